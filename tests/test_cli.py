@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stdout
+from importlib import metadata
 from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
@@ -188,6 +189,11 @@ def test_bad_records_are_kept_apart_counted_and_shown(tmp_path: Path) -> None:
 def test_a_port_that_there_is_not_is_said_plainly(tmp_path: Path, command: str) -> None:
     said = lmworks(tmp_path, command, "--port", "80000", code=2).stderr
     assert "65535" in said and "Traceback" not in said
+
+
+def test_the_version_and_completion_are_had_by_an_option(tmp_path: Path) -> None:
+    assert lmworks(tmp_path, "--version").stdout == f"lmworks {metadata.version('lmworks')}\n"
+    assert "--install-completion" in lmworks(tmp_path, "--help").stdout
 
 
 def test_nothing_built_here_is_said_plainly(tmp_path: Path) -> None:

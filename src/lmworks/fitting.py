@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from lmworks.engines.open import SERVED
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.baselines.baseline import BaselineConfig
+from lmworks.model.config import MATRICES
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.recipe.schema import Location, Recipe, StepConfig
+from lmworks.teach.answers import AnswersConfig
+from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.configs.train import TrainConfig
 
 Models = Mapping[str, StepConfig]
@@ -25,14 +29,23 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
     for section in ("data", "models", "evaluate"):
         for location, config in _configs(getattr(recipe, section), (section,)):
             yield from _unexpected(config, location, models)
+            if isinstance(config, AnswersConfig) and config.model in models:
+                yield from _no_room(config, location, models)
             if isinstance(config, TrainConfig):
                 yield from _too_long(config, location, models)
+                yield from _unadaptable(config, location, models)
+                yield from _unjudged(config, location, models)
     if recipe.evaluate:
         for number, task in enumerate(recipe.evaluate.tasks):
             if isinstance(task, TaskConfig):
                 yield from _unasked(task, ("evaluate", "tasks", number), models, recipe.evaluate.models)
-    if recipe.serve and isinstance(recipe.serve.model, list):
-        yield from _not_served_together(recipe.serve.model, models)
+    if recipe.serve:
+        named = recipe.serve.model if isinstance(recipe.serve.model, list) else [recipe.serve.model]
+        yield from _unserved(named, models)
+        yield from _not_served_together(named, models)
+        made = getattr(recipe.data.get((recipe.serve.examples or "").partition(".")[0]), "makes", "conversations")
+        if made not in ("", "conversations"):
+            yield ("serve", "examples"), f"found {recipe.serve.examples}, {made}; expected conversations: leave it out"
 
 
 def known_models(recipe: Recipe, folder: Path) -> Models:
@@ -155,6 +168,58 @@ def _too_long(config: TrainConfig, location: Location, models: Models) -> Faults
     )
 
 
+def _no_room(config: AnswersConfig, location: Location, models: Models) -> Faults:
+    """Answers that leave no room for a prompt in what the model reads that is to write them."""
+    room = room_of(config.model, models)
+    if room and config.max_tokens >= room:
+        yield (
+            (*location, "max_tokens"),
+            f"found {config.max_tokens}; expected less than {room}, which is all that {config.model} reads with the "
+            "prompt: lower it, or name a model that reads more",
+        )
+
+
+def _unadaptable(config: TrainConfig, location: Location, models: Models) -> Faults:
+    """An adapter that does not go with the model that it is to stand beside."""
+    if not config.adapter or not config.base:
+        return
+    first = models.get([config.base, *bases(config.base, models)][-1])
+    family, place = _family(models.get(config.base)), (*location, "adapter")
+    if family not in (None, "decoder", "reward model"):
+        yield (
+            place,
+            f"found {config.base}, {_one(family)}; adapters stand beside decoders alone: leave `adapter` out, which "
+            "trains all weights",
+        )
+        return
+    window = getattr(first, "sliding_window", None)
+    if config.tokens_before and window:
+        yield (
+            (*place, "kind"),
+            f"found {config.adapter.kind}; what stands before a text would slide out of the window of {window} tokens "
+            "that the base has: take kind lora or dora",
+        )
+    targets = config.lora.targets if config.lora else "all-linear"
+    absent = [] if targets == "all-linear" else sorted({*targets} - MATRICES)
+    if absent and isinstance(first, TrainConfig):
+        yield (
+            (*place, "targets"),
+            f"found {', '.join(absent)}; expected some of {', '.join(sorted(MATRICES))}, or all-linear",
+        )
+
+
+def _unjudged(config: TrainConfig, location: Location, models: Models) -> Faults:
+    """Judges of answers that cannot read a row of them."""
+    for name in config.judges if isinstance(config, PolicyConfig) else ():
+        room = room_of(name, models) if name in models else None
+        if room and room < config.sequence_length:
+            yield (
+                (*location, "sequence_length"),
+                f"found {config.sequence_length}; expected at most {room}, which is all that the judge {name} reads: "
+                "lower it, or train the judge on longer rows",
+            )
+
+
 def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequence[str]) -> Faults:
     """A task that is asked of no model, or of none in a way that means something."""
     kind, asked = config.kind, asked_of(config, models, named)  # type: ignore[attr-defined]
@@ -188,6 +253,19 @@ def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequ
             yield (
                 (*location, "stride"),
                 f"found {config.stride}; expected less than {room}, the tokens that are seen at the most",
+            )
+
+
+def _unserved(named: Sequence[str], models: Models) -> Faults:
+    """Models that nothing answers for: asked of what they are, as the engines are (`engines/open.py`)."""
+    for name in named:
+        family = _family(models.get(name))
+        if name not in models:
+            yield ("serve", "model"), f"found {name}, which is no model; expected one of {', '.join(models) or 'none'}"
+        elif family and family not in SERVED:
+            yield (
+                ("serve", "model"),
+                f"found {name}, {_one(family)}, which answers nobody; expected {' or '.join(map(_one, SERVED))}",
             )
 
 

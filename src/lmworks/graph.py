@@ -82,6 +82,7 @@ from lmworks.tokens.rows.pack import (
     pack_conversations,
     pack_documents,
 )
+from lmworks.train.configs.encoder import with_rates_of_fresh_bases
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES
@@ -152,12 +153,18 @@ def _in_section(section: str, makes: str) -> Callable[[ConfigClass], str | None]
     return lambda config: None if config.section == section else f"makes {makes}: name it in that section"
 
 
+def _completed(recipe: dict[str, Any]) -> None:
+    """Fill in what follows from the bases that a recipe's models begin with."""
+    with_named_bases(recipe)
+    with_rates_of_fresh_bases(recipe)
+
+
 CLASSES = StepClasses(
     data=Chosen(STEPS, config_of=lambda step: step.config, refuse=_in_section("data", "a tokenizer")),
     tokenizers=Chosen(STEPS, config_of=lambda step: step.config, refuse=_in_section("tokenizer", "data")),
     objectives=Chosen(OBJECTIVES, "objective", more={name: made.config for name, made in MADE.items()}),
     tasks=Chosen(TASKS, config_of=lambda task: task.config),
-    complete=with_named_bases,
+    complete=_completed,
     misfits=misfits,
 )
 
@@ -169,7 +176,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         if section in ("data", "tokenizer"):
             nodes.append(node(name, STEPS[config.kind], config.resolve(folder)))  # type: ignore[attr-defined]
         elif isinstance(config, TrainConfig):
-            config = plan.resolved(name, config).resolve(folder)
+            config = plan.resolved(name, config.model_copy(update={"step_name": name})).resolve(folder)
+            config.require_checkpoints_on_the_way()
             *before, training = model_nodes(name, config, recipe.data, recipe.models)
             nodes += [*before, replace(training, predicted=plan.prediction(name))]
         else:
@@ -332,6 +340,10 @@ def model_nodes(
         }
         inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
         inputs |= {"rewards": None, "teacher": None}  # which may be trained later
+        if config.family == "sequence classifier":
+            inputs["held_out"] = rows["validation"]
+        if teacher := getattr(config, "teacher", None):
+            inputs["taught_by"] = getattr(models[teacher], "tokenizer", teacher)
         yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)
         after = [f"{name}/check"]
     yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)

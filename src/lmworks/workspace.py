@@ -236,6 +236,7 @@ def run(
         environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)
         if line := foresee(build, nodes):
             display.say(line)
+        workspace.plan.require_room([node.name for node in nodes if not build.look(node)[0]], workspace.store.root)
         for index, node in enumerate(nodes, start=1):
             check_stop()
             artifact, _ = build.look(node)

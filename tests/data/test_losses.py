@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from data.data_support import quarantined
 from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.reader import NOT_KEPT
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.stage import Result
@@ -93,3 +95,38 @@ def test_more_losses_than_a_line_holds_are_counted() -> None:
     assert "left out: reason 9 9, reason 8 8, reason 7 7, 2 reasons more (lmworks show raw)" in told(
         counts, tuple(counts)
     )
+
+
+def packed_rows(folder: Path, rows: bytes, **settings: object) -> Result:
+    """Ingest a table of one column with such rows, gzipped, beside 60 good texts."""
+    (folder / "rows").mkdir(parents=True)
+    (folder / "rows" / "a.csv.gz").write_bytes(gzip.compress(b"text\n" + rows, mtime=0))
+    (folder / "rows" / "b.jsonl").write_text("".join(json.dumps({"text": f"text {n}"}) + "\n" for n in range(60)))
+    source = {"kind": "files", "path": "rows", "licence": "MIT"}
+    config = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["permissive"]}, **settings})
+    return ingest(config.resolve(folder), out=folder / "out", context=make_context(folder / "work"))
+
+
+def test_a_file_of_broken_rows_is_given_up_and_fills_no_disk(tmp_path: Path) -> None:
+    """3 KB of gzip hold a million of them, and each takes 200 bytes where it is kept."""
+    with pytest.raises(GateRefused, match=r"10,001 of 10,061 records .* given up \(1\).*Some of them stand in"):
+        packed_rows(tmp_path, b"a,\n" * 1_000_000)
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name != "rows"]
+    assert sum(path.stat().st_size for path in files) < 2**23
+    kept = quarantined(tmp_path / "out")
+    assert [each["record"] for each in kept[:2]] == ["1", "2"] and len(kept) > 1_000
+    (given_up,) = (each for each in kept if each["reason"].startswith("given up"))
+    assert given_up["record"] == "after 10000"
+
+
+def test_of_very_many_broken_rows_that_may_be_there_the_first_are_kept_and_all_are_counted(tmp_path: Path) -> None:
+    result = packed_rows(tmp_path, b"a,\n" * 30_000 + b"good\n", largest_bad_share=1)
+    kept = quarantined(tmp_path / "out")
+    assert result.counts["quarantined: wrong number of fields"] == 30_000
+    assert result.counts["documents"] == 61
+    assert result.counts[NOT_KEPT] == 30_000 - len(kept) > 0 and NOT_KEPT in result.losses
+
+
+def test_long_broken_rows_are_kept_as_far_as_there_is_room(tmp_path: Path) -> None:
+    packed_rows(tmp_path, (b"a" * 60_000 + b",\n") * 200, largest_bad_share=1)
+    assert (tmp_path / "out" / "quarantine.jsonl").stat().st_size < 2**22

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,6 +58,8 @@ class Case:
     settings: Sequence[str] = ()
     family: str = ""
     """Of a published base that it begins with."""
+    free: int | None = None
+    """Bytes on the disk."""
     wrong: Mapping[str, Callable[[list[dict[str, Any]]], object]] = field(default_factory=dict)
     """By source, what is done to its records."""
 
@@ -114,6 +117,142 @@ CASES = {
         SORTER + evaluated("sorter", "{kind: classification, data: texts, label: mood}"),
         ["evaluate/classification-texts refuses", "'mood'"],
     ),
+    "targets that the base does not have": Case(
+        "  tuned: {objective: sft, from: lm, data: chats, adapter: {targets: [query]}, SMALL}\n",
+        ["recipe.yaml:", "models.tuned.adapter.targets: found query; expected some of down_proj, gate_proj"],
+    ),
+    "an adapter on a base without linear layers": Case(
+        BASE + "  tuned: {objective: sft, from: base, tokenizer: base, data: chats, adapter: {kind: lora}, SMALL}\n",
+        [
+            "the check of tuned refuses: its first step fails: adapter.targets: no linear layer is called all-linear",
+            "leave `adapter` out, which trains all weights, or begin with one of Llama",
+        ],
+        family="GPT-2",
+    ),
+    "an adapter beside an encoder": Case(
+        ENCODER
+        + "  sorter: {objective: sequence-classification, from: enc, data: texts, adapter: {kind: lora}, SMALL}\n",
+        ["models.sorter.adapter: found enc, an encoder; adapters stand beside decoders alone: leave `adapter` out"],
+    ),
+    "an adapter in two processes": Case(
+        "  tuned: {objective: sft, from: lm, data: chats, adapter: {kind: lora}, processes: 2, SMALL}\n",
+        ["models.tuned: processes stays 1: adapters are trained by one process"],
+    ),
+    "a prefix that slides out of a window": Case(
+        "  tuned: {objective: sft, from: lm, data: chats, adapter: {kind: prefix, tokens: 4}, SMALL}\n".replace(
+            "SMALL", SMALL.replace("64", "32")
+        ),
+        ["models.tuned.adapter.kind: found prefix", "out of the window of 16 tokens", "take kind lora or dora"],
+        ["lm.sliding_window=16"],
+    ),
+    "preferences that are conversations": Case(
+        TUNED + "  judge: {objective: dpo, from: tuned, data: chats, SMALL}\n",
+        ["judge/data: 'chats' makes conversations; it reads preferences, which steps of kind preferences make"],
+    ),
+    "a teacher of other tokens": Case(
+        BASE + TUNED + "  policy: {objective: distillation, from: tuned, teacher: base, data: chats, SMALL}\n",
+        ["the check of policy refuses", "the teacher reads other tokens (321 ids)", "give the student that tokenizer"],
+        family="Llama",
+    ),
+    "a judge that reads less than the answers": Case(
+        TUNED
+        + "  judge: {objective: reward, from: tuned, data: pairs, SMALL}\n"
+        + "  base: {objective: causal-lm, from: scratch, data: texts, hidden_size: 32, num_heads: 2, num_layers: 1, "
+        + SMALL.replace("64", "128")
+        + "}\n  policy: {objective: grpo, from: base, data: chats, rewards: [{kind: model, model: judge}], "
+        + "answer_tokens: 8, group_size: 2, SMALL}\n".replace("SMALL", SMALL.replace("64", "128")),
+        [
+            "models.policy.sequence_length: found 128; expected at most 64, which is all that the judge judge reads",
+            "lower it, or train the judge on longer rows",
+        ],
+    ),
+    "a reward that cannot judge": Case(
+        TUNED
+        + "  policy: {objective: grpo, from: tuned, data: chats, rewards: [{kind: unit-tests}], answer_tokens: 8, "
+        + "group_size: 4, SMALL}\n",
+        ["the check of policy refuses", "none of the data's 12 answers can judge another", "docs/policy.md says which"],
+    ),
+    "a judge that can read no pair": Case(
+        TUNED
+        + "  judge: {objective: reward, from: tuned, data: pairs, SMALL}\n"
+        + evaluated("tuned", "{kind: judged-answers, data: pairs, train: pairs, judge: judge, judged: wide}"),
+        ["evaluate/judged-answers-pairs refuses", "wide: no pair within the judge's 64 tokens"],
+        [
+            "data.wider={kind: ingest, sources: [FILES wider], licences: {allow: [permissive]}}",
+            "data.wide={kind: preferences, from: wider}",
+        ],
+    ),
+    "labels to validate on that are not learned": Case(
+        SORTER.replace(
+            "sequence-classification, from: enc, data: texts",
+            "sequence-classification, from: enc, data: texts, validation: more",
+        ),
+        ["the check of sorter refuses", "labels to validate on that nothing is learned of: odd; known are dry, wet"],
+        ["data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}"],
+        wrong={"more": lambda records: records[2].update(label="odd")},
+    ),
+    "answers without room for a prompt": Case(
+        TUNED,
+        ["data.said.max_tokens: found 64; expected less than 64, which is all that tuned reads with the prompt"],
+        ["data.said={kind: answers, model: tuned, data: chats, max_tokens: 64}"],
+    ),
+    "a rate that overwrites all": Case(
+        "",
+        ["models.lm: learning_rate is 1000, at which the first step overwrites all", "expected at most 10"],
+        ["lm.learning_rate=1000"],
+    ),
+    "heads that do not divide a size that is found": Case(
+        "",
+        ["is no multiple of num_heads 3; expected one of 1, 2, 4", "write hidden_size in the recipe"],
+        ["lm.num_heads=3", "lm.hidden_size=auto", "lm.num_layers=auto"],
+    ),
+    "processes that share what cannot be shared": Case(
+        "",
+        ["models.lm.tensor_parallel: found 2, into which num_key_value_heads 1 does not go", "or another num_key"],
+        ["lm.processes=2", "lm.tensor_parallel=2", "lm.num_key_value_heads=1"],
+    ),
+    "a checkpoint beyond the steps": Case(
+        "",
+        ["models.lm.publish_checkpoints: 100000000 is beyond the ", "name earlier ones, or state `steps`"],
+        ["lm.steps=auto", "lm.publish_checkpoints=[100000000]"],
+    ),
+    "memory that no machine has": Case(
+        "",
+        ["models.lm: micro_batch_rows 4 takes ", "GiB are there", "choose a smaller hidden_size"],
+        ["lm.hidden_size=65536", "lm.num_heads=64", "lm.num_layers=200"],
+    ),
+    "a disk that is full": Case(
+        TUNED,
+        ["training lm, tuned writes ", "0 MiB are free. Make room (`lmworks gc`", "--store"],
+        free=1000,
+    ),
+    "a model that answers nobody": Case(
+        TUNED + "  judge: {objective: reward, from: tuned, data: pairs, SMALL}\nserve: {model: judge}\n",
+        ["serve.model: found judge, a reward model, which answers nobody; expected a decoder or"],
+    ),
+    "examples that are no questions": Case(
+        TUNED + "serve: {model: tuned, examples: texts}\n",
+        ["serve.examples: found texts, documents; expected conversations: leave it out"],
+    ),
+    "a base that is a name": Case(
+        "  tuned: {objective: sft, from: meta-llama/Llama-3.2-1B, data: chats, SMALL}\n",
+        [
+            "models.tuned.from: no earlier step 'meta-llama/Llama-3.2-1B'",
+            "a published one, which is a model of its own: `base: {objective: pretrained, path: FOLDER",
+        ],
+    ),
+    "words where a number stands": Case(
+        "", ["models.lm.steps: expected a whole number or 'auto'; found the word 'many'"], ["lm.steps=many"]
+    ),
+    "a tokenizer that loses text": Case(
+        evaluated("lm", "{kind: perplexity, data: more}"),
+        ["evaluate/perplexity-more refuses", "its tokens do not give its text back", "use a byte-level tokenizer"],
+        [
+            "tokenizer={kind: word, vocab_size: 40, from: texts}",
+            "data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}",
+        ],
+        wrong={"more": lambda records: records[0].update(text="Words that nobody has learned")},
+    ),
 }
 
 
@@ -132,6 +271,7 @@ def write_sources(folder: Path) -> dict[str, list[dict[str, Any]]]:
         "more": texts,
         "turns": [{"messages": [{"role": "user", "content": each}, *said]} for each in asked],
         "asking": [{"messages": [{"role": "user", "content": each * 30}, *said]} for each in asked],
+        "wider": [{"prompt": each * 30, "chosen": "On some day.", "rejected": "No."} for each in asked],
         "judged": [{"prompt": each, "chosen": "On some day.", "rejected": "No."} for each in asked],
     }
 
@@ -176,13 +316,15 @@ def test_what_would_end_a_build_late_is_refused_before_anything_is_trained(
         write_published(folder / case.family, case.family)
     recipe = RECIPE.replace("MORE\n", case.more).replace("SMALL", SMALL).replace("FAMILY", case.family)
     (folder / "recipe.yaml").write_text(_with_sources(recipe))
+    if case.free is not None:
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=case.free))
     settings = [_with_sources(each) for each in case.settings]
     with pytest.raises(LmworksError) as refused:
         workspace = open_workspace(folder / "recipe.yaml", settings, measure=True)
         run(workspace, display)
     for words in case.said:
         assert words in str(refused.value)
-    assert str(folder / ".lmworks") not in str(refused.value), "a user knows the step, not its folder"
+    assert ".lmworks/artifacts" not in str(refused.value), "a user knows the step, not its folder"
     assert not [step for step in display.begun if step in ("lm", "tuned", "enc", "sorter", "tagger", "judge", "policy")]
     assert not list((folder / ".lmworks" / "artifacts").glob("train/*"))
 

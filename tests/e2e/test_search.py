@@ -180,6 +180,10 @@ def test_a_ladder_predicts_the_recipes_own_run(project: Path) -> None:
     assert said["points"][0]["global_batch_tokens"] < said["points"][-1]["global_batch_tokens"] < 128
     low, high = said["interval"]
     assert low < said["loss"] < high
+    parts = (project / ".lmworks/artifacts/fraction-of-rows").glob("*/manifest.json")
+    rows = sorted(json.loads(path.read_text())["counts"]["rows"] for path in parts)
+    read = [each["tokens"] / 32 / said["passes"] for each in said["points"]]
+    assert said["passes"] > 1 and rows == pytest.approx(read, abs=1), "each model goes as often through its data"
     ElementTree.parse(project / ".lmworks" / "reports" / "small-pretrain-scale.svg")
     again = lmworks(project, "scale", "recipe.yaml", "pretrain", *SETTINGS, *more)
     assert "predicted" in again.stdout and "not built before" not in again.stderr

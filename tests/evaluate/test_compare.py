@@ -72,6 +72,17 @@ def test_a_baseline_that_wins_stands_in_the_first_line(tmp_path: Path) -> None:
     assert record["verdicts"][1].startswith("copied beats tuned: +0.19")
 
 
+def test_models_that_are_no_better_than_guessing_are_called_so_first(tmp_path: Path) -> None:
+    guesses = [
+        evaluation(tmp_path / name, [index % 30 < hits for index in range(N)], ACCURACY, chance=1 / 30, **MODEL)
+        for name, hits in (("broken", 1), ("tuned", 20))
+    ]
+    _, record = compared(tmp_path, *guesses)
+    assert record["verdicts"][0].startswith("at chance: broken has 0.033 accuracy [0.0")
+    assert record["verdicts"][0].endswith("n=120, and blind guessing 0.033")
+    assert not any("at chance: tuned" in line for line in record["verdicts"])
+
+
 def test_further_figures_are_tested_and_a_baseline_that_wins_one_is_said_before_what_a_model_wins(
     tmp_path: Path,
 ) -> None:

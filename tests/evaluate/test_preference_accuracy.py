@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,16 @@ def test_a_reward_model_is_scored_by_what_transformers_computes(base: ModelFolde
         open_decoder(model.path)
     with pytest.raises(LmworksError, match="more than 128 tokens"):
         open_reward_model(model.path).scores([[5] * 129])
+
+
+def test_a_pair_longer_than_the_context_costs_itself_alone(base: ModelFolder, tmp_path: Path) -> None:
+    data = make_preferences(tmp_path / "data", 20, first=200)
+    first, *others = data.iterate()
+    long = replace(first, prompt=[{"role": "user", "content": "Who was it? " * 60}])
+    write_preferences(data.path, [long, *others])
+    result = scored(base, data, tmp_path)
+    assert result.counts["items longer than the context"] == 1 and result.figures[0].n == 19
+    assert "above zero; 1 of 20 items longer than the context are left out" in result.figures[0].method
 
 
 def test_a_policy_is_scored_by_its_implicit_reward(base: ModelFolder, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_init_on_a_few_documents_is_told_not_to_train(tmp_path: Path) -> None:
     assert "needs: {task: chat," in (tmp_path / "desk" / "recipe.yaml").read_text()
     assert "VERDICT  no training" in lmworks(tmp_path, "plan", "desk/recipe.yaml").stdout
     wrong = lmworks(tmp_path, "init", "more", "--distance", "miles", "--yes", code=2).stderr
-    assert "distance: Input should be 'near', 'some' or 'far'; found 'miles'" in wrong
+    assert "distance: expected 'near', 'some' or 'far'; found 'miles'" in wrong
 
 
 def test_without_prices_nothing_is_costed_and_that_is_said() -> None:

@@ -126,7 +126,7 @@ def test_steps_keep_the_order_of_the_file(tmp_path: Path) -> None:
         ("clean, from: raw}", "clean, from: raw, htm: x}", 5, "clean.htm: unknown field 'htm'; did you mean 'html'?"),
         ("name: example", "nam: example", 1, "unknown field 'nam'; did you mean 'name'?"),
         ("{kind: read,", "{kind: reed,", 4, "no kind 'reed'; did you mean 'read'?"),
-        ("3e-4", "fast", 11, "models.pretrain.learning_rate: input should be a valid number"),
+        ("3e-4", "fast", 11, "models.pretrain.learning_rate: expected a number; found the word 'fast'"),
         ("from: raw}", "from: rwa}", 5, "data.clean.from: no earlier step 'rwa'; did you mean 'raw'?"),
         ("data: split.test", "data: split.tset", 15, "step 'split' has no part 'tset'; did you mean 'test'?"),
         ("data: split.test", "data: split", 15, "name one of split.train, split.test"),

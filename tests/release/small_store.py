@@ -103,7 +103,8 @@ def train(
     with (out / "history.jsonl").open("w") as file:
         for step in range(1, 401):
             loss = 2.4 + (start - 2.4) * math.exp(-step / 70) + 0.12 * math.sin(step * 1.7)
-            line: dict[str, Any] = {"step": step, "tokens": step * 4096, "loss": loss}
+            rate = config.learning_rate * (1 - step / 400)
+            line: dict[str, Any] = {"step": step, "tokens": step * 4096, "loss": loss, "learning_rate": rate}
             if step % 50 == 0:
                 line["validation_loss"] = loss + 0.05
             file.write(json.dumps(line) + "\n")
@@ -119,7 +120,8 @@ def train(
             file.write(json.dumps(sample) + "\n")
     loss_figure = Figure(name="validation loss", value=2.45, n=16, method="mean cross-entropy", unit="nats per token")
     counts = {"parameters": 5_901_312, "steps": 400, "tokens": 400 * 4096}
-    return Result(figures=[loss_figure], counts=counts, measured={"tokens_per_second": 5123.0})
+    doubt = {"reason": "fit", "verdict": "starved", "text": "starved: 400 steps"} if base else {"verdict": "fine"}
+    return Result(figures=[loss_figure], counts=counts, measured={"tokens_per_second": 5123.0}, examples=[doubt])
 
 
 train = replace(train, name="train")  # it stands for the one that is built in

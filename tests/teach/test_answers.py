@@ -164,6 +164,20 @@ def test_answers_are_ranked_by_tests_and_those_that_cannot_be_are_counted(tmp_pa
     assert result.counts["unjudged by unit-tests"] == 2
 
 
+def test_answers_longer_than_a_judge_reads_cost_their_prompt_alone(tmp_path: Path) -> None:
+    judge = ModelFolder(make_tiny_model(tmp_path / "judge", context_length=512), "m")
+    data = written(
+        tmp_path / "w", [["A store.", "A place."], ["Things. " * 200, "A place."], ["A box.", "A bag of it."]]
+    )
+    rules = [{"kind": "principle", "rule": "It is short.", "model": "m"}]
+    config = ConstitutionConfig.model_validate({"from": "w", "rules": rules})
+    (tmp_path / "out").mkdir()
+    result = constitution(config, data, [judge], out=tmp_path / "out", context=make_context(tmp_path / "out" / "work"))
+    lost = "prompts whose answers are longer than a judge reads"
+    assert result.counts["prompts"] == 3 and result.counts[lost] == 1 and lost in result.losses
+    assert result.counts["prompts that teach"] == 2 and result.counts["answers"] == 4
+
+
 def test_a_list_of_words_is_read_from_a_file(tmp_path: Path) -> None:
     data = written(tmp_path / "w", [["A store.", "An idiot."]])
     (tmp_path / "out").mkdir()

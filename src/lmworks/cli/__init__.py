@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -26,10 +28,24 @@ app = typer.Typer(
     help="Build a language model from one recipe: data, training, evaluation, serving.\n\n"
     "Example: lmworks build recipes/quickstart.yaml && lmworks serve",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"lmworks {metadata.version('lmworks')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say the version, and no more.")
+    ] = False,
+) -> None: ...
+
 
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data", help="Look into the data.")

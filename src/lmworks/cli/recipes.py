@@ -133,7 +133,8 @@ def build(
     """
     from lmworks.pipeline.display import make_display
     from lmworks.pipeline.ray_workers import parse_place
-    from lmworks.release.report.report import write_report
+    from lmworks.release.built import Built
+    from lmworks.release.report.report import said_first, write_report
     from lmworks.workspace import open_workspace, run
 
     ray = parse_place(on)
@@ -148,6 +149,8 @@ def build(
     if as_json:
         print_json({name: {"stage": item.stage, "key": item.key} for name, item in artifacts.items()})
     else:
+        for line in said_first(Built.open(workspace.store, workspace.recipe.name)):
+            print(line)
         print(f"report: {report_path}")
         if workspace.recipe.serve and not until:
             print("next: lmworks serve")

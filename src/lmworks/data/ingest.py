@@ -24,7 +24,7 @@ from lmworks.data.named import refuse_unmet
 from lmworks.data.parsers import hints
 from lmworks.data.parsers.facts import TWO_WAYS
 from lmworks.data.privacy.hidden import hide, hide_all
-from lmworks.data.reader import HOLDS_ERASED, QUARANTINED, PieceUnit, Reader, read_unit
+from lmworks.data.reader import HOLDS_ERASED, NOT_KEPT, QUARANTINED, PieceUnit, Reader, read_unit
 from lmworks.data.records import Documents, read_columns, read_shard, write_json_lines
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import SourceConfig
@@ -37,7 +37,7 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Unit
 from lmworks.recipe.schema import BesideRecipe
 
-NO_REASONS = {"documents", "bytes", "files"}
+NO_REASONS = {"documents", "bytes", "files", NOT_KEPT}
 """Counts that say how much was read, and not why something was not."""
 MISSING = (
     " `text_field` names the field that holds the text, `delimiter` what separates columns, and `columns` those of a "
@@ -113,12 +113,13 @@ class IngestConfig(BesideRecipe):
         return total
 
 
-@stage(version=15)
+@stage(version=16)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
     Beside the shards the payload holds `files.json` (path, sha256, bytes and licence of each file read) and
-    `quarantine.jsonl`, an object for each record or file that could not be read: `id`, `source`, `path`, `record` (its
+    `quarantine.jsonl`, an object for each record or file that could not be read (of one file in a unit of work as many
+    as take 2 MiB; others are counted): `id`, `source`, `path`, `record` (its
     number, "" for a whole file), `offset` (of the fault, in the decompressed file), `reason`, `start` and `raw_bytes`
     (where the record stands), `raw` (its bytes in base64, the first 64 KiB of a longer one). The source `quarantine`
     reads it again.
@@ -138,7 +139,7 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
             f"({KEY_VARIABLE}, or {KEY_FILE} beside the recipe), or erase these documents anew"
         )
     lines = tuple(map(Line.read, config.erased_values))
-    reader = Reader(config.sources, config.licences, key, frozenset(config.erased), lines)
+    reader = Reader(config.sources, config.licences, key, frozenset(config.erased), lines, config.largest_bad_share)
     groups, unreadable = group_files(reader, config.shard_bytes)
     if said := hints(reason.removeprefix(NOT_READ) for reason in unreadable.counts):
         context.log(f"WARNING: {said}")
@@ -275,9 +276,9 @@ def _refuse_many_bad(
         return
     raise GateRefused(
         f"{where}{bad:,} of {bad + documents:,} records could not be read, more than largest_bad_share "
-        f"({config.largest_bad_share:g}): {format_counts(reasons)}. {f'{_shown(example)}. ' if example else ''}All of "
-        f"them stand in {out / 'quarantine.jsonl'}. Mend the source or how it is read (docs/sources.md), or raise "
-        "largest_bad_share"
+        f"({config.largest_bad_share:g}): {format_counts(reasons)}. {f'{_shown(example)}. ' if example else ''}"
+        f"{'Some' if counts[NOT_KEPT] else 'All'} of them stand in {out / 'quarantine.jsonl'}. Mend the source or how "
+        "it is read (docs/sources.md), or raise largest_bad_share"
     )
 
 

@@ -113,7 +113,7 @@ def cut_into_units(
         found = json.loads(_looked_at(context.beside / FILES, index).read_text())
         files += [each["file"] for each in found]
         digests = {each["file"]["path"]: each["file"]["sha256"] for each in found}
-        settings = [gate, _settings(source), source.source_licence, id_key_digest]
+        settings = [gate, _settings(source), source.source_licence, id_key_digest, reader.largest_bad_share]
         for unit in _units([Piece(*piece) for each in found for piece in each["pieces"]], shard_bytes):
             units.append([(number, piece) for piece in unit])
             read = dict.fromkeys(digests[piece.path] for piece in unit)

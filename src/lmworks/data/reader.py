@@ -23,6 +23,14 @@ from lmworks.errors import LmworksError
 
 QUARANTINED = "quarantined: "
 """How the reasons begin of what could not be read."""
+NOT_KEPT = "could not be read and is counted alone"
+"""Of records that are quarantined but not kept; they are counted under their reasons, too."""
+KEPT_BYTES = 2**21
+"""Of the records of one file in a unit that could not be read, each with a KiB for itself: a file of a few kilobytes
+that unpacks to millions of broken rows would fill the disk."""
+MOST_BAD = 10_000
+"""Records of a piece that could not be read, from where on the rest is not tried if they are too large a share."""
+GIVEN_UP = "given up"
 HOLDS_ERASED = "erased: holds an erased value"
 PieceUnit = Sequence[tuple[int, Piece]]
 """Pieces with their source's number: what makes one shard."""
@@ -40,6 +48,8 @@ class Reader:
     """Ids of documents to leave out."""
     lines: Sequence[Line]
     """Values that no document may hold."""
+    largest_bad_share: float = 1.0
+    """Of records that cannot be read, above which the rest of a piece is not read, if they are many."""
 
     def values(self) -> Erased:
         return Erased(self.key, self.lines)
@@ -53,9 +63,10 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
     values = reader.values()
     seen = {number: Seen(reader.sources[number].named()) for number, _ in unit}
     of_sources: dict[str, Counter[str]] = {}
+    kept = Counter[str]()
     for number, piece in unit:
         source, before = reader.sources[number], Counter({**tally.counts, "documents": len(documents)})
-        for record in _read_piece(source, piece, tally):
+        for record in _until_given_up(piece, _read_piece(source, piece, tally), reader.largest_bad_share):
             empty: Sequence[str] = ()
             if isinstance(record, Record):
                 empty = seen[number].see(record.row, record.empty, record.meta)
@@ -70,17 +81,18 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
                 tally.counts["erased"] += 1
                 facts["erased"].append(identity)
             elif (isinstance(record, Record | Document)) and _passes(
-                reader.gate, source, record, identity, taken, values, tally
+                reader.gate, source, record, identity, taken, values, tally, kept
             ):
                 documents.append(record if isinstance(record, Document) else _document(identity, source.label, record))
                 tally.counts["bytes"] += len(record.text.encode())
                 tally.counts.update(f"no value in `{name}`" for name in empty)
                 tally.counts.update(record.counts if isinstance(record, Record) else {})
+            elif isinstance(record, Unreadable):
+                if _quarantine(tally, source.label, record, identity, values, kept):
+                    facts["left_out"].append(identity)
             else:
                 facts["left_out"].append(identity)
-                if isinstance(record, Unreadable):
-                    _quarantine(tally, source.label, record, identity, values)
-                elif isinstance(record, Skipped):
+                if isinstance(record, Skipped):
                     tally.lose(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
         now = Counter({**tally.counts, "documents": len(documents)})
         of_sources[source.label] = of_sources.get(source.label, Counter()) + (now - before)
@@ -131,6 +143,7 @@ def _passes(
     taken: dict[str, bool],
     values: Erased,
     tally: Tally,
+    kept: Counter[str],
 ) -> bool:
     """Whether a record may be read under its licence and is the first of its id; else why not is counted."""
     if refusal := gate.refusal(record.licence):
@@ -138,7 +151,7 @@ def _passes(
     elif taken.get(identity) and isinstance(record, Record) and record.span:
         reason = f"a key that an earlier record has: {record.key!r}; name a field that is unique in `key_field`"
         bad = record.span.unreadable(record.path, record.key, reason)
-        _quarantine(tally, source.label, bad, identity, values)
+        _quarantine(tally, source.label, bad, identity, values, kept)
     elif taken.get(identity):
         tally.lose("skipped: the same document again", source=source.label, **_place(record))
     else:
@@ -156,6 +169,24 @@ def _place(record: Record | Document) -> dict[str, str]:
     if isinstance(record, Document):
         return {"path": str(record.meta.get("path", "")), "record": record.id}
     return {"path": record.path, "record": record.key}
+
+
+def _until_given_up(
+    piece: Piece, records: Iterator[Found | Document], largest_bad_share: float
+) -> Iterator[Found | Document]:
+    """The records of a piece; of one in which many, and too many, cannot be read, the rest is quarantined unread."""
+    bad = total = 0
+    for found in records:
+        yield found
+        total += not isinstance(found, Skipped)
+        if not isinstance(found, Unreadable):
+            continue
+        bad += 1
+        if bad >= MOST_BAD and bad > largest_bad_share * total:
+            share = f"more than largest_bad_share ({largest_bad_share:g})"
+            reason = f"{GIVEN_UP}: {bad:,} of {total:,} records up to here could not be read, {share}"
+            yield Unreadable(found.path, f"after {found.key}", found.offset, reason, b"", found.offset, piece.bytes)
+            return
 
 
 def _read_piece(source: SourceConfig, piece: Piece, tally: Tally) -> Iterator[Found | Document]:
@@ -191,22 +222,32 @@ def _document(identity: str, label: str, record: Record) -> Document:
     )
 
 
-def _quarantine(tally: Tally, label: str, bad: Unreadable, identity: str, values: Erased) -> None:
-    """Set a record aside that could not be read, unless it holds what was erased."""
+def _quarantine(tally: Tally, label: str, bad: Unreadable, identity: str, values: Erased, kept: Counter[str]) -> bool:
+    """Set a record aside that could not be read, unless it holds what was erased; count it if there is no more room.
+
+    `kept` are the bytes that are taken by file. Returns whether something of it is told beside its number.
+    """
     place = {"source": label, "path": bad.path, "record": bad.key, "offset": bad.offset}
+    reason = f"{QUARANTINED}{bad.reason.split(':')[0]}"
+    if kept[bad.path] > KEPT_BYTES and not bad.reason.startswith(GIVEN_UP):
+        tally.lose(reason, **place, detail=bad.reason)
+        tally.lose(NOT_KEPT)
+        return False
     raw = base64.b64encode(bad.raw[:RAW_BYTES_KEPT]).decode()
     size = len(bad.raw) if bad.size is None else bad.size
     record = {"id": identity, **place, "reason": bad.reason, "start": bad.start, "raw_bytes": size, "raw": raw}
     if found := set[str]().union(*values.find(said_by(record))) if values else set[str]():
         _leave_out(tally, found, label, path=bad.path, record=bad.key)
-        return
-    tally.lose(f"{QUARANTINED}{bad.reason.split(':')[0]}", **place, detail=bad.reason)
+        return True
+    tally.lose(reason, **place, detail=bad.reason)
     tally.quarantined.append(record)
+    kept[bad.path] += len(raw) + 2**10
+    return True
 
 
 def set_aside(reader: Reader, tally: Tally, source: SourceConfig, bad: Unreadable) -> None:
     """Set a whole file aside that was not read."""
-    _quarantine(tally, source.label, bad, _id(reader.key, source.label, bad), reader.values())
+    _quarantine(tally, source.label, bad, _id(reader.key, source.label, bad), reader.values(), Counter())
 
 
 def is_text(name: str) -> bool:

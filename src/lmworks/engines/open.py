@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError
-from lmworks.model.config import REWARD
+from lmworks.model.config import REWARD, Family
 from lmworks.model.device import AUTO, find_device
 from lmworks.model.files import read_json
 from lmworks.model.folder import engine_of, family_of, is_native, require_whole
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 REHEARSAL = "rehearsal"
 """The engine of a folder that stands in for a model: a tokenizer, and `context_length` in its config.json."""
+
+SERVED: Sequence[Family] = ("decoder", "encoder-decoder", "sequence classifier", "token classifier", "encoder")
+"""Families whose engines answer users; a reward model says numbers that mean something beside others alone."""
 
 Open = Callable[[Path, str, "torch.device"], "Engine"]
 """Opens a model folder to compute in a data type, on a device."""

@@ -89,7 +89,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=5, measures="evaluations")
+@stage(version=6, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`.
 
@@ -104,7 +104,14 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
     lost, others = ([line for is_loss, line in told if is_loss == wanted] for wanted in (True, False))
     wins = [_wins(metric, a, b) for a, b, outcome in tested if metric.counts_wins and not outcome.untested]
     known = list(_known(found[0]))
-    verdicts = _doubts(metric, evaluations) + lost + known + [line for each in found for line in _best(each)] + others
+    verdicts = (
+        _doubts(metric, evaluations)
+        + list(_at_chance(found[0]))
+        + lost
+        + known
+        + [line for each in found for line in _best(each)]
+        + others
+    )
     verdicts += (
         [line for each in found for line in _sentences(each)]
         + list(_among_clean(found[0]))
@@ -260,6 +267,17 @@ def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
         for each in held
         if not each.interval or each.interval[0] <= 0
     ]
+
+
+def _at_chance(tests: Tests) -> Iterator[str]:
+    """Models that are not shown to be better than blind guessing."""
+    for label, is_baseline, figure, _ in tests.systems:
+        if figure.chance is None or is_baseline or not figure.interval or figure.interval[0] > figure.chance:
+            continue
+        yield (
+            f"at chance: {label} has {figure.value:.3f} {tests.metric.label}{between(figure.interval, '.3f')}, "
+            f"n={figure.n}, and blind guessing {figure.chance:.3f}"
+        )
 
 
 def _known(tests: Tests) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from lmworks.errors import BeyondContext
 from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import Item, Scored
-from lmworks.pipeline.chunks import Unit, in_chunks
+from lmworks.pipeline.chunks import Unit, in_chunks, losing_none_else
 from lmworks.pipeline.stage import Context, Role, Together
 
 UNIT = "unit"
@@ -37,17 +37,10 @@ class Scoring(Together):
         """
 
         def scored(some: Sequence[tuple[int, Unit]]) -> list[Item]:
-            try:
-                items = score([unit for _, unit in some])
-            except BeyondContext as error:
-                if len(some) == 1:
-                    self.beyond.append(error)
-                    return []
-                middle = len(some) // 2
-                return [*scored(some[:middle]), *scored(some[middle:])]
+            items = score([unit for _, unit in some])
             return [{**item, UNIT: place} for (place, _), item in zip(some, items, strict=True)]
 
-        items = in_chunks(self.context, list(enumerate(units)), size, scored)
+        items = in_chunks(self.context, list(enumerate(units)), size, losing_none_else(scored, self.beyond))
         there = {item.pop(UNIT) for item in items}
         self.lost.update({place: unit for place, unit in enumerate(units) if place not in there})
         if units and not items:

@@ -99,6 +99,10 @@ class Shape(ABC):
         """What the forward pass keeps of `rows` rows for the backward one, and what the loss holds at once, by part."""
 
 
+MATRICES = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
+"""Of each block of a decoder, by the names that they have in its files."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig(Shape):
     """A decoder's shape. It counts parameters, operations and memory before anything is built."""

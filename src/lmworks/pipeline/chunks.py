@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lmworks.errors import BeyondContext
 from lmworks.pipeline.files import canonical_json, digest_file, write_atomically
 from lmworks.pipeline.stage import Context
 
 Unit = TypeVar("Unit")
 Line = dict[str, Any]
+Work = Callable[[Sequence[Unit]], list[Line]]
 
 
-def in_chunks(
-    context: Context, units: Sequence[Unit], size: int, work: Callable[[Sequence[Unit]], list[Line]]
-) -> list[Line]:
+def in_chunks(context: Context, units: Sequence[Unit], size: int, work: Work[Unit]) -> list[Line]:
     """Records of all units; those of a chunk are on disk before the next begins: a kill costs one chunk.
 
     A chunk that is not as the journal has its digest is made again.
@@ -36,6 +36,22 @@ def in_chunks(
         records += read_records(path)
         context.progress.update(min(start + size, len(units)))
     return records
+
+
+def losing_none_else(work: Work[Unit], lost: list[BeyondContext]) -> Work[Unit]:
+    """`work` that goes on without the units which a model cannot read; why is added to `lost`."""
+
+    def done(some: Sequence[Unit]) -> list[Line]:
+        try:
+            return work(some)
+        except BeyondContext as error:
+            if len(some) == 1:
+                lost.append(error)
+                return []
+        middle = len(some) // 2
+        return [*done(some[:middle]), *done(some[middle:])]
+
+    return done
 
 
 def write_records(path: Path, records: Iterable[Line]) -> None:

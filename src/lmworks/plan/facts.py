@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lmworks.errors import UsageError
+from lmworks.recipe.schema import expected
 
 PACKAGED = Path(__file__).with_name("facts.json")
 
@@ -111,7 +112,7 @@ def load_facts(replacement: Path | None = None) -> Facts:
     try:
         facts = Facts.model_validate(merged)
     except ValidationError as error:
-        faults = (f"{replacement}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        faults = (f"{replacement}: {'.'.join(map(str, each['loc']))}: {expected(each)}" for each in error.errors())
         raise UsageError("\n".join(faults)) from None
     if unknown := [price.device for price in facts.prices if price.device not in facts.devices]:
         raise UsageError(f"{replacement}: prices: no device {unknown[0]!r}; known: {', '.join(facts.devices)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,17 +19,18 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from lmworks.model.config import Shape
+from lmworks.errors import GateRefused, UsageError
+from lmworks.model.config import DecoderConfig, Shape
 from lmworks.model.device import CPU
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.store import Store
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
-from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, peak_of, rehearsed, writing_seconds
+from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, peak_of, rehearsed, speed_of, writing_seconds
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.memory import flops_per_token, require_fit, size_in_words
+from lmworks.train.memory import flops_per_token, require_fit, size_in_words, stored_bytes
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
 """Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in 21 s)."""
@@ -87,10 +89,23 @@ class Plan:
     bits_per_byte: tuple[float, float] | None
     operations: Mapping[str, float] = field(default_factory=dict)
     """Of each training, in floating point."""
+    stored: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Bytes that each training writes, and those that it needs beside until it ends."""
 
     def resolved(self, name: str, config: TrainConfig) -> TrainConfig:
         """A model's config with each `auto` replaced."""
         return _with_judges(_filled(config, self.models[name]), self.parameters)
+
+    def require_room(self, names: Sequence[str], folder: Path) -> None:
+        """Raise GateRefused where models that are still to be trained will not find room on a folder's disk."""
+        stored = {name: self.stored[name] for name in names if name in self.stored}
+        needed = sum(model for model, _ in stored.values()) + max((beside for _, beside in stored.values()), default=0)
+        if needed > (free := shutil.disk_usage(folder).free):
+            raise GateRefused(
+                f"{folder}: training {', '.join(stored)} writes {size_in_words(needed)} of models and checkpoints, and "
+                f"{size_in_words(free)} are free. Make room (`lmworks gc` deletes what no build needs), lower "
+                "keep_checkpoints, or name a folder on another disk with --store"
+            )
 
     def prediction(self, name: str) -> dict[str, Any]:
         """What a model's training is expected to take."""
@@ -207,6 +222,8 @@ class _Planner:
         left = budget - data - evaluation
         models = self._shapes(self._shares(max(0.2 * budget, left)))
         shapes = {name: shape for name in self.configs if (shape := self._shape(name, models))}
+        for name, shape in shapes.items():
+            _require_divisible(name, shape, self.configs[name].tensor_parallel)
         apart = self.machine.device != CPU  # with a memory of its own
         there = self.vocab_size, self.machine.memory_bytes, int(ROW_SHARE * self.source_bytes)
         parameters = {name: shape.parameters for name, shape in shapes.items()}
@@ -243,7 +260,8 @@ class _Planner:
         classes = {name: self._class(name, shape, models) for name, shape in shapes.items()}
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
-        return Plan(key, *found, _bits_per_byte(flops), operations)
+        stored = {name: stored_bytes(self._resolved(name, models), shape) for name, shape in shapes.items()}
+        return Plan(key, *found, _bits_per_byte(flops), operations, stored)
 
     def _writing(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
         """Of data that models write, where it is stated how many prompts there are at the most."""
@@ -266,7 +284,7 @@ class _Planner:
         for name, config in self.configs.items():
             width = None if config.base else getattr(config, "hidden_size", None)  # else it has its base's
             if width == "auto":
-                width = models[name]["hidden_size"] = _hidden_size(seconds[name] * self.speed.flops_per_second)
+                width = models[name]["hidden_size"] = _hidden_size(seconds[name] * speed_of(config, self.speed))
             if isinstance(width, int) and getattr(config, "num_layers", None) == "auto":
                 models[name]["num_layers"] = max(2, width * 3 // 256)
             for setting in ("data_type", "threads", "compile"):
@@ -342,6 +360,18 @@ class _Planner:
                     begin = {"begin_seconds": run.seconds - run.measured["running_seconds"]}
                     found.append({**begin, **run.measured, "peak_memory_bytes": peak_of(run)})
         return found
+
+
+def _require_divisible(name: str, shape: Shape, parts: int) -> None:
+    """Raise UsageError for a decoder whose blocks do not go evenly into so many parts."""
+    if not isinstance(shape, DecoderConfig):
+        return
+    for what in ("num_heads", "num_key_value_heads", "intermediate_size"):
+        if (count := getattr(shape, what)) % parts:
+            raise UsageError(
+                f"models.{name}.tensor_parallel: found {parts}, into which {what} {count} does not go evenly; take a "
+                f"number that divides it, or another {what}"
+            )
 
 
 def _filled(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:

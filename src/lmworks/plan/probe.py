@@ -56,6 +56,7 @@ class Speed:
     threads: int
     data_type: str
     compile: bool
+    on_accelerator: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Rate:
     def parts(self, config: TrainConfig, steps: int, *, first: bool) -> dict[str, float]:
         """Seconds of a training of `steps` steps, by part; whether it is the `first` that loads the libraries."""
         step = config.rows_per_step * config.sequence_length / self.tokens_per_second
-        validations = -(-steps // config.validation_steps) if config.validation else 0
+        validations = 1 + -(-steps // config.validation_steps) if config.validation else 0  # the first before a step
         later = max(0, validations - 1)
         watched = steps.bit_length() + (steps.bit_count() > 1) if config.watch else 0
         return {
@@ -104,7 +105,8 @@ def counted_speed(machine: Machine) -> Speed:
     """An estimate from the kind of processor alone, or from an accelerator's product, for which nothing is compiled."""
     data_type = "bfloat16" if machine.bfloat16 else "float32"
     compiles = machine.compiler and not machine.product_rates
-    return Speed(False, _training_rate(machine, data_type), machine.cores, data_type, compiles)
+    apart = bool(machine.product_rates)
+    return Speed(False, _training_rate(machine, data_type), machine.cores, data_type, compiles, apart)
 
 
 def _training_rate(machine: Machine, data_type: str) -> float:
@@ -113,11 +115,20 @@ def _training_rate(machine: Machine, data_type: str) -> float:
     return EFFICIENCY * FLOPS_PER_CORE[data_type] * machine.cores
 
 
+def speed_of(config: TrainConfig, speed: Speed) -> float:
+    """Operations a second of one model's training, with the threads and the data type that it states."""
+    if speed.on_accelerator:
+        return speed.flops_per_second
+    share = 1.0 if config.threads == "auto" else min(1.0, config.threads / speed.threads)
+    data_type = speed.data_type if config.data_type == "auto" else config.data_type
+    return share * speed.flops_per_second * FLOPS_PER_CORE[data_type] / FLOPS_PER_CORE[speed.data_type]
+
+
 def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed) -> Rate:
     """A rate from operations alone."""
-    tokens_per_second = speed.flops_per_second / flops_per_token
+    tokens_per_second = speed_of(config, speed) / flops_per_token
     step = config.rows_per_step * config.sequence_length / tokens_per_second
-    validation = VALIDATION_SHARE * step * config.validation_rows / config.rows_per_step
+    validation = VALIDATION_SHARE * step * config.measured_rows / config.rows_per_step
     compiling = COMPILE_SECONDS if config.compile is True else 0.0
     first_validation = validation + compiling / 2
     return Rate("counted", tokens_per_second, 5.0, 1.0, step + compiling, first_validation, validation, 0.1, 0.5)

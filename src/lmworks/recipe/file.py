@@ -16,7 +16,16 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from lmworks.recipe.kinds import Chosen
-from lmworks.recipe.schema import EvaluateConfig, Location, Recipe, RecipeError, StepConfig, named_steps, steps_in_order
+from lmworks.recipe.schema import (
+    EvaluateConfig,
+    Location,
+    Recipe,
+    RecipeError,
+    StepConfig,
+    expected,
+    named_steps,
+    steps_in_order,
+)
 from lmworks.recipe.variants import expand_variants, place_of_variant
 from lmworks.recipe.yaml import Tree, read_yaml
 from lmworks.registry import nearest
@@ -127,6 +136,8 @@ def _override(tree: Tree, setting: str) -> None:
 
 
 def _faults(error: ValidationError, tree: Tree, name: str, schema: type[Recipe]) -> Iterator[str]:
+    values: dict[tuple[Location, str], list[str]] = {}
+    """By place and what was found there, what each kind of value that may stand there asks for."""
     for fault in error.errors():
         location = _in_tree(fault["loc"], tree.value)
         where = ".".join(str(part) for part in location) or "recipe"
@@ -156,8 +167,13 @@ def _faults(error: ValidationError, tree: Tree, name: str, schema: type[Recipe])
                     where = ".".join(map(str, location)) or "recipe"
                 what = str(fault["ctx"]["error"])
             case _:
-                what = f"{fault['msg'][0].lower()}{fault['msg'][1:]}; found {_kind(found)} {_short(found)}"
+                there = _in_tree(fault["loc"], tree.value, whole=False), f"{_kind(found)} {_short(found)}"
+                values.setdefault(there, []).append(expected(fault))
+                continue
         yield f"{_place(tree, name, location)}: {where}: {what}"
+    for (location, found), wanted in values.items():
+        what = " or ".join(dict.fromkeys([wanted[0], *(each.removeprefix("expected ") for each in wanted[1:])]))
+        yield f"{_place(tree, name, location)}: {'.'.join(map(str, location)) or 'recipe'}: {what}; found {found}"
 
 
 def _place(tree: Tree, name: str, location: Location) -> str:
@@ -165,14 +181,14 @@ def _place(tree: Tree, name: str, location: Location) -> str:
     return f"{name}:{line}" if line else name
 
 
-def _in_tree(location: Sequence[str | int], value: Any) -> Location:
-    """Pydantic puts the chosen class into a location; keep only what stands in the file."""
+def _in_tree(location: Sequence[str | int], value: Any, *, whole: bool = True) -> Location:
+    """Pydantic puts the chosen class into a location; keep only what stands in the file, and if `whole` its end."""
     kept: list[str | int] = []
     for index, part in enumerate(location):
         in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)
         if in_list or (isinstance(value, dict) and part in value):
             value = value[part]
-        elif index < len(location) - 1:
+        elif index < len(location) - 1 or not whole:
             continue
         kept.append(part)
     return tuple(kept)
@@ -238,6 +254,13 @@ def _short(value: object) -> str:
 # ---------------------------------------------------------------- references between steps
 
 
+BASES = (
+    "A base is `scratch`, a model that stands before in the file, or a published one, which is a model of its own: "
+    "`base: {objective: pretrained, path: FOLDER, licence: Apache-2.0}` and `from: base`, where `path` is a folder of "
+    "Hugging Face's form, a .gguf file or a name that `lmworks bases` lists"
+)
+
+
 def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
     parts: dict[str, tuple[str, ...]] = {}
     for location, name, config in _steps(recipe):
@@ -247,7 +270,8 @@ def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
             yield location, "a step's name is letters, digits, - and _"
         for shown, reference in named_steps(config, location):
             if fault := _reference_fault(reference, parts):
-                yield shown, fault
+                is_base = shown[-1] == "from" and location[0] == "models" and "did you mean" not in fault
+                yield shown, f"{fault}. {BASES}" if is_base else fault
         if name:
             parts[name] = config.output_parts()
 
@@ -276,6 +300,8 @@ def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
 
 def _reference_fault(reference: str, parts: Mapping[str, tuple[str, ...]]) -> str | None:
     step, _, part = reference.partition(".")
+    if step not in parts and "/" in reference:  # of a hub, or a folder, where a dot begins no part
+        step = reference
     if step not in parts:
         return f"no earlier step {step!r}{nearest(step, list(parts))}"
     if part and part not in parts[step]:

@@ -277,13 +277,37 @@ class NeedsConfig(StepConfig):
     )
 
 
+KINDS = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "fields"),
+    "string_type": "words",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "finite_number": "a finite number",
+}
+"""What pydantic's faults of a value mean, by their types."""
+
+
+def expected(fault: Mapping[str, Any]) -> str:
+    """What should stand where a value is wrong, in the words of a recipe."""
+    if fault["type"] in KINDS:
+        return f"expected {KINDS[fault['type']].format_map(fault.get('ctx', {}))}"
+    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
 def parse_needs(**answers: Any) -> NeedsConfig:
     """Needs from answers in words. Raises `RecipeError` naming the question and what may be answered."""
     try:
         return NeedsConfig.model_validate(answers)
     except ValidationError as error:
         raise RecipeError(
-            "\n".join(f"{e['loc'][0]}: {e['msg']}; found {e['input']!r}" for e in error.errors())
+            "\n".join(f"{each['loc'][0]}: {expected(each)}; found {each['input']!r}" for each in error.errors())
         ) from None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from lmworks.engines.open import open_decoder, open_reward_model
-from lmworks.errors import LmworksError
+from lmworks.errors import BeyondContext
 from lmworks.model.folder import ModelFolder
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.rewards.reward import Answer, Reward, Scorer
@@ -45,16 +45,17 @@ class Judge:
         self.engine = engine
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """Of each answer as the end of its chat, many at once. Raises LmworksError for one beyond the context."""
+        """Of each answer as the end of its chat, many at once. Raises BeyondContext for one that is too long."""
         chats = [
             self.engine.tokenizer.encode_chat([*each.prompt, {"role": "assistant", "content": each.text}])[0]
             for each in answers
         ]
         longest = max(map(len, chats), default=0)
         if longest > self.engine.context_length:
-            raise LmworksError(
+            raise BeyondContext(
                 f"the reward model reads {self.engine.context_length} tokens, and a prompt with its answer has "
-                f"{longest} of its own: train it with a greater sequence_length, or lower answer_tokens"
+                f"{longest} of its own: train it with a greater sequence_length, or lower answer_tokens",
+                longest,
             )
         return self.engine.scores(chats)
 
@@ -115,14 +116,15 @@ class Asked:
         return [sum(each) / len(each) if each else 0.5 for each in won]
 
     def first_is_better(self, first: Answer, second: Answer) -> float:
-        """P(A) / (P(A) + P(B)) as the next words. Raises LmworksError for answers beyond the context."""
+        """P(A) / (P(A) + P(B)) as the next words. Raises BeyondContext for answers that are too long."""
         question = first.prompt[-1]["content"] if first.prompt else ""
         text = QUESTION.format(rule=self.rule, question=question, a=first.text, b=second.text)
         prompt, _ = self.engine.tokenizer.encode_chat([{"role": "user", "content": text}], True)
         if len(prompt) + max(map(len, self.choices)) > self.engine.context_length:
-            raise LmworksError(
+            raise BeyondContext(
                 f"the judge reads {self.engine.context_length} tokens, and two answers with their question are "
-                f"{len(prompt)}: lower max_tokens of the answers, or name a judge that reads more"
+                f"{len(prompt)}: lower max_tokens of the answers, or name a judge that reads more",
+                len(prompt),
             )
         a, b = self.engine.score_choices(prompt, self.choices)
         return 1 / (1 + math.exp(min(700.0, b - a)))

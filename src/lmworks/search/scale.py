@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import lcm, log
 from pathlib import Path
 
@@ -49,7 +49,8 @@ def scale(runs: Runs, *, minutes: float, seeds: int) -> Outcome:
     whole = flops(runs, {})
     allowed = minutes * 60 * runs.plain.plan.speed.flops_per_second / (LARGEST * sum(RUNGS) * whole * seeds)
     rungs = ladder(runs, [LARGEST * share * min(1.0, allowed) for share in RUNGS])
-    amounts, trained = [flops(runs, each) for each in rungs], [with_seeds(runs, each, seeds) for each in rungs]
+    passes = passes_over_data(runs)
+    amounts, trained = [flops(runs, each) for each in rungs], [with_seeds(runs, each, seeds, passes) for each in rungs]
     across = [amount for amount in amounts for _ in range(seeds)]
     losses = [each.loss for alike in trained for each in alike]
     law = fit_law(across, losses)
@@ -63,18 +64,51 @@ def scale(runs: Runs, *, minutes: float, seeds: int) -> Outcome:
         f"{runs.model} as the recipe has it, {whole:.3g} operations ({whole / amounts[-1]:.1f} times the ladder's "
         f"largest): {loss:.4f} predicted, 95 % interval {low:.4f} to {high:.4f}",
     ]
+    if passes > 1:
+        words.append(
+            f"data are read {passes:.1f} times: each small model read a part of them as often, since what is read "
+            "again teaches less (Muennighoff et al. 2023, arXiv 2305.16264)"
+        )
     points = [
         {**rung, "flops": amount, "parameters": alike[0].parameters, "tokens": alike[0].tokens}
         | {"losses": [each.loss for each in alike]}
         for rung, amount, alike in zip(rungs, amounts, trained, strict=True)
     ]
-    figures = {"points": points, "flops": whole, "loss": loss, "interval": [low, high]}
+    figures = {"points": points, "flops": whole, "passes": passes, "loss": loss, "interval": [low, high]}
     return runs.report("scale", figures, words, _picture("operations", across, losses, law, whole))
 
 
-def with_seeds(runs: Runs, changed: dict[str, object], seeds: int) -> list[Trained]:
-    """A model trained again and again: with the recipe's seed and those that follow."""
-    return [runs.train({**changed, "seed": runs.config.seed + number}) for number in range(seeds)]
+def with_seeds(runs: Runs, changed: dict[str, object], seeds: int, passes: float = 0.0) -> list[Trained]:
+    """A model trained again and again: with the recipe's seed and those that follow.
+
+    With more `passes` than one, on as much of the data as it goes through so often.
+    """
+    every = [{**changed, "seed": runs.config.seed + number} for number in range(seeds)]
+    if passes <= 1:
+        return [runs.train(each) for each in every]
+    config = runs.config.model_copy(update=changed)
+    read = int(config.steps) * config.rows_per_step / int(runs.config.steps) / runs.config.rows_per_step
+    return [runs.train(each, *on_part(runs, each, read)) for each in every]
+
+
+def passes_over_data(runs: Runs) -> float:
+    """How often the recipe's run goes through its data. Raises `UsageError` for a mix that it goes through again."""
+    data = runs.until(f"{runs.model}/data")
+    passes = int(runs.config.steps) * runs.config.rows_per_step / data.manifest.counts["rows"]
+    if passes > 1 and Shards(data.payload, "").open().parts:
+        raise UsageError(
+            f"{runs.model} goes {passes:.1f} times through its mix, and no small model can go through a part of it as "
+            "often; name one of its documents as `data`"
+        )
+    return float(passes)
+
+
+def on_part(runs: Runs, changed: Mapping[str, object], share: float) -> tuple[Node, Node]:
+    """A share of the data, and the model that is trained on it."""
+    data = f"{runs.model}/data"
+    (own,) = (each for each in runs.open(changed).build.nodes if each.name == runs.model)
+    part = Node(f"{data}-part", fraction_of_rows, FractionConfig(rows=data, share=min(1.0, share)), {"rows": data})
+    return part, Node(own.name, own.stage, own.config, {**own.inputs, "data": f"{data}-part"})
 
 
 def ladder(runs: Runs, shares: Sequence[float]) -> list[dict[str, object]]:
@@ -173,13 +207,8 @@ def data_curve(runs: Runs, *, gain: float, target: float | None) -> Outcome:
     read = min(1.0, steps * runs.config.rows_per_step / rows["rows"])
     count = rows.get("documents", rows.get("conversations", rows["rows"]))
     patience = {"patience": runs.config.patience or PATIENCE, "validation_steps": max(1, steps // 10), "watch": None}
-    workspace = runs.open(patience)
-    (own,) = (each for each in workspace.build.nodes if each.name == runs.model)
-    part = Node(own.name, own.stage, own.config, {**own.inputs, "data": f"{data}-part"})
-    amounts, losses = [read * share * count for share in SHARES], []
-    for share in SHARES:
-        config = FractionConfig(rows=data, share=read * share)
-        losses.append(runs.train(patience, Node(f"{data}-part", fraction_of_rows, config, {"rows": data}), part).loss)
+    amounts = [read * share * count for share in SHARES]
+    losses = [runs.train(patience, *on_part(runs, patience, read * share)).loss for share in SHARES]
     law = fit_law(amounts, losses)
     enough, ends = law.enough(gain) if target is None else law.amount_for(target)
     loss, (low, high) = law.predict(2 * amounts[-1])

@@ -15,7 +15,7 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks
+from lmworks.pipeline.chunks import in_chunks, losing_none_else
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.rewards import Answer, AnyRule, count_unjudged
@@ -45,6 +45,9 @@ class ConstitutionConfig(StepConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
+UNREAD = "prompts whose answers are longer than a judge reads"
+
+
 @stage(version=3, reads="answers", judges="rules")
 def constitution(
     config: ConstitutionConfig, answers: Conversations, rules: list[ModelFolder] | None, out: Path, context: Context
@@ -66,20 +69,23 @@ def constitution(
         found = [scorer.scores(judged) for scorer in scorers]
         return [{**record, "scores": list(scores)} for record, *scores in zip(every, *found, strict=True)]
 
-    items = in_chunks(context, prompts, PROMPTS_AT_ONCE, judge)
+    items = in_chunks(context, prompts, PROMPTS_AT_ONCE, losing_none_else(judge, []))
+    unread = len(prompts) - len({item["asked"] for item in items})
     pairs = list(_pairs(config, items))
     names = _names(config)
     counts = Counter({"prompts": len(prompts), "prompts that teach": len(pairs), "answers": len(items), **unjudged})
+    counts.update({UNREAD: unread} if unread else {})
     for pair in pairs:
         counts.update(f"decided by {name}" for name in names if (pair.decided or {}).get(name, 0) > 0)
     if not pairs:
         raise LmworksError(
             f"{config.answers}: of {len(prompts)} prompts none has answers of different worth; draw more samples, or "
             "mend the rules: one that every answer follows, or none, decides nothing"
+            + (f". {unread} {UNREAD}: lower max_tokens of the answers, or name one that reads more" if unread else "")
         )
     write_preferences(out, pairs)
     examples = hide_all({"reason": "judged by rules", **pair.as_json()} for pair in pairs[:3])
-    return Result(counts=counts, examples=examples)
+    return Result(counts=counts, losses={UNREAD}, examples=examples)
 
 
 def _asked(config: ConstitutionConfig, record: dict[str, Any]) -> str:

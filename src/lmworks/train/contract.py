@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Handle
 from lmworks.tokens.rows.shards import PackedRows, write_filled
 from lmworks.tokens.tokenizer import Tokenizer
@@ -29,6 +30,8 @@ Ids = np.ndarray[Any, np.dtype[np.int64]]
 Numbers = Sequence[int] | np.ndarray[Any, Any]
 """Of rows."""
 
+TRIVIAL_ROWS = 2048
+"""Training rows whose targets the trivial baseline counts: a million tokens, or thousands of labels."""
 MEAN_SEGMENT = 256
 """Tokens between two <|endoftext|> of made-up rows."""
 
@@ -41,6 +44,9 @@ class Splittable(Protocol):
 
     def to(self, device: torch.device) -> Self:
         """The same on another device."""
+
+    def wanted(self) -> Tensor:
+        """[N] numbers of what is to be said; none where nothing is told beforehand."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,10 @@ class PackedBatch:
     def segments(self, begin: int) -> tuple[Tensor, Tensor]:
         """Numbers and positions [B,T] of the segments of `inputs`, which begin with this token."""
         return segments(self.inputs, begin)
+
+    def wanted(self) -> Tensor:
+        """What is to be said, [N] numbers, wherever something is; none where nothing is told beforehand."""
+        return self.tokens.new_zeros(0)
 
     def to(self, device: torch.device) -> Self:
         return self._each(lambda tensor: tensor.to(device))
@@ -80,6 +90,9 @@ class Batch(PackedBatch):
         """[B,T]"""
         return self.tokens[:, :-1].contiguous()
 
+    def wanted(self) -> Tensor:
+        return self.tokens[:, 1:][self.weights[:, 1:] > 0]
+
 
 @dataclass(frozen=True)
 class TextBatch(PackedBatch):
@@ -88,6 +101,9 @@ class TextBatch(PackedBatch):
     targets: Tensor
     names: Sequence[str] = ()
     """Of the numbers, which differ from part to part of the data; none where they are tokens."""
+
+    def wanted(self) -> Tensor:
+        return self.targets[self.targets >= 0]
 
 
 class Trainable(ABC):
@@ -172,6 +188,10 @@ class Objective(ABC):
 
     mean_over = "token"
     """What the loss is a mean over: tokens, pairs."""
+    rows_apart = True
+    """Whether the loss of a row is the same in whichever micro-batch it stands."""
+    tells_its_loss = True
+    """Whether validation tells the loss that is learned from, and not what answers are worth."""
     validation_measure: tuple[str, str] | None = None
     """Method and unit of what stands for a loss on validation data, where it is not that on training data."""
 
@@ -212,12 +232,47 @@ class Objective(ABC):
         """Rows by their numbers, as a step reads them; −1 for rows that are measured on. Here, a `Batch`."""
         return packed_batch(self.rows, numbers)
 
+    def trivial(self, unseen: Sequence[Any]) -> tuple[str, list[dict[str, float]]]:
+        """The trivial baseline in words, and its sums on parts of validation data as `loss` gives them, if any.
+
+        Here it says what is commonest in the training data, each with its share there, whatever it is asked.
+        """
+        numbers = np.unique(np.linspace(0, self.rows_in_all - 1, TRIVIAL_ROWS).astype(int))
+        batch = self.batch_of(numbers, -1)
+        known, parts = batch.wanted().numpy(), [part.wanted().numpy() for part in unseen]
+        if not len(known) or not all(map(len, parts)):
+            return "", []
+        words, names = "saying each token as often as the training data do", getattr(batch, "names", ())
+        if names:  # which are numbered anew in each part of the data
+            theirs = [names.index(name) if name in names else len(names) for name in unseen[0].names]
+            parts = [np.array(theirs)[part] for part in parts]
+        counts = np.bincount(known, minlength=1 + max(map(int, (known.max(), *(part.max() for part in parts))))) + 1.0
+        losses, commonest = -np.log(counts / counts.sum()), int(counts.argmax())
+        if names:
+            words = f"always saying {names[commonest]!r}"
+        return words, [
+            {
+                "loss": float(losses[part].sum()),
+                "accuracy": float((part == commonest).sum()),
+                "weight": float(len(part)),
+            }
+            for part in parts
+        ]
+
     def require_stored(self, step: int) -> None:  # noqa: B027 - most store nothing
         """Raise ValueError if this step needs something of the scratch folder that was damaged."""
 
-    def finished(self, line: Mapping[str, float]) -> str | None:
-        """Why the run ends after a step of which the history tells this, in words; None if it goes on."""
+    def finished(self, history: Sequence[Mapping[str, float]]) -> str | None:
+        """Why the run ends after the last step that the history tells of, in words; None if it goes on."""
         return None
+
+    def is_within(self, step: int, metrics: Mapping[str, float], weight: float) -> bool:
+        """Whether the weights before a step, by its sums, are kept to end with: the next may be beyond some limit."""
+        return False
+
+    def figures(self, history: Sequence[Mapping[str, float]]) -> list[Figure]:
+        """What else a finished run is to tell of itself."""
+        return []
 
     def selection_loss(self, measured: Mapping[str, float]) -> float:
         """What is least of the best weights, of what was measured on validation data."""

@@ -97,6 +97,18 @@ def trained_parts(config: TrainConfig, shape: Shape) -> Mapping[str, int]:
     return {"adapters": shape.adapter_parameters(config.lora.rank) + magnitudes, **head}
 
 
+def stored_bytes(config: TrainConfig, shape: Shape) -> tuple[int, int]:
+    """What a training writes: the model with its published checkpoints, and those that go when it ends."""
+    trained = trained_parts(config, shape)
+    rest = "adamw" if config.optimizer == "muon" else config.optimizer
+    state = sum(
+        OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest] * count for part, count in trained.items()
+    )
+    one = FLOAT32 * (sum(trained.values()) + state)
+    at_once = config.keep_checkpoints + 1 if int(config.steps) > config.checkpoint_steps else 0
+    return FLOAT32 * shape.parameters + one * len(config.publish_checkpoints), one * at_once
+
+
 def weight_bytes(config: TrainConfig, shape: Shape) -> int:
     """What the weights of the model take that is trained."""
     if not (config.lora and config.lora.quantise):

@@ -185,6 +185,20 @@ def test_plan_stands_beside_actual(page: Page) -> None:
     assert "bits per byte of held-out text 1.2 to 1.4 1.31 as predicted" in page.text
 
 
+def test_what_did_not_come_true_and_a_training_in_doubt_are_said_before_all_else(page: Page) -> None:
+    first = page.text[: page.text.index("Documents read")]
+    assert re.search(
+        r"the prediction was wrong: time of data is \S+ s, and 83 min to 2.5 h was predicted \(less\)", first
+    )
+    assert "time of pretrain" not in first, "which came true"
+    assert "finetune: starved: 400 steps" in first and "pretrain: starved" not in first
+
+
+def test_the_learning_rate_stands_beside_the_loss(built: Store) -> None:
+    text = write_report(built).read_text()
+    assert text.index("Loss of pretrain") < text.index("Learning rate of pretrain") < text.index("Loss of finetune")
+
+
 def test_lineage_machine_and_how_to_make_it_again(page: Page, built: Store) -> None:
     text = page.text
     assert "5.9M parameters" in text
@@ -202,6 +216,12 @@ def test_an_unfinished_build_is_reported_and_says_what_is_missing(tmp_path: Path
     assert ("Nothing has been evaluated yet" in text) == (not until.startswith("evaluate"))
     assert "raw: 13 documents" in text
     assert "Not built yet: " in text
+
+
+def test_a_training_that_never_ran_has_no_time(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    text = Page(write_report(build_store(tmp_path, make_nodes(tmp_path, until="corpus"))).read_text()).text
+    assert "time of pretrain 0.0 s to 90 s not known yet" in text
 
 
 def test_a_step_whose_inputs_changed_since_is_said_to_be_outdated(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from lmworks.pipeline.stage import Context
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.distributed.processes import Processes
-from lmworks.train.loop.checkpoints import Checkpoints, Position
+from lmworks.train.loop.checkpoints import BEST, Checkpoints, Position
 from support import MemoryJournal, make_context
 from train.loop.test_recovery import Killed, kill_after, payload, run
 
@@ -56,9 +56,9 @@ def kept(folder: Path, said: list[str]) -> tuple[Checkpoints, dict[str, Tensor],
             stored, position = state_after(step)
             for name, tensor in stored.items():
                 tensors[name].copy_(tensor)
-            checkpoints.save_best({NAMES[0]: tensors[NAMES[0]]})
+            checkpoints.keep_weights(BEST, {NAMES[0]: tensors[NAMES[0]]})
             checkpoints.save(position, publish=True)
-        checkpoints.load_best({NAMES[0]: tensors[NAMES[0]]})  # waits for what is being written
+        checkpoints.take_weights(BEST, {NAMES[0]: tensors[NAMES[0]]})  # waits for what is being written
     return checkpoints, tensors, context
 
 
@@ -151,7 +151,7 @@ def test_damaged_best_weights_are_named_and_never_taken(tmp_path: Path) -> None:
         bit = draw.randrange(path.stat().st_size * 8)
         flip(path, bit)
         with pytest.raises(LmworksError, match=r"best.safetensors: "):
-            checkpoints.load_best({NAMES[0]: tensors[NAMES[0]]})
+            checkpoints.take_weights(BEST, {NAMES[0]: tensors[NAMES[0]]})
         with pytest.raises(LmworksError, match=r"best.safetensors: "):
             checkpoints.restore()
         flip(path, bit)

@@ -18,7 +18,6 @@ from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.language_model import CausalLMConfig
-from lmworks.train.loop.fit import judge_fit
 from lmworks.train.loop.run import SPIKE_WINDOW, Run
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import objective_of
@@ -208,25 +207,3 @@ def test_dropout_and_smoothing_touch_training_alone(
     (measured,) = history(tmp_path / "measured")
     assert measured["validation_loss"] == pytest.approx(regular[-1]["validation_loss"], abs=1e-5)
     assert 0 < measured["validation_accuracy"] < 1 and 0 < measured["accuracy"] < 1
-
-
-def sums(*losses: float) -> list[dict[str, float]]:
-    return [{"loss": loss * 10, "weight": 10.0} for loss in losses]
-
-
-@pytest.mark.parametrize(
-    ("unseen", "losses", "passes", "verdict"),
-    [
-        ((3.0, 3.1, 3.2), [4.0, 2.8, 3.1], 5.0, "overfitting: the validation loss rose by 10.7%"),
-        ((3.0, 3.1, 3.2), [4.0, 3.1, 3.1, 3.1], 5.0, "learned partly by heart"),
-        ((2.0, 2.1, 2.2), [5.0, 4.0, 3.5, 3.0], 0.5, "underfitting"),
-        ((2.0, 2.1, 2.2), [5.0, 3.0, 3.0, 3.0], 0.5, "no sign"),
-        ((2.0, 2.1, 2.2), [3.0], 0.5, "too few validations (1) to tell"),
-        ((2.0, 2.1, 2.2), [3.0, 2.99, 2.98], 0.5, "too few validations (3) to tell"),
-        ((2.0, 2.1, 2.2), [3.0, 3.001, 2.999, 3.0], 0.5, "the validation loss has not moved"),
-    ],
-)
-def test_the_fit_is_said_in_words(unseen: tuple[float, ...], losses: list[float], passes: float, verdict: str) -> None:
-    gap, words = judge_fit(sums(2.0, 2.1, 2.2), sums(*unseen), losses, passes)
-    assert words.startswith(verdict)
-    assert gap.interval is not None and gap.interval[0] < gap.value < gap.interval[1]

@@ -314,7 +314,7 @@ def test_rewards_rise_and_unlike_answers_become_few(
     first, last = (sum(line["reward"] for line in part) / 5 for part in (history[:5], history[-5:]))
     assert last > first + 0.3, (first, last)
     assert history[-1]["kl"] > 0.5 > abs(history[0]["kl"])
-    (figure,) = result.figures
+    figure = result.figures[0]
     assert figure.unit == "reward" and figure.value == pytest.approx(-history[-1]["validation_reward"])
 
 
@@ -328,6 +328,36 @@ def test_a_run_ends_where_its_answers_are_too_far_from_where_it_began(
     assert history[-1]["kl"] > 0.5 >= max(line["kl"] for line in history[:-1])
     assert 1 < result.counts["steps"] < 40 and "validation_reward" in history[-1]
     assert any("beyond kl_limit 0.5" in line for line in lines)
+    within = result.counts["steps"] - 2  # its answers were the last that were near enough
+    assert f"takes the weights of step {within}, the last within the limit" in lines
+    run(tmp_path / "until", base, asked, tokenizer, **(more | {"steps": within}))
+    ended, until = (folder / "out" / "model.safetensors" for folder in (tmp_path, tmp_path / "until"))
+    assert ended.read_bytes() == until.read_bytes()
+    reward = next(figure for figure in result.figures if figure.unit == "reward")
+    assert reward.value == -history[-1]["validation_reward"], "what is told is told of the weights that are taken"
+
+
+def test_a_reward_that_tells_no_answers_apart_ends_the_run(
+    base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    dead = {"rewards": [{"kind": "regex", "pattern": "never said"}], "steps": 40}
+    with pytest.raises(LmworksError, match=r"worth the same in the last 16 rollouts \(256 answers; mean reward 0.000"):
+        run(tmp_path, base, asked, tokenizer, **dead)
+
+
+def test_a_reward_that_all_answers_have_by_now_ends_the_run_with_what_was_learned(
+    base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    context = replace(make_context(tmp_path), log=lines.append)
+    more = {"rewards": [{"kind": "regex", "pattern": "[^aeiou]*"}], "learning_rate": 0.03, "kl_weight": 0.0}
+    result, history = run(tmp_path, base, asked, tokenizer, context, steps=200, **more)
+    taught = [line["teaching"] for line in history]
+    assert taught[0] > 0 and taught[-16:] == [0] * 16 and len(taught) < 200
+    assert any("nothing more is learned of them" in line for line in lines)
+    share = next(figure for figure in result.figures if figure.name == "groups that teach")
+    assert share.value == pytest.approx(sum(taught) / len(taught)) and share.n == 2 * len(taught) and share.interval
+    assert any("% of the groups taught something" in line for line in lines)
 
 
 def test_the_distance_to_the_reference_holds_a_run_back(

@@ -270,7 +270,7 @@ def align(objective: str, base: ModelFolder, folder: Path, **more: Any) -> tuple
 
 @pytest.mark.parametrize("objective", FORMULAS)
 def test_a_small_model_learns_to_prefer_what_is_chosen(objective: str, base: ModelFolder, tmp_path: Path) -> None:
-    result, history = align(objective, base, tmp_path, learning_rate=3e-3)
+    result, history = align(objective, base, tmp_path, learning_rate=3e-3, validation_rows=16)
     last = history[-1]
     assert last["loss"] < 0.9 * history[0]["loss"]
     assert last["validation_accuracy"] > 0.9 and last["validation_margin"] > 0

@@ -82,7 +82,9 @@ class Tuning:
     def check(self) -> Result:
         context = make_context(self.folder / "check")
         samples = Handle(self.folder / "samples", "")
-        return check(self.config, self.base, self.rows, self.tokenizer, samples, self.folder / "out", context)
+        return check(
+            self.config, self.base, self.rows, self.tokenizer, samples, None, None, self.folder / "out", context
+        )
 
     def refused(self) -> str:
         with pytest.raises(GateRefused) as caught:

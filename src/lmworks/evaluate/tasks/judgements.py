@@ -304,6 +304,7 @@ def evaluate_judged_answers_chosen(
     """Score the answers that people chose, and hold the judge against length on pairs of answers."""
     judging = open_reward_model(judge.path, config.data_type, config.device)
     asked, drawn = _asked(config, data)
+    trust = _trust(config, judged or data, train, judging)  # first: it may refuse
 
     def score(some: Sequence[Preference]) -> list[Item]:
         return _items(some, [(str(each.chosen[-1]["content"]), False) for each in some if each.chosen], judging)
@@ -314,7 +315,7 @@ def evaluate_judged_answers_chosen(
     return found.result(
         found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}"),
         found.figure(CHARACTERS, method),
-        *_trust(config, judged or data, train, judging),
+        *trust,
     )
 
 

@@ -234,20 +234,23 @@ def _quarantined(
     built: Built, artifact: Artifact, count: int, seed: int, only: str, *, personal: bool
 ) -> dict[str, list[Change]]:
     """Random records that could not be read: their place, and with `personal` their bytes as text."""
-    found: dict[str, list[tuple[bytes, Change]]] = defaultdict(list)
+    found: dict[str, list[tuple[bytes, str, dict[str, Any]]]] = defaultdict(list)
     if _quarantine(artifact).exists():
-        shown = str if personal else partial(hide, more=hiding(built))
         with _quarantine(artifact).open(encoding="utf-8") as lines:
-            for line in lines:
-                bad = json.loads(line)
+            for bad in map(json.loads, lines):
                 place = f"{bad['source']}: {bad['path']}, record {bad['record'] or '–'}, byte {bad['offset']}"
-                raw = base64.b64decode(bad.get("raw", "")).decode(errors="replace") if personal else ""
-                pieces: list[Piece] = [("same", raw[:SHOWN])] if raw else []
                 reason = f"quarantined: {bad['reason'].split(':')[0]}"
-                change = Change(shown(place), "quarantined", pieces, shown(bad["reason"]))
                 if reason.startswith(only):
-                    found[reason] = sorted([*found[reason], (rank(seed, place), change)], key=itemgetter(0))[:count]
-    return {reason: [change for _, change in ranked] for reason, ranked in found.items()}
+                    ranked = [*found[reason], (rank(seed, place), place, bad)]
+                    found[reason] = sorted(ranked, key=itemgetter(0))[:count]
+    shown = str if personal else partial(hide, more=hiding(built))
+
+    def change(place: str, bad: Mapping[str, Any]) -> Change:
+        raw = base64.b64decode(bad.get("raw", "")).decode(errors="replace") if personal else ""
+        pieces: list[Piece] = [("same", raw[:SHOWN])] if raw else []
+        return Change(shown(place), "quarantined", pieces, shown(bad["reason"]))
+
+    return {reason: [change(place, bad) for _, place, bad in ranked] for reason, ranked in found.items()}
 
 
 def inputs_of(built: Built, artifact: Artifact, role: Role) -> list[tuple[Artifact, Documents]]:

@@ -51,7 +51,7 @@ def render(built: Built) -> str:
     profiles = dict(_profiles(built))
     facts: dict[str, float] = {
         "Documents read": sum(origin.documents for origin in origins),
-        "Could not be read": len(quarantine),
+        "Could not be read": quarantine.count,
     }
     facts |= {f"In {name}": sum((count for _, count in bars["Source"]), 0.0) for name, bars in profiles.items()}
     return (

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from lmworks.data.privacy.hidden import hide, hide_all
+from lmworks.data.reader import QUARANTINED
 from lmworks.data.records import Documents
 from lmworks.data.sources.artifact import ArtifactSource
 from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import Built, files_read, is_tokenizer, read_json, read_lines, reference
+from lmworks.release.built import Built, files_read, is_tokenizer, read_json, reference
 from lmworks.release.inspect.hidden import hiding
 from lmworks.release.inspect.show import by_reason
 from lmworks.release.trace.provenance import UNKNOWN, Provenance, provenances
@@ -23,6 +26,9 @@ from lmworks.release.trace.provenance import UNKNOWN, Provenance, provenances
 TOTALS = ("documents", "bytes", "groups", "files", "items")
 """Last words of counts that say how much there is, not why something was dropped or changed."""
 
+
+QUARANTINE_SHOWN = 10
+"""Records that could not be read and are shown."""
 
 LINES = {"conversations.jsonl": "conversations", "preferences.jsonl": "judgements"}
 """Files that hold a text a line, and what they hold."""
@@ -196,12 +202,30 @@ def trained_on(built: Built, model: Artifact) -> list[Texts]:
     return texts_at(built.lineage.trained_on(model))
 
 
-def quarantine(built: Built) -> list[dict[str, Any]]:
-    """Records of sources that could not be read: where they stand and why, without personal data."""
-    files = (artifact.payload / "quarantine.jsonl" for artifact in built.artifacts.values())
-    found = ({**record, "raw": ""} for file in files for record in read_lines(file) if "raw" in record)
-    shown = partial(hide, more=hiding(built))
-    return [{**record, "reason": shown(record["reason"]), "path": shown(record["path"])} for record in found]
+@dataclass(frozen=True)
+class Quarantine:
+    """Records of sources that could not be read."""
+
+    count: int
+    shown: list[dict[str, Any]]
+    """Where the first of them stand and why, without personal data."""
+
+
+def quarantine(built: Built) -> Quarantine:
+    """What the build's sources hold that could not be read: of millions of records no more is looked at than shown."""
+    shown, steps = partial(hide, more=hiding(built)), [each for each in built.artifacts.values() if files_read(each)]
+    records = islice(chain.from_iterable(map(_quarantined, steps)), QUARANTINE_SHOWN)
+    return Quarantine(
+        sum(count for step in steps for reason, count in reasons_of(step).items() if reason.startswith(QUARANTINED)),
+        [{**each, "raw": "", "reason": shown(each["reason"]), "path": shown(each["path"])} for each in records],
+    )
+
+
+def _quarantined(artifact: Artifact) -> Iterator[dict[str, Any]]:
+    path = artifact.payload / "quarantine.jsonl"
+    if path.exists():
+        with path.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
 
 
 def held_out(built: Built) -> list[dict[str, Any]]:

@@ -27,13 +27,25 @@ def verdicts(built: Built) -> dict[str, list[str]]:
 
 
 def besides(lines: Sequence[str]) -> list[str]:
-    """What a report says besides a task's first verdict: what each training did, else the second."""
-    return [line for line in lines[1:] if line.startswith(TRAINED)] or list(lines[1:2])
+    """What a report says besides a task's first verdict: who wins, what each training did, else the second."""
+    leading = ("at chance: ", *TRAINED)
+    return [line for line in lines[1:] if line.startswith(leading) or " wins: " in line] or list(lines[1:2])
+
+
+def trainings_in_doubt(built: Built) -> list[str]:
+    """Each model whose training came to something else than a fit, in the words that it was told."""
+    told = []
+    for name, artifact in built.models.items():
+        for example in read_lines(artifact.payload / "examples.jsonl"):
+            if example.get("verdict", "fine") != "fine":
+                told.append(f"{name}: {example['text']}")
+    return told
 
 
 def _baseline_wins(built: Built, task: str, lines: Sequence[str]) -> bool:
     systems = built.evaluations()[task].items()
-    return any(lines[0].startswith(f"{name} wins") for name, found in systems if name and not measures_model(found))
+    names = [name for name, found in systems if name and not measures_model(found)]
+    return any(line.startswith(f"{name} wins") for line in lines for name in names)
 
 
 @dataclass(frozen=True)

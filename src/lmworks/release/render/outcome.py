@@ -18,6 +18,9 @@ BARE_BYTES = 50 * 2**20
 """What a process that begins with a training holds before. What is more is what earlier steps of a build left, and
 libraries, which the prediction holds, too."""
 
+FAR_OFF = 50
+"""Per cent, by which a speed that differs is no accident of the machine's other work."""
+
 SOURCES = {"counted": "counting", "rehearsed": "a rehearsal", "own runs": "earlier trainings in this store"}
 
 
@@ -36,7 +39,18 @@ def compare(
         return name, predicted, "", "not known yet"
     least = actual if least is None else least
     told = write(actual) if least == actual else f"{write(least)} to {write(actual)}"
+    if least <= high < actual:
+        return name, predicted, told, f"not known: {write(actual - least)} was held before it began"
     return name, predicted, told, "less" if actual < low else "MORE" if least > high else "as predicted"
+
+
+def wrong(rows: Iterable[Row]) -> list[str]:
+    """The predictions that did not come true, in words: beyond their range, or a speed off by more than half."""
+    return [
+        f"the prediction was wrong: {name} is {actual}, and {predicted} was predicted ({verdict})"
+        for name, predicted, actual, verdict in rows
+        if verdict in ("MORE", "less") or (verdict[:1] in "+-" and abs(float(verdict.partition("%")[0])) > FAR_OFF)
+    ]
 
 
 def outcome(manifest: Manifest) -> Iterator[Row]:

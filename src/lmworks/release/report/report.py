@@ -19,10 +19,10 @@ from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.cards.card import card_text, parameters
 from lmworks.release.cards.croissant import write_data_cards
 from lmworks.release.inspect import dataflow
-from lmworks.release.inspect.verdicts import besides, samples_of, verdicts
+from lmworks.release.inspect.verdicts import besides, samples_of, trainings_in_doubt, verdicts
 from lmworks.release.inspect.vocabularies import comparison
 from lmworks.release.render.charts import Series, line_chart
-from lmworks.release.render.outcome import compare, outcome
+from lmworks.release.render.outcome import compare, outcome, wrong
 from lmworks.release.render.picture import Box, picture
 from lmworks.release.render.tables import latencies, tasks
 from lmworks.release.render.templates import environment
@@ -73,10 +73,16 @@ def render(built: Built) -> str:
             held_out=dataflow.held_out(built),
             vocabularies=comparison(built),
             plan=plan_against_actual(built),
+            first=said_first(built),
             lineage=lineage(built),
             machine=_machine(built),
         )
     )
+
+
+def said_first(built: Built) -> list[str]:
+    """What did not come true, and what trainings came to that is no fit."""
+    return [*wrong(plan_against_actual(built)["rows"]), *trainings_in_doubt(built)]
 
 
 def _facts(built: Built, origins: Sequence[dataflow.Origin]) -> dict[str, str]:
@@ -115,6 +121,8 @@ class Curve:
 
     model: str
     chart: Markup
+    rates: Markup
+    """The learning rate, over the same tokens."""
     steps: int
     tokens: int
     last: dict[str, float]
@@ -141,9 +149,11 @@ def curves(built: Built) -> list[Curve]:
         right = ("bits per byte (validation)", bits) if bits else None
         unit = next((each.unit for each in artifact.manifest.figures if each.name == "validation loss"), None) or "nats"
         chart = line_chart(f"Loss of {name}", "tokens", f"loss, {unit}", lines, right)
+        rate = [(row["tokens"], row["learning_rate"]) for row in history if "learning_rate" in row]
+        rates = line_chart(f"Learning rate of {name}", "tokens", "learning rate", [Series("learning rate", rate)])
         last = {line.name: line.points[-1][1] for line in lines if line.points}
         said = last["validation"] / bits if bits and "validation" in last else None
-        found.append(Curve(name, chart, history[-1]["step"], history[-1]["tokens"], last, unit, said))
+        found.append(Curve(name, chart, rates, history[-1]["step"], history[-1]["tokens"], last, unit, said))
     return found
 
 
@@ -237,6 +247,8 @@ def _part(built: Built, name: str) -> list[Artifact]:
     evaluation = {step: artifact for step, artifact in built.artifacts.items() if step.startswith("evaluate/")}
     if name == "evaluation":
         return list(evaluation.values())
+    if name != "data":
+        return []  # it is not built yet
     return [
         artifact for step, artifact in built.artifacts.items() if step not in evaluation and step not in built.models
     ]

@@ -27,6 +27,8 @@ def softmax_gradient(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """[N,V] logits -> weight · −ln p [N], the weight of right guesses [N], and the gradient [N,V] in the logits' type.
 
+    Right is what no other token ties with: constant logits are right of nothing.
+
     With smoothing ε the target is 1 − ε of the token that came and ε spread over all (Szegedy et al. 2016).
     """
     wide = logits.float()
@@ -36,7 +38,7 @@ def softmax_gradient(
     powers = (wide - top).exp_()
     total = powers.sum(-1, keepdim=True)
     losses = weights * (top + total.log() - expected).squeeze(-1)
-    right = weights * (came >= top).squeeze(-1)
+    right = weights * ((wide >= came).sum(-1) == 1)  # a tie is no guess
     spread = powers.mul_(weights[:, None] / total).sub_((smoothing / logits.shape[-1] * weights)[:, None])
     of_target = ((1 - smoothing) * weights)[:, None]
     if not torch.compiler.is_compiling():
@@ -75,7 +77,7 @@ def chunked_cross_entropy(
     smoothing: Tensor,
     output_gradient: OutputGradient = softmax_gradient_in_slices,
 ) -> tuple[Tensor, Tensor]:
-    """Σ weight · −ln p(target), in nats, and Σ weight where the target is the likeliest token.
+    """Σ weight · −ln p(target), in nats, and Σ weight where the target is the likeliest token, alone.
 
     hidden [N,D], output_weight [V,D], targets [N], weights [N] float32; positions of no weight never meet the matrix.
     `smoothing` is a tensor of no axes, so that another value compiles nothing anew.

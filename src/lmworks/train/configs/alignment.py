@@ -196,8 +196,8 @@ class PolicyConfig(AlignedConfig):
     kl_limit: Annotated[float | None, RESULT] = Field(
         default=None,
         gt=0,
-        description="Nats an answer from `from`, beyond which the run ends: a reward that can be cheated is cheated "
-        "far from where the model began. Unset, none: an exact verifier cannot be.",
+        description="Nats an answer from `from`, beyond which the run ends, with the last weights within: a reward "
+        "that can be cheated is cheated far from where the model began. Unset, none: an exact verifier cannot be.",
     )
     best_by: Annotated[str | None, RESULT] = Field(
         default=None,

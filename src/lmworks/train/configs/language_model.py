@@ -30,7 +30,7 @@ class CausalLMConfig(TrainConfig):
     adamw_learning_rate: float = Field(
         default=0.025, gt=0, description="For embeddings, output and norms; between the two best of five tried."
     )
-    num_layers: Annotated[Count, STEP] = Field(default="auto", description="Follows from hidden_size.", ge=1)
+    num_layers: Annotated[Count, STEP] = Field(default="auto", description="Follows from hidden_size.")
     hidden_size: Annotated[Count, STEP] = Field(default="auto", description="As large as the budget can train.")
     num_heads: Annotated[int | None, STEP] = Field(
         default=None, ge=1, description="Unset: heads of 64, the size that kernels are made for."

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixtures.mixing import Proportions
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, UsageError
 from lmworks.model.config import Family, Shape
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.tokens.rows.packings import Packing
@@ -22,6 +22,9 @@ from lmworks.train.preflight.inspection import Inspection
 LIVE = "live.jsonl"
 """In the scratch folder of the run; a line that begins with `run` begins it, and it again after a stop."""
 
+VALIDATION_TOKENS, LEAST_PARTS = 16_384, 8
+"""Of one validation; from eight parts of them an interval is told, a fifth wider than by many."""
+
 RESULT = Effect.KEY
 """What is learned, and nothing of how long a step takes or what it holds."""
 CHECKED = Effect.KEY | Effect.CHECK
@@ -31,7 +34,7 @@ MACHINE = Effect.SPEED | Effect.MEMORY | Effect.CHECK
 STEP = CHECKED | MACHINE
 
 Auto = Literal["auto"]
-Count = int | Auto
+Count = Annotated[int, Field(ge=1)] | Auto
 LostShare = Annotated[
     float,
     CHECKED,
@@ -245,8 +248,11 @@ class TrainConfig(StepConfig):
     judge_parameters: Annotated[int, MACHINE] = Field(
         default=0, exclude=True, description="Of all `judges`; set by the plan."
     )
-    validation_rows: Annotated[int, Effect.KEY | Effect.SPEED | Effect.MEMORY] = Field(
-        default=16, ge=1, description="The same rows each time; enough to see a trend."
+    validation_rows: Annotated[int | None, Effect.KEY | Effect.SPEED | Effect.MEMORY] = Field(
+        default=None,
+        ge=1,
+        description="The same rows each time. Unset, as many as hold 16,384 tokens, and at least eight micro-batches: "
+        "fewer give no interval, so that nobody could say whether the loss rose or fell.",
     )
 
     @field_validator("base", mode="before")
@@ -273,8 +279,22 @@ class TrainConfig(StepConfig):
             raise ValueError(
                 "an adapter stands beside the matrices of a base (`from`), and is moved by adamw, adam or sgd"
             )
+        if self.adapter and self.processes > 1:
+            raise ValueError("processes stays 1: adapters are trained by one process")
         if self.optimizer != "muon" and "adamw_learning_rate" in self.model_fields_set:
             raise ValueError(f"adamw_learning_rate goes with muon; {self.optimizer} moves all at learning_rate")
+        return self
+
+    @model_validator(mode="after")
+    def _rates_leave_something_of_the_weights(self) -> Self:
+        most = 100 if self.optimizer == "sgd" else 10
+        for name in ("learning_rate", "adamw_learning_rate"):
+            if (rate := getattr(self, name)) > most:
+                usual = "1" if self.optimizer == "sgd" else "0.02 of muon and 0.001 of adamw"
+                raise ValueError(
+                    f"{name} is {rate:g}, at which the first step overwrites all that a model knows; expected at most "
+                    f"{most}. Usual are about {usual}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -314,6 +334,16 @@ class TrainConfig(StepConfig):
     @property
     def rows_per_step(self) -> int:
         return max(1, self.global_batch_tokens // self.sequence_length)
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of a micro-batch, of which a step has no more than there are in it."""
+        return min(self.micro_batch_rows, self.rows_per_step)
+
+    @property
+    def measured_rows(self) -> int:
+        """Rows of validation data, as far as there are as many."""
+        return self.validation_rows or max(VALIDATION_TOKENS // self.sequence_length, LEAST_PARTS * self.rows_at_once)
 
     def shape(self, vocab_size: int) -> Shape:
         """What is built when there is no base, counted before it is."""
@@ -368,6 +398,14 @@ class TrainConfig(StepConfig):
         names = [name for name in type(self).model_fields if getattr(self, name) == "auto" and name not in open_]
         if names:
             raise LmworksError(f"{', '.join(names)}: still auto; the plan must set a value before training begins")
+
+    def require_checkpoints_on_the_way(self) -> None:
+        """Raise UsageError for a checkpoint to publish that is beyond the steps, which the plan may have set."""
+        if late := [step for step in self.publish_checkpoints if step > int(self.steps)]:
+            raise UsageError(
+                f"models.{self.step_name}.publish_checkpoints: {late[0]} is beyond the {self.steps} steps that the "
+                "plan allows: name earlier ones, or state `steps`"
+            )
 
 
 def as_record(config: TrainConfig, without: Collection[str] = ()) -> dict[str, Any]:

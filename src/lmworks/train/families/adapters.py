@@ -103,8 +103,14 @@ class Adapters:
         if config.targets != "all-linear":
             found = {name: matrix for name, matrix in linear.items() if _last(name) in config.targets}
         if not found:
-            known = ", ".join(sorted({_last(name) for name in linear})) or "none: this architecture has other layers"
-            raise LmworksError(f"adapter.targets: no linear layer is called {config.targets}; the blocks have {known}")
+            known = ", ".join(sorted({_last(name) for name in linear}))
+            mend = f"the blocks have {known}: name some of these, or leave `targets` out"
+            if not known:
+                mend = (
+                    "the blocks of this architecture have none (GPT-2's are convolutions): leave `adapter` out, which "
+                    "trains all weights, or begin with one of Llama, Mistral, Qwen2 or Qwen3"
+                )
+            raise LmworksError(f"adapter.targets: no linear layer is called {config.targets}; {mend}")
         network.requires_grad_(False)
         score = getattr(network, "score", None)  # a reward model's head is fresh: there is nothing to stand beside
         generator = torch.Generator().manual_seed(seed)

@@ -166,7 +166,8 @@ class TrainableEncoder(Labelling):
         with narrow_products(hidden.device, self.data_type):
             logits = self.head(self.model, hidden).float()
         losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.smoothing)
-        return losses @ weights, (logits.argmax(-1) == targets).float() @ weights
+        right = (logits >= logits.gather(-1, targets[:, None])).sum(-1) == 1  # a tie is no guess
+        return losses @ weights, right.float() @ weights
 
     def training_flops_per_token(self, sequence_length: int) -> float:
         """Floating-point operations, forward and backward, of the blocks; each row is attended to whole."""

@@ -50,6 +50,11 @@ class Pairs:
         """Itself: pairs become tensors when the model reads them."""
         return self
 
+    def wanted(self) -> Tensor:
+        """[N] all trained target tokens; sentinels, which have no number yet, are the first one."""
+        every = zip(self.targets, self.weights, strict=True)
+        return torch.from_numpy(np.concatenate([target[weight > 0] for target, weight in every]).clip(min=0))
+
     def split(self, rows: int) -> Iterator[Pairs]:
         """So many pairs at once, those of like length together, so that little is padding."""
         order = sorted(range(len(self.sources)), key=lambda i: (len(self.sources[i]), len(self.targets[i])))

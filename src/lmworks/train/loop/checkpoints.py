@@ -23,7 +23,8 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
 from lmworks.train.distributed.processes import Processes, like, whole
 
-BEST = "best.safetensors"
+BEST, WITHIN = "best.safetensors", "within.safetensors"
+"""Weights of the lowest validation loss, and the last that the objective found within its limit."""
 
 
 @dataclass
@@ -37,6 +38,10 @@ class Position:
     """Steps whose update was left out."""
     data_shift: int = 0
     """By how many steps the data is ahead, since runs that were rolled back do not meet the same data again."""
+    validations: list[list[float]] = field(default_factory=list)
+    """Mean loss of each part of the validation data: before the first step, and at each validation."""
+    within_step: int | None = None
+    """After how many steps the weights were within the objective's limit, as far as it was measured."""
     best_loss: float | None = None
     best_step: int = 0
     """Where the validation loss was lowest, if the best weights are kept; on a way that was rolled back, perhaps."""
@@ -121,14 +126,14 @@ class Checkpoints:
         _read_tensors(state.with_suffix(".safetensors"), self.tensors)
         return Position(**record["position"])
 
-    def save_best(self, weights: Mapping[str, Tensor]) -> None:
-        """Store the weights of the lowest validation loss."""
-        self._hand_over(BEST, weights, partial(write_atomically, self.context.scratch / BEST))
+    def keep_weights(self, name: str, weights: Mapping[str, Tensor]) -> None:
+        """Store weights, perhaps to end with: `BEST` or `WITHIN`."""
+        self._hand_over(name, weights, partial(write_atomically, self.context.scratch / name))
 
-    def load_best(self, weights: Mapping[str, Tensor]) -> None:
+    def take_weights(self, name: str, weights: Mapping[str, Tensor]) -> None:
         """Copy those into the weights. Raises LmworksError if the file was damaged."""
         self._wait()
-        path = self.context.scratch / BEST
+        path = self.context.scratch / name
         try:
             _read_tensors(path, weights)
         except (OSError, ValueError) as error:

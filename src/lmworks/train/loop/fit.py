@@ -1,22 +1,85 @@
-"""Whether a model has learned too little or by heart: said in words, with the interval of the gap."""
+"""What a training came to, told from what it wrote down: diverged, starved, at chance, learned by heart, and so on.
+
+Each claim is held against what the data alone give away (the trivial baseline), what the model could before its first
+step, and the interval of a paired difference over enough parts of the validation data.
+"""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from lmworks.evaluate.statistics import student95
-from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.figure import Figure, Interval, wilson
+from lmworks.train.configs.train import LEAST_PARTS
 
 Sums = Mapping[str, float]
 """Sums of `loss` and other metrics over some tokens, and their `weight`."""
 
-STILL_FALLING = 0.01
-"""Share of the validation loss that more of the same would surely win."""
-RISEN = 0.01
+Kind = Literal[
+    "diverged",
+    "leaking",
+    "tied",
+    "learned nothing",
+    "at chance",
+    "starved",
+    "overfitting",
+    "learned partly by heart",
+    "underfitting",
+    "not known",
+    "fine",
+]
+
+CHANGED = 0.01
+"""Share of a loss below which a change is none."""
+LEAPT = 0.1
+"""Share by which a training loss rises that has diverged; jitter of single steps is averaged over `WINDOW` of them."""
+WINDOW = 10
+WIDE = 0.05
+"""Share of a loss from which a gap is by heart: one of rows that were just trained on is never quite none."""
+FEW_STEPS = 100
+"""Fewer, in less than a pass over the data, are an attempt."""
 LEAST_VALIDATIONS = 4
 """Fewer have no last quarter."""
+LEAKED = 0.1
+"""Share of validation texts that stand in the training rows from which its loss says nothing of unseen ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What a run has written down. Validations are sums of the same parts of data, in the same order each time."""
+
+    losses: Sequence[float]
+    """Of each step."""
+    validations: Sequence[Sequence[float]]
+    """Mean loss of each part: before the first step, and at each validation after it."""
+    trained: Sequence[Sums]
+    """Of rows last trained on, with the weights that the run ends with."""
+    unseen: Sequence[Sums]
+    """Of the validation data, with the same weights."""
+    trivial: Sequence[Sums] = ()
+    """The same of the trivial baseline; none where nobody knows one."""
+    trivial_words: str = "the trivial baseline"
+    passes: float = 0.0
+    mean_over: str = "token"
+    patient: bool = False
+    """Whether `patience` ended it."""
+    took_best: bool = False
+    """Whether it ends with the weights of the lowest validation loss."""
+    leaked: float = 0.0
+    """Share of validation texts that stand in the training rows."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run came to, and the gap between text just trained on and text never seen."""
+
+    kind: Kind
+    words: str
+    gap: Figure | None = None
 
 
 def means(sums: Sequence[Sums]) -> dict[str, float]:
@@ -25,63 +88,250 @@ def means(sums: Sequence[Sums]) -> dict[str, float]:
     return {name: sum(each[name] for each in sums) / weight for name in sums[0] if name != "weight"}
 
 
-def judge_fit(
-    trained: Sequence[Sums], unseen: Sequence[Sums], losses: Sequence[float], passes: float, mean_over: str = "token"
-) -> tuple[Figure, str]:
-    """The gap between text just trained on and text never seen, and what it and the way of the loss mean.
+def each_mean(sums: Sequence[Sums]) -> list[float]:
+    """Mean loss of each part."""
+    return [each["loss"] / max(1.0, each["weight"]) for each in sums]
 
-    `trained` and `unseen` are micro-batches, `losses` the validation losses in order, `passes` how often the training
-    data was gone through. The interval is Welch's, over micro-batches.
-    """
-    groups = [[each["loss"] / max(1.0, each["weight"]) for each in some] for some in (trained, unseen)]
-    gap = statistics.fmean(groups[1]) - statistics.fmean(groups[0])
+
+def judge(course: Course) -> Verdict:
+    """The first of the faults, in the order in which one hides the others, that the run's figures show."""
+    gap = _gap(course)
+    kind, words = _told(course, gap)
+    return Verdict(kind, words if kind == "fine" else f"{kind}: {words}", gap)
+
+
+def judge_reward(
+    before: Sequence[float], after: Sequence[float], weights: Sequence[float], steps: int, taught: float | None
+) -> Verdict:
+    """Of answers' rewards, with the sign turned, by parts of the validation prompts before and after a run."""
+    risen = _paired(before, after, weights)
+    groups = "" if taught is None else f"; {taught:.0%} of the groups taught something"
+    facts = (
+        f"{_number(-risen.first)} before the first step, {_number(-risen.last)} after {steps}, a difference of "
+        f"{_number(risen.first - risen.last)}{_ends(risen.interval)} over {sum(weights):.0f} prompts{groups}"
+    )
+    if risen.interval is None:
+        return Verdict("not known", f"not known: whether the reward rose: {facts}. {_few(len(weights))}")
+    if risen.interval[0] > 0:
+        return Verdict("fine", f"the reward of greedy answers rose: {facts}.")
+    if risen.interval[1] < 0:
+        return Verdict("diverged", f"diverged: the reward of greedy answers fell: {facts}. Lower `learning_rate`.")
+    return Verdict("learned nothing", f"learned nothing that shows: the reward of greedy answers is {facts}.")
+
+
+def _gap(course: Course) -> Figure:
+    """Welch's interval over parts."""
+    groups = [each_mean(some) for some in (course.trained, course.unseen)]
+    gap = means(course.unseen)["loss"] - means(course.trained)["loss"]
     few = min(map(len, groups))
     interval = None
     if few > 1:
         error = math.sqrt(sum(statistics.variance(group) / len(group) for group in groups))
         interval = (gap - student95(few - 1) * error, gap + student95(few - 1) * error)
-    figure = Figure(
+    return Figure(
         name="generalisation gap",
         value=gap,
         n=sum(map(len, groups)),
         interval=interval,
-        unit=f"nats per {mean_over}",
-        method="loss on the first validation rows less that on the rows last trained on, at the end, in micro-batches; "
-        "Welch interval with the freedom of the smaller side",
+        unit=f"nats per {course.mean_over}",
+        method="loss on the first validation rows less that on the rows last trained on, at the end, in parts of some "
+        "rows; Welch interval with the freedom of the smaller side",
     )
-    return figure, _in_words(figure, losses, passes)
 
 
-def _in_words(gap: Figure, losses: Sequence[float], passes: float) -> str:
-    ends = "" if gap.interval is None else f" [{gap.interval[0]:.3f}, {gap.interval[1]:.3f}]"
-    facts = f"gap {gap.value:.3f}{ends} {gap.unit} after {passes:.1f} passes over the data"
-    risen = losses[-1] / min(losses) - 1
-    earlier = losses[max(0, len(losses) * 3 // 4 - 1)]
-    falling = 1 - losses[-1] / earlier
-    if risen > RISEN:
-        best = losses.index(min(losses)) + 1
-        return (
-            f"overfitting: the validation loss rose by {risen:.1%} since validation {best} of {len(losses)}; {facts}. "
-            "Stop there (`patience`), add data, or raise `weight_decay` or `dropout`."
+def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
+    found, passes = means(course.unseen), f"{course.passes:.1f} passes over the data"
+    steps, unit, count = len(course.losses), f"nats a {course.mean_over}", len(course.unseen)
+    facts = f"gap {_number(gap.value)}{_ends(gap.interval)} {gap.unit} after {passes}"
+    trivial = means(course.trivial) if course.trivial else {}
+    gained = _difference(course, each_mean(course.trivial), each_mean(course.unseen)) if trivial else None
+    learned = _difference(course, course.validations[0], course.validations[-1])
+    before = f"{_number(learned.first)} {unit} before the first step, {_number(learned.last)} after the last"
+
+    few = steps < FEW_STEPS and course.passes < 1
+    if leap := _leap(course):
+        return "diverged", (
+            f"{leap}; the validation loss is {before}. Lower `learning_rate`, raise `warmup_steps`, or take float32; "
+            "more data or steps would not help."
         )
-    if gap.interval and gap.interval[0] > 0 and passes >= 2:
-        return (
-            f"learned partly by heart: {facts}; the validation loss has not risen. More data, fewer steps, "
-            "`weight_decay` or `dropout` would help more than a larger model."
+    if course.leaked >= LEAKED:
+        return "leaking", (
+            f"{course.leaked:.0%} of the validation texts stand in the rows that were trained on: neither the loss nor "
+            f"the gap says anything about unseen text ({facts}). Split the data by document, and name the validation "
+            "data in `avoid` of the step that makes the training data."
         )
-    if falling > STILL_FALLING:
-        return (
-            f"underfitting: the validation loss still fell by {falling:.1%} in the last quarter; {facts}. More steps "
-            "or a larger model would help."
+    if "margin" in found and abs(found["margin"]) < 1e-6 and not found["accuracy"]:
+        return "tied", (
+            f"both answers of every pair have the same score, and ties count against: accuracy 0. {_nothing(course)}"
         )
-    if len(losses) < LEAST_VALIDATIONS:
+    if gained and not _is_better(gained, found, trivial, course):
+        beside = f"{_number(found['loss'])} {unit}, and {course.trivial_words} {_number(trivial['loss'])}"
+        if "accuracy" in trivial and "accuracy" in found:
+            beside += f"; accuracy {found['accuracy']:.3f}, and its {trivial['accuracy']:.3f}"
+        if few:
+            return "starved", (
+                f"{steps} steps, {passes}: not shown to be better yet than {course.trivial_words} ({beside}). Of so "
+                "few nothing else can be told: give it more."
+            )
+        if (gained.interval is None and gained.last < gained.first) or _seems_better(found, trivial, course):
+            return (
+                "not known",
+                f"whether it is better than {course.trivial_words}: {beside}. {_few(count)}",
+            )
+        kind: Kind = "learned nothing" if course.mean_over == "token" else "at chance"
+        return kind, f"no better than {course.trivial_words}: {beside}, after {passes}. {_nothing(course)}"
+    has_learned = learned.surely_above(CHANGED, anyhow=True)
+    late = _difference(course, course.validations[(len(course.validations) - 1) * 3 // 4], course.validations[-1])
+    if few and (not has_learned or late.surely_above(CHANGED, anyhow=True)):
         return (
-            f"too few validations ({len(losses)}) to tell whether the loss still falls: {facts}. A smaller "
-            f"`validation_steps` gives {LEAST_VALIDATIONS} or more."
+            "starved",
+            f"{steps} steps, {passes}; the validation loss is {before}. Of so few little can be told: more.",
         )
-    if abs(1 - losses[-1] / losses[0]) < STILL_FALLING:
+    if not has_learned and not _has_fallen_since(course):
+        return "learned nothing", f"the validation loss is {before}, after {steps} steps, {passes}. {_nothing(course)}"
+    return _fit(course, gap, facts)
+
+
+def _fit(course: Course, gap: Figure, facts: str) -> tuple[Kind, str]:
+    """Of a run that learned something: whether too little or by heart."""
+    after = [sum(each) / len(each) for each in course.validations[1:]]
+    best = min(range(len(after)), key=after.__getitem__)
+    risen = _difference(course, course.validations[-1], course.validations[1 + best])
+    if risen.surely_above(CHANGED) and not course.took_best:
+        return "overfitting", (
+            f"the validation loss rose {risen.share:.1%} ({_number(risen.first - risen.last)}{_ends(risen.interval)}) "
+            f"since validation {best + 1} of {len(after)}; {facts}. Stop there (`patience`), add data, or raise "
+            "`weight_decay` or `dropout`."
+        )
+    low = gap.interval[0] if gap.interval and min(len(course.trained), len(course.unseen)) >= LEAST_PARTS else 0.0
+    if low > WIDE * max(abs(means(course.unseen)["loss"]), 1e-9) and course.passes >= 2:
+        return "learned partly by heart", (
+            f"{facts}; the validation loss has not risen"
+            + (" in the weights that were taken" if course.took_best else "")
+            + ". More data, fewer steps, `weight_decay` or `dropout` would help more than a larger model."
+        )
+    earlier = course.validations[1:][max(0, len(after) * 3 // 4 - 1)]
+    falling = _difference(course, earlier, course.validations[-1])
+    if falling.surely_above(CHANGED) and not course.patient:
+        return "underfitting", (
+            f"the validation loss still fell by {1 - falling.last / falling.first:.1%} in the last quarter, "
+            f"{_number(falling.first - falling.last)}{_ends(falling.interval)}; "
+            f"{facts}. More steps would help, or a larger model."
+        )
+    if len(course.unseen) < LEAST_PARTS or len(course.trained) < LEAST_PARTS:
         return (
-            f"the validation loss has not moved by {STILL_FALLING:.0%} since the first of {len(losses)} validations: "
-            f"nothing was learned since, or nothing at all; {facts}. See `learning_rate`, and the model it began from."
+            "not known",
+            f"whether it learned too little or by heart: {facts}. {_few(min(len(course.unseen), len(course.trained)))}",
         )
-    return f"no sign of over- or underfitting: {facts}; the validation loss has settled."
+    if len(after) < LEAST_VALIDATIONS and not course.patient:
+        return "not known", (
+            f"whether the loss still falls: too few validations ({len(after)}); {facts}. A smaller `validation_steps` "
+            f"gives {LEAST_VALIDATIONS} or more."
+        )
+    ended = "; `patience` ended it" if course.patient else "; the best weights were taken" if course.took_best else ""
+    return "fine", f"no sign of over- or underfitting: {facts}; the validation loss has settled{ended}."
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """By how much a loss is lower than another over the same parts of data, paired."""
+
+    first: float
+    last: float
+    interval: Interval | None
+
+    @property
+    def share(self) -> float:
+        return (self.first - self.last) / max(abs(self.last), 1e-9)
+
+    def surely_above(self, share: float, *, anyhow: bool = False) -> bool:
+        """Whether it is more than a share of the loss, and its interval above none.
+
+        Without one it is not sure; `anyhow` takes the value then.
+        """
+        large = self.first - self.last > share * abs(self.first)
+        return large and (self.interval[0] > 0 if self.interval else anyhow)
+
+
+def _difference(course: Course, first: Sequence[float], last: Sequence[float]) -> _Difference:
+    return _paired(first, last, [max(1.0, each["weight"]) for each in course.unseen])
+
+
+def _paired(first: Sequence[float], last: Sequence[float], weights: Sequence[float]) -> _Difference:
+    """Ratio estimate over parts by their weight, with the interval of Student's t."""
+    total, count = sum(weights), len(weights)
+    before, after = (sum(w * x for w, x in zip(weights, some, strict=True)) / total for some in (first, last))
+    middle = before - after
+    interval = None
+    if count >= LEAST_PARTS:
+        off = [w * (a - b - middle) for w, a, b in zip(weights, first, last, strict=True)]
+        error = student95(count - 1) * math.sqrt(count / (count - 1) * sum(each**2 for each in off)) / total
+        interval = (middle - error, middle + error)
+    return _Difference(before, after, interval)
+
+
+def _leap(course: Course) -> str:
+    """How a training loss ran away, in words; empty where it did not."""
+    losses, last = course.losses, course.losses[-WINDOW:]
+    now, ended = statistics.fmean(last), means(course.trained)["loss"]
+    if not math.isfinite(now + ended + means(course.unseen)["loss"]):
+        return "the loss is no longer a number"
+    risen = _difference(course, course.validations[-1], min(course.validations, key=statistics.fmean))
+    began = _difference(course, course.validations[0], course.validations[-1]).first
+    if now > losses[0] and ended > (1 + LEAPT) * began:
+        return (
+            f"the loss on rows just trained on ended at {_number(ended)}, above the {_number(began)} of the beginning"
+        )
+    windows = [losses[end - WINDOW : end] for end in range(WINDOW, len(losses) + 1)]
+    if not windows or risen.share <= CHANGED:
+        return ""
+    least = min(windows, key=statistics.fmean)
+    low, error = statistics.fmean(least), statistics.stdev(last) / math.sqrt(len(last))
+    if now - low > max(LEAPT * abs(low), 4 * error) and ended > (1 + LEAPT / 2) * low:
+        at = windows.index(least) + WINDOW
+        return f"the training loss rose from {_number(low)} about step {at} to {_number(now)} at the end"
+    return ""
+
+
+def _has_fallen_since(course: Course) -> bool:
+    """Whether some validation was better than the beginning: what was learned was lost again."""
+    best = min(course.validations[1:], key=statistics.fmean)
+    return _difference(course, course.validations[0], best).surely_above(CHANGED, anyhow=True)
+
+
+def _is_better(gained: _Difference, found: Mapping[str, float], trivial: Mapping[str, float], course: Course) -> bool:
+    """Whether a model knows more than the trivial baseline: by its loss, or, of texts and pairs, by what is right."""
+    if course.mean_over != "token" and "accuracy" in trivial and "accuracy" in found:
+        return _share(found["accuracy"], course)[0] > trivial["accuracy"]
+    return gained.surely_above(CHANGED) or (gained.interval is None and gained.surely_above(LEAPT, anyhow=True))
+
+
+def _seems_better(found: Mapping[str, float], trivial: Mapping[str, float], course: Course) -> bool:
+    """Whether more is right by a tenth, which so few texts or pairs do not show."""
+    return course.mean_over != "token" and found.get("accuracy", 0.0) > trivial.get("accuracy", 1.0) + LEAPT
+
+
+def _share(accuracy: float, course: Course) -> Interval:
+    count = sum(each["weight"] for each in course.unseen)
+    return wilson(min(accuracy, 1.0) * count, count)
+
+
+def _nothing(course: Course) -> str:
+    """What to look at where nothing was learned."""
+    return (
+        "See `learning_rate` (ten times as much, and a tenth), the targets and labels, and the model it began from."
+        if len(course.losses) >= FEW_STEPS or course.passes >= 1
+        else f"{len(course.losses)} steps are few: give more, and then see `learning_rate`."
+    )
+
+
+def _few(parts: int) -> str:
+    return f"{parts} parts of data give no interval, {LEAST_PARTS} do: raise `validation_rows`, or add validation data."
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _ends(interval: Interval | None) -> str:
+    return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"

@@ -83,7 +83,7 @@ def rehearse(
         made = begin(each, base, rows(f"data-{number}", each, 1))
         base = ModelFolder(folder / f"base-{number}", "")
         made.save(base.path, tokenizer.path)
-    data = rows("data", config, max(64, config.validation_rows, 8 * config.rows_per_step))
+    data = rows("data", config, max(64, config.measured_rows, 8 * config.rows_per_step))
     every = max(1, steps // VALIDATIONS)
     settings = {"threads": threads, "steps": steps, "validation_steps": every, "checkpoint_steps": every}
     context = Context(folder, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)

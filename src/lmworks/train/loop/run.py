@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,17 @@ from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.process import peak_memory_bytes
 from lmworks.pipeline.stage import Context, Handle, Result
+from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.mixture import Mixture
 from lmworks.tokens.rows.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
-from lmworks.train.configs.train import TrainConfig
+from lmworks.train.configs.train import LEAST_PARTS, TrainConfig
 from lmworks.train.contract import Objective, Splittable, Trainable, Watched
 from lmworks.train.distributed.processes import Processes, local, whole
 from lmworks.train.growth import conditions, last_constant_step, why_anew
-from lmworks.train.loop.checkpoints import Checkpoints, Position
-from lmworks.train.loop.fit import judge_fit, means
+from lmworks.train.loop.checkpoints import BEST, WITHIN, Checkpoints, Position
+from lmworks.train.loop.fit import Course, Verdict, each_mean, judge, judge_reward, means
+from lmworks.train.loop.leak import share_seen
 from lmworks.train.loop.live import Live
 from lmworks.train.loop.optimizer import Optimizer, rate_share
 from lmworks.train.objectives import objective_of
@@ -113,6 +115,8 @@ class Run:
         self.began_at = self.position.step
         if self.began_at:
             context.log(f"goes on after {self.began_at} of {self.steps} steps")
+        self.compiled = compiled
+        self.patience_ended = False
         self.seconds: list[float] = []
         self.spent: dict[str, list[float]] = defaultdict(list)
         """Seconds beside the steps, by part."""
@@ -164,6 +168,9 @@ class Run:
             self.checkpoints.save(self.position)
         config, tokens = self.config, self.config.rows_per_step * self.config.sequence_length
         self.context.progress.start(self.steps * tokens, "tokens")
+        if self.unseen and not self.position.validations:
+            with self.timed("validation"):
+                self.validate()  # what the model can before it learns
         while self.position.step < self.steps:
             if self.position.step == self.keeps_at:
                 self.checkpoints.keep_for_more(self.position, self.steps, self.made)
@@ -177,21 +184,28 @@ class Run:
             done = self.position.step
             shown = {name: line[name] for name in ("loss", "learning_rate")} if line else {}
             measured: dict[str, float] = {}
-            finished = self.objective.finished(line) if line else None
+            record = {"step": done, "tokens": done * tokens, **(line or {})}
+            self.position.history += [record] if line else []
+            finished = self.objective.finished(self.position.history) if line else None
+            if finished:
+                self.context.log(f"ends after {done} steps: {finished}")
+                self._return_within()
             if self.unseen and (done % config.validation_steps == 0 or done == self.steps or finished):
                 with self.timed("validation"):
                     measured = self.validate()
+            record |= measured
+            self.position.history += [record] if measured and not line else []
             if line or measured:
-                self.position.history.append({"step": done, "tokens": done * tokens, **(line or {}), **measured})
-                self.live.step(self.position.history[-1], self.seconds[-1])
+                self.live.step(record, self.seconds[-1])
             shown |= {name: value for name, value in measured.items() if name == "validation_loss"}
             self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
             if self.watched and (done == self.steps or done.bit_count() == 1):  # 1, 2, 4, 8, …
                 with self.timed("sample"):
                     self.sample()
-            if finished:
-                self.context.log(f"ends after {done} steps: {finished}")
-            if finished or (measured and self._is_stale(self.objective.selection_loss(measured))):
+            self.patience_ended = bool(
+                measured and not finished and self._is_stale(self.objective.selection_loss(measured))
+            )
+            if finished or self.patience_ended:
                 break
             publish = done in config.publish_checkpoints
             if publish or (done % config.checkpoint_steps == 0 and done < self.steps):
@@ -199,7 +213,13 @@ class Run:
                     self.checkpoints.save(self.position, publish=publish)
         if self.position.best_loss is not None:
             self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
-            self.checkpoints.load_best(self.weights)
+            self.checkpoints.take_weights(BEST, self.weights)
+
+    def _return_within(self) -> None:
+        """Take the last weights that were within the objective's limit, if it has one."""
+        if self.position.within_step is not None:
+            self.context.log(f"takes the weights of step {self.position.within_step}, the last within the limit")
+            self.checkpoints.take_weights(WITHIN, self.weights)
 
     def _stop_if_asked(self) -> None:
         """Save and raise Stopped if the user asked for it: nothing that was computed is lost."""
@@ -243,6 +263,9 @@ class Run:
                 "data_type too narrow for them; take another model, or float32"
             )
         norm = self._divide_and_clip(max(weight, 1.0))
+        if self.objective.is_within(step + self.position.data_shift, metrics, weight):
+            self.position.within_step = step
+            self.checkpoints.keep_weights(WITHIN, self.weights)
         share, spiked = rate_share(step, self.config, self.steps), self._is_spike(norm)
         if not spiked:
             self.optimizer.step(step + 1, share)
@@ -306,23 +329,37 @@ class Run:
             return False
         if position.best_loss is None or validation_loss < position.best_loss:
             position.best_loss, position.best_step = validation_loss, position.step
-            self.checkpoints.save_best(self.weights)
+            self.checkpoints.keep_weights(BEST, self.weights)
         return patience is not None and position.step - position.best_step >= patience * self.config.validation_steps
 
     def validate(self) -> dict[str, float]:
         """Loss and share of right guesses over the first rows of the validation data."""
         assert self.unseen  # noqa: S101 - asked for only when there is some
-        found = means(self._measured(self.unseen.first(self.config.validation_rows)))
-        return {f"validation_{name}": value for name, value in found.items()}
+        parts = self._measured(self._validated)
+        self.position.validations.append(each_mean(parts))
+        return {f"validation_{name}": value for name, value in means(parts).items()}
 
-    def _measured(self, data: Splittable) -> list[dict[str, float]]:
-        """Sums of loss, weight and metrics of each micro-batch.
+    @cached_property
+    def _validated(self) -> list[Any]:
+        """The first rows of the validation data, in parts."""
+        assert self.unseen  # noqa: S101 - asked for only when there is some
+        return self._parts(self.unseen.first(self.config.measured_rows), self.unseen.rows_in_all)
+
+    def _parts(self, data: Splittable, most: int) -> list[Any]:
+        """Micro-batches, smaller ones where they would be too few for an interval, and may be smaller."""
+        if not self.objective.rows_apart:
+            return list(data.split(self.config.micro_batch_rows))
+        rows, small = self.config.rows_at_once, max(1, min(self.config.measured_rows, most) // LEAST_PARTS)
+        return list(data.split(rows if self.compiled else min(rows, small)))
+
+    def _measured(self, parts: Sequence[Any]) -> list[dict[str, float]]:
+        """Sums of loss, weight and metrics of each part.
 
         Gradients stay on although none is used: a pass without them would be compiled anew.
         """
         self.model.learn(False, label_smoothing=0.0)
         found = []
-        for batch in data.split(self.config.micro_batch_rows):
+        for batch in parts:
             loss, weight, more = self.objective.loss(self.model, batch.to(self.device))
             found.append({"loss": loss.item(), **more, "weight": weight})
             del loss  # else its graph would stand in memory beside that of the next micro-batch
@@ -363,7 +400,7 @@ class Run:
                 Figure(
                     name="validation loss",
                     value=losses[-1] if self.position.best_loss is None else self.position.best_loss,
-                    n=min(self.config.validation_rows, self.unseen.rows_in_all),
+                    n=min(self.config.measured_rows, self.unseen.rows_in_all),
                     method=method,
                     unit=unit,
                     context_length=self.config.sequence_length,
@@ -371,14 +408,12 @@ class Run:
                     device=self.device.type,
                 )
             )
-        if losses and self.unseen and not self.unseen.validation_measure:
-            last = self.objective.batch(self.position.step + self.position.data_shift - 1, self.model)
-            trained, unseen = self._measured(last), self._measured(self.unseen.first(self.config.validation_rows))
-            passes = self.position.step * self.config.rows_per_step / self.objective.rows_in_all
-            gap, verdict = judge_fit(trained, unseen, losses, passes, self.unseen.mean_over)
-            self.context.log(verdict)
-            figures.append(gap)
-            examples.append({"reason": "fit", "text": verdict})
+        if losses and self.unseen:
+            verdict = judge(self._course()) if self.unseen.tells_its_loss else self._reward_verdict()
+            self.context.log(verdict.words)
+            figures += [verdict.gap] if verdict.gap and math.isfinite(verdict.gap.value) else []
+            examples.append({"reason": "fit", "verdict": verdict.kind, "text": verdict.words})
+        figures += self.objective.figures(self.position.history)
         steady = sorted(self.seconds[1:] or self.seconds or [1.0])
         return Result(
             figures=figures,
@@ -401,11 +436,51 @@ class Run:
             },
         )
 
+    def _reward_verdict(self) -> Verdict:
+        """Of a run whose validation tells what answers are worth."""
+        unseen = self._measured(self._validated)
+        taught = next((each.value for each in self.objective.figures(self.position.history)), None)
+        weights = [each["weight"] for each in unseen]
+        return judge_reward(self.position.validations[0], each_mean(unseen), weights, self.position.step, taught)
+
+    def _course(self) -> Course:
+        """What was written down, and what the weights that the run ends with do."""
+        assert self.unseen  # noqa: S101 - asked for only when there is some
+        position, rows = self.position, self.config.rows_per_step
+        back = min(position.step, -(-min(self.config.measured_rows, self.unseen.rows_in_all) // rows))
+        last = position.step + position.data_shift
+        trained = [
+            sums
+            for step in range(last - back, last)
+            for sums in self._measured(self._parts(self.objective.batch(step, self.model), back * rows))
+        ]
+        words, trivial = self.objective.trivial(self._validated)
+        ends = frame_of(self.tokenizer)
+        breaks = sorted({self.tokenizer.end_of_text_id, ends.begin, ends.end, ends.pad})
+        read = self.objective.rows.numbers(self.config.seed, 0, min(last * rows, self.objective.rows_in_all))
+        validations = position.validations
+        if position.best_loss is not None:
+            until = [line for line in position.history if line["step"] <= position.best_step]
+            validations = validations[: 1 + sum("validation_loss" in line for line in until)]
+        return Course(
+            losses=[line["loss"] for line in position.history if "loss" in line],
+            validations=validations,
+            trained=trained,
+            unseen=self._measured(self._validated),
+            trivial=trivial,
+            trivial_words=words,
+            passes=position.step * rows / self.objective.rows_in_all,
+            mean_over=self.unseen.mean_over,
+            patient=self.patience_ended,
+            took_best=position.best_loss is not None,
+            leaked=share_seen(
+                self.objective.rows.tokens, read, self.unseen.rows.tokens[: self.config.measured_rows], breaks
+            ),
+        )
+
 
 def _fingerprint(config: TrainConfig, tokenizer: Tokenizer) -> dict[str, str]:
     """What a continued run must have in common with its checkpoints; rows are added as they are opened."""
-    if late := [step for step in config.publish_checkpoints if step > int(config.steps)]:
-        raise LmworksError(f"publish_checkpoints: {late[0]} is beyond the {config.steps} steps of this run")
     return {
         "tokenizer": tokenizer.digest,
         **{name: canonical_json(value) for name, value in key_config(config).items()},

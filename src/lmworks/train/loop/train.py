@@ -26,7 +26,7 @@ from lmworks.train.memory import shortage_in_words
 
 
 @stage(
-    version=9,
+    version=10,
     begins_with="base",
     trains_on="data",
     reads="tokenizer",
@@ -54,6 +54,7 @@ def train(
     from lmworks.train.loop.run import Run, RunInputs
 
     config.require_resolved()
+    config.require_checkpoints_on_the_way()
     if config.processes > 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
         inputs = {"base": base, "data": data, "tokenizer": tokenizer, "validation": validation, "watch": watch}
         return run_processes(config, inputs, out, context)

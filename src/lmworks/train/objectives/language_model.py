@@ -18,6 +18,7 @@ from lmworks.train.arithmetic.losses import chunked_divergence
 from lmworks.train.configs.language_model import DistillationConfig
 from lmworks.train.contract import Watched
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder, begin_published
+from lmworks.train.preflight.check import other_tokens
 
 
 class CausalLM(DecoderObjective):
@@ -51,11 +52,7 @@ class Distillation(DecoderObjective):
         (folder,) = judges
         theirs = TokenizerFolder(folder.path, "").open()
         if theirs.digest != tokenizer.digest:
-            raise LmworksError(
-                f"{self.config.step_name}: the teacher {self.config.teacher} reads other tokens ({theirs.vocab_size} "
-                "ids), and what it expects of them says nothing here: give the student that tokenizer, or tune it on "
-                "answers that the teacher wrote"
-            )
+            raise LmworksError(f"{self.config.step_name}: {other_tokens(theirs.vocab_size)}")
         if is_native(folder.path):
             require_whole(folder.path)
             decoder = load_model(folder.path)
@@ -64,6 +61,10 @@ class Distillation(DecoderObjective):
         else:
             self.teacher = begin_published(self.config.model_copy(update={"adapter": None}), folder, tokenizer)
         self.teacher.network.requires_grad_(False).eval().to(model.output_weight.device)
+
+    def trivial(self, unseen: Sequence[Any]) -> tuple[str, list[dict[str, float]]]:
+        """None: nobody knows the divergence of a guess from the teacher."""
+        return "", []
 
     def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
         """Both, by `label_share`; only trained positions go through the output matrices."""

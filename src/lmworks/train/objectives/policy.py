@@ -18,8 +18,10 @@ from torch import Tensor
 
 from lmworks.engines.protocol import Engine
 from lmworks.engines.request import Generation, Sampling
+from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.model.sealed import check_tensors, load_tensors, with_digests
+from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
 from lmworks.rewards import Answer
@@ -28,6 +30,11 @@ from lmworks.tokens.tokenizer import Message, Tokenizer
 from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.contract import Batch, packed_batch, write_synthetic_rows
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
+
+DEAD_ROLLOUTS, DEAD_ANSWERS = 4, 256
+"""Without two answers of unlike worth to one prompt. Of so many, one in a hundred is right in 92 % of cases."""
+ALIKE = 1e-9
+"""Rewards that differ by less are the same sum in another order."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ class Rollout(Batch):
     """[R,S] of rewards without a weight, from which nothing is learned."""
     distinct: Tensor
     """[R] 1 / how often the answer stands in its group, so that their sum counts distinct ones."""
+    teaching: Tensor
+    """[R] 1 where an answer is worth more or less than others that it is held against, else 0."""
 
     @property
     def answered(self) -> Tensor:
@@ -64,6 +73,8 @@ class PolicyObjective(DecoderObjective):
     """
 
     mean_over = "answer"
+    rows_apart = False  # prompts are answered together
+    tells_its_loss = False
     needs_reference = True
     # Answers must be drawn together, each with a seed of its own.
     ours_alone = (
@@ -94,12 +105,55 @@ class PolicyObjective(DecoderObjective):
         self.scorers = [reward.opened(folders, device) for reward in self.config.rewards]
         self.stored = {record["rollout"] for record in context.journal.records() if "rollout" in record}
 
-    def finished(self, line: Mapping[str, float]) -> str | None:
-        """Whether the model has come too far from the one that it began as."""
-        limit = self.config.kl_limit
-        if limit is None or line["kl"] <= limit:
+    def finished(self, history: Sequence[Mapping[str, float]]) -> str | None:
+        """Whether the model has come too far from the one that it began as, or nothing is left to learn.
+
+        Raises LmworksError where no reward has ever told one answer from another.
+        """
+        limit, line = self.config.kl_limit, history[-1]
+        if limit is not None and line["kl"] > limit:
+            return f"answers are {line['kl']:.2f} nats from those of `from`, beyond kl_limit {limit}"
+        told = [each for each in history[-self._dead_steps :] if "teaching" in each]
+        if len(told) < self._dead_steps or any(each["teaching"] for each in told):
             return None
-        return f"answers are {line['kl']:.2f} nats from those of `from`, beyond kl_limit {limit}"
+        worth = sum(each["reward"] for each in told) / len(told)
+        words = (
+            f"all answers to a prompt were worth the same in the last {len(told) // self.config.epochs} rollouts "
+            f"({len(told) // self.config.epochs * self.rows_per_step} answers; mean reward {worth:.3f})"
+        )
+        if any(each.get("teaching") for each in history):
+            return f"{words}: nothing more is learned of them"
+        names = ", ".join(each.name for each in self.config.rewards if each.weight)
+        raise LmworksError(
+            f"{words}, and never otherwise: the reward is dead ({names}), and nothing was learned. Look at what the "
+            "model answers (`lmworks check`); ask for less (`format` or `length` beside what is exact), take easier "
+            "prompts, a larger group_size or answer_tokens, or tune the model to answer first"
+        )
+
+    @property
+    def _dead_steps(self) -> int:
+        """After so many steps without a difference a reward is dead."""
+        rollouts = max(DEAD_ROLLOUTS, -(-DEAD_ANSWERS // self.rows_per_step))
+        return int(rollouts * self.config.epochs)
+
+    def is_within(self, step: int, metrics: Mapping[str, float], weight: float) -> bool:
+        """Where answers were drawn by these very weights, and not too far from where it began."""
+        limit = self.config.kl_limit
+        return limit is not None and step % self.config.epochs == 0 and metrics["kl"] <= limit * weight
+
+    def figures(self, history: Sequence[Mapping[str, float]]) -> list[Figure]:
+        """How many groups had answers to learn from."""
+        told = [line["teaching"] for line in history if "teaching" in line]
+        groups = len(told) // self.config.epochs * (self.rows_per_step // self.config.group_size)
+        if not groups:
+            return []
+        share = sum(told) / len(told)
+        method = "share of groups of answers to one prompt, over all rollouts, that were not all worth the same; Wilson"
+        if self.config.group_size == 1:
+            method = "share of rollouts whose answers were not all worth the same; Wilson interval"
+            groups = len(told) // self.config.epochs
+        ends = wilson(share * groups, groups)
+        return [Figure(name="groups that teach", value=share, n=groups, method=method, interval=ends)]
 
     def selection_loss(self, measured: Mapping[str, float]) -> float:
         """What one who looks on says, with the sign turned, or what is learned from."""
@@ -147,6 +201,7 @@ class PolicyObjective(DecoderObjective):
             "engine_mismatch": float(((batch.drawn - batch.before).abs().sum(1) / length).sum()),
             "answer_tokens": float(length.sum()),
             "distinct": float(batch.distinct.sum()),
+            "teaching": float(batch.teaching.sum()),
         }
         return losses.sum(), float(len(losses)), metrics
 
@@ -194,7 +249,7 @@ class PolicyObjective(DecoderObjective):
         before = self.found(answer_log_probabilities, model, answered)
         with model.reference():
             reference = self.found(answer_log_probabilities, model, answered)
-        found = before, reference, rewards, shown, _distinct(answers, group)
+        found = before, reference, rewards, shown, _distinct(answers, group), _teaching(rewards, group)
         return self.weigh(model, Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found))
 
     def found(self, what: Callable[[Any, Batch], Tensor], model: TrainableDecoder, rows: Batch) -> Tensor:
@@ -281,6 +336,13 @@ def _distinct(answers: Sequence[Generation], group: int) -> Tensor:
         counts = Counter(texts[start : start + group])
         shares += [1 / counts[text] for text in texts[start : start + group]]
     return torch.tensor(shares)
+
+
+def _teaching(rewards: Tensor, group: int) -> Tensor:
+    """[R] whether the answers of its group, or, of groups of one, of the rollout, are worth more and less."""
+    worth = rewards.sum(1).view(-1, group if group > 1 else len(rewards))
+    unlike = worth.amax(1) - worth.amin(1) > ALIKE
+    return unlike.float().repeat_interleave(worth.shape[1])
 
 
 def _save(path: Path, rollout: Rollout) -> None:

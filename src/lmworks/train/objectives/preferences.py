@@ -5,7 +5,9 @@ Axes: B rows, T time, N trained positions, A answers, P pairs.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -83,6 +85,17 @@ class JudgedObjective(DecoderObjective):
         margins = np.zeros((rows, 1), np.float32)
         write_synthetic_rows(out, tokens, weights, tokenizer, (SIDES, labels), margins)
 
+    def untold(self, batch: JudgedBatch) -> tuple[float, float]:
+        """Sums of losses and of weights where both answers of each pair are scored alike; not finite without such."""
+        return math.nan, 0.0
+
+    def trivial(self, unseen: Sequence[Any]) -> tuple[str, list[dict[str, float]]]:
+        """A coin, which is right of every second pair."""
+        found = [self.untold(part) for part in unseen]
+        if not all(math.isfinite(loss) and pairs for loss, pairs in found):
+            return "", []
+        return "a coin", [{"loss": loss, "accuracy": pairs / 2, "weight": pairs} for loss, pairs in found]
+
     def batch_of(self, numbers: Numbers, step: int) -> JudgedBatch:
         batch, rows = packed_batch(self.rows, numbers), self.rows
         assert rows.labels is not None and rows.margins is not None  # noqa: S101 - the packing of judgements writes both
@@ -120,6 +133,11 @@ class PairObjective(JudgedObjective):
     def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
         """Losses [P], and by how much the chosen answer leads [P]: above zero it is preferred."""
 
+    def untold(self, batch: JudgedBatch) -> tuple[float, float]:
+        alike = Answers(*(torch.zeros(1), torch.ones(1), torch.zeros(1)))
+        pairs = float(len(_ends(batch)[0])) / 2
+        return pairs * float(self.pair_losses(alike, alike)[0]), pairs
+
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over pairs; metrics are the share of pairs in their order, the lead, and the divergence a token."""
         found, sides, divergence = self.answers(model, batch)
@@ -135,6 +153,12 @@ class PairObjective(JudgedObjective):
 def _sums(values: Tensor, sizes: Tensor) -> Tensor:
     """Sums of runs of so many values: [N], [A] -> [A]."""
     return torch.segment_reduce(values, "sum", lengths=sizes)
+
+
+def _ends(batch: JudgedBatch) -> tuple[Tensor, Tensor]:
+    """Row and place of each answer's last token."""
+    rows, ends = (batch.labels[:, :-1] != batch.labels[:, 1:]).nonzero(as_tuple=True)
+    return rows, ends
 
 
 class Dpo(PairObjective):
@@ -193,8 +217,14 @@ class Kto(JudgedObjective):
     """
 
     mean_over = "answer"
+    rows_apart = False
     needs_reference = True
     synthetic_sides = (CHOSEN, MISMATCHED)
+
+    def untold(self, batch: JudgedBatch) -> tuple[float, float]:
+        sides = batch.labels[_ends(batch)] % len(SIDES)
+        chosen, rejected = (float((sides == side).sum()) for side in (CHOSEN, REJECTED))
+        return (self.config.chosen_weight * chosen + self.config.rejected_weight * rejected) / 2, chosen + rejected
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over the answers; metrics are the share on the right side of z, by how much, and the divergence."""
@@ -214,17 +244,28 @@ class Reward(JudgedObjective):
     labels = REWARD
     ours_alone = f"a reward model begins with one of {', '.join(ARCHITECTURES)}"
 
+    def untold(self, batch: JudgedBatch) -> tuple[float, float]:
+        rows, ends = _ends(batch)
+        margins = self._margins(batch, rows, batch.labels[rows, ends])
+        return float(F.softplus(margins).sum()), float(len(margins))
+
+    def _margins(self, batch: JudgedBatch, rows: Tensor, labels: Tensor) -> Tensor:
+        """[P] what is asked of each pair, of answers that end in these rows with these labels."""
+        chosen = labels % len(SIDES) == CHOSEN
+        margins = batch.margins[rows, labels // len(SIDES)][chosen]
+        return margins if self.config.margins else torch.zeros_like(margins)
+
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over pairs; metrics are the share of pairs in their order and the difference of their scores.
 
         A score is told of an answer's last token.
         """
-        rows, ends = (batch.labels[:, :-1] != batch.labels[:, 1:]).nonzero(as_tuple=True)
+        rows, ends = _ends(batch)
         labels = batch.labels[rows, ends]
-        sides, groups = labels % len(SIDES), labels // len(SIDES)
+        sides = labels % len(SIDES)
         scores = F.linear(model.hidden(batch)[rows, ends], model.output_weight.to(model.decoder.compute_type))
         chosen, rejected = (scores.float().squeeze(-1)[sides == side] for side in (CHOSEN, REJECTED))
         leads = chosen - rejected
-        margins = batch.margins[rows, groups][sides == CHOSEN] if self.config.margins else torch.zeros_like(leads)
+        margins = self._margins(batch, rows, labels)
         metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.detach().sum())}
         return -F.logsigmoid(leads - margins).sum(), float(len(leads)), metrics

@@ -14,7 +14,7 @@ from typing import Any
 
 from lmworks.data.forms.row import Fault
 from lmworks.data.forms.turns import check_turns
-from lmworks.errors import GateRefused
+from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.folder import ModelFolder, shape_of
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.terminal import shown
@@ -24,26 +24,38 @@ from lmworks.train.configs.train import TrainConfig
 from lmworks.train.memory import MEND, memory_there, size_in_words, training_memory
 from lmworks.train.preflight.inspection import Piece, Record
 
+
+def other_tokens(ids: int) -> str:
+    """Why a teacher cannot teach, whose tokenizer has so many ids and is another."""
+    return (
+        f"the teacher reads other tokens ({ids} ids), and what it expects of them says nothing here: give the student "
+        "that tokenizer, or tune it on answers that the teacher wrote"
+    )
+
+
 COMPARED = 64
 """Conversations encoded as the server does."""
 TEMPLATE_FILE = "chat_template.jinja"
 """Which other servers take before the template of `tokenizer_config.json`."""
 
 
-@stage(version=1, reads="tokenizer", measures=("base", "data", "samples"))
+@stage(version=2, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,
     data: Shards,
     tokenizer: TokenizerFolder,
     samples: Handle,
+    taught_by: TokenizerFolder | None,
+    held_out: Shards | None,
     out: Path,
     context: Context,
 ) -> Result:
     """Look at rows, at the samples that they were packed from, at templates of chats and memory, and run one step.
 
-    `base` is a model that others have trained; of a model of this recipe the plan's rehearsal runs the step. Raises
-    GateRefused with all that is wrong and how to mend it.
+    `base` is a model that others have trained; of a model of this recipe the plan's rehearsal runs the step.
+    `taught_by` is the tokenizer of a teacher, `held_out` labelled texts to validate on. Raises GateRefused with all
+    that is wrong and how to mend it.
     """
     assert config.inspects  # noqa: S101 - else there is no check
     encoder, rows = tokenizer.open(), data.open()
@@ -56,6 +68,14 @@ def check(
         *_faults_of_templates(base if found.records else None, tokenizer, encoder, rows, found.records),
         *_faults_of_length(config, facts, whole, found.lost, samples_are),
     ]
+    strange = {*(held_out.open().label_names if held_out else ())} - {*rows.label_names}
+    if strange:
+        faults.append(
+            f"- labels to validate on that nothing is learned of: {', '.join(sorted(strange)[:5])}; known are "
+            f"{', '.join(rows.label_names)}. Hold out other groups (`split`), or leave out `validation`"
+        )
+    if taught_by and (theirs := taught_by.open()).digest != encoder.digest:
+        faults.append(f"- {other_tokens(theirs.vocab_size)}")
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(data.path / "ids.txt", out / "ids.txt")  # some of their texts are kept as examples
     if base:
@@ -178,7 +198,10 @@ def _one_step(
     """The first step of the training to come, of which nothing is kept."""
     from lmworks.train.loop.train import first_step
 
-    line, seconds = first_step(config, base, data, tokenizer, context)
+    try:
+        line, seconds = first_step(config, base, data, tokenizer, context)
+    except LmworksError as error:
+        raise GateRefused(f"the check of {config.step_name} refuses: its first step fails: {error}") from error
     nothing = line and not line["gradient_norm"] and not config.may_stand_still
     if line is None or nothing:
         raise GateRefused(

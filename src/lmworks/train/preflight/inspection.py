@@ -139,7 +139,7 @@ class Texts(Inspection):
 
 
 SCORED = 8
-"""Of the data's own answers, which every reward is asked for before one is drawn."""
+"""Of the data's own answers, and of made-up ones, which every reward is asked for before one is drawn."""
 TURN = ({"role": "user", "content": "?"},)
 
 
@@ -161,6 +161,8 @@ class Prompts(Inspection):
     """Tokens of prompts, and of the longest."""
     answers: list[str] = field(default_factory=list)
     """Of the data."""
+    made_up: list[str] = field(default_factory=list)
+    """Answers of tokens drawn at random, as a model begins that has learned nothing."""
     unjudged: dict[str, int] = field(default_factory=dict)
     """By reward, beside how many of these no answer is worth anything."""
 
@@ -169,6 +171,8 @@ class Prompts(Inspection):
         """Read every row; of those shown, the answer of the data is marked."""
         found, every = cls(rows, list(records_of(samples))), -(-len(rows.tokens) // SHOWN)
         begun = begin_of_answer(encoder)
+        drawn = np.random.default_rng(config.seed).integers(0, encoder.vocab_size, (SCORED, config.answer_tokens))
+        found.made_up = [encoder.decode(ids) for ids in drawn.tolist()]
         for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
             (answer,) = np.nonzero(weights)
             start, end = (int(answer[0]), int(answer[-1]) + 1) if len(answer) else (len(tokens), len(tokens))
@@ -218,6 +222,7 @@ class Prompts(Inspection):
                 "give `exact-answer` a pattern, or state largest_lost_share"
             )
         own = [Answer(text, text, ended=True) for text in self.answers[:SCORED]]
+        own += [Answer(text, each.reference, ended=False) for text, each in zip(self.made_up, own, strict=False)]
         for reward in computed:
             try:
                 self.unjudged |= count_unjudged([reward], self.answers)

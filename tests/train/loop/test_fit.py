@@ -1,0 +1,236 @@
+"""Runs that were made up, each with one fault or none, are told right."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from corpora import pack_texts
+from lmworks.tokens.rows.shards import Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.configs.language_model import CausalLMConfig
+from lmworks.train.loop.fit import Course, Kind, Sums, judge
+from lmworks.train.loop.leak import share_seen
+from lmworks.train.loop.train import train
+from support import make_context
+
+UNIGRAMS, PARTS = 6.2, 16
+LABELS, MAJORITY = 2.3, 0.15
+"""Loss and accuracy of always saying the commonest of twelve labels."""
+COIN = 0.693
+
+
+def parts(mean: float, data: int, model: int, count: int = PARTS) -> list[float]:
+    """Losses of parts of data, which differ by what they hold, and a little by which model reads them."""
+    drawn = [random.Random(f"{data} {part}").gauss(0, 0.05) for part in range(count)]
+    return [
+        mean * (1 + off) + random.Random(f"{data} {model} {part}").gauss(0, 0.003 * mean)
+        for part, off in enumerate(drawn)
+    ]
+
+
+def sums(losses: Sequence[float], weight: float = 500.0, **metrics: float) -> list[Sums]:
+    """As a run measures them."""
+    more = {name: value * weight for name, value in metrics.items()}
+    return [{"loss": loss * weight, "weight": weight, **more} for loss in losses]
+
+
+def falling(first: float, last: float, steps: int, jitter: float = 0.1, seed: int = 0) -> list[float]:
+    """Losses of single steps on the way from one to another, most of it early."""
+    draw = random.Random(seed)
+    return [last + (first - last) * 0.02 ** (step / steps) + draw.gauss(0, jitter) for step in range(steps)]
+
+
+@dataclass
+class MadeUp:
+    """A run by what it came to: losses of steps, validation losses before the first step and at each validation."""
+
+    losses: Sequence[float]
+    validations: Sequence[float]
+    trained: float
+    passes: float = 1.0
+    trivial: float | None = UNIGRAMS
+    accuracy: tuple[float, float] | None = None
+    """The model's, and the trivial baseline's."""
+    weight: float = 500.0
+    count: int = PARTS
+    more: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def course(self, seed: int) -> Course:
+        known: dict[str, float] = {} if self.accuracy is None else {"accuracy": self.accuracy[0]}
+        plain = {} if self.accuracy is None else {"accuracy": self.accuracy[1]}
+        weight, seen = (
+            self.weight,
+            [parts(mean, seed, model, self.count) for model, mean in enumerate(self.validations)],
+        )
+        return Course(
+            losses=self.losses,
+            validations=seen,
+            trained=sums(parts(self.trained, 1000 + seed, 0, self.count), weight, **known),
+            unseen=sums(seen[-1], weight, **known, **self.metrics),
+            trivial=[] if self.trivial is None else sums(parts(self.trivial, seed, 99, self.count), weight, **plain),
+            passes=self.passes,
+            **self.more,
+        )
+
+
+TEXTS = {"mean_over": "text"}
+PAIRS = {"mean_over": "pair"}
+RUNS: dict[str, tuple[Kind, MadeUp]] = {
+    "muon at rate 2": ("diverged", MadeUp([8.3, *falling(45, 45, 200, 20)], [8.3, 60, 70, 77, 77], 45.0)),
+    "a loss that fell and leapt": (
+        "diverged",
+        MadeUp([*falling(8.3, 4, 200), *falling(7, 7.2, 100)], [8.3, 4.6, 4.2, 7.1, 7.3], 7.2),
+    ),
+    "no number": (
+        "diverged",
+        MadeUp([*falling(8.3, 4, 200), *[float("nan")] * 20], [8.3, 4.4, float("nan")], float("nan")),
+    ),
+    "preferences at a rate of 1": (
+        "diverged",
+        MadeUp(falling(0.7, 9, 300, 0.5), [0.693, 4, 8, 9, 9], 9, 1, COIN, (0.5, 0.5), 4, more=PAIRS),
+    ),
+    "a rate of 1e-7 from scratch": (
+        "learned nothing",
+        MadeUp(falling(8.3, 8.29, 400, 0.02), [8.3, 8.3, 8.295, 8.29, 8.29], 8.29),
+    ),
+    "constant logits": ("learned nothing", MadeUp(falling(8.3, 8.3, 400, 0.0), [8.3] * 6, 8.3, 3)),
+    "a tuned model at a rate of 1e-7": (
+        "learned nothing",
+        MadeUp(falling(1.9, 1.9, 400), [1.9, 1.901, 1.899, 1.899, 1.8985], 1.9, 2),
+    ),
+    "twenty steps": ("starved", MadeUp(falling(8.3, 7, 20), [8.3, 7.2], 7.2, 0.02)),
+    "sixty steps that learned something": ("starved", MadeUp(falling(8.3, 5, 60), [8.3, 5.6, 5.2], 5.2, 0.1)),
+    "validation rows that were trained on": (
+        "leaking",
+        MadeUp(falling(8.3, 1.2, 2000), [8.3, 3, 2, 1.5, 1.2, 1.2], 1.2, 20, more={"leaked": 0.75}),
+    ),
+    "twenty passes": ("overfitting", MadeUp(falling(8.3, 0.6, 2000), [8.3, 4, 3.4, 3.5, 3.9, 4.4], 0.6, 20)),
+    "texts learned by heart": (
+        "overfitting",
+        MadeUp(falling(2.5, 0.02, 900), [2.5, 0.9, 0.8, 0.95, 1.1], 0.02, 9, LABELS, (0.8, MAJORITY), 40, more=TEXTS),
+    ),
+    "a gap of 1.65 nats": (
+        "learned partly by heart",
+        MadeUp(falling(8.3, 2.3, 900), [8.3, 4.6, 4.0, 3.96, 3.95, 3.95], 2.3, 12),
+    ),
+    "cut off while it fell": ("underfitting", MadeUp(falling(8.3, 4, 800), [8.3, 5.6, 5.1, 4.7, 4.3], 4.3, 0.6)),
+    "a sorter at its majority": (
+        "at chance",
+        MadeUp(falling(2.5, 2.3, 900), [2.6, 2.31, 2.3, 2.3, 2.3], 2.3, 9, LABELS, (0.14, MAJORITY), 40, more=TEXTS),
+    ),
+    "preferences no better than a coin": (
+        "at chance",
+        MadeUp(
+            falling(0.69, 0.66, 500, 0.02), [0.693, 0.692, 0.69, 0.69, 0.69], 0.66, 2, COIN, (0.52, 0.5), 16, more=PAIRS
+        ),
+    ),
+    "every pair tied": (
+        "tied",
+        MadeUp(
+            falling(COIN, COIN, 500, 0.0),
+            [COIN] * 5,
+            COIN,
+            2,
+            COIN,
+            (0.0, 0.5),
+            16,
+            more=PAIRS,
+            metrics={"margin": 0.0},
+        ),
+    ),
+    "two parts of validation data": (
+        "not known",
+        MadeUp(falling(8.3, 3, 900), [8.3, 3.6, 3.3, 3.2, 3.25], 3.1, 3, count=2),
+    ),
+    "pretraining that settled": (
+        "fine",
+        MadeUp(falling(8.3, 3, 2000), [8.3, 3.5, 3.2, 3.15, 3.11, 3.1, 3.09, 3.09], 3.05, 0.9),
+    ),
+    "ended by patience": (
+        "fine",
+        MadeUp(falling(8.3, 2.9, 900), [8.3, 3.5, 3.2, 3.1], 3.05, 3, more={"patient": True, "took_best": True}),
+    ),
+    "preferences learned": (
+        "fine",
+        MadeUp(
+            falling(0.69, 0.4, 500, 0.02),
+            [0.693, 0.5, 0.45, 0.44, 0.44, 0.44],
+            0.43,
+            1,
+            COIN,
+            (0.8, 0.5),
+            16,
+            more=PAIRS,
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_is_told_for_what_it_is(name: str) -> None:
+    kind, run = RUNS[name]
+    for seed in range(5):  # other data, other noise
+        verdict = judge(run.course(seed))
+        assert verdict.kind == kind, verdict.words
+
+
+# ---------------------------------------------------------------- real runs, as far as seconds go
+
+SMALL: dict[str, Any] = {
+    **{"from": "scratch", "data": "x", "hidden_size": 32, "num_layers": 1, "sequence_length": 48},
+    **{"global_batch_tokens": 192, "warmup_steps": 2, "data_type": "float32", "threads": 1, "compile": False},
+    **{"steps": 120, "validation_steps": 20, "checkpoint_steps": 1000, "validation": "y"},
+}
+SETTINGS: dict[str, tuple[Kind, dict[str, Any]]] = {
+    "a rate of 1": ("diverged", {"learning_rate": 1.0, "adamw_learning_rate": 3.0}),
+    "a rate of nothing": ("learned nothing", {"learning_rate": 1e-9, "adamw_learning_rate": 1e-9}),
+    "three steps": ("starved", {"steps": 3}),
+    "sound": ("fine", {"steps": 400, "validation_steps": 40}),
+}
+
+
+@pytest.fixture(scope="module")
+def parted(folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, Shards]:
+    """Rows to train on, and of texts that none of them holds."""
+    draw = random.Random(3)
+    words = [f"{first}{last}" for first in ("ba", "ce", "do", "fi", "gu") for last in ("n", "r", "st", "lm", "ck")]
+    found = [" ".join(draw.choices(words, k=12)) for _ in range(900)]
+    rows = [pack_texts(folder / name, tokenizer, part, 48) for name, part in (("a", found[:700]), ("b", found[700:]))]
+    return rows[0], rows[1]
+
+
+def trained(folder: Path, rows: Shards, unseen: Shards, tokenizer: TokenizerFolder, **more: Any) -> dict[str, Any]:
+    config = CausalLMConfig.model_validate({**SMALL, **more})
+    result = train(config, None, rows, tokenizer, unseen, None, out=folder / "out", context=make_context(folder))
+    return next(dict(example) for example in result.examples if example["reason"] == "fit")
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_real_run_is_told_for_what_it_is(
+    name: str, parted: tuple[Shards, Shards], tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    kind, settings = SETTINGS[name]
+    told = trained(tmp_path, *parted, tokenizer, **settings)
+    assert told["verdict"] == kind, told["text"]
+
+
+def test_validation_texts_that_are_trained_on_are_found_wherever_they_stand(
+    parted: tuple[Shards, Shards], folder: Path, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    rows, unseen = parted
+    both = [array for each in (unseen, rows) for array in each.open().tokens]
+    ends = [tokenizer.open().end_of_text_id]
+    mixed = np.concatenate([[0, 0, 0], *both])  # every row begins elsewhere than it did
+    mixed = mixed[: len(mixed) // 49 * 49].reshape(-1, 49)
+    assert share_seen(mixed, np.arange(len(mixed)), unseen.open().tokens, ends) > 0.5
+    assert share_seen(rows.open().tokens, np.arange(len(rows.open().tokens)), unseen.open().tokens, ends) < 0.05
+    told = trained(tmp_path, rows, rows, tokenizer, steps=20)
+    assert told["verdict"] == "leaking" and "% of the validation texts stand in the rows" in told["text"]
