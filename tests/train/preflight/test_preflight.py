@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from lmworks.data.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preferences
-from lmworks.errors import GateRefused
+from lmworks.errors import GateRefused, LmworksError
 from lmworks.graph import model_nodes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Handle, Result
+from lmworks.rewards import Answer
+from lmworks.rewards.rules import LengthReward
 from lmworks.sandbox import run
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED
 from lmworks.tokens.rows.shards import Shards
@@ -430,3 +433,20 @@ def test_a_search_over_learning_rates_and_distances_checks_once(kind: type[Tunin
         config = OBJECTIVES[kind.objective].model_validate({**given, **more})
         keys += [key_config(node.config) for node in model_nodes("tuned", config, {}, {}) if node.stage is check]
     assert len(keys) == 2 and keys[0] == keys[1]
+
+
+def test_rewards_are_tried_on_answers_of_a_model_that_has_learned_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Answer] = []
+
+    def scores(self: LengthReward, answers: Sequence[Answer]) -> list[float]:
+        tried.extend(answers)
+        if any(not each.ended for each in answers):
+            raise LmworksError("no end, no worth")
+        return [0.0 for _ in answers]
+
+    monkeypatch.setattr(LengthReward, "scores", scores)
+    assert "reward length: cannot be computed here: no end, no worth" in Asking(tmp_path, ASKED).refused()
+    made_up = [each for each in tried if not each.ended]
+    assert len({each.text for each in made_up}) == 8 and {each.reference for each in made_up} == {"It lists."}
