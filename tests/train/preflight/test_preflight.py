@@ -123,6 +123,36 @@ def test_a_lost_mask_is_refused(tmp_path: Path) -> None:
     del rows
 
 
+def unlearned(number: int, **fields: Any) -> dict[str, Any]:
+    """A conversation whose first answer is only history."""
+    made = record(number, f"What does S3 do {number}?", "It may list tags.", "And then?", "It returns.", **fields)
+    made["messages"][-3]["weight"] = 0
+    return made
+
+
+@pytest.mark.parametrize("long_samples", ["drop", "truncate", "split"])
+def test_turns_that_are_not_to_be_learned_from_are_no_lost_mask(tmp_path: Path, long_samples: str) -> None:
+    long = record(40, "Why?", "It lists. ", "And?", "It lists tags. " * 40)
+    long["messages"][3]["weight"] = 0
+    records = [*SOUND, *(unlearned(n, system=n % 2 == 0) for n in range(20, 40)), long]
+    tuning = Tuning(tmp_path, records, long_samples=long_samples)
+    counts = tuning.check().counts
+    cut = long_samples == "truncate"
+    assert (counts["unlearned"], counts["silent"], counts["endless"]) == (20 + cut, 0, 0)
+    assert counts["turns"] == 60 + (long_samples != "drop")
+
+
+@pytest.mark.parametrize("spoilt", ["words", "end"])
+def test_a_lost_mask_is_refused_beside_turns_that_are_not_to_be_learned_from(tmp_path: Path, spoilt: str) -> None:
+    tuning = Tuning(tmp_path, [*SOUND, *(unlearned(n) for n in range(20, 40))])
+    weights, tokens = tuning.weights(), tuning.rows.open().tokens
+    ends = tokens == tuning.tokenizer.open().end_of_turn_id
+    weights[~ends if spoilt == "words" else ends] = 0
+    weights.flush()
+    said = "lost mask: of 60 of 60 assistant turns" if spoilt == "words" else "untrained stop token: in 60 of 60 turns"
+    assert said in tuning.refused()
+
+
 def test_a_mask_over_the_users_words_is_refused(tmp_path: Path) -> None:
     tuning = Tuning(tmp_path, SOUND)
     weights = tuning.weights()
