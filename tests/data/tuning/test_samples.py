@@ -240,9 +240,11 @@ def test_opposite_preferences_are_all_quarantined(tmp_path: Path) -> None:
     assert result.counts["quarantined: contradictory labels"] == 2
 
 
-def test_a_record_is_mended_in_the_quarantine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["lines.jsonl", "lines.csv", "lines.parquet"])
+def test_a_record_is_mended_in_the_quarantine(tmp_path: Path, path: str) -> None:
     converse(tmp_path, [TURN, SPOILT["wrong role order"]])
     (entry,) = quarantined(tmp_path / "out")
+    entry["path"] = path  # whatever the record was read from
     entry["mended"] = json.dumps({"messages": [{**USER, "content": "Snow?"}, ANSWER]})
     (tmp_path / "mended.jsonl").write_text(json.dumps(entry) + "\n")
     source = {"kind": "quarantine", "path": "mended.jsonl", "licence": "MIT", "fields": "all"}

@@ -18,6 +18,8 @@ VIEW_BYTES = 16
 """Of a view, of which the first four count its text (Arrow columnar format, "Variable-size Binary View")."""
 MOST_TIMES = 200
 """Times its size in the file that a piece may hold when unpacked: one value may stand in millions of rows."""
+KEPT_AS = {"format": "jsonl"}
+"""What is kept of a row that cannot be read."""
 BATCH_BYTES, PART_BYTES, PART_ROWS = 2**29, 2**26, 10_000
 """Of rows that are in memory at once, and of those that are Python's values."""
 
@@ -105,7 +107,7 @@ def _parse(
                 number += 1
                 # One whose key is there twice is kept apart, too.
                 raw = json.dumps(row, default=str).encode() if reading.key_field else b""
-                record = row_record(row, piece, number, Span(0, raw, len(raw)), reading)
+                record = row_record(row, piece, number, Span(0, raw, len(raw), KEPT_AS), reading)
                 if isinstance(record, Unreadable):
                     record = replace(record, raw=json.dumps(row, default=str).encode(), size=None)
                 yield record

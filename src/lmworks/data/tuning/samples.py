@@ -20,6 +20,7 @@ from lmworks.data.forms.general import LABEL
 from lmworks.data.forms.row import Fault, LeftOut, Read, Row, short
 from lmworks.data.forms.sample import TRIMMED, Mend, Sample, check, conversation, samples_of
 from lmworks.data.forms.turns import ask, say
+from lmworks.data.parsers.columns import KEPT_AS
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.privacy.hidden import hide_all, hide_name
 from lmworks.data.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
@@ -347,7 +348,15 @@ class _Reading:
         self.tally.lose(f"quarantined: {reason.split(':')[0]}", **place, detail=reason)
         kept = base64.b64encode(raw[:RAW_BYTES_KEPT]).decode()
         self.tally.quarantined.append(
-            {**place, "offset": 0, "reason": reason, "start": 0, "raw_bytes": len(raw), "raw": kept}
+            {
+                **place,
+                "offset": 0,
+                "reason": reason,
+                "start": 0,
+                "raw_bytes": len(raw),
+                "raw": kept,
+                "settings": KEPT_AS,
+            }
         )
 
     def _number(self, document: Document) -> str:
