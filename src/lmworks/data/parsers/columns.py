@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
-from lmworks.data.parsers.fields import row_record
+from lmworks.data.parsers.fields import named_twice, row_record
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Skipped, Span, Unreadable
 from lmworks.data.structure import words_of
 from lmworks.lazy import NDArray, np, pa, pc, pq
@@ -141,7 +142,9 @@ def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator
         nonlocal file, wanted
         file = pq.ParquetFile(stream)
         all_fields.update((path, None) for field in file.schema_arrow for path in _paths(field, field.name))
-        wanted = _columns(file.schema_arrow.names, reading)
+        columns = _columns(file.schema_arrow.names, reading)
+        _require_names(file.schema_arrow, reading, columns)
+        wanted = columns
         yield from ()
 
     yield from _parse(opened(), piece, piece.bytes, stream, reading, "Parquet")
@@ -183,6 +186,14 @@ def _column(names: Sequence[str], path: str) -> str:
     return path if path in names else path.split(".")[0]
 
 
+def _require_names(schema: Any, reading: Reading, wanted: Sequence[str]) -> None:
+    """Raise ArrowInvalid where two columns that are used, or two fields inside of one that is read, have one name."""
+    inside = Counter(path for field in schema if field.name in wanted for path in _paths(field, field.name))
+    twice = [path for path, count in inside.items() if count > 1 and path not in schema.names]
+    if fault := named_twice(schema.names, reading) or (twice and f"two fields of one name: {twice[0]!r}"):
+        raise pa.ArrowInvalid(fault)
+
+
 def _paths(field: Any, name: str) -> Iterator[str]:
     """The paths of a column and of what is inside of it, as `structure.paths_of` gives them."""
     yield name
@@ -216,6 +227,7 @@ def parse_arrow(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[F
         is_file = stream.read(len(MAGIC)) == MAGIC
         stream.seek(0)
         opened = pa.ipc.open_file(stream) if is_file else pa.ipc.open_stream(stream)
+        _require_names(opened.schema, reading, opened.schema.names)
         for batch in map(opened.get_batch, range(opened.num_record_batches)) if is_file else opened:
             batch.validate(full=True)  # a place outside of its values would end this process
             yield batch

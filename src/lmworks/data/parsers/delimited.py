@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from typing import IO
 
-from lmworks.data.parsers.fields import row_record
+from lmworks.data.parsers.fields import named_twice, row_record
 from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import (
     RAW_BYTES_KEPT,
@@ -70,12 +70,16 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
     if not table.names:
         return
     settings = {"columns": [*table.names], "delimiter": table.delimiter, "quotes": table.quoted}
+    unnamed = [place for place, name in enumerate(table.names) if not name]
+    nameless = unnamed if reading.fields == "all" and len(unnamed) > 1 else []  # all but one would be lost
     for number, row in enumerate(table.rows(piece, stream, reading.limit), piece.first_record + 1):
         key, span = str(number), Span(row.span.offset, row.span.raw, row.span.size, settings)
         if row.fault:
             yield span.too_long(piece.name, key, reading.limit) or span.unreadable(piece.name, key, row.fault)
         elif (fields := _decode(row.fields)) is None:
             yield span.not_text(piece.name, key, reading, at=_first_bad_byte(span.raw))
+        elif (lost := next((place for place in nameless if fields[place].strip()), None)) is not None:
+            yield span.unreadable(piece.name, key, f"a text in a column without a name: column {lost + 1}")
         else:
             found = row_record(dict(zip(table.names, fields, strict=True)), piece, number, span, reading)
             is_odd = reading.quotes is None and not table.quoted and any(map(_DOUBLED.fullmatch, fields))
@@ -84,7 +88,7 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
             yield found
 
 
-def _whole(table: _Table, stream: IO[bytes]) -> Span:
+def _whole(table: Table, stream: IO[bytes]) -> Span:
     """A file of which no row can be read, since its header cannot: as much of it as is kept."""
     raw = b"".join(line.raw for line in table.first)
     size = sum(line.size for line in table.first)
@@ -160,7 +164,10 @@ def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
 
     rows = read_rows(chain(tuple(first), more()), delimiter, reading.limit, None, quoted=quoted)
     header = next(rows, None)
-    return Table(delimiter, header, _decode(header.fields) if header else (), first, quoted)
+    names = _decode(header.fields) if header else ()
+    if header and (fault := named_twice(names or (), reading)):
+        return Table(delimiter, replace(header, fault=fault), None, first, quoted)
+    return Table(delimiter, header, names, first, quoted)
 
 
 def _may_be_quoted(first: Sequence[Span], delimiter: str, reading: Reading, *, is_all: bool) -> bool:
