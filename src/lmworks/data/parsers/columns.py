@@ -21,6 +21,8 @@ MOST_TIMES = 200
 """Times its size in the file that a piece may hold when unpacked: one value may stand in millions of rows."""
 KEPT_AS = {"format": "jsonl"}
 """What is kept of a row that cannot be read."""
+NULLS = "records without the nulls that stand inside their columns"
+"""Every struct of a column has all names that any has, and null where a row said nothing: no row's word is lost."""
 BATCH_BYTES, PART_BYTES, PART_ROWS = 2**29, 2**26, 10_000
 """Of rows that are in memory at once, and of those that are Python's values."""
 
@@ -104,13 +106,17 @@ def _parse(
             unpacked += each
             if unpacked > most:
                 raise pa.ArrowInvalid(f"it holds more than {most} bytes when unpacked, which no sound file does")
+            nested = [field.name for field in part.schema if pa.types.is_nested(field.type)]
             for row in part.to_pylist():
                 number += 1
+                made_up = [name for name in nested if _without_nulls(row[name])]
                 # One whose key is there twice is kept apart, too.
                 raw = json.dumps(row, default=str).encode() if reading.key_field else b""
                 record = row_record(row, piece, number, Span(0, raw, len(raw), KEPT_AS), reading)
                 if isinstance(record, Unreadable):
                     record = replace(record, raw=json.dumps(row, default=str).encode(), size=None)
+                elif reading.fields and made_up:
+                    record = replace(record, counts={**record.counts, NULLS: 1})
                 yield record
                 if reading.fields and (count := _bytes_in([row[name] for name in row if _is_read(name, reading)])):
                     for place in range(1, count + 1):
@@ -119,6 +125,19 @@ def _parse(
         stream.seek(0)
         reason = f"not a readable {kind} file: {error}"
         yield Unreadable(piece.name, "", 0, reason, stream.read(RAW_BYTES_KEPT), 0, stream.seek(0, 2))
+
+
+def _without_nulls(value: Any) -> bool:
+    """Take the names out of structs inside a value that stand there with null; whether there were any."""
+    found = False
+    if isinstance(value, dict):
+        for name in [name for name, inner in value.items() if inner is None]:
+            del value[name]
+            found = True
+    if isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            found |= _without_nulls(inner)
+    return found
 
 
 def _is_read(name: str, reading: Reading) -> bool:
