@@ -317,9 +317,15 @@ class _Reading:
         """Where one question has two verdicts nobody knows which is right: none of them stays.
 
         A record of nothing else is quarantined; of one with other samples, such as a passage with many questions, the
-        contradictory ones alone are left out.
+        contradictory ones alone are left out. Several free texts may all be right: their prompts are counted.
         """
         kept, claimed, contradicted = list(made), dict[str, set[str]](), dict[str, str]()
+        answers: dict[int, set[int]] = {}
+        for sample in (each.sample for each in kept):
+            if sample.answer is None and sample.chosen and not sample.is_judgement:
+                answers.setdefault(hash(_plain(sample.prompt)), set()).add(hash(_plain(sample.chosen)))
+        if several := sum(len(found) > 1 for found in answers.values()):
+            self.tally.counts["prompts with more than one answer"] += several
         for each in kept:
             for subject, verdict in claims(each.sample):
                 claimed.setdefault(subject, set()).add(verdict)
