@@ -223,8 +223,8 @@ def _fit(course: Course, gap: Figure, facts: str, gained: _Difference | None) ->
         )
     if gained and gained.last > (1 - WIDE) * gained.first:
         return "underfitting", (
-            f"hardly better than {course.trivial_words}: {_number(gained.last)} beside {_number(gained.first)}; {facts}."
-            " A higher `learning_rate`, or more steps."
+            f"hardly better than {course.trivial_words}: {_number(gained.last)} beside {_number(gained.first)}; {facts}"
+            ". A higher `learning_rate`, or more steps."
         )
     if len(course.unseen) < LEAST_PARTS or len(course.trained) < LEAST_PARTS:
         return (
