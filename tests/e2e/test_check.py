@@ -67,6 +67,29 @@ def test_a_check_shows_the_mask_and_what_was_found_and_trains_nothing(project: P
     assert "<mark>On day" in page
 
 
+@pytest.mark.parametrize("asked", ["weights", "last"])
+def test_turns_that_are_not_to_be_learned_from_are_told_and_the_model_is_built(project: Path, asked: str) -> None:
+    weight = {"weight": 0} if asked == "weights" else {}
+    turns = [
+        [
+            {"role": "user", "content": f"Rain {n}?"},
+            {"role": "assistant", "content": f"On day {n % 5}.", **weight},
+            {"role": "user", "content": f"And {n}?"},
+            {"role": "assistant", "content": f"On night {n}."},
+        ]
+        for n in range(12)
+    ]
+    (project / "turns" / "lines.jsonl").write_text("".join(json.dumps({"messages": each}) + "\n" for each in turns))
+    recipe = RECIPE.replace("sequence_length: 64", "sequence_length: 128")
+    last = recipe.replace("from: raw}", "from: raw, learn: last}")
+    (project / "recipe.yaml").write_text(last if asked == "last" else recipe)
+    said = lmworks(project, "check", "recipe.yaml", "tuned").stdout
+    assert "words of all 12 assistant turns in 12 samples are trained" in said
+    assert "12 turns are not learned from, as the data ask" in said
+    lmworks(project, "build", "recipe.yaml")
+    assert list((project / ".lmworks" / "artifacts").glob("train/*"))
+
+
 def test_a_check_on_a_terminal_colours_what_is_learned_and_nothing_else(project: Path) -> None:
     lines = project / "turns" / "lines.jsonl"
     lines.write_text(lines.read_text().replace("Rain", "Rain\\u001b[32m\\u202e\\u200f"))

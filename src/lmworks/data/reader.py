@@ -236,6 +236,7 @@ def _quarantine(tally: Tally, label: str, bad: Unreadable, identity: str, values
     raw = base64.b64encode(bad.raw[:RAW_BYTES_KEPT]).decode()
     size = len(bad.raw) if bad.size is None else bad.size
     record = {"id": identity, **place, "reason": bad.reason, "start": bad.start, "raw_bytes": size, "raw": raw}
+    record |= {"settings": bad.settings} if bad.settings else {}
     if found := set[str]().union(*values.find(said_by(record))) if values else set[str]():
         _leave_out(tally, found, label, path=bad.path, record=bad.key)
         return True

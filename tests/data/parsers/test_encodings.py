@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from data.parsers.test_parsers import good, read, reasons
 from lmworks.data.ingest import IngestConfig
-from lmworks.data.parsers.encodings import looks_like
+from lmworks.data.parsers.encodings import looks_like, looks_like_utf16
 from lmworks.data.sources import parsed
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record
@@ -111,6 +111,78 @@ def test_a_file_that_is_not_utf_8_is_quarantined_with_what_it_looks_like(
     assert bad["reason"] == f"not UTF-8: it looks like {encoding}; if it is, set `encoding: {encoding}` of the source"
     assert result.counts["quarantined: not UTF-8"] == 1
     assert text.encode(encoding).startswith(base64.b64decode(bad["raw"]), bad["start"])
+
+
+TONGUES = {
+    "ru": "Вчера прошёл сильный дождь, и дорога оказалась под водой.",
+    "ru-capitals": "ОБЪЯВЛЕНИЕ: ДОРОГА ЗАКРЫТА ДО УТРА",
+    "uk": "Учора пройшов сильний дощ — «дорога» опинилася під водою.",
+    "el": "Χθες έβρεξε δυνατά και ο δρόμος βρέθηκε κάτω από το νερό.",
+    "hy": "Երեկ ուժեղ անձրև եկավ, և ճանապարհը ջրի տակ մնաց։",
+    "ka": "გუშინ ძლიერი წვიმა მოვიდა და გზა წყლის ქვეშ აღმოჩნდა.",
+    "he": "אתמול ירד גשם חזק והכביש היה מתחת למים.",
+    "ar": "هطلت أمطار غزيرة أمس، وأصبح الطريق تحت الماء.",
+    "fa": "دیروز باران شدیدی بارید و جاده زیر آب رفت.",
+    "hi": "कल तेज़ बारिश हुई और सड़क पानी में डूब गई।",
+    "bn": "গতকাল প্রবল বৃষ্টি হয়েছিল এবং রাস্তা জলে ডুবে যায়।",
+    "gu": "ગઈકાલે ભારે વરસાદ પડ્યો અને રસ્તો પાણીમાં ડૂબી ગયો.",
+    "pa": "ਕੱਲ੍ਹ ਤੇਜ਼ ਮੀਂਹ ਪਿਆ ਅਤੇ ਸੜਕ ਪਾਣੀ ਹੇਠ ਆ ਗਈ।",
+    "ta": "நேற்று பலத்த மழை பெய்தது, சாலை நீரில் மூழ்கியது.",
+    "te": "నిన్న భారీ వర్షం కురిసింది, రోడ్డు నీటిలో మునిగిపోయింది.",
+    "ml": "ഇന്നലെ കനത്ത മഴ പെയ്തു, റോഡ് വെള്ളത്തിനടിയിലായി.",
+    "th": "เมื่อวานฝนตกหนัก ถนนจมอยู่ใต้น้ำ",
+    "am": "ትናንት ከባድ ዝናብ ዘነበ መንገዱም በውሃ ተጥለቀለቀ።",
+    "km": "ម្សិលមិញ មានភ្លៀងធ្លាក់ខ្លាំង ហើយផ្លូវលិចទឹក។",
+    "vi": "Hôm qua trời mưa to và con đường bị ngập nước.",
+    "pl": "Wczoraj padał silny deszcz i droga znalazła się pod wodą.",
+    "zh": "昨天下了大雨，这条路上的人都看到了水。我们在那里的时候，它已经来了。",
+    "ja": "昨日は大雨が降り、道路は水の下になりました。それから私たちは帰りました。",
+    "ko": "어제 비가 많이 와서 도로가 물에 잠겼습니다. 우리는 집으로 돌아갔습니다.",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("tongue", TONGUES)
+def test_utf_16_without_a_mark_is_kept_apart_by_name_in_any_script(
+    ingest_files: Ingest, tmp_path: Path, tongue: str, encoding: str
+) -> None:
+    text = TONGUES[tongue]
+    table = f"id;text\n1;{text}\n2;{text}\n"
+    files = {"a.txt": (text * 5).encode(encoding), "b.csv": table.encode(encoding), "z.txt": "last"}
+    _, out = ingest_files(files)
+    assert texts(out) == ["last"]
+    said = {(bad["path"], bad["record"]): bad["reason"] for bad in quarantined(out)}
+    named = f"not UTF-8: it looks like {encoding}; if it is, set `encoding: {encoding}` of the source"
+    assert said["a.txt", ""] == named
+    if tongue not in ("zh", "ja"):  # whose tables are not UTF-8 row by row
+        assert said == {("a.txt", ""): named, ("b.csv", ""): named}
+    (tmp_path / "stated").mkdir()
+    found = good(read(tmp_path / "stated", {name: files[name] for name in ("a.txt", "b.csv")}, encoding=encoding))
+    assert [record.text for record in found] == [text * 5, text, text]
+
+
+@pytest.mark.parametrize("tongue", TONGUES)
+def test_no_text_in_utf_8_is_taken_for_utf_16(tongue: str) -> None:
+    for text in (TONGUES[tongue], TONGUES[tongue].replace(" ", "\n"), " " + TONGUES[tongue].upper()):
+        assert looks_like_utf16(text.encode()) == looks_like_utf16(text.encode()[:9]) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1\t2\t3\t4\n5\t6\t7\t8\n" * 9,
+        "\n" * 99,
+        "1\x012\x013\x01" * 30,
+        "_\bN_\bA_\bM" * 30,
+        "\x1b[1mbold\x1b[0m" * 20,
+        "a\n\n" * 50,
+        "0" * 400 + "\0" * 400,
+        "\0" * 400,
+        "text,n\na\0b,1\n",
+    ],
+)
+def test_tables_marks_and_damage_are_not_taken_for_utf_16(text: str) -> None:
+    assert looks_like_utf16(text.encode()) == ""
 
 
 def test_bytes_that_are_in_no_encoding_that_is_asked_for_get_no_name() -> None:

@@ -232,6 +232,30 @@ def test_each_question_of_a_quarantined_passage_is_counted(tmp_path: Path) -> No
     assert sum(result.counts[name] for name in result.losses if "contradictory" in name) == 2
 
 
+SAME_PROMPT: dict[str, Any] = {
+    "messages": lambda asked, said: {"messages": [{**USER, "content": asked}, {**ANSWER, "content": said}]},
+    "prompt-completion": lambda asked, said: {"prompt": asked, "completion": said},
+    "alpaca": lambda asked, said: {"instruction": asked, "output": said},
+}
+
+
+@pytest.mark.parametrize("form", SAME_PROMPT)
+def test_several_answers_to_one_prompt_are_counted_where_all_may_be_right(tmp_path: Path, form: str) -> None:
+    said = [("Is it open?", "yes"), ("Is it open? ", "no"), ("Is it open?", "at noon"), ("Why?", "rain")]
+    result, found = converse(tmp_path, [SAME_PROMPT[form](*each) for each in said])
+    assert len(found) == 4 and result.counts["prompts with more than one answer"] == 1
+    only, _ = converse(tmp_path / "one", [SAME_PROMPT[form](*each) for each in said[::3]])
+    assert "prompts with more than one answer" not in only.counts
+
+
+def test_answers_of_prompts_contradict_each_other_where_their_form_is_named(tmp_path: Path) -> None:
+    lines = [{"prompt": "Is it open?", "completion": said} for said in ("yes", "no")]
+    lines += [{"prompt": f"Is {n} open?", "completion": "yes"} for n in range(9)]
+    fields = {"question": "prompt", "answer": "completion"}
+    result, found = converse(tmp_path, lines, form="question-answer", fields=fields)
+    assert len(found) == 9 and result.counts["quarantined: contradictory labels"] == 2
+
+
 def test_opposite_preferences_are_all_quarantined(tmp_path: Path) -> None:
     sides = [("a", "b"), ("b", "a"), ("c", "a")]
     lines = [{"prompt": "Rain?", "chosen": one, "rejected": other} for one, other in sides]
@@ -240,9 +264,11 @@ def test_opposite_preferences_are_all_quarantined(tmp_path: Path) -> None:
     assert result.counts["quarantined: contradictory labels"] == 2
 
 
-def test_a_record_is_mended_in_the_quarantine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["lines.jsonl", "lines.csv", "lines.parquet"])
+def test_a_record_is_mended_in_the_quarantine(tmp_path: Path, path: str) -> None:
     converse(tmp_path, [TURN, SPOILT["wrong role order"]])
     (entry,) = quarantined(tmp_path / "out")
+    entry["path"] = path  # whatever the record was read from
     entry["mended"] = json.dumps({"messages": [{**USER, "content": "Snow?"}, ANSWER]})
     (tmp_path / "mended.jsonl").write_text(json.dumps(entry) + "\n")
     source = {"kind": "quarantine", "path": "mended.jsonl", "licence": "MIT", "fields": "all"}

@@ -49,6 +49,56 @@ def test_calls_and_results_of_functions_are_written_out() -> None:
     )
 
 
+def calls_of(*names: str | None) -> dict[str, Any]:
+    """A turn that calls a function for each id."""
+    calls = [{"id": name, "function": {"name": f"f{name}", "arguments": "{}"}} for name in names]
+    return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def results_of(*names: str | None) -> list[dict[str, Any]]:
+    return [{"role": "tool", "tool_call_id": name, "content": f"of {name}"} for name in names]
+
+
+def response(*names: str | None) -> str:
+    return "\n".join(f"<tool_response>\nof {name}\n</tool_response>" for name in names)
+
+
+@given(st.permutations(["a", "b", "c"]))
+def test_results_stand_in_the_order_of_their_calls(order: list[str]) -> None:
+    made = turns_of(ASKED, calls_of("a", "b", "c"), *results_of(*order), calls_of("a"), *results_of("a"), SAID)
+    assert [made[2]["content"], made[4]["content"]] == [response("a", "b", "c"), response("a")]
+
+
+@pytest.mark.parametrize(
+    ("calls", "results", "fault"),
+    [
+        (["a"], ["z"], r"a result of no call: messages\[2\] answers 'z', and the calls before it are 'a'"),
+        (["a", "b"], ["a", "b", "a"], "two results of one call: .*'a'"),
+        (["a", "b"], ["b"], "a call without its result: 'a' before .*'b'"),
+    ],
+)
+def test_results_that_are_of_no_call_are_set_aside(calls: list[str], results: list[str], fault: str) -> None:
+    with pytest.raises(Fault, match=fault):
+        turns_of(ASKED, calls_of(*calls), *results_of(*results), SAID)
+    with pytest.raises(Fault, match="a result of no call"):
+        turns_of(ASKED, calls_of("a"), *results_of("a"), SAID, *results_of("a"), SAID)
+
+
+@pytest.mark.parametrize(
+    ("calls", "results"),
+    [
+        (["a", "b"], ["a"]),  # the last call was never answered
+        ([None, None], ["b", "a"]),
+        (["a", "b"], [None, None]),
+        (["a", "a"], ["a", "a"]),
+    ],
+)
+def test_results_without_ids_that_tell_calls_apart_stand_as_they_are(calls: list[Any], results: list[Any]) -> None:
+    made = turns_of(ASKED, calls_of(*calls), *results_of(*results), SAID)
+    assert made[2]["content"] == response(*results)
+    assert turns_of(ASKED, SAID, *results_of("x"), SAID)[2]["content"] == response("x")
+
+
 def test_sharegpt_calls_a_function_in_a_turn_of_its_own() -> None:
     turns = [("human", "Rain?"), ("function_call", '{"name": "rain", "arguments": {}}'), ("observation", "wet")]
     row = {"conversations": [{"from": role, "value": text} for role, text in [*turns, ("gpt", "It rains.")]]}

@@ -158,6 +158,47 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
         "fine",
         MadeUp(falling(8.3, 2.9, 900), [8.3, 3.5, 3.2, 3.1], 3.05, 3, more={"patient": True, "took_best": True}),
     ),
+    "preferences that moved a little": (
+        "underfitting",
+        MadeUp(
+            falling(COIN, 0.690, 400, 0.001),
+            [COIN, 0.692, 0.691, 0.6905, 0.690],
+            0.69,
+            1,
+            COIN,
+            (0.62, 0.5),
+            16,
+            more=PAIRS,
+        ),
+    ),
+    "sixteen pairs that the loss tells apart": (
+        "fine",
+        MadeUp(
+            falling(COIN, 0.5, 400, 0.01), [COIN, 0.6, 0.55, 0.54, 0.54, 0.54], 0.52, 1, COIN, (0.6, 0.5), 1, more=PAIRS
+        ),
+    ),
+    "words alone": ("underfitting", MadeUp(falling(8.3, 5.9, 800), [8.3, 6.1, 5.95, 5.91, 5.9, 5.9], 5.88, 1)),
+    "a spike that was made good": (
+        "fine",
+        MadeUp([*falling(8.3, 4, 200), *falling(6, 3.4, 200)], [8.3, 4.6, 4.2, 3.7, 3.5, 3.48, 3.48], 3.45, 1),
+    ),
+    "diverged in the last steps": (
+        "diverged",
+        MadeUp([*falling(8.3, 4, 300), *[4.5, 5, 6, 7, 7.5, 7.8], *[8.0] * 6], [8.3, 4.6, 4.3, 4.2, 8.0], 8.0),
+    ),
+    "labels learned": (
+        "fine",
+        MadeUp(
+            falling(2.5, 0.2, 900),
+            [2.6, 0.6, 0.4, 0.33, 0.32, 0.319, 0.319],
+            0.31,
+            4,
+            LABELS,
+            (0.93, MAJORITY),
+            40,
+            more=TEXTS,
+        ),
+    ),
     "preferences learned": (
         "fine",
         MadeUp(

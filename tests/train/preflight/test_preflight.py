@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from lmworks.data.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preferences
-from lmworks.errors import GateRefused
+from lmworks.errors import GateRefused, LmworksError
 from lmworks.graph import model_nodes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Handle, Result
+from lmworks.rewards import Answer
+from lmworks.rewards.rules import LengthReward
 from lmworks.sandbox import run
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED
 from lmworks.tokens.rows.shards import Shards
@@ -118,6 +121,36 @@ def test_a_lost_mask_is_refused(tmp_path: Path) -> None:
     weights.flush()
     assert f"lost mask: of 1 of {40} assistant turns" in tuning.refused()
     del rows
+
+
+def unlearned(number: int, **fields: Any) -> dict[str, Any]:
+    """A conversation whose first answer is only history."""
+    made = record(number, f"What does S3 do {number}?", "It may list tags.", "And then?", "It returns.", **fields)
+    made["messages"][-3]["weight"] = 0
+    return made
+
+
+@pytest.mark.parametrize("long_samples", ["drop", "truncate", "split"])
+def test_turns_that_are_not_to_be_learned_from_are_no_lost_mask(tmp_path: Path, long_samples: str) -> None:
+    long = record(40, "Why?", "It lists. ", "And?", "It lists tags. " * 40)
+    long["messages"][3]["weight"] = 0
+    records = [*SOUND, *(unlearned(n, system=n % 2 == 0) for n in range(20, 40)), long]
+    tuning = Tuning(tmp_path, records, long_samples=long_samples)
+    counts = tuning.check().counts
+    cut = long_samples == "truncate"
+    assert (counts["unlearned"], counts["silent"], counts["endless"]) == (20 + cut, 0, 0)
+    assert counts["turns"] == 60 + (long_samples != "drop")
+
+
+@pytest.mark.parametrize("spoilt", ["words", "end"])
+def test_a_lost_mask_is_refused_beside_turns_that_are_not_to_be_learned_from(tmp_path: Path, spoilt: str) -> None:
+    tuning = Tuning(tmp_path, [*SOUND, *(unlearned(n) for n in range(20, 40))])
+    weights, tokens = tuning.weights(), tuning.rows.open().tokens
+    ends = tokens == tuning.tokenizer.open().end_of_turn_id
+    weights[~ends if spoilt == "words" else ends] = 0
+    weights.flush()
+    said = "lost mask: of 60 of 60 assistant turns" if spoilt == "words" else "untrained stop token: in 60 of 60 turns"
+    assert said in tuning.refused()
 
 
 def test_a_mask_over_the_users_words_is_refused(tmp_path: Path) -> None:
@@ -430,3 +463,20 @@ def test_a_search_over_learning_rates_and_distances_checks_once(kind: type[Tunin
         config = OBJECTIVES[kind.objective].model_validate({**given, **more})
         keys += [key_config(node.config) for node in model_nodes("tuned", config, {}, {}) if node.stage is check]
     assert len(keys) == 2 and keys[0] == keys[1]
+
+
+def test_rewards_are_tried_on_answers_of_a_model_that_has_learned_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Answer] = []
+
+    def scores(self: LengthReward, answers: Sequence[Answer]) -> list[float]:
+        tried.extend(answers)
+        if any(not each.ended for each in answers):
+            raise LmworksError("no end, no worth")
+        return [0.0 for _ in answers]
+
+    monkeypatch.setattr(LengthReward, "scores", scores)
+    assert "reward length: cannot be computed here: no end, no worth" in Asking(tmp_path, ASKED).refused()
+    made_up = [each for each in tried if not each.ended]
+    assert len({each.text for each in made_up}) == 8 and {each.reference for each in made_up} == {"It lists."}

@@ -324,4 +324,5 @@ def said_by(quarantined: Mapping[str, Any]) -> list[str]:
     Raises ValueError, KeyError if it was damaged in its turn.
     """
     raw = base64.b64decode(quarantined.get("raw", ""))
-    return [*texts_of(raw), *(str(quarantined[name]) for name in ("source", "path", "record", "reason"))]
+    columns = "\n".join(quarantined.get("settings", {}).get("columns", ()))
+    return [*texts_of(raw), columns, *(str(quarantined[name]) for name in ("source", "path", "record", "reason"))]

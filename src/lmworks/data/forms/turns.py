@@ -133,23 +133,64 @@ def call_text(calls: Any, field: str) -> str:
 def read_turns(value: Any, field: str) -> Turns:
     """Turns of `role` and `content`, or ShareGPT's `from` and `value`. Results of functions are told by the user.
 
-    Raises Fault for what is no turn, and for parts of a content that are no text.
+    Those of several calls stand in the order of the calls. Raises Fault for what is no turn, for parts of a content
+    that are no text, and for results of no call.
     """
     if not isinstance(value, list):
         raise Fault(f"not a list of turns: field {field!r} is {short(value)}")
     turns: Turns = []
+    results: list[tuple[str, str, str]] = []  # place, id of the call, and text of those that follow each other
+    calls: list[str] = []  # ids of those that were not answered yet
+    is_named = False
+
+    def tell() -> None:
+        if results:
+            texts = _in_order(results, calls) if is_named else [text for _, _, text in results]
+            turns.append({"role": "user", "content": "\n".join(RESULT.format(result=text) for text in texts)})
+            results.clear()
+            calls.clear()
+
     for number, turn in enumerate(value):
         place = f"{field}[{number}]"
         if not isinstance(turn, Read):
             raise Fault(f"not a turn: {place} is {short(turn)}")
         made = _turn(turn, place)
         if made["role"] == TOOL:
-            made = {"role": "user", "content": RESULT.format(result=made["content"])}
-            if turns and turns[-1].get("results"):
-                made["content"] = f"{turns.pop()['content']}\n{made['content']}"
-            made["results"] = True
+            results.append((place, str(turn.get("tool_call_id") or ""), made["content"]))
+            continue
+        tell()
         turns.append(made)
-    return [{name: value for name, value in turn.items() if name != "results"} for turn in turns]
+        called = turn["tool_calls"] if isinstance(turn.get("tool_calls"), list) else []
+        calls += [str(call.get("id") or "") for call in called if isinstance(call, Mapping)]
+        is_named |= any(calls)
+    tell()
+    return turns
+
+
+def _in_order(results: Sequence[tuple[str, str, str]], calls: Sequence[str]) -> list[str]:
+    """The texts of results in the order of their calls, since what is written holds no ids.
+
+    As they stand where ids do not tell: some are missing, or two calls have one. Raises Fault for a result of no call,
+    and where one would stand for another's.
+    """
+    answered: dict[int, str] = {}
+    for place, name, _ in results:
+        if name and name not in calls and (all(calls) or not calls):
+            others = f"the calls before it are {', '.join(map(repr, calls))}" if calls else "there is none before it"
+            raise Fault(f"a result of no call: {place} answers {name!r:.40}, and {others:.200}")
+    if not all(name for _, name, _ in results) or not all(calls) or len({*calls}) < len(calls):
+        return [text for _, _, text in results]
+    for place, name, text in results:
+        number = calls.index(name)
+        if number in answered:
+            raise Fault(f"two results of one call: {place} answers {name!r:.40} again")
+        answered[number] = text
+    if missing := [number for number in range(max(answered)) if number not in answered]:
+        raise Fault(
+            f"a call without its result: {calls[missing[0]]!r:.40} before that of {calls[max(answered)]!r:.40}, which "
+            "would stand for it"
+        )
+    return [answered[number] for number in sorted(answered)]
 
 
 def _turn(turn: Read, place: str) -> Turn:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
-from lmworks.data.parsers.fields import row_record
+from lmworks.data.parsers.fields import named_twice, row_record
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Skipped, Span, Unreadable
 from lmworks.data.structure import words_of
 from lmworks.lazy import NDArray, np, pa, pc, pq
@@ -18,6 +19,10 @@ VIEW_BYTES = 16
 """Of a view, of which the first four count its text (Arrow columnar format, "Variable-size Binary View")."""
 MOST_TIMES = 200
 """Times its size in the file that a piece may hold when unpacked: one value may stand in millions of rows."""
+KEPT_AS = {"format": "jsonl"}
+"""What is kept of a row that cannot be read."""
+NULLS = "records without the nulls that stand inside their columns"
+"""Every struct of a column has all names that any has, and null where a row said nothing: no row's word is lost."""
 BATCH_BYTES, PART_BYTES, PART_ROWS = 2**29, 2**26, 10_000
 """Of rows that are in memory at once, and of those that are Python's values."""
 
@@ -101,13 +106,17 @@ def _parse(
             unpacked += each
             if unpacked > most:
                 raise pa.ArrowInvalid(f"it holds more than {most} bytes when unpacked, which no sound file does")
+            nested = [field.name for field in part.schema if pa.types.is_nested(field.type)]
             for row in part.to_pylist():
                 number += 1
+                made_up = [name for name in nested if _without_nulls(row[name])]
                 # One whose key is there twice is kept apart, too.
                 raw = json.dumps(row, default=str).encode() if reading.key_field else b""
-                record = row_record(row, piece, number, Span(0, raw, len(raw)), reading)
+                record = row_record(row, piece, number, Span(0, raw, len(raw), KEPT_AS), reading)
                 if isinstance(record, Unreadable):
                     record = replace(record, raw=json.dumps(row, default=str).encode(), size=None)
+                elif reading.fields and made_up:
+                    record = replace(record, counts={**record.counts, NULLS: 1})
                 yield record
                 if reading.fields and (count := _bytes_in([row[name] for name in row if _is_read(name, reading)])):
                     for place in range(1, count + 1):
@@ -116,6 +125,19 @@ def _parse(
         stream.seek(0)
         reason = f"not a readable {kind} file: {error}"
         yield Unreadable(piece.name, "", 0, reason, stream.read(RAW_BYTES_KEPT), 0, stream.seek(0, 2))
+
+
+def _without_nulls(value: Any) -> bool:
+    """Take the names out of structs inside a value that stand there with null; whether there were any."""
+    found = False
+    if isinstance(value, dict):
+        for name in [name for name, inner in value.items() if inner is None]:
+            del value[name]
+            found = True
+    if isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            found |= _without_nulls(inner)
+    return found
 
 
 def _is_read(name: str, reading: Reading) -> bool:
@@ -139,7 +161,9 @@ def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator
         nonlocal file, wanted
         file = pq.ParquetFile(stream)
         all_fields.update((path, None) for field in file.schema_arrow for path in _paths(field, field.name))
-        wanted = _columns(file.schema_arrow.names, reading)
+        columns = _columns(file.schema_arrow.names, reading)
+        _require_names(file.schema_arrow, reading, columns)
+        wanted = columns
         yield from ()
 
     yield from _parse(opened(), piece, piece.bytes, stream, reading, "Parquet")
@@ -181,6 +205,14 @@ def _column(names: Sequence[str], path: str) -> str:
     return path if path in names else path.split(".")[0]
 
 
+def _require_names(schema: Any, reading: Reading, wanted: Sequence[str]) -> None:
+    """Raise ArrowInvalid where two columns that are used, or two fields inside of one that is read, have one name."""
+    inside = Counter(path for field in schema if field.name in wanted for path in _paths(field, field.name))
+    twice = [path for path, count in inside.items() if count > 1 and path not in schema.names]
+    if fault := named_twice(schema.names, reading) or (twice and f"two fields of one name: {twice[0]!r}"):
+        raise pa.ArrowInvalid(fault)
+
+
 def _paths(field: Any, name: str) -> Iterator[str]:
     """The paths of a column and of what is inside of it, as `structure.paths_of` gives them."""
     yield name
@@ -214,6 +246,7 @@ def parse_arrow(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[F
         is_file = stream.read(len(MAGIC)) == MAGIC
         stream.seek(0)
         opened = pa.ipc.open_file(stream) if is_file else pa.ipc.open_stream(stream)
+        _require_names(opened.schema, reading, opened.schema.names)
         for batch in map(opened.get_batch, range(opened.num_record_batches)) if is_file else opened:
             batch.validate(full=True)  # a place outside of its values would end this process
             yield batch

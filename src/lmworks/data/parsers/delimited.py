@@ -9,9 +9,19 @@ from functools import lru_cache, partial
 from itertools import chain
 from typing import IO
 
-from lmworks.data.parsers.fields import row_record
+from lmworks.data.parsers.fields import named_twice, row_record
 from lmworks.data.parsers.lines import read_lines
-from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, cut_between
+from lmworks.data.parsers.parser import (
+    RAW_BYTES_KEPT,
+    Form,
+    Found,
+    Piece,
+    Reading,
+    Record,
+    Span,
+    cut_between,
+    drained,
+)
 from lmworks.data.parsers.quotes import has_quotes
 from lmworks.data.parsers.rows import Row, read_rows
 from lmworks.errors import UsageError
@@ -54,23 +64,36 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
     table = open_table(stream, reading, delimiter)
     _require_header(table, reading, piece.name)
     if table.header and table.header.fault:
-        yield table.header.span.unreadable(piece.name, "", f"not a header: {table.header.fault}")
+        yield _whole(table, stream).unreadable(piece.name, "", f"not a header: {table.header.fault}")
     elif table.header and table.names is None:
-        yield table.header.span.not_text(piece.name, "", reading, at=_first_bad_byte(table.header.span.raw))
+        yield _whole(table, stream).not_text(piece.name, "", reading, at=_first_bad_byte(table.header.span.raw))
     if not table.names:
         return
+    settings = {"columns": [*table.names], "delimiter": table.delimiter, "quotes": table.quoted}
+    unnamed = [place for place, name in enumerate(table.names) if not name]
+    nameless = unnamed if reading.fields == "all" and len(unnamed) > 1 else []  # all but one would be lost
     for number, row in enumerate(table.rows(piece, stream, reading.limit), piece.first_record + 1):
-        key = str(number)
+        key, span = str(number), Span(row.span.offset, row.span.raw, row.span.size, settings)
         if row.fault:
-            yield row.span.too_long(piece.name, key, reading.limit) or row.span.unreadable(piece.name, key, row.fault)
+            yield span.too_long(piece.name, key, reading.limit) or span.unreadable(piece.name, key, row.fault)
         elif (fields := _decode(row.fields)) is None:
-            yield row.span.not_text(piece.name, key, reading, at=_first_bad_byte(row.span.raw))
+            yield span.not_text(piece.name, key, reading, at=_first_bad_byte(span.raw))
+        elif (lost := next((place for place in nameless if fields[place].strip()), None)) is not None:
+            yield span.unreadable(piece.name, key, f"a text in a column without a name: column {lost + 1}")
         else:
-            found = row_record(dict(zip(table.names, fields, strict=True)), piece, number, row.span, reading)
+            found = row_record(dict(zip(table.names, fields, strict=True)), piece, number, span, reading)
             is_odd = reading.quotes is None and not table.quoted and any(map(_DOUBLED.fullmatch, fields))
             if is_odd and isinstance(found, Record):
                 found = replace(found, counts={**found.counts, UNQUOTED: 1})
             yield found
+
+
+def _whole(table: Table, stream: IO[bytes]) -> Span:
+    """A file of which no row can be read, since its header cannot: as much of it as is kept."""
+    raw = b"".join(line.raw for line in table.first)
+    size = sum(line.size for line in table.first)
+    more = stream.read(max(0, RAW_BYTES_KEPT - size)) if size == len(raw) else b""
+    return Span(0, raw + more, size + len(more) + drained(stream))
 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimiter: str) -> Iterator[Piece]:
@@ -141,7 +164,10 @@ def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
 
     rows = read_rows(chain(tuple(first), more()), delimiter, reading.limit, None, quoted=quoted)
     header = next(rows, None)
-    return Table(delimiter, header, _decode(header.fields) if header else (), first, quoted)
+    names = _decode(header.fields) if header else ()
+    if header and (fault := named_twice(names or (), reading)):
+        return Table(delimiter, replace(header, fault=fault), None, first, quoted)
+    return Table(delimiter, header, names, first, quoted)
 
 
 def _may_be_quoted(first: Sequence[Span], delimiter: str, reading: Reading, *, is_all: bool) -> bool:

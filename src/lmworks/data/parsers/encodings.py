@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections.abc import Iterable
 
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins with that of UTF-16
@@ -23,6 +24,8 @@ COMMON = "的一是不了在人有我他这個中大来上国和地到以说時�
 """Chinese characters and marks that every page holds: what is decoded wrongly has rare ones."""
 NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
 """Codecs of Python that are escapes rather than encodings of files."""
+NO_TEXT = bytes([0, *range(2, 8), *range(14, 27)])
+"""Control characters that stand in no text: others part lines and columns, begin colours, or strike over."""
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _LAST_WORD = re.compile(rb"\S*\Z")
 LONGEST_WORD = 64
@@ -56,17 +59,30 @@ def looks_like(raw: bytes) -> str:
     begin = _LAST_WORD.search(raw, max(at - LONGEST_WORD, 0), at)
     head = raw[begin.start() if begin else at :][:HEAD_BYTES]
     shares = {name: _plausible(head, name) for name in CANDIDATES}
+    shares |= {name: _plausible(raw[: HEAD_BYTES & ~1], name) for name in ("utf-16-le", "utf-16-be")}
     best = max(shares, key=lambda name: shares[name])
     return best if shares[best] > 0.5 else ""
 
 
 def looks_like_utf16(raw: bytes) -> str:
-    """UTF-16 of texts in Latin letters without a byte order mark: every other byte is zero. "" if it is not."""
+    """UTF-16 without a byte order mark, if its bytes might be UTF-8: those that number a script are signs of no text.
+
+    Of a letter's two bytes one is its script's: 0 in English, 4 in Russian. "" if it is not.
+    """
     head = raw[: HEAD_BYTES & ~1]
     if len(head) < 8:
         return ""
-    first, second = (head[start::2].count(0) / (len(head) // 2) for start in (0, 1))
-    return "utf-16-be" if first > 0.7 and second < 0.05 else "utf-16-le" if second > 0.7 and first < 0.05 else ""
+    for name, scripts, others in (("utf-16-be", head[::2], head[1::2]), ("utf-16-le", head[1::2], head[::2])):
+        no_text, also_text = (_share(part, NO_TEXT) for part in (scripts, others))
+        # The numbers of Indian scripts are those of a tab and of line ends. Their spaces have a zero.
+        is_indian = _share(scripts, range(0x21)) > 0.9 and scripts.count(0) > others.count(0) == 0
+        if (no_text - also_text > 0.2 and no_text > min(0.7, 4 / len(scripts))) or is_indian:
+            return name
+    return ""
+
+
+def _share(part: bytes, signs: Iterable[int]) -> float:
+    return 1 - len(part.translate(None, bytes(signs))) / len(part)
 
 
 def _plausible(head: bytes, encoding: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
@@ -57,6 +58,23 @@ def _text_settings(reading: Reading) -> dict[str, str]:
         return {f"text_field: {name}": name for name in reading.text_fields}
     (name,) = reading.text_fields
     return {} if name == "text" else {"text_field": name}
+
+
+def named_twice(names: Sequence[str], reading: Reading) -> str:
+    """What is wrong with columns, or paths in them, of which two have one name that is read; "" if nothing is."""
+    wanted = {path.split(".")[0] for path in (*settings_of(reading).values(), *reading.text_fields)}
+    places = defaultdict[str, list[int]](list)
+    for number, name in enumerate(names, 1):
+        if name and (reading.fields == "all" or name in settings_of(reading).values() or name.split(".")[0] in wanted):
+            places[name].append(number)
+    from lmworks.data.privacy.hidden import hide_name
+
+    found = [
+        f"{hide_name(name)!r:.40} are columns {' and '.join(map(str, each))}"
+        for name, each in places.items()
+        if len(each) > 1
+    ]
+    return f"two columns of one name: {', '.join(found[:COLUMNS_SHOWN])}; rename all but one" if found else ""
 
 
 def stated(row: Mapping[str, Any], reading: Reading) -> Stated:

@@ -82,6 +82,9 @@ class Unreadable:
     """Byte offset in the decompressed file where `raw` begins."""
     size: int | None = None
     """Bytes of the whole record when `raw` is only its beginning."""
+    settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """How `raw` alone is read again: its `format`, where that is not the file's, or `columns`, `delimiter` and `quotes`
+    of the table that it is a row of."""
     row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     """The fields that it has, where what is wrong is in one of them."""
 
@@ -177,6 +180,8 @@ class Span:
     """Whole, or the beginning of what is longer than the limit."""
     size: int
     """Bytes of the whole record."""
+    settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """See `Unreadable`."""
 
     @property
     def end(self) -> int:
@@ -184,7 +189,7 @@ class Span:
 
     def unreadable(self, name: str, key: str, reason: str, *, at: int = 0) -> Unreadable:
         """This record for the quarantine; `at` is where in it the fault lies."""
-        return Unreadable(name, key, self.offset + at, reason, self.raw, self.offset, self.size)
+        return Unreadable(name, key, self.offset + at, reason, self.raw, self.offset, self.size, self.settings)
 
     def not_text(self, name: str, key: str, reading: Reading, *, at: int) -> Unreadable:
         """This record for the quarantine since it is not in its encoding, with what it looks like."""

@@ -166,6 +166,8 @@ class ParsedSource(SourceConfig):
             )
         if self.fields and self.text_field != type(self).model_fields["text_field"].default:
             raise ValueError("`text_field` and `fields` are two ways to read a record: leave one out")
+        if twice := [name for name, count in Counter(self.columns).items() if count > 1]:
+            raise ValueError(f"`columns` names {twice[0]!r} twice, and one of the two would be lost")
         if self.format == "xml" and not self.records:
             raise ValueError("format `xml` needs `records`, the name of the elements that are records, such as `pair`")
         return self

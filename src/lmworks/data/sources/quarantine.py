@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -75,21 +75,39 @@ class Quarantine(ParsedSource, FolderSource):
             raw = entry["mended"].encode() if "mended" in entry else self._as_utf8(kept)
             span = Span(int(entry.get("start", 0)), raw, int(entry["raw_bytes"]))
             whole = "mended" in entry or len(kept) == span.size
+            settings = dict(entry.get("settings", {}))
+            word = settings.pop("format", None) or self.format or form_of(plain_name(str(entry["path"])))
+            reading = replace(self.reading(), **self._of_table(settings))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             yield line.unreadable(piece.path, str(number), f"not a quarantined record: {type(error).__name__} {error}")
             return
-        word = self.format or form_of(plain_name(str(entry["path"])))
-        if key and word in ("parquet", "json"):
+        if key and word in ("parquet", "arrow", "json"):
             word = "jsonl"  # what is kept of a row is its JSON
-        if not whole or word is None:
-            reason = (
-                "its beginning alone is kept: write all of it in `mended`" if not whole else "no form: set `format`"
-            )
-            yield Unreadable(name, key, span.offset, reason, raw, span.offset, span.size)
-            return
-        inner = Piece(name, len(raw))
-        for found in PARSERS[word].parse(inner, io.BytesIO(raw), self.reading()):
+        fault = ""
+        if not whole:
+            fault = "its beginning alone is kept: write all of it in `mended`"
+        elif word is None:
+            fault = "no form: set `format`"
+        elif key and word in ("csv", "tsv") and not reading.columns:
+            fault = "no columns: name those of its table in `columns`"
+        is_read = False
+        for found in PARSERS[word].parse(Piece(name, len(raw)), io.BytesIO(raw), reading) if word and not fault else ():
+            is_read = True
             yield found if found.key != "1" or not key else replace(found, key=key)
+        if not is_read:
+            fault = fault or "nothing to read: its bytes hold no record"
+            yield Unreadable(name, key, span.offset, fault, kept, span.offset, span.size, entry.get("settings", {}))
+
+    def _of_table(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What was kept of how a row's table is read, but for what the user states. Raises ValueError for others."""
+        if unknown := settings.keys() - {"columns", "delimiter", "quotes"}:
+            raise ValueError(f"settings has {', '.join(unknown)}")
+        own = self.reading()
+        return {
+            name: tuple(value) if name == "columns" else value
+            for name, value in settings.items()
+            if getattr(own, name) in (None, ())
+        }
 
     def _as_utf8(self, raw: bytes) -> bytes:
         """Bytes as they were read: in UTF-8 already, unless the source did not know their encoding."""

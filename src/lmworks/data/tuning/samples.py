@@ -20,6 +20,7 @@ from lmworks.data.forms.general import LABEL
 from lmworks.data.forms.row import Fault, LeftOut, Read, Row, short
 from lmworks.data.forms.sample import TRIMMED, Mend, Sample, check, conversation, samples_of
 from lmworks.data.forms.turns import ask, say
+from lmworks.data.parsers.columns import KEPT_AS
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.privacy.hidden import hide_all, hide_name
 from lmworks.data.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
@@ -133,7 +134,7 @@ class _Made:
         return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
 
 
-@stage(version=8, reads="documents")
+@stage(version=9, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
@@ -156,7 +157,7 @@ def _unlearned(turn: Mapping[str, Any]) -> dict[str, Any]:
     return {**turn, "weight": 0} if turn["role"] == "assistant" else dict(turn)
 
 
-@stage(version=8, reads="documents")
+@stage(version=9, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [], judgements=True)
@@ -316,9 +317,15 @@ class _Reading:
         """Where one question has two verdicts nobody knows which is right: none of them stays.
 
         A record of nothing else is quarantined; of one with other samples, such as a passage with many questions, the
-        contradictory ones alone are left out.
+        contradictory ones alone are left out. Several free texts may all be right: their prompts are counted.
         """
         kept, claimed, contradicted = list(made), dict[str, set[str]](), dict[str, str]()
+        answers: dict[int, set[int]] = {}
+        for sample in (each.sample for each in kept):
+            if sample.answer is None and sample.chosen and not sample.is_judgement:
+                answers.setdefault(hash(_plain(sample.prompt)), set()).add(hash(_plain(sample.chosen)))
+        if several := sum(len(found) > 1 for found in answers.values()):
+            self.tally.counts["prompts with more than one answer"] += several
         for each in kept:
             for subject, verdict in claims(each.sample):
                 claimed.setdefault(subject, set()).add(verdict)
@@ -347,7 +354,15 @@ class _Reading:
         self.tally.lose(f"quarantined: {reason.split(':')[0]}", **place, detail=reason)
         kept = base64.b64encode(raw[:RAW_BYTES_KEPT]).decode()
         self.tally.quarantined.append(
-            {**place, "offset": 0, "reason": reason, "start": 0, "raw_bytes": len(raw), "raw": kept}
+            {
+                **place,
+                "offset": 0,
+                "reason": reason,
+                "start": 0,
+                "raw_bytes": len(raw),
+                "raw": kept,
+                "settings": KEPT_AS,
+            }
         )
 
     def _number(self, document: Document) -> str:

@@ -64,9 +64,11 @@ def _answers(counts: Mapping[str, int]) -> dict[str, str]:
     turns, cut, pairs = number(counts["turns"]), counts["cut"], counts.get("groups", 0)
     samples = number(counts["samples"])
     what = f"{turns} answers in {number(pairs)} groups" if pairs else f"{turns} assistant turns in {samples} samples"
+    unlearned = counts.get("unlearned", 0)
+    asked = f"; {number(unlearned)} turns are not learned from, as the data ask" if unlearned else ""
     return {
         "mask": f"words of all {what} are trained, and no others: "
-        f"{counts['trained'] / max(1, counts['tokens']):.0%} of the tokens",
+        f"{counts['trained'] / max(1, counts['tokens']):.0%} of the tokens{asked}",
         "stop token": f"<|im_end|> is trained in all turns{f' but {number(cut)} that are cut off' if cut else ''}",
         "length": _length(counts, "judgements" if pairs else "conversations"),
         "batches": f"each of {number(counts['micro_batches'])} micro-batches trains something",

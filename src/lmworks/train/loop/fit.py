@@ -38,8 +38,9 @@ CHANGED = 0.01
 LEAPT = 0.1
 """Share by which a training loss rises that has diverged; jitter of single steps is averaged over `WINDOW` of them."""
 WINDOW = 10
-WIDE = 0.05
-"""Share of a loss from which a gap is by heart: one of rows that were just trained on is never quite none."""
+WIDE = 0.1
+"""Share of a loss from which a gap is by heart: one of rows that were just trained on is never quite none. And by which
+a model is to beat the trivial baseline."""
 FEW_STEPS = 100
 """Fewer, in less than a pass over the data, are an attempt."""
 LEAST_VALIDATIONS = 4
@@ -180,7 +181,9 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
             )
         kind: Kind = "learned nothing" if course.mean_over == "token" else "at chance"
         return kind, f"no better than {course.trivial_words}: {beside}, after {passes}. {_nothing(course)}"
-    has_learned = learned.surely_above(CHANGED, anyhow=True)
+    has_learned = learned.surely_above(CHANGED, anyhow=True) or (
+        course.mean_over != "token" and learned.surely_above(0)
+    )
     late = _difference(course, course.validations[(len(course.validations) - 1) * 3 // 4], course.validations[-1])
     if few and (not has_learned or late.surely_above(CHANGED, anyhow=True)):
         return (
@@ -189,10 +192,10 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
         )
     if not has_learned and not _has_fallen_since(course):
         return "learned nothing", f"the validation loss is {before}, after {steps} steps, {passes}. {_nothing(course)}"
-    return _fit(course, gap, facts)
+    return _fit(course, gap, facts, gained)
 
 
-def _fit(course: Course, gap: Figure, facts: str) -> tuple[Kind, str]:
+def _fit(course: Course, gap: Figure, facts: str, gained: _Difference | None) -> tuple[Kind, str]:
     """Of a run that learned something: whether too little or by heart."""
     after = [sum(each) / len(each) for each in course.validations[1:]]
     best = min(range(len(after)), key=after.__getitem__)
@@ -217,6 +220,11 @@ def _fit(course: Course, gap: Figure, facts: str) -> tuple[Kind, str]:
             f"the validation loss still fell by {1 - falling.last / falling.first:.1%} in the last quarter, "
             f"{_number(falling.first - falling.last)}{_ends(falling.interval)}; "
             f"{facts}. More steps would help, or a larger model."
+        )
+    if gained and gained.last > (1 - WIDE) * gained.first:
+        return "underfitting", (
+            f"hardly better than {course.trivial_words}: {_number(gained.last)} beside {_number(gained.first)}; {facts}"
+            ". A higher `learning_rate`, or more steps."
         )
     if len(course.unseen) < LEAST_PARTS or len(course.trained) < LEAST_PARTS:
         return (
@@ -301,8 +309,9 @@ def _has_fallen_since(course: Course) -> bool:
 
 def _is_better(gained: _Difference, found: Mapping[str, float], trivial: Mapping[str, float], course: Course) -> bool:
     """Whether a model knows more than the trivial baseline: by its loss, or, of texts and pairs, by what is right."""
-    if course.mean_over != "token" and "accuracy" in trivial and "accuracy" in found:
-        return _share(found["accuracy"], course)[0] > trivial["accuracy"]
+    counted = course.mean_over != "token" and "accuracy" in trivial and "accuracy" in found
+    if counted and _share(found["accuracy"], course)[0] > trivial["accuracy"]:
+        return True
     return gained.surely_above(CHANGED) or (gained.interval is None and gained.surely_above(LEAPT, anyhow=True))
 
 

@@ -26,7 +26,7 @@ SHOWN = 4
 """Samples that are shown; a wrong template is wrong in all."""
 Piece = tuple[str, bool]
 """Text, and whether it is trained."""
-Record = tuple[str, Sequence[Mapping[str, str]], int]
+Record = tuple[str, Sequence[Mapping[str, Any]], int]
 """Place and turns of a sample, and how many turns are its answer."""
 
 

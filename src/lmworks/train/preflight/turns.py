@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +13,7 @@ from lmworks.lazy import NDArray, np
 from lmworks.tokens.rows.pack_preferences import REJECTED, SIDES
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.preflight.inspection import SHOWN, Inspection, lines_of, pieces, records_of
+from lmworks.train.preflight.inspection import SHOWN, Inspection, Record, lines_of, pieces, records_of
 
 if TYPE_CHECKING:
     from lmworks.train.configs.train import TrainConfig
@@ -28,8 +28,10 @@ class Turns(Inspection):
     """Samples without a trained token."""
     turns: int = 0
     """Of assistants, that the rows train: all in conversations, the last of each judged answer."""
+    unlearned: int = 0
+    """Beside these: turns of which nothing is trained, as their samples ask."""
     silent: int = 0
-    """Turns of which no word is trained."""
+    """Turns of which no word is trained, and nobody asked for that."""
     endless: int = 0
     """Turns whose <|im_end|> is there and not trained."""
     cut: int = 0
@@ -68,8 +70,9 @@ class Turns(Inspection):
         return self.masked
 
     def counts(self) -> dict[str, int]:
-        """Without groups where there are none."""
-        return {name: n for name, n in super().counts().items() if self.groups or name not in ("groups", "alike")}
+        """Without groups, and turns that are not learned from, where there are none."""
+        usual = {name: n for name, n in super().counts().items() if self.groups or name not in ("groups", "alike")}
+        return {name: n for name, n in usual.items() if n or name != "unlearned"}
 
     def faults(self, config: TrainConfig) -> Iterator[str]:
         yield from _faults_of_turns(self)
@@ -83,6 +86,7 @@ def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
     Judged answers are of one turn each, the last, or some are of several, and the turns before may be trained.
     """
     assistants = dict[tuple[int, ...], bool]()
+    asked = set(_unlearned(found.records, rows, encoder, assistants))
     one_turn = all(answer == 1 for _, _, answer in found.records)
     every = -(-len(rows.tokens) // SHOWN)
     for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
@@ -95,7 +99,7 @@ def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
             sample = tokens[place], weights[place] > 0
             if number <= (labels is not None) and row % every == 0:
                 found.shown.append(pieces(sample[0].tolist(), sample[1].tolist(), encoder))
-            _inspect_sample(*sample, labels is not None, one_turn, encoder, assistants, found)
+            _inspect_sample(*sample, labels is not None, one_turn, encoder, assistants, asked, found)
             if labels is not None and number % 2:
                 found.groups += 1
                 rejected = labels[place.start] % len(SIDES) == REJECTED
@@ -119,23 +123,14 @@ def _inspect_sample(
     one_turn: bool,
     encoder: Tokenizer,
     assistants: dict[tuple[int, ...], bool],
+    asked: Container[int],
     found: Turns,
 ) -> None:
     """Count what one sample holds."""
-    starts, ends = (
-        np.flatnonzero(tokens == token).tolist() for token in (encoder.start_of_turn_id, encoder.end_of_turn_id)
-    )
     found.doubled += bool((tokens[:2] == encoder.end_of_text_id).all()) and len(tokens) > 1
-    turns, length = list[tuple[int, int | None, int]](), len(encoder.encode("assistant")) + 1
-    for start, stop in zip(starts, [*starts[1:], len(tokens)], strict=True):
-        head = tuple(tokens[start + 1 : start + 1 + length].tolist())
-        if head not in assistants:
-            assistants[head] = encoder.decode(head).startswith("assistant")
-        if assistants[head]:
-            inside = [end for end in ends if start < end < stop]
-            turns.append((start, inside[-1] if inside else None, stop))
+    turns = _assistants_turns(tokens, encoder, assistants)
     before = turns[:-1] if judged else []
-    spoken = sum(_count_turn(trained, *turn, found) for turn in turns[len(before) :])
+    spoken = sum(_count_turn(tokens, trained, *turn, asked, found) for turn in turns[len(before) :])
     found.samples += 1
     found.masked += not trained.any()
     found.tokens += len(tokens)
@@ -145,9 +140,58 @@ def _inspect_sample(
         found.foreign -= sum(int(trained[start:stop].sum()) for start, _, stop in before)
 
 
-def _count_turn(trained: NDArray[Any], start: int, end: int | None, stop: int, found: Turns) -> int:
+def _assistants_turns(
+    tokens: NDArray[Any], encoder: Tokenizer, assistants: dict[tuple[int, ...], bool]
+) -> list[tuple[int, int | None, int]]:
+    """Where each of the assistant's turns in a sample starts, is closed, if it is, and stops."""
+    starts, ends = (
+        np.flatnonzero(tokens == token).tolist() for token in (encoder.start_of_turn_id, encoder.end_of_turn_id)
+    )
+    turns, length = list[tuple[int, int | None, int]](), len(encoder.encode("assistant")) + 1
+    for start, stop in zip(starts, [*starts[1:], len(tokens)], strict=True):
+        head = tuple(tokens[start + 1 : start + 1 + length].tolist())
+        if head not in assistants:
+            assistants[head] = encoder.decode(head).startswith("assistant")
+        if assistants[head]:
+            inside = [end for end in ends if start < end < stop]
+            turns.append((start, inside[-1] if inside else None, stop))
+    return turns
+
+
+def _unlearned(
+    records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, assistants: dict[tuple[int, ...], bool]
+) -> Iterator[int]:
+    """Digests of turns of weight 0 as rows hold them: whole, or cut at the end of a row."""
+    for _, turns, _ in records:
+        said = [turn for turn in turns if turn["role"] == "assistant"]
+        if any(turn.get("weight") == 0 for turn in said):
+            tokens = np.array(encoder.encode_chat(turns)[0], rows.tokens.dtype)
+            for sample in (tokens, tokens[: rows.tokens.shape[1]]):
+                # a template may leave turns out
+                for turn, (start, end, stop) in zip(said, _assistants_turns(sample, encoder, assistants), strict=False):
+                    if turn.get("weight") == 0:
+                        yield _digest(sample[start : stop if end is None else end])
+
+
+def _digest(tokens: NDArray[Any]) -> int:
+    return hash(tokens.tobytes())
+
+
+def _count_turn(
+    tokens: NDArray[Any],
+    trained: NDArray[Any],
+    start: int,
+    end: int | None,
+    stop: int,
+    asked: Container[int],
+    found: Turns,
+) -> int:
     """Count one assistant's turn; its trained tokens."""
-    words = trained[start : stop if end is None else end]
+    place = slice(start, stop if end is None else end)
+    words = trained[place]
+    if asked and not words.any() and _digest(tokens[place]) in asked:
+        found.unlearned += 1
+        return 0
     found.turns += 1
     found.silent += not words.any()
     found.cut += end is None
