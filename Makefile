@@ -24,14 +24,18 @@ REDUCED := --set plan.measure=false --set raw.sources.0.limit=60 --set split.tes
 	--set tokenizer.vocab_size=1024 --set pretrain.hidden_size=128 --set pretrain.num_layers=2 \
 	--set pretrain.steps=60 --set finetune.steps=40 --set pretrain.compile=false --set finetune.compile=false
 
-# What a user has who installs no extra: commands answer, a recipe is written and planned, a build says what it lacks.
+# What a user has who installs no extra: a recipe is written, planned and built on plain texts, and its model asked.
 plain: setup
 	$(PYTHON) -m venv --clear .venv/plain
 	.venv/plain/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt .
 	.venv/plain/bin/lmworks schema > .venv/plain/schema.json
 	.venv/plain/bin/lmworks init .venv/plain/trial --data docs --licence CC-BY-4.0 --minutes 1 --yes
 	.venv/plain/bin/lmworks plan .venv/plain/trial/recipe.yaml
-	! .venv/plain/bin/lmworks build .venv/plain/trial/recipe.yaml 2> .venv/plain/said
+	.venv/plain/bin/lmworks build .venv/plain/trial/recipe.yaml --set plan.measure=false --set tokenizer.vocab_size=500 \
+		--set pretrain.hidden_size=64 --set pretrain.num_layers=2 --set pretrain.steps=10 --set pretrain.compile=false
+	printf '{"text": "The report"}\n' > .venv/plain/asked.jsonl
+	cd .venv/plain/trial && ../bin/lmworks predict pretrain ../asked.jsonl --max-tokens 8 --overwrite
+	! .venv/plain/bin/lmworks build .venv/plain/trial/recipe.yaml --set 'clean.kind=anonymise' 2> .venv/plain/said
 	grep -F "pip install 'lmworks[data]'" .venv/plain/said
 
 test: setup

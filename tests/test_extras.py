@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -29,7 +32,7 @@ name: small
 use_case: looking
 data:
   raw: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT}], licences: {allow: [permissive]}}
-  clean: {kind: normalise, from: raw}
+  clean: {kind: anonymise, from: raw}
   split: {kind: split, from: clean}
 tokenizer: {kind: bpe, from: clean, vocab_size: 300}
 models:
@@ -88,18 +91,18 @@ def counted_only(*given: Any, measure: bool, **more: Any) -> Plan:
 def test_all_that_is_missing_is_told_before_this_machine_is_measured(
     recipe: Path, lacking: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hide(monkeypatch, lacking, "license_expression", "docx", "ftfy", "wandb")
+    hide(monkeypatch, lacking, "docx", "faker", "wandb")
     monkeypatch.setattr("lmworks.workspace.make_plan", counted_only)
     with pytest.raises(MissingPackage) as error:
         open_workspace(recipe, measure=True)
     assert str(error.value).splitlines() == [
         "steps need packages that are not installed: pip install 'lmworks[data]' wandb",
-        "  raw: docx, license_expression",
-        "  clean: ftfy",
+        "  raw: docx",
+        "  clean: faker",
         "  pretrain: wandb",
     ]
     assert not list(recipe.parent.glob(".lmworks/*/*")) and not (recipe.parent / ".lmworks-id-key").exists()
-    with pytest.raises(MissingPackage, match=r"\n  raw: docx, license_expression$"):
+    with pytest.raises(MissingPackage, match=r"\n  raw: docx$"):
         run(open_workspace(recipe), PlainDisplay(io.StringIO()), until="raw")
 
 
@@ -111,9 +114,9 @@ def test_a_module_in_a_package_that_is_not_there_is_missing() -> None:
 def test_a_plan_is_shown_and_tells_what_is_missing(
     recipe: Path, lacking: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hide(monkeypatch, lacking, "ftfy", "wandb")
+    hide(monkeypatch, lacking, "faker", "wandb")
     shown = CliRunner().invoke(cli.app, ["plan", str(recipe)])
-    assert shown.exit_code == 0 and "pip install 'lmworks[data]' wandb\n  clean: ftfy\n" in shown.stderr
+    assert shown.exit_code == 0 and "pip install 'lmworks[data]' wandb\n  clean: faker\n" in shown.stderr
 
 
 def test_a_step_that_is_built_needs_nothing(
@@ -121,7 +124,7 @@ def test_a_step_that_is_built_needs_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run(open_workspace(recipe), PlainDisplay(io.StringIO()), workers=1, until="clean")
-    hide(monkeypatch, lacking, "ftfy", "license_expression", "docx")
+    hide(monkeypatch, lacking, "faker", "phonenumbers", "docx")
     made = run(open_workspace(recipe), PlainDisplay(io.StringIO()), workers=1, until="clean")
     assert made["clean"].manifest.counts["documents"] == 1
 
@@ -132,8 +135,7 @@ def test_a_licence_is_not_called_malformed_where_its_reader_is_missing(
     hide(monkeypatch, lacking, "license_expression")
     _parse.cache_clear()
     _licensing.cache_clear()
-    said = r"`license_expression` is not installed: pip install 'lmworks\[data\]'"
-    with pytest.raises(MissingPackage, match=said), told_if_missing():
+    with pytest.raises(ModuleNotFoundError, match="license_expression"), told_if_missing():
         LicenceGate(allow=["CC-BY-4.0"]).refusal("CC-BY-4.0")
 
 
@@ -173,3 +175,17 @@ def test_what_is_imported_of_extras_is_named_by_what_needs_it() -> None:
     # Told when a command begins: optuna by `search`, ray by `--on`, babel by `--language`; done without: fastokens.
     # What a file of a vocabulary and a bucket hold is seen late, and told as it is met.
     assert brought - named <= {"optuna", "ray", "babel", "fastokens", "google", "botocore"}
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text())["project"]
+    extra = project["optional-dependencies"]
+    lines = [*project["dependencies"], *(line for name, each in extra.items() if name != "dev" for line in each)]
+    known = {extras._normal(re.match(r"[\w.-]+", line)[0]) for line in lines}  # type: ignore[index]
+    brought_by = metadata.packages_distributions()
+    missing = {}
+    for path in SOURCE.rglob("*.py"):
+        for module in {*imported(path)} - sys.stdlib_module_names - {"lmworks", "lmworks_api_docs"}:
+            if not {extras._normal(name) for name in brought_by.get(module, [module])} & known:
+                missing[module] = path.name
+    assert missing.keys() <= {"mlflow", "wandb"}, "which a recipe names, and its user installs"
