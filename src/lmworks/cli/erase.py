@@ -114,14 +114,18 @@ def _find(
     Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
     """
     from lmworks.data.erasure.certificate import beside_records
-    from lmworks.data.erasure.taken import Why, find_taken
+    from lmworks.data.erasure.taken import BEFORE, Why, find_taken, ids_among
     from lmworks.data.erasure.values import Erased, known_values, lines_of
     from lmworks.data.identity import ID_KEY
     from lmworks.data.privacy.index import find_person
-    from lmworks.pipeline.erasure import begun, is_id, searches
+    from lmworks.pipeline.erasure import begun, erased_documents, erased_here, is_id, searches
 
-    values = [value for value in wanted if not is_id(value)]
-    key = b"" if not values and not ID_KEY.digest(folder) else ID_KEY.load(folder, make=False)
+    may_be_ids = {*filter(is_id, (*wanted, *confirmed))}
+    key = b"" if may_be_ids and not ID_KEY.digest(folder) else ID_KEY.load(folder, make=False)
+    here = ids_among(opened, key, may_be_ids) if may_be_ids else set[str]()
+    gone = {*erased_documents(folder), *erased_here(opened), *begun(opened)} - here
+    values = [value for value in wanted if value not in here | gone]  # a subject may look like an id
+    key = ID_KEY.load(folder, make=False) if values else key
     indexed: dict[str, set[int]] = {}
     for place, value in enumerate(values):
         with suppress(UsageError):  # nothing was anonymised with a key that is here
@@ -129,16 +133,17 @@ def _find(
                 indexed.setdefault(entry.document, set()).add(place)
     known = {*known_values(folder)} if values else set()
     lines = [lines_of(key, value) for value in values]
-    who = {*filter(is_id, wanted), *(line.digest for some in lines for line in some)}
+    who = {*wanted} - {*values} | {line.digest for some in lines for line in some}
     was_erased = [not known.isdisjoint(map(str, some)) for some in lines]
     unfinished = sorted(begun(opened)) if any(was_erased) else ()
     named = {name: Why("named", "its erasure was begun before") for name in unfinished}
-    named |= {name: Why("named", "named") for name in wanted if is_id(name)}
-    named |= {name: Why("confirmed", "confirmed by --with") for name in confirmed}
+    named |= {name: Why("named", "named") for name in wanted if name in here}
+    named |= {name: Why(BEFORE, "erased before") for name in (*wanted, *confirmed) if name in gone}
     if with_certificate:
         before = [name for _, ids in searches(opened, who) for name in ids]
-        named = {name: Why("named", "its search did not end") for name in before} | named
-    taken = find_taken(opened, key, values, named, indexed, with_passages=with_certificate)
+        named = {name: Why(BEFORE, "its search did not end") for name in before} | named
+    listed = [name for name in confirmed if name not in named]
+    taken = find_taken(opened, key, values, named, indexed, confirmed=listed, with_passages=with_certificate)
     missing = [place for place, count in taken.held.items() if not count]
     never = [line for place in missing if not was_erased[place] for line in lines[place]]
     beside = beside_records(opened, Erased(key, never)) if never else {}
@@ -146,13 +151,13 @@ def _find(
         if not (was_erased[place] and unfinished):  # else it was deleted before the erasure was cut off
             said = f"no document holds value {place + 1} of {len(values)}"
             said += " any more: it was erased before" * was_erased[place]
+            said += f", nor has any the id {values[place]}" * is_id(values[place])
             digests = {line.digest for line in lines[place]}
             places = [file for file, found in beside.items() if not was_erased[place] and found & digests]
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
     is_again = with_certificate and any(was_erased)
-    named_none = all(why.kind == "confirmed" for why in taken.records.values())
-    if named_none and (taken.records or not is_again):
+    if not taken.records and not is_again:
         raise LmworksError("; ".join([*taken.missing, "nothing was erased"]))
     taken.values = [value for place, value in enumerate(values) if taken.held[place] or was_erased[place]]
     return key, taken, who
@@ -225,12 +230,15 @@ class _Listing:
 
     def counts(self) -> dict[str, Any]:
         """Records by why they are taken, by value, and by what of them is offered."""
+        from lmworks.data.erasure.taken import BEFORE
+
         taken = Counter(why.kind for why in self.taken.records.values())
         offered = Counter(why.kind for why in self.taken.offered.values())
         return {
-            "taken": len(self.taken.records),
+            "taken": len(self.taken.records) - taken[BEFORE],
             "searched": self.taken.of or None,
             "by_reason": {kind: taken[kind] for kind in KINDS if taken[kind]},
+            "erased_before": taken[BEFORE],
             "by_value": {place + 1: count for place, count in self.taken.held.items()},
             "by_source": self.taken.by_source(self.taken.records),
             "not_taken": {kind: offered[kind] for kind in OFFERED if offered[kind]},
@@ -283,6 +291,8 @@ class _Listing:
         print(f"{counts['taken']:,}{of} records are {'taken' if self.is_applied else 'found'}:")
         for kind, count in counts["by_reason"].items():
             print(f"{count:8,}  {KINDS[kind]}")
+        if counts["erased_before"]:
+            print(f"{counts['erased_before']:8,}  more were erased before: this store holds nothing of them")
         for place, count in self.taken.held.items() if len(self.taken.held) > 1 else ():
             ones = [str(other + 1) for other, first in enumerate(self.taken.first) if first == place]
             if count and ones:

@@ -145,6 +145,12 @@ def holds_one(artifact: Artifact, ids: Set[bytes]) -> bool:
     return any(not ids.isdisjoint(file.read_bytes().split()) for file in _id_files(artifact))
 
 
+def listed_ids(store: Store, ids: Collection[str]) -> set[str]:
+    """Those of some ids that an artifact of a store lists."""
+    files = (file for artifact in store.all() for file in _id_files(artifact))
+    return {name for file in files for name in file.read_text(encoding="utf-8").split() if name in ids}
+
+
 def count_in(artifact: Artifact, ids: Collection[str]) -> tuple[int, int] | None:
     """How many of the documents an artifact lists, and how many it lists in all; None where it lists none."""
     files = _id_files(artifact)

@@ -27,6 +27,14 @@ class Row(NamedTuple):
     source: str = ""
 
 
+class Place(NamedTuple):
+    """Where a record stands."""
+
+    source: str
+    folders: set[Path]
+    """Of the artifacts that hold it."""
+
+
 class Sources:
     """The shards and quarantines of the first stages of a store, those too that an earlier erasure left."""
 
@@ -71,10 +79,18 @@ class Sources:
                 if wanted(row := Row(name, digest, subject or "", "", source)):
                     yield path, row
 
-    def labels(self, ids: Collection[str]) -> dict[str, str]:
-        """The sources of some records, read or not."""
-        found = {row.id: row.source for _, row in self.rows(lambda row: row.id in ids)}
-        return found | {name: source for _, name, source, _ in self.quarantined() if name in ids}
+    def places(self, ids: Collection[str]) -> dict[str, Place]:
+        """Where some records stand, read or not; those that stand nowhere are left out."""
+        found = dict[str, Place]()
+        folders = dict[Path, set[Path]]()
+        for path, row in self.rows(lambda row: row.id in ids):
+            if path not in folders:
+                folders[path] = set(self.folders_of(path))
+            found.setdefault(row.id, Place(row.source, set())).folders.update(folders[path])
+        for folder, name, source, _ in self.quarantined():
+            if name in ids:
+                found.setdefault(name, Place(source, set())).folders.add(folder)
+        return found
 
     def texts(self, ids: Collection[str]) -> Iterator[Row]:
         """Some records with their texts."""

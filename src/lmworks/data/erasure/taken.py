@@ -25,13 +25,17 @@ from lmworks.data.erasure.values import (
     text_line,
 )
 from lmworks.data.words import word_spans
+from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
+from lmworks.pipeline.erasure import listed_ids
 from lmworks.pipeline.store import Store
 
 NEAR = 0.8
 """Jaccard similarity of the shingles of near copies."""
 KEPT_AT_ONCE = 10_000
 """Texts of records that are kept whose passages are taken away together."""
+BEFORE = "before"
+"""Kind of the reason of an id of which the store holds no record any more."""
 NOT_SEARCHED = ("id", "text_digest", "source")
 """Columns of a shard that hold no text of a record."""
 
@@ -40,7 +44,7 @@ class Why(NamedTuple):
     """Why a record is taken, or offered."""
 
     kind: str
-    """`value`, `subject`, `named` or `confirmed`; of one that is offered, `subject`, `copy` or `near`."""
+    """`value`, `subject`, `named`, `confirmed` or `before`; of one that is offered, `subject`, `copy` or `near`."""
     said: str
 
 
@@ -87,8 +91,9 @@ class Taken:
         return [*values, *(text_line(key, digest) for digest in sorted(self.noted))]
 
     def by_source(self, records: Mapping[str, Why]) -> list[dict[str, Any]]:
-        """How many of what is taken, or offered, are of a source for a reason."""
-        counts = Counter((why.kind, self.sources.get(name, "")) for name, why in records.items())
+        """How many of what is taken, or offered, are of a source for a reason; not of what was erased before."""
+        some = ((why.kind, self.sources.get(name, "")) for name, why in records.items() if why.kind != BEFORE)
+        counts = Counter(some)
         return [{"reason": kind, "source": label, "records": counts[kind, label]} for kind, label in sorted(counts)]
 
 
@@ -99,13 +104,16 @@ def find_taken(
     ids: Mapping[str, Why],
     indexed: Mapping[str, Collection[int]],
     *,
+    confirmed: Collection[str] = (),
     with_passages: bool = False,
 ) -> Taken:
     """What is taken of a store for some values and ids, each with why; nothing of it is changed.
 
     `indexed` are ids of documents in which an index says that values stand, by their places. Taken are records that
     hold a value or whose subject it is, and what was named. Other records of the subjects of these, and copies, exact
-    or near, are offered. Passages are what a certificate seeks.
+    or near, are offered; what of them was confirmed is taken. Passages are what a certificate seeks.
+
+    Raises UsageError for what was confirmed and is neither offered nor taken.
     """
     lines = [lines_of(key, value) for value in values]
     first = one_values(values, lines)
@@ -122,7 +130,20 @@ def find_taken(
     search.follow_subjects()
     search.offer_copies()
     _offer_near(sources, taken)
-    taken.sources = sources.labels({*taken.records, *taken.offered})
+    while more := taken.offered.keys() & {*confirmed}:
+        taken.records |= dict.fromkeys(sorted(more), Why("confirmed", "confirmed by --with"))
+        for name in more:
+            del taken.offered[name]
+        search.offer_copies()  # of these, too
+        _offer_near(sources, taken)
+    if unlisted := [name for name in confirmed if name not in taken.records]:
+        raise UsageError(
+            f"--with {unlisted[0]}: no record of this id is listed as NOT TAKEN; nothing was erased. Give the command "
+            "without it, and copy the id from that list"
+        )
+    found = sources.places({*taken.records, *taken.offered})
+    taken.sources = {name: place.source for name, place in found.items()}
+    taken.folders.update(*(place.folders for name, place in found.items() if name in taken.records))
     if with_passages:
         taken.passages = _passages(sources, taken)
     taken.damaged, taken.unread = sources.damaged, sources.unread() - taken.records.keys()
@@ -130,6 +151,12 @@ def find_taken(
         taken.folders.update(each for each in sources.folders if path.is_relative_to(each))
     taken.held = {place: len(search.holders.get(one, ())) for place, one in enumerate(first)}
     return taken
+
+
+def ids_among(store: Store, key: bytes, names: Collection[str]) -> set[str]:
+    """Those of some names that are ids of records in a store."""
+    sources = Sources(store, key)
+    return listed_ids(store, names) | sources.places(names).keys() | (sources.unread() & {*names})
 
 
 def _passages(sources: Sources, taken: Taken) -> Passages:
@@ -182,7 +209,7 @@ class _Search:
     def hold(self) -> None:
         """Take the records that hold a value."""
         erased = self.erased
-        for path, table in self.sources.tables() if erased else ():
+        for _, table in self.sources.tables() if erased else ():
             self.taken.of += len(table)
             owners, texts = cells(table)
             found: dict[int, set[str]] = {}
@@ -194,31 +221,22 @@ class _Search:
             for owner, digests in found.items():
                 self.found_again.add(name := table.column("id")[owner].as_py())
                 self.take(name, self._places_of(digests))
-            self._note(path, bool(found))
-        for folder, name, _, said in self.sources.quarantined():
+        for _, name, _, said in self.sources.quarantined() if erased else ():
             self.taken.of += 1
-            if digests := set[str]().union(*erased.find(said)) if erased else set[str]():
+            if digests := set[str]().union(*erased.find(said)):
                 self.take(name, self._places_of(digests), "it could not be read")
-            if name in self.taken.records:
-                self.taken.folders.add(folder)
-
-    def _note(self, path: Path, holds: bool) -> None:
-        if holds:
-            self.taken.folders.update(self.sources.folders_of(path))
 
     def follow_subjects(self) -> None:
         """Take the records of a subject that a value names; offer the others of one whose records hold a value."""
         held, holding = set[str]().union(*self.holders.values()), dict[str, set[str]]()
-        for path, row in self.sources.rows(lambda row: row.id in self.taken.records or row.subject != ""):
+        for _, row in self.sources.rows(lambda row: row.subject != ""):
             if found := self.erased.of_subject(row.subject):
                 for place in self._places_of(found):
                     self.holders.setdefault(place, set()).add(row.id)
                 self.found_again.add(row.id)
                 self.taken.records.setdefault(row.id, Why("subject", "its subject is erased"))
-            if row.id in self.taken.records:
-                self._note(path, True)
-                if row.subject and row.id in held:
-                    holding.setdefault(row.subject, set()).add(row.id)
+            if row.id in held:
+                holding.setdefault(row.subject, set()).add(row.id)
         every = dict[str, set[str]]()
         for _, row in self.sources.rows(lambda row: row.subject in holding):
             every.setdefault(row.subject, set()).add(row.id)
