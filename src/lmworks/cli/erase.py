@@ -27,10 +27,13 @@ KINDS = {
     "confirmed": "confirmed by --with",
 }
 OFFERED = {
+    "inside": "with a value inside of a longer word, name, number or address",
+    "path": "in a folder whose name holds a value",
     "near": "near copies that hold no value",
     "subject": "of the subject of records with a value",
     "copy": "exact copies that hold no value",
 }
+SHORT = "one of fewer than 3 letters, or of fewer than 5 digits alone, is sought in no text"
 LISTED = 20
 """Records that are named one by one; the others are counted."""
 
@@ -115,7 +118,7 @@ def _find(
     """
     from lmworks.data.erasure.certificate import beside_records
     from lmworks.data.erasure.taken import BEFORE, Why, find_taken, ids_among
-    from lmworks.data.erasure.values import Erased, known_values, lines_of
+    from lmworks.data.erasure.values import Erased, is_subject_alone, known_values, lines_of
     from lmworks.data.identity import ID_KEY
     from lmworks.data.privacy.index import find_person
     from lmworks.pipeline.erasure import begun, erased_documents, erased_here, is_id, searches
@@ -129,7 +132,7 @@ def _find(
     indexed: dict[str, set[int]] = {}
     for place, value in enumerate(values):
         with suppress(UsageError):  # nothing was anonymised with a key that is here
-            for entry in find_person(value, opened.all(), folder):
+            for entry in () if is_subject_alone(value) else find_person(value, opened.all(), folder):
                 indexed.setdefault(entry.document, set()).add(place)
     known = {*known_values(folder)} if values else set()
     lines = [lines_of(key, value) for value in values]
@@ -152,13 +155,17 @@ def _find(
             said = f"no document holds value {place + 1} of {len(values)}"
             said += " any more: it was erased before" * was_erased[place]
             said += f", nor has any the id {values[place]}" * is_id(values[place])
+            said += f" as its subject: {SHORT}" * is_subject_alone(values[place])
             digests = {line.digest for line in lines[place]}
             places = [file for file, found in beside.items() if not was_erased[place] and found & digests]
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
     is_again = with_certificate and any(was_erased)
     if not taken.records and not is_again:
-        raise LmworksError("; ".join([*taken.missing, "nothing was erased"]))
+        offered = [f"  {name}  {why.said}" for name, why in sorted(taken.offered.items())]
+        left = [f"  and {len(offered) - LISTED:,} more"] if len(offered) > LISTED else []
+        some = ["; NOT TAKEN, to be taken by --with ID:", *offered[:LISTED], *left] if offered else []
+        raise LmworksError("; ".join([*taken.missing, "nothing was erased"]) + "\n".join(some))
     taken.values = [value for place, value in enumerate(values) if taken.held[place] or was_erased[place]]
     return key, taken, who
 
@@ -283,6 +290,7 @@ class _Listing:
 
     def tell(self) -> None:
         """How much is taken, the records, what holds them, or held them, and which stores were not looked at."""
+        from lmworks.data.erasure.values import is_subject_alone
         from lmworks.release.trace.erased import as_text
 
         print(f"in {self.store.root}:")
@@ -300,6 +308,9 @@ class _Listing:
                 print(f"{count:8,}  with {said}, or of it")
         for said in self.taken.missing:
             print(said)
+        for place, value in enumerate(self.taken.sought):
+            if self.taken.held[place] and is_subject_alone(value):
+                print(f"value {place + 1} was sought as a subject alone: {SHORT}")
         for kind, count in counts["not_taken"].items():
             print(f"{count:8,}  NOT taken: {OFFERED[kind]} (below)")
             for each in (each for each in counts["not_taken_by_source"] if each["reason"] == kind):

@@ -7,14 +7,18 @@ not be read with it; copies are found in further passes over what is short, near
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
+from lmworks.data.erasure.names import InsideOfWords
 from lmworks.data.erasure.passages import Collector, Passages
+from lmworks.data.erasure.readings import read_together
 from lmworks.data.erasure.sources import Sources
 from lmworks.data.erasure.values import (
     Erased,
@@ -23,6 +27,7 @@ from lmworks.data.erasure.values import (
     named_facts,
     one_values,
     text_line,
+    without_folder,
 )
 from lmworks.data.words import word_spans
 from lmworks.errors import UsageError
@@ -36,6 +41,10 @@ KEPT_AT_ONCE = 10_000
 """Texts of records that are kept whose passages are taken away together."""
 BEFORE = "before"
 """Kind of the reason of an id of which the store holds no record any more."""
+WORDS_OF = {
+    "inside": "may hold, inside of a longer word, name, number or address,",
+    "path": "stands in a folder whose name holds",
+}
 NOT_SEARCHED = ("id", "text_digest", "source")
 """Columns of a shard that hold no text of a record."""
 
@@ -44,7 +53,8 @@ class Why(NamedTuple):
     """Why a record is taken, or offered."""
 
     kind: str
-    """`value`, `subject`, `named`, `confirmed` or `before`; of one that is offered, `subject`, `copy` or `near`."""
+    """`value`, `subject`, `named`, `confirmed` or `before`; of one that is offered, `inside`, `path`, `subject`, `copy`
+    or `near`."""
     said: str
 
 
@@ -121,7 +131,7 @@ def find_taken(
     taken, sources = Taken(values, values, first=first), Sources(store, key)
     taken.size = sources.size
     taken.records |= ids
-    search = _Search(sources, taken, Erased(key, dict(by_line)))
+    search = _Search(sources, taken, Erased(key, dict(by_line)), InsideOfWords(values))
     for line, place in by_line:
         search.places.setdefault(line.digest, set()).add(place)
     for name, places in indexed.items():
@@ -134,6 +144,8 @@ def find_taken(
         taken.records |= dict.fromkeys(sorted(more), Why("confirmed", "confirmed by --with"))
         for name in more:
             del taken.offered[name]
+            for place in search.doubted.get(name, ()):
+                search.holders.setdefault(place, set()).add(name)
         search.offer_copies()  # of these, too
         _offer_near(sources, taken)
     if unlisted := [name for name in confirmed if name not in taken.records]:
@@ -189,10 +201,13 @@ class _Search:
     sources: Sources
     taken: Taken
     erased: Erased
+    inside: InsideOfWords
     places: dict[str, set[int]] = field(default_factory=dict)
     """Digest → the places of the values that it stands for."""
     holders: dict[int, set[str]] = field(default_factory=dict)
     """Place of a value → ids of records that hold it."""
+    doubted: dict[str, set[int]] = field(default_factory=dict)
+    """Id of a record that may hold values → their places."""
     found_again: set[str] = field(default_factory=set)
     """Ids of records in which a later build finds a value or the subject by itself."""
 
@@ -206,25 +221,53 @@ class _Search:
     def _places_of(self, digests: Iterable[str]) -> set[int]:
         return set[int]().union(*(self.places[digest] for digest in digests))
 
+    def doubt(self, name: str, why: str, places: set[int]) -> None:
+        """Offer a record that may hold some of the values."""
+        said = f"{WORDS_OF[why]} value {' and '.join(str(place + 1) for place in sorted(places))}"
+        self.taken.offered.setdefault(name, Why(why, said))
+        self.doubted.setdefault(name, set()).update(places)
+
     def hold(self) -> None:
-        """Take the records that hold a value."""
-        erased = self.erased
-        for _, table in self.sources.tables() if erased else ():
+        """Take the records that hold a value; offer those that may, inside of something longer."""
+        for _, table in self.sources.tables() if self.erased else ():
             self.taken.of += len(table)
             owners, texts = cells(table)
-            found: dict[int, set[str]] = {}
+            metas = table.column("meta").to_pylist()
             once = [*dict.fromkeys(texts)]
-            of = dict(zip(once, erased.find(once), strict=True))
-            for owner, digests in zip(owners, map(of.__getitem__, texts), strict=True):
-                if digests:
-                    found.setdefault(owner, set()).update(digests)
-            for owner, digests in found.items():
-                self.found_again.add(name := table.column("id")[owner].as_py())
-                self.take(name, self._places_of(digests))
-        for _, name, _, said in self.sources.quarantined() if erased else ():
+            of = dict(zip(once, self._look(once), strict=True))
+            found: dict[int, list[tuple[set[str], set[int]]]] = {}
+            for owner, text in zip(owners, texts, strict=True):
+                if any(of[text]):
+                    is_meta = text == metas[owner]
+                    look = self._look([json.dumps(without_folder(json.loads(text)))])[0] if is_meta else of[text]
+                    found.setdefault(owner, []).append(look)
+            for owner, some in found.items():
+                name = table.column("id")[owner].as_py()
+                if digests := set[str]().union(*(held for held, _ in some)):
+                    self.found_again.add(name)
+                    self.take(name, self._places_of(digests))
+                elif doubted := set[int]().union(*(may_be for _, may_be in some)):
+                    self.doubt(name, "inside", doubted)
+                elif places := self._places_of(self.erased.find([metas[owner]])[0]):
+                    self.doubt(name, "path", places)
+        for _, name, _, said in self.sources.quarantined() if self.erased else ():
             self.taken.of += 1
-            if digests := set[str]().union(*erased.find(said)):
-                self.take(name, self._places_of(digests), "it could not be read")
+            held, may_be = ({*chain.from_iterable(some)} for some in zip(*self._look(said), strict=True))
+            if held:
+                self.take(name, self._places_of(held), "it could not be read")
+            elif may_be:
+                self.doubt(name, "inside", may_be)
+
+    def _look(self, texts: Sequence[str]) -> list[tuple[set[str], set[int]]]:
+        """Of each text the digests of values that it holds, and the places of those that it may hold."""
+        found = [(set[str](), set[int]()) for _ in texts]
+        read = read_together(texts)
+        said = [each for _, each in read]
+        both = zip(read, self.erased.find_read(said), self.erased.find_read(said, is_loose=True), strict=True)
+        for (place, text), held, loosely in both:
+            found[place][0].update(held)
+            found[place][1].update(self._places_of(loosely - held), self.inside.find(text))
+        return found
 
     def follow_subjects(self) -> None:
         """Take the records of a subject that a value names; offer the others of one whose records hold a value."""
@@ -245,7 +288,10 @@ class _Search:
             said = (
                 f"of the subject of which {count:,} of {len(names):,} records hold a value ({count / len(names):.0%})"
             )
-            self.taken.offered |= dict.fromkeys(names - self.taken.records.keys(), Why("subject", said))
+            others = dict.fromkeys(names - self.taken.records.keys(), Why("subject", said))
+            self.taken.offered = others | self.taken.offered
+        for name in self.taken.records.keys() & self.taken.offered.keys():
+            del self.taken.offered[name]
 
     def offer_copies(self) -> None:
         """Offer the exact copies of all that is taken, but of texts that are too short to be told from others."""
@@ -255,7 +301,8 @@ class _Search:
         self.taken.noted |= {row.text_digest for row in rows if row.id not in self.found_again}
         for _, row in self.sources.rows(lambda row: row.text_digest in of and row.id not in self.taken.records):
             said = f"an exact copy of {of[row.text_digest][:12]}, in source {row.source}"
-            self.taken.offered[row.id] = Why("copy", said)
+            if row.id not in self.doubted:
+                self.taken.offered[row.id] = Why("copy", said)
             self.taken.noted.discard(row.text_digest)
 
 
@@ -293,7 +340,7 @@ def _offer_near(sources: Sources, taken: Taken) -> None:
     every = np.unique(np.concatenate([*known.values()]))
 
     def offer(name: str, found: NDArray[np.uint32]) -> None:
-        is_listed = name in taken.records or (name in taken.offered and taken.offered[name].kind == "copy")
+        is_listed = name in taken.records or (name in taken.offered and taken.offered[name].kind != "subject")
         if is_listed or np.isin(found, every, assume_unique=True).sum() < NEAR * len(found):
             return
         alike = {digest: jaccard(found, of) for digest, of in known.items() if _may_be_near(found, of)}
