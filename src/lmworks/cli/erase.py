@@ -189,7 +189,8 @@ def _listing(
     models = reached_by(opened, documents, found)
     others = sorted({path for folder in folders for path in other_stores(opened, folder)})
     in_steps = {item: count_in(item, documents) for item in found}
-    return _Listing(opened, taken, found, models, left, others, is_applied, in_steps, is_again)
+    numbered = _without_key(taken, _ingests(found, left))
+    return _Listing(opened, taken, found, models, left, others, is_applied, in_steps, numbered, is_again)
 
 
 def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Path]) -> None:
@@ -198,24 +199,44 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
     from lmworks.data.identity import ID_KEY, key_digest
     from lmworks.data.sources.sql import forget_rows
     from lmworks.pipeline.erasure import add_erased, begin, delete
-    from lmworks.pipeline.manifest import read_manifest
-    from lmworks.pipeline.store import ERASED
 
-    configs = [item.manifest.config for item in listing.found if item.stage == "ingest" and item.is_readable]
-    for each in (each for each in listing.left if each.parent.name == "ingest"):
-        with suppress(LmworksError):  # as of an artifact, its manifest may have been unreadable before
-            configs.append(read_manifest(each / ERASED).config)
     for folder in folders:  # first of all, since only ids are kept of an erasure that is cut off
         if ID_KEY.digest(folder) and (lines := listing.taken.lines(key := ID_KEY.load(folder, make=False))):
             add_values(folder, lines, key_digest(key))
             add_values(listing.store.root, lines, key_digest(key))  # to be told of where the list is lost
+    configs = _ingests(listing.found, listing.left)
     keys = {config.get("id_key_digest", "") for config in configs}
     made_with = keys.pop() if len(keys) == 1 else ""
-    begin(listing.store, documents, made_with)
+    same = next((folder for folder in folders if made_with and ID_KEY.digest(folder) == made_with), None)
+    contents = listing.taken.contents(ID_KEY.load(same, make=False)) if same else {}
+    begin(listing.store, documents, made_with, contents)
     for folder in folders:
-        add_erased(folder, documents, made_with)
+        add_erased(folder, documents, made_with, contents)
         forget_rows(configs, folder)
     delete(listing.store, list(listing.found), documents, listing.taken.unread)
+
+
+def _ingests(found: Collection[Artifact], left: Collection[Path]) -> list[dict[str, Any]]:
+    """The configs of steps that read sources, among what held records and what an earlier erasure left."""
+    from lmworks.pipeline.manifest import read_manifest
+    from lmworks.pipeline.store import ERASED
+
+    configs = [item.manifest.config for item in found if item.stage == "ingest" and item.is_readable]
+    for each in (each for each in left if each.parent.name == "ingest"):
+        with suppress(LmworksError):  # as of an artifact, its manifest may have been unreadable before
+            configs.append(read_manifest(each / ERASED).config)
+    return configs
+
+
+def _without_key(taken: Taken, configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The sources of records that are taken and have no name but their number in a file."""
+    from lmworks.data.ingest import IngestConfig
+
+    paths = {(taken.sources[name], path) for name, path in taken.paths.items()}
+    sources = [source for config in configs for source in IngestConfig.model_validate(config).sources]
+    return sorted(
+        {each.label for each in sources for label, path in paths if label == each.label and each.is_numbered(path)}
+    )
 
 
 @dataclass
@@ -231,6 +252,8 @@ class _Listing:
     is_applied: bool
     in_steps: Mapping[Artifact, tuple[int, int] | None]
     """How many of the records each lists, and how many in all."""
+    numbered: Sequence[str]
+    """Sources of records that have no name but their number in a file."""
     is_again: bool = False
     """Whether all of it was erased before, and is only searched for."""
     searched: Mapping[str, Any] | None = None
@@ -281,6 +304,7 @@ class _Listing:
         print_json(
             {"erased": self.is_applied, "counts": self.counts(), "held_by": rows}
             | {"records": records, "not_taken": offered, "not_held": self.taken.missing}
+            | {"without_key_field": list(self.numbered)}
             | {"not_searched": {str(path): reason for path, reason in self.taken.damaged.items()}}
             | elsewhere
         )
@@ -329,6 +353,11 @@ class _Listing:
             print("it was erased before: nothing was left to delete")
         else:
             print(done if self.is_applied else "these would be deleted with --apply")
+        for label in self.numbered:
+            print(
+                f"source {label} has no key_field: its records are known by numbers, which go over to others where "
+                "rows come or go. Give it one, and build, before you erase (docs/erase.md)"
+            )
         if self.taken.offered:
             print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
             _tell_records(self.taken.offered)

@@ -21,8 +21,8 @@ NOTHING, FOUND, INCOMPLETE, INSIDE = (
     "nothing was found in what was searched",
     "something that was erased still stands in this store",
     "not complete: some of it could not be read, and nothing was found in the rest",
-    "nothing was found as it was given; not taken were records in which it stands inside of a longer word, name, number "
-    "or address, or in whose folder's name: {:,}",
+    "nothing was found as it was given; not taken were records in which it stands inside of a longer word, name, "
+    "number or address, or in whose folder's name: {:,}",
 )
 """What a certificate says in a word."""
 LIMITS = (

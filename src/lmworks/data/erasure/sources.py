@@ -33,6 +33,10 @@ class Place(NamedTuple):
     source: str
     folders: set[Path]
     """Of the artifacts that hold it."""
+    path: str = ""
+    """Of its file; empty for one that could not be read."""
+    digests: frozenset[str] = frozenset()
+    """Of its texts: builds can have read another at the same place."""
 
 
 class Sources:
@@ -82,11 +86,13 @@ class Sources:
     def places(self, ids: Collection[str]) -> dict[str, Place]:
         """Where some records stand, read or not; those that stand nowhere are left out."""
         found = dict[str, Place]()
-        folders = dict[Path, set[Path]]()
-        for path, row in self.rows(lambda row: row.id in ids):
-            if path not in folders:
-                folders[path] = set(self.folders_of(path))
-            found.setdefault(row.id, Place(row.source, set())).folders.update(folders[path])
+        for path, table in self.tables(["id", "text_digest", "source", "meta"]):
+            rows = [row for row, name in enumerate(table.column("id").to_pylist()) if name in ids]
+            folders = {*self.folders_of(path)} if rows else set()
+            for name, digest, source, meta in map(dict.values, table.take(rows).to_pylist()):
+                file = str(json.loads(meta or "{}").get("path", ""))
+                before = found.get(name, Place(source, set()))
+                found[name] = Place(source, before.folders | folders, file, before.digests | {digest})
         for folder, name, source, _ in self.quarantined():
             if name in ids:
                 found.setdefault(name, Place(source, set())).folders.add(folder)

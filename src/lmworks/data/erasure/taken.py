@@ -74,6 +74,10 @@ class Taken:
     """Records that were searched, with those that could not be read."""
     sources: dict[str, str] = field(default_factory=dict)
     """Id of a record that is taken or offered → the source that it is of."""
+    paths: dict[str, str] = field(default_factory=dict)
+    """Id of a record that is taken, and could be read → the file that it is of."""
+    texts: dict[str, Collection[str]] = field(default_factory=dict)
+    """Id of such a record → the digests of its texts."""
     digests: set[str] = field(default_factory=set)
     """Of the texts that are long enough to be told from others."""
     noted: set[str] = field(default_factory=set)
@@ -99,6 +103,10 @@ class Taken:
         """What finds all of it again, digested with a key."""
         values = [line for value in self.values for line in lines_of(key, value)]
         return [*values, *(text_line(key, digest) for digest in sorted(self.noted))]
+
+    def contents(self, key: bytes) -> dict[str, list[str]]:
+        """Id of a record → keyed digests of its texts: another text at its place is not what was erased."""
+        return {name: [text_line(key, digest).digest for digest in some] for name, some in self.texts.items()}
 
     def by_source(self, records: Mapping[str, Why]) -> list[dict[str, Any]]:
         """How many of what is taken, or offered, are of a source for a reason; not of what was erased before."""
@@ -155,6 +163,8 @@ def find_taken(
         )
     found = sources.places({*taken.records, *taken.offered})
     taken.sources = {name: place.source for name, place in found.items()}
+    taken.paths = {name: place.path for name, place in found.items() if name in taken.records and place.path}
+    taken.texts |= {name: found[name].digests for name in taken.paths} | search.texts
     taken.folders.update(*(place.folders for name, place in found.items() if name in taken.records))
     if with_passages:
         taken.passages = _passages(sources, taken)
@@ -208,6 +218,8 @@ class _Search:
     """Place of a value → ids of records that hold it."""
     doubted: dict[str, set[int]] = field(default_factory=dict)
     """Id of a record that may hold values → their places."""
+    texts: dict[str, Collection[str]] = field(default_factory=dict)
+    """Id of a record that holds a value → the digests of those of its texts that do."""
     found_again: set[str] = field(default_factory=set)
     """Ids of records in which a later build finds a value or the subject by itself."""
 
@@ -245,6 +257,7 @@ class _Search:
                 name = table.column("id")[owner].as_py()
                 if digests := set[str]().union(*(held for held, _ in some)):
                     self.found_again.add(name)
+                    self.texts[name] = {*self.texts.get(name, ()), table.column("text_digest")[owner].as_py()}
                     self.take(name, self._places_of(digests))
                 elif doubted := set[int]().union(*(may_be for _, may_be in some)):
                     self.doubt(name, "inside", doubted)
