@@ -27,13 +27,14 @@ KINDS = {
     "confirmed": "confirmed by --with",
 }
 OFFERED = {
-    "inside": "with a value inside of a longer word, name, number or address",
+    "inside": "with a value inside of something longer",
     "path": "in a folder whose name holds a value",
     "near": "near copies that hold no value",
     "subject": "of the subject of records with a value",
     "copy": "exact copies that hold no value",
 }
 SHORT = "one of fewer than 3 letters, or of fewer than 5 digits alone, is sought in no text"
+"""Of a value that is sought as a subject alone, why."""
 LISTED = 20
 """Records that are named one by one; the others are counted."""
 
@@ -334,7 +335,7 @@ class _Listing:
             print(said)
         for place, value in enumerate(self.taken.sought):
             if self.taken.held[place] and is_subject_alone(value):
-                print(f"value {place + 1} was sought as a subject alone: {SHORT}")
+                print(f"value {place + 1} was sought as a subject alone:\n{SHORT}")
         for kind, count in counts["not_taken"].items():
             print(f"{count:8,}  NOT taken: {OFFERED[kind]} (below)")
             for each in (each for each in counts["not_taken_by_source"] if each["reason"] == kind):
@@ -354,10 +355,8 @@ class _Listing:
         else:
             print(done if self.is_applied else "these would be deleted with --apply")
         for label in self.numbered:
-            print(
-                f"source {label} has no key_field: its records are known by numbers, which go over to others where "
-                "rows come or go. Give it one, and build, before you erase (docs/erase.md)"
-            )
+            print(f"source {label} has no key_field: its records are known by numbers alone,")
+            print("which go over to others where rows go: see docs/erase.md before you delete one")
         if self.taken.offered:
             print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
             _tell_records(self.taken.offered)

@@ -88,7 +88,9 @@ class Sources:
         found = dict[str, Place]()
         for path, table in self.tables(["id", "text_digest", "source", "meta"]):
             rows = [row for row, name in enumerate(table.column("id").to_pylist()) if name in ids]
-            folders = {*self.folders_of(path)} if rows else set()
+            if not rows:
+                continue
+            folders = {*self.folders_of(path)}
             for name, digest, source, meta in map(dict.values, table.take(rows).to_pylist()):
                 file = str(json.loads(meta or "{}").get("path", ""))
                 before = found.get(name, Place(source, set()))

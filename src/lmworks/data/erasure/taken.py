@@ -42,9 +42,10 @@ KEPT_AT_ONCE = 10_000
 BEFORE = "before"
 """Kind of the reason of an id of which the store holds no record any more."""
 WORDS_OF = {
-    "inside": "may hold, inside of a longer word, name, number or address,",
-    "path": "stands in a folder whose name holds",
+    "inside": "may hold value {} inside of something longer",
+    "path": "stands in a folder whose name holds value {}",
 }
+"""What is said of records that may hold a value, by kind."""
 NOT_SEARCHED = ("id", "text_digest", "source")
 """Columns of a shard that hold no text of a record."""
 
@@ -235,7 +236,7 @@ class _Search:
 
     def doubt(self, name: str, why: str, places: set[int]) -> None:
         """Offer a record that may hold some of the values."""
-        said = f"{WORDS_OF[why]} value {' and '.join(str(place + 1) for place in sorted(places))}"
+        said = WORDS_OF[why].format(" and ".join(str(place + 1) for place in sorted(places)))
         self.taken.offered.setdefault(name, Why(why, said))
         self.doubted.setdefault(name, set()).update(places)
 
