@@ -35,8 +35,8 @@ LIMITS = (
     "A value is found as it was given: in any case, grouping of digits, HTML, JSON's escapes, percent-encoding, "
     "base64, quoted-printable, encoded words of mail and gzip, three of them in one another at most; an address of "
     "mail also broken at its `@` or a dot of its domain, or before a capital or digit glued to it, a number of nine "
-    "digits or more before and behind letters, a name with a note's number at a word of it; not with other words "
-    "glued to it, nor in pictures, in other spellings, in translation or where only a description tells of whom a "
+    "digits or more before and behind letters, a name with a note's number at a word of it, or a Korean particle "
+    "behind it; not inside of a longer word, name or number (such records are counted in not_taken), nor in pictures, in other spellings, in translation or where only a description tells of whom a "
     "text is. Of what is compressed in a record, the first 16 bytes for each character are read and 4 MB more for the"
     " records that are searched together, and a beginning of a compressed part for each 32 characters and 4,096 more.",
     "Records of a subject are sought where the subject itself was named, or holds a value; copies where they hold a "
