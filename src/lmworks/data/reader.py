@@ -91,7 +91,6 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
             if isinstance(record, Record | Unreadable):
                 _note_dates(facts["dates"], source, record)
             identity, is_in_place = reader.identity(source, record)
-            tally.counts.update([IN_PLACE] * is_in_place)
             if identity in reader.erased:
                 tally.counts["erased"] += 1
                 facts["erased"].append(identity)
@@ -100,6 +99,7 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
             ):
                 documents.append(record if isinstance(record, Document) else _document(identity, source.label, record))
                 tally.counts["bytes"] += len(record.text.encode())
+                tally.counts.update([IN_PLACE] * is_in_place)
                 tally.counts.update(f"no value in `{name}`" for name in empty)
                 tally.counts.update(record.counts if isinstance(record, Record) else {})
             elif isinstance(record, Unreadable):

@@ -36,8 +36,9 @@ LIMITS = (
     "base64, quoted-printable, encoded words of mail and gzip, three of them in one another at most; an address of "
     "mail also broken at its `@` or a dot of its domain, or before a capital or digit glued to it, a number of nine "
     "digits or more before and behind letters, a name with a note's number at a word of it, or a Korean particle "
-    "behind it; not inside of a longer word, name or number (such records are counted in not_taken), nor in pictures, in other spellings, in translation or where only a description tells of whom a "
-    "text is. Of what is compressed in a record, the first 16 bytes for each character are read and 4 MB more for the"
+    "behind it; not inside of a longer word, name or number (such records are counted in not_taken), nor in pictures, "
+    "in other spellings, in translation or where only a description tells of whom a text is. "
+    "Of what is compressed in a record, the first 16 bytes for each character are read and 4 MB more for the"
     " records that are searched together, and a beginning of a compressed part for each 32 characters and 4,096 more.",
     "Records of a subject are sought where the subject itself was named, or holds a value; copies where they hold a "
     "value or were named: what was only offered (not_taken) is still there.",
