@@ -227,28 +227,29 @@ def _ends_a_number(between: str, beside: str, stands_out: bool) -> bool:
 
 def as_phones(
     written: Written, sizes: Mapping[str, Collection[int]], *, is_loose: bool = False
-) -> Iterator[tuple[str, str]]:
-    """What a number may be as a telephone's, without what stands before it in its country or abroad, by kind.
+) -> Iterator[tuple[str, str, bool]]:
+    """What a number may be as a telephone's, without what stands before it in its country or abroad, by kind, and
+    whether it is that.
 
     `phone` is one of any country; `national` stands without a country's code; `abroad` is with it, and without a zero
     behind it. Loosely read it may be a part of another number, and one of a country of another country.
     """
-    digits = written.digits
+    digits, begins = written.digits, written.begins and not written.is_amount
     for size in {*sizes["phone"], *sizes["national"]}:
-        before = digits[: max(0, len(digits) - size)]
         if len(digits) < size:
             continue
-        may_be = is_loose and _may_stand_before(before, size, written.is_abroad)
+        before = digits[: len(digits) - size]
         is_home = before == "0" or (not before and not written.is_abroad and (written.is_whole or digits[0] == "0"))
-        if may_be or (written.begins and (is_home or _is_code(before, size, written.is_abroad))):
-            yield "phone", digits[len(before) :]
-        if may_be or (written.begins and is_home):
-            yield "national", digits[len(before) :]
+        is_phone = begins and (is_home or _is_code(before, size, written.is_abroad))
+        may_be = is_loose and _may_stand_before(before, size, written.is_abroad)
+        for kind, is_sure in (("phone", is_phone), ("national", begins and is_home)):
+            if is_sure or may_be:
+                yield kind, digits[len(before) :], is_sure
     bare = digits.removeprefix("00")
-    if written.begins and sizes["abroad"] and (country := _CODE.match(bare)):
+    if begins and sizes["abroad"] and (country := _CODE.match(bare)):
         rest = bare[country.end() :]
         if written.is_abroad or bare != digits or len(rest) >= LEAST_ALONE:
-            yield from (("abroad", bare), ("abroad", country[0] + rest.removeprefix("0")))
+            yield from (("abroad", bare, True), ("abroad", country[0] + rest.removeprefix("0"), True))
 
 
 def _is_code(before: str, size: int, is_abroad: bool) -> bool:

@@ -277,8 +277,8 @@ class _Search:
         found = [(set[str](), set[int]()) for _ in texts]
         read = read_together(texts)
         said = [each for _, each in read]
-        both = zip(read, self.erased.find_read(said), self.erased.find_read(said, is_loose=True), strict=True)
-        for (place, text), held, loosely in both:
+        may_hold = [set[str]() for _ in said]
+        for (place, text), held, loosely in zip(read, self.erased.find_read(said, may_hold), may_hold, strict=True):
             found[place][0].update(held)
             found[place][1].update(self._places_of(loosely - held), self.inside.find(text))
         return found

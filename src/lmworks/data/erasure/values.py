@@ -251,22 +251,24 @@ class Erased:
             found[place] |= digests
         return found
 
-    def find_read(self, texts: Sequence[str], *, is_loose: bool = False) -> list[set[str]]:
+    def find_read(self, texts: Sequence[str], may_hold: Sequence[set[str]] | None = None) -> list[set[str]]:
         """The digests of the values that each text holds as it stands.
 
-        Loosely read, also those that stand inside of a longer number, address or, without spaces, name: of others.
+        Where it is given, `may_hold` gets those of each text that stand inside of a longer number, address or, without
+        spaces, name: of others.
         """
         found: list[set[str]] = [set() for _ in texts]
+        of_others = [set[str]() for _ in texts] if may_hold is None else may_hold
         for place, text in enumerate(texts):
-            some = self._candidates(text, is_loose=is_loose)
-            found[place].update(*(self._lookup(kind, value) for kind, value in some))
+            for kind, value, is_sure in self._candidates(text, is_loose=may_hold is not None):
+                (found if is_sure else of_others)[place].update(self._lookup(kind, value))
         if "email" in self._known:
             for place, address in hidden_addresses(texts):
                 found[place] |= self._lookup("email", address)
         for kind in self._filters:
             for place, name, ends in self._words(kind, texts):
-                held = self._lookup(kind, name)
-                found[place] |= held if held and (is_loose or kind == "words" or ends()) else set()
+                if held := self._lookup(kind, name):
+                    (found if kind == "words" or ends() else of_others)[place].update(held)
         return found
 
     def in_documents(self, documents: Sequence[Document]) -> list[set[str]]:
@@ -320,10 +322,11 @@ class Erased:
     def _lookup(self, kind: str, normal: str) -> set[str]:
         return {digest(self._key, kind, normal)} & self._known[kind] if kind in self._known else set()
 
-    def _candidates(self, text: str, *, is_loose: bool = False) -> Iterator[tuple[str, str]]:
-        """What may be an erased address or number in a text."""
+    def _candidates(self, text: str, *, is_loose: bool) -> Iterator[tuple[str, str, bool]]:
+        """What may be an erased address or number in a text, and whether it is one, and not a part of another."""
         if "email" in self._known and "@" in text:
-            yield from (("email", address) for address in addresses(text, is_loose=is_loose))
+            yield from (("email", address, True) for address in addresses(text))
+            yield from (("email", address, False) for address in (addresses(text, is_loose=True) if is_loose else ()))
         sizes, phones = self._sizes.get("number", set()), {kind: self._sizes.get(kind, set()) for kind in PHONES}
         every = set[int]().union(*phones.values())
         sought = sorted({*sizes, *(size + more for size in every for more in range(LONGEST_PREFIX + 1))})
@@ -335,7 +338,7 @@ class Erased:
                 tried.add(written)
                 digits = written.digits
                 if len(digits) in sizes:
-                    yield "number", digits.upper()
+                    yield "number", digits.upper(), not written.is_amount
                 if every and digits.isascii() and digits.isdigit():
                     yield from as_phones(written, phones, is_loose=is_loose)
 
