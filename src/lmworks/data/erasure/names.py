@@ -27,7 +27,7 @@ _NO_NAME = (
 """Chinese letters and words that follow a name and are no part of one."""
 _OF_FAMILY = "小大中若平上下松高竹石杉栗梅今新長古青赤白黒金吉福藤柏秋欧歐诸諸司皇尉慕令独獨宇端"
 """Chinese letters that make another family's name of one that stands behind them: 林, and 小林."""
-_HIRAGANA_BEHIND = "さん|さま|ちゃん|くん|どの|から|まで|より|です|だ|なら|って|[がはをにのへともでやか]"
+_HIRAGANA_BEHIND = "さん|さま|ちゃん|くん|どの|から|まで|より|です|だ|なら|って|[がはをにのへともで]"
 _THAI_BEHIND = (
     "แจ้ง|ได้|ที่|และ|กับ|ว่า|มี|เป็น|ไป|โทร|ซื้อ|สั่ง|ขอ|จะ|ไม่|อยู่|เคย|ส่ง|บอก|พูด|ถาม|ตอบ|ครับ|ค่ะ|คะ|แล้ว|ของ|จาก|ให้|"
     "ต้อง|เมื่อ|ใน|ซึ่ง|เพื่อ|ถูก|คือ|หรือ|โดย|เขียน|ติดต่อ|ร้องเรียน"
