@@ -147,6 +147,7 @@ def test_counts_come_first_and_fit_a_terminal(project: Path) -> None:
         "taken": 4,
         "searched": 7,
         "by_reason": {"value": 4},
+        "erased_before": 0,
         "by_source": [{"reason": "value", "source": "letters", "records": 4}],
         "by_value": {"1": 1, "2": 4},
         "not_taken": {"near": 1},

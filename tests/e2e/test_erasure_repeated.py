@@ -58,7 +58,7 @@ def test_a_certificate_of_an_id_is_had_again(folder: Path) -> None:
     said(name, apply=True)
     said(name, certificate=folder / "told.json")
     assert json.loads((folder / "told.json").read_text())["records"] == [name]
-    with pytest.raises(LmworksError, match="made from these documents"):
+    with pytest.raises(LmworksError, match="nor has any the id 0"):
         said("0" * 32, certificate=folder / "told.json")
 
 

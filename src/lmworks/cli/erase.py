@@ -27,10 +27,14 @@ KINDS = {
     "confirmed": "confirmed by --with",
 }
 OFFERED = {
+    "inside": "with a value inside of something longer",
+    "path": "in a folder whose name holds a value",
     "near": "near copies that hold no value",
     "subject": "of the subject of records with a value",
     "copy": "exact copies that hold no value",
 }
+SHORT = "one of fewer than 3 letters, or of fewer than 5 digits alone, is sought in no text"
+"""Of a value that is sought as a subject alone, why."""
 LISTED = 20
 """Records that are named one by one; the others are counted."""
 
@@ -114,31 +118,36 @@ def _find(
     Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
     """
     from lmworks.data.erasure.certificate import beside_records
-    from lmworks.data.erasure.taken import Why, find_taken
-    from lmworks.data.erasure.values import Erased, known_values, lines_of
+    from lmworks.data.erasure.taken import BEFORE, Why, find_taken, ids_among
+    from lmworks.data.erasure.values import Erased, is_subject_alone, known_values, lines_of
     from lmworks.data.identity import ID_KEY
     from lmworks.data.privacy.index import find_person
-    from lmworks.pipeline.erasure import begun, is_id, searches
+    from lmworks.pipeline.erasure import begun, erased_documents, erased_here, is_id, searches
 
-    values = [value for value in wanted if not is_id(value)]
-    key = b"" if not values and not ID_KEY.digest(folder) else ID_KEY.load(folder, make=False)
+    may_be_ids = {*filter(is_id, (*wanted, *confirmed))}
+    key = b"" if may_be_ids and not ID_KEY.digest(folder) else ID_KEY.load(folder, make=False)
+    here = ids_among(opened, key, may_be_ids) if may_be_ids else set[str]()
+    gone = {*erased_documents(folder), *erased_here(opened), *begun(opened)} - here
+    values = [value for value in wanted if value not in here | gone]  # a subject may look like an id
+    key = ID_KEY.load(folder, make=False) if values else key
     indexed: dict[str, set[int]] = {}
     for place, value in enumerate(values):
         with suppress(UsageError):  # nothing was anonymised with a key that is here
-            for entry in find_person(value, opened.all(), folder):
+            for entry in () if is_subject_alone(value) else find_person(value, opened.all(), folder):
                 indexed.setdefault(entry.document, set()).add(place)
     known = {*known_values(folder)} if values else set()
     lines = [lines_of(key, value) for value in values]
-    who = {*filter(is_id, wanted), *(line.digest for some in lines for line in some)}
+    who = {*wanted} - {*values} | {line.digest for some in lines for line in some}
     was_erased = [not known.isdisjoint(map(str, some)) for some in lines]
     unfinished = sorted(begun(opened)) if any(was_erased) else ()
     named = {name: Why("named", "its erasure was begun before") for name in unfinished}
-    named |= {name: Why("named", "named") for name in wanted if is_id(name)}
-    named |= {name: Why("confirmed", "confirmed by --with") for name in confirmed}
+    named |= {name: Why("named", "named") for name in wanted if name in here}
+    named |= {name: Why(BEFORE, "erased before") for name in (*wanted, *confirmed) if name in gone}
     if with_certificate:
         before = [name for _, ids in searches(opened, who) for name in ids]
-        named = {name: Why("named", "its search did not end") for name in before} | named
-    taken = find_taken(opened, key, values, named, indexed, with_passages=with_certificate)
+        named = {name: Why(BEFORE, "its search did not end") for name in before} | named
+    listed = [name for name in confirmed if name not in named]
+    taken = find_taken(opened, key, values, named, indexed, confirmed=listed, with_passages=with_certificate)
     missing = [place for place, count in taken.held.items() if not count]
     never = [line for place in missing if not was_erased[place] for line in lines[place]]
     beside = beside_records(opened, Erased(key, never)) if never else {}
@@ -146,14 +155,18 @@ def _find(
         if not (was_erased[place] and unfinished):  # else it was deleted before the erasure was cut off
             said = f"no document holds value {place + 1} of {len(values)}"
             said += " any more: it was erased before" * was_erased[place]
+            said += f", nor has any the id {values[place]}" * is_id(values[place])
+            said += f" as its subject: {SHORT}" * is_subject_alone(values[place])
             digests = {line.digest for line in lines[place]}
             places = [file for file, found in beside.items() if not was_erased[place] and found & digests]
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
     is_again = with_certificate and any(was_erased)
-    named_none = all(why.kind == "confirmed" for why in taken.records.values())
-    if named_none and (taken.records or not is_again):
-        raise LmworksError("; ".join([*taken.missing, "nothing was erased"]))
+    if not taken.records and not is_again:
+        offered = [f"  {name}  {why.said}" for name, why in sorted(taken.offered.items())]
+        left = [f"  and {len(offered) - LISTED:,} more"] if len(offered) > LISTED else []
+        some = ["; NOT TAKEN, to be taken by --with ID:", *offered[:LISTED], *left] if offered else []
+        raise LmworksError("; ".join([*taken.missing, "nothing was erased"]) + "\n".join(some))
     taken.values = [value for place, value in enumerate(values) if taken.held[place] or was_erased[place]]
     return key, taken, who
 
@@ -177,7 +190,8 @@ def _listing(
     models = reached_by(opened, documents, found)
     others = sorted({path for folder in folders for path in other_stores(opened, folder)})
     in_steps = {item: count_in(item, documents) for item in found}
-    return _Listing(opened, taken, found, models, left, others, is_applied, in_steps, is_again)
+    numbered = _without_key(taken, _ingests(found, left))
+    return _Listing(opened, taken, found, models, left, others, is_applied, in_steps, numbered, is_again)
 
 
 def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Path]) -> None:
@@ -186,24 +200,44 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
     from lmworks.data.identity import ID_KEY, key_digest
     from lmworks.data.sources.sql import forget_rows
     from lmworks.pipeline.erasure import add_erased, begin, delete
-    from lmworks.pipeline.manifest import read_manifest
-    from lmworks.pipeline.store import ERASED
 
-    configs = [item.manifest.config for item in listing.found if item.stage == "ingest" and item.is_readable]
-    for each in (each for each in listing.left if each.parent.name == "ingest"):
-        with suppress(LmworksError):  # as of an artifact, its manifest may have been unreadable before
-            configs.append(read_manifest(each / ERASED).config)
     for folder in folders:  # first of all, since only ids are kept of an erasure that is cut off
         if ID_KEY.digest(folder) and (lines := listing.taken.lines(key := ID_KEY.load(folder, make=False))):
             add_values(folder, lines, key_digest(key))
             add_values(listing.store.root, lines, key_digest(key))  # to be told of where the list is lost
+    configs = _ingests(listing.found, listing.left)
     keys = {config.get("id_key_digest", "") for config in configs}
     made_with = keys.pop() if len(keys) == 1 else ""
-    begin(listing.store, documents, made_with)
+    same = next((folder for folder in folders if made_with and ID_KEY.digest(folder) == made_with), None)
+    contents = listing.taken.contents(ID_KEY.load(same, make=False)) if same else {}
+    begin(listing.store, documents, made_with, contents)
     for folder in folders:
-        add_erased(folder, documents, made_with)
+        add_erased(folder, documents, made_with, contents)
         forget_rows(configs, folder)
     delete(listing.store, list(listing.found), documents, listing.taken.unread)
+
+
+def _ingests(found: Collection[Artifact], left: Collection[Path]) -> list[dict[str, Any]]:
+    """The configs of steps that read sources, among what held records and what an earlier erasure left."""
+    from lmworks.pipeline.manifest import read_manifest
+    from lmworks.pipeline.store import ERASED
+
+    configs = [item.manifest.config for item in found if item.stage == "ingest" and item.is_readable]
+    for each in (each for each in left if each.parent.name == "ingest"):
+        with suppress(LmworksError):  # as of an artifact, its manifest may have been unreadable before
+            configs.append(read_manifest(each / ERASED).config)
+    return configs
+
+
+def _without_key(taken: Taken, configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The sources of records that are taken and have no name but their number in a file."""
+    from lmworks.data.ingest import IngestConfig
+
+    paths = {(taken.sources[name], path) for name, path in taken.paths.items()}
+    sources = [source for config in configs for source in IngestConfig.model_validate(config).sources]
+    return sorted(
+        {each.label for each in sources for label, path in paths if label == each.label and each.is_numbered(path)}
+    )
 
 
 @dataclass
@@ -219,18 +253,23 @@ class _Listing:
     is_applied: bool
     in_steps: Mapping[Artifact, tuple[int, int] | None]
     """How many of the records each lists, and how many in all."""
+    numbered: Sequence[str]
+    """Sources of records that have no name but their number in a file."""
     is_again: bool = False
     """Whether all of it was erased before, and is only searched for."""
     searched: Mapping[str, Any] | None = None
 
     def counts(self) -> dict[str, Any]:
         """Records by why they are taken, by value, and by what of them is offered."""
+        from lmworks.data.erasure.taken import BEFORE
+
         taken = Counter(why.kind for why in self.taken.records.values())
         offered = Counter(why.kind for why in self.taken.offered.values())
         return {
-            "taken": len(self.taken.records),
+            "taken": len(self.taken.records) - taken[BEFORE],
             "searched": self.taken.of or None,
             "by_reason": {kind: taken[kind] for kind in KINDS if taken[kind]},
+            "erased_before": taken[BEFORE],
             "by_value": {place + 1: count for place, count in self.taken.held.items()},
             "by_source": self.taken.by_source(self.taken.records),
             "not_taken": {kind: offered[kind] for kind in OFFERED if offered[kind]},
@@ -266,6 +305,7 @@ class _Listing:
         print_json(
             {"erased": self.is_applied, "counts": self.counts(), "held_by": rows}
             | {"records": records, "not_taken": offered, "not_held": self.taken.missing}
+            | {"without_key_field": list(self.numbered)}
             | {"not_searched": {str(path): reason for path, reason in self.taken.damaged.items()}}
             | elsewhere
         )
@@ -275,6 +315,7 @@ class _Listing:
 
     def tell(self) -> None:
         """How much is taken, the records, what holds them, or held them, and which stores were not looked at."""
+        from lmworks.data.erasure.values import is_subject_alone
         from lmworks.release.trace.erased import as_text
 
         print(f"in {self.store.root}:")
@@ -283,6 +324,8 @@ class _Listing:
         print(f"{counts['taken']:,}{of} records are {'taken' if self.is_applied else 'found'}:")
         for kind, count in counts["by_reason"].items():
             print(f"{count:8,}  {KINDS[kind]}")
+        if counts["erased_before"]:
+            print(f"{counts['erased_before']:8,}  more were erased before: this store holds nothing of them")
         for place, count in self.taken.held.items() if len(self.taken.held) > 1 else ():
             ones = [str(other + 1) for other, first in enumerate(self.taken.first) if first == place]
             if count and ones:
@@ -290,6 +333,9 @@ class _Listing:
                 print(f"{count:8,}  with {said}, or of it")
         for said in self.taken.missing:
             print(said)
+        for place, value in enumerate(self.taken.sought):
+            if self.taken.held[place] and is_subject_alone(value):
+                print(f"value {place + 1} was sought as a subject alone:\n{SHORT}")
         for kind, count in counts["not_taken"].items():
             print(f"{count:8,}  NOT taken: {OFFERED[kind]} (below)")
             for each in (each for each in counts["not_taken_by_source"] if each["reason"] == kind):
@@ -308,6 +354,9 @@ class _Listing:
             print("it was erased before: nothing was left to delete")
         else:
             print(done if self.is_applied else "these would be deleted with --apply")
+        for label in self.numbered:
+            print(f"source {label} has no key_field: its records are known by numbers alone,")
+            print("which go over to others where rows go: see docs/erase.md before you delete one")
         if self.taken.offered:
             print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
             _tell_records(self.taken.offered)

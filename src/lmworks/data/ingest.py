@@ -24,14 +24,14 @@ from lmworks.data.named import refuse_unmet
 from lmworks.data.parsers import hints
 from lmworks.data.parsers.facts import TWO_WAYS
 from lmworks.data.privacy.hidden import hide, hide_all
-from lmworks.data.reader import HOLDS_ERASED, NOT_KEPT, QUARANTINED, PieceUnit, Reader, read_unit
+from lmworks.data.reader import HOLDS_ERASED, IN_PLACE, NOT_KEPT, QUARANTINED, PieceUnit, Reader, read_unit
 from lmworks.data.records import Documents, read_columns, read_shard, write_json_lines
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import SourceConfig
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined, unit_records
 from lmworks.errors import GateRefused, LmworksError, UsageError, format_counts
 from lmworks.lazy import pc
-from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_documents
+from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_contents, erased_documents
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Unit
@@ -113,7 +113,7 @@ class IngestConfig(BesideRecipe):
         return total
 
 
-@stage(version=17)
+@stage(version=18)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
@@ -139,7 +139,8 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
             f"({KEY_VARIABLE}, or {KEY_FILE} beside the recipe), or erase these documents anew"
         )
     lines = tuple(map(Line.read, config.erased_values))
-    reader = Reader(config.sources, config.licences, key, frozenset(config.erased), lines, config.largest_bad_share)
+    bad_share, contents = config.largest_bad_share, erased_contents(config.folder)
+    reader = Reader(config.sources, config.licences, key, frozenset(config.erased), lines, bad_share, contents)
     groups, unreadable = group_files(reader, config.shard_bytes)
     if said := hints(reason.removeprefix(NOT_READ) for reason in unreadable.counts):
         context.log(f"WARNING: {said}")
@@ -168,6 +169,11 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     tally.add(unreadable)
     if left_out := tally.counts[HOLDS_ERASED]:
         context.log(f"{left_out} records hold what was erased ({VALUES_FILE}), and are left out")
+    if moved := tally.counts[IN_PLACE]:
+        context.log(
+            f"WARNING: {moved} records have the number of an erased one in their file, and another text: they are "
+            "read. If one is what was erased, and was changed, erase it anew; give sources of rows a `key_field`"
+        )
     bad = (quarantined(len(units), context), quarantined(len(groups), context, FILES), unreadable.quarantined)
     write_atomically(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
     write_json_lines(out / "quarantine.jsonl", chain.from_iterable(bad))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Any
 
 from lmworks.data.erasure.readings import said_by
-from lmworks.data.erasure.values import Erased, Line
+from lmworks.data.erasure.values import Erased, Line, text_line
 from lmworks.data.identity import document_id
 from lmworks.data.licences.gate import LicenceGate
 from lmworks.data.named import Seen
@@ -32,6 +32,8 @@ MOST_BAD = 10_000
 """Records of a piece that could not be read, from where on the rest is not tried if they are too large a share."""
 GIVEN_UP = "given up"
 HOLDS_ERASED = "erased: holds an erased value"
+IN_PLACE = "where another text was erased"
+"""How many records have the number of an erased one, and another text."""
 PieceUnit = Sequence[tuple[int, Piece]]
 """Pieces with their source's number: what makes one shard."""
 
@@ -50,6 +52,18 @@ class Reader:
     """Values that no document may hold."""
     largest_bad_share: float = 1.0
     """Of records that cannot be read, above which the rest of a piece is not read, if they are many."""
+    contents: Mapping[str, Set[str]] = field(default_factory=dict)
+    """Keyed digests of what was erased under an id, by id, as far as they are known."""
+
+    def identity(self, source: SourceConfig, record: Found | Document) -> tuple[str, bool]:
+        """The id of a record, and whether it stands where another text was erased: then it is made of its text, too."""
+        name = _id(self.key, source.label, record)
+        known = self.contents.get(name)
+        if known and isinstance(record, Record) and source.is_numbered(record.path):
+            content = text_line(self.key, _document(name, source.label, record).text_digest).digest
+            if content not in known:
+                return document_id(self.key, source.label, record.path, f"{record.key}\0{content}"), True
+        return name, False
 
     def values(self) -> Erased:
         return Erased(self.key, self.lines)
@@ -76,7 +90,7 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
                 seen[number].unread += 1
             if isinstance(record, Record | Unreadable):
                 _note_dates(facts["dates"], source, record)
-            identity = _id(reader.key, source.label, record)
+            identity, is_in_place = reader.identity(source, record)
             if identity in reader.erased:
                 tally.counts["erased"] += 1
                 facts["erased"].append(identity)
@@ -85,6 +99,7 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
             ):
                 documents.append(record if isinstance(record, Document) else _document(identity, source.label, record))
                 tally.counts["bytes"] += len(record.text.encode())
+                tally.counts.update([IN_PLACE] * is_in_place)
                 tally.counts.update(f"no value in `{name}`" for name in empty)
                 tally.counts.update(record.counts if isinstance(record, Record) else {})
             elif isinstance(record, Unreadable):

@@ -12,7 +12,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from lmworks.pipeline.store import ERASED, KEPT, Artifact, Store
 from lmworks.pipeline.units import BESIDE, PAYLOAD, Unit, index_path, indices
 
 ERASED_FILE = "erased-documents.txt"
-"""Beside the recipe: one document id a line, with the digest of the key that made it behind a `#`.
+"""Beside the recipe: one document id a line, behind a `#` the digest of the key that made it, and keyed digests of what
+was erased under it, as far as they are known.
 
 It holds no text, and belongs under version control.
 """
@@ -56,10 +57,25 @@ def erased_by_other_keys(folder: Path, key_digest: str) -> list[str]:
     return [name for name, key in _listed(folder).items() if key and key != key_digest]
 
 
+def erased_contents(folder: Path) -> dict[str, set[str]]:
+    """The keyed digests of the texts that were erased under an id, by id; of those alone of which they are known."""
+    return {name: {*contents} for name, (_, *contents) in _noted_of(folder, ERASED_FILE).items() if contents}
+
+
 def _listed(folder: Path, name: str = ERASED_FILE) -> dict[str, str]:
     """Ids with the digests of their keys, "" where none is told."""
-    parts = [line.partition("#") for line in _lines_of(folder / name)]
-    return {name: key.strip() for names, _, key in parts for name in names.split()}
+    return {name: key for name, (key, *_) in _noted_of(folder, name).items()}
+
+
+def _noted_of(folder: Path, name: str) -> dict[str, list[str]]:
+    """Ids, each with the digest of its key, "" where none is told, and those of its contents."""
+    found: dict[str, list[str]] = {}
+    for names, _, said in (line.partition("#") for line in _lines_of(folder / name)):
+        key, *contents = said.split() or [""]
+        for each in names.split():
+            before = found.get(each, [""])
+            found[each] = [key or before[0], *dict.fromkeys([*before[1:], *contents])]
+    return found
 
 
 def _lines_of(path: Path) -> list[str]:
@@ -83,14 +99,21 @@ def _checked(ids: Iterable[str], where: str) -> list[str]:
     return ids
 
 
-def add_erased(folder: Path, ids: Iterable[str], key_digest: str = "") -> None:
+Contents = Mapping[str, Collection[str]]
+"""Id → keyed digests of the texts that were erased under it."""
+
+
+def add_erased(folder: Path, ids: Iterable[str], key_digest: str = "", contents: Contents | None = None) -> None:
     """Add ids, which were made with the key of this digest, to the list."""
-    _add(folder, ERASED_FILE, ids, key_digest)
+    _add(folder, ERASED_FILE, ids, key_digest, contents or {})
 
 
-def _add(folder: Path, name: str, ids: Iterable[str], key_digest: str) -> None:
-    known = sorted((dict.fromkeys(ids, key_digest) | _listed(folder, name)).items())
-    lines = [*remarks_in(folder / name), *(f"{name}  # {key}" if key else name for name, key in known)]
+def _add(folder: Path, name: str, ids: Iterable[str], key_digest: str, contents: Contents) -> None:
+    known, lines = _noted_of(folder, name), remarks_in(folder / name)
+    for each in sorted({*ids, *known}):
+        key, *before = known.get(each, [key_digest])
+        told = " ".join([key, *dict.fromkeys([*before, *sorted(contents.get(each, ()))])] if key else ())
+        lines.append(f"{each}  # {told}" if told else each)
     write_atomically(folder / name, "".join(f"{line}\n" for line in lines))
 
 
@@ -145,6 +168,12 @@ def holds_one(artifact: Artifact, ids: Set[bytes]) -> bool:
     return any(not ids.isdisjoint(file.read_bytes().split()) for file in _id_files(artifact))
 
 
+def listed_ids(store: Store, ids: Collection[str]) -> set[str]:
+    """Those of some ids that an artifact of a store lists."""
+    files = (file for artifact in store.all() for file in _id_files(artifact))
+    return {name for file in files for name in file.read_text(encoding="utf-8").split() if name in ids}
+
+
 def count_in(artifact: Artifact, ids: Collection[str]) -> tuple[int, int] | None:
     """How many of the documents an artifact lists, and how many it lists in all; None where it lists none."""
     files = _id_files(artifact)
@@ -152,9 +181,9 @@ def count_in(artifact: Artifact, ids: Collection[str]) -> tuple[int, int] | None
     return (len(listed.intersection(ids)), len(listed)) if files else None
 
 
-def begin(store: Store, ids: Collection[str], key_digest: str = "") -> None:
+def begin(store: Store, ids: Collection[str], key_digest: str = "", contents: Contents | None = None) -> None:
     """Note in the store which documents are being erased, until `delete` has ended: see `unfinished`."""
-    note_ids(store, ids, key_digest)
+    note_ids(store, ids, key_digest, contents)
     write_atomically(store.root / ERASING, _lines(begun(store) | set(ids)))
 
 
@@ -163,10 +192,10 @@ def begun(store: Store) -> set[str]:
     return _noted(store.root / ERASING)
 
 
-def note_ids(store: Store, ids: Collection[str], key_digest: str = "") -> None:
+def note_ids(store: Store, ids: Collection[str], key_digest: str = "", contents: Contents | None = None) -> None:
     """Note in the store what was erased from it, or what it was built without."""
     if ids:
-        _add(store.root, ERASED_HERE, ids, key_digest)
+        _add(store.root, ERASED_HERE, ids, key_digest, contents or {})
 
 
 def erased_here(store: Store) -> dict[str, str]:

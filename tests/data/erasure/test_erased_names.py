@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.data_support import person_line
+from lmworks.data.erasure.names import InsideOfWords
 from lmworks.data.erasure.values import Erased, digest, lines_of, one_values, subject_line
 from lmworks.data.records import Document
 
@@ -120,3 +121,60 @@ def test_a_value_that_was_erased_without_other_forms_is_found_as_it_was() -> Non
     assert Erased(KEY, before).find([f"by {name},"])[0]
     document = Document(id="0" * 32, text="A", source="s", licence="CC0-1.0", subject=name)
     assert subject in Erased(KEY, [subject_line(KEY, "x")._replace(digest=subject)]).in_documents([document])[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *(
+            ("김민수", f"어제 {name} 전화")
+            for name in ("김민수가", "김민수님", "김민수님께서는", "김민수의", "김민수입니다", "김민수씨에게", "김민수")
+        ),
+        ("이은이", "이은이가 왔다"),
+        ("佐藤健", "佐藤健様のご注文、担当の佐藤健が"),
+        ("佐藤健", "佐藤健先生"),
+        ("さとう けん", "はさとうけんさん"),
+        ("欧阳明", "客户欧阳明的订单"),
+        ("王小明", "昨天王小明来了"),
+        ("สมชาย ใจดี", "คุณสมชาย ใจดี แจ้งว่า"),
+        ("สมชาย ใจดี", "ลูกค้าสมชายใจดีแจ้งว่าเสีย"),
+    ],
+)
+def test_a_name_is_found_though_its_language_glues_words_to_it(value: str, text: str) -> None:
+    assert holds(value, text)
+
+
+INSIDE = [
+    ("김민수", "김민수빈이 왔다"),
+    ("김민수", "고객김민수가 왔다"),
+    ("佐藤健", "担当の佐藤健太郎が明日"),
+    ("林健太", "小林健太が来た"),
+    ("欧阳明", "客户欧阳明月的订单"),
+    ("ケン タナカ", "ケン タナカジ"),
+    ("たなか はる", "たなか はるかさん"),
+    ("สมชาย ใจดี", "คุณสมชาย ใจดีมาก แจ้ง"),
+    ("ชาย ใจดี", "สมชาย ใจดี แจ้ง"),
+    ("Ann Lee", "Ann Leeson wrote"),
+    ("Anna Kowalska", "list od Anny Kowalskiej"),
+    ("Мария Иванова", "письмо Марии Ивановой"),
+    ("Kovács János", "Kovács Jánosnak írt"),
+    ("كريم المنصوري", "قال لكريم المنصوري"),
+    ("שלום כהן", "נכתב לשלום כהן"),
+    ("Nowak", "dla Nowaka"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), INSIDE)
+def test_what_may_be_a_longer_name_is_not_taken_and_told(value: str, text: str) -> None:
+    assert not holds(value, text)
+    may_hold = [set[str]()]
+    Erased(KEY, lines_of(KEY, value)).find_read([text], may_hold)
+    assert may_hold[0] or InsideOfWords(["Nobody", value]).find(text) == {1}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("Roe", "Roes and heroes"), ("Ann Lee", "Ann and Lee"), ("Li Wu", "live wuther"), ("Nowak", "Kownowak")],
+)
+def test_other_words_are_not_told_as_longer_names(value: str, text: str) -> None:
+    assert not InsideOfWords([value]).find(text)

@@ -19,6 +19,7 @@ from lmworks.data.erasure.values import (
     Erased,
     Line,
     add_values,
+    is_subject_alone,
     known_values,
     lines_of,
     read_values,
@@ -154,7 +155,7 @@ words = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=3,
 @given(words, st.text(max_size=40), st.text(max_size=40))
 @example("0İª", "", "\0")  # read as ݪ that was decoded wrongly, but for texts of bytes
 def test_words_are_found_wherever_they_stand_alone(word: str, before: str, after: str) -> None:
-    assert holds(word, f"{before} {word} {after}") or "<" in before + after
+    assert holds(word, f"{before} {word} {after}") or "<" in before + after or is_subject_alone(word)
 
 
 @given(st.text(max_size=80))
@@ -431,3 +432,73 @@ def test_what_is_of_others_is_not_taken_for_it(value: str, text: str) -> None:
 
 def test_a_long_value_of_many_groups_takes_no_time_that_doubles_with_each() -> None:
     assert lines_of(KEY, "12" + " (AB) 12" * 400 + "!")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("+49 171 5550123", "+43 171 5550123, 0044 (0)171 5550123, 43171 5550123, +431715550123"),
+        ("+49 30 1234567", "account 99 30 1234567, 43 30 1234567 and 30 1234567 89"),
+        ("030 1234567", "account 99 30 1234567 and 30 1234567 89"),
+        ("0049 171 5550123", "+1 715 550 123 and +171 5550123"),
+        ("12345", "paid 123.45 euros, 12 345 crowns, version 1.23.45 and 12.345"),
+        ("105", "house 105, 105 of them"),
+        ("2024", "in 2024"),
+        ("42", "42"),
+    ],
+)
+def test_numbers_of_others_are_not_taken_for_it(value: str, text: str) -> None:
+    assert not holds(value, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("+49 171 5550123", "ring 0171/5550123, ask"),
+        ("+49 171 5550123", "ring +49 (0)171 555 01 23 45 times"),
+        ("+49 171 5550123", "room 12 0171 5550123 open 24 hours"),
+        ("+49 171 5550123", "00490171 5550123"),
+        ("+49 171 5550123", "| 35 | 171 5550123 | 12 |"),
+        ("+39 06 12345678", "Roma 06 12345678; +39 0612345678"),
+        ("+1 212 555 0123", "35 212-555-0123 NY"),
+        ("0171 5550123", "ring +43 171 5550123"),
+        ("12345", "customer 12-345"),
+    ],
+)
+def test_a_number_is_found_where_it_stands_as_a_whole(value: str, text: str) -> None:
+    assert holds(value, text)
+
+
+@pytest.mark.parametrize("value", ["105", "42", "Li", "7"])
+def test_a_short_value_is_sought_as_a_subject_alone(value: str) -> None:
+    erased = Erased(KEY, lines_of(KEY, value))
+    assert erased.of_subject(value) and not erased.find([f"by {value}, {value}"])[0]
+    assert not erased.of_subject(None)
+
+
+@pytest.mark.parametrize("value", ["", " ", "-", "\u3164", "\u200b"])
+def test_a_value_of_nothing_is_refused(value: str) -> None:
+    with pytest.raises(UsageError, match="letters or digits"):
+        lines_of(KEY, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("dalaigh@post.example", "at o'dalaigh@post.example"),
+        ("dalaigh@post.example", "at o’dalaigh@post.example"),
+        ("jane@example.com", "smith&jane@example.com, a%jane@example.com, x{jane@example.com"),
+        ("rgen@example.com", "jürgen@example.com"),
+    ],
+)
+def test_a_part_of_another_address_is_not_taken_for_it_and_read_loosely(value: str, text: str) -> None:
+    assert not holds(value, text)
+    may_hold = [set[str]()]
+    assert not Erased(KEY, lines_of(KEY, value)).find_read([text], may_hold)[0] and may_hold[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["'jane@example.com'", "“jane@example.com”", "**jane@example.com**", "почтаjane@example.com"]
+)
+def test_an_address_in_quotes_is_found(text: str) -> None:
+    assert holds(MAIL, text)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from lmworks.data.privacy.findings import Searched
 from lmworks.data.privacy.kinds.emails import HIDDEN, obfuscated_emails, plain_email
@@ -21,7 +22,11 @@ _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}")
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _MARKS = ".!#$%&'*+/=?^`{|}~-"
 _PARTING = frozenset("!#$%&'*/=?^`{|}~")
-"""That part an address from what stands before it more often than they are in one."""
+"""That may part an address from what stands before it, or be in one (RFC 5322: atext)."""
+_SURELY_PARTING = frozenset("#/=?|")
+"""Those of them that do so more often: in tables and URLs."""
+_IN_LOCAL = re.compile("(?:[^\\W\\d_][’ʼ]|[!$%&'*^`{}~]|[A-Za-z\u00c0-\u024f\u1e00-\u1eff])\\Z")
+"""What another mailbox's name has in front: an apostrophe, as in o'dalaigh, or a letter."""
 _AROUND = " \t\r\n\\()[]{}<>"
 """What may stand around an `@` that is kept from machines, or at which a line ends."""
 _BROKEN = re.compile(r"(?<=[.-])[ \t]*\r?\n[ \t]{0,8}(?=\w)|(?<=\w)[ \t]*\r?\n[ \t]{0,8}(?=\.\w)")
@@ -52,9 +57,10 @@ _LABELLED = re.compile("(?<=[0-9]{5})(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9]{5})|(?<=
 """Where a word is glued to a number."""
 LONGEST_PREFIX = 6
 """Digits of `_PREFIX`."""
-COUNTRY = re.compile(
-    "(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[789]|8[058]|9[679])[0-9])0?"
+_CODE = re.compile(
+    "1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[789]|8[058]|9[679])[0-9]"
 )
+COUNTRY = re.compile(f"(?:{_CODE.pattern})0?")
 """A country's code (ITU-T E.164) without a sign before it, as it stands in tables and messengers' exports."""
 LEAST_ALONE = 9
 """Digits of a number of a country that is known behind a code without a sign: fewer may be another number's end."""
@@ -70,16 +76,23 @@ def hidden_addresses(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
                 yield from ((place, address) for address in addresses(plain_email(found.value)))
 
 
-def addresses(text: str) -> Iterator[str]:
-    """The whole of what stands around each `@`, casefolded, and without marks at its front and end."""
+def addresses(text: str, *, is_loose: bool = False) -> Iterator[str]:
+    """The whole of what stands around each `@`, casefolded, and without marks at its front and end.
+
+    Loosely read, also what is behind an apostrophe or another mark that an address may have.
+    """
     place = text.find("@")
     while place >= 0:
-        before = _end_of(_LOCAL, text[max(0, place - LONGEST_LOCAL - 4) : place].rstrip(_AROUND)[-LONGEST_LOCAL:])
+        front = text[max(0, place - LONGEST_LOCAL - 4) : place].rstrip(_AROUND)
+        before = _end_of(_LOCAL, front[-LONGEST_LOCAL:])
         behind = text[place + 1 : place + 6 + LONGEST_DOMAIN].lstrip(_AROUND)[: LONGEST_DOMAIN + 1]
         after = _DOMAIN.match(behind)
-        if before and after:
+        if before and after and (is_loose or not _IN_LOCAL.search(front[: -len(before)])):
             starts = dict.fromkeys(
-                form.casefold() for start in _locals(before) for form in (start, start.partition("+")[0]) if form
+                form.casefold()
+                for start in _locals(before, is_loose=is_loose)
+                for form in (start, start.partition("+")[0])
+                if form
             )  # what stands behind a plus sign is a tag of the same mailbox (RFC 5233)
             ends = [*_domains(after[0])]
             if "\n" in behind[after.end() : after.end() + 10]:
@@ -89,13 +102,15 @@ def addresses(text: str) -> Iterator[str]:
         place = text.find("@", place + 1)
 
 
-def _locals(text: str) -> Iterator[str]:
+def _locals(text: str, *, is_loose: bool) -> Iterator[str]:
     """What stands before an `@`, and each part of it that may be a name by itself: behind a mark, or other letters."""
     yield text
     yield text.lstrip(_MARKS + "_")
-    parts = [place for place, character in enumerate(text) if character in _PARTING]
+    parting = _PARTING if is_loose else _SURELY_PARTING
+    parts = [place for place, character in enumerate(text) if character in parting]
     yield from (text[place + 1 :].lstrip("_") for place in parts[-MOST_PARTS:])
-    if plain := _end_of(_ASCII_LOCAL, text):
+    plain = _end_of(_ASCII_LOCAL, text)
+    if plain and (is_loose or not _IN_LOCAL.search(text[: -len(plain)])):
         yield plain.lstrip(_MARKS + "_")
 
 
@@ -132,8 +147,23 @@ def numbers(text: str) -> Iterator[str]:
                 yield _BRACKETED.sub(" ", run)
 
 
-def joined_pieces(run: str, lengths: Sequence[int]) -> Iterator[tuple[str, bool]]:
-    """Pieces of a run that follow one another, of these lengths together, and whether a sign of abroad is before them.
+class Written(NamedTuple):
+    """Pieces of a run that follow one another, as one number."""
+
+    digits: str
+    """With its letters."""
+    is_abroad: bool
+    """Whether a sign of abroad is before them."""
+    begins: bool
+    """Whether no digits stand before them that may belong to it."""
+    is_whole: bool
+    """Whether none stand behind them, either."""
+    is_amount: bool
+    """Whether they are parted as decimals, thousands and versions are."""
+
+
+def joined_pieces(run: str, lengths: Sequence[int]) -> Iterator[Written]:
+    """Pieces of a run that follow one another, of these lengths together.
 
     A row of single characters that is far longer than any number is none. A word that is glued to a long number is a
     piece of its own.
@@ -160,14 +190,75 @@ def joined_pieces(run: str, lengths: Sequence[int]) -> Iterator[tuple[str, bool]
             if last is None:
                 continue
             if length >= LEAST_ALONE or not (parted[last + 1] != parted[first + 1] or glued[first] or glued[last + 1]):
-                yield whole[start : start + length], is_abroad
+                yield _written(pieces, first, last, whole[start : start + length], is_abroad)
         start += len(piece)
 
 
-def as_phones(digits: str, sizes: set[int], *, is_abroad: bool) -> Iterator[tuple[str, str]]:
-    """The digits without what may stand before a number of its country."""
-    for size in sizes:
-        before = digits[: max(0, len(digits) - size)]
-        has_code = (is_abroad and len(before) <= 4) or (size >= LEAST_ALONE and COUNTRY.fullmatch(before))
-        if len(digits) >= size and (has_code or _PREFIX.match(before)):
-            yield "phone", digits[len(before) :]
+def _written(pieces: Sequence[tuple[str, str]], first: int, last: int, digits: str, is_abroad: bool) -> Written:
+    inside = [between for between, _ in pieces[first + 1 : last + 1]]
+    stands_out = len(digits) >= LEAST_ALONE and not any(map(str.isspace, inside))
+    front = pieces[first][0]
+    begins = (
+        is_abroad
+        or first == 0
+        or _ends_a_number(front, pieces[first - 1][1], stands_out)
+        or (digits[0] == "0" and front.isspace())
+    )
+    behind = pieces[last + 1] if last + 1 < len(pieces) else None
+    is_whole = begins and (
+        behind is None
+        or _ends_a_number(*behind, stands_out)
+        or "+" in behind[0]
+        or (behind[1][0] == "0" and behind[0].isspace())
+    )
+    thousands = (
+        inside and all(map(str.isspace, inside)) and all(len(piece) == 3 for _, piece in pieces[first + 1 : last + 1])
+    )
+    is_amount = len(digits) < LEAST_ALONE and digits.isdigit() and ("." in inside or bool(thousands))
+    return Written(digits, is_abroad, begins, is_whole, is_amount)
+
+
+def _ends_a_number(between: str, beside: str, stands_out: bool) -> bool:
+    """Whether what stands between a number and what is beside it parts the two, and does not group one."""
+    if not between or beside.isalpha() or _PARTED.search(between):
+        return True
+    return stands_out if between.isspace() else len(between) > 1 and not set("([)]") & {*between}
+
+
+def as_phones(
+    written: Written, sizes: Mapping[str, Collection[int]], *, is_loose: bool = False
+) -> Iterator[tuple[str, str, bool]]:
+    """What a number may be as a telephone's, without what stands before it in its country or abroad, by kind, and
+    whether it is that.
+
+    `phone` is one of any country; `national` stands without a country's code; `abroad` is with it, and without a zero
+    behind it. Loosely read it may be a part of another number, and one of a country of another country.
+    """
+    digits, begins = written.digits, written.begins and not written.is_amount
+    for size in {*sizes["phone"], *sizes["national"]}:
+        if len(digits) < size:
+            continue
+        before = digits[: len(digits) - size]
+        is_home = before == "0" or (not before and not written.is_abroad and (written.is_whole or digits[0] == "0"))
+        is_phone = begins and (is_home or _is_code(before, size, written.is_abroad))
+        may_be = is_loose and _may_stand_before(before, size, written.is_abroad)
+        for kind, is_sure in (("phone", is_phone), ("national", begins and is_home)):
+            if is_sure or may_be:
+                yield kind, digits[len(before) :], is_sure
+    bare = digits.removeprefix("00")
+    if begins and sizes["abroad"] and (country := _CODE.match(bare)):
+        rest = bare[country.end() :]
+        if written.is_abroad or bare != digits or len(rest) >= LEAST_ALONE:
+            yield from (("abroad", bare, True), ("abroad", country[0] + rest.removeprefix("0"), True))
+
+
+def _is_code(before: str, size: int, is_abroad: bool) -> bool:
+    """Whether digits are a country's code before a telephone number of so many, with its sign or known without."""
+    bare = before.removeprefix("00")
+    return (is_abroad or bare != before or size >= LEAST_ALONE) and COUNTRY.fullmatch(bare) is not None
+
+
+def _may_stand_before(before: str, size: int, is_abroad: bool) -> bool:
+    """Whether digits may be what stands before a telephone number of so many."""
+    has_code = (is_abroad and len(before) <= 4) or (size >= LEAST_ALONE and COUNTRY.fullmatch(before))
+    return bool(has_code or _PREFIX.match(before))

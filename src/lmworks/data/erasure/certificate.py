@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.erasure.search import Sought, Standing, Unsearched, is_numbers, search_file
-from lmworks.data.erasure.taken import Taken
+from lmworks.data.erasure.taken import WORDS_OF, Taken
 from lmworks.data.erasure.values import Erased, Line, lines_of
 from lmworks.data.identity import key_digest
 from lmworks.pipeline.files import digest_text, write_atomically
 from lmworks.pipeline.store import Store
 
-NOTHING, FOUND, INCOMPLETE = (
+NOTHING, FOUND, INCOMPLETE, INSIDE = (
     "nothing was found in what was searched",
     "something that was erased still stands in this store",
     "not complete: some of it could not be read, and nothing was found in the rest",
+    "nothing was found as it was given; not taken were records in which it stands inside of a longer word, name, "
+    "number or address, or in whose folder's name: {:,}",
 )
 """What a certificate says in a word."""
 LIMITS = (
@@ -33,9 +35,10 @@ LIMITS = (
     "A value is found as it was given: in any case, grouping of digits, HTML, JSON's escapes, percent-encoding, "
     "base64, quoted-printable, encoded words of mail and gzip, three of them in one another at most; an address of "
     "mail also broken at its `@` or a dot of its domain, or before a capital or digit glued to it, a number of nine "
-    "digits or more before and behind letters, a name with a note's number at a word of it; not with other words "
-    "glued to it, nor in pictures, in other spellings, in translation or where only a description tells of whom a "
-    "text is. Of what is compressed in a record, the first 16 bytes for each character are read and 4 MB more for the"
+    "digits or more before and behind letters, a name with a note's number at a word of it, or a Korean particle "
+    "behind it; not inside of a longer word, name or number (such records are counted in not_taken), nor in pictures, "
+    "in other spellings, in translation or where only a description tells of whom a text is. "
+    "Of what is compressed in a record, the first 16 bytes for each character are read and 4 MB more for the"
     " records that are searched together, and a beginning of a compressed part for each 32 characters and 4,096 more.",
     "Records of a subject are sought where the subject itself was named, or holds a value; copies where they hold a "
     "value or were named: what was only offered (not_taken) is still there.",
@@ -72,9 +75,10 @@ def write_certificate(
             holding.append({**entry, **place, "values": sorted(standing.values), "passages": standing.passages})
     missed = dict(Counter(why for name, why in taken.passages.not_sought.items() if name in ids))
     before = [{"place": str(file), "reason": reason} for file, reason in sorted(taken.damaged.items())]
+    inside = sum(why.kind in WORDS_OF for why in taken.offered.values())
     told = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "said": FOUND if holding else INCOMPLETE if unread or before else NOTHING,
+        "said": FOUND if holding else INCOMPLETE if unread or before else INSIDE.format(inside) if inside else NOTHING,
         "again": noted is not None,
         "key": key_digest(key) if key else None,
         "values": [line.digest for line in lines],

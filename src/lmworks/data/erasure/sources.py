@@ -27,6 +27,18 @@ class Row(NamedTuple):
     source: str = ""
 
 
+class Place(NamedTuple):
+    """Where a record stands."""
+
+    source: str
+    folders: set[Path]
+    """Of the artifacts that hold it."""
+    path: str = ""
+    """Of its file; empty for one that could not be read."""
+    digests: frozenset[str] = frozenset()
+    """Of its texts: builds can have read another at the same place."""
+
+
 class Sources:
     """The shards and quarantines of the first stages of a store, those too that an earlier erasure left."""
 
@@ -71,10 +83,22 @@ class Sources:
                 if wanted(row := Row(name, digest, subject or "", "", source)):
                     yield path, row
 
-    def labels(self, ids: Collection[str]) -> dict[str, str]:
-        """The sources of some records, read or not."""
-        found = {row.id: row.source for _, row in self.rows(lambda row: row.id in ids)}
-        return found | {name: source for _, name, source, _ in self.quarantined() if name in ids}
+    def places(self, ids: Collection[str]) -> dict[str, Place]:
+        """Where some records stand, read or not; those that stand nowhere are left out."""
+        found = dict[str, Place]()
+        for path, table in self.tables(["id", "text_digest", "source", "meta"]):
+            rows = [row for row, name in enumerate(table.column("id").to_pylist()) if name in ids]
+            if not rows:
+                continue
+            folders = {*self.folders_of(path)}
+            for name, digest, source, meta in map(dict.values, table.take(rows).to_pylist()):
+                file = str(json.loads(meta or "{}").get("path", ""))
+                before = found.get(name, Place(source, set()))
+                found[name] = Place(source, before.folders | folders, file, before.digests | {digest})
+        for folder, name, source, _ in self.quarantined():
+            if name in ids:
+                found.setdefault(name, Place(source, set())).folders.add(folder)
+        return found
 
     def texts(self, ids: Collection[str]) -> Iterator[Row]:
         """Some records with their texts."""

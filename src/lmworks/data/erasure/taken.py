@@ -7,14 +7,18 @@ not be read with it; copies are found in further passes over what is short, near
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
+from lmworks.data.erasure.names import InsideOfWords
 from lmworks.data.erasure.passages import Collector, Passages
+from lmworks.data.erasure.readings import read_together
 from lmworks.data.erasure.sources import Sources
 from lmworks.data.erasure.values import (
     Erased,
@@ -23,15 +27,25 @@ from lmworks.data.erasure.values import (
     named_facts,
     one_values,
     text_line,
+    without_folder,
 )
 from lmworks.data.words import word_spans
+from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
+from lmworks.pipeline.erasure import listed_ids
 from lmworks.pipeline.store import Store
 
 NEAR = 0.8
 """Jaccard similarity of the shingles of near copies."""
 KEPT_AT_ONCE = 10_000
 """Texts of records that are kept whose passages are taken away together."""
+BEFORE = "before"
+"""Kind of the reason of an id of which the store holds no record any more."""
+WORDS_OF = {
+    "inside": "may hold value {} inside of something longer",
+    "path": "stands in a folder whose name holds value {}",
+}
+"""What is said of records that may hold a value, by kind."""
 NOT_SEARCHED = ("id", "text_digest", "source")
 """Columns of a shard that hold no text of a record."""
 
@@ -40,7 +54,8 @@ class Why(NamedTuple):
     """Why a record is taken, or offered."""
 
     kind: str
-    """`value`, `subject`, `named` or `confirmed`; of one that is offered, `subject`, `copy` or `near`."""
+    """`value`, `subject`, `named`, `confirmed` or `before`; of one that is offered, `inside`, `path`, `subject`, `copy`
+    or `near`."""
     said: str
 
 
@@ -60,6 +75,10 @@ class Taken:
     """Records that were searched, with those that could not be read."""
     sources: dict[str, str] = field(default_factory=dict)
     """Id of a record that is taken or offered → the source that it is of."""
+    paths: dict[str, str] = field(default_factory=dict)
+    """Id of a record that is taken, and could be read → the file that it is of."""
+    texts: dict[str, Collection[str]] = field(default_factory=dict)
+    """Id of such a record → the digests of its texts."""
     digests: set[str] = field(default_factory=set)
     """Of the texts that are long enough to be told from others."""
     noted: set[str] = field(default_factory=set)
@@ -86,9 +105,14 @@ class Taken:
         values = [line for value in self.values for line in lines_of(key, value)]
         return [*values, *(text_line(key, digest) for digest in sorted(self.noted))]
 
+    def contents(self, key: bytes) -> dict[str, list[str]]:
+        """Id of a record → keyed digests of its texts: another text at its place is not what was erased."""
+        return {name: [text_line(key, digest).digest for digest in some] for name, some in self.texts.items()}
+
     def by_source(self, records: Mapping[str, Why]) -> list[dict[str, Any]]:
-        """How many of what is taken, or offered, are of a source for a reason."""
-        counts = Counter((why.kind, self.sources.get(name, "")) for name, why in records.items())
+        """How many of what is taken, or offered, are of a source for a reason; not of what was erased before."""
+        some = ((why.kind, self.sources.get(name, "")) for name, why in records.items() if why.kind != BEFORE)
+        counts = Counter(some)
         return [{"reason": kind, "source": label, "records": counts[kind, label]} for kind, label in sorted(counts)]
 
 
@@ -99,13 +123,16 @@ def find_taken(
     ids: Mapping[str, Why],
     indexed: Mapping[str, Collection[int]],
     *,
+    confirmed: Collection[str] = (),
     with_passages: bool = False,
 ) -> Taken:
     """What is taken of a store for some values and ids, each with why; nothing of it is changed.
 
     `indexed` are ids of documents in which an index says that values stand, by their places. Taken are records that
     hold a value or whose subject it is, and what was named. Other records of the subjects of these, and copies, exact
-    or near, are offered. Passages are what a certificate seeks.
+    or near, are offered; what of them was confirmed is taken. Passages are what a certificate seeks.
+
+    Raises UsageError for what was confirmed and is neither offered nor taken.
     """
     lines = [lines_of(key, value) for value in values]
     first = one_values(values, lines)
@@ -113,7 +140,7 @@ def find_taken(
     taken, sources = Taken(values, values, first=first), Sources(store, key)
     taken.size = sources.size
     taken.records |= ids
-    search = _Search(sources, taken, Erased(key, dict(by_line)))
+    search = _Search(sources, taken, Erased(key, dict(by_line)), InsideOfWords(values))
     for line, place in by_line:
         search.places.setdefault(line.digest, set()).add(place)
     for name, places in indexed.items():
@@ -122,7 +149,24 @@ def find_taken(
     search.follow_subjects()
     search.offer_copies()
     _offer_near(sources, taken)
-    taken.sources = sources.labels({*taken.records, *taken.offered})
+    while more := taken.offered.keys() & {*confirmed}:
+        taken.records |= dict.fromkeys(sorted(more), Why("confirmed", "confirmed by --with"))
+        for name in more:
+            del taken.offered[name]
+            for place in search.doubted.get(name, ()):
+                search.holders.setdefault(place, set()).add(name)
+        search.offer_copies()  # of these, too
+        _offer_near(sources, taken)
+    if unlisted := [name for name in confirmed if name not in taken.records]:
+        raise UsageError(
+            f"--with {unlisted[0]}: no record of this id is listed as NOT TAKEN; nothing was erased. Give the command "
+            "without it, and copy the id from that list"
+        )
+    found = sources.places({*taken.records, *taken.offered})
+    taken.sources = {name: place.source for name, place in found.items()}
+    taken.paths = {name: place.path for name, place in found.items() if name in taken.records and place.path}
+    taken.texts |= {name: found[name].digests for name in taken.paths} | search.texts
+    taken.folders.update(*(place.folders for name, place in found.items() if name in taken.records))
     if with_passages:
         taken.passages = _passages(sources, taken)
     taken.damaged, taken.unread = sources.damaged, sources.unread() - taken.records.keys()
@@ -130,6 +174,12 @@ def find_taken(
         taken.folders.update(each for each in sources.folders if path.is_relative_to(each))
     taken.held = {place: len(search.holders.get(one, ())) for place, one in enumerate(first)}
     return taken
+
+
+def ids_among(store: Store, key: bytes, names: Collection[str]) -> set[str]:
+    """Those of some names that are ids of records in a store."""
+    sources = Sources(store, key)
+    return listed_ids(store, names) | sources.places(names).keys() | (sources.unread() & {*names})
 
 
 def _passages(sources: Sources, taken: Taken) -> Passages:
@@ -162,10 +212,15 @@ class _Search:
     sources: Sources
     taken: Taken
     erased: Erased
+    inside: InsideOfWords
     places: dict[str, set[int]] = field(default_factory=dict)
     """Digest → the places of the values that it stands for."""
     holders: dict[int, set[str]] = field(default_factory=dict)
     """Place of a value → ids of records that hold it."""
+    doubted: dict[str, set[int]] = field(default_factory=dict)
+    """Id of a record that may hold values → their places."""
+    texts: dict[str, Collection[str]] = field(default_factory=dict)
+    """Id of a record that holds a value → the digests of those of its texts that do."""
     found_again: set[str] = field(default_factory=set)
     """Ids of records in which a later build finds a value or the subject by itself."""
 
@@ -179,46 +234,66 @@ class _Search:
     def _places_of(self, digests: Iterable[str]) -> set[int]:
         return set[int]().union(*(self.places[digest] for digest in digests))
 
+    def doubt(self, name: str, why: str, places: set[int]) -> None:
+        """Offer a record that may hold some of the values."""
+        said = WORDS_OF[why].format(" and ".join(str(place + 1) for place in sorted(places)))
+        self.taken.offered.setdefault(name, Why(why, said))
+        self.doubted.setdefault(name, set()).update(places)
+
     def hold(self) -> None:
-        """Take the records that hold a value."""
-        erased = self.erased
-        for path, table in self.sources.tables() if erased else ():
+        """Take the records that hold a value; offer those that may, inside of something longer."""
+        for _, table in self.sources.tables() if self.erased else ():
             self.taken.of += len(table)
             owners, texts = cells(table)
-            found: dict[int, set[str]] = {}
+            metas = table.column("meta").to_pylist()
             once = [*dict.fromkeys(texts)]
-            of = dict(zip(once, erased.find(once), strict=True))
-            for owner, digests in zip(owners, map(of.__getitem__, texts), strict=True):
-                if digests:
-                    found.setdefault(owner, set()).update(digests)
-            for owner, digests in found.items():
-                self.found_again.add(name := table.column("id")[owner].as_py())
-                self.take(name, self._places_of(digests))
-            self._note(path, bool(found))
-        for folder, name, _, said in self.sources.quarantined():
+            of = dict(zip(once, self._look(once), strict=True))
+            found: dict[int, list[tuple[set[str], set[int]]]] = {}
+            for owner, text in zip(owners, texts, strict=True):
+                if any(of[text]):
+                    is_meta = text == metas[owner]
+                    look = self._look([json.dumps(without_folder(json.loads(text)))])[0] if is_meta else of[text]
+                    found.setdefault(owner, []).append(look)
+            for owner, some in found.items():
+                name = table.column("id")[owner].as_py()
+                if digests := set[str]().union(*(held for held, _ in some)):
+                    self.found_again.add(name)
+                    self.texts[name] = {*self.texts.get(name, ()), table.column("text_digest")[owner].as_py()}
+                    self.take(name, self._places_of(digests))
+                elif doubted := set[int]().union(*(may_be for _, may_be in some)):
+                    self.doubt(name, "inside", doubted)
+                elif places := self._places_of(self.erased.find([metas[owner]])[0]):
+                    self.doubt(name, "path", places)
+        for _, name, _, said in self.sources.quarantined() if self.erased else ():
             self.taken.of += 1
-            if digests := set[str]().union(*erased.find(said)) if erased else set[str]():
-                self.take(name, self._places_of(digests), "it could not be read")
-            if name in self.taken.records:
-                self.taken.folders.add(folder)
+            held, may_be = ({*chain.from_iterable(some)} for some in zip(*self._look(said), strict=True))
+            if held:
+                self.take(name, self._places_of(held), "it could not be read")
+            elif may_be:
+                self.doubt(name, "inside", may_be)
 
-    def _note(self, path: Path, holds: bool) -> None:
-        if holds:
-            self.taken.folders.update(self.sources.folders_of(path))
+    def _look(self, texts: Sequence[str]) -> list[tuple[set[str], set[int]]]:
+        """Of each text the digests of values that it holds, and the places of those that it may hold."""
+        found = [(set[str](), set[int]()) for _ in texts]
+        read = read_together(texts)
+        said = [each for _, each in read]
+        may_hold = [set[str]() for _ in said]
+        for (place, text), held, loosely in zip(read, self.erased.find_read(said, may_hold), may_hold, strict=True):
+            found[place][0].update(held)
+            found[place][1].update(self._places_of(loosely - held), self.inside.find(text))
+        return found
 
     def follow_subjects(self) -> None:
         """Take the records of a subject that a value names; offer the others of one whose records hold a value."""
         held, holding = set[str]().union(*self.holders.values()), dict[str, set[str]]()
-        for path, row in self.sources.rows(lambda row: row.id in self.taken.records or row.subject != ""):
+        for _, row in self.sources.rows(lambda row: row.subject != ""):
             if found := self.erased.of_subject(row.subject):
                 for place in self._places_of(found):
                     self.holders.setdefault(place, set()).add(row.id)
                 self.found_again.add(row.id)
                 self.taken.records.setdefault(row.id, Why("subject", "its subject is erased"))
-            if row.id in self.taken.records:
-                self._note(path, True)
-                if row.subject and row.id in held:
-                    holding.setdefault(row.subject, set()).add(row.id)
+            if row.id in held:
+                holding.setdefault(row.subject, set()).add(row.id)
         every = dict[str, set[str]]()
         for _, row in self.sources.rows(lambda row: row.subject in holding):
             every.setdefault(row.subject, set()).add(row.id)
@@ -227,7 +302,10 @@ class _Search:
             said = (
                 f"of the subject of which {count:,} of {len(names):,} records hold a value ({count / len(names):.0%})"
             )
-            self.taken.offered |= dict.fromkeys(names - self.taken.records.keys(), Why("subject", said))
+            others = dict.fromkeys(names - self.taken.records.keys(), Why("subject", said))
+            self.taken.offered = others | self.taken.offered
+        for name in self.taken.records.keys() & self.taken.offered.keys():
+            del self.taken.offered[name]
 
     def offer_copies(self) -> None:
         """Offer the exact copies of all that is taken, but of texts that are too short to be told from others."""
@@ -237,7 +315,8 @@ class _Search:
         self.taken.noted |= {row.text_digest for row in rows if row.id not in self.found_again}
         for _, row in self.sources.rows(lambda row: row.text_digest in of and row.id not in self.taken.records):
             said = f"an exact copy of {of[row.text_digest][:12]}, in source {row.source}"
-            self.taken.offered[row.id] = Why("copy", said)
+            if row.id not in self.doubted:
+                self.taken.offered[row.id] = Why("copy", said)
             self.taken.noted.discard(row.text_digest)
 
 
@@ -275,7 +354,7 @@ def _offer_near(sources: Sources, taken: Taken) -> None:
     every = np.unique(np.concatenate([*known.values()]))
 
     def offer(name: str, found: NDArray[np.uint32]) -> None:
-        is_listed = name in taken.records or (name in taken.offered and taken.offered[name].kind == "copy")
+        is_listed = name in taken.records or (name in taken.offered and taken.offered[name].kind != "subject")
         if is_listed or np.isin(found, every, assume_unique=True).sum() < NEAR * len(found):
             return
         alike = {digest: jaccard(found, of) for digest, of in known.items() if _may_be_near(found, of)}

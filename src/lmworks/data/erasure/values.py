@@ -12,7 +12,7 @@ import json
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,12 +25,14 @@ from lmworks.data.erasure.candidates import (
     LONGEST_NUMBER,
     LONGEST_PREFIX,
     WHOLE_NUMBER,
+    Written,
     addresses,
     as_phones,
     hidden_addresses,
     joined_pieces,
     numbers,
 )
+from lmworks.data.erasure.names import MOST_WORDS, is_whole_name, without_particles
 from lmworks.data.erasure.readings import read_together, spellings
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
@@ -48,7 +50,7 @@ VALUES_FILE = "erased-values.txt"
 It holds no value, and belongs under version control.
 """
 LEAST_CHARACTERS = 3
-"""Letters and digits of a value: fewer stand in too many other words' place."""
+"""Letters and digits of a value that is sought in texts: fewer stand in too many other words' place."""
 FILTER_BITS = 12
 """Of a keyed hash of words, stored beside their digest: one of 4,096 words that stand in a text is digested."""
 
@@ -60,16 +62,15 @@ _IN_WORDS = re.compile(
     r"[0-9](?:(?<=[^\W\d_].)[0-9]{0,3}(?!\w)|(?<!\w.)[0-9]{0,3}(?=[^\W\d_]))|(?<=[^\W\d_])\*{1,3}(?=[^\W\d_])"
 )
 """The number of a note that is glued to a word, and Markdown's marks inside of one."""
-MOST_WORDS = 5
-"""Of what may be a name."""
 
 
 class Form(NamedTuple):
     """How a value is looked for: its kind, and what narrows the search."""
 
     kind: str
-    """`email`, `number`, `phone`, `phrase`; `words`, as they were read once: a vowel sign or an accent by itself
-    parts words; or `subject`, `person` and `text`, which are compared whole."""
+    """`email`, `number`, `phrase`; `phone` of any country, `national` without a country's code, `abroad` with it;
+    `words`, as they were read once: a vowel sign or an accent by itself parts words; or `subject`, `person` and `text`,
+    which are compared whole."""
     size: int = 0
     """Letters and digits of a number; words."""
     filter: int = 0
@@ -94,7 +95,8 @@ class Line(NamedTuple):
         return cls(digest, Form(kind, *map(int, numbers)))
 
 
-KINDS = ("email", "number", "phone", "phrase", "words", "subject", "person", "text")
+PHONES = ("phone", "national", "abroad")
+KINDS = ("email", "number", *PHONES, "phrase", "words", "subject", "person", "text")
 LONGEST_FACT = 300
 """Characters of a field that may name a person."""
 
@@ -107,12 +109,20 @@ def digest(key: bytes, kind: str, normal: str) -> str:
 def lines_of(key: bytes, value: str) -> list[Line]:
     """What finds a value again: in texts, and as the subject of a record.
 
-    Raises UsageError if it is too short to be told from other words.
+    Raises UsageError if it holds no letter and no digit.
     """
-    if sum(map(str.isalnum, value)) < LEAST_CHARACTERS:
-        raise UsageError(f"a value of fewer than {LEAST_CHARACTERS} letters and digits stands in too many texts")
-    forms = [line for form in spellings(value.strip()) for line in _lines_of(key, form.strip())]
-    return [*dict.fromkeys([*forms, subject_line(key, value)])]
+    if not any(map(str.isalnum, _normal_subject(value))):
+        raise UsageError("a value has letters or digits: every record without a subject would be taken")
+    texts = () if is_subject_alone(value) else spellings(value.strip())
+    return [
+        *dict.fromkeys([*(line for text in texts for line in _lines_of(key, text.strip())), subject_line(key, value)])
+    ]
+
+
+def is_subject_alone(value: str) -> bool:
+    """Whether a value stands in too many texts, so that it is sought as the subject of records alone."""
+    plain = "".join(filter(str.isalnum, value))
+    return len(plain) < (LEAST_DIGITS if plain.isdigit() else LEAST_CHARACTERS)
 
 
 def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[int]:
@@ -124,7 +134,7 @@ def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[i
     for place, value in enumerate(values):
         for before in range(place):
             are_abroad = all(each.lstrip("( ").startswith("+") for each in (value, values[before]))
-            if any(not are_abroad or line.form.kind != "phone" for line in {*lines[before]} & {*lines[place]}):
+            if any(not are_abroad or line.form.kind != "national" for line in {*lines[before]} & {*lines[place]}):
                 both_of = {first[before], first[place]}
                 first = [min(both_of) if one in both_of else one for one in first]
     return first
@@ -132,7 +142,11 @@ def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[i
 
 def subject_line(key: bytes, subject: str) -> Line:
     """What finds the records of a subject."""
-    return Line(digest(key, "subject", _folded(given_name_first(spellings(subject)[-1]))), Form("subject"))
+    return Line(digest(key, "subject", _normal_subject(subject)), Form("subject"))
+
+
+def _normal_subject(subject: str) -> str:
+    return _folded(given_name_first(spellings(subject)[-1]))
 
 
 def text_line(key: bytes, text_digest: str) -> Line:
@@ -152,9 +166,8 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
     plain = "".join(filter(str.isalnum, value)).upper()
     if found and sum(map(str.isdigit, plain)) >= LEAST_DIGITS:
         yield Line(digest(key, "number", plain), Form("number", len(plain)))
-        if plain.isdigit() and 7 <= len(plain) <= 15:
-            for national in dict.fromkeys(_nationals(value, plain)):
-                yield Line(digest(key, "phone", national), Form("phone", len(national)))
+        for kind, digits in dict.fromkeys(_phones(value, plain)) if plain.isdigit() and 7 <= len(plain) <= 15 else ():
+            yield Line(digest(key, kind, digits), Form(kind, len(digits)))
         return
     for written in dict.fromkeys((value, given_name_first(value), *_turned(value))):
         (words,) = hash_words(_array([written]))
@@ -170,26 +183,28 @@ def _turned(name: str) -> Iterator[str]:
         yield from (" ".join([*words[place:], *words[:place]]) for place in range(1, len(words)))
 
 
-def _nationals(value: str, plain: str) -> Iterator[str]:
-    """The digits of a telephone number without country code and leading zero; with and without what may be a code."""
+def _phones(value: str, plain: str) -> Iterator[tuple[str, str]]:
+    """The digits of a telephone number without country code and leading zero, and with the code that it states or that
+    it may begin with; by kind."""
     is_abroad = value.lstrip("( ").startswith(("+", "00"))
     if not is_abroad:
-        yield plain.lstrip("0")
+        yield from ((kind, plain.lstrip("0")) for kind in ("phone", "national"))
     if is_abroad or (len(plain) >= LEAST_ALONE + 2 and plain[0] != "0"):
         digits = plain.removeprefix("00")
         try:
             import phonenumbers
         except ImportError:
             code = COUNTRY.match(digits)
-            yield digits[code.end() :] if code else digits
+            yield from (("national", digits[code.end() :] if code else digits), ("abroad", digits))
             return
         try:
             parsed = phonenumbers.parse(f"+{digits}", None)
         except phonenumbers.NumberParseException:
-            yield digits
+            yield from (("national", digits), ("abroad", digits))
         else:
             if is_abroad or phonenumbers.is_valid_number(parsed):
-                yield str(phonenumbers.national_significant_number(parsed))
+                national = str(phonenumbers.national_significant_number(parsed))
+                yield from (("national", national), ("abroad", f"{parsed.country_code}{national}"))
 
 
 def _filter(key: bytes, grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -203,6 +218,11 @@ def named_facts(document: Document) -> Iterator[tuple[str, str]]:
     """The texts that fields of a document hold, also inside of others, with the outermost field's name."""
     kept, _ = take_apart(document.meta)
     yield from ((field.name.split(".")[0], field.text) for field in (*kept, *document.fields))
+
+
+def without_folder(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Facts of a document without the folder of its file: who has a folder is not whom each text in it is of."""
+    return {**meta, "path": str(meta["path"]).rpartition("/")[2]} if "path" in meta else meta
 
 
 class Erased:
@@ -231,17 +251,24 @@ class Erased:
             found[place] |= digests
         return found
 
-    def find_read(self, texts: Sequence[str]) -> list[set[str]]:
-        """The digests of the values that each text holds as it stands."""
+    def find_read(self, texts: Sequence[str], may_hold: Sequence[set[str]] | None = None) -> list[set[str]]:
+        """The digests of the values that each text holds as it stands.
+
+        Where it is given, `may_hold` gets those of each text that stand inside of a longer number, address or, without
+        spaces, name: of others.
+        """
         found: list[set[str]] = [set() for _ in texts]
+        of_others = [set[str]() for _ in texts] if may_hold is None else may_hold
         for place, text in enumerate(texts):
-            found[place].update(*(self._lookup(kind, value) for kind, value in self._candidates(text)))
+            for kind, value, is_sure in self._candidates(text, is_loose=may_hold is not None):
+                (found if is_sure else of_others)[place].update(self._lookup(kind, value))
         if "email" in self._known:
             for place, address in hidden_addresses(texts):
                 found[place] |= self._lookup("email", address)
         for kind in self._filters:
-            for place, name in self._words(kind, texts):
-                found[place] |= self._lookup(kind, name)
+            for place, name, ends in self._words(kind, texts):
+                if held := self._lookup(kind, name):
+                    (found if kind == "words" or ends() else of_others)[place].update(held)
         return found
 
     def in_documents(self, documents: Sequence[Document]) -> list[set[str]]:
@@ -251,7 +278,7 @@ class Erased:
         for place, document in enumerate(documents):
             some = [*document.texts(), document.structure or "", document.subject or ""]
             names = [field.name for field in document.fields]
-            said = [document.meta, document.licence, document.language, document.created, names]
+            said = [without_folder(document.meta), document.licence, document.language, document.created, names]
             some.append(json.dumps(said, ensure_ascii=False, default=str))
             owners += [place] * len(some)
             texts += some
@@ -295,40 +322,51 @@ class Erased:
     def _lookup(self, kind: str, normal: str) -> set[str]:
         return {digest(self._key, kind, normal)} & self._known[kind] if kind in self._known else set()
 
-    def _candidates(self, text: str) -> Iterator[tuple[str, str]]:
-        """What may be an erased address or number in a text."""
+    def _candidates(self, text: str, *, is_loose: bool) -> Iterator[tuple[str, str, bool]]:
+        """What may be an erased address or number in a text, and whether it is one, and not a part of another."""
         if "email" in self._known and "@" in text:
-            yield from (("email", address) for address in addresses(text))
-        sizes, phones = self._sizes.get("number", set()), self._sizes.get("phone", set())
-        longest = max([*sizes, *(size + LONGEST_PREFIX for size in phones)], default=0)
-        sought = sorted({*sizes, *(size + more for size in phones for more in range(LONGEST_PREFIX + 1))})
-        tried = set[tuple[str, bool]]()
-        for run in numbers(text) if longest else ():
-            for joined, is_abroad in joined_pieces(run, sought):
-                if (joined, is_abroad) in tried:
+            yield from (("email", address, True) for address in addresses(text))
+            yield from (("email", address, False) for address in (addresses(text, is_loose=True) if is_loose else ()))
+        sizes, phones = self._sizes.get("number", set()), {kind: self._sizes.get(kind, set()) for kind in PHONES}
+        every = set[int]().union(*phones.values())
+        sought = sorted({*sizes, *(size + more for size in every for more in range(LONGEST_PREFIX + 1))})
+        tried = set[Written]()
+        for run in numbers(text) if sought else ():
+            for written in joined_pieces(run, sought):
+                if written in tried or (written.is_amount and not is_loose):
                     continue
-                tried.add((joined, is_abroad))
-                if len(joined) in sizes:
-                    yield "number", joined.upper()
-                if phones and joined.isascii() and joined.isdigit():
-                    yield from as_phones(joined, phones, is_abroad=is_abroad)
+                tried.add(written)
+                digits = written.digits
+                if len(digits) in sizes:
+                    yield "number", digits.upper(), not written.is_amount
+                if every and digits.isascii() and digits.isdigit():
+                    yield from as_phones(written, phones, is_loose=is_loose)
 
-    def _words(self, kind: str, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
-        """Texts with what may be erased words in them."""
+    def _words(self, kind: str, texts: Sequence[str]) -> Iterator[tuple[int, str, Callable[[], bool]]]:
+        """Texts with what may be erased words in them, and what tells whether a name ends where they do."""
         if kind == "words":
             texts = [text if text.isascii() else _a_mark().sub(" ", text) for text in texts]
-        plain = [] if kind == "words" else [_IN_WORDS.sub("", text) for text in texts]
-        owners = [*range(len(texts)), *(place for place, text in enumerate(plain) if text != texts[place])]
-        texts = [*texts, *(plain[place] for place in owners[len(texts) :])]
+        others = (
+            [] if kind == "words" else [(place, said) for place, text in enumerate(texts) for said in _unglued(text)]
+        )
+        owners = [*range(len(texts)), *(place for place, _ in others)]
+        texts = [*texts, *(said for _, said in others)]
         done = 0
         for words in hash_words(_array(texts)):
             for size, wanted in self._filters[kind].items():
                 grams, counts = hash_windows(words, size)
                 ends = np.cumsum(counts)
                 for place in np.flatnonzero(wanted[_filter(self._key, grams)]).tolist():
-                    owner = owners[done + int(np.searchsorted(ends, place, "right"))]
-                    yield owner, f"{grams[place]:016x}"
+                    text = int(np.searchsorted(ends, place, "right"))
+                    first = place - int(ends[text] - counts[text])
+                    stands_alone = functools.partial(is_whole_name, texts[done + text], first, size)
+                    yield owners[done + text], f"{grams[place]:016x}", stands_alone
             done += len(words.counts)
+
+
+def _unglued(text: str) -> list[str]:
+    """A text without the numbers of notes and marks in its words, and without the particles of Korean names."""
+    return [said for said in (_IN_WORDS.sub("", text), *without_particles(text)) if said != text]
 
 
 @functools.cache

@@ -57,6 +57,10 @@ ENDINGS: Mapping[str, str] = {ending: name for name, form in PARSERS.built_in.it
 """Form by the file's ending. `.xml` and `.json` say too little: a source names the form of those."""
 
 
+NUMBERED = frozenset(("lines", "jsonl", "json", "csv", "tsv", "parquet", "arrow"))
+"""Forms whose records have no name of their own."""
+
+
 def form_of(path: str) -> str | None:
     """The form that a file's ending says, None if it says none."""
     return ENDINGS.get(PurePosixPath(path).suffix.lower())

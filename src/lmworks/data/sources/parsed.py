@@ -14,7 +14,7 @@ from typing import IO, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from lmworks.data.parsers import ENDINGS, PARSERS, form_of, hints
+from lmworks.data.parsers import ENDINGS, NUMBERED, PARSERS, form_of, hints
 from lmworks.data.parsers.encodings import encoding_name
 from lmworks.data.parsers.facts import FACTS
 from lmworks.data.parsers.fields import settings_of
@@ -289,8 +289,14 @@ class ParsedSource(SourceConfig):
         names = [entry.name for entry in self._entries_of(path)[0] if not entry.fault]
         return [name for name in names if self._reads(f"{path}/{name}")]
 
+    def is_numbered(self, path: str) -> bool:
+        return self.key_field is None and self._word(path) in NUMBERED
+
+    def _word(self, name: str) -> str | None:
+        return self.format or form_of(unpack.plain_name(name))
+
     def _form(self, name: str) -> Form | None:
-        word = self.format or form_of(unpack.plain_name(name))
+        word = self._word(name)
         return PARSERS[word] if word else None
 
     def pieces(self, path: str, size: int) -> Sequence[Piece]:

@@ -84,6 +84,10 @@ class SourceConfig(StepConfig, ABC):
         """What was found out about a file by itself, such as its delimiter, by words to count it under."""
         return Counter()
 
+    def is_numbered(self, path: str) -> bool:
+        """Whether records of a file have no name but their number in it, which goes over to the next where one goes."""
+        return False
+
     @abstractmethod
     def read(self, piece: Piece) -> Iterator[Found | Document]:
         """What one piece holds, in order. A `Document` keeps the id that it has."""

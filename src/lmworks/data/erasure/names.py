@@ -1,0 +1,151 @@
+"""Where a name ends in scripts that glue other words to it: Korean particles, and texts without spaces.
+
+The lists are closed, of what is no part of a name: anything else beside a name may make it another person's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lmworks.data.erasure.readings import in_one_case, spellings
+from lmworks.data.privacy.people import given_name_first
+from lmworks.data.words import UNSPACED, combining_marks, word_spans, words_in
+
+MOST_WORDS = 5
+"""Of what may be a name."""
+
+_HAN, _THAI, _HANGUL = "\u3400-\u4dbf\u4e00-\u9fff", "\u0e00-\u0e7f", "\uac00-\ud7a3"
+_HIRAGANA, _KATAKANA = "\u3041-\u309f", "\u30a0-\u30ff"
+_NO_NAME = (
+    "[的了是在说說问問打写寫没沒不很就还還把被給给從从到吗嗎呢吧啊着著过過您你他她我們们這这住买買卖賣收寄报報告称稱已並则則"
+    "又再要想请請叫让讓因但且如於于对對做提反申欠死様樣氏殿]|先生|女士|小姐|老师|老師|教授|主任|主管|经理|經理|医生|醫生|医師|"
+    "博士|警官|同学|同志|同事|选手|選手|議員|议员|監督|容疑者|会長|会员|社長|部長|課長|係長|店長|联系|聯繫|致电|来电|来了|来信|"
+    "能否|会不|和我|也是|也有|也在|也没|都是|都在|都有|那天"
+)
+"""Chinese letters and words that follow a name and are no part of one."""
+_OF_FAMILY = "小大中若平上下松高竹石杉栗梅今新長古青赤白黒金吉福藤柏秋欧歐诸諸司皇尉慕令独獨宇端"
+"""Chinese letters that make another family's name of one that stands behind them: 林, and 小林."""
+_HIRAGANA_BEHIND = "さん|さま|ちゃん|くん|どの|から|まで|より|です|だ|なら|って|[がはをにのへともで]"
+_THAI_BEHIND = (
+    "แจ้ง|ได้|ที่|และ|กับ|ว่า|มี|เป็น|ไป|โทร|ซื้อ|สั่ง|ขอ|จะ|ไม่|อยู่|เคย|ส่ง|บอก|พูด|ถาม|ตอบ|ครับ|ค่ะ|คะ|แล้ว|ของ|จาก|ให้|"
+    "ต้อง|เมื่อ|ใน|ซึ่ง|เพื่อ|ถูก|คือ|หรือ|โดย|เขียน|ติดต่อ|ร้องเรียน"
+)
+_THAI_BEFORE = (
+    "คุณ|นาย|นาง|สาว|ด.ช.|ด.ญ.|เด็กชาย|เด็กหญิง|ลูกค้า|คนไข้|ผู้ป่วย|หมอ|ครู|อาจารย์|พี่|น้อง|ของ|กับ|และ|ให้|โดย|จาก|ที่|ว่า|"
+    "ถึง|ชื่อ|ดร.|เรียน|ติดต่อ|หา"
+)
+_BEHIND = re.compile(
+    rf"(?<=[{_HAN}])(?=[{_HAN}])(?!{_NO_NAME})|(?<=[{_KATAKANA}])(?=[{_KATAKANA}])"
+    rf"|(?<=[{_HIRAGANA}])(?=[{_HIRAGANA}])(?!{_HIRAGANA_BEHIND})|(?<=[{_THAI}])(?=[{_THAI}])(?!{_THAI_BEHIND})"
+)
+"""Where what stands behind a name may be a part of it."""
+_BEFORE = re.compile(
+    rf"[{_OF_FAMILY}](?=[{_HAN}])|[{_KATAKANA}](?=[{_KATAKANA}])|(?![がはをにのへともでや])[{_HIRAGANA}](?=[{_HIRAGANA}])"
+)
+_OF_THAI, _TITLE = re.compile(f"[{_THAI}]"), re.compile(rf"(?:{_THAI_BEFORE})\Z")
+_IS_UNSPACED = re.compile(f"[{UNSPACED}]")
+
+_TITLES = "선생님|선생|사장님|고객님|교수님|환자분|환자님|회원님|원장님|부장님|과장님|대리님|팀장님|기사님|어르신|님|씨"
+_PARTICLES = (
+    "에게서|에게|에서|에|께서|께|한테서|한테|를|을|의|는|와|랑|하고|까지|부터|으로|로|처럼|보다|마저|조차|밖에|뿐|"
+    "이라고|라고|이라는|라는|이라며|라며|이라|입니다|입니까|이에요|예요|이다|이었습니다|였습니다|이었다|였다|이며|이고|이나"
+)
+_SYLLABLES = "이|가|은|인|아|야|나|도|라|고|며|만|과|다|양|군"
+"""Particles that end given names, too: behind three letters or more they are none."""
+_TAILS = [
+    re.compile(
+        rf"(?<=[{_HANGUL}]{{2}})(?:(?:{_TITLES})(?:{_PARTICLES}|{_SYLLABLES})*|(?:{_PARTICLES}){{1,2}}"
+        rf"|(?<=[{_HANGUL}]{{3}})(?:{_SYLLABLES}|{_TITLES}|{_PARTICLES}){{1,3}})(?![{_HANGUL}])"
+    ),
+    re.compile(
+        rf"(?<=[{_HANGUL}]{{2}})(?:{_TITLES}|{_PARTICLES}|(?<=[{_HANGUL}]{{3}})(?:{_SYLLABLES}))(?![{_HANGUL}])"
+    ),
+]
+"""Particles and titles behind a Korean name: as many as there may be, and the last."""
+_A_HANGUL = re.compile(f"[{_HANGUL}]")
+
+
+def without_particles(text: str) -> list[str]:
+    """A text without the particles and titles that are glued to Korean words, by two readings."""
+    return [tail.sub("", text) for tail in _TAILS] if _A_HANGUL.search(text) else []
+
+
+def is_whole_name(text: str, first: int, size: int) -> bool:
+    """Whether nothing beside some words of a text may be a part of the same name, in a script without spaces."""
+    if text.isascii() or not _IS_UNSPACED.search(text):
+        return True
+    spans = word_spans(text)
+    start, end = spans[first][0], spans[first + size - 1][1]
+    if _BEHIND.match(text, end) or (start and _BEFORE.match(text, start - 1)):
+        return False
+    before = text[max(0, start - 16) : start]
+    is_inside = start and _OF_THAI.match(text[start]) and _OF_THAI.match(before[-1])
+    return not is_inside or _TITLE.search(before) is not None
+
+
+MOST_GLUED = 12
+"""Letters behind a word of a name that may be an ending, or another name."""
+MOST_ENDING = 4
+"""Behind a value of one word: more make another word more often."""
+LEAST_STEM = 3
+"""Letters of a word that is sought with something glued to it."""
+_LAST_VOWEL = re.compile(r"(?<=...)[aeiouyäöüаеёиоуыэюяйьеї]\Z")
+"""What other endings take the place of: Anna, Anny."""
+_OF_PREFIXES = re.compile(f"[\u0590-\u05ff\u0600-\u06ff{_HANGUL}]")
+"""Scripts that glue words to the front of a name, too, or in which names are short."""
+
+
+class Inside(NamedTuple):
+    """How a name stands in longer words."""
+
+    place: int
+    """Of the value."""
+    stem: str
+    """What is in each text that has it."""
+    pattern: re.Pattern[str]
+
+
+class InsideOfWords:
+    """Finds names that stand in longer words, as they are declined, or as other words are glued to them."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        forms = ((place, form) for place, value in enumerate(values) for form in _orders(_plain(value)))
+        self._sought = [Inside(place, *_inside(words)) for place, words in forms if words]
+
+    def find(self, text: str) -> set[int]:
+        """The places of the values that a text may hold."""
+        text = text.casefold() if self._sought else text
+        return {each.place for each in self._sought if each.stem in text and each.pattern.search(text)}
+
+
+def _plain(value: str) -> str:
+    return in_one_case(spellings(given_name_first(value))[-1]).casefold()
+
+
+def _orders(name: str) -> Iterator[list[str]]:
+    """The words of what may be a name, each of them first; none if it is no name, or too short."""
+    words = name.split()
+    if "@" in name or len(words) > MOST_WORDS or any(map(str.isdigit, name)):
+        return
+    for place in range(len(words)):
+        parts = words_in(" ".join([*words[place:], *words[:place]]))
+        least = 2 if _OF_PREFIXES.search(name) else LEAST_STEM
+        if len(parts) > 1 or any(len(part) > least for part in parts):
+            yield parts
+
+
+def _inside(words: Sequence[str]) -> tuple[str, re.Pattern[str]]:
+    letter = rf"(?:[^\W\d_]|[{combining_marks()}])"
+    has_prefix = len(words) > 1 or _OF_PREFIXES.match(words[0])
+    most = MOST_GLUED if has_prefix else MOST_ENDING
+    stems = [_LAST_VOWEL.sub("", word) for word in words]
+    pattern = "" if has_prefix and len(words[0]) >= LEAST_STEM - 1 else f"(?<!{letter})"
+    for place, (word, stem) in enumerate(zip(words, stems, strict=True)):
+        if _IS_UNSPACED.match(word):
+            pattern += re.escape(word) + r"\s?"
+        else:
+            pattern += re.escape(stem) + f"{letter}{{0,{most}}}" * (len(word) >= LEAST_STEM)
+            pattern += r"[\W_]{1,3}" if place + 1 < len(words) else f"(?!{letter})"
+    return max(stems, key=len), re.compile(pattern)
