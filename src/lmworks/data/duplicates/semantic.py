@@ -37,7 +37,7 @@ _BLOCK_ROWS = 1_024
 class SemanticConfig(BesideRecipe):
     """Drop documents that say what another says, by the embeddings of a model that the user supplies."""
 
-    packages: ClassVar[tuple[str, ...]] = ("sklearn", "transformers")
+    packages: ClassVar[tuple[str, ...]] = ("sklearn", "threadpoolctl", "transformers")
     makes: ClassVar[str] = "documents"
     kind: Literal["semantic-duplicates"] = "semantic-duplicates"
     documents: Reference = Field(alias="from", description="The documents to search.")
