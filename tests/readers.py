@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from lmworks.tokens.tokenizer import CHAT_TEMPLATE, SPECIAL_TOKENS
 from tiny import train_backend
 
 BERT: dict[str, Any] = {
@@ -55,7 +53,7 @@ def write_reader(folder: Path, kind: str) -> Path:
 
 def write_rewriter(folder: Path) -> Path:
     """A T5."""
-    backend = train_backend([*SPECIAL_TOKENS, "<pad>"])
+    backend = train_backend(["</s>", "<pad>"])
     torch.manual_seed(1)
     config = T5Config(
         vocab_size=backend.get_vocab_size(),
@@ -64,11 +62,10 @@ def write_rewriter(folder: Path) -> Path:
         d_ff=48,
         num_layers=2,
         num_heads=4,
-        pad_token_id=3,
-        decoder_start_token_id=3,
+        pad_token_id=1,
+        decoder_start_token_id=1,
         eos_token_id=0,
     )
     T5ForConditionalGeneration(config).save_pretrained(folder)
     backend.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE}))
     return folder

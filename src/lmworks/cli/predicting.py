@@ -45,10 +45,8 @@ def predict(
     from lmworks.engines.request import Sampling
     from lmworks.model.device import AUTO
     from lmworks.predict.rows import TableFile
-    from lmworks.predict.run import Asking, ability_of, digest_of_folder
+    from lmworks.predict.run import Asking, ability_of
     from lmworks.predict.run import predict as ask
-    from lmworks.release.serving import require_answers
-    from lmworks.workspace import open_store
 
     table = TableFile(file, delimiter, encoding)
     target = out or file.with_suffix(f".predicted{table.form}")
@@ -60,13 +58,7 @@ def predict(
         )
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already: write to another with --out, or replace it with --overwrite")
-    if (Path(model) / "config.json").is_file():
-        folder, digest = Path(model), digest_of_folder(Path(model))
-    else:
-        opened = open_store(store)
-        artifact = opened.named(model)
-        require_answers(opened, [artifact])
-        folder, digest = artifact.payload, artifact.digest()
+    folder, digest = _model(model, store)
     engine = open_engine(folder, device=device or AUTO)
     asking = Asking(ability_of(engine), text, Sampling(max_tokens, temperature, seed=seed))
     began, shows = time.monotonic(), sys.stderr.isatty()
@@ -80,6 +72,25 @@ def predict(
     if shows:
         print(file=sys.stderr)
     tell(_in_words(found, target), {"out": str(target), "rows": found.rows, "cut": found.cut, **found.faults}, as_json)
+
+
+def _model(name: str, store: Path | None) -> tuple[Path, str]:
+    """The folder and digest of a step of the last build, or else of a Hugging Face folder."""
+    from lmworks.predict.run import digest_of_folder
+    from lmworks.release.serving import require_answers
+    from lmworks.workspace import open_store
+
+    folder = Path(name)
+    is_folder = (folder / "config.json").is_file()
+    try:
+        opened = open_store(store)
+        artifact = opened.named(name)
+    except UsageError:
+        if not is_folder:
+            raise
+        return folder, digest_of_folder(folder)
+    require_answers(opened, [artifact])
+    return artifact.payload, artifact.digest()
 
 
 def _in_words(found: Told, out: Path) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 
 from lmworks.engines.pieces import StopStrings
 from lmworks.engines.protocol import Ability, Engine, Messages, WholeBatch, require_one_turn
 from lmworks.engines.request import FinishReason, Generation, Sampling, require_room
 from lmworks.model.published import load_published
-from lmworks.tokens.tokenizer import open_tokenizer
 
 SOURCES_AT_ONCE = 64
 """Of like length: more are no faster on a processor."""
@@ -32,8 +32,11 @@ class EncoderDecoderEngine(Engine):
 
     def __init__(self, folder: Path, data_type: str, device: torch.device) -> None:
         self.model = load_published(folder, "AutoModelForSeq2SeqLM", data_type, may_miss=()).eval().to(device)
-        self.tokenizer = open_tokenizer(folder)
-        self.vocab_size = self.tokenizer.vocab_size
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.encode_special_tokens = True  # in a text they are text
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+        self.vocab_size = self.tokenizer.get_vocab_size(with_added_tokens=True)
         self.context_length = getattr(self.model.config, "max_position_embeddings", None) or LONGEST_SOURCE
         self._data_type = data_type
 
@@ -49,10 +52,10 @@ class EncoderDecoderEngine(Engine):
     def encode(self, messages: Messages) -> list[int]:
         """The one text that is to be rewritten. Raises WrongTurns for a conversation of several turns."""
         require_one_turn(messages)
-        return self.tokenizer.encode(str(messages[0]["content"]))
+        return self.encode_text(str(messages[0]["content"]))
 
     def encode_text(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text)
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         """The target of every source, without the spaces around it."""
