@@ -156,3 +156,11 @@ def test_a_value_that_nothing_holds_is_told_and_stops_no_other(folder: Path) -> 
     lines = said(MAIL, PHONE, "new@example.org", apply=True)
     assert "no document holds value 1 of 3 any more: it was erased before" in lines
     assert "no document holds value 3 of 3\n" in lines and "7  with value 2" in lines
+
+
+def test_what_anonymise_found_of_another_country_is_offered(folder: Path) -> None:
+    rows = [{"text": f"Please call {code} 176 55512345 about the boiler", "patient": ""} for code in ("+49", "+43")]
+    build(folder, rows)
+    told = listed(PHONE)
+    assert told["counts"]["by_reason"] == {"value": 1} and told["counts"]["not_taken"] == {"inside": 1}
+    assert listed("0176 55512345")["counts"]["by_reason"] == {"value": 2}

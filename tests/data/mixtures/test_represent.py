@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lmworks.data.mixtures.raking import copies, effective_size, rake, total_variation, variation_margin
+from lmworks.data.mixtures.raking import copies, effective_size, largest_sample, rake, total_variation, variation_margin
 from lmworks.data.mixtures.represent import RepresentConfig, represent
 from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import GateRefused, LmworksError
@@ -193,6 +193,61 @@ def test_raking_meets_every_target_and_keeps_odds_ratios(drawn: Any) -> None:
     # Scaling rows and columns alone: weights are a product of one factor a row and one a column.
     grid = np.log(weights.reshape(rows, columns))
     assert np.allclose(grid - grid[:1] - grid[:, :1] + grid[0, 0], 0, atol=1e-6)
+
+
+@settings(max_examples=50)
+@given(tables)
+def test_a_sample_meets_every_target_with_as_many_documents_at_least(drawn: Any) -> None:
+    (rows, columns), counts, first, second = drawn
+    cells, documents = np.array([(row, column) for row in range(rows) for column in range(columns)]), np.array(counts)
+    targets = {name: np.array(wanted) / sum(wanted) for name, wanted in (("row", first), ("column", second))}
+    weights = rake(cells, documents, targets)
+    shares = largest_sample(cells, documents, targets, weights)
+    assert shares.min() >= 0 and shares.max() <= 1 + 1e-9
+    table = (shares * documents).reshape(rows, columns)
+    assert np.allclose(table.sum(axis=1) / table.sum(), targets["row"], atol=1e-4)
+    assert np.allclose(table.sum(axis=0) / table.sum(), targets["column"], atol=1e-4)
+    assert table.sum() >= (weights / weights.max() * documents).sum() * (1 - 1e-6)
+
+
+def rare(folder: Path, *more: tuple[str, str, int]) -> Documents:
+    """Documents of which few are Georgian; what is more stands in combinations of its own."""
+    cells = [("en", "t0", 53), ("ka", "t2", 39), ("ar", "t0", 40), ("ar", "t1", 71), ("ar", "t2", 28), *more]
+    made = [
+        Document(id=f"{number:032x}", text="x", source="s", licence="MIT", language=language, meta={"tag": tag})
+        for number, (language, tag) in enumerate((lang, tag) for lang, tag, count in cells for _ in range(count))
+    ]
+    folder.mkdir()
+    write_shard(folder / "part-00000.parquet", made)
+    return Documents(folder, "")
+
+
+SHARES = {"language": {"en": 0.3, "ka": 0.3}, "tag": "even"}
+
+
+def test_one_document_of_a_rare_combination_does_not_cost_the_others(tmp_path: Path) -> None:
+    for name, more in (("without", []), ("with", [("en", "t1", 1)])):
+        documents = rare(tmp_path / name, *more)
+        result = run(tmp_path / f"run {name}", documents, target=SHARES, mitigate="sample")
+        assert abs(result.counts["documents"] - 130) <= 1
+        assert languages(tmp_path / f"run {name}")["ka"] == 39, "the scarcest value is kept whole"
+        assert all(figure.value < 0.01 for figure in result.figures if figure.name.endswith("after"))
+        assert {example["reason"] for example in result.examples} == {
+            "left out: more of its values together than the targets want"
+        }
+
+
+def test_a_combination_that_limits_a_sample_is_named(tmp_path: Path) -> None:
+    cells = [("en", "t0", 2), ("ka", "t0", 98), ("en", "t1", 100)]
+    made = [
+        Document(id=f"{number:032x}", text="x", source="s", licence="MIT", language=language, meta={"tag": tag})
+        for number, (language, tag) in enumerate((lang, tag) for lang, tag, count in cells for _ in range(count))
+    ]
+    (tmp_path / "in").mkdir()
+    write_shard(tmp_path / "in" / "part-00000.parquet", made)
+    target = {"language": {"en": 0.9, "ka": 0.1}, "tag": {"t0": 0.9, "t1": 0.1}}
+    with pytest.raises(GateRefused, match=r"'en' with tag 't0' .2 documents. is kept whole and limits the rest"):
+        run(tmp_path, Documents(tmp_path / "in", ""), target=target, mitigate="sample")
 
 
 def test_the_attribute_that_no_document_can_meet_is_named() -> None:

@@ -42,8 +42,17 @@ def test_a_scanned_pdf_is_quarantined_as_one(tmp_path: Path) -> None:
     (bad,) = found
     assert isinstance(bad, Unreadable)
     assert bad.reason.startswith("a scanned PDF: no text layer, 2 of 2 pages are pictures")
-    (record,) = good(read(tmp_path, {"a.pdf": make_pdf("")}))
-    assert record.text == ""  # an empty page is no picture
+    found = read(tmp_path, {"a.pdf": make_pdf("")})
+    assert [record.text for record in good(found)] == [""]  # an empty page is no picture
+
+
+def test_pages_without_a_word_are_counted(tmp_path: Path) -> None:
+    found = read(tmp_path, {"a.pdf": make_pdf("One", "", "Three", " ")})
+    assert [record.text for record in good(found)] == ["One\n\nThree"]
+    assert [(item.key, item.reason) for item in found if isinstance(item, Skipped)] == [
+        ("page 2", "a page of a PDF without a word"),
+        ("page 4", "a page of a PDF without a word"),
+    ]
 
 
 def test_pages_that_are_pictures_among_others_are_counted(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.records import Documents
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Unreadable
-from lmworks.errors import Stopped
+from lmworks.errors import Stopped, UsageError
 from support import MemoryJournal, make_context
 
 Ingest = Callable[..., Any]
@@ -201,6 +201,14 @@ def test_patterns_choose_files_and_members_of_archives(ingest_files: Ingest) -> 
     result, out = ingest_files(files, include=["*posts/*"])
     assert texts(out) == ["also in", "in"]
     assert result.counts["not read: .txt"] == 2
+
+
+def test_a_pattern_that_no_file_matches_is_refused(ingest_files: Ingest) -> None:
+    files = {"z.zip": zipped({"posts/a.txt": b"in"}), "b.txt": "b"}
+    with pytest.raises(
+        UsageError, match=r"`include` has '\*\.json', which no file .* matches; there are b.txt, z.zip/posts"
+    ):
+        ingest_files(files, include=["*posts/*", "*.json"])
 
 
 def test_damaged_archives_give_what_is_sound_and_quarantine_the_rest(ingest_files: Ingest) -> None:

@@ -114,10 +114,28 @@ def test_reasoning_stands_before_what_is_said() -> None:
     assert made[-1]["content"] == "<think>\nClouds.\n</think>\n\nIt is water."
 
 
-@pytest.mark.parametrize("mark", [{"weight": 0}, {"train": False}, {"trainable": False}])
+@pytest.mark.parametrize(
+    "mark",
+    [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"trainable": False}, {"loss_weight": 0}, {"loss": False}],
+)
 def test_a_turn_without_weight_is_not_learned_from(mark: dict[str, Any]) -> None:
     made = turns_of(ASKED, {**SAID, **mark}, ASKED, {**SAID, "weight": 1})
     assert [turn.get("weight", 1) for turn in made] == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["weight", "loss_weight", "sample_weight"])
+def test_a_record_without_weight_is_left_out_and_other_weights_are_counted(tmp_path: Path, name: str) -> None:
+    weights = [0, 0.0, 1, 0.5, None]
+    rows = [
+        {"prompt": f"Rain {n}?", "completion": "Water falls.", **({} if each is None else {name: each})}
+        for n, each in enumerate(weights)
+    ]
+    result, found = converse(tmp_path, rows)
+    assert [each["messages"][0]["content"] for each in found] != [] and len(found) == 3
+    assert result.counts["left out: weight 0"] == 2
+    assert result.counts["records whose weight is not used"] == 1
+    _, everything = converse(tmp_path / "ignored", rows, ignore=[name])
+    assert len(everything) == 5
 
 
 def test_the_last_turn_alone_is_learned_on_request(tmp_path: Path) -> None:

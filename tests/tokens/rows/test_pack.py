@@ -178,6 +178,13 @@ def test_conversations_longer_than_a_row_are_dropped_and_counted(tokenizer: Toke
     assert result.counts["conversations"] == sum(length <= limit for length in lengths)
 
 
+def test_conversations_of_which_none_fits_name_what_to_change(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    conversations = make_conversations(tmp_path / "conversations")
+    config = PackConversationsConfig(conversations="x", sequence_length=8)
+    with pytest.raises(LmworksError, match=r"no rows: .*raise sequence_length \(now 8\).*`long_samples.* dropped"):
+        pack_conversations(config, conversations, tokenizer, tmp_path / "out", make_context(tmp_path))
+
+
 def test_no_text_is_an_error(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
     with pytest.raises(LmworksError, match="no rows"):
         pack_texts(tmp_path, tokenizer, [], sequence_length=32)

@@ -26,6 +26,7 @@ from lmworks.data.erasure.values import (
     lines_of,
     named_facts,
     one_values,
+    states_country,
     text_line,
     without_folder,
 )
@@ -143,9 +144,14 @@ def find_taken(
     search = _Search(sources, taken, Erased(key, dict(by_line)), InsideOfWords(values))
     for line, place in by_line:
         search.places.setdefault(line.digest, set()).add(place)
+    with_country = {place for place, some in enumerate(lines) if states_country(some)}
     for name, places in indexed.items():
-        search.take(name, {first[place] for place in places}, "as anonymise found")
+        if sure := {first[place] for place in places if place not in with_country}:
+            search.take(name, sure, "as anonymise found")
     search.hold()
+    for name, places in indexed.items():  # an index has numbers of all countries as one
+        if name not in taken.records:
+            search.doubt(name, "inside", {first[place] for place in places})
     search.follow_subjects()
     search.offer_copies()
     _offer_near(sources, taken)

@@ -140,6 +140,12 @@ def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[i
     return first
 
 
+def states_country(lines: Iterable[Line]) -> bool:
+    """Whether the lines of a value are of a telephone number with its country's code."""
+    kinds = {line.form.kind for line in lines}
+    return "abroad" in kinds and "phone" not in kinds
+
+
 def subject_line(key: bytes, subject: str) -> Line:
     """What finds the records of a subject."""
     return Line(digest(key, "subject", _normal_subject(subject)), Form("subject"))

@@ -24,7 +24,7 @@ ROLES = {
 LISTS = ("messages", "conversations", "conversation")
 """Fields that hold turns."""
 REASONING = ("reasoning_content", "reasoning", "thinking")
-TRAINED = ("weight", "train", "trainable", "loss")
+TRAINED = ("weight", "loss_weight", "train", "trainable", "loss")
 
 # The texts around definitions, calls and results are those of Qwen 2.5's and Hermes' chat templates, which models that
 # call functions have learned.

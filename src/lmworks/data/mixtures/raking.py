@@ -54,6 +54,43 @@ def rake(cells: Codes, counts: Codes, targets: Mapping[str, Floats]) -> Floats:
     )
 
 
+def largest_sample(cells: Codes, counts: Codes, targets: Mapping[str, Floats], weights: Floats) -> Floats:
+    """The share of the documents of each cell [C] that a sample takes, at most 1, from the weights of `rake`.
+
+    Scaled until the largest is 1, these let a few documents of a rare combination decide how many of all others stay.
+    So a cell that is taken whole stays so, and the others are raked around it, for as many documents as go.
+    """
+    columns = list(zip(cells.T, targets.values(), strict=True))
+    start = weights * counts
+    there = [np.bincount(column, counts, minlength=len(target)) for column, target in columns]
+
+    def fit(total: float) -> Floats | None:
+        kept = start * total / start.sum()
+        for _ in range(ROUNDS):
+            for column, target in columns:
+                sums = np.bincount(column, kept, minlength=len(target))
+                scale = np.divide(target * total, sums, out=np.zeros(len(target)), where=sums > 0)
+                kept = np.minimum(kept * scale[column], counts)
+            gaps = [np.bincount(column, kept, minlength=len(target)) - target * total for column, target in columns]
+            if max(float(abs(gap).max()) for gap in gaps) < CLOSE * total:
+                found: Floats = kept / counts
+                return found
+        return None
+
+    high = min(float((have[t > 0] / t[t > 0]).min()) for have, (_, t) in zip(there, columns, strict=True))
+    best: Floats = weights / weights.max()
+    low = float(start.sum() / weights.max())
+    if (all_that_go := fit(high)) is not None:
+        return all_that_go
+    while high - low > low / 1000:
+        middle = (low + high) / 2
+        if (found := fit(middle)) is None:
+            high = middle
+        else:
+            best, low = found, middle
+    return best
+
+
 def copies(cells: Codes, weights: Floats, order: NDArray[np.uint64], seed: int) -> Codes:
     """How often to take each document [N], 0 included: within one of its weight, and within one in all in each cell.
 

@@ -14,7 +14,16 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.mixtures.raking import Codes, Floats, copies, effective_size, rake, total_variation, variation_margin
+from lmworks.data.mixtures.raking import (
+    Codes,
+    Floats,
+    copies,
+    effective_size,
+    largest_sample,
+    rake,
+    total_variation,
+    variation_margin,
+)
 from lmworks.data.named import require_fields
 from lmworks.data.quality.language import detect_language
 from lmworks.data.records import Document, Documents, read_shard
@@ -111,7 +120,7 @@ class Attribute:
         return found
 
 
-@stage(version=6, reads="documents")
+@stage(version=7, reads="documents")
 def represent(config: RepresentConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Count attributes and groups, compare them with the target, and keep or repeat documents to come nearer.
 
@@ -135,7 +144,7 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
         shard: origin.shards for shard, origin in zip(documents.shards(), origins_of(documents.shards()), strict=True)
     }
     origins = [Origin(read[shard], [digest_text(canonical_json(wanted)), turn > 0]) for shard, wanted, turn in units]
-    tally = map_units(units, _take, out, context, origins=origins)
+    tally = map_units(units, partial(_take, len(attributes)), out, context, origins=origins)
     rows = [row for each in attributes for row in _rows(each, before, taken)]
     write_atomically(out / "representation.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
     bars = [(f"{row['attribute']}: {row['value'][:20]}", [row["after"], row["before"], row["target"]]) for row in rows]
@@ -205,12 +214,15 @@ def _taken(config: RepresentConfig, attributes: Sequence[Attribute], order: Any)
     codes = np.stack([each.codes for each in attributes], axis=1)
     cells, cell, counts = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
     weights = rake(cells, counts, {each.name: each.target for each in attributes})
-    weights = weights / weights.max() if config.mitigate == "sample" else weights.clip(max=config.max_repeats)
+    if config.mitigate == "sample":
+        weights = largest_sample(cells, counts, {each.name: each.target for each in attributes}, weights)
+    else:
+        weights = weights.clip(max=config.max_repeats)
     return copies(cell.ravel(), weights, order, config.seed)
 
 
 def _check_kept(config: RepresentConfig, attributes: Sequence[Attribute], taken: Codes) -> None:
-    """Raise `GateRefused` if sampling leaves too few, with the value that is too rare for its target."""
+    """Raise `GateRefused` if sampling leaves too few, with the value or the combination that is too rare."""
     left, number = int((taken > 0).sum()), len(taken)
     if left >= config.least_kept * number:
         return
@@ -221,16 +233,25 @@ def _check_kept(config: RepresentConfig, attributes: Sequence[Attribute], taken:
         for value, share, wanted in zip(each.values, each.shares(before), each.target, strict=True)
         if wanted > 0
     ]
-    _, what, share, wanted = min(scarce)
+    most, what, share, wanted = min(scarce)
+    limit = f"{what} is {share:.1%} of them and shall be {wanted:.1%}"
+    if left < 0.9 * most * number:  # no value alone is so rare
+        codes = np.stack([each.codes for each in attributes], axis=1)
+        cells, cell, counts = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
+        kept = np.bincount(cell.ravel(), taken > 0, len(counts)) / counts
+        rarest = min(range(len(counts)), key=lambda number: (-kept[number], counts[number]))
+        values = zip(attributes, cells[rarest], strict=True)
+        combination = " with ".join(f"{each.name} {each.values[code]!r}" for each, code in values)
+        limit = f"{combination} ({counts[rarest]:,} documents) is kept whole and limits the rest"
     enough = math.floor(100 * left / number) / 100
     raise GateRefused(
         f"represent: the target leaves {left:,} of {number:,} documents, fewer than `least_kept` "
-        f"({config.least_kept:g}) allows: {what} is {share:.1%} of them and shall be {wanted:.1%}. Ask for less of it, "
+        f"({config.least_kept:g}) allows: {limit}. Ask for less of it, "
         f"find more such documents, use `mitigate: repeat`, or set `least_kept: {enough:g}` if so few will do"
     )
 
 
-def _take(unit: tuple[Path, Sequence[bool], int]) -> tuple[Parts, Tally]:
+def _take(attributes: int, unit: tuple[Path, Sequence[bool], int]) -> tuple[Parts, Tally]:
     """One shard: its documents that are taken so often."""
     shard, wanted, turn = unit
     tally, kept = Tally(), []
@@ -239,7 +260,8 @@ def _take(unit: tuple[Path, Sequence[bool], int]) -> tuple[Parts, Tally]:
             kept.append(document)
             tally.counts["repeated" if turn else "documents"] += 1
         elif not turn:
-            tally.lose("left out: more of its kind than the target wants", id=document.id, text=document.text[:200])
+            kind = "kind than the target wants" if attributes == 1 else "values together than the targets want"
+            tally.lose(f"left out: more of its {kind}", id=document.id, text=document.text[:200])
     return {"": kept}, tally
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -14,6 +15,31 @@ LEFT_OUT = ("author", "date", "maketitle", "thanks", "title", "today")
 """Macros that give nothing where they stand: title and authors come first, and a day is not the text's."""
 ARGUMENT, MOST_ARGUMENTS = 10_000, 1_000
 """Characters of a title or of the authors, and how often they may be stated."""
+WORDS = ("mbox", "textmd", "textsf", "texttt", "textup")
+"""Macros whose argument is text, which pylatexenc parses and leaves out."""
+NO_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "acknowledgments appendix bf bfseries bibitem bibliographystyle bigskip bottomrule caption centering "
+        "cleardoublepage clearpage cline columnwidth em fbox footnotemark footnotesize gls hfill hline huge Huge "
+        "index it itshape large Large LARGE linebreak linewidth listoffigures lstinline medskip midrule multicolumn "
+        "multirow newline newpage noindent nolinkurl normalsize num pagebreak pageref pagestyle par parencite path "
+        "phantom protect qty raggedleft raggedright rm rmfamily sc scriptsize scshape sf sffamily si SI sl small "
+        "smallskip sout tableofcontents textcite textsubscript textsuperscript textwidth thispagestyle tiny toprule "
+        "tt ttfamily uline vfill and",
+    )
+)
+"""Macros that only say how it looks, or whose words are their arguments, which stay: others may stand for words."""
+UNKNOWN = "macros of TeX that are not known"
+NOT_READ = "files that TeX takes in by \\input, which are not read there"
+_HEAD = re.compile(
+    r"\\[\\%]|%[^\n]*"
+    r"|\\begin\{(?P<name>verbatim\*?|alltt|(?:lstlisting|Verbatim\*?|minted)(?=\}(?P<options>\[[^\]]{0,1000}\])?))\}"
+    r"|\\(?:verb\*?|lstinline(?:\[[^\]\n]{0,1000}\])?)(?P<mark>[^\w\s{*])"
+    r"|(?P<macro>\\(?:url|href|path|nolinkurl)\s*\{)(?P<address>[^{}\n]{0,10000})(?=\})"
+)
+_LANGUAGE = re.compile(r"\{[\w+#-]{0,40}\}")
+_ASIDE = re.compile("\ue000([0-9]{1,9})\ue001")
 _COMMENT = re.compile(r"(?<!\\)%[^\n]*")
 _EDGE = re.compile(r"\\.|[{}]", re.DOTALL)
 _CREATIVE_COMMONS = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)/?")
@@ -49,21 +75,56 @@ def parse_tex(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     """The running text of one TeX file; formulas stay as they are written."""
     source = span.raw.decode("utf-8-sig")
     try:
-        yield Record(piece.name, "", tex_to_text(source), "text", reading.licence)
+        told = Counter[str]()
+        yield Record(piece.name, "", tex_to_text(source, told), "text", reading.licence, counts=+told)
     except (ValueError, IndexError, RecursionError) as error:
         yield span.unreadable(piece.name, "", f"not TeX: {error}")
 
 
-def tex_to_text(source: str) -> str:
-    """TeX without preamble, comments and commands, behind its title and its authors.
+def tex_to_text(source: str, told: Counter[str] | None = None) -> str:
+    """TeX without preamble, comments and commands, behind its title and its authors; listings as they stand.
 
-    The day on which it is read is no part of it: `\\today` is left out.
+    The day on which it is read is no part of it: `\\today` is left out. `told` counts what is not read.
     """
+    source, aside = _set_aside(source)
     _, begins, body = source.partition(r"\begin{document}")
     body = body.partition(r"\end{document}")[0] if begins else source
     facts = [*_arguments(source, "title")[:1], *_arguments(source, "author")]
-    said = [" ".join(_plain(each).split()).replace(" ,", ",") for each in facts]
-    return "\n\n".join([*filter(None, said), _plain(body)])
+    told = Counter() if told is None else told
+    said = [" ".join(_plain(each, told).split()).replace(" ,", ",") for each in facts]
+    text = "\n\n".join([*filter(None, said), _plain(body, told)])
+    return _ASIDE.sub(lambda place: aside[int(place[1])] if int(place[1]) < len(aside) else place[0], text)
+
+
+def _set_aside(source: str) -> tuple[str, list[str]]:
+    """TeX with a mark in place of each listing and address, in which nothing is a command; and what these are."""
+    parts, aside, at, endless = [], list[str](), 0, set[str]()
+    while head := _HEAD.search(source, at):
+        begin = stop = end = head.end()
+        before = source[at : head.start()]
+        if (name := head["name"]) and name not in endless:
+            begin += len(head["options"] or "")
+            if name == "minted" and (language := _LANGUAGE.match(source, begin)):
+                begin = language.end()
+            stop = source.find(f"\\end{{{name}}}", begin)
+            end = stop + len(f"\\end{{{name}}}")
+            endless |= {name} if stop < 0 else set()
+        elif head["mark"]:
+            line = source.find("\n", begin)
+            stop = source.find(head["mark"], begin, line if line >= 0 else None)
+            end = stop + 1
+        elif head["macro"]:
+            before, begin = f"{before}{head['macro']}", head.start("address")
+        else:
+            stop = -1
+        if stop < 0:
+            parts.append(source[at : head.end()])
+            at = head.end()
+        else:
+            parts.append(f"{before}\ue000{len(aside)}\ue001")
+            aside.append(source[begin:stop])
+            at = end
+    return "".join([*parts, source[at:]]), aside
 
 
 @cache
@@ -73,18 +134,36 @@ def _contexts() -> tuple[Any, Any]:
 
     parsed, read = latexwalker.get_default_latex_context_db(), latex2text.get_default_latex_context_db()
     with_argument = [macrospec.std_macro(name, True, 1) for name in ("author", "date", "thanks", "title")]
-    parsed.add_context_category("lmworks", macros=with_argument, prepend=True)
+    others = [macrospec.std_macro("href", False, 2), macrospec.std_macro("verb", False, 0)]
+    listing = macrospec.std_environment("verbatim", "")
+    macros = [*with_argument, *others]
+    parsed.add_context_category("lmworks", macros=macros, environments=[listing], prepend=True)
+    words = [latex2text.MacroTextSpec(name, discard=False) for name in WORDS]
+    words += [latex2text.MacroTextSpec(name, name) for name in ("LaTeX", "TeX")]
     left_out = [latex2text.MacroTextSpec(name, "") for name in LEFT_OUT]
     parted = latex2text.MacroTextSpec("and", ", ")
-    read.add_context_category("lmworks", macros=[*left_out, parted], prepend=True)
+    read.add_context_category("lmworks", macros=[*left_out, *words, parted], prepend=True)
     return parsed, read
 
 
-def _plain(source: str) -> str:
+def _plain(source: str, told: Counter[str]) -> str:
     from pylatexenc.latex2text import LatexNodes2Text
 
     parsed, read = _contexts()
-    reader = LatexNodes2Text(latex_context=read, math_mode="verbatim", strict_latex_spaces=False)
+
+    class Reader(LatexNodes2Text):  # type: ignore[misc]  # the library states no types
+        def macro_node_to_text(self, node: Any) -> str:
+            name = node.macroname
+            told[NOT_READ] += name in ("input", "include")
+            known = name in NO_WORDS or parsed.get_macro_spec(name) or read.get_macro_spec(name)
+            told[UNKNOWN] += not known
+            try:
+                return str(super().macro_node_to_text(node))
+            except (AttributeError, IndexError, TypeError):  # what it needs behind it is not there
+                told[UNKNOWN] += bool(known)
+                return ""
+
+    reader = Reader(latex_context=read, math_mode="verbatim", strict_latex_spaces=False)
     return str(reader.latex_to_text(source, latex_context=parsed))
 
 

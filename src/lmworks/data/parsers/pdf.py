@@ -37,6 +37,10 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
         return
     for number in found["pictures"]:
         yield Skipped(piece.name, f"page {number}", "a page of a PDF that is a picture")
+    known = {*found["pictures"], *(number for number, _ in found["faults"])}
+    for number, said in enumerate(found["texts"], 1):
+        if not said.strip() and number not in known:
+            yield Skipped(piece.name, f"page {number}", "a page of a PDF without a word")
     counts = {SHAPED: shaped} if shaped else {}
     yield Record(piece.name, "", text, "text", reading.licence, {"pages": pages}, counts=counts)
 

@@ -113,6 +113,10 @@ class Dataset(FolderOfFiles):
         read = {field: value for field, value in adapter.read.items() if not ("fields" in given and field in OF_TEXTS)}
         return {"name": name, "licence": adapter.licence, **read, **given}
 
+    def patterns(self) -> Sequence[str]:
+        """None of the table's: they are of several ways in which a set is packed."""
+        return [] if self.include == adapter_named(self.dataset).read.get("include") else self.include
+
     def named(self) -> Mapping[str, str]:
         """What the recipe names: of files of several layouts, the table names the fields of all."""
         read = adapter_named(self.dataset).read

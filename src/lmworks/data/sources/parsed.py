@@ -248,6 +248,7 @@ class ParsedSource(SourceConfig):
 
     def paths(self) -> list[str]:
         """Every file that is wanted and whose form is known, archives included."""
+        self._require_patterns()
         paths = [path for path in self.walk() if is_archive(path) or self._reads(path)]
         if not paths:
             endings = ", ".join([*ENDINGS, *unpack.PACKINGS, ZIP, TAR])
@@ -258,6 +259,23 @@ class ParsedSource(SourceConfig):
                 f"{hints(found) or 'Name the form of other files in `format`.'}"
             )
         return paths
+
+    def patterns(self) -> Sequence[str]:
+        """Of `include`, those that a user stated, each of which is to match something."""
+        return self.include
+
+    def _require_patterns(self) -> None:
+        """Raise UsageError for a pattern that no file, and nothing in an archive, matches."""
+        names: list[str] = []
+        for path in self.walk() if self.patterns() else ():
+            names += [f"{path}/{each.name}" for each in self._entries_of(path)[0]] if is_archive(path) else [path]
+        for pattern in self.patterns():
+            if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+                found = ", ".join(names[:8]) + ", …" * (len(names) > 8)
+                raise UsageError(
+                    f"Source {self.label}: `include` has {pattern!r}, which no file of {self.place()} matches; "
+                    f"there are {found or 'none'}. Mend the pattern, or leave it out."
+                )
 
     def left_out(self) -> Counter[str]:
         found: Counter[str] = Counter()

@@ -34,6 +34,9 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.kinds import Named
 from lmworks.recipe.schema import Reference, StepConfig
 
+WEIGHTS = ("weight", "loss_weight", "sample_weight")
+"""Fields of a record that say how much is to be learned from it."""
+
 
 class Template(StepConfig):
     """A wording, as FLAN's: `{field}` stands for a record's field."""
@@ -134,7 +137,7 @@ class _Made:
         return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
 
 
-@stage(version=9, reads="documents")
+@stage(version=10, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
@@ -157,7 +160,7 @@ def _unlearned(turn: Mapping[str, Any]) -> dict[str, Any]:
     return {**turn, "weight": 0} if turn["role"] == "assistant" else dict(turn)
 
 
-@stage(version=9, reads="documents")
+@stage(version=10, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [], judgements=True)
@@ -274,6 +277,7 @@ class _Reading:
         if found != self.form and (self.config.form == "auto" or not form.fits(row)):
             shown = f"has the fields {', '.join(row)[:200]}" if found is None else f"is of form {found}"
             raise Fault(f"mixed schemas: the record {shown}, the step reads {self.form}")
+        self._weigh(row)
         read = Read(row, self.config.ignore)
         try:
             made = samples_of(form, read, self.config.mend)
@@ -288,6 +292,19 @@ class _Reading:
         if not wanted and self.judgements:
             raise LeftOut("nothing judged: no answer is better than another")
         return wanted or made.samples
+
+    def _weigh(self, row: Row) -> None:
+        """Raise LeftOut for a record whose weight is 0, and count those of another than 1: all are learned alike."""
+        named = [name for name in WEIGHTS if name in row and name not in self.config.ignore]
+        for name in named if self.form != "labels" else ():  # whose other fields are about the text
+            try:
+                weight = float(row[name])
+            except (TypeError, ValueError):
+                continue
+            if weight == 0:
+                raise LeftOut(f"weight 0: the field {name!r} says that nothing is learned from the record")
+            if weight != 1:
+                self.tally.counts["records whose weight is not used"] += 1
 
     def _leave_out(self, document: Document, reason: LeftOut) -> None:
         place = {"path": document.meta.get("path", ""), "record": self._number(document)}

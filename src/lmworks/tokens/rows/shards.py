@@ -140,7 +140,12 @@ def write_rows(
     sorted.
     """
     if not rows:
-        raise LmworksError("no rows: no text is left, or all of it is longer than a row; see the steps before this one")
+        lost = ", ".join(f"{facts[name]} {name}" for name in LOST if facts.get(name))
+        how = "take `long_samples: truncate` or `split`: " if "truncated" in facts else ""
+        mend = f"; raise sequence_length (now {sequence_length}), {how or 'or '}{lost}" if lost else ""
+        raise LmworksError(
+            f"no rows: no text is left, or all of it is longer than a row; see the steps before this one{mend}"
+        )
     shape = (rows, sequence_length + 1)
     _write_array(out / "tokens.npy", shape, token_type(vocab_size), tokens)
     _write_array(out / "weights.npy", shape, np.uint8, weights)
