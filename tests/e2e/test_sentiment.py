@@ -61,3 +61,4 @@ def test_encoder_and_decoder_are_set_beside_a_bag_of_words_on_reviews_and_posts(
     texts = ["the film was very good", "the song was quite dull"]
     assert answers(tmp_path, "tuned", texts) == ["praise", "blame"]
     assert set(answers(tmp_path, "decoder", texts)) <= {"praise", "blame"}
+    assert answers(tmp_path, "bag", texts) == ["praise", "blame"], "what learns in seconds is served like any other"

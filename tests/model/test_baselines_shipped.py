@@ -1,0 +1,117 @@
+"""Models that learn in seconds, as folders: they say what they said before they were written, and damage is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from encoders import labelled
+from lmworks.data.records import Documents
+from lmworks.data.tuning.conversations import Conversations, write_conversations
+from lmworks.engines.open import open_engine
+from lmworks.engines.protocol import WrongTurns
+from lmworks.engines.request import Sampling
+from lmworks.errors import LmworksError
+from lmworks.model.baselines.bag_of_words import FEATURES, WEIGHTS, BagOfWords, BagOfWordsConfig, bag_of_words
+from lmworks.model.baselines.dictionary import PHRASES, DictionaryConfig, dictionary
+from lmworks.model.baselines.word_table import WordTableConfig, word_table
+from lmworks.model.folder import family_of
+from support import make_context
+
+WORDS = ["good", "bad", "film", "Song", "über", "naïve", "it's", "3d", "a", "日本", "x_y"]
+TEXTS = [f"{WORDS[n % 11]} {WORDS[n * 7 % 11]} {WORDS[n * 3 % 11]}, the {WORDS[n * 5 % 11]}." for n in range(80)]
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "c"]])
+def test_a_bag_of_words_is_scikit_learns(names: list[str]) -> None:
+    labels = [names[n * n % len(names)] for n in range(80)]
+    theirs = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
+    ).fit(TEXTS, labels)
+    asked = [*TEXTS[:20], "", "nothing known", "GOOD good Good film film", "日本 日本 über-naïve"]
+    expected = theirs.predict_proba(asked)
+    found = BagOfWords.fit(TEXTS, labels).probabilities(asked)
+    assert [list(each) for each in found] == [list(theirs.classes_)] * len(asked)
+    assert np.allclose([list(each.values()) for each in found], expected, atol=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=40))
+def test_probabilities_of_any_text_add_up(text: str) -> None:
+    model = BagOfWords.fit(TEXTS, [str(n % 3) for n in range(80)])
+    (found,) = model.probabilities([text])
+    assert sum(found.values()) == pytest.approx(1) and min(found.values()) >= 0
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Documents:
+    (tmp_path / "documents").mkdir()
+    return labelled(tmp_path / "documents")
+
+
+def made(stage: Any, config: Any, data: Any, folder: Path) -> Path:
+    folder.mkdir()
+    stage(config, data, folder / "out", make_context(folder))
+    return folder / "out"
+
+
+def test_folders_answer_through_the_protocol(documents: Documents, tmp_path: Path) -> None:
+    texts = [each.text for each in documents.iterate()]
+    folder = made(bag_of_words, BagOfWordsConfig(data="x"), documents, tmp_path / "bag")
+    assert family_of(folder) == "sequence classifier"
+    right = [str(each.meta["label"]) for each in documents.iterate()]
+    assert [each.label for each in open_engine(folder).classify(texts)] == right
+    folder = made(dictionary, DictionaryConfig(data="x"), documents, tmp_path / "dictionary")
+    assert family_of(folder) == "token classifier"
+    for document, found in zip(documents.iterate(), open_engine(folder).tag(texts), strict=True):
+        (span,) = document.meta["spans"]
+        assert ("thing", span["start"], span["end"]) in found.spans
+    again = made(dictionary, DictionaryConfig(data="x"), documents, tmp_path / "again")
+    assert (again / PHRASES).read_bytes() == (folder / PHRASES).read_bytes()
+
+
+def test_a_word_table_rewrites_one_text(tmp_path: Path) -> None:
+    pairs = [
+        ("one red house", "ein rotes Haus"),
+        ("one red boat", "ein rotes Boot"),
+        ("the house", "das Haus"),
+        ("red boat", "rotes Boot"),
+        ("one house", "ein Haus"),
+    ] * 4
+    turns = [[{"role": "user", "content": a}, {"role": "assistant", "content": b}] for a, b in pairs]
+    (tmp_path / "pairs").mkdir()
+    records = [{"id": f"{n:02}", "messages": each, "document": ""} for n, each in enumerate(turns)]
+    write_conversations(tmp_path / "pairs", records)
+    data = Conversations(tmp_path / "pairs", "pairs")
+    engine = open_engine(made(word_table, WordTableConfig(data="x"), data, tmp_path / "table"))
+    prompt = engine.encode([{"role": "user", "content": "the red house"}])
+    whole, cut = engine.generate([prompt, prompt], [Sampling(10), Sampling(2)])
+    assert (whole.text, whole.finish_reason) == ("das rotes Haus", "stop")
+    assert (cut.text, cut.finish_reason) == ("das rotes", "length")
+    (stopped,) = engine.generate([prompt], Sampling(10, stop=(" Haus",)))
+    assert (stopped.text, stopped.finish_reason) == ("das rotes", "stop")
+    with pytest.raises(WrongTurns):
+        engine.encode([{"role": "user", "content": "a"}] * 3)
+
+
+def test_damaged_folders_are_told_by_their_file(documents: Documents, tmp_path: Path) -> None:
+    folder = made(bag_of_words, BagOfWordsConfig(data="x"), documents, tmp_path / "bag")
+    whole = (folder / FEATURES).read_text()
+    found = json.loads(whole)
+    for damaged in ("", "[]", json.dumps({**found, "labels": []}), json.dumps({**found, "features": {"one": 7}})):
+        (folder / FEATURES).write_text(damaged)
+        with pytest.raises(LmworksError, match=rf"{FEATURES}|{WEIGHTS}"):
+            open_engine(folder)
+    (folder / FEATURES).write_text(whole)
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-8])
+    with pytest.raises(LmworksError, match=WEIGHTS):
+        open_engine(folder)
