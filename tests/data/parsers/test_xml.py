@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmworks.data.parsers import xml, xml_rows
+from lmworks.data.parsers.parser import Piece
+from lmworks.data.parsers.xml import read_elements
 from lmworks.data.parsers.xml_rows import DEEPEST, row_of
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Unreadable
@@ -201,6 +204,28 @@ def test_a_section_that_quotes_records_and_sections_is_whole(
     thread = f"<thread><body>see <![CDATA[{quoted}]]> end</body></thread>"
     found = read(tmp_path, f"<forum>{thread}\n{THREAD.replace('a>', 'body>')}</forum>", text_field="body")
     assert good(found) == [f"see {quoted.replace(']]]]><![CDATA[>', ']]>')} end", "ok"] and len(found) == 2
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        b"<![CDATA[<rec>",
+        b"<![CDATA[x",
+        b"<![CDATA[<rec></rec>",
+        b"<rec><![CDATA[",
+        b"<rec><![CDATA[</rec>",
+        b"<!-- <? ",
+        b"<? <!ENTITY <![CDATA[",
+    ],
+)
+@pytest.mark.parametrize("end", [b"", b"</rec><![CDATA[ ]]>", b"]]>"])
+def test_sections_in_sections_are_read_in_linear_time(inside: bytes, end: bytes) -> None:
+    """In quadratic time it would take minutes."""
+    raw = b"<r><rec><a>b</a>" + inside * (2_000_000 // len(inside)) + end + b"</rec><rec>last</rec></r>"
+    last = None
+    for last in read_elements("rec", Piece("x.xml", len(raw)), io.BytesIO(raw), 2**26):  # noqa: B007
+        pass
+    assert last is not None and last.raw == b"<rec>last</rec>"
 
 
 def test_elements_in_each_other_without_end_are_kept_apart(tmp_path: Path) -> None:

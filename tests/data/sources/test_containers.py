@@ -182,6 +182,33 @@ def test_a_packed_file_in_an_archive_is_given_up_as_one_beside_it_is(
     assert len(good(found)) == 2 * 3000 and len(found) < 2**18
 
 
+@pytest.mark.parametrize("stored", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_all_files_of_a_zip_archive_have_no_more_together_than_one_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: int, ending: str
+) -> None:
+    """Each of them is within the limit, as it would be beside the archive."""
+    monkeypatch.setattr(unpack, "LEAST_UNPACKED", 2**20)
+    monkeypatch.setattr(unpack, "MOST_UNPACKED_TIMES", 10)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", stored) as archive:
+        for number in range(40):
+            archive.writestr(f"{number}.txt{ending}", PACKERS[ending](b"a " * 2**17))
+    found = read(tmp_path, {"a.zip": packed.getvalue()})
+    assert sum(len(item.text) for item in good(found)) <= max(2**20, 10 * len(packed.getvalue()))
+    if ending or stored == zipfile.ZIP_DEFLATED:
+        assert "sound" in reasons(found)[-1] and reasons(found)[-1].startswith("cannot be unpacked: ")
+
+
+def test_files_of_an_archive_that_are_read_whole_are_cut_into_shards(tmp_path: Path, ingest_files: Ingest) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(8):
+            archive.writestr(f"{number}.txt", f"text {number} " + "and so on " * 1_000)
+    _, out = ingest_files({"a.zip": packed.getvalue()}, shard_bytes=2**13)
+    assert len(list(out.glob("part-*.parquet"))) == 8 and len(texts(out)) == 8
+
+
 def test_a_sound_file_may_unpack_to_many_times_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = LINES + b'{"text": "same"}\n' * 2**14
     monkeypatch.setattr(unpack, "LEAST_UNPACKED", 2**10)

@@ -87,3 +87,10 @@ def test_shares_are_in_proportion_and_add_up(sizes: dict[tuple[str, str], int], 
     assert sum(quotas.values()) == count
     for stratum, size in sizes.items():
         assert abs(quotas[stratum] - count * size / total) < 1 and quotas[stratum] <= size
+
+
+def test_no_sign_of_a_text_rewrites_the_terminal_that_shows_the_table() -> None:
+    row = {"id": "1", "source": "a\x1b]0;b\x07", "language": "en", "text": "=1\x1b[2J\r\n\u202eback \x9b2J"}
+    shown = as_csv([row])
+    assert not [sign for sign in shown if not sign.isprintable() and sign not in "\r\n"]
+    assert "'=1" in shown and "back" in shown

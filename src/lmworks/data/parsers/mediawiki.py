@@ -10,22 +10,27 @@ from lmworks.data.parsers.parser import Found, Reading, Record, Skipped, Unreada
 from lmworks.data.parsers.xml import Element, element_form
 
 _NOT_TEXT = re.compile(r"(?:File|Image|Category|Media):", re.IGNORECASE)
-_SINGLE = "br|wbr|hr|meta|link|img|li|dt|dd|th|td|tr"
+_SINGLE = frozenset("br wbr hr meta link img li dt dd th td tr".split())  # noqa: SIM905
 """Tags that need not be closed."""
-
 _MOST_OPEN = 1_000
+_TIMES, _LEAST_WORK = 100, 10**6
+"""Signs of a page that are looked at for what is open and never closed: so many times its length, and in any case."""
+_NO_TAG = re.compile(r"<(?!/?[a-z])", re.IGNORECASE)
+_LESS = "\ufdd0"
+"""In place of a `<` that begins no tag: a code point that no text has."""
+_STYLE = re.compile(r"('*)'{5}|(')'{3}|'{2,3}")
+"""Signs of italic and bold words; of more signs than these have, the others are text."""
+_TAG = re.compile(r"<(?P<closes>/)?(?P<name>[a-z][^\s<>/]*+)(?P<inside>[^<>]*+)(?P<end>>?)", re.IGNORECASE)
 _PAIRS = [
     re.compile(pair, re.IGNORECASE)
     for pair in (
         r"(?P<opens>\{\{)|\}\}",
         r"(?P<opens>\[\[)|\]\]",
         r"(?P<opens>\[(?=\w+:|//))|\]",
-        rf"(?P<opens><(?!(?:{_SINGLE})\b)[a-z]+\b[^<>]*+(?<!/)>?)|</[a-z]",
         r"(?P<opens>\{\|)|\|\}",
-        r"(?P<opens><[a-z]+\b[^<>]*+(?!>))",
     )
 ]
-"""What opens and what closes templates, links, external links, tags and tables. A tag without end never closes."""
+"""What opens and what closes templates, links, external links and tables."""
 
 
 def _record(page: Element, path: str, number: str, reading: Reading) -> Found:
@@ -54,21 +59,45 @@ def plain_text(markup: str) -> str:
     """
     import mwparserfromhell
 
-    markup = _without_comments(markup)
-    for both in _PAIRS:
-        depth = deepest = 0
-        for found in both.finditer(markup):
-            depth = depth + 1 if found.lastgroup == "opens" else max(depth - 1, 0)
-            deepest = max(deepest, depth)
-        if deepest > _MOST_OPEN:
-            raise ValueError(f"markup without closing: {deepest:,} are open at once, and {_MOST_OPEN:,} are read")
-    code = mwparserfromhell.parse(markup)
+    markup = _NO_TAG.sub(_LESS, _without_comments(markup))
+    _refuse_unclosed(markup)
+    code = mwparserfromhell.parse(markup, skip_style_tags=True)
     waiting = [code]
     while waiting:  # the library's own `remove` looks through the whole page each time
         part = waiting.pop()
-        part.nodes = [node for node in part.nodes if _is_text(node)]
-        waiting.extend(child for node in part.nodes for child in node.__children__())
-    return str(code.strip_code())
+        part.nodes = [_without_style(node) for node in part.nodes if _is_text(node)]
+        waiting.extend(child for node in part.nodes if _is_parsed(node) for child in node.__children__())
+    return str(code.strip_code()).replace(_LESS, "<")
+
+
+def _refuse_unclosed(markup: str) -> None:
+    """Raise ValueError if too much is open at once, or if what never closes would have a page looked at too often."""
+    unclosed, deepest = list[int](), 0
+    for both in _PAIRS:
+        places = list[int]()
+        for found in both.finditer(markup):
+            if found.lastgroup == "opens":
+                places.append(found.start())
+                deepest = max(deepest, len(places))
+            elif places:
+                places.pop()
+        unclosed += places
+    tags = dict[str, list[int]]()
+    for tag in _TAG.finditer(markup):
+        name, places = tag["name"].lower(), tags.setdefault(tag["name"].lower(), [])
+        if tag["closes"]:
+            del places[-1:]
+        elif not tag["end"]:
+            unclosed.append(tag.start())
+        elif not tag["inside"].endswith("/") and name not in _SINGLE:
+            places.append(tag.start())
+    deepest = max([deepest, *map(len, tags.values())])
+    work = sum(len(markup) - place for places in (unclosed, *tags.values()) for place in places)
+    if deepest > _MOST_OPEN or work > max(_LEAST_WORK, _TIMES * len(markup)):
+        raise ValueError(
+            f"markup without closing: {deepest:,} are open at once, and {_MOST_OPEN:,} are read, or for what never "
+            f"closes the page is looked at {work // len(markup):,} times, and {_TIMES} are allowed"
+        )
 
 
 def _is_text(node: Any) -> bool:
@@ -77,6 +106,21 @@ def _is_text(node: Any) -> bool:
     if isinstance(node, Wikilink):
         return not _NOT_TEXT.match(str(node.title))
     return not isinstance(node, Tag) or str(node.tag).lower() not in ("ref", "table", "gallery", "math")
+
+
+def _is_parsed(node: Any) -> bool:
+    """Whether there is markup in it, as there is none in `nowiki`."""
+    from mwparserfromhell.definitions import is_parsable
+    from mwparserfromhell.nodes import Tag
+
+    return not isinstance(node, Tag) or bool(is_parsable(str(node.tag)))
+
+
+def _without_style(node: Any) -> Any:
+    """A node without the signs of italic and bold words, which the library would look for up to the end of a page."""
+    from mwparserfromhell.nodes import Text
+
+    return Text(_STYLE.sub(r"\1\2", str(node.value))) if isinstance(node, Text) else node
 
 
 def _without_comments(markup: str) -> str:

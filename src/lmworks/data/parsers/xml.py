@@ -106,6 +106,7 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
     stream.seek(piece.start)
     buffer, base, searched = bytearray(), piece.start, 0  # base: offset in the file of the buffer's first byte
     begin: int | None = None
+    quotes = _Quotes(tags)
     while True:
         edge = edges.search(buffer, searched)
         if edge is None:
@@ -118,8 +119,10 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
             continue
         if behind := _NO_MARKUP.get(edge[0]):
             room = limit - (0 if begin is None else base + edge.start() - begin)
-            may_quote = tags if begin is not None and edge[0] == b"<![CDATA[" else None
-            searched = _behind(buffer, edge, behind, stream, room, may_quote)
+            if begin is not None and edge[0] == b"<![CDATA[":
+                searched = quotes.behind(buffer, base, edge, stream, room)
+            else:
+                searched = _behind(buffer, edge, behind, stream, room)
             continue
         opens = edge[0][1:2] != b"/"
         if begin is not None:
@@ -140,34 +143,52 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
         yield _span(bytes(buffer), begin, base + len(buffer), limit, empty)
 
 
-def _behind(
-    buffer: bytearray,
-    edge: re.Match[bytes],
-    ends: re.Pattern[bytes],
-    stream: IO[bytes],
-    room: int,
-    tags: re.Pattern[bytes] | None,
-) -> int:
-    """Where a stretch without markup ends; where its first sign does, if it has no end in as many bytes.
-
-    With the `tags` of records, it may hold its first sign again.
-    """
-    at = told = edge.end()
-    depth = 0
-    while (found := ends.search(buffer, at)) is None or (tags and found[0] == edge[0]):
-        if found and tags:
-            for tag in tags.finditer(buffer, told, found.start()):
-                depth += -1 if tag[1] else 1
-                if depth < 0:
-                    return edge.end()
-            at = told = found.end()
-            continue
+def _behind(buffer: bytearray, edge: re.Match[bytes], ends: re.Pattern[bytes], stream: IO[bytes], room: int) -> int:
+    """Where a stretch without markup ends; where its first sign does, if it has no end in as many bytes."""
+    at = edge.end()
+    while (found := ends.search(buffer, at)) is None:
         at = max(at, len(buffer) - 2**10)  # which may hold half of an end
         if len(buffer) - edge.start() > room or not (chunk := stream.read(CHUNK)):
             return edge.end()
         buffer += chunk
     is_whole = found[0] != edge[0] and found.end() - edge.start() <= room
     return found.end() if is_whole else edge.end()
+
+
+class _Quotes:
+    """CDATA sections of records, which may quote others, and the records that these begin.
+
+    What was found out about one is known of those in it, so that no byte is looked at for each of them.
+    """
+
+    def __init__(self, tags: re.Pattern[bytes]) -> None:
+        self._tags = tags
+        self._no_end, self._no_section = 0, 0
+        """Where in the file the search for an end goes on; what begins before is no section."""
+
+    def behind(self, buffer: bytearray, base: int, edge: re.Match[bytes], stream: IO[bytes], room: int) -> int:
+        """Where a section ends, as `_behind`. It is none if a record ends in it that does not begin there."""
+        if base + edge.start() < self._no_section:
+            return edge.end()
+        at = max(edge.end(), self._no_end - base)
+        while (end := buffer.find(b"]]>", at)) < 0:
+            at = max(at, len(buffer) - 2)  # which may be half of an end
+            self._no_end = base + at
+            if len(buffer) - edge.start() > room or not (chunk := stream.read(CHUNK)):
+                return edge.end()
+            buffer += chunk
+        self._no_end = base + end
+        if end + 3 - edge.start() > room:
+            return edge.end()
+        told, depth = edge.end(), 0
+        while (inner := buffer.find(edge[0], told, end)) >= 0:
+            for tag in self._tags.finditer(buffer, told, inner):
+                depth += -1 if tag[1] else 1
+                if depth < 0:
+                    self._no_section = base + inner
+                    return edge.end()
+            told = inner + len(edge[0])
+        return end + 3
 
 
 def _shorten(buffer: bytearray, base: int, inside: bool, searched: int, limit: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import IO, Self, cast
 
-from lmworks.data.sources.unpack import forward, plain_name, read_on, unpack
+from lmworks.data.sources.unpack import forward, most_unpacked, plain_name, read_on, unpack
 
 ZIP, TAR = ".zip", ".tar"
 LINK, NO_FILE = "a link in an archive", "a device or a file with holes in an archive"
@@ -51,6 +51,8 @@ def entries(path: str, stream: IO[bytes], size: int) -> Iterator[Entry]:
         yield from (entry for entry, _ in walk_tar(path, stream, size))
         return
     infos = [info for info in _zip(stream).infolist() if not info.is_dir() and not _is_hidden(info.filename)]
+    if (total := sum(info.file_size for info in infos)) > (most := most_unpacked(size)):
+        raise RuntimeError(f"its files have {total:,} bytes when unpacked, and no sound archive of its size {most:,}")
     ordered = sorted(infos, key=lambda info: info.filename)
     for info, following in zip_longest(ordered, ordered[1:]):
         is_replaced = following is not None and following.filename == info.filename
@@ -58,14 +60,14 @@ def entries(path: str, stream: IO[bytes], size: int) -> Iterator[Entry]:
         yield Entry(info.filename, info.file_size, fault)
 
 
-def open_member(path: str, stream: IO[bytes], size: int, member: str) -> IO[bytes]:
-    """One file of an archive, decompressed."""
+def open_member(path: str, stream: IO[bytes], size: int, member: str, times: float | None = None) -> IO[bytes]:
+    """One file of an archive, decompressed, up to `times` what it has there."""
     if not is_tar(path):
         archive = _zip(stream)
-        return unpack(member, archive.open(member), archive.getinfo(member).file_size)
+        return unpack(member, archive.open(member), archive.getinfo(member).file_size, times)
     for entry, content in walk_tar(path, stream, size):
         if entry.name == member and not entry.fault:
-            return unpack(member, content, entry.size)
+            return unpack(member, content, entry.size, times)
     raise RuntimeError("the archive does not hold it")
 
 

@@ -289,23 +289,33 @@ class ParsedSource(SourceConfig):
         included = not self.include or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)
         return included and self._form(name) is not None
 
-    def _entries_of(self, path: str) -> tuple[Sequence[Entry], bool]:
-        """What an archive holds, as far as it can be read, and whether that is all. The last archives are known."""
+    def _entries_of(self, path: str) -> tuple[Sequence[Entry], bool, int]:
+        """What an archive holds, as far as it can be read, whether that is all, and its bytes.
+
+        The last archives are known.
+        """
         try:
             place = (self.place(), path, self.state(path))
             if place not in _entries:
                 with self.open(path) as stream:
                     _entries[place] = _listed(entries(path, stream, self.size(path)))
-                while len(_entries) > 1 and sum(len(found) for found, _ in _entries.values()) > ENTRIES_KEPT:
+                while len(_entries) > 1 and sum(len(found) for found, _, _ in _entries.values()) > ENTRIES_KEPT:
                     _entries.pop(next(iter(_entries)))
             return _entries[place]
         except OSError:
-            return [], False
+            return [], False, 0
 
-    def _wanted(self, path: str) -> list[str]:
+    def _wanted(self, path: str) -> list[Entry]:
         """The files of an archive that are read."""
-        names = [entry.name for entry in self._entries_of(path)[0] if not entry.fault]
-        return [name for name in names if self._reads(f"{path}/{name}")]
+        found, _, _ = self._entries_of(path)
+        return [entry for entry in found if not entry.fault and self._reads(f"{path}/{entry.name}")]
+
+    def _times(self, path: str, member: str) -> float | None:
+        """How many times its size a packed file of an archive may have: all together as many bytes as the archive."""
+        if not unpack.is_packed(member):
+            return None
+        _, _, total = self._entries_of(path)
+        return unpack.most_unpacked(self.size(path)) / max(total, 1)
 
     def is_numbered(self, path: str) -> bool:
         return self.key_field is None and self._word(path) in NUMBERED
@@ -322,12 +332,13 @@ class ParsedSource(SourceConfig):
         total = self.size(path)
         if not is_archive(path):
             return self._cut(Piece(path, total), size)
-        found, is_whole = self._entries_of(path)
+        found, is_whole, _ = self._entries_of(path)
         if not found:
             return [Piece(path, total)]  # reading it fails, and is quarantined
         if is_tar(path):
             return list(self._pieces_of_tar(path, found, is_whole, max(size, PACKED_PIECE, total // 8)))
-        return [piece for name in self._wanted(path) for piece in self._cut(Piece(path, 0, member=name), size)]
+        wanted = (Piece(path, entry.size, member=entry.name) for entry in self._wanted(path))
+        return [piece for whole in wanted for piece in self._cut(whole, size)]
 
     def _pieces_of_tar(self, path: str, found: Sequence[Entry], is_whole: bool, size: int) -> Iterator[Piece]:
         """Stretches of members by their numbers, and large members cut like files."""
@@ -370,7 +381,7 @@ class ParsedSource(SourceConfig):
 
     def told(self, path: str) -> Counter[str]:
         """Of a file, or of each member of an archive."""
-        names = [f"{path}/{name}" for name in self._wanted(path)] if is_archive(path) else [path]
+        names = [f"{path}/{entry.name}" for entry in self._wanted(path)] if is_archive(path) else [path]
         if not any((form := self._form(name)) and form.tell for name in names):
             return Counter()
         said: Counter[str] = Counter()
@@ -405,7 +416,8 @@ class ParsedSource(SourceConfig):
         if not is_archive(path):
             yield piece, stack.enter_context(unpack.unpack(path, stored, self.size(path))), stored
         elif piece.member:
-            yield piece, stack.enter_context(open_member(path, stored, self.size(path), piece.member)), stored
+            times = self._times(path, piece.member)
+            yield piece, stack.enter_context(open_member(path, stored, self.size(path), piece.member, times)), stored
         elif is_tar(path):
             number = -1
             for number, (entry, content) in enumerate(walk_tar(path, stored, self.size(path))):
@@ -414,15 +426,18 @@ class ParsedSource(SourceConfig):
                 if number >= piece.start and not entry.fault and self._reads(f"{path}/{entry.name}"):
                     yield (
                         Piece(path, entry.size, member=entry.name),
-                        unpack.unpack(entry.name, content, entry.size),
+                        unpack.unpack(entry.name, content, entry.size, self._times(path, entry.name)),
                         stored,
                     )
             if number < 0:
                 raise RuntimeError("an empty archive")
-        elif names := self._wanted(path):
-            for name in names:
-                yield Piece(path, 0, member=name), open_member(path, stored, 0, name), stored
+        elif wanted := self._wanted(path):
+            for entry in wanted:
+                times = self._times(path, entry.name)
+                yield Piece(path, 0, member=entry.name), open_member(path, stored, 0, entry.name, times), stored
         else:
+            for _ in entries(path, stored, self.size(path)):  # which says what is wrong
+                pass
             raise RuntimeError("no archive, or an empty one")
 
     def _parse(self, piece: Piece, stream: IO[bytes], stored: IO[bytes]) -> Iterator[Found | Document]:
@@ -452,13 +467,13 @@ class ParsedSource(SourceConfig):
         return stack.enter_context(recoded(stream, encoding)), replace(self.reading(), encoding=encoding)
 
 
-_entries: dict[tuple[str, str, str], tuple[Sequence[Entry], bool]] = {}
+_entries: dict[tuple[str, str, str], tuple[Sequence[Entry], bool, int]] = {}
 
 
-def _listed(found: Iterator[Entry]) -> tuple[Sequence[Entry], bool]:
-    listed: list[Entry] = []
+def _listed(found: Iterator[Entry]) -> tuple[Sequence[Entry], bool, int]:
+    listed, is_whole = list[Entry](), True
     try:
         listed.extend(found)
     except unpack.ERRORS:
-        return listed, False
-    return listed, True
+        is_whole = False
+    return listed, is_whole, sum(entry.size for entry in listed)

@@ -57,12 +57,17 @@ def _packing(path: str) -> str | None:
     return (PACKINGS | OF_ARCHIVES).get(PurePosixPath(path).suffix.lower())
 
 
-def unpack(path: str, stream: IO[bytes], size: int) -> IO[bytes]:
+def most_unpacked(size: int) -> int:
+    """Bytes that a sound file, or archive, of `size` bytes has at most when unpacked."""
+    return max(LEAST_UNPACKED, MOST_UNPACKED_TIMES * size)
+
+
+def unpack(path: str, stream: IO[bytes], size: int, times: float | None = None) -> IO[bytes]:
     """The decompressed bytes of a file of `size` bytes. They can be read and sought forward in bounded memory.
 
-    Reading beyond what a sound file of its size holds raises RuntimeError.
+    Reading beyond what a sound file of its size holds raises RuntimeError; of one in an archive, `times` its size.
     """
-    most = max(LEAST_UNPACKED, MOST_UNPACKED_TIMES * size)
+    most = most_unpacked(size) if times is None else int(times * size)
     match _packing(path):
         case ".gz":
             plain = read_on(cast(IO[bytes], gzip.GzipFile(fileobj=stream)))

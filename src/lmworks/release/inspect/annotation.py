@@ -94,14 +94,19 @@ def shares(sizes: Mapping[Stratum, int], count: int) -> dict[Stratum, int]:
 
 
 def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
-    """A table for spreadsheets, an apostrophe before what one would take for a formula (OWASP: CSV injection)."""
+    """A table for spreadsheets, an apostrophe before what one would take for a formula (OWASP: CSV injection).
+
+    A space stands for each control or direction-changing character; `sample.jsonl` has the texts as they are.
+    """
     stream = io.StringIO()
     table = csv.DictWriter(stream, ["id", "source", "language", "text"])
     table.writeheader()
     for row in rows:
-        table.writerow(
-            {name: f"'{value}" if value.startswith(tuple("=+-@\t\r")) else value for name, value in row.items()}
-        )
+        shown = {
+            name: "".join(sign if sign.isprintable() or sign in "\t\r\n" else " " for sign in value)
+            for name, value in row.items()
+        }
+        table.writerow({name: "'" * row[name].startswith(tuple("=+-@\t\r")) + text for name, text in shown.items()})
     return stream.getvalue()
 
 
