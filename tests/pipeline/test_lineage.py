@@ -33,14 +33,18 @@ def make(
     stage: str = "",
     ids: dict[str, Sequence[str]] | None = None,
     made: str = "",
+    config: bool = False,
 ) -> Artifact:
-    """An artifact with an input from each (artifact, part, role); `made` tells apart what is made of equal content."""
+    """An artifact with an input from each (artifact, part, role); `made` tells apart what is made of equal content.
+
+    A model has a `config`.
+    """
     stage, inputs = stage or step, {}
     for number, (parent, part, role) in enumerate(links):
         about = {"step": parent.manifest.step, "stage": parent.stage, "key": parent.key, "digest": parent.digest(part)}
         inputs[f"input{number}"] = [{**about, "part": part, "role": role}]
     out, files = store.root / "out", {}
-    texts = {"text.txt": step} | {
+    texts = {"text.txt": step, **({"config.json": "{}"} if config else {})} | {
         f"{part}/ids.txt" if part else "ids.txt": "\n".join(i) for part, i in (ids or {}).items()
     }
     for path, text in texts.items():
@@ -170,6 +174,20 @@ def test_an_erasure_finds_what_a_step_that_gives_ids_of_its_own_has_passed_on(st
     spared = make(store, "spared", [(kept, "", Role.TRAINS_ON)])
     found = holders(store, [ID])
     assert {raw, lines, clean, model, kept} == set(found) and spared not in found
+
+
+def test_an_erasure_reaches_what_a_model_wrote_of_others_once_it_had_learned_the_text(store: Store) -> None:
+    raw = make(store, "raw", ids={"": [ID, OTHER]})
+    prompts = make(store, "prompts", [(raw, "", Role.READS)], ids={"": [OTHER]})
+    model = make(store, "model", [(raw, "", Role.TRAINS_ON)], config=True)
+    drafts = make(store, "drafts", [(model, "", Role.READS), (prompts, "", Role.READS)], ids={"": [OTHER]})
+    ruled = make(store, "ruled", [(drafts, "", Role.READS)], ids={"": [OTHER]})
+    tuned = make(store, "tuned", [(ruled, "", Role.TRAINS_ON)], config=True)
+    other = make(store, "other", [(prompts, "", Role.TRAINS_ON)], config=True)
+    written = make(store, "written", [(other, "", Role.READS), (prompts, "", Role.READS)], ids={"": [OTHER]})
+    spared = make(store, "spared", [(written, "", Role.TRAINS_ON)], config=True)
+    found = set(holders(store, [ID]))
+    assert {raw, model, drafts, ruled, tuned} <= found and not {other, written, spared} & found
 
 
 def record_of(store: Store, name: str, artifacts: Sequence[Artifact], inputs: dict[str, str]) -> BuildRecord:

@@ -21,6 +21,7 @@ from lmworks.lazy import pa, pq
 from lmworks.pipeline.files import digest_file, write_atomically
 from lmworks.pipeline.lineage import Follows, Lineage
 from lmworks.pipeline.manifest import write_manifest
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import ERASED, KEPT, Artifact, Store
 from lmworks.pipeline.units import BESIDE, PAYLOAD, Unit, index_path, indices
 
@@ -122,10 +123,10 @@ def holders(
 ) -> dict[Artifact, str]:
     """Every artifact that erased text can have reached; with the reason where only something unknown speaks for it.
 
-    An output with an id file passes text on only if an id stands there; one without, and one with ids that are not of
-    what it was made from, passes on whatever reached it. Either way the artifact itself holds text as soon as an input
-    does: its examples may quote what it dropped. Inputs that `follows` denies are left out. What stands in artifacts of
-    `also`, such as in a quarantine, was given to no other.
+    An output with an id file passes text on only if an id stands there; one without, one with ids that are not of what
+    it was made from, and what a model wrote pass on whatever reached them. Either way the artifact itself holds text as
+    soon as an input does: its examples may quote what it dropped. Inputs that `follows` denies are left out. What
+    stands in artifacts of `also`, such as in a quarantine, was given to no other.
     """
     erased, lineage = set(_checked(ids, "named")), Lineage(store)
 
@@ -149,9 +150,18 @@ def holders(
             and all(keeps_ids(parent) for parent, files in parents if files)
         )
 
+    @cache
+    def is_written(artifact: Artifact) -> bool:
+        """Whether its texts are of a model, or made of such texts: they may tell what the model learned by heart."""
+        read = [link.parent for link in lineage.links(artifact, Role.READS) if link.parent]
+        read = [parent for parent in read if parent.is_readable]
+        return any("config.json" in parent.manifest.files or is_written(parent) for parent in read)
+
     def passes_on(artifact: Artifact, part: str) -> bool | None:
         file = artifact.path(part) / ID_FILE
-        return names_one(file) if file.exists() and keeps_ids(artifact) else None
+        if not file.exists() or not keeps_ids(artifact):
+            return None
+        return names_one(file) or (None if is_written(artifact) else False)
 
     return lineage.reached(holds, passes_on, follows)
 

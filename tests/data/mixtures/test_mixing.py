@@ -145,7 +145,7 @@ def test_a_weight_can_be_set_from_the_command_line(tmp_path: Path) -> None:
         (("    parts:", "    temperature: 2\n    parts:"), "keep one"),
         (("weight: 3, max_epochs: 4", "weight: 0"), ""),
         (("      general:", "      my part:"), "should match pattern"),
-        (("weight: 3", "weight: -1"), "greater than or equal to 0"),
+        (("weight: 3", "weight: -1"), "expected at least 0"),
         (("weight: 3", "weigth: 3"), "unknown field 'weigth'; did you mean 'weight'?"),
         (
             ("    parts:", "    curriculum: [{until: 0.5, weights: {domain: 1, general: 1}}]\n    parts:"),

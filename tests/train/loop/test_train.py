@@ -208,8 +208,11 @@ def test_rows_of_another_tokenizer_or_length_are_refused(
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:
+    config = CausalLMConfig.model_validate(SCRATCH).model_copy(  # which a recipe cannot state
+        update={"learning_rate": 1e38, "adamw_learning_rate": 1e38}
+    )
     with pytest.raises(LmworksError, match="not a number"):
-        pretrain(tmp_path, rows, tokenizer, make_context(tmp_path), learning_rate=1e38, adamw_learning_rate=1e38)
+        train(config, None, rows, tokenizer, rows, None, out=tmp_path / "out", context=make_context(tmp_path))
 
 
 # ---------------------------------------------------------------- mixtures

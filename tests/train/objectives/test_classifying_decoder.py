@@ -165,7 +165,7 @@ def test_labelled_texts_are_counted_and_shown_before_they_are_learned(
     def checked(rows: Shards) -> Result:
         config = SequenceClassificationConfig.model_validate({**SMALL, "from": "x"})
         context = make_context(tmp_path / "c")
-        return check(config, base, rows, tokenizer, documents, out=tmp_path / "checked", context=context)
+        return check(config, base, rows, tokenizer, documents, None, None, out=tmp_path / "checked", context=context)
 
     result = checked(pack(tmp_path / "rows", OBJECTIVE, documents, tokenizer)[0])
     expected = {"texts": 3, "full": 1, "contradicted": 1, "label a": 1, "label b": 2}

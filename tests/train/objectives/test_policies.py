@@ -177,8 +177,10 @@ def test_a_spike_stops_a_run_unless_it_is_told_otherwise(
 ) -> None:
     with pytest.raises(LmworksError, match="gradient leapt"):
         run(tmp_path, rows, tokenizer, spike_ratio=1.1)
+    config = CausalLMConfig.model_validate({**SMALL, "on_spike": "skip"})
+    config = config.model_copy(update={"learning_rate": 1e38})  # which a recipe cannot state
     with pytest.raises(LmworksError, match="21 times"):
-        run(tmp_path, rows, tokenizer, make_context(tmp_path / "b"), learning_rate=1e38, on_spike="skip")
+        train(config, None, rows, tokenizer, rows, None, out=tmp_path / "out", context=make_context(tmp_path / "b"))
 
 
 def test_patience_ends_with_the_best_weights(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:
