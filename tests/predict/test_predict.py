@@ -131,8 +131,10 @@ def test_conversations_are_answered_and_one_too_long_costs_itself(engines: dict[
     out, told = asked(engines["generate"], file, "messages")
     errors = [row.get("predicted_error", "") for row in lines(out)]
     assert ["no room" in errors[1], "turns with `role` and `content`" in errors[2], errors[0]] == [True, True, ""]
+    chats[1] = [{"role": "user", "content": "why " * 5000}]
+    file.write_text("".join(json.dumps({"messages": each}) + "\n" for each in chats))
     _, told = asked(engines["rewrite"], file, "messages")
-    assert told.faults["rows that could not be asked"] == 2 and told.first, "an encoder-decoder rewrites one text"
+    assert told.faults["rows that could not be asked"] == 3 and told.first, "an encoder-decoder rewrites one text"
 
 
 class Dying(Exception):

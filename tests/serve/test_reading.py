@@ -10,8 +10,9 @@ import pytest
 
 from live_server import MODEL, Live, serving
 from lmworks.engines.open import open_engine
-from lmworks.engines.protocol import Engine
+from lmworks.engines.protocol import Engine, Reading
 from lmworks.engines.request import Sampling
+from lmworks.serve.errors import ApiError
 from published import take, write_published
 from readers import LABELS, write_reader, write_rewriter
 
@@ -87,6 +88,35 @@ def test_a_rewriter_answers_one_text_by_both_ways(lives: dict[str, Live], engine
     assert "".join(each.choices[0].delta.content or "" for each in stream) == expected.text
     with pytest.raises(openai.BadRequestError, match="rewrites one text; the conversation has 2 turns"):
         client.chat.completions.create(model=MODEL, messages=chat * 2)
+
+
+@pytest.mark.parametrize("text", ["", "why " * 5000])
+def test_a_text_that_a_rewriter_cannot_take_ends_itself_alone(text: str, lives: dict[str, Live]) -> None:
+    client = lives["rewriter"].client()
+    chat: Any = [{"role": "user", "content": text}]
+    with pytest.raises(openai.BadRequestError, match="context"):
+        client.chat.completions.create(model=MODEL, messages=chat, max_tokens=2)
+    with pytest.raises(openai.BadRequestError, match="context"):
+        client.completions.create(model=MODEL, prompt=text, max_tokens=2)
+    chat = [{"role": "user", "content": "Still there?"}]
+    assert client.chat.completions.create(model=MODEL, messages=chat, max_tokens=2).choices
+
+
+def test_a_request_that_the_batch_refuses_ends_itself_and_not_the_worker(lives: dict[str, Live]) -> None:
+    import asyncio
+
+    service = lives["classifier"].service
+
+    async def asked() -> list[object]:
+        reply = service.submit([Reading("classify", "a"), Reading("tag", "b")], MODEL)
+        try:
+            return [each async for each in reply.answers()]
+        finally:
+            reply.close()
+
+    with pytest.raises(ApiError, match="asked for what one can that finds the spans"):
+        asyncio.run(asked())
+    assert posted(lives["classifier"], "classify", input="a").status_code == 200
 
 
 def test_a_published_decoder_is_served(lives: dict[str, Live], engines: dict[str, Engine]) -> None:

@@ -72,6 +72,8 @@ def predict(
     if shows:
         print(file=sys.stderr)
     tell(_in_words(found, target), {"out": str(target), "rows": found.rows, "cut": found.cut, **found.faults}, as_json)
+    if found.rows and sum(found.faults.values()) == found.rows:
+        raise typer.Exit(1)
 
 
 def _model(name: str, store: Path | None) -> tuple[Path, str]:

@@ -13,10 +13,9 @@ from lmworks.engines.protocol import (
     Classified,
     Engine,
     LongSamples,
-    Messages,
+    Rewriter,
     Tagged,
     WholeBatch,
-    require_one_turn,
 )
 from lmworks.engines.request import Generation, Sampling, require_room
 from lmworks.model.baselines.bag_of_words import BagOfWords
@@ -30,13 +29,16 @@ LONGEST_TEXT = 2**20
 """Bytes of one text."""
 
 
+CONDITIONS = {"data_type": "float32", "device": CPU}
+
+
 class BaselineEngine(Engine):
     """Reads texts of any length."""
 
     context_length = sys.maxsize
 
     def conditions(self) -> dict[str, Any]:
-        return {"data_type": "float32", "device": CPU}
+        return dict(CONDITIONS)
 
     def batch(self, rows: int) -> WholeBatch:
         return WholeBatch(self, rows)
@@ -67,11 +69,9 @@ class DictionaryEngine(BaselineEngine):
         return [Tagged(len(text.split()), False, self.model.spans(text)) for text in texts]
 
 
-class WordTableEngine(BaselineEngine):
+class WordTableEngine(Rewriter):
     """Rewrites a text word by word. Its prompts are the bytes of a text."""
 
-    rewrites = True
-    can: frozenset[Ability] = frozenset({"generate"})
     context_length = LONGEST_TEXT
     reads_instructions = False
     vocab_size = BYTES
@@ -79,12 +79,8 @@ class WordTableEngine(BaselineEngine):
     def __init__(self, folder: Path) -> None:
         self.model = WordTable.load(folder)
 
-    def room(self, prompt: Sequence[int]) -> int:
-        return self.context_length
-
-    def encode(self, messages: Messages) -> list[int]:
-        require_one_turn(messages)
-        return self.encode_text(str(messages[0]["content"]))
+    def conditions(self) -> dict[str, Any]:
+        return dict(CONDITIONS)
 
     def encode_text(self, text: str) -> list[int]:
         return list(text.encode())

@@ -206,15 +206,6 @@ def cannot(can: Collection[Ability], ability: Ability) -> Cannot:
     return Cannot(f"this model {able}; it is asked for what one can that {MEANS[ability]}")
 
 
-def require_one_turn(messages: Messages) -> None:
-    """Raise WrongTurns for a conversation, of a model that rewrites one text."""
-    if len(messages) != 1:
-        raise WrongTurns(
-            f"this model rewrites one text; the conversation has {len(messages)} turns: send the text alone, as one "
-            "turn of the user"
-        )
-
-
 class WholeBatch:
     """Requests that are answered whole, as they come: each step takes those of one kind that wait, up to `rows`."""
 
@@ -248,3 +239,25 @@ class WholeBatch:
         numbers = [number for number, each in self._waiting.items() if each.ability == ability][: self._rows]
         some = [self._waiting.pop(number) for number in numbers]
         return list(zip(numbers, self._engine.answer(some), strict=True))
+
+
+class Rewriter(Engine):
+    """Answers one text by another, whole. Its prompt is the text, beside which an answer has room of its own."""
+
+    rewrites = True
+    can: frozenset[Ability] = frozenset({"generate"})
+
+    def batch(self, rows: int) -> WholeBatch:
+        return WholeBatch(self, rows)
+
+    def room(self, prompt: Sequence[int]) -> int:
+        return self.context_length if 0 < len(prompt) < self.context_length else 0
+
+    def encode(self, messages: Messages) -> list[int]:
+        """The one text that is to be rewritten. Raises WrongTurns for a conversation of several turns."""
+        if len(messages) != 1:
+            raise WrongTurns(
+                f"this model rewrites one text; the conversation has {len(messages)} turns: send the text alone, as "
+                "one turn of the user"
+            )
+        return self.encode_text(str(messages[0]["content"]))

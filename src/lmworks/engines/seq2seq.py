@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from lmworks.engines.pieces import StopStrings
-from lmworks.engines.protocol import Ability, Engine, Messages, WholeBatch, require_one_turn
+from lmworks.engines.protocol import Rewriter, WholeBatch
 from lmworks.engines.request import FinishReason, Generation, Sampling, require_room
 from lmworks.model.published import load_published
 
@@ -24,11 +24,8 @@ BEAMS = 4
 """As in most published figures; an answer that is drawn has none."""
 
 
-class EncoderDecoderEngine(Engine):
-    """Rewrites one text: the only turn of a conversation is its source."""
-
-    rewrites = True
-    can: frozenset[Ability] = frozenset({"generate"})
+class EncoderDecoderEngine(Rewriter):
+    """Writes the target of a source."""
 
     def __init__(self, folder: Path, data_type: str, device: torch.device) -> None:
         self.model = load_published(folder, "AutoModelForSeq2SeqLM", data_type, may_miss=()).eval().to(device)
@@ -44,15 +41,7 @@ class EncoderDecoderEngine(Engine):
         return {"data_type": self._data_type, "device": self.model.device.type}
 
     def batch(self, rows: int) -> WholeBatch:
-        return WholeBatch(self, min(rows, WAITING_SOURCES))
-
-    def room(self, prompt: Sequence[int]) -> int:
-        return self.context_length
-
-    def encode(self, messages: Messages) -> list[int]:
-        """The one text that is to be rewritten. Raises WrongTurns for a conversation of several turns."""
-        require_one_turn(messages)
-        return self.encode_text(str(messages[0]["content"]))
+        return super().batch(min(rows, WAITING_SOURCES))
 
     def encode_text(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids

@@ -16,6 +16,7 @@ from typing import Any
 
 from lmworks.engines.protocol import Answer, Asked, Engine, is_last
 from lmworks.engines.request import Piece
+from lmworks.errors import LmworksError
 from lmworks.serve.errors import ApiError, failed, overloaded, stopping
 
 logger = logging.getLogger("lmworks.serve")
@@ -122,8 +123,12 @@ class Service:
         self._stopped = True
 
     def _begin(self, answer: Reply) -> None:
-        for index, asked in enumerate(answer.requests):
-            self._owners[self._batch.add(asked, answer.model)] = (answer, index)
+        try:
+            for index, asked in enumerate(answer.requests):
+                self._owners[self._batch.add(asked, answer.model)] = (answer, index)
+        except LmworksError as error:  # one request that cannot be answered ends itself, not the worker
+            self._end(answer)
+            answer.put(ApiError(400, str(error)))
 
     def _end(self, answer: Reply) -> None:
         for request in [request for request, (owner, _) in self._owners.items() if owner is answer]:
