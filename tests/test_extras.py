@@ -189,3 +189,12 @@ def test_every_package_that_is_imported_is_declared() -> None:
             if not {extras._normal(name) for name in brought_by.get(module, [module])} & known:
                 missing[module] = path.name
     assert missing.keys() <= {"mlflow", "wandb"}, "which a recipe names, and its user installs"
+
+
+def test_every_file_of_the_package_is_in_the_wheel() -> None:
+    """The page's icon was not."""
+    named = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for package, patterns in named.items():
+        folder = SOURCE.parent / package
+        files = {file for file in folder.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+        assert files - {file for pattern in patterns for file in folder.glob(pattern)} == set()

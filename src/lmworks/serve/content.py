@@ -14,7 +14,13 @@ from starlette.responses import HTMLResponse, Response
 
 from lmworks.pipeline.figure import Figure
 
-MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {
+    "html": "text/html",
+    "css": "text/css",
+    "js": "text/javascript",
+    "svg": "image/svg+xml",
+    "txt": "text/plain",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def page_files() -> dict[str, Response]:
     """The page's files by name. They are read once, so a path in a request never reaches the disk."""
     folder = files("lmworks.serve") / "page"
     return {
-        file.name: Response(file.read_bytes(), media_type=MEDIA_TYPES["." + file.name.rpartition(".")[2]])
+        file.name: Response(file.read_bytes(), media_type=MEDIA_TYPES[file.name.rpartition(".")[2]])
         for file in folder.iterdir()
     }
 

@@ -1,144 +1,120 @@
 // The page of a model: a chat, or texts that are sorted, marked, rewritten or compared one by one.
 // What the model says is only ever inserted as text.
 
+import { showModel } from "./card.js";
+import { element, make } from "./elements.js";
+import { keep, recall } from "./kept.js";
+import { showMarkdown } from "./markdown.js";
 import { readings } from "./readings.js";
 
-const element = (id) => document.getElementById(id);
-const [start, log, composer, prompt, send, stop, card, about, choice] = [
-  "start", "log", "composer", "prompt", "send", "stop", "card", "about", "choice",
+const [start, log, composer, prompt, send, stop, card, about, choice, settings] = [
+  "start", "log", "composer", "prompt", "send", "stop", "card", "about", "choice", "settings",
 ].map(element);
 
 const models = await (await fetch("/page/content.json")).json();
 const MOST_TOKENS = 400; // of an answer: about a page
+const CHAT = "lmworks chat 1"; // names of what the browser keeps; another number where its form changes
+const SETTINGS = "lmworks settings 1";
 let content = models[0];
-let messages = [];
+let turns = []; // what was asked with its answer, each a child of the log: {question, answer, found, notes, fault}
+let left = 0; // so many of the first no longer fit the model's context
 let running = null; // the AbortController of the answer being written
 const reading = readings[content.can[0]]; // how a text that is only read is answered; all models here are of one kind
 const isAlone = reading || content.rewrites; // each text is answered by itself: there is no conversation
 
-function make(tag, className, text, parent) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.textContent = text;
-  parent?.append(node);
-  return node;
-}
-
-function number(value) {
-  return value.toLocaleString("en", { maximumSignificantDigits: 3 });
-}
-
-function longest() {
-  // Tokens of an answer: a third of the context at the most, so that a chat has several turns.
-  return Math.max(1, Math.min(MOST_TOKENS, Math.floor(content.context_length / 3) || MOST_TOKENS));
-}
-
-function size(count) {
-  return count.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
-}
-
-// ---------------------------------------------------------------- card and examples
-
-function showModel() {
-  for (const id of ["facts", "figures", "examples"]) element(id).replaceChildren();
-  showCard();
-  showExamples();
-}
-
-function showCard() {
-  document.title = content.name;
-  element("name").textContent = content.name;
-  element("purpose").textContent = content.purpose;
-  const facts = [
-    ["Name", content.name],
-    ["Parameters", size(content.parameters)],
-  ];
-  if (content.context_length) facts.push(["Context", `${content.context_length.toLocaleString("en")} tokens`]);
-  if (content.digest) facts.push(["Digest", content.digest.slice(0, 12)]);
-  for (const [name, value] of facts) {
-    make("dt", "", name, element("facts"));
-    make("dd", "", value, element("facts"));
-  }
-  for (const figure of content.figures) showFigure(figure);
-  element("measured").hidden = !content.figures.length;
-  element("licences").textContent = content.licences.join(", ");
-  element("sources").hidden = !content.licences.length;
-}
-
-function showFigure(figure) {
-  const item = make("li", "", "", element("figures"));
-  const line = make("div", "figure", "", item);
-  make("span", "", figure.name, line);
-  const interval = figure.interval ? ` [${figure.interval.map(number).join(", ")}]` : "";
-  make("strong", "", `${number(figure.value)}${figure.unit ? ` ${figure.unit}` : ""}${interval}`, line);
-  const chance = figure.chance === undefined ? "" : `, chance\u00a0${number(figure.chance)}`;
-  make("p", "hint", `${figure.method}; n\u00a0=\u00a0${figure.n.toLocaleString("en")}${chance}`, item);
-}
-
-function showExamples() {
-  for (const group of content.examples) {
-    const section = make("section", "", "", element("examples"));
-    make("h3", "", group.title, section);
-    for (const text of group.prompts) {
-      const button = make("button", "", text, section);
-      button.type = "button";
-      button.addEventListener("click", () => ask(text));
-    }
-  }
-}
-
 // ---------------------------------------------------------------- asking
 
-async function ask(text) {
+async function ask(question, before) {
+  // `before` is an earlier answer to the same, where another is wanted.
   if (running) return;
   running = new AbortController();
-  start.hidden = true;
-  toggleCard(false);
-  const place = isAlone ? make("div", "pair", "", log) : log;
-  if (isAlone) messages = [];
-  make("div", "turn user", text, place);
-  const turn = make("div", "turn running", "", place);
-  const answer = make("div", "text", "", turn);
-  messages.push({ role: "user", content: text });
+  const { signal } = running;
+  const asked = turns;
+  const turn = { question, answer: "", found: null, notes: "stopped", fault: "" };
+  turns.push(turn);
+  const box = begin(turn);
   showRunning(true);
   follow(true);
-  const asked = messages;
-  const notes = { tokens: 0, first: 0, last: 0, reason: "stopped" };
   try {
-    if (reading) await showReading(await request(running.signal), text, answer);
-    else await read(await fitting(turn, running.signal), answer, notes);
+    if (reading) await read(turn, signal);
+    else await write(turn, box, signal);
+    if (before && turn.answer === before && !chosen("temperature"))
+      turn.notes += " · the same again: at temperature 0 the likeliest word is always taken; raise it in the settings";
   } catch (fault) {
-    if (fault.name !== "AbortError") showFault(turn, fault);
+    if (fault.name !== "AbortError") turn.fault = said(fault);
   }
-  turn.classList.remove("running");
-  if (messages !== asked) return; // a new chat was begun meanwhile
-  if (answer.textContent) messages.push({ role: "assistant", content: answer.textContent });
-  else messages.pop(); // an unanswered question would only confuse the next one
-  if (!reading) showNotes(turn, notes);
+  if (turns !== asked) return; // a new chat was begun meanwhile
+  finish(turn, box);
   running = null;
-  showRunning(false);
+  showRunning(false, turn.fault || turn.notes);
+  remember();
+}
+
+async function read(turn, signal) {
+  const response = await post(reading.endpoint, { input: turn.question }, signal);
+  [turn.found] = (await response.json()).data;
+  turn.notes = turn.found.truncated ? "The end of the text was not read: it is longer than the model’s context." : "";
+}
+
+async function write(turn, box, signal) {
+  const place = box.querySelector(".text");
+  const { response, limit, notes } = await fitting(turn, signal);
+  let frame = 0;
+  let [tokens, first, last, reason] = [0, 0, 0, "stopped"];
+  for await (const chunk of events(response)) {
+    if (chunk.error) throw chunk.error;
+    if (chunk.usage) tokens = chunk.usage.completion_tokens;
+    for (const { delta, finish_reason } of chunk.choices) {
+      turn.answer += delta.content ?? "";
+      last = performance.now();
+      first ||= last;
+      reason = finish_reason ?? reason;
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        showAnswer(turn, place);
+      });
+    }
+  }
+  if (tokens) notes.push(`${tokens} tokens`);
+  if (tokens > 1 && last > first) notes.push(`${Math.round((1000 * (tokens - 1)) / (last - first))} tokens/s`);
+  if (reason === "stopped") notes.push("stopped");
+  if (reason === "length") notes.push(limit ? `ended by the length limit of ${limit} tokens (see settings)` : "ended by the end of the context");
+  if (reason === "stop" && !turn.answer) notes.push("the answer is empty");
+  turn.notes = notes.join(" · ");
 }
 
 async function fitting(turn, signal) {
-  // A chat that outgrew the context goes on without its oldest turns, and says so.
-  for (let left = 0; ; left += 2) {
+  // A chat that outgrew the context goes on without its oldest turns, and says so; the last of them alone takes what room there is.
+  let limit = longest();
+  for (;;) {
     try {
-      const response = await request(signal);
-      if (left) make("p", "notes", `without the first ${left} messages: they no longer fit the model’s context`, turn);
-      return response;
+      const response = await post("/v1/chat/completions", { ...chat(turn), ...(limit && { max_tokens: limit }) }, signal);
+      const lost = isAlone ? 0 : 2 * turns.slice(0, left).filter(({ answer }) => answer).length;
+      return { response, limit, notes: lost ? [`without the first ${lost} messages: they no longer fit the model’s context`] : [] };
     } catch (fault) {
-      if (fault.code !== "context_length_exceeded" || messages.length < 3) throw fault;
-      messages.splice(0, 2);
+      if (fault.code !== "context_length_exceeded" || !limit) throw fault;
+      if (isAlone || left >= turns.length - 1) limit = undefined;
+      else left++;
     }
   }
 }
 
-async function request(signal) {
-  const chat = { messages, max_tokens: longest(), temperature: 0, stream: true, stream_options: { include_usage: true } };
-  const response = await fetch(reading?.endpoint ?? "/v1/chat/completions", {
+function chat(turn) {
+  const before = isAlone ? [] : turns.slice(left, -1).filter(({ answer }) => answer); // a question without one would only confuse
+  const messages = before.flatMap(({ question, answer }) => [
+    { role: "user", content: question },
+    { role: "assistant", content: answer },
+  ]);
+  messages.push({ role: "user", content: turn.question });
+  const sampling = { temperature: chosen("temperature"), top_p: chosen("top_p") };
+  return { messages, ...sampling, stream: true, stream_options: { include_usage: true } };
+}
+
+async function post(endpoint, body, signal) {
+  const response = await fetch(endpoint, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ model: content.model, ...(reading ? { input: messages.at(-1).content } : chat) }),
+    body: JSON.stringify({ model: content.model, ...body }),
     signal,
   });
   if (response.status === 401) location.reload(); // the key was changed; the sign-in form asks for it
@@ -146,13 +122,7 @@ async function request(signal) {
   return response;
 }
 
-async function showReading(response, text, answer) {
-  const [found] = (await response.json()).data;
-  reading.show(found, text, answer, make);
-  if (found.truncated) make("p", "notes", "The end of the text was not read: it is longer than the model’s context.", answer);
-}
-
-async function read(response, answer, notes) {
+async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   for (;;) {
@@ -162,53 +132,181 @@ async function read(response, answer, notes) {
     waiting = frames.pop();
     for (const frame of frames) {
       if (frame === "data: [DONE]") return;
-      take(JSON.parse(frame.slice("data: ".length)), answer, notes);
+      yield JSON.parse(frame.slice("data: ".length));
     }
   }
 }
 
-function take(chunk, answer, notes) {
-  if (chunk.error) throw chunk.error;
-  if (chunk.usage) notes.tokens = chunk.usage.completion_tokens;
-  for (const choice of chunk.choices) {
-    const near = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-    answer.append(choice.delta.content ?? "");
-    notes.last = performance.now();
-    notes.first ||= notes.last;
-    notes.reason = choice.finish_reason ?? notes.reason;
-    follow(near);
-  }
-}
-
-// ---------------------------------------------------------------- showing
-
-function showNotes(turn, { tokens, first, last, reason }) {
-  const parts = [];
-  if (tokens) parts.push(`${tokens} tokens`);
-  if (tokens > 1 && last > first) parts.push(`${Math.round((1000 * (tokens - 1)) / (last - first))} tokens/s`);
-  if (reason === "stopped") parts.push("stopped");
-  if (reason === "length") parts.push("ended by the length limit");
-  if (!turn.querySelector(".fault")) make("p", "notes", parts.join(" · "), turn);
-  follow(true);
-}
-
-function showFault(turn, fault) {
+function said(fault) {
   const words = {
-    context_length_exceeded: isAlone ? "This text is longer than the model reads. Send a part of it." : "This chat no longer fits the model’s context. Begin a new chat, or ask something shorter.",
+    context_length_exceeded: isAlone ? "This text is longer than the model reads. Send a part of it." : "This question is longer than the model’s context. Edit it: a shorter one fits.",
     server_overloaded: "The server is busy with other questions. Please ask again in a moment.",
     server_stopping: "The server is being stopped. Please ask again when it is back.",
   };
-  const unreachable = fault instanceof TypeError;
-  const text = unreachable ? "The server cannot be reached. Is it still running?" : words[fault.code] ?? `Sorry: ${fault.message}.`;
-  make("p", "fault", text, turn).setAttribute("role", "alert");
+  if (fault instanceof TypeError) return "The server cannot be reached. Is it still running?";
+  return words[fault.code] ?? `Sorry: ${fault.message}.`;
 }
 
-function showRunning(is) {
+// ---------------------------------------------------------------- a turn
+
+function begin(turn) {
+  start.hidden = true;
+  const box = make("article", isAlone ? "pair" : "exchange", "", log);
+  const asked = make("div", "turn user", turn.question, box);
+  asked.role = "group";
+  asked.ariaLabel = "Question";
+  if (!isAlone) action("Edit", make("div", "actions", "", box), () => edit(turn, box));
+  const answered = make("div", "turn running", "", box);
+  answered.role = "group";
+  answered.ariaLabel = "Answer";
+  make("div", content.rewrites ? "text plain" : "text", "", answered);
+  return box;
+}
+
+function finish(turn, box) {
+  const answered = box.lastChild;
+  const near = isNearEnd();
+  answered.classList.remove("running");
+  showAnswer(turn, answered.firstChild);
+  if (turn.fault) make("p", "fault", turn.fault, answered).role = "alert";
+  else if (turn.notes) make("p", "notes", turn.notes, answered);
+  const actions = make("div", "actions", "", answered);
+  if (turn.answer) action("Copy", actions, (button) => copy(turn.answer, button, answered.firstChild));
+  if (turn.fault || !reading) action("Retry", actions, () => again(turn, turn.question, turn.answer)).classList.add("retry");
+  follow(near);
+}
+
+function showAnswer(turn, place) {
+  const near = isNearEnd();
+  if (turn.found) reading.show(turn.found, turn.question, place, make);
+  else if (content.rewrites) place.textContent = turn.answer;
+  else showMarkdown(turn.answer, place);
+  follow(near);
+}
+
+function action(name, place, act) {
+  const button = make("button", "", name, place);
+  button.type = "button";
+  button.addEventListener("click", () => act(button));
+  return button;
+}
+
+function again(turn, question, before) {
+  // Ask in place of a turn; what followed it is dropped.
+  const place = turns.indexOf(turn);
+  if (running || place < 0) return;
+  turns.length = place;
+  while (log.children.length > place) log.lastChild.remove();
+  left = Math.min(left, place);
+  ask(question, before);
+}
+
+function edit(turn, box) {
+  const asked = box.firstChild;
+  const form = make("form", "edit", "");
+  const text = make("textarea", "", turn.question, form);
+  text.ariaLabel = "Edit your question";
+  const actions = make("div", "actions", "", form);
+  make("button", "", "Send", actions);
+  const leave = () => {
+    form.replaceWith(asked);
+    asked.nextSibling.firstChild.focus();
+  };
+  action("Cancel", actions, leave);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (text.value.trim()) again(turn, text.value.trim());
+  });
+  text.addEventListener("keydown", sendsByEnter);
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation(); // it ends the editing, not an answer that is being written
+    leave();
+  });
+  asked.replaceWith(form);
+  text.focus();
+}
+
+async function copy(text, button, place) {
+  const name = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(place); // a page without HTTPS, or from another machine, may not write there itself
+    button.textContent = "Selected: press Ctrl + C";
+  }
+  tell(button.textContent);
+  setTimeout(() => (button.textContent = name), 2000);
+}
+
+// ---------------------------------------------------------------- settings
+
+function longest() {
+  // Tokens of an answer: a third of the context at the most, so that a chat has several turns.
+  return chosen("max_tokens") ?? Math.max(1, Math.min(MOST_TOKENS, Math.floor(content.context_length / 3) || MOST_TOKENS));
+}
+
+function chosen(name) {
+  // Undefined where nothing was chosen, or what is not allowed: the default counts.
+  const field = settings.elements[name];
+  const value = field.validity.valid ? field.value : field.defaultValue;
+  return value === "" ? undefined : Number(value);
+}
+
+function showSettings() {
+  settings.hidden = Boolean(reading);
+  const { max_tokens: field } = settings.elements;
+  if (content.context_length) field.max = content.context_length;
+  field.value = "";
+  field.placeholder = longest();
+  for (const [name, value] of Object.entries(recall("localStorage", SETTINGS) ?? {}))
+    if (settings.elements[name]) settings.elements[name].value = value;
+}
+
+settings.addEventListener("change", () => {
+  if (settings.reportValidity()) keep("localStorage", SETTINGS, Object.fromEntries(new FormData(settings)));
+});
+settings.addEventListener("submit", (event) => event.preventDefault());
+settings.addEventListener("reset", () => keep("localStorage", SETTINGS, {}));
+
+// ---------------------------------------------------------------- the page
+
+function remember() {
+  const isKept = keep("sessionStorage", CHAT, { model: content.model, digest: content.digest, left, turns });
+  element("kept").textContent = isKept
+    ? `Kept in this tab until you close it or press ${isAlone ? "Clear" : "New chat"}.`
+    : "This browser cannot keep it: a reload loses it.";
+}
+
+function goOn() {
+  const before = recall("sessionStorage", CHAT);
+  const known = before && models.find(({ model, digest }) => model === before.model && digest === before.digest);
+  if (!known) return;
+  content = known;
+  choice.selectedIndex = models.indexOf(known);
+  ({ turns, left } = before);
+  for (const turn of turns) finish(turn, begin(turn));
+}
+
+function showRunning(is, end) {
   send.hidden = is;
   stop.hidden = !is;
   log.setAttribute("aria-busy", is);
-  if (!matchMedia("(hover: hover)").matches) return; // on a phone, focus would raise the keyboard over the answer
-  (is ? stop : prompt).focus();
+  tell(is ? "The model is answering." : end);
+  if ([document.body, send, stop].includes(document.activeElement)) toPrompt(); // it was on what is hidden or gone now
+}
+
+function toPrompt() {
+  if (matchMedia("(hover: hover)").matches) prompt.focus(); // on a phone, it would raise the keyboard over the answer
+}
+
+function tell(text) {
+  element("status").textContent = text;
+}
+
+function isNearEnd() {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 80;
 }
 
 function follow(near) {
@@ -223,12 +321,20 @@ function toggleCard(shown) {
 function newChat() {
   running?.abort();
   running = null;
-  messages = [];
+  turns = [];
+  left = 0;
   reading?.clear?.();
   log.replaceChildren();
   start.hidden = false;
   toggleCard(false);
-  showRunning(false);
+  showRunning(false, "");
+  remember();
+}
+
+function sendsByEnter(event) {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  event.target.form.requestSubmit();
 }
 
 composer.addEventListener("submit", (event) => {
@@ -236,16 +342,24 @@ composer.addEventListener("submit", (event) => {
   const text = prompt.value.trim();
   if (!text || running) return;
   prompt.value = "";
+  toggleCard(false);
   ask(text);
 });
-prompt.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  composer.requestSubmit();
-});
+prompt.addEventListener("keydown", sendsByEnter);
 stop.addEventListener("click", () => running?.abort());
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") running?.abort();
+});
+addEventListener("pagehide", remember); // with what there is of an answer
+log.addEventListener("click", ({ target }) => {
+  const block = target.closest(".code .bar button")?.closest(".code").querySelector("code");
+  if (block) copy(block.textContent, target, block);
+});
 about.addEventListener("click", () => toggleCard(!card.classList.contains("shown")));
-element("new-chat").addEventListener("click", newChat);
+element("new-chat").addEventListener("click", () => {
+  newChat();
+  toPrompt();
+});
 if (isAlone) {
   prompt.placeholder = reading?.placeholder ?? "Text to rewrite";
   element("new-chat").textContent = "Clear";
@@ -253,10 +367,14 @@ if (isAlone) {
 }
 for (const { model } of models) choice.append(new Option(model));
 element("choose").hidden = models.length === 1;
-element("name").hidden = models.length > 1;
+element("name").classList.toggle("unseen", models.length > 1);
 choice.addEventListener("change", () => {
   content = models[choice.selectedIndex];
   newChat();
-  showModel();
+  showModel(content, ask);
+  showSettings();
 });
-showModel();
+goOn();
+showModel(content, ask);
+showSettings();
+remember();
