@@ -15,6 +15,7 @@ from lmworks.model.baselines.baseline import BaselineConfig
 from lmworks.model.config import MATRICES
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.recipe.schema import Location, Recipe, StepConfig
+from lmworks.rewards.models import JudgedReward
 from lmworks.teach.answers import AnswersConfig
 from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.configs.train import TrainConfig
@@ -210,7 +211,8 @@ def _unadaptable(config: TrainConfig, location: Location, models: Models) -> Fau
 
 def _unjudged(config: TrainConfig, location: Location, models: Models) -> Faults:
     """Judges of answers that cannot read a row of them."""
-    for name in config.judges if isinstance(config, PolicyConfig) else ():
+    rewards = config.rewards if isinstance(config, PolicyConfig) else ()
+    for name in (each.model for each in rewards if isinstance(each, JudgedReward) and each.reads_rows):
         room = room_of(name, models) if name in models else None
         if room and room < config.sequence_length:
             yield (

@@ -11,7 +11,7 @@ from lmworks.data.contamination.search import items_of
 from lmworks.data.tuning.conversations import Conversations, references_of, source_of, write_conversations
 from lmworks.evaluate.questions import QuestionsConfig, answered, chat_prompt, shots
 from lmworks.evaluate.tasks.checked import _item
-from lmworks.rewards.rules import ExactAnswerReward
+from lmworks.rewards.exact import ExactAnswerReward
 
 
 class Chat:

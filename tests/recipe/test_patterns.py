@@ -14,7 +14,8 @@ from lmworks.graph import CLASSES
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.patterns import Pattern, checked_pattern
 from lmworks.rewards import Answer
-from lmworks.rewards.rules import ExactAnswerReward, RegexReward
+from lmworks.rewards.exact import ExactAnswerReward
+from lmworks.rewards.rules import RegexReward
 
 RECIPE = """\
 name: ruled

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lmworks.errors import LmworksError
-from lmworks.sandbox.run import Sandbox, Verdict
+from lmworks.sandbox.run import Returned, Sandbox, Verdict
 
 
 @pytest.fixture(scope="module")
@@ -128,21 +128,20 @@ def test_annotations_are_those_that_the_program_wrote(sandbox: Sandbox) -> None:
     inspecting = "def kind():\n    def f(a: int): pass\n    return f.__annotations__['a'] is int"
     assert verdict(sandbox, inspecting, "assert kind() is True") == Verdict("passed")
     unknown = "def add(a: NoSuch):\n    return a + 1"
-    assert verdict(sandbox, unknown, "assert add(1) == 2") == Verdict("failed", "the program ended")
+    assert verdict(sandbox, unknown, "assert add(1) == 2").reason.startswith("before any call: NameError in line 1")
 
 
 @pytest.mark.parametrize(
     ("program", "reason"),
     [
-        ("def f(a) return", "the program ended"),
+        ("def f(a) return", "before any call: SyntaxError in line 1: expected ':' (<program>, line 1)"),
         ("raise SystemExit(0)", "the program ended"),
         ("def f(a):\n    return lambda: 1", "f returns no literal value"),
         ("def f(a):\n    return range(a)", "f returns no literal value"),
         ("def f(a):\n    return a + 1", "AssertionError in line 1"),
         ("def f(a):\n    return 'x' * 9_000_000", "9000012 bytes, of which 8388608 are read"),
         ("import ctypes\nctypes.string_at(0)", "the program ended"),
-        ("\0", "the program ended"),
-        ("\ud800", "the program ended"),
+        ("import nothing", "before any call: ModuleNotFoundError in line 1: No module named 'nothing'"),
     ],
 )
 def test_a_program_that_fails_is_told_why(sandbox: Sandbox, program: str, reason: str) -> None:
@@ -269,3 +268,36 @@ def test_a_server_that_is_gone_is_told() -> None:
         sandbox._server.kill()
         with pytest.raises(LmworksError, match="the process that runs programs is gone"):
             sandbox.verdicts([("def f():\n    return 1", "assert f() == 1")])
+
+
+DENIED = "PermissionError in line 2: [Errno 1] Operation not permitted"
+BEFORE = "before any call: "
+
+
+@pytest.mark.parametrize(
+    ("body", "value", "failure"),
+    [
+        ("    return len(text) / 4", 1.0, ""),
+        ("    return {'text': [text]}", {"text": ["four"]}, ""),
+        ("    return {}[text]", None, "KeyError in line 2: 'four'"),
+        ("    return lambda: text", None, "score returns no literal value"),
+        ("    while True: pass", None, "more than 2 s of processor time"),
+        ("    __import__('time').sleep(99)", None, "more than 4 s by the clock"),
+        ("    return bytearray(1 << 30)[0]", None, "MemoryError in line 2: "),
+        ("    return open('/etc/passwd').read()", None, f"{DENIED}: '/etc/passwd'"),
+        ("    return __import__('socket').socket() and 1", None, DENIED),
+        ("    raise SystemExit", None, "the program ended"),
+        ("  x\n   return", None, f"{BEFORE}IndentationError in line 3: unexpected indent (<program>, line 3)"),
+        ("    pass\nimport nothing", None, f"{BEFORE}ModuleNotFoundError in line 3: No module named 'nothing'"),
+    ],
+)
+def test_what_a_function_gives_is_told_or_why_it_gives_nothing(body: str, value: object, failure: str) -> None:
+    with Sandbox(seconds=2, megabytes=64, wall_seconds=4) as sandbox:
+        found = sandbox.returned(f"def score(text):\n{body}", "score", [{"text": "four"}])
+    assert found == [Returned(value, failure)]
+
+
+def test_calls_are_answered_in_order_and_leave_nothing_to_each_other(sandbox: Sandbox) -> None:
+    program = "seen = []\ndef score(number):\n    seen.append(number)\n    return seen"
+    found = sandbox.returned(program, "score", [{"number": number} for number in range(40)])
+    assert [each.value for each in found] == [[number] for number in range(40)]

@@ -164,6 +164,17 @@ def test_answers_are_ranked_by_tests_and_those_that_cannot_be_are_counted(tmp_pa
     assert result.counts["unjudged by unit-tests"] == 2
 
 
+def test_an_answer_on_which_a_rule_fails_is_counted_and_costs_itself(tmp_path: Path) -> None:
+    data = written(tmp_path / "w", [["A store.", "A place."], ["A box.", "A bag."]])
+    (tmp_path / "own.py").write_text(
+        "def score(answer):\n    return {'A store.': 1, 'A place.': 0.5, 'A bag.': 1}[answer]"
+    )
+    result, pairs = judged(data, tmp_path / "out", [{"kind": "python", "file": "../own.py"}])
+    assert [pair["chosen"][0]["content"] for pair in pairs] == ["A store.", "A bag."]
+    failed = "answers on which a rule failed, which then says 0"
+    assert result.counts[failed] == 1 and failed in result.losses
+
+
 def test_answers_longer_than_a_judge_reads_cost_their_prompt_alone(tmp_path: Path) -> None:
     judge = ModelFolder(make_tiny_model(tmp_path / "judge", context_length=512), "m")
     data = written(
@@ -182,7 +193,9 @@ def test_a_list_of_words_is_read_from_a_file(tmp_path: Path) -> None:
     data = written(tmp_path / "w", [["A store.", "An idiot."]])
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "insults.txt").write_text("idiot\n")
-    config = ConstitutionConfig.model_validate({"from": "w", "rules": [{"kind": "words", "avoid": "insults.txt"}]})
+    config = ConstitutionConfig.model_validate(
+        {"from": "w", "rules": [{"kind": "words", "avoid": "insults.txt", "source": "ours"}]}
+    )
     assert config.resolve(tmp_path / "out").rules[0].avoid == ["idiot"]  # type: ignore[union-attr]
     constitution(config.resolve(tmp_path / "out"), data, None, out=tmp_path / "out", context=make_context(tmp_path))
     assert "idiot" in json.loads((tmp_path / "out" / "preferences.jsonl").read_text())["rejected"][0]["content"]

@@ -9,12 +9,16 @@ from typing import Annotated
 
 from lmworks.recipe.kinds import Chosen, ConfigClass
 from lmworks.registry import Kinds, derived_from
-from lmworks.rewards.models import ModelReward, PrincipleReward
+from lmworks.rewards.exact import ExactAnswerReward
+from lmworks.rewards.models import ClassifierReward, ModelReward, PrincipleReward
+from lmworks.rewards.own import PythonReward
 from lmworks.rewards.reward import Answer as Answer
 from lmworks.rewards.reward import AnswerReward as AnswerReward
 from lmworks.rewards.reward import Reward
+from lmworks.rewards.reward import Unscored as Unscored
 from lmworks.rewards.reward import count_unjudged as count_unjudged
-from lmworks.rewards.rules import ExactAnswerReward, LengthReward, RegexReward, WordsReward
+from lmworks.rewards.reward import unscored as unscored
+from lmworks.rewards.rules import LengthReward, RegexReward, WordsReward
 from lmworks.rewards.unit_tests import UnitTestsReward
 
 REWARDS: Kinds[type[Reward]] = Kinds(
@@ -26,7 +30,9 @@ REWARDS: Kinds[type[Reward]] = Kinds(
         "length": LengthReward,  # a number of words
         "words": WordsReward,  # words that are not to be said
         "unit-tests": UnitTestsReward,  # a program that passes the tests of the data
+        "python": PythonReward,  # what a function of a file of the user's says
         "model": ModelReward,  # a reward model's score
+        "classifier": ClassifierReward,  # how probable a classifier holds a label to be
         "principle": PrincipleReward,  # what a model that is asked prefers
     },
     derived_from(Reward),  # type: ignore[type-abstract]

@@ -1,4 +1,4 @@
-"""Rewards by models: one trained on people's judgements, and one that is asked which of two answers is better."""
+"""Rewards by models: of people's judgements, of labels, and one that is asked which of two answers is better."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.engines.open import open_decoder, open_reward_model
-from lmworks.errors import BeyondContext
+from lmworks.engines.open import open_decoder, open_engine, open_reward_model
+from lmworks.errors import BeyondContext, LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.rewards.reward import Answer, Reward, Scorer
 
 if TYPE_CHECKING:
     from lmworks.engines.decoder import DecoderEngine
+    from lmworks.engines.protocol import Engine
 
 
-class ModelReward(Reward):
+class JudgedReward(Reward):
+    """Base of rewards that a model of the recipe says."""
+
+    model: Reference
+    reads_rows: ClassVar[bool] = True
+    """Whether it must read a whole row: a prompt with its answer."""
+
+
+class ModelReward(JudgedReward):
     """What a reward model says of an answer, in its own units, in which only differences mean something."""
 
     expects: ClassVar[Expected] = {"model": ("reward model",)}
@@ -60,6 +69,44 @@ class Judge:
         return self.engine.scores(chats)
 
 
+class ClassifierReward(JudgedReward):
+    """How probable it is, for a classifier, that an answer has one of some labels."""
+
+    expects: ClassVar[Expected] = {"model": ("sequence classifier",)}
+    reads_rows = False
+
+    kind: Literal["classifier"] = "classifier"
+    model: Reference = Field(
+        description="A model of labels, of objective `bag-of-words` or `sequence-classification`, say; it reads the "
+        "answer alone."
+    )
+    labels: list[str] = Field(min_length=1, description="Those that are wanted, such as [harmless].")
+
+    @property
+    def name(self) -> str:
+        return self.model
+
+    def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
+        return Labelled(open_engine(judges[self.model].path, device=device), self)
+
+
+class Labelled:
+    """A classifier of which some labels are wanted."""
+
+    def __init__(self, engine: Engine, reward: ClassifierReward) -> None:
+        self.engine, self.labels = engine, reward.labels
+        known = self.engine.classify(["?"])[0].probabilities
+        if unknown := sorted({*self.labels} - known.keys()):
+            raise LmworksError(
+                f"reward classifier, labels: found {', '.join(unknown)}; {reward.model} tells {', '.join(known)}"
+            )
+
+    def scores(self, answers: Sequence[Answer]) -> list[float]:
+        """Of each answer the probability of the wanted labels together; of a long one the mean over its parts."""
+        found = self.engine.classify([each.text for each in answers], long_samples="split") if answers else []
+        return [min(1.0, sum(each.probabilities[label] for label in self.labels)) for each in found]
+
+
 QUESTION = """\
 A rule for answers: {rule}
 
@@ -75,7 +122,7 @@ Answer B:
 Which answer follows the rule better? Say A or B."""
 
 
-class PrincipleReward(Reward):
+class PrincipleReward(JudgedReward):
     """How probable it is, for a model that is asked, that an answer follows a rule better than others to its prompt."""
 
     expects: ClassVar[Expected] = {"model": ("decoder",)}

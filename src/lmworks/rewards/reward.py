@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from pydantic import Field
 
@@ -28,11 +28,27 @@ class Answer:
     """The turns before it."""
 
 
+class Unscored(float):
+    """0, for an answer on which a reward failed, and why: it costs this answer alone, and is counted and named."""
+
+    reason: str
+
+    def __new__(cls, reason: str) -> Self:
+        found = super().__new__(cls, 0.0)
+        found.reason = reason
+        return found
+
+
 class Scorer(Protocol):
     """What tells the worth of answers."""
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """What each answer is worth, before the weight."""
+        """What each answer is worth, before the weight; Unscored where it cannot be told."""
+
+
+def unscored(scores: Iterable[float]) -> list[str]:
+    """Of each answer on which a reward failed, the reason."""
+    return [each.reason for each in scores if isinstance(each, Unscored)]
 
 
 class Reward(StepConfig, ABC):
@@ -49,6 +65,11 @@ class Reward(StepConfig, ABC):
     def name(self) -> str:
         """By which the history tells it."""
         return self.kind
+
+    @property
+    def told(self) -> str:
+        """What figures say of it."""
+        return self.name
 
     @abstractmethod
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:

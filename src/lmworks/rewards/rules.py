@@ -49,41 +49,34 @@ class WordsReward(AnswerReward):
     kind: Literal["words"] = "words"
     avoid: list[str] | str = Field(
         min_length=1,
-        description="Words and phrases, compared without regard to case; or a file with one a line, beside the recipe.",
+        description="Words and phrases, without regard to case and Unicode's forms, letters apart as one word; stupid* "
+        "stands for all that begin so. Or a file with one a line, beside the recipe.",
     )
+    source: str = Field(
+        default="",
+        description="Where a file's list comes from and its licence, or who made it: `LDNOOBW, CC-BY-4.0`. Whom a word "
+        "hurts depends on who speaks to whom. It is told with the figures.",
+    )
+    accents: bool = Field(
+        default=False, description="Whether é is another letter than e: stüpid is avoided with stupid."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if isinstance(self.avoid, str) and not self.source.strip():
+            raise ValueError(
+                f"found the list {self.avoid} and no `source`; say where it comes from and its licence, or who made it"
+            )
+        return self
+
+    @property
+    def told(self) -> str:
+        return f"{self.kind} ({len(self.avoid)} of {self.source})" if self.source else self.kind
 
     def resolve(self, folder: Path) -> Self:
         """With the words of the file."""
         return self.model_copy(update={"avoid": read_list(folder, self.avoid)})
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        return [float(share_listed(each.text, tuple(self.avoid))[0] == 0) for each in answers]
-
-
-class ExactAnswerReward(AnswerReward):
-    """1 for the answer of the data, to the letter; an answer that was cut is none."""
-
-    kind: Literal["exact-answer"] = "exact-answer"
-    pattern: PatternText | None = Field(
-        default=None,
-        description="Finds the result in an answer that says more: its first group, where it matches last, such as "
-        "`#### (.+)`. Unset, the whole answer is the result.",
-    )
-
-    @property
-    def copies(self) -> bool:
-        return self.pattern is None
-
-    def scores(self, answers: Sequence[Answer]) -> list[float]:
-        return [float(each.ended and self._is_right(each)) for each in answers]
-
-    def _is_right(self, answer: Answer) -> bool:
-        found, wanted = self._result(answer.text), self._result(answer.reference)
-        return found is not None and found == (answer.reference.strip() if wanted is None else wanted)
-
-    def _result(self, text: str) -> str | None:
-        """None if the pattern finds none."""
-        if self.pattern is None:
-            return text.strip()
-        found = Pattern(self.pattern).last_found(text)
-        return None if found is None else found.strip()
+        avoided = tuple(self.avoid)
+        return [float(share_listed(each.text, avoided, accents=self.accents)[0] == 0) for each in answers]

@@ -18,21 +18,32 @@ PYTHON = re.compile(r"\{?\.?py(thon)?[\d.]*\}?", re.IGNORECASE)
 FENCE = re.compile(r"([ \t]*+)(`{3,}+|~{3,}+)([^`]*+)")  # gives nothing back, or lines of one character take for ever
 
 
-class UnitTestsReward(AnswerReward):
+class ConfinedReward(AnswerReward):
+    """Base of rewards that run programs which nobody has read."""
+
+    seconds: int = Field(
+        default=4, ge=1, description="Processor time for each answer; small functions take milliseconds."
+    )
+    megabytes: int = Field(default=256, ge=32, description="Of memory, beside the interpreter's.")
+
+    def sandbox(self) -> Sandbox:
+        """Where they run, as a context."""
+        wall = float(self.seconds * WALL_TIMES)
+        return Sandbox(seconds=self.seconds, megabytes=self.megabytes, wall_seconds=wall)
+
+
+class UnitTestsReward(ConfinedReward):
     """1 for a Python program that passes the tests of the data: asserts about what its functions return.
 
     Program and tests run in processes of their own, between which literal values cross and nothing else.
     """
 
     kind: Literal["unit-tests"] = "unit-tests"
-    seconds: int = Field(default=4, ge=1, description="Processor time: tests of small functions take milliseconds.")
-    megabytes: int = Field(default=256, ge=32, description="Of memory, beside the interpreter's.")
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         """Of each answer; 0 where its tests cannot be judged. Raises LmworksError where programs cannot be held."""
         programs = [(program_of(each.text), each.reference) for each in answers if each.ended]
-        wall = float(self.seconds * WALL_TIMES)
-        with Sandbox(seconds=self.seconds, megabytes=self.megabytes, wall_seconds=wall) as sandbox:
+        with self.sandbox() as sandbox:
             verdicts = iter(sandbox.verdicts(programs))
         return [float(each.ended and next(verdicts).kind == "passed") for each in answers]
 

@@ -78,16 +78,21 @@ def _missing_names(table: symtable.SymbolTable) -> set[str]:
     return used - known
 
 
-def _look_at_imports(tree: ast.Module) -> None:
+def imports(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:
+    """Line and name of each module that is imported, and whether it can be had where programs run."""
     for node in ast.walk(tree):
         names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
             names = [node.module or "."]
-        for name in names:
-            if name.split(".")[0] not in AVAILABLE:
-                raise Unjudged(f"import {name}, which cannot be had where they run")
-            if name.split(".")[0] not in SAFE:
-                raise Unjudged(f"import {name}, which may run what the program returns")
+        yield from ((getattr(node, "lineno", 0), name, name.split(".")[0] in AVAILABLE) for name in names)
+
+
+def _look_at_imports(tree: ast.Module) -> None:
+    for _, name, available in imports(tree):
+        if not available:
+            raise Unjudged(f"import {name}, which cannot be had where they run")
+        if name.split(".")[0] not in SAFE:
+            raise Unjudged(f"import {name}, which may run what the program returns")
 
 
 def _look_at_assertions(tree: ast.Module) -> None:

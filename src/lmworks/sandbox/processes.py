@@ -54,7 +54,7 @@ CHANNEL, TOLD = 3, 4
 """Open files of a process: the other one of its pair; of tests also what they are told through."""
 FILES = 64
 """Most that the server has open."""
-READY = b"ready"
+READY, PAIR, ALONE = b"ready", b"+", b"1"
 ANSWER_BYTES, MESSAGE_BYTES = 8 << 20, 16 << 20
 """Of one value that a program returns, and of the program or the arguments of a call, as they cross."""
 CALL_SECONDS = 0.01
@@ -80,8 +80,9 @@ class Limits(NamedTuple):
 
 
 def main(control: int, seconds: int, memory: int) -> None:
-    """Fork a pair of processes for each open file that comes through `control`, which tests are told through, and give
-    two files back that stand for the processes; until `control` is closed. First say READY, or what is missing here."""
+    """Fork processes for each open file that comes through `control`, and give back files that stand for them; until
+    `control` is closed. With PAIR the file is what tests are told through, who ask a program; with ALONE a program is
+    asked through it. First say READY, or what is missing here."""
     channel = socket.socket(fileno=os.dup(control))  # a low number, whatever it was
     os.close(control)
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
@@ -101,13 +102,16 @@ def main(control: int, seconds: int, memory: int) -> None:
     os.dup2(0, 2)  # to nowhere, as the others
     channel.send(READY)
     while True:
-        _, told, _, _ = socket.recv_fds(channel, 1, 1)
+        asked, told, _, _ = socket.recv_fds(channel, 1, 1)
         if not told:
             return
         ours, theirs = (each.detach() for each in socket.socketpair())
         try:
-            pair = _fork(_run_program, [theirs], limits), _fork(_run_tests, [ours, *told], limits)
-            handles = [os.pidfd_open(child) for child in pair]
+            if asked == ALONE:
+                children = [_fork(_run_program, told, limits)]
+            else:
+                children = [_fork(_run_program, [theirs], limits), _fork(_run_tests, [ours, *told], limits)]
+            handles = [os.pidfd_open(child) for child in children]
         except OSError as error:  # such as of a user with too many processes
             channel.send(str(error).encode())
             return
@@ -228,7 +232,12 @@ def _run_once(program: str, limits: Limits, calls: tuple[int, int], answers: tup
     os.dup2(answers[1], CHANNEL)
     os.closerange(CHANNEL + 1, FILES)
     limits.confine(timed=False)
-    _answer(_loaded("program", program, {}, seed=0), unpacked(call))
+    try:
+        namespace = _loaded("program", program, {}, seed=0)
+    except Exception as error:
+        send(CHANNEL, ["refused", f"before any call: {_told(error)}"])
+        return
+    _answer(namespace, unpacked(call))
 
 
 def _loaded(
@@ -251,7 +260,7 @@ def _answer(namespace: Mapping[str, Any], call: tuple[str, Any, Any]) -> None:
         value = namespace[name](*decode(arguments), **decode(keywords))
     except Exception as error:
         kinds = (kind for kind in type(error).__mro__ if kind.__module__ == "builtins" and kind not in NOT_RAISED)
-        send(CHANNEL, ["raised", next(kinds).__name__, _words(error)])
+        send(CHANNEL, ["raised", next(kinds).__name__, _words(error), _told(error)])
         return
     try:
         said = ["value", encode(value)]
@@ -318,7 +327,7 @@ class _Program:
             match answer:
                 case ["value", value]:
                     return decode(value)
-                case ["raised", str(kind), words]:
+                case ["raised", str(kind), words, str()]:
                     exception = _exception(kind, decode(words))
                 case ["refused", str(words)]:
                     raise NotLiteral(words[:WORDS])
@@ -352,7 +361,7 @@ def _run_tests(limits: Limits) -> None:
         loaded = _loaded("tests", checked(tests), names | checks.names, seed, "__main__")
         checks.run_rest({name: each for name, each in loaded.items() if each is not names.get(name)})
     except BaseException as error:
-        reason = _reason(error)
+        reason = _reason(error, "tests")
     unjudged = asked.unjudged or checks.unjudged
     if unjudged or not asked.calls:
         ended = f"end with {reason}" if reason else "reach no call of the program"
@@ -365,10 +374,17 @@ def _run_tests(limits: Limits) -> None:
         send(TOLD, ["passed", ""])
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, file: str) -> str:
     """In a few words."""
-    line, trace = 0, error.__traceback__
+    line, trace = getattr(error, "lineno", 0) or 0, error.__traceback__
     while trace:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == "<tests>" else line
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == f"<{file}>" else line
         trace = trace.tb_next
     return f"{type(error).__name__} in line {line}"
+
+
+def _told(error: Exception) -> str:
+    """Of a program, with its own words."""
+    with contextlib.suppress(Exception):  # of an exception that cannot say what it is
+        return f"{_reason(error, 'program')}: {error}"[:WORDS]
+    return _reason(error, "program")

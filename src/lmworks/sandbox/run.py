@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from lmworks.errors import LmworksError
 from lmworks.sandbox.calls import Unjudged, calls_of
-from lmworks.sandbox.values import HEADER
+from lmworks.sandbox.values import HEADER, Ended, NotLiteral, decode, encode, packed, receive, send, send_frame
 
 START = """\
 import sys
@@ -35,11 +37,13 @@ ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 """All there is: sets have the same order in every run."""
 START_SECONDS = 60.0
 """For a busy machine; it takes a tenth of a second."""
-VERDICT_BYTES, READY = 1 << 16, "ready"
+VERDICT_BYTES, READY, PAIR, ALONE = 1 << 16, "ready", b"+", b"1"
+"""Of what is said; the words are those of `processes.py`."""
 ANSWERED = bytes(HEADER)
 """What tests say of each call that was answered, before their verdict."""
-CALL_SECONDS, MOST_TIMES = 0.05, 8
-"""By the clock for a call to begin on a busy machine, and how much longer all of them may make the tests."""
+CALL_SECONDS, MOST_TIMES, NEARLY = 0.05, 8, 0.75
+"""By the clock for a call to begin on a busy machine; how much longer all of them may make the tests; and the share
+of its processor time after which the kernel, which counts in ticks, may have ended a program."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,14 @@ class Verdict:
     kind: Literal["passed", "failed", "unjudged"]
     """Unjudged: the tests cannot be run from outside of the program, whatever it does."""
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a function of a program gave for one call: a literal value, or the reason why there is none."""
+
+    value: Any = None
+    failure: str = ""
 
 
 class Sandbox:
@@ -101,6 +113,43 @@ class Sandbox:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(pool.map(self._verdict, answers))
 
+    def returned(self, program: str, function: str, calls: Sequence[Mapping[str, Any]]) -> list[Returned]:
+        """What a function of a program gives for each call, by the names of its parameters; each begins anew.
+
+        Raises LmworksError if the process that runs programs is gone.
+        """
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(lambda call: self._returned(program, function, call), calls))
+
+    def _returned(self, program: str, function: str, call: Mapping[str, Any]) -> Returned:
+        ours, theirs = socket.socketpair()
+        with ours, contextlib.ExitStack() as stack:
+            with theirs:
+                for process in self._started(ALONE, theirs):
+                    stack.callback(_end, process)
+            began, line, (seconds, _) = time.monotonic(), ours.fileno(), self.limits
+            for way in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                ours.setsockopt(socket.SOL_SOCKET, way, struct.pack("ll", math.ceil(self.wall_seconds), 0))
+            try:
+                send(line, program)
+                send(line, seconds)
+                send_frame(line, packed([function, encode([]), encode(dict(call))]))
+                used = receive(line, VERDICT_BYTES)
+                match receive(line):
+                    case ["value", value]:
+                        return Returned(decode(value))
+                    case ["raised", _, _, str(words)]:
+                        return Returned(failure=words)
+                    case ["refused", str(words)]:
+                        limit = f"more than {seconds} s of processor time"
+                        return Returned(failure=limit if used > seconds * NEARLY else words)
+            except NotLiteral as error:
+                return Returned(failure=str(error))
+            except Ended:
+                if time.monotonic() - began >= self.wall_seconds:
+                    return Returned(failure=f"more than {self.wall_seconds:g} s by the clock")
+            return Returned(failure="the program ended")
+
     def _verdict(self, answer: tuple[str, str]) -> Verdict:
         program, tests = answer
         try:
@@ -110,19 +159,19 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         with ours, contextlib.ExitStack() as stack:
             with theirs:
-                for process in self._started(theirs):
+                for process in self._started(PAIR, theirs):
                     stack.callback(_end, process)
             try:
                 return _told(ours, json.dumps([program, tests, functions]).encode(), self.wall_seconds)
             except (OSError, ValueError, RecursionError):  # tests that were killed say nothing, or half of it
                 return Verdict("failed", "the tests ended")
 
-    def _started(self, told: socket.socket) -> list[int]:
-        """Of a program and its tests, which wait for what they are to run: the files that stand for their processes."""
+    def _started(self, asked: bytes, told: socket.socket) -> list[int]:
+        """Of a program, and its tests (PAIR), which wait for what they are to run: files that stand for processes."""
         with self._lock:
             said, processes = b"", list[int]()
             with contextlib.suppress(OSError):
-                socket.send_fds(self._control, [b"+"], [told.fileno()])
+                socket.send_fds(self._control, [asked], [told.fileno()])
                 said, processes, *_ = socket.recv_fds(self._control, VERDICT_BYTES, 2)
             if not processes:
                 raise LmworksError(f"the process that runs programs is gone: {said.decode() or self._last_words()}")

@@ -18,8 +18,8 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks, losing_none_else
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
-from lmworks.rewards import Answer, AnyRule, count_unjudged
-from lmworks.rewards.models import ModelReward, PrincipleReward
+from lmworks.rewards import Answer, AnyRule, count_unjudged, unscored
+from lmworks.rewards.models import JudgedReward
 from lmworks.tokens.tokenizer import was_cut
 
 PROMPTS_AT_ONCE = 16
@@ -46,9 +46,10 @@ class ConstitutionConfig(StepConfig):
 
 
 UNREAD = "prompts whose answers are longer than a judge reads"
+FAILED = "answers on which a rule failed, which then says 0"
 
 
-@stage(version=3, reads="answers", judges="rules")
+@stage(version=4, reads="answers", judges="rules")
 def constitution(
     config: ConstitutionConfig, answers: Conversations, rules: list[ModelFolder] | None, out: Path, context: Context
 ) -> Result:
@@ -56,7 +57,7 @@ def constitution(
 
     Prompts whose answers are worth the same teach nothing; they are counted. Raises `LmworksError` if all are so.
     """
-    judging = [rule for rule in config.rules if isinstance(rule, ModelReward | PrincipleReward)]
+    judging = [rule for rule in config.rules if isinstance(rule, JudgedReward)]
     folders = {rule.model: folder for rule, folder in zip(judging, rules or (), strict=True)}
     scorers = [rule.opened(folders, config.device) for rule in config.rules]
     written = sorted(answers.iterate(), key=lambda record: (_asked(config, record), record["id"]))
@@ -67,7 +68,10 @@ def constitution(
         every = [record for records in some for record in records]
         judged = [_answer(record) for record in every]
         found = [scorer.scores(judged) for scorer in scorers]
-        return [{**record, "scores": list(scores)} for record, *scores in zip(every, *found, strict=True)]
+        return [
+            {**record, "scores": list(scores), "failures": unscored(scores)}
+            for record, *scores in zip(every, *found, strict=True)
+        ]
 
     items = in_chunks(context, prompts, PROMPTS_AT_ONCE, losing_none_else(judge, []))
     unread = len(prompts) - len({item["asked"] for item in items})
@@ -75,6 +79,10 @@ def constitution(
     names = _names(config)
     counts = Counter({"prompts": len(prompts), "prompts that teach": len(pairs), "answers": len(items), **unjudged})
     counts.update({UNREAD: unread} if unread else {})
+    failures = [reason for item in items for reason in item["failures"]]
+    if failures:
+        counts[FAILED] = sum(1 for item in items if item["failures"])
+        context.log(f"{counts[FAILED]} {FAILED}: {failures[0]}")
     for pair in pairs:
         counts.update(f"decided by {name}" for name in names if (pair.decided or {}).get(name, 0) > 0)
     if not pairs:
@@ -85,7 +93,7 @@ def constitution(
         )
     write_preferences(out, pairs)
     examples = hide_all({"reason": "judged by rules", **pair.as_json()} for pair in pairs[:3])
-    return Result(counts=counts, losses={UNREAD}, examples=examples)
+    return Result(counts=counts, losses={UNREAD, FAILED}, examples=examples)
 
 
 def _asked(config: ConstitutionConfig, record: dict[str, Any]) -> str:

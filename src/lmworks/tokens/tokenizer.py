@@ -161,6 +161,19 @@ class Tokenizer:
             trained += [answer] * len(words) + [position < closing for position in range(len(after))]
         return ids, trained
 
+    def turns(self, prompt: Sequence[int]) -> list[Message]:
+        """What was said in a prompt, read out of its frame: whoever reads it next has a frame of their own."""
+        found: list[Message] = []
+        start = None
+        for place, token in enumerate(prompt):
+            if token == self.start_of_turn_id:
+                start = place + 1
+            elif token == self.end_of_turn_id and start is not None:
+                role, _, content = self.decode(prompt[start:place]).partition("\n")
+                found.append({"role": role, "content": content})
+                start = None
+        return found
+
     def _check_frame(self, messages: Sequence[Message], written: Sequence[int]) -> None:
         """Refuse a template that writes messages that there are not, or contents so often that it makes too many."""
         from lmworks.tokens.chat_template import CHARACTERS, TIMES

@@ -15,12 +15,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from corpora import make_conversations, make_tokenizer, pack_asked
-from lmworks.engines.open import open_decoder, open_reward_model
+from lmworks.engines.open import open_decoder, open_engine, open_reward_model
 from lmworks.errors import LmworksError
+from lmworks.model.baselines.bag_of_words import BagOfWords, BagOfWordsConfig
 from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.pipeline.stage import Context, Result
+from lmworks.rewards import Answer, PythonReward
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.families.decoder import TrainableDecoder
@@ -360,6 +362,25 @@ def test_a_reward_that_all_answers_have_by_now_ends_the_run_with_what_was_learne
     assert any("% of the groups taught something" in line for line in lines)
 
 
+def test_an_answer_on_which_a_file_of_ones_own_fails_costs_itself_and_is_told(
+    base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    (tmp_path / "own.py").write_text(
+        "def score(answer, reference, prompt, ended):\n"
+        "    assert answer[:1] not in 'aeiou', prompt[-1]['role']\n"
+        "    return len(answer) % 2 / 2\n"
+    )
+    reward = PythonReward(file="own.py").resolve(tmp_path)
+    context = replace(make_context(tmp_path), log=lines.append)
+    _, history = run(tmp_path, base, asked, tokenizer, context, rewards=[reward])
+    failed = [round(line["unscored"] * 16) for line in history]
+    assert 0 < sum(failed) < 64 and all(0 < line["reward"] < 0.5 for line in history)
+    said = [line for line in lines if line.startswith("reward own: fails on")]
+    first = next(filter(None, failed))
+    assert f"fails on {first} of 16 answers, which are worth 0: own.py: AssertionError in line 2: user" in said[0]
+
+
 def test_the_distance_to_the_reference_holds_a_run_back(
     base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
@@ -388,6 +409,27 @@ def test_the_cache_of_answers_is_counted_as_the_engine_makes_it(base: ModelFolde
 # ---------------------------------------------------------------- judges
 
 JUDGED = {"rewards": [{"kind": "model", "model": "judge"}]}
+
+
+def test_a_classifier_of_the_users_labels_says_what_answers_are_worth(begin: Begin, tmp_path: Path) -> None:
+    texts = ["a e i o u a e", "u o i a e", "b c d f", "f d c b t", "e a u", "t b f"]
+    learned = BagOfWords.fit([" ".join(each * 2 for each in text.split()) for text in texts], list("vvccvc"))
+    (tmp_path / "labels").mkdir()
+    BagOfWordsConfig(data="x").write(tmp_path / "labels")
+    learned.save(tmp_path / "labels")
+    folder = ModelFolder(tmp_path / "labels", "labels")
+    wanted = [{"kind": "classifier", "model": "labels", "labels": ["c"]}]
+    objective, _ = begin("grpo", judges=[folder], rewards=wanted)
+    assert objective.config.judges == ["labels"] and objective.config.rewards[0].name == "labels"
+    (scorer,) = objective.scorers
+    vowels, consonants, all_of_them = (
+        scorer.scores([Answer(text, "", True)])[0] for text in ("aa ee ii", "bb cc dd", "bb aa")
+    )
+    assert 0 < vowels < 0.5 < consonants < 1
+    expected = open_engine(folder.path).classify(["bb aa"])[0].probabilities["c"]
+    assert all_of_them == expected
+    with pytest.raises(LmworksError, match="labels: found toxic; labels tells c, v"):
+        begin("grpo", judges=[folder], rewards=[wanted[0] | {"labels": ["c", "toxic"]}])
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.preflight.check import as_text, check
+from lmworks.train.preflight.inspection import Prompts
 from support import make_context
 from tiny import make_tiny_model
 
@@ -443,6 +444,30 @@ def test_tests_that_judge_no_program_are_refused_and_a_share_of_them_is_told(tmp
     assert "none of the data's 20 answers can judge another; 20 of them are no Python in line 1" in said
     tested = [record(n, f"Add {n}.", f"assert add({n}, 1) == {n + 1}" if n % 4 else "It adds.") for n in range(20)]
     assert Asking(tmp_path / "some", tested, **rewards).check().counts["unjudged by unit-tests"] == 5
+
+
+def test_a_file_of_ones_own_is_tried_before_training(tmp_path: Path) -> None:
+    """On the data's own answers behind their prompts, on made-up ones, and on answers of the base."""
+
+    def asking(folder: str, code: str) -> Asking:
+        tuning = Asking(tmp_path / folder, ASKED, rewards=[{"kind": "python", "file": "own.py"}])
+        (tmp_path / "own.py").write_text(code)
+        tuning.config = tuning.config.model_copy(
+            update={"rewards": [each.resolve(tmp_path) for each in tuning.config.rewards]}
+        )
+        return tuning
+
+    fine = "def score(answer, prompt):\n    assert prompt[-1]['content'].startswith('What does S3')\n    return 0.5"
+    found = asking("fine", fine).check()
+    assert found.measured["reward"] == 0.5
+    said = asking("own", "def score(answer, reference):\n    return 1 / (answer != reference)").refused()
+    assert "reward own: fails on 8 of 16 answers that it was tried on" in said
+    assert "own.py: ZeroDivisionError in line 2: division by zero" in said
+    tuning = asking("drawn", fine)
+    encoder, samples = tuning.tokenizer.open(), tuning.folder / "samples"
+    known = ["It lists.", *Prompts.of(tuning.config, tuning.rows.open(), encoder, samples).made_up]
+    strict = asking("first", f"def score(answer):\n    return 1 / (answer in {known!r})")
+    assert "of the first answers of the base rewards fail on 100%" in strict.refused()
 
 
 @pytest.mark.parametrize("kind", [Judging, Asking])

@@ -7,10 +7,16 @@ groups that they name (Dodge et al. 2021, arXiv 2104.08758).
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
+from lmworks.data.folding import one_form
 from lmworks.data.words import letters_a_word, words_in
 from lmworks.errors import UsageError
+
+LEAST_LETTERS = 3
+"""One after the other, each a word of its own, are a word that is spelt: a I is none."""
 
 
 def read_list(folder: Path, words: list[str] | str) -> list[str]:
@@ -28,23 +34,47 @@ def read_list(folder: Path, words: list[str] | str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def share_listed(text: str, terms: tuple[str, ...]) -> tuple[int, int]:
-    """How often a text holds a term, without regard to case, and its number of words.
+def share_listed(text: str, terms: tuple[str, ...], *, accents: bool = True) -> tuple[int, int]:
+    """How often a text holds a term, without regard to case and Unicode's forms, and its number of words.
 
-    Where a script puts no space between words, a term is found wherever it stands.
+    A term that ends with * stands for all that begin so; letters apart, as of s t u p i d, are one word. Where a script
+    puts no space between words, a term is found wherever it stands. Without `accents` stüpid is stupid.
     """
-    words, known = words_in(text.lower()), _by_first_word(terms)
-    found = 0
-    if not known.keys().isdisjoint(words):
-        for place, word in enumerate(words):
-            found += any(tuple(words[place : place + len(term)]) == term for term in known.get(word, ()))
+    words, (known, begun) = words_in(one_form(text, accents=accents)), _by_first_word(terms, accents)
+    looked_at = list(words)
+    if sum(map((1).__eq__, map(len, words))) >= LEAST_LETTERS:
+        looked_at += ["".join(letters) for letters in _letters_apart(words)]
+    distinct, found = set(looked_at), 0
+    if not known.keys().isdisjoint(distinct) or (begun and any(each.startswith(begun) for each in distinct)):
+        for place, word in enumerate(looked_at):
+            found += word.startswith(begun) or any(_stands(*each, looked_at, place) for each in known.get(word, ()))
     return found, len(words) // letters_a_word(text)
 
 
+def _stands(term: tuple[str, ...], is_open: bool, words: Sequence[str], place: int) -> bool:
+    *before, last = words[place : place + len(term)]
+    whole = len(before) + 1 == len(term) and before == [*term[:-1]]
+    return whole and (last.startswith(term[-1]) if is_open else last == term[-1])
+
+
+def _letters_apart(words: Sequence[str]) -> Iterator[list[str]]:
+    """Each longest run of words of one letter, of scripts that put space between words."""
+    for apart, run in groupby(words, lambda word: len(word) == 1 and letters_a_word(word) == 1):
+        if apart and len(letters := list(run)) >= LEAST_LETTERS:
+            yield letters
+
+
 @functools.lru_cache(maxsize=4)
-def _by_first_word(terms: tuple[str, ...]) -> dict[str, list[tuple[str, ...]]]:
-    found: dict[str, list[tuple[str, ...]]] = {}
+def _by_first_word(
+    terms: tuple[str, ...], accents: bool
+) -> tuple[dict[str, list[tuple[tuple[str, ...], bool]]], tuple[str, ...]]:
+    """First word → terms, and whether they end with *; and words with which others begin."""
+    found: dict[str, list[tuple[tuple[str, ...], bool]]] = {}
+    begun = list[str]()
     for term in terms:
-        if words := tuple(words_in(term.lower())):
-            found.setdefault(words[0], []).append(words)
-    return found
+        words, is_open = tuple(words_in(one_form(term, accents=accents))), term.rstrip().endswith("*")
+        if len(words) == 1 and is_open:
+            begun += words
+        elif words:
+            found.setdefault(words[0], []).append((words, is_open))
+    return found, tuple(begun)

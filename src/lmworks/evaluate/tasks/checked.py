@@ -15,43 +15,38 @@ from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answer
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result, stage
-from lmworks.recipe.patterns import PatternText
-from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged
-from lmworks.rewards.rules import ExactAnswerReward
+from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged, unscored
+from lmworks.rewards.exact import Comparison
 from lmworks.tokens.tokenizer import Tokenizer
 
 EXACT_AT_ONCE = 256
 
 
-class ExactAnswerConfig(QuestionsConfig):
-    """Exact answers to questions that have one."""
+class ExactAnswerConfig(QuestionsConfig, Comparison):
+    """Answers to questions that have one, compared as the reward `exact-answer` does."""
 
     kind: Literal["exact-answer"] = "exact-answer"
     prompt: Literal["chat", "few-shot"] = Field("chat", description="As users ask; a question has no other form.")
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
-    pattern: PatternText | None = Field(
-        None,
-        description="Finds the result in an answer that says more, as the reward `exact-answer` does: its first group, "
-        "where it matches last, such as `#### (.+)`. Unset, the whole answer is the result.",
-    )
 
 
-@stage(version=3, reads=["train"], measures=("model", "data"))
+@stage(version=4, reads=["train"], measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
-    """Let a model answer greedily, and compare with the answer of the data, to the letter."""
+    """Let a model answer greedily, and compare with the answer of the data."""
     questions, drawn = draw(list(data.iterate()), config)
-    before, rule = shots(config, train), ExactAnswerReward(kind="exact-answer", pattern=config.pattern)
+    before = shots(config, train)
 
     def prompt(question: Question, tokenizer: Tokenizer) -> Prompt:
         return chat_prompt(question, tokenizer, before)
 
     said, known = ask(config, model, questions, prompt, Sampling(config.max_tokens), EXACT_AT_ONCE, scoring)
-    items = with_distinct([_item(rule, one, each["answer"].strip(), each["truncated"]) for one, each in said])
+    items = with_distinct([_item(config, one, each["answer"].strip(), each["truncated"]) for one, each in said])
     found = scoring.written(items, **known)
     asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
     where = f", of each what {config.pattern!r} finds" if config.pattern else ""
+    where += ", to the letter" if config.compare == "letters" else ", numbers by value and words without capitals"
     method = f"{drawn}, greedy {asked}, at most {config.max_tokens} tokens{where}"
     return found.result(
         found.figure(EXACT, f"answered exactly; {method}"),
@@ -60,11 +55,11 @@ def evaluate_exact_answer(
     )
 
 
-def _item(rule: ExactAnswerReward, question: Question, answer: str, truncated: bool) -> Item:
+def _item(rule: Comparison, question: Question, answer: str, truncated: bool) -> Item:
     """Right is the last turn, the short `answer` of the data, or one of several `references`."""
     wanted = {last_answer(question), wanted_answer(question), *(question.get("references") or ())}
-    said = [Answer(answer, each, not truncated, turns_before(question)) for each in sorted(wanted)]
-    return {**answered(question, answer, max(rule.scores(said))), "truncated": truncated}
+    is_right = not truncated and any(rule.is_right(answer, each) for each in wanted)
+    return {**answered(question, answer, float(is_right)), "truncated": truncated}
 
 
 RULED_AT_ONCE = 64
@@ -84,7 +79,7 @@ class RulesConfig(QuestionsConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=2, measures=("model", "data"))
+@stage(version=3, measures=("model", "data"))
 def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations, scoring: Scoring) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)
@@ -95,17 +90,20 @@ def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations,
         Answer(each["answer"].strip(), wanted_answer(question), not each["truncated"], turns_before(question))
         for question, each in found
     ]
-    followed = zip(*([score == 1 for score in rule.scores(said)] for rule in config.rules), strict=True)
+    scores = [rule.scores(said) for rule in config.rules]
+    followed = zip(*([score == 1 for score in each] for each in scores), strict=True)
     items = [
         {**answered(question, each.text, float(all(by_rule))), "followed": [float(one) for one in by_rule]}
         for (question, _), each, by_rule in zip(found, said, followed, strict=True)
     ]
-    judged = scoring.written(items, **known)
+    judged, told = scoring.written(items, **known), ", ".join(rule.told for rule in config.rules)
     known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())
+    if failures := [reason for each in scores for reason in unscored(each)]:
+        known_to_fail += f", a rule failing {len(failures)} times ({failures[0]})"
     method = f"{drawn}{known_to_fail}, greedy in a chat, at most {config.max_tokens} tokens"
-    figures = [judged.figure(FOLLOWED, f"answers that follow all rules; {method}")]
+    figures = [judged.figure(FOLLOWED, f"answers that follow all rules ({told}); {method}")]
     for number, rule in enumerate(config.rules if len(config.rules) > 1 else ()):
-        one = Metric(name=f"follows_rule_{number + 1}", label=rule.kind, is_share=True)
+        one = Metric(name=f"follows_rule_{number + 1}", label=rule.name, is_share=True)
         by_rule = replace(judged, items=[{**item, "score": item["followed"][number]} for item in items])
-        figures.append(by_rule.figure(one, f"answers that follow rule {number + 1}, {rule.kind}; {method}"))
+        figures.append(by_rule.figure(one, f"answers that follow rule {number + 1}, {rule.told}; {method}"))
     return judged.result(*figures)

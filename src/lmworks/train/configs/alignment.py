@@ -11,7 +11,7 @@ from lmworks.engines.request import rows_at_once
 from lmworks.model.config import REWARD, DecoderConfig, Family, Shape
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.rewards import AnswerReward, AnyReward
-from lmworks.rewards.models import ModelReward
+from lmworks.rewards.models import JudgedReward
 from lmworks.tokens.rows.packings import PREFERENCES, PROMPTS, Packing
 from lmworks.train.configs.adapter import RATES, kind_of
 from lmworks.train.configs.train import RESULT, STEP, LostShare, TrainConfig
@@ -245,7 +245,7 @@ class PolicyConfig(AlignedConfig):
 
     @property
     def judges(self) -> list[str]:
-        return [reward.model for reward in self.rewards if isinstance(reward, ModelReward)]
+        return [reward.model for reward in self.rewards if isinstance(reward, JudgedReward)]
 
     def without_judges(self) -> Self | None:
         known = [reward for reward in self.rewards if isinstance(reward, AnswerReward)]

@@ -24,9 +24,9 @@ from lmworks.model.sealed import check_tensors, load_tensors, with_digests
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
-from lmworks.rewards import Answer
+from lmworks.rewards import Answer, Unscored, unscored
 from lmworks.tokens.rows.shards import PackedRows
-from lmworks.tokens.tokenizer import Message, Tokenizer
+from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.contract import Batch, packed_batch, write_synthetic_rows
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
@@ -54,6 +54,8 @@ class Rollout(Batch):
     """[R,K] weighted."""
     shown: Tensor
     """[R,S] of rewards without a weight, from which nothing is learned."""
+    unscored: Tensor
+    """[R] 1 for an answer on which a reward failed, which then says 0, else 0."""
     distinct: Tensor
     """[R] 1 / how often the answer stands in its group, so that their sum counts distinct ones."""
     teaching: Tensor
@@ -190,7 +192,7 @@ class PolicyObjective(DecoderObjective):
         """Sum over answers of what is to fall, and sums of what the history tells; of prompts, the reward turned."""
         if not isinstance(batch, Rollout):
             answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
-            rewards, shown = self._rewards(answers, batch)
+            rewards, shown, _ = self._rewards(answers, batch)
             return -rewards.sum(), float(len(rewards)), self._by_name(rewards, shown)
         losses, more = self.rollout_losses(model, batch)
         length = batch.answered.sum(1)
@@ -200,6 +202,7 @@ class PolicyObjective(DecoderObjective):
             **more,
             "engine_mismatch": float(((batch.drawn - batch.before).abs().sum(1) / length).sum()),
             "answer_tokens": float(length.sum()),
+            "unscored": float(batch.unscored.sum()),
             "distinct": float(batch.distinct.sum()),
             "teaching": float(batch.teaching.sum()),
         }
@@ -244,12 +247,12 @@ class PolicyObjective(DecoderObjective):
             tokens[row, : len(whole)] = torch.tensor(whole)
             weights[row, len(prompt) : len(whole)] = 1
             drawn[row, len(prompt) : len(whole)] = torch.tensor(answer.log_probabilities)
-        rewards, shown = self._rewards(answers, asked)
+        rewards, shown, unscored = self._rewards(answers, asked)
         answered = Batch(tokens, weights)
         before = self.found(answer_log_probabilities, model, answered)
         with model.reference():
             reference = self.found(answer_log_probabilities, model, answered)
-        found = before, reference, rewards, shown, _distinct(answers, group), _teaching(rewards, group)
+        found = before, reference, rewards, shown, unscored, _distinct(answers, group), _teaching(rewards, group)
         return self.weigh(model, Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found))
 
     def found(self, what: Callable[[Any, Batch], Tensor], model: TrainableDecoder, rows: Batch) -> Tensor:
@@ -267,20 +270,25 @@ class PolicyObjective(DecoderObjective):
     def _answers(self, engine: Engine, batch: Batch, sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         return engine.generate([prompt for prompt, _ in self._asked(batch)], sampling)
 
-    def _rewards(self, answers: Sequence[Generation], batch: Batch) -> tuple[Tensor, Tensor]:
-        """[R,K] of those with a weight, weighted, and [R,S] of those without, as they are."""
+    def _rewards(self, answers: Sequence[Generation], batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """[R,K] of those with a weight, weighted, [R,S] of those without, as they are, and [R] on which one failed."""
         judged = [
-            Answer(answer.text.strip(), reference, answer.end_id is not None, turns(prompt, self.tokenizer))
+            Answer(answer.text.strip(), reference, answer.end_id is not None, self.tokenizer.turns(prompt))
             for answer, (prompt, reference) in zip(answers, self._asked(batch), strict=True)
         ]
-        learned, shown = list[list[float]](), list[list[float]]()
+        learned, shown, failed = list[list[float]](), list[list[float]](), torch.zeros(len(judged))
         for reward, scorer in zip(self.config.rewards, self.scorers, strict=True):
             scores = scorer.scores(judged)
+            if reasons := unscored(scores):
+                failed += torch.tensor([float(isinstance(each, Unscored)) for each in scores])
+                said = f"reward {reward.name}: fails on {len(reasons)} of {len(scores)} answers"
+                self.context.log(f"{said}, which are worth 0: {Counter(reasons).most_common(1)[0][0]}")
             if reward.weight:
                 learned.append([reward.weight * score for score in scores])
             else:
                 shown.append(scores)
-        return torch.tensor(learned).T.contiguous(), torch.tensor(shown).view(len(shown), len(judged)).T.contiguous()
+        others = torch.tensor(shown).view(len(shown), len(judged)).T.contiguous()
+        return torch.tensor(learned).T.contiguous(), others, failed.clamp(max=1)
 
     def _by_name(self, rewards: Tensor, shown: Tensor) -> dict[str, float]:
         """Sums of all rewards with a weight, of each where there are several, and of those without."""
@@ -289,20 +297,6 @@ class PolicyObjective(DecoderObjective):
         several = zip(learned if len(learned) > 1 else [], rewards.T, strict=False)
         named = [*several, *zip(others, shown.T, strict=True)]
         return {"reward": float(rewards.sum()), **{f"{name} reward": float(found.sum()) for name, found in named}}
-
-
-def turns(prompt: Sequence[int], tokenizer: Tokenizer) -> list[Message]:
-    """What was said in a prompt, read out of its frame: whoever reads it next has a frame of their own."""
-    found: list[Message] = []
-    start = None
-    for place, token in enumerate(prompt):
-        if token == tokenizer.start_of_turn_id:
-            start = place + 1
-        elif token == tokenizer.end_of_turn_id and start is not None:
-            role, _, content = tokenizer.decode(prompt[start:place]).partition("\n")
-            found.append({"role": role, "content": content})
-            start = None
-    return found
 
 
 def answer_log_probabilities(model: TrainableDecoder, batch: Batch, hidden: Tensor | None = None) -> Tensor:

@@ -208,5 +208,10 @@ def _one_step(
             f"the check of {config.step_name} refuses: the first step moves nothing: its gradient is "
             f"{'not a finite number; take float32, or another base' if line is None else 'zero; is all frozen?'}"
         )
+    if line.get("unscored"):
+        raise GateRefused(
+            f"the check of {config.step_name} refuses: of the first answers of the base rewards fail on "
+            f"{line['unscored']:.0%}, as told above: mend what fails, or let it say 0"
+        )
     told = ("loss", "gradient_norm", "reward", "distinct", "answer_tokens")
     return {"step_seconds": seconds, **{name: line[name] for name in told if name in line}}

@@ -6,13 +6,13 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lmworks.errors import LmworksError
 from lmworks.lazy import np
-from lmworks.rewards import Answer, AnswerReward, count_unjudged
+from lmworks.rewards import Answer, AnswerReward, count_unjudged, unscored
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
@@ -159,8 +159,8 @@ class Prompts(Inspection):
     tokens: int = 0
     longest: int = 0
     """Tokens of prompts, and of the longest."""
-    answers: list[str] = field(default_factory=list)
-    """Of the data."""
+    asked: list[Answer] = field(default_factory=list)
+    """The answers of the data, each behind its prompt."""
     made_up: list[str] = field(default_factory=list)
     """Answers of tokens drawn at random, as a model begins that has learned nothing."""
     unjudged: dict[str, int] = field(default_factory=dict)
@@ -184,7 +184,8 @@ class Prompts(Inspection):
             found.beyond += end - start > config.answer_tokens
             found.tokens += start
             found.longest = max(found.longest, start)
-            found.answers.append(encoder.decode(ids[start:]))
+            own = encoder.decode(ids[start:])
+            found.asked.append(Answer(own, own, ended=True, prompt=encoder.turns(ids[:start])))
             if row % every == 0:
                 found.shown.append(pieces(ids, [place >= start for place in range(end)], encoder))
         return found
@@ -221,14 +222,19 @@ class Prompts(Inspection):
                 f"answer_tokens {config.answer_tokens} with their end, and what is cut is never exact. Raise it, "
                 "give `exact-answer` a pattern, or state largest_lost_share"
             )
-        own = [Answer(text, text, ended=True) for text in self.answers[:SCORED]]
-        own += [Answer(text, each.reference, ended=False) for text, each in zip(self.made_up, own, strict=False)]
+        own = self.asked[:SCORED]
+        own += [replace(each, text=text, ended=False) for text, each in zip(self.made_up, own, strict=False)]
         for reward in computed:
             try:
-                self.unjudged |= count_unjudged([reward], self.answers)
-                reward.scores(own)
+                self.unjudged |= count_unjudged([reward], [each.reference for each in self.asked])
+                if reasons := unscored(reward.scores(own)):
+                    yield (
+                        f"- reward {reward.name}: fails on {len(reasons)} of {len(own)} answers that it was tried on, "
+                        f"the data's own and some of tokens drawn at random: {reasons[0]}. Let it say 0 where an "
+                        "answer has nothing that it looks for"
+                    )
             except LmworksError as error:
-                yield f"- reward {reward.kind}: cannot be computed here: {error}"
+                yield f"- reward {reward.name}: cannot be computed here: {error}"
 
 
 def begin_of_answer(encoder: Tokenizer) -> list[int]:

@@ -1,0 +1,80 @@
+"""Whether an answer is that of the data: numbers by what they mean, words by their letters in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from lmworks.data.folding import one_form
+from lmworks.recipe.patterns import Pattern, PatternText
+from lmworks.recipe.schema import StepConfig
+from lmworks.rewards.numbers import number_of
+from lmworks.rewards.reward import Answer, AnswerReward
+
+_QUOTES = " \n\r\t\"'`*_«»„“”‚‘’‹›"
+_BEFORE, _BEHIND = _QUOTES + "¡¿", _QUOTES + "!.,;:?…。、？！：；؟،।"
+"""What stands around an answer and is not it: quotation marks, Markdown's signs, ends of sentences."""
+
+
+class Comparison(StepConfig):
+    """How an answer is held against that of the data."""
+
+    pattern: PatternText | None = Field(
+        default=None,
+        description="Finds the result in an answer that says more: its first group, where it matches last, such as "
+        "`#### (.+)`. Unset, the whole answer is the result.",
+    )
+    compare: Literal["value", "letters"] = Field(
+        default="value",
+        description="`value`: numbers as numbers, so that 1,000 is 1000.0, and words without regard to capitals, "
+        "Unicode's forms, and punctuation and quotation marks at their ends. `letters`: to the letter, as codes and "
+        "versions are compared (1.10 is not 1.1).",
+    )
+    language: str = Field(
+        default="en",
+        pattern=r"^[a-z]{2,3}(-([A-Z]{2}|[0-9]{3}))?$",
+        description="Of the answers, such as `de` or `de-CH`: whether 1,500 is fifteen hundred or one and a half.",
+    )
+    accents: bool = Field(default=True, description="Whether é is another letter than e; where it is not, año is ano.")
+
+    def is_right(self, text: str, reference: str) -> bool:
+        """Whether the result of an answer is that of the data."""
+        found, wanted = self._result(text), self._result(reference)
+        wanted = reference.strip() if wanted is None else wanted
+        if found is None or found == wanted or self.compare == "letters":
+            return found == wanted
+        found, wanted = bare(found), bare(wanted)
+        numbers = number_of(found, self.language), number_of(wanted, self.language)
+        if numbers[0] and numbers[1]:
+            return numbers[0].equals(numbers[1])
+        return one_form(found, accents=self.accents) == one_form(wanted, accents=self.accents)
+
+    def _result(self, text: str) -> str | None:
+        """None if the pattern finds none."""
+        if self.pattern is None:
+            return text.strip()
+        found = Pattern(self.pattern).last_found(text)
+        return None if found is None else found.strip()
+
+
+class ExactAnswerReward(AnswerReward, Comparison):
+    """1 for the answer of the data; an answer that was cut is none."""
+
+    kind: Literal["exact-answer"] = "exact-answer"
+
+    @property
+    def copies(self) -> bool:
+        return self.pattern is None
+
+    def scores(self, answers: Sequence[Answer]) -> list[float]:
+        return [float(each.ended and self.is_right(each.text, each.reference)) for each in answers]
+
+
+def bare(text: str) -> str:
+    """A text without what stands around it; as it is where nothing else is there."""
+    begun = text.lstrip(_BEFORE)
+    rest = begun.rstrip(_BEHIND)
+    is_factorial = rest[-1:].isdigit() and begun[len(rest) :].startswith("!")  # 5! is not 5
+    return (f"{rest}!" if is_factorial else rest) or text

@@ -1,0 +1,106 @@
+"""Numbers as people write them, read exactly: groups, decimal marks by language, fractions, percent and currency."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+_COMMA = (
+    "af az be bg br bs ca cs cv da de dsb el eo es et eu ff fi fo fr fy gl hr hsb ht hu hy ia id ie is it jv ka kea kk "
+    "kl ku ky lb ln lo lt lu lv mk nb nl nn no pl ps pt rn ro ru rw sah sc se sg shi sk sl smn sq sr ss su sv tg tk "
+    "tn tr ts tt uk uz ve vec vi wo zgh ar-DZ ar-LB ar-LY ar-MA ar-MR ar-TN en-AT en-BE en-CZ en-DE en-DK en-ES en-FI "
+    "en-FR en-HU en-IT en-NL en-NO en-PL en-PT en-RO en-SE en-SI en-SK en-ZA ms-BN ms-ID qu-BO sw-CD"
+)
+_POINT = "de-CH de-LI es-419 es-CU es-DO es-GT es-HN es-MX es-NI es-PA es-PE es-PR es-SV es-US it-CH"
+DECIMAL_COMMA, DECIMAL_POINT = frozenset(_COMMA.split()), frozenset(_POINT.split())
+"""Languages, and regions of others, that write 1,5 for one and a half, and regions of such languages that write 1.5, as
+Unicode's CLDR has them (Babel 2.18)."""
+LONGEST = 100
+"""Characters; what is longer is no number that somebody wrote."""
+_MINUS = str.maketrans("−–﹣－", "----")
+_PARTS = {"%": 100, "‰": 1000}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as it is written, and what it counts: a currency's sign, % or ‰, or nothing."""
+
+    value: Fraction
+    unit: str = ""
+
+    def equals(self, other: Number) -> bool:
+        """Whether both mean the same. Where one alone has a unit, as written or as a share: 50 % is 50, and 0.5."""
+        if self.unit and other.unit:
+            is_share = {self.unit, other.unit} <= _PARTS.keys()
+            return self.share == other.share if is_share else self == other
+        return self.value == other.value or self.share == other.share
+
+    @property
+    def share(self) -> Fraction:
+        return self.value / _PARTS.get(self.unit, 1)
+
+
+def has_decimal_comma(language: str) -> bool:
+    """Whether a language, such as `de` or `de-CH`, writes 1,5 for one and a half."""
+    return language in DECIMAL_COMMA or (language.split("-")[0] in DECIMAL_COMMA and language not in DECIMAL_POINT)
+
+
+def number_of(text: str, language: str = "en") -> Number | None:
+    """The number that a text is, as a whole; None for all else, and for what only looks like one: with zeros in front
+    (007), of a date (2024-05-01) or a time, of figures in other groups than of three."""
+    if len(text) > LONGEST:
+        return None
+    plain, sign, unit = "".join(map(_plain, text.translate(_MINUS).strip())).strip(), "", ""
+    while plain and (plain[0] in "+-" or _is_currency(plain[0])):
+        sign, unit = (sign + plain[0], unit) if plain[0] in "+-" else (sign, unit + plain[0])
+        plain = plain[1:].lstrip()
+    while plain and (plain[-1] in _PARTS or _is_currency(plain[-1])):
+        plain, unit = plain[:-1].rstrip(), unit + plain[-1]
+    value = _value(plain, has_decimal_comma(language))
+    if value is None or len(sign) > 1 or len(unit) > 1:
+        return None
+    return Number(-value if sign == "-" else value, unit)
+
+
+def _is_currency(sign: str) -> bool:
+    return unicodedata.category(sign) == "Sc"
+
+
+def _plain(letter: str) -> str:
+    """Figures of any script as those of ASCII, ½ as a fraction, and marks that mean one thing in all languages."""
+    if unicodedata.category(letter) == "Nd":
+        return str(unicodedata.decimal(letter))
+    if unicodedata.decomposition(letter).startswith("<fraction>"):
+        return " " + unicodedata.normalize("NFKC", letter).replace("⁄", "/")
+    return {"٪": "%", "％": "%", "⁄": "/", "’": "'", "٬": "'"}.get(
+        letter, " " if unicodedata.category(letter) == "Zs" else letter
+    )
+
+
+def _value(text: str, decimal_comma: bool) -> Fraction | None:
+    """Of what has no sign and no unit."""
+    if found := re.fullmatch(r"(?:([1-9]\d*) )?([1-9]\d*)/([1-9]\d*)", text):
+        whole, above, below = (int(part or 0) for part in found.groups())
+        return None if whole and above >= below else Fraction(above, below) + whole
+    found = _decimal(decimal_comma).fullmatch(text)
+    if not found or not (found["whole"] or found["part"]):
+        return None
+    digits = re.sub(r"\D", "", found["whole"] or "0")
+    if digits[0] == "0" and len(digits) > 1:
+        return None
+    part, power = found["part"] or "", found["power"] or ""
+    if power and not part and power[0] not in "+-":  # 12e4 is a name
+        return None
+    return Fraction(int(digits + part)) * Fraction(10) ** (int(power or 0) - len(part))
+
+
+@cache
+def _decimal(decimal_comma: bool) -> re.Pattern[str]:
+    mark, group = (",", ".") if decimal_comma else (".", ",")
+    return re.compile(
+        rf"(?P<whole>\d+|\d{{1,3}}(?P<group>[ '{group}])\d{{3}}(?:(?P=group)\d{{3}})*)?(?:[{mark}٫](?P<part>\d+))?"
+        r"(?:[eE](?P<power>[+-]?\d{1,3}))?"
+    )
