@@ -155,3 +155,22 @@ def test_judged_answers_and_prompts_are_checked_and_refused_before_anything_is_t
     refused = lmworks(project, "build", "recipe.yaml", *strict, code=3).stderr
     assert "the check of learned refuses" in refused and "answers out of reach" in refused
     assert not list((project / ".lmworks" / "artifacts").glob("train/*"))
+
+
+def test_the_reward_of_the_docs_is_tried_and_one_that_fails_is_refused_before_training(project: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text()
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def score" in block)
+    turns = [[{"from": "human", "value": f"5 and {n}?"}, {"from": "gpt", "value": str(n + 5)}] for n in range(12)]
+    lines = [json.dumps({"conversations": each}) + "\n" for each in turns]
+    (project / "turns" / "lines.jsonl").write_text("".join(lines))
+    (project / "close.py").write_text(code)
+    policy = ALIGNED[ALIGNED.index("  learned:") :].replace("{kind: length, most: 2}", "{kind: python, file: close.py}")
+    (project / "recipe.yaml").write_text(RECIPE.partition("  tuned:")[0] + policy)
+    assert "mean reward" in lmworks(project, "check", "recipe.yaml", "learned").stdout
+    (project / "close.py").write_text(code.replace("if not found or not ended:\n        return 0", ""))
+    said = lmworks(project, "build", "recipe.yaml", code=3).stderr
+    assert "reward close: fails on" in said and "close.py: IndexError in line 8: list index out of range" in said
+    (project / "close.py").write_text(code.replace("import re", "import numpy"))
+    said = lmworks(project, "check", "recipe.yaml", code=2).stderr
+    assert "close.py:1: imports numpy, which cannot be had where rewards run" in said
+    assert not list((project / ".lmworks" / "artifacts").glob("train/*"))
