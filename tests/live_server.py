@@ -60,8 +60,14 @@ def serving(engine: Engine, *others: str, **limits: int) -> Iterator[Live]:
     """With `others`, models that the engine has beside `MODEL`."""
     service = Service(engine, [MODEL, *others], **limits)
     pages = [PAGE, *(replace(PAGE, name=name) for name in others)]
-    config = uvicorn.Config(create_app(service, KEY, pages), log_config=None, access_log=False, lifespan="on")
-    server = uvicorn.Server(config)
+    with listening(create_app(service, KEY, pages)) as address:
+        yield Live(address, service)
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """The address of an application that is served meanwhile."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="auto"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -69,7 +75,7 @@ def serving(engine: Engine, *others: str, **limits: int) -> Iterator[Live]:
             while not server.started:
                 assert thread.is_alive(), "the server did not start"
                 time.sleep(0.01)
-            yield Live(f"http://127.0.0.1:{listener.getsockname()[1]}", service)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()

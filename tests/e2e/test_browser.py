@@ -17,6 +17,7 @@ from lmworks.engines.open import open_adapted
 from lmworks.engines.protocol import Running
 from lmworks.model.folder import load_model
 from lmworks.tokens.tokenizer import open_tokenizer
+from looks import look
 from tiny import make_adapted, make_tiny_model
 
 pytestmark = pytest.mark.slow
@@ -225,5 +226,5 @@ def test_of_several_models_one_is_chosen_and_its_card_shown(browser: Browser, tm
             ask(page, "What is it?")
         assert asked.value.post_data_json["model"] == "legal"
         page.set_viewport_size({"width": 390, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        look(page)
         page.close()

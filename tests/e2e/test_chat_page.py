@@ -17,6 +17,7 @@ from e2e.test_browser import Unhurried, ask, browser, sign_in
 from live_server import KEY, Live, serving
 from lmworks.model.folder import load_model
 from lmworks.tokens.tokenizer import open_tokenizer
+from looks import look, looks
 from tiny import make_tiny_model
 
 __all__ = ["browser"]  # a fixture
@@ -181,7 +182,7 @@ def test_markdown_is_shown_and_copied_as_it_was_written(page: Page) -> None:
     ended(page, 1)
     text = page.locator(".text")
     expect(text.locator("strong")).to_have_text("Bold")
-    expect(text.get_by_role("heading", level=3, name="A heading")).to_be_visible()
+    expect(text.get_by_role("heading", level=2, name="A heading")).to_be_visible()
     expect(text.locator("pre code")).to_have_text('print("<b>1</b>")')
     expect(text.locator("td")).to_have_text(["key", "12"])
     expect(text.locator("td").nth(1)).to_have_css("text-align", "end")
@@ -353,3 +354,34 @@ def test_the_whole_page_is_used_by_keyboard(page: Page) -> None:
 def test_the_licences_of_what_is_shipped_are_served(page: Page) -> None:
     found = page.evaluate("fetch('/page/markdown-it.LICENSES.txt').then((answer) => answer.text())")
     assert found == (Path("src/lmworks/serve/page/markdown-it.LICENSES.txt")).read_text()
+
+
+def test_axe_finds_nothing_from_the_sign_in_to_the_card(browser: Browser, live: Live) -> None:
+    for page in looks(browser, live.url):
+        look(page)
+        sign_in(page, "wrong")
+        expect(page.get_by_role("alert")).not_to_be_empty()
+        look(page)
+        sign_in(page, KEY)
+        expect(page.locator("#examples button").first).to_be_visible()
+        look(page)
+        answers(page, MARKDOWN * 3)
+        for number, question in enumerate(("Show me.", "And again?"), 1):
+            ask(page, question)
+            ended(page, number)
+        look(page)
+        page.get_by_role("button", name="Edit").first.click()
+        look(page)
+        page.keyboard.press("Escape")
+        page.route("**/v1/chat/completions", lambda route: route.abort())
+        ask(page, "Gone?")
+        ended(page, 3)
+        look(page)
+        if page.get_by_role("button", name="About").is_visible():
+            page.get_by_role("button", name="About").click()
+            look(page)
+        page.unroute_all()
+        page.get_by_role("button", name="New chat").click()
+        ask(page, "Go on.")
+        expect(page.locator(".running .text")).not_to_be_empty()
+        look(page)

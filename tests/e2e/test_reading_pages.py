@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from e2e.test_browser import ask, browser, sign_in
 from live_server import KEY, serving
 from lmworks.engines.open import open_engine
+from looks import look
 from readers import LABELS, write_reader, write_rewriter
 
 __all__ = ["browser"]  # a fixture
@@ -71,6 +72,6 @@ def test_a_text_is_answered_by_itself_and_so_is_the_next(opened: tuple[str, Page
     else:
         assert second.locator(".text").text_content() is not None
     assert page.locator("b").count() == 0, "what is asked is never read as HTML"
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the window"
+    look(page)
     page.get_by_role("button", name="New chat" if kind == "none" else "Clear").click()
     expect(page.locator(".pair")).to_have_count(0)

@@ -362,6 +362,7 @@ element("new-chat").addEventListener("click", () => {
 });
 if (isAlone) {
   prompt.placeholder = reading?.placeholder ?? "Text to rewrite";
+  if (reading) about.textContent = "About"; // there is nothing to be set
   element("new-chat").textContent = "Clear";
   log.setAttribute("aria-label", "Answers");
 }

@@ -8,10 +8,12 @@ const parser = globalThis.markdownit({ breaks: true, linkify: true });
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false }); // addresses alone, no words that look like a host
 const TAGS = ["p", "ul", "ol", "li", "blockquote", "hr", "br", "thead", "tbody", "tr", "th", "td", "em", "strong", "s"];
 const SCHEMES = ["http:", "https:", "mailto:"];
+let level; // of the heading before: the page's own is the first, and none leaves one out
 
 export function showMarkdown(text, place) {
   // Show it in a place that may hold the beginning of it: what is there already stays, with what is selected in it.
   const fresh = document.createElement("div");
+  level = 1;
   build(parser.parse(text, {}), fresh);
   const nodes = [...fresh.childNodes];
   let same = 0;
@@ -40,7 +42,10 @@ function elementOf(token, parent) {
   if (token.type === "fence" || token.type === "code_block") return codeBlock(token, parent);
   if (token.type === "code_inline") return make("code", "", token.content, parent);
   if (token.type === "softbreak") return make("br", "", "", parent);
-  if (token.type === "heading_open") return make(`h${Math.min(6, Number(token.tag[1]) + 1)}`, "", "", parent); // h1 is the page's
+  if (token.type === "heading_open") {
+    level = Math.min(6, level + 1, Number(token.tag[1]) + 1);
+    return make(`h${level}`, "", "", parent);
+  }
   if (token.type === "link_open") return link(token.attrGet("href"), "", parent);
   if (token.type === "image") return link(token.attrGet("src"), token.content || "image", parent);
   if (token.type === "table_open") {
