@@ -73,6 +73,13 @@ def test_a_source_of_which_much_is_bad_is_refused_however_large_another_is(tmp_p
         two_sources(tmp_path, rows)
 
 
+def test_what_is_lost_behind_damage_counts_by_its_bytes(tmp_path: Path) -> None:
+    rows = [json.dumps({"text": f"hail {number} " + "x" * 50}) for number in range(400)]
+    broken = ",\n".join([*rows[:200], '{"other": [}', *rows[200:]])
+    with pytest.raises(GateRefused, match=r"20\d of 60\d records could .* about 20\d of them behind damage"):
+        two_sources(tmp_path, f"[{broken}]")
+
+
 def told(counts: dict[str, int], losses: tuple[str, ...]) -> str:
     stream = io.StringIO()
     manifest = make_manifest(step="raw", counts=counts, losses=losses)

@@ -24,7 +24,16 @@ from lmworks.data.named import refuse_unmet
 from lmworks.data.parsers import hints
 from lmworks.data.parsers.facts import TWO_WAYS
 from lmworks.data.privacy.hidden import hide, hide_all
-from lmworks.data.reader import HOLDS_ERASED, IN_PLACE, NOT_KEPT, QUARANTINED, PieceUnit, Reader, read_unit
+from lmworks.data.reader import (
+    BEHIND_DAMAGE,
+    HOLDS_ERASED,
+    IN_PLACE,
+    NOT_KEPT,
+    QUARANTINED,
+    PieceUnit,
+    Reader,
+    read_unit,
+)
 from lmworks.data.records import Documents, read_columns, read_shard, write_json_lines
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import SourceConfig
@@ -37,7 +46,7 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Unit
 from lmworks.recipe.schema import BesideRecipe
 
-NO_REASONS = {"documents", "bytes", "files", NOT_KEPT}
+NO_REASONS = {"documents", "bytes", "files", NOT_KEPT, BEHIND_DAMAGE}
 """Counts that say how much was read, and not why something was not."""
 MISSING = (
     " `text_field` names the field that holds the text, `delimiter` what separates columns, and `columns` those of a "
@@ -277,12 +286,14 @@ def _refuse_many_bad(
 ) -> None:
     """Raise GateRefused if more of the records could not be read than is an accident."""
     reasons = Counter({reason: times for reason, times in counts.items() if reason.startswith(QUARANTINED)})
-    bad, documents = reasons.total(), counts["documents"]
+    documents, behind = counts["documents"], counts[BEHIND_DAMAGE]
+    bad = reasons.total() + behind
     if bad <= FEW_BAD or bad <= config.largest_bad_share * (bad + documents):
         return
+    told = f"about {behind:,} of them behind damage; " * bool(behind)
     raise GateRefused(
         f"{where}{bad:,} of {bad + documents:,} records could not be read, more than largest_bad_share "
-        f"({config.largest_bad_share:g}): {format_counts(reasons)}. {f'{_shown(example)}. ' if example else ''}"
+        f"({config.largest_bad_share:g}): {told}{format_counts(reasons)}. {f'{_shown(example)}. ' if example else ''}"
         f"{'Some' if counts[NOT_KEPT] else 'All'} of them stand in {out / 'quarantine.jsonl'}. Mend the source or how "
         "it is read (docs/sources.md), or raise largest_bad_share"
     )

@@ -28,6 +28,8 @@ NOT_KEPT = "could not be read and is counted alone"
 KEPT_BYTES = 2**21
 """Of the records of one file in a unit that could not be read, each with a KiB for itself: a file of a few kilobytes
 that unpacks to millions of broken rows would fill the disk."""
+BEHIND_DAMAGE = "records behind damage, by its bytes"
+"""As many as would stand where none can be told from another, at the size of those before in the piece, else a KiB."""
 MOST_BAD = 10_000
 """Records of a piece that could not be read, from where on the rest is not tried if they are too large a share."""
 GIVEN_UP = "given up"
@@ -80,7 +82,8 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
     kept = Counter[str]()
     for number, piece in unit:
         source, before = reader.sources[number], Counter({**tally.counts, "documents": len(documents)})
-        for record in _until_given_up(piece, _read_piece(source, piece, tally), reader.largest_bad_share):
+        found = _until_given_up(piece, _read_piece(source, piece, tally), reader.largest_bad_share)
+        for records, record in enumerate(found):
             empty: Sequence[str] = ()
             if isinstance(record, Record):
                 empty = seen[number].see(record.row, record.empty, record.meta)
@@ -103,6 +106,9 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
                 tally.counts.update(f"no value in `{name}`" for name in empty)
                 tally.counts.update(record.counts if isinstance(record, Record) else {})
             elif isinstance(record, Unreadable):
+                if record.is_rest:
+                    mean = (record.start - piece.start) / records if records else 2**10
+                    tally.counts[BEHIND_DAMAGE] += int((record.size or 0) / mean)
                 if _quarantine(tally, source.label, record, identity, values, kept):
                     facts["left_out"].append(identity)
             else:

@@ -474,12 +474,66 @@ def test_a_long_json_list_is_read_item_by_item(tmp_path: Path) -> None:
     assert (tmp_path / "a.json").read_bytes()[bad.start :].startswith(items[3])
 
 
-@pytest.mark.parametrize("rest", [b'{"text": "cut', b"", b",", b"rubbish]", b'{"text": [}, {"text": "lost"}]'])
+@pytest.mark.parametrize("rest", [b'{"text": "cut', b"", b",", b'{"text": [', b'{"other": [}, {"text": "lost"}]'])
 def test_a_json_list_that_breaks_off_keeps_what_came_before(tmp_path: Path, rest: bytes) -> None:
     found = read(tmp_path, {"a.json": b'[{"text": "one"}, ' + rest}, format="json")
     assert [record.text for record in good(found)] == ["one"]
     assert found[-1].reason.startswith("not JSON")
     assert found[-1].raw == rest.lstrip(b",")
+    assert found[-1].is_rest == bool(rest.lstrip(b","))
+
+
+BEHIND_A_LIST = {
+    "a second list": (b'[{"text": "1"}]\n[{"text": "2"}, {"text": "3"}]', []),
+    "records": (b'[{"text": "1"}]\n{"text": "2"}\n{"text": "3"}\n', []),
+    "a bracket too many": (b'[{"text": "1"}]],{"text": "2"}[{"text": "3"}]', [b"]"]),
+    "rubbish": (b'[{"text": "1"}, {"text": "2"}, {"text": "3"}]\0\0 x', [b"\0\0 x"]),
+}
+
+
+@pytest.mark.parametrize("size", [1, 20, 10**6])
+@pytest.mark.parametrize("way", BEHIND_A_LIST)
+def test_what_stands_behind_a_json_list_is_read_or_told(tmp_path: Path, way: str, size: int) -> None:
+    content, bad = BEHIND_A_LIST[way]
+    (tmp_path / "a.json").write_bytes(content)
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path, format="json")
+    found = [item for piece in source.pieces("a.json", size) for item in source.read(piece)]
+    assert [record.text for record in good(found)] == ["1", "2", "3"]
+    assert [item.raw for item in found if isinstance(item, Unreadable)] == bad
+
+
+BAD_ITEMS = [
+    b'{"text": "a",}',
+    b'{"text": "a"b"}',
+    b'{"text": "a "quoted" b"}',
+    b'{"text": "a}',
+    b'{"text": "a", "k": [1, 2}',
+    b'{"text": "a"',
+    b"{text: 'a'}",
+    b"{'text': 'a'}",
+    b"undefined",
+    b'{"text": "a"}}',
+    b'{"text": "a", "answers": [{"text": "one"}, {"text": "two"},]}',
+    b'{"text": "ends in a backslash\\"}',
+    b'{"text": "' + b"a" * 3_000 + b'", "k": }',
+]
+
+
+@pytest.mark.parametrize("space", [b"", b"\n  "])
+@pytest.mark.parametrize("chunk", [7, 2**20])
+@pytest.mark.parametrize("bad", BAD_ITEMS, ids=lambda bad: bad[:20].decode())
+def test_a_bad_item_of_a_json_list_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes, chunk: int, space: bytes
+) -> None:
+    monkeypatch.setattr(json_values, "CHUNK", chunk)
+    items = [b'{"text": "%d"}' % number for number in range(5)]
+    items[2:2] = [bad]
+    (tmp_path / "a.json").write_bytes(b"[" + (b"," + space).join(items) + b"]")
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path, format="json")
+    whole, cut = ([i for piece in source.pieces("a.json", n) for i in source.read(piece)] for n in (10**9, 5))
+    assert whole == cut
+    assert [record.text for record in good(whole) if record.text != "a"] == ["0", "1", "2", "3", "4"]
+    assert len(reasons(whole)) == 1
 
 
 @given(

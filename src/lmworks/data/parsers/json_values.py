@@ -6,6 +6,7 @@ import json
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO
 
 from lmworks.data.parsers.fields import crowded, row_record
@@ -27,6 +28,18 @@ CHUNK = 2**20
 _BEFORE_ITEM = re.compile(r"[\s,]*")
 # Finds where an item ends; what it says is parsed later, from its bytes.
 _EXTENT = json.JSONDecoder(strict=False, parse_int=len, parse_float=len)
+_SIGN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}\[\],]', re.DOTALL)
+"""A string, or what opens, ends and parts values."""
+_OPENING = re.compile(r'\{\s*("(?:[^"\\]|\\.){0,200}")\s*:')
+"""How an object begins: its first key."""
+_OPENING_BYTES = 300
+_LONGEST_WORD = 9
+"""Letters of `-Infinity`, the longest that JSON may be cut off in."""
+_MOST_BEFORE = 2**14
+"""Bytes held before an item that is no JSON: the library counts the lines in them."""
+_REST = "not JSON, nor what follows in its file"
+_PATIENCE = 2**11
+"""Bytes behind what looks like the next item in which the end of a bad one is still sought."""
 
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
@@ -39,18 +52,19 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
     part = Piece(piece.path, 0, piece.start or start, piece.stop, member=piece.member)
     for number, (span, fault) in enumerate(_items(part, stream, reading.limit), piece.first_record + 1):
         if fault:
-            yield span.unreadable(piece.name, str(number), fault)
+            is_rest = fault.startswith(_REST)
+            yield replace(span.unreadable(piece.name, str(number), fault), is_rest=is_rest)
         else:
             yield span.too_long(piece.name, str(number), reading.limit) or parse_line(piece, number, span, reading)
 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
-    """Cut a list between its items; anything else stays whole."""
+    """Cut a list between its items; anything else stays whole, as does what stands behind the list's end."""
     start = _first_item(stream)
     if reading.records or start is None:
         return iter(())
-    items = _items(Piece(whole.path, 0, start), stream, reading.limit)
-    return cut_between(whole, (span for span, _ in items), size)
+    items = _items(Piece(whole.path, 0, start), stream, reading.limit, is_one=True)
+    return cut_between(whole, (span for span, _ in items if span.size), size)
 
 
 def _first_item(stream: IO[bytes]) -> int | None:
@@ -60,13 +74,16 @@ def _first_item(stream: IO[bytes]) -> int | None:
     return len(head) - len(body) + 1 if body.startswith(b"[") else None
 
 
-def _items(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[tuple[Span, str]]:
-    """The items of a list from `piece.start` on, each with what is wrong with it: then it is all the rest of the file.
+def _items(piece: Piece, stream: IO[bytes], limit: int, *, is_one: bool = False) -> Iterator[tuple[Span, str]]:
+    """The items of a list from `piece.start` on, each with what is wrong with it; of the first list alone if `is_one`.
 
+    What follows a list is read like items, further lists with it. Behind a bad item, reading goes on where it ends, as
+    far as its brackets or the next one tell; else it is all the rest of the file.
     Bytes are read as Latin-1, so that a character is a byte and a bad one spoils its own item.
     """
     stream.seek(piece.start)
     text, base, at = "", piece.start, 0  # base: offset in the file of the text's first byte
+    is_inside, like = True, ""
 
     def more() -> bool:
         nonlocal text, base, at
@@ -82,25 +99,79 @@ def _items(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[tuple[Span, 
         if at == len(text):
             if more():
                 continue
-            yield Span(base, b"", 0), "not JSON: the list does not end"
+            if is_inside:
+                yield Span(base, b"", 0), "not JSON: the list does not end"
             return
-        if text[at] == "]":
-            return
+        if text[at] == ("]" if is_inside else "["):
+            is_inside, at = not is_inside, at + 1
+            if is_one:
+                return
+            continue
+        like = like or text[at : at + _OPENING_BYTES]
         try:
-            end = _EXTENT.raw_decode(text, at)[1]
+            end: int | None = _EXTENT.raw_decode(text, at)[1]
         except (ValueError, RecursionError) as error:
-            end, fault = len(text), f"not JSON: {getattr(error, 'msg', error)}"
+            fault, place = f"not JSON: {getattr(error, 'msg', error)}", getattr(error, "pos", 0)
+            is_cut = "Unterminated" in fault or place > len(text) - _LONGEST_WORD
+            end = None if is_cut and len(text) - at <= limit else _end_of_bad(text, at, like)
         else:
             fault = ""
-        if end == len(text) and len(text) - at <= limit and more():
-            continue
-        raw, size = text[at:end].encode("latin-1"), end - at
-        if fault:
-            size += drained(stream)
-        yield Span(base + at, raw if size <= limit else raw[:RAW_BYTES_KEPT], size), fault
-        if fault:
+        if end in (None, len(text)) and len(text) - at <= limit:
+            held = len(text) - at
+            if more():
+                continue
+            end = held if end else None
+        if fault and end is None:
+            end = _end_of_bad(text, at, like)
+        if end is None:
+            size = len(text) - at + drained(stream)
+            raw = text[at : at + (size if size <= limit else RAW_BYTES_KEPT)].encode("latin-1")
+            yield Span(base + at, raw, size), f"{_REST}: {size:,} bytes: {fault}"
             return
+        raw, size = text[at:end].encode("latin-1"), end - at
+        yield Span(base + at, raw if size <= limit else raw[:RAW_BYTES_KEPT], size), fault
         at = end
+        if fault and at > _MOST_BEFORE:
+            text, base, at = text[at:], base + at, 0
+
+
+def _end_of_bad(text: str, at: int, like: str) -> int | None:
+    """Where an item ends that is no JSON: where its brackets close, or before what begins like it, or `like` another.
+
+    None if neither is found. A key with its quotes cannot stand in a string: where it does, a quote is missing before.
+    """
+    own = _OPENING.match(text, at) or _OPENING.match(like)
+    opened, is_broken, following = list[str](), False, len(text)
+
+    def begins(brace: int) -> bool:
+        found = _OPENING.match(text, brace) if own and brace > at else None
+        return found is not None and own is not None and found[1] == own[1]
+
+    for found in _SIGN.finditer(text, at):
+        place, sign = found.start(), found[0][0]
+        if place > following + _PATIENCE:
+            break
+        if sign == '"':
+            brace = text.rfind("{", place, found.end())
+            if brace > 0 and not text[brace + 1 : found.end() - 1].strip() and begins(brace):
+                return brace
+        elif sign in "{[":
+            if opened and sign == "{" and following == len(text) and begins(place):
+                following = place
+            if is_broken and following < len(text):
+                break
+            opened.append(sign)
+        elif not is_broken and sign == "," and not opened:
+            return place
+        elif not is_broken and sign != ",":
+            if not opened:
+                return place if sign == "]" and place > at else found.end()
+            is_broken = opened.pop() + sign not in ("{}", "[]")
+            if not opened and not is_broken:
+                return found.end()
+            if is_broken and following < len(text):
+                break
+    return following if following < len(text) else None
 
 
 @whole_file

@@ -87,6 +87,8 @@ class Unreadable:
     of the table that it is a row of."""
     row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     """The fields that it has, where what is wrong is in one of them."""
+    is_rest: bool = False
+    """Whether it is all that follows in its file, however many records that is."""
 
 
 @dataclass(frozen=True)
@@ -211,10 +213,10 @@ def cut_between(whole: Piece, spans: Iterable[Span], size: int) -> Iterator[Piec
     """Cut a file where a record ends, once `size` bytes have gone by."""
     start = first = count = end = 0
     for span in spans:
-        count, end = count + 1, span.end
         if end - start >= size:
             yield Piece(whole.path, end - start, start, end, first, whole.member)
             start, first = end, count
+        count, end = count + 1, span.end
     if end > start:
         yield Piece(whole.path, end - start, start, None, first, whole.member)
 
