@@ -58,6 +58,7 @@ def test_a_certificate_of_an_id_is_had_again(folder: Path) -> None:
     said(name, apply=True)
     said(name, certificate=folder / "told.json")
     assert json.loads((folder / "told.json").read_text())["records"] == [name]
+    build(folder, ROWS, subject_field="case")
     with pytest.raises(LmworksError, match="nor has any the id 0"):
         said("0" * 32, certificate=folder / "told.json")
 
@@ -100,8 +101,10 @@ def test_what_was_killed_before_anything_was_deleted_is_told_how_to_be_ended(
     told = unfinished(store)
     assert "--apply" in told
     if "WHO" in told:
-        said(MAIL, apply=True, certificate=path)
-        assert unfinished(store) == "" and json.loads(path.read_text())["holding"] == 0
+        assert "1 of 3 records are taken:\n       1  with a value" in said(MAIL, apply=True, certificate=path)
+        certified = json.loads(path.read_text())
+        assert unfinished(store) == "" and certified["holding"] == 0
+        assert certified["taken"] == [{"reason": "value", "source": "rows", "records": 1}]
     else:
         ids = (folder / ".lmworks" / "erasing.txt").read_text().split()
         said(*ids, apply=True)

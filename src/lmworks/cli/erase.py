@@ -25,6 +25,7 @@ KINDS = {
     "subject": "of the subject",
     "named": "named by id",
     "confirmed": "confirmed by --with",
+    "begun": "whose erasure was begun before, and did not end",
 }
 OFFERED = {
     "inside": "with a value inside of something longer",
@@ -66,6 +67,7 @@ def erase(
     from lmworks.data.erasure.certificate import write_certificate
     from lmworks.data.erasure.values import Line, known_values
     from lmworks.pipeline.erasure import (
+        UNSEEN,
         begin_search,
         end_search,
         erased_documents,
@@ -84,26 +86,28 @@ def erase(
     last = Built.open(opened).folder
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
         key, taken, who = _find(opened, last, wanted, also or (), with_certificate=certificate is not None)
-        documents = {*taken.records}
+        documents = {*taken.records} | taken.unseen
         reading = [artifact for artifact in opened.all() if artifact.folder in taken.folders]
         found = holders(opened, documents | taken.unread, also=reading) if documents else {}
         left = [each for each in leftovers(opened) if documents and each in taken.folders]
         left += [each for each in leftovers_with(opened, documents) if documents and each not in left]
-        is_again = not found and not left and not is_begun(opened, documents)
+        is_again = not (found or left or taken.absent or is_begun(opened, documents))
         if is_again and not (certificate and documents.issubset(erased_documents(last))):
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         if certificate and not apply and not is_again:
             raise UsageError("--certificate tells of an erasure that was made: give it with --apply")
-        steps = {(item.stage, item.key) for item in found} | {(each.parent.name, each.name) for each in left}
+        steps = {(item.stage, item.key) for item in found}
+        steps |= {(each.parent.name, each.name) for each in (*left, *taken.absent)}
         folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
         listing = _listing(opened, taken, found, left, folders, is_applied=apply, is_again=is_again)
-        if certificate and not is_again:
-            begin_search(opened, who, documents)
+        if (certificate or (apply and taken.absent)) and not is_again:
+            begin_search(opened, who | {UNSEEN} if taken.absent else who, documents)
         if apply and not is_again:
             _apply(listing, documents, folders)
         if certificate:
             noted = [*map(Line.read, known_values(last))] if is_again else None
             listing.searched = write_certificate(certificate, opened, taken, documents, key, noted)
+        if certificate and not taken.absent:
             end_search(opened, who)
     listing.tell_json() if as_json else listing.tell()
     if open_end := listing.open_end():
@@ -118,11 +122,12 @@ def _find(
     Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
     """
     from lmworks.data.erasure.certificate import beside_records
-    from lmworks.data.erasure.taken import BEFORE, Why, find_taken, ids_among
+    from lmworks.data.erasure.sources import not_there
+    from lmworks.data.erasure.taken import BEFORE, BEGUN, Why, find_taken, ids_among
     from lmworks.data.erasure.values import Erased, is_subject_alone, known_values, lines_of
     from lmworks.data.identity import ID_KEY
     from lmworks.data.privacy.index import find_person
-    from lmworks.pipeline.erasure import begun, erased_documents, erased_here, is_id, searches
+    from lmworks.pipeline.erasure import UNSEEN, begun, erased_documents, erased_here, is_id, searches
 
     may_be_ids = {*filter(is_id, (*wanted, *confirmed))}
     key = b"" if may_be_ids and not ID_KEY.digest(folder) else ID_KEY.load(folder, make=False)
@@ -140,20 +145,27 @@ def _find(
     who = {*wanted} - {*values} | {line.digest for some in lines for line in some}
     was_erased = [not known.isdisjoint(map(str, some)) for some in lines]
     unfinished = sorted(begun(opened)) if any(was_erased) else ()
-    named = {name: Why("named", "its erasure was begun before") for name in unfinished}
+    named = {name: Why(BEGUN, "its erasure was begun before") for name in unfinished}
     named |= {name: Why("named", "named") for name in wanted if name in here}
     named |= {name: Why(BEFORE, "erased before") for name in (*wanted, *confirmed) if name in gone}
     if with_certificate:
-        before = [name for _, ids in searches(opened, who) for name in ids]
-        named = {name: Why(BEFORE, "its search did not end") for name in before} | named
+        before = {name for _, ids in searches(opened, who) for name in ids}
+        stands = ids_among(opened, key, before) if before else set[str]()
+        named = {name: Why(BEFORE, "its search did not end") for name in before - stands} | named
+        named = {name: Why(BEGUN, "its erasure was begun before") for name in stands} | named
     listed = [name for name in confirmed if name not in named]
     taken = find_taken(opened, key, values, named, indexed, confirmed=listed, with_passages=with_certificate)
+    if values and (not all(was_erased) or any(UNSEEN in digests for digests, _ in searches(opened, who))):
+        taken.absent = not_there(opened)
+    if taken.absent:
+        taken.unseen = {*filter(is_id, values)}
+        who |= taken.unseen
     missing = [place for place, count in taken.held.items() if not count]
     never = [line for place in missing if not was_erased[place] for line in lines[place]]
     beside = beside_records(opened, Erased(key, never)) if never else {}
     for place in missing:
         if not (was_erased[place] and unfinished):  # else it was deleted before the erasure was cut off
-            said = f"no document holds value {place + 1} of {len(values)}"
+            said = f"no document {'that is there ' * bool(taken.absent)}holds value {place + 1} of {len(values)}"
             said += " any more: it was erased before" * was_erased[place]
             said += f", nor has any the id {values[place]}" * is_id(values[place])
             said += f" as its subject: {SHORT}" * is_subject_alone(values[place])
@@ -162,12 +174,14 @@ def _find(
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
     is_again = with_certificate and any(was_erased)
-    if not taken.records and not is_again:
+    if not (taken.records or is_again or taken.absent):
         offered = [f"  {name}  {why.said}" for name, why in sorted(taken.offered.items())]
         left = [f"  and {len(offered) - LISTED:,} more"] if len(offered) > LISTED else []
         some = ["; NOT TAKEN, to be taken by --with ID:", *offered[:LISTED], *left] if offered else []
         raise LmworksError("; ".join([*taken.missing, "nothing was erased"]) + "\n".join(some))
-    taken.values = [value for place, value in enumerate(values) if taken.held[place] or was_erased[place]]
+    taken.values = [
+        value for place, value in enumerate(values) if taken.held[place] or was_erased[place] or taken.absent
+    ]
     return key, taken, who
 
 
@@ -205,7 +219,7 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
         if ID_KEY.digest(folder) and (lines := listing.taken.lines(key := ID_KEY.load(folder, make=False))):
             add_values(folder, lines, key_digest(key))
             add_values(listing.store.root, lines, key_digest(key))  # to be told of where the list is lost
-    configs = _ingests(listing.found, listing.left)
+    configs = _ingests(listing.found, [*listing.left, *listing.taken.absent])
     keys = {config.get("id_key_digest", "") for config in configs}
     made_with = keys.pop() if len(keys) == 1 else ""
     same = next((folder for folder in folders if made_with and ID_KEY.digest(folder) == made_with), None)
@@ -279,6 +293,17 @@ class _Listing:
     def open_end(self) -> str:
         """Why nobody may say that all of it is found and gone; empty if nothing speaks against it."""
         told = self.searched or {"holding": 0, "not_read": ()}
+        if self.taken.absent:
+            said = (
+                f"what builds read and is not there now, named above, could not be searched: {len(self.taken.absent)}"
+            )
+            if not self.is_applied:
+                return f"{said}: `lmworks build`, and give the command again; --apply notes the values for that build"
+            return (
+                f"{said}. The values are noted, and the next build leaves out what holds them: `lmworks build`, and "
+                "give the command again with --certificate. Other records of these persons are offered only by what "
+                "they hold: give their subject, too"
+            )
         if told["holding"]:
             return f"files that still hold what was erased: {told['holding']:,}; the certificate names them (held_by)"
         if (unread := len({*self.taken.damaged} | {each["place"] for each in told["not_read"]})) == 0:
@@ -306,7 +331,7 @@ class _Listing:
             {"erased": self.is_applied, "counts": self.counts(), "held_by": rows}
             | {"records": records, "not_taken": offered, "not_held": self.taken.missing}
             | {"without_key_field": list(self.numbered)}
-            | {"not_searched": {str(path): reason for path, reason in self.taken.damaged.items()}}
+            | {"not_searched": {str(path): reason for path, reason in (self.taken.damaged | self.taken.absent).items()}}
             | elsewhere
         )
 
@@ -349,7 +374,7 @@ class _Listing:
             print(f"{_step(item)}{seen}")
         for each in self.left:
             print(f"{LEFT} of {each.parent.name} {each.name[:12]}")
-        done = "deleted; make the rest anew with `lmworks build`"
+        done = f"{'deleted' if self.found or self.left else 'noted'}; make the rest anew with `lmworks build`"
         if self.is_again:
             print("it was erased before: nothing was left to delete")
         else:
@@ -360,7 +385,7 @@ class _Listing:
         if self.taken.offered:
             print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
             _tell_records(self.taken.offered)
-        for path, reason in self.taken.damaged.items():
+        for path, reason in (self.taken.damaged | self.taken.absent).items():
             print(f"NOT SEARCHED: {path}: {reason}")
         if self.taken.unread:
             print(f"{len(self.taken.unread):,} records stand in them; what was made of these is deleted, too")

@@ -39,6 +39,8 @@ ERASED_HERE = "erased.txt"
 """In a store: ids of all documents that were ever erased from it, as in `ERASED_FILE`."""
 SEARCHING = "searching.json"
 """In a store: erasures that a search was to follow that has not ended: digests of what was named, and ids."""
+UNSEEN = "unseen"
+"""Beside these digests where what builds read was not there to be searched before."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 

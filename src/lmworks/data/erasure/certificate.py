@@ -74,7 +74,7 @@ def write_certificate(
         if standing:
             holding.append({**entry, **place, "values": sorted(standing.values), "passages": standing.passages})
     missed = dict(Counter(why for name, why in taken.passages.not_sought.items() if name in ids))
-    before = [{"place": str(file), "reason": reason} for file, reason in sorted(taken.damaged.items())]
+    before = [{"place": str(file), "reason": reason} for file, reason in sorted((taken.damaged | taken.absent).items())]
     inside = sum(why.kind in WORDS_OF for why in taken.offered.values())
     told = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from lmworks.data.erasure.readings import said_by
 from lmworks.data.identity import document_id
+from lmworks.data.listing import FILES
 from lmworks.data.records import Document, read_columns, read_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import ID_FILE
+from lmworks.pipeline.record import StepRecord
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.units import BESIDE, PAYLOAD, UNITS
 
@@ -127,6 +129,27 @@ class Sources:
                         yield folder, bad.get("id") or document_id(self._key, *place), bad["source"], said_by(bad)
                 except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                     self.damaged[path] = f"{_reason(error)}, in a record that could not be read"
+
+
+def not_there(store: Store) -> dict[Path, str]:
+    """Folders of what recipes read and nobody can search now, since it is deleted or not finished, each with why.
+
+    Another recipe's output counts as a deleted one that was made again, if it differs by what was left out alone.
+    """
+    records = [record for record in store.builds if store.builds.recipe_of(record).exists()]
+    steps = [(name, step) for record in records for name, step in record.steps.items() if not step.parts.inputs]
+    there = [_but_for_erased(step) for _, step in steps if store.find(step.stage, step.key)]
+    found = {
+        store.root / "artifacts" / step.stage / step.key: f"step {name} was deleted, and is not built since"
+        for name, step in steps
+        if not store.find(step.stage, step.key) and _but_for_erased(step) not in there
+    }
+    unfinished = (path.parents[1] for path in sorted((store.root / "work").glob(f"*/{BESIDE}/{FILES}")))
+    return found | dict.fromkeys(unfinished, "a step that reads sources is not finished")
+
+
+def _but_for_erased(step: StepRecord) -> tuple[str, dict[str, Any]]:
+    return step.stage, step.parts.without("erased").without("erased_values").config
 
 
 def _reason(error: BaseException) -> str:

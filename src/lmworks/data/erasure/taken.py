@@ -42,6 +42,8 @@ KEPT_AT_ONCE = 10_000
 """Texts of records that are kept whose passages are taken away together."""
 BEFORE = "before"
 """Kind of the reason of an id of which the store holds no record any more."""
+BEGUN = "begun"
+"""Of one that an erasure which was cut off was to take, where nothing else speaks for it."""
 WORDS_OF = {
     "inside": "may hold value {} inside of something longer",
     "path": "stands in a folder whose name holds value {}",
@@ -55,8 +57,8 @@ class Why(NamedTuple):
     """Why a record is taken, or offered."""
 
     kind: str
-    """`value`, `subject`, `named`, `confirmed` or `before`; of one that is offered, `inside`, `path`, `subject`, `copy`
-    or `near`."""
+    """`value`, `subject`, `named`, `confirmed`, `begun` or `before`; of one that is offered, `inside`, `path`,
+    `subject`, `copy` or `near`."""
     said: str
 
 
@@ -95,6 +97,10 @@ class Taken:
     """Of values that no record holds, what is told of each."""
     damaged: dict[Path, str] = field(default_factory=dict)
     """Shards, and lists of what could not be read, that could not be searched → why."""
+    absent: dict[Path, str] = field(default_factory=dict)
+    """What builds read and could not be searched, since it is not there now → why: all values are noted for it."""
+    unseen: set[str] = field(default_factory=set)
+    """Ids that were given and may be of records there."""
     unread: set[str] = field(default_factory=set)
     """Ids of the records in damaged shards: what was made of them counts as reached, though they are not erased."""
     passages: Passages = field(default_factory=Passages)
@@ -233,7 +239,8 @@ class _Search:
     def take(self, name: str, places: set[int], why: str = "") -> None:
         """Take a record that holds some of the values."""
         said = f"holds value {' and '.join(str(place + 1) for place in sorted(places))}"
-        self.taken.records.setdefault(name, Why("value", f"{said}; {why}" if why else said))
+        if name not in self.taken.records or self.taken.records[name].kind == BEGUN:
+            self.taken.records[name] = Why("value", f"{said}; {why}" if why else said)
         for place in places:
             self.holders.setdefault(place, set()).add(name)
 

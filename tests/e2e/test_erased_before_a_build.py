@@ -1,0 +1,81 @@
+"""What is to be erased while no search can reach it is noted, told of, and left out by the next build."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from data.data_support import KEY
+from e2e.erasing import build, said
+from lmworks.data.records import Documents
+from lmworks.errors import LmworksError
+from lmworks.pipeline.erasure import unfinished
+from lmworks.pipeline.store import Store
+
+JANE, JOHN = "jane@example.org", "john@example.org"
+ROWS = [
+    {"text": f"Write to {JANE} about the ladder", "patient": "", "case": "F1"},
+    {"text": f"Write to {JOHN} about the chairs", "patient": "", "case": "F2"},
+    {"text": "A letter of somebody else on tables", "patient": "", "case": "F3"},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LMWORKS_ID_KEY", KEY)
+    monkeypatch.setenv("LMWORKS_PRIVACY_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    build(tmp_path, ROWS, subject_field="case")
+    return tmp_path
+
+
+def texts(folder: Path) -> str:
+    return " ".join(each.text for each in Documents(Store(folder / ".lmworks").named("raw").payload, "").iterate())
+
+
+@pytest.mark.parametrize("who", [JOHN, "F2"])
+def test_a_second_request_before_the_next_build_is_noted_and_not_lost(folder: Path, who: str) -> None:
+    store, path = Store(folder / ".lmworks"), folder / "told.json"
+    said(JANE, apply=True)
+    with pytest.raises(LmworksError, match="could not be searched: 1: `lmworks build`, and give the command again"):
+        said(who)
+    with pytest.raises(LmworksError, match="the next build leaves out what holds them"):
+        said(who, apply=True, certificate=path)
+    told = json.loads(path.read_text())
+    assert told["said"].startswith("not complete") and "raw was deleted" in str(told["before"]["not_read"])
+    assert "did not end" in unfinished(store)
+    build(folder, ROWS, subject_field="case")
+    assert JOHN not in texts(folder) and "tables" in texts(folder)
+    assert "searched afterwards: nothing was found" in said(who, apply=True, certificate=path)
+    assert unfinished(store) == ""
+
+
+def test_an_id_that_is_named_before_the_next_build_is_noted(folder: Path) -> None:
+    raw = Documents(Store(folder / ".lmworks").named("raw").payload, "")
+    name = next(each.id for each in raw.iterate() if JOHN in each.text)
+    said(JANE, apply=True)
+    with pytest.raises(LmworksError, match="the next build leaves out"):
+        said(name, apply=True)
+    build(folder, ROWS, subject_field="case")
+    assert JOHN not in texts(folder) and "tables" in texts(folder)
+
+
+def test_what_a_killed_build_has_read_is_noted_and_deleted(folder: Path) -> None:
+    store = Store(folder / ".lmworks")
+    (raw,) = (store.root / "artifacts" / "ingest").glob("*")
+    work = store.work("0" * 32)
+    (work / "beside" / "files").mkdir(parents=True)
+    shutil.copytree(raw / "payload", work / "out")
+    with pytest.raises(LmworksError, match="could not be searched: 1"):
+        said("nobody@example.org", apply=True)
+    assert not work.exists()
+    with pytest.raises(LmworksError, match="nothing was erased"):
+        said("another@example.org", apply=True)
+
+
+def test_the_first_request_is_not_less_complete_for_being_looked_at_before_the_build(folder: Path) -> None:
+    said(JANE, apply=True)
+    assert "searched afterwards: nothing was found" in said(JANE, certificate=folder / "told.json")
