@@ -67,6 +67,7 @@ from lmworks.recipe.file import StepClasses
 from lmworks.recipe.kinds import Chosen, ConfigClass, plugins_of
 from lmworks.recipe.schema import Effect, Recipe, RewordedConfig, StepConfig, references, steps_in_order, unaffecting
 from lmworks.registry import Kinds, derived_from, plugins_behind
+from lmworks.rewards.models import ClassifierReward
 from lmworks.teach.answers import answers
 from lmworks.teach.constitution import constitution
 from lmworks.tokens.kinds.best_of import best_of
@@ -338,10 +339,19 @@ def model_nodes(
             for field, info in type(config).model_fields.items()
             if field in unseen and not info.is_required()
         }
-        inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
+        inputs: dict[str, Any] = {
+            "base": others,
+            "data": rows["data"],
+            "validation": None,
+            "watch": None,
+            "samples": config.data,
+        }
         inputs |= {"rewards": None, "teacher": None}  # which may be trained later
         if config.family == "sequence classifier":
             inputs["held_out"] = rows["validation"]
+        tellers = [each.model for each in getattr(config, "rewards", ()) if isinstance(each, ClassifierReward)]
+        if tellers:
+            inputs["labelled"] = [f"{each}/data" if isinstance(models[each], TrainConfig) else each for each in tellers]
         if teacher := getattr(config, "teacher", None):
             inputs["taught_by"] = getattr(models[teacher], "tokenizer", teacher)
         yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)
@@ -504,7 +514,7 @@ def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfi
         yield label if seen[label] == 1 else f"{label}-{seen[label]}", [first, *others]
 
 
-def node(name: str, stage: Stage, config: StepConfig, **instead: str | None) -> Node:
+def node(name: str, stage: Stage, config: StepConfig, **instead: str | list[str] | None) -> Node:
     """A node whose inputs are what its config refers to and its stage reads, but for those named here."""
     plugins = plugins_of(config) | plugins_behind([stage.function])
     inputs = {parameter: value for parameter, value in references(config) if parameter in stage.inputs}

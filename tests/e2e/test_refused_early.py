@@ -172,6 +172,18 @@ CASES = {
         + "group_size: 4, SMALL}\n",
         ["the check of policy refuses", "none of the data's 12 answers can judge another", "docs/policy.md says which"],
     ),
+    "labels that a reward's classifier does not tell": Case(
+        TUNED
+        + SORTER
+        + "  words: {objective: bag-of-words, data: texts}\n"
+        + "  policy: {objective: grpo, from: tuned, data: chats, answer_tokens: 8, group_size: 4, SMALL,\n"
+        + "    rewards: [{kind: classifier, model: sorter, labels: [wet, damp]}, "
+        + "{kind: classifier, model: words, labels: [fine]}]}\n",
+        [
+            "- reward sorter: labels: found damp; sorter tells dry, wet",
+            "- reward words: labels: found fine; words tells dry, wet",
+        ],
+    ),
     "a judge that can read no pair": Case(
         TUNED
         + "  judge: {objective: reward, from: tuned, data: pairs, SMALL}\n"

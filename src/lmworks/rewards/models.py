@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -86,6 +86,11 @@ class ClassifierReward(JudgedReward):
     def name(self) -> str:
         return self.model
 
+    def require_labels(self, known: Collection[str]) -> None:
+        """Raise LmworksError for labels that are none of those that the classifier tells."""
+        if unknown := sorted({*self.labels} - {*known}):
+            raise LmworksError(f"labels: found {', '.join(unknown)}; {self.model} tells {', '.join(known)}")
+
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
         return Labelled(open_engine(judges[self.model].path, device=device), self)
 
@@ -95,11 +100,7 @@ class Labelled:
 
     def __init__(self, engine: Engine, reward: ClassifierReward) -> None:
         self.engine, self.labels = engine, reward.labels
-        known = self.engine.classify(["?"])[0].probabilities
-        if unknown := sorted({*self.labels} - known.keys()):
-            raise LmworksError(
-                f"reward classifier, labels: found {', '.join(unknown)}; {reward.model} tells {', '.join(known)}"
-            )
+        reward.require_labels(engine.classify(["?"])[0].probabilities)
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         """Of each answer the probability of the wanted labels together; of a long one the mean over its parts."""

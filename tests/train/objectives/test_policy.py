@@ -26,6 +26,7 @@ from lmworks.rewards import Answer, PythonReward
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.families.decoder import TrainableDecoder
+from lmworks.train.loop.fit import judge_reward
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES as CONFIGS
 from lmworks.train.objectives import objective_of
@@ -316,8 +317,26 @@ def test_rewards_rise_and_unlike_answers_become_few(
     first, last = (sum(line["reward"] for line in part) / 5 for part in (history[:5], history[-5:]))
     assert last > first + 0.3, (first, last)
     assert history[-1]["kl"] > 0.5 > abs(history[0]["kl"])
+    told = {each.name: each for each in result.figures}
+    whole = {
+        what: [line[what] for line in history[:: 4 if name == "ppo" else 1]] for what in ("answer_tokens", "distinct")
+    }
+    for name, what in (("growth of answers", "answer_tokens"), ("unlike answers left", "distinct")):
+        assert told[name].value == pytest.approx(sum(whole[what][-4:]) / sum(whole[what][:4])) and told[name].n == 64
     figure = result.figures[0]
     assert figure.unit == "reward" and figure.value == pytest.approx(-history[-1]["validation_reward"])
+
+
+def test_a_reward_that_is_cheated_is_told_by_longer_and_by_fewer_answers() -> None:
+    def said(**figures: float) -> str:
+        verdict = judge_reward([-0.1] * 8, [-0.9, -0.8] * 4, [8.0] * 8, 100, {"groups that teach": 0.5} | figures)
+        assert verdict.kind == "fine"
+        return verdict.words
+
+    plain = said(**{"growth of answers": 1.4, "unlike answers left": 0.6})
+    assert "the reward of greedy answers rose" in plain and plain.endswith("50% of the groups taught something.")
+    assert said(**{"growth of answers": 2.5}).startswith(plain + " Answers became 2.5 times as long: read some")
+    assert said(**{"unlike answers left": 0.2}).startswith(plain + " Unlike answers to a prompt fell to 20%")
 
 
 def test_a_run_ends_where_its_answers_are_too_far_from_where_it_began(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,11 +101,24 @@ def judge(course: Course) -> Verdict:
     return Verdict(kind, words if kind == "fine" else f"{kind}: {words}", gap)
 
 
+TEACH, GROWTH, VARIETY = "groups that teach", "growth of answers", "unlike answers left"
+"""Figures of a run that draws answers."""
+LONGER, ALIKE = 1.5, 0.5
+"""From which growth on, and below which part of unlike answers, it is said beside a reward that rose."""
+
+
 def judge_reward(
-    before: Sequence[float], after: Sequence[float], weights: Sequence[float], steps: int, taught: float | None
+    before: Sequence[float],
+    after: Sequence[float],
+    weights: Sequence[float],
+    steps: int,
+    figures: Mapping[str, float],
 ) -> Verdict:
-    """Of answers' rewards, with the sign turned, by parts of the validation prompts before and after a run."""
-    risen = _paired(before, after, weights)
+    """Of answers' rewards, with the sign turned, by parts of the validation prompts before and after a run.
+
+    `figures` are those of the answers drawn, by name.
+    """
+    risen, taught = _paired(before, after, weights), figures.get(TEACH)
     groups = "" if taught is None else f"; {taught:.0%} of the groups taught something"
     facts = (
         f"{_number(-risen.first)} before the first step, {_number(-risen.last)} after {steps}, a difference of "
@@ -114,10 +127,24 @@ def judge_reward(
     if risen.interval is None:
         return Verdict("not known", f"not known: whether the reward rose: {facts}. {_few(len(weights))}")
     if risen.interval[0] > 0:
-        return Verdict("fine", f"the reward of greedy answers rose: {facts}.")
+        return Verdict("fine", f"the reward of greedy answers rose: {facts}.{''.join(_signs(figures))}")
     if risen.interval[1] < 0:
         return Verdict("diverged", f"diverged: the reward of greedy answers fell: {facts}. Lower `learning_rate`.")
     return Verdict("learned nothing", f"learned nothing that shows: the reward of greedy answers is {facts}.")
+
+
+def _signs(figures: Mapping[str, float]) -> Iterator[str]:
+    """Of a reward that rises because it is cheated."""
+    if (grown := figures.get(GROWTH, 1.0)) >= LONGER:
+        yield (
+            f" Answers became {grown:.1f} times as long: read some, and let a `length` reward of weight 0 look on, if "
+            "length was not wanted."
+        )
+    if (left := figures.get(VARIETY, 1.0)) <= ALIKE:
+        yield (
+            f" Unlike answers to a prompt fell to {left:.0%} of what they were: read some; where all say the same, "
+            "nothing is left to learn."
+        )
 
 
 def _gap(course: Course) -> Figure:

@@ -439,9 +439,9 @@ class Run:
     def _reward_verdict(self) -> Verdict:
         """Of a run whose validation tells what answers are worth."""
         unseen = self._measured(self._validated)
-        taught = next((each.value for each in self.objective.figures(self.position.history)), None)
+        figures = {each.name: each.value for each in self.objective.figures(self.position.history)}
         weights = [each["weight"] for each in unseen]
-        return judge_reward(self.position.validations[0], each_mean(unseen), weights, self.position.step, taught)
+        return judge_reward(self.position.validations[0], each_mean(unseen), weights, self.position.step, figures)
 
     def _course(self) -> Course:
         """What was written down, and what the weights that the run ends with do."""

@@ -30,9 +30,12 @@ from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.contract import Batch, packed_batch, write_synthetic_rows
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
+from lmworks.train.loop.fit import GROWTH, TEACH, VARIETY
 
 DEAD_ROLLOUTS, DEAD_ANSWERS = 4, 256
 """Without two answers of unlike worth to one prompt. Of so many, one in a hundred is right in 92 % of cases."""
+COMPARED_ANSWERS = 64
+"""At the least, of the first and of the last, to tell whether they became longer or alike."""
 ALIKE = 1e-9
 """Rewards that differ by less are the same sum in another order."""
 
@@ -155,7 +158,20 @@ class PolicyObjective(DecoderObjective):
             method = "share of rollouts whose answers were not all worth the same; Wilson interval"
             groups = len(told) // self.config.epochs
         ends = wilson(share * groups, groups)
-        return [Figure(name="groups that teach", value=share, n=groups, method=method, interval=ends)]
+        taught = Figure(name=TEACH, value=share, n=groups, method=method, interval=ends)
+        return [taught, *self._courses(history)]
+
+    def _courses(self, history: Sequence[Mapping[str, float]]) -> Iterator[Figure]:
+        """What a reward that is cheated changes beside itself, of the last answers over the first."""
+        rollouts = history[:: self.config.epochs]
+        few = max(-(-COMPARED_ANSWERS // self.rows_per_step), len(rollouts) // 10)
+        if 2 * few > len(rollouts):
+            return
+        for name, what in ((GROWTH, "answer_tokens"), (VARIETY, "distinct")):
+            first, last = (sum(line[what] for line in part) / few for part in (rollouts[:few], rollouts[-few:]))
+            answers = few * self.rows_per_step
+            method = f"mean `{what}` of the last {answers} answers drawn over that of the first"
+            yield Figure(name=name, value=last / first, n=answers, method=method)
 
     def selection_loss(self, measured: Mapping[str, float]) -> float:
         """What one who looks on says, with the sign turned, or what is learned from."""

@@ -14,9 +14,12 @@ from typing import Any
 
 from lmworks.data.forms.row import Fault
 from lmworks.data.forms.turns import check_turns
+from lmworks.engines.open import open_engine
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.folder import ModelFolder, shape_of
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.rewards.models import ClassifierReward
+from lmworks.rewards.reward import Reward
 from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
@@ -33,13 +36,15 @@ def other_tokens(ids: int) -> str:
     )
 
 
+ROWS = "shards.json"
+"""Which packed rows have."""
 COMPARED = 64
 """Conversations encoded as the server does."""
 TEMPLATE_FILE = "chat_template.jinja"
 """Which other servers take before the template of `tokenizer_config.json`."""
 
 
-@stage(version=2, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out"))
+@stage(version=2, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,
@@ -50,16 +55,18 @@ def check(
     held_out: Shards | None,
     out: Path,
     context: Context,
+    labelled: list[Handle] | None = None,
 ) -> Result:
     """Look at rows, at the samples that they were packed from, at templates of chats and memory, and run one step.
 
     `base` is a model that others have trained; of a model of this recipe the plan's rehearsal runs the step.
-    `taught_by` is the tokenizer of a teacher, `held_out` labelled texts to validate on. Raises GateRefused with all
-    that is wrong and how to mend it.
+    `taught_by` is the tokenizer of a teacher, `held_out` labelled texts to validate on, and `labelled` tells the labels
+    of classifiers that are rewards: the rows that they learn from, or themselves. Raises GateRefused with all that is
+    wrong and how to mend it.
     """
     assert config.inspects  # noqa: S101 - else there is no check
     encoder, rows = tokenizer.open(), data.open()
-    facts = json.loads((data.path / "shards.json").read_text())
+    facts = json.loads((data.path / ROWS).read_text())
     found = config.inspects.of(config, rows, encoder, samples.path)
     whole, samples_are = found.whole(facts)
     faults = [
@@ -76,6 +83,7 @@ def check(
         )
     if taught_by and (theirs := taught_by.open()).digest != encoder.digest:
         faults.append(f"- {other_tokens(theirs.vocab_size)}")
+    faults += _faults_of_labels(getattr(config, "rewards", ()), labelled or ())
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(data.path / "ids.txt", out / "ids.txt")  # some of their texts are kept as examples
     if base:
@@ -176,6 +184,21 @@ def _faults_of_length(
             f"- too much is lost: {told} of {whole} {samples}, more than {most:.0%}. Raise sequence_length (now "
             f"{config.sequence_length}), {other}or state largest_lost_share"
         )
+
+
+def _faults_of_labels(rewards: Sequence[Reward], labelled: Sequence[Handle]) -> Iterator[str]:
+    """Labels that are wanted, and that a classifier will not tell."""
+    classifiers = [each for each in rewards if isinstance(each, ClassifierReward)]
+    for reward, told in zip(classifiers, labelled, strict=False):
+        rows = (told.path / ROWS).is_file()
+        try:
+            reward.require_labels(
+                Shards(told.path, told.digest).open().label_names
+                if rows
+                else open_engine(told.path).classify(["?"])[0].probabilities
+            )
+        except LmworksError as error:
+            yield f"- reward {reward.name}: {error}"
 
 
 def _faults_of_memory(config: TrainConfig, base: ModelFolder, encoder: Tokenizer) -> Iterator[str]:
