@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.parsers.test_parsers import MAIN, good, read, reasons, warc_record
+from data.sources.test_reader import zipped
 from lmworks.data.records import Documents
 from lmworks.data.sources import archives, parsed, unpack
 from lmworks.data.sources.files import Files
@@ -241,6 +242,34 @@ def test_any_damage_to_an_archive_is_quarantined(tmp_path: Path, data: st.DataOb
         old.unlink()
     for item in read(tmp_path, {f"a.tar{packing}": bytes(content)}):
         assert isinstance(item, Record | Unreadable)
+
+
+@pytest.mark.parametrize("between", [b"", b"JUNK", b"\0" * 512], ids=["nothing", "stray bytes", "zeros"])
+@pytest.mark.parametrize("packing", ["gz", "bz2", "xz", "zst", "tar", "tar.gz", "zip"])
+def test_what_stands_behind_a_packed_file_is_read_or_told(tmp_path: Path, packing: str, between: bytes) -> None:
+    def packed(name: str) -> bytes:
+        if packing == "zip":
+            return zipped({f"{name}.txt": name.encode()})
+        return (
+            PACKERS[""](tarred({f"{name}.txt": name.encode()}))
+            if "tar" in packing
+            else PACKERS[f".{packing}"](name.encode())
+        )
+
+    content = packed("one") + between + packed("two")
+    if packing == "tar.gz":
+        content = gzip.compress(content)
+    found = read(tmp_path, {f"a.{packing}" if packing[:3] in ("tar", "zip") else f"a.txt.{packing}": content})
+    texts = "".join(item.text for item in good(found))
+    assert texts == "onetwo" or any(isinstance(item, Unreadable) and "unpacked" in item.reason for item in found)
+    assert texts or packing not in ("tar", "tar.gz", "zip")
+
+
+def test_bytes_behind_a_zip_archive_are_told_and_its_files_are_read_once(ingest_files: Ingest) -> None:
+    archive = zipped({"one.txt": b"one", "two.txt": b"two"})
+    result, out = ingest_files({"a.zip": archive + b"x" * 100, "b.zip": archive})
+    assert result.counts["documents"] == 4
+    assert [record["path"] for record in quarantined(out)] == ["a.zip"]
 
 
 def test_pages_that_a_server_did_not_give_are_counted_by_status(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ def entries(path: str, stream: IO[bytes], size: int) -> Iterator[Entry]:
     if is_tar(path):
         yield from (entry for entry, _ in walk_tar(path, stream, size))
         return
-    infos = [info for info in _zip(stream).infolist() if not info.is_dir() and not _is_hidden(info.filename)]
+    archive = _zip(stream)
+    infos = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
     if (total := sum(info.file_size for info in infos)) > (most := most_unpacked(size)):
         raise RuntimeError(f"its files have {total:,} bytes when unpacked, and no sound archive of its size {most:,}")
     ordered = sorted(infos, key=lambda info: info.filename)
@@ -58,6 +59,18 @@ def entries(path: str, stream: IO[bytes], size: int) -> Iterator[Entry]:
         is_replaced = following is not None and following.filename == info.filename
         fault = LINK * stat.S_ISLNK(info.external_attr >> 16) or REPLACED * is_replaced
         yield Entry(info.filename, info.file_size, fault)
+    _refuse_strangers(archive, stream)
+
+
+def _refuse_strangers(archive: zipfile.ZipFile, stream: IO[bytes]) -> None:
+    """Raise RuntimeError for bytes before or behind a zip archive: the library reads the last of several alone."""
+    before = min((info.header_offset for info in archive.infolist()), default=0)
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(-min(size, 22 + 2**16), os.SEEK_END)
+    tail = stream.read()
+    behind = len(tail) - tail.rfind(b"PK\5\6") - 22 - len(archive.comment)
+    if before or behind:
+        raise RuntimeError(f"{before:,} bytes before the zip archive and {behind:,} behind it are no part of it")
 
 
 def open_member(path: str, stream: IO[bytes], size: int, member: str, times: float | None = None) -> IO[bytes]:
@@ -74,7 +87,8 @@ def open_member(path: str, stream: IO[bytes], size: int, member: str, times: flo
 def walk_tar(path: str, stream: IO[bytes], size: int) -> Iterator[tuple[Entry, IO[bytes]]]:
     """What a tar archive holds in order, each with its bytes, to be read before the next is asked for."""
     source = cast(IO[bytes], _ToTheEnd(unpack(path, stream, size)))
-    with tarfile.open(fileobj=source, mode="r|", bufsize=2**16, tarinfo=_Header) as archive:
+    # What follows the zeros at an archive's end is read: several are joined by writing one behind the other.
+    with tarfile.open(fileobj=source, mode="r|", bufsize=2**16, tarinfo=_Header, ignore_zeros=True) as archive:
         while (header := _next(archive)) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # which would hold all
             name = header.name.removeprefix("./").encode(errors="surrogateescape").decode(errors="replace")

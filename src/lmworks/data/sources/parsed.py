@@ -338,7 +338,8 @@ class ParsedSource(SourceConfig):
         if is_tar(path):
             return list(self._pieces_of_tar(path, found, is_whole, max(size, PACKED_PIECE, total // 8)))
         wanted = (Piece(path, entry.size, member=entry.name) for entry in self._wanted(path))
-        return [piece for whole in wanted for piece in self._cut(whole, size)]
+        rest = [] if is_whole else [Piece(path, total, len(found))]  # reading it tells what is wrong
+        return [piece for whole in wanted for piece in self._cut(whole, size)] + rest
 
     def _pieces_of_tar(self, path: str, found: Sequence[Entry], is_whole: bool, size: int) -> Iterator[Piece]:
         """Stretches of members by their numbers, and large members cut like files."""
@@ -431,7 +432,7 @@ class ParsedSource(SourceConfig):
                     )
             if number < 0:
                 raise RuntimeError("an empty archive")
-        elif wanted := self._wanted(path):
+        elif not piece.start and (wanted := self._wanted(path)):
             for entry in wanted:
                 times = self._times(path, entry.name)
                 yield Piece(path, 0, member=entry.name), open_member(path, stored, 0, entry.name, times), stored
@@ -451,7 +452,8 @@ class ParsedSource(SourceConfig):
     def _damaged(self, piece: Piece, error: Exception) -> Unreadable:
         with self.open(piece.path) as stream:
             raw = stream.read(RAW_BYTES_KEPT)
-        reason = f"cannot be unpacked: {error or type(error).__name__}"
+        is_packed = unpack.is_packed(piece.path) or is_archive(piece.path)
+        reason = f"cannot be {'unpacked' if is_packed else 'read'}: {error or type(error).__name__}"
         return Unreadable(piece.name, "", 0, reason, raw, 0, self.size(piece.path))
 
     def _prepared(

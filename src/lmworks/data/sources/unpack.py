@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import io
 import lzma
@@ -10,7 +11,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
@@ -72,9 +73,9 @@ def unpack(path: str, stream: IO[bytes], size: int, times: float | None = None) 
         case ".gz":
             plain = read_on(cast(IO[bytes], gzip.GzipFile(fileobj=stream)))
         case ".bz2":
-            plain = read_on(cast(IO[bytes], bz2.BZ2File(stream)))
+            plain = _streams(stream, bz2.BZ2Decompressor)
         case ".xz":
-            plain = _xz(stream)
+            plain = _streams(stream, functools.partial(lzma.LZMADecompressor, memlimit=XZ_MEMORY))
         case ".zst":
             plain = _zstandard(stream)
         case _:
@@ -173,9 +174,14 @@ def _zstandard(stream: IO[bytes]) -> Iterator[bytes]:
         raise EOFError("the file ends inside a zstd frame")
 
 
-def _xz(stream: IO[bytes]) -> Iterator[bytes]:
-    """An xz file, all streams of it. The library's own reader takes whatever memory a file asks for."""
-    part: lzma.LZMADecompressor | None = None
+def _streams(
+    stream: IO[bytes], decompressor: Callable[[], lzma.LZMADecompressor | bz2.BZ2Decompressor]
+) -> Iterator[bytes]:
+    """An xz or bz2 file, all streams of it.
+
+    The libraries' own readers end quietly at what is no stream behind one, and take whatever memory a file asks for.
+    """
+    part: lzma.LZMADecompressor | bz2.BZ2Decompressor | None = None
     has_begun = False
     for packed in read_on(stream, 2**14):
         while packed or (part and not part.needs_input):
@@ -183,10 +189,10 @@ def _xz(stream: IO[bytes]) -> Iterator[bytes]:
                 packed = packed.lstrip(b"\0") if has_begun else packed  # between streams
                 if not packed:
                     break
-                part, has_begun = lzma.LZMADecompressor(memlimit=XZ_MEMORY), True
+                part, has_begun = decompressor(), True
             yield part.decompress(packed, 2**20)
             packed = b""
             if part.eof:
                 packed, part = part.unused_data, None
     if part:
-        raise EOFError("the file ends inside an xz stream")
+        raise EOFError("the file ends inside a stream of it")
