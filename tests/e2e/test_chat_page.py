@@ -105,7 +105,7 @@ def test_ten_questions_in_a_row_a_stop_a_retry_an_edit_and_a_reload(page: Page) 
     expect(notes.nth(0)).to_have_text(
         re.compile(r"^\d+ tokens · \d+ tokens/s · ended by the length limit of 60 tokens")
     )
-    expect(notes.nth(5)).to_have_text("stopped")
+    expect(notes.nth(5)).to_have_text(re.compile("stopped$"))
     expect(notes.nth(9)).to_have_text(re.compile(r"^without the first \d+ messages: they no longer fit"))
     page.get_by_role("button", name="Retry").click()
     ended(page, 10)
@@ -121,8 +121,12 @@ def test_ten_questions_in_a_row_a_stop_a_retry_an_edit_and_a_reload(page: Page) 
     ended(page, 9)
     assert page.locator("#log").inner_text() == shown
     assert page.get_by_role("alert").count() == 0
+    page.get_by_label("Longest answer").fill("200")
     ask(page, "Still there?")
+    expect(page.locator(".running .text")).not_to_be_empty()
+    page.get_by_role("button", name="Stop").click()
     ended(page, 10)
+    expect(notes.nth(9)).to_have_text(re.compile(r"^without the first \d+ messages: .* · stopped$"))
     assert page.get_by_role("alert").count() == 0
 
 
@@ -306,6 +310,29 @@ def test_settings_are_sent_kept_and_set_back(page: Page) -> None:
     ask(page, "Hello?")
     ended(page, 2)
     assert [sent[1][name] for name in ("temperature", "top_p", "max_tokens")] == [0, 1, 400]
+
+
+def test_a_longer_answer_leaves_half_of_the_context_to_the_chat_and_a_shorter_one_brings_it_back(page: Page) -> None:
+    field = page.get_by_label("Longest answer")
+    for number, limit in enumerate(("20", "430", "8")):
+        field.fill(limit)
+        ask(page, f"What is bucket {number}?")
+        ended(page, number + 1)
+    expect(page.locator(".notes").nth(1)).to_contain_text("without the first 2 messages")
+    field.fill("8")
+    page.get_by_role("button", name="Edit").nth(1).click()
+    page.get_by_label("Edit your question").press("Enter")
+    ended(page, 2)
+    expect(page.locator(".notes").nth(1)).to_have_text(re.compile(r"^8 tokens"))
+    field.fill("1025")
+    with page.expect_request("**/v1/chat/completions") as asked:
+        ask(page, "Hello?")
+    expect(page.get_by_role("alert")).to_contain_text("Longest answer: Value must be less than or equal to 1024")
+    assert asked.value.post_data_json["max_tokens"] == 400, "more than half of the context is not taken"
+    page.keyboard.press("Escape")
+    page.evaluate("localStorage.setItem('lmworks settings 1', JSON.stringify({ max_tokens: '9999' }))")
+    page.reload()
+    expect(field).to_have_value("")
 
 
 def test_a_chat_is_kept_in_its_tab_alone_until_a_new_one_is_begun(page: Page) -> None:

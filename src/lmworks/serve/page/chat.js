@@ -59,6 +59,7 @@ async function read(turn, signal) {
 async function write(turn, box, signal) {
   const place = box.querySelector(".text");
   const { response, limit, notes } = await fitting(turn, signal);
+  turn.notes = [...notes, "stopped"].join(" · "); // unless it comes to its end
   let frame = 0;
   let [tokens, first, last, reason] = [0, 0, 0, "stopped"];
   for await (const chunk of events(response)) {
@@ -195,9 +196,9 @@ function again(turn, question, before) {
   // Ask in place of a turn; what followed it is dropped.
   const place = turns.indexOf(turn);
   if (running || place < 0) return;
+  if (place < turns.length - 1) left = 0; // without what followed, more of the beginning may fit
   turns.length = place;
   while (log.children.length > place) log.lastChild.remove();
-  left = Math.min(left, place);
   ask(question, before);
 }
 
@@ -257,18 +258,25 @@ function chosen(name) {
 function showSettings() {
   settings.hidden = Boolean(reading);
   const { max_tokens: field } = settings.elements;
-  if (content.context_length) field.max = content.context_length;
+  if (content.context_length) field.max = Math.max(1, Math.floor(content.context_length / 2)); // the chat needs room too
   field.value = "";
   field.placeholder = longest();
   for (const [name, value] of Object.entries(recall("localStorage", SETTINGS) ?? {}))
     if (settings.elements[name]) settings.elements[name].value = value;
+  if (!field.validity.valid) field.value = ""; // was chosen for a model of a longer context
 }
 
 settings.addEventListener("change", () => {
-  if (settings.reportValidity()) keep("localStorage", SETTINGS, Object.fromEntries(new FormData(settings)));
+  left = 0; // what made no room for a longer answer may fit now
+  const wrong = [...settings.elements].find((field) => !field.validity.valid);
+  if (!wrong) keep("localStorage", SETTINGS, Object.fromEntries(new FormData(settings)));
+  element("wrong").textContent = wrong ? `${wrong.labels[0].textContent.trim()}: ${wrong.validationMessage} The default counts.` : "";
 });
 settings.addEventListener("submit", (event) => event.preventDefault());
-settings.addEventListener("reset", () => keep("localStorage", SETTINGS, {}));
+settings.addEventListener("reset", () => {
+  keep("localStorage", SETTINGS, {});
+  element("wrong").textContent = "";
+});
 
 // ---------------------------------------------------------------- the page
 
