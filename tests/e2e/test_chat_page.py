@@ -100,6 +100,8 @@ def test_ten_questions_in_a_row_a_stop_a_retry_an_edit_and_a_reload(page: Page) 
             page.keyboard.press("Escape")
         ended(page, number + 1)
     assert page.get_by_role("alert").count() == 0
+    log = page.locator("#log")
+    assert log.evaluate("node => node.scrollHeight - node.scrollTop - node.clientHeight") < 2, "its end is seen"
     notes = page.locator(".notes")
     expect(notes).to_have_count(10)
     expect(notes.nth(0)).to_have_text(
@@ -116,10 +118,11 @@ def test_ten_questions_in_a_row_a_stop_a_retry_an_edit_and_a_reload(page: Page) 
     page.keyboard.press("Enter")
     ended(page, 9)
     expect(page.locator(".turn.user").nth(8)).to_have_text("And what is a queue?")
-    shown = page.locator("#log").inner_text()
+    shown = log.inner_text()
     page.reload()
     ended(page, 9)
-    assert page.locator("#log").inner_text() == shown
+    assert log.inner_text() == shown
+    assert log.evaluate("node => node.scrollHeight - node.scrollTop - node.clientHeight") < 2, "its end is seen"
     assert page.get_by_role("alert").count() == 0
     page.get_by_label("Longest answer").fill("200")
     ask(page, "Still there?")

@@ -44,9 +44,11 @@ async function ask(question, before) {
     if (fault.name !== "AbortError") turn.fault = said(fault);
   }
   if (turns !== asked) return; // a new chat was begun meanwhile
+  const near = isNearEnd();
   finish(turn, box);
   running = null;
   showRunning(false, turn.fault || turn.notes);
+  follow(near);
   remember();
 }
 
@@ -77,7 +79,7 @@ async function write(turn, box, signal) {
     }
   }
   if (tokens) notes.push(`${tokens} tokens`);
-  if (tokens > 1 && last > first) notes.push(`${Math.round((1000 * (tokens - 1)) / (last - first))} tokens/s`);
+  if (last - first > 100) notes.push(`${Math.round((1000 * (tokens - 1)) / (last - first))} tokens/s`);
   if (reason === "stopped") notes.push("stopped");
   if (reason === "length") notes.push(limit ? `ended by the length limit of ${limit} tokens (see settings)` : "ended by the end of the context");
   if (reason === "stop" && !turn.answer) notes.push("the answer is empty");
@@ -166,7 +168,6 @@ function begin(turn) {
 
 function finish(turn, box) {
   const answered = box.lastChild;
-  const near = isNearEnd();
   answered.classList.remove("running");
   showAnswer(turn, answered.firstChild);
   if (turn.fault) make("p", "fault", turn.fault, answered).role = "alert";
@@ -174,7 +175,6 @@ function finish(turn, box) {
   const actions = make("div", "actions", "", answered);
   if (turn.answer) action("Copy", actions, (button) => copy(turn.answer, button, answered.firstChild));
   if (turn.fault || !reading) action("Retry", actions, () => again(turn, turn.question, turn.answer)).classList.add("retry");
-  follow(near);
 }
 
 function showAnswer(turn, place) {
@@ -387,3 +387,4 @@ goOn();
 showModel(content, ask);
 showSettings();
 remember();
+follow(true);
