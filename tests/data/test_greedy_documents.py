@@ -177,6 +177,24 @@ def test_markup_that_opens_without_end_is_not_parsed() -> None:
     assert "hello" in plain_text("hello {{a}} [http://a b] <ref>c</ref> <li> <br/> <td a=b> 1 < 2 a<3" * 2_000)
 
 
+HEADINGS = ("=a", "= ", "={{a|\n}}a", "=<b>\n</b>a", "=[[a|\n]]a", "=<br>a", "=<nowiki>\n</nowiki>a")
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_a_wiki_heading_that_would_end_the_process_is_quarantined(heading: str) -> None:
+    """Read in a process of its own: without the bound it is killed."""
+    said = f"from lmworks.data.parsers.mediawiki import plain_text; plain_text('hello\\n' + {heading!r} * 100_000)"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True)
+    assert (done.returncode, "ValueError: a heading of too many signs" in done.stderr) == (1, True)
+
+
+def test_wiki_pages_with_many_headings_and_signs_are_read(tmp_path: Path) -> None:
+    page = "\n== A = b ==\n{| class=a\n| style=b | [[c=d]] = e\n|}\n" * 2_000
+    assert plain_text(page).count("A = b") == 2_000
+    with pytest.raises(ValueError, match="more signs of markup than are read"):
+        plain_text("\n:" * 600_000)
+
+
 SENTENCES = [f"sentence {number:04} of a sound file, longer than what stands in a view itself" for number in range(500)]
 WORDS, NUMBERS = pa.array(SENTENCES), pa.array(range(500), pa.int32())
 VIEWS, BYTES = WORDS.cast(pa.string_view()), WORDS.cast(pa.binary()).cast(pa.binary_view())

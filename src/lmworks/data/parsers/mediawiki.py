@@ -15,6 +15,17 @@ _SINGLE = frozenset("br wbr hr meta link img li dt dd th td tr".split())  # noqa
 _MOST_OPEN = 1_000
 _TIMES, _LEAST_WORK = 100, 10**6
 """Signs of a page that are looked at for what is open and never closed: so many times its length, and in any case."""
+_MOST_SIGNS = 2**19
+"""Of a page; each takes about a KB of memory. The longest page of Wikipedia has 2 MiB."""
+_SIGNS = re.compile(r"^(?:[:;*#]++|----)|[{\[<&]|://", re.MULTILINE)
+_MOST_EQUALS = 5_000
+"""Runs of `=` in a heading: the library calls itself at each, and some 50,000 fill its stack and end the process."""
+_HEADING = re.compile("^=", re.MULTILINE)
+_IN_HEADING = re.compile(
+    r"(?P<opens>\{\{|\[\[|\{\||<(?P<name>[a-z][^\s<>/]*+)[^<>]*+(?<!/)>)|(?P<closes>\}\}|\]\]|\|\}|</[a-z][^<>]*+>)"
+    r"|\n|=++",
+    re.IGNORECASE,
+)
 _NO_TAG = re.compile(r"<(?!/?[a-z])", re.IGNORECASE)
 _LESS = "\ufdd0"
 """In place of a `<` that begins no tag: a code point that no text has."""
@@ -55,12 +66,17 @@ def _record(page: Element, path: str, number: str, reading: Reading) -> Found:
 def plain_text(markup: str) -> str:
     """The running text of wiki markup: no templates, tables, references, pictures or categories.
 
-    Raises ValueError for markup that opens more than is read without closing it: parsing takes quadratic time then.
+    Raises ValueError for markup that opens more than is read without closing it: parsing takes quadratic time then, and
+    of a heading with thousands of `=`, at each of which the library calls itself.
     """
     import mwparserfromhell
 
     markup = _NO_TAG.sub(_LESS, _without_comments(markup))
+    signs = sum(map(len, _SIGNS.findall(markup))) if len(markup) > _MOST_SIGNS else 0
+    if signs > _MOST_SIGNS:
+        raise ValueError(f"more signs of markup than are read: {signs:,}, and {_MOST_SIGNS:,} are")
     _refuse_unclosed(markup)
+    _refuse_headings(markup)
     code = mwparserfromhell.parse(markup, skip_style_tags=True)
     waiting = [code]
     while waiting:  # the library's own `remove` looks through the whole page each time
@@ -98,6 +114,25 @@ def _refuse_unclosed(markup: str) -> None:
             f"markup without closing: {deepest:,} are open at once, and {_MOST_OPEN:,} are read, or for what never "
             f"closes the page is looked at {work // len(markup):,} times, and {_TIMES} are allowed"
         )
+
+
+def _refuse_headings(markup: str) -> None:
+    """Raise ValueError for a heading of too many `=`; it ends with its line, or with what opens there."""
+    at = 0 if markup.count("=") > _MOST_EQUALS else len(markup)
+    while heading := _HEADING.search(markup, at):
+        depth = runs = 0
+        for found in _IN_HEADING.finditer(markup, heading.start()):
+            at = found.end()
+            if found["opens"]:
+                depth += not found["name"] or found["name"].lower() not in _SINGLE
+            elif found["closes"]:
+                depth -= depth > 0
+            elif found[0] != "\n":
+                runs += 1
+            elif not depth:
+                break
+        if runs > _MOST_EQUALS:
+            raise ValueError(f"a heading of too many signs: {runs:,} times `=`, and {_MOST_EQUALS:,} are read")
 
 
 def _is_text(node: Any) -> bool:
