@@ -41,7 +41,7 @@ print("<b>1</b>")
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(1)</script> [a](javascript:alert(1)) [b](data:text/html,x) "
     "[c](/v1/models) ![d](https://evil.example/pixel.png) [![e](https://evil.example/f)](https://evil.example/g) "
-    "<https://evil.example/h>"
+    "<https://evil.example/h> [i](ftp://evil.example/i)"
 )
 
 
@@ -255,6 +255,7 @@ PIECES += [
     "|a|b|\n|-|-:|\n",
     '" onclick="x',
     "[x]: https://y.example\n",
+    "[y](tel:1)",
     "word ",
 ]
 DANGEROUS = """text => {
@@ -279,6 +280,16 @@ def shown(page: Page) -> Callable[[list[str]], list[tuple[list[str], bool]]]:
     """What of texts is shown that may not be, and whether they look the same when they come in parts."""
     page.evaluate('import("/page/markdown.js").then(({ showMarkdown }) => (window.show = showMarkdown))')
     return lambda texts: page.evaluate(f"texts => texts.map({DANGEROUS})", texts)
+
+
+def test_what_is_read_already_stays_while_an_answer_grows(shown: object, page: Page) -> None:
+    assert page.evaluate("""() => {
+      const place = document.createElement("div");
+      show("# One\\n\\nTwo", place);
+      const [first, second] = place.children;
+      show("# One\\n\\nTwo and more", place);
+      return [place.children[0] === first, place.children[1] === second, place.textContent];
+    }""") == [True, False, "OneTwo and more"]
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

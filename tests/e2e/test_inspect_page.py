@@ -106,3 +106,20 @@ def test_work_goes_on_after_the_page_was_closed(page: Page) -> None:
     page.get_by_role("button", name="accept").click()
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("button", name="accept")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_comment_without_a_verdict_is_not_lost_in_silence(page: Page) -> None:
+    page.get_by_label("Your pseudonym, never your name:").fill("expert-1")
+    page.get_by_role("button", name="accept").click()
+    page.get_by_label("Comment (no personal data):").fill("what is this?")
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("#place")).to_have_text("3 of 3; 1 judged")
+    with page.expect_download():
+        page.get_by_role("button", name="Save the verdicts").click()
+    expect(page.get_by_role("alert")).to_contain_text("Saved without the comment on this document: it has no verdict")
+    expect(page.locator("#place")).to_have_text("2 of 3; 1 judged")
+    page.get_by_role("button", name="reject").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save the verdicts").click()
+    expect(page.locator("#fault")).to_be_empty()
+    assert "what is this?" in saved.value.path().read_text()

@@ -58,6 +58,11 @@ function save() {
   link.download = `verdicts-${annotator.replace(/[^\p{L}\p{N}-]+/gu, "-")}.jsonl`;
   link.click();
   URL.revokeObjectURL(link.href);
+  const left = documents.findIndex(({ id }) => state.verdicts[id]?.comment && !state.verdicts[id].label);
+  if (left < 0) return;
+  here = left;
+  show();
+  part("fault").textContent = "Saved without the comment on this document: it has no verdict. Give one, and save again.";
 }
 
 labels.forEach((label, index) => {

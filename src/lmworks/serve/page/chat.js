@@ -158,11 +158,12 @@ function begin(turn) {
   const asked = make("div", "turn user", turn.question, box);
   asked.role = "group";
   asked.ariaLabel = "Question";
+  asked.dir = "auto";
   if (!isAlone) action("Edit", make("div", "actions", "", box), () => edit(turn, box));
   const answered = make("div", "turn running", "", box);
   answered.role = "group";
   answered.ariaLabel = "Answer";
-  make("div", content.rewrites ? "text plain" : "text", "", answered);
+  make("div", content.rewrites ? "text plain" : "text", "", answered).dir = "auto";
   return box;
 }
 
