@@ -17,6 +17,7 @@ from lmworks.rewards.reward import AnswerReward as AnswerReward
 from lmworks.rewards.reward import Reward
 from lmworks.rewards.reward import Unscored as Unscored
 from lmworks.rewards.reward import count_unjudged as count_unjudged
+from lmworks.rewards.reward import names_of as names_of
 from lmworks.rewards.reward import unscored as unscored
 from lmworks.rewards.rules import LengthReward, RegexReward, WordsReward
 from lmworks.rewards.unit_tests import UnitTestsReward

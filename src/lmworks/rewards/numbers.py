@@ -20,7 +20,7 @@ DECIMAL_COMMA, DECIMAL_POINT = frozenset(_COMMA.split()), frozenset(_POINT.split
 Unicode's CLDR has them (Babel 2.18)."""
 LONGEST = 100
 """Characters; what is longer is no number that somebody wrote."""
-_MINUS = str.maketrans("−–﹣－", "----")
+_MINUS = str.maketrans("−–﹣", "---")
 _PARTS = {"%": 100, "‰": 1000}
 
 
@@ -53,7 +53,7 @@ def number_of(text: str, language: str = "en") -> Number | None:
     (007), of a date (2024-05-01) or a time, of figures in other groups than of three."""
     if len(text) > LONGEST:
         return None
-    plain, sign, unit = "".join(map(_plain, text.translate(_MINUS).strip())).strip(), "", ""
+    plain, sign, unit = "".join(map(_plain, text.strip())).translate(_MINUS).strip(), "", ""
     while plain and (plain[0] in "+-" or _is_currency(plain[0])):
         sign, unit = (sign + plain[0], unit) if plain[0] in "+-" else (sign, unit + plain[0])
         plain = plain[1:].lstrip()
@@ -73,11 +73,11 @@ def _plain(letter: str) -> str:
     """Figures of any script as those of ASCII, ½ as a fraction, and marks that mean one thing in all languages."""
     if unicodedata.category(letter) == "Nd":
         return str(unicodedata.decimal(letter))
+    if unicodedata.decomposition(letter).startswith("<wide>"):
+        return unicodedata.normalize("NFKC", letter)
     if unicodedata.decomposition(letter).startswith("<fraction>"):
         return " " + unicodedata.normalize("NFKC", letter).replace("⁄", "/")
-    return {"٪": "%", "％": "%", "⁄": "/", "’": "'", "٬": "'"}.get(
-        letter, " " if unicodedata.category(letter) == "Zs" else letter
-    )
+    return {"٪": "%", "⁄": "/", "’": "'", "٬": "'"}.get(letter, " " if unicodedata.category(letter) == "Zs" else letter)
 
 
 def _value(text: str, decimal_comma: bool) -> Fraction | None:

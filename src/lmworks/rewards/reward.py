@@ -46,6 +46,16 @@ class Scorer(Protocol):
         """What each answer is worth, before the weight; Unscored where it cannot be told."""
 
 
+def names_of(rewards: Sequence[Reward]) -> list[str]:
+    """By which each is told from the others; numbered where several have one name."""
+    seen = Counter[str]()
+    names = []
+    for reward in rewards:
+        seen[reward.name] += 1
+        names.append(reward.name if seen[reward.name] == 1 else f"{reward.name} {seen[reward.name]}")
+    return names
+
+
 def unscored(scores: Iterable[float]) -> list[str]:
     """Of each answer on which a reward failed, the reason."""
     return [each.reason for each in scores if isinstance(each, Unscored)]

@@ -18,7 +18,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks, losing_none_else
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
-from lmworks.rewards import Answer, AnyRule, count_unjudged, unscored
+from lmworks.rewards import Answer, AnyRule, count_unjudged, names_of, unscored
 from lmworks.rewards.models import JudgedReward
 from lmworks.tokens.tokenizer import was_cut
 
@@ -76,7 +76,7 @@ def constitution(
     items = in_chunks(context, prompts, PROMPTS_AT_ONCE, losing_none_else(judge, []))
     unread = len(prompts) - len({item["asked"] for item in items})
     pairs = list(_pairs(config, items))
-    names = _names(config)
+    names = names_of(config.rules)
     counts = Counter({"prompts": len(prompts), "prompts that teach": len(pairs), "answers": len(items), **unjudged})
     counts.update({UNREAD: unread} if unread else {})
     failures = [reason for item in items for reason in item["failures"]]
@@ -108,7 +108,7 @@ def _answer(record: dict[str, Any]) -> Answer:
 
 
 def _pairs(config: ConstitutionConfig, items: Sequence[Mapping[str, Any]]) -> Iterator[Preference]:
-    names = _names(config)
+    names = names_of(config.rules)
     for prompt, group in groupby(items, key=lambda item: str(item["asked"])):
         ranked = sorted(group, key=lambda item: (-_worth(config, item), item["id"]))
         best, worst = ranked[0], ranked[-1]
@@ -132,13 +132,3 @@ def _pairs(config: ConstitutionConfig, items: Sequence[Mapping[str, Any]]) -> It
 
 def _worth(config: ConstitutionConfig, item: Mapping[str, Any]) -> float:
     return float(sum(rule.weight * score for rule, score in zip(config.rules, item["scores"], strict=True)))
-
-
-def _names(config: ConstitutionConfig) -> list[str]:
-    """Of the rules; numbered where two have one name."""
-    seen = Counter[str]()
-    names = []
-    for rule in config.rules:
-        seen[rule.name] += 1
-        names.append(rule.name if seen[rule.name] == 1 else f"{rule.name} {seen[rule.name]}")
-    return names

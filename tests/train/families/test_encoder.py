@@ -15,9 +15,12 @@ from pydantic import ValidationError
 
 from corpora import THINGS, texts
 from encoders import SMALL, TASKS, labelled, pack, tune
+from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, Stopped, UsageError
 from lmworks.model.folder import ModelFolder
 from lmworks.model.shapes import EncoderConfig
+from lmworks.rewards import Answer
+from lmworks.rewards.models import ClassifierReward
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.rows.shards import Shards
@@ -299,3 +302,24 @@ def test_what_cannot_be_trained_is_refused(
         tune(tmp_path / "e", "masked-lm", bases["bert"], rows["masked-lm"], tokenizer, adapter={"kind": "lora"})
     with pytest.raises(ValidationError, match="answers no prompts"):
         TASKS["masked-lm"][0].model_validate({**SMALL, "from": "scratch", "watch": "x"})
+
+
+def test_a_tuned_encoder_says_what_answers_are_worth_long_ones_in_parts(
+    tmp_path: Path, tokenizer: TokenizerFolder, rows: dict[str, Shards], bases: dict[str, ModelFolder]
+) -> None:
+    made = rows["sequence-classification"]
+    model = tune(tmp_path, "sequence-classification", bases["bert"], made, tokenizer, steps=40, learning_rate=3e-3)
+    labels = made.open().label_names
+    wanted, other = labels[0], labels[1]
+    reward = ClassifierReward(kind="classifier", model="tone", labels=[wanted])
+    scorer = reward.opened({"tone": model}, "cpu")
+    texts = [f"The {wanted} is here.", f"The {other} is here.", f"The {wanted} is here. " * 60]
+    found = scorer.scores([Answer(text, "", True) for text in texts])
+    engine = open_engine(model.path, device="cpu")
+    assert len(texts[2].split()) > engine.context_length
+    split = engine.classify([texts[2]], long_samples="split")[0]
+    assert found[2] == split.probabilities[wanted] and not split.is_cut
+    assert found[0] > found[1]
+    both = ClassifierReward(kind="classifier", model="tone", labels=[*labels]).opened({"tone": model}, "cpu")
+    assert both.scores([Answer("It.", "", True)]) == [pytest.approx(1.0)]
+    assert both.scores([]) == []

@@ -381,6 +381,18 @@ def test_a_reward_that_all_answers_have_by_now_ends_the_run_with_what_was_learne
     assert any("% of the groups taught something" in line for line in lines)
 
 
+def test_two_rewards_of_one_kind_are_told_apart(
+    base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    three = [{"kind": "length", "most": most, "weight": weight} for most, weight in ((2, 1), (99, 2), (1, 0))]
+    _, history = run(tmp_path, base, asked, tokenizer, rewards=three, best_by="length 3", keep_best=True)
+    for line in history:
+        assert line["reward"] == pytest.approx(line["length reward"] + line["length 2 reward"])
+        assert line["length 3 reward"] <= line["length reward"] < line["length 2 reward"]
+    with pytest.raises(ValidationError, match=r"no reward of weight 0; those are \['length 3'\]"):
+        settings("grpo", rewards=three, best_by="length", validation="y", keep_best=True)
+
+
 def test_an_answer_on_which_a_file_of_ones_own_fails_costs_itself_and_is_told(
     base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from lmworks.engines.request import rows_at_once
 from lmworks.model.config import REWARD, DecoderConfig, Family, Shape
 from lmworks.recipe.schema import Expected, Reference
-from lmworks.rewards import AnswerReward, AnyReward
+from lmworks.rewards import AnswerReward, AnyReward, names_of
 from lmworks.rewards.models import JudgedReward
 from lmworks.tokens.rows.packings import PREFERENCES, PROMPTS, Packing
 from lmworks.train.configs.adapter import RATES, kind_of
@@ -228,7 +228,8 @@ class PolicyConfig(AlignedConfig):
             raise ValueError(f"answer_tokens {self.answer_tokens} leave no room in rows of {self.sequence_length}")
         if not any(reward.weight for reward in self.rewards):
             raise ValueError("rewards: all have weight 0, so that nothing is learned; give one a weight")
-        looks_on = [reward.name for reward in self.rewards if not reward.weight]
+        named = zip(names_of(self.rewards), self.rewards, strict=True)
+        looks_on = [name for name, reward in named if not reward.weight]
         if self.best_by is not None and self.best_by not in looks_on:
             raise ValueError(f"best_by: {self.best_by!r} is no reward of weight 0; those are {looks_on}")
         if self.best_by is not None and not (self.validation and (self.patience or self.keep_best)):

@@ -24,7 +24,7 @@ from lmworks.model.sealed import check_tensors, load_tensors, with_digests
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
-from lmworks.rewards import Answer, Unscored, unscored
+from lmworks.rewards import Answer, Unscored, names_of, unscored
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.configs.alignment import PolicyConfig
@@ -308,8 +308,9 @@ class PolicyObjective(DecoderObjective):
 
     def _by_name(self, rewards: Tensor, shown: Tensor) -> dict[str, float]:
         """Sums of all rewards with a weight, of each where there are several, and of those without."""
-        learned = [each.name for each in self.config.rewards if each.weight]
-        others = [each.name for each in self.config.rewards if not each.weight]
+        every = list(zip(names_of(self.config.rewards), self.config.rewards, strict=True))
+        learned = [name for name, reward in every if reward.weight]
+        others = [name for name, reward in every if not reward.weight]
         several = zip(learned if len(learned) > 1 else [], rewards.T, strict=False)
         named = [*several, *zip(others, shown.T, strict=True)]
         return {"reward": float(rewards.sum()), **{f"{name} reward": float(found.sum()) for name, found in named}}
