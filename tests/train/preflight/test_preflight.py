@@ -405,7 +405,8 @@ def test_sound_prompts_pass_and_one_rollout_is_learned_from(tmp_path: Path) -> N
 
 def test_a_rollout_that_teaches_nothing_is_told_and_not_refused(tmp_path: Path) -> None:
     never = [{"kind": "regex", "pattern": "never this"}]
-    assert Asking(tmp_path, ASKED, rewards=never).check().measured["gradient_norm"] == 0
+    measured = Asking(tmp_path, ASKED, rewards=never).check().measured
+    assert measured["gradient_norm"] == measured["teaching"] == 0
 
 
 def test_a_template_that_begins_no_answer_is_refused(tmp_path: Path) -> None:

@@ -49,10 +49,9 @@ def lines(artifact: Artifact, predicted: Mapping[str, Any]) -> dict[str, str]:
     if "reward" in step:
         told["one rollout"] = (
             f"mean reward {number(step['reward'])} of answers of {number(step['answer_tokens'])} tokens, "
-            f"{step['distinct']:.0%} of them unlike in their group"
+            f"{step['distinct']:.0%} of them unlike in their group; {step['teaching']:.0%} of the groups teach: in the "
+            "others all answers are worth the same"
         )
-        if not step["gradient_norm"]:
-            told["one rollout"] += "; no answer was worth more than others to its prompt, which teaches nothing"
     if predicted:
         low, high = map(duration, predicted["seconds"])
         told["training"] = f"{size(predicted['memory_bytes'])} of memory, {low} to {high}, by the plan"

@@ -44,7 +44,7 @@ TEMPLATE_FILE = "chat_template.jinja"
 """Which other servers take before the template of `tokenizer_config.json`."""
 
 
-@stage(version=2, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
+@stage(version=3, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,
@@ -236,5 +236,5 @@ def _one_step(
             f"the check of {config.step_name} refuses: of the first answers of the base rewards fail on "
             f"{line['unscored']:.0%}, as told above: mend what fails, or let it say 0"
         )
-    told = ("loss", "gradient_norm", "reward", "distinct", "answer_tokens")
+    told = ("loss", "gradient_norm", "reward", "distinct", "teaching", "answer_tokens")
     return {"step_seconds": seconds, **{name: line[name] for name in told if name in line}}
