@@ -45,12 +45,14 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 class Unhurried(DecoderEngine):
     """Writes as slowly as a model of use does: what is seen while it writes can be looked at."""
 
+    pause = 0.005
+
     def batch(self, rows: int, slots: int | None = None) -> Running:
         batch = super().batch(rows, slots)
         step = batch.step
 
         def slowly() -> Any:
-            time.sleep(0.005)
+            time.sleep(self.pause)
             return step()
 
         batch.step = slowly  # type: ignore[method-assign]
