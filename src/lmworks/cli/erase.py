@@ -28,7 +28,7 @@ KINDS = {
     "begun": "whose erasure was begun before, and did not end",
 }
 OFFERED = {
-    "inside": "with a value inside of something longer",
+    "inside": "with a value inside of something longer, in another order or parted",
     "path": "in a folder whose name holds a value",
     "near": "near copies that hold no value",
     "subject": "of the subject of records with a value",
@@ -52,6 +52,12 @@ def erase(
     also: Annotated[
         list[str] | None,
         typer.Option("--with", metavar="ID", help="A record that is listed as NOT TAKEN, to take, too."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID", help="A record that is listed, taken or not, to leave as it is, in later builds too."
+        ),
     ] = None,
     certificate: Annotated[
         Path | None,
@@ -80,12 +86,15 @@ def erase(
     from lmworks.release.built import Built
     from lmworks.workspace import open_store
 
-    if strange := next((name for name in also or () if not is_id(name)), None):
-        raise UsageError(f"--with {strange}: an id is 32 hexadecimal digits")
+    for option, names in (("--with", also or ()), ("--keep", keep or ())):
+        if strange := next((name for name in names if not is_id(name)), None):
+            raise UsageError(f"{option} {strange}: an id is 32 hexadecimal digits")
+    if both := {*wanted, *(also or ())} & {*(keep or ())}:
+        raise UsageError(f"--keep {min(both)}: the same record is to be erased; leave out one of the two")
     opened = open_store(store)
     last = Built.open(opened).folder
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
-        key, taken, who = _find(opened, last, wanted, also or (), with_certificate=certificate is not None)
+        key, taken, who = _find(opened, last, wanted, also or (), keep or (), certificate is not None)
         documents = {*taken.records} | taken.unseen
         reading = [artifact for artifact in opened.all() if artifact.folder in taken.folders]
         found = holders(opened, documents | taken.unread, also=reading) if documents else {}
@@ -115,7 +124,12 @@ def erase(
 
 
 def _find(
-    opened: Store, folder: Path, wanted: Sequence[str], confirmed: Sequence[str], *, with_certificate: bool
+    opened: Store,
+    folder: Path,
+    wanted: Sequence[str],
+    confirmed: Sequence[str],
+    kept: Sequence[str],
+    with_certificate: bool,
 ) -> tuple[bytes, Taken, set[str]]:
     """The key of ids, what is taken, and the digests and ids of what was wanted.
 
@@ -154,7 +168,7 @@ def _find(
         named = {name: Why(BEFORE, "its search did not end") for name in before - stands} | named
         named = {name: Why(BEGUN, "its erasure was begun before") for name in stands} | named
     listed = [name for name in confirmed if name not in named]
-    taken = find_taken(opened, key, values, named, indexed, confirmed=listed, with_passages=with_certificate)
+    taken = find_taken(opened, key, values, named, indexed, confirmed=listed, kept=kept, with_passages=with_certificate)
     if values and (not all(was_erased) or any(UNSEEN in digests for digests, _ in searches(opened, who))):
         taken.absent = not_there(opened)
     if taken.absent:
@@ -167,6 +181,7 @@ def _find(
         if not (was_erased[place] and unfinished):  # else it was deleted before the erasure was cut off
             said = f"no document {'that is there ' * bool(taken.absent)}holds value {place + 1} of {len(values)}"
             said += " any more: it was erased before" * was_erased[place]
+            said += ", but what is kept" * bool(taken.kept)
             said += f", nor has any the id {values[place]}" * is_id(values[place])
             said += f" as its subject: {SHORT}" * is_subject_alone(values[place])
             digests = {line.digest for line in lines[place]}
@@ -330,6 +345,7 @@ class _Listing:
         print_json(
             {"erased": self.is_applied, "counts": self.counts(), "held_by": rows}
             | {"records": records, "not_taken": offered, "not_held": self.taken.missing}
+            | {"kept": {name: why.said for name, why in self.taken.kept.items()}}
             | {"without_key_field": list(self.numbered)}
             | {"not_searched": {str(path): reason for path, reason in (self.taken.damaged | self.taken.absent).items()}}
             | elsewhere
@@ -356,6 +372,8 @@ class _Listing:
             if count and ones:
                 said = f"values {', '.join(ones)}, which are one" if len(ones) > 1 else f"value {place + 1}"
                 print(f"{count:8,}  with {said}, or of it")
+        if self.taken.kept:
+            print(f"{len(self.taken.kept):8,}  kept by --keep, in later builds too")
         for said in self.taken.missing:
             print(said)
         for place, value in enumerate(self.taken.sought):

@@ -258,7 +258,8 @@ def _quarantine(tally: Tally, label: str, bad: Unreadable, identity: str, values
     size = len(bad.raw) if bad.size is None else bad.size
     record = {"id": identity, **place, "reason": bad.reason, "start": bad.start, "raw_bytes": size, "raw": raw}
     record |= {"settings": bad.settings} if bad.settings else {}
-    if found := set[str]().union(*values.find(said_by(record))) if values else set[str]():
+    found = set[str]().union(*values.find(said_by(record))) if values else set[str]()
+    if found := values.but_kept(identity, found):
         _leave_out(tally, found, label, path=bad.path, record=bad.key)
         return True
     tally.lose(reason, **place, detail=bad.reason)

@@ -13,6 +13,7 @@ from data.data_support import KEY
 from e2e.erasing import listed, said
 from e2e.test_erasure_beside_a_build import Silent
 from lmworks.data.records import Documents
+from lmworks.errors import UsageError
 from lmworks.pipeline.store import Store
 from lmworks.workspace import open_workspace, run
 
@@ -136,6 +137,33 @@ def test_a_certificate_tells_how_much_of_which_source_was_taken_and_offered(fold
     told = json.loads((folder / "told.json").read_text())
     assert told["taken"] == [{"reason": "value", "source": "forum", "records": 3}]
     assert told["not_taken"] == [{"reason": "copy", "source": "book", "records": 3}]
+
+
+def test_what_is_kept_stays_in_place_in_later_builds_and_is_told_as_kept(folder: Path) -> None:
+    sources = {"book": rows([*PAGES, f"Two Zorks: ask {MINE} for the other"]), "mail": forged(1)}
+    build(folder, **sources)
+    name = next(name for name in listed(MINE)["records"] if listed(MINE, keep=[name])["kept"] and _text(name)[0] == "T")
+    told = listed(MINE, keep=[name])
+    assert told["kept"] == {name: "holds value 1"} and len(told["records"]) == 1
+    with pytest.raises(UsageError, match=r"--keep 0{32}: no record of this id is listed; nothing was erased"):
+        said(MINE, keep=["0" * 32], apply=True)
+    with pytest.raises(UsageError, match="the same record is to be erased"):
+        said(MINE, keep=[name], also=[name], apply=True)
+    path = folder / "told.json"
+    assert "1  kept by --keep" in said(MINE, keep=[name], apply=True, certificate=path)
+    certificate = json.loads(path.read_text())
+    assert certificate["kept"] == [name] and certificate["holding"] == 0
+    assert certificate["said"].endswith("kept on purpose, and not counted, were records that hold it, or may: 1")
+    again = {**sources, "new": rows([f"A new one of {MINE}"])}
+    assert build(folder, **again) == sorted(row["text"] for row in sources["book"]), "and no other that holds it"
+    assert list(listed(MINE)["records"]) == [name], "what is kept is listed when it is asked for again"
+    said(MINE, apply=True, certificate=path)
+    assert build(folder, **again) == sorted(PAGES)
+
+
+def _text(name: str) -> str:
+    raw = Documents(Store(Path(".lmworks")).named("raw").payload, "")
+    return next(each.text for each in raw.iterate() if each.id == name)
 
 
 def test_a_subject_that_is_given_goes_as_a_whole(folder: Path) -> None:

@@ -22,9 +22,10 @@ NOTHING, FOUND, INCOMPLETE, INSIDE = (
     "something that was erased still stands in this store",
     "not complete: some of it could not be read, and nothing was found in the rest",
     "nothing was found as it was given; not taken were records in which it stands inside of a longer word, name, "
-    "number or address, or in whose folder's name: {:,}",
+    "number or address, in another order or parted, or in whose folder's name: {:,}",
 )
 """What a certificate says in a word."""
+KEPT = "; kept on purpose, and not counted, were records that hold it, or may: {:,}"
 LIMITS = (
     "Weights are not text: models that saw a record were listed and deleted; what was given away of them is not "
     "reached.",
@@ -50,7 +51,7 @@ LIMITS = (
 
 AGAIN = (
     "What was erased had been deleted before this search: all was sought that is noted as erased with this key, but no "
-    "texts by their runs of words."
+    "texts by their runs of words, and nothing in records that were kept on purpose when it was erased."
 )
 
 
@@ -76,15 +77,18 @@ def write_certificate(
     missed = dict(Counter(why for name, why in taken.passages.not_sought.items() if name in ids))
     before = [{"place": str(file), "reason": reason} for file, reason in sorted((taken.damaged | taken.absent).items())]
     inside = sum(why.kind in WORDS_OF for why in taken.offered.values())
+    clean = INSIDE.format(inside) if inside else NOTHING
+    clean += KEPT.format(len(taken.kept)) if taken.kept else ""
     told = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "said": FOUND if holding else INCOMPLETE if unread or before else INSIDE.format(inside) if inside else NOTHING,
+        "said": FOUND if holding else INCOMPLETE if unread or before else clean,
         "again": noted is not None,
         "key": key_digest(key) if key else None,
         "values": [line.digest for line in lines],
         "records": sorted(ids),
         "taken": _without_values(taken.by_source(taken.records), sought),
         "not_taken": _without_values(taken.by_source(taken.offered), sought),
+        "kept": sorted(taken.kept),
         "sought_by_text": {
             "records": len(taken.passages.sought),
             "passages": sum(map(len, taken.passages.by_size.values())),

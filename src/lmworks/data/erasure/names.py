@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from lmworks.data.erasure.readings import in_one_case, spellings
-from lmworks.data.privacy.people import given_name_first
+from lmworks.data.folding import fold
+from lmworks.data.privacy.people import TITLES, frequent_words, given_name_first
 from lmworks.data.words import UNSPACED, combining_marks, word_spans, words_in
 
 MOST_WORDS = 5
@@ -76,13 +79,59 @@ def is_whole_name(text: str, first: int, size: int) -> bool:
     """Whether nothing beside some words of a text may be a part of the same name, in a script without spaces."""
     if text.isascii() or not _IS_UNSPACED.search(text):
         return True
-    spans = word_spans(text)
+    spans = _spans(text)
     start, end = spans[first][0], spans[first + size - 1][1]
     if _BEHIND.match(text, end) or (start and _BEFORE.match(text, start - 1)):
         return False
     before = text[max(0, start - 16) : start]
     is_inside = start and _OF_THAI.match(text[start]) and _OF_THAI.match(before[-1])
     return not is_inside or _TITLE.search(before) is not None
+
+
+_JOINED = re.compile(r"[*_~]*['’ʼ‘`´.·・‐‑-]?[*_~]*|(?:[^\S\t-\r]|[*_~])+|['’ʼ‘`´][^\S\t-\r]")
+"""Between the words of one name: spaces and what stresses one, or one mark without a space, as in O'Neill."""
+_SHORTENED = re.compile(r"\.[*_~]*[^\S\t-\r]+")
+"""Behind an initial or a title, where a full stop ends no sentence."""
+_LINE_END = re.compile(r"[^\S\r\n]*\r?\n(?:[>|] ?)*[^\S\r\n]*")
+WRAPPED = 40
+"""Characters of a line from which on its end may be inside of a sentence: a shorter one is a line of a list."""
+MOST_PARTICLE = 3
+"""Letters of a word in small letters that may be a part of a name, as `von` and `la` are."""
+
+
+@lru_cache(maxsize=1)  # a text has a name more than once
+def _spans(text: str) -> list[tuple[int, int]]:
+    return word_spans(text.replace("_", " "))
+
+
+def is_one_name(text: str, first: int, size: int) -> bool:
+    """Whether some words of a text are one name, and not the end of one and the beginning of another, nor just words.
+
+    Words are parted by spaces, a mark that names have, or the end of a line that is inside of a sentence. Frequent
+    words in small letters are no part of a name that has capitals elsewhere, nor a name by themselves.
+    """
+    spans = _spans(text)[first : first + size]
+    words = [text[start:end] for start, end in spans]
+    return all(_joins(text, *before, start) for before, (start, _) in pairwise(spans)) and not _are_words(words)
+
+
+def _joins(text: str, start: int, end: int, after: int) -> bool:
+    between = text[end:after]
+    if _JOINED.fullmatch(between):
+        return True
+    if _SHORTENED.fullmatch(between):
+        return end - start == 1 or fold(text[start:end]) in TITLES
+    line = max(text.rfind("\n", 0, end), text.rfind("\r", 0, end))
+    return end - line > WRAPPED and _LINE_END.fullmatch(between) is not None
+
+
+def _are_words(words: Sequence[str]) -> bool:
+    small = [word for word in words if word.islower()]
+    if len(words) == 1 or not small:
+        return False
+    told = small if len(small) == len(words) else [word for word in small if len(word) > MOST_PARTICLE]
+    found = (fold(word) in frequent_words() for word in told)
+    return all(found) if len(small) == len(words) else any(found)
 
 
 MOST_GLUED = 12

@@ -77,7 +77,7 @@ def search_file(path: Path, sought: Sought) -> Standing:
         if path.suffix == ".parquet":
             with pq.ParquetFile(path) as file:
                 for group in range(file.num_row_groups):
-                    _look_at_table(file.read_row_group(group), sought, standing)
+                    _look_at_rows(file.read_row_group(group), sought, standing)
         else:
             for piece in _pieces(path):
                 texts = texts_of(piece)
@@ -86,6 +86,19 @@ def search_file(path: Path, sought: Sought) -> Standing:
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise Unsearched(getattr(error, "strerror", None) or " ".join(str(error).split())[:200]) from error
     return standing
+
+
+def _look_at_rows(table: Any, sought: Sought, standing: Standing) -> None:
+    """Look into a table; where records are kept that may hold a value, into each of its rows."""
+    found = Standing()
+    _look_at_table(table, sought, found)
+    if found.values and sought.erased.knows_kept and "id" in table.column_names:
+        found.values = set()
+        for row, name in enumerate(table.column("id").to_pylist()):
+            _look_at_table(table.slice(row, 1), sought, of_row := Standing())
+            found.values |= sought.erased.but_kept(str(name), of_row.values)
+    standing.values |= found.values
+    standing.passages += found.passages
 
 
 def _look_at_table(table: Any, sought: Sought, standing: Standing) -> None:

@@ -23,6 +23,7 @@ from lmworks.data.erasure.sources import Sources
 from lmworks.data.erasure.values import (
     Erased,
     Line,
+    kept_line,
     lines_of,
     named_facts,
     one_values,
@@ -45,7 +46,7 @@ BEFORE = "before"
 BEGUN = "begun"
 """Of one that an erasure which was cut off was to take, where nothing else speaks for it."""
 WORDS_OF = {
-    "inside": "may hold value {} inside of something longer",
+    "inside": "may hold value {}, inside of something longer, in another order or parted",
     "path": "stands in a folder whose name holds value {}",
 }
 """What is said of records that may hold a value, by kind."""
@@ -74,6 +75,8 @@ class Taken:
     """Id → why it is taken."""
     offered: dict[str, Why] = field(default_factory=dict)
     """Id of a record that is taken only when confirmed → what it is like."""
+    kept: dict[str, Why] = field(default_factory=dict)
+    """Id of a record that is kept on purpose → why it would have been taken, or offered."""
     of: int = 0
     """Records that were searched, with those that could not be read."""
     sources: dict[str, str] = field(default_factory=dict)
@@ -110,7 +113,8 @@ class Taken:
     def lines(self, key: bytes) -> list[Line]:
         """What finds all of it again, digested with a key."""
         values = [line for value in self.values for line in lines_of(key, value)]
-        return [*values, *(text_line(key, digest) for digest in sorted(self.noted))]
+        kept = [kept_line(key, name, line) for name in sorted(self.kept) for line in values]
+        return [*values, *(text_line(key, digest) for digest in sorted(self.noted)), *kept]
 
     def contents(self, key: bytes) -> dict[str, list[str]]:
         """Id of a record → keyed digests of its texts: another text at its place is not what was erased."""
@@ -131,17 +135,19 @@ def find_taken(
     indexed: Mapping[str, Collection[int]],
     *,
     confirmed: Collection[str] = (),
+    kept: Collection[str] = (),
     with_passages: bool = False,
 ) -> Taken:
     """What is taken of a store for some values and ids, each with why; nothing of it is changed.
 
     `indexed` are ids of documents in which an index says that values stand, by their places. Taken are records that
     hold a value or whose subject it is, and what was named. Other records of the subjects of these, and copies, exact
-    or near, are offered; what of them was confirmed is taken. Passages are what a certificate seeks.
+    or near, are offered; what of them was confirmed is taken, and of all what is `kept` is not. Passages are what a
+    certificate seeks.
 
-    Raises UsageError for what was confirmed and is neither offered nor taken.
+    Raises UsageError for what was confirmed, or is to be kept, and is neither offered nor taken.
     """
-    lines = [lines_of(key, value) for value in values]
+    lines = [lines_of(key, value, offered=True) for value in values]
     first = one_values(values, lines)
     by_line = [(line, first[place]) for place, some in enumerate(lines) for line in some]
     taken, sources = Taken(values, values, first=first), Sources(store, key)
@@ -158,9 +164,12 @@ def find_taken(
     for name, places in indexed.items():  # an index has numbers of all countries as one
         if name not in taken.records:
             search.doubt(name, "inside", {first[place] for place in places})
+    search.keep(kept)
     search.follow_subjects()
+    search.keep(kept)
     search.offer_copies()
     _offer_near(sources, taken)
+    search.keep(kept)
     while more := taken.offered.keys() & {*confirmed}:
         taken.records |= dict.fromkeys(sorted(more), Why("confirmed", "confirmed by --with"))
         for name in more:
@@ -169,10 +178,16 @@ def find_taken(
                 search.holders.setdefault(place, set()).add(name)
         search.offer_copies()  # of these, too
         _offer_near(sources, taken)
+        search.keep(kept)
     if unlisted := [name for name in confirmed if name not in taken.records]:
         raise UsageError(
             f"--with {unlisted[0]}: no record of this id is listed as NOT TAKEN; nothing was erased. Give the command "
             "without it, and copy the id from that list"
+        )
+    if unlisted := [name for name in kept if name not in taken.kept]:
+        raise UsageError(
+            f"--keep {unlisted[0]}: no record of this id is listed; nothing was erased. Give the command without it, "
+            "and copy the id from that list"
         )
     found = sources.places({*taken.records, *taken.offered})
     taken.sources = {name: place.source for name, place in found.items()}
@@ -295,6 +310,14 @@ class _Search:
             found[place][0].update(held)
             found[place][1].update(self._places_of(loosely - held), self.inside.find(text))
         return found
+
+    def keep(self, names: Collection[str]) -> None:
+        """Neither take nor offer some records."""
+        for listed in (self.taken.records, self.taken.offered):
+            for name in listed.keys() & {*names}:
+                self.taken.kept.setdefault(name, listed.pop(name))
+                for holders in self.holders.values():
+                    holders.discard(name)
 
     def follow_subjects(self) -> None:
         """Take the records of a subject that a value names; offer the others of one whose records hold a value."""

@@ -32,7 +32,7 @@ from lmworks.data.erasure.candidates import (
     joined_pieces,
     numbers,
 )
-from lmworks.data.erasure.names import MOST_WORDS, is_whole_name, without_particles
+from lmworks.data.erasure.names import MOST_WORDS, is_one_name, is_whole_name, without_particles
 from lmworks.data.erasure.readings import read_together, spellings
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
@@ -54,7 +54,7 @@ LEAST_CHARACTERS = 3
 FILTER_BITS = 12
 """Of a keyed hash of words, stored beside their digest: one of 4,096 words that stand in a text is digested."""
 
-_IN_NAMES = re.compile(r"[\s.'’ʼ‘`´·‐‑-]+")
+_IN_NAMES = frozenset(" .'’ʼ‘`´·・‐‑-,")
 """Between the words of a name, and in them: "O'Neill", "Groß-Hübener", "M."."""
 _TAGGED = re.compile(r"@[^@\s]*\+")
 """The tag of a mailbox, from its end to its beginning: so no sign of a text is looked at for more than one `@`."""
@@ -68,9 +68,10 @@ class Form(NamedTuple):
     """How a value is looked for: its kind, and what narrows the search."""
 
     kind: str
-    """`email`, `number`, `phrase`; `phone` of any country, `national` without a country's code, `abroad` with it;
-    `words`, as they were read once: a vowel sign or an accent by itself parts words; or `subject`, `person` and `text`,
-    which are compared whole."""
+    """`email`, `number`; `phrase`, whatever stands between its words; `name`, whose words are of one; `turned`, one in
+    another order, which is offered alone; `phone` of any country, `national` without a country's code, `abroad` with
+    it; `words`, as they were read once: a vowel sign or an accent by itself parts words; `subject`, `person` and
+    `text`, which are compared whole; or `kept`, an id with the digest of a value that this record may hold."""
     size: int = 0
     """Letters and digits of a number; words."""
     filter: int = 0
@@ -96,7 +97,9 @@ class Line(NamedTuple):
 
 
 PHONES = ("phone", "national", "abroad")
-KINDS = ("email", "number", *PHONES, "phrase", "words", "subject", "person", "text")
+PHRASES = ("phrase", "name", "turned")
+KINDS = ("email", "number", *PHONES, "phrase", "name", "words", "subject", "person", "text", "kept")
+"""Those that lists have."""
 LONGEST_FACT = 300
 """Characters of a field that may name a person."""
 
@@ -106,17 +109,17 @@ def digest(key: bytes, kind: str, normal: str) -> str:
     return hmac.digest(key, "\0".join(("erased", kind, normal)).encode(), "sha256").hex()[:32]
 
 
-def lines_of(key: bytes, value: str) -> list[Line]:
-    """What finds a value again: in texts, and as the subject of a record.
+def lines_of(key: bytes, value: str, *, offered: bool = False) -> list[Line]:
+    """What finds a value again: in texts, and as the subject of a record; with what is only offered where it is asked.
 
     Raises UsageError if it holds no letter and no digit.
     """
     if not any(map(str.isalnum, _normal_subject(value))):
         raise UsageError("a value has letters or digits: every record without a subject would be taken")
     texts = () if is_subject_alone(value) else spellings(value.strip())
-    return [
-        *dict.fromkeys([*(line for text in texts for line in _lines_of(key, text.strip())), subject_line(key, value)])
-    ]
+    found = (line for text in texts for line in _lines_of(key, text.strip()))
+    kept = (line for line in found if offered or line.form.kind != "turned")
+    return [*dict.fromkeys([*kept, subject_line(key, value)])]
 
 
 def is_subject_alone(value: str) -> bool:
@@ -160,6 +163,11 @@ def text_line(key: bytes, text_digest: str) -> Line:
     return Line(digest(key, "text", text_digest), Form("text"))
 
 
+def kept_line(key: bytes, name: str, line: Line) -> Line:
+    """What says that the record of an id is kept, though it holds a value."""
+    return Line(digest(key, "kept", f"{name}\0{line.digest}"), Form("kept"))
+
+
 def _folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", parted_marks(text)).casefold().split())
 
@@ -175,18 +183,24 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
         for kind, digits in dict.fromkeys(_phones(value, plain)) if plain.isdigit() and 7 <= len(plain) <= 15 else ():
             yield Line(digest(key, kind, digits), Form(kind, len(digits)))
         return
-    for written in dict.fromkeys((value, given_name_first(value), *_turned(value))):
+    given = given_name_first(value)
+    is_name = len(given.split()) <= MOST_WORDS and all(each in _IN_NAMES or _is_letter(each) for each in value)
+    kinds = dict.fromkeys(_turned(given), "turned") if is_name else {value: "phrase"}
+    for written, kind in (kinds | {given: "name" if is_name else "phrase"}).items():
         (words,) = hash_words(_array([written]))
         count = len(words.hashes)
         (gram,) = hash_windows(words, count)[0]
-        yield Line(digest(key, "phrase", f"{gram:016x}"), Form("phrase", count, int(_filter(key, np.array([gram]))[0])))
+        yield Line(digest(key, "phrase", f"{gram:016x}"), Form(kind, count, int(_filter(key, np.array([gram]))[0])))
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalpha() or unicodedata.category(character)[0] == "M"
 
 
 def _turned(name: str) -> Iterator[str]:
-    """The family name first, of what may be a name, however many of its words are the family's."""
+    """The family name first, however many of a name's words are the family's."""
     words = name.split()
-    if len(words) <= MOST_WORDS and all(part.isalpha() for part in _IN_NAMES.split(name.strip(".")) if part):
-        yield from (" ".join([*words[place:], *words[:place]]) for place in range(1, len(words)))
+    yield from (" ".join([*words[place:], *words[:place]]) for place in range(1, len(words)))
 
 
 def _phones(value: str, plain: str) -> Iterator[tuple[str, str]]:
@@ -243,8 +257,10 @@ class Erased:
             kind, size, bits = line.form
             self._known[kind].add(line.digest)
             self._sizes[kind].add(size)
-            if kind in ("phrase", "words"):
-                self._filters.setdefault(kind, {}).setdefault(size, np.zeros(2**FILTER_BITS, bool))[bits] = True
+            if kind in (*PHRASES, "words"):
+                self._filters.setdefault("words" if kind == "words" else "phrase", {}).setdefault(
+                    size, np.zeros(2**FILTER_BITS, bool)
+                )[bits] = True
 
     def __bool__(self) -> bool:
         return bool(self._known)
@@ -261,7 +277,7 @@ class Erased:
         """The digests of the values that each text holds as it stands.
 
         Where it is given, `may_hold` gets those of each text that stand inside of a longer number, address or, without
-        spaces, name: of others.
+        spaces, name, whose words stand apart or in another order: of others.
         """
         found: list[set[str]] = [set() for _ in texts]
         of_others = [set[str]() for _ in texts] if may_hold is None else may_hold
@@ -272,9 +288,10 @@ class Erased:
             for place, address in hidden_addresses(texts):
                 found[place] |= self._lookup("email", address)
         for kind in self._filters:
-            for place, name, ends in self._words(kind, texts):
-                if held := self._lookup(kind, name):
-                    (found if kind == "words" or ends() else of_others)[place].update(held)
+            for place, name, stands in self._words(kind, texts):
+                for form in PHRASES if kind == "phrase" else (kind,):
+                    if held := self._lookup(form, name):
+                        (found if stands(form) else of_others)[place].update(held)
         return found
 
     def in_documents(self, documents: Sequence[Document]) -> list[set[str]]:
@@ -294,7 +311,16 @@ class Erased:
         if "text" in self._known:
             for place, document in enumerate(documents):
                 found[place] |= self.of_text(document.text_digest)
-        return found
+        return [self.but_kept(document.id, some) for document, some in zip(documents, found, strict=True)]
+
+    @property
+    def knows_kept(self) -> bool:
+        """Whether some records are kept though they hold a value."""
+        return "kept" in self._known
+
+    def but_kept(self, name: str, found: set[str]) -> set[str]:
+        """Of the digests of what the record of an id holds, those for which it is not kept."""
+        return {each for each in found if not self._lookup("kept", f"{name}\0{each}")}
 
     def named_by(self, document: Document) -> set[str]:
         """The digests of erased subjects whom fields of a document name."""
@@ -326,7 +352,8 @@ class Erased:
         return self._lookup("text", text_digest)
 
     def _lookup(self, kind: str, normal: str) -> set[str]:
-        return {digest(self._key, kind, normal)} & self._known[kind] if kind in self._known else set()
+        digested = "phrase" if kind in PHRASES else kind
+        return {digest(self._key, digested, normal)} & self._known[kind] if kind in self._known else set()
 
     def _candidates(self, text: str, *, is_loose: bool) -> Iterator[tuple[str, str, bool]]:
         """What may be an erased address or number in a text, and whether it is one, and not a part of another."""
@@ -348,8 +375,8 @@ class Erased:
                 if every and digits.isascii() and digits.isdigit():
                     yield from as_phones(written, phones, is_loose=is_loose)
 
-    def _words(self, kind: str, texts: Sequence[str]) -> Iterator[tuple[int, str, Callable[[], bool]]]:
-        """Texts with what may be erased words in them, and what tells whether a name ends where they do."""
+    def _words(self, kind: str, texts: Sequence[str]) -> Iterator[tuple[int, str, Callable[[str], bool]]]:
+        """Texts with what may be erased words in them, and what tells whether these are a value of a kind there."""
         if kind == "words":
             texts = [text if text.isascii() else _a_mark().sub(" ", text) for text in texts]
         others = (
@@ -365,9 +392,16 @@ class Erased:
                 for place in np.flatnonzero(wanted[_filter(self._key, grams)]).tolist():
                     text = int(np.searchsorted(ends, place, "right"))
                     first = place - int(ends[text] - counts[text])
-                    stands_alone = functools.partial(is_whole_name, texts[done + text], first, size)
-                    yield owners[done + text], f"{grams[place]:016x}", stands_alone
+                    stands = functools.partial(_stands, texts[done + text], first, size)
+                    yield owners[done + text], f"{grams[place]:016x}", stands
             done += len(words.counts)
+
+
+def _stands(text: str, first: int, size: int, kind: str) -> bool:
+    """Whether some words of a text are a value of a kind, and not of others."""
+    if kind in ("words", "turned"):
+        return kind == "words"
+    return is_whole_name(text, first, size) and (kind == "phrase" or size == 1 or is_one_name(text, first, size))
 
 
 def _unglued(text: str) -> list[str]:

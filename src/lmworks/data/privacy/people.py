@@ -198,7 +198,7 @@ def _is_ending(word: str, token: str, rest: str, weight: Weight) -> bool:
     """Whether what follows a part in the same word is the ending of a case: "Jörgs", "Yıldırımoğluna"."""
     if len(token) < LEAST_INFLECTED or weight < Weight.PART or len(rest) > (2 if len(token) < LEAST_LOWER else 4):
         return False
-    return rest.isalpha() and (word[-len(rest) :].islower() or word.isupper()) and fold(word) not in _words()
+    return rest.isalpha() and (word[-len(rest) :].islower() or word.isupper()) and fold(word) not in frequent_words()
 
 
 def _is_alone(written: str, token: str, weight: Weight) -> bool:
@@ -214,7 +214,7 @@ def _is_alone(written: str, token: str, weight: Weight) -> bool:
 
 
 def _is_no_word(token: str) -> bool:
-    return len(token) > 2 and token not in _words()
+    return len(token) > 2 and token not in frequent_words()
 
 
 @functools.cache
@@ -223,7 +223,7 @@ def _titles() -> frozenset[str]:
 
 
 @functools.cache
-def _words() -> frozenset[str]:
+def frequent_words() -> frozenset[str]:
     """Frequent words of some languages, of which a name may be one."""
     from lmworks.data.quality.clean_text import clean_text  # half a second of reading
 

@@ -99,9 +99,10 @@ class Sql(ParsedSource, FolderSource):
         while some := list(islice(numbered, LINES_AT_ONCE)):
             held = values.find([line.decode() for _, line in some]) if values else [set[str]()] * len(some)
             for (number, line), found in zip(some, held, strict=True):
-                named = erased and self.key_field and line.strip()
+                named = (erased or found) and self.key_field and line.strip()
                 value = value_at(json.loads(line), self.key_field or "") if named else number
-                yield b"\n" if found or document_id(key, self.label, name, str(value)) in erased else line
+                identity = document_id(key, self.label, name, str(value))
+                yield b"\n" if identity in erased or values.but_kept(identity, found) else line
 
     def _rows(self) -> Iterator[bytes]:
         import sqlalchemy
