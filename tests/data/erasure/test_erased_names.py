@@ -63,7 +63,6 @@ PARTED = [
     ("François Petit", "le petit François joue"),
     ("Petit François", "le petit François joue"),
     ("Will Rose", "she will Rose the garden"),
-    ("Will Rose", "they will rose"),
 ]
 PHONES = [
     ("04921 887766", "Tel. 04921 – 887766."),

@@ -121,6 +121,8 @@ def test_an_address_of_any_letters_is_found_behind_a_mark() -> None:
         "Write to jane@example.org.Thanks",
         "an jane@example.org.联系",
         "by jane@example.org- and",
+        "elküldtük a jane@example.org-ra, jane@example.org-nak",
+        "Ist die jane@example.org-Adresse gültig?",
     ],
 )
 def test_an_address_is_found_beside_other_letters_and_marks(text: str) -> None:
@@ -128,7 +130,14 @@ def test_an_address_is_found_beside_other_letters_and_marks(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["mary.jane@example.org", "jane@example.org.uk", "jane@example.organic", "x-jane@example.org"]
+    "text",
+    [
+        "mary.jane@example.org",
+        "jane@example.org.uk",
+        "jane@example.organic",
+        "x-jane@example.org",
+        "jane@example.org-ra.hu",
+    ],
 )
 def test_another_address_is_not_taken_for_it(text: str) -> None:
     assert not holds("jane@example.org", text)
@@ -462,10 +471,47 @@ def test_numbers_of_others_are_not_taken_for_it(value: str, text: str) -> None:
         ("+1 212 555 0123", "35 212-555-0123 NY"),
         ("0171 5550123", "ring +43 171 5550123"),
         ("12345", "customer 12-345"),
+        ("090-1234-5678", "電話は090ー1234ー5678です"),
+        *(
+            ("+36 30 123 4567", f"Mobil: {said} (este)")
+            for said in (
+                "+36 30 123 4567",
+                "06301234567",
+                "0630/1234567",
+                "06 30 123 4567",
+                "06-30/123-4567",
+                "0036301234567",
+            )
+        ),
+        *(("06301234567", f"Mobil: {said}") for said in ("+36 30 123 4567", "0630/1234567", "+36 (06) 30 123 4567")),
+        *(("+7 916 123-45-67", f"тел. {said}") for said in ("89161234567", "8 916 123 45 67", "8 (916) 123-45-67")),
+        ("89161234567", "тел. +7 916 123-45-67"),
+        ("+370 612 34567", "tel. 8 612 34567, 0 612 34567"),
+        ("+370 612 34567", "tel. 0 612 34567"),
+        ("+375 29 123-45-67", "тел. 8 029 123-45-67"),
+        ("+34 612 345 678", "tel. 612 345 678"),
+        ("+39 06 1234567", "tel. 06 1234567"),
+        ("+1 212 555 0123", "1-212-555-0123"),
     ],
 )
 def test_a_number_is_found_where_it_stands_as_a_whole(value: str, text: str) -> None:
     assert holds(value, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("+36 30 123 4567", "Berlin Tel. 030 1234567, Frau Schulz"),
+        ("+36 30 123 4567", "Berlin 030/123 45 67"),
+        ("+34 612 345 678", "Paris 06 12 34 56 78"),
+        ("+7 916 123-45-67", "0916 1234567"),
+    ],
+)
+def test_a_number_of_a_country_with_another_prefix_is_not_taken_and_may_be_told(value: str, text: str) -> None:
+    assert not holds(value, text)
+    may_hold = [set[str]()]
+    Erased(KEY, lines_of(KEY, value)).find_read([text], may_hold)
+    assert may_hold[0]
 
 
 @pytest.mark.parametrize("value", ["105", "42", "Li", "7"])

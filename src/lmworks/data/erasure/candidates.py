@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -31,13 +32,15 @@ _AROUND = " \t\r\n\\()[]{}<>"
 """What may stand around an `@` that is kept from machines, or at which a line ends."""
 _BROKEN = re.compile(r"(?<=[.-])[ \t]*\r?\n[ \t]{0,8}(?=\w)|(?<=\w)[ \t]*\r?\n[ \t]{0,8}(?=\.\w)")
 """A line end beside a dot or hyphen of a domain."""
+_SUFFIX = re.compile(r"(?<=\.)(?!xn--)([^\W\d_]{2,})-[^.]*\Z", re.IGNORECASE)
+"""An ending behind a hyphen at the last part of a domain, which has none itself: posta.hu-ra, example.org-Adresse."""
 _CAPITAL, _DIGIT = re.compile("(?<=[a-z])(?=[A-Z])"), re.compile("(?<=[a-z]{2})[0-9]", re.IGNORECASE)
 _ASCII_LOCAL, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+"), re.compile("[0-9A-Za-z.-]+")
 _PIECE = "[0-9A-Za-z]{0,34}"
 _LINE_END = r"\r?\n[ (+]{0,2}"
 _WORD = r" {0,2}[(\[](?:[A-Za-z]{1,11}[a-z]|[A-Z]{5,12})\.?[)\]] {0,2}"
 """In brackets between the groups of a number: "0170 (mobile) 1234567"; capitals may be a group of their own."""
-_SIGNS = r" .()/+\u00a0\t\u00b7\u2022:;'\u2019*|\[\]\u2010-\u2015\u2212-"
+_SIGNS = r" .()/+\u00a0\t\u00b7\u2022:;'\u2019*|\[\]\u2010-\u2015\u2212\u30fc-"
 _BETWEEN = rf"(?:[{_SIGNS}]{{1,6}}(?:{_LINE_END})?| {{7,60}}|[,_][(+]?|{_LINE_END}|{_WORD})"
 _REST = rf"{_PIECE}(?:{_BETWEEN}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
 _BRACKETED = re.compile(_WORD)
@@ -122,8 +125,10 @@ def _end_of(pattern: re.Pattern[str], text: str) -> str:
 
 def _domains(text: str) -> Iterator[str]:
     """What stands behind an `@`, and its beginning before letters of another script, before a sentence's first word
-    that follows without a space, and before a capital or digit that is glued to its last part."""
+    that follows without a space, before a capital or digit that is glued to its last part, and before its hyphen."""
     yield text[:LONGEST_DOMAIN]
+    if _SUFFIX.search(text[:LONGEST_DOMAIN]):
+        yield _SUFFIX.sub(r"\1", text[:LONGEST_DOMAIN])
     plain = _ASCII_DOMAIN.match(text)
     if plain and "." in plain[0]:
         yield plain[0].rstrip(".")[:LONGEST_DOMAIN]
@@ -225,31 +230,53 @@ def _ends_a_number(between: str, beside: str, stands_out: bool) -> bool:
     return stands_out if between.isspace() else len(between) > 1 and not set("([)]") & {*between}
 
 
+@functools.cache
+def trunk_prefixes(country: int) -> tuple[str, ...]:
+    """What is dialled in a country before its numbers: by the metadata of phonenumbers, or else a zero.
+
+    Those of one digit or two: a zero in most, 06 in Hungary, 8 in Russia, none in Spain. Carriers' codes are longer.
+    """
+    try:
+        import phonenumbers
+    except ImportError:
+        return ("0",)
+    facts = phonenumbers.PhoneMetadata.metadata_for_region(phonenumbers.region_code_for_country_code(country), None)
+    if facts is None or not facts.national_prefix_for_parsing:
+        return () if facts else ("0",)
+    digits = (f"{number:0{size}}" for size in (1, 2) for number in range(10**size))
+    return tuple(each for each in digits if re.fullmatch(facts.national_prefix_for_parsing, each))
+
+
 def as_phones(
     written: Written, sizes: Mapping[str, Collection[int]], *, is_loose: bool = False
 ) -> Iterator[tuple[str, str, bool]]:
     """What a number may be as a telephone's, without what stands before it in its country or abroad, by kind, and
     whether it is that.
 
-    `phone` is one of any country; `national` stands without a country's code; `abroad` is with it, and without a zero
-    behind it. Loosely read it may be a part of another number, and one of a country of another country.
+    `phone` is one of any country; `national` stands without a country's code; `home` is the whole of what stands in a
+    country; `abroad` is with its code, and without a prefix behind that. Loosely read it may be a part of another
+    number, and one of a country of another country.
     """
     digits, begins = written.digits, written.begins and not written.is_amount
-    for size in {*sizes["phone"], *sizes["national"]}:
+    for size in {*sizes["phone"], *sizes["national"], *sizes["home"]}:
         if len(digits) < size:
             continue
         before = digits[: len(digits) - size]
         is_home = before == "0" or (not before and not written.is_abroad and (written.is_whole or digits[0] == "0"))
         is_phone = begins and (is_home or _is_code(before, size, written.is_abroad))
         may_be = is_loose and _may_stand_before(before, size, written.is_abroad)
-        for kind, is_sure in (("phone", is_phone), ("national", begins and is_home)):
+        at_home = (("national", begins and is_home), ("home", begins and is_home and not before))
+        for kind, is_sure in (("phone", is_phone), *at_home):
             if is_sure or may_be:
                 yield kind, digits[len(before) :], is_sure
     bare = digits.removeprefix("00")
-    if begins and sizes["abroad"] and (country := _CODE.match(bare)):
+    if begins and (sizes["abroad"] or sizes["phone"]) and (country := _CODE.match(bare)):
         rest = bare[country.end() :]
         if written.is_abroad or bare != digits or len(rest) >= LEAST_ALONE:
             yield from (("abroad", bare, True), ("abroad", country[0] + rest.removeprefix("0"), True))
+            for prefix in trunk_prefixes(int(country[0])):
+                yield "abroad", country[0] + rest.removeprefix(prefix), True
+                yield "phone", (prefix + rest.removeprefix(prefix)).lstrip("0"), True
 
 
 def _is_code(before: str, size: int, is_abroad: bool) -> bool:

@@ -108,7 +108,7 @@ def is_one_name(text: str, first: int, size: int) -> bool:
     """Whether some words of a text are one name, and not the end of one and the beginning of another, nor just words.
 
     Words are parted by spaces, a mark that names have, or the end of a line that is inside of a sentence. Frequent
-    words in small letters are no part of a name that has capitals elsewhere, nor a name by themselves.
+    words in small letters are no part of a name that has capitals elsewhere.
     """
     spans = _spans(text)[first : first + size]
     words = [text[start:end] for start, end in spans]
@@ -127,11 +127,8 @@ def _joins(text: str, start: int, end: int, after: int) -> bool:
 
 def _are_words(words: Sequence[str]) -> bool:
     small = [word for word in words if word.islower()]
-    if len(words) == 1 or not small:
-        return False
-    told = small if len(small) == len(words) else [word for word in small if len(word) > MOST_PARTICLE]
-    found = (fold(word) in frequent_words() for word in told)
-    return all(found) if len(small) == len(words) else any(found)
+    told = (word for word in small if len(word) > MOST_PARTICLE and len(small) < len(words))
+    return any(fold(word) in frequent_words() for word in told)
 
 
 MOST_GLUED = 12

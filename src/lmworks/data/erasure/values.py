@@ -31,6 +31,7 @@ from lmworks.data.erasure.candidates import (
     hidden_addresses,
     joined_pieces,
     numbers,
+    trunk_prefixes,
 )
 from lmworks.data.erasure.names import MOST_WORDS, is_one_name, is_whole_name, without_particles
 from lmworks.data.erasure.readings import read_together, spellings
@@ -69,9 +70,10 @@ class Form(NamedTuple):
 
     kind: str
     """`email`, `number`; `phrase`, whatever stands between its words; `name`, whose words are of one; `turned`, one in
-    another order, which is offered alone; `phone` of any country, `national` without a country's code, `abroad` with
-    it; `words`, as they were read once: a vowel sign or an accent by itself parts words; `subject`, `person` and
-    `text`, which are compared whole; or `kept`, an id with the digest of a value that this record may hold."""
+    another order, which is offered alone; `phone` of any country, `national` without a country's code, `home` so, as a
+    whole, where no zero stands before it, `abroad` with the code; `words`, as they were read once: a vowel sign or an
+    accent by itself parts words; `subject`, `person` and `text`, which are compared whole; or `kept`, an id with the
+    digest of a value that this record may hold."""
     size: int = 0
     """Letters and digits of a number; words."""
     filter: int = 0
@@ -96,7 +98,7 @@ class Line(NamedTuple):
         return cls(digest, Form(kind, *map(int, numbers)))
 
 
-PHONES = ("phone", "national", "abroad")
+PHONES = ("phone", "national", "home", "abroad")
 PHRASES = ("phrase", "name", "turned")
 KINDS = ("email", "number", *PHONES, "phrase", "name", "words", "subject", "person", "text", "kept")
 """Those that lists have."""
@@ -137,7 +139,10 @@ def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[i
     for place, value in enumerate(values):
         for before in range(place):
             are_abroad = all(each.lstrip("( ").startswith("+") for each in (value, values[before]))
-            if any(not are_abroad or line.form.kind != "national" for line in {*lines[before]} & {*lines[place]}):
+            if any(
+                not are_abroad or line.form.kind not in ("national", "home")
+                for line in {*lines[before]} & {*lines[place]}
+            ):
                 both_of = {first[before], first[place]}
                 first = [min(both_of) if one in both_of else one for one in first]
     return first
@@ -224,7 +229,13 @@ def _phones(value: str, plain: str) -> Iterator[tuple[str, str]]:
         else:
             if is_abroad or phonenumbers.is_valid_number(parsed):
                 national = str(phonenumbers.national_significant_number(parsed))
-                yield from (("national", national), ("abroad", f"{parsed.country_code}{national}"))
+                prefixes = trunk_prefixes(parsed.country_code)
+                if "0" in prefixes:
+                    yield "national", national
+                else:
+                    yield "home", national
+                yield from (("home", prefix + national) for prefix in prefixes if prefix != "0")
+                yield "abroad", f"{parsed.country_code}{national}"
 
 
 def _filter(key: bytes, grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
