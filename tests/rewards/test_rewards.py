@@ -6,6 +6,8 @@ import itertools
 import subprocess
 import sys
 import textwrap
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lmworks.errors import LmworksError, UsageError
 from lmworks.rewards import Answer, AnyReward, LengthReward, PythonReward, UnitTestsReward, count_unjudged, unscored
+from lmworks.rewards.numbers import number_of
 from lmworks.rewards.rules import WordsReward
 from lmworks.rewards.unit_tests import program_of
 
@@ -85,6 +88,28 @@ def test_numbers_are_compared_as_numbers(numbers: list[str]) -> None:
 def test_what_only_looks_like_a_number_or_is_another_is_none(said: str, wanted: str) -> None:
     assert not exact(said, wanted)
     assert not exact(wanted, said)
+
+
+PRICES = st.decimals(-(10**12), 10**12, allow_nan=False, allow_infinity=False, places=3)
+
+
+@given(PRICES, st.sampled_from(["en", "de", "fr"]))
+def test_a_number_is_read_exactly_as_it_is_grouped_in_its_language(number: Decimal, language: str) -> None:
+    swapped = f"{number:,}".translate(str.maketrans(",.", ".,"))
+    texts = {"en": [f"{number:,}"], "de": [swapped], "fr": [swapped.replace(".", "\u202f"), swapped]}
+    plain, other = (
+        str(each) if language == "en" else str(each).replace(".", ",") for each in (number, number + Decimal("0.001"))
+    )
+    for text in texts[language]:
+        read = number_of(text, language)
+        assert read and read.value == Fraction(number)
+        assert exact(text, plain, language=language) and not exact(text, other, language=language)
+
+
+@pytest.mark.parametrize("text", ["9" * 10**6, "1,000" * 10**5, "!" * 10**6 + "a", "- " * 10**6, "½" * 10**6])
+def test_an_answer_of_a_million_characters_is_compared_at_once(text: str) -> None:
+    """Where time grows with the square of the length, this takes hours."""
+    assert not exact(text, text + "b")
 
 
 def test_the_language_says_what_a_comma_is() -> None:
