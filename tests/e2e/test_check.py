@@ -167,6 +167,7 @@ def test_the_reward_of_the_docs_is_tried_and_one_that_fails_is_refused_before_tr
     policy = ALIGNED[ALIGNED.index("  learned:") :].replace("{kind: length, most: 2}", "{kind: python, file: close.py}")
     (project / "recipe.yaml").write_text(RECIPE.partition("  tuned:")[0] + policy)
     said = lmworks(project, "check", "recipe.yaml", "learned").stdout
+    assert "close: 1.00 for some of the data's own answers, 0.00 for tokens at random" in " ".join(said.split())
     assert re.search(r"mean reward 0(\.\d+)? of answers of .* \d+% of the groups teach", " ".join(said.split()))
     (project / "close.py").write_text(code.replace("if not found or not ended:\n        return 0", ""))
     said = lmworks(project, "build", "recipe.yaml", code=3).stderr

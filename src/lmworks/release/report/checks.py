@@ -14,7 +14,7 @@ from lmworks.release.render.words import duration, number, size, visible_lines
 from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST
 from lmworks.train.preflight.check import as_text as sample_in_words
-from lmworks.train.preflight.inspection import Piece
+from lmworks.train.preflight.inspection import MADE_UP, OWN, Piece
 
 
 def checked(artifact: Artifact, more: Sequence[Detector] = ()) -> dict[str, Any]:
@@ -82,13 +82,19 @@ def _prompts(counts: Mapping[str, int]) -> dict[str, str]:
         for name, count in counts.items()
         if name.startswith("unjudged by ")
     ]
+    names = [name.removeprefix(OWN) for name in counts if name.startswith(OWN)]
+    worth = [
+        f"{name}: {counts[OWN + name] / 100:.2f} for some of the data's own answers, "
+        f"{counts[MADE_UP + name] / 100:.2f} for tokens at random"
+        for name in names
+    ]
     mean = counts["tokens"] / max(1, counts["prompts"])
     return {
         "prompts": f"all {number(counts['prompts'])} end as the chat template begins an answer; {number(mean)} tokens, "
         f"at most {number(counts['longest'])}",
         "room": f"for answer_tokens behind each; {number(counts['beyond'])} answers of the data take more",
         "length": _length(counts, "prompts"),
-        "rewards": "; ".join(["computed for the data's own answers", *unjudged]),
+        "rewards": "; ".join([*worth, *unjudged]) or "of models alone, which are not asked here",
         "template": "the bytes that are served; no prompt begins twice",
     }
 

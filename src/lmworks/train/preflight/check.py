@@ -44,7 +44,7 @@ TEMPLATE_FILE = "chat_template.jinja"
 """Which other servers take before the template of `tokenizer_config.json`."""
 
 
-@stage(version=3, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
+@stage(version=4, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lmworks.errors import LmworksError
 from lmworks.lazy import np
-from lmworks.rewards import Answer, AnswerReward, count_unjudged, unscored
+from lmworks.rewards import Answer, AnswerReward, count_unjudged, names_of, unscored
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
@@ -140,6 +140,8 @@ class Texts(Inspection):
 
 SCORED = 8
 """Of the data's own answers, and of made-up ones, which every reward is asked for before one is drawn."""
+OWN, MADE_UP = "hundredths of own answers by ", "hundredths of made-up answers by "
+"""How counts of what such answers are worth begin; the reward's name follows."""
 TURN = ({"role": "user", "content": "?"},)
 
 
@@ -165,6 +167,8 @@ class Prompts(Inspection):
     """Answers of tokens drawn at random, as a model begins that has learned nothing."""
     unjudged: dict[str, int] = field(default_factory=dict)
     """By reward, beside how many of these no answer is worth anything."""
+    worth: dict[str, int] = field(default_factory=dict)
+    """By OWN or MADE_UP and reward, what those answers are worth on average, in hundredths."""
 
     @classmethod
     def of(cls, config: PolicyConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
@@ -191,7 +195,7 @@ class Prompts(Inspection):
         return found
 
     def counts(self) -> dict[str, int]:
-        return super().counts() | self.unjudged
+        return super().counts() | self.unjudged | self.worth
 
     def whole(self, facts: Mapping[str, Any]) -> tuple[int, str]:
         return len(self.records), "prompts"
@@ -223,15 +227,18 @@ class Prompts(Inspection):
                 "give `exact-answer` a pattern, or state largest_lost_share"
             )
         own = self.asked[:SCORED]
-        own += [replace(each, text=text, ended=False) for text, each in zip(self.made_up, own, strict=False)]
-        for reward in computed:
+        others = [replace(each, text=text, ended=False) for text, each in zip(self.made_up, own, strict=False)]
+        for name, reward in zip(names_of(computed), computed, strict=True):
             try:
                 self.unjudged |= count_unjudged([reward], [each.reference for each in self.asked])
-                if reasons := unscored(reward.scores(own)):
+                scores = reward.scores([*own, *others])
+                for which, some in ((OWN, scores[: len(own)]), (MADE_UP, scores[len(own) :])):
+                    self.worth[f"{which}{name}"] = round(100 * sum(some) / max(1, len(some)))
+                if reasons := unscored(scores):
                     yield (
-                        f"- reward {reward.name}: fails on {len(reasons)} of {len(own)} answers that it was tried on, "
-                        f"the data's own and some of tokens drawn at random: {reasons[0]}. Let it say 0 where an "
-                        "answer has nothing that it looks for"
+                        f"- reward {reward.name}: fails on {len(reasons)} of {len(scores)} answers that it was tried "
+                        f"on, the data's own and some of tokens drawn at random: {reasons[0]}. Let it say 0 where "
+                        "an answer has nothing that it looks for"
                     )
             except LmworksError as error:
                 yield f"- reward {reward.name}: cannot be computed here: {error}"
