@@ -11,6 +11,9 @@ The script knows nothing of the index: its own comparison of everything with eve
 in the training text by the definition of `docs/held-out-data.md`. A flag on an item that was not planted is false if
 that comparison does not find it either; where it does, the two sources share 13 words by themselves (`shared`).
 
+`labels` holds, for questions of 11 words behind a label, or an instruction that all have, with choices on lines of
+their own, of which half are planted without either, how many are found; of Turkish sentences, capitals are planted.
+
 `overlap` holds, for texts of 60 words with a share of their words in one piece in the training text, and for texts
 with a share of their words exchanged, how many are found. `share` is that of index and searches in the wall time of
 them and all steps that make data, of which there are few here: nothing is filtered, and models train for two steps.
@@ -128,6 +131,25 @@ def exchanged(draw: random.Random, text: str, share: float) -> str:
     return " ".join(f"other{draw.randrange(10**6)}" if draw.random() < share else word for word in text.split())
 
 
+LABELS = ["", "Question: ", "<b>Question:</b> ", "**Question:** ", "Question 3: ", "12. ", "Q1. ", "Вопрос 4: "]
+LABELS.append("Choose the right answer, and say no more than its letter: ")
+TURKISH = "Kışın ağır karı yüzünden ırmak ağzındaki kasabanın ışığı {} ay kısıldı, balıkçı {} numaralı kayığını bıraktı"
+
+
+def labelled(draw: random.Random, fresh: Iterator[str]) -> dict[str, tuple[str, str, bool]]:
+    """Questions behind labels, with choices: of each its label, what is planted of it, and whether it is."""
+    made = {}
+    for number in range(40 * len(LABELS)):
+        words = next(words for text in fresh if len(words_of(" ".join(words := text.split()[:11]))) >= 8)
+        asked, label = " ".join(words), LABELS[number % len(LABELS)]
+        choices = "\n".join(f"{letter}. {draw.choice(words)}" for letter in "ABCD")
+        made[f"{label}{asked}\n{choices}"] = (label, asked, number % (2 * len(LABELS)) < len(LABELS))
+    for number in range(40):
+        text = TURKISH.format(number, 1000 + number)
+        made[text] = ("Turkish capitals", text.replace("i", "İ").upper(), number % 2 == 0)
+    return made
+
+
 def recipe() -> dict[str, Any]:
     """Three trainings, and a task of each kind of record."""
 
@@ -137,6 +159,7 @@ def recipe() -> dict[str, Any]:
 
     kept = {"fields": "all"}
     data = {"pool": ingest("pool"), "documents": ingest("documents"), "overlap": ingest("overlap")}
+    data["labelled"] = ingest("labelled")
     data |= {name: ingest(f"{name}-rows", **kept) for name in ("kept",)}
     for name, kind in (("talks", "conversations"), ("quiz", "conversations"), ("choices", "preferences")):
         data |= {f"{name}-rows": ingest(f"{name}-rows", **kept), name: {"kind": kind, "from": f"{name}-rows"}}
@@ -158,6 +181,7 @@ def recipe() -> dict[str, Any]:
             "tasks": [
                 {"kind": "perplexity", "data": "documents"},
                 {"kind": "perplexity", "data": "overlap"},
+                {"kind": "perplexity", "data": "labelled"},
                 {"kind": "exact-answer", "data": "quiz", "max_tokens": 1, "limit": None},
                 {"kind": "preference-accuracy", "data": "judged"},
                 {"kind": "multiple-choice", "data": "kept", "limit": None},
@@ -197,6 +221,8 @@ def write(folder: Path, megabytes: float, count: int) -> dict[str, Any]:
         piece = " ".join(text[: round(share * 60)]) if number < 300 else exchanged(draw, " ".join(text), share)
         shares[" ".join(text)] = (f"{share:.0%} in one piece" if number < 300 else f"{share:.0%} exchanged"), piece
         learned["pool"].append(piece)
+    labels = labelled(draw, fresh)
+    learned["pool"] += [asked for _, asked, is_planted in labels.values() if is_planted]
     texts = list(pool)
     for piece in learned["pool"]:
         place = draw.randrange(len(texts))
@@ -211,13 +237,14 @@ def write(folder: Path, megabytes: float, count: int) -> dict[str, Any]:
     _texts(folder / "pool", texts)
     _texts(folder / "documents", [text for (text,) in items["documents"]])
     _texts(folder / "overlap", list(shares))
+    _texts(folder / "labelled", list(labels))
     _rows(folder / "talks-rows", talks)
     _rows(folder / "choices-rows", choices)
     _rows(folder / "quiz-rows", [{"question": a, "answer": b} for a, b in items["quiz"]])
     _rows(folder / "judged-rows", [{"prompt": a, "chosen": b, "rejected": c} for a, b, c in items["judged"]])
     _rows(folder / "kept-rows", [{"query": a, "choices": [b, c], "gold": 0} for a, b, c in items["kept"]])
     every = [*texts, *(row[name] for row in talks for name in row), *(row[name] for row in choices for name in row)]
-    return {"items": items, "planted": planted, "shares": shares, "texts": every}
+    return {"items": items, "planted": planted, "shares": shares, "labels": labels, "texts": every}
 
 
 def _texts(folder: Path, texts: Sequence[str]) -> None:
@@ -324,10 +351,24 @@ def judge(made: Mapping[str, Artifact], written: Mapping[str, Any], folder: Path
     told = texts_by_id(made, "overlap", folder)
     for item in verdicts_of(made, "perplexity-overlap"):
         curve[written["shares"][told[item["id"]]][0]].append(item["contamination"] == "known")
-    every = [each for some in found_by_way.values() for each in some]
+    by_label: dict[str, list[bool]] = defaultdict(list)
+    told, stands = (
+        texts_by_id(made, "labelled", folder),
+        truth([each[1] for each in written["labels"].values()], written["texts"]),
+    )
+    for item in verdicts_of(made, "perplexity-labelled"):
+        label, asked, is_planted = written["labels"][told[item["id"]]]
+        is_found = item["contamination"] == "known"
+        if is_planted:
+            by_label[label].append(is_found)
+        elif asked not in stands:
+            counts["clean"] += 1
+            counts["false"] += is_found
+    every = [each for some in (*found_by_way.values(), *by_label.values()) for each in some]
     return {
         "recall": sum(every) / len(every),
         "recall_by_way": {way: sum(some) / len(some) for way, some in found_by_way.items()},
+        "labels": {label: sum(some) / len(some) for label, some in by_label.items()},
         **counts,
         "false_flags": counts["false"] / max(1, counts["clean"]),
         "overlap": {name: sum(some) / len(some) for name, some in sorted(curve.items(), key=lambda each: each[0])},

@@ -297,6 +297,48 @@ def test_a_question_is_found_where_its_layout_is_another() -> None:
     assert seek([LAID_OUT.format(STEM)], ["Which of the two rivers is the longest one here?"]) == ["not found"]
 
 
+LABELS = ["Question: ", "<b>Question:</b> ", "**Question:** ", "Question 3: ", "12. ", "Q1. ", "Вопрос 4: ", "(iv) "]
+LABELS += [
+    "### 3) ",
+    "Problem No. 12: ",
+    "第3题：",
+    "[7] ",
+    "Frage 2) ",
+    "> **Q 3.** ",
+    "<p><strong>Example 1a</strong>: ",
+]
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_question_is_found_behind_any_label(label: str) -> None:
+    asked, choices = " ".join(story("question", 9)), "\n".join(f"{each}. {each}{each}" for each in "ABCD")
+    assert seek([f"{label}{asked}?\n{choices}"], [f"Seen: {asked}, and more."]) == ["verbatim"]
+    assert seek([f"{label}{asked}?<br>{choices}"], [" ".join(story("other", 40))]) == ["not found"]
+
+
+@pytest.mark.parametrize(
+    "before", ["Answer in one word: ", "Read this, then answer. Question 3 of 20: ", "1/20. Choose. "]
+)
+@pytest.mark.parametrize("after", ["", " Answer with yes or no."])
+def test_an_instruction_on_the_line_of_several_questions_hides_none(before: str, after: str) -> None:
+    asked = [" ".join(story(("asked", number), 10)) for number in range(4)]
+    items = [f"{before.replace('3', str(number))}{each}?{after}" for number, each in enumerate(asked)]
+    found = seek(items, [f"{asked[2]}. {' '.join(story('more', 30))}", f"{before}{' '.join(story('x', 9))}?{after}"])
+    assert found == ["not found", "not found", "verbatim", "not found"]
+
+
+def test_letters_that_a_language_writes_in_two_ways_are_one() -> None:
+    turkish = "Geçen kışın ağır karı yüzünden nehir ağzındaki küçük kasabanın ışığı altı ay boyunca kısıldı İstanbul"
+    capitals = turkish.replace("i", "İ").upper()
+    arabic = "ذهب الولد الى المدرسة في الصباح الباكر ثم عاد الى البيت بعد الظهر"
+    signs = "".join(f"{letter}\u064e" if number % 3 else f"{letter}\u0640" for number, letter in enumerate(arabic))
+    signs = signs.replace(" \u064e", " ").replace(" \u0640", " ")
+    hebrew = "הילד הלך לבית הספר בבוקר מוקדם ואחר כך חזר הביתה אחרי הצהריים"
+    points = hebrew.replace("ל", "ל\u05b6").replace("ב", "ב\u05bc\u05b8")
+    for plainly, otherwise in ((turkish, capitals), (turkish, turkish.lower()), (arabic, signs), (hebrew, points)):
+        assert seek([plainly], [otherwise]) == seek([otherwise], [plainly]) == ["whole"]
+
+
 def test_what_several_items_share_tells_of_none() -> None:
     asked = "Answer the following question with one letter, please, now"
     items = [f"{asked}.\n{' '.join(story(number, 10))}" for number in range(2)]

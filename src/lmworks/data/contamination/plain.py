@@ -39,9 +39,10 @@ _IN_A_LINE = frozenset(_NAMES_IN_A_LINE.split())
 _ELEMENTS = _IN_A_LINE | frozenset(_OTHER_NAMES.split())
 _UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
-    "\ufeff\uffa0\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\ufeff\uffa0\u0640\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""Default_Ignorable_Code_Point of Unicode (joiners, fillers, signs of direction, selectors, tags), and annotations."""
+"""Default_Ignorable_Code_Point of Unicode (joiners, fillers, signs of direction, selectors, tags), annotations, and
+what Arabic and Hebrew are as often written without: the tatweel, vowel signs, points."""
 _UNSEEN_SIGN = re.compile(f"[{_UNSEEN}]+")
 _QUOTED = r"""=\s{0,9}+(?:"[^"]{0,20000}+"|'[^']{0,20000}+')"""
 # A `>` in quotes ends no tag. The bounds keep what has no end from being read to the end of the text again and again.
@@ -88,7 +89,7 @@ _ATTRIBUTE = re.compile("[=/]")
 _LETTER = r"[0-9A-Za-z\x{80}-\x{10ffff}]"
 _MAY_HOLD = (
     rf"(?:<|&lt;)[a-zA-Z/!?]|\]\]|&[a-zA-Z#]|[{_UNSEEN}]|{_LETTER}(?:\*\*\*?|___?|~~|`{{1,3}}){_LETTER}|\\[nrt]"
-    r"|\[\^?[0-9]{1,3}\]|\[\^|[0-9]{3}[ \t]*--(?:>|&gt;)"
+    r"|\[\^?[0-9]{1,3}\]|\[\^|[0-9]{3}[ \t]*--(?:>|&gt;)|[ıİ]|[iI]\x{307}"
 )
 """What every text with markup has in it; as RE2 reads it."""
 
@@ -98,6 +99,10 @@ def _levelled(text: str) -> str:
     text = _WRITTEN.sub(lambda found: (" " if found[0][0] in "\\[" else _JOINED) * len(found[0]), text)
     if "-->" in text or "--&gt;" in text:
         text = _CUE.sub(lambda found: " " * len(found[0]), text)
+    if not text.isascii():  # in capitals, the Turkish ı is I, and the case of others is levelled as in other languages
+        text = (
+            text.replace("ı", "i").replace("İ", "i").replace("i\u0307", f"i{_JOINED}").replace("I\u0307", f"i{_JOINED}")
+        )
     return text.replace("_", " ")
 
 
