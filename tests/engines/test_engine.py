@@ -181,13 +181,15 @@ def test_text_held_back_is_given_out_when_the_answer_ends(engine: DecoderEngine)
     assert (torn.text, torn.finish_reason) == ("a\ufffd", "length")
 
 
-@pytest.mark.parametrize("end", ["end_of_turn_id", "end_of_text_id"])
-def test_an_end_token_ends_the_answer_and_is_not_in_it(
-    engine: DecoderEngine, end: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_ends_a_turn_and_what_ends_a_text_ends_an_answer(engine: DecoderEngine) -> None:
+    tokenizer = engine.tokenizer
+    assert tokenizer.stop_ids == (tokenizer.end_of_text_id, tokenizer.end_of_turn_id)
+
+
+def test_an_end_token_ends_the_answer_and_is_not_in_it(engine: DecoderEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     free = engine.generate([PROMPTS[2]], SAMPLED)[0]
     token = next(token for index, token in enumerate(free.ids) if index > 3 and token not in free.ids[:index])
-    monkeypatch.setattr(engine.tokenizer, end, token)
+    monkeypatch.setattr(engine.tokenizer, "stop_ids", (*engine.tokenizer.stop_ids, token))
     ended = engine.generate([PROMPTS[2]], SAMPLED)[0]
     assert ended.ids == free.ids[: free.ids.index(token)]
     assert ended.text == engine.tokenizer.decode(ended.ids)

@@ -34,35 +34,40 @@ def test_a_decoder_of_others_gets_our_tokens_and_says_the_same(family: str, tmp_
     assert torch.equal(found[..., tokenizer.end_of_turn_id], expected[..., 0 if both else 1]), (
         "an answer ends as it did"
     )
-    assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())["chat_template"] == CHAT_TEMPLATE
+    theirs = CHAT_TEMPLATE if both else CHAT_TEMPLATE.replace("<|endoftext|>", "<s>").replace("<|im_end|>", "</s>")
+    assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())["chat_template"] == theirs
     assert tokenizer.decode(tokenizer.encode("<s> is text")) == "<s> is text"
     if family.startswith("Llama"):
         assert load_model(tmp_path / "out").config.vocab_size == tokenizer.vocab_size
 
 
 @pytest.mark.parametrize(
-    ("turn", "before"),
+    ("turn", "refused"),
     [
-        ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n", "<|endoftext|>"),
+        ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n", ""),
         ("{% if loop.first %}{{ bos_token }}{% endif %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>", ""),
-        ("[{{ m['role'] }}]{{ m['content'] }}<|im_start|>", None),
-        ("{{ raise_exception('no') }}", None),
+        ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}</s>\n", ""),
+        ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}\n", "no special token behind an answer"),
+        ("<|im_start|>{{ m['role'] }}\n{{ m['content'][:4] }}</s>\n", "leaves words out"),
+        ("{{ raise_exception('no') }}", "chat_template: no"),
         (
             "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% if loop.index > 4 %}"
             "{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}{% endif %}",
-            None,
+            "more than [0-9,]+ steps",
         ),
     ],
 )
-def test_a_chat_template_is_kept_if_it_frames_turns_with_our_tokens(
-    turn: str, before: str | None, tmp_path: Path
-) -> None:
+def test_a_chat_template_is_kept_as_it_is_or_refused_with_the_reason(turn: str, refused: str, tmp_path: Path) -> None:
     source = write_published(tmp_path / "source", "Llama")
     asking = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     template = "{% for m in messages %}" + turn + "{% endfor %}" + asking
     (source / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
-    take(source, tmp_path / "out")
-    assert open_tokenizer(tmp_path / "out").chat_template == (CHAT_TEMPLATE if before is None else before + template)
+    if refused:
+        with pytest.raises(LmworksError, match=refused):
+            take(source, tmp_path / "out")
+    else:
+        take(source, tmp_path / "out")
+        assert open_tokenizer(tmp_path / "out").chat_template == template
 
 
 def test_a_decoder_that_has_our_tokens_is_copied_byte_for_byte(tmp_path: Path) -> None:

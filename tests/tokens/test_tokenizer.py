@@ -41,7 +41,7 @@ def test_text_never_becomes_a_control_token(tokenizer: Tokenizer, text: str) -> 
 
 
 def test_special_tokens_have_the_first_ids(tokenizer: Tokenizer) -> None:
-    assert (tokenizer.end_of_text_id, tokenizer.start_of_turn_id, tokenizer.end_of_turn_id) == (0, 1, 2)
+    assert (tokenizer.end_of_text_id, tokenizer.end_of_turn_id) == (0, 2)
     assert tokenizer.vocab_size == 400
 
 

@@ -115,7 +115,7 @@ class PublishedEngine(DecoderEngine):
             input_ids=torch.tensor(rows, device=device),
             attention_mask=torch.tensor(mask, device=device),
             max_new_tokens=min(room, max(request.sampling.max_tokens for request in requests)),
-            eos_token_id=[self.tokenizer.end_of_text_id, self.tokenizer.end_of_turn_id],
+            eos_token_id=list(self.tokenizer.stop_ids),
             pad_token_id=pad,
             do_sample=sampling.temperature > 0,
             **(drawing if sampling.temperature > 0 else {}),

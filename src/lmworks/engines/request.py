@@ -101,7 +101,7 @@ class Request:
         self.finish_reason: FinishReason | None = None
         self.noise = random.Random(sampling.seed)  # noqa: S311 - sampling, not secrets
         self._limit = min(sampling.max_tokens, context_length - len(prompt))
-        self._ends = (tokenizer.end_of_turn_id, tokenizer.end_of_text_id)
+        self._ends = tokenizer.stop_ids
         self._detokeniser = Detokeniser(tokenizer.decode)
         self._stops = StopStrings(sampling.stop)
 

@@ -87,8 +87,8 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
 def special_ids(tokenizer_folder: Path) -> dict[str, Any]:
     """The ids that begin a document and end an answer, as a model's config names them."""
     tokenizer = open_tokenizer(tokenizer_folder)
-    begin, end = tokenizer.end_of_text_id, tokenizer.end_of_turn_id
-    return {"bos_token_id": begin, "eos_token_id": [begin, end], "pad_token_id": begin}
+    begin, *more = dict.fromkeys([tokenizer.end_of_text_id, *tokenizer.stop_ids])
+    return {"bos_token_id": begin, "eos_token_id": [begin, *more], "pad_token_id": begin}
 
 
 def load_model(folder: Path, data_type: str | None = "float32", *, labels: Sequence[str] = ()) -> Decoder:

@@ -29,9 +29,17 @@ from lmworks.model.published import load_published_decoder, save_published_decod
 from lmworks.pipeline.files import open_below
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, StepConfig
-from lmworks.tokens.kinds.learn import write_tokenizer
+from lmworks.tokens.kinds.learn import TOKENIZER_CONFIG, write_tokenizer
 from lmworks.tokens.packaged import place_of
-from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS, Tokenizer, open_tokenizer
+from lmworks.tokens.tokenizer import (
+    CHAT_TEMPLATE,
+    END_OF_TEXT,
+    END_OF_TURN,
+    START_OF_TURN,
+    STOPS_AT,
+    Tokenizer,
+    open_tokenizer,
+)
 
 if TYPE_CHECKING:
     import tokenizers
@@ -123,7 +131,7 @@ class PretrainedModelConfig(StepConfig):
         return read_shape(self.file) if self.file.is_file() else shape_of(self.file)
 
 
-@stage(version=2)
+@stage(version=3)
 def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
     """Copy a model folder of any family, with an adapter put onto it. A decoder's tokenizer gets what chats need.
 
@@ -157,48 +165,73 @@ def is_decoder(found: Mapping[str, Any]) -> bool:
 
 
 def _equip(out: Path, found: Mapping[str, Any], context: Context) -> int:
-    """Write a tokenizer that has the special tokens, and weights that have rows for them; how many were added.
+    """Write a tokenizer that can frame chats, and weights that have rows for its tokens; how many were added.
 
-    The tokens that begin a text and end a turn are there by other names, such as <s> and </s>: they get ours. What
-    there is no token for is added, and does the work of the one that ends a text, or begins as the mean of all.
+    A chat template that came with the model stays as it is, with its tokens. Without one, chats are framed by ours, in
+    which the model's own tokens begin a text and end a turn; what there is no token for is added, and does the work of
+    the one that ends a text, or begins as the mean of all.
     """
-    from tokenizers import Tokenizer as Backend
-
-    backend, template = _read_tokenizer(out), _read_template(out)
-    vocabulary = backend.get_vocab(with_added_tokens=True)
+    backend, (template, settings) = _read_tokenizer(out), _read_template(out)
     begins, ends = _ids(found, "bos_token_id"), _ids(found, "eos_token_id")
+    more = out / "generation_config.json"
+    ends += [each for each in (_ids(read_json(more), "eos_token_id") if more.is_file() else []) if each not in ends]
+    names = [backend.id_to_token(number) for number in ends]
     begin, end = [*begins, *ends, None][0], [None, *ends][-1]  # of several, the last ends a turn and the first a text
-    renamed: dict[str, str] = {}
-    for token, number in ((END_OF_TEXT, begin), (END_OF_TURN, end)):
-        name = None if number is None else backend.id_to_token(number)
-        if token not in vocabulary and name and name not in (*SPECIAL_TOKENS, *renamed):
-            renamed[name] = token
-    backend = Backend.from_str(json.dumps(_rename(json.loads(backend.to_str()), renamed)))
-    added = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
-    backend.add_special_tokens(list(SPECIAL_TOKENS))
-    tokenizer = _write_tokenizer(out, backend, template, context)
-    ids = backend.get_vocab(with_added_tokens=True)
-    stand_ins = {ids[token]: end if token == END_OF_TURN else None for token in added}
-    for name, token in renamed.items():
-        context.log(f"the token {name} is called {token} from here on")
+    own = {END_OF_TEXT: _named(backend, END_OF_TEXT, begin), END_OF_TURN: _named(backend, END_OF_TURN, end)}
+    if own[END_OF_TURN] == own[END_OF_TEXT]:
+        own[END_OF_TURN] = END_OF_TURN
+    tokens = [own[END_OF_TEXT], START_OF_TURN, own[END_OF_TURN]]
+    if template is not None:  # which may be of a chat that its tokenizer was never told of
+        tokens = [token for token in (START_OF_TURN, END_OF_TURN) if token in template]
+    added = [token for token in tokens if backend.token_to_id(token) is None]
+    backend.add_special_tokens(tokens)
+    vocabulary = backend.get_vocab(with_added_tokens=True)
+    stand_ins = {vocabulary[token]: end if token == END_OF_TURN else None for token in added}
     if added:
         context.log(f"the tokenizer had no {', '.join(added)}: each gets a row of weights")
+    if template is None:
+        template = CHAT_TEMPLATE
+        for ours, theirs in own.items():
+            template = template.replace(ours, theirs)
+        settings = {"bos_token": own[END_OF_TEXT], "eos_token": own[END_OF_TURN], "pad_token": own[END_OF_TEXT]} | {
+            name: value for name, value in settings.items() if name not in ("bos_token", "eos_token")
+        }
+    for name, number in (("bos_token", begins[:1]), ("eos_token", ends[-1:])):
+        if number and name not in settings:
+            settings[name] = backend.id_to_token(number[0])
+    usual = {name: value for name, value in TOKENIZER_CONFIG.items() if not name.endswith("_token")}
+    if stops := [name for name in names if name and name not in own.values()]:
+        usual[STOPS_AT] = stops
+    write_tokenizer(backend, out, {**usual, **settings, "chat_template": template})
+    tokenizer = open_tokenizer(out)
+    _try_template(tokenizer, context)
     _grow(out, tokenizer, stand_ins)
-    return len(added)
+    return len(stand_ins)
 
 
-def _rename(raw: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """A `tokenizer.json` with other names for some tokens; it adds none by itself, as no tokenizer here does."""
-    for token in raw["added_tokens"]:
-        token["content"] = names.get(token["content"], token["content"])
-    model = raw["model"]
-    if isinstance(model["vocab"], dict):
-        model["vocab"] = {names.get(name, name): number for name, number in model["vocab"].items()}
-    else:
-        model["vocab"] = [[names.get(name, name), score] for name, score in model["vocab"]]
-    if model.get("unk_token") in names:
-        model["unk_token"] = names[model["unk_token"]]
-    return {**raw, "post_processor": None}
+def _named(backend: tokenizers.Tokenizer, ours: str, number: int | None) -> str:
+    """What a token is called here: as we do, if the tokenizer has that, else by the number that the model gives it."""
+    known: str | None = None if backend.token_to_id(ours) is not None or number is None else backend.id_to_token(number)
+    return known or ours
+
+
+def _try_template(tokenizer: Tokenizer, context: Context) -> None:
+    """Raise LmworksError for a chat template that leaves words out, or answers open."""
+    words = [f"{role} {number}" for number in range(TURNS) for role in ("user", "assistant")]
+    chat = [{"role": each.split()[0], "content": each} for each in words]
+    ids, trained = tokenizer.encode_chat(chat)
+    closed = sum(token == tokenizer.end_of_turn_id for token, learned in zip(ids, trained, strict=True) if learned)
+    text = tokenizer.render_chat(chat)
+    if not tokenizer.begin_of_answer or any(each not in text for each in words) or not closed:
+        raise LmworksError(
+            f"{tokenizer.folder}: its chat template leaves words out of a chat of {TURNS} exchanges, writes nothing "
+            f"between a question and its answer, or leaves answers open: it makes {text[:200]!r}. Mend it, or take it "
+            "out of the folder: then chats are framed by ours"
+        )
+    try:
+        tokenizer.render_chat([{"role": "system", "content": "system"}, *chat], True)
+    except LmworksError as error:
+        context.log(f"its chat template takes no words of a system: {error}")
 
 
 def _grow(out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:
@@ -255,46 +288,20 @@ def _read_tokenizer(out: Path) -> tokenizers.Tokenizer:
     return backend
 
 
-def _read_template(out: Path) -> str | None:
-    """The chat template that came with a model; taken from the folder, where ours will stand."""
-    jinja, settings = out / "chat_template.jinja", out / "tokenizer_config.json"
-    template = read_json(settings).get("chat_template") if settings.is_file() else None
+def _read_template(out: Path) -> tuple[str | None, dict[str, Any]]:
+    """The chat template that came with a model, and its other settings; taken from the folder, where ours will stand.
+
+    Of several templates, the one that is called default.
+    """
+    jinja, path = out / "chat_template.jinja", out / "tokenizer_config.json"
+    settings = dict(read_json(path)) if path.is_file() else {}
+    template = settings.pop("chat_template", None)
+    settings.pop("auto_map", None)  # names code, which is not copied
+    if isinstance(template, list):
+        named = {each.get("name"): each.get("template") for each in template if isinstance(each, dict)}
+        template = named.get("default")
     if jinja.is_file():
         with told(jinja, "a template in UTF-8"):
             template = jinja.read_text(encoding="utf-8")
     jinja.unlink(missing_ok=True)
-    return template if isinstance(template, str) else None
-
-
-def _write_tokenizer(out: Path, backend: tokenizers.Tokenizer, template: str | None, context: Context) -> Tokenizer:
-    """Write it with the template that came with it, if that frames chats with our tokens; else with ours.
-
-    Before it stands <|endoftext|>, unless it is there: in packed rows a sample begins with it.
-    """
-    write_tokenizer(backend, out)
-    ours = open_tokenizer(out)
-    if template is None:
-        return ours
-    written = (out / "tokenizer_config.json").read_text()
-    for begin in ("", END_OF_TEXT):
-        config = json.loads(written) | {"chat_template": begin + template}
-        (out / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
-        theirs = open_tokenizer(out)
-        if not frames_chats(theirs):
-            break
-        if theirs.render_chat([{"role": "user", "content": "-"}]).startswith(END_OF_TEXT):
-            return theirs
-    context.log("its chat template does not frame turns with <|im_start|> and <|im_end|>: ours is used in its place")
-    (out / "tokenizer_config.json").write_text(written)
-    return ours
-
-
-def frames_chats(tokenizer: Tokenizer) -> bool:
-    """Whether the words of a chat come out of the template in order, with each answer closed by <|im_end|>."""
-    chat = [{"role": role, "content": role} for role in (*("user", "assistant") * TURNS, "user")]
-    try:
-        ids, trained = tokenizer.encode_chat(chat, add_generation_prompt=True)
-    except LmworksError:
-        return False
-    answers = [token for token, is_trained in zip(ids, trained, strict=True) if is_trained]
-    return answers == [*tokenizer.encode("assistant"), tokenizer.end_of_turn_id] * TURNS
+    return template if isinstance(template, str) else None, settings

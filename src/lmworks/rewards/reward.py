@@ -13,7 +13,7 @@ from pydantic import Field
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.recipe.schema import StepConfig
-from lmworks.tokens.tokenizer import Message
+from lmworks.tokens.answers import Message
 
 
 @dataclass(frozen=True)

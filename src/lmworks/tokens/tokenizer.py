@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.stage import Handle
+from lmworks.tokens.answers import Message, answers_of, shared, whole_chat
 
 if TYPE_CHECKING:
     from lmworks.tokens.chat_template import ChatTemplate
@@ -35,9 +37,22 @@ CHAT_TEMPLATE = (
 FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a tokenizer folder, and a model folder, hold of it."""
 
-Message = Mapping[str, Any]
-"""`role` and `content`; `finish_reason`, "length", of an answer that a model was not let end; `weight`, 0, of one that
-is not to be learned from."""
+NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
+"""What settings call special tokens, and templates by these names."""
+STOPS_AT = "stops_at"
+"""The setting that names more tokens which end an answer, as a model's `generation_config.json` does by their ids."""
+WHITE_SPACE = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"
+"""As Unicode and the `tokenizers` library have it; Python's has four control characters more."""
+_HIDDEN = re.compile("\ue000([0-9]{1,9})\ue001")
+"""Stands for what a message says that reads like a special token, while the chat is rendered."""
+
+
+class ChatRefused(LmworksError):
+    """A chat template does not take these messages, as some take no system's, or cannot be rendered."""
+
+
+Encoded = tuple[list[int], list[tuple[int, int]]]
+"""Ids, and the characters [first, last + 1) that each stands for."""
 
 
 def was_cut(message: Message) -> bool:
@@ -63,11 +78,15 @@ class Tokenizer:
             self._backend: tokenizers.Tokenizer = tokenizers.Tokenizer.from_str(raw[0].decode())
         self._backend.encode_special_tokens = True  # the library's name for: special tokens in text are plain text
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
-        missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
-        if missing := missing + ["chat_template"] * ("chat_template" not in settings):
+        named = {name: _content(settings.get(name)) for name in NAMED}
+        self._names = {name: token for name, token in named.items() if token in vocabulary}
+        begins = [END_OF_TEXT, *(self._names.get(name) for name in ("bos_token", "eos_token"))]
+        document = next((token for token in begins if token in vocabulary), None)
+        missing = ["chat_template"] * ("chat_template" not in settings)
+        if document is None or missing:
             raise LmworksError(
-                f"{folder}: the tokenizer has no {', '.join(missing)}; chats and documents need them (that of an "
-                "encoder is none: name the recipe's `tokenizer`)"
+                f"{folder}: the tokenizer has no {' and no '.join([*missing, *[END_OF_TEXT] * (document is None)])}; "
+                "chats and documents need them (that of an encoder is none: name the recipe's `tokenizer`)"
             )
         self.chat_template: str = settings["chat_template"]
         if not isinstance(self.chat_template, str):
@@ -76,8 +95,13 @@ class Tokenizer:
         """Number of ids, special tokens included."""
         self.unknown_id = vocabulary.get(unknown_token(self._backend))
         """Stands for text that is lost; None if none ever is."""
-        self._special = {token: vocabulary[token] for token in SPECIAL_TOKENS}
-        self.end_of_text_id, self.start_of_turn_id, self.end_of_turn_id = self._special.values()
+        self.end_of_text, self.end_of_text_id = document, vocabulary[document]
+        """Begins every document: <|endoftext|>, or else what the settings call `bos_token`."""
+        added = json.loads(raw[0]).get("added_tokens") or []
+        self._added = {token["content"]: (bool(token["lstrip"]), bool(token["rstrip"])) for token in added}
+        """Tokens beside what was learned, and whether each takes the white space before, and behind it."""
+        self._special = {token["content"]: self._added[token["content"]] for token in added if token["special"]}
+        self._stops = [token for token in settings.get(STOPS_AT, ()) if token in vocabulary]
 
     def _told(self) -> AbstractContextManager[None]:
         return told(self.folder / FILES[0], "a tokenizer that the `tokenizers` library reads and can use")
@@ -96,7 +120,7 @@ class Tokenizer:
         with self._told():
             return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
-    def encode_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    def encode_with_offsets(self, texts: Sequence[str]) -> list[Encoded]:
         """`encode` for many texts, with the characters [first, last + 1) that each id stands for."""
         with self._told():
             encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
@@ -109,6 +133,53 @@ class Tokenizer:
     def spell(self, ids: Sequence[int]) -> str:
         """Text of ids, to look at: special tokens stand there by their names."""
         return self._backend.decode(list(ids), skip_special_tokens=False)
+
+    @property
+    def end_of_turn_id(self) -> int:
+        """Closes an assistant's turn."""
+        return self._id(self.end_of_turn)
+
+    @cached_property
+    def end_of_turn(self) -> str:
+        """The token that the chat template writes behind an answer. Raises LmworksError if it writes none."""
+        if self.chat_template == CHAT_TEMPLATE and END_OF_TURN in self._added:
+            return END_OF_TURN
+        chat = [{"role": role, "content": role} for role in ("user", "assistant")]
+        text = whole_chat(self.render_chat, chat)
+        ((_, end),) = answers_of(self.render_chat, chat, text)
+        closing = re.search("|".join(_longest_first(self._added)) or "(?!)", text[end:])
+        if not closing:
+            raise self._refused("it writes no special token behind an answer, so that none would ever end")
+        return closing[0]
+
+    @cached_property
+    def begin_of_answer(self) -> list[int]:
+        """What the chat template writes between a user's words and an answer. Raises LmworksError if it writes some of
+        that only before an answer that is there: no answer that is asked for would begin so.
+        """
+        one, other = ([{"role": "user", "content": words}] for words in "?a")
+        answer = {"role": "assistant", "content": "."}
+        asked, whole = self.render_chat(one, True), whole_chat(self.render_chat, [*one, answer])
+        words = shared(whole, whole_chat(self.render_chat, [*one, {**answer, "content": "!"}]))
+        if re.search("|".join(_longest_first(self._special)) or "(?!)", whole[len(asked) : words]):
+            raise self._refused(
+                f"it writes {whole[len(asked) : words]!r} before an answer, and not where one is asked for with "
+                "add_generation_prompt"
+            )
+        ids, others = (self.encode_chat(chat, True)[0][::-1] for chat in (one, other))
+        alike = next((place for place, (a, b) in enumerate(zip(ids, others, strict=False)) if a != b), len(ids))
+        return ids[:alike][::-1]
+
+    @cached_property
+    def stop_ids(self) -> tuple[int, ...]:
+        """That end an answer: of a turn, of a text, and others that the model was taught."""
+        ends = [self.end_of_text, self.end_of_turn, *self._stops, self._names.get("eos_token", self.end_of_text)]
+        return tuple(dict.fromkeys(map(self._id, ends)))
+
+    def _id(self, token: str) -> int:
+        found: int | None = self._backend.token_to_id(token)
+        assert found is not None  # noqa: S101 - looked up when it was opened
+        return found
 
     @cached_property
     def _template(self) -> ChatTemplate:
@@ -123,72 +194,132 @@ class Tokenizer:
         """
         from lmworks.tokens.chat_template import ERRORS
 
-        names = {"bos_token": END_OF_TEXT, "eos_token": END_OF_TURN}  # as `tokenizer_config.json` has them
+        turns = [{"role": message["role"], "content": message["content"]} for message in messages]
         try:
-            return self._template.render(messages, add_generation_prompt, **names)
+            return self._template.render(turns, add_generation_prompt, **self._names)
         except ERRORS as error:
             line = f"line {found}: " if (found := getattr(error, "lineno", None)) else ""
             raise self._refused(line + (str(error) or type(error).__name__)) from error
 
     def _refused(self, what: str) -> LmworksError:
         line = " ".join(what.split())[:200]
-        return LmworksError(f"{self.folder / FILES[1]}: chat_template: {line}; mend the template")
+        return ChatRefused(f"{self.folder / FILES[1]}: chat_template: {line}; mend the template")
 
     def encode_chat(
         self, messages: Sequence[Message], add_generation_prompt: bool = False
     ) -> tuple[list[int], list[bool]]:
-        """Ids of a chat, and which of them are trained: assistants' words and the <|im_end|> that closes them, but
-        for turns of weight 0.
+        """Ids of a chat, and which of them are trained: assistants' words and the token that closes them, but for turns
+        of weight 0. Of a prompt, which ends where an answer is asked for, none are.
 
-        Nothing closes a last answer that was cut: whether to end there was never its model's choice. The template is
-        rendered around placeholders, so contents (stripped) are encoded as text whatever they say.
+        Nothing closes a last answer that was cut: whether to end there was never its model's choice. Contents are
+        encoded as text whatever they say.
         """
-        framed = [
-            {"role": message["role"], "content": f"\ue000{index}\ue001"} for index, message in enumerate(messages)
-        ]
-        pieces = re.split(r"\ue000(\d{1,9})\ue001", self.render_chat(framed, add_generation_prompt))
-        self._check_frame(messages, [int(index) for index in pieces[1::2]])
-        ids, trained = self._encode_frame(pieces[0]), []
-        trained += [False] * len(ids)
-        for index, frame in zip(pieces[1::2], pieces[2::2], strict=True):
-            message = messages[int(index)]
-            answer = message["role"] == "assistant" and message.get("weight") != 0
-            words, after = self.encode(message["content"].strip()), self._encode_frame(frame)
-            if int(index) + 1 == len(messages) and was_cut(message):
-                after = []
-            closing = after.index(self.end_of_turn_id) + 1 if answer and self.end_of_turn_id in after else 0
-            ids += words + after
-            trained += [answer] * len(words) + [position < closing for position in range(len(after))]
+        literals: list[str] = []
+        hidden = [{**each, "content": self._hide(each["content"], literals)} for each in messages]
+        if add_generation_prompt:
+            ids, _ = self._encode_rendered(self.render_chat(hidden, True), literals)
+            return ids, [False] * len(ids)
+        text = whole_chat(self.render_chat, hidden)
+        spoken = [message for message in messages if message["role"] == "assistant"]
+        places = list(answers_of(self.render_chat, hidden, text))
+        if messages and was_cut(messages[-1]):
+            text = text[: places[-1][1]]
+        closing = re.compile(r"\s*" + re.escape(self.end_of_turn))
+        learned = []
+        for message, (begin, end) in zip(spoken, places, strict=True):
+            closed = closing.match(text, end)
+            if message.get("weight") != 0 and begin < end:
+                learned.append((begin, closed.end() if closed else end))
+        ids, edges = self._encode_rendered(text, literals)
+        if places and messages[-1]["role"] == "assistant":
+            asked, given = text[: places[-1][0]], text[places[-1][0] :]
+            lengths = [self._length(each, literals) for each in (asked, given)]
+            if all(first != lengths[0] for first, _ in edges):
+                # a token would stand across the place where the answer begins; where it is asked for, none does
+                apart = (self._encode_rendered(each, literals) for each in (asked, given))
+                ids, edges = _joined(zip(apart, lengths, strict=True))
+        trained = [False] * len(ids)
+        for begin, end in learned:
+            first, last = (self._length(text[:place], literals) for place in (begin, end))
+            for place in range(bisect_left(edges, (first, first)), len(edges)):
+                if edges[place][0] >= last:
+                    break
+                trained[place] = True
         return ids, trained
 
-    def turns(self, prompt: Sequence[int]) -> list[Message]:
-        """What was said in a prompt, read out of its frame: whoever reads it next has a frame of their own."""
-        found: list[Message] = []
-        start = None
-        for place, token in enumerate(prompt):
-            if token == self.start_of_turn_id:
-                start = place + 1
-            elif token == self.end_of_turn_id and start is not None:
-                role, _, content = self.decode(prompt[start:place]).partition("\n")
-                found.append({"role": role, "content": content})
-                start = None
-        return found
+    def _hide(self, text: str, literals: list[str]) -> str:
+        """Put marks into a text in place of what reads like a special token, or like such a mark."""
 
-    def _check_frame(self, messages: Sequence[Message], written: Sequence[int]) -> None:
-        """Refuse a template that writes messages that there are not, or contents so often that it makes too many."""
-        from lmworks.tokens.chat_template import CHARACTERS, TIMES
+        def mark(found: re.Match[str]) -> str:
+            literals.append(found[0])
+            return f"\ue000{len(literals) - 1}\ue001"
 
-        if beyond := [index for index in written if index >= len(messages)]:
-            raise self._refused(f"it writes the number of a message that there is not, {beyond[0]}")
-        most = CHARACTERS + TIMES * sum(len(message["content"]) for message in messages)
-        if sum(len(messages[index]["content"]) for index in written) > most:
-            raise self._refused(f"it makes more than {most:,} characters of this chat")
+        return self._special_pattern.sub(mark, text)
 
-    def _encode_frame(self, text: str) -> list[int]:
-        ids: list[int] = []
-        for piece in re.split("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + ")", text):
-            ids += [self._special[piece]] if piece in self._special else self.encode(piece)
-        return ids
+    @cached_property
+    def _special_pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join([*_longest_first(self._special), "\ue000", "\ue001"]))
+
+    def _shown(self, text: str, literals: Sequence[str]) -> str:
+        def literal(found: re.Match[str]) -> str:
+            if int(found[1]) >= len(literals):
+                raise self._refused("it writes characters of Unicode's private use")
+            return literals[int(found[1])]
+
+        return _HIDDEN.sub(literal, text) if literals else text
+
+    def _length(self, text: str, literals: Sequence[str]) -> int:
+        return len(self._shown(text, literals))
+
+    @cached_property
+    def _framing(self) -> tokenizers.Tokenizer:
+        """The tokenizer that reads special tokens as such."""
+        backend = tokenizers.Tokenizer.from_str(self._backend.to_str())
+        backend.encode_special_tokens = False
+        return backend
+
+    def _encode_rendered(self, text: str, literals: Sequence[str]) -> Encoded:
+        """A rendered chat; places are those of the text without marks."""
+        if not literals:
+            with self._told():
+                encoded = self._framing.encode(text, add_special_tokens=False)
+            return encoded.ids, encoded.offsets
+        parts, place = list[tuple[Encoded, int]](), 0
+        for found in [*self._frame_pattern.finditer(text), None]:
+            words = self._shown(text[place : found.start() if found else None], literals)
+            parts.append((self.encode_with_offsets([words])[0], len(words)))
+            if found:
+                parts.append((([self._id(found[0].strip())], [(0, len(found[0]))]), len(found[0])))
+                place = found.end()
+        return _joined(parts)
+
+    @cached_property
+    def _frame_pattern(self) -> re.Pattern[str]:
+        """A special token, with the white space that it takes."""
+        return re.compile("|".join(_longest_first(self._special, WHITE_SPACE)) or "(?!)")
+
+
+def _joined(parts: Iterable[tuple[Encoded, int]]) -> Encoded:
+    """A text in parts of so many characters."""
+    ids, edges, place = list[int](), list[tuple[int, int]](), 0
+    for (more, places), length in parts:
+        ids += more
+        edges += [(place + first, place + last) for first, last in places]
+        place += length
+    return ids, edges
+
+
+def _content(setting: Any) -> Any:
+    """The text of a special token, which settings may hold with how it is found."""
+    return setting.get("content") if isinstance(setting, Mapping) else setting
+
+
+def _longest_first(tokens: Mapping[str, tuple[bool, bool]], white_space: str = "") -> list[str]:
+    """As parts of a pattern: of two that begin alike, the longer is found."""
+    return [
+        white_space * takes[0] + re.escape(token) + white_space * takes[1]
+        for token, takes in sorted(tokens.items(), key=lambda each: -len(each[0]))
+    ]
 
 
 def unknown_token(backend: tokenizers.Tokenizer) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -24,7 +24,7 @@ from lmworks.train.arithmetic.losses import (
     softmax_gradient_in_slices,
     token_log_probabilities,
 )
-from lmworks.train.arithmetic.packed import segments
+from lmworks.train.arithmetic.packed import segments, segments_of
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Numbers = Sequence[int] | np.ndarray[Any, Any]
@@ -81,14 +81,18 @@ class PackedBatch:
 
 @dataclass(frozen=True)
 class Batch(PackedBatch):
-    """Tokens [B,T+1] and the weight of each as a target [B,T+1]; segments begin with <|endoftext|>."""
+    """Tokens [B,T+1], the weight of each as a target, and whether a segment begins there, where tokens do not tell."""
 
     weights: Tensor
+    begins: Tensor | None = field(default=None, kw_only=True)
 
     @property
     def inputs(self) -> Tensor:
         """[B,T]"""
         return self.tokens[:, :-1].contiguous()
+
+    def segments(self, begin: int) -> tuple[Tensor, Tensor]:
+        return super().segments(begin) if self.begins is None else segments_of(self.begins[:, :-1])
 
     def wanted(self) -> Tensor:
         return self.tokens[:, 1:][self.weights[:, 1:] > 0]
@@ -292,8 +296,13 @@ class Objective(ABC):
 
 def packed_batch(rows: PackedRows, numbers: Numbers) -> Batch:
     """Rows by their numbers."""
-    tokens, weights = (np.stack([array[number] for number in numbers]) for array in (rows.tokens, rows.weights))
-    return Batch(torch.from_numpy(tokens.astype(np.int64)), torch.from_numpy(weights.astype(np.float32)))
+    every = (rows.tokens, rows.weights) if rows.begins is None else (rows.tokens, rows.weights, rows.begins)
+    tokens, weights, *begins = (np.stack([array[number] for number in numbers]) for array in every)
+    return Batch(
+        torch.from_numpy(tokens.astype(np.int64)),
+        torch.from_numpy(weights.astype(np.float32)),
+        begins=torch.from_numpy(begins[0] > 0) if begins else None,
+    )
 
 
 def synthetic_tokens(sequence_length: int, rows: int, tokenizer: Tokenizer) -> Ids:

@@ -60,7 +60,7 @@ def test_text_never_becomes_a_control_token(made: Made, kind: str, text: str) ->
 @pytest.mark.parametrize("kind", KINDS)
 def test_special_tokens_come_first_and_the_size_is_kept(made: Made, kind: str) -> None:
     tokenizer, result, _ = made[kind]
-    assert (tokenizer.end_of_text_id, tokenizer.start_of_turn_id, tokenizer.end_of_turn_id) == (0, 1, 2)
+    assert (tokenizer.end_of_text_id, tokenizer.end_of_turn_id) == (0, 2)
     assert tokenizer.vocab_size == result.counts["ids"] <= KINDS[kind]
     assert tokenizer.encode_chat(CHAT)[0].count(2) == 2
 

@@ -172,24 +172,32 @@ def test_an_untrained_stop_token_is_refused(tmp_path: Path) -> None:
 
 def test_a_template_that_does_not_close_answers_is_refused(tmp_path: Path) -> None:
     template = CHAT_TEMPLATE.replace("<|im_end|>\n", "{% if message['role'] == 'user' %}<|im_end|>{% endif %}\n")
-    assert "untrained stop token: no answer is whole" in Tuning(tmp_path, SOUND, template).refused()
+    with pytest.raises(LmworksError, match="writes no special token behind an answer"):
+        Tuning(tmp_path, SOUND, template)
 
 
 def test_a_double_begin_is_refused(tmp_path: Path) -> None:
     said = Tuning(tmp_path, SOUND, "<|endoftext|>" + CHAT_TEMPLATE).refused()
-    assert "double begin: 20 samples begin with <|endoftext|> twice" in said
+    assert "double begin: 20 samples begin with the token of a document twice" in said
 
 
-def test_samples_that_nothing_keeps_apart_are_refused(tmp_path: Path) -> None:
-    said = Tuning(tmp_path, SOUND, CHAT_TEMPLATE.removeprefix("<|endoftext|>")).refused()
-    assert "samples run together" in said
+def test_samples_are_kept_apart_whatever_their_template_begins_with(tmp_path: Path) -> None:
+    result = Tuning(tmp_path / "sound", SOUND, CHAT_TEMPLATE.removeprefix("<|endoftext|>")).check()
+    assert result.counts["samples"] == result.counts["records"] == 20 and not result.counts["joined"]
+    tuning = Tuning(tmp_path / "spoilt", SOUND)
+    begins = np.load(tuning.rows.path / "begins.npy", mmap_mode="r+")
+    begins[0] = 0
+    begins.flush()
+    assert "samples run together: at the first token of 1 rows" in tuning.refused()
 
 
-def test_a_template_that_asks_otherwise_than_it_was_trained_is_refused(tmp_path: Path) -> None:
+def test_an_answer_is_trained_behind_what_asks_for_it(tmp_path: Path) -> None:
     template = CHAT_TEMPLATE.replace("<|im_start|>assistant\n{%", "<|im_start|>assistant\n<think>{%")
-    said = Tuning(tmp_path, SOUND, template).refused()
-    assert "template mismatch: conversations.jsonl:1" in said
-    assert "assistant\\n<think>" in said
+    result = Tuning(tmp_path, SOUND, template).check()
+    assert result.counts["turns"] == result.counts["records"], "earlier answers stand there otherwise than asked for"
+    for example in result.examples:
+        before, *_ = as_text(example["pieces"]).partition("⟦")
+        assert before.endswith("<|im_start|>assistant\n<think>")
 
 
 @pytest.mark.parametrize("spoilt", ["base", "file", "rows"])
@@ -322,10 +330,10 @@ def test_a_spoilt_mask_of_either_answer_is_refused(tmp_path: Path, side: str, sp
     tuning = Judging(tmp_path, PAIRS)
     weights, rows = tuning.weights(), tuning.rows.open()
     assert rows.labels is not None
-    encoder = tuning.tokenizer.open()
+    start_of_turn = tuning.tokenizer.open().encode_chat([{"role": "user", "content": ""}])[0][1]
     for row, labels in enumerate(rows.labels):
         (place,) = np.nonzero(labels == (CHOSEN if side == "chosen" else REJECTED))
-        if (rows.tokens[row][place] == encoder.start_of_turn_id).sum() == 4:  # with an earlier answer
+        if (rows.tokens[row][place] == start_of_turn).sum() == 4:  # with an earlier answer
             break
     else:
         raise AssertionError
@@ -335,7 +343,7 @@ def test_a_spoilt_mask_of_either_answer_is_refused(tmp_path: Path, side: str, sp
     elif spoil == "stop":
         weights[row, trained[-1]] = 0
     else:
-        turns = place[rows.tokens[row][place] == encoder.start_of_turn_id]
+        turns = place[rows.tokens[row][place] == start_of_turn]
         weights[row, turns[0 if spoil == "prompt" else 1] + 3] = 1
     weights.flush()
     assert said in tuning.refused()
@@ -362,11 +370,9 @@ def test_judgements_that_contradict_each_other_are_refused(
     assert "contradictory judgements: 1 say the contrary" in said and "preferences.jsonl:21" in said
 
 
-def test_pairs_with_a_double_begin_or_another_template_are_refused(tmp_path: Path) -> None:
+def test_pairs_with_a_double_begin_are_refused(tmp_path: Path) -> None:
     said = Judging(tmp_path / "double", PAIRS[1:3], "<|endoftext|>" + CHAT_TEMPLATE).refused()
-    assert "double begin: 4 samples begin with <|endoftext|> twice" in said
-    template = CHAT_TEMPLATE.replace("<|im_start|>assistant\n{%", "<|im_start|>assistant\n<think>{%")
-    assert "template mismatch: preferences.jsonl:1" in Judging(tmp_path / "asked", PAIRS[1:3], template).refused()
+    assert "double begin: 4 samples begin with the token of a document twice" in said
 
 
 def test_pairs_that_are_too_long_for_their_rows_are_refused_above_a_share(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def _answers(counts: Mapping[str, int]) -> dict[str, str]:
     return {
         "mask": f"words of all {what} are trained, and no others: "
         f"{counts['trained'] / max(1, counts['tokens']):.0%} of the tokens{asked}",
-        "stop token": f"<|im_end|> is trained in all turns{f' but {number(cut)} that are cut off' if cut else ''}",
+        "stop token": f"what closes a turn is trained in all{f' but {number(cut)} that are cut off' if cut else ''}",
         "length": _length(counts, "judgements" if pairs else "conversations"),
         "batches": f"each of {number(counts['micro_batches'])} micro-batches trains something",
         "template": "the bytes that are served; no sample begins twice",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -74,12 +75,14 @@ def learning_stage(config: type[Vocabulary]) -> Stage:
     return stage(version=1, trains_on="documents")(learn)
 
 
-def write_tokenizer(backend: tokenizers.Tokenizer, out: Path) -> None:
+def write_tokenizer(
+    backend: tokenizers.Tokenizer, out: Path, settings: Mapping[str, Any] = MappingProxyType(TOKENIZER_CONFIG)
+) -> None:
     """Write the two files of a tokenizer folder."""
     name = unknown_token(backend)
-    unknown = {"unk_token": name} if backend.token_to_id(name) is not None else {}
+    unknown = {"unk_token": name} if backend.token_to_id(name) is not None and "unk_token" not in settings else {}
     write_atomically(out / "tokenizer.json", (backend.to_str(pretty=True) + "\n").encode())
-    write_atomically(out / "tokenizer_config.json", (json.dumps(TOKENIZER_CONFIG | unknown, indent=2) + "\n").encode())
+    write_atomically(out / "tokenizer_config.json", (json.dumps({**settings, **unknown}, indent=2) + "\n").encode())
 
 
 def _compression(documents: Documents, out: Path) -> dict[str, int]:

@@ -36,6 +36,7 @@ def join_rows(config: JoinConfig, rows: list[Shards], out: Path, context: Contex
                 context.check_stop()
                 yield array[start : start + ROWS_AT_ONCE]
 
+    marked = [part.begins for part in opened if part.begins is not None]
     lost = {name: sum(fact[name] for fact in facts) for name in LOST if all(name in fact for fact in facts)}
     sizes = [(name, len(part.tokens)) for name, part in zip(config.names, opened, strict=True)]
     counts = write_rows(
@@ -50,6 +51,8 @@ def join_rows(config: JoinConfig, rows: list[Shards], out: Path, context: Contex
         tokenizer_digest=opened[0].tokenizer_digest,
         bytes_of_text=sum(part.bytes_of_text for part in opened),
         parts=sizes,
+        begins=blocks(marked) if len(marked) == len(opened) else None,
+        asked=[each for part in opened for each in part.asked],
         **lost,
     )
     return Result(counts=counts | {f"{name} rows": size for name, size in sizes})

@@ -19,9 +19,10 @@ from lmworks.lazy import np, pq
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.tokens.answers import Message
 from lmworks.tokens.bulk import BulkEncoder
 from lmworks.tokens.rows.shards import Rows, filled, token_type, write_filled, write_rows
-from lmworks.tokens.tokenizer import Message, Tokenizer, TokenizerFolder
+from lmworks.tokens.tokenizer import ChatRefused, Tokenizer, TokenizerFolder
 
 SAMPLED_SHARDS = 16
 """Whose first document both encoders are compared on."""
@@ -33,7 +34,7 @@ BLOCK_TOKENS = 2**22
 Long = Literal["drop", "truncate", "split"]
 """What becomes of a conversation that is longer than a row; `split` cuts between exchanges."""
 FATES: Mapping[Long, str] = {"drop": "dropped", "truncate": "truncated", "split": "split"}
-LOSSES = frozenset(["dropped", "truncated", "untrained", "exchanges_dropped"])
+LOSSES = frozenset(["dropped", "truncated", "untrained", "exchanges_dropped", "refused"])
 """Counts of what is not trained on, or not whole."""
 Encoded = tuple[list[int], list[bool]]
 """Ids, and which of them are trained."""
@@ -171,7 +172,7 @@ def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
         yield weights
 
 
-@stage(version=2, trains_on="conversations", reads="tokenizer")
+@stage(version=3, trains_on="conversations", reads="tokenizer")
 def pack_conversations(
     config: PackConversationsConfig,
     conversations: Conversations,
@@ -181,21 +182,30 @@ def pack_conversations(
 ) -> Result:
     """Conversations in rows, the longest first, each into the fullest row that has room.
 
-    What is longer than a row is dropped, truncated or split, and what nothing is trained of is left out; all are
-    counted. Rows are filled up with <|endoftext|> of weight 0.
+    What is longer than a row is dropped, truncated or split, what nothing is trained of is left out, and so is what the
+    chat template refuses, such as a system's words; all are counted. Rows are filled up with tokens of weight 0.
     """
     encoder, width = tokenizer.open(), config.sequence_length + 1
     encoded: list[Encoded] = []
     documents: list[str] = []
-    fates = Counter(dropped=0, truncated=0, split=0, untrained=0)
+    fates = Counter(dropped=0, truncated=0, split=0, untrained=0, refused=0)
+    refused: ChatRefused | None = None
     for record in conversations.iterate():
-        pieces = [encoder.encode_chat(record["messages"])]
+        try:
+            pieces = [encoder.encode_chat(record["messages"])]
+        except ChatRefused as error:
+            if not refused:
+                context.log(f"conversation {record['id']}: {error}")
+            refused, fates["refused"] = error, fates["refused"] + 1
+            continue
         if len(pieces[0][0]) > width:
             pieces = _shortened(encoder, record["messages"], pieces[0], width, config.long_samples, fates)
         elif not any(pieces[0][1]):
             pieces, fates["untrained"] = [], fates["untrained"] + 1
         encoded += pieces
         documents += [record["document"]] if pieces and record["document"] else []
+    if refused and not encoded:
+        raise refused
     rows = best_fit([len(ids) for ids, _ in encoded], width)
     ids, trained = (
         [[each for member in members for each in encoded[member][side]] for members in rows] for side in (0, 1)
@@ -206,6 +216,7 @@ def pack_conversations(
         filled(ids, width, encoder.end_of_text_id, np.uint32),
         filled(trained, width, 0, np.uint8),
         documents,
+        begins=[_begins([[len(encoded[member][0]) for member in members] for members in rows], width)],
         bytes_of_text=sum(len(encoder.decode(_trained(each)).encode()) for each in encoded),
         **fates,
     )
@@ -242,6 +253,15 @@ def _split(encoder: Tokenizer, messages: Sequence[Message], width: int, fates: C
             fates["exchanges_dropped"] += 1
     if fitting:
         yield fitting
+
+
+def _begins(rows: Sequence[Sequence[int]], width: int) -> Rows:
+    """1 where each of the samples of these lengths begins, and what fills a row."""
+    array = np.zeros((len(rows), width), np.uint8)
+    for place, lengths in zip(array, rows, strict=True):
+        starts = np.cumsum([0, *lengths])
+        place[starts[starts < width]] = 1
+    return array
 
 
 def _trained(encoded: Encoded) -> list[int]:

@@ -128,9 +128,5 @@ def _alone(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]
 
 def segment(encoder: Tokenizer, prompt: Messages, answer: Messages, side: int) -> Segment:
     """Trained are the assistant's turns of the answer, not those of the prompt."""
-    ids, trained = encoder.encode_chat([*prompt, *answer])
-    before = sum(encoder.encode_chat(prompt)[1])
-    for place, is_trained in enumerate(trained):
-        if before and is_trained:
-            trained[place], before = False, before - 1
+    ids, trained = encoder.encode_chat([*({**turn, "weight": 0} for turn in prompt), *answer])
     return Segment(ids, trained, side)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.pack import PackConfig
 from lmworks.tokens.rows.shards import filled, write_filled
-from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.tokens.tokenizer import ChatRefused, TokenizerFolder
 
 
 class PackPromptsConfig(PackConfig):
@@ -22,7 +23,7 @@ class PackPromptsConfig(PackConfig):
     answer_tokens: int = Field(ge=1, description="Room for an answer behind each prompt; set by the model.")
 
 
-@stage(version=1, trains_on="conversations", reads="tokenizer")
+@stage(version=2, trains_on="conversations", reads="tokenizer")
 def pack_prompts(
     config: PackPromptsConfig, conversations: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
@@ -31,18 +32,29 @@ def pack_prompts(
     Dropped and counted are prompts that leave no room for an answer, and answers of the data that fit no row.
     """
     encoder, width = tokenizer.open(), config.sequence_length + 1
-    rows, documents, dropped = [], [], 0
+    rows, asked, documents, dropped = [], [], [], 0
+    refused: list[ChatRefused] = []
     for record in conversations.iterate():
-        prompt, _ = encoder.encode_chat(record["messages"][:-1], add_generation_prompt=True)
+        try:
+            prompt, _ = encoder.encode_chat(record["messages"][:-1], add_generation_prompt=True)
+        except ChatRefused as error:
+            if not refused:
+                context.log(f"conversation {record['id']}: {error}")
+            refused.append(error)
+            continue
         answer = [*encoder.encode(wanted_answer(record).strip()), encoder.end_of_turn_id]
         if len(prompt) + max(len(answer), config.answer_tokens) > width:
             dropped += 1
             continue
         rows.append((prompt, answer))
+        asked.append(json.dumps(record["messages"][:-1], ensure_ascii=False))
         documents += [record["document"]] if record["document"] else []
     if dropped:
         context.log(f"{dropped} prompts leave no room for their answer in {config.sequence_length} tokens")
+    if refused and not rows:
+        raise refused[0]
     tokens = filled([prompt + answer for prompt, answer in rows], width, encoder.end_of_text_id, np.uint32)
     weights = filled([[0] * len(prompt) + [1] * len(answer) for prompt, answer in rows], width, 0, np.uint8)
-    counts = write_filled(out, encoder, tokens, weights, documents, bytes_of_text=0, dropped=dropped)
-    return Result(counts={"prompts": len(rows)} | counts)
+    lost = {"dropped": dropped, "refused": len(refused)}
+    counts = write_filled(out, encoder, tokens, weights, documents, asked=asked, bytes_of_text=0, **lost)
+    return Result(counts={"prompts": len(rows)} | counts, losses=frozenset(lost))

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lmworks.data.records import write_ids
 from lmworks.errors import LmworksError
-from lmworks.lazy import NDArray, np
+from lmworks.lazy import NDArray, np, pa, pq
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
 
 if TYPE_CHECKING:
+    from lmworks.tokens.answers import Message
     from lmworks.tokens.rows.mixture import Mixture
     from lmworks.tokens.tokenizer import Tokenizer
 
@@ -32,7 +33,7 @@ ROWS_AT_ONCE = 256
 class PackedRows:
     """Rows of `sequence_length + 1` tokens: inputs are all but the last, targets all but the first.
 
-    A segment (a document, a conversation) begins at every <|endoftext|>.
+    A segment (a document, a conversation) begins where `begins` says so, or else at every token that begins a document.
     """
 
     tokens: Rows
@@ -51,11 +52,20 @@ class PackedRows:
     label_names: Sequence[str] = ()
     margins: NDArray[np.float32] | None = None
     """[rows, groups]: by how much the answers of each group of a row should differ; None where nothing is judged."""
+    begins: Rows | None = None
+    """1 where a conversation begins, whose template may begin with any token; None where tokens tell."""
+    asked: Sequence[str] = ()
+    """Of rows of prompts, the messages of each as JSON."""
 
     @property
     def trained_tokens(self) -> int:
         """Targets that count in one pass."""
         return int(self.weights[:, 1:].sum())
+
+    def turns(self, row: int) -> list[Message]:
+        """What was said before the answer to a row of prompts: whoever reads it next has a frame of their own."""
+        found: list[Message] = json.loads(str(self.asked[row])) if len(self.asked) else []
+        return found
 
     def numbers(self, seed: int, first: int, count: int) -> Rows:
         """Which rows the `count` places from `first` on hold: a function of the place alone."""
@@ -70,15 +80,19 @@ class PackedRows:
         """
         digest = hashlib.sha256()
         for start in range(0, len(self.tokens), ROWS_AT_ONCE):
-            tokens, weights = (each[start : start + ROWS_AT_ONCE] for each in (self.tokens, self.weights))
+            tokens, *others = (each[start : start + ROWS_AT_ONCE] for each in self._read)
             if tokens.max() >= self.vocab_size:
                 row = int((tokens.max(1) >= self.vocab_size).argmax())
                 raise LmworksError(
                     f"{name}: row {start + row} holds id {tokens[row].max()}, and the tokenizer has {self.vocab_size}; "
                     "the rows are damaged or another tokenizer's: pack them anew with `lmworks build --rebuild`"
                 )
-            digest.update(np.concatenate([each.view(np.uint8) for each in (tokens, weights)], axis=1).tobytes())
+            digest.update(np.concatenate([each.view(np.uint8) for each in (tokens, *others)], axis=1).tobytes())
         return digest.hexdigest()
+
+    @property
+    def _read(self) -> list[Rows]:
+        return [each for each in (self.tokens, self.weights, self.begins) if each is not None]
 
     def shares(self) -> Iterator[tuple[Rows, float]]:
         """Tokens of each part that is read, and how much oftener than on average they are."""
@@ -94,17 +108,21 @@ class PackedRows:
 
 @dataclass(frozen=True)
 class Shards(Handle):
-    """A folder with `tokens.npy`, `weights.npy`, `ids.txt`, `shards.json`; of some data `labels.npy`, `margins.npy`."""
+    """A folder with `tokens.npy`, `weights.npy`, `ids.txt`, `shards.json`.
+
+    Of some data also `labels.npy` and `margins.npy`, `begins.npy`, or `asked.parquet`.
+    """
 
     def open(self) -> PackedRows:
         """Map the rows; nothing is read until it is used."""
         facts = json.loads((self.path / "shards.json").read_text())
         tokens, weights = (np.load(self.path / f"{name}.npy", mmap_mode="r") for name in ("tokens", "weights"))
         names = ("sequence_length", "vocab_size", "tokenizer_digest", "bytes_of_text")
-        labels, margins = (
+        labels, margins, begins = (
             np.load(path, mmap_mode="r") if path.exists() else None
-            for path in (self.path / "labels.npy", self.path / "margins.npy")
+            for path in (self.path / f"{name}.npy" for name in ("labels", "margins", "begins"))
         )
+        asked = self.path / "asked.parquet"
         return PackedRows(
             tokens,
             weights,
@@ -113,10 +131,12 @@ class Shards(Handle):
             labels=labels,
             label_names=facts.get("label_names", ()),
             margins=margins,
+            begins=begins,
+            asked=pq.read_table(asked).column("messages") if asked.exists() else (),
         )
 
 
-LOST = ("dropped", "truncated", "split", "untrained")
+LOST = ("dropped", "truncated", "split", "untrained", "refused")
 """What packing counts of conversations that it did not take whole."""
 
 
@@ -132,12 +152,14 @@ def write_rows(
     vocab_size: int,
     labels: tuple[Sequence[str], Rows] | None = None,
     margins: NDArray[np.float32] | None = None,
+    begins: Iterable[Rows] | None = None,
+    asked: Sequence[str] = (),
     **facts: Any,
 ) -> dict[str, int]:
     """Write the files of `Shards`; gives the counts among the facts.
 
-    `tokens` and `weights` are blocks of [rows, sequence_length + 1], of which one at a time is in memory; `ids` are
-    sorted.
+    `tokens`, `weights` and `begins` are blocks of [rows, sequence_length + 1], of which one at a time is in memory;
+    `ids` are sorted.
     """
     if not rows:
         lost = ", ".join(f"{facts[name]} {name}" for name in LOST if facts.get(name))
@@ -154,6 +176,10 @@ def write_rows(
         _write_array(out / "labels.npy", shape, np.uint16, [labels[1]])
     if margins is not None:
         _write_array(out / "margins.npy", margins.shape, np.float32, [margins])
+    if begins is not None:
+        _write_array(out / "begins.npy", shape, np.uint8, begins)
+    if asked:
+        pq.write_table(pa.table({"messages": asked}), out / "asked.parquet", compression="zstd")
     write_ids(out, (name for name, _ in groupby(ids)))
     counts = {
         "rows": rows,

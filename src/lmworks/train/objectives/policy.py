@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,8 +27,9 @@ from lmworks.pipeline.stage import Context
 from lmworks.rewards import Answer, Unscored, names_of, unscored
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.arithmetic.packed import segments_of
 from lmworks.train.configs.alignment import PolicyConfig
-from lmworks.train.contract import Batch, packed_batch, write_synthetic_rows
+from lmworks.train.contract import Batch, Numbers, packed_batch, write_synthetic_rows
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
 from lmworks.train.loop.fit import GROWTH, TEACH, VARIETY
 
@@ -40,8 +41,22 @@ ALIKE = 1e-9
 """Rewards that differ by less are the same sum in another order."""
 
 
+class Chats(Batch):
+    """Rows of one chat each, and filling."""
+
+    def segments(self, begin: int) -> tuple[Tensor, Tensor]:
+        return segments_of(torch.arange(self.inputs.shape[1], device=self.tokens.device).expand_as(self.inputs) == 0)
+
+
 @dataclass(frozen=True)
-class Rollout(Batch):
+class Prompts(Chats):
+    """With the number of each row."""
+
+    numbers: Tensor
+
+
+@dataclass(frozen=True)
+class Rollout(Chats):
     """Answers, a row each behind its prompt, and all that is known of them when they are drawn.
 
     Those to one prompt stand together. Weights are 1 at the tokens of the answer, its end included.
@@ -204,7 +219,7 @@ class PolicyObjective(DecoderObjective):
                     raise ValueError(f"{self._path(number).name}: {error}") from error
                 self.stored.remove(number)
 
-    def loss(self, model: Any, batch: Batch) -> tuple[Tensor, float, dict[str, float]]:
+    def loss(self, model: Any, batch: Rollout | Prompts) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over answers of what is to fall, and sums of what the history tells; of prompts, the reward turned."""
         if not isinstance(batch, Rollout):
             answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
@@ -245,12 +260,16 @@ class PolicyObjective(DecoderObjective):
     def _path(self, number: int) -> Path:
         return self.context.scratch / f"rollout-{number:06d}.safetensors"
 
+    def batch_of(self, numbers: Numbers, step: int) -> Prompts:
+        batch = packed_batch(self.rows, numbers)
+        return Prompts(batch.tokens, batch.weights, torch.from_numpy(np.asarray(numbers, np.int64)))
+
     def _roll_out(self, number: int, model: TrainableDecoder) -> Rollout:
         """Draw answers to the prompts of this number, and find all that is kept of them."""
         group = self.config.group_size
         prompts = self.rows_per_step // group
         chosen = self.rows.numbers(self.seed, number * prompts, prompts)
-        asked = packed_batch(self.rows, [row for row in chosen for _ in range(group)])
+        asked = self.batch_of(np.repeat(chosen, group), number)
         samplings = [
             Sampling(self.config.answer_tokens, 1.0, seed=_seed(self.seed, number, row), log_probabilities=True)
             for row in range(len(asked.tokens))
@@ -264,7 +283,7 @@ class PolicyObjective(DecoderObjective):
             weights[row, len(prompt) : len(whole)] = 1
             drawn[row, len(prompt) : len(whole)] = torch.tensor(answer.log_probabilities)
         rewards, shown, unscored = self._rewards(answers, asked)
-        answered = Batch(tokens, weights)
+        answered = Chats(tokens, weights)
         before = self.found(answer_log_probabilities, model, answered)
         with model.reference():
             reference = self.found(answer_log_probabilities, model, answered)
@@ -274,7 +293,7 @@ class PolicyObjective(DecoderObjective):
     def found(self, what: Callable[[Any, Batch], Tensor], model: TrainableDecoder, rows: Batch) -> Tensor:
         """[R,T] found in the parts in which a step finds it, so that the first finds the very same."""
         device = model.output_weight.device
-        parts = Batch(rows.tokens, rows.weights).split(self.config.micro_batch_rows)
+        parts = Chats(rows.tokens, rows.weights).split(self.config.micro_batch_rows)
         return torch.cat([what(model, part.to(device)).detach().cpu() for part in parts])
 
     def _asked(self, batch: Batch) -> Iterator[tuple[list[int], str]]:
@@ -286,11 +305,11 @@ class PolicyObjective(DecoderObjective):
     def _answers(self, engine: Engine, batch: Batch, sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         return engine.generate([prompt for prompt, _ in self._asked(batch)], sampling)
 
-    def _rewards(self, answers: Sequence[Generation], batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def _rewards(self, answers: Sequence[Generation], batch: Prompts) -> tuple[Tensor, Tensor, Tensor]:
         """[R,K] of those with a weight, weighted, [R,S] of those without, as they are, and [R] on which one failed."""
         judged = [
-            Answer(answer.text.strip(), reference, answer.end_id is not None, self.tokenizer.turns(prompt))
-            for answer, (prompt, reference) in zip(answers, self._asked(batch), strict=True)
+            Answer(answer.text.strip(), reference, answer.end_id is not None, self.rows.turns(number))
+            for answer, (_, reference), number in zip(answers, self._asked(batch), batch.numbers.tolist(), strict=True)
         ]
         learned, shown, failed = list[list[float]](), list[list[float]](), torch.zeros(len(judged))
         for reward, scorer in zip(self.config.rewards, self.scorers, strict=True):
@@ -359,4 +378,4 @@ def _teaching(rewards: Tensor, group: int) -> Tensor:
 def _save(path: Path, rollout: Rollout) -> None:
     from safetensors.torch import save
 
-    write_atomically(path, with_digests(save({each.name: getattr(rollout, each.name) for each in fields(rollout)})))
+    write_atomically(path, with_digests(save({name: part for name, part in vars(rollout).items() if part is not None})))

@@ -22,7 +22,7 @@ from lmworks.rewards.models import ClassifierReward
 from lmworks.rewards.reward import Reward
 from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
-from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
+from lmworks.tokens.tokenizer import FILES, ChatRefused, Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.memory import MEND, memory_there, size_in_words, training_memory
 from lmworks.train.preflight.inspection import Piece, Record
@@ -161,8 +161,11 @@ def _faults_of_templates(
                 "turns mean something else to it. Take the base's own: `tokenizer:` with the name of the base"
             )
     for place, turns, _ in records[:COMPARED]:
-        whole, _ = encoder.encode_chat(turns)
-        asked, _ = encoder.encode_chat(turns[:-1], add_generation_prompt=True)
+        try:
+            whole, _ = encoder.encode_chat(turns)
+            asked, _ = encoder.encode_chat(turns[:-1], add_generation_prompt=True)
+        except ChatRefused:  # was counted when the rows were packed
+            continue
         if whole[: len(asked)] != asked:
             yield (
                 f"- template mismatch: {place} is asked as {encoder.spell(asked)[-80:]!r} by the server and was "
@@ -175,7 +178,8 @@ def _faults_of_templates(
 def _faults_of_length(
     config: TrainConfig, facts: Mapping[str, Any], whole: int, masked: int, samples: str
 ) -> Iterator[str]:
-    lost = {name: int(facts.get(name, 0)) for name in ("dropped", "truncated", "untrained")} | {"masked": masked}
+    names = ("dropped", "truncated", "untrained", "refused")
+    lost = {name: int(facts.get(name, 0)) for name in names} | {"masked": masked}
     most = getattr(config, "largest_lost_share", 1.0)
     if sum(lost.values()) > most * whole:
         told = ", ".join(f"{count} {name}" for name, count in lost.items() if count)

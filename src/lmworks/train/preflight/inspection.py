@@ -138,11 +138,18 @@ class Texts(Inspection):
             )
 
 
+def begin_of_answer(encoder: Tokenizer) -> list[int]:
+    """What the template writes where an assistant is to speak; nothing where it cannot tell."""
+    try:
+        return encoder.begin_of_answer
+    except LmworksError:
+        return []
+
+
 SCORED = 8
 """Of the data's own answers, and of made-up ones, which every reward is asked for before one is drawn."""
 OWN, MADE_UP = "hundredths of own answers by ", "hundredths of made-up answers by "
 """How counts of what such answers are worth begin; the reward's name follows."""
-TURN = ({"role": "user", "content": "?"},)
 
 
 @dataclass
@@ -153,7 +160,7 @@ class Prompts(Inspection):
     unframed: int = 0
     """Prompts that do not end as the template begins an answer."""
     doubled: int = 0
-    """Prompts that begin with <|endoftext|> twice."""
+    """Prompts that begin with the token of a document twice."""
     crowded: int = 0
     """Prompts that leave no room for `answer_tokens`."""
     beyond: int = 0
@@ -189,7 +196,7 @@ class Prompts(Inspection):
             found.tokens += start
             found.longest = max(found.longest, start)
             own = encoder.decode(ids[start:])
-            found.asked.append(Answer(own, own, ended=True, prompt=encoder.turns(ids[:start])))
+            found.asked.append(Answer(own, own, ended=True, prompt=rows.turns(row)))
             if row % every == 0:
                 found.shown.append(pieces(ids, [place >= start for place in range(end)], encoder))
         return found
@@ -209,7 +216,7 @@ class Prompts(Inspection):
             )
         if self.doubled:
             yield (
-                f"- double begin: {self.doubled} prompts begin with <|endoftext|> twice. Take one of them out of the "
+                f"- double begin: {self.doubled} prompts begin with the token of a document twice. Take one out of the "
                 "chat template in tokenizer_config.json"
             )
         if self.crowded:
@@ -242,9 +249,3 @@ class Prompts(Inspection):
                     )
             except LmworksError as error:
                 yield f"- reward {reward.name}: cannot be computed here: {error}"
-
-
-def begin_of_answer(encoder: Tokenizer) -> list[int]:
-    """What the template writes where an assistant is to speak."""
-    whole, before = (encoder.encode_chat(TURN, add_generation_prompt=asked)[0] for asked in (True, False))
-    return whole[len(before) :] if whole[: len(before)] == before else []

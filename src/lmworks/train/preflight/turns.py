@@ -12,8 +12,8 @@ from lmworks.data.tuning.samples import claims
 from lmworks.lazy import NDArray, np
 from lmworks.tokens.rows.pack_preferences import REJECTED, SIDES
 from lmworks.tokens.rows.shards import PackedRows
-from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.preflight.inspection import SHOWN, Inspection, Record, lines_of, pieces, records_of
+from lmworks.tokens.tokenizer import ChatRefused, Tokenizer
+from lmworks.train.preflight.inspection import SHOWN, Inspection, Record, begin_of_answer, lines_of, pieces, records_of
 
 if TYPE_CHECKING:
     from lmworks.train.configs.train import TrainConfig
@@ -33,13 +33,13 @@ class Turns(Inspection):
     silent: int = 0
     """Turns of which no word is trained, and nobody asked for that."""
     endless: int = 0
-    """Turns whose <|im_end|> is there and not trained."""
+    """Turns whose closing token is there and not trained."""
     cut: int = 0
-    """Turns without <|im_end|>."""
+    """Turns without it."""
     doubled: int = 0
-    """Samples that begin with <|endoftext|> twice."""
+    """Samples that begin with the token of a document twice."""
     joined: int = 0
-    """Rows that do not begin with <|endoftext|>: nothing keeps the samples in them apart."""
+    """Rows at whose first token no sample begins: nothing keeps the samples in them apart."""
     foreign: int = 0
     """Trained tokens that no assistant says, or that stand before a judged answer."""
     groups: int = 0
@@ -53,7 +53,7 @@ class Turns(Inspection):
 
     @classmethod
     def of(cls, config: TrainConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
-        """Read every row: samples begin at <|endoftext|>, turns at <|im_start|>."""
+        """Read every row: an assistant's turn begins behind what the template writes where an answer is asked for."""
         turns = cls(rows, list(records_of(samples)))
         _inspect(turns, rows, encoder)
         if turns.groups:
@@ -85,33 +85,33 @@ def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
 
     Judged answers are of one turn each, the last, or some are of several, and the turns before may be trained.
     """
-    assistants = dict[tuple[int, ...], bool]()
-    asked = set(_unlearned(found.records, rows, encoder, assistants))
+    begin = begin_of_answer(encoder)
+    asked = set(_unlearned(found.records, rows, encoder, begin))
     one_turn = all(answer == 1 for _, _, answer in found.records)
     every = -(-len(rows.tokens) // SHOWN)
     for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
         (filled,) = np.nonzero((tokens != encoder.end_of_text_id) | (weights > 0))
         end = int(filled[-1]) + 1 if len(filled) else 0
         labels = None if rows.labels is None else rows.labels[row][:end]
-        starts = _starts(tokens[:end], labels, encoder, found)
+        begins = tokens == encoder.end_of_text_id if rows.begins is None else rows.begins[row] > 0
+        starts = _starts(begins[:end], labels, found)
         samples = [slice(*each) for each in zip(starts, [*starts[1:], end], strict=True)]
         for number, place in enumerate(samples):
             sample = tokens[place], weights[place] > 0
             if number <= (labels is not None) and row % every == 0:
                 found.shown.append(pieces(sample[0].tolist(), sample[1].tolist(), encoder))
-            _inspect_sample(*sample, labels is not None, one_turn, encoder, assistants, asked, found)
+            _inspect_sample(*sample, labels is not None, one_turn, encoder, begin, asked, found)
             if labels is not None and number % 2:
                 found.groups += 1
                 rejected = labels[place.start] % len(SIDES) == REJECTED
                 found.alike += bool(rejected and np.array_equal(tokens[samples[number - 1]], sample[0]))
 
 
-def _starts(tokens: NDArray[Any], labels: NDArray[Any] | None, encoder: Tokenizer, found: Turns) -> list[int]:
-    """Where samples begin in a row: at <|endoftext|>, or, of judged answers, where the label changes."""
+def _starts(begins: NDArray[Any], labels: NDArray[Any] | None, found: Turns) -> list[int]:
+    """Where samples begin in a row; of judged answers, where the label changes."""
     if labels is not None:
         return [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist()]
-    begins = (tokens == encoder.end_of_text_id).astype(np.int8)
-    starts: list[int] = np.flatnonzero(np.diff(begins, prepend=0) == 1).tolist()
+    starts: list[int] = np.flatnonzero(np.diff(begins.astype(np.int8), prepend=0) == 1).tolist()
     found.joined += not starts or starts[0] != 0
     return starts or [0]
 
@@ -122,13 +122,13 @@ def _inspect_sample(
     judged: bool,
     one_turn: bool,
     encoder: Tokenizer,
-    assistants: dict[tuple[int, ...], bool],
+    begin: Sequence[int],
     asked: Container[int],
     found: Turns,
 ) -> None:
     """Count what one sample holds."""
     found.doubled += bool((tokens[:2] == encoder.end_of_text_id).all()) and len(tokens) > 1
-    turns = _assistants_turns(tokens, encoder, assistants)
+    turns = _assistants_turns(tokens, encoder, begin)
     before = turns[:-1] if judged else []
     spoken = sum(_count_turn(tokens, trained, *turn, asked, found) for turn in turns[len(before) :])
     found.samples += 1
@@ -141,34 +141,31 @@ def _inspect_sample(
 
 
 def _assistants_turns(
-    tokens: NDArray[Any], encoder: Tokenizer, assistants: dict[tuple[int, ...], bool]
+    tokens: NDArray[Any], encoder: Tokenizer, begin: Sequence[int]
 ) -> list[tuple[int, int | None, int]]:
     """Where each of the assistant's turns in a sample starts, is closed, if it is, and stops."""
-    starts, ends = (
-        np.flatnonzero(tokens == token).tolist() for token in (encoder.start_of_turn_id, encoder.end_of_turn_id)
-    )
-    turns, length = list[tuple[int, int | None, int]](), len(encoder.encode("assistant")) + 1
-    for start, stop in zip(starts, [*starts[1:], len(tokens)], strict=True):
-        head = tuple(tokens[start + 1 : start + 1 + length].tolist())
-        if head not in assistants:
-            assistants[head] = encoder.decode(head).startswith("assistant")
-        if assistants[head]:
-            inside = [end for end in ends if start < end < stop]
-            turns.append((start, inside[-1] if inside else None, stop))
+    places: list[int] = np.flatnonzero(tokens == begin[0]).tolist() if begin else []
+    starts = [at + len(begin) for at in places if tokens[at : at + len(begin)].tolist() == [*begin]]
+    ends = np.flatnonzero(tokens == encoder.end_of_turn_id)
+    turns = list[tuple[int, int | None, int]]()
+    for start, stop in zip(starts, [*starts, len(tokens)][1:], strict=True):
+        closed = ends[(ends >= start) & (ends < stop)]
+        turns.append((start, int(closed[0]) if len(closed) else None, stop))
     return turns
 
 
-def _unlearned(
-    records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, assistants: dict[tuple[int, ...], bool]
-) -> Iterator[int]:
+def _unlearned(records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, begin: Sequence[int]) -> Iterator[int]:
     """Digests of turns of weight 0 as rows hold them: whole, or cut at the end of a row."""
     for _, turns, _ in records:
         said = [turn for turn in turns if turn["role"] == "assistant"]
         if any(turn.get("weight") == 0 for turn in said):
-            tokens = np.array(encoder.encode_chat(turns)[0], rows.tokens.dtype)
+            try:
+                tokens = np.array(encoder.encode_chat(turns)[0], rows.tokens.dtype)
+            except ChatRefused:  # is in no row
+                continue
             for sample in (tokens, tokens[: rows.tokens.shape[1]]):
                 # a template may leave turns out
-                for turn, (start, end, stop) in zip(said, _assistants_turns(sample, encoder, assistants), strict=False):
+                for turn, (start, end, stop) in zip(said, _assistants_turns(sample, encoder, begin), strict=False):
                     if turn.get("weight") == 0:
                         yield _digest(sample[start : stop if end is None else end])
 
@@ -205,8 +202,8 @@ def _count_turn(
 def _faults_of_turns(found: Turns) -> Iterator[str]:
     if found.silent:
         yield (
-            f"- lost mask: of {found.silent} of {found.turns} assistant turns no word is trained. The chat template "
-            "must frame turns with <|im_start|>assistant and <|im_end|>, or the rows are damaged: see the samples above"
+            f"- lost mask: of {found.silent} of {found.turns} assistant turns no word is trained: the rows are "
+            "damaged, see the samples above. Pack the conversations anew: `--rebuild` their step"
         )
     if found.foreign and found.groups:
         yield (
@@ -220,26 +217,29 @@ def _faults_of_turns(found: Turns) -> Iterator[str]:
         )
     if found.endless:
         yield (
-            f"- untrained stop token: in {found.endless} of {found.turns} turns <|im_end|> is not trained, so the "
-            "model would never stop. The chat template must write <|im_end|> right after an answer"
+            f"- untrained stop token: in {found.endless} of {found.turns} turns the token that closes them is not "
+            "trained, so the model would never stop. The chat template must write it right after an answer"
         )
     if found.cut == found.turns and found.turns and not found.groups:  # what ranks answers takes them as they are
         yield (
-            "- untrained stop token: no answer is whole, so <|im_end|> is never learned. Raise sequence_length, or "
+            "- untrained stop token: no answer is whole, so that its end is never learned. Raise sequence_length, or "
             "take `long_samples: split`"
         )
     if found.doubled:
         yield (
-            f"- double begin: {found.doubled} samples begin with <|endoftext|> twice. Take one of them out of the chat "
-            "template in tokenizer_config.json"
+            f"- double begin: {found.doubled} samples begin with the token of a document twice. Take one of them out "
+            "of the chat template in tokenizer_config.json"
         )
     if found.joined:
         yield (
-            f"- samples run together: {found.joined} rows do not begin with <|endoftext|>, at which attention begins "
-            "anew, so that each sample is learned as the end of those before it. Let the chat template begin with it"
+            f"- samples run together: at the first token of {found.joined} rows no sample begins, so that each is "
+            "learned as the end of those before it. Pack the conversations anew: `--rebuild` their step"
         )
     if not found.turns:
-        yield "- no assistant turn in any row: expected <|im_start|>assistant; the chat template frames turns otherwise"
+        yield (
+            "- no assistant turn in any row: the chat template must write what begins an answer also where one is "
+            "asked for with `add_generation_prompt`"
+        )
 
 
 def _faults_of_judgements(found: Turns) -> Iterator[str]:

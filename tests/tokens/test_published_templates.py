@@ -1,0 +1,200 @@
+"""Chat templates of others, as they are published: rendered as `transformers` does, and trained where they should."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tokenizers import AddedToken
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from lmworks.model.pretrained import PretrainedModelConfig, import_model
+from lmworks.tokens.tokenizer import ChatRefused, Message, Tokenizer, open_tokenizer
+from support import make_context
+from tiny import train_backend
+
+TEMPLATES = Path(__file__).parent / "templates"
+ROLES = {"s": "system", "u": "user", "a": "assistant"}
+TOKENS: dict[str, tuple[list[str], str | None, str]] = {
+    "llama-3": (
+        ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
+        "<|begin_of_text|>",
+        "<|eot_id|>",
+    ),
+    "mistral-v0.2": (["<s>", "</s>"], "<s>", "</s>"),
+    "mistral-v0.3": (["<s>", "</s>", "[INST]", "[/INST]"], "<s>", "</s>"),
+    "zephyr": (["<s>", "</s>"], "<s>", "</s>"),
+    "gemma-2": (["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"], "<bos>", "<eos>"),
+    "qwen-3": (["<|endoftext|>", "<|im_start|>", "<|im_end|>"], None, "<|im_end|>"),
+    "phi-3": (["<s>", "<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"], "<s>", "<|endoftext|>"),
+    "smollm2": (["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "<|im_start|>", "<|im_end|>"),
+}
+"""Special tokens of each, the one that begins a text, and the one that is called `eos_token`."""
+STRIPPING = {"phi-3": ["<|system|>", "<|user|>", "<|end|>", "<|assistant|>"]}
+"""Tokens that take the white space behind them, as Phi's do."""
+SMOLLM = "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+
+CHATS = {
+    "u": [("u", "Hi ")],
+    "ua": [("u", "Hi"), ("a", "Hello there.")],
+    "uaua": [("u", "Hi"), ("a", "Hello."), ("u", "2+2?"), ("a", "4, of course")],
+    "suaua": [("s", "Be short."), ("u", "Hi"), ("a", "Hello."), ("u", "2+2?"), ("a", "4")],
+}
+TRAINED = {
+    # What a model is to write of the chats "uaua" and "suaua", written down by hand from each template.
+    "llama-3": ["Hello.<|eot_id|>", "4, of course<|eot_id|>"],
+    "mistral-v0.2": ["Hello.</s>", "4, of course</s>"],
+    "mistral-v0.3": [" Hello.</s>", " 4, of course</s>"],
+    "zephyr": ["Hello.</s>", "4, of course</s>"],
+    "gemma-2": ["Hello.<end_of_turn>", "4, of course<end_of_turn>"],
+    "qwen-3": ["Hello.<|im_end|>", "<think>\n\n</think>\n\n4, of course<|im_end|>"],
+    "phi-3": ["Hello.<|end|>", "4, of course<|end|>"],
+    "smollm2": ["Hello.<|im_end|>", "4, of course<|im_end|>"],
+}
+WITHOUT_SYSTEM = ("gemma-2", "mistral-v0.2")
+
+
+def turns(name: str) -> list[Message]:
+    return [{"role": ROLES[role], "content": words} for role, words in CHATS[name]]
+
+
+def write_family(folder: Path, family: str) -> Path:
+    """A model folder as it is published: random weights, and the template, tokens and settings of the family."""
+    names, begin, end = TOKENS[family]
+    backend = train_backend(names)
+    backend.add_special_tokens([AddedToken(name, rstrip=True, special=True) for name in STRIPPING.get(family, ())])
+    if family == "qwen-3":
+        backend.add_tokens(["<think>", "</think>", "<tool_call>", "</tool_call>"])
+    torch.manual_seed(0)
+    sizes: Any = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+    ids = {"bos_token_id": backend.token_to_id(begin or names[0]), "eos_token_id": backend.token_to_id(end)}
+    more = {"vocab_size": backend.get_vocab_size(), "max_position_embeddings": 256, "tie_word_embeddings": True}
+    LlamaForCausalLM(LlamaConfig(**sizes, **ids, **more)).save_pretrained(folder)
+    backend.save(str(folder / "tokenizer.json"))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": begin, "eos_token": end}
+    template = (TEMPLATES / f"{family}.jinja").read_text()
+    (folder / "tokenizer_config.json").write_text(json.dumps({**config, "chat_template": template}))
+    return folder
+
+
+def take_family(folder: Path, family: str) -> Path:
+    write_family(folder / "published", family)
+    config = PretrainedModelConfig(path="published", licence="MIT").resolve(folder)
+    assert import_model(config, out=folder / "taken", context=make_context(folder)).counts["tokens added"] == 0
+    return folder / "taken"
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {family: take_family(tmp_path_factory.mktemp(family.replace(".", "_")), family) for family in TOKENS}
+
+
+@pytest.mark.parametrize("family", TOKENS)
+def test_a_template_stays_as_it_was_published(taken: dict[str, Path], family: str) -> None:
+    found = open_tokenizer(taken[family])
+    assert found.chat_template == (TEMPLATES / f"{family}.jinja").read_text()
+    theirs = AutoTokenizer.from_pretrained(taken[family].parent / "published")
+    assert (theirs.bos_token, theirs.eos_token) == TOKENS[family][1:]
+    again = AutoTokenizer.from_pretrained(taken[family])
+    assert (again.bos_token, again.eos_token, again.chat_template) == (*TOKENS[family][1:], theirs.chat_template)
+
+
+@pytest.mark.parametrize("family", TOKENS)
+@pytest.mark.parametrize("chat", CHATS)
+def test_prompts_and_chats_are_those_of_transformers(taken: dict[str, Path], family: str, chat: str) -> None:
+    ours = open_tokenizer(taken[family])
+    theirs = AutoTokenizer.from_pretrained(taken[family].parent / "published")
+    messages = turns(chat)
+    answered = messages[-1]["role"] == "assistant"
+    asked = messages[:-1] if answered else messages
+    if messages[0]["role"] == "system" and family in WITHOUT_SYSTEM:
+        with pytest.raises(ChatRefused, match=r"(?i)system role not supported|roles must alternate"):
+            ours.encode_chat(asked, True)
+        return
+    assert ours.render_chat(asked, True) == theirs.apply_chat_template(
+        asked, tokenize=False, add_generation_prompt=True
+    )
+    prompt = ours.encode_chat(asked, True)[0]
+    assert prompt == theirs.apply_chat_template(asked, add_generation_prompt=True, return_dict=False)
+    if answered:
+        whole, trained = ours.encode_chat(messages)
+        assert whole[: len(prompt)] == prompt, "an answer is learned behind what is asked"
+        assert trained[len(prompt)]
+        if family != "mistral-v0.3" or chat[0] != "s":
+            assert whole == theirs.apply_chat_template(messages, return_dict=False)
+
+
+def parts(tokenizer: Tokenizer, ids: list[int], trained: list[bool]) -> list[str]:
+    """The stretches of a chat that are trained, as text."""
+    found: list[list[int]] = []
+    for place, (token, is_trained) in enumerate(zip(ids, trained, strict=True)):
+        if is_trained:
+            if not place or not trained[place - 1]:
+                found.append([])
+            found[-1].append(token)
+    return [tokenizer.spell(each) for each in found]
+
+
+@pytest.mark.parametrize("family", TOKENS)
+def test_what_is_trained_is_what_was_written_down_by_hand(taken: dict[str, Path], family: str) -> None:
+    ours = open_tokenizer(taken[family])
+    ids, trained = ours.encode_chat(turns("uaua"))
+    assert parts(ours, ids, trained) == TRAINED[family]
+    if family not in WITHOUT_SYSTEM:
+        ids, trained = ours.encode_chat(turns("suaua"))
+        assert parts(ours, ids, trained) == [TRAINED[family][0], TRAINED[family][1].replace("4, of course", "4")]
+    chat = [{**turn, "weight": 0} if turn["content"] == "Hello." else turn for turn in turns("uaua")]
+    assert parts(ours, *ours.encode_chat(chat)) == TRAINED[family][1:]
+    cut = [*turns("uaua")[:-1], {"role": "assistant", "content": "4, of", "finish_reason": "length"}]
+    assert parts(ours, *ours.encode_chat(cut))[-1].endswith("4, of")
+
+
+def test_systems_words_stand_before_the_question_that_mistral_answers(taken: dict[str, Path]) -> None:
+    ours = open_tokenizer(taken["mistral-v0.3"])
+    ids, trained = ours.encode_chat(turns("suaua"))
+    assert ours.spell(ids) == "<s>[INST] Hi[/INST] Hello.</s>[INST] Be short.\n\n2+2?[/INST] 4</s>"
+    assert parts(ours, ids, trained) == [" Hello.</s>", " 4</s>"]
+
+
+def test_thoughts_are_trained_where_the_template_keeps_them(taken: dict[str, Path]) -> None:
+    ours = open_tokenizer(taken["qwen-3"])
+    thought = "<think>\nEasy.\n</think>\n\n4"
+    chat = [*turns("uaua")[:-1], {"role": "assistant", "content": thought}]
+    assert parts(ours, *ours.encode_chat(chat)) == ["Hello.<|im_end|>", f"{thought}<|im_end|>"]
+    again = [*chat, {"role": "user", "content": "Sure?"}, {"role": "assistant", "content": "Yes"}]
+    assert parts(ours, *ours.encode_chat(again)) == [
+        "Hello.<|im_end|>",
+        "4<|im_end|>",
+        "<think>\n\n</think>\n\nYes<|im_end|>",
+    ]
+    call = '<tool_call>\n{"name": "sum", "arguments": {}}\n</tool_call>'
+    result = {"role": "user", "content": "<tool_response>\n4\n</tool_response>"}
+    used = [turns("u")[0], {"role": "assistant", "content": call}, result, {"role": "assistant", "content": "4."}]
+    assert parts(ours, *ours.encode_chat(used)) == [f"{call}<|im_end|>", "<think>\n\n</think>\n\n4.<|im_end|>"]
+
+
+@pytest.mark.parametrize("family", TOKENS)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_words_never_become_the_frame_and_an_answer_follows_its_prompt(
+    taken: dict[str, Path], family: str, data: st.DataObject
+) -> None:
+    ours = open_tokenizer(taken[family])
+    names = TOKENS[family][0]
+    words = st.text(min_size=1, max_size=12) | st.sampled_from([*names, "\ue0000\ue001", "[/INST]", " \n x "])
+    texts = st.lists(words, min_size=1, max_size=3).map(lambda each: "".join(each) + ".")
+    said = data.draw(st.lists(texts, min_size=4, max_size=4))
+    chat = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(said)]
+    plain = [{**turn, "content": "a."} for turn in chat]
+    frames = [[token for token in ours.encode_chat(each)[0] if ours.spell([token]) in names] for each in (chat, plain)]
+    assert frames[0] == frames[1], "what is said makes no special token"
+    ids, trained = ours.encode_chat(chat)
+    prompt, _ = ours.encode_chat(chat[:-1], True)
+    assert ids[: len(prompt)] == prompt
+    assert not any(trained[: len(ours.encode_chat(chat[:1], True)[0])])
+    assert trained[len(prompt)] and trained[len(ids) - 1 - ids[::-1].index(ours.end_of_turn_id)]
