@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +29,34 @@ def answers(folder: Path, model: str, texts: Sequence[str]) -> list[Any]:
     return served
 
 
-def _served(folder: Path, model: str, texts: Sequence[str], endpoint: str) -> list[Any]:
+@contextmanager
+def serving(folder: Path, model: str) -> Iterator[tuple[httpx.Client, str]]:
+    """A client of a server of this model, and the name that it has there."""
     process = start(folder, "serve", model, "--port", "0", "--json")
     try:
         assert process.stdout
         line = process.stdout.readline()
         assert line, process.stderr.read() if process.stderr else ""
         told = json.loads(line)
-        name = told["models"][0]
-        with httpx.Client(base_url=told["address"], headers={"Authorization": f"Bearer {told['key']}"}) as http:
-            page = http.get("/")
-            assert page.status_code == 200 and http.get("/page/content.json").json()[0]["model"] == name
-            found = []
-            for text in texts:
-                turns = {"messages": [{"role": "user", "content": text}], "max_tokens": 4, "temperature": 0}
-                body = turns if endpoint == "chat/completions" else {"input": text}
-                answer = http.post(f"v1/{endpoint}", json={"model": name, **body}, timeout=60)
-                assert answer.status_code == 200, answer.text
-                found.append(answer.json())
+        key = {"Authorization": f"Bearer {told['key']}"}
+        with httpx.Client(base_url=told["address"], headers=key, timeout=60) as http:
+            yield http, told["models"][0]
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
+
+
+def _served(folder: Path, model: str, texts: Sequence[str], endpoint: str) -> list[Any]:
+    found = []
+    with serving(folder, model) as (http, name):
+        page = http.get("/")
+        assert page.status_code == 200 and http.get("/page/content.json").json()[0]["model"] == name
+        for text in texts:
+            turns = {"messages": [{"role": "user", "content": text}], "max_tokens": 4, "temperature": 0}
+            body = turns if endpoint == "chat/completions" else {"input": text}
+            answer = http.post(f"v1/{endpoint}", json={"model": name, **body})
+            assert answer.status_code == 200, answer.text
+            found.append(answer.json())
     if endpoint == "classify":
         return [each["data"][0]["label"] for each in found]
     if endpoint == "extract":

@@ -49,7 +49,7 @@ def test_a_decoder_of_others_gets_our_tokens_and_says_the_same(family: str, tmp_
         ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}</s>\n", ""),
         ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}\n", "no special token behind an answer"),
         ("<|im_start|>{{ m['role'] }}\n{{ m['content'][:4] }}</s>\n", "leaves words out"),
-        ("{{ raise_exception('no') }}", "chat_template: no"),
+        ("{{ raise_exception('no') }}", "takes no such turns, and says 'no'"),
         (
             "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% if loop.index > 4 %}"
             "{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}{% endif %}",

@@ -231,7 +231,7 @@ def _try_template(tokenizer: Tokenizer, context: Context) -> None:
     try:
         tokenizer.render_chat([{"role": "system", "content": "system"}, *chat], True)
     except LmworksError as error:
-        context.log(f"its chat template takes no words of a system: {error}")
+        context.log(f"a system's words: {error}")
 
 
 def _grow(out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:

@@ -37,6 +37,7 @@ from lmworks.serve.protocol import (
     usage,
 )
 from lmworks.serve.service import Reply, Service
+from lmworks.tokens.tokenizer import TurnsRefused
 
 logger = logging.getLogger("lmworks.serve")
 
@@ -152,7 +153,7 @@ class Routes:
         messages = [message.plain() for message in wanted.messages]
         try:
             prompt = await asyncio.to_thread(self._service.engine.encode, messages)
-        except WrongTurns as error:
+        except (WrongTurns, TurnsRefused) as error:
             raise ApiError(400, str(error), param="messages") from error
         except LmworksError as error:  # the model's template; the client cannot mend it
             logger.error("%s", error)

@@ -69,8 +69,12 @@ class TemplateLimit(Exception):
     """A template does more than it may; the message tells of what."""
 
 
-ERRORS: tuple[type[Exception], ...] = (TemplateLimit, TemplateError, ArithmeticError, AssertionError, AttributeError)
-ERRORS += (LookupError, MemoryError, NameError, RecursionError, SyntaxError, TypeError, ValueError)
+class TemplateRefusal(Exception):
+    """A template says of the messages that it takes none such."""
+
+
+ERRORS: tuple[type[Exception], ...] = (TemplateLimit, TemplateRefusal, TemplateError, ArithmeticError, AssertionError)
+ERRORS += (AttributeError, LookupError, MemoryError, NameError, RecursionError, SyntaxError, TypeError, ValueError)
 """What a template may raise."""
 
 
@@ -243,7 +247,7 @@ class _Generation(Extension):
 
 
 def _raise_exception(message: Any = "") -> None:
-    raise TemplateError(str(message))
+    raise TemplateRefusal(str(message))
 
 
 def _strftime_now(form: str) -> str:

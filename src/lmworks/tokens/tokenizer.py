@@ -48,7 +48,11 @@ _HIDDEN = re.compile("\ue000([0-9]{1,9})\ue001")
 
 
 class ChatRefused(LmworksError):
-    """A chat template does not take these messages, as some take no system's, or cannot be rendered."""
+    """A chat template does not render these messages."""
+
+
+class TurnsRefused(ChatRefused):
+    """It says that it takes none such, as some take no system's."""
 
 
 Encoded = tuple[list[int], list[tuple[int, int]]]
@@ -192,11 +196,15 @@ class Tokenizer:
 
         Raises LmworksError for a template that is none, or that goes beyond the limits of `ChatTemplate`.
         """
-        from lmworks.tokens.chat_template import ERRORS
+        from lmworks.tokens.chat_template import ERRORS, TemplateRefusal
 
         turns = [{"role": message["role"], "content": message["content"]} for message in messages]
         try:
             return self._template.render(turns, add_generation_prompt, **self._names)
+        except TemplateRefusal as error:
+            raise TurnsRefused(
+                f"the model's chat template takes no such turns, and says {str(error)[:200]!r}; leave them out"
+            ) from error
         except ERRORS as error:
             line = f"line {found}: " if (found := getattr(error, "lineno", None)) else ""
             raise self._refused(line + (str(error) or type(error).__name__)) from error
