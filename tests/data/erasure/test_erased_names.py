@@ -171,6 +171,10 @@ def test_a_value_that_was_erased_without_other_forms_is_found_as_it_was() -> Non
             for name in ("김민수가", "김민수님", "김민수님께서는", "김민수의", "김민수입니다", "김민수씨에게", "김민수")
         ),
         ("이은이", "이은이가 왔다"),
+        ("김민수", "환자 김 민수 내원"),
+        ("김민수", "김 민수 씨 보호자"),
+        ("박 서준", "박서준 환자 퇴원"),
+        ("박 서준", "박서준이 왔다"),
         ("佐藤健", "佐藤健様のご注文、担当の佐藤健が"),
         ("佐藤健", "佐藤健先生"),
         ("さとう けん", "はさとうけんさん"),
@@ -201,6 +205,9 @@ INSIDE = [
     ("كريم المنصوري", "قال لكريم المنصوري"),
     ("שלום כהן", "נכתב לשלום כהן"),
     ("Nowak", "dla Nowaka"),
+    *(("Ewa Lis", f"Wypis {said} przekazano") for said in ("Ewy Lis", "Ewie Lis", "Ewą Lis")),
+    *(("Kovács Éva", f"{said} felírtuk") for said in ("Kovács Évának", "Kovács Évát", "Kovács Évával")),
+    ("김민수", "어제 김 민수가 왔다"),
 ]
 
 
@@ -214,7 +221,10 @@ def test_what_may_be_a_longer_name_is_not_taken_and_told(value: str, text: str) 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("Roe", "Roes and heroes"), ("Ann Lee", "Ann and Lee"), ("Li Wu", "live wuther"), ("Nowak", "Kownowak")],
+    [
+        *(("Roe", "Roes and heroes"), ("Ann Lee", "Ann and Lee"), ("Li Wu", "live wuther"), ("Nowak", "Kownowak")),
+        ("Ewa Lis", "jewel list, ewentualnie lista"),
+    ],
 )
 def test_other_words_are_not_told_as_longer_names(value: str, text: str) -> None:
     assert not InsideOfWords([value]).find(text)

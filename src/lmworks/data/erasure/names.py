@@ -70,6 +70,19 @@ _TAILS = [
 _A_HANGUL = re.compile(f"[{_HANGUL}]")
 
 
+_KOREAN = re.compile("(H{1,2}) (H{1,2})|(H)(H{2})|(H{2})(H{2})".replace("H", f"[{_HANGUL}]"))
+"""The family's name and the given one."""
+
+
+def spacings(name: str) -> list[str]:
+    """A name, and, of a Korean one, with and without the space between the family's name and the given one."""
+    found = _KOREAN.fullmatch(name.strip())
+    if found is None:
+        return [name]
+    family, given = filter(None, found.groups())
+    return [f"{family}{given}", f"{family} {given}"]
+
+
 def without_particles(text: str) -> list[str]:
     """A text without the particles and titles that are glued to Korean words, by two readings."""
     return [tail.sub("", text) for tail in _TAILS] if _A_HANGUL.search(text) else []
@@ -137,8 +150,10 @@ MOST_ENDING = 4
 """Behind a value of one word: more make another word more often."""
 LEAST_STEM = 3
 """Letters of a word that is sought with something glued to it."""
-_LAST_VOWEL = re.compile(r"(?<=...)[aeiouyäöüаеёиоуыэюяйьеї]\Z")
+_LAST_VOWEL = re.compile(r"(?<=..)[aeiouyäöüаеёиоуыэюяйьеї]\Z")
 """What other endings take the place of: Anna, Anny."""
+MOST_OF_SHORT = 4
+"""Letters of an ending behind a stem of two letters: Ewa, Ewie; Éva, Évának."""
 _OF_PREFIXES = re.compile(f"[\u0590-\u05ff\u0600-\u06ff{_HANGUL}]")
 """Scripts that glue words to the front of a name, too, or in which names are short."""
 
@@ -157,7 +172,8 @@ class InsideOfWords:
     """Finds names that stand in longer words, as they are declined, or as other words are glued to them."""
 
     def __init__(self, values: Sequence[str]) -> None:
-        forms = ((place, form) for place, value in enumerate(values) for form in _orders(_plain(value)))
+        plain = ((place, form) for place, value in enumerate(values) for form in spacings(plain_name(value)))
+        forms = ((place, words) for place, name in plain for words in _orders(name))
         self._sought = [Inside(place, *_inside(words)) for place, words in forms if words]
 
     def find(self, text: str) -> set[int]:
@@ -166,7 +182,8 @@ class InsideOfWords:
         return {each.place for each in self._sought if each.stem in text and each.pattern.search(text)}
 
 
-def _plain(value: str) -> str:
+def plain_name(value: str) -> str:
+    """A name in one case, the given name first."""
     return in_one_case(spellings(given_name_first(value))[-1]).casefold()
 
 
@@ -186,12 +203,15 @@ def _inside(words: Sequence[str]) -> tuple[str, re.Pattern[str]]:
     letter = rf"(?:[^\W\d_]|[{combining_marks()}])"
     has_prefix = len(words) > 1 or _OF_PREFIXES.match(words[0])
     most = MOST_GLUED if has_prefix else MOST_ENDING
-    stems = [_LAST_VOWEL.sub("", word) for word in words]
-    pattern = "" if has_prefix and len(words[0]) >= LEAST_STEM - 1 else f"(?<!{letter})"
+    shortest = LEAST_STEM - (len(words) > 1)
+    stems = [_LAST_VOWEL.sub("", word) if len(word) > shortest else word for word in words]
+    is_cut = [len(stem) < min(len(word), LEAST_STEM) for word, stem in zip(words, stems, strict=True)]
+    pattern = "" if has_prefix and len(words[0]) >= LEAST_STEM - 1 and not is_cut[0] else f"(?<!{letter})"
     for place, (word, stem) in enumerate(zip(words, stems, strict=True)):
         if _IS_UNSPACED.match(word):
             pattern += re.escape(word) + r"\s?"
         else:
-            pattern += re.escape(stem) + f"{letter}{{0,{most}}}" * (len(word) >= LEAST_STEM)
+            ending = f"{letter}{{0,{MOST_OF_SHORT if is_cut[place] else most}}}"
+            pattern += re.escape(stem) + ending * (len(word) >= LEAST_STEM - bool(_OF_PREFIXES.match(word)))
             pattern += r"[\W_]{1,3}" if place + 1 < len(words) else f"(?!{letter})"
     return max(stems, key=len), re.compile(pattern)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
 from lmworks.data.erasure.names import InsideOfWords
+from lmworks.data.erasure.parted import Parted
 from lmworks.data.erasure.passages import Collector, Passages
 from lmworks.data.erasure.readings import read_together
 from lmworks.data.erasure.sources import Sources
@@ -153,7 +154,7 @@ def find_taken(
     taken, sources = Taken(values, values, first=first), Sources(store, key)
     taken.size = sources.size
     taken.records |= ids
-    search = _Search(sources, taken, Erased(key, dict(by_line)), InsideOfWords(values))
+    search = _Search(sources, taken, Erased(key, dict(by_line)), InsideOfWords(values), Parted(values))
     for line, place in by_line:
         search.places.setdefault(line.digest, set()).add(place)
     with_country = {place for place, some in enumerate(lines) if states_country(some)}
@@ -240,6 +241,7 @@ class _Search:
     taken: Taken
     erased: Erased
     inside: InsideOfWords
+    parted: Parted
     places: dict[str, set[int]] = field(default_factory=dict)
     """Digest → the places of the values that it stands for."""
     holders: dict[int, set[str]] = field(default_factory=dict)
@@ -282,6 +284,8 @@ class _Search:
                     is_meta = text == metas[owner]
                     look = self._look([json.dumps(without_folder(json.loads(text)))])[0] if is_meta else of[text]
                     found.setdefault(owner, []).append(look)
+            for owner, parts in self._parted(owners, texts, metas):
+                found.setdefault(owner, []).append((set(), parts))
             for owner, some in found.items():
                 name = table.column("id")[owner].as_py()
                 if digests := set[str]().union(*(held for held, _ in some)):
@@ -300,6 +304,15 @@ class _Search:
             elif may_be:
                 self.doubt(name, "inside", may_be)
 
+    def _parted(
+        self, owners: Sequence[int], texts: Sequence[str], metas: Sequence[str]
+    ) -> Iterator[tuple[int, set[int]]]:
+        """The rows of a table whose fields may hold values together, with the places of these."""
+        of = dict[int, list[str]]()
+        for owner, text in zip(owners, texts, strict=True) if self.parted else ():
+            of.setdefault(owner, []).extend(_scalars(json.loads(text)) if text == metas[owner] else (text,))
+        yield from ((owner, places) for owner, some in of.items() if (places := self.parted.in_fields(some)))
+
     def _look(self, texts: Sequence[str]) -> list[tuple[set[str], set[int]]]:
         """Of each text the digests of values that it holds, and the places of those that it may hold."""
         found = [(set[str](), set[int]()) for _ in texts]
@@ -308,7 +321,7 @@ class _Search:
         may_hold = [set[str]() for _ in said]
         for (place, text), held, loosely in zip(read, self.erased.find_read(said, may_hold), may_hold, strict=True):
             found[place][0].update(held)
-            found[place][1].update(self._places_of(loosely - held), self.inside.find(text))
+            found[place][1].update(self._places_of(loosely - held), self.inside.find(text), self.parted.find(text))
         return found
 
     def keep(self, names: Collection[str]) -> None:
@@ -371,6 +384,15 @@ def cells(table: Any) -> tuple[list[int], list[str]]:
             owners += [row] * len(some)
             texts += [each or "" for each in some]
     return owners, texts
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    """The texts and numbers of JSON, wherever in it they stand."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _scalars(each)
+    elif value is not None:
+        yield str(value)
 
 
 def _is_text(kind: Any) -> bool:

@@ -33,7 +33,7 @@ from lmworks.data.erasure.candidates import (
     numbers,
     trunk_prefixes,
 )
-from lmworks.data.erasure.names import MOST_WORDS, is_one_name, is_whole_name, without_particles
+from lmworks.data.erasure.names import MOST_WORDS, is_one_name, is_whole_name, spacings, without_particles
 from lmworks.data.erasure.readings import read_together, spellings
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
@@ -118,7 +118,7 @@ def lines_of(key: bytes, value: str, *, offered: bool = False) -> list[Line]:
     """
     if not any(map(str.isalnum, _normal_subject(value))):
         raise UsageError("a value has letters or digits: every record without a subject would be taken")
-    texts = () if is_subject_alone(value) else spellings(value.strip())
+    texts = () if is_subject_alone(value) else [form for text in spellings(value.strip()) for form in spacings(text)]
     found = (line for text in texts for line in _lines_of(key, text.strip()))
     kept = (line for line in found if offered or line.form.kind != "turned")
     return [*dict.fromkeys([*kept, subject_line(key, value)])]
@@ -185,7 +185,7 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
     plain = "".join(filter(str.isalnum, value)).upper()
     if found and sum(map(str.isdigit, plain)) >= LEAST_DIGITS:
         yield Line(digest(key, "number", plain), Form("number", len(plain)))
-        for kind, digits in dict.fromkeys(_phones(value, plain)) if plain.isdigit() and 7 <= len(plain) <= 15 else ():
+        for kind, digits in dict.fromkeys(phones(value, plain)) if plain.isdigit() and 7 <= len(plain) <= 15 else ():
             yield Line(digest(key, kind, digits), Form(kind, len(digits)))
         return
     given = given_name_first(value)
@@ -208,7 +208,7 @@ def _turned(name: str) -> Iterator[str]:
     yield from (" ".join([*words[place:], *words[:place]]) for place in range(1, len(words)))
 
 
-def _phones(value: str, plain: str) -> Iterator[tuple[str, str]]:
+def phones(value: str, plain: str) -> Iterator[tuple[str, str]]:
     """The digits of a telephone number without country code and leading zero, and with the code that it states or that
     it may begin with; by kind."""
     is_abroad = value.lstrip("( ").startswith(("+", "00"))
