@@ -53,12 +53,13 @@ def test_a_second_request_before_the_next_build_is_noted_and_not_lost(folder: Pa
     assert unfinished(store) == ""
 
 
-def test_an_id_that_is_named_before_the_next_build_is_noted(folder: Path) -> None:
+@pytest.mark.parametrize("is_confirmed", [False, True])
+def test_an_id_that_is_given_before_the_next_build_is_noted(folder: Path, is_confirmed: bool) -> None:
     raw = Documents(Store(folder / ".lmworks").named("raw").payload, "")
     name = next(each.id for each in raw.iterate() if JOHN in each.text)
     said(JANE, apply=True)
     with pytest.raises(LmworksError, match="the next build leaves out"):
-        said(name, apply=True)
+        said("nobody@example.org" if is_confirmed else name, also=[name] if is_confirmed else [], apply=True)
     build(folder, ROWS, subject_field="case")
     assert JOHN not in texts(folder) and "tables" in texts(folder)
 

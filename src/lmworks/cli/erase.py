@@ -167,13 +167,15 @@ def _find(
         stands = ids_among(opened, key, before) if before else set[str]()
         named = {name: Why(BEFORE, "its search did not end") for name in before - stands} | named
         named = {name: Why(BEGUN, "its erasure was begun before") for name in stands} | named
-    listed = [name for name in confirmed if name not in named]
+    absent = not_there(opened)
+    unseen = (
+        {name for name in (*values, *confirmed) if is_id(name) and name not in here | gone} if absent else set[str]()
+    )
+    who |= unseen
+    listed = [name for name in confirmed if name not in named.keys() | unseen]
     taken = find_taken(opened, key, values, named, indexed, confirmed=listed, kept=kept, with_passages=with_certificate)
-    if values and (not all(was_erased) or any(UNSEEN in digests for digests, _ in searches(opened, who))):
-        taken.absent = not_there(opened)
-    if taken.absent:
-        taken.unseen = {*filter(is_id, values)}
-        who |= taken.unseen
+    if unseen or not all(was_erased) or any(UNSEEN in digests for digests, _ in searches(opened, who)):
+        taken.absent, taken.unseen = absent, unseen
     missing = [place for place, count in taken.held.items() if not count]
     never = [line for place in missing if not was_erased[place] for line in lines[place]]
     beside = beside_records(opened, Erased(key, never)) if never else {}

@@ -36,6 +36,10 @@ DEPTH = 3
 """Encodings inside of one another that are taken off."""
 
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,2000}>")
+_BLOCK = re.compile(
+    r"</?(?:p|div|li|t[dhr]|d[dt]|h[1-6]|[uod]l|table|caption|option|section|article)\b[^<>]{0,2000}>", re.IGNORECASE
+)
+"""Of a cell, an item, a paragraph: one person's name does not go on in the next."""
 _GLUED = re.compile(
     r"(?<=[\w.@+-])(?:</?(?:a|abbr|b|bdi|em|font|i|mark|small|span|strong|sub|sup|u|wbr|w:\w+|[a-z]+-[\w-]+)\b[^<>]{0,2000}>"
     r"|<(\w+)\b[^<>]{0,200}></\1>|<!--(?s:.{0,2000}?)-->)+(?=[\w.@+-])"
@@ -107,8 +111,8 @@ def readings(text: str, depth: int = DEPTH, room: Room | None = None, shared: Ro
         mailed = _as_mail(decoded)
         found += [decoded, *mailed]
         for said in dict.fromkeys((decoded, *mailed)) if "<" in decoded else ():
-            found.append(_TAG.sub(" ", said))
-            found += [_TAG.sub(" ", _GLUED.sub("", said))] if _GLUED.search(said) else []
+            found.append(_without_tags(said))
+            found += [_without_tags(_GLUED.sub("", said))] if _GLUED.search(said) else []
     if depth:
         common, known = room or shared or Room.of(), set[bytes]()
         runs = (run for each in dict.fromkeys(found[:2]) for run in _BASE64.finditer(each))
@@ -122,6 +126,11 @@ def readings(text: str, depth: int = DEPTH, room: Room | None = None, shared: Ro
                     found += [reading for said in dict.fromkeys(inner) for reading in readings(said, depth - 1, own)]
             common.less(own)
     return [*dict.fromkeys(form for each in dict.fromkeys(found) for form in spellings(each))]
+
+
+def _without_tags(text: str) -> str:
+    """A text with a space for each tag, and a mark between cells, items and paragraphs."""
+    return _TAG.sub(" ", _BLOCK.sub(" | ", text))
 
 
 def read_together(texts: Sequence[str]) -> list[tuple[int, str]]:
