@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 import pytest
 from data_support import quarantined, texts
 
+from lmworks.data import structure
 from lmworks.data.clean.html import html_to_text
 from lmworks.data.clean.normalise import normalise_text
-from lmworks.data.parsers import columns, fields
+from lmworks.data.parsers import columns, fields, json_values
 from lmworks.data.parsers import docx as word
 from lmworks.data.parsers.mediawiki import plain_text
 from lmworks.data.sources import archives, sql
@@ -83,7 +84,7 @@ def test_a_word_document_of_more_tags_than_memory_takes_is_kept_apart(
         document.add_paragraph("")
     document.save(many := io.BytesIO())
     with zipfile.ZipFile(io.BytesIO(few)) as archive:
-        tags = sum(archive.read(name).count(b"<") for name in archive.namelist())
+        tags = sum(archive.read(name).count(sign) for name in archive.namelist() for sign in (b"<", b'="'))
     monkeypatch.setattr(word, "MOST_TAGS", tags + 1_000)
     _, out = ingest_files({"few.docx": few, "many.docx": many.getvalue()})
     assert texts(out) == ["good"]
@@ -103,6 +104,33 @@ def test_a_record_of_lists_without_end_is_kept_apart(
     assert texts(out) == ["good"]
     (kept,) = quarantined(out)
     assert kept["path"] == name and "lists" in kept["reason"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+@pytest.mark.parametrize("limit", ["MOST_KEYS", "MOST_LISTS"])
+def test_a_record_of_names_or_values_without_end_is_kept_apart(
+    ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch, name: str, limit: str
+) -> None:
+    for place in (fields, json_values):
+        monkeypatch.setattr(place, limit, 1_000, raising=False)
+        monkeypatch.setattr(place, "MOST_KEYS", 1_000)
+    bad = {"text": "bad", "x": [1] * 2_000 if limit == "MOST_LISTS" else {f"k{number}": 1 for number in range(2_000)}}
+    rows = [json.dumps(bad), json.dumps({"text": "good", "x": [1, 2]})]
+    _, out = ingest_files({name: f"[{','.join(rows)}]" if name == "a.json" else "\n".join(rows)}, format=name[2:])
+    assert texts(out) == ["good"]
+    (kept,) = quarantined(out)
+    assert kept["record"] == "1" and "than are read" in kept["reason"]
+
+
+def test_a_record_of_values_without_end_is_not_taken_apart(
+    ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(structure, "MOST_VALUES", 100)
+    rows = [{"text": "bad", "x": [["a"] * 60] * 2}, {"text": "good", "x": [["a"] * 10]}]
+    _, out = ingest_files({"a.jsonl": "\n".join(map(json.dumps, rows))}, fields="all")
+    assert texts(out)[0].startswith("good") and len(texts(out)) == 1
+    (kept,) = quarantined(out)
+    assert "more values than are read" in kept["reason"]
 
 
 MARKS = "\u0300\u0316"

@@ -23,8 +23,14 @@ THERE = 1_000
 """A level that no path has: what `reach` says of one whose end is there."""
 DEEPEST = 100
 """Lists and objects in each other that are read: every step goes through them by recursion."""
+MOST_VALUES = 2**20
+"""Values in a row that is taken apart: each takes some 250 bytes of memory beside its text."""
 TEXT, NUMBER = "", "#"
 """In a structure, in place of a text and of a long number: no other text stands there."""
+
+
+class TooMany(ValueError):
+    """A row of more values than are read."""
 
 
 class Field(NamedTuple):
@@ -40,11 +46,13 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
 
     Bytes are text where they are UTF-8 without NUL, else `{"bytes": how many}`; what JSON lacks, such as dates, is
     written out.
-    Raises RecursionError for a row that is nested too deeply.
+    Raises RecursionError for a row that is nested too deeply, TooMany for one of too many values.
     """
     fields: list[Field] = []
+    held = 0
 
     def hold(value: Any, name: str, depth: int = 0) -> Any:
+        nonlocal held
         if depth > DEEPEST:
             raise RecursionError(f"more than {DEEPEST} lists and objects in each other")
         if isinstance(value, bytes | bytearray):
@@ -54,8 +62,12 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, Mapping):
+            held += len(value)
+            _refuse_many(held)
             return {str(key): hold(inner, _below(name, key), depth + 1) for key, inner in value.items()}
         if isinstance(value, list | tuple):
+            held += len(value)
+            _refuse_many(held)
             return [hold(inner, _below(name, place), depth + 1) for place, inner in enumerate(value)]
         if isinstance(value, int | float):
             if not is_long_number(value):
@@ -67,6 +79,11 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
 
     structure = json.dumps(hold(row, ""), ensure_ascii=False, separators=(",", ":"))
     return tuple(fields), structure
+
+
+def _refuse_many(values: int) -> None:
+    if values > MOST_VALUES:
+        raise TooMany(f"more values than are read: {values:,} and more, and {MOST_VALUES:,} are")
 
 
 def words_of(value: bytes | bytearray) -> str | None:

@@ -220,7 +220,7 @@ def test_a_document_of_more_tags_than_memory_takes_is_kept_apart(tmp_path: Path,
     (tmp_path / "a.docx").write_bytes(word(paragraph(run("a") * 200)))
     source = Files(kind="files", path=".", licence="MIT", folder=tmp_path)
     (bad,) = (item for piece in source.pieces("a.docx", 10**9) for item in source.read(piece))
-    assert isinstance(bad, Unreadable) and bad.reason.startswith("more tags than are read: ")
+    assert isinstance(bad, Unreadable) and bad.reason.startswith("more tags and attributes than are read: ")
 
 
 def test_damaged_notes_cost_themselves_alone(tmp_path: Path) -> None:

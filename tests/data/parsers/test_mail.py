@@ -113,6 +113,9 @@ def test_a_message_without_a_subject_or_a_sound_date_is_read(tmp_path: Path) -> 
     [
         b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\n" * 70_000,
         b"Content-Type: multipart/mixed; boundary=b\n\n--b\n" * 300,
+        b"Content-Type: multipart/mixed; boundary = b\n\n--b\n" * 300,
+        b"Content-Type: multipart/mixed; Boundary*=us-ascii''b\n\n--b\n" * 300,
+        b"Content-Type: multipart/mixed; boundary*0=b\n\n--b\n" * 300,
         b"Content-Type: text/plain" + b';"' * 100_000 + b"\n\nx",
         b"Content-Type: text/plain\n" + b'  ;a="\n' * 10_000 + b"\n\nx",
         b"Subject: a\rContent-Type: text/plain" + b';"' * 5_000 + b"\r\rx",

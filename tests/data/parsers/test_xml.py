@@ -242,7 +242,10 @@ def test_a_record_of_more_tags_than_memory_takes_is_kept_apart(tmp_path: Path, m
     monkeypatch.setattr(xml_rows, "MOST_TAGS", 50)
     content = f"<f><thread>{'<a/>' * 50}</thread><thread>{'<a>ok</a>' * 2}</thread></f>"
     bad, kept = read(tmp_path, content, text_field="a")
-    assert (bad.reason, kept.text) == ("more tags than are read: 52, and 50 are", "ok\n\nok")
+    assert (bad.reason, kept.text) == ("more tags and attributes than are read: 52, and 50 are", "ok\n\nok")
+    attributes = "".join(f" a{number}='b'" for number in range(50))
+    (bad,) = read(tmp_path, f"<f><thread><a{attributes}/></thread></f>", text_field="a")
+    assert bad.reason == "more tags and attributes than are read: 53, and 50 are"
 
 
 def test_a_comment_between_records_takes_no_memory_and_no_record(tmp_path: Path, monkeypatch: Any) -> None:

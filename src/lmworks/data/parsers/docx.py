@@ -13,7 +13,7 @@ from typing import Any
 
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped, Span, whole_file
 
-MOST_TAGS = 2**23
+MOST_TAGS = 2**22
 """Of a document, which stands in memory as a tree of its elements."""
 
 Element = Any
@@ -49,7 +49,9 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
             yield span.unreadable(piece.name, "", reason)
             return
         if (tags := sum(_tags(archive))) > MOST_TAGS:
-            yield span.unreadable(piece.name, "", f"more tags than are read: {tags:,}, and {MOST_TAGS:,} are")
+            yield span.unreadable(
+                piece.name, "", f"more tags and attributes than are read: {tags:,}, and {MOST_TAGS:,} are"
+            )
             return
         document = docx.Document(io.BytesIO(span.raw))
         words = _Words()
@@ -71,7 +73,7 @@ def _tags(archive: zipfile.ZipFile) -> Iterator[int]:
     for entry in archive.infolist():
         with archive.open(entry) as member:
             while chunk := member.read(2**20):
-                yield chunk.count(b"<")
+                yield chunk.count(b"<") + chunk.count(b'="')
 
 
 class _Words:

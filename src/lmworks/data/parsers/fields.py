@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,20 +12,28 @@ from typing import Any, Literal, NamedTuple
 
 from lmworks.data.parsers.facts import WRITTEN, facts_of, order_of
 from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
-from lmworks.data.structure import Field, as_one, take_apart, value_at, values_at, words_of
+from lmworks.data.structure import Field, TooMany, as_one, take_apart, value_at, values_at, words_of
 
 SURROGATE = "half of a surrogate pair in the text"
 
 COLUMNS_SHOWN = 8
 """Of a record without its text: enough to know the field that was meant."""
 MOST_LISTS = 2**23
-"""Opening brackets and braces in a record: two bytes of its file take some sixty of memory."""
+"""Opening brackets and braces, and commas, in a record: two bytes of its file take some sixty of memory."""
+MOST_KEYS = 2**22
+"""Names in a record: each takes some 150 bytes of memory."""
+_KEY = re.compile(rb'(?<!\\)"\s*:')
 
 
 def crowded(raw: bytes) -> str:
     """Why a record of JSON would take memory without end; empty if it would not."""
-    lists = raw.count(b"[") + raw.count(b"{")
-    return f"more lists and objects than are read: {lists:,}, and {MOST_LISTS:,} are" if lists > MOST_LISTS else ""
+    if len(raw) <= min(MOST_LISTS, MOST_KEYS):
+        return ""
+    lists = raw.count(b"[") + raw.count(b"{") + raw.count(b",")
+    if lists > MOST_LISTS:
+        return f"more lists, objects and values than are read: {lists:,}, and {MOST_LISTS:,} are"
+    names = sum(1 for _ in _KEY.finditer(raw))
+    return f"more names than are read: {names:,}, and {MOST_KEYS:,} are" if names > MOST_KEYS else ""
 
 
 class Stated(NamedTuple):
@@ -161,6 +170,8 @@ def _apart(row: Mapping[str, Any], names: Sequence[str] | Literal["all"]) -> tup
         "".join([structure, *(field.text for field in fields)]).encode()
     except RecursionError:
         return (), "", "nested too deeply"
+    except TooMany as error:
+        return (), "", str(error)
     except UnicodeEncodeError:
         return (), "", SURROGATE
     if not any(field.text.strip() for field in fields):

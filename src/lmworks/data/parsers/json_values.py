@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO
 
-from lmworks.data.parsers.fields import crowded, row_record
+from lmworks.data.parsers.fields import MOST_KEYS, crowded, row_record
 from lmworks.data.parsers.jsonl import parse_line
 from lmworks.data.parsers.parser import (
     RAW_BYTES_KEPT,
@@ -107,15 +107,18 @@ def _items(piece: Piece, stream: IO[bytes], limit: int, *, is_one: bool = False)
             if is_one:
                 return
             continue
+        fault = ""
         like = like or text[at : at + _OPENING_BYTES]
+        end: int | None
         try:
-            end: int | None = _EXTENT.raw_decode(text, at)[1]
+            if len(text) - at > MOST_KEYS and (fault := crowded(text[at:].encode("latin-1"))):
+                end = _end_of_bad(text, at, like)
+            else:
+                end = _EXTENT.raw_decode(text, at)[1]
         except (ValueError, RecursionError) as error:
             fault, place = f"not JSON: {getattr(error, 'msg', error)}", getattr(error, "pos", 0)
             is_cut = "Unterminated" in fault or place > len(text) - _LONGEST_WORD
             end = None if is_cut and len(text) - at <= limit else _end_of_bad(text, at, like)
-        else:
-            fault = ""
         if end in (None, len(text)) and len(text) - at <= limit:
             held = len(text) - at
             if more():

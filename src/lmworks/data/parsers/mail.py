@@ -24,6 +24,8 @@ OF_ADDRESSES = {"from", "to", "cc", "bcc", "sender", "reply-to", "return-path", 
 MOST_PARTS, MOST_LEVELS = 2**16, 200
 """Of a message: each part takes memory, and each line is looked at for every level."""
 ATTACHMENT = "an attachment of a message"
+_BOUNDARY = re.compile(rb"boundary[\s*0-9]{0,100}=", re.IGNORECASE)
+"""In each way that the library takes: `boundary = b`, and in pieces or with an encoding (RFC 2231)."""
 _WITH_PARAMETERS = re.compile(
     rb"(?:^|\r)content-(?:type|disposition):[^\r\n]*(?:(?:\r\n?|\n)[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE
 )
@@ -95,7 +97,7 @@ def _addresses(message: Message, name: str) -> list[str]:
 
 
 def _too_much(raw: bytes) -> str:
-    parts, levels = raw.count(b"\n--"), raw.lower().count(b"boundary=")
+    parts, levels = raw.count(b"\n--"), len(_BOUNDARY.findall(raw))
     if parts > MOST_PARTS or levels > MOST_LEVELS:
         return f"more parts than are read: {parts:,} in {levels:,} levels, and {MOST_PARTS:,} in {MOST_LEVELS} are"
     longest = max((len(header[0]) for header in _WITH_PARAMETERS.finditer(raw)), default=0)

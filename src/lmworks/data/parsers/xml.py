@@ -24,7 +24,7 @@ from lmworks.data.parsers.parser import (
     Unreadable,
     cut_between,
 )
-from lmworks.data.parsers.xml_rows import OWN_TEXT, Row, TooMuch, row_of
+from lmworks.data.parsers.xml_rows import OWN_TEXT, Row, TooMuch, refuse_many, row_of
 
 CHUNK = 2**20
 
@@ -43,9 +43,10 @@ CDATA section of a record, which may quote another, unless a record ends in it t
 
 
 def _tree(raw: bytes) -> Element:
-    """Raises ValueError for what is not well-formed."""
+    """Raises ValueError for what is not well-formed, TooMuch for what takes too much memory."""
     from lxml import etree
 
+    refuse_many(raw)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
     try:
         return etree.fromstring(raw, parser)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import dropwhile, islice
 from operator import not_
@@ -20,8 +21,9 @@ _INLINE = (
 )
 INLINE = frozenset(_INLINE.split())
 """Names of elements that mark words of a text (HTML, JATS, TEI, DocBook, XLIFF); others stand on lines of their own."""
-MOST_TAGS = 2**23
-"""Of a record, which stands in memory as a tree."""
+MOST_TAGS = 2**20
+"""Tags and attributes of a record, which stands in memory as a tree, of up to a KB each."""
+_ATTRIBUTE = re.compile(rb"=\s*[\"']")
 _NONE: dict[str, str] = {}
 
 
@@ -188,10 +190,15 @@ def _texts(node: Node, path: str) -> Iterator[str]:
                 yield from _texts(child, path[len(child.name) + 1 :])
 
 
+def refuse_many(raw: bytes) -> None:
+    """Raise TooMuch for a record of more tags and attributes than are read."""
+    if len(raw) > MOST_TAGS and (tags := raw.count(b"<") + len(_ATTRIBUTE.findall(raw))) > MOST_TAGS:
+        raise TooMuch(f"more tags and attributes than are read: {tags:,}, and {MOST_TAGS:,} are")
+
+
 def row_of(raw: bytes) -> Row:
     """The row of one element. Raises ValueError for what is not well-formed, TooMuch for what takes too much memory."""
-    if (tags := raw.count(b"<")) > MOST_TAGS:
-        raise TooMuch(f"more tags than are read: {tags:,}, and {MOST_TAGS:,} are")
+    refuse_many(raw)
     open_: list[Node] = []
     roots: list[Node] = []
 
