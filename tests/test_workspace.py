@@ -12,11 +12,13 @@ import pytest
 from lmworks.cli.artifacts import gc
 from lmworks.cli.data import data_report
 from lmworks.data.identity import KEY_FILE, PRIVACY_KEY, key_digest, load_id_key
+from lmworks.errors import UsageError
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.lineage import unused
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.workspace import LAST, STORES, open_workspace, other_stores, run
+from lmworks.release.built import Built
+from lmworks.workspace import LAST, STORES, find_named, open_store, open_workspace, other_stores, run
 
 RECIPE = """\
 name: small
@@ -214,3 +216,64 @@ def test_names_that_stay_in_confidential_texts_are_told_before_the_build(recipe:
         recipe.write_text(f"{RECIPE}needs: {{privacy: {privacy}}}\n")
         said = build(recipe)
         assert ("private: `needs.privacy` is confidential, and names of persons" in said) == told
+
+
+def test_the_last_build_is_found_from_any_folder_of_the_project(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = recipe.parent
+    monkeypatch.chdir(folder)
+    build(Path("recipe.yaml"))
+    deep = folder / "texts" / "deep"
+    deep.mkdir()
+    monkeypatch.chdir(deep)
+    assert open_store(None).root.resolve() == folder / ".lmworks"
+    assert f"as last in {folder}: ../../recipe.yaml, store ../../.lmworks" in capfd.readouterr().err
+    workspace = open_workspace(None, ["name=renamed"])
+    run(workspace, PlainDisplay(io.StringIO()), workers=1)
+    assert not (deep / ".lmworks").exists(), "what was taken from above is noted there"
+    monkeypatch.chdir(folder)
+    assert json.loads(LAST.read_text())["settings"] == ["name=renamed"]
+    assert (open_workspace(None).path, open_store(None).root) == (Path("recipe.yaml"), Path(".lmworks"))
+
+
+def test_the_way_up_ends_at_a_home_and_at_a_folder_of_somebody_else(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = recipe.parent
+    monkeypatch.chdir(folder)
+    build(Path("recipe.yaml"))
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.chdir(folder / "texts")
+    with pytest.raises(UsageError, match="nor from one above it that is yours"):
+        open_store(None)
+    monkeypatch.setenv("HOME", "/elsewhere")
+    folder.chmod(0o777)
+    with pytest.raises(UsageError, match="nor from one above it that is yours"):
+        open_store(None)
+    folder.chmod(0o755)
+    assert open_store(None)
+    monkeypatch.setattr("os.geteuid", lambda: folder.stat().st_uid + 1)
+    with pytest.raises(UsageError, match="nor from one above it that is yours"):
+        open_store(None)
+
+
+def test_a_recipe_stands_for_its_last_build_wherever_that_is(recipe: Path, tmp_path: Path) -> None:
+    variant = recipe.with_name("variant.yaml")
+    variant.write_text(RECIPE.replace("name: small", "name: other").replace("private:", "veiled:"))
+    build(recipe)
+    build(variant, tmp_path / "elsewhere")
+    build(variant)
+    build(recipe, tmp_path / "elsewhere")
+    assert open_store(None, variant).root == recipe.parent / ".lmworks"
+    assert open_store(None, recipe).root == tmp_path / "elsewhere"
+    opened, (found,) = find_named([str(variant), "veiled"], None)
+    assert (found.stage, opened.builds.last) == ("anonymise", "other")
+    assert Built.holding(opened, find_named([str(variant), "raw"], None)[1][0]).name == "other"
+    with pytest.raises(UsageError, match="names no model to serve"):
+        find_named([str(variant)], None)
+    with pytest.raises(UsageError, match=r"absent.yaml: there is no such recipe"):
+        find_named(["absent.yaml"], None)
+    variant.with_name("new.yaml").write_text(RECIPE)
+    with pytest.raises(UsageError, match=r"new.yaml: it was never built here or in a store"):
+        find_named([str(variant.with_name("new.yaml"))], None)

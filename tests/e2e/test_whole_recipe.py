@@ -192,3 +192,20 @@ def test_kills_at_any_moment_cost_little_and_change_no_byte(built_once: Path, tm
         process.communicate()
     lmworks(built_once, "build", "recipe.yaml", "--store", str(store))
     assert payloads(store) == payloads(built_once / ".lmworks")
+
+
+def test_commands_take_a_recipe_from_any_folder(built: Path) -> None:
+    away = built / "services"
+    shown = lmworks(built, "show", "finetune", "--path").stdout
+    for named in (["../recipe.yaml"], ["../recipe.yaml", "finetune"], ["finetune"]):
+        assert lmworks(away, "show", *named, "--path").stdout == shown
+    assert "pretrain" in lmworks(away, "trace", "../recipe.yaml", "pretrain").stdout
+    assert Path(lmworks(away, "report", "../recipe.yaml").stdout.strip()).name == "small.html"
+    (away.parent / "rows.jsonl").write_text('{"text": "What does it do?"}\n')
+    lmworks(away, "predict", "../recipe.yaml", "../rows.jsonl", "--max-tokens", "2")
+    assert '"predicted_text"' in (away.parent / "rows.predicted.jsonl").read_text()
+    process = start(away, "serve", "../recipe.yaml", "--port", "0", "--json")
+    assert process.stdout
+    assert '"models": ["small/finetune"]' in process.stdout.readline()
+    process.terminate()
+    process.communicate(timeout=60)

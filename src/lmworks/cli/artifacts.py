@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from lmworks.cli.options import ARTIFACT_HELP, JsonOption, LastStoreOption, print_json, tell
+from lmworks.cli.options import JsonOption, LastStoreOption, RecipeArgument, StepArgument, print_json, tell
 from lmworks.errors import UsageError
 
 
 def show(
-    artifact: Annotated[str, typer.Argument(help=ARTIFACT_HELP)],
+    step: StepArgument = None,
     path: Annotated[bool, typer.Option("--path", help="Print only the folder of its files.")] = False,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
@@ -24,10 +24,9 @@ def show(
     """
     from lmworks.release.built import Built
     from lmworks.release.inspect.show import describe
-    from lmworks.workspace import open_store
+    from lmworks.workspace import find_one
 
-    opened = open_store(store)
-    found = opened.named(artifact)
+    opened, found = find_one(step or (), store)
     if path:
         print(found.payload.resolve())
     elif as_json:
@@ -37,7 +36,7 @@ def show(
 
 
 def trace(
-    artifact: Annotated[str | None, typer.Argument(help=f"{ARTIFACT_HELP} By default the first served model.")] = None,
+    step: StepArgument = None,
     answer: Annotated[
         str | None, typer.Option(help="Find the training passages that share most text with this answer.")
     ] = None,
@@ -49,15 +48,14 @@ def trace(
     Example: lmworks trace finetune
     """
     from lmworks.release.trace.trace import trace_answer, trace_lineage
-    from lmworks.workspace import open_store
+    from lmworks.workspace import find_one
 
-    opened = open_store(store)
-    found = opened.named(artifact) if artifact else opened.served()[0]
+    opened, found = find_one(step or (), store)
     traced = trace_lineage(opened, found) if answer is None else trace_answer(opened, found, answer)
     tell(traced.as_text(), traced.as_json(), as_json)
 
 
-def report(store: LastStoreOption = None, as_json: JsonOption = False) -> None:
+def report(recipe: RecipeArgument = None, store: LastStoreOption = None, as_json: JsonOption = False) -> None:
     """Write the report of the last build again, and print where it is.
 
     Example: lmworks report
@@ -65,15 +63,15 @@ def report(store: LastStoreOption = None, as_json: JsonOption = False) -> None:
     from lmworks.release.report.report import write_report
     from lmworks.workspace import open_store
 
-    path = write_report(open_store(store))
+    path = write_report(open_store(store, recipe))
     tell(str(path), {"report": str(path)}, as_json)
 
 
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=ARTIFACT_HELP)],
+    model: StepArgument = None,
     form: Annotated[str, typer.Option(help="Of the file: gguf, which llama.cpp loads.")] = "gguf",
     file_type: Annotated[str, typer.Option("--type", help="Of the matrices: f32, f16 or q8_0.")] = "f16",
-    out: Annotated[Path | None, typer.Option(help="Where to; by default MODEL-TYPE.gguf in this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to; by default STEP-TYPE.gguf in this folder.")] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,12 +80,14 @@ def export(
     Example: lmworks export finetune --form gguf --type q8_0
     """
     from lmworks.model.gguf import FILE_TYPES, write_gguf
-    from lmworks.workspace import open_store
+    from lmworks.release.built import Built
+    from lmworks.workspace import find_one
 
     if form != "gguf" or file_type not in FILE_TYPES:
         raise UsageError(f"--form {form} --type {file_type}: expected gguf and one of {', '.join(FILE_TYPES)}")
-    path = out or Path(f"{model}-{file_type}.gguf")
-    artifact = open_store(store).named(model)
+    opened, artifact = find_one(model or (), store)
+    name = Built.holding(opened, artifact).step_of(artifact) or artifact.manifest.step
+    path = out or Path(f"{name}-{file_type}.gguf")
     artifact.require_sound()
     write_gguf(artifact.payload, path, file_type)
     size = path.stat().st_size

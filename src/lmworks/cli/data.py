@@ -129,10 +129,9 @@ def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_jso
     Example: lmworks data report
     """
     from lmworks.release.inspect.data_report import write_data_report
-    from lmworks.workspace import open_store, recipe_name
+    from lmworks.workspace import open_store
 
-    opened = open_store(store or (recipe.parent / ".lmworks" if recipe else None))
-    path = write_data_report(opened, opened.builds.name_of(recipe_name(recipe), recipe) if recipe else None)
+    path = write_data_report(open_store(store, recipe))
     tell(str(path), {"report": str(path)}, as_json)
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 RecipeArgument = Annotated[
-    Path | None, typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder.")
+    Path | None,
+    typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder or above."),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a field: --set pretrain.steps=60.")
@@ -18,7 +19,8 @@ StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
 ]
 LastStoreOption = Annotated[
-    Path | None, typer.Option("--store", help="Folder of artifacts; by default the one last built in from this folder.")
+    Path | None,
+    typer.Option("--store", help="Folder of artifacts; by default that of the last build in this folder or above."),
 ]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 … (a recipe's budget.device).")
@@ -27,7 +29,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for progra
 ShowPersonalOption = Annotated[
     bool, typer.Option("--show-personal", help="Show personal data where no step has anonymised it yet.")
 ]
-ARTIFACT_HELP = "A step of the last build, or the beginning of a digest."
+ARTIFACT_HELP = "A step of the last build, or the beginning of a digest; before it, a recipe's file: of its build."
+StepArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[RECIPE] [STEP]", help=f"{ARTIFACT_HELP} Without a step, the first served model."),
+]
 
 
 def with_device(settings: list[str] | None, device: str | None) -> list[str]:

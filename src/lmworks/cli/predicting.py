@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, LastStoreOption, tell
+from lmworks.cli.options import DeviceOption, JsonOption, LastStoreOption, tell
 from lmworks.errors import UsageError
+
+PREDICTED = (
+    "A step of the last build, the beginning of a digest, a recipe's file (what it serves), or a model's folder."
+)
 
 if TYPE_CHECKING:
     from lmworks.predict.run import Told
 
 
 def predict(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=f"{ARTIFACT_HELP} Or a Hugging Face folder.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=PREDICTED)],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, CSV, TSV or Parquet.")],
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to write; by default FILE.predicted.… beside it.")
@@ -77,16 +81,15 @@ def predict(
 
 
 def _model(name: str, store: Path | None) -> tuple[Path, str]:
-    """The folder and digest of a step of the last build, or else of a Hugging Face folder."""
+    """The folder and digest of a step, or what a recipe serves; or else of a Hugging Face folder."""
     from lmworks.predict.run import digest_of_folder
     from lmworks.release.serving import require_answers
-    from lmworks.workspace import open_store
+    from lmworks.workspace import find_one
 
     folder = Path(name)
     is_folder = (folder / "config.json").is_file()
     try:
-        opened = open_store(store)
-        artifact = opened.named(name)
+        opened, artifact = find_one([name], store)
     except UsageError:
         if not is_folder:
             raise

@@ -13,7 +13,8 @@ def serve(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL]...", help=f"{ARTIFACT_HELP} By default the recipe's serve.model. Several: of one base."
+            metavar="[RECIPE] [MODEL]...",
+            help=f"{ARTIFACT_HELP} By default the recipe's serve.model. Several: of one base.",
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8000,
@@ -27,10 +28,9 @@ def serve(
     """
     from lmworks.model.device import AUTO
     from lmworks.release.serving import serve_artifacts
-    from lmworks.workspace import open_store
+    from lmworks.workspace import find_named
 
-    opened = open_store(store)
-    named = [opened.named(name) for name in models] if models else opened.served()
+    opened, named = find_named(models or (), store)
     serve_artifacts(opened, named, port=port, as_json=as_json, device=device or AUTO)
 
 

@@ -90,12 +90,15 @@ class BuildRecords:
     `NAME@DIGEST.json`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, chosen: str | None = None) -> None:
         self.folder = folder
+        self.chosen = chosen
 
     @property
     def last(self) -> str | None:
-        """The name of the recipe built last; None if none was."""
+        """The name of the recipe built last, or chosen; None if none was."""
+        if self.chosen:
+            return self.chosen
         try:
             return one_name((self.folder / "last").read_text().strip())
         except FileNotFoundError:

@@ -123,9 +123,10 @@ def damaged(path: Path, error: Exception) -> LmworksError:
 class Store:
     """Artifacts, work in progress and the record of builds below one folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, build: str | None = None) -> None:
+        """`build` names the recipe that is spoken of in place of the one built last."""
         self.root = root
-        self.builds = BuildRecords(root / "builds")
+        self.builds = BuildRecords(root / "builds", build)
         try:
             for name in ("artifacts", "work", "builds"):
                 (root / name).mkdir(parents=True, exist_ok=True)
