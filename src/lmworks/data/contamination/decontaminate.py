@@ -97,7 +97,7 @@ class Item:
     """Whether it is what a record asks, whose layout may be another elsewhere."""
 
 
-@stage(version=9, reads="documents", judges="against")
+@stage(version=10, reads="documents", judges="against")
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:

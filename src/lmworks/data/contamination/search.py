@@ -90,7 +90,7 @@ class SearchConfig(KeyedConfig):
         return found.model_copy(update={"encoder_digest": digest})
 
 
-@stage(version=8, reads=("texts", "indices"), measures="data")
+@stage(version=9, reads=("texts", "indices"), measures="data")
 def contamination_search(
     config: SearchConfig, data: Handle, texts: list[Handle], indices: list[Handle], out: Path, context: Context
 ) -> Result:

@@ -69,7 +69,7 @@ class Texts(NamedTuple):
     """A pyarrow string array."""
 
 
-@stage(version=4, reads="text")
+@stage(version=5, reads="text")
 def contamination_index(config: IndexConfig, text: Handle, out: Path, context: Context) -> Result:
     """Index each shard by itself, so that a later build takes those of shards that did not change."""
     files = files_of(text)
