@@ -18,6 +18,7 @@ from lmworks.data.parsers.parser import (
     Piece,
     Reading,
     Record,
+    Skipped,
     Span,
     cut_between,
     drained,
@@ -33,6 +34,9 @@ FIRST_BYTES, FIRST_LINES = 2**16, 200
 BYTES_TO_QUOTE, LINES_BEHIND = 2**18, 50
 """Of a file without quotes so far that are looked at for one, and of lines behind it."""
 UNQUOTED = "rows with quotes doubled in quotes, kept as they stand: if a csv writer put them, set `quotes: true`"
+SWALLOWED = "rows that look swallowed by a field of another: a quote before them may lack its end"
+LEAST_SWALLOWED = 20
+"""Lines of a row that would be rows, from where on this is told."""
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?")
 _TWO_DIGITS = re.compile(r"\d.*\d")
@@ -86,6 +90,17 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
             if is_odd and isinstance(found, Record):
                 found = replace(found, counts={**found.counts, UNQUOTED: 1})
             yield found
+            if len(span.raw) > LEAST_SWALLOWED and _has_swallowed(span.raw, table.delimiter, len(fields)):
+                yield Skipped(piece.name, f"{key}, its lines", SWALLOWED)
+
+
+def _has_swallowed(raw: bytes, delimiter: str, width: int) -> bool:
+    """Whether nearly all lines of a row, which are many, would be rows themselves."""
+    lines = raw.count(b"\n") - raw.endswith(b"\n")
+    if lines < LEAST_SWALLOWED or width < 2:
+        return False
+    inner = raw.rstrip(b"\r\n").split(b"\n")[1:]
+    return sum(line.count(delimiter.encode()) == width - 1 for line in inner) >= 0.9 * len(inner)
 
 
 def _whole(table: Table, stream: IO[bytes]) -> Span:

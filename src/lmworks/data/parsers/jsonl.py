@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from lmworks.data.parsers.fields import crowded, row_record
 from lmworks.data.parsers.lines import line_form
@@ -27,7 +28,35 @@ def parse_line(piece: Piece, number: int, line: Span, reading: Reading) -> Found
         return line.unreadable(piece.name, key, f"not JSON: {error}")
     if not isinstance(row, dict):
         return line.unreadable(piece.name, key, f"not a JSON object but a {type(row).__name__}")
+    # Seldom does a text have more of these than names; to look at every name would take a tenth of the time.
+    if text.count('":') != len(row) and (name := _named_twice(text, row)):
+        from lmworks.data.privacy.hidden import hide_name
+
+        return line.unreadable(piece.name, key, f"a name twice, with two values: {hide_name(name)!r:.40}")
     return row_record(row, piece, number, line, reading)
+
+
+def _named_twice(text: str, row: dict[str, Any]) -> str | None:
+    """A name that an object in a text has twice with different values, of which the parser keeps the last."""
+    if text.count('":') == len(row) + sum(map(_names_in, row.values())):
+        return None
+    found: list[str] = []
+
+    def hold(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        held = dict(pairs)
+        if len(held) < len(pairs):
+            found.extend(name for name, value in pairs if held[name] != value)
+        return held
+
+    json.loads(text, object_pairs_hook=hold)
+    return found[0] if found else None
+
+
+def _names_in(value: Any) -> int:
+    """Names in an object, or in a list of objects."""
+    if type(value) is list:
+        return sum(len(each) for each in value if type(each) is dict)
+    return len(value) if type(value) is dict else 0
 
 
 def _record(piece: Piece, number: int, line: Span, reading: Reading) -> Found | None:
