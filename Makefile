@@ -29,6 +29,9 @@ plain: setup
 	$(PYTHON) -m venv --clear .venv/plain
 	.venv/plain/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt .
 	.venv/plain/bin/lmworks schema > .venv/plain/schema.json
+	.venv/plain/bin/lmworks recipes | grep -F arithmetic
+	.venv/plain/bin/lmworks init .venv/plain/sums --from arithmetic
+	.venv/plain/bin/lmworks plan .venv/plain/sums/recipe.yaml
 	.venv/plain/bin/lmworks init .venv/plain/trial --data docs --licence CC-BY-4.0 --minutes 1 --yes
 	.venv/plain/bin/lmworks plan .venv/plain/trial/recipe.yaml
 	.venv/plain/bin/lmworks build .venv/plain/trial/recipe.yaml --set plan.measure=false --set tokenizer.vocab_size=500 \

@@ -74,6 +74,24 @@ def test_init_tells_what_cannot_be_read_before_a_build(tmp_path: Path) -> None:
     assert "before you build: " in said and ".xml" in said
 
 
+def test_a_recipe_that_comes_with_lmworks_is_listed_and_copied(tmp_path: Path) -> None:
+    listed = json.loads(lmworks(tmp_path, "recipes", "--json").stdout)
+    assert {"quickstart", "arithmetic", "legal"} <= listed.keys() and all(listed.values())
+    lmworks(tmp_path, "init", "sums", "--from", "arithmetic")
+    text = (tmp_path / "sums" / "recipe.yaml").read_text()
+    assert "lmworks build sums/recipe.yaml" in text
+    assert "bits per byte" in lmworks(tmp_path, "plan", "sums/recipe.yaml").stdout
+    said = lmworks(tmp_path, "init", "sums", "--from", "arithmetic", code=2).stderr
+    assert "sums/recipe.yaml is there already" in said and (tmp_path / "sums" / "recipe.yaml").read_text() == text
+    lmworks(tmp_path, "init", "law", "--from", "legal")
+    assert (
+        "python law/rows.py" in (tmp_path / "law" / "README.md").read_text() and (tmp_path / "law" / "rows.py").exists()
+    )
+    lmworks(tmp_path, "init", "help", "--from", "chat")
+    assert f"path: {sys.prefix}/lib\n" in (tmp_path / "help" / "recipe.yaml").read_text()
+    assert "did you mean 'arithmetic'" in lmworks(tmp_path, "init", "x", "--from", "aritmetic", code=2).stderr
+
+
 def test_init_asks_for_what_it_is_not_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lmworks", "init", "notes", "--licence", "MIT"]
     answers = "answers from our notes\nwritings\n3\nextract\n\n\n500\n"

@@ -198,3 +198,12 @@ def test_every_file_of_the_package_is_in_the_wheel() -> None:
         folder = SOURCE.parent / package
         files = {file for file in folder.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
         assert files - {file for pattern in patterns for file in folder.glob(pattern)} == set()
+
+
+def test_every_recipe_is_in_the_wheel() -> None:
+    root = SOURCE.parents[1]
+    named = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
+    files = {file for patterns in named.values() for pattern in patterns for file in root.glob(pattern)}
+    wanted = {*root.glob("recipes/*.yaml"), *root.glob("recipes/*/*.yaml"), *root.glob("recipes/*/*.md")}
+    assert files == wanted | {*root.glob("recipes/*/*.py")}
+    assert all(to == f"share/lmworks/{Path(each).parent}" for to, patterns in named.items() for each in patterns)

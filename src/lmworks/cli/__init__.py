@@ -14,7 +14,7 @@ from lmworks.cli.artifacts import export, gc, report, show, trace
 from lmworks.cli.data import blend, data_report, data_sources, find_data, inspect_data, sample_data
 from lmworks.cli.erase import erase
 from lmworks.cli.predicting import predict
-from lmworks.cli.recipes import build, init, launch, plan, status, verify_resume
+from lmworks.cli.recipes import build, init, launch, plan, recipes, status, verify_resume
 from lmworks.cli.reference import explain, schema
 from lmworks.cli.running import serve, watch
 from lmworks.cli.trials import bakeoff, scale, search
@@ -51,7 +51,7 @@ data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data", help="Look into the data.")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    *(init, plan, build, verify_resume, status, show, trace, report, serve, predict, watch, launch),
+    *(recipes, init, plan, build, verify_resume, status, show, trace, report, serve, predict, watch, launch),
     *(bases, check, export, erase, gc, search, scale, bakeoff, explain, schema),
 )
 _DATA_COMMANDS: dict[str, Callable[..., None]] = {

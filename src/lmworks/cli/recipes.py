@@ -40,15 +40,27 @@ def init(
     distance: Annotated[str | None, typer.Option(help="Of your texts from public ones: near, some, far.")] = None,
     privacy: Annotated[str | None, typer.Option(help="Of your texts: public, internal, confidential, secret.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Dollars for training and a year of use.")] = None,
+    shipped: Annotated[
+        str | None, typer.Option("--from", metavar="NAME", help="Copy a recipe that `lmworks recipes` lists instead.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take defaults.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a commented recipe for your own data.
+    """Write a commented recipe for your own data, or copy one that comes with lmworks.
 
     Example: lmworks init my-model --use-case "help desk answers" --data ./articles --licence CC-BY-4.0 --yes
     """
-    from lmworks.plan.starter import Answers, advice, write_recipe
+    from lmworks.plan.starter import Answers, advice, copy_recipe, write_recipe
     from lmworks.recipe.schema import parse_needs
+
+    if shipped:
+        path = copy_recipe(shipped, folder)
+        tell(
+            f"wrote {path}\nnext: read what it says at its head, then lmworks plan {path}",
+            {"recipe": str(path)},
+            as_json,
+        )
+        return
 
     def answer(given: Any, question: str, default: Any) -> Any:
         return given if given is not None else default if yes else typer.prompt(question, default=default)
@@ -68,6 +80,17 @@ def init(
     path, told = write_recipe(folder, answers), advice(answers)
     words = f"wrote {path}\n{told}\nnext: lmworks plan {path}, then lmworks build {path}"
     tell(words, {"recipe": str(path), "verdict": told}, as_json)
+
+
+def recipes(as_json: JsonOption = False) -> None:
+    """List the recipes that come with lmworks; `lmworks init FOLDER --from NAME` copies one.
+
+    Example: lmworks recipes
+    """
+    from lmworks.plan.starter import purpose, shipped_recipes
+
+    found = {name: purpose(path) for name, path in shipped_recipes().items()}
+    tell("\n".join(f"{name}\n    {said}" for name, said in found.items()), found, as_json)
 
 
 def plan(
