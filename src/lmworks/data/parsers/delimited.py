@@ -90,17 +90,15 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
             if is_odd and isinstance(found, Record):
                 found = replace(found, counts={**found.counts, UNQUOTED: 1})
             yield found
-            if len(span.raw) > LEAST_SWALLOWED and _has_swallowed(span.raw, table.delimiter, len(fields)):
+            if span.raw.count(b"\n") > LEAST_SWALLOWED and _has_swallowed(span.raw, table.delimiter, len(fields)):
                 yield Skipped(piece.name, f"{key}, its lines", SWALLOWED)
 
 
 def _has_swallowed(raw: bytes, delimiter: str, width: int) -> bool:
     """Whether nearly all lines of a row, which are many, would be rows themselves."""
-    lines = raw.count(b"\n") - raw.endswith(b"\n")
-    if lines < LEAST_SWALLOWED or width < 2:
-        return False
     inner = raw.rstrip(b"\r\n").split(b"\n")[1:]
-    return sum(line.count(delimiter.encode()) == width - 1 for line in inner) >= 0.9 * len(inner)
+    fitting = sum(line.count(delimiter.encode()) == width - 1 for line in inner)
+    return width > 1 and fitting >= 0.9 * len(inner)
 
 
 def _whole(table: Table, stream: IO[bytes]) -> Span:

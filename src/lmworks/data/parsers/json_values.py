@@ -108,7 +108,8 @@ def _items(piece: Piece, stream: IO[bytes], limit: int, *, is_one: bool = False)
                 return
             continue
         fault = ""
-        like = like or text[at : at + _OPENING_BYTES]
+        if not like:
+            like = text[at : at + _OPENING_BYTES]
         end: int | None
         try:
             if len(text) - at > MOST_KEYS and (fault := crowded(text[at:].encode("latin-1"))):
