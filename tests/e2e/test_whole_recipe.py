@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from e2e.small_recipe import edit_service, lmworks, made, start
+from hub_server import TOKEN, Hub, hub_running
 
 pytestmark = pytest.mark.slow
 
@@ -209,3 +210,22 @@ def test_commands_take_a_recipe_from_any_folder(built: Path) -> None:
     assert '"models": ["small/finetune"]' in process.stdout.readline()
     process.terminate()
     process.communicate(timeout=60)
+
+
+def test_a_model_is_sent_to_a_hub_as_its_recipe_lets_it(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with hub_running(Hub()) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        told = lmworks(built, "push", "finetune", "team/desk")
+        assert "nothing was sent" in told.stdout and "private" in told.stderr and not hub.asked
+        assert f"{hub.address}/team/desk/commit/" in lmworks(built, "push", "recipe.yaml", "team/desk", "--yes").stdout
+        assert {"model.safetensors", "config.json", "README.md"} <= hub.models["team/desk"].keys()
+        assert hub.private["team/desk"] and not [each for each in hub.agents if "torch" in each]
+        recipe = built / "recipe.yaml"
+        recipe.write_text(f"{recipe.read_text()}needs: {{task: chat, privacy: secret}}\n")
+        assert "`needs.privacy` is secret" in lmworks(built, "push", "finetune", "team/other", "--yes", code=3).stderr
+        assert "team/other" not in hub.models
+        lmworks(built, "bases", "get", "team/desk", "--yes")
+        assert (built / "team" / "desk" / "lmworks-source.json").exists()
+        assert "team/desk" in lmworks(built, "bases", "--in", "team").stdout

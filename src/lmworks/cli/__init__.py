@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lmworks.cli.artifacts import export, gc, report, show, trace
+from lmworks.cli.artifacts import export, gc, push, report, show, trace
 from lmworks.cli.data import blend, data_report, data_sources, find_data, inspect_data, sample_data
 from lmworks.cli.erase import erase
 from lmworks.cli.predicting import predict
@@ -18,7 +18,7 @@ from lmworks.cli.recipes import build, init, launch, plan, recipes, status, veri
 from lmworks.cli.reference import explain, schema
 from lmworks.cli.running import serve, watch
 from lmworks.cli.trials import bakeoff, scale, search
-from lmworks.cli.tuning import bases, check
+from lmworks.cli.tuning import bases, check, get_base
 from lmworks.errors import LmworksError
 from lmworks.extras import told_if_missing
 from lmworks.terminal import Shown
@@ -50,9 +50,14 @@ def _options(
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data", help="Look into the data.")
 
+bases_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+bases_app.callback()(bases)
+bases_app.command("get")(get_base)
+app.add_typer(bases_app, name="bases")
+
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(recipes, init, plan, build, verify_resume, status, show, trace, report, serve, predict, watch, launch),
-    *(bases, check, export, erase, gc, search, scale, bakeoff, explain, schema),
+    *(check, export, push, erase, gc, search, scale, bakeoff, explain, schema),
 )
 _DATA_COMMANDS: dict[str, Callable[..., None]] = {
     "find": find_data,

@@ -94,6 +94,41 @@ def export(
     tell(f"wrote {path}, {size / 1e6:,.1f} MB", {"file": str(path), "bytes": size}, as_json)
 
 
+def push(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the last build, or a recipe's file.")],
+    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="On the hub that HF_ENDPOINT names.")],
+    public: Annotated[bool, typer.Option("--public", help="For everybody to read; without it, private.")] = False,
+    confidential: Annotated[
+        bool, typer.Option("--confidential", help="It may go there, though its texts are confidential or secret.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send; without it only say what and where.")] = False,
+    store: LastStoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a model and its card to a hub, as HF_TOKEN may. It is private unless you say otherwise.
+
+    Exit code 3 for a model that learned from what was erased, from confidential texts, or that was damaged.
+
+    Example: lmworks push finetune our-team/help-desk --yes
+    """
+    from lmworks import graph
+    from lmworks.recipe.file import load_recipe
+    from lmworks.release.built import Built
+    from lmworks.release.hub import require_release, require_token, upload
+    from lmworks.workspace import find_one
+
+    opened, found = find_one([model], store)
+    built = Built.holding(opened, found)
+    needs = load_recipe(built.recipe, graph.CLASSES, built.record.settings).needs
+    require_release(opened, found, needs.privacy if needs else None, confidential=confidential)
+    endpoint = require_token(name)
+    size = sum(file.bytes for file in found.manifest.files.values())
+    access = "for everybody to read" if public else "private"
+    print(f"{found.manifest.step}, {size / 1e6:,.1f} MB, to {endpoint}/{name}, {access}", file=sys.stderr)
+    address = upload(opened, found, name, public=public) if yes else None
+    tell(address or "nothing was sent: --yes does", {"commit": address, "bytes": size, "public": public}, as_json)
+
+
 def gc(
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
     unfinished: Annotated[

@@ -15,7 +15,8 @@ from lmworks.terminal import print_coloured
 
 
 def bases(
-    folders: Annotated[list[Path] | None, typer.Argument(help="Where to look; by default this folder.")] = None,
+    context: typer.Context,
+    folders: Annotated[list[Path] | None, typer.Option("--in", help="Where to look; by default this folder.")] = None,
     task: Annotated[str | None, typer.Option(help="What it is for: chat, classify …; a base is suggested.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -23,6 +24,8 @@ def bases(
 
     Example: lmworks bases --task classify
     """
+    if context.invoked_subcommand:
+        return
     from lmworks.plan.bases import as_text, bases_in, suggestion
     from lmworks.plan.machine import this_machine
 
@@ -30,6 +33,35 @@ def bases(
     said = suggestion(found, task, this_machine().memory_bytes) if task else None
     words = "\n".join([*as_text(found), *([said] if said else [])])
     tell(words, {"bases": [each.as_json() for each in found], "suggestion": said}, as_json)
+
+
+def get_base(
+    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="A model of the hub that HF_ENDPOINT names.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to make; by default ORG/NAME in this one.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit; by default the newest.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Download; without it only say what and how much.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Get a model from a hub to begin with: safetensors, settings, tokenizer and licence, at a commit that is noted.
+
+    No code and no pickles. Stopped, the same command keeps the files that are whole. HF_TOKEN speaks for you.
+
+    Example: lmworks bases get HuggingFaceTB/SmolLM2-135M --yes
+    """
+    from lmworks.release.hub import download, find_snapshot
+
+    found, place = find_snapshot(name, revision), out or Path(name)
+    words = f"{name} at {found.revision} of {found.endpoint}: {len(found.files)} files, {found.size / 1e6:,.1f} MB, "
+    words += f"licence as its card says: {found.licence}"
+    print(words, file=sys.stderr)
+    if yes:
+        download(found, place)
+        step = f"{{objective: pretrained, path: {place}, licence: SPDX}}"
+        next_words = f"{place}: take it as `base: {step}`, with the licence that you find it under"
+    else:
+        next_words = f"nothing was downloaded: --yes does, into {place}"
+    facts = {"name": name, "revision": found.revision, "bytes": found.size, "licence": found.licence}
+    tell(next_words, facts | {"files": sorted(found.files), "folder": str(place) if yes else None}, as_json)
 
 
 def check(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 COPIED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
 """What is taken from a folder: no code, and no pickle."""
 
+NAME_ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+"""An organisation and a model of it."""
+
 TURNS = 8
 """Answers of the chat that a template is tried on: it may treat the first ones otherwise than later ones."""
 
@@ -92,6 +96,11 @@ class PretrainedModelConfig(StepConfig):
         found = [file] if file.is_file() else sorted(path for kind in COPIED for path in file.glob(kind))
         weights = [path for path in found if path.suffix in (".safetensors", ".gguf")]
         if not weights or (file.is_dir() and not (file / "config.json").is_file()):
+            if NAME_ON_HUB.fullmatch(self.path) and file.suffix != ".gguf" and not file.exists():
+                raise UsageError(
+                    f"{file}: there is no such folder; if {self.path} is a model of a hub, get it with "
+                    f"`lmworks bases get {self.path} --out {file} --yes`"
+                )
             raise UsageError(
                 f"{file}: no pretrained model; expected a .gguf file, or a folder with config.json and *.safetensors "
                 "(pickled .bin and .pt files are never read: `save_pretrained` of transformers writes safetensors)"

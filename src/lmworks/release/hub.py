@@ -1,0 +1,197 @@
+"""Models from and to a hub of Hugging Face's form, only when asked: weights and words come, never code or pickles.
+
+The endpoint is HF_ENDPOINT, and the token HF_TOKEN, of the environment alone: none that was stored by a login is taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.errors import GateRefused, LmworksError, UsageError
+from lmworks.model.pretrained import NAME_ON_HUB
+from lmworks.pipeline.files import digest_once, write_atomically
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.release.built import Built
+from lmworks.release.cards.card import card_text
+from lmworks.release.serving import require_answers
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+SOURCE = "lmworks-source.json"
+"""In a folder that came from a hub: from where, which revision, and the digest of each file."""
+TAKEN = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE", "NOTICE", "LICENSE.md")
+PROTECTED = ("confidential", "secret")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a hub has of a model at one commit, and would be taken."""
+
+    endpoint: str
+    name: str
+    revision: str
+    licence: str
+    """As its card says it, which is not always true."""
+    files: Mapping[str, tuple[int, str]]
+    """Name → bytes, and the sha256 of a large file or git's digest of a small one."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(size for size, _ in self.files.values())
+
+
+def find_snapshot(name: str, revision: str | None = None) -> Snapshot:
+    """Ask a hub for a model. Raises `UsageError` for what is no name or no model here can be made of."""
+    _require_name(name)
+    with _hub() as hub:
+        found = hub.model_info(name, revision=revision, files_metadata=True)
+        files = {
+            each.rfilename: (each.size or 0, each.lfs.sha256 if each.lfs else each.blob_id or "")
+            for each in found.siblings or ()
+            if any(fnmatchcase(each.rfilename, kind) for kind in TAKEN) and Path(each.rfilename).name == each.rfilename
+        }
+        whole = [each for each in files if each.endswith(".safetensors") and not each.startswith("consolidated")]
+        files = {each: facts for each, facts in files.items() if not (whole and each.startswith("consolidated"))}
+        if "config.json" not in files or not any(each.endswith(".safetensors") for each in files):
+            raise UsageError(
+                f"{name}: no config.json with *.safetensors; pickles and code are never taken: look for a model "
+                "that was saved as safetensors"
+            )
+        licence = str((found.card_data and found.card_data.get("license")) or "not stated")
+        return Snapshot(hub.endpoint, name, str(found.sha), licence, files)
+
+
+def download(snapshot: Snapshot, out: Path) -> None:
+    """Get it into a new folder; files that are whole are kept when it is cut off, and checked by the hub's digests.
+
+    Raises `UsageError` where the folder is there, or the disk has no room; LmworksError for other bytes than promised.
+    """
+    from huggingface_hub import hf_hub_download
+
+    if out.exists():
+        raise UsageError(f"{out} is there already; delete it, or name another folder with --out")
+    part = out.with_name(f".{out.name}.part")  # hidden: `lmworks bases` lists no half of a model
+    part.mkdir(parents=True, exist_ok=True)
+    for torn in part.rglob("*.incomplete"):  # of a download that was killed; huggingface_hub begins such a file anew
+        torn.unlink()
+    there = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
+    if (free := shutil.disk_usage(part).free) < snapshot.size - there:
+        raise UsageError(f"{out}: {snapshot.size / 1e6:,.0f} MB do not fit into the {free / 1e6:,.0f} MB that are free")
+    with _hub() as hub:
+        for file in sorted(snapshot.files, key=lambda name: snapshot.files[name][0]):
+            hf_hub_download(
+                snapshot.name,
+                file,
+                revision=snapshot.revision,
+                local_dir=part,
+                token=hub.token,
+                endpoint=hub.endpoint,
+            )
+    for file, (size, digest) in snapshot.files.items():
+        if (part / file).stat().st_size != size or digest not in (digest_once(part / file), _git_digest(part / file)):
+            (part / file).unlink()
+            raise LmworksError(f"{part / file}: not what {snapshot.endpoint} promised; it was deleted: try again")
+    shutil.rmtree(part / ".cache", ignore_errors=True)
+    facts = {"endpoint": snapshot.endpoint, "name": snapshot.name, "revision": snapshot.revision}
+    digests = {file: digest for file, (_, digest) in sorted(snapshot.files.items())}
+    write_atomically(
+        part / SOURCE, json.dumps(facts | {"licence": snapshot.licence, "files": digests}, indent=1) + "\n"
+    )
+    part.rename(out)
+
+
+def require_release(store: Store, artifact: Artifact, privacy: str | None, *, confidential: bool) -> None:
+    """Raise GateRefused for a model that learned from what was erased, or from texts that are not to leave unless so
+    `confidential` states; what `serve` raises, too."""
+    require_answers(store, [artifact])
+    if privacy in PROTECTED and not confidential:
+        raise GateRefused(
+            f"{artifact.manifest.step}: the recipe's `needs.privacy` is {privacy}, and a model can tell what it "
+            "learned from: it stays here, unless you state with --confidential that it may go where it is sent"
+        )
+
+
+def upload(store: Store, artifact: Artifact, name: str, *, public: bool) -> str:
+    """Send a model's files and its card as one commit; the commit's address. The repository is made where it is not.
+
+    Raises GateRefused where it is there, anybody can read it, and that was not asked for.
+    """
+    from huggingface_hub import CommitOperationAdd
+
+    card = card_text(Built.holding(store, artifact), artifact).encode()
+    files = {file: artifact.payload / file for file in artifact.manifest.files if file != "README.md"}
+    with _hub() as hub:
+        hub.create_repo(name, private=not public, exist_ok=True)
+        if not public and not hub.model_info(name).private:
+            raise GateRefused(f"{name}: it is there and everybody can read it; nothing was sent. Mean it by --public")
+        sent = [CommitOperationAdd(file, str(path)) for file, path in files.items()]
+        message = f"{artifact.manifest.step} {artifact.digest()[:12]}"
+        done = hub.create_commit(
+            name, [*sent, CommitOperationAdd("README.md", card)], commit_message=message, commit_description=""
+        )
+    return str(done.commit_url)
+
+
+def require_token(name: str) -> str:
+    """The endpoint that a model would be sent to. Raises `UsageError` for a bad name, and without a token."""
+    _require_name(name)
+    if not os.environ.get("HF_TOKEN"):
+        raise UsageError("no HF_TOKEN in the environment: set it to a token of the hub that may write")
+    with _hub() as hub:
+        return str(hub.endpoint)
+
+
+def _require_name(name: str) -> None:
+    if not NAME_ON_HUB.fullmatch(name):
+        raise UsageError(f"{name!r}: expected the name of a hub's model, such as HuggingFaceTB/SmolLM2-135M")
+
+
+def _git_digest(path: Path) -> str:
+    """As git names a small file's content, which the hub tells."""
+    content = path.read_bytes() if path.stat().st_size < 2**26 else b""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+@contextmanager
+def _hub() -> Iterator[HfApi]:
+    """A client that reports to nobody. Raises LmworksError, without addresses that hold secrets, for what fails."""
+    for switch in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET"):  # by the one endpoint, and its open protocol
+        os.environ[switch] = "1"
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    hub = HfApi(endpoint=endpoint, token=os.environ.get("HF_TOKEN") or False)
+    try:
+        yield hub
+    except LmworksError:
+        raise
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise LmworksError(_in_words(hub.endpoint, error)) from None
+    except Exception as error:  # of the client for HTTP, which huggingface_hub chooses
+        if "http" not in type(error).__module__:
+            raise
+        raise LmworksError(_in_words(hub.endpoint, error)) from None
+
+
+def _in_words(endpoint: str, error: Any) -> str:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    hint = {
+        401: ": no such model, or one for whose readers HF_TOKEN must speak",
+        403: ": HF_TOKEN may not do that, or the model's terms were not accepted on its page",
+        404: ": no such model or revision, or one that HF_TOKEN may not see",
+    }.get(status or 0, "")
+    said = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", str(error).strip().splitlines()[0] if str(error).strip() else "")
+    return f"{endpoint}{hint} ({type(error).__name__}: {said[:300]})"

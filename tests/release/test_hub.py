@@ -1,0 +1,124 @@
+"""A model comes from a hub whole, at a commit that is noted, without code or pickles; and goes there when it may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hub_server import COMMIT, TOKEN, Hub, hub_running
+from lmworks.cli.tuning import get_base
+from lmworks.errors import GateRefused, LmworksError, UsageError
+from lmworks.model.pretrained import PretrainedModelConfig
+from lmworks.pipeline.store import Store
+from lmworks.release.hub import SOURCE, download, find_snapshot, require_release, require_token, upload
+from tiny import make_tiny_model
+
+NAME = "org/tiny"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    folder = make_tiny_model(tmp_path / "made")
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    strange = {"pytorch_model.bin": b"pickle", "modeling.py": b"import os", "README.md": b"# Tiny", "LICENSE": b"Free."}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # read before, where tests forbid a network
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with hub_running(Hub({NAME: files | strange | {"onnx/model.json": b"{}"}})) as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.address)
+        yield running
+
+
+def test_a_base_is_got_at_a_commit_without_code_or_pickles(hub: Hub, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(
+        UsageError, match=r"org/tiny: there is no such folder; .* get it with `lmworks bases get org/tiny"
+    ):
+        PretrainedModelConfig(path=NAME, licence="MIT").resolve(Path())
+    get_base(NAME)
+    told = capfd.readouterr()
+    assert "nothing was downloaded" in told.out and f"{NAME} at {COMMIT}" in told.err and "apache-2.0" in told.err
+    assert not Path(NAME).exists() and not [each for each in hub.asked if "/resolve/" in each]
+    get_base(NAME, yes=True)
+    got = {path.name: path.read_bytes() for path in Path(NAME).iterdir()}
+    source = json.loads(got.pop(SOURCE))
+    assert (source["name"], source["revision"], source["endpoint"]) == (NAME, COMMIT, hub.address)
+    assert got == {name: hub.models[NAME][name] for name in source["files"]}
+    assert {"model.safetensors", "config.json", "tokenizer.json", "LICENSE", "README.md"} <= got.keys()
+    assert not {"pytorch_model.bin", "modeling.py"} & got.keys()
+    assert PretrainedModelConfig(path=NAME, licence="MIT").resolve(Path()).family == "decoder"
+    assert not [agent for agent in hub.agents if "torch" in agent or "session" in agent], (
+        "nothing of this machine is told"
+    )
+    assert all(each.split()[1].startswith((f"/api/models/{NAME}", f"/{NAME}/resolve/{COMMIT}/")) for each in hub.asked)
+    with pytest.raises(UsageError, match="is there already"):
+        get_base(NAME, yes=True)
+
+
+def test_a_download_that_was_cut_off_goes_on(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1024)
+    hub.cut = "model.safetensors"
+    with pytest.raises(LmworksError):
+        get_base(NAME, yes=True)
+    assert not Path(NAME).exists()
+    assert any(each.endswith("model.safetensors bytes=72704-") for each in hub.asked), "it goes on where it was cut"
+    hub.cut, asked = "", len(hub.asked)
+    get_base(NAME, yes=True)
+    assert (Path(NAME) / "model.safetensors").read_bytes() == hub.models[NAME]["model.safetensors"]
+    again = [each.rpartition("/")[2] for each in hub.asked[asked:] if each.startswith("GET") and "/resolve/" in each]
+    assert "model.safetensors" in again and "config.json" not in again, "files that were whole are kept"
+
+
+def test_other_bytes_than_promised_are_refused(hub: Hub) -> None:
+    found = find_snapshot(NAME)
+    files = dict(found.files) | {"config.json": (found.files["config.json"][0], "0" * 40)}
+    with pytest.raises(LmworksError, match=r"not what http.* promised"):
+        download(replace(found, files=files), Path("out"))
+    assert not Path("out").exists()
+
+
+def test_what_a_hub_refuses_is_said_without_the_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.private[NAME] = True
+    with pytest.raises(LmworksError, match="no such model or revision, or one that HF_TOKEN may not see"):
+        get_base(NAME)
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong_secret")
+    with pytest.raises(LmworksError) as refused:
+        get_base(NAME)
+    assert "hf_wrong_secret" not in str(refused.value)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert find_snapshot(NAME).revision == COMMIT
+    hub.models["org/pickled"] = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
+    with pytest.raises(UsageError, match="pickles and code are never taken"):
+        get_base("org/pickled")
+    with pytest.raises(UsageError, match="expected the name of a hub's model"):
+        get_base("../etc")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(LmworksError, match=r"http://127.0.0.1:9"):
+        get_base(NAME)
+
+
+def test_a_model_goes_with_its_card_private_unless_stated(
+    hub: Hub, built: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = built.named("pretrain")
+    with pytest.raises(UsageError, match="no HF_TOKEN"):
+        require_token("team/desk")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert require_token("team/desk") == hub.address
+    assert upload(built, model, "team/desk", public=False) == f"{hub.address}/team/desk/commit/{COMMIT}"
+    assert hub.private["team/desk"]
+    sent = hub.models["team/desk"]
+    assert sent.pop("README.md").startswith(b"---\n")
+    assert sent == {name: (model.payload / name).read_bytes() for name in model.manifest.files}
+    hub.models["team/open"], hub.private["team/open"] = {}, False
+    with pytest.raises(GateRefused, match="everybody can read it; nothing was sent"):
+        upload(built, model, "team/open", public=False)
+    assert not hub.models["team/open"]
+    for privacy in ("confidential", "secret"):
+        with pytest.raises(GateRefused, match=f"`needs.privacy` is {privacy}"):
+            require_release(built, model, privacy, confidential=False)
