@@ -7,13 +7,22 @@ import random
 
 import pytest
 
-from lmworks.evaluate.baselines.xz import compressed_bits
+from lmworks.evaluate.baselines.xz import bits_behind
 
 
-def test_xz_measures_the_text_alone_and_what_it_adds() -> None:
+def test_xz_measures_what_each_text_alone_adds_behind_another() -> None:
     source = random.Random(0)
     before, text = source.randbytes(50_000), source.randbytes(20_000)
-    alone, more = compressed_bits(text, before)
-    assert alone == 8 * len(lzma.compress(text, preset=9))
-    assert more == pytest.approx(8 * len(text), rel=0.01)
-    assert compressed_bits(before[:20_000], before)[1] < 0.05 * alone
+    new, known, twice, nothing = bits_behind(before, [text, before[5_000:25_000], text + text, b""])
+    assert new == pytest.approx(8 * len(text), rel=0.01)
+    assert known < 0.05 * new and nothing == 0
+    assert new < twice < 1.01 * new, "within one text it refers back, and from one text to another it does not"
+
+
+def test_xz_behind_a_text_is_what_the_program_adds_for_both() -> None:
+    words = [f"word{number}" for number in range(500)]
+    source = random.Random(0)
+    before, *texts = (" ".join(source.choices(words, k=k)).encode() for k in (50_000, 400, 3_000))
+    one = len(lzma.compress(before, preset=9))
+    for text, bits in zip(texts, bits_behind(before, texts), strict=True):
+        assert bits / 8 == pytest.approx(len(lzma.compress(before + text, preset=9)) - one, abs=12, rel=0.01)

@@ -153,10 +153,10 @@ def test_baselines_score_the_same_documents(documents: Documents, tmp_path: Path
     assert [(item["id"], item["bytes"]) for item in items_of(tmp_path)] == [
         (document.id, len(document.text.encode())) for document in documents.iterate()
     ]
-    after, alone = evaluate_perplexity_xz(config, documents, train, out=tmp_path, context=context).figures
-    assert items_of(tmp_path) == []
+    (after,) = evaluate_perplexity_xz(config, documents, train, out=tmp_path, context=context).figures
+    assert len(items_of(tmp_path)) == documents.count()
     assert (after.name, after.n, ngram.name) == ("bits_per_byte", 7, "bits_per_byte")
-    assert 0 < ngram.value < 8 and 0 < after.value < alone.value < 8
+    assert 0 < ngram.value < 8 and 0 < after.value < 8
     assert ngram.contamination == after.contamination == NOT_SEARCHED
 
 

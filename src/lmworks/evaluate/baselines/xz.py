@@ -3,19 +3,55 @@
 from __future__ import annotations
 
 import lzma
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+LARGEST = 64 << 20
+"""Bytes that preset 9 looks back."""
+PIECE = 1 << 14
+"""Bytes that the compressor is given at once: what fills more than its buffer is left for later, in each copy anew."""
 
 
-def compressed_bits(text: bytes, before: bytes) -> tuple[int, int]:
-    """Bits that `xz -9` needs for a text alone, and bits that it needs more for it after `before`.
+def bits_behind(before: bytes, texts: Sequence[bytes]) -> list[int]:
+    """Bits that `xz -9` needs more for each text alone, when it stands behind `before`, as far as it looks back.
 
-    The dictionary of preset 9 (64 MiB) is enlarged where it would not reach back over all of `before`.
+    A compressor has read `before` once, in a process of its own, of which each text gets a copy: the library that holds
+    its state can neither save nor copy it, and to read 17 MB again for each text takes 8 seconds.
     """
-    dictionary = max(64 << 20, len(before) + len(text))
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": dictionary}]
-    # The compressor releases the interpreter's lock.
-    with ThreadPoolExecutor(3) as pool:
-        alone, first, both = pool.map(
-            lambda content: len(lzma.compress(content, filters=filters)), (text, before, before + text)
-        )
-    return 8 * alone, 8 * (both - first)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_bits_behind, before[-LARGEST:], texts).result()
+
+
+def _bits_behind(before: bytes, texts: Sequence[bytes]) -> list[int]:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": LARGEST}]
+    compressor = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=filters)
+    for start in range(0, len(before), PIECE):
+        compressor.compress(before[start : start + PIECE])
+    lengths, every = list[int](), [b"", *texts]
+    for start in range(0, len(every), cores := os.cpu_count() or 1):
+        copies = [_start_copy(compressor, text) for text in every[start : start + cores]]
+        lengths += [_length(*copy) for copy in copies]
+    return [8 * max(0, length - lengths[0]) for length in lengths[1:]]
+
+
+def _start_copy(compressor: lzma.LZMACompressor, text: bytes) -> tuple[int, int]:
+    """A copy of this process, and a pipe in which it says how many bytes it still writes for a text."""
+    reads, writes = os.pipe()
+    if not (child := os.fork()):
+        try:
+            os.write(writes, str(len(compressor.compress(text)) + len(compressor.flush())).encode())
+        finally:
+            os._exit(0)
+    os.close(writes)
+    return child, reads
+
+
+def _length(child: int, reads: int) -> int:
+    with open(reads, encoding="ascii") as answer:
+        said = answer.read()
+    os.waitpid(child, 0)
+    if not said:
+        raise MemoryError("xz: a copy of the compressor ended; it takes 700 MB, and little more for each text")
+    return int(said)

@@ -12,11 +12,11 @@ from pydantic import Field
 from lmworks.data.records import Document, Documents
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
-from lmworks.evaluate.baselines.xz import compressed_bits
+from lmworks.evaluate.baselines.xz import LARGEST, bits_behind
 from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, evidence
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.figure import Figure, Interval
+from lmworks.pipeline.figure import Interval
 from lmworks.pipeline.stage import Result, stage
 
 if TYPE_CHECKING:
@@ -87,28 +87,18 @@ def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: 
     return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
-@stage(version=2, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", measures="data")
 def evaluate_perplexity_xz(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
-    """What `xz -9` needs for all documents as one text. It has no items: repeats between documents cost it little."""
+    """The same figure for `xz -9`, which reads each document alone behind the training text, as a model does."""
     documents = list(data.iterate())
-    text = "".join(document.text for document in documents).encode()
-    alone, more = compressed_bits(text, "".join(document.text for document in train.iterate()).encode())
-    found = scoring.written([])
-    figures = [
-        Figure(
-            name=name,
-            value=bits / len(text),
-            n=len(documents),
-            method=f"xz -9 of all documents as one text, in which it refers back to any earlier one; {how}",
-            unit=BITS_PER_BYTE.unit,
-            **found.conditions,
-        )
-        for name, bits, how in (
-            ("bits_per_byte", more, "what they add behind the training text"),
-            ("bits_per_byte_alone", alone, "without the training text"),
-        )
-    ]
-    return found.result(*figures)
+    before = "".join(document.text for document in train.iterate()).encode()
+    every = bits_behind(before, [document.text.encode() for document in documents])
+    found = scoring.written([_item(document, bits) for document, bits in zip(documents, every, strict=True)])
+    read = (
+        "all of the training text" if len(before) <= LARGEST else f"the last {LARGEST >> 20} MiB of the training text"
+    )
+    method = f"what xz -9 needs more for each document alone, behind {read}, which it may refer back to"
+    return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
 def _powers_of_2(interval: Interval | None) -> Interval | None:
