@@ -276,14 +276,6 @@ def preferences(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def signs(count: int) -> list[dict[str, Any]]:
-    """Answers that differ in one sign that the tokenizer does not know, and so not at all for the model."""
-    return [
-        {"prompt": each["question"], "chosen": f"{each['answer']} ☺", "rejected": f"{each['answer']} ☹"}
-        for each in questions(count)
-    ]
-
-
 def runs() -> Iterator[Run]:
     """Twenty runs. What is true of each was written before any was built."""
     train, held = prose()
@@ -390,13 +382,12 @@ def runs() -> Iterator[Run]:
         judged[:500], judged[500:], {"learned nothing"}, "which answer is chosen was drawn: a coin on new pairs",
         "fine, underfitting", "preferences", base=reader,
     )  # fmt: skip
-    same = signs(500)
     yield Run(
         "reward-tied",
-        {"objective": "reward", "sequence_length": 256, "global_batch_tokens": 4096, "learning_rate": 1e-4, "steps": 40,
-         "validation_steps": 5},
-        same[:350], same[350:], {"tied", "learned nothing"}, "both answers are the same tokens", "fine, underfitting",
-        "preferences", tokenizer={"kind": "word", "vocab_size": 1024}, base=reader,
+        {"objective": "reward", "optimizer": "sgd", "learning_rate": 1e-30, "sequence_length": 256,
+         "global_batch_tokens": 4096, "steps": 40, "validation_steps": 5},
+        judged[:500], judged[500:], {"tied", "learned nothing"}, "the head stays at zero: every answer scores alike",
+        "fine, underfitting", "preferences", base=reader,
     )  # fmt: skip
     yield Run(
         "lm-one-validation", lm | {"steps": 130}, train, held[:2],
