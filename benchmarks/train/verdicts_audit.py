@@ -1,11 +1,12 @@
+# ruff: noqa: SIM905
 """What `lmworks build` says of twenty runs whose outcome was written down before: a table and one JSON line.
 
     python benchmarks/train/verdicts_audit.py [--folder FOLDER] [--only RUN ...] [--jobs 2]
 
-Every run is tiny, and built as a user builds it: a recipe, `lmworks build`, `lmworks show`. Texts are Python's own help, the
-documentation of the cloud services inside botocore, and sentences put together here. Beside each run stand the words of
-docs/watch.md that are true of it; whatever else is said of it is wrong. `--only` builds some, which is for looking at their
-losses. It always ends with 0: it measures.
+Every run is tiny, and built as a user builds it: a recipe, `lmworks build`, `lmworks show`. Texts are Python's own
+help, the documentation of the cloud services inside botocore, and sentences put together here. Beside each run stand
+the words of docs/watch.md that are true of it; whatever else is said of it is wrong. `--only` builds some, which is
+for looking at their losses. It always ends with 0: it measures.
 """
 
 from __future__ import annotations
@@ -73,7 +74,6 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder: Path = asked.folder or Path(name)
-        rows: list[dict[str, Any]] = []
         chosen = [run for run in runs() if not asked.only or run.name in asked.only]
         wrong: list[str] = []
         with ThreadPoolExecutor(asked.jobs) as pool:
@@ -82,7 +82,8 @@ def main() -> None:
                 right = kind in run.true
                 wrong += [] if right else [run.name]
                 print(
-                    f"{'right' if right else 'WRONG'}  {run.name:18} true: {' / '.join(sorted(run.true)):24} told: {kind:16} "
+                    f"{'right' if right else 'WRONG'}  {run.name:18} true: {' / '.join(sorted(run.true)):24} "
+                    f"told: {kind:16} "
                     f"validation {losses}\n       {line}\n       ({run.why}; untrue: {run.untrue})",
                     flush=True,
                 )
@@ -90,7 +91,7 @@ def main() -> None:
 
 
 def told(run: Run, folder: Path) -> tuple[str, str, str]:
-    """Build a run; the kind that its verdict is of, the line that says it, and first, lowest and last validation loss."""
+    """Build a run; the kind of its verdict, the line that says it, and first, lowest and last validation loss."""
     for part, records in {"train": run.train, "validation": run.validation}.items():
         (folder / part).mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(record) + "\n" for record in records)
@@ -128,7 +129,7 @@ def verdict(said: str) -> tuple[str, str]:
 
 
 def recipe(run: Run) -> dict[str, Any]:
-    """The recipe of a run: two folders of records, at most one step more for each, a base where one is named, and it."""
+    """The recipe of a run: two folders of records, at most one step more for each, a base if one is named, and it."""
     data: dict[str, Any] = {}
     keep: dict[str, Any] = {"fields": "all"} if run.step in ("conversations", "preferences") else {}
     if run.step == "pairs":
@@ -172,7 +173,7 @@ def prose() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 @lru_cache
 def operations() -> tuple[tuple[str, str], ...]:
-    """Name and first sentence of each operation of the services inside botocore, in an order that is drawn, none twice."""
+    """Name and first sentence of each operation of the services inside botocore, none twice, in a drawn order."""
     found: dict[str, str] = {}
     for file in sorted((Path(botocore.__file__).parent / "data").glob("*/*/service-2.json.gz")):
         for name, operation in json.loads(gzip.decompress(file.read_bytes()))["operations"].items():
@@ -211,13 +212,19 @@ def weather(count: int) -> list[dict[str, Any]]:
     nouns = (
         "farmer miller baker tailor sailor hunter singer doctor lawyer banker porter weaver potter cooper barber mason"
     )
-    things = "ladder barrel candle basket hammer kettle bottle saddle ribbon blanket mirror needle pillow trumpet wagon anchor"
+    things = (
+        "ladder barrel candle basket hammer kettle bottle saddle "
+        "ribbon blanket mirror needle pillow trumpet wagon anchor"
+    )
     doing = "found lifted carried dropped painted mended borrowed sold hid kept cleaned broke lost moved wrapped bought"
     looks = "old new red blue tall small heavy light rusty shiny round broken dusty wooden golden plain"
     places = (
         "river bridge market church station garden harbour forest tower meadow mill school theatre castle field well"
     )
-    days = "dawn noon dusk midnight breakfast lunch supper teatime harvest easter christmas midsummer daybreak sunset nightfall sunrise"
+    days = (
+        "dawn noon dusk midnight breakfast lunch supper teatime "
+        "harvest easter christmas midsummer daybreak sunset nightfall sunrise"
+    )
     slots = [each.split() for each in (nouns, doing, looks, things, places, days)]
     made: dict[str, None] = {}
     while len(made) < count:
@@ -229,10 +236,17 @@ def weather(count: int) -> list[dict[str, Any]]:
 def people(count: int) -> list[dict[str, Any]]:
     """Sentences with persons, firms and towns, and where these stand."""
     draw = random.Random(5)
-    first = "Ada Boris Clara David Emma Felix Greta Hugo Irene Jonas Karin Louis Maria Nils Olga Paul Rosa Simon Tina Victor".split()
-    last = "Adler Brandt Conti Duarte Evans Fischer Garnier Hansen Ivanov Jensen Keller Lindt Moreau Novak Olsen Peters".split()
+    first = (
+        "Ada Boris Clara David Emma Felix Greta Hugo Irene Jonas "
+        "Karin Louis Maria Nils Olga Paul Rosa Simon Tina Victor"
+    ).split()
+    last = (
+        "Adler Brandt Conti Duarte Evans Fischer Garnier Hansen Ivanov Jensen Keller Lindt Moreau Novak Olsen Peters"
+    ).split()
     firms = "Acorn Birch Cobalt Delta Ember Falcon Granite Harbor Indigo Juniper Krypton Lumen".split()
-    towns = "Aarhus Bergen Cadiz Dover Essen Florence Geneva Hamburg Innsbruck Jena Krakow Lyon Malaga Nantes Oslo Porto".split()
+    towns = (
+        "Aarhus Bergen Cadiz Dover Essen Florence Geneva Hamburg Innsbruck Jena Krakow Lyon Malaga Nantes Oslo Porto"
+    ).split()
     forms = [
         "{person} has worked for {firm} in {town} since {year}.",
         "In {year} {firm} opened a shop in {town}, led by {person}.",
@@ -287,112 +301,233 @@ def runs() -> Iterator[Run]:
     worst = "that it learned, or that it wants more steps"
 
     yield Run(
-        "lm-muon-high", lm | {"learning_rate": 8.0, "adamw_learning_rate": 8.0, "steps": 60}, train, held,
-        {"diverged"}, "rates some hundred times too high: the loss is above that of fresh weights", worst,
-    )  # fmt: skip
+        "lm-muon-high",
+        lm | {"learning_rate": 8.0, "adamw_learning_rate": 8.0, "steps": 60},
+        train,
+        held,
+        {"diverged"},
+        "rates some hundred times too high: the loss is above that of fresh weights",
+        worst,
+    )
     yield Run(
-        "lm-sgd-high", lm | {"optimizer": "sgd", "learning_rate": 10.0, "gradient_clip": 1000.0, "steps": 60}, train, held,
-        {"diverged"}, "SGD at 10, hardly clipped", worst,
-    )  # fmt: skip
+        "lm-sgd-high",
+        lm | {"optimizer": "sgd", "learning_rate": 10.0, "gradient_clip": 1000.0, "steps": 60},
+        train,
+        held,
+        {"diverged"},
+        "SGD at 10, hardly clipped",
+        worst,
+    )
     pairs = [{"source": name, "target": sentence} for name, sentence in operations()]
     yield Run(
-        "s2s-adamw-high", writing | {"optimizer": "adamw", "learning_rate": 5.0, "steps": 60}, pairs[:1500], pairs[-300:],
-        {"diverged"}, "AdamW at 5 from scratch", worst, "pairs",
-    )  # fmt: skip
+        "s2s-adamw-high",
+        writing | {"optimizer": "adamw", "learning_rate": 5.0, "steps": 60},
+        pairs[:1500],
+        pairs[-300:],
+        {"diverged"},
+        "AdamW at 5 from scratch",
+        worst,
+        "pairs",
+    )
     yield Run(
-        "lm-dead", lm | {"optimizer": "adamw", "learning_rate": 1e-8, "steps": 120}, train, held,
-        {"learned nothing"}, "at 1e-8 no weight moves by a thousandth", "fine, overfitting, underfitting",
-    )  # fmt: skip
+        "lm-dead",
+        lm | {"optimizer": "adamw", "learning_rate": 1e-8, "steps": 120},
+        train,
+        held,
+        {"learned nothing"},
+        "at 1e-8 no weight moves by a thousandth",
+        "fine, overfitting, underfitting",
+    )
     asked = questions(1800)
     reader = {"objective": "causal-lm", "data": "raw-train", "sequence_length": 256, "steps": 100}
     yield Run(
         "sft-dead",
         {"objective": "sft", "optimizer": "adamw", "learning_rate": 1e-8, "steps": 110},
-        asked[:1500], asked[1500:], {"learned nothing"}, "tuned at 1e-8: it is the base", "fine, underfitting",
-        "conversations", base=reader,
-    )  # fmt: skip
+        asked[:1500],
+        asked[1500:],
+        {"learned nothing"},
+        "tuned at 1e-8: it is the base",
+        "fine, underfitting",
+        "conversations",
+        base=reader,
+    )
     yield Run(
-        "lm-starved", lm | {"steps": 20, "validation_steps": 4}, train, held,
-        {"starved", "underfitting"}, "20 steps, a third of a pass", "learned nothing as a judgement on the data, fine, overfitting",
-    )  # fmt: skip
+        "lm-starved",
+        lm | {"steps": 20, "validation_steps": 4},
+        train,
+        held,
+        {"starved", "underfitting"},
+        "20 steps, a third of a pass",
+        "learned nothing as a judgement on the data, fine, overfitting",
+    )
     yield Run(
-        "lm-leaking", lm | {"steps": 110}, train, held[:60] + train[:60],
-        {"leaking"}, "half of the validation paragraphs are trained on", "fine, underfitting",
-    )  # fmt: skip
+        "lm-leaking",
+        lm | {"steps": 110},
+        train,
+        held[:60] + train[:60],
+        {"leaking"},
+        "half of the validation paragraphs are trained on",
+        "fine, underfitting",
+    )
     marked = people(3300)
     yield Run(
-        "tag-leaking", marking, marked[:3000], marked[2880:3200],
-        {"leaking"}, "120 of 320 validation sentences are trained on", "fine", "spans", base=encoder,
-    )  # fmt: skip
+        "tag-leaking",
+        marking,
+        marked[:3000],
+        marked[2880:3200],
+        {"leaking"},
+        "120 of 320 validation sentences are trained on",
+        "fine",
+        "spans",
+        base=encoder,
+    )
     yield Run(
-        "lm-few-texts", lm | {"steps": 150, "validation_steps": 10}, train[:24], held,
-        {"overfitting", "by heart"}, "24 paragraphs, more than fifty times each", "fine, underfitting",
-    )  # fmt: skip
+        "lm-few-texts",
+        lm | {"steps": 150, "validation_steps": 10},
+        train[:24],
+        held,
+        {"overfitting", "by heart"},
+        "24 paragraphs, more than fifty times each",
+        "fine, underfitting",
+    )
     sentences = weather(16500)
     yield Run(
-        "lm-fine", lm | {"steps": 200}, sentences[:16000], sentences[16000:],
-        {"fine"}, "a form learned to the last bit, of which nothing more can be known: six words of 16 are drawn",
-        "overfitting, learned nothing, at chance", tokenizer={"kind": "word", "vocab_size": 256},
-    )  # fmt: skip
+        "lm-fine",
+        lm | {"steps": 200},
+        sentences[:16000],
+        sentences[16000:],
+        {"fine"},
+        "a form learned to the last bit, of which nothing more can be known: six words of 16 are drawn",
+        "overfitting, learned nothing, at chance",
+        tokenizer={"kind": "word", "vocab_size": 256},
+    )
     right = list(verbs())
     yield Run(
-        "sort-fine", sorting | {"learning_rate": 0.003}, right[:-400], right[-400:],
-        {"fine", "underfitting"}, "five labels that the first word tells; more steps may help", "at chance, overfitting, leaking",
-        "label", base=encoder,
-    )  # fmt: skip
+        "sort-fine",
+        sorting | {"learning_rate": 0.003},
+        right[:-400],
+        right[-400:],
+        {"fine", "underfitting"},
+        "five labels that the first word tells; more steps may help",
+        "at chance, overfitting, leaking",
+        "label",
+        base=encoder,
+    )
     labels = sorted({each["label"] for each in right})
     noisy = relabelled(0.25, labels)
     yield Run(
-        "sort-noisy", sorting | {"learning_rate": 0.003}, noisy[:-400], noisy[-400:],
-        {"fine", "underfitting"}, "the same with one label of five exchanged: a loss that stays high, and was learned",
-        "at chance, learned nothing, overfitting", "label", base=encoder,
-    )  # fmt: skip
+        "sort-noisy",
+        sorting | {"learning_rate": 0.003},
+        noisy[:-400],
+        noisy[-400:],
+        {"fine", "underfitting"},
+        "the same with one label of five exchanged: a loss that stays high, and was learned",
+        "at chance, learned nothing, overfitting",
+        "label",
+        base=encoder,
+    )
     shuffled = relabelled(1.0, labels)
     yield Run(
-        "sort-shuffled", sorting | {"learning_rate": 0.003, "steps": 100}, shuffled[:-400], shuffled[-400:],
-        {"learned nothing"}, "labels are drawn, so nothing can be learned", "underfitting: more steps; fine",
-        "label", base=encoder,
-    )  # fmt: skip
+        "sort-shuffled",
+        sorting | {"learning_rate": 0.003, "steps": 100},
+        shuffled[:-400],
+        shuffled[-400:],
+        {"learned nothing"},
+        "labels are drawn, so nothing can be learned",
+        "underfitting: more steps; fine",
+        "label",
+        base=encoder,
+    )
     draw = random.Random(7)
     most = [{"text": each["text"], "label": "rest" if draw.random() < 0.92 else "urgent"} for each in right]
     yield Run(
-        "sort-majority", sorting | {"steps": 100}, most[:-400], most[-400:],
-        {"learned nothing"}, "one label has 92 %, whatever the text: it is told always", "fine", "label", base=encoder,
-    )  # fmt: skip
+        "sort-majority",
+        sorting | {"steps": 100},
+        most[:-400],
+        most[-400:],
+        {"learned nothing"},
+        "one label has 92 %, whatever the text: it is told always",
+        "fine",
+        "label",
+        base=encoder,
+    )
     yield Run(
-        "tag-fine", marking, marked[:3000], marked[3000:],
-        {"fine"}, "names of known lists in four known forms: nearly all right on new sentences",
-        "leaking, overfitting, by heart: it reads new sentences as well", "spans", base=encoder,
-    )  # fmt: skip
+        "tag-fine",
+        marking,
+        marked[:3000],
+        marked[3000:],
+        {"fine"},
+        "names of known lists in four known forms: nearly all right on new sentences",
+        "leaking, overfitting, by heart: it reads new sentences as well",
+        "spans",
+        base=encoder,
+    )
     yield Run(
         "mlm-nothing",
         {"objective": "masked-lm", "architecture": "bert", "optimizer": "adamw", "learning_rate": 1e-5, "steps": 120},
-        train, held, {"learned nothing"}, "an encoder from scratch at a published encoder's rate: worse than counting tokens",
+        train,
+        held,
+        {"learned nothing"},
+        "an encoder from scratch at a published encoder's rate: worse than counting tokens",
         "fine, underfitting",
-    )  # fmt: skip
+    )
     yield Run(
-        "s2s-gap", writing | {"steps": 150}, pairs[:96], pairs[-300:],
-        {"overfitting", "by heart"}, "96 pairs, some 25 times each", "fine, underfitting", "pairs",
-    )  # fmt: skip
+        "s2s-gap",
+        writing | {"steps": 150},
+        pairs[:96],
+        pairs[-300:],
+        {"overfitting", "by heart"},
+        "96 pairs, some 25 times each",
+        "fine, underfitting",
+        "pairs",
+    )
     judged = preferences(700)
     yield Run(
         "dpo-drawn",
-        {"objective": "dpo", "sequence_length": 256, "global_batch_tokens": 4096, "learning_rate": 2e-5, "steps": 40,
-         "validation_steps": 5},
-        judged[:500], judged[500:], {"learned nothing"}, "which answer is chosen was drawn: a coin on new pairs",
-        "fine, underfitting", "preferences", base=reader,
-    )  # fmt: skip
+        {
+            "objective": "dpo",
+            "sequence_length": 256,
+            "global_batch_tokens": 4096,
+            "learning_rate": 2e-5,
+            "steps": 40,
+            "validation_steps": 5,
+        },
+        judged[:500],
+        judged[500:],
+        {"learned nothing"},
+        "which answer is chosen was drawn: a coin on new pairs",
+        "fine, underfitting",
+        "preferences",
+        base=reader,
+    )
     yield Run(
         "reward-tied",
-        {"objective": "reward", "optimizer": "sgd", "learning_rate": 1e-30, "sequence_length": 256,
-         "global_batch_tokens": 4096, "steps": 40, "validation_steps": 5},
-        judged[:500], judged[500:], {"tied", "learned nothing"}, "the head stays at zero: every answer scores alike",
-        "fine, underfitting", "preferences", base=reader,
-    )  # fmt: skip
+        {
+            "objective": "reward",
+            "optimizer": "sgd",
+            "learning_rate": 1e-30,
+            "sequence_length": 256,
+            "global_batch_tokens": 4096,
+            "steps": 40,
+            "validation_steps": 5,
+        },
+        judged[:500],
+        judged[500:],
+        {"tied", "learned nothing"},
+        "the head stays at zero: every answer scores alike",
+        "fine, underfitting",
+        "preferences",
+        base=reader,
+    )
     yield Run(
-        "lm-one-validation", lm | {"steps": 130}, train, held[:2],
-        {"not known"}, "two paragraphs of validation tell nothing", "fine, overfitting, underfitting",
-    )  # fmt: skip
+        "lm-one-validation",
+        lm | {"steps": 130},
+        train,
+        held[:2],
+        {"not known"},
+        "two paragraphs of validation tell nothing",
+        "fine, overfitting, underfitting",
+    )
 
 
 if __name__ == "__main__":
