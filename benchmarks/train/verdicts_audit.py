@@ -161,14 +161,21 @@ def recipe(run: Run) -> dict[str, Any]:
 
 @lru_cache
 def prose() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Paragraphs of Python's help, and those of every eighth topic."""
+    """Paragraphs of Python's help, and those of every eighth topic; topics repeat each other, and such are left out."""
     parts: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
     for number, topic in enumerate(sorted(topics)):
         for text in topics[topic].split("\n\n"):
             words = " ".join(text.split())
             if len(words) > 120:
                 parts[number % 8 == 0].append({"text": words})
-    return parts
+    known = {phrase for each in parts[0] for phrase in phrases(each["text"])}
+    return parts[0], [each for each in parts[1] if not known & phrases(each["text"])]
+
+
+def phrases(text: str) -> set[str]:
+    """Each eight words in a row."""
+    words = text.split()
+    return {" ".join(words[start : start + 8]) for start in range(max(1, len(words) - 7))}
 
 
 @lru_cache
