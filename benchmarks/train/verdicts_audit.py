@@ -37,7 +37,7 @@ WORDS = {
     "fine": r"no sign of over- or underfitting",
     "diverged": r"diverge",
     "leaking": r"leak",
-    "tied": r"\btied?\b|scored alike",
+    "tied": r"\btied\b",
     "starved": r"starved",
     "learned nothing": r"learned nothing|at chance",
     "overfitting": r"overfit",
@@ -118,12 +118,12 @@ def told(run: Run, folder: Path) -> tuple[str, str, str]:
 
 
 def verdict(said: str) -> tuple[str, str]:
-    """The first line on the model that gives a verdict, and its kind; an error that ended the build counts, too."""
+    """The first line on the model that gives a verdict, and its kind; what follows its colon are facts."""
     for line in map(str.strip, said.splitlines()):
         if "·" in line or " done in " in line or not re.match(r"model|text: |recipe|error", line):
             continue
         for kind, pattern in WORDS.items():
-            if re.search(pattern, line, re.IGNORECASE):
+            if re.match(rf"(model|text): +[\w ]*({pattern})", line, re.IGNORECASE):
                 return kind, line
     return "nothing", ""
 

@@ -215,6 +215,18 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
 }
 
 
+def test_a_loss_that_is_next_to_none_is_not_underfitted() -> None:
+    solved = MadeUp(falling(1.0, 0.001, 400, 0.0), [1.0, 0.01, 0.002, 0.0012, 0.0011, 0.001], 0.001, 5, 1.0)
+    assert judge(solved.course(0)).kind == "fine"
+
+
+def test_a_run_that_knows_its_rows_by_heart_and_nothing_else_is_not_told_to_have_learned_nothing() -> None:
+    by_heart = MadeUp(falling(7.0, 0.04, 150), [7.0, 8.1, 10.7, 13.5, 15.0], trained=0.04, passes=170)
+    assert judge(by_heart.course(0)).kind == "overfitting"
+    once = MadeUp(falling(7.0, 0.04, 150), [7.0, 8.1, 10.7, 13.5, 15.0], trained=6.9, passes=170)
+    assert judge(once.course(0)).kind in ("learned nothing", "diverged")
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_is_told_for_what_it_is(name: str) -> None:
     kind, run = RUNS[name]

@@ -35,6 +35,8 @@ Kind = Literal[
 
 CHANGED = 0.01
 """Share of a loss below which a change is none."""
+TINY = 0.001
+"""Share of the trivial baseline's loss that more steps are not worth, however large it is beside a loss near none."""
 LEAPT = 0.1
 """Share by which a training loss rises that has diverged; jitter of single steps is averaged over `WINDOW` of them."""
 WINDOW = 10
@@ -201,6 +203,8 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
                 f"{steps} steps, {passes}: not shown to be better yet than {course.trivial_words} ({beside}). Of so "
                 "few nothing else can be told: give it more."
             )
+        if _is_by_heart(course):
+            return _fit(course, gap, facts, gained)
         if (gained.interval is None and gained.last < gained.first) or _seems_better(found, trivial, course):
             return (
                 "not known",
@@ -242,7 +246,8 @@ def _fit(course: Course, gap: Figure, facts: str, gained: _Difference | None) ->
         )
     earlier = course.validations[1:][max(0, len(after) * 3 // 4 - 1)]
     falling = _difference(course, earlier, course.validations[-1])
-    if falling.surely_above(CHANGED) and not course.patient:
+    matters = not gained or falling.first - falling.last > TINY * gained.first
+    if falling.surely_above(CHANGED) and matters and not course.patient:
         return "underfitting", (
             f"the validation loss still fell by {1 - falling.last / falling.first:.1%} in the last quarter, "
             f"{_number(falling.first - falling.last)}{_ends(falling.interval)}; "
@@ -332,6 +337,18 @@ def _has_fallen_since(course: Course) -> bool:
     """Whether some validation was better than the beginning: what was learned was lost again."""
     best = min(course.validations[1:], key=statistics.fmean)
     return _difference(course, course.validations[0], best).surely_above(CHANGED, anyhow=True)
+
+
+def _is_by_heart(course: Course) -> bool:
+    """Whether a run knows the rows it was trained on, and lost on others what it had: that is not to learn nothing."""
+    best = min(course.validations[1:], key=statistics.fmean)
+    return (
+        course.mean_over == "token"
+        and course.passes >= 2
+        and not course.took_best
+        and means(course.trained)["loss"] < (1 - WIDE) * means(course.trivial)["loss"]
+        and _difference(course, course.validations[-1], best).surely_above(CHANGED)
+    )
 
 
 def _is_better(gained: _Difference, found: Mapping[str, float], trivial: Mapping[str, float], course: Course) -> bool:
