@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from published import write_published
+from published import take, write_published
 from readers import write_reader, write_rewriter
 
 KINDS: dict[str, tuple[Callable[[Path], Path], str]] = {
@@ -27,9 +27,15 @@ KINDS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "spans": (lambda folder: write_reader(folder, "token classifier"), "predicted_spans"),
     "vectors": (lambda folder: write_reader(folder, "encoder"), "predicted_vector"),
     "texts, rewritten": (write_rewriter, "predicted_text"),
-    "texts, continued": (lambda folder: write_published(folder, "GPT-2"), "predicted_text"),
+    "texts, continued": (lambda folder: _taken(folder), "predicted_text"),
 }
 WORDS = ("this", "operation", "returns", "a list", "of", "the tags", "resource", "name", "role", "that may read")
+
+
+def _taken(folder: Path) -> Path:
+    """GPT-2 as a recipe takes it: with what frames a chat."""
+    take(write_published(folder.parent / "published", "GPT-2"), folder)
+    return folder
 
 
 def main() -> None:
