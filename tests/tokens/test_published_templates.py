@@ -11,7 +11,9 @@ from transformers import AutoTokenizer
 
 from chat_families import TEMPLATES, TOKENS, WITHOUT_SYSTEM, write_family
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
-from lmworks.tokens.tokenizer import ChatRefused, Message, Tokenizer, open_tokenizer
+from lmworks.tokens.answers import Message
+from lmworks.tokens.kinds.frame import frame_of, write_framing_tokenizer
+from lmworks.tokens.tokenizer import ChatRefused, Tokenizer, open_tokenizer
 from support import make_context
 
 ROLES = {"s": "system", "u": "user", "a": "assistant"}
@@ -155,3 +157,16 @@ def test_words_never_become_the_frame_and_an_answer_follows_its_prompt(
     assert ids[: len(prompt)] == prompt
     assert not any(trained[: len(ours.encode_chat(chat[:1], True)[0])])
     assert trained[len(prompt)] and trained[len(ids) - 1 - ids[::-1].index(ours.end_of_turn_id)]
+
+
+@pytest.mark.parametrize("family", TOKENS)
+def test_a_text_is_framed_by_tokens_that_the_base_has(taken: dict[str, Path], family: str, tmp_path: Path) -> None:
+    ours = open_tokenizer(taken[family])
+    frame = frame_of(ours)
+    assert [ours.spell([number]) for number in (frame.begin, frame.end, frame.pad)] == [
+        *frame.names[:2],
+        frame.names[3],
+    ]
+    write_framing_tokenizer(ours, tmp_path, ours.vocab_size, 64)
+    framed = AutoTokenizer.from_pretrained(tmp_path)("A text")["input_ids"]
+    assert framed == [frame.begin, *ours.encode("A text"), frame.end]

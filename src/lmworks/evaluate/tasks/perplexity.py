@@ -61,7 +61,7 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
     items = scoring.in_chunks(documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, stride))
     known = evidence(engine, [document.text for document in documents])
     found = scoring.written(items, stride=stride, **known)
-    method = "every byte of each document, given what stands before it there and <|endoftext|>"
+    method = f"every byte of each document, given what stands before it there and {engine.tokenizer.end_of_text}"
     tokens = found.figure(BITS_PER_TOKEN, f"{method}; tokens of tokenizer {engine.tokenizer.digest[:12]}")
     perplexity = replace(
         tokens,

@@ -83,7 +83,8 @@ def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documen
 
     items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, answer)
     found = scoring.written(items, **evidence(engine, [record["context"].rstrip() for record in records]))
-    method = f"{drawn}; the last word of a passage, greedily, after <|endoftext|> and the words before it"
+    begin = engine.tokenizer.end_of_text
+    method = f"{drawn}; the last word of a passage, greedily, after {begin} and the words before it"
     return found.result(found.figure(ACCURACY, method))
 
 
@@ -161,7 +162,8 @@ def evaluate_multiple_choice(
     chance = sum(1 / item["candidates"] for item in items) / len(items)
     known = evidence(engine, [record["query"] + config.between for record in records])
     found = scoring.written(items, chance=chance, **known)
-    method = f"{drawn}, each choice's log-likelihood after <|endoftext|>, the question and {config.between!r}"
+    begin = engine.tokenizer.end_of_text
+    method = f"{drawn}, each choice's log-likelihood after {begin}, the question and {config.between!r}"
     other, metric = beside(config.score)
     return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lmworks.pipeline.files import write_atomically
-from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, Tokenizer, unknown_token
+from lmworks.tokens.tokenizer import Tokenizer, unknown_token
 
 MASK = "<|mask|>"
 """Added behind the ids of a tokenizer that knows no mask, as those that lmworks trains."""
@@ -33,7 +33,7 @@ def frame_of(tokenizer: Tokenizer) -> Frame:
         if all(name in ids for name in names):
             return Frame(names, *(ids[name] for name in names))
     begin, end, mask = tokenizer.end_of_text_id, tokenizer.end_of_turn_id, tokenizer.vocab_size
-    return Frame((END_OF_TEXT, END_OF_TURN, MASK, END_OF_TEXT), begin, end, mask, begin)
+    return Frame((tokenizer.end_of_text, tokenizer.end_of_turn, MASK, tokenizer.end_of_text), begin, end, mask, begin)
 
 
 def write_framing_tokenizer(tokenizer: Tokenizer, folder: Path, vocab_size: int, context_length: int) -> None:
