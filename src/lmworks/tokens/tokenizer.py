@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,6 +105,8 @@ class Tokenizer:
         self._added = {token["content"]: (bool(token["lstrip"]), bool(token["rstrip"])) for token in added}
         """Tokens beside what was learned, and whether each takes the white space before, and behind it."""
         self._special = {token["content"]: self._added[token["content"]] for token in added if token["special"]}
+        self._is_found_otherwise = any(token["special"] and token["normalized"] for token in added)
+        """Whether text may read like a special token once it is normalised, as where capitals do not count."""
         self._stops = [token for token in settings.get(STOPS_AT, ()) if token in vocabulary]
 
     def _told(self) -> AbstractContextManager[None]:
@@ -265,8 +267,18 @@ class Tokenizer:
         return self._special_pattern.sub(mark, text)
 
     @cached_property
+    def _frame(self) -> Mapping[str, tuple[bool, bool]]:
+        """Tokens that text must not make: special ones, and others that the template frames turns with."""
+        try:
+            turn = self.render_chat([{"role": "user", "content": "."}])
+            framing = {token for token in self._added if token in turn} | {self.end_of_turn}
+        except LmworksError:
+            framing = set()
+        return self._special | {token: takes for token, takes in self._added.items() if token in framing}
+
+    @cached_property
     def _special_pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join([*_longest_first(self._special), "\ue000", "\ue001"]))
+        return re.compile("|".join([*_longest_first(self._frame), "\ue000", "\ue001"]), re.IGNORECASE)
 
     def _shown(self, text: str, literals: Sequence[str]) -> str:
         def literal(found: re.Match[str]) -> str:
@@ -288,14 +300,14 @@ class Tokenizer:
 
     def _encode_rendered(self, text: str, literals: Sequence[str]) -> Encoded:
         """A rendered chat; places are those of the text without marks."""
-        if not literals:
+        if not literals and not self._is_found_otherwise:
             with self._told():
                 encoded = self._framing.encode(text, add_special_tokens=False)
             return encoded.ids, encoded.offsets
         parts, place = list[tuple[Encoded, int]](), 0
         for found in [*self._frame_pattern.finditer(text), None]:
-            words = self._shown(text[place : found.start() if found else None], literals)
-            parts.append((self.encode_with_offsets([words])[0], len(words)))
+            for words in self._words(text[place : found.start() if found else None], literals):
+                parts.append((self.encode_with_offsets([words])[0], len(words)))
             if found:
                 parts.append((([self._id(found[0].strip())], [(0, len(found[0]))]), len(found[0])))
                 place = found.end()
@@ -303,8 +315,20 @@ class Tokenizer:
 
     @cached_property
     def _frame_pattern(self) -> re.Pattern[str]:
-        """A special token, with the white space that it takes."""
-        return re.compile("|".join(_longest_first(self._special, WHITE_SPACE)) or "(?!)")
+        """A token of the frame, with the white space that it takes."""
+        return re.compile("|".join(_longest_first(self._frame, WHITE_SPACE)) or "(?!)")
+
+    def _words(self, text: str, literals: Sequence[str]) -> Iterator[str]:
+        """A text without marks; cut inside what would be found as a token though it is no special one."""
+        words, place = "", 0
+        for found in _HIDDEN.finditer(text):
+            literal = self._shown(found[0], literals)
+            words += text[place : found.start()] + literal
+            place = found.end()
+            if len(literal) > 1 and literal not in self._special:
+                yield words[: 1 - len(literal)]
+                words = words[1 - len(literal) :]
+        yield words + text[place:]
 
 
 def _joined(parts: Iterable[tuple[Encoded, int]]) -> Encoded:
