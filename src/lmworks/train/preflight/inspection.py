@@ -139,11 +139,12 @@ class Texts(Inspection):
 
 
 def begin_of_answer(encoder: Tokenizer) -> list[int]:
-    """What the template writes where an assistant is to speak; nothing where it cannot tell."""
+    """What the template writes where an assistant is to speak; nothing where it cannot tell, or its words are lost."""
     try:
-        return encoder.begin_of_answer
+        found = encoder.begin_of_answer
     except LmworksError:
         return []
+    return [] if encoder.unknown_id in found else found
 
 
 SCORED = 8

@@ -238,7 +238,7 @@ def _faults_of_turns(found: Turns) -> Iterator[str]:
     if not found.turns:
         yield (
             "- no assistant turn in any row: the chat template must write what begins an answer also where one is "
-            "asked for with `add_generation_prompt`"
+            "asked for with `add_generation_prompt`, and the vocabulary must have words for it"
         )
 
 
