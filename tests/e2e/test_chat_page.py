@@ -300,6 +300,20 @@ def test_what_is_read_already_stays_while_an_answer_grows(shown: object, page: P
     }""") == [True, False, "OneTwo and more"]
 
 
+@pytest.mark.parametrize("one", ["*a ", "> ", "- ", "[", "**a "])
+def test_what_stands_in_each_other_without_end_is_shown_flat(shown: object, page: Page, one: str) -> None:
+    depth = page.evaluate(
+        """text => {
+          const place = document.createElement("div");
+          show(text, place);
+          const deep = node => 1 + Math.max(0, ...[...node.children].map(deep));
+          return deep(place);
+        }""",
+        one * 2_000 + "x" + " b*" * 2_000,
+    )
+    assert depth < 80
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(

@@ -82,6 +82,16 @@ def test_other_bytes_than_promised_are_refused(hub: Hub) -> None:
     assert not Path("out").exists()
 
 
+def test_a_hub_that_sends_more_than_it_promised_is_cut_off(hub: Hub) -> None:
+    hub.models["org/endless"] = {"config.json": b"{" + b" " * (4 << 20) + b"}", "model.safetensors": b"x"}
+    found = find_snapshot("org/endless")
+    files = dict(found.files) | {"config.json": (2, "0" * 40)}
+    with pytest.raises(LmworksError, match="sends more than the 2 bytes promised"):
+        download(replace(found, files=files), Path("out"))
+    assert not Path("out").exists()
+    assert max(path.stat().st_size for path in Path().rglob("*") if path.is_file()) < 2 << 20
+
+
 def test_what_a_hub_refuses_is_said_without_the_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.private[NAME] = True
     with pytest.raises(LmworksError, match="no such model or revision, or one that HF_TOKEN may not see"):

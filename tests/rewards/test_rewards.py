@@ -325,6 +325,14 @@ def test_an_answer_on_which_it_fails_is_worth_nothing_and_says_why(tmp_path: Pat
     ]
 
 
+def test_a_number_of_thousands_of_digits_costs_one_answer(tmp_path: Path) -> None:
+    found = own(tmp_path, "def score(answer):\n    return 10**5000 if answer == 'a' else [10**5000]").scores(
+        [Answer(name, "", True) for name in "ab"]
+    )
+    assert found == [0, 0]
+    assert all("expected a number from 0 to 1" in each for each in unscored(found))
+
+
 def test_it_is_held_in_time_memory_and_place_and_cannot_count_answers(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("1")

@@ -68,6 +68,14 @@ def test_nothing_else_is_written(value: object) -> None:
         encode(value)
 
 
+@pytest.mark.parametrize("kind", ["set", "dict"])
+def test_numbers_that_all_fall_into_one_place_are_not_read_without_limit(kind: str) -> None:
+    numbers = [["int", hex(number * ((1 << 61) - 1))] for number in range(1, 200_001)]
+    with pytest.raises(NotLiteral, match="more than 10,000 entries"):
+        decode(["list", [kind, *numbers[:6_000]], [kind, *numbers]])
+    assert len(decode(["set", *numbers[:2_000]])) == 2_000
+
+
 def test_values_without_end_are_not_written() -> None:
     endless: list[object] = []
     endless.append(endless)

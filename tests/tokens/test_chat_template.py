@@ -114,6 +114,7 @@ HOSTILE = {
     "less than nothing": "{% for i in range(9) %}{% set _ = 'a'.center(-10**9) %}{% endfor %}{{ 'a'.center(10**9) }}",
     "a width in a filter": "{{ '%1000000000d'|format(1) }}",
     "a width in a text": "{{ '{:1000000000}'.format(1) }}",
+    "a width in Arabic digits": "{{ '{:x>\u0663\u0660\u0660\u0660\u0660\u0660\u0660\u0660\u0660}'.format('x') }}",
     "a width in a map": "{{ '{x:1000000000}'.format_map({'x': 1}) }}",
     "indent": "{{ 'a\nb'|indent(10**9) }}",
     "indent of JSON": "{{ [1, 2]|tojson(indent=10**9) }}",

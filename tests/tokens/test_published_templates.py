@@ -195,3 +195,16 @@ def test_tokens_of_a_frame_that_are_not_special_or_found_otherwise_are_text_too(
         frames.append([ours.spell([token]) for token in ids if ours.spell([token]) in ("<|im_start|>", "<|im_end|>")])
         assert said.lower() in ours.spell(ids)
     assert frames[1:] == frames[:1] * 2
+
+
+def test_much_white_space_beside_a_token_takes_no_time(tmp_path: Path) -> None:
+    backend = train_backend(["<s>", "</s>"])
+    backend.add_special_tokens([AddedToken("<|im_end|>", lstrip=True, rstrip=True, special=True)])
+    backend.save(str(tmp_path / "tokenizer.json"))
+    template = (TEMPLATES / "smollm2.jinja").read_text()
+    config = {"bos_token": "<s>", "eos_token": "</s>", "chat_template": template}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    ours = open_tokenizer(tmp_path)
+    said = "<|im_end|>" + " " * 200_000 + "x"
+    ids, _ = ours.encode_chat([{"role": "user", "content": said}], True)
+    assert said in ours.spell(ids) and ids.count(ours.end_of_turn_id) == 2, "the system's turn and the user's"

@@ -5,10 +5,12 @@ The endpoint is HF_ENDPOINT, and the token HF_TOKEN, of the environment alone: n
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 SOURCE = "lmworks-source.json"
 """In a folder that came from a hub: from where, which revision, and the digest of each file."""
 TAKEN = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE", "NOTICE", "LICENSE.md")
+SPARE = 1 << 20
+"""Bytes beyond those of a file, for what `huggingface_hub` notes beside it."""
 PROTECTED = ("confidential", "secret")
 
 
@@ -90,15 +94,18 @@ def download(snapshot: Snapshot, out: Path) -> None:
     if (free := shutil.disk_usage(part).free) < snapshot.size - there:
         raise UsageError(f"{out}: {snapshot.size / 1e6:,.0f} MB do not fit into the {free / 1e6:,.0f} MB that are free")
     with _hub() as hub:
-        for file in sorted(snapshot.files, key=lambda name: snapshot.files[name][0]):
-            hf_hub_download(
-                snapshot.name,
-                file,
-                revision=snapshot.revision,
-                local_dir=part,
-                token=hub.token,
-                endpoint=hub.endpoint,
-            )
+        for file, (size, _) in sorted(snapshot.files.items(), key=lambda each: each[1][0]):
+            with _written_at_most(
+                size + SPARE, f"{file}: {snapshot.endpoint} sends more than the {size:,} bytes promised"
+            ):
+                hf_hub_download(
+                    snapshot.name,
+                    file,
+                    revision=snapshot.revision,
+                    local_dir=part,
+                    token=hub.token,
+                    endpoint=hub.endpoint,
+                )
     for file, (size, digest) in snapshot.files.items():
         if (part / file).stat().st_size != size or digest not in (digest_once(part / file), _git_digest(part / file)):
             (part / file).unlink()
@@ -110,6 +117,22 @@ def download(snapshot: Snapshot, out: Path) -> None:
         part / SOURCE, json.dumps(facts | {"licence": snapshot.licence, "files": digests}, indent=1) + "\n"
     )
     part.rename(out)
+
+
+@contextmanager
+def _written_at_most(size: int, else_said: str) -> Iterator[None]:
+    """Let no file grow beyond a size: a hub that never ends one would fill the disk. Raises LmworksError."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    unlimited = before[1] == resource.RLIM_INFINITY
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size if unlimited else min(size, before[1]), before[1]))
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        raise LmworksError(else_said) from error
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def require_release(store: Store, artifact: Artifact, privacy: str | None, *, confidential: bool) -> None:

@@ -62,8 +62,15 @@ def _worth(file: str, found: Returned) -> float:
     if found.failure:
         return Unscored(f"{file}: {found.failure}")
     if not isinstance(found.value, int | float) or not 0 <= found.value <= 1:  # NaN neither
-        return Unscored(f"{file}: {FUNCTION} returns {found.value!r:.80}; expected a number from 0 to 1")
+        return Unscored(f"{file}: {FUNCTION} returns {_shown(found.value)}; expected a number from 0 to 1")
     return float(found.value)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"what holds a number of thousands of digits, of type {type(value).__name__}"
 
 
 def _asked_for(path: Path, code: str) -> set[str]:

@@ -39,6 +39,8 @@ START_SECONDS = 60.0
 """For a busy machine; it takes a tenth of a second."""
 VERDICT_BYTES, READY, PAIR, ALONE = 1 << 16, "ready", b"+", b"1"
 """Of what is said; the words are those of `processes.py`."""
+SAID = 500
+"""Characters that are kept of what a program says of itself."""
 ANSWERED = bytes(HEADER)
 """What tests say of each call that was answered, before their verdict."""
 CALL_SECONDS, MOST_TIMES, NEARLY = 0.05, 8, 0.75
@@ -139,10 +141,10 @@ class Sandbox:
                     case ["value", value]:
                         return Returned(decode(value))
                     case ["raised", _, _, str(words)]:
-                        return Returned(failure=words)
+                        return Returned(failure=words[:SAID])
                     case ["refused", str(words)]:
                         limit = f"more than {seconds} s of processor time"
-                        return Returned(failure=limit if used > seconds * NEARLY else words)
+                        return Returned(failure=limit if used > seconds * NEARLY else words[:SAID])
             except NotLiteral as error:
                 return Returned(failure=str(error))
             except Ended:

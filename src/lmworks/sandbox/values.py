@@ -14,6 +14,8 @@ DEPTH = 200
 """Of values in values."""
 PLAIN = (type(None), bool, str, float)
 """Which JSON tells apart, with NaN and the infinities as Python writes them."""
+ENTRIES = 10_000
+"""Of sets and dicts in all: of chosen keys that all fall into one place, each is compared with all before it."""
 SMALL = 1 << 63
 """Larger integers are written in hexadecimal: Python limits decimals, since they take quadratic time."""
 HEADER = 4
@@ -46,8 +48,20 @@ def encode(value: Any, depth: int = DEPTH) -> Any:
     raise NotLiteral(f"a value of type {kind.__name__}")
 
 
-def decode(data: Any, depth: int = DEPTH) -> Any:
-    """What `encode` was given. Raises NotLiteral for anything that it does not write."""
+def decode(data: Any) -> Any:
+    """What `encode` was given. Raises NotLiteral for anything that it does not write, and for more than `ENTRIES`."""
+    entries, rest = 0, [data]
+    while rest:
+        each = rest.pop()
+        if type(each) is list and each:
+            entries += len(each) - 1 if each[0] in ("set", "dict") else 0
+            rest += each[1:]
+    if entries > ENTRIES:
+        raise NotLiteral(f"sets and dicts of more than {ENTRIES:,} entries")
+    return _decoded(data, DEPTH)
+
+
+def _decoded(data: Any, depth: int) -> Any:
     if type(data) in (*PLAIN, int):
         return data
     if type(data) is not list or not data or not depth:
@@ -57,7 +71,7 @@ def decode(data: Any, depth: int = DEPTH) -> Any:
         if kind in ("int", "bytes"):
             (text,) = items
             return int(text, 16) if kind == "int" else bytes.fromhex(text)
-        parts = [decode(item, depth - 1) for item in items]
+        parts = [_decoded(item, depth - 1) for item in items]
         if kind == "dict":
             return dict(zip(parts[::2], parts[1::2], strict=True))
         return {"list": list, "tuple": tuple, "set": set}[kind](parts)

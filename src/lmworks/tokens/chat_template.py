@@ -164,7 +164,7 @@ def _filled(text: str, values: Any) -> int:
     """Length of a text whose places are filled with values, each perhaps with all of them."""
     if _COMPUTED.search(text):
         raise TemplateLimit("it fills a text to a width that it computes")
-    widths = sum(map(int, re.findall("[0-9]{3,}", text)))
+    widths = sum(map(int, re.findall(r"\d{3,}", text)))  # of any script: a width is read as `int` reads it
     return len(text) + widths + (text.count("%") + text.count("{")) * (1 + _size(values, shown=True))
 
 

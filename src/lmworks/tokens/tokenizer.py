@@ -41,7 +41,7 @@ NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
 """What settings call special tokens, and templates by these names."""
 STOPS_AT = "stops_at"
 """The setting that names more tokens which end an answer, as a model's `generation_config.json` does by their ids."""
-WHITE_SPACE = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*"
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """As Unicode and the `tokenizers` library have it; Python's has four control characters more."""
 _HIDDEN = re.compile("\ue000([0-9]{1,9})\ue001")
 """Stands for what a message says that reads like a special token, while the chat is rendered."""
@@ -306,17 +306,22 @@ class Tokenizer:
             return encoded.ids, encoded.offsets
         parts, place = list[tuple[Encoded, int]](), 0
         for found in [*self._frame_pattern.finditer(text), None]:
-            for words in self._words(text[place : found.start() if found else None], literals):
+            start, end = found.span() if found else (len(text), len(text))
+            before, behind = self._frame[found[0]] if found else (False, False)
+            if before:
+                start = place + len(text[place:start].rstrip(WHITE_SPACE))
+            if behind:
+                end = len(text) - len(text[end:].lstrip(WHITE_SPACE))
+            for words in self._words(text[place:start], literals):
                 parts.append((self.encode_with_offsets([words])[0], len(words)))
             if found:
-                parts.append((([self._id(found[0].strip())], [(0, len(found[0]))]), len(found[0])))
-                place = found.end()
+                parts.append((([self._id(found[0])], [(0, end - start)]), end - start))
+            place = end
         return _joined(parts)
 
     @cached_property
     def _frame_pattern(self) -> re.Pattern[str]:
-        """A token of the frame, with the white space that it takes."""
-        return re.compile("|".join(_longest_first(self._frame, WHITE_SPACE)) or "(?!)")
+        return re.compile("|".join(_longest_first(self._frame)) or "(?!)")
 
     def _words(self, text: str, literals: Sequence[str]) -> Iterator[str]:
         """A text without marks; cut inside what would be found as a token though it is no special one."""
@@ -346,12 +351,9 @@ def _content(setting: Any) -> Any:
     return setting.get("content") if isinstance(setting, Mapping) else setting
 
 
-def _longest_first(tokens: Mapping[str, tuple[bool, bool]], white_space: str = "") -> list[str]:
+def _longest_first(tokens: Iterable[str]) -> list[str]:
     """As parts of a pattern: of two that begin alike, the longer is found."""
-    return [
-        white_space * takes[0] + re.escape(token) + white_space * takes[1]
-        for token, takes in sorted(tokens.items(), key=lambda each: -len(each[0]))
-    ]
+    return [re.escape(token) for token in sorted(tokens, key=len, reverse=True)]
 
 
 def unknown_token(backend: tokenizers.Tokenizer) -> str:

@@ -8,6 +8,7 @@ const parser = globalThis.markdownit({ breaks: true, linkify: true });
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false }); // addresses alone, no words that look like a host
 const TAGS = ["p", "ul", "ol", "li", "blockquote", "hr", "br", "thead", "tbody", "tr", "th", "td", "em", "strong", "s"];
 const SCHEMES = ["http:", "https:", "mailto:"];
+const DEEPEST = 32; // elements in elements: thousands end the page
 let level; // of the heading before: the page's own is the first, and none leaves one out
 
 export function showMarkdown(text, place) {
@@ -30,6 +31,7 @@ function build(tokens, place) {
     if (token.type === "inline") build(token.children, parent);
     else if (token.nesting < 0) open.pop();
     else if (token.type === "text") parent.append(token.content);
+    else if (token.nesting > 0 && open.length > DEEPEST) open.push(parent);
     else {
       const inner = elementOf(token, parent);
       if (token.nesting > 0) open.push(inner);
