@@ -184,15 +184,15 @@ def test_serve_answers_an_openai_client_and_ends_on_sigterm(built: Path) -> None
         process.kill()
 
 
-def test_kills_at_any_moment_cost_little_and_change_no_byte(built_once: Path, tmp_path: Path) -> None:
+def test_kills_at_any_moment_cost_little_and_change_no_byte(built: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     for seconds in (1.5, 2.5, 4.0, 5.5, 7.0):
-        process = start(built_once, "build", "recipe.yaml", "--store", str(store))
+        process = start(built, "build", "recipe.yaml", "--store", str(store))
         time.sleep(seconds)
         process.kill()
         process.communicate()
-    lmworks(built_once, "build", "recipe.yaml", "--store", str(store))
-    assert payloads(store) == payloads(built_once / ".lmworks")
+    lmworks(built, "build", "recipe.yaml", "--store", str(store))
+    assert payloads(store) == payloads(built / ".lmworks")
 
 
 def test_commands_take_a_recipe_from_any_folder(built: Path) -> None:
