@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +298,14 @@ def test_a_template_that_asks_for_the_day_gets_the_same_one_always() -> None:
     assert ChatTemplate(asked).render(CHAT, True) == "26 Jul 2024|2024-07-26|26 July 24, Friday 00:00 100%"
     with pytest.raises(TemplateLimit, match="a date by '%c'"):
         ChatTemplate("{{ strftime_now('%c') }}").render(CHAT, True)
+
+
+def test_a_width_in_any_digits_is_refused_before_it_takes_memory() -> None:
+    template = ChatTemplate("{{ '{:x>\u0663\u0660\u0660\u0660\u0660\u0660\u0660\u0660}'.format('x') }}")
+    tracemalloc.start()
+    try:
+        with pytest.raises(TemplateLimit):
+            template.render([], False)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()

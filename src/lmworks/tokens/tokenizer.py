@@ -55,7 +55,7 @@ class TurnsRefused(ChatRefused):
     """It says that it takes none such, as some take no system's."""
 
 
-Encoded = tuple[list[int], list[tuple[int, int]]]
+EncodedWithOffsets = tuple[list[int], list[tuple[int, int]]]
 """Ids, and the characters [first, last + 1) that each stands for."""
 
 
@@ -126,7 +126,7 @@ class Tokenizer:
         with self._told():
             return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
-    def encode_with_offsets(self, texts: Sequence[str]) -> list[Encoded]:
+    def encode_with_offsets(self, texts: Sequence[str]) -> list[EncodedWithOffsets]:
         """`encode` for many texts, with the characters [first, last + 1) that each id stands for."""
         with self._told():
             encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
@@ -298,13 +298,13 @@ class Tokenizer:
         backend.encode_special_tokens = False
         return backend
 
-    def _encode_rendered(self, text: str, literals: Sequence[str]) -> Encoded:
+    def _encode_rendered(self, text: str, literals: Sequence[str]) -> EncodedWithOffsets:
         """A rendered chat; places are those of the text without marks."""
         if not literals and not self._is_found_otherwise:
             with self._told():
                 encoded = self._framing.encode(text, add_special_tokens=False)
             return encoded.ids, encoded.offsets
-        parts, place = list[tuple[Encoded, int]](), 0
+        parts, place = list[tuple[EncodedWithOffsets, int]](), 0
         for found in [*self._frame_pattern.finditer(text), None]:
             start, end = found.span() if found else (len(text), len(text))
             before, behind = self._frame[found[0]] if found else (False, False)
@@ -336,7 +336,7 @@ class Tokenizer:
         yield words + text[place:]
 
 
-def _joined(parts: Iterable[tuple[Encoded, int]]) -> Encoded:
+def _joined(parts: Iterable[tuple[EncodedWithOffsets, int]]) -> EncodedWithOffsets:
     """A text in parts of so many characters."""
     ids, edges, place = list[int](), list[tuple[int, int]](), 0
     for (more, places), length in parts:

@@ -19,7 +19,7 @@ LONGEST_KEPT = 2048
 
 
 def segments(tokens: Tensor, end_of_text: int) -> tuple[Tensor, Tensor]:
-    """[B,T] tokens -> segment numbers and positions [B,T]; at every <|endoftext|> both begin anew."""
+    """[B,T] tokens -> segment numbers and positions [B,T]; both begin anew at the token of a document."""
     return segments_of(tokens == end_of_text)
 
 
