@@ -154,9 +154,11 @@ REFUSED: Mapping[tuple[str, str], str] = {
     ("sums.corpus", "token-classification"): "`label` names 'spans', which none of its 800 documents has",
 }
 """Pairs of data and objective that fit by their form and are refused all the same, with what the refusal says."""
-NO_CHATS = "no assistant turn in any row"
-CHECKED = ("sft", "distillation", "dpo", "ipo", "kto", "orpo", "simpo", "reward")
-REFUSED_WITH = {("word", objective): NO_CHATS for objective in CHECKED}
+LOST_FRAME = {
+    "no assistant turn in any row": ("sft", "distillation", "dpo", "ipo", "kto", "orpo", "simpo", "reward"),
+    "no generation prompt": ("grpo", "rloo", "ppo", "rejection-sampling"),
+}
+REFUSED_WITH = {("word", objective): reason for reason, every in LOST_FRAME.items() for objective in every}
 """So too pairs of tokenizer and objective: a vocabulary of the texts' words has no word for who speaks in a chat."""
 
 

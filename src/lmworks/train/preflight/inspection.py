@@ -213,7 +213,7 @@ class Prompts(Inspection):
             yield (
                 f"- no generation prompt: {self.unframed} of {self.prompts} prompts do not end as the chat template "
                 "begins an answer, so the model would go on with the user's words. The template must write what begins "
-                "an assistant's turn where `add_generation_prompt` is set"
+                "an assistant's turn where `add_generation_prompt` is set, and the vocabulary must have words for it"
             )
         if self.doubled:
             yield (
