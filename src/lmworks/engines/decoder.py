@@ -46,6 +46,7 @@ class DecoderEngine(Engine):
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.vocab_size = tokenizer.vocab_size
+        self.thinks = tokenizer.thoughts is not None
         self.prefix = prefix
         self.adapters = adapters
         self.context_length = model.config.context_length - length_of(prefix)

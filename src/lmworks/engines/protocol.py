@@ -132,6 +132,8 @@ class Engine(ABC):
     """Whether it answers one text by another, and no conversation."""
     reads_instructions: bool = True
     """Whether words that ask for something may stand around the text that a model rewrites."""
+    thinks: bool = False
+    """Whether answers may have thoughts before them, which stand by themselves."""
     vocab_size: int = 0
     """Ids of tokens that a prompt may be made of; 0 for what reads no tokens."""
 
@@ -161,7 +163,7 @@ class Engine(ABC):
         writings = [each for each in asked if isinstance(each, Writing)]
         if writings:
             found = self.generate([each.prompt for each in writings], [each.sampling for each in writings])
-            return [Piece(each.text, tuple(each.ids), each.finish_reason) for each in found]
+            return [Piece(each.text, tuple(each.ids), each.finish_reason, each.thoughts) for each in found]
         texts = [each.text for each in asked if isinstance(each, Reading)]
         reads: Mapping[Ability, Callable[[Sequence[str]], Sequence[Answer]]]
         reads = {"classify": self.classify, "tag": self.tag, "embed": self.embed}

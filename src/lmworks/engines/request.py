@@ -9,6 +9,7 @@ from typing import Literal
 
 from lmworks.engines.pieces import Detokeniser, StopStrings
 from lmworks.errors import BeyondContext
+from lmworks.tokens.thoughts import Parting
 from lmworks.tokens.tokenizer import Tokenizer
 
 MAX_ROWS = 64
@@ -52,6 +53,8 @@ class Sampling:
     """The answer ends before the first of these; several tokens may make up one."""
     beams: int | None = None
     """Texts that a model which rewrites follows at once; unset, as many as it takes itself. Others follow one."""
+    thoughts_apart: bool = True
+    """Whether thoughts, of a model whose chat template keeps them apart, stand by themselves; else in the text."""
     log_probabilities: bool = False
     """Whether to keep ln p of each token under the model's own distribution, at temperature 1 and without cuts."""
 
@@ -70,6 +73,8 @@ class Piece:
     text: str
     ids: tuple[int, ...]
     finish_reason: FinishReason | None = None
+    thoughts: str | None = None
+    """Of those before the text; None where there are none."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,10 @@ class Generation:
     """The token that ended it, where one did."""
     log_probabilities: Sequence[float] = ()
     """Of `ids`, and of the end token behind them, if they were asked for."""
+    thoughts: str | None = None
+    """Those before the text; None where there are none."""
+    is_within_thoughts: bool = False
+    """Whether it ended before its thoughts did, so that there is no text."""
 
 
 class Request:
@@ -97,13 +106,15 @@ class Request:
         self.ids: list[int] = []
         self.end_id: int | None = None
         self.log_probabilities: list[float] = []
-        self.text = ""
+        self.text = self.thoughts = ""
         self.finish_reason: FinishReason | None = None
         self.noise = random.Random(sampling.seed)  # noqa: S311 - sampling, not secrets
         self._limit = min(sampling.max_tokens, context_length - len(prompt))
         self._ends = tokenizer.stop_ids
         self._detokeniser = Detokeniser(tokenizer.decode)
         self._stops = StopStrings(sampling.stop)
+        known = tokenizer.thoughts if sampling.thoughts_apart else None
+        self._parting = Parting(known, tokenizer.begins_thoughts(prompt)) if known else None
 
     @property
     def reading(self) -> tuple[str, tuple[int, ...]]:
@@ -134,10 +145,21 @@ class Request:
             self.finish_reason = "length"
         if self.finish_reason and not stopped:
             text += self._stops.flush()
+        thoughts: str | None = None
+        if self._parting:
+            thoughts, text = self._parting.add(text)
+            if self.finish_reason:
+                more = self._parting.flush()
+                thoughts, text = thoughts + more[0], text + more[1]
+            self.thoughts += thoughts
         self.text += text
-        return Piece(text, () if ended else (token,), self.finish_reason)
+        return Piece(text, () if ended else (token,), self.finish_reason, thoughts or None)
 
     def generation(self) -> Generation:
         """The whole answer, once it has ended."""
         assert self.finish_reason  # noqa: S101 - asked for then
-        return Generation(self.ids, self.text, self.finish_reason, self.end_id, self.log_probabilities)
+        found, thought = self._parting, self.thoughts if self._parting and self._parting.has_thoughts else None
+        is_within = bool(found and found.is_within)
+        return Generation(
+            self.ids, self.text, self.finish_reason, self.end_id, self.log_probabilities, thought, is_within
+        )

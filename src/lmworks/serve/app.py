@@ -269,15 +269,17 @@ class Writer:
 
     async def whole(self, answer: Reply) -> Response:
         texts = [""] * len(answer.requests)
+        thoughts: list[str | None] = [None] * len(answer.requests)
         reasons: list[str | None] = [None] * len(answer.requests)
         tokens = 0
         async for index, piece in answer.pieces():
             texts[index] += piece.text
+            if piece.thoughts is not None:
+                thoughts[index] = (thoughts[index] or "") + piece.thoughts
             reasons[index] = piece.finish_reason
             tokens += len(piece.ids)
         choices = [
-            self.shape.choice(index, text, reason)
-            for index, (text, reason) in enumerate(zip(texts, reasons, strict=True))
+            self.shape.choice(index, *each) for index, each in enumerate(zip(texts, reasons, thoughts, strict=True))
         ]
         body = {"object": self.shape.object, "choices": choices, "usage": usage(self.prompt_tokens, tokens)}
         return JSONResponse(self._head | body)
@@ -290,8 +292,8 @@ class Writer:
         try:
             async for index, piece in answer.pieces():
                 tokens += len(piece.ids)
-                if piece.text or piece.finish_reason or index not in begun:
-                    delta = self.shape.delta(index, piece.text, piece.finish_reason, first=index not in begun)
+                if piece.text or piece.thoughts or piece.finish_reason or index not in begun:
+                    delta = self.shape.delta(index, piece, first=index not in begun)
                     begun.add(index)
                     yield _event(head | {"choices": [delta]})
         except ApiError as error:

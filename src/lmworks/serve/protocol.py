@@ -6,13 +6,13 @@ import base64
 import secrets
 import struct
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from lmworks.engines.protocol import Answer, Classified, Embedded, Tagged
-from lmworks.engines.request import Sampling
+from lmworks.engines.request import Piece, Sampling
 from lmworks.serve.errors import ApiError
 
 MAX_CHOICES = 8
@@ -44,6 +44,9 @@ class StreamOptions(_Strict):
 class Parameters(_Strict):
     """What both kinds of request have. Null means the default."""
 
+    thoughts_apart: ClassVar[bool] = False
+    """Whether thoughts stand beside the answer."""
+
     model: str
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -68,7 +71,7 @@ class Parameters(_Strict):
         if len(stops) > 4 or "" in stops:
             raise ApiError(400, "stop: expected at most 4 strings, none of them empty", param="stop")
         return [
-            Sampling(max_tokens, temperature, top_p, self.top_k or 0, seed + index, stops)
+            Sampling(max_tokens, temperature, top_p, self.top_k or 0, seed + index, stops, None, self.thoughts_apart)
             for index in range(self.n or 1)
         ]
 
@@ -86,15 +89,20 @@ class Message(_Strict):
     role: Literal["system", "developer", "user", "assistant"]
     content: Annotated[str | list[TextPart], _either("a string or a list of parts of type text")]
 
+    reasoning_content: str | None = Field(None, description="thoughts before an assistant's answer; not OpenAI's")
+
     def plain(self) -> dict[str, str]:
         """The turn as the chat template reads it."""
         content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return {"role": "system" if self.role == "developer" else self.role, "content": content}
+        turn = {"role": "system" if self.role == "developer" else self.role, "content": content}
+        thoughts = self.reasoning_content if self.role == "assistant" else None
+        return turn if thoughts is None else {**turn, "reasoning_content": thoughts}
 
 
 class ChatRequest(Parameters):
     """POST /v1/chat/completions"""
 
+    thoughts_apart = True
     messages: list[Message] = Field(min_length=1)
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
@@ -199,23 +207,29 @@ def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
     }
 
 
+def _thought(thoughts: str | None) -> dict[str, str]:
+    """As DeepSeek's API has it."""
+    return {} if thoughts is None else {"reasoning_content": thoughts}
+
+
 class ChatShape:
     """The JSON of a chat answer."""
 
     object, chunk_object, prefix = "chat.completion", "chat.completion.chunk", "chatcmpl-"
 
     @staticmethod
-    def choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text, "refusal": None}
+    def choice(index: int, text: str, finish_reason: str | None, thoughts: str | None = None) -> dict[str, Any]:
+        message = {"role": "assistant", "content": text, "refusal": None} | _thought(thoughts)
         return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_reason}
 
     @staticmethod
-    def delta(index: int, text: str, finish_reason: str | None, first: bool) -> dict[str, Any]:
+    def delta(index: int, piece: Piece, first: bool) -> dict[str, Any]:
         """A further part of an answer; the first one names the role."""
         delta: dict[str, str] = {"role": "assistant"} if first else {}
-        if text or first:
-            delta["content"] = text
-        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        if piece.text or first:
+            delta["content"] = piece.text
+        delta |= _thought(piece.thoughts)
+        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": piece.finish_reason}
 
 
 class CompletionShape:
@@ -224,12 +238,12 @@ class CompletionShape:
     object, chunk_object, prefix = "text_completion", "text_completion", "cmpl-"
 
     @staticmethod
-    def choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
+    def choice(index: int, text: str, finish_reason: str | None, thoughts: str | None = None) -> dict[str, Any]:
         return {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}
 
     @classmethod
-    def delta(cls, index: int, text: str, finish_reason: str | None, first: bool) -> dict[str, Any]:
-        return cls.choice(index, text, finish_reason)
+    def delta(cls, index: int, piece: Piece, first: bool) -> dict[str, Any]:
+        return cls.choice(index, piece.text, piece.finish_reason)
 
 
 Shape = type[ChatShape] | type[CompletionShape]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Message = Mapping[str, Any]
-"""`role` and `content`; `finish_reason`, "length", of an answer that a model was not let end; `weight`, 0, of one that
-is not to be learned from."""
+"""`role` and `content`; `reasoning_content`, the thoughts before an answer; `finish_reason`, "length", of one that a
+model was not let end; `weight`, 0, of one that is not to be learned from."""
 Render = Callable[[Sequence[Message], bool], str]
 """Messages, and whether an answer is asked for, to text."""
 

@@ -87,6 +87,9 @@ class ChatTemplate:
             raise TemplateLimit(f"it is longer than {LONGEST:,} characters")
         sandbox = _sandbox(counted)
         tree = sandbox.parse(source)
+        texts = (node.value for node in tree.find_all(nodes.Const))
+        self.constants = list(dict.fromkeys(text for text in texts if isinstance(text, str)))
+        """Texts that stand in it, each once."""
         if counted:
             tree = _Counting().visit(tree).set_environment(sandbox)
         self._compiled = sandbox.from_string(tree)

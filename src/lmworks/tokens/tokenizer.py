@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.stage import Handle
-from lmworks.tokens.answers import Message, answers_of, shared, whole_chat
+from lmworks.tokens.answers import OTHER_WORDS, Message, answers_of, shared, whole_chat
+from lmworks.tokens.thoughts import FIELDS, Thoughts, thoughts_of
 
 if TYPE_CHECKING:
     from lmworks.tokens.chat_template import ChatTemplate
@@ -43,6 +44,8 @@ STOPS_AT = "stops_at"
 """The setting that names more tokens which end an answer, as a model's `generation_config.json` does by their ids."""
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """As Unicode and the `tokenizers` library have it; Python's has four control characters more."""
+TAIL = 32
+"""Tokens of a prompt's end in which thoughts may be begun."""
 _HIDDEN = re.compile("\ue000([0-9]{1,9})\ue001")
 """Stands for what a message says that reads like a special token, while the chat is rendered."""
 
@@ -133,8 +136,11 @@ class Tokenizer:
         return [(encoding.ids, encoding.offsets) for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids without their special tokens; bytes that are no UTF-8 yet show as U+FFFD."""
-        return self._backend.decode(list(ids), skip_special_tokens=True)
+        """Text of ids without their special tokens, but with those that stand around thoughts; bytes that are no UTF-8
+        yet show as U+FFFD."""
+        if (hidden := self._hidden_ids) is None:
+            return self._backend.decode(list(ids), skip_special_tokens=True)
+        return self._backend.decode([token for token in ids if token not in hidden], skip_special_tokens=False)
 
     def spell(self, ids: Sequence[int]) -> str:
         """Text of ids, to look at: special tokens stand there by their names."""
@@ -177,6 +183,31 @@ class Tokenizer:
         return ids[:alike][::-1]
 
     @cached_property
+    def thoughts(self) -> Thoughts | None:
+        """How the chat template keeps thoughts apart from an answer; None if it does not."""
+        if self.chat_template == CHAT_TEMPLATE:
+            return None
+        return thoughts_of(self.render_chat, lambda: self._template.constants)
+
+    def begins_thoughts(self, prompt: Sequence[int]) -> bool:
+        """Whether what is asked for begins within thoughts."""
+        known = self.thoughts
+        end = self.spell(prompt[-TAIL:]) if known and known.is_begun else ""
+        return bool(known and end and end.rstrip(known.space).endswith(known.begin))
+
+    @cached_property
+    def _marks(self) -> frozenset[str]:
+        """Tokens that stand around thoughts."""
+        known = self.thoughts
+        return frozenset(token for token in self._added if known and token in (known.begin + known.end))
+
+    @cached_property
+    def _hidden_ids(self) -> frozenset[int] | None:
+        """Tokens that text does not show; None for all special ones."""
+        shown = self._special.keys() - self._marks
+        return frozenset(map(self._id, shown)) if len(shown) < len(self._special) else None
+
+    @cached_property
     def stop_ids(self) -> tuple[int, ...]:
         """That end an answer: of a turn, of a text, and others that the model was taught."""
         ends = [self.end_of_text, self.end_of_turn, *self._stops, self._names.get("eos_token", self.end_of_text)]
@@ -200,7 +231,11 @@ class Tokenizer:
         """
         from lmworks.tokens.chat_template import ERRORS, TemplateRefusal
 
-        turns = [{"role": message["role"], "content": message["content"]} for message in messages]
+        turns = [
+            {"role": message["role"], "content": message["content"]}
+            | dict.fromkeys(FIELDS if FIELDS[0] in message else (), message.get(FIELDS[0]))
+            for message in messages
+        ]
         try:
             return self._template.render(turns, add_generation_prompt, **self._names)
         except TemplateRefusal as error:
@@ -225,7 +260,7 @@ class Tokenizer:
         encoded as text whatever they say.
         """
         literals: list[str] = []
-        hidden = [{**each, "content": self._hide(each["content"], literals)} for each in messages]
+        hidden = [self._hidden(each, literals) for each in messages]
         if add_generation_prompt:
             ids, _ = self._encode_rendered(self.render_chat(hidden, True), literals)
             return ids, [False] * len(ids)
@@ -233,6 +268,10 @@ class Tokenizer:
         spoken = [message for message in messages if message["role"] == "assistant"]
         places = list(answers_of(self.render_chat, hidden, text))
         if messages and was_cut(messages[-1]):
+            cut = hidden[-1]
+            if cut.get(FIELDS[0]) and not cut["content"]:  # it was cut within its thoughts
+                other = whole_chat(self.render_chat, [*hidden[:-1], {**cut, FIELDS[0]: OTHER_WORDS[0]}])
+                places[-1] = places[-1][0], len(text) - shared(text[::-1], other[::-1])
             text = text[: places[-1][1]]
         closing = re.compile(r"\s*" + re.escape(self.end_of_turn))
         learned = []
@@ -257,6 +296,14 @@ class Tokenizer:
                 trained[place] = True
         return ids, trained
 
+    def _hidden(self, message: Message, literals: list[str]) -> Message:
+        """A message with its thoughts by themselves, and nothing in either that reads like the frame."""
+        thoughts, words = message.get(FIELDS[0]), message["content"]
+        if self.thoughts and message["role"] == "assistant" and thoughts is None:
+            thoughts, words = self.thoughts.apart(words)
+        made = {**message, "content": self._hide(words, literals)}
+        return {**made, FIELDS[0]: self._hide(thoughts, literals)} if thoughts else made
+
     def _hide(self, text: str, literals: list[str]) -> str:
         """Put marks into a text in place of what reads like a special token, or like such a mark."""
 
@@ -271,7 +318,7 @@ class Tokenizer:
         """Tokens that text must not make: special ones, and others that the template frames turns with."""
         try:
             turn = self.render_chat([{"role": "user", "content": "."}])
-            framing = {token for token in self._added if token in turn} | {self.end_of_turn}
+            framing = {token for token in self._added if token in turn} | {self.end_of_turn} | self._marks
         except LmworksError:
             framing = set()
         return self._special | {token: takes for token, takes in self._added.items() if token in framing}
