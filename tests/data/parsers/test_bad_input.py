@@ -243,14 +243,23 @@ def test_damage_in_a_parquet_file_costs_its_row_group(ingest_files: Ingest) -> N
         ('{"text" : "first", "text" : "second"}', "text"),
     ],
 )
-@pytest.mark.parametrize("form", ["jsonl", "json"])
+@pytest.mark.parametrize("form", ["jsonl", "json", "named"])
 def test_a_name_that_an_object_has_twice_is_told(tmp_path: Path, line: str, name: str, form: str) -> None:
     sound = ['{"text": "a \\": b", "text": "a \\": b"}', '{"text": "c", "d": {"text": "e"}, "f": [{"text": "g"}]}']
     rows = [*sound, line]
-    content = f"[{','.join(rows)}]" if form == "json" else "\n".join(rows)
-    found = read(tmp_path, {f"a.{form}": content.encode()}, format=form)
+    content = "\n".join(rows) if form == "jsonl" else f"[{','.join(rows)}]"
+    if form == "named":
+        found = read(tmp_path, {"a.json": f'{{"rows": {content}}}'.encode()}, format="json", records="rows.*")
+    else:
+        found = read(tmp_path, {f"a.{form}": content.encode()}, format=form)
     assert [record.text for record in good(found)] == ['a ": b', "c"]
     assert reasons(found) == [f"a name twice, with two values: {name!r}"]
+
+
+def test_lists_of_records_under_one_name_are_told(tmp_path: Path) -> None:
+    content = '{"rows": [{"text": "a", "of": {"text": 1, "text": 2}}], "rows": [{"text": "b"}]}'
+    found = read(tmp_path, {"a.json": content.encode()}, format="json", records="rows.*")
+    assert not good(found) and reasons(found) == ["a name twice, with two values: 'rows'"]
 
 
 def test_rows_that_an_open_quote_swallows_are_told(tmp_path: Path) -> None:

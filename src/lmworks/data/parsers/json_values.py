@@ -7,10 +7,11 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import IO
+from functools import partial
+from typing import IO, Any
 
 from lmworks.data.parsers.fields import MOST_KEYS, crowded, row_record
-from lmworks.data.parsers.jsonl import parse_line
+from lmworks.data.parsers.jsonl import Doubled, object_of, parse_line
 from lmworks.data.parsers.parser import (
     RAW_BYTES_KEPT,
     Form,
@@ -183,20 +184,34 @@ def _parse_whole(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     if reason := crowded(span.raw):
         yield span.unreadable(piece.name, "", reason)
         return
-    text = span.raw.decode("utf-8-sig")
+    text, doubled = span.raw.decode("utf-8-sig"), list[Doubled]()
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=partial(object_of, doubled=doubled))
     except (ValueError, RecursionError) as error:
         yield span.unreadable(piece.name, "", f"not JSON: {error}")
         return
-    for number, row in enumerate(values_at(value, reading.records) if reading.records else [value], 1):
+    rows = list(values_at(value, reading.records) if reading.records else [value])
+    inside = [_doubled_in(row) if doubled else [] for row in rows]
+    if len(doubled) > sum(map(len, inside)):  # of two lists of records, one would be lost
+        known = {id(each) for found in inside for each in found}
+        yield span.unreadable(piece.name, "", [each for each in doubled if id(each) not in known][-1].reason)
+        return
+    for number, (row, found) in enumerate(zip(rows, inside, strict=True), 1):
         raw = json.dumps(row).encode()
         where = Span(0, raw, len(raw))
-        if isinstance(row, dict):
+        if found:
+            yield where.unreadable(piece.name, str(number), found[0].reason)
+        elif isinstance(row, dict):
             yield row_record(row, piece, number, where, reading)
         else:
             hint = f": its items are the records of `records: {reading.records}.*`" if isinstance(row, list) else ""
             yield where.unreadable(piece.name, str(number), f"not a JSON object but a {type(row).__name__}{hint}")
+
+
+def _doubled_in(value: Any) -> list[Doubled]:
+    inside = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    own = [value] if isinstance(value, Doubled) else []
+    return own + [found for each in inside for found in _doubled_in(each)]
 
 
 FORM = Form(parse, cut, encoding="text", about="JSON: a list of records, or what `records` names.")

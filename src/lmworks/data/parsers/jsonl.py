@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from lmworks.data.parsers.fields import crowded, row_record
@@ -29,27 +30,43 @@ def parse_line(piece: Piece, number: int, line: Span, reading: Reading) -> Found
     if not isinstance(row, dict):
         return line.unreadable(piece.name, key, f"not a JSON object but a {type(row).__name__}")
     # Seldom does a text have more of these than names; to look at every name would take a tenth of the time.
-    if text.count('":') != len(row) and (name := _named_twice(text, row)):
-        from lmworks.data.privacy.hidden import hide_name
-
-        return line.unreadable(piece.name, key, f"a name twice, with two values: {hide_name(name)!r:.40}")
+    if text.count('":') != len(row) and (doubled := _named_twice(text, row)):
+        return line.unreadable(piece.name, key, doubled[0].reason)
     return row_record(row, piece, number, line, reading)
 
 
-def _named_twice(text: str, row: dict[str, Any]) -> str | None:
-    """A name that an object in a text has twice with different values, of which the parser keeps the last."""
-    if text.count('":') == len(row) + sum(map(_names_in, row.values())):
-        return None
-    found: list[str] = []
+class Doubled(dict[str, Any]):
+    """An object that has a name twice with different values, of which it keeps the last."""
 
-    def hold(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        held = dict(pairs)
-        if len(held) < len(pairs):
-            found.extend(name for name, value in pairs if held[name] != value)
+    name: str
+
+    @property
+    def reason(self) -> str:
+        from lmworks.data.privacy.hidden import hide_name
+
+        return f"a name twice, with two values: {hide_name(self.name)!r:.40}"
+
+
+def object_of(pairs: list[tuple[str, Any]], doubled: list[Doubled]) -> dict[str, Any]:
+    """An object of names and values; one of two values for a name is put into `doubled`."""
+    held = dict(pairs)
+    if len(held) == len(pairs):
         return held
+    for name, value in pairs:
+        if held[name] != value:
+            found = Doubled(held)
+            found.name = name
+            doubled.append(found)
+            return found
+    return held
 
-    json.loads(text, object_pairs_hook=hold)
-    return found[0] if found else None
+
+def _named_twice(text: str, row: dict[str, Any]) -> list[Doubled]:
+    if text.count('":') == len(row) + sum(map(_names_in, row.values())):
+        return []
+    doubled: list[Doubled] = []
+    json.loads(text, object_pairs_hook=partial(object_of, doubled=doubled))
+    return doubled
 
 
 def _names_in(value: Any) -> int:
