@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -17,8 +18,9 @@ from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.tasks import TASKS
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.stage import Handle, Result
-from support import make_context
+from support import MemoryJournal, make_context
 from tiny import make_tiny_model
 
 LONG = "Which of all of them creates the thing? " * 30
@@ -91,6 +93,27 @@ def test_a_stop_and_going_on_lose_the_same(model: ModelFolder, tmp_path: Path) -
         task.stage(config, model=model, data=data, train=None, out=tmp_path, context=context) for _ in range(2)
     )
     assert first.counts == second.counts and first.figures == second.figures
+
+
+def test_what_an_older_version_left_half_finished_is_made_again_and_that_is_said(
+    model: ModelFolder, tmp_path: Path
+) -> None:
+    data, journal, said = questions(tmp_path / "data", ()), MemoryJournal(), list[str]()
+    context = dataclasses.replace(make_context(tmp_path, journal), log=said.append)
+    task = TASKS.require("exact-answer")
+    config = task.config.model_validate({"kind": "exact-answer", "data": "d", "max_tokens": 2})
+
+    def result() -> Result:
+        return task.stage(config, model=model, data=data, train=None, out=tmp_path, context=context)
+
+    whole = result()
+    (path,) = {context.scratch / each["file"] for each in journal.lines}
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({k: v for k, v in each.items() if k != "unit"}) + "\n" for each in lines))
+    journal.lines = [{"chunk": 0, "file": path.name, "sha256": digest_file(path)}]  # as it was before items had units
+    assert result() == whole
+    assert said == ["1 chunks were left by another version of lmworks, and are made again"]
+    assert result() == whole and "goes on after 1 of 1 chunks" in said
 
 
 def test_models_of_other_contexts_are_compared_on_what_both_could_read(tmp_path: Path) -> None:

@@ -169,6 +169,26 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(
     assert whole.read_bytes() == expected
 
 
+def test_a_second_run_on_one_output_is_refused_while_the_first_works(
+    engines: dict[str, Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("text\none\n")
+    engine = engines["classify"]
+    answer, inside = engine.answer, 0
+
+    def slow(some: list[Asked]) -> Any:
+        nonlocal inside
+        inside += 1
+        with pytest.raises(UsageError, match=r"rows\.out\.csv.*another `lmworks predict` is writing"):
+            asked(engine, file)
+        return answer(some)
+
+    monkeypatch.setattr(engine, "answer", slow)
+    assert asked(engine, file)[1].rows == 1 and inside == 1, "the second asked nothing"
+    assert asked(engine, file)[1].rows == 1, "the lock goes with the first"
+
+
 @pytest.mark.parametrize(
     ("content", "text", "words"),
     [

@@ -14,14 +14,19 @@ from lmworks.pipeline.stage import Context
 Unit = TypeVar("Unit")
 Line = dict[str, Any]
 Work = Callable[[Sequence[Unit]], list[Line]]
+FORM = 2
+"""Of what chunks hold: raised where the lines of an unfinished stage would be misread, whose key stays."""
 
 
 def in_chunks(context: Context, units: Sequence[Unit], size: int, work: Work[Unit]) -> list[Line]:
     """Records of all units; those of a chunk are on disk before the next begins: a kill costs one chunk.
 
-    A chunk that is not as the journal has its digest is made again.
+    A chunk that is not as the journal has its digest is made again, and one that a version wrote of other fields.
     """
-    written = [(record, context.scratch / record["file"]) for record in context.journal.records()]
+    of_form = [record for record in context.journal.records() if record.get("form") == FORM]
+    if older := len(context.journal.records()) - len(of_form):
+        context.log(f"{older} chunks were left by another version of lmworks, and are made again")
+    written = [(record, context.scratch / record["file"]) for record in of_form]
     finished = {each["chunk"] for each, path in written if path.exists() and digest_file(path) == each.get("sha256")}
     if finished:
         context.log(f"goes on after {len(finished)} of {-(-len(units) // size)} chunks")
@@ -32,7 +37,7 @@ def in_chunks(context: Context, units: Sequence[Unit], size: int, work: Work[Uni
         if chunk not in finished:
             context.check_stop()
             write_records(path, work(units[start : start + size]))
-            context.journal.append({"chunk": chunk, "file": path.name, "sha256": digest_file(path)})
+            context.journal.append({"chunk": chunk, "file": path.name, "sha256": digest_file(path), "form": FORM})
         records += read_records(path)
         context.progress.update(min(start + size, len(units)))
     return records

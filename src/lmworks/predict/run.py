@@ -15,6 +15,7 @@ from lmworks.engines.request import Piece, Sampling
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
+from lmworks.pipeline.store import locked
 from lmworks.predict.rows import Columns, Fields, Row, TableFile
 
 CHUNK: dict[Ability, int] = {"generate": 64, "classify": 512, "tag": 256, "embed": 512}
@@ -29,7 +30,7 @@ COLUMNS: dict[Ability, Columns] = {
 }
 ERROR = "error"
 """The column, behind all others, that says why a row has no answer."""
-TASK = "task.json"
+TASK, LOCK = "task.json", "lock"
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,27 @@ def predict(
 
     A row that cannot be asked costs itself: its `predicted_error` says why. What was answered before a kill is kept
     beside `out` and not asked again. `progress` is told how many rows are answered. Raises UsageError for a file that
-    has no such field, or columns of these names, and for work of another model, file or question that lies there.
+    has no such field, or columns of these names, and for work of another model, file or question that lies there, or
+    that another process is at.
     """
     _require_columns(file, asking)
     work = out.with_name(f".{out.name}.part")
-    task = {"file": digest_file(file.path), "model": model, "asking": asdict(asking)}
-    _begin(work, canonical_json(task))
+    work.mkdir(parents=True, exist_ok=True)
+
+    def refuse(_: str) -> None:
+        raise UsageError(f"{out}: another `lmworks predict` is writing it: wait for its end, or write to another --out")
+
+    with locked(work / LOCK, refuse):
+        task = {"file": digest_file(file.path), "model": model, "asking": asdict(asking)}
+        _begin(work, canonical_json(task))
+        told = _written(engine, asking, file, out, work, progress)
+        shutil.rmtree(work)
+    return told
+
+
+def _written(
+    engine: Engine, asking: Asking, file: TableFile, out: Path, work: Path, progress: Callable[[int], None]
+) -> Told:
     size, asked, chunks = CHUNK[asking.ability], 0, 0
     rows = file.rows()
     while some := list(islice(rows, size)):
@@ -93,7 +109,6 @@ def predict(
                 yield record["answer"]
 
     file.write(out, answered(), asking.columns())
-    shutil.rmtree(work)
     return Told(asked, faults, first, cut)
 
 
@@ -123,7 +138,6 @@ def _begin(work: Path, task: str) -> None:
             f"{work}: holds answers of another model, file or question that was stopped; delete that folder, or write "
             "to another file with --out"
         )
-    work.mkdir(parents=True, exist_ok=True)
     write_atomically(path, task)
 
 
