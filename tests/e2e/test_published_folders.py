@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from e2e.answering import answers
+from chat_families import write_family
+from e2e.answering import answers, serving
 from e2e.small_recipe import lmworks
 from published import write_published
 from readers import LABELS, write_reader, write_rewriter
@@ -24,6 +26,31 @@ models:
   t5: {objective: pretrained, path: t5, licence: MIT}
 serve: {model: bert}
 """
+
+
+@pytest.mark.parametrize("template", ["in a file of its own", "none"])
+def test_a_folder_as_it_lies_there_is_served_and_asked_of_a_file(tmp_path: Path, template: str) -> None:
+    folder = write_family(tmp_path / "theirs", "zephyr")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    text = settings.pop("chat_template")
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    if template != "none":
+        (folder / "chat_template.jinja").write_text(text)
+    (tmp_path / "rows.jsonl").write_text('{"text": "Where is it?"}\n{"text": [{"role": "user", "content": "Hello"}]}\n')
+    said = lmworks(tmp_path, "predict", "theirs", "rows.jsonl", "--max-tokens", "4").stdout
+    first, second = map(json.loads, (tmp_path / "rows.predicted.jsonl").read_text().splitlines())
+    chat = {"messages": [{"role": "user", "content": "Where is it?"}], "temperature": 0, "max_tokens": 4}
+    with serving(tmp_path, "theirs") as (http, _):
+        answer = http.post("/v1/chat/completions", json={"model": "theirs", **chat})
+        asked = {"model": "theirs", "prompt": "Where is it?", "temperature": 0, "max_tokens": 4}
+        text = http.post("/v1/completions", json=asked).json()["choices"][0]["text"]
+    if template != "none":
+        assert answer.json()["choices"][0]["message"]["content"] == first["predicted_text"]
+        assert "predicted_text" in second and "no chat template" not in said
+    else:
+        assert answer.status_code == 400 and "ask /v1/completions" in answer.json()["error"]["message"]
+        assert first["predicted_text"] == text and "each text was gone on from as it stands" in said
+        assert "a model without a chat template goes on from texts alone" in second["predicted_error"]
 
 
 def test_gpt2_bert_and_t5_answer_as_they_are_published(tmp_path: Path) -> None:

@@ -75,7 +75,10 @@ def predict(
     found = ask(engine, digest, asking, table, target, progress)
     if shows:
         print(file=sys.stderr)
-    tell(_in_words(found, target), {"out": str(target), "rows": found.rows, "cut": found.cut, **found.faults}, as_json)
+    said = _in_words(found, target)
+    if asking.ability == "generate" and not engine.chats:
+        said += "\nThe model has no chat template: each text was gone on from as it stands"
+    tell(said, {"out": str(target), "rows": found.rows, "cut": found.cut, **found.faults}, as_json)
     if found.rows and sum(found.faults.values()) == found.rows:
         raise typer.Exit(1)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, LastStoreOption
+from lmworks.errors import UsageError
 
 
 def serve(
@@ -14,7 +16,7 @@ def serve(
         list[str] | None,
         typer.Argument(
             metavar="[RECIPE] [MODEL]...",
-            help=f"{ARTIFACT_HELP} By default the recipe's serve.model. Several: of one base.",
+            help=f"{ARTIFACT_HELP} Or a model's folder. By default the recipe's serve.model. Several: of one base.",
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8000,
@@ -27,11 +29,18 @@ def serve(
     Example: lmworks serve finetune --port 8000
     """
     from lmworks.model.device import AUTO
-    from lmworks.release.serving import serve_artifacts
+    from lmworks.release.serving import serve_artifacts, serve_folder
     from lmworks.workspace import find_named
 
-    opened, named = find_named(models or (), store)
-    serve_artifacts(opened, named, port=port, as_json=as_json, device=device or AUTO)
+    try:
+        opened, named = find_named(models or (), store)
+    except UsageError:
+        folder = Path(models[0]) if models and len(models) == 1 else None
+        if not folder or not (folder / "config.json").is_file():
+            raise
+        serve_folder(folder, port=port, as_json=as_json, device=device or AUTO)
+    else:
+        serve_artifacts(opened, named, port=port, as_json=as_json, device=device or AUTO)
 
 
 def watch(

@@ -47,6 +47,7 @@ class DecoderEngine(Engine):
         self.tokenizer = tokenizer
         self.vocab_size = tokenizer.vocab_size
         self.thinks = tokenizer.thoughts is not None
+        self.chats = bool(tokenizer.chat_template)
         self.prefix = prefix
         self.adapters = adapters
         self.context_length = model.config.context_length - length_of(prefix)

@@ -130,6 +130,8 @@ class Engine(ABC):
     """Tokens that it reads, and writes behind them, at the most."""
     rewrites: bool = False
     """Whether it answers one text by another, and no conversation."""
+    chats: bool = True
+    """Whether it answers the turns of a user; otherwise, if it writes, it goes on from a text alone."""
     reads_instructions: bool = True
     """Whether words that ask for something may stand around the text that a model rewrites."""
     thinks: bool = False

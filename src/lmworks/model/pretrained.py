@@ -38,8 +38,10 @@ from lmworks.tokens.tokenizer import (
     END_OF_TURN,
     START_OF_TURN,
     STOPS_AT,
+    TEMPLATE_FILE,
     Tokenizer,
     open_tokenizer,
+    read_template,
 )
 
 if TYPE_CHECKING:
@@ -298,19 +300,11 @@ def _read_tokenizer(out: Path) -> tokenizers.Tokenizer:
 
 
 def _read_template(out: Path) -> tuple[str | None, dict[str, Any]]:
-    """The chat template that came with a model, and its other settings; taken from the folder, where ours will stand.
-
-    Of several templates, the one that is called default.
-    """
-    jinja, path = out / "chat_template.jinja", out / "tokenizer_config.json"
+    """The chat template that came with a model, and its other settings; taken away, where ours will stand."""
+    path = out / "tokenizer_config.json"
     settings = dict(read_json(path)) if path.is_file() else {}
-    template = settings.pop("chat_template", None)
+    template = read_template(out, settings)
+    settings.pop("chat_template", None)
     settings.pop("auto_map", None)  # names code, which is not copied
-    if isinstance(template, list):
-        named = {each.get("name"): each.get("template") for each in template if isinstance(each, dict)}
-        template = named.get("default")
-    if jinja.is_file():
-        with told(jinja, "a template in UTF-8"):
-            template = jinja.read_text(encoding="utf-8")
-    jinja.unlink(missing_ok=True)
+    (out / TEMPLATE_FILE).unlink(missing_ok=True)
     return template if isinstance(template, str) else None, settings

@@ -170,7 +170,12 @@ def _asked(engine: Engine, asking: Asking, row: Row) -> Asked:
     turns = text if isinstance(text, list) else [{"role": "user", "content": text}]
     if not turns or not all(isinstance(turn, dict) and _is_turn(turn) for turn in turns):
         raise LmworksError(f"{asking.text} holds {_kind(text)}; expected a text, or turns with `role` and `content`")
-    prompt = engine.encode(turns)
+    if engine.chats:
+        prompt = engine.encode(turns)
+    elif isinstance(text, str):
+        prompt = engine.encode_text(text)
+    else:
+        raise LmworksError(f"{asking.text} holds turns; a model without a chat template goes on from texts alone")
     if engine.room(prompt) < 1:
         raise LmworksError(f"{len(prompt)} tokens leave no room for an answer in a context of {engine.context_length}")
     return Writing(prompt, asking.sampling)

@@ -12,7 +12,7 @@ from lmworks.engines.open import open_adapted, open_engine
 from lmworks.engines.protocol import Engine
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.model.device import AUTO
-from lmworks.model.folder import ADAPTER
+from lmworks.model.folder import ADAPTER, stored_parameters
 from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.stage import Role
@@ -35,9 +35,6 @@ def serve_artifacts(
     from what was erased, or nobody can tell, since a list of it lost entries.
     """
     require_answers(store, artifacts)
-    from lmworks.serve.run import run
-    from lmworks.serve.service import Service
-
     pages = {}
     for artifact in artifacts:
         facts, examples = card_facts(store, artifact), _examples(store, artifact)
@@ -52,7 +49,27 @@ def serve_artifacts(
         base.require_sound()
         adapters = (None if each.digest() == base.digest() else each.payload / ADAPTER for each in artifacts)
         engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)), device)
-    key = load_or_make_key(store.root)
+    _run(engine, list(pages.values()), load_or_make_key(store.root), port=port, as_json=as_json)
+
+
+def serve_folder(folder: Path, *, port: int, as_json: bool, device: str = AUTO) -> None:
+    """Serve a Hugging Face folder that is no artifact: what it was made for and of, nobody knows here."""
+    folder = folder.resolve()
+    engine = open_engine(folder, device=device)
+    page = PageContent(
+        name=folder.name,
+        purpose="Not made here: what it is for, and what it learned from, is not known.",
+        parameters=stored_parameters(folder),
+        context_length=engine.context_length,
+    )
+    _run(engine, [page], load_or_make_key(folder), port=port, as_json=as_json)
+
+
+def _run(engine: Engine, pages: Sequence[PageContent], key: str, *, port: int, as_json: bool) -> None:
+    from lmworks.serve.run import run
+    from lmworks.serve.service import Service
+
+    names = [page.name for page in pages]
 
     def started(address: str) -> None:
         if as_json:
@@ -63,7 +80,7 @@ def serve_artifacts(
                 flush=True,
             )
 
-    run(Service(engine, names), key, list(pages.values()), port=port, started=started)
+    run(Service(engine, names), key, pages, port=port, started=started)
 
 
 def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:

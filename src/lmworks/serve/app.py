@@ -108,7 +108,8 @@ class Routes:
         self._access = access
         self._files = page_files()
         shown = zip(service.models, pages, strict=True)
-        does = {"can": sorted(service.engine.can), "rewrites": service.engine.rewrites}
+        engine = service.engine
+        does = {"can": sorted(engine.can), "rewrites": engine.rewrites, "chats": engine.chats}
         self._files["content.json"] = JSONResponse([page.as_json() | {"model": model} | does for model, page in shown])
 
     async def live(self, request: Request) -> Response:
@@ -150,6 +151,9 @@ class Routes:
         self._check_model(request, wanted.model)
         self._check_number(1, wanted)
         self._check_ability("generate")
+        if not self._service.engine.chats:
+            message = "this model has no chat template, and goes on from texts alone: ask /v1/completions"
+            raise ApiError(400, message, param="model", code="wrong_endpoint")
         messages = [message.plain() for message in wanted.messages]
         try:
             prompt = await asyncio.to_thread(self._service.engine.encode, messages)

@@ -37,6 +37,8 @@ CHAT_TEMPLATE = (
 
 FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a tokenizer folder, and a model folder, hold of it."""
+TEMPLATE_FILE = "chat_template.jinja"
+"""Where folders of others hold the chat template, before that of their settings."""
 
 NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
 """What settings call special tokens, and templates by these names."""
@@ -89,13 +91,14 @@ class Tokenizer:
         self._names = {name: token for name, token in named.items() if token in vocabulary}
         begins = [END_OF_TEXT, *(self._names.get(name) for name in ("bos_token", "eos_token"))]
         document = next((token for token in begins if token in vocabulary), None)
-        missing = ["chat_template"] * ("chat_template" not in settings)
-        if document is None or missing:
+        if document is None:
             raise LmworksError(
-                f"{folder}: the tokenizer has no {' and no '.join([*missing, *[END_OF_TEXT] * (document is None)])}; "
-                "chats and documents need them (that of an encoder is none: name the recipe's `tokenizer`)"
+                f"{folder}: the tokenizer has no {END_OF_TEXT}; documents need it (that of an encoder has none: name "
+                "the recipe's `tokenizer`)"
             )
-        self.chat_template: str = settings["chat_template"]
+        stated = settings.get("chat_template")
+        self.chat_template: str = stated if isinstance(stated, str) else read_template(folder, settings) or ""
+        """Empty where there is none, as of a base that was never tuned: it takes no chats."""
         if not isinstance(self.chat_template, str):
             raise self._refused(f"found a {type(self.chat_template).__name__}, expected a text")
         self.vocab_size = max(vocabulary.values()) + 1
@@ -185,7 +188,7 @@ class Tokenizer:
     @cached_property
     def thoughts(self) -> Thoughts | None:
         """How the chat template keeps thoughts apart from an answer; None if it does not."""
-        if self.chat_template == CHAT_TEMPLATE:
+        if self.chat_template in (CHAT_TEMPLATE, ""):
             return None
         return thoughts_of(self.render_chat, lambda: self._template.constants)
 
@@ -210,7 +213,8 @@ class Tokenizer:
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
         """That end an answer: of a turn, of a text, and others that the model was taught."""
-        ends = [self.end_of_text, self.end_of_turn, *self._stops, self._names.get("eos_token", self.end_of_text)]
+        turn = [self.end_of_turn] if self.chat_template else []
+        ends = [self.end_of_text, *turn, *self._stops, self._names.get("eos_token", self.end_of_text)]
         return tuple(dict.fromkeys(map(self._id, ends)))
 
     def _id(self, token: str) -> int:
@@ -231,6 +235,10 @@ class Tokenizer:
         """
         from lmworks.tokens.chat_template import ERRORS, TemplateRefusal
 
+        if not self.chat_template:
+            raise ChatRefused(
+                f"{self.folder}: the tokenizer has no chat_template, in {FILES[1]} or {TEMPLATE_FILE}: chats need one"
+            )
         turns = [
             {"role": message["role"], "content": message["content"]}
             | dict.fromkeys(FIELDS if FIELDS[0] in message else (), message.get(FIELDS[0]))
@@ -414,6 +422,18 @@ class TokenizerFolder(Handle):
 
     def open(self) -> Tokenizer:
         return Tokenizer(self.path)
+
+
+def read_template(folder: Path, settings: Mapping[str, Any]) -> Any:
+    """The chat template of a folder with these settings, None where there is none; of several, the default."""
+    if (own := folder / TEMPLATE_FILE).is_file():
+        with told(own, "a template in UTF-8"):
+            return own.read_text(encoding="utf-8")
+    found = settings.get("chat_template")
+    if not isinstance(found, list):
+        return found
+    named = {each.get("name"): each.get("template") for each in found if isinstance(each, dict)}
+    return named.get("default", found)
 
 
 def open_tokenizer(folder: Path) -> Tokenizer:

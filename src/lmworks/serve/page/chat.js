@@ -20,7 +20,8 @@ let turns = []; // what was asked with its answer, each a child of the log: {que
 let left = 0; // so many of the first no longer fit the model's context
 let running = null; // the AbortController of the answer being written
 const reading = readings[content.can[0]]; // how a text that is only read is answered; all models here are of one kind
-const isAlone = reading || content.rewrites; // each text is answered by itself: there is no conversation
+const isPlain = content.rewrites || !content.chats; // what is written stands as it is
+const isAlone = reading || isPlain; // each text is answered by itself: there is no conversation
 
 // ---------------------------------------------------------------- asking
 
@@ -67,8 +68,8 @@ async function write(turn, box, signal) {
   for await (const chunk of events(response)) {
     if (chunk.error) throw chunk.error;
     if (chunk.usage) tokens = chunk.usage.completion_tokens;
-    for (const { delta, finish_reason } of chunk.choices) {
-      turn.answer += delta.content ?? "";
+    for (const { delta, text, finish_reason } of chunk.choices) {
+      turn.answer += text ?? delta.content ?? "";
       last = performance.now();
       first ||= last;
       reason = finish_reason ?? reason;
@@ -91,7 +92,7 @@ async function fitting(turn, signal) {
   let limit = longest();
   for (;;) {
     try {
-      const response = await post("/v1/chat/completions", { ...chat(turn), ...(limit && { max_tokens: limit }) }, signal);
+      const response = await post(content.chats ? "/v1/chat/completions" : "/v1/completions", { ...chat(turn), ...(limit && { max_tokens: limit }) }, signal);
       const lost = isAlone ? 0 : 2 * turns.slice(0, left).filter(({ answer }) => answer).length;
       return { response, limit, notes: lost ? [`without the first ${lost} messages: they no longer fit the model’s context`] : [] };
     } catch (fault) {
@@ -110,7 +111,8 @@ function chat(turn) {
   ]);
   messages.push({ role: "user", content: turn.question });
   const sampling = { temperature: chosen("temperature"), top_p: chosen("top_p") };
-  return { messages, ...sampling, stream: true, stream_options: { include_usage: true } };
+  const asked = content.chats ? { messages } : { prompt: turn.question };
+  return { ...asked, ...sampling, stream: true, stream_options: { include_usage: true } };
 }
 
 async function post(endpoint, body, signal) {
@@ -163,7 +165,7 @@ function begin(turn) {
   const answered = make("div", "turn running", "", box);
   answered.role = "group";
   answered.ariaLabel = "Answer";
-  make("div", content.rewrites ? "text plain" : "text", "", answered).dir = "auto";
+  make("div", isPlain ? "text plain" : "text", "", answered).dir = "auto";
   return box;
 }
 
@@ -181,7 +183,7 @@ function finish(turn, box) {
 function showAnswer(turn, place) {
   const near = isNearEnd();
   if (turn.found) reading.show(turn.found, turn.question, place, make);
-  else if (content.rewrites) place.textContent = turn.answer;
+  else if (isPlain) place.textContent = turn.answer;
   else showMarkdown(turn.answer, place);
   follow(near);
 }
@@ -370,7 +372,7 @@ element("new-chat").addEventListener("click", () => {
   toPrompt();
 });
 if (isAlone) {
-  prompt.placeholder = reading?.placeholder ?? "Text to rewrite";
+  prompt.placeholder = reading?.placeholder ?? (content.rewrites ? "Text to rewrite" : "Text to go on from");
   if (reading) about.textContent = "About"; // there is nothing to be set
   element("new-chat").textContent = "Clear";
   log.setAttribute("aria-label", "Answers");

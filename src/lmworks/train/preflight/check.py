@@ -22,7 +22,7 @@ from lmworks.rewards.models import ClassifierReward
 from lmworks.rewards.reward import Reward
 from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
-from lmworks.tokens.tokenizer import FILES, ChatRefused, Tokenizer, TokenizerFolder
+from lmworks.tokens.tokenizer import FILES, TEMPLATE_FILE, ChatRefused, Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.memory import MEND, memory_there, size_in_words, training_memory
 from lmworks.train.preflight.inspection import Piece, Record
@@ -40,8 +40,6 @@ ROWS = "shards.json"
 """Which packed rows have."""
 COMPARED = 64
 """Conversations encoded as the server does."""
-TEMPLATE_FILE = "chat_template.jinja"
-"""Which other servers take before the template of `tokenizer_config.json`."""
 
 
 @stage(version=4, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
