@@ -96,6 +96,20 @@ def test_what_has_no_room_or_no_end_is_left_out_and_counted(model: ModelFolder, 
         said(model, data, tmp_path / "short", max_tokens=1)
 
 
+def test_a_prompt_that_the_template_refuses_costs_itself(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    refusing = "{% if 'snow' in messages[0]['content'] %}{{ raise_exception('no snow') }}{% endif %}"
+    settings["chat_template"] = refusing + settings["chat_template"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    model = ModelFolder(folder, "m")
+    data = asked(tmp_path / "data", [*QUESTIONS, "And snow?"])
+    result, records = said(model, data, tmp_path / "out", max_tokens=8, cut="keep")
+    assert result.counts["prompts refused"] == 1 and len(records) == result.counts["prompts"] == 8
+    with pytest.raises(LmworksError, match="no snow"):
+        said(model, asked(tmp_path / "all", ["And snow?"]), tmp_path / "none", max_tokens=8)
+
+
 def written(folder: Path, texts: Sequence[Sequence[str]]) -> Conversations:
     """Answers of each of some prompts."""
     folder.mkdir()

@@ -22,7 +22,7 @@ from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Device, Effect, Expected, Reference, StepConfig, Writing
-from lmworks.tokens.tokenizer import was_cut
+from lmworks.tokens.tokenizer import ChatRefused, was_cut
 
 if TYPE_CHECKING:
     from lmworks.engines.decoder import DecoderEngine
@@ -73,16 +73,26 @@ FIELDS = ("form", "id", "asked", "messages", "document", "reference")
 
 @stage(version=3, reads=("model", "data"))
 def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out: Path, context: Context) -> Result:
-    """Write conversations that end with the model's own answers. Prompts without room for one are left out and counted.
+    """Write conversations that end with the model's own answers.
+
+    Prompts without room for one, and those that the model's chat template refuses, are left out and counted.
 
     Answers follow from (weights, prompt, seed, number of the sample), not from what is asked beside them. Raises
     `LmworksError` if none is left.
     """
     engine = open_decoder(model.path, config.data_type, config.device)
     ranked = sorted(data.iterate(), key=lambda record: digest_text(f"{config.seed} {record['id']}"))[: config.limit]
-    prompts = {record["id"]: engine.tokenizer.encode_chat(record["messages"][:-1], True)[0] for record in ranked}
+    prompts: dict[str, list[int]] = {}
+    refused: list[ChatRefused] = []
+    for record in ranked:
+        try:
+            prompts[record["id"]] = engine.tokenizer.encode_chat(record["messages"][:-1], True)[0]
+        except ChatRefused as error:
+            refused.append(error)
+    if refused:
+        context.log(f"{len(refused)} of {len(ranked)} prompts are left out: {refused[0]}")
     room = engine.context_length - config.max_tokens
-    asked = [record for record in ranked if len(prompts[record["id"]]) <= room]
+    asked = [record for record in ranked if len(prompts.get(record["id"], ())) in range(1, room + 1)]
 
     def write(some: Sequence[Any]) -> list[dict[str, Any]]:
         found = _generate(engine, [prompts[record["id"]] for record in some], [record["id"] for record in some], config)
@@ -100,11 +110,14 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     ]
     counts = {
         "prompts": len(asked),
-        "prompts without room": len(ranked) - len(asked),
+        "prompts without room": len(prompts) - len(asked),
+        **({"prompts refused": len(refused)} if refused else {}),
         "answers": len(kept),
         "answers that were cut": sum(was_cut(each["messages"][-1]) for each in made),
         "empty answers": sum(not each["messages"][-1]["content"] for each in made),
     }
+    if refused and not prompts:
+        raise refused[0]
     if not kept:
         raise LmworksError(
             f"{config.model} wrote nothing to learn from: {counts}. Raise max_tokens (now {config.max_tokens}), or "

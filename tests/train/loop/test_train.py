@@ -3,8 +3,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,18 @@ import pytest
 import torch
 
 from corpora import THINGS, VERBS, make_conversations, make_documents, pack_chats, pack_texts, texts
+from lmworks.data.tuning.conversations import write_conversations
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.folder import ModelFolder, load_model
 from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.tokens.rows.join import JoinConfig, join_rows
 from lmworks.tokens.rows.shards import Shards
-from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.tokens.tokenizer import TokenizerFolder, open_tokenizer
 from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
+from lmworks.train.contract import Objective
 from lmworks.train.loop.train import train
+from lmworks.train.objectives.language_model import Sft
+from lmworks.train.objectives.seq2seq import TextToText
 from support import MemoryJournal, make_context, reading
 from train.loop.test_recovery import Killed, kill_after
 
@@ -93,6 +99,44 @@ def test_samples_hold_no_personal_data(rows: Shards, tokenizer: TokenizerFolder,
     (sample, *_) = (json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines())
     assert sample["prompt"] == told[0][0] == "Write to ‹email hidden› today."
     assert sample["reference"] == "Her number is ‹phone hidden›."
+
+
+def test_a_watched_prompt_that_leaves_no_room_costs_itself(
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    context = replace(make_context(tmp_path), log=told.append)
+    watch = make_documents(tmp_path / "watch", ["It lists the tags of a bucket. " * 60, "It lists."])
+    pretrain(tmp_path, rows, tokenizer, context, watch=watch, steps=2)
+    samples = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()]
+    assert {(each["step"], each["prompt"]) for each in samples} == {(1, "It lists."), (2, "It lists.")}
+    assert [line for line in told if "watched" in line] == ["1 watched prompts leave no room for an answer: left out"]
+    watch = make_documents(tmp_path / "none", ["It lists the tags of a bucket. " * 60])
+    pretrain(tmp_path / "second", rows, tokenizer, make_context(tmp_path / "second"), watch=watch, steps=2)
+
+
+@pytest.mark.parametrize(("objective", "watched"), [(Sft, ["Rain?", "And hail?"]), (TextToText, ["Rain?"])])
+def test_watched_prompts_are_those_that_a_model_takes(
+    objective: type[Objective], watched: list[str], tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    said: list[Any] = [
+        [("system", "Be short."), ("user", "Snow?"), ("assistant", "No.")],
+        [("user", "Rain?"), ("assistant", "Yes.")],
+        [("user", "Rain?"), ("assistant", "Yes."), ("user", "And hail?"), ("assistant", "No.")],
+    ]
+    turns = [[{"role": role, "content": words} for role, words in chat] for chat in said]
+    (tmp_path / "chats").mkdir()
+    write_conversations(
+        tmp_path / "chats", [{"id": f"{n}", "messages": each, "document": ""} for n, each in enumerate(turns)]
+    )
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    folder = shutil.copytree(tokenizer.path, tmp_path / "tokenizer")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(settings | {"chat_template": refusing + settings["chat_template"]})
+    )
+    found = objective.watched(Handle(tmp_path / "chats", ""), open_tokenizer(folder), 2)
+    assert [each.title for each in found] == watched
 
 
 def test_an_untrained_model_already_knows_pairs_of_tokens(folder: Path, base: ModelFolder) -> None:

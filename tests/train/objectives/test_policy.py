@@ -381,6 +381,20 @@ def test_a_reward_that_all_answers_have_by_now_ends_the_run_with_what_was_learne
     assert any("% of the groups taught something" in line for line in lines)
 
 
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_short_run_in_which_no_group_taught_is_told_to_have_learned_nothing(
+    validated: bool, base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    config = settings("grpo", rewards=[{"kind": "regex", "pattern": "never said"}], steps=3)
+    unseen, lines = (asked if validated else None), list[str]()
+    config = config.model_copy(update={"validation": "y" if validated else None})
+    context = replace(make_context(tmp_path), log=lines.append)
+    result = train(config, base, asked, tokenizer, unseen, None, out=tmp_path / "out", context=context)
+    (told,) = (example for example in result.examples if example["reason"] == "fit")
+    assert told["verdict"] == "learned nothing" and told["text"] in lines
+    assert "none of the 6 groups of answers taught anything" in told["text"]
+
+
 def test_two_rewards_of_one_kind_are_told_apart(
     base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,7 +36,7 @@ from lmworks.model.published import PublishedDecoder, load_published_decoder, sa
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.kinds.frame import Frame, write_framing_tokenizer
 from lmworks.tokens.rows.shards import PackedRows
-from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
+from lmworks.tokens.tokenizer import ChatRefused, Tokenizer, open_tokenizer
 from lmworks.train.arithmetic.bigrams import begin_with_bigrams
 from lmworks.train.arithmetic.losses import best_output_gradient
 from lmworks.train.arithmetic.packed import masked_attention, visible_positions
@@ -182,12 +182,15 @@ class DecoderObjective(Objective):
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """Conversations without their last answer."""
-        found = []
-        for record in islice(Conversations(handle.path, handle.digest).iterate(), count):
+        """Conversations without their last answer, of those that the chat template takes."""
+        found: list[Watched] = []
+        for record in Conversations(handle.path, handle.digest).iterate():
             *before, last = record["messages"]
-            prompt, _ = tokenizer.encode_chat(before, add_generation_prompt=True)
-            found.append(Watched(before[-1]["content"], prompt, last["content"]))
+            with suppress(ChatRefused):
+                prompt, _ = tokenizer.encode_chat(before, add_generation_prompt=True)
+                found.append(Watched(before[-1]["content"], prompt, last["content"]))
+            if len(found) == count:
+                break
         return found
 
 

@@ -135,6 +135,19 @@ def judge_reward(
     return Verdict("learned nothing", f"learned nothing that shows: the reward of greedy answers is {facts}.")
 
 
+def untaught(figures: Sequence[Figure]) -> Verdict | None:
+    """Of a run that draws answers, if none was worth more than another to the same prompt."""
+    for each in figures:
+        if each.name == TEACH and not each.value:
+            return Verdict(
+                "learned nothing",
+                f"learned nothing: none of the {each.n} groups of answers taught anything, since all answers to a "
+                "prompt were worth the same. See what the model answers (`lmworks check`), the rewards, `group_size` "
+                "and `answer_tokens`.",
+            )
+    return None
+
+
 def _signs(figures: Mapping[str, float]) -> Iterator[str]:
     """Of a reward that rises because it is cheated."""
     if (grown := figures.get(GROWTH, 1.0)) >= LONGER:

@@ -16,9 +16,10 @@ from typing import Any
 import torch
 
 from lmworks.data.privacy.hidden import hide
-from lmworks.errors import LmworksError, Stopped
+from lmworks.errors import BeyondContext, LmworksError, Stopped
 from lmworks.model.device import CPU, device_name, find_device, forget_peak, peak_bytes, product_rate
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import losing_none_else
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.keys import key_config
@@ -33,7 +34,7 @@ from lmworks.train.contract import Objective, Splittable, Trainable, Watched
 from lmworks.train.distributed.processes import Processes, local, whole
 from lmworks.train.growth import conditions, last_constant_step, why_anew
 from lmworks.train.loop.checkpoints import BEST, WITHIN, Checkpoints, Position
-from lmworks.train.loop.fit import Course, Verdict, each_mean, judge, judge_reward, means
+from lmworks.train.loop.fit import Course, Verdict, each_mean, judge, judge_reward, means, untaught
 from lmworks.train.loop.leak import share_seen
 from lmworks.train.loop.live import Live
 from lmworks.train.loop.optimizer import Optimizer, rate_share
@@ -366,16 +367,29 @@ class Run:
         return found
 
     def sample(self) -> None:
-        """Answer the watched prompts with the weights as they are now; personal data in them is hidden."""
-        prompts = [watched.prompt for watched in self.watched]
-        answers = self.whole_model().answer(self.tokenizer, prompts, WATCHED_TOKENS)
-        for watched, answer in zip(self.watched, answers, strict=True):
-            title, text, reference = map(hide, (watched.title, answer, watched.reference))
-            record = {"step": self.position.step, "prompt": title, "text": text, "reference": reference}
-            self.position.samples.append(record)
-            self.live.sample(self.position.step, title, text)
-        first = self.position.samples[-len(self.watched)]
-        self.context.progress.sample(first["prompt"], first["text"])
+        """Answer the watched prompts with the weights as they are now; personal data in them is hidden.
+
+        Those that leave no room for an answer are told, and watched no longer.
+        """
+        model, step, lost = self.whole_model(), self.position.step, list[BeyondContext]()
+        asked, self.watched = self.watched, []
+
+        def answered(some: Sequence[Watched]) -> list[dict[str, Any]]:
+            answers = model.answer(self.tokenizer, [each.prompt for each in some], WATCHED_TOKENS)
+            self.watched += some
+            return [
+                {"step": step, "prompt": hide(each.title), "text": hide(answer), "reference": hide(each.reference)}
+                for each, answer in zip(some, answers, strict=True)
+            ]
+
+        records = losing_none_else(answered, lost)(asked)
+        if lost:
+            self.context.log(f"{len(lost)} watched prompts leave no room for an answer: left out")
+        self.position.samples += records
+        for record in records:
+            self.live.sample(step, record["prompt"], record["text"])
+        if records:
+            self.context.progress.sample(records[0]["prompt"], records[0]["text"])
 
     def whole_model(self) -> Trainable:
         """The model as one process has it: itself, or one made of what all processes hold."""
@@ -408,12 +422,12 @@ class Run:
                     device=self.device.type,
                 )
             )
-        if losses and self.unseen:
-            verdict = judge(self._course()) if self.unseen.tells_its_loss else self._reward_verdict()
+        drawn = self.objective.figures(self.position.history)
+        if verdict := untaught(drawn) or (self._verdict(drawn) if losses and self.unseen else None):
             self.context.log(verdict.words)
             figures += [verdict.gap] if verdict.gap and math.isfinite(verdict.gap.value) else []
             examples.append({"reason": "fit", "verdict": verdict.kind, "text": verdict.words})
-        figures += self.objective.figures(self.position.history)
+        figures += drawn
         steady = sorted(self.seconds[1:] or self.seconds or [1.0])
         return Result(
             figures=figures,
@@ -436,10 +450,12 @@ class Run:
             },
         )
 
-    def _reward_verdict(self) -> Verdict:
-        """Of a run whose validation tells what answers are worth."""
-        unseen = self._measured(self._validated)
-        figures = {each.name: each.value for each in self.objective.figures(self.position.history)}
+    def _verdict(self, drawn: Sequence[Figure]) -> Verdict:
+        """Of a run with validation data, which tells a loss, or what answers are worth."""
+        assert self.unseen  # noqa: S101 - asked for only when there is some
+        if self.unseen.tells_its_loss:
+            return judge(self._course())
+        unseen, figures = self._measured(self._validated), {each.name: each.value for each in drawn}
         weights = [each["weight"] for each in unseen]
         return judge_reward(self.position.validations[0], each_mean(unseen), weights, self.position.step, figures)
 

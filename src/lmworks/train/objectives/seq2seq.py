@@ -94,9 +94,7 @@ class TextToText(Seq2SeqObjective):
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """Sources and their targets."""
-        found = []
-        for record in islice(Conversations(handle.path, handle.digest).iterate(), count):
-            source, target = (message["content"] for message in record["messages"])
-            found.append(Watched(source, tokenizer.encode(source), target))
-        return found
+        """Sources and their targets, of conversations that are such a pair."""
+        turns = (record["messages"] for record in Conversations(handle.path, handle.digest).iterate())
+        pairs = ((each["content"] for each in said) for said in turns if len(said) == 2)
+        return [Watched(source, tokenizer.encode(source), target) for source, target in islice(pairs, count)]
