@@ -59,7 +59,7 @@ def evaluate_documentation(
         return chat_prompt(question, tokenizer, before)
 
     said, known = ask(config, model, questions, prompt, sampling, QUESTIONS_AT_ONCE, scoring)
-    items = [_item(question, **each) for question, each in said]
+    items = [_item(question, each) for question, each in said]
     method = f"{drawn}, {config.prompt_name} prompt, greedy answer of at most {config.max_tokens} tokens"
     return _result(items, method, scoring, **known)
 
@@ -75,7 +75,10 @@ def evaluate_documentation_nearest(
     known = [record for record in train.iterate() if record["form"] == FORM]
     copied = [known[place] for place in nearest(questions, known)]
     items = [
-        {**_item(question, source["messages"][1]["content"], False), "copied_from": source["id"]}
+        {
+            **_item(question, {"answer": source["messages"][1]["content"], "truncated": False}),
+            "copied_from": source["id"],
+        }
         for question, source in zip(questions, copied, strict=True)
     ]
     return _result(items, f"{drawn}, the answer of the most similar training operation", scoring)
@@ -85,12 +88,13 @@ def _questions(config: DocumentationConfig, data: Conversations) -> tuple[list[Q
     return draw([record for record in data.iterate() if record["form"] == FORM], config)
 
 
-def _item(question: Question, answer: str, truncated: bool) -> Item:
+def _item(question: Question, said: Item) -> Item:
+    answer = said["answer"]
     reference = question["messages"][1]["content"]
     score = rouge_l(reference, answer)
     counts = {"words": len(words_of(answer)), "wanted_words": len(words_of(reference))}
-    found = {"rouge_l": score, "empty": not answer.strip(), "truncated": truncated}
-    return {**answered(question, answer, score), **counts, **found}
+    found = {"rouge_l": score, "empty": not answer.strip(), "truncated": said["truncated"]}
+    return {**answered(question, answer, score, said), **counts, **found}
 
 
 def _result(items: Sequence[Item], method: str, scoring: Scoring, **evidence_: Any) -> Result:

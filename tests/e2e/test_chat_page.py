@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, Route, expect
 
+from chat_families import write_family
 from e2e.test_browser import Unhurried, ask, browser, sign_in
 from live_server import KEY, Live, serving
 from lmworks.model.folder import load_model
 from lmworks.tokens.tokenizer import open_tokenizer
 from looks import look, looks
+from scripted import Script
 from tiny import make_tiny_model
 
 __all__ = ["browser"]  # a fixture
@@ -448,3 +450,35 @@ def test_axe_finds_nothing_from_the_sign_in_to_the_card(browser: Browser, live: 
         ask(page, "Go on.")
         expect(page.locator(".running .text")).not_to_be_empty()
         look(page)
+
+
+def test_thoughts_are_folded_and_an_answer_that_never_came_is_told(browser: Browser, tmp_path: Path) -> None:
+    base = write_family(tmp_path / "qwen-3", "qwen-3")
+    thoughts = "The question is short.\nSo is the answer: **two** words would do."
+    whole, never = f"<think>\n{thoughts}\n</think>\n\nIt **creates** a bucket.", f"<think>\n{thoughts}"
+    engine = Script(base, whole)
+    with serving(engine) as live:
+        for page in looks(browser, live.url):
+            sign_in(page, KEY)
+            expect(page.locator("#examples button").first).to_be_visible()
+            engine.texts = [whole, never, whole]
+            ask(page, "What does it do?")
+            ended(page, 1)
+            folded = page.locator(".thoughts")
+            expect(page.locator(".text").first).to_have_text("It creates a bucket.")
+            expect(folded.locator("div")).to_be_hidden()
+            folded.locator("summary").focus()
+            page.keyboard.press("Enter")
+            expect(folded.locator("div")).to_have_text(thoughts, use_inner_text=True)
+            look(page)
+            ask(page, "And then?")
+            ended(page, 2)
+            expect(page.locator(".notes").nth(1)).to_contain_text("it was still thinking: there is no answer")
+            page.reload()
+            ended(page, 2)
+            expect(page.locator(".thoughts").first).to_be_visible()
+            ask(page, "Once more?")
+            ended(page, 3)
+            assert "And then?" not in engine.asked[-1] and thoughts not in engine.asked[-1]
+            assert "It **creates** a bucket." in engine.asked[-1]
+            look(page)

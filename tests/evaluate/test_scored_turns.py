@@ -93,5 +93,5 @@ def test_shown_examples_are_a_question_with_its_answer_behind_what_the_system_sa
 def test_an_exact_answer_may_be_the_result_alone(pattern: str | None, said: str, right: bool) -> None:
     asked = record("a", ("user", "6 and 2?"), ("assistant", "6 + 2 = 8\n#### 8"), answer="8", references=["eight"])
     rule = ExactAnswerReward(kind="exact-answer", pattern=pattern)
-    assert _item(rule, asked, said, False)["score"] == float(right)
-    assert _item(rule, asked, said, True)["score"] == 0, "an answer that was cut is none"
+    assert _item(rule, asked, {"answer": said, "truncated": False})["score"] == float(right)
+    assert _item(rule, asked, {"answer": said, "truncated": True})["score"] == 0, "an answer that was cut is none"

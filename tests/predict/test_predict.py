@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chat_families import write_family
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Asked, Engine
 from lmworks.engines.request import Sampling
@@ -21,6 +22,7 @@ from lmworks.predict.rows import TableFile
 from lmworks.predict.run import Asking, Told, ability_of, predict
 from published import take, write_published
 from readers import write_reader, write_rewriter
+from scripted import Script
 
 TEXTS = [f"Where is parcel {number}?" for number in range(7)]
 
@@ -236,3 +238,29 @@ def test_fields_of_any_form_come_back_as_they_were(
     for before, after in zip(file.read_text().splitlines(), out.read_text().splitlines(), strict=True):
         assert json.loads(after).pop("predicted_label") == "x"
         assert after.startswith(before[:-1])
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_thoughts_have_a_column_of_their_own(form: str, tmp_path: Path) -> None:
+    base = write_family(tmp_path / "qwen-3", "qwen-3")
+    thinks = "<think>\nTwo and two.\n</think>\n\n4"
+    file = tmp_path / f"rows.{form}"
+    rows = [{"text": "2 + 2?"} for _ in range(3)]
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    else:
+        file.write_text(
+            "".join(json.dumps(row) + "\n" for row in rows) if form == "jsonl" else "text\n" + "2 + 2?\n" * 3
+        )
+    out = tmp_path / f"out.{form}"
+    asking = Asking("generate", "text", Sampling(max_tokens=60))
+    predict(Script(base, thinks, "4", thinks + "!"), "digest", asking, TableFile(file), out, lambda rows: None)
+    if form == "parquet":
+        found = pq.read_table(out).to_pylist()
+    elif form == "csv":
+        with out.open(newline="") as stream:
+            found = list(csv.DictReader(stream))
+    else:
+        found = lines(out)
+    assert [row["predicted_text"] for row in found] == ["4", "4", "4!"]
+    assert [row.get("predicted_thoughts") or "" for row in found] == ["Two and two.", "", "Two and two."]

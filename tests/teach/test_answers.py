@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from chat_families import write_family
 from lmworks.data.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_decoder
@@ -21,6 +22,7 @@ from lmworks.rewards import Answer
 from lmworks.rewards.models import PrincipleReward
 from lmworks.teach.answers import AnswersConfig, answers
 from lmworks.teach.constitution import ConstitutionConfig, constitution
+from scripted import Script
 from support import make_context
 from tiny import make_tiny_model
 
@@ -237,3 +239,23 @@ def test_a_judge_hears_both_orders_and_its_probabilities_are_those_of_the_letter
 
 def make_longer(model: ModelFolder) -> Path:
     return make_tiny_model(model.path.parent / "longer", context_length=512)
+
+
+def test_thoughts_are_kept_before_what_a_student_learns_and_rules_judge_what_is_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = write_family(tmp_path / "qwen-3", "qwen-3")
+    whole, never = "<think>\nEasy.\n</think>\n\nIt lists.", "<think>\nEasy, but"
+    engine = Script(base, whole, never, "It lists.", whole)
+    monkeypatch.setattr("lmworks.teach.answers.open_decoder", lambda *_: engine)
+    data = asked(tmp_path / "data", QUESTIONS[:4])
+    result, made = said(ModelFolder(base, "m"), data, tmp_path / "out", max_tokens=40)
+    assert sorted(record["messages"][-1]["content"] for record in made) == sorted([whole, "It lists.", whole])
+    assert result.counts["answers that never left their thoughts"] == 1
+    assert engine.tokenizer.thoughts
+    student = open_decoder(make_tiny_model(tmp_path / "student")).tokenizer
+    learned = [record["messages"] for record in made if record["messages"][-1]["content"] == whole]
+    ids, trained = engine.tokenizer.encode_chat(learned[0])
+    assert engine.tokenizer.spell([token for token, on in zip(ids, trained, strict=True) if on]) == f"{whole}<|im_end|>"
+    ids, trained = student.encode_chat(learned[0])
+    assert student.decode([token for token, on in zip(ids, trained, strict=True) if on]) == whole

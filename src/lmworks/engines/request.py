@@ -33,6 +33,7 @@ def require_room(prompt: Sequence[int], context_length: int) -> None:
         )
 
 
+UNFINISHED = "answers that never left their thoughts"
 FinishReason = Literal["stop", "length"]
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from lmworks.engines.request import UNFINISHED
 from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, Contamination, judged, standing, verdict_text
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
@@ -37,9 +38,12 @@ from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 
 if TYPE_CHECKING:
     from lmworks.engines.protocol import Engine
+    from lmworks.engines.request import Generation
     from lmworks.evaluate.statistics import Floats
 Item = dict[str, Any]
 LOST = "items longer than the context"
+WITHIN = "within_thoughts"
+"""The field of items that says whether an answer never left its thoughts."""
 SHOWN = 6
 """Items kept as examples, unless a task says which."""
 
@@ -223,12 +227,22 @@ class Scored:
         """A figure of all items, and beside it that of the clean ones."""
         if self.lost:
             method += f"; {self.lost} of {self.lost + len(self.items)} {LOST} are left out"
+        if self.unfinished:
+            method += f"; {self.unfinished} of {len(self.items)} {UNFINISHED}"
         return beside_clean(self.items, lambda items: metric.figure(items, method, **{**self.conditions, **more}))
+
+    @property
+    def unfinished(self) -> int:
+        """Answers that never left their thoughts."""
+        return sum(item.get(WITHIN, False) for item in self.items)
 
     def result(self, *figures: Figure, examples: Sequence[Item] | None = None, **more: Any) -> Result:
         """What the stage found: the first figure leads. `more` are further parts of the result."""
         if self.lost:
             more |= {"counts": {LOST: self.lost, **more.get("counts", {})}, "losses": {LOST, *more.get("losses", ())}}
+        if self.unfinished:
+            more |= {"counts": {UNFINISHED: self.unfinished, **more.get("counts", {})}}
+            more |= {"losses": {UNFINISHED, *more.get("losses", ())}}
         return Result(figures=figures, examples=self.items[:SHOWN] if examples is None else examples, **more)
 
 
@@ -239,6 +253,17 @@ def beside_clean(items: Sequence[Item], figure: Callable[[Sequence[Item]], Figur
         return found
     alone = figure(clean)
     return replace(found, clean_value=alone.value, clean_n=alone.n, clean_interval=alone.interval)
+
+
+def said_by(answer: Generation) -> Item:
+    """What an item holds of an answer: what stands behind its thoughts, and those, where a model has some."""
+    said: Item = {"answer": answer.text.strip(), "truncated": answer.finish_reason == "length"}
+    return said if answer.thoughts is None else {**said, "thoughts": answer.thoughts, WITHIN: answer.is_within_thoughts}
+
+
+def thoughts_in(said: Item) -> Item:
+    """The fields of an answer's thoughts, which its item keeps."""
+    return {name: said[name] for name in ("thoughts", WITHIN) if name in said}
 
 
 def with_distinct(items: Sequence[Item]) -> list[Item]:

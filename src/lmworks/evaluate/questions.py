@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from lmworks.data.forms.turns import behind_thoughts
 from lmworks.data.tuning.conversations import Conversations, last_answer, question_of, turns_before
 from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import Item, TaskConfig, evidence
+from lmworks.evaluate.items import Item, TaskConfig, evidence, said_by, thoughts_in
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import digest_text
@@ -121,20 +122,21 @@ def ask(
 
     def answer(some: Sequence[tuple[Question, Prompt]]) -> list[Item]:
         found = engine.generate([prompt.ids for _, prompt in some], sampling)
-        return [{"answer": each.text, "truncated": each.finish_reason == "length"} for each in found]
+        return [said_by(each) for each in found]
 
     items = scoring.in_chunks(list(zip(questions, asked, strict=True)), at_once, answer)
     known = evidence(engine, [prompt.text for prompt in asked])
     return list(zip(scoring.answered(questions), items, strict=True)), known
 
 
-def answered(question: Question, answer: str, score: float) -> Item:
-    """The item of an answer; all tasks on questions have these fields."""
+def answered(question: Question, answer: str, score: float, said: Item | None = None) -> Item:
+    """The item of an answer, as it was `said`; all tasks on questions have these fields."""
     return {
         "id": question["id"],
         "cluster": question.get("service") or question["id"],  # only some data are about services
         "prompt": question_of(question),
         "answer": answer,
-        "reference": last_answer(question),
+        "reference": behind_thoughts(last_answer(question)),
         "score": score,
+        **thoughts_in(said or {}),
     }

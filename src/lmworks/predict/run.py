@@ -42,9 +42,10 @@ class Asking:
     """The field that holds the text, or for a model that writes, the user's turn or the list of turns."""
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=256))
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self, engine: Engine) -> dict[str, Any]:
         """The columns that are added, with what each holds."""
-        return {PREFIX + name: kind for name, kind in {**COLUMNS[self.ability], ERROR: "text"}.items()}
+        more: Columns = {"thoughts": "text"} if engine.thinks else {}
+        return {PREFIX + name: kind for name, kind in {**COLUMNS[self.ability], **more, ERROR: "text"}.items()}
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def predict(
     has no such field, or columns of these names, and for work of another model, file or question that lies there, or
     that another process is at.
     """
-    _require_columns(file, asking)
+    _require_columns(file, asking, asking.columns(engine))
     work = out.with_name(f".{out.name}.part")
     work.mkdir(parents=True, exist_ok=True)
 
@@ -108,7 +109,7 @@ def _written(
                     first = first or fault
                 yield record["answer"]
 
-    file.write(out, answered(), asking.columns())
+    file.write(out, answered(), asking.columns(engine))
     return Told(asked, faults, first, cut)
 
 
@@ -120,12 +121,12 @@ def ability_of(engine: Engine) -> Ability:
     return ability
 
 
-def _require_columns(file: TableFile, asking: Asking) -> None:
+def _require_columns(file: TableFile, asking: Asking, added: Columns) -> None:
     columns = file.columns()
     if asking.text not in columns:
         found = ", ".join(columns) or "no columns"
         raise UsageError(f"{file.path}: no field {asking.text!r}; found {found}: name the one to read with --text")
-    if taken := [name for name in asking.columns() if name in columns]:
+    if taken := [name for name in added if name in columns]:
         raise UsageError(
             f"{file.path}: already has {', '.join(taken)}, which would be added: drop them, or take the file as it was"
         )
@@ -192,7 +193,10 @@ def _kind(value: Any) -> str:
 
 def _told(answer: Answer, asked: Asked) -> tuple[Fields, bool]:
     if isinstance(answer, Piece):
-        return {"text": answer.text, "finish_reason": answer.finish_reason}, answer.finish_reason == "length"
+        fields: Fields = {"text": answer.text, "finish_reason": answer.finish_reason}
+        if answer.thoughts is not None:
+            fields = {**fields, "thoughts": answer.thoughts}
+        return fields, answer.finish_reason == "length"
     if isinstance(answer, Classified):
         fields = {"label": answer.label, "probability": answer.probability}
         return {**fields, "probabilities": dict(answer.probabilities)}, answer.is_cut

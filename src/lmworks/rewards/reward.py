@@ -26,6 +26,8 @@ class Answer:
     """Whether the model ended it; else it was cut at the limit."""
     prompt: Sequence[Message] = ()
     """The turns before it."""
+    written: str = ""
+    """The text with the thoughts before it, where a model's stand apart."""
 
 
 class Unscored(float):

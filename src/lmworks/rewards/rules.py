@@ -14,7 +14,7 @@ from lmworks.rewards.reward import Answer, AnswerReward
 
 
 class RegexReward(AnswerReward):
-    """1 for an answer of a form, such as `<think>.*</think> [0-9]+`."""
+    """1 for an answer of a form, such as `[0-9]+`, alone or with its thoughts: `<think>.*</think> [0-9]+`."""
 
     kind: Literal["regex"] = "regex"
     pattern: PatternText = Field(
@@ -23,7 +23,7 @@ class RegexReward(AnswerReward):
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         pattern = Pattern(self.pattern)
-        return [float(pattern.matches(each.text)) for each in answers]
+        return [float(any(map(pattern.matches, {each.text, each.written or each.text}))) for each in answers]
 
 
 class LengthReward(AnswerReward):

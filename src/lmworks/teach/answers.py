@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.forms.turns import behind_thoughts, with_thoughts
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.tuning.conversations import Conversations, wanted_answer, write_conversations
 from lmworks.engines.open import open_decoder
-from lmworks.engines.request import Sampling
+from lmworks.engines.request import UNFINISHED, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
@@ -106,7 +107,8 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     kept = [
         each
         for each in made
-        if each["messages"][-1]["content"] and (config.cut == "keep" or not was_cut(each["messages"][-1]))
+        if each["messages"][-1]["content"]
+        and (config.cut == "keep" if was_cut(each["messages"][-1]) else not engine.thinks or not _is_unfinished(each))
     ]
     counts = {
         "prompts": len(asked),
@@ -116,6 +118,8 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
         "answers that were cut": sum(was_cut(each["messages"][-1]) for each in made),
         "empty answers": sum(not each["messages"][-1]["content"] for each in made),
     }
+    if engine.thinks:
+        counts[UNFINISHED] = sum(map(_is_unfinished, made))
     if refused and not prompts:
         raise refused[0]
     if not kept:
@@ -142,9 +146,16 @@ def _generate(
     return [found[start : start + config.samples] for start in range(0, len(found), config.samples)]
 
 
+def _is_unfinished(record: dict[str, Any]) -> bool:
+    said = record["messages"][-1]["content"]
+    return bool(said) and not behind_thoughts(said)
+
+
 def _written(record: dict[str, Any], sample: int, answer: Generation, samples: int) -> dict[str, Any]:
     """A conversation whose last answer a model wrote."""
     turn = {"role": "assistant", "content": answer.text.strip()}
+    if answer.thoughts is not None:
+        turn["content"] = with_thoughts(answer.thoughts, None if answer.is_within_thoughts else turn["content"])
     if answer.end_id is None:
         turn["finish_reason"] = "length"
     return {

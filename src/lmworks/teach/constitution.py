@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from lmworks.data.forms.turns import behind_thoughts
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preference, write_preferences
@@ -104,7 +105,8 @@ def _asked(config: ConstitutionConfig, record: dict[str, Any]) -> str:
 
 def _answer(record: dict[str, Any]) -> Answer:
     *before, last = record["messages"]
-    return Answer(last["content"], record["reference"], not was_cut(last), before)
+    written = last["content"]
+    return Answer(behind_thoughts(written), record["reference"], not was_cut(last), before, written)
 
 
 def _pairs(config: ConstitutionConfig, items: Sequence[Mapping[str, Any]]) -> Iterator[Preference]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from lmworks.data.forms.turns import END_OF_THOUGHTS, REASONING, THINK
 from lmworks.errors import LmworksError
 from lmworks.tokens.answers import OTHER_WORDS, Render
 
-FIELDS = ("reasoning_content", "reasoning", "thinking")
-"""What templates, and published conversations, call an assistant's thoughts."""
 _ASK = {"role": "user", "content": "?"}
 
 
@@ -32,6 +31,10 @@ class Thoughts:
         parting = Parting(self, is_begun=False)
         thoughts, words = zip(parting.add(text), parting.flush(), strict=True)
         return "".join(thoughts) if parting.has_thoughts else None, "".join(words)
+
+
+HOUSE = Thoughts(THINK, END_OF_THOUGHTS, "\n", is_begun=False)
+"""Of data, in which they stand before the answer whatever model is tuned on it."""
 
 
 class Parting:
@@ -104,7 +107,7 @@ def _told_apart(render: Render) -> Thoughts | None:
     thought, words = OTHER_WORDS
     answer = {"role": "assistant", "content": words}
     asked = render([_ASK], True)
-    before, found, behind = render([_ASK, {**answer, **dict.fromkeys(FIELDS, thought)}], False).partition(thought)
+    before, found, behind = render([_ASK, {**answer, **dict.fromkeys(REASONING, thought)}], False).partition(thought)
     end, answered, _ = behind.partition(words)
     if not found or not answered:
         return None

@@ -13,11 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmworks.data.forms.turns import REASONING
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.answers import OTHER_WORDS, Message, answers_of, shared, whole_chat
-from lmworks.tokens.thoughts import FIELDS, Thoughts, thoughts_of
+from lmworks.tokens.thoughts import HOUSE, Thoughts, thoughts_of
 
 if TYPE_CHECKING:
     from lmworks.tokens.chat_template import ChatTemplate
@@ -241,7 +242,7 @@ class Tokenizer:
             )
         turns = [
             {"role": message["role"], "content": message["content"]}
-            | dict.fromkeys(FIELDS if FIELDS[0] in message else (), message.get(FIELDS[0]))
+            | dict.fromkeys(REASONING if REASONING[0] in message else (), message.get(REASONING[0]))
             for message in messages
         ]
         try:
@@ -277,8 +278,8 @@ class Tokenizer:
         places = list(answers_of(self.render_chat, hidden, text))
         if messages and was_cut(messages[-1]):
             cut = hidden[-1]
-            if cut.get(FIELDS[0]) and not cut["content"]:  # it was cut within its thoughts
-                other = whole_chat(self.render_chat, [*hidden[:-1], {**cut, FIELDS[0]: OTHER_WORDS[0]}])
+            if cut.get(REASONING[0]) and not cut["content"]:  # it was cut within its thoughts
+                other = whole_chat(self.render_chat, [*hidden[:-1], {**cut, REASONING[0]: OTHER_WORDS[0]}])
                 places[-1] = places[-1][0], len(text) - shared(text[::-1], other[::-1])
             text = text[: places[-1][1]]
         closing = re.compile(r"\s*" + re.escape(self.end_of_turn))
@@ -306,11 +307,13 @@ class Tokenizer:
 
     def _hidden(self, message: Message, literals: list[str]) -> Message:
         """A message with its thoughts by themselves, and nothing in either that reads like the frame."""
-        thoughts, words = message.get(FIELDS[0]), message["content"]
+        thoughts, words = message.get(REASONING[0]), message["content"]
         if self.thoughts and message["role"] == "assistant" and thoughts is None:
             thoughts, words = self.thoughts.apart(words)
+            if thoughts is None:
+                thoughts, words = HOUSE.apart(words)
         made = {**message, "content": self._hide(words, literals)}
-        return {**made, FIELDS[0]: self._hide(thoughts, literals)} if thoughts else made
+        return {**made, REASONING[0]: self._hide(thoughts, literals)} if thoughts else made
 
     def _hide(self, text: str, literals: list[str]) -> str:
         """Put marks into a text in place of what reads like a special token, or like such a mark."""

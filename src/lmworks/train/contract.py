@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lmworks.engines.request import Generation
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Handle
@@ -140,7 +141,7 @@ class Trainable(ABC):
         """Floating-point operations, forward and backward."""
 
     @abstractmethod
-    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
         """What the model says to prompts, as it is now."""
 
     @abstractmethod

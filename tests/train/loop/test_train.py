@@ -8,13 +8,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from chat_families import write_family
 from corpora import THINGS, VERBS, make_conversations, make_documents, pack_chats, pack_texts, texts
 from lmworks.data.tuning.conversations import write_conversations
+from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.folder import ModelFolder, load_model
 from lmworks.pipeline.stage import Context, Handle, Result
@@ -22,10 +25,12 @@ from lmworks.tokens.rows.join import JoinConfig, join_rows
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder, open_tokenizer
 from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
-from lmworks.train.contract import Objective
+from lmworks.train.contract import Objective, Watched
+from lmworks.train.loop.run import Run
 from lmworks.train.loop.train import train
 from lmworks.train.objectives.language_model import Sft
 from lmworks.train.objectives.seq2seq import TextToText
+from scripted import Script
 from support import MemoryJournal, make_context, reading
 from train.loop.test_recovery import Killed, kill_after
 
@@ -137,6 +142,17 @@ def test_watched_prompts_are_those_that_a_model_takes(
     )
     found = objective.watched(Handle(tmp_path / "chats", ""), open_tokenizer(folder), 2)
     assert [each.title for each in found] == watched
+
+
+def test_thoughts_stand_apart_in_samples(tmp_path: Path) -> None:
+    script = Script(write_family(tmp_path / "qwen-3", "qwen-3"), "<think>\nMail anna@example.org?\n</think>\n\n4", "4")
+    model = SimpleNamespace(answer=lambda *_: script.generate([[1]] * 2, Sampling(90)))
+    run = SimpleNamespace(watched=[Watched("2 + 2?", [1], "4")] * 2, tokenizer=script.tokenizer)
+    run.position, run.whole_model = SimpleNamespace(step=1, samples=[]), lambda: model
+    run.live, run.context = SimpleNamespace(sample=lambda *_: None), make_context(tmp_path)
+    Run.sample(run)  # type: ignore[arg-type]
+    assert [sample["text"] for sample in run.position.samples] == ["4", "4"]
+    assert [sample.get("thoughts") for sample in run.position.samples] == ["Mail ‹email hidden›?", None]
 
 
 def test_an_untrained_model_already_knows_pairs_of_tokens(folder: Path, base: ModelFolder) -> None:

@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from chat_families import write_family
 from corpora import make_conversations, make_tokenizer, pack_asked
 from lmworks.engines.open import open_decoder, open_engine, open_reward_model
+from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.baselines.bag_of_words import BagOfWords, BagOfWordsConfig
 from lmworks.model.config import REWARD
@@ -32,6 +34,7 @@ from lmworks.train.objectives import OBJECTIVES as CONFIGS
 from lmworks.train.objectives import objective_of
 from lmworks.train.objectives.policy import PolicyObjective, Rollout, answer_log_probabilities
 from model.test_folder import SHAPE as SHORT
+from scripted import Script
 from support import make_context
 from tiny import disturbed, make_tiny_model
 
@@ -435,6 +438,17 @@ def test_the_distance_to_the_reference_holds_a_run_back(
         _, history = run(tmp_path / str(weight), base, asked, tokenizer, **more)
         far[weight] = sum(line["kl"] for line in history[-5:]) / 5
     assert far[2.0] < far[0.0] / 2
+
+
+def test_rewards_look_at_what_stands_behind_thoughts(begin: Begin, tmp_path: Path) -> None:
+    objective, _ = begin("grpo", rewards=[{"kind": "regex", "pattern": "4"}])
+    script = Script(write_family(tmp_path / "qwen-3", "qwen-3"), "<think>\n5?\n</think>\n\n4", "4", "<think>\n4")
+    answers = script.generate([[1]] * 3, Sampling(60))
+    objective.tokenizer, said = script.tokenizer, list[str]()
+    objective.context = replace(objective.context, log=said.append)
+    rewards, _, _ = objective._rewards(answers, objective.batch_of([0, 1, 2], 0))
+    assert rewards[:, 0].tolist() == [1, 1, 0]
+    assert said == ["1 of 3 answers that never left their thoughts"]
 
 
 def test_old_rollouts_make_room(base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path) -> None:

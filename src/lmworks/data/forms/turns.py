@@ -43,7 +43,8 @@ For each function call, return a json object with function name and arguments wi
 </tool_call>"""
 CALL = "<tool_call>\n{call}\n</tool_call>"
 RESULT = "<tool_response>\n{result}\n</tool_response>"
-THOUGHT = "<think>\n{thought}\n</think>\n\n"
+THINK, END_OF_THOUGHTS = "<think>", "</think>"
+"""Around thoughts before an answer; templates that keep thoughts apart write them their own way."""
 
 
 def ask(text: str) -> Turns:
@@ -54,6 +55,17 @@ def ask(text: str) -> Turns:
 def say(text: str) -> Turns:
     """What an assistant answers."""
     return [{"role": "assistant", "content": text}]
+
+
+def with_thoughts(thought: str, text: str | None) -> str:
+    """An answer behind its thoughts; None for one that never left them."""
+    begun = f"{THINK}\n{thought.strip()}"
+    return begun if text is None else f"{begun}\n{END_OF_THOUGHTS}\n\n{text}"
+
+
+def behind_thoughts(text: str) -> str:
+    """What an answer says behind the thoughts that it begins with; nothing where it never left them."""
+    return text.partition(END_OF_THOUGHTS)[2].lstrip("\n") if text.startswith(THINK) else text
 
 
 def check_turns(turns: Sequence[Mapping[str, Any]]) -> None:
@@ -213,7 +225,7 @@ def _turn(turn: Read, place: str) -> Turn:
             text = "\n".join(filter(None, (text, call_text(calls, f"{place}.{name}"))))
     thought = next((turn[name] for name in REASONING if turn.get(name)), None)
     if thought:
-        text = THOUGHT.format(thought=as_text(thought, place).strip()) + text
+        text = with_thoughts(as_text(thought, place), text)
     made: Turn = {"role": ROLES[role], "content": text}
     if made["role"] == "assistant" and any(name in turn and turn[name] in (0, False) for name in TRAINED):
         made["weight"] = 0

@@ -9,6 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lmworks.data.forms.turns import behind_thoughts
 from lmworks.data.records import write_ids, write_json_lines
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Handle
@@ -87,8 +88,10 @@ def last_answer(record: Record) -> str:
 
 
 def wanted_answer(record: Record) -> str:
-    """What an answer to a conversation is held against: its `answer`, for a verifier, or else its last turn."""
-    return str(record.get("answer") or last_answer(record))
+    """What an answer to a conversation is held against: its `answer`, for a verifier, or else its last turn, without
+    the thoughts that it begins with.
+    """
+    return str(record.get("answer") or behind_thoughts(last_answer(record)))
 
 
 def source_of(pair: Record) -> str:
@@ -98,7 +101,7 @@ def source_of(pair: Record) -> str:
 
 def references_of(pair: Record) -> list[str]:
     """All that would be right."""
-    return pair.get("references") or [last_answer(pair)]
+    return pair.get("references") or [behind_thoughts(last_answer(pair))]
 
 
 def is_conversations(made: Handle) -> bool:

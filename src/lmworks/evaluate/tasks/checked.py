@@ -8,9 +8,10 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from lmworks.data.forms.turns import behind_thoughts, with_thoughts
 from lmworks.data.tuning.conversations import Conversations, last_answer, turns_before, wanted_answer
 from lmworks.engines.request import Sampling
-from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, Item, Metric, with_distinct
+from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, WITHIN, Item, Metric, with_distinct
 from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, ask, chat_prompt, draw, shots
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
@@ -42,7 +43,7 @@ def evaluate_exact_answer(
         return chat_prompt(question, tokenizer, before)
 
     said, known = ask(config, model, questions, prompt, Sampling(config.max_tokens), EXACT_AT_ONCE, scoring)
-    items = with_distinct([_item(config, one, each["answer"].strip(), each["truncated"]) for one, each in said])
+    items = with_distinct([_item(config, one, each) for one, each in said])
     found = scoring.written(items, **known)
     asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
     where = f", of each what {config.pattern!r} finds" if config.pattern else ""
@@ -55,11 +56,14 @@ def evaluate_exact_answer(
     )
 
 
-def _item(rule: Comparison, question: Question, answer: str, truncated: bool) -> Item:
-    """Right is the last turn, the short `answer` of the data, or one of several `references`."""
-    wanted = {last_answer(question), wanted_answer(question), *(question.get("references") or ())}
-    is_right = not truncated and any(rule.is_right(answer, each) for each in wanted)
-    return {**answered(question, answer, float(is_right)), "truncated": truncated}
+def _item(rule: Comparison, question: Question, said: Item) -> Item:
+    """Right is the last turn, whole or behind its thoughts, the short `answer` of the data, or one of several
+    `references`.
+    """
+    wanted = {last_answer(question), behind_thoughts(last_answer(question)), wanted_answer(question)}
+    wanted |= {*(question.get("references") or ())}
+    is_right = not said["truncated"] and any(rule.is_right(said["answer"], each) for each in wanted)
+    return {**answered(question, said["answer"], float(is_right), said), "truncated": said["truncated"]}
 
 
 RULED_AT_ONCE = 64
@@ -87,14 +91,14 @@ def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations,
 
     found, known = ask(config, model, questions, chat_prompt, Sampling(config.max_tokens), RULED_AT_ONCE, scoring)
     said = [
-        Answer(each["answer"].strip(), wanted_answer(question), not each["truncated"], turns_before(question))
+        Answer(each["answer"], wanted_answer(question), not each["truncated"], turns_before(question), _whole(each))
         for question, each in found
     ]
     scores = [rule.scores(said) for rule in config.rules]
     followed = zip(*([score == 1 for score in each] for each in scores), strict=True)
     items = [
-        {**answered(question, each.text, float(all(by_rule))), "followed": [float(one) for one in by_rule]}
-        for (question, _), each, by_rule in zip(found, said, followed, strict=True)
+        {**answered(question, each["answer"], float(all(by_rule)), each), "followed": [float(one) for one in by_rule]}
+        for (question, each), by_rule in zip(found, followed, strict=True)
     ]
     judged, told = scoring.written(items, **known), ", ".join(rule.told for rule in config.rules)
     known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())
@@ -107,3 +111,8 @@ def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations,
         by_rule = replace(judged, items=[{**item, "score": item["followed"][number]} for item in items])
         figures.append(by_rule.figure(one, f"answers that follow rule {number + 1}, {rule.told}; {method}"))
     return judged.result(*figures)
+
+
+def _whole(said: Item) -> str:
+    """An answer with its thoughts, where they stand apart."""
+    return with_thoughts(said["thoughts"], None if said[WITHIN] else said["answer"]) if "thoughts" in said else ""

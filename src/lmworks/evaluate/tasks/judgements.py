@@ -22,6 +22,8 @@ from lmworks.evaluate.items import (
     Metric,
     TaskConfig,
     evidence,
+    said_by,
+    thoughts_in,
     with_distinct,
 )
 from lmworks.evaluate.questions import QuestionsConfig, draw
@@ -277,8 +279,9 @@ def evaluate_judged_answers(
 
     def answer(some: Sequence[Preference]) -> list[Item]:
         prompts = [engine.tokenizer.encode_chat(each.prompt, True)[0] for each in some]
-        found = [(each.text.strip(), each.end_id is None) for each in engine.generate(prompts, sampling)]
-        return _items(some, found, judging)
+        found = engine.generate(prompts, sampling)
+        items = _items(some, [(each.text.strip(), each.end_id is None) for each in found], judging)
+        return [{**item, **thoughts_in(said_by(each))} for item, each in zip(items, found, strict=True)]
 
     items = with_distinct(scoring.in_chunks(asked, PROMPTS_AT_ONCE, answer))
     known = evidence(engine, [engine.tokenizer.render_chat(each.prompt, True) for each in asked])

@@ -24,10 +24,10 @@ from lmworks.data.tuning.conversations import (
 )
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.engines.open import open_engine
-from lmworks.engines.request import Sampling
+from lmworks.engines.request import Generation, Sampling
 from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
-from lmworks.evaluate.items import Item, Scored, evidence
+from lmworks.evaluate.items import Item, Scored, evidence, said_by
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
@@ -39,7 +39,7 @@ from lmworks.recipe.schema import Reference
 
 SOURCES_AT_ONCE = 256
 """Enough that those of like length can be computed together."""
-Write = Callable[[Sequence[Question]], list[str]]
+Write = Callable[[Sequence[Question]], list[Generation]]
 Copy = Callable[[str], str]
 """What a baseline writes for a source."""
 Learn = Callable[[Conversations], Copy]
@@ -92,9 +92,7 @@ def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
     ) -> Result:
         pairs, drawn = draw(list(data.iterate()), config)
         write, how, known = _writer(config, model.path, [said_before(pair) for pair in pairs])
-        texts = scoring.in_chunks(
-            pairs, SOURCES_AT_ONCE, lambda some: [{"answer": text.strip()} for text in write(some)]
-        )
+        texts = scoring.in_chunks(pairs, SOURCES_AT_ONCE, lambda some: [said_by(each) for each in write(some)])
         measured = _timed(write, scoring.answered(pairs)[: config.timed])
         if measured:
             scoring.context.log(
@@ -102,8 +100,7 @@ def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
             )
         written = partial(scoring.written, **known)
         method = f"{drawn}, {how}, at most {config.max_tokens} tokens"
-        answers = [text["answer"] for text in texts]
-        return _judged(config, scoring.answered(pairs), answers, (train, style), written, method, measured)
+        return _judged(config, scoring.answered(pairs), texts, (train, style), written, method, measured)
 
     return _declared(evaluate, task, config, version, reads=["train"], measures=("model", "data"))
 
@@ -116,7 +113,7 @@ def baseline_stage(task: str, config: type[WritingConfig], version: int, how: st
     ) -> Result:
         pairs, drawn = draw(list(data.iterate()), config)
         write = learn(train)
-        texts = [write(source_of(pair)).strip() for pair in pairs]
+        texts = [{"answer": write(source_of(pair)).strip()} for pair in pairs]
         return _judged(config, pairs, texts, (train, style), scoring.written, f"{drawn}, {how}")
 
     return _declared(evaluate, task, config, version, trains_on="train", measures="data")
@@ -143,9 +140,9 @@ def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[
     rewrites = engine.rewrites
     source = question_of if engine.reads_instructions else source_of
 
-    def write(pairs: Sequence[Question]) -> list[str]:
+    def write(pairs: Sequence[Question]) -> list[Generation]:
         turns = [[{"role": "user", "content": source(pair)}] if rewrites else turns_before(pair) for pair in pairs]
-        return [each.text for each in engine.generate([engine.encode(some) for some in turns], sampling)]
+        return engine.generate([engine.encode(some) for some in turns], sampling)
 
     known = evidence(engine, asked)
     if rewrites:
@@ -176,7 +173,7 @@ def _timed(write: Write, pairs: Sequence[Question]) -> dict[str, float]:
 def _judged(
     config: WritingConfig,
     pairs: Sequence[Question],
-    texts: Sequence[str],
+    texts: Sequence[Item],
     read: tuple[Conversations | None, Handle | None],
     written: Callable[[Sequence[Item]], Scored],
     method: str,
@@ -192,9 +189,9 @@ def _judged(
     )
     judges = [(TEXT_METRICS[name].figures, TEXT_METRICS[name].judge(known)) for name in config.metrics]
     items: list[Item] = []
-    for pair, text in zip(pairs, texts, strict=True):
-        told = Written(source_of(pair), references_of(pair), text)
-        item = answered(pair, text, float(text in told.references))
+    for pair, said in zip(pairs, texts, strict=True):
+        told = Written(source_of(pair), references_of(pair), said["answer"])
+        item = answered(pair, said["answer"], float(said["answer"] in told.references), said)
         for _, judge in judges:
             item |= judge.fields(told)
         items.append(item)

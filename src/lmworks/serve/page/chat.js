@@ -16,7 +16,7 @@ const MOST_TOKENS = 400; // of an answer: about a page
 const CHAT = "lmworks chat 1"; // names of what the browser keeps; another number where its form changes
 const SETTINGS = "lmworks settings 1";
 let content = models[0];
-let turns = []; // what was asked with its answer, each a child of the log: {question, answer, found, notes, fault}
+let turns = []; // what was asked with its answer, each a child of the log: {question, thoughts, answer, found, notes, fault}
 let left = 0; // so many of the first no longer fit the model's context
 let running = null; // the AbortController of the answer being written
 const reading = readings[content.can[0]]; // how a text that is only read is answered; all models here are of one kind
@@ -31,7 +31,7 @@ async function ask(question, before) {
   running = new AbortController();
   const { signal } = running;
   const asked = turns;
-  const turn = { question, answer: "", found: null, notes: "stopped", fault: "" };
+  const turn = { question, thoughts: "", answer: "", found: null, notes: "stopped", fault: "" };
   turns.push(turn);
   const box = begin(turn);
   showRunning(true);
@@ -70,6 +70,7 @@ async function write(turn, box, signal) {
     if (chunk.usage) tokens = chunk.usage.completion_tokens;
     for (const { delta, text, finish_reason } of chunk.choices) {
       turn.answer += text ?? delta.content ?? "";
+      turn.thoughts += delta?.reasoning_content ?? "";
       last = performance.now();
       first ||= last;
       reason = finish_reason ?? reason;
@@ -83,7 +84,8 @@ async function write(turn, box, signal) {
   if (last - first > 100) notes.push(`${Math.round((1000 * (tokens - 1)) / (last - first))} tokens/s`);
   if (reason === "stopped") notes.push("stopped");
   if (reason === "length") notes.push(limit ? `ended by the length limit of ${limit} tokens (see settings)` : "ended by the end of the context");
-  if (reason === "stop" && !turn.answer) notes.push("the answer is empty");
+  if (turn.thoughts && !turn.answer) notes.push("it was still thinking: there is no answer");
+  else if (reason === "stop" && !turn.answer) notes.push("the answer is empty");
   turn.notes = notes.join(" · ");
 }
 
@@ -105,9 +107,9 @@ async function fitting(turn, signal) {
 
 function chat(turn) {
   const before = isAlone ? [] : turns.slice(left, -1).filter(({ answer }) => answer); // a question without one would only confuse
-  const messages = before.flatMap(({ question, answer }) => [
+  const messages = before.flatMap(({ question, thoughts, answer }) => [
     { role: "user", content: question },
-    { role: "assistant", content: answer },
+    { role: "assistant", content: answer, ...(thoughts && { reasoning_content: thoughts }) }, // its template says what becomes of them
   ]);
   messages.push({ role: "user", content: turn.question });
   const sampling = { temperature: chosen("temperature"), top_p: chosen("top_p") };
@@ -165,6 +167,10 @@ function begin(turn) {
   const answered = make("div", "turn running", "", box);
   answered.role = "group";
   answered.ariaLabel = "Answer";
+  const thoughts = make("details", "thoughts", "", answered);
+  thoughts.hidden = true;
+  make("summary", "", "Thoughts", thoughts);
+  make("div", "", "", thoughts).dir = "auto";
   make("div", isPlain ? "text plain" : "text", "", answered).dir = "auto";
   return box;
 }
@@ -172,16 +178,20 @@ function begin(turn) {
 function finish(turn, box) {
   const answered = box.lastChild;
   answered.classList.remove("running");
-  showAnswer(turn, answered.firstChild);
+  const place = answered.querySelector(".text");
+  showAnswer(turn, place);
   if (turn.fault) make("p", "fault", turn.fault, answered).role = "alert";
   else if (turn.notes) make("p", "notes", turn.notes, answered);
   const actions = make("div", "actions", "", answered);
-  if (turn.answer) action("Copy", actions, (button) => copy(turn.answer, button, answered.firstChild));
+  if (turn.answer) action("Copy", actions, (button) => copy(turn.answer, button, place));
   if (turn.fault || !reading) action("Retry", actions, () => again(turn, turn.question, turn.answer)).classList.add("retry");
 }
 
 function showAnswer(turn, place) {
   const near = isNearEnd();
+  const thoughts = place.previousSibling;
+  thoughts.hidden = !turn.thoughts;
+  thoughts.lastChild.textContent = turn.thoughts ?? "";
   if (turn.found) reading.show(turn.found, turn.question, place, make);
   else if (isPlain) place.textContent = turn.answer;
   else showMarkdown(turn.answer, place);

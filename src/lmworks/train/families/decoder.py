@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
+from lmworks.data.forms.turns import behind_thoughts
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.decoder import DecoderEngine
 from lmworks.engines.published import PublishedEngine
@@ -188,7 +189,7 @@ class DecoderObjective(Objective):
             *before, last = record["messages"]
             with suppress(ChatRefused):
                 prompt, _ = tokenizer.encode_chat(before, add_generation_prompt=True)
-                found.append(Watched(before[-1]["content"], prompt, last["content"]))
+                found.append(Watched(before[-1]["content"], prompt, behind_thoughts(last["content"])))
             if len(found) == count:
                 break
         return found

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.data.pretrained import quiet_transformers
+from lmworks.engines.request import Generation
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.device import narrow_products
 from lmworks.model.folder import ModelFolder
@@ -174,7 +175,7 @@ class TrainableEncoder(Labelling):
         inside = sum(parameter.numel() for parameter in self.blocks.parameters())
         return float(6 * (inside + 2 * len(self.blocks) * self.model.config.hidden_size * sequence_length))
 
-    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
         """Nothing: no objective of an encoder watches prompts."""
         raise LmworksError("an encoder answers no prompts")
 

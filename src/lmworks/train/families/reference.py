@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lmworks.engines.decoder import DecoderEngine
-from lmworks.engines.request import Sampling
+from lmworks.engines.request import Generation, Sampling
 from lmworks.model.decoder import Decoder
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import OutputGradient, softmax_gradient_in_slices
@@ -48,9 +48,8 @@ class WithReference(Trainable, Generic[AnyDecoder]):
     def engine(self, tokenizer: Tokenizer) -> DecoderEngine:
         """What writes with the weights as they are, without a copy of them."""
 
-    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
-        answers = self.engine(tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
-        return [answer.text.strip() for answer in answers]
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
+        return self.engine(tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
 
     @property
     def output_weight(self) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lmworks.data.pretrained import quiet_transformers
+from lmworks.engines.request import Generation
 from lmworks.engines.seq2seq import rewrite
 from lmworks.errors import LmworksError
 from lmworks.model.device import narrow_products
@@ -117,9 +118,10 @@ class TrainableSeq2Seq(Trainable):
         inside = sum(parameter.numel() for parameter in self.blocks.parameters()) / 2
         return float(6 * (inside + self.output_weight.numel() / 2))
 
-    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
         """What the model makes of sources, as it is now."""
-        return [tokenizer.decode(ids).strip() for ids in rewrite(self.module, prompts, max_tokens)]
+        made = rewrite(self.module, prompts, max_tokens)
+        return [Generation(ids, tokenizer.decode(ids), "stop") for ids in made]
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder whose tokenizer knows the sentinels."""

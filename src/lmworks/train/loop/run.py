@@ -378,7 +378,9 @@ class Run:
             answers = model.answer(self.tokenizer, [each.prompt for each in some], WATCHED_TOKENS)
             self.watched += some
             return [
-                {"step": step, "prompt": hide(each.title), "text": hide(answer), "reference": hide(each.reference)}
+                {"step": step, "prompt": hide(each.title), "text": hide(answer.text.strip())}
+                | {"reference": hide(each.reference)}
+                | ({} if answer.thoughts is None else {"thoughts": hide(answer.thoughts)})
                 for each, answer in zip(some, answers, strict=True)
             ]
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lmworks.engines.protocol import Engine
-from lmworks.engines.request import Generation, Sampling
+from lmworks.engines.request import UNFINISHED, Generation, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.model.sealed import check_tensors, load_tensors, with_digests
@@ -308,9 +308,17 @@ class PolicyObjective(DecoderObjective):
     def _rewards(self, answers: Sequence[Generation], batch: Prompts) -> tuple[Tensor, Tensor, Tensor]:
         """[R,K] of those with a weight, weighted, [R,S] of those without, as they are, and [R] on which one failed."""
         judged = [
-            Answer(answer.text.strip(), reference, answer.end_id is not None, self.rows.turns(number))
+            Answer(
+                answer.text.strip(),
+                reference,
+                answer.end_id is not None and not answer.is_within_thoughts,
+                self.rows.turns(number),
+                self.tokenizer.decode(answer.ids).strip(),
+            )
             for answer, (_, reference), number in zip(answers, self._asked(batch), batch.numbers.tolist(), strict=True)
         ]
+        if within := sum(answer.is_within_thoughts for answer in answers):
+            self.context.log(f"{within} of {len(answers)} {UNFINISHED}")
         learned, shown, failed = list[list[float]](), list[list[float]](), torch.zeros(len(judged))
         for reward, scorer in zip(self.config.rewards, self.scorers, strict=True):
             scores = scorer.scores(judged)
