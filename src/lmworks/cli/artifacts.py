@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ def show(
     Example: lmworks show corpus
     """
     from lmworks.release.built import Built
-    from lmworks.release.inspect.show import describe
+    from lmworks.release.inspect.show import WIDTH, describe
     from lmworks.workspace import find_one
 
     opened, found = find_one(step or (), store)
@@ -32,7 +33,8 @@ def show(
     elif as_json:
         print_json(found.manifest.as_json())
     else:
-        print(describe(found, Built.holding(opened, found) if opened.builds.last else None))
+        width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+        print(describe(found, Built.holding(opened, found) if opened.builds.last else None, width))
 
 
 def trace(

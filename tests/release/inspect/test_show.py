@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from small_store import NASTY
 
 from lmworks.pipeline.store import Store
+from lmworks.release.built import read_lines
 from lmworks.release.inspect.show import WIDTH, describe
 from lmworks.release.render.words import duration, number, shorten, size, visible
 
@@ -44,6 +45,16 @@ def test_examples_of_each_reason_are_shortened_and_harmless(built: Store) -> Non
         "quarantined: not in utf-16\n  detail: not in utf-16; offset: 12; path: broken.txt; source: handbook"
         in describe(built.named("raw"), None)
     )
+
+
+def test_what_a_training_came_to_is_told_to_its_end_in_any_width(built: Store) -> None:
+    finetune = built.named("finetune")
+    (line,) = read_lines(finetune.payload / "examples.jsonl")
+    assert len(line["text"]) > 300
+    for width in (60, 80, WIDTH):
+        text = describe(finetune, None, width)
+        assert "…" not in text and max(map(len, text.split("\n"))) <= width
+        assert f"verdict {' '.join(line['text'].split())}" in " ".join(text.split())
 
 
 @given(st.text())

@@ -1,4 +1,4 @@
-"""One step in plain text, for a terminal 100 columns wide."""
+"""One step in plain text, for a terminal."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from lmworks.release.render.outcome import as_text, outcome
 from lmworks.release.render.words import duration, number, sentence_of, shorten, size, visible
 
 WIDTH = 100
+"""Columns at the most."""
 EXAMPLES = 3
 """Of each reason."""
 
 
-def describe(artifact: Artifact, built: Built | None) -> str:
+def describe(artifact: Artifact, built: Built | None, width: int = WIDTH) -> str:
     """What a step of a build is, what it was made from, its counts, figures and examples, and how long it took."""
     manifest, run = artifact.manifest, artifact.manifest.run
     parts = [
@@ -59,9 +60,11 @@ def describe(artifact: Artifact, built: Built | None) -> str:
         parts.append("\n".join(["figures", *lines]))
     if said := read_json(artifact.payload / "comparison.json").get("verdicts"):
         parts.append("\n".join(["verdicts", *said]))
-    if examples := "\n".join(_examples(artifact, built)):
+    groups = by_reason(artifact, built)
+    parts += ["\n".join(["verdict", example["text"]]) for example in groups.pop("fit", [])]
+    if examples := "\n".join(_examples(groups, width)):
         parts.append("examples\n" + examples)
-    return "\n\n".join("\n".join(_fit(part)) for part in parts)
+    return "\n\n".join("\n".join(_fit(part, width)) for part in parts)
 
 
 def by_reason(artifact: Artifact, built: Built | None) -> dict[str, list[dict[str, Any]]]:
@@ -87,15 +90,15 @@ def _table(rows: Mapping[str, str]) -> str:
     return "\n".join(f"{name:{width}}  {value}" for name, value in rows.items())
 
 
-def _examples(artifact: Artifact, built: Built | None) -> Iterator[str]:
-    for reason, examples in by_reason(artifact, built).items():
+def _examples(groups: Mapping[str, list[dict[str, Any]]], width: int) -> Iterator[str]:
+    for reason, examples in groups.items():
         yield reason
         for example in examples:
-            yield "  " + shorten("; ".join(f"{name}: {value}" for name, value in example.items() if value), WIDTH - 2)
+            yield "  " + shorten("; ".join(f"{name}: {value}" for name, value in example.items() if value), width - 2)
 
 
-def _fit(part: str) -> Iterator[str]:
+def _fit(part: str, width: int) -> Iterator[str]:
     """Lines without control characters, broken where they are too long for a terminal."""
     for line in part.split("\n"):
-        indent = " " * (len(line) - len(line.lstrip()) + 2)
-        yield from textwrap.wrap(visible(line), WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
+        indent = " " * min(len(line) - len(line.lstrip()) + 2, width // 2)
+        yield from textwrap.wrap(visible(line), width, subsequent_indent=indent, break_on_hyphens=False) or [""]
