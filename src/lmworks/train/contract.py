@@ -195,6 +195,8 @@ class Objective(ABC):
     """What the loss is a mean over: tokens, pairs."""
     rows_apart = True
     """Whether the loss of a row is the same in whichever micro-batch it stands."""
+    mixed_steps = 1
+    """Steps whose rows are, only together, as mixed as the data."""
     tells_its_loss = True
     """Whether validation tells the loss that is learned from, and not what answers are worth."""
     validation_measure: tuple[str, str] | None = None

@@ -26,9 +26,9 @@ LABELS, MAJORITY = 2.3, 0.15
 COIN = 0.693
 
 
-def parts(mean: float, data: int, model: int, count: int = PARTS) -> list[float]:
+def parts(mean: float, data: int, model: int, count: int = PARTS, spread: float = 0.05) -> list[float]:
     """Losses of parts of data, which differ by what they hold, and a little by which model reads them."""
-    drawn = [random.Random(f"{data} {part}").gauss(0, 0.05) for part in range(count)]
+    drawn = [random.Random(f"{data} {part}").gauss(0, spread) for part in range(count)]
     return [
         mean * (1 + off) + random.Random(f"{data} {model} {part}").gauss(0, 0.003 * mean)
         for part, off in enumerate(drawn)
@@ -62,17 +62,20 @@ class MadeUp:
     count: int = PARTS
     more: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    spread: float = 0.05
+    """Of the parts of the data, as a share of their mean."""
 
     def course(self, seed: int) -> Course:
         known: dict[str, float] = {} if self.accuracy is None else {"accuracy": self.accuracy[0]}
         plain = {} if self.accuracy is None else {"accuracy": self.accuracy[1]}
         weight, seen = (
             self.weight,
-            [parts(mean, seed, model, self.count) for model, mean in enumerate(self.validations)],
+            [parts(mean, seed, model, self.count, self.spread) for model, mean in enumerate(self.validations)],
         )
         return Course(
             losses=self.losses,
             validations=seen,
+            validated=[0, *(len(self.losses) * part // (len(seen) - 1) for part in range(1, len(seen)))],
             trained=sums(parts(self.trained, 1000 + seed, 0, self.count), weight, **known),
             unseen=sums(seen[-1], weight, **known, **self.metrics),
             trivial=[] if self.trivial is None else sums(parts(self.trivial, seed, 99, self.count), weight, **plain),
@@ -212,6 +215,101 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
             more=PAIRS,
         ),
     ),
+    "validation text of another kind, half a pass": (
+        "unlike",
+        MadeUp(falling(8.3, 3.1, 800), [8.3, 5.4, 5.0, 4.8, 4.75, 4.745], 3.1, 0.5),
+    ),
+    "validation text of another kind, on which a tuned model loses": (
+        "unlike",
+        MadeUp(falling(4.0, 2.0, 800), [3.0, 3.1, 3.2, 3.3, 3.4, 3.4], 2.0, 0.8),
+    ),
+    "validation text that no model of the training text reads": (
+        "unlike",
+        MadeUp(falling(8.3, 2.0, 800), [8.3, 8.0, 7.6, 7.5, 7.5, 7.5], 2.0, 0.8),
+    ),
+    "validation text that is easier": (
+        "unlike",
+        MadeUp(falling(8.3, 4.0, 800), [8.3, 4.0, 3.0, 2.9, 2.89, 2.89], 4.0, 0.8),
+    ),
+    "validation text of another kind, three passes": (
+        "unlike",
+        MadeUp([*falling(8.3, 3.0, 400), *falling(3.0, 2.9, 800)], [8.3, 5.4, 5.1, 5.0, 5.0, 5.0, 5.0], 2.9, 3),
+    ),
+    "few texts, many copies of each": (
+        "learned partly by heart",
+        MadeUp(falling(8.3, 2.3, 900), [8.3, 4.6, 4.0, 3.96, 3.95, 3.95], 2.3, 0.8, more={"repeated": 1.0}),
+    ),
+    "a loss that rose in the end though no text came twice": (
+        "diverged",
+        MadeUp([*falling(8.3, 3, 700), *[3.25] * 100], [8.3, 3.6, 3.2, 3.1, 3.05, 3.3], 3.25, 0.7),
+    ),
+    "a gap next to a loss of none": (
+        "fine",
+        MadeUp(
+            falling(2.5, 0.001, 900, 0.0),
+            [2.5, 0.01, 0.004, 0.003, 0.003, 0.003],
+            0.001,
+            9,
+            LABELS,
+            (0.999, MAJORITY),
+            40,
+            more=TEXTS,
+        ),
+    ),
+    "a rise next to a loss of none": (
+        "fine",
+        MadeUp(
+            [*falling(2.5, 0.001, 900, 0.0), *[0.003] * 20],
+            [2.5, 0.01, 0.002, 0.001, 0.003, 0.004],
+            0.003,
+            9,
+            LABELS,
+            (0.999, MAJORITY),
+            40,
+            more=TEXTS,
+        ),
+    ),
+    "a solved task whose loss halves once more": (
+        "fine",
+        MadeUp(
+            falling(2.5, 0.005, 900, 0.0),
+            [2.5, 0.1, 0.02, 0.011, 0.009, 0.005],
+            0.005,
+            9,
+            LABELS,
+            (0.999, MAJORITY),
+            40,
+            more=TEXTS,
+        ),
+    ),
+    "three texts that are told wrongly, of a model that knows its own": (
+        "not known",
+        MadeUp(falling(2.5, 0.3, 500), [2.5, 2.5, 2.6, 2.5], 0.3, 9, LABELS, (0.0, 0.4), 1, 3, TEXTS),
+    ),
+    "twelve texts that tell nothing": (
+        "not known",
+        MadeUp(
+            falling(2.5, 1.8, 500), [2.5, 2.3, 2.2, 2.2], 1.9, 1.5, LABELS, (0.2, MAJORITY), 1, 12, TEXTS, spread=0.9
+        ),
+    ),
+    "thirty pairs learned by heart": (
+        "overfitting",
+        MadeUp(
+            falling(COIN, 0.02, 300, 0.01), [COIN, 0.69, 0.75, 0.9, 1.0], 0.02, 40, COIN, (0.5, 0.5), 16, more=PAIRS
+        ),
+    ),
+    "a sorter that only grew sure of itself": (
+        "overfitting",
+        MadeUp(falling(2.4, 0.05, 500), [2.3, 2.5, 2.9, 3.2], 0.05, 20, LABELS, (0.5, MAJORITY), 40, more=TEXTS),
+    ),
+    "a tuned model that hardly moved": (
+        "underfitting",
+        MadeUp(falling(1.9, 1.89, 400, 0.01), [1.9, 1.897, 1.894, 1.892, 1.891], 1.89, 1),
+    ),
+    "the best of a run that went on far beyond it": (
+        "fine",
+        MadeUp(falling(8.3, 2.6, 900), [8.3, 3.5, 3.2, 3.0], 2.9, 3, more={"past_best": True, "took_best": True}),
+    ),
 }
 
 
@@ -275,6 +373,20 @@ def test_a_real_run_is_told_for_what_it_is(
     assert told["verdict"] == kind, told["text"]
 
 
+def test_text_of_another_kind_and_copies_of_few_texts_are_told_apart(
+    parted: tuple[Shards, Shards], tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    draw, letters = random.Random(4), "aeiou" * 2 + "klmnprst"
+    others = ["".join(draw.choices(letters, k=60)) for _ in range(200)]
+    strange = pack_texts(tmp_path / "c", tokenizer, others, 48)
+    told = trained(tmp_path, parted[0], strange, tokenizer, steps=150)
+    assert told["verdict"] == "unlike" and "no text had been read twice" in told["text"], told["text"]
+    known = ["".join(draw.choices(letters, k=240)) for _ in range(8)]
+    few = pack_texts(tmp_path / "d", tokenizer, known * 100, 48)
+    told = trained(tmp_path, few, strange, tokenizer, steps=150, learning_rate=0.05)
+    assert told["verdict"] in ("overfitting", "learned partly by heart"), told["text"]
+
+
 def test_validation_texts_that_are_trained_on_are_found_wherever_they_stand(
     parted: tuple[Shards, Shards], folder: Path, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
@@ -287,3 +399,16 @@ def test_validation_texts_that_are_trained_on_are_found_wherever_they_stand(
     assert share_seen(rows.open().tokens, np.arange(len(rows.open().tokens)), unseen.open().tokens, ends) < 0.05
     told = trained(tmp_path, rows, rows, tokenizer, steps=20)
     assert told["verdict"] == "leaking" and "% of the validation texts stand in the rows" in told["text"]
+
+
+def test_a_form_that_all_texts_share_is_no_sign_that_they_are_trained_on() -> None:
+    draw = np.random.default_rng(0)
+    form = draw.integers(1, 99, 60)  # such as a system prompt
+
+    def rows(count: int) -> np.ndarray[Any, Any]:
+        return np.stack([np.concatenate([[0], form, draw.integers(100, 200, 12), [0]]) for _ in range(count)])
+
+    trained_on, unseen = rows(40), rows(6)
+    assert share_seen(trained_on, np.arange(40), unseen, [0]) == 0
+    assert share_seen(trained_on, np.arange(40), np.concatenate([trained_on[:3], unseen[:3]]), [0]) == 0.5
+    assert share_seen(trained_on, np.arange(40), np.repeat(trained_on[:5], 9, axis=0), [0]) == 1  # of five texts

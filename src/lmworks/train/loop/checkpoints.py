@@ -42,6 +42,8 @@ class Position:
     """Mean loss of each part of the validation data: before the first step, and at each validation."""
     within_step: int | None = None
     """After how many steps the weights were within the objective's limit, as far as it was measured."""
+    began: int = 0
+    """After how many steps the rows were first read: a branch may read others than the run that it begins with."""
     best_loss: float | None = None
     best_step: int = 0
     """Where the validation loss was lowest, if the best weights are kept; on a way that was rolled back, perhaps."""
@@ -259,7 +261,12 @@ class Checkpoints:
             _read_tensors(path.with_suffix(".safetensors"), self.tensors)
         except (OSError, ValueError) as error:
             raise LmworksError(f"{path}: {error}; a branch keeps the shape, optimizer and tokenizer") from error
-        return replace(Position(**found["position"]), best_loss=None, best_step=step)  # those weights are not here
+        position, theirs = Position(**found["position"]), found["fingerprint"]
+        if theirs.get("rows") != self.fingerprint.get("rows"):
+            position.began = step
+        if theirs.get("validation rows") != self.fingerprint.get("validation rows"):
+            position.validations = []  # of other rows
+        return replace(position, best_loss=None, best_step=step)  # those weights are not here
 
 
 def _without_steps(fingerprint: Mapping[str, str]) -> dict[str, str]:

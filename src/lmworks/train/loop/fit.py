@@ -22,6 +22,7 @@ Sums = Mapping[str, float]
 Kind = Literal[
     "diverged",
     "leaking",
+    "unlike",
     "tied",
     "learned nothing",
     "at chance",
@@ -36,7 +37,10 @@ Kind = Literal[
 CHANGED = 0.01
 """Share of a loss below which a change is none."""
 TINY = 0.001
-"""Share of the trivial baseline's loss that more steps are not worth, however large it is beside a loss near none."""
+"""Share of a loss below which none was learned: an interval over the same rows shows even what rounding does."""
+FLOOR = 0.01
+"""Nats below which a change is none, however large beside a loss near none: a probability that is 1 % higher or lower.
+Where the trivial baseline loses less than a nat, as of labels that are nearly all alike, this share of it."""
 LEAPT = 0.1
 """Share by which a training loss rises that has diverged; jitter of single steps is averaged over `WINDOW` of them."""
 WINDOW = 10
@@ -49,6 +53,8 @@ LEAST_VALIDATIONS = 4
 """Fewer have no last quarter."""
 LEAKED = 0.1
 """Share of validation texts that stand in the training rows from which its loss says nothing of unseen ones."""
+REPEATED = 0.5
+"""Share of the texts read last that were read before, within one pass, from which texts come again and again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,8 @@ class Course:
     """Of each step."""
     validations: Sequence[Sequence[float]]
     """Mean loss of each part: before the first step, and at each validation after it."""
+    validated: Sequence[int]
+    """After how many steps."""
     trained: Sequence[Sums]
     """Of rows last trained on, with the weights that the run ends with."""
     unseen: Sequence[Sums]
@@ -72,8 +80,23 @@ class Course:
     """Whether `patience` ended it."""
     took_best: bool = False
     """Whether it ends with the weights of the lowest validation loss."""
+    past_best: bool = False
+    """Whether validations after those weights were no better."""
     leaked: float = 0.0
     """Share of validation texts that stand in the training rows."""
+    repeated: float = 0.0
+    """Share of the texts read last in the first pass that were read before in it."""
+
+    @property
+    def reads_again(self) -> bool:
+        """Whether texts were read more than once."""
+        return self.passes > 1 or self.repeated >= REPEATED
+
+    @property
+    def floor(self) -> float:
+        """A change of the loss below which there is none."""
+        whole = means(self.trivial)["loss"] if self.trivial else statistics.fmean(self.validations[0])
+        return FLOOR * min(1.0, abs(whole))
 
 
 @dataclass(frozen=True)
@@ -132,6 +155,12 @@ def judge_reward(
         return Verdict("fine", f"the reward of greedy answers rose: {facts}.{''.join(_signs(figures))}")
     if risen.interval[1] < 0:
         return Verdict("diverged", f"diverged: the reward of greedy answers fell: {facts}. Lower `learning_rate`.")
+    if risen.interval[1] - risen.interval[0] > 2 * WIDE and taught != 0:
+        return Verdict(
+            "not known",
+            f"not known: whether the reward rose: {facts}. So few prompts do not tell: add validation data, or raise "
+            "`validation_rows`.",
+        )
     return Verdict("learned nothing", f"learned nothing that shows: the reward of greedy answers is {facts}.")
 
 
@@ -218,13 +247,20 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
             )
         if _is_by_heart(course):
             return _fit(course, gap, facts, gained)
-        if (gained.interval is None and gained.last < gained.first) or _seems_better(found, trivial, course):
+        knows_rows = means(course.trained)["loss"] < (1 - WIDE) * trivial["loss"]
+        if knows_rows and (told := _unlike(course, gap, facts)):
+            return "unlike", told
+        if not _is_surely_no_better(gained, found, trivial, course, knows_rows=knows_rows):
             return (
                 "not known",
-                f"whether it is better than {course.trivial_words}: {beside}. {_few(count)}",
+                f"whether it is better than {course.trivial_words}: {beside}. {_few(count)}"
+                if gained.interval is None
+                else f"whether it is better than {course.trivial_words}: {beside}; by {_number(gained.first)} less "
+                f"{_number(gained.last)}{_ends(gained.interval)}. Add validation data, or raise `validation_rows`.",
             )
         kind: Kind = "learned nothing" if course.mean_over == "token" else "at chance"
-        return kind, f"no better than {course.trivial_words}: {beside}, after {passes}. {_nothing(course)}"
+        rows = f"; rows just trained on: {_number(means(course.trained)['loss'])}" if knows_rows else ""
+        return kind, f"no better than {course.trivial_words}: {beside}{rows}, after {passes}. {_nothing(course)}"
     has_learned = learned.surely_above(CHANGED, anyhow=True) or (
         course.mean_over != "token" and learned.surely_above(0)
     )
@@ -235,6 +271,13 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
             f"{steps} steps, {passes}; the validation loss is {before}. Of so few little can be told: more.",
         )
     if not has_learned and not _has_fallen_since(course):
+        if _rows_were_learned(course):
+            return _of_its_rows_alone(course, gap, facts, before)
+        if learned.surely_above(TINY):
+            return "underfitting", (
+                f"hardly better than before the first step: {before}{_ends(learned.interval)}; {facts}. A higher "
+                "`learning_rate`, or more steps."
+            )
         return "learned nothing", f"the validation loss is {before}, after {steps} steps, {passes}. {_nothing(course)}"
     return _fit(course, gap, facts, gained)
 
@@ -244,14 +287,24 @@ def _fit(course: Course, gap: Figure, facts: str, gained: _Difference | None) ->
     after = [sum(each) / len(each) for each in course.validations[1:]]
     best = min(range(len(after)), key=after.__getitem__)
     risen = _difference(course, course.validations[-1], course.validations[1 + best])
-    if risen.surely_above(CHANGED) and not course.took_best:
-        return "overfitting", (
+    unlike = _unlike(course, gap, facts)
+    if risen.surely_above(CHANGED, course.floor) and not course.took_best:
+        rose = (
             f"the validation loss rose {risen.share:.1%} ({_number(risen.first - risen.last)}{_ends(risen.interval)}) "
-            f"since validation {best + 1} of {len(after)}; {facts}. Stop there (`patience`), add data, or raise "
-            "`weight_decay` or `dropout`."
+            f"since validation {best + 1} of {len(after)}"
         )
-    low = gap.interval[0] if gap.interval and min(len(course.trained), len(course.unseen)) >= LEAST_PARTS else 0.0
-    if low > WIDE * max(abs(means(course.unseen)["loss"]), 1e-9) and course.passes >= 2:
+        if course.reads_again:
+            return "overfitting", (
+                f"{rose}; {facts}. Stop there (`patience`), add data, or raise `weight_decay` or `dropout`."
+            )
+        if not unlike:
+            return "diverged", (
+                f"{rose}, and it read no text twice, so it did not learn by heart; {facts}. Lower `learning_rate`, "
+                "or let it fall to the end (`schedule`)."
+            )
+    if unlike:
+        return "unlike", unlike
+    if _is_wide(course, gap.interval):
         return "learned partly by heart", (
             f"{facts}; the validation loss has not risen"
             + (" in the weights that were taken" if course.took_best else "")
@@ -259,8 +312,7 @@ def _fit(course: Course, gap: Figure, facts: str, gained: _Difference | None) ->
         )
     earlier = course.validations[1:][max(0, len(after) * 3 // 4 - 1)]
     falling = _difference(course, earlier, course.validations[-1])
-    matters = not gained or falling.first - falling.last > TINY * gained.first
-    if falling.surely_above(CHANGED) and matters and not course.patient:
+    if falling.surely_above(CHANGED, course.floor) and not (course.patient or course.past_best):
         return "underfitting", (
             f"the validation loss still fell by {1 - falling.last / falling.first:.1%} in the last quarter, "
             f"{_number(falling.first - falling.last)}{_ends(falling.interval)}; "
@@ -276,13 +328,17 @@ def _fit(course: Course, gap: Figure, facts: str, gained: _Difference | None) ->
             "not known",
             f"whether it learned too little or by heart: {facts}. {_few(min(len(course.unseen), len(course.trained)))}",
         )
-    if len(after) < LEAST_VALIDATIONS and not course.patient:
+    if len(after) < LEAST_VALIDATIONS and not (course.patient or course.past_best):
         return "not known", (
             f"whether the loss still falls: too few validations ({len(after)}); {facts}. A smaller `validation_steps` "
             f"gives {LEAST_VALIDATIONS} or more."
         )
-    ended = "; `patience` ended it" if course.patient else "; the best weights were taken" if course.took_best else ""
-    return "fine", f"no sign of over- or underfitting: {facts}; the validation loss has settled{ended}."
+    ended = "has settled"
+    if course.past_best:
+        ended = f"fell no more after validation {len(after)}, whose weights were taken"
+    if course.patient:
+        ended += "; `patience` ended it"
+    return "fine", f"no sign of over- or underfitting: {facts}; the validation loss {ended}."
 
 
 @dataclass(frozen=True)
@@ -297,12 +353,12 @@ class _Difference:
     def share(self) -> float:
         return (self.first - self.last) / max(abs(self.last), 1e-9)
 
-    def surely_above(self, share: float, *, anyhow: bool = False) -> bool:
-        """Whether it is more than a share of the loss, and its interval above none.
+    def surely_above(self, share: float, floor: float = 0.0, *, anyhow: bool = False) -> bool:
+        """Whether it is more than a share of the loss, and than some nats, and its interval above none.
 
         Without one it is not sure; `anyhow` takes the value then.
         """
-        large = self.first - self.last > share * abs(self.first)
+        large = self.first - self.last > max(share * abs(self.first), floor)
         return large and (self.interval[0] > 0 if self.interval else anyhow)
 
 
@@ -330,17 +386,19 @@ def _leap(course: Course) -> str:
     if not math.isfinite(now + ended + means(course.unseen)["loss"]):
         return "the loss is no longer a number"
     risen = _difference(course, course.validations[-1], min(course.validations, key=statistics.fmean))
-    began = _difference(course, course.validations[0], course.validations[-1]).first
-    if now > losses[0] and ended > (1 + LEAPT) * began:
+    over = _difference(course, course.validations[-1], course.validations[0])
+    began = max(over.last, losses[0])
+    above = CHANGED if over.surely_above(CHANGED, course.floor) else LEAPT
+    if now > (1 + CHANGED) * losses[0] and ended > (1 + above) * began:
         return (
             f"the loss on rows just trained on ended at {_number(ended)}, above the {_number(began)} of the beginning"
         )
     windows = [losses[end - WINDOW : end] for end in range(WINDOW, len(losses) + 1)]
-    if not windows or risen.share <= CHANGED:
+    if not windows or risen.first - risen.last <= max(CHANGED * abs(risen.last), course.floor):
         return ""
     least = min(windows, key=statistics.fmean)
     low, error = statistics.fmean(least), statistics.stdev(last) / math.sqrt(len(last))
-    if now - low > max(LEAPT * abs(low), 4 * error) and ended > (1 + LEAPT / 2) * low:
+    if now - low > max(LEAPT * abs(low), 4 * error, course.floor) and ended > (1 + LEAPT / 2) * low:
         at = windows.index(least) + WINDOW
         return f"the training loss rose from {_number(low)} about step {at} to {_number(now)} at the end"
     return ""
@@ -353,15 +411,74 @@ def _has_fallen_since(course: Course) -> bool:
 
 
 def _is_by_heart(course: Course) -> bool:
-    """Whether a run knows the rows it was trained on, and lost on others what it had: that is not to learn nothing."""
+    """Whether a run knows the rows it was trained on, and lost on others what it had: that is not to learn nothing.
+
+    Labels and pairs are few enough to be known by heart where nothing can be learned; there it is to be half of all.
+    """
     best = min(course.validations[1:], key=statistics.fmean)
+    known = 1 - WIDE if course.mean_over == "token" else 0.5
     return (
-        course.mean_over == "token"
-        and course.passes >= 2
+        course.reads_again
         and not course.took_best
-        and means(course.trained)["loss"] < (1 - WIDE) * means(course.trivial)["loss"]
+        and means(course.trained)["loss"] < known * means(course.trivial)["loss"]
         and _difference(course, course.validations[-1], best).surely_above(CHANGED)
     )
+
+
+def _is_wide(course: Course, gap: Interval | None) -> bool:
+    """Whether rows just trained on are surely read better than others, by more than they are in any run."""
+    if not gap or min(len(course.trained), len(course.unseen)) < LEAST_PARTS:
+        return False
+    return gap[0] > max(WIDE * abs(means(course.unseen)["loss"]), course.floor)
+
+
+def _unlike(course: Course, gap: Figure, facts: str) -> str:
+    """How far validation data are from training data that were read for the first time, in words; empty if not far.
+
+    Of a run of more than one pass that is measured by the losses of steps, at its last validation within the first.
+    """
+    if course.repeated >= REPEATED or not gap.interval:
+        return ""
+    found, interval, when = gap.value, gap.interval, f"after {course.passes:.1f} passes"
+    if course.passes > 1:
+        within = [k for k, step in enumerate(course.validated) if WINDOW <= step <= len(course.losses) / course.passes]
+        if not within or len(course.unseen) < LEAST_PARTS:
+            return ""
+        step, parts = course.validated[within[-1]], course.validations[within[-1]]
+        read = course.losses[step - WINDOW : step]
+        found = statistics.fmean(parts) - statistics.fmean(read)
+        error = math.hypot(*(statistics.stdev(some) / math.sqrt(len(some)) for some in (parts, read)))
+        error *= student95(min(len(parts), len(read)) - 1)
+        interval, when = (found - error, found + error), f"after {step} steps, in the first pass"
+        if found < gap.value / 2:
+            return ""
+    turned = (-interval[1], -interval[0])
+    if not (_is_wide(course, interval) or (course.passes <= 1 and _is_wide(course, turned))):
+        return ""
+    words = f"{'harder' if found > 0 else 'easier'} than training data by {_number(found)}{_ends(interval)} {gap.unit}"
+    return (
+        f"validation data are {words} {when}, when no text had been read twice, so they, or much of the training data, "
+        f"are of another kind; {facts}. Take both from the same source, or validate on what the model is for and train "
+        "on more of that."
+    )
+
+
+def _rows_were_learned(course: Course) -> bool:
+    """Whether rows just trained on are read better than the first were."""
+    first = statistics.fmean(course.losses[:WINDOW])
+    return means(course.trained)["loss"] < first - max(WIDE * abs(first), course.floor)
+
+
+def _of_its_rows_alone(course: Course, gap: Figure, facts: str, before: str) -> tuple[Kind, str]:
+    """Of a run that learned of its own rows what nothing shows on others."""
+    first = (
+        f"the loss on training rows fell to {_number(means(course.trained)['loss'])}, on validation rows it is {before}"
+    )
+    if told := _unlike(course, gap, facts):
+        return "unlike", told
+    if course.reads_again and _is_wide(course, gap.interval):
+        return "overfitting", f"{first}; {facts}. Add data, take fewer steps, or raise `weight_decay` or `dropout`."
+    return "not known", f"whether it learned more than its rows: {first}; {facts}. Add validation data."
 
 
 def _is_better(gained: _Difference, found: Mapping[str, float], trivial: Mapping[str, float], course: Course) -> bool:
@@ -372,9 +489,17 @@ def _is_better(gained: _Difference, found: Mapping[str, float], trivial: Mapping
     return gained.surely_above(CHANGED) or (gained.interval is None and gained.surely_above(LEAPT, anyhow=True))
 
 
-def _seems_better(found: Mapping[str, float], trivial: Mapping[str, float], course: Course) -> bool:
-    """Whether more is right by a tenth, which so few texts or pairs do not show."""
-    return course.mean_over != "token" and found.get("accuracy", 0.0) > trivial.get("accuracy", 1.0) + LEAPT
+def _is_surely_no_better(
+    gained: _Difference, found: Mapping[str, float], trivial: Mapping[str, float], course: Course, *, knows_rows: bool
+) -> bool:
+    """Whether the data are enough to say that a model is not better by a tenth; no data are needed of a dead one."""
+    right, plain = found.get("accuracy", 0.0), trivial.get("accuracy", 1.0)
+    if course.mean_over != "token" and right > plain + LEAPT:
+        return False
+    if gained.interval is None:
+        return gained.last >= gained.first and not knows_rows
+    counted = course.mean_over != "token" and "accuracy" in trivial and "accuracy" in found
+    return gained.interval[1] < WIDE * gained.first or (counted and _share(right, course)[1] < plain + LEAPT)
 
 
 def _share(accuracy: float, course: Course) -> Interval:
@@ -385,7 +510,8 @@ def _share(accuracy: float, course: Course) -> Interval:
 def _nothing(course: Course) -> str:
     """What to look at where nothing was learned."""
     return (
-        "See `learning_rate` (ten times as much, and a tenth), the targets and labels, and the model it began from."
+        "See `learning_rate` (ten times as much, and a tenth), `warmup_steps`, the targets and labels, and the model "
+        "it began from."
         if len(course.losses) >= FEW_STEPS or course.passes >= 1
         else f"{len(course.losses)} steps are few: give more, and then see `learning_rate`."
     )

@@ -14,6 +14,8 @@ WINDOW = 13
 """Tokens: as many as words in the usual search for contamination (Brown et al. 2020, appendix C)."""
 LEAST_TOKENS = 5
 """Of a text that is short and counts whole: shorter ones are alike by accident."""
+FORM = 0.1
+"""Share of the texts, but two of them, beyond which a window is their form, such as a system prompt, and tells none."""
 SEEN = 0.8
 """Share of a text's windows that must stand in the training rows; what only begins alike has less."""
 MOST_TOKENS = 10_000_000
@@ -24,11 +26,11 @@ Hashes = NDArray[np.uint64]
 
 
 def share_seen(trained: Rows, numbers: Rows, unseen: Rows, breaks: Sequence[int]) -> float:
-    """Share of the texts [M,T] that stand in the training rows [N,T] of these numbers; 0 where none is long enough.
+    """Share of unlike texts [M,T] that stand in training rows [N,T] of these numbers; 0 where none is long enough.
 
     A text is what stands between two of the tokens that begin, end or fill up.
     """
-    wanted, owners = _windows(np.asarray(unseen), breaks)
+    wanted, owners = _own_windows(*_windows(np.asarray(unseen), breaks))
     if not len(wanted):
         return 0.0
     order = np.sort(wanted)
@@ -41,6 +43,21 @@ def share_seen(trained: Rows, numbers: Rows, unseen: Rows, breaks: Sequence[int]
     known = found[np.searchsorted(order, wanted)]
     counts, hits = np.bincount(owners), np.bincount(owners, known)
     return float((hits[counts > 0] >= SEEN * counts[counts > 0]).mean())
+
+
+def _own_windows(wanted: Hashes, owners: NDArray[np.int64]) -> tuple[Hashes, NDArray[np.int64]]:
+    """The windows of each text that are not the form of many, once where texts are alike."""
+    if not len(wanted):
+        return wanted, owners
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    _, once = np.unique(np.add.reduceat(wanted, starts), return_index=True)
+    first = np.isin(owners, owners[starts][once])
+    wanted, owners = wanted[first], owners[first]
+    hashes, which = np.unique(wanted, return_inverse=True)
+    texts = int(owners.max()) + 1
+    spread = np.bincount(np.unique(which * texts + owners) // texts, minlength=len(hashes))
+    own = spread[which] <= max(2, FORM * len(once))
+    return wanted[own], owners[own]
 
 
 def _windows(tokens: NDArray[Any], breaks: Sequence[int]) -> tuple[Hashes, NDArray[np.int64]]:

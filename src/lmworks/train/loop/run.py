@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from lmworks.data.privacy.hidden import hide
@@ -465,35 +466,37 @@ class Run:
         """What was written down, and what the weights that the run ends with do."""
         assert self.unseen  # noqa: S101 - asked for only when there is some
         position, rows = self.position, self.config.rows_per_step
-        back = min(position.step, -(-min(self.config.measured_rows, self.unseen.rows_in_all) // rows))
+        count = min(self.config.measured_rows, self.unseen.rows_in_all)
+        back = min(position.step - position.began, max(-(-count // rows), self.objective.mixed_steps))
         last = position.step + position.data_shift
-        trained = [
-            sums
-            for step in range(last - back, last)
-            for sums in self._measured(self._parts(self.objective.batch(step, self.model), back * rows))
-        ]
+        batches = [self.objective.batch(step, self.model) for step in range(last - back, last)]
+        parts = [part for batch in batches for part in self._parts(batch, back * rows)]
+        trained = self._measured(parts[:: max(1, back * rows // max(count, rows))])
         words, trivial = self.objective.trivial(self._validated)
         ends = frame_of(self.tokenizer)
         breaks = sorted({self.tokenizer.end_of_text_id, ends.begin, ends.end, ends.pad})
-        read = self.objective.rows.numbers(self.config.seed, 0, min(last * rows, self.objective.rows_in_all))
-        validations = position.validations
-        if position.best_loss is not None:
-            until = [line for line in position.history if line["step"] <= position.best_step]
-            validations = validations[: 1 + sum("validation_loss" in line for line in until)]
+        seen, tokens = min((last - position.began) * rows, self.objective.rows_in_all), self.objective.rows.tokens
+        read = self.objective.rows.numbers(self.config.seed, position.began * rows, seen)
+        newest = min(back * rows, seen // 2)
+        steps = [0, *(line["step"] for line in position.history if "validation_loss" in line)]
+        steps = steps[-len(position.validations) :]
+        first = max(k for k, step in enumerate(steps) if step <= position.began or not k)
+        until = len(steps) if position.best_loss is None else sum(step <= position.best_step for step in steps)
         return Course(
-            losses=[line["loss"] for line in position.history if "loss" in line],
-            validations=validations,
+            losses=[line["loss"] for line in position.history if "loss" in line and line["step"] > position.began],
+            validations=position.validations[first:until],
+            validated=[max(0, step - position.began) for step in steps[first:until]],
             trained=trained,
             unseen=self._measured(self._validated),
             trivial=trivial,
             trivial_words=words,
-            passes=position.step * rows / self.objective.rows_in_all,
+            passes=(position.step - position.began) * rows / self.objective.rows_in_all,
             mean_over=self.unseen.mean_over,
             patient=self.patience_ended,
             took_best=position.best_loss is not None,
-            leaked=share_seen(
-                self.objective.rows.tokens, read, self.unseen.rows.tokens[: self.config.measured_rows], breaks
-            ),
+            past_best=until < len(steps),
+            leaked=share_seen(tokens, read, self.unseen.rows.tokens[: self.config.measured_rows], breaks),
+            repeated=share_seen(tokens, read[:-newest], tokens[np.sort(read[-newest:])], breaks) if newest else 0.0,
         )
 
 

@@ -59,6 +59,8 @@ WINDOW_STEPS = 16
 class TextToText(Seq2SeqObjective):
     """Cross-entropy of every token of a target given its source and the target before it."""
 
+    mixed_steps = WINDOW_STEPS
+
     def batch(self, step: int, model: Trainable) -> Pairs:
         """The pairs of some steps, sorted by length, are dealt to those steps, of which none is known to be short.
 
