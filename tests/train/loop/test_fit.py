@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from corpora import pack_texts
+from lmworks.model.folder import ModelFolder
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.language_model import CausalLMConfig
@@ -412,3 +413,30 @@ def test_a_form_that_all_texts_share_is_no_sign_that_they_are_trained_on() -> No
     assert share_seen(trained_on, np.arange(40), unseen, [0]) == 0
     assert share_seen(trained_on, np.arange(40), np.concatenate([trained_on[:3], unseen[:3]]), [0]) == 0.5
     assert share_seen(trained_on, np.arange(40), np.repeat(trained_on[:5], 9, axis=0), [0]) == 1  # of five texts
+
+
+def test_a_branch_on_other_data_is_told_by_them_alone(
+    parted: tuple[Shards, Shards], folder: Path, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    rows, unseen = parted
+    flat = {"schedule": "constant", "steps": 40, "publish_checkpoints": [40]}
+    trained(tmp_path, rows, unseen, tokenizer, **flat)
+    others = [
+        pack_texts(tmp_path / name, tokenizer, ["fi gu ba do ce"] * count, 48)
+        for name, count in (("c", 400), ("d", 30))
+    ]
+    base, config = ModelFolder(tmp_path / "out", "base"), {**SMALL, "from": "base", "branch_step": 40, "steps": 60}
+    context = make_context(tmp_path / "branch")
+    result = train(
+        CausalLMConfig.model_validate(config),
+        base,
+        others[0],
+        tokenizer,
+        others[1],
+        None,
+        out=tmp_path / "b",
+        context=context,
+    )
+    told = next(str(example["text"]) for example in result.examples if example["reason"] == "fit")
+    passes = 20 * 4 / len(others[0].open().tokens)
+    assert f"{passes:.1f} passes" in told, told

@@ -155,7 +155,7 @@ def judge_reward(
         return Verdict("fine", f"the reward of greedy answers rose: {facts}.{''.join(_signs(figures))}")
     if risen.interval[1] < 0:
         return Verdict("diverged", f"diverged: the reward of greedy answers fell: {facts}. Lower `learning_rate`.")
-    if risen.interval[1] - risen.interval[0] > 2 * WIDE and taught != 0:
+    if risen.interval[1] - risen.interval[0] > 2 * WIDE:
         return Verdict(
             "not known",
             f"not known: whether the reward rose: {facts}. So few prompts do not tell: add validation data, or raise "
