@@ -135,6 +135,15 @@ def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(
         torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-4)
 
 
+def test_constant_logits_are_right_of_nothing() -> None:
+    hidden, matrix, targets = torch.zeros(40, 16), torch.randn(30, 16), torch.arange(40) % 30
+    _, right = chunked_cross_entropy(hidden, matrix, targets, torch.ones(40), torch.zeros(()))
+    assert right == 0
+    matrix[:, 0], hidden[:, 0], matrix[3:5, 0] = 0, 1, 9.0  # two tokens tie
+    _, right = chunked_cross_entropy(hidden, matrix, targets, torch.ones(40), torch.zeros(()))
+    assert right == 0
+
+
 @pytest.mark.parametrize("count", [0, 5, LOSS_CHUNK + 5])
 def test_what_is_not_trained_never_meets_the_output_matrix(count: int) -> None:
     torch.manual_seed(0)

@@ -326,6 +326,12 @@ def test_a_run_that_knows_its_rows_by_heart_and_nothing_else_is_not_told_to_have
     assert judge(once.course(0)).kind in ("learned nothing", "diverged")
 
 
+def test_one_validation_settles_nothing() -> None:
+    once = MadeUp(falling(8.3, 3, 2000), [8.3, 3.05], 3.0, 0.9)
+    verdict = judge(once.course(0))
+    assert verdict.kind == "not known" and "too few validations (1)" in verdict.words, verdict.words
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_is_told_for_what_it_is(name: str) -> None:
     kind, run = RUNS[name]

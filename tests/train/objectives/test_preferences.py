@@ -276,6 +276,7 @@ def test_a_small_model_learns_to_prefer_what_is_chosen(objective: str, base: Mod
     assert last["validation_accuracy"] > 0.9 and last["validation_margin"] > 0
     if "divergence" in last:
         assert history[0]["divergence"] < 1e-6 < 0.01 < last["divergence"]
+        assert history[0]["accuracy"] == 0, "both answers are as likely as before: a tie is not right"
     assert load_model(tmp_path / "out").config == SHAPE
     assert "pair" in result.figures[0].unit or objective == "kto"
 
@@ -286,6 +287,7 @@ def test_a_reward_model_prefers_what_is_chosen_and_transformers_loads_it(
 ) -> None:
     _, history = align("reward", base, tmp_path, learning_rate=3e-3, adapter=adapter)
     assert history[0]["loss"] > 0.69 and history[-1]["validation_accuracy"] > 0.9
+    assert history[0]["accuracy"] == 0, "a head that says nothing yet ties all pairs, which is not right"
     theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
     assert theirs.config.num_labels == 1
     ours = load_model(tmp_path / "out", labels=REWARD)
