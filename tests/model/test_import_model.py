@@ -15,8 +15,10 @@ from transformers import (
 
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import load_model
+from lmworks.model.pretrained import FRAME, PretrainedModelConfig, import_model
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, open_tokenizer
 from published import FAMILIES, SIZES, take, write_published
+from support import make_context
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -68,6 +70,16 @@ def test_a_chat_template_is_kept_as_it_is_or_refused_with_the_reason(turn: str, 
     else:
         take(source, tmp_path / "out")
         assert open_tokenizer(tmp_path / "out").chat_template == template
+
+
+def test_a_base_without_a_chat_template_is_told_to_be_asked_in_a_frame_that_it_never_saw(tmp_path: Path) -> None:
+    write_published(tmp_path / "source", "Llama")
+    config = PretrainedModelConfig(path="source", licence="MIT").resolve(tmp_path)
+    result = import_model(config, out=tmp_path / "out", context=make_context(tmp_path / "a"))
+    (told,) = result.examples
+    assert told["reason"] == FRAME and "came without a chat template" in told["text"]
+    config = PretrainedModelConfig(path="out", licence="MIT").resolve(tmp_path)
+    assert not import_model(config, out=tmp_path / "again", context=make_context(tmp_path / "b")).examples
 
 
 def test_a_decoder_that_has_our_tokens_is_copied_byte_for_byte(tmp_path: Path) -> None:

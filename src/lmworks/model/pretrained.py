@@ -142,7 +142,17 @@ class PretrainedModelConfig(StepConfig):
         return read_shape(self.file) if self.file.is_file() else shape_of(self.file)
 
 
-@stage(version=3)
+FRAME = "frame"
+FRAMED = {
+    "reason": FRAME,
+    "verdict": "another frame",
+    "text": "it came without a chat template, and is asked chats in a frame that it never saw: what tuning gains over "
+    "it in tasks on chats is the frame, too",
+}
+"""What is said of a base that is asked chats."""
+
+
+@stage(version=4)
 def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
     """Copy a model folder of any family, with an adapter put onto it. A decoder's tokenizer gets what chats need.
 
@@ -163,10 +173,12 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
         from lmworks.model.published import require_known
 
         require_known(out)
-    added = {"tokens added": _equip(out, found, context)} if is_decoder(found) else {}
+    added, has_frame = {}, True
+    if is_decoder(found):
+        added["tokens added"], has_frame = _equip(out, found, context)
     if config.adapter_file:
         added["matrices adapted"] = put_on(out, config.adapter_file)
-    return Result(counts={"parameters": stored_parameters(out), **added})
+    return Result(counts={"parameters": stored_parameters(out), **added}, examples=[] if has_frame else [FRAMED])
 
 
 def is_decoder(found: Mapping[str, Any]) -> bool:
@@ -175,14 +187,17 @@ def is_decoder(found: Mapping[str, Any]) -> bool:
     return isinstance(names, list) and any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in names)
 
 
-def _equip(out: Path, found: Mapping[str, Any], context: Context) -> int:
-    """Write a tokenizer that can frame chats, and weights that have rows for its tokens; how many were added.
+def _equip(out: Path, found: Mapping[str, Any], context: Context) -> tuple[int, bool]:
+    """Write a tokenizer that can frame chats, and weights that have rows for its tokens.
+
+    Returns how many were added, and whether the model came with a frame of its own.
 
     A chat template that came with the model stays as it is, with its tokens. Without one, chats are framed by ours, in
     which the model's own tokens begin a text and end a turn; what there is no token for is added, and does the work of
     the one that ends a text, or begins as the mean of all.
     """
     backend, (template, settings) = _read_tokenizer(out), _read_template(out)
+    has_frame = template is not None
     begins, ends = _ids(found, "bos_token_id"), _ids(found, "eos_token_id")
     more = out / "generation_config.json"
     ends += [each for each in (_ids(read_json(more), "eos_token_id") if more.is_file() else []) if each not in ends]
@@ -217,7 +232,7 @@ def _equip(out: Path, found: Mapping[str, Any], context: Context) -> int:
     tokenizer = open_tokenizer(out)
     _try_template(tokenizer, context)
     _grow(out, tokenizer, stand_ins)
-    return len(stand_ins)
+    return len(stand_ins), has_frame
 
 
 def _named(backend: tokenizers.Tokenizer, ours: str, number: int | None) -> str:

@@ -7,6 +7,8 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from lmworks.errors import UsageError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
+from lmworks.release.inspect.verdicts import trainings_in_doubt
 from lmworks.release.render.charts import Bar, Series, interval_chart, line_chart, ticks
 from lmworks.release.render.picture import Box, picture
 from lmworks.release.render.tables import may_compare, tasks
@@ -192,6 +195,19 @@ def test_what_did_not_come_true_and_a_training_in_doubt_are_said_before_all_else
     )
     assert "time of pretrain" not in first, "which came true"
     assert "finetune: starved: 400 steps" in first and "pretrain: starved" not in first
+
+
+def test_a_base_that_never_saw_its_frame_is_told_where_chats_are_asked_of_it(tmp_path: Path) -> None:
+    frame = {"reason": "frame", "verdict": "another frame", "text": "came without a chat template"}
+    (tmp_path / "examples.jsonl").write_text(json.dumps(frame) + "\n")
+
+    def built(**config: str) -> Any:
+        task = SimpleNamespace(manifest=SimpleNamespace(config=config))
+        models = {"base": SimpleNamespace(payload=tmp_path)}
+        return SimpleNamespace(models=models, evaluations=lambda: {"task": {"base": task}})
+
+    assert trainings_in_doubt(built(prompt="chat")) == ["base: came without a chat template"]
+    assert trainings_in_doubt(built(prompt="document")) == trainings_in_doubt(built()) == []
 
 
 def test_the_learning_rate_stands_beside_the_loss(built: Store) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.items import Item, Metric
+from lmworks.model.pretrained import FRAME
 from lmworks.release.built import Built, measures_model, read_json, read_lines
 
 TRAINED = ("learned: ", "kept: ", "forgot: ", "not known whether it forgot: ", "not tested: ")
@@ -33,13 +34,22 @@ def besides(lines: Sequence[str]) -> list[str]:
 
 
 def trainings_in_doubt(built: Built) -> list[str]:
-    """Each model whose training came to something else than a fit, in the words that it was told."""
-    told = []
-    for name, artifact in built.models.items():
-        for example in read_lines(artifact.payload / "examples.jsonl"):
-            if example.get("verdict", "fine") != "fine":
-                told.append(f"{name}: {example['text']}")
-    return told
+    """Each model whose training came to something else than a fit, in the words that it was told.
+
+    And each base that is asked chats in a frame that it never saw.
+    """
+    asked = {
+        name
+        for systems in built.evaluations().values()
+        for name, artifact in systems.items()
+        if artifact.manifest.config.get("prompt") in ("chat", "few-shot")
+    }
+    return [
+        f"{name}: {example['text']}"
+        for name, artifact in built.models.items()
+        for example in read_lines(artifact.payload / "examples.jsonl")
+        if example.get("verdict", "fine") != "fine" and (example["reason"] != FRAME or name in asked)
+    ]
 
 
 def _baseline_wins(built: Built, task: str, lines: Sequence[str]) -> bool:
