@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from lmworks.recipe.file import StepClasses, load_recipe
 from lmworks.recipe.kinds import Chosen
-from lmworks.recipe.schema import NeedsConfig, Recipe, RecipeError, Reference, StepConfig, references, steps_in_order
+from lmworks.recipe.schema import (
+    NeedsConfig,
+    Recipe,
+    RecipeError,
+    Reference,
+    StepConfig,
+    expected,
+    references,
+    steps_in_order,
+)
 from lmworks.recipe.yaml import read_yaml
 from lmworks.registry import Kinds, derived_from
 
@@ -140,6 +150,46 @@ def test_a_fault_names_line_field_and_the_nearest_name(
     said = faults(tmp_path, GOOD.replace(old, new))
     assert words in said
     assert f"recipe.yaml:{line}:" in said
+
+
+class Strange(StepConfig):
+    form: str = Field("a", pattern="^[a-z]+$")
+    words: list[str] = Field(["a"], min_length=1, max_length=2)
+    sign: str = Field("a", min_length=1, max_length=1)
+    path: Path = Path("a")
+    range_: tuple[int, int] = (1, 2)
+    day: date = date(2026, 1, 1)
+
+    @field_validator("words")
+    @classmethod
+    def _no_x(cls, words: list[str]) -> list[str]:
+        if "x" in words:
+            raise ValueError("x is no word")
+        return words
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("form", "A1", "expected words of the form ^[a-z]+$"),
+        ("words", [], "expected 1 entries or more"),
+        ("words", ["a", "b", "c"], "expected 2 entries at most"),
+        ("words", ["x"], "x is no word"),
+        ("sign", "", "expected text of 1 characters or more"),
+        ("sign", "ab", "expected text of 1 characters at most"),
+        ("path", 3, "expected a path"),
+        ("range_", 3, "expected a list"),
+        ("range_", [1, 2, 3], "expected 2 entries at most"),
+        ("day", "soon", "expected a day such as 2026-01-31"),
+        ("day", 1.5, "expected a day such as 2026-01-31"),
+        ("day", [1], "expected a day such as 2026-01-31"),
+    ],
+)
+def test_no_fault_speaks_as_the_library_that_found_it(field: str, value: object, said: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        Strange.model_validate({field: value})
+    (fault,) = error.value.errors()
+    assert expected(fault) == said
 
 
 def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
