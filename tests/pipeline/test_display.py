@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from io import StringIO
+from math import inf
 
+import pytest
 from rich.console import Console
 
-from lmworks.pipeline.display import LiveDisplay, LiveProgress
+from lmworks.pipeline.display import LiveDisplay, LiveProgress, PlainProgress
 from lmworks.pipeline.figure import Figure
 from support import make_manifest
 
@@ -44,3 +48,27 @@ def test_a_live_display_shows_control_characters_of_others_escaped() -> None:
     shown = display.console.file.getvalue()
     assert r"[red]\u001b[2J\u009b" in shown and "\x1b[2J" not in shown and "\x9b" not in shown
     assert shown.count(r"[2J\u009b") == 11, "once for each place"
+
+
+def test_a_step_that_takes_far_longer_than_planned_says_so_and_who_has_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, told = [0.0], list[str]()
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (7.2, 0.0, 0.0))
+    for most, rate, expected in [
+        (100.0, 14, False),
+        (100.0, 4, True),
+        (inf, 4, False),
+    ]:
+        now[0] = 0.0
+        progress = PlainProgress(told.append, "m", most)
+        progress.start(1000, "tokens")
+        for second in (0, 1, 20, 40):
+            now[0] = second
+            progress.update(rate * second)
+        early, late = told[-2:]
+        assert "slower" not in early
+        said = "(slower than planned: 4:10 in all, not 1:40; 7 tasks share 2 cores)" in late
+        assert said == expected and ("slower" in late) == expected

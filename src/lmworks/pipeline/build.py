@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
+from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,7 +70,9 @@ class Node:
 class Display(Protocol):
     """Where a build tells what it does."""
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Progress: ...
+    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
+        """A step begins. `most_seconds`: what it was planned to take at the most."""
+        ...
 
     def reused(self, node: str, index: int, total: int) -> None: ...
 
@@ -173,7 +176,7 @@ class Build:
                 display.say(f"{node.name}: begins anew: what was unfinished of it is deleted")
                 _clear(work)
             if artifact is None or again:
-                progress = display.step(node.name, *position, reason)
+                progress = display.step(node.name, *position, reason, max(node.predicted.get("seconds", [inf])))
                 own = environment
                 if not again:
                     earlier, before = self.store.earlier(parts), self._kept_before(node, parts)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import TYPE_CHECKING, TextIO
 
 from lmworks.pipeline.build import Display
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 LOSSES_SHOWN, COUNTS_SHOWN = 3, 4
 """Of a step's reasons and counts, on the line that tells its end."""
+LATE = 1.5
+"""Times what was planned at the most, from which a step is told to be late: the plan says how sure it is."""
+SETTLED_SECONDS = 30.0
+"""From when on a rate is believed: before, a training compiles."""
 PLAIN_INTERVAL_SECONDS = 10.0
 """A log is read later: a line each ten seconds says enough."""
 SAMPLE_LINES = 8
@@ -32,7 +38,8 @@ def make_display() -> Display:
 class Meter:
     """Counts units of work and says rate and time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_seconds: float = inf) -> None:
+        self._most_seconds = most_seconds
         self.total = 0.0
         self.unit = ""
         self.done = 0.0
@@ -66,7 +73,16 @@ class Meter:
         text = f"{_count(self.done)} of {_count(self.total)} {self.unit}"
         if self.rate > 0:
             text += f", {_count(self.rate)} a second, {_clock_text((self.total - self.done) / self.rate)} left"
-        return text
+        return text + self._lateness()
+
+    def _lateness(self) -> str:
+        """What is said where all of it takes far longer at this rate than was planned."""
+        whole = self.total / self.rate if self.rate > 0 and self.elapsed > SETTLED_SECONDS else 0.0
+        if whole <= LATE * self._most_seconds:
+            return ""
+        cores, busy = os.cpu_count() or 1, os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        cause = f"; {busy:.0f} tasks share {cores} cores" if busy >= cores + 1 else ""
+        return f" (slower than planned: {_clock_text(whole)} in all, not {_clock_text(self._most_seconds)}{cause})"
 
 
 class PlainDisplay:
@@ -78,9 +94,9 @@ class PlainDisplay:
     def say(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
         self.say(f"[{index}/{total}] {node}: {reason}")
-        return PlainProgress(self.say, node)
+        return PlainProgress(self.say, node, most_seconds)
 
     def reused(self, node: str, index: int, total: int) -> None:
         self.say(f"[{index}/{total}] {node}: reused")
@@ -95,8 +111,8 @@ class PlainDisplay:
 class PlainProgress(Meter):
     """Progress as a line each ten seconds."""
 
-    def __init__(self, say: Callable[[str], None], node: str) -> None:
-        super().__init__()
+    def __init__(self, say: Callable[[str], None], node: str, most_seconds: float = inf) -> None:
+        super().__init__(most_seconds)
         self._say, self._node = say, node
         self._last = time.monotonic()
 
@@ -127,8 +143,8 @@ class LiveDisplay:
     def say(self, line: str) -> None:
         self.console.print(plain(line), markup=False)
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
-        self._progress = LiveProgress(f"[{index}/{total}] {node}", reason)
+    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
+        self._progress = LiveProgress(f"[{index}/{total}] {node}", reason, most_seconds)
         return self._progress
 
     def reused(self, node: str, index: int, total: int) -> None:
@@ -155,8 +171,8 @@ class LiveDisplay:
 class LiveProgress(Meter):
     """The running step; what it notes is drawn at the next refresh."""
 
-    def __init__(self, title: str, reason: str) -> None:
-        super().__init__()
+    def __init__(self, title: str, reason: str, most_seconds: float = inf) -> None:
+        super().__init__(most_seconds)
         self._title, self._reason = plain(title), plain(reason)
         self._values: Mapping[str, float | str] = {}
         self._sample: tuple[str, str] | None = None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +165,9 @@ class Quiet:
     def reused(self, node: str, index: int, total: int) -> None:
         """Nothing is shown: a trial tells only what it makes."""
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
         self.progress, self.heard = (
-            self.show.step(node, index, total, reason),
+            self.show.step(node, index, total, reason, most_seconds),
             self.seen if node == self.model else None,
         )
         return self
