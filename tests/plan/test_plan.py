@@ -52,11 +52,22 @@ def plan(folder: Path, *settings: str) -> Plan:
     return make_plan(recipe, folder, folder / "store", measure=False)
 
 
+def test_memory_in_all_holds_what_baselines_take_of_much_text(tmp_path: Path) -> None:
+    task = "{models: [first], tasks: [{kind: perplexity, data: texts, train: texts}]}"
+    (tmp_path / "texts").mkdir()
+    few = plan(tmp_path, f"evaluate={task}")
+    (tmp_path / "texts" / "more.txt").write_text("a word " * 5_000_000)
+    much, alone = plan(tmp_path, f"evaluate={task}"), plan(tmp_path)
+    assert few.memory_bytes > 2**20 * 674, "xz takes that alone"
+    assert much.memory_bytes > 30 * 35_000_000 + alone.memory_bytes / 2
+    assert "memory     evaluation: " in much.as_text() and "evaluation" not in alone.as_text()
+
+
 def test_a_tuned_model_is_counted_as_its_base(tmp_path: Path) -> None:
     found = plan(tmp_path)
     assert found.parameters["first"] == found.parameters["second"] > 2 * 400 * 64
     assert set(found.memory) == {"first", "second"}
-    assert found.memory_bytes == max(sum(parts.values()) for parts in found.memory.values())
+    assert found.memory_bytes == max(sum(each.values()) for each in found.memory.values()) + planning.LEFT_BYTES
     assert Plan.from_json(json.loads(json.dumps(found.as_json()))) == found
 
 

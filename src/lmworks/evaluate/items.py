@@ -78,6 +78,10 @@ class TaskConfig(StepConfig):
         """Names of figures beside the first in which systems are compared, too."""
         return []
 
+    def baseline_bytes(self, text_bytes: int) -> int:
+        """Memory that the hungriest baseline takes where it learns from so many bytes of text."""
+        return text_bytes if self.train else 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:

@@ -21,7 +21,7 @@ from lmworks.pipeline.files import canonical_json, digest_once, full_disk_in_wor
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.keys import growing_field, key_config, stale_reason
 from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest, Run, read_manifest, write_manifest
-from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
+from lmworks.pipeline.process import forget_peak_memory, give_memory_back, peak_memory_bytes, processor_name
 from lmworks.pipeline.record import KeyParts, StepRecord, split_reference
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
 from lmworks.pipeline.store import KEPT, Artifact, Store, deletion_in_words, is_held, locked
@@ -221,6 +221,7 @@ class Build:
                 one = [value] if isinstance(value, str) else value or []
                 made = [self.handle(reference, kind.handle) for reference in one]
                 handles[name] = made if kind.many else (made[0] if made else None)
+            give_memory_back()
             held = forget_peak_memory()
             started = time.time()
             with _package_in_words(node, self.store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import resource
 import sys
@@ -26,6 +27,15 @@ def processor_name() -> str:
     facts = processor_facts()
     name = facts.get("model name") or platform.processor() or platform.machine()
     return f"{name} (family {facts.get('cpu family', '')}, model {facts['model']})" if "model" in facts else name
+
+
+def give_memory_back() -> None:
+    """Have what a step freed go back to the system, where C library and pyarrow can do that."""
+    if arrow := sys.modules.get("pyarrow"):
+        arrow.default_memory_pool().release_unused()
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library is not None and hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def forget_peak_memory() -> int:

@@ -20,7 +20,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from lmworks.errors import GateRefused, UsageError
-from lmworks.model.config import DecoderConfig, Shape
+from lmworks.evaluate.items import TaskConfig
+from lmworks.model.config import FLOAT32, DecoderConfig, Shape
 from lmworks.model.device import CPU
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.store import Store
@@ -30,7 +31,7 @@ from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, peak_of, rehearsed, speed_of, writing_seconds
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.memory import flops_per_token, require_fit, size_in_words, stored_bytes
+from lmworks.train.memory import LIBRARIES_BYTES, flops_per_token, require_fit, size_in_words, stored_bytes
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
 """Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in 21 s)."""
@@ -38,8 +39,10 @@ DATA_SECONDS_PER_MEGABYTE = 1.6
 EVALUATION_SHARE = 0.28
 """Of the budget, for measuring models and baselines and writing the report: two minutes of seven and a half."""
 
-EVALUATION_BYTES = 674 * 2**20
-"""What the hungriest baseline takes: `xz -9`, by its manual."""
+LEFT_BYTES = 2**20 * 128
+"""What earlier steps of a build leave in its process, beside libraries; measured on two recipes."""
+SCORING_BYTES = 2**20 * 512
+"""What scoring holds beside weights: kernels made for each shape, texts, answers; measured on the quickstart."""
 
 ROW_SHARE = 0.75
 """Bytes of packed rows to a byte of sources: four bytes a token, and three to store it."""
@@ -91,6 +94,8 @@ class Plan:
     """Of each training, in floating point."""
     stored: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Bytes that each training writes, and those that it needs beside until it ends."""
+    evaluating: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of memory by part while models and baselines are measured."""
 
     def resolved(self, name: str, config: TrainConfig) -> TrainConfig:
         """A model's config with each `auto` replaced."""
@@ -140,7 +145,8 @@ class Plan:
         low, high = (sum(item.seconds[end] for item in self.predicted) for end in (0, 1))
         parts = ", ".join(f"{item.step} {_minutes(item.seconds)}" for item in self.predicted)
         lines.append(f"  time       {_minutes((low, high))} in all: {parts}")
-        for name, memory in self.memory.items():
+        told = {**self.memory, **({"evaluation": self.evaluating} if self.evaluating else {})}
+        for name, memory in told.items():
             shown = ", ".join(f"{part} {size_in_words(count)}" for part, count in memory.items() if count >= 2**20)
             lines.append(f"  memory     {name}: {size_in_words(sum(memory.values()))}: {shown}")
         lines.append(f"             at most {size_in_words(self.memory_bytes)} in all")
@@ -255,13 +261,28 @@ class _Planner:
         predicted += self._writing(models)
         if self.recipe.evaluate:
             predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
-        evaluating = EVALUATION_BYTES if self.recipe.evaluate and not apart else 0
-        most = [evaluating, *(sum(parts.values()) for parts in memory.values())]
+        evaluating = {} if apart else self._evaluating(shapes)
+        left = 0 if apart else LEFT_BYTES
+        most = [sum(evaluating.values()), *(sum(parts.values()) + left for parts in memory.values())]
         classes = {name: self._class(name, shape, models) for name, shape in shapes.items()}
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
         stored = {name: stored_bytes(self._resolved(name, models), shape) for name, shape in shapes.items()}
-        return Plan(key, *found, _bits_per_byte(flops), operations, stored)
+        return Plan(key, *found, _bits_per_byte(flops), operations, stored, evaluating)
+
+    def _evaluating(self, shapes: Mapping[str, Shape]) -> dict[str, int]:
+        """Bytes of memory by part while models and baselines are measured, in turns."""
+        if not self.recipe.evaluate:
+            return {}
+        weights = max((FLOAT32 * shape.parameters for shape in shapes.values()), default=0)
+        tasks = [each for each in self.recipe.evaluate.tasks if isinstance(each, TaskConfig)]
+        baselines = max((each.baseline_bytes(self.source_bytes) for each in tasks), default=0)
+        most = (
+            {"a baseline": baselines}
+            if baselines > SCORING_BYTES + weights
+            else {"weights": weights, "scoring": SCORING_BYTES}
+        )
+        return {"libraries": LIBRARIES_BYTES[True], "earlier steps": LEFT_BYTES, **most}
 
     def _writing(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
         """Of data that models write, where it is stated how many prompts there are at the most."""

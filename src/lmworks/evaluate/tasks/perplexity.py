@@ -26,6 +26,10 @@ DOCUMENTS_AT_ONCE = 128
 """A chunk takes a small model about two seconds on two cores: what a kill costs."""
 ORDER = 5
 """Bytes of the n-gram baseline: the usual order, and on 17 MB of text a few seconds' work."""
+NGRAM_BYTES = 30
+"""Memory of the n-gram baseline for a byte of its text."""
+XZ_BYTES = 2**20 * (674 + 100)
+"""What `xz -9` takes, by its manual, in a process of its own."""
 BITS_PER_TOKEN = Metric(name="perplexity", label="perplexity", value="bits", weight="tokens", higher_is_better=False)
 
 
@@ -45,6 +49,9 @@ class PerplexityConfig(TaskConfig):
         description="Tokens scored a window of a document longer than the context. Three quarters of the context by "
         "default: half of it takes a fifth more time and gave the same bits per byte to the fourth digit.",
     )
+
+    def baseline_bytes(self, text_bytes: int) -> int:
+        return max(NGRAM_BYTES * text_bytes, XZ_BYTES + 3 * text_bytes) if self.train else 0
 
 
 @stage(version=2, measures=("model", "data"))

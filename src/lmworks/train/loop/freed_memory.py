@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lmworks.pipeline.process import give_memory_back
+
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """glibc's numbers for two settings, from its malloc.h."""
 LARGE, NORMAL = 2**30, 2**25
@@ -31,4 +33,4 @@ def freed_memory_kept() -> Iterator[None]:
     finally:
         library.mallopt(MMAP_THRESHOLD, NORMAL)
         library.mallopt(TRIM_THRESHOLD, 2 * NORMAL)
-        library.malloc_trim(0)
+        give_memory_back()
