@@ -6,6 +6,7 @@ Axes: B texts, L labels, D hidden size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from tokenizers import Encoding, Tokenizer
 
 from lmworks.data.pretrained import batches, mean_of_tokens, most_tokens
 from lmworks.data.tuning.spans import find_spans, parts_of_label
-from lmworks.engines.protocol import Ability, Classified, Embedded, Engine, LongSamples, Tagged, WholeBatch
+from lmworks.engines.protocol import Ability, Classified, Embedded, Engine, LongSamples, Tagged, WholeBatch, joined
+from lmworks.engines.sections import sections
 from lmworks.model.config import Family
 from lmworks.model.published import load_published
 
@@ -24,6 +26,8 @@ AUTO_CLASSES: dict[Family, tuple[str, Ability]] = {
     "encoder": ("AutoModel", "embed"),
 }
 """By which of `transformers`' classes a family is read, and what it can do then."""
+LONGEST_TOKEN = 16
+"""Characters that tokens have on average at the most, white space with them: texts with longer ones are read twice."""
 
 
 class ReadingEngine(Engine):
@@ -51,7 +55,8 @@ class ReadingEngine(Engine):
     def classify(self, texts: Sequence[str], long_samples: LongSamples = "truncate") -> list[Classified]:
         if "classify" not in self.can:
             raise self.refused("classify")
-        encoded, is_split = self._encoded(texts), long_samples == "split"
+        is_split = long_samples == "split"
+        encoded = self._encoded(texts, is_split)
         parts = [[whole, *(whole.overflowing if is_split else ())] for whole in encoded]
         owners = torch.tensor([text for text, some in enumerate(parts) for _ in some])
         likely = torch.zeros(len(texts), len(self.labels))
@@ -64,15 +69,18 @@ class ReadingEngine(Engine):
         ]
 
     def tag(self, texts: Sequence[str]) -> list[Tagged]:
-        """Find the spans of every text. Long ones are read in windows that overlap: nothing is cut off."""
+        """Find the spans of every text. Long ones are read in sections, these in windows that overlap."""
         if "tag" not in self.can:
             raise self.refused("tag")
         named = {number: parts_of_label(label) for number, label in enumerate(self.labels)}
         meaning = {number: (None if name == "O" else name, begins) for number, (name, begins) in named.items()}
+        parts = [sections(text) for text in texts]
+        each_part = [part for some in parts for part in some]
         self.tokenizer.no_truncation()
-        lengths = [len(each) for each in self.tokenizer.encode_batch(list(texts))]
-        found = find_spans(self.tokenizer, self.model, meaning, texts)
-        return [Tagged(length, False, spans) for length, spans in zip(lengths, found, strict=True)]
+        lengths = [len(each) for each in self.tokenizer.encode_batch(each_part)]
+        spans = find_spans(self.tokenizer, self.model, meaning, each_part)
+        found = (Tagged(length, False, each) for length, each in zip(lengths, spans, strict=True))
+        return [joined(some, list(islice(found, len(some)))) for some in parts]
 
     def embed(self, texts: Sequence[str]) -> list[Embedded]:
         """The mean over a text's tokens of what the encoder puts out, of length 1; of a long text by its beginning."""
@@ -82,9 +90,15 @@ class ReadingEngine(Engine):
         vectors = mean_of_tokens(self.model, encoded).tolist()  # [B,D]
         return [Embedded(*_read(whole, False), row) for whole, row in zip(encoded, vectors, strict=True)]
 
-    def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
+    def _encoded(self, texts: Sequence[str], is_split: bool = False) -> list[Encoding]:
+        """Of long texts, of which only the beginning counts, that alone is looked at where it fills the context."""
         self.tokenizer.enable_truncation(self.context_length)
-        return self.tokenizer.encode_batch(list(texts))
+        most = self.context_length * LONGEST_TOKEN
+        found = self.tokenizer.encode_batch([text if is_split else text[:most] for text in texts])
+        for place, text in enumerate(texts):
+            if len(text) > most and not found[place].overflowing:
+                (found[place],) = self.tokenizer.encode_batch([text])
+        return found
 
 
 def _read(whole: Encoding, is_split: bool) -> tuple[int, bool]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, ClassVar, Literal, Protocol
 
 from lmworks.data.tuning.spans import Span
 from lmworks.engines.request import Generation, Piece, Sampling, require_room
+from lmworks.engines.sections import LENGTH, sections
 from lmworks.errors import LmworksError
 
 ReadAbility = Literal["classify", "tag", "embed"]
@@ -210,12 +212,28 @@ def cannot(can: Collection[Ability], ability: Ability) -> Cannot:
     return Cannot(f"this model {able}; it is asked for what one can that {MEANS[ability]}")
 
 
+def joined(texts: Sequence[str], found: Sequence[Tagged]) -> Tagged:
+    """What was found in a text, from what was found in its sections."""
+    starts = accumulate(map(len, texts), initial=0)
+    spans = [
+        (label, start + begin, start + end)
+        for start, each in zip(starts, found, strict=False)
+        for label, begin, end in each.spans
+    ]
+    return Tagged(sum(each.tokens for each in found), False, spans)
+
+
 class WholeBatch:
-    """Requests that are answered whole, as they come: each step takes those of one kind that wait, up to `rows`."""
+    """Requests that are answered whole: each step takes those of one kind, up to `rows`, and of texts up to `LENGTH`.
+
+    A text whose spans are sought is read in sections, after each of which others have their turn.
+    """
 
     def __init__(self, engine: Engine, rows: int) -> None:
         self._engine, self._rows = engine, rows
-        self._waiting: dict[int, Asked] = {}
+        self._waiting: dict[int, list[Asked]] = {}
+        self._found: dict[int, list[Tagged]] = {}
+        """Of the first sections of those that wait."""
         self._count = 0
 
     @property
@@ -230,19 +248,44 @@ class WholeBatch:
         if isinstance(asked, Writing):
             require_room(asked.prompt, self._engine.context_length)
         self._count += 1
-        self._waiting[self._count] = asked
+        self._waiting[self._count] = [asked]
+        if isinstance(asked, Reading) and asked.ability == "tag":
+            self._waiting[self._count] = [replace(asked, text=each) for each in sections(asked.text)]
         return self._count
 
     def remove(self, request: Any) -> None:
         """Forget a request that waits."""
         self._waiting.pop(request, None)
+        self._found.pop(request, None)
 
     def step(self) -> list[tuple[int, Answer]]:
-        """Answer some that wait."""
-        ability = next(iter(self._waiting.values())).ability
-        numbers = [number for number, each in self._waiting.items() if each.ability == ability][: self._rows]
-        some = [self._waiting.pop(number) for number in numbers]
-        return list(zip(numbers, self._engine.answer(some), strict=True))
+        """Read or answer some that wait."""
+        some = dict(self._next())
+        answered: list[tuple[int, Answer]] = []
+        for number, answer in zip(some, self._engine.answer(list(some.values())), strict=True):
+            parts = self._waiting.pop(number)
+            if isinstance(answer, Tagged) and len(parts) > 1:
+                found = self._found.setdefault(number, [])
+                found.append(answer)
+                if len(found) < len(parts):
+                    self._waiting[number] = parts  # at the end of the line
+                    continue
+                texts = [each.text for each in parts if isinstance(each, Reading)]
+                answer = joined(texts, self._found.pop(number))
+            answered.append((number, answer))
+        return answered
+
+    def _next(self) -> Iterator[tuple[int, Asked]]:
+        """Requests, each with what of it is asked next."""
+        ability, count, length = next(iter(self._waiting.values()))[0].ability, 0, 0
+        for number, parts in self._waiting.items():
+            part = parts[len(self._found.get(number, ()))]
+            length += min(LENGTH, len(part.text)) if isinstance(part, Reading) else 0
+            if part.ability == ability:
+                if count and (length > LENGTH or count == self._rows):
+                    return
+                count += 1
+                yield number, part
 
 
 class Rewriter(Engine):

@@ -232,9 +232,9 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@stage(version=3, measures=("model", "data"))
+@stage(version=4, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
-    """What a token-classification model finds. Long texts are read in windows that overlap: nothing is cut off."""
+    """What a token-classification model finds. Long texts are read in sections, these in windows that overlap."""
     engine = open_engine(model.path, config.data_type, config.device)
     method = "the likeliest label of each word's first token"
     return _spans_scored(config, data, scoring, engine.tag, method, **engine.conditions())
