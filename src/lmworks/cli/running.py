@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, LastStoreOption
 from lmworks.errors import UsageError
+from lmworks.serve import TIMEOUT_SECONDS
 
 
 def serve(
@@ -20,6 +21,9 @@ def serve(
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8000,
+    request_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds of a request at the most; OpenAI's clients wait as long.")
+    ] = TIMEOUT_SECONDS,
     device: DeviceOption = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
@@ -32,15 +36,16 @@ def serve(
     from lmworks.release.serving import serve_artifacts, serve_folder
     from lmworks.workspace import find_named
 
+    how: dict[str, Any] = {"port": port, "as_json": as_json, "timeout": request_timeout, "device": device or AUTO}
     try:
         opened, named = find_named(models or (), store)
     except UsageError:
         folder = Path(models[0]) if models and len(models) == 1 else None
         if not folder or not (folder / "config.json").is_file():
             raise
-        serve_folder(folder, port=port, as_json=as_json, device=device or AUTO)
+        serve_folder(folder, **how)
     else:
-        serve_artifacts(opened, named, port=port, as_json=as_json, device=device or AUTO)
+        serve_artifacts(opened, named, **how)
 
 
 def watch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from itertools import accumulate
 from typing import Any, ClassVar, Literal, Protocol
 
 from lmworks.data.tuning.spans import Span
-from lmworks.engines.request import Generation, Piece, Sampling, require_room
+from lmworks.engines.request import Generation, Piece, Request, Sampling, require_room
 from lmworks.engines.sections import LENGTH, sections
 from lmworks.errors import LmworksError
 
@@ -76,7 +77,12 @@ class Embedded(Read):
     vector: Sequence[float]
 
 
-Answer = Piece | Classified | Tagged | Embedded
+@dataclass(frozen=True)
+class Late:
+    """Says that a text was not read before the deadline."""
+
+
+Answer = Piece | Classified | Tagged | Embedded | Late
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ class Writing:
 
     prompt: Sequence[int]
     sampling: Sampling
+    deadline: float | None = None
+    """By `time.monotonic`: then it ends with what there is, whether it waits or runs."""
     ability: ClassVar[Ability] = "generate"
 
 
@@ -94,6 +102,7 @@ class Reading:
 
     ability: ReadAbility
     text: str
+    deadline: float | None = None
 
 
 Asked = Writing | Reading
@@ -122,6 +131,52 @@ class Running(Protocol):
 
     def step(self) -> Sequence[tuple[Any, Answer]]:
         """Go on with some requests; the answers, or pieces of answers, that came of it."""
+
+
+class Timed:
+    """A batch of any engine, of which requests past their deadlines are taken out between its steps."""
+
+    def __init__(self, batch: Running) -> None:
+        self._batch = batch
+        self._due: dict[Any, Asked] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return self._batch.busy
+
+    def add(self, asked: Asked, model: str = "") -> Any:
+        """Put a request in line. Raises LmworksError for what cannot be answered."""
+        request = self._batch.add(asked, model)
+        if asked.deadline is not None:
+            self._due[request] = asked
+        return request
+
+    def remove(self, request: Any) -> None:
+        """Forget a request, wherever it stands."""
+        self._due.pop(request, None)
+        self._batch.remove(request)
+
+    def step(self) -> Sequence[tuple[Any, Answer]]:
+        """The end of requests whose time is over, or else a step of the batch."""
+        late = {
+            request: asked
+            for request, asked in self._due.items()
+            if asked.deadline is not None and asked.deadline <= time.monotonic()
+        }
+        for request in late:
+            self.remove(request)
+        found = [(request, _late(request, asked)) for request, asked in late.items()] or self._batch.step()
+        for request, answer in found:
+            if is_last(answer):
+                self._due.pop(request, None)
+        return found
+
+
+def _late(request: Any, asked: Asked) -> Answer:
+    if isinstance(asked, Reading):
+        return Late()
+    return request.give_up() if isinstance(request, Request) else Piece("", (), "timeout")
 
 
 class Engine(ABC):
@@ -154,9 +209,10 @@ class Engine(ABC):
     ) -> Iterator[tuple[int, Answer]]:
         """The answers to several requests as they come, each with the number of its request.
 
-        `cancelled` is asked between steps, and ends all. Raises LmworksError for what cannot be answered.
+        Deadlines are kept between steps. `cancelled` is asked there, and ends all. Raises LmworksError for what cannot
+        be answered.
         """
-        batch = self.batch(rows)
+        batch = Timed(self.batch(rows))
         numbers = {batch.add(each): number for number, each in enumerate(asked)}
         while batch.busy and not cancelled():
             for request, answer in batch.step():

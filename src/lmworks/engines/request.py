@@ -34,7 +34,7 @@ def require_room(prompt: Sequence[int], context_length: int) -> None:
 
 
 UNFINISHED = "answers that never left their thoughts"
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "timeout"]
 
 
 @dataclass(frozen=True)
@@ -137,14 +137,18 @@ class Request:
             self.ids.append(token)
             text = self._detokeniser.add(token)
         full = len(self.ids) >= self._limit
-        if ended or full:
+        return self._piece(text, () if ended else (token,), "stop" if ended else "length" if full else None)
+
+    def give_up(self) -> Piece:
+        """The last piece of an answer whose time is over: what was held back."""
+        return self._piece("", (), "timeout")
+
+    def _piece(self, text: str, ids: tuple[int, ...], reason: FinishReason | None) -> Piece:
+        if reason:
             text += self._detokeniser.flush()
         text, stopped = self._stops.add(text)
-        if ended or stopped:
-            self.finish_reason = "stop"
-        elif full:
-            self.finish_reason = "length"
-        if self.finish_reason and not stopped:
+        self.finish_reason = "stop" if stopped else reason
+        if reason and not stopped:
             text += self._stops.flush()
         thoughts: str | None = None
         if self._parting:
@@ -154,7 +158,7 @@ class Request:
                 thoughts, text = thoughts + more[0], text + more[1]
             self.thoughts += thoughts
         self.text += text
-        return Piece(text, () if ended else (token,), self.finish_reason, thoughts or None)
+        return Piece(text, ids, self.finish_reason, thoughts or None)
 
     def generation(self) -> Generation:
         """The whole answer, once it has ended."""

@@ -19,6 +19,7 @@ from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
 from lmworks.release.cards.card import card_facts
+from lmworks.serve import TIMEOUT_SECONDS
 from lmworks.serve.access import load_or_make_key
 from lmworks.serve.content import Examples, PageContent
 from lmworks.tokens.tokenizer import FILES
@@ -27,7 +28,13 @@ EXAMPLES_PER_FORM = 3
 
 
 def serve_artifacts(
-    store: Store, artifacts: Sequence[Artifact], *, port: int, as_json: bool, device: str = AUTO
+    store: Store,
+    artifacts: Sequence[Artifact],
+    *,
+    port: int,
+    as_json: bool,
+    timeout: float = TIMEOUT_SECONDS,
+    device: str = AUTO,
 ) -> None:
     """Serve a model on this machine until a signal to stop, or several that are adapters on one base.
 
@@ -49,10 +56,12 @@ def serve_artifacts(
         base.require_sound()
         adapters = (None if each.digest() == base.digest() else each.payload / ADAPTER for each in artifacts)
         engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)), device)
-    _run(engine, list(pages.values()), load_or_make_key(store.root), port=port, as_json=as_json)
+    _run(engine, list(pages.values()), load_or_make_key(store.root), port=port, as_json=as_json, timeout=timeout)
 
 
-def serve_folder(folder: Path, *, port: int, as_json: bool, device: str = AUTO) -> None:
+def serve_folder(
+    folder: Path, *, port: int, as_json: bool, timeout: float = TIMEOUT_SECONDS, device: str = AUTO
+) -> None:
     """Serve a Hugging Face folder that is no artifact: what it was made for and of, nobody knows here."""
     folder = folder.resolve()
     engine = open_engine(folder, device=device)
@@ -62,10 +71,10 @@ def serve_folder(folder: Path, *, port: int, as_json: bool, device: str = AUTO) 
         parameters=stored_parameters(folder),
         context_length=engine.context_length,
     )
-    _run(engine, [page], load_or_make_key(folder), port=port, as_json=as_json)
+    _run(engine, [page], load_or_make_key(folder), port=port, as_json=as_json, timeout=timeout)
 
 
-def _run(engine: Engine, pages: Sequence[PageContent], key: str, *, port: int, as_json: bool) -> None:
+def _run(engine: Engine, pages: Sequence[PageContent], key: str, *, port: int, as_json: bool, timeout: float) -> None:
     from lmworks.serve.run import run
     from lmworks.serve.service import Service
 
@@ -80,7 +89,7 @@ def _run(engine: Engine, pages: Sequence[PageContent], key: str, *, port: int, a
                 flush=True,
             )
 
-    run(Service(engine, names), key, pages, port=port, started=started)
+    run(Service(engine, names, timeout_seconds=timeout), key, pages, port=port, started=started)
 
 
 def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:

@@ -23,7 +23,7 @@ from lmworks.engines.protocol import Ability, Read, ReadAbility, Reading, Writin
 from lmworks.errors import LmworksError
 from lmworks.serve.access import MODEL_ASKED, Access, Gate
 from lmworks.serve.content import PageContent, page_files, sign_in_page
-from lmworks.serve.errors import ApiError, failed
+from lmworks.serve.errors import ApiError, failed, late
 from lmworks.serve.protocol import (
     ChatRequest,
     ChatShape,
@@ -36,7 +36,7 @@ from lmworks.serve.protocol import (
     read,
     usage,
 )
-from lmworks.serve.service import Reply, Service
+from lmworks.serve.service import Reply, Service, is_late
 from lmworks.tokens.tokenizer import TurnsRefused
 
 logger = logging.getLogger("lmworks.serve")
@@ -178,7 +178,7 @@ class Routes:
         self, request: Request, wanted: Parameters, prompts: Sequence[list[int]], limit: int | None, shape: Shape
     ) -> Response:
         engine = self._service.engine
-        context = engine.context_length
+        context, deadline = engine.context_length, self._service.deadline(wanted.timeout_seconds)
         requests = []
         for prompt in prompts:
             room = engine.room(prompt)
@@ -190,7 +190,7 @@ class Routes:
                     param="messages" if shape is ChatShape else "prompt",
                     code="context_length_exceeded",
                 )
-            requests += [Writing(prompt, sampling) for sampling in wanted.samplings(limit or room)]
+            requests += [Writing(prompt, sampling, deadline) for sampling in wanted.samplings(limit or room)]
         include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
         writer = Writer(wanted.model, shape, sum(map(len, prompts)), include_usage)
         answer = self._service.submit(requests, wanted.model)
@@ -216,10 +216,13 @@ class Routes:
             raise ApiError(400, "input: the list is empty", param="input")
         if len(texts) > self._service.capacity:
             raise ApiError(400, f"at most {self._service.capacity} texts in one request", param="input")
-        answer = self._service.submit([Reading(ability, text) for text in texts], wanted.model)
+        deadline = self._service.deadline(wanted.timeout_seconds)
+        answer = self._service.submit([Reading(ability, text, deadline) for text in texts], wanted.model)
 
         async def whole() -> Response:
             found = [each async for each in answer.answers()]
+            if any(is_late(each) for _, each in found):
+                raise late()
             data = [wanted.described(index, each) for index, each in sorted(found, key=lambda pair: pair[0])]
             tokens = sum(each.tokens for _, each in found if isinstance(each, Read))
             body = {"object": "list", "model": wanted.model, "data": data}
@@ -282,6 +285,8 @@ class Writer:
                 thoughts[index] = (thoughts[index] or "") + piece.thoughts
             reasons[index] = piece.finish_reason
             tokens += len(piece.ids)
+        if "timeout" in reasons and not any(texts) and not any(thoughts):
+            raise late()
         choices = [
             self.shape.choice(index, *each) for index, each in enumerate(zip(texts, reasons, thoughts, strict=True))
         ]
@@ -292,14 +297,17 @@ class Writer:
         """Server-sent events; one that has an `error` ends the stream early."""
         head = self._head | {"object": self.shape.chunk_object} | ({"usage": None} if self.include_usage else {})
         begun: set[int] = set()
-        tokens = 0
+        tokens, was_late = 0, False
         try:
             async for index, piece in answer.pieces():
                 tokens += len(piece.ids)
+                was_late |= is_late(piece)
                 if piece.text or piece.thoughts or piece.finish_reason or index not in begun:
                     delta = self.shape.delta(index, piece, first=index not in begun)
                     begun.add(index)
                     yield _event(head | {"choices": [delta]})
+            if was_late:
+                raise late()
         except ApiError as error:
             yield _event(error.body())
             return

@@ -44,6 +44,17 @@ def overloaded() -> ApiError:
     )
 
 
+def late() -> ApiError:
+    """The time of a request was over before its answer. Clients are told not to ask again by themselves."""
+    return ApiError(
+        504,
+        "the time of this request was over before its end: ask for less, or for more time with timeout_seconds, up to "
+        "what the server gives (--request-timeout)",
+        code="deadline_exceeded",
+        headers={"x-should-retry": "false"},
+    )
+
+
 def stopping() -> ApiError:
     """The server is going down."""
     return ApiError(503, "the server is stopping", code="server_stopping", headers={"Retry-After": "5"})

@@ -35,6 +35,9 @@ def _either(words: str) -> WrapValidator:
     return WrapValidator(check)
 
 
+Seconds = Annotated[float | None, Field(gt=0, description="not OpenAI's: at the most, the answer takes these")]
+
+
 class StreamOptions(_Strict):
     """How an answer is streamed."""
 
@@ -58,6 +61,7 @@ class Parameters(_Strict):
     stop: Annotated[str | list[str] | None, _either("at most 4 strings, none of them empty")] = None
     presence_penalty: float | None = Field(None, ge=0, le=0)
     frequency_penalty: float | None = Field(None, ge=0, le=0)
+    timeout_seconds: Seconds = None
     user: str | None = Field(None, description="taken, since many clients send it; not used and not logged")
 
     def samplings(self, max_tokens: int) -> list[Sampling]:
@@ -136,6 +140,7 @@ class TextsRequest(_Strict):
 
     model: str
     input: Annotated[str | list[str], _either("a string or a list of strings")]
+    timeout_seconds: Seconds = None
     user: str | None = Field(None, description="taken, since many clients send it; not used and not logged")
 
     def texts(self) -> list[str]:

@@ -14,12 +14,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from lmworks.engines.protocol import Answer, Asked, Engine, is_last
+from lmworks.engines.protocol import Answer, Asked, Engine, Late, Timed, is_last
 from lmworks.engines.request import Piece
 from lmworks.errors import LmworksError
-from lmworks.serve.errors import ApiError, failed, overloaded, stopping
+from lmworks.serve import TIMEOUT_SECONDS
+from lmworks.serve.errors import ApiError, failed, late, overloaded, stopping
 
 logger = logging.getLogger("lmworks.serve")
+
+STEP_SECONDS = 5.0
+"""Beyond its deadline, a client waits so long at the most for the end of the step in which that fell."""
 
 
 class Reply:
@@ -46,22 +50,46 @@ class Reply:
         """(index of the request, answer), until every request is answered. Raises the `ApiError` that ended it."""
         open_requests = len(self.requests)
         while open_requests:
-            item = await self._queue.get()
+            try:
+                async with asyncio.timeout(self._left()):
+                    item = await self._queue.get()
+            except TimeoutError:
+                raise late() from None
             if isinstance(item, ApiError):
                 raise item
             open_requests -= is_last(item[1])
             yield item
+
+    def _left(self) -> float | None:
+        due = [each.deadline for each in self.requests if each.deadline is not None]
+        return max(due) + STEP_SECONDS - time.monotonic() if due else None
 
     def close(self) -> None:
         """Free the places; what still runs is ended."""
         self._close(self)
 
 
+def is_late(answer: Answer) -> bool:
+    """Whether it says that the time was over."""
+    return isinstance(answer, Late) or (isinstance(answer, Piece) and answer.finish_reason == "timeout")
+
+
 class Service:
     """Models by their names, a worker and a bounded number of places."""
 
-    def __init__(self, engine: Engine, models: Sequence[str], *, rows: int = 16, waiting: int = 64) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        models: Sequence[str],
+        *,
+        rows: int = 16,
+        waiting: int = 64,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         self.engine = engine
+        self.timed_out = 0
+        """Requests that were not answered in time."""
+        self._timeout_seconds = timeout_seconds
         self.models = models
         self.created = int(time.time())
         self.capacity = rows + waiting
@@ -69,7 +97,7 @@ class Service:
         self._rows = rows
         self._answers: set[Reply] = set()  # touched by the event loop only
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._batch = engine.batch(rows)  # this and the next two: touched by the worker only
+        self._batch = Timed(engine.batch(rows))  # this and the next two: touched by the worker only
         self._owners: dict[Any, tuple[Reply, int]] = {}
         self._stopped = False
         self._worker = threading.Thread(target=self._work, name="lmworks-engine", daemon=True)
@@ -78,6 +106,10 @@ class Service:
     def start(self) -> None:
         self._worker.start()
         self.ready = True
+
+    def deadline(self, seconds: float | None) -> float:
+        """Of a request that comes now and may take so many seconds, or as many as this server gives."""
+        return time.monotonic() + min(seconds or self._timeout_seconds, self._timeout_seconds)
 
     def submit(self, requests: Sequence[Asked], model: str) -> Reply:
         """Take requests for a model, all or none. Raises `ApiError` 503 when there is no place."""
@@ -141,10 +173,13 @@ class Service:
         except Exception:
             logger.exception("decoding failed; the requests that were running get an error")
             self._fail()
-            self._batch = self.engine.batch(self._rows)
+            self._batch = Timed(self.engine.batch(self._rows))
             return
         for request, piece in pieces:
             answer, index = self._owners.pop(request) if is_last(piece) else self._owners[request]
+            if is_late(piece):
+                self.timed_out += 1
+                logger.warning("a request was not answered in time; %d since the start", self.timed_out)
             answer.put((index, piece))
 
     def _fail(self) -> None:

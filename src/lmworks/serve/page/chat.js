@@ -147,6 +147,7 @@ async function* events(response) {
 function said(fault) {
   const words = {
     context_length_exceeded: isAlone ? "This text is longer than the model reads. Send a part of it." : "This question is longer than the model’s context. Edit it: a shorter one fits.",
+    deadline_exceeded: "This took longer than the server allows, and ends here. Ask for less.",
     server_overloaded: "The server is busy with other questions. Please ask again in a moment.",
     server_stopping: "The server is being stopped. Please ask again when it is back.",
   };
