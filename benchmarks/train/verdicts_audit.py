@@ -21,7 +21,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -63,18 +63,19 @@ class Run:
     step: str = ""  # data step between records and model
     tokenizer: dict[str, Any] = field(default_factory=lambda: {"kind": "bpe", "vocab_size": 1024})
     base: dict[str, Any] | None = None
+    before: list[dict[str, Any]] = field(default_factory=list)  # what the base reads, unless it reads the same
 
 
-def main() -> None:
+def main(made: Callable[[], Iterable[Run]], description: str | None) -> None:
     """Build each run and compare what is told with what is true."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--folder", type=Path, help="keeps recipes, stores and what was printed")
     parser.add_argument("--only", nargs="+", default=[])
     parser.add_argument("--jobs", type=int, default=2, help="runs at once, a thread each")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder: Path = asked.folder or Path(name)
-        chosen = [run for run in runs() if not asked.only or run.name in asked.only]
+        chosen = [run for run in made() if not asked.only or run.name in asked.only]
         wrong: list[str] = []
         with ThreadPoolExecutor(asked.jobs) as pool:
             answers = pool.map(lambda run: told(run, folder / run.name), chosen)
@@ -92,13 +93,13 @@ def main() -> None:
 
 def told(run: Run, folder: Path) -> tuple[str, str, str]:
     """Build a run; the kind of its verdict, the line that says it, and first, lowest and last validation loss."""
-    for part, records in {"train": run.train, "validation": run.validation}.items():
+    for part, records in {"train": run.train, "validation": run.validation, "before": run.before}.items():
         (folder / part).mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(record) + "\n" for record in records)
         (folder / part / "records.jsonl").write_text(lines)
     (folder / "recipe.yaml").write_text(json.dumps(recipe(run)))
     env = {"LMWORKS_ID_KEY": "a key for measurements only", "OMP_NUM_THREADS": "1", **os.environ}
-    said = ""
+    said, refused = "", ""
     for words in (["build", "recipe.yaml"], ["show", "model"]):
         ended = subprocess.run(
             [sys.executable, "-m", "lmworks", *words], cwd=folder, env=env, capture_output=True, text=True, check=False
@@ -106,6 +107,7 @@ def told(run: Run, folder: Path) -> tuple[str, str, str]:
         printed = ended.stdout + ended.stderr
         (folder / f"{words[0]}.txt").write_text(printed)
         said += printed
+        refused = refused or (ended.stderr.strip() if ended.returncode else "")
     values = [  # a base is not validated
         value["validation_loss"]
         for file in sorted(folder.rglob("history.jsonl"))
@@ -114,6 +116,8 @@ def told(run: Run, folder: Path) -> tuple[str, str, str]:
     ]
     losses = f"{values[0]:.3f}, {min(values):.3f}, {values[-1]:.3f}" if values else "none"
     kind, line = verdict(said)
+    if kind == "nothing" and refused:
+        kind, line = "refused", refused.splitlines()[-1]
     return kind, line, losses
 
 
@@ -144,8 +148,12 @@ def recipe(run: Run) -> dict[str, Any]:
             data[part] = {"kind": run.step, "from": name}
     made = {part: part if part in data else f"raw-{part}" for part in ("train", "validation")}
     models: dict[str, Any] = {}
+    if run.before:
+        source = {"kind": "files", "path": "before", "licence": LICENCE}
+        data["raw-before"] = {"kind": "ingest", "sources": [source], "licences": {"allow": [LICENCE]}}
     if run.base:
-        models["base"] = {"from": "scratch", "data": "raw-train"} | SMALL | READING | run.base
+        read = "raw-before" if run.before else "raw-train"
+        models["base"] = {"from": "scratch", "data": read} | SMALL | READING | run.base
     begin = {"from": "base"} if run.base else {"from": "scratch"} | SMALL
     models["model"] = begin | {"data": made["train"], "validation": made["validation"]} | READING | run.model
     return {
@@ -538,4 +546,4 @@ def runs() -> Iterator[Run]:
 
 
 if __name__ == "__main__":
-    main()
+    main(runs, __doc__)
