@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from chat_families import write_family
 from e2e.test_browser import Unhurried, ask, browser, sign_in
-from live_server import KEY, Live, serving
+from live_server import KEY, MODEL, PAGE, Live, listening, serving
 from lmworks.model.folder import load_model
+from lmworks.serve.app import create_app
+from lmworks.serve.service import Service
 from lmworks.tokens.tokenizer import open_tokenizer
 from looks import look, looks
 from scripted import Script
@@ -348,6 +351,20 @@ def test_settings_are_sent_kept_and_set_back(page: Page) -> None:
     ask(page, "Hello?")
     ended(page, 2)
     assert [sent[1][name] for name in ("temperature", "top_p", "max_tokens")] == [0, 1, 400]
+
+
+def test_an_answer_takes_a_third_of_a_small_context_where_nothing_is_chosen(browser: Browser, live: Live) -> None:
+    service = Service(live.service.engine, [MODEL])
+    with listening(create_app(service, KEY, [replace(PAGE, context_length=512)])) as address:
+        page = browser.new_page(base_url=address)
+        page.goto("/")
+        sign_in(page, KEY)
+        expect(page.locator("#examples button").first).to_be_visible()
+        sent = answers(page, "Yes.")
+        ask(page, "Hello?")
+        ended(page, 1)
+        assert sent[0]["max_tokens"] == 512 // 3, "so that a second question fits"
+        page.close()
 
 
 def test_a_longer_answer_leaves_half_of_the_context_to_the_chat_and_a_shorter_one_brings_it_back(page: Page) -> None:
