@@ -16,3 +16,10 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 def test_every_recipe_names_the_model_that_it_serves(path: Path) -> None:
     recipe = load_recipe(path, CLASSES)
     assert recipe.serve and {recipe.serve.model} <= recipe.models.keys()
+
+
+def test_nothing_that_decides_how_much_the_quickstart_learns_is_left_to_a_measurement() -> None:
+    models = load_recipe(RECIPES / "quickstart.yaml", CLASSES).models
+    for name, config in models.items():
+        open_ = {field for field in type(config).model_fields if getattr(config, field) == "auto"}
+        assert open_ <= {"data_type", "device", "threads", "compile"}, name
