@@ -72,6 +72,25 @@ def test_a_baseline_that_wins_stands_in_the_first_line(tmp_path: Path) -> None:
     assert record["verdicts"][1].startswith("copied beats tuned: +0.19")
 
 
+@pytest.mark.parametrize(
+    ("shift", "clean", "is_better"),
+    [(0.3, {}, True), (0.001, {}, False), (-0.1, {}, False), (0.3, {"clean_value": 0.05}, False)],
+)
+def test_a_model_is_better_than_the_baselines_where_tests_say_so_and_on_clean_items_too(
+    tmp_path: Path, shift: float, clean: dict[str, float], is_better: bool
+) -> None:
+    first = evaluation(tmp_path / "weak", 0.1 + NOISE[1])
+    second = evaluation(tmp_path / "copied", 0.2 + NOISE[2])
+    model = evaluation(tmp_path / "tuned", 0.2 + shift + NOISE[0], **MODEL)
+    figures = json.loads((model.path / "figures.json").read_text())
+    (model.path / "figures.json").write_text(json.dumps([figures[0] | clean]))
+    _, record = compared(tmp_path, model, first, second, baselines=["weak", "copied"])
+    beside = record["beside_baselines"]
+    assert (beside["model"], beside["baseline"], beside["is_better"]) == ("tuned", "copied", is_better)
+    _, alone = compared(tmp_path, model, first)
+    assert "beside_baselines" not in alone
+
+
 def test_models_that_are_no_better_than_guessing_are_called_so_first(tmp_path: Path) -> None:
     guesses = [
         evaluation(tmp_path / name, [index % 30 < hits for index in range(N)], ACCURACY, chance=1 / 30, **MODEL)

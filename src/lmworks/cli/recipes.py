@@ -157,6 +157,7 @@ def build(
     from lmworks.pipeline.display import make_display
     from lmworks.pipeline.ray_workers import parse_place
     from lmworks.release.built import Built
+    from lmworks.release.inspect.verdicts import worth
     from lmworks.release.report.report import said_first, write_report
     from lmworks.workspace import open_workspace, run
 
@@ -172,7 +173,8 @@ def build(
     if as_json:
         print_json({name: {"stage": item.stage, "key": item.key} for name, item in artifacts.items()})
     else:
-        for line in said_first(Built.open(workspace.store, workspace.recipe.name)):
+        built = Built.open(workspace.store, workspace.recipe.name)
+        for line in [*worth(built), *said_first(built)]:
             print(line)
         print(f"report: {report_path}")
         if workspace.recipe.serve and not until:

@@ -89,7 +89,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=6, measures="evaluations")
+@stage(version=7, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`.
 
@@ -130,6 +130,8 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
         record["lost"] = lost
     if known:
         record["known"] = known
+    if beside := _beside_baselines(found[0]):
+        record["beside_baselines"] = beside
     if config.also:
         record["also"] = {each.metric.name: each.pairs() for each in found[1:]}
     write_atomically(out / "comparison.json", canonical_json(record) + "\n")
@@ -324,6 +326,36 @@ def _best(tests: Tests) -> list[str]:
         f"{metric.label}, the best model, {first.label}, has {first.figure.value:.3f}"
         + ("" if best.items else f" (no test: {best.figure.method})")
     ]
+
+
+def _beside_baselines(tests: Tests) -> dict[str, Any]:
+    """The best model and the best baseline, and whether tests show the first to be better than every baseline.
+
+    Empty where there are not both. Items that it learned from speak for nobody: on the clean ones it must lead, too.
+    """
+    ordered = sorted(tests.systems, key=lambda system: _rank(tests.metric, system))
+    models, baselines = ([each for each in ordered if each.is_baseline == wanted] for wanted in (False, True))
+    if not models or not baselines:
+        return {}
+    model, rivals = models[0], {each.label for each in baselines}
+    shown = {
+        b.label
+        for (a, b, _), p in zip(tests.tested, tests.adjusted, strict=True)
+        if a.label == model.label and p is not None and p < LEVEL
+    }
+    own, *theirs = (
+        each.figure.value if each.figure.clean_value is None else each.figure.clean_value
+        for each in (model, *baselines)
+    )
+    leads = all(own > value if tests.metric.higher_is_better else own < value for value in theirs)
+    return {
+        "model": model.label,
+        "value": model.figure.value,
+        "baseline": baselines[0].label,
+        "baseline_value": baselines[0].figure.value,
+        "label": tests.metric.label,
+        "is_better": rivals <= shown and leads,
+    }
 
 
 def _sentences(tests: Tests) -> list[str]:

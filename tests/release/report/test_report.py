@@ -19,7 +19,7 @@ from lmworks.errors import UsageError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
-from lmworks.release.inspect.verdicts import trainings_in_doubt
+from lmworks.release.inspect.verdicts import trainings_in_doubt, worth
 from lmworks.release.render.charts import Bar, Series, interval_chart, line_chart, ticks
 from lmworks.release.render.picture import Box, picture
 from lmworks.release.render.tables import may_compare, tasks
@@ -324,3 +324,23 @@ def test_a_long_name_is_drawn_whole_beside_its_interval() -> None:
     drawn = str(interval_chart("ROUGE-L", "ROUGE-L", [Bar(name, 0.1, (0.05, 0.2), "0.1", True)]))
     (end,) = re.findall(rf'x="([\d.]+)" y="[\d.]+" text-anchor="end">{name}', drawn)
     assert float(end) > 8 * len(name)  # a bold letter is some 8 units wide, and what is left of 0 is cut
+
+
+def test_two_sentences_say_what_a_model_is_better_at_than_baselines_and_what_not(tmp_path: Path) -> None:
+    def built(**tasks: bool) -> Any:
+        systems = {}
+        for task, is_better in tasks.items():
+            (tmp_path / task).mkdir(exist_ok=True)
+            beside = {"model": "tuned", "value": 0.51, "baseline": "copied", "baseline_value": 0.5, "label": "accuracy"}
+            record = {"beside_baselines": {**beside, "is_better": is_better}}
+            (tmp_path / task / "comparison.json").write_text(json.dumps(record))
+            systems[task] = {"": SimpleNamespace(payload=tmp_path / task)}
+        return SimpleNamespace(evaluations=lambda: systems)
+
+    assert worth(built()) == []
+    beside = "(tuned 0.510 accuracy, copied 0.500)"
+    assert worth(built(one=True, two=True, three=False)) == [
+        f"Better than every simple baseline in one {beside} and two {beside}.",
+        f"Not shown to be better in three {beside}.",
+    ]
+    assert worth(built(three=False))[0].startswith("Nothing that was measured here is shown to be better")

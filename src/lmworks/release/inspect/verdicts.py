@@ -27,6 +27,31 @@ def verdicts(built: Built) -> dict[str, list[str]]:
     return dict(sorted(found.items(), key=lambda item: (item[0] not in lost, not _baseline_wins(built, *item))))
 
 
+def worth(built: Built) -> list[str]:
+    """What the best models are shown to be better at than every baseline beside them, and what not; two sentences."""
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for task, systems in built.evaluations().items():
+        record = read_json(systems[""].payload / "comparison.json") if "" in systems else {}
+        if each := record.get("beside_baselines"):
+            found[each["is_better"]].append(
+                f"{task} ({each['model']} {each['value']:.3f} {each['label']}, {each['baseline']} "
+                f"{each['baseline_value']:.3f})"
+            )
+    good, bad = found[True], found[False]
+    if not good and not bad:
+        return []
+    first = (
+        f"Better than every simple baseline in {_listed(good)}."
+        if good
+        else ("Nothing that was measured here is shown to be better than a simple baseline.")
+    )
+    return [first, f"Not shown to be better in {_listed(bad)}."] if bad else [first]
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
+
+
 def besides(lines: Sequence[str]) -> list[str]:
     """What a report says besides a task's first verdict: who wins, what each training did, else the second."""
     leading = ("at chance: ", *TRAINED)

@@ -19,7 +19,7 @@ from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.cards.card import card_text, parameters
 from lmworks.release.cards.croissant import write_data_cards
 from lmworks.release.inspect import dataflow
-from lmworks.release.inspect.verdicts import besides, samples_of, trainings_in_doubt, verdicts
+from lmworks.release.inspect.verdicts import besides, samples_of, trainings_in_doubt, verdicts, worth
 from lmworks.release.inspect.vocabularies import comparison
 from lmworks.release.render.charts import Series, line_chart
 from lmworks.release.render.outcome import compare, outcome, wrong
@@ -73,6 +73,7 @@ def render(built: Built) -> str:
             held_out=dataflow.held_out(built),
             vocabularies=comparison(built),
             plan=plan_against_actual(built),
+            worth=worth(built),
             first=said_first(built),
             lineage=lineage(built),
             machine=_machine(built),
