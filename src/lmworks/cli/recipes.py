@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 def say_counted(plan: Plan) -> None:
-    print(f"{plan.as_text()}\nThis machine is being measured for half a minute; the plan may change.", file=sys.stderr)
+    wait = "half a minute, or longer where other work takes the cores"
+    print(f"{plan.as_text()}\nThis machine is being measured for {wait}; the plan may change.", file=sys.stderr)
 
 
 def init(
