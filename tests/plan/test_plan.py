@@ -52,6 +52,30 @@ def plan(folder: Path, *settings: str) -> Plan:
     return make_plan(recipe, folder, folder / "store", measure=False)
 
 
+@pytest.mark.parametrize(
+    ("speeds", "load", "told"),
+    [
+        ((1.0, 1.0), 9.0, []),
+        ((1.0, 0.5), 1.0, ["second and first take equal operations"]),
+        ((0.2, 0.2), 9.0, ["first: ", "second: "]),
+        ((0.2, 0.2), 1.0, []),
+    ],
+)
+def test_rates_that_other_work_made_wrong_are_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speeds: tuple[float, ...], load: float, told: list[str]
+) -> None:
+    counted = plan(tmp_path).rates["first"].tokens_per_second
+    left = [Rate("rehearsed", share * counted, 1, 1, 1, 1, 1, 1, 1) for share in speeds]
+    monkeypatch.setattr(planning, "rehearsed", lambda *_: (left.pop(0), 1))
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    recipe = load_recipe(tmp_path / "recipe.yaml", CLASSES, ())
+    found = make_plan(recipe, tmp_path, tmp_path / "store", measure=True)
+    assert len(found.doubts) == len(told)
+    for doubt, begin in zip(found.doubts, told, strict=True):
+        assert doubt.startswith(begin) and "--replan" in doubt and f"  in doubt   {doubt}" in found.as_text()
+    assert Plan.from_json(json.loads(json.dumps(found.as_json()))).doubts == found.doubts
+
+
 def test_memory_in_all_holds_what_baselines_take_of_much_text(tmp_path: Path) -> None:
     task = "{models: [first], tasks: [{kind: perplexity, data: texts, train: texts}]}"
     (tmp_path / "texts").mkdir()

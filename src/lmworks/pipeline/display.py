@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from lmworks.pipeline.build import Display
 from lmworks.pipeline.manifest import Manifest
+from lmworks.pipeline.process import load_in_words
 from lmworks.pipeline.stage import Progress
 from lmworks.terminal import raw
 from lmworks.terminal import shown as plain
@@ -80,8 +81,8 @@ class Meter:
         whole = self.total / self.rate if self.rate > 0 and self.elapsed > SETTLED_SECONDS else 0.0
         if whole <= LATE * self._most_seconds:
             return ""
-        cores, busy = os.cpu_count() or 1, os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-        cause = f"; {busy:.0f} tasks share {cores} cores" if busy >= cores + 1 else ""
+        busy = load_in_words(os.cpu_count() or 1)
+        cause = f"; {busy}" if busy else ""
         return f" (slower than planned: {_clock_text(whole)} in all, not {_clock_text(self._most_seconds)}{cause})"
 
 

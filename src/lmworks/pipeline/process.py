@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import resource
 import sys
@@ -27,6 +28,12 @@ def processor_name() -> str:
     facts = processor_facts()
     name = facts.get("model name") or platform.processor() or platform.machine()
     return f"{name} (family {facts.get('cpu family', '')}, model {facts['model']})" if "model" in facts else name
+
+
+def load_in_words(cores: int) -> str:
+    """How many tasks share so many cores; empty where it is at most one beside as many, or the system does not say."""
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return f"{busy:.0f} tasks share {cores} cores" if busy >= cores + 1 else ""
 
 
 def give_memory_back() -> None:

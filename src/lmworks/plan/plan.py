@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from lmworks.evaluate.items import TaskConfig
 from lmworks.model.config import FLOAT32, DecoderConfig, Shape
 from lmworks.model.device import CPU
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.pipeline.process import load_in_words
 from lmworks.pipeline.store import Store
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
@@ -58,6 +60,9 @@ RUNS = ((1.7e13, 1.295), (3.5e13, 1.180))
 
 ACCURACY = {"counted": (0.5, 2.0), "rehearsed": (0.87, 1.15), "own runs": (0.87, 1.15)}
 """Within what times the prediction a training is expected to end."""
+
+TWO_SPEEDS = 1.5
+"""Times the slower of two rates of equal work, from which one is in doubt: objectives alone differ by a fifth."""
 
 MARGIN = 1.07
 """Of a rehearsed peak of memory: two trainings alike differ by so much, and a rehearsal is short."""
@@ -96,6 +101,8 @@ class Plan:
     """Bytes that each training writes, and those that it needs beside until it ends."""
     evaluating: Mapping[str, int] = field(default_factory=dict)
     """Bytes of memory by part while models and baselines are measured."""
+    doubts: Sequence[str] = ()
+    """Why measured rates may be wrong: of one model in two speeds, or far below counting on a busy machine."""
 
     def resolved(self, name: str, config: TrainConfig) -> TrainConfig:
         """A model's config with each `auto` replaced."""
@@ -146,6 +153,7 @@ class Plan:
         parts = ", ".join(f"{item.step} {_minutes(item.seconds)}" for item in self.predicted)
         lines.append(f"  time       {_minutes((low, high))} in all: {parts}")
         told = {**self.memory, **({"evaluation": self.evaluating} if self.evaluating else {})}
+        lines += [f"  in doubt   {doubt}" for doubt in self.doubts]
         for name, memory in told.items():
             shown = ", ".join(f"{part} {size_in_words(count)}" for part, count in memory.items() if count >= 2**20)
             lines.append(f"  memory     {name}: {size_in_words(sum(memory.values()))}: {shown}")
@@ -242,6 +250,7 @@ class _Planner:
         for name, rate in rates.items():
             if rate.peak_memory_bytes:
                 memory[name] = _measured_memory(memory[name], rate.peak_memory_bytes)
+        doubts = list(self._doubts(rates, shapes, models))
         measuring = time.monotonic() - began if measure else 0.0  # by counting alone, equal recipes have equal plans
         shares = self._shares(max(0.2 * budget, left - measuring))
         predicted = [Prediction("data", (0.7 * data, 1.6 * data))]
@@ -268,7 +277,7 @@ class _Planner:
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
         stored = {name: stored_bytes(self._resolved(name, models), shape) for name, shape in shapes.items()}
-        return Plan(key, *found, _bits_per_byte(flops), operations, stored, evaluating)
+        return Plan(key, *found, _bits_per_byte(flops), operations, stored, evaluating, doubts)
 
     def _evaluating(self, shapes: Mapping[str, Shape]) -> dict[str, int]:
         """Bytes of memory by part while models and baselines are measured, in turns."""
@@ -364,6 +373,32 @@ class _Planner:
                 flops = rates[name].tokens_per_second * per_token
                 self.speed = replace(self.speed, measured=True, flops_per_second=flops)
         return rates
+
+    def _doubts(
+        self, rates: Mapping[str, Rate], shapes: Mapping[str, Shape], models: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[str]:
+        """Of measured rates: two speeds of what takes equal operations, and less than counting is ever wrong by."""
+        alike: dict[tuple[Any, ...], dict[str, float]] = {}
+        counted, busy = counted_speed(self.machine), load_in_words(self.machine.cores)
+        for name, rate in rates.items():
+            config, per_token = self._resolved(name, models), flops_per_token(self.configs[name], shapes[name])
+            settings = config.data_type, config.threads, config.compile, config.micro_batch_rows, config.sequence_length
+            if rate.source == "counted":
+                continue
+            alike.setdefault((per_token, *settings), {})[name] = rate.tokens_per_second
+            expected = counted_rate(config, per_token, counted).tokens_per_second
+            if busy and rate.tokens_per_second < ACCURACY["counted"][0] * expected:
+                yield (
+                    f"{name}: {rate.tokens_per_second:,.0f} tokens/s where counting expects {expected:,.0f}, and "
+                    f"{busy}: --replan measures anew"
+                )
+        for found in alike.values():
+            (slow, low), (fast, high) = (pick(found.items(), key=itemgetter(1)) for pick in (min, max))
+            if high > TWO_SPEEDS * low:
+                yield (
+                    f"{slow} and {fast} take equal operations, and {low:,.0f} and {high:,.0f} tokens/s: other work ran "
+                    "beside one of the two. --replan measures anew"
+                )
 
     def _own_runs(self, wanted: str) -> list[dict[str, Any]]:
         """What finished trainings of a class have measured of themselves, in the last build of each recipe."""
