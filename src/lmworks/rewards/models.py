@@ -14,7 +14,8 @@ from lmworks.engines.open import open_decoder, open_engine, open_reward_model
 from lmworks.errors import BeyondContext, LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.recipe.schema import Expected, Reference
-from lmworks.rewards.reward import Answer, Reward, Scorer
+from lmworks.rewards.reward import Answer, Reward, Scorer, Unscored
+from lmworks.tokens.tokenizer import ChatRefused
 
 if TYPE_CHECKING:
     from lmworks.engines.decoder import DecoderEngine
@@ -54,19 +55,28 @@ class Judge:
         self.engine = engine
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """Of each answer as the end of its chat, many at once. Raises BeyondContext for one that is too long."""
-        chats = [
-            self.engine.tokenizer.encode_chat([*each.prompt, {"role": "assistant", "content": each.text}])[0]
-            for each in answers
-        ]
-        longest = max(map(len, chats), default=0)
+        """Of each answer as the end of its chat, many at once; Unscored of one that the judge's own template refuses.
+
+        Raises BeyondContext for one that is too long.
+        """
+        found: list[float] = [0.0] * len(answers)
+        chats: dict[int, list[int]] = {}
+        for place, each in enumerate(answers):
+            turns = [*each.prompt, {"role": "assistant", "content": each.text}]
+            try:
+                chats[place] = self.engine.tokenizer.encode_chat(turns)[0]
+            except ChatRefused as error:
+                found[place] = Unscored(str(error))
+        longest = max(map(len, chats.values()), default=0)
         if longest > self.engine.context_length:
             raise BeyondContext(
                 f"the reward model reads {self.engine.context_length} tokens, and a prompt with its answer has "
                 f"{longest} of its own: train it with a greater sequence_length, or lower answer_tokens",
                 longest,
             )
-        return self.engine.scores(chats)
+        for place, score in zip(chats, self.engine.scores([*chats.values()]) if chats else (), strict=True):
+            found[place] = score
+        return found
 
 
 class ClassifierReward(JudgedReward):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -24,7 +25,8 @@ from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.pipeline.stage import Context, Result
-from lmworks.rewards import Answer, PythonReward
+from lmworks.rewards import Answer, PythonReward, Unscored, unscored
+from lmworks.rewards.models import Judge
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.families.decoder import TrainableDecoder
@@ -523,6 +525,20 @@ def test_a_judge_reads_each_chat_with_its_own_tokenizer_and_template(
     assert len(set(map(tuple, chats))) > 8
     assert rollout.rewards[:, 0].tolist() == pytest.approx([score / 2 for score in engine.scores(chats)], abs=1e-5)
     assert rollout.shown[:, 0].tolist() == [float(1 <= len(answer.split()) <= 2) for answer in answers]
+
+
+def test_a_chat_that_a_judges_own_template_refuses_costs_its_answers(judge: ModelFolder, tmp_path: Path) -> None:
+    folder = shutil.copytree(judge.path, tmp_path / "judge")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    refusing = "{% if 'snow' in messages[0]['content'] %}{{ raise_exception('no snow') }}{% endif %}"
+    settings["chat_template"] = refusing + settings["chat_template"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    asked = [[{"role": "user", "content": words}] for words in ("And snow?", "Rain?")]
+    answers = [Answer("Yes.", "", True, prompt) for prompt in asked]
+    found = Judge(open_reward_model(folder)).scores(answers)
+    (reason,) = unscored(found)
+    assert "no snow" in reason and isinstance(found[0], Unscored)
+    assert found[1] == pytest.approx(Judge(open_reward_model(judge.path)).scores(answers)[1], abs=1e-5)
 
 
 def test_what_a_judge_likes_becomes_likelier_and_the_judge_stays_as_it_is(
