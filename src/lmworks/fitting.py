@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lmworks.engines.open import SERVED
+from lmworks.engines.protocol import ANSWERS
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
@@ -264,10 +264,10 @@ def _unserved(named: Sequence[str], models: Models) -> Faults:
         family = _family(models.get(name))
         if name not in models:
             yield ("serve", "model"), f"found {name}, which is no model; expected one of {', '.join(models) or 'none'}"
-        elif family and family not in SERVED:
+        elif family and family not in ANSWERS:
             yield (
                 ("serve", "model"),
-                f"found {name}, {_one(family)}, which answers nobody; expected {' or '.join(map(_one, SERVED))}",
+                f"found {name}, {_one(family)}, which answers nobody; expected {' or '.join(map(_one, ANSWERS))}",
             )
 
 

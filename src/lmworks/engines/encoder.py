@@ -15,17 +15,17 @@ from tokenizers import Encoding, Tokenizer
 
 from lmworks.data.pretrained import batches, mean_of_tokens, most_tokens
 from lmworks.data.tuning.spans import find_spans, parts_of_label
-from lmworks.engines.protocol import Ability, Classified, Embedded, Engine, LongSamples, Tagged, WholeBatch, joined
+from lmworks.engines.protocol import ANSWERS, Classified, Embedded, Engine, LongSamples, Tagged, WholeBatch, joined
 from lmworks.engines.sections import sections
 from lmworks.model.config import Family
 from lmworks.model.published import load_published
 
-AUTO_CLASSES: dict[Family, tuple[str, Ability]] = {
-    "sequence classifier": ("AutoModelForSequenceClassification", "classify"),
-    "token classifier": ("AutoModelForTokenClassification", "tag"),
-    "encoder": ("AutoModel", "embed"),
+AUTO_CLASSES: dict[Family, str] = {
+    "sequence classifier": "AutoModelForSequenceClassification",
+    "token classifier": "AutoModelForTokenClassification",
+    "encoder": "AutoModel",
 }
-"""By which of `transformers`' classes a family is read, and what it can do then."""
+"""By which of `transformers`' classes a family is read."""
 LONGEST_TOKEN = 16
 """Characters that tokens have on average at the most, white space with them: texts with longer ones are read twice."""
 
@@ -34,10 +34,10 @@ class ReadingEngine(Engine):
     """A classifier, a model of spans or an encoder, by `transformers`; special tokens in a text are read as text."""
 
     def __init__(self, folder: Path, family: Family, data_type: str, device: torch.device) -> None:
-        auto_class, ability = AUTO_CLASSES[family]
+        ability = ANSWERS[family]
         self.can = frozenset({ability})
         may_miss = ("pooler",) if ability == "embed" else ()  # nobody asks the pooler for vectors
-        self.model = load_published(folder, auto_class, data_type, may_miss=may_miss).eval().to(device)
+        self.model = load_published(folder, AUTO_CLASSES[family], data_type, may_miss=may_miss).eval().to(device)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.encode_special_tokens = True
         self.tokenizer.no_padding()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError
-from lmworks.model.config import REWARD, Family
+from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
 from lmworks.model.files import read_json
 from lmworks.model.folder import engine_of, family_of, is_native, require_whole
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 REHEARSAL = "rehearsal"
 """The engine of a folder that stands in for a model: a tokenizer, and `context_length` in its config.json."""
-
-SERVED: Sequence[Family] = ("decoder", "encoder-decoder", "sequence classifier", "token classifier", "encoder")
-"""Families whose engines answer users; a reward model says numbers that mean something beside others alone."""
 
 Open = Callable[[Path, str, "torch.device"], "Engine"]
 """Opens a model folder to compute in a data type, on a device."""
@@ -98,6 +95,13 @@ def _word_table(folder: Path, data_type: str, device: torch.device) -> Engine:
     return WordTableEngine(folder)
 
 
+def _ngram(folder: Path, data_type: str, device: torch.device) -> Engine:
+    """Texts gone on from by the bytes that followed the last ones."""
+    from lmworks.engines.ngram import NgramEngine
+
+    return NgramEngine(folder)
+
+
 def _rehearsing(folder: Path, data_type: str, device: torch.device) -> Engine:
     """In place of a model that is not trained yet."""
     from lmworks.engines.rehearsal import Rehearsal
@@ -115,6 +119,7 @@ ENGINES: Kinds[Open] = Kinds(
         "bag-of-words": _bag_of_words,
         "dictionary": _dictionary,
         "word-table": _word_table,
+        "n-gram": _ngram,
         REHEARSAL: _rehearsing,
     },
     _check,

@@ -13,6 +13,7 @@ from lmworks.data.tuning.spans import Span
 from lmworks.engines.request import Generation, Piece, Request, Sampling, require_room
 from lmworks.engines.sections import LENGTH, sections
 from lmworks.errors import LmworksError
+from lmworks.model.config import Family
 
 ReadAbility = Literal["classify", "tag", "embed"]
 Ability = Literal["generate"] | ReadAbility
@@ -22,6 +23,16 @@ MEANS: Mapping[Ability, str] = {
     "tag": "finds the spans of a text",
     "embed": "makes a vector of a text",
 }
+
+ANSWERS: Mapping[Family, Ability] = {
+    "decoder": "generate",
+    "byte n-gram": "generate",
+    "encoder-decoder": "generate",
+    "sequence classifier": "classify",
+    "token classifier": "tag",
+    "encoder": "embed",
+}
+"""What each family is asked by users; a reward model says numbers that mean something beside others alone."""
 
 LongSamples = Literal["truncate", "split"]
 """What becomes of a text that is longer than the context."""

@@ -22,7 +22,15 @@ FLOAT32 = 4
 REWARD = ("reward",)
 """The label of a model that scores answers."""
 
-Family = Literal["decoder", "encoder", "encoder-decoder", "reward model", "sequence classifier", "token classifier"]
+Family = Literal[
+    "decoder",
+    "byte n-gram",
+    "encoder",
+    "encoder-decoder",
+    "reward model",
+    "sequence classifier",
+    "token classifier",
+]
 """What a model is, which decides what it can be asked and trained for."""
 
 PACKED_BITS = {"q4_1": 5, "nf4": 4 + 8 / 64 + 32 / 64 / 256}

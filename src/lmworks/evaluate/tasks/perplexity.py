@@ -15,6 +15,7 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.baselines.xz import LARGEST, bits_behind
 from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, evidence
 from lmworks.evaluate.scoring import Scoring
+from lmworks.model.baselines.ngram import ORDER, NgramModel
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Interval
 from lmworks.pipeline.stage import Result, stage
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 DOCUMENTS_AT_ONCE = 128
 """A chunk takes a small model about two seconds on two cores: what a kill costs."""
-ORDER = 5
-"""Bytes of the n-gram baseline: the usual order, and on 17 MB of text a few seconds' work."""
 NGRAM_BYTES = 30
 """Memory of the n-gram baseline for a byte of its text."""
 XZ_BYTES = 2**20 * (674 + 100)
@@ -83,8 +82,6 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
 @stage(version=2, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for a byte n-gram model of the training text."""
-    from lmworks.model.baselines.ngram import NgramModel
-
     documents = list(data.iterate())
     texts = [document.text.encode() for document in documents]
     ngrams = NgramModel.fit([document.text.encode() for document in train.iterate()], ORDER)

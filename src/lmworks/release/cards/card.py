@@ -36,6 +36,7 @@ DOES: Mapping[Family | None, str] = {
     "reward model": "scores an answer",
     "token classifier": "marks spans of a text",
     "encoder-decoder": "writes the target of a source",
+    "byte n-gram": "goes on from a text, byte by byte",
 }
 
 
@@ -62,7 +63,7 @@ def card_text(built: Built, artifact: Artifact) -> str:
             family=family,
             tag=TAGS.get(family, "text-generation"),
             does=DOES.get(family, ""),
-            writes=family in (None, "decoder", "encoder-decoder"),
+            writes=family in (None, "decoder", "byte n-gram", "encoder-decoder"),
             config=read_json(artifact.payload / "config.json"),
             prefix=prefix_kind(artifact.payload),
             training=read_json(artifact.payload / "training.json"),
