@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lmworks.evaluate.compare import CompareConfig, compare, metric_named
-from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, Evaluation, Metric
+from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, TRUNCATED, Evaluation, Metric
 from lmworks.evaluate.statistics import compare_paired, holm
 from lmworks.pipeline.chunks import write_records
 from lmworks.pipeline.stage import Result
@@ -100,6 +100,19 @@ def test_models_that_are_no_better_than_guessing_are_called_so_first(tmp_path: P
     assert record["verdicts"][0].startswith("at chance: broken has 0.033 accuracy [0.0")
     assert record["verdicts"][0].endswith("n=120, and blind guessing 0.033")
     assert not any("at chance: tuned" in line for line in record["verdicts"])
+
+
+def test_models_whose_answers_are_cut_off_are_called_so_before_who_wins(tmp_path: Path) -> None:
+    made = []
+    for name, cut, evidence in (("chatty", 0.5, MODEL), ("brief", 0.1, MODEL), ("copied", 1.0, {})):
+        each = evaluation(tmp_path / name, NOISE[len(made)], **evidence)
+        figures = json.loads((each.path / "figures.json").read_text())
+        cuts = [{"id": f"q{n}", "cluster": f"q{n}", TRUNCATED.value: n < cut * N} for n in range(N)]
+        (each.path / "figures.json").write_text(json.dumps([*figures, TRUNCATED.figure(cuts, "method").as_json()]))
+        made.append(each)
+    _, record = compared(tmp_path, *made, baselines=["copied"])
+    assert record["verdicts"][0].startswith(f"cut off: 50% of the {N} answers of chatty end at the limit")
+    assert not any("cut off" in line for line in record["verdicts"][1:])
 
 
 def test_further_figures_are_tested_and_a_baseline_that_wins_one_is_said_before_what_a_model_wins(

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
-from lmworks.evaluate.items import Evaluation, Item, Metric
+from lmworks.evaluate.items import TRUNCATED, Evaluation, Item, Metric
 from lmworks.evaluate.relations import Relation, between
 from lmworks.evaluate.statistics import LEVEL, Comparison, bootstrap, holm
 from lmworks.evaluate.tasks import TASKS
@@ -24,6 +24,9 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
+
+CUT_OFTEN = 0.2
+"""Share of answers that end at the limit from which that is said first: scores are then of halves of answers, too."""
 
 Condition = Literal["context_length", "stride", "prompt_digest", "data_type", "device"]
 CONDITIONS: tuple[Condition, ...] = ("context_length", "stride", "prompt_digest", "data_type", "device")
@@ -107,6 +110,7 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
     verdicts = (
         _doubts(metric, evaluations)
         + list(_at_chance(found[0]))
+        + list(_cut_off(config, evaluations))
         + lost
         + known
         + [line for each in found for line in _best(each)]
@@ -269,6 +273,17 @@ def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
         for each in held
         if not each.interval or each.interval[0] <= 0
     ]
+
+
+def _cut_off(config: CompareConfig, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    """Models many of whose answers end at the limit, not where the model would end them."""
+    for label, evaluation in zip(config.labels, evaluations, strict=True):
+        for cut in evaluation.figures():
+            if cut.name == TRUNCATED.name and cut.value >= CUT_OFTEN and label not in config.baselines:
+                yield (
+                    f"cut off: {cut.value:.0%} of the {cut.n} answers of {label} end at the limit, "
+                    "and are scored as they stand"
+                )
 
 
 def _at_chance(tests: Tests) -> Iterator[str]:

@@ -54,7 +54,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 def besides(lines: Sequence[str]) -> list[str]:
     """What a report says besides a task's first verdict: who wins, what each training did, else the second."""
-    leading = ("at chance: ", *TRAINED)
+    leading = ("at chance: ", "cut off: ", *TRAINED)
     return [line for line in lines[1:] if line.startswith(leading) or " wins: " in line] or list(lines[1:2])
 
 
