@@ -23,6 +23,7 @@ class Script(Engine):
         self.tokenizer = open_tokenizer(folder)
         self.texts = list(texts)
         self.asked: list[str] = []
+        self.calls = self.tokenizer.calls
         self.vocab_size, self.thinks = self.tokenizer.vocab_size, self.tokenizer.thoughts is not None
         self._backend = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
 

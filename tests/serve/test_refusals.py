@@ -28,6 +28,10 @@ def error_of(response: Any) -> dict[str, Any]:
     return error
 
 
+CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+WRONG = {**CALL, "function": {"name": "f", "arguments": "["}}
+
+
 @pytest.mark.parametrize(
     ("change", "param", "word"),
     [
@@ -50,7 +54,26 @@ def error_of(response: Any) -> dict[str, Any]:
         ({"stream_options": {"usage": True}}, "stream_options.usage", "unknown parameter"),
         ({"messages": []}, "messages", "at least 1"),
         ({"messages": "hi"}, "messages", "array"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role", "'user' or 'assistant'"),
+        ({"messages": [{"role": "bot", "content": "x"}]}, "messages[0].role", "'assistant' or 'tool'"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id", "required"),
+        (
+            {"messages": [{"role": "tool", "content": "x", "tool_call_id": "z"}]},
+            "messages[0].tool_call_id",
+            "no call 'z' before it",
+        ),
+        ({"messages": [{"role": "assistant", "tool_calls": [CALL]}]}, "messages[0]", "the call 'a' has no result"),
+        (
+            {
+                "messages": [
+                    {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "["}}]}
+                ]
+            },
+            "messages[0].tool_calls[0].function.arguments",
+            "a JSON object",
+        ),
+        ({"messages": [{"role": "user", "content": "x", "tool_calls": [CALL]}]}, "messages[0].tool_calls", "assistant"),
+        ({"tools": [{"type": "search"}]}, "tools[0].type", "'function'"),
+        ({"tool_choice": "required"}, "tool_choice", "'auto' or 'none'"),
         ({"messages": [{"role": "user", "content": None}]}, "messages[0].content", "string"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},

@@ -46,7 +46,7 @@ class DecoderEngine(Engine):
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.vocab_size = tokenizer.vocab_size
-        self.thinks = tokenizer.thoughts is not None
+        self.thinks, self.calls = tokenizer.thoughts is not None, tokenizer.calls
         self.chats = bool(tokenizer.chat_template)
         self.prefix = prefix
         self.adapters = adapters

@@ -14,6 +14,7 @@ from lmworks.engines.request import Generation, Piece, Request, Sampling, requir
 from lmworks.engines.sections import LENGTH, sections
 from lmworks.errors import LmworksError
 from lmworks.model.config import Family
+from lmworks.tokens.calls import Calls
 
 ReadAbility = Literal["classify", "tag", "embed"]
 Ability = Literal["generate"] | ReadAbility
@@ -202,6 +203,8 @@ class Engine(ABC):
     """Whether it answers the turns of a user; otherwise, if it writes, it goes on from a text alone."""
     reads_instructions: bool = True
     """Whether words that ask for something may stand around the text that a model rewrites."""
+    calls: Calls | None = None
+    """How it calls functions, if it can."""
     thinks: bool = False
     """Whether answers may have thoughts before them, which stand by themselves."""
     vocab_size: int = 0

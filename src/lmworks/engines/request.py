@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from lmworks.engines.pieces import Detokeniser, StopStrings
@@ -56,6 +57,8 @@ class Sampling:
     """Texts that a model which rewrites follows at once; unset, as many as it takes itself. Others follow one."""
     thoughts_apart: bool = True
     """Whether thoughts, of a model whose chat template keeps them apart, stand by themselves; else in the text."""
+    calls: bool = False
+    """Whether tokens that stand around calls of functions stand in the text."""
     log_probabilities: bool = False
     """Whether to keep ln p of each token under the model's own distribution, at temperature 1 and without cuts."""
 
@@ -112,7 +115,7 @@ class Request:
         self.noise = random.Random(sampling.seed)  # noqa: S311 - sampling, not secrets
         self._limit = min(sampling.max_tokens, context_length - len(prompt))
         self._ends = tokenizer.stop_ids
-        self._detokeniser = Detokeniser(tokenizer.decode)
+        self._detokeniser = Detokeniser(partial(tokenizer.decode, calls=sampling.calls))
         self._stops = StopStrings(sampling.stop)
         known = tokenizer.thoughts if sampling.thoughts_apart else None
         self._parting = Parting(known, tokenizer.begins_thoughts(prompt)) if known else None

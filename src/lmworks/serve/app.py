@@ -7,9 +7,10 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -31,12 +32,14 @@ from lmworks.serve.protocol import (
     CompletionShape,
     EmbeddingsRequest,
     Parameters,
+    Said,
     Shape,
     TextsRequest,
     read,
     usage,
 )
 from lmworks.serve.service import Reply, Service, is_late
+from lmworks.tokens.calls import NO_FUNCTIONS, Calling
 from lmworks.tokens.tokenizer import TurnsRefused
 
 logger = logging.getLogger("lmworks.serve")
@@ -154,9 +157,10 @@ class Routes:
         if not self._service.engine.chats:
             message = "this model has no chat template, and goes on from texts alone: ask /v1/completions"
             raise ApiError(400, message, param="model", code="wrong_endpoint")
-        messages = [message.plain() for message in wanted.messages]
+        if wanted.functions and not self._service.engine.calls:
+            raise ApiError(400, NO_FUNCTIONS, param="tools")
         try:
-            prompt = await asyncio.to_thread(self._service.engine.encode, messages)
+            prompt = await asyncio.to_thread(self._service.engine.encode, wanted.turns())
         except (WrongTurns, TurnsRefused) as error:
             raise ApiError(400, str(error), param="messages") from error
         except LmworksError as error:  # the model's template; the client cannot mend it
@@ -192,7 +196,9 @@ class Routes:
                 )
             requests += [Writing(prompt, sampling, deadline) for sampling in wanted.samplings(limit or room)]
         include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
-        writer = Writer(wanted.model, shape, sum(map(len, prompts)), include_usage)
+        names = [tool.function.name for tool in wanted.functions]
+        calls = partial(Calling, engine.calls, names) if engine.calls and names else None
+        writer = Writer(wanted.model, shape, sum(map(len, prompts)), include_usage, calls)
         answer = self._service.submit(requests, wanted.model)
         if wanted.stream:
             return EventStream(answer, writer)
@@ -270,40 +276,39 @@ class Writer:
     shape: Shape
     prompt_tokens: int
     include_usage: bool
+    calls: Callable[[], Calling] | None = None
+    """What looks for calls of functions in an answer, where some may be called."""
 
     def __post_init__(self) -> None:
         self._head = {"id": self.shape.prefix + secrets.token_hex(12), "created": int(time.time()), "model": self.model}
 
     async def whole(self, answer: Reply) -> Response:
-        texts = [""] * len(answer.requests)
-        thoughts: list[str | None] = [None] * len(answer.requests)
-        reasons: list[str | None] = [None] * len(answer.requests)
+        said, readers = [Said() for _ in answer.requests], self._readers(answer)
         tokens = 0
         async for index, piece in answer.pieces():
-            texts[index] += piece.text
-            if piece.thoughts is not None:
-                thoughts[index] = (thoughts[index] or "") + piece.thoughts
-            reasons[index] = piece.finish_reason
+            said[index].add(piece, readers[index])
             tokens += len(piece.ids)
-        if "timeout" in reasons and not any(texts) and not any(thoughts):
+        if any(each.reason == "timeout" for each in said) and not any(each.text or each.thoughts for each in said):
             raise late()
-        choices = [
-            self.shape.choice(index, *each) for index, each in enumerate(zip(texts, reasons, thoughts, strict=True))
-        ]
+        choices = [self.shape.choice(index, each) for index, each in enumerate(said)]
         body = {"object": self.shape.object, "choices": choices, "usage": usage(self.prompt_tokens, tokens)}
         return JSONResponse(self._head | body)
+
+    def _readers(self, answer: Reply) -> list[Calling | None]:
+        return [self.calls() if self.calls else None for _ in answer.requests]
 
     async def events(self, answer: Reply) -> AsyncIterator[str]:
         """Server-sent events; one that has an `error` ends the stream early."""
         head = self._head | {"object": self.shape.chunk_object} | ({"usage": None} if self.include_usage else {})
         begun: set[int] = set()
-        tokens, was_late = 0, False
+        tokens, was_late, readers = 0, False, self._readers(answer)
         try:
             async for index, piece in answer.pieces():
                 tokens += len(piece.ids)
                 was_late |= is_late(piece)
-                if piece.text or piece.thoughts or piece.finish_reason or index not in begun:
-                    delta = self.shape.delta(index, piece, first=index not in begun)
+                said = Said().add(piece, readers[index])
+                if said.text or said.thoughts or said.reason or index not in begun:
+                    delta = self.shape.delta(index, said, first=index not in begun)
                     begun.add(index)
                     yield _event(head | {"choices": [delta]})
             if was_late:

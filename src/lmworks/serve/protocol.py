@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 import struct
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from lmworks.data.forms.turns import Turn, answering, calling, offering
 from lmworks.engines.protocol import Answer, Classified, Embedded, Tagged
 from lmworks.engines.request import Piece, Sampling
 from lmworks.serve.errors import ApiError
+from lmworks.tokens.calls import Call, Calling
 
 MAX_CHOICES = 8
 """Answers to one prompt."""
@@ -50,6 +54,11 @@ class Parameters(_Strict):
     thoughts_apart: ClassVar[bool] = False
     """Whether thoughts stand beside the answer."""
 
+    @property
+    def functions(self) -> Sequence[Tool]:
+        """Those that may be called."""
+        return ()
+
     model: str
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -74,8 +83,9 @@ class Parameters(_Strict):
         stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
         if len(stops) > 4 or "" in stops:
             raise ApiError(400, "stop: expected at most 4 strings, none of them empty", param="stop")
+        how: Any = {"thoughts_apart": self.thoughts_apart, "calls": bool(self.functions)}
         return [
-            Sampling(max_tokens, temperature, top_p, self.top_k or 0, seed + index, stops, None, self.thoughts_apart)
+            Sampling(max_tokens, temperature, top_p, self.top_k or 0, seed + index, stops, **how)
             for index in range(self.n or 1)
         ]
 
@@ -87,20 +97,83 @@ class TextPart(_Strict):
     text: str
 
 
+class CalledFunction(_Strict):
+    """A function with what it is given."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(_Strict):
+    """A call of a function."""
+
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
+class Function(_Strict):
+    """A function that may be called."""
+
+    name: str = Field(min_length=1)
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: Literal[False] | None = None
+
+
+class Tool(_Strict):
+    """What may be called; functions alone."""
+
+    type: Literal["function"]
+    function: Function
+
+
+TEXT = "a string or a list of parts of type text"
+
+
 class Message(_Strict):
     """One turn of a chat."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str | list[TextPart], _either("a string or a list of parts of type text")]
-
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Annotated[str | list[TextPart] | None, _either(TEXT)] = None
+    refusal: None = None
     reasoning_content: str | None = Field(None, description="thoughts before an assistant's answer; not OpenAI's")
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
 
-    def plain(self) -> dict[str, str]:
-        """The turn as the chat template reads it."""
-        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        turn = {"role": "system" if self.role == "developer" else self.role, "content": content}
+    def turn(self, place: str) -> Turn:
+        """As the chat template reads it. Raises `ApiError` 400 for what its role does not have."""
+        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or ())
+        if self.content is None and not self.tool_calls:
+            what = f"expected {TEXT}" if "content" in self.model_fields_set else "field required"
+            raise _wrong(f"{place}.content", what)
+        if self.tool_calls and self.role != "assistant":
+            raise _wrong(f"{place}.tool_calls", "an assistant's alone")
+        if (self.tool_call_id is None) == (self.role == "tool"):
+            raise _wrong(f"{place}.tool_call_id", "field required" if self.role == "tool" else "that of a tool alone")
+        turn: Turn = {"role": "system" if self.role == "developer" else self.role, "content": content}
+        if self.tool_calls:
+            calls = [
+                {"name": call.function.name, "arguments": _arguments(call, f"{place}.tool_calls[{number}]")}
+                for number, call in enumerate(self.tool_calls)
+            ]
+            turn = calling(content, calls)
         thoughts = self.reasoning_content if self.role == "assistant" else None
         return turn if thoughts is None else {**turn, "reasoning_content": thoughts}
+
+
+def _wrong(param: str, what: str) -> ApiError:
+    return ApiError(400, f"{param}: {what}", param=param)
+
+
+def _arguments(call: ToolCall, place: str) -> dict[str, Any]:
+    try:
+        found = json.loads(call.function.arguments)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise _wrong(f"{place}.function.arguments", "expected a JSON object as a string")
+    return found
 
 
 class ChatRequest(Parameters):
@@ -108,8 +181,43 @@ class ChatRequest(Parameters):
 
     thoughts_apart = True
     messages: list[Message] = Field(min_length=1)
+    tools: list[Tool] | None = None
+    tool_choice: Literal["auto", "none"] | None = None
+    parallel_tool_calls: Literal[True] | None = None
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
+
+    @property
+    def functions(self) -> Sequence[Tool]:
+        """Those that may be called."""
+        return () if self.tool_choice == "none" else self.tools or ()
+
+    def turns(self) -> list[Turn]:
+        """The chat as its template reads it, results in the order of their calls. Raises `ApiError` 400."""
+        turns, results = list[Turn](), dict[str, str]()
+        calls: list[str] = []  # those without a result
+        for number, message in enumerate(self.messages):
+            place = f"messages[{number}]"
+            turn = message.turn(place)
+            if message.role == "tool":
+                name = message.tool_call_id or ""
+                if name not in calls or name in results:
+                    raise _wrong(f"{place}.tool_call_id", f"no call {name[:40]!r} before it waits for a result")
+                results[name] = turn["content"]
+                if len(results) == len(calls):
+                    turns.append(answering([results[call] for call in calls]))
+                    calls, results = [], {}
+                continue
+            if calls:
+                break
+            calls = [call.id for call in message.tool_calls or ()]
+            turns.append(turn)
+        if calls:
+            raise _wrong(place, f"the call {next(each for each in calls if each not in results)[:40]!r} has no result")
+        if tools := [tool.model_dump(exclude_unset=True) for tool in self.functions]:
+            has_system = turns[:1] and turns[0]["role"] == "system"
+            turns[: int(bool(has_system))] = [offering(turns[0]["content"] if has_system else "", tools)]
+        return turns
 
     def limit(self) -> int | None:
         """Tokens that the answer may have, if the request says."""
@@ -212,9 +320,39 @@ def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
     }
 
 
-def _thought(thoughts: str | None) -> dict[str, str]:
-    """As DeepSeek's API has it."""
-    return {} if thoughts is None else {"reasoning_content": thoughts}
+@dataclass
+class Said:
+    """What was said: an answer, or a further part of one."""
+
+    text: str = ""
+    thoughts: str | None = None
+    calls: Sequence[Call] = ()
+    reason: str | None = None
+    """Why it ended, if it did."""
+
+    def add(self, piece: Piece, reader: Calling | None) -> Self:
+        """With a further piece, in which calls of functions are looked for if there is a reader."""
+        text, ended = piece.text, piece.finish_reason
+        if reader:
+            text = reader.add(text)
+            if ended:
+                more, self.calls = reader.finish()
+                text += more
+        self.text += text
+        self.thoughts = piece.thoughts if self.thoughts is None else self.thoughts + (piece.thoughts or "")
+        self.reason = "tool_calls" if ended and self.calls else ended
+        return self
+
+    def more(self, in_stream: bool) -> dict[str, Any]:
+        """Thoughts as DeepSeek's API has them, and calls, which a stream numbers."""
+        found: dict[str, Any] = {} if self.thoughts is None else {"reasoning_content": self.thoughts}
+        calls = [
+            ({"index": number} if in_stream else {})
+            | {"id": f"call_{secrets.token_hex(12)}", "type": "function"}
+            | {"function": {"name": call["name"], "arguments": json.dumps(call["arguments"], ensure_ascii=False)}}
+            for number, call in enumerate(self.calls)
+        ]
+        return found | ({"tool_calls": calls} if calls else {})
 
 
 class ChatShape:
@@ -223,18 +361,20 @@ class ChatShape:
     object, chunk_object, prefix = "chat.completion", "chat.completion.chunk", "chatcmpl-"
 
     @staticmethod
-    def choice(index: int, text: str, finish_reason: str | None, thoughts: str | None = None) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text, "refusal": None} | _thought(thoughts)
-        return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_reason}
+    def choice(index: int, said: Said) -> dict[str, Any]:
+        content = None if said.calls and not said.text else said.text
+        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+        message |= said.more(in_stream=False)
+        return {"index": index, "message": message, "logprobs": None, "finish_reason": said.reason}
 
     @staticmethod
-    def delta(index: int, piece: Piece, first: bool) -> dict[str, Any]:
+    def delta(index: int, said: Said, first: bool) -> dict[str, Any]:
         """A further part of an answer; the first one names the role."""
-        delta: dict[str, str] = {"role": "assistant"} if first else {}
-        if piece.text or first:
-            delta["content"] = piece.text
-        delta |= _thought(piece.thoughts)
-        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": piece.finish_reason}
+        delta: dict[str, Any] = {"role": "assistant"} if first else {}
+        if said.text or first:
+            delta["content"] = said.text
+        delta |= said.more(in_stream=True)
+        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": said.reason}
 
 
 class CompletionShape:
@@ -243,12 +383,12 @@ class CompletionShape:
     object, chunk_object, prefix = "text_completion", "text_completion", "cmpl-"
 
     @staticmethod
-    def choice(index: int, text: str, finish_reason: str | None, thoughts: str | None = None) -> dict[str, Any]:
-        return {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}
+    def choice(index: int, said: Said) -> dict[str, Any]:
+        return {"index": index, "text": said.text, "logprobs": None, "finish_reason": said.reason}
 
     @classmethod
-    def delta(cls, index: int, piece: Piece, first: bool) -> dict[str, Any]:
-        return cls.choice(index, piece.text, piece.finish_reason)
+    def delta(cls, index: int, said: Said, first: bool) -> dict[str, Any]:
+        return cls.choice(index, said)
 
 
 Shape = type[ChatShape] | type[CompletionShape]

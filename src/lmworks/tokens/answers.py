@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lmworks.data.forms.turns import CALLS, RESULTS, SAID
+
 Message = Mapping[str, Any]
 """`role` and `content`; `reasoning_content`, the thoughts before an answer; `finish_reason`, "length", of one that a
-model was not let end; `weight`, 0, of one that is not to be learned from."""
+model was not let end; `weight`, 0, of one that is not to be learned from; and what `Turn` has of functions."""
 Render = Callable[[Sequence[Message], bool], str]
 """Messages, and whether an answer is asked for, to text."""
 
@@ -77,4 +79,13 @@ def shared(one: str, other: str) -> int:
 
 
 def _otherwise(message: Message) -> Message:
-    return {**message, "content": OTHER_WORDS[message["content"] == OTHER_WORDS[0]]}
+    """With other words, or other calls or results of functions."""
+    other = OTHER_WORDS[message["content"] == OTHER_WORDS[0]]
+    made = {**message, "content": other}
+    if calls := message.get(CALLS):
+        made[CALLS] = [{**call, "name": other} for call in calls]
+    elif results := message.get(RESULTS):
+        made[RESULTS] = [other for _ in results]
+    elif SAID in message:
+        made[SAID] = other
+    return made

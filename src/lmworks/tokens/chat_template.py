@@ -7,6 +7,7 @@ operators that make things larger, and what is written. Counts are the same on e
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, Sized, ValuesView
 from contextvars import ContextVar
@@ -94,9 +95,9 @@ class ChatTemplate:
             tree = _Counting().visit(tree).set_environment(sandbox)
         self._compiled = sandbox.from_string(tree)
 
-    def render(self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool, **names: str) -> str:
+    def render(self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool, **names: Any) -> str:
         """The chat as one text."""
-        given = sum(len(str(value)) for message in messages for value in message.values())
+        given = sum(len(str(value)) for message in [*messages, names] for value in message.values())
         before = _budget.set(_Budget(len(messages), given))
         try:
             return self._compiled.render(messages=messages, add_generation_prompt=add_generation_prompt, **names)
@@ -264,6 +265,11 @@ def _strftime_now(form: str) -> str:
     return re.sub(r"%[^a-zA-Z%]*.?", told, form)
 
 
+def _tojson(value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, **how: Any) -> str:
+    """As `transformers` has it: Jinja's own is for HTML."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, **how)
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(["+", "*", "**", "%"])
     step, joined = staticmethod(_step), staticmethod(_joined)
@@ -276,6 +282,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         )
         self.globals = {name: self.globals[name] for name in ("cycler", "dict", "joiner", "namespace", "range")}
         self.globals |= {"raise_exception": _raise_exception, "strftime_now": _strftime_now}
+        self.filters["tojson"] = _tojson
         self.filters = {name: _counted(name, each) for name, each in self.filters.items() if name in FILTERS}
         tests: dict[str, Any] = self.tests
         self.tests |= {name: _counted_test(name, tests[name]) for name in COMPARING | SHOWING | DIVIDING}

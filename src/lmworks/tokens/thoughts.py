@@ -70,7 +70,7 @@ class Parting:
             text = self._begun(text)
             place = text.find(known.end)
             if place < 0:
-                shown = text[: len(text) - _begins(text, known.end)].rstrip(known.space)
+                shown = text[: len(text) - begins(text, known.end)].rstrip(known.space)
                 self._held = text[len(shown) :]
                 return shown, ""
             thought, text = text[:place].rstrip(known.space), text[place + len(known.end) :]
@@ -89,7 +89,7 @@ class Parting:
         return text
 
 
-def _begins(text: str, mark: str) -> int:
+def begins(text: str, mark: str) -> int:
     """Length of the longest end of a text with which a mark begins."""
     return next((size for size in range(min(len(mark) - 1, len(text)), 0, -1) if mark.startswith(text[-size:])), 0)
 

@@ -13,11 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.forms.turns import REASONING
+from lmworks.data.forms.turns import CALLS, REASONING, RESULTS, SAID, TOOLS, answering, calling
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.answers import OTHER_WORDS, Message, answers_of, shared, whole_chat
+from lmworks.tokens.calls import HOUSE as HOUSE_CALLS
+from lmworks.tokens.calls import NO_FUNCTIONS, Calls, Turn, calls_of, expanded, rendered
 from lmworks.tokens.thoughts import HOUSE, Thoughts, thoughts_of
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ FILES = ("tokenizer.json", "tokenizer_config.json")
 TEMPLATE_FILE = "chat_template.jinja"
 """Where folders of others hold the chat template, before that of their settings."""
 
+SPOKEN = ("content", *REASONING, SAID, TOOLS, CALLS, RESULTS)
+"""What a message says."""
+TOLD = ("role", "content", CALLS, "tool_call_id", "name")
+"""What a chat template is told of a turn, beside thoughts."""
 NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
 """What settings call special tokens, and templates by these names."""
 STOPS_AT = "stops_at"
@@ -139,10 +145,11 @@ class Tokenizer:
             encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
         return [(encoding.ids, encoding.offsets) for encoding in encodings]
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids without their special tokens, but with those that stand around thoughts; bytes that are no UTF-8
-        yet show as U+FFFD."""
-        if (hidden := self._hidden_ids) is None:
+    def decode(self, ids: Sequence[int], calls: bool = False) -> str:
+        """Text of ids without their special tokens, but with those that stand around thoughts, and around calls of
+        functions if asked for; bytes that are no UTF-8 yet show as U+FFFD.
+        """
+        if (hidden := self._hidden_ids[calls]) is None:
             return self._backend.decode(list(ids), skip_special_tokens=True)
         return self._backend.decode([token for token in ids if token not in hidden], skip_special_tokens=False)
 
@@ -182,6 +189,20 @@ class Tokenizer:
                 f"it writes {whole[len(asked) : words]!r} before an answer, and not where one is asked for with "
                 "add_generation_prompt"
             )
+        return self._end_of_both(one, other)
+
+    @cached_property
+    def begins_of_answer(self) -> list[list[int]]:
+        """`begin_of_answer`, and what stands between results of functions and an answer, where that is otherwise."""
+        begins = [self.begin_of_answer]
+        if self.chat_template != CHAT_TEMPLATE and self.calls:
+            ask, call = {"role": "user", "content": "?"}, calling("", [{"name": "f", "arguments": {}}])
+            one, other = ([call, answering([words])] for words in "?a")
+            begins.append(self._end_of_both([ask, *one], [ask, *other, *other]))
+        return begins if begins[-1][-len(begins[0]) :] != begins[0] else begins[:1]
+
+    def _end_of_both(self, one: Sequence[Message], other: Sequence[Message]) -> list[int]:
+        """What two prompts end with."""
         ids, others = (self.encode_chat(chat, True)[0][::-1] for chat in (one, other))
         alike = next((place for place, (a, b) in enumerate(zip(ids, others, strict=False)) if a != b), len(ids))
         return ids[:alike][::-1]
@@ -200,16 +221,30 @@ class Tokenizer:
         return bool(known and end and end.rstrip(known.space).endswith(known.begin))
 
     @cached_property
-    def _marks(self) -> frozenset[str]:
-        """Tokens that stand around thoughts."""
-        known = self.thoughts
-        return frozenset(token for token in self._added if known and token in (known.begin + known.end))
+    def calls(self) -> Calls | None:
+        """How the chat template writes calls of functions; None if it takes none, or writes them in another form."""
+        if self.chat_template == CHAT_TEMPLATE:
+            return HOUSE_CALLS
+        try:
+            return calls_of(self._rendered, self.end_of_turn, self.thoughts)
+        except LmworksError:  # is told where a chat is rendered
+            return None
 
     @cached_property
-    def _hidden_ids(self) -> frozenset[int] | None:
-        """Tokens that text does not show; None for all special ones."""
-        shown = self._special.keys() - self._marks
-        return frozenset(map(self._id, shown)) if len(shown) < len(self._special) else None
+    def _marks(self) -> frozenset[str]:
+        """Tokens that stand around thoughts, and in what is written of functions."""
+        text = self.thoughts.begin + self.thoughts.end if self.thoughts else ""
+        if self.chat_template != CHAT_TEMPLATE and self.calls:
+            text += rendered(self._rendered)
+        return frozenset(token for token in self._added if token in text)
+
+    @cached_property
+    def _hidden_ids(self) -> tuple[frozenset[int] | None, frozenset[int] | None]:
+        """Special tokens that text does not show, without and with calls; None for all."""
+        around = [each.begin + each.end if each else "" for each in (self.thoughts, self.calls)]
+        shown = [{token for token in self._special if token in text} for text in (around[0], "\n".join(around))]
+        first, second = (frozenset(map(self._id, self._special.keys() - each)) if each else None for each in shown)
+        return first, second
 
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
@@ -234,19 +269,39 @@ class Tokenizer:
 
         Raises LmworksError for a template that is none, or that goes beyond the limits of `ChatTemplate`.
         """
-        from lmworks.tokens.chat_template import ERRORS, TemplateRefusal
-
         if not self.chat_template:
             raise ChatRefused(
                 f"{self.folder}: the tokenizer has no chat_template, in {FILES[1]} or {TEMPLATE_FILE}: chats need one"
             )
-        turns = [
-            {"role": message["role"], "content": message["content"]}
-            | dict.fromkeys(REASONING if REASONING[0] in message else (), message.get(REASONING[0]))
-            for message in messages
+        if self.chat_template == CHAT_TEMPLATE:
+            turns: list[Turn] = [{"role": each["role"], "content": each["content"]} for each in messages]
+            return self._rendered(turns, add_generation_prompt)
+        if any(SAID in message for message in messages):
+            self._require_functions(messages)
+        turns, tools = expanded(messages)
+        return self._rendered(turns, add_generation_prompt, tools)
+
+    def _require_functions(self, messages: Sequence[Message]) -> None:
+        """Raise TurnsRefused for what the template does not write of functions."""
+        if not self.calls:
+            raise TurnsRefused(NO_FUNCTIONS)
+        if not self.calls.keeps_words and any(each.get(CALLS) and each[SAID].strip() for each in messages):
+            raise TurnsRefused(
+                "the model's chat template leaves out what is said beside a call of a function; leave those words out"
+            )
+
+    def _rendered(self, turns: Sequence[Turn], add_generation_prompt: bool, tools: Any = None) -> str:
+        """Turns as `transformers` gives them to a template."""
+        from lmworks.tokens.chat_template import ERRORS, TemplateRefusal
+
+        more = {} if tools is None else {"tools": tools}
+        told = [
+            {name: turn[name] for name in TOLD if name in turn}
+            | dict.fromkeys(REASONING if REASONING[0] in turn else (), turn.get(REASONING[0]))
+            for turn in turns
         ]
         try:
-            return self._template.render(turns, add_generation_prompt, **self._names)
+            return self._template.render(told, add_generation_prompt, **self._names, **more)
         except TemplateRefusal as error:
             raise TurnsRefused(
                 f"the model's chat template takes no such turns, and says {str(error)[:200]!r}; leave them out"
@@ -285,7 +340,7 @@ class Tokenizer:
         closing = re.compile(r"\s*" + re.escape(self.end_of_turn))
         learned = []
         for message, (begin, end) in zip(spoken, places, strict=True):
-            closed = closing.match(text, end)
+            closed = closing.search(text, end) if message.get(CALLS) else closing.match(text, end)
             if message.get("weight") != 0 and begin < end:
                 learned.append((begin, closed.end() if closed else end))
         ids, edges = self._encode_rendered(text, literals)
@@ -307,13 +362,23 @@ class Tokenizer:
 
     def _hidden(self, message: Message, literals: list[str]) -> Message:
         """A message with its thoughts by themselves, and nothing in either that reads like the frame."""
-        thoughts, words = message.get(REASONING[0]), message["content"]
+        thoughts, made = message.get(REASONING[0]), dict(message)
         if self.thoughts and message["role"] == "assistant" and thoughts is None:
-            thoughts, words = self.thoughts.apart(words)
-            if thoughts is None:
-                thoughts, words = HOUSE.apart(words)
-        made = {**message, "content": self._hide(words, literals)}
-        return {**made, REASONING[0]: self._hide(thoughts, literals)} if thoughts else made
+            for name in ("content", SAID):
+                if name in message:
+                    thoughts, made[name] = self.thoughts.apart(message[name])
+                    if thoughts is None:
+                        thoughts, made[name] = HOUSE.apart(message[name])
+            made |= {REASONING[0]: thoughts} if thoughts else {}
+        return {name: self._hidden_in(made[name], literals) if name in SPOKEN else made[name] for name in made}
+
+    def _hidden_in(self, value: Any, literals: list[str]) -> Any:
+        """A value of which each text is hidden as it is."""
+        if isinstance(value, str):
+            return self._hide(value, literals)
+        if isinstance(value, Mapping):
+            return {self._hide(str(name), literals): self._hidden_in(each, literals) for name, each in value.items()}
+        return [self._hidden_in(each, literals) for each in value] if isinstance(value, list | tuple) else value
 
     def _hide(self, text: str, literals: list[str]) -> str:
         """Put marks into a text in place of what reads like a special token, or like such a mark."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lmworks.data.forms.row import Fault, LeftOut, Read, first
 from lmworks.data.forms.sample import Sample, conversation, short_answer, verified
-from lmworks.data.forms.turns import RESULT, Turns, ask, call_text, framed, read_turns, say, transcript
+from lmworks.data.forms.turns import Turns, answering, ask, calling, calls_in, framed, read_turns, say, transcript
 
 USER_MARKS = {"USER:": "user", "ASSISTANT:": "assistant", "FUNCTION RESPONSE:": "tool"}
 
@@ -28,17 +28,17 @@ def glaive(row: Read) -> Iterator[Sample]:
     for turn in transcript(row.text("chat").replace("<|endoftext|>", ""), USER_MARKS):
         said = turn["content"]
         if turn["role"] == "tool":
-            turn = {"role": "user", "content": RESULT.format(result=said)}
+            turn = answering([said])
         elif said.startswith("<functioncall>"):
             call = said.removeprefix("<functioncall>").strip().replace("'{", "{").replace("}'", "}")
-            turn = {**turn, "content": call_text(f"[{call}]", "chat")}
+            turn = calling("", calls_in(f"[{call}]", "chat"))
         turns.append(turn)
     system = row.text("system").removeprefix("SYSTEM:").strip()
     yield conversation([{"role": "system", "content": system}, *turns])
 
 
 def xlam(row: Read) -> Iterator[Sample]:
-    yield conversation(framed(row, ask(row.text("query")) + say(call_text(row["answers"], "answers"))))
+    yield conversation(framed(row, [*ask(row.text("query")), calling("", calls_in(row["answers"], "answers"))]))
 
 
 def squad(row: Read) -> Iterator[Sample | LeftOut]:

@@ -10,7 +10,12 @@ from typing import Any
 from lmworks.data.forms.row import Fault, Read, as_list, as_text, short, whole
 
 Turn = dict[str, Any]
-"""`role` and `content`; `weight` 0 of an assistant's turn that is not learned from."""
+"""`role` and `content`; `weight` 0 of an assistant's turn that is not learned from.
+
+Of functions, the content tells in the words below what templates of others write their own way: from `tools`, the
+definitions behind what a system says; `tool_calls`, behind an answer; `results`, before what a user says. `said` are
+the words without these.
+"""
 Turns = list[Turn]
 
 TOOL = "tool"
@@ -26,9 +31,11 @@ LISTS = ("messages", "conversations", "conversation")
 REASONING = ("reasoning_content", "reasoning", "thinking")
 TRAINED = ("weight", "loss_weight", "train", "trainable", "loss")
 
+SAID, TOOLS, CALLS, RESULTS = "said", "tools", "tool_calls", "results"
+
 # The texts around definitions, calls and results are those of Qwen 2.5's and Hermes' chat templates, which models that
-# call functions have learned.
-TOOLS = """# Tools
+# call functions have learned; lmworks's own template writes them so.
+DEFINITIONS = """# Tools
 
 You may call one or more functions to assist with the user query.
 
@@ -81,12 +88,40 @@ def check_turns(turns: Sequence[Mapping[str, Any]]) -> None:
         raise Fault(f"wrong role order: ends without an assistant's turn, after {len(turns)} turns")
 
 
+def offering(words: str, tools: Sequence[Any]) -> Turn:
+    """What a system says, with definitions of functions: JSON schemas, bare or as OpenAI's API has them."""
+    told = DEFINITIONS.format(tools="\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools))
+    usual = [tool if "function" in tool else {"type": "function", "function": tool} for tool in tools]
+    return {"role": "system", "content": _both(words, told), SAID: words, TOOLS: usual}
+
+
+def calling(words: str, calls: Sequence[Mapping[str, Any]]) -> Turn:
+    """What an assistant says, with calls of functions, each a `name` and `arguments`."""
+    made = [{"name": call["name"], "arguments": call["arguments"]} for call in calls]
+    told = "\n".join(CALL.format(call=json.dumps(call, ensure_ascii=False)) for call in made)
+    return {"role": "assistant", "content": "\n".join(filter(None, (words, told))), SAID: words, CALLS: made}
+
+
+def answering(results: Sequence[str]) -> Turn:
+    """What functions return, which the user tells."""
+    content = "\n".join(RESULT.format(result=result) for result in results)
+    return {"role": "user", "content": content, SAID: "", RESULTS: list(results)}
+
+
+def _both(first: str, second: str) -> str:
+    return "\n\n".join(part for part in (first, second) if part.strip())
+
+
 def joined(turns: Sequence[Turn]) -> Turns:
     """What one speaker says in several turns in a row as one turn, which is learned from if each of them is."""
     made: Turns = []
     for turn in turns:
         if made and made[-1]["role"] == turn["role"]:
-            both = {**made[-1], **turn, "content": f"{made[-1]['content']}\n\n{turn['content']}"}
+            before = made[-1]
+            both = {**before, **turn, "content": f"{before['content']}\n\n{turn['content']}"}
+            if SAID in both:
+                both[SAID] = _both(*(str(each.get(SAID, each["content"])) for each in (before, turn)))
+                both |= {name: before.get(name, []) + turn.get(name, []) for name in (CALLS, RESULTS) if name in both}
             made[-1] = both
         else:
             made.append(turn)
@@ -111,20 +146,20 @@ def framed(row: Read, turns: Turns) -> Turns:
         before.append(turns[0]["content"])
         turns = turns[1:]
     tools = next((row[name] for name in ("tools", "functions") if row.get(name)), None)
-    if tools:
-        before.append(definitions(tools))
     words = "\n\n".join(part for part in before if part.strip())
+    if tools:
+        return [offering(words, [_definition(whole(tool)) for tool in as_list(tools, "tools")]), *turns]
     return [{"role": "system", "content": words}, *turns] if words else turns
 
 
-def definitions(tools: Any) -> str:
-    """What a system says of functions: a list of JSON schemas, or that list as JSON."""
-    found = [json.dumps(whole(tool), ensure_ascii=False) for tool in as_list(tools, "tools")]
-    return TOOLS.format(tools="\n".join(found))
+def _definition(tool: Any) -> Any:
+    if not isinstance(tool, Mapping):
+        raise Fault(f"not a function: tools has {short(tool)}, expected an object with its name and parameters")
+    return tool
 
 
-def call_text(calls: Any, field: str) -> str:
-    """What an assistant writes to call functions: OpenAI's form, or objects of name and arguments."""
+def calls_in(calls: Any, field: str) -> list[dict[str, Any]]:
+    """Names and arguments of calls: a list in OpenAI's form or of objects of name and arguments, or that as JSON."""
     found = []
     for call in as_list(calls, field):
         call = whole(call)
@@ -137,9 +172,8 @@ def call_text(calls: Any, field: str) -> str:
                 arguments = json.loads(arguments or "{}")
             except ValueError:
                 raise Fault(f"not a call: the arguments of {inner['name']!r} in {field} are no JSON") from None
-        made = json.dumps({"name": inner["name"], "arguments": arguments}, ensure_ascii=False)
-        found.append(CALL.format(call=made))
-    return "\n".join(found)
+        found.append({"name": inner["name"], "arguments": arguments})
+    return found
 
 
 def read_turns(value: Any, field: str) -> Turns:
@@ -158,7 +192,7 @@ def read_turns(value: Any, field: str) -> Turns:
     def tell() -> None:
         if results:
             texts = _in_order(results, calls) if is_named else [text for _, _, text in results]
-            turns.append({"role": "user", "content": "\n".join(RESULT.format(result=text) for text in texts)})
+            turns.append(answering(texts))
             results.clear()
             calls.clear()
 
@@ -216,17 +250,18 @@ def _turn(turn: Read, place: str) -> Turn:
     role = role.lower()
     if ROLES[role.lower()] == TOOL and isinstance(content, Read | list) and not _is_parts(content):
         content = json.dumps(whole(content), ensure_ascii=False)
-    text = _content(content, place)
+    text, calls = _content(content, place), list[dict[str, Any]]()
     if role == "function_call":
-        text = call_text(text if text.lstrip().startswith("[") else f"[{text}]", place)
+        text, calls = "", calls_in(text if text.lstrip().startswith("[") else f"[{text}]", place)
     for name in ("tool_calls", "function_call"):
         if turn.get(name):
-            calls = turn[name] if isinstance(turn[name], list) else [turn[name]]
-            text = "\n".join(filter(None, (text, call_text(calls, f"{place}.{name}"))))
+            calls += calls_in(turn[name] if isinstance(turn[name], list) else [turn[name]], f"{place}.{name}")
+    made: Turn = {"role": ROLES[role], "content": text}
+    if calls:
+        made |= {name: value for name, value in calling(text, calls).items() if name != "role"}
     thought = next((turn[name] for name in REASONING if turn.get(name)), None)
     if thought:
-        text = with_thoughts(as_text(thought, place), text)
-    made: Turn = {"role": ROLES[role], "content": text}
+        made |= {name: with_thoughts(as_text(thought, place), made[name]) for name in ("content", SAID) if name in made}
     if made["role"] == "assistant" and any(name in turn and turn[name] in (0, False) for name in TRAINED):
         made["weight"] = 0
     for name in TRAINED:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from lmworks.data.forms.turns import RESULTS
 from lmworks.data.records import Documents, shard_ids
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
@@ -238,9 +239,12 @@ def _shortened(
 
 
 def _split(encoder: Tokenizer, messages: Sequence[Message], width: int, fates: Counter[str]) -> Iterator[Encoded]:
-    """As many exchanges at a time as fit, with the system's turn before each; one that does not fit alone is lost."""
+    """As many exchanges at a time as fit, with the system's turn before each; one that does not fit alone is lost.
+
+    Calls of functions and their results stand in one.
+    """
     system = messages[: messages[0]["role"] == "system"]
-    starts = [number for number, message in enumerate(messages) if message["role"] == "user"]
+    starts = [number for number, each in enumerate(messages) if each["role"] == "user" and not each.get(RESULTS)]
     first, fitting = starts[0], None
     for start, stop in pairwise([*starts, len(messages)]):
         piece = encoder.encode_chat([*system, *messages[first:stop]])

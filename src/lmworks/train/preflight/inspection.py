@@ -138,13 +138,12 @@ class Texts(Inspection):
             )
 
 
-def begin_of_answer(encoder: Tokenizer) -> list[int]:
+def begins_of_answer(encoder: Tokenizer) -> list[list[int]]:
     """What the template writes where an assistant is to speak; nothing where it cannot tell, or its words are lost."""
     try:
-        found = encoder.begin_of_answer
+        return [begin for begin in encoder.begins_of_answer if begin and encoder.unknown_id not in begin]
     except LmworksError:
         return []
-    return [] if encoder.unknown_id in found else found
 
 
 SCORED = 8
@@ -182,7 +181,7 @@ class Prompts(Inspection):
     def of(cls, config: PolicyConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
         """Read every row; of those shown, the answer of the data is marked."""
         found, every = cls(rows, list(records_of(samples))), -(-len(rows.tokens) // SHOWN)
-        begun = begin_of_answer(encoder)
+        begins = begins_of_answer(encoder)
         drawn = np.random.default_rng(config.seed).integers(0, encoder.vocab_size, (SCORED, config.answer_tokens))
         found.made_up = [encoder.decode(ids) for ids in drawn.tolist()]
         for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
@@ -190,7 +189,7 @@ class Prompts(Inspection):
             start, end = (int(answer[0]), int(answer[-1]) + 1) if len(answer) else (len(tokens), len(tokens))
             ids = tokens[:end].tolist()
             found.prompts += 1
-            found.unframed += not begun or ids[:start][-len(begun) :] != begun
+            found.unframed += not any(ids[:start][-len(begin) :] == begin for begin in begins)
             found.doubled += ids[:2] == [encoder.end_of_text_id] * 2
             found.crowded += start + config.answer_tokens > len(tokens)
             found.beyond += end - start > config.answer_tokens

@@ -13,7 +13,7 @@ from lmworks.lazy import NDArray, np
 from lmworks.tokens.rows.pack_preferences import REJECTED, SIDES
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import ChatRefused, Tokenizer
-from lmworks.train.preflight.inspection import SHOWN, Inspection, Record, begin_of_answer, lines_of, pieces, records_of
+from lmworks.train.preflight.inspection import SHOWN, Inspection, Record, begins_of_answer, lines_of, pieces, records_of
 
 if TYPE_CHECKING:
     from lmworks.train.configs.train import TrainConfig
@@ -85,8 +85,8 @@ def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
 
     Judged answers are of one turn each, the last, or some are of several, and the turns before may be trained.
     """
-    begin = begin_of_answer(encoder)
-    asked = set(_unlearned(found.records, rows, encoder, begin))
+    openings = begins_of_answer(encoder)
+    asked = set(_unlearned(found.records, rows, encoder, openings))
     one_turn = all(answer == 1 for _, _, answer in found.records)
     every = -(-len(rows.tokens) // SHOWN)
     for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
@@ -100,7 +100,7 @@ def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
             sample = tokens[place], weights[place] > 0
             if number <= (labels is not None) and row % every == 0:
                 found.shown.append(pieces(sample[0].tolist(), sample[1].tolist(), encoder))
-            _inspect_sample(*sample, labels is not None, one_turn, encoder, begin, asked, found)
+            _inspect_sample(*sample, labels is not None, one_turn, encoder, openings, asked, found)
             if labels is not None and number % 2:
                 found.groups += 1
                 rejected = labels[place.start] % len(SIDES) == REJECTED
@@ -122,13 +122,13 @@ def _inspect_sample(
     judged: bool,
     one_turn: bool,
     encoder: Tokenizer,
-    begin: Sequence[int],
+    openings: Sequence[Sequence[int]],
     asked: Container[int],
     found: Turns,
 ) -> None:
     """Count what one sample holds."""
     found.doubled += bool((tokens[:2] == encoder.end_of_text_id).all()) and len(tokens) > 1
-    turns = _assistants_turns(tokens, encoder, begin)
+    turns = _assistants_turns(tokens, encoder, openings)
     before = turns[:-1] if judged else []
     spoken = sum(_count_turn(tokens, trained, *turn, asked, found) for turn in turns[len(before) :])
     found.samples += 1
@@ -141,11 +141,14 @@ def _inspect_sample(
 
 
 def _assistants_turns(
-    tokens: NDArray[Any], encoder: Tokenizer, begin: Sequence[int]
+    tokens: NDArray[Any], encoder: Tokenizer, openings: Sequence[Sequence[int]]
 ) -> list[tuple[int, int | None, int]]:
     """Where each of the assistant's turns in a sample starts, is closed, if it is, and stops."""
-    places: list[int] = np.flatnonzero(tokens == begin[0]).tolist() if begin else []
-    starts = [at + len(begin) for at in places if tokens[at : at + len(begin)].tolist() == [*begin]]
+    starts = list[int]()
+    for begin in openings:
+        places: list[int] = np.flatnonzero(tokens == begin[0]).tolist()
+        starts += [at + len(begin) for at in places if tokens[at : at + len(begin)].tolist() == [*begin]]
+    starts.sort()
     ends = np.flatnonzero(tokens == encoder.end_of_turn_id)
     turns = list[tuple[int, int | None, int]]()
     for start, stop in zip(starts, [*starts, len(tokens)][1:], strict=True):
@@ -154,7 +157,9 @@ def _assistants_turns(
     return turns
 
 
-def _unlearned(records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, begin: Sequence[int]) -> Iterator[int]:
+def _unlearned(
+    records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, openings: Sequence[Sequence[int]]
+) -> Iterator[int]:
     """Digests of turns of weight 0 as rows hold them: whole, or cut at the end of a row."""
     for _, turns, _ in records:
         said = [turn for turn in turns if turn["role"] == "assistant"]
@@ -165,7 +170,7 @@ def _unlearned(records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, 
                 continue
             for sample in (tokens, tokens[: rows.tokens.shape[1]]):
                 # a template may leave turns out
-                for turn, (start, end, stop) in zip(said, _assistants_turns(sample, encoder, begin), strict=False):
+                for turn, (start, end, stop) in zip(said, _assistants_turns(sample, encoder, openings), strict=False):
                     if turn.get("weight") == 0:
                         yield _digest(sample[start : stop if end is None else end])
 

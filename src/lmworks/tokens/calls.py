@@ -1,0 +1,172 @@
+"""Functions that a model may call: how a chat template writes definitions, calls and results, found by rendering.
+
+A call is rendered and looked for in the text: what stands around it, and under which names it holds what is called, is
+what a model writes. Calls in another form than JSON are not read, and a template that writes such takes no functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lmworks.data.forms.turns import CALL, CALLS, RESULTS, SAID, TOOLS
+from lmworks.errors import LmworksError
+from lmworks.tokens.answers import Message, shared
+from lmworks.tokens.thoughts import Thoughts, begins
+
+Call = Mapping[str, Any]
+"""`name` and `arguments`."""
+Turn = dict[str, Any]
+"""A message as `transformers` gives it to a template."""
+Render = Callable[[Sequence[Turn], bool, Any], str]
+"""Turns, whether an answer is asked for, and definitions of functions."""
+NO_FUNCTIONS = (
+    "the model's chat template takes no functions (it writes no definitions, calls or results of them, or calls in "
+    "another form than JSON); leave out `tools`, and turns that call them or answer for them"
+)
+_DECODER = json.JSONDecoder()
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What stands around calls, and what they consist of."""
+
+    begin: str
+    """Empty where a call is the whole answer."""
+    end: str
+    name: str
+    arguments: str
+    keeps_words: bool
+    """Whether what is said beside calls is written, too."""
+
+    def read(self, text: str, known: Collection[str]) -> tuple[str, list[Call]]:
+        """The words before calls of known functions, and the calls; the text alone where anything else is in it."""
+        place = text.find(self.begin)
+        words, rest, found = text[:place].rstrip(), text[max(place, 0) :].strip(), list[Call]()
+        while place >= 0 and rest:
+            if not rest.startswith(self.begin):
+                return text, []
+            rest = rest.removeprefix(self.begin).lstrip()
+            try:
+                value, end = _DECODER.raw_decode(rest)
+            except (ValueError, RecursionError):
+                return text, []
+            calls = [self._call(each) for each in (value if isinstance(value, list) else [value])]
+            if not all(call and call["name"] in known for call in calls):
+                return text, []
+            found += [call for call in calls if call]
+            rest = rest[end:].lstrip().removeprefix(self.end).lstrip(" \n,;")
+        return (words, found) if found else (text, [])
+
+    def _call(self, value: Any) -> Call | None:
+        inner = value.get("function", value) if isinstance(value, Mapping) else None
+        if not isinstance(inner, Mapping) or not isinstance(inner.get(self.name), str):
+            return None
+        arguments = inner.get(self.arguments)
+        return {"name": inner[self.name], "arguments": arguments} if isinstance(arguments, Mapping) else None
+
+
+HOUSE = Calls(CALL.split("\n")[0], CALL.split("\n")[-1], name="name", arguments="arguments", keeps_words=True)
+"""Of lmworks's own template."""
+
+
+class Calling:
+    """Parts words from the calls behind them, however an answer is cut into pieces."""
+
+    def __init__(self, calls: Calls, known: Collection[str]) -> None:
+        self._calls, self._known = calls, known
+        self._text, self._shown = "", 0
+
+    def add(self, text: str) -> str:
+        """The words that became certain with this piece."""
+        self._text += text
+        begin = self._calls.begin
+        if begin:
+            place = self._text.find(begin)
+            safe = self._text[: len(self._text) - begins(self._text, begin) if place < 0 else place].rstrip()
+        else:
+            bare = self._text.lstrip()
+            safe = "" if not bare or bare[0] in "[{" else self._text
+        words, self._shown = safe[self._shown :], max(self._shown, len(safe))
+        return words
+
+    def finish(self) -> tuple[str, list[Call]]:
+        """The words that were held back, and the calls, when the answer ends."""
+        words, found = self._calls.read(self._text, self._known)
+        return words[self._shown :], found
+
+
+def expanded(messages: Sequence[Message]) -> tuple[list[Turn], list[Any] | None]:
+    """A chat as `transformers` gives it to a template, each call with an id of nine letters, and the definitions."""
+    turns, tools, waiting, count = list[Turn](), None, list[Turn](), 0
+    for message in messages:
+        turn = {**message, "content": message.get(SAID, message["content"])}
+        calls, results = turn.pop(CALLS, ()), turn.pop(RESULTS, ())
+        tools = turn.pop(TOOLS, tools)
+        if calls:
+            waiting = [{"id": f"call{number:05}", **call} for number, call in enumerate(calls, count)]
+            turn[CALLS] = [
+                {"id": call["id"], "type": "function", "function": {name: call[name] for name in ("name", "arguments")}}
+                for call in waiting
+            ]
+            count += len(calls)
+        for number, result in enumerate(results):
+            of = waiting[number] if number < len(waiting) else {"id": f"call{count:05}", "name": "unknown"}
+            turns.append({"role": "tool", "content": result, "tool_call_id": of["id"], "name": of["name"]})
+        waiting = waiting if calls else []
+        if turn["content"] or calls or not (results or TOOLS in message):
+            turns.append(turn)
+    return turns, tools
+
+
+NAME, PLACE, VALUE, RESULT, WORDS = "find_rain", "city_name", "Ulm_on_Danube", "wet_as_ever", "I look it up."
+_TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": NAME,
+            "description": "Tells whether it rains.",
+            "parameters": {"type": "object", "properties": {PLACE: {"type": "string"}}, "required": [PLACE]},
+        },
+    }
+]
+_CALL = {"name": NAME, "arguments": {PLACE: VALUE}}
+_CALLED, _SAID = ({"role": "assistant", "content": "", SAID: words, CALLS: [_CALL]} for words in ("", WORDS))
+_TOLD = {"role": "user", "content": "", SAID: "", RESULTS: [RESULT]}
+_ASK = {"role": "user", "content": "?"}
+
+
+def rendered(render: Render) -> str:
+    """A chat with all that there is of functions. Raises LmworksError where a template takes none."""
+    return render(expanded([_ASK, _CALLED, _TOLD])[0], True, _TOOLS)
+
+
+def calls_of(render: Render, end_of_turn: str, thoughts: Thoughts | None) -> Calls | None:
+    """How a template writes calls; None if it takes no functions, or writes calls in a form that is not read."""
+    try:
+        asked = render([_ASK], True, _TOOLS)
+        text = render(expanded([_ASK, _CALLED])[0], False, _TOOLS)
+        whole = rendered(render)
+        said = render(expanded([_ASK, _SAID])[0], False, _TOOLS)
+    except LmworksError:
+        return None
+    if NAME not in asked or RESULT not in whole:
+        return None
+    answer, closed, _ = text[shared(text, asked) :].partition(end_of_turn)
+    answer = thoughts.apart(answer)[1] if thoughts else answer
+    for place in (number for number, letter in enumerate(answer) if letter == "{"):
+        try:
+            value, end = _DECODER.raw_decode(answer[place:])
+        except (ValueError, RecursionError):
+            continue
+        inner = value.get("function", value)
+        keys = [next((key for key in inner if inner[key] == wanted), "") for wanted in _CALL.values()]
+        if closed and all(keys):
+            before, behind = answer[:place].strip(), answer[place + end :].strip()
+            is_list = before.endswith("[") and behind.startswith("]")
+            before, behind = (before[:-1].rstrip(), behind[1:].lstrip()) if is_list else (before, behind)
+            name, arguments = keys
+            return Calls(before, behind, name, arguments, keeps_words=WORDS in said)
+    return None
