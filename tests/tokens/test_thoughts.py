@@ -26,9 +26,16 @@ BEGUN = (
     "{% endfor %}{% if add_generation_prompt %}<|im_end|><think>\n{% endif %}"
 )
 """As DeepSeek-R1's: thoughts are begun for an answer, and what stands before their end is left out."""
+ENDED = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.reasoning_content is string %}<think>\n"
+    "{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n\n</think>\n\n{% endif %}"
+)
+"""As Qwen 3.5's that does not think: thoughts are ended where an answer is asked for."""
 QWEN = Thoughts("<think>", "</think>", "\n", is_begun=False)
 FOUND = {"qwen-3": QWEN, "bare": Thoughts("[THINK]", "[/THINK]", "", False)}
 FOUND["begun"] = Thoughts("<think>", "</think>", "\n", is_begun=True)
+FOUND["ended"] = Thoughts("<think>", "</think>", "\n", is_begun=False, is_ended=True)
 
 
 def write_base(folder: Path, name: str) -> Path:
@@ -36,7 +43,7 @@ def write_base(folder: Path, name: str) -> Path:
     write_family(folder, name if name in TOKENS else "qwen-3")
     if name not in TOKENS:
         path = folder / "tokenizer_config.json"
-        template = {"bare": BARE, "begun": BEGUN}[name]
+        template = {"bare": BARE, "begun": BEGUN, "ended": ENDED}[name]
         path.write_text(json.dumps({**json.loads(path.read_text()), "chat_template": template}))
     return folder
 
@@ -54,7 +61,7 @@ def test_what_stands_around_thoughts_is_found_by_rendering(bases: dict[str, Toke
 def test_a_prompt_tells_whether_thoughts_are_begun(bases: dict[str, Tokenizer]) -> None:
     ask = [{"role": "user", "content": "<think>\n"}]
     begun = {name: bases[name].begins_thoughts(bases[name].encode_chat(ask, True)[0]) for name in FOUND}
-    assert begun == {"qwen-3": False, "bare": False, "begun": True}
+    assert begun == {"qwen-3": False, "bare": False, "begun": True, "ended": False}
     assert not bases["begun"].begins_thoughts(bases["begun"].encode("A text"))
 
 
@@ -123,8 +130,33 @@ def test_thoughts_in_a_text_are_rendered_as_transformers_does(bases: dict[str, T
 
 def test_what_was_cut_within_thoughts_is_learned_so_far(bases: dict[str, Tokenizer]) -> None:
     cut = {"role": "assistant", "content": "<think>\nTwo and", "finish_reason": "length"}
-    for name, wanted in {"qwen-3": "<think>\nTwo and", "bare": "[THINK]Two and"}.items():
-        turn = {**cut, "content": wanted}
+    told = {"qwen-3": "<think>\nTwo and", "bare": "[THINK]Two and", "begun": "Two and"}
+    for name, wanted in told.items():
+        turn = {**cut, "content": wanted} if name != "begun" else cut
         ids, trained = bases[name].encode_chat([{"role": "user", "content": "2+2?"}, turn])
         learned = [token for token, is_learned in zip(ids, trained, strict=True) if is_learned]
         assert bases[name].spell(learned) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "with_thoughts", "without"),
+    [
+        ("begun", "Two.\n</think>\n\n4<|endoftext|>", "\n</think>\n\n4<|endoftext|>"),
+        ("ended", "4<|im_end|>", "4<|im_end|>"),
+        ("bare", "[THINK]Two.[/THINK]4<|im_end|>", "4<|im_end|>"),
+    ],
+)
+def test_no_answer_is_learned_within_thoughts_that_its_prompt_begins_nor_thoughts_behind_their_end(
+    bases: dict[str, Tokenizer], name: str, with_thoughts: str, without: str
+) -> None:
+    base, ask = bases[name], {"role": "user", "content": "2+2?"}
+    for turn, wanted in (
+        ({"content": "<think>\nTwo.\n</think>\n\n4"}, with_thoughts),
+        ({"content": "4", "reasoning_content": "Two."}, with_thoughts),
+        ({"content": "4"}, without),
+    ):
+        ids, trained = base.encode_chat([ask, {"role": "assistant", **turn}])
+        prompt = base.encode_chat([ask], True)[0]
+        assert ids[: len(prompt)] == prompt
+        assert base.spell([token for token, on in zip(ids, trained, strict=True) if on]) == wanted
+        assert trained[len(prompt)]

@@ -39,7 +39,7 @@ from lmworks.serve.protocol import (
     usage,
 )
 from lmworks.serve.service import Reply, Service, is_late
-from lmworks.tokens.calls import NO_FUNCTIONS, Calling
+from lmworks.tokens.calls import NO_FUNCTIONS, NOT_READ, Calling
 from lmworks.tokens.tokenizer import TurnsRefused
 
 logger = logging.getLogger("lmworks.serve")
@@ -157,8 +157,9 @@ class Routes:
         if not self._service.engine.chats:
             message = "this model has no chat template, and goes on from texts alone: ask /v1/completions"
             raise ApiError(400, message, param="model", code="wrong_endpoint")
-        if wanted.functions and not self._service.engine.calls:
-            raise ApiError(400, NO_FUNCTIONS, param="tools")
+        calls = self._service.engine.calls
+        if wanted.functions and not (calls and calls.is_read):
+            raise ApiError(400, NOT_READ if calls else NO_FUNCTIONS, param="tools")
         try:
             prompt = await asyncio.to_thread(self._service.engine.encode, wanted.turns())
         except (WrongTurns, TurnsRefused) as error:

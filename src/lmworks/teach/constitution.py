@@ -50,7 +50,7 @@ UNREAD = "prompts whose answers are longer than a judge reads"
 FAILED = "answers on which a rule failed, which then says 0"
 
 
-@stage(version=4, reads="answers", judges="rules")
+@stage(version=5, reads="answers", judges="rules")
 def constitution(
     config: ConstitutionConfig, answers: Conversations, rules: list[ModelFolder] | None, out: Path, context: Context
 ) -> Result:

@@ -1,7 +1,7 @@
 """Functions that a model may call: how a chat template writes definitions, calls and results, found by rendering.
 
 A call is rendered and looked for in the text: what stands around it, and under which names it holds what is called, is
-what a model writes. Calls in another form than JSON are not read, and a template that writes such takes no functions.
+what a model writes. Calls in another form than JSON are learned as they are written, and not read from answers.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ Turn = dict[str, Any]
 Render = Callable[[Sequence[Turn], bool, Any], str]
 """Turns, whether an answer is asked for, and definitions of functions."""
 NO_FUNCTIONS = (
-    "the model's chat template takes no functions (it writes no definitions, calls or results of them, or calls in "
-    "another form than JSON); leave out `tools`, and turns that call them or answer for them"
+    "the model's chat template takes no functions (it writes no definitions, calls or results of them); leave out "
+    "`tools`, and turns that call them or answer for them"
+)
+NOT_READ = (
+    "the model's chat template writes calls of functions in another form than JSON, which is not read: no `tools`"
 )
 _DECODER = json.JSONDecoder()
 
@@ -40,6 +43,11 @@ class Calls:
     arguments: str
     keeps_words: bool
     """Whether what is said beside calls is written, too."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether they are JSON, which is read from an answer; others are written alone."""
+        return bool(self.name)
 
     def read(self, text: str, known: Collection[str]) -> tuple[str, list[Call]]:
         """The words before calls of known functions, and the calls; the text alone where anything else is in it."""
@@ -144,7 +152,7 @@ def rendered(render: Render) -> str:
 
 
 def calls_of(render: Render, end_of_turn: str, thoughts: Thoughts | None) -> Calls | None:
-    """How a template writes calls; None if it takes no functions, or writes calls in a form that is not read."""
+    """How a template writes calls; None if it takes no functions."""
     try:
         asked = render([_ASK], True, _TOOLS)
         text = render(expanded([_ASK, _CALLED])[0], False, _TOOLS)
@@ -154,6 +162,7 @@ def calls_of(render: Render, end_of_turn: str, thoughts: Thoughts | None) -> Cal
         return None
     if NAME not in asked or RESULT not in whole:
         return None
+    keeps_words = WORDS in said
     answer, closed, _ = text[shared(text, asked) :].partition(end_of_turn)
     answer = thoughts.apart(answer)[1] if thoughts else answer
     for place in (number for number, letter in enumerate(answer) if letter == "{"):
@@ -168,5 +177,6 @@ def calls_of(render: Render, end_of_turn: str, thoughts: Thoughts | None) -> Cal
             is_list = before.endswith("[") and behind.startswith("]")
             before, behind = (before[:-1].rstrip(), behind[1:].lstrip()) if is_list else (before, behind)
             name, arguments = keys
-            return Calls(before, behind, name, arguments, keeps_words=WORDS in said)
-    return None
+            return Calls(before, behind, name, arguments, keeps_words)
+    is_written = closed and all(each in answer for each in (NAME, PLACE, VALUE))
+    return Calls("", "", "", "", keeps_words) if is_written else None

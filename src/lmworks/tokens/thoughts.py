@@ -6,7 +6,7 @@ An answer is rendered with thoughts and without; what is written around them is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lmworks.data.forms.turns import END_OF_THOUGHTS, REASONING, THINK
 from lmworks.errors import LmworksError
@@ -25,6 +25,8 @@ class Thoughts:
     """White space that stands beside these, and is part neither of the thoughts nor of the answer."""
     is_begun: bool
     """Whether `begin` ends a prompt, so that its answer goes on with thoughts."""
+    is_ended: bool = False
+    """Whether `end` ends a prompt, so that its answer has none."""
 
     def apart(self, text: str) -> tuple[str | None, str]:
         """The thoughts that a text begins with, None if with none, and what stands behind them."""
@@ -107,14 +109,15 @@ def _told_apart(render: Render) -> Thoughts | None:
     thought, words = OTHER_WORDS
     answer = {"role": "assistant", "content": words}
     asked = render([_ASK], True)
-    before, found, behind = render([_ASK, {**answer, **dict.fromkeys(REASONING, thought)}], False).partition(thought)
+    before, is_told, behind = render([_ASK, {**answer, **dict.fromkeys(REASONING, thought)}], False).partition(thought)
     end, answered, _ = behind.partition(words)
-    if not found or not answered:
+    if not (is_told and answered):
         return None
     is_begun = before == asked
     frame = render([_ASK, answer, _ASK], False).partition(words)[0] if is_begun else asked
     begin = before.removeprefix(frame)
-    return _around(begin if begin != before else before.rstrip().rpartition("\n")[2], end, is_begun)
+    found = _around(begin if begin != before else before.rstrip().rpartition("\n")[2], end, is_begun)
+    return found and replace(found, is_ended=asked.rstrip().endswith(found.end))
 
 
 def _cut_off(render: Render, constants: Callable[[], Iterable[str]]) -> Thoughts | None:

@@ -328,14 +328,19 @@ class Tokenizer:
         if add_generation_prompt:
             ids, _ = self._encode_rendered(self.render_chat(hidden, True), literals)
             return ids, [False] * len(ids)
+        if hidden and self.thoughts and self.thoughts.is_ended:  # the last answer has none; those before are history
+            hidden[-1] = {name: value for name, value in hidden[-1].items() if name != REASONING[0]}
         text = whole_chat(self.render_chat, hidden)
         spoken = [message for message in messages if message["role"] == "assistant"]
         places = list(answers_of(self.render_chat, hidden, text))
-        if messages and was_cut(messages[-1]):
+        if places and messages[-1]["role"] == "assistant" and self._is_in_thoughts(text, *places[-1]):
+            text, places[-1] = self._behind_thoughts(hidden[-1], text, *places[-1])
+        elif messages and was_cut(messages[-1]):
             cut = hidden[-1]
             if cut.get(REASONING[0]) and not cut["content"]:  # it was cut within its thoughts
                 other = whole_chat(self.render_chat, [*hidden[:-1], {**cut, REASONING[0]: OTHER_WORDS[0]}])
                 places[-1] = places[-1][0], len(text) - shared(text[::-1], other[::-1])
+        if messages and was_cut(messages[-1]):
             text = text[: places[-1][1]]
         closing = re.compile(r"\s*" + re.escape(self.end_of_turn))
         learned = []
@@ -360,15 +365,28 @@ class Tokenizer:
                 trained[place] = True
         return ids, trained
 
+    def _is_in_thoughts(self, text: str, begin: int, end: int) -> bool:
+        """Whether an answer stands in thoughts that its prompt begins, as where a template only cuts them off."""
+        known = self.thoughts
+        is_begun = known and known.is_begun and text[:begin].rstrip(known.space).endswith(known.begin)
+        return bool(known and is_begun and known.end not in text[begin:end])
+
+    def _behind_thoughts(self, message: Message, text: str, begin: int, end: int) -> tuple[str, tuple[int, int]]:
+        """A chat whose last answer stands behind its thoughts, which are ended unless it was cut within them."""
+        assert self.thoughts  # noqa: S101 - it stands in them
+        thoughts, line = message.get(REASONING[0]) or "", "\n" if "\n" in self.thoughts.space else ""
+        if message["content"] or not was_cut(message):
+            thoughts += f"{line}{self.thoughts.end}{line * 2}"
+        return text[:begin] + thoughts + text[begin:], (begin, end + len(thoughts))
+
     def _hidden(self, message: Message, literals: list[str]) -> Message:
         """A message with its thoughts by themselves, and nothing in either that reads like the frame."""
         thoughts, made = message.get(REASONING[0]), dict(message)
         if self.thoughts and message["role"] == "assistant" and thoughts is None:
             for name in ("content", SAID):
                 if name in message:
-                    thoughts, made[name] = self.thoughts.apart(message[name])
-                    if thoughts is None:
-                        thoughts, made[name] = HOUSE.apart(message[name])
+                    known = HOUSE if message[name].startswith(f"{HOUSE.begin}\n") else self.thoughts
+                    thoughts, made[name] = known.apart(message[name])
             made |= {REASONING[0]: thoughts} if thoughts else {}
         return {name: self._hidden_in(made[name], literals) if name in SPOKEN else made[name] for name in made}
 

@@ -31,7 +31,7 @@ class ExactAnswerConfig(QuestionsConfig, Comparison):
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
 
 
-@stage(version=4, reads=["train"], measures=("model", "data"))
+@stage(version=5, reads=["train"], measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
@@ -83,7 +83,7 @@ class RulesConfig(QuestionsConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=3, measures=("model", "data"))
+@stage(version=4, measures=("model", "data"))
 def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations, scoring: Scoring) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)

@@ -262,7 +262,7 @@ class JudgedAnswersConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph, as people judged them.")
 
 
-@stage(version=3, judges="judge", measures=("model", "data", "judged"))
+@stage(version=4, judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,

@@ -173,7 +173,7 @@ def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
         yield weights
 
 
-@stage(version=3, trains_on="conversations", reads="tokenizer")
+@stage(version=4, trains_on="conversations", reads="tokenizer")
 def pack_conversations(
     config: PackConversationsConfig,
     conversations: Conversations,
