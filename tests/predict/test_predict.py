@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +192,34 @@ def test_a_second_run_on_one_output_is_refused_while_the_first_works(
     monkeypatch.setattr(engine, "answer", slow)
     assert asked(engine, file)[1].rows == 1 and inside == 1, "the second asked nothing"
     assert asked(engine, file)[1].rows == 1, "the lock goes with the first"
+
+
+BLOCKED = """
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from lmworks.engines.request import Sampling
+from lmworks.predict.rows import TableFile
+from lmworks.predict.run import Asking, predict
+
+engine = SimpleNamespace(thinks=False, answer=lambda asked: (print("asked", flush=True), time.sleep(600)))
+asking = Asking("classify", "text", Sampling(max_tokens=5))
+predict(engine, "digest", asking, TableFile(Path("rows.csv")), Path("rows.out.csv"), lambda rows: None)
+"""
+
+
+def test_a_kill_lets_the_next_run_in(engines: dict[str, Engine], tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("text\none\n")
+    with subprocess.Popen([sys.executable, "-c", BLOCKED], cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout and process.stdout.readline() == b"asked\n"
+            with contextlib.chdir(tmp_path), pytest.raises(UsageError, match="another `lmworks predict` is writing it"):
+                asked(engines["classify"], Path("rows.csv"))
+        finally:
+            process.kill()
+    with contextlib.chdir(tmp_path):
+        assert asked(engines["classify"], Path("rows.csv"))[1].rows == 1
 
 
 @pytest.mark.parametrize(
