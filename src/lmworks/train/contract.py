@@ -231,9 +231,14 @@ class Objective(ABC):
         """
         return self.batch_of(self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step), step)
 
-    def first(self, count: int) -> Any:
-        """At most so many rows, always the same, to measure on."""
-        return self.batch_of(range(min(count, self.rows_in_all)), -1)
+    def measured_rows(self, count: int) -> Numbers:
+        """At most so many rows, always the same, to measure on: from all over the data, which may be sorted."""
+        count = min(count, self.rows_in_all)
+        return np.arange(count) * self.rows_in_all // max(1, count)
+
+    def measured(self, count: int) -> Any:
+        """These rows as a batch."""
+        return self.batch_of(self.measured_rows(count), -1)
 
     def batch_of(self, numbers: Numbers, step: int) -> Any:
         """Rows by their numbers, as a step reads them; −1 for rows that are measured on. Here, a `Batch`."""

@@ -65,7 +65,7 @@ def packed_logits(
     model: Any = made.begin(config, base, rows.open(), opened, compiled=False)
     model.learn(False, label_smoothing=0.0)
     tokens = torch.from_numpy(rows.open().tokens[:4, :-1].astype(np.int64))
-    batch = dataclasses.replace(made.first(4), tokens=tokens)
+    batch = dataclasses.replace(made.measured(4), tokens=tokens)
     frame, found = frame_of(opened), []
     with torch.no_grad():
         hidden = model.hidden(batch)
@@ -148,7 +148,7 @@ def test_what_fills_positions_up_has_no_weight(
     objective = objective_of("masked-lm")(opened, reading(4))
     model = objective.begin(config, bases["modernbert"], opened, tokenizer.open(), compiled=False)
     model.learn(False, label_smoothing=0.0)
-    batch = objective.first(3)
+    batch = objective.measured(3)
     loss, weight, metrics = objective.loss(model, batch)
     asked = batch.targets >= 0
     assert weight == asked.sum() and weight % PLACES, "none would be filled up"
@@ -166,7 +166,13 @@ def test_the_loss_falls(
     base = None if objective == "masked-lm" else bases["modernbert"]
     rate = {} if objective == "masked-lm" else {"learning_rate": 3e-3}
     model = tune(
-        tmp_path, objective, base, rows[objective], tokenizer, validation=rows[objective], **{"steps": 40, **rate}
+        tmp_path,
+        objective,
+        base,
+        rows[objective],
+        tokenizer,
+        validation=rows[objective],
+        **{"steps": 40, "validation_rows": 99, **rate},
     )
     lines = history(model)
     assert lines[-1]["validation_loss"] < 0.9 * lines[0]["loss"]
@@ -189,7 +195,7 @@ def test_the_loss_is_a_mean_over_what_has_a_label(
     made = objective_of(objective)(opened, reading(4))
     model = made.begin(config, bases["bert"], opened, tokenizer.open(), compiled=False)
     model.learn(False, label_smoothing=0.0)
-    _, weight, _ = made.loss(model, made.first(4))
+    _, weight, _ = made.loss(model, made.batch_of(range(4), -1))
     tokens = opened.tokens[:4, :-1]
     texts = int((tokens == tokenizer.open().end_of_turn_id).sum())
     inside = int((tokens > tokenizer.open().end_of_turn_id).sum())

@@ -93,7 +93,7 @@ def test_a_pair_longer_than_a_row_is_left_out_and_none_is_cut(
     packed: Shards, pairs: Conversations, tokenizer: TokenizerFolder
 ) -> None:
     rows, encoder = packed.open(), tokenizer.open()
-    batch = TextToText(rows, reading(8)).first(100)
+    batch = TextToText(rows, reading(8)).measured(100)
     read = [
         (encoder.decode(source), encoder.decode(target))
         for source, target in zip(batch.sources, batch.targets, strict=True)
@@ -129,7 +129,7 @@ def test_padding_changes_no_loss(packed: Shards, tokenizer: TokenizerFolder) -> 
     rows = packed.open()
     model, objective = fresh(tokenizer, rows), TextToText(rows, reading(8))
     model.learn(False, label_smoothing=0)
-    batch = objective.first(8)
+    batch = objective.measured(8)
     together = objective.loss(model, batch)
     alone = [objective.loss(model, each) for each in batch.split(1)]
     assert together[0].item() == pytest.approx(sum(loss.item() for loss, _, _ in alone), rel=1e-5)
@@ -217,7 +217,7 @@ def test_a_published_t5_is_tuned_as_it_is(
     (tmp_path / "tokenizer.json").write_bytes((tokenizer.path / "tokenizer.json").read_bytes())
     settings_ = TextToTextConfig.model_validate({**SMALL, "from": "base"})
     model = TextToText.begin(settings_, ModelFolder(tmp_path, ""), rows, encoder, compiled=False)
-    batch = TextToText(rows, reading(8)).first(1)
+    batch = TextToText(rows, reading(8)).measured(1)
     with torch.no_grad():
         labels = torch.tensor([[*batch.targets[0], 1]])
         found = theirs(input_ids=torch.tensor([[*batch.sources[0], 1]]), labels=labels).logits

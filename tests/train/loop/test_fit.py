@@ -224,6 +224,10 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
         "unlike",
         MadeUp(falling(4.0, 2.0, 800), [3.0, 3.1, 3.2, 3.3, 3.4, 3.4], 2.0, 0.8),
     ),
+    "a little more than a pass over text of another kind": (
+        "unlike",
+        MadeUp(falling(4.6, 3.5, 440), [0.2, 2.2, 3.0, 3.6, 4.0], 3.45, 1.1),
+    ),
     "validation text that no model of the training text reads": (
         "unlike",
         MadeUp(falling(8.3, 2.0, 800), [8.3, 8.0, 7.6, 7.5, 7.5, 7.5], 2.0, 0.8),
@@ -446,3 +450,26 @@ def test_a_branch_on_other_data_is_told_by_them_alone(
     told = next(str(example["text"]) for example in result.examples if example["reason"] == "fit")
     passes = 20 * 4 / len(others[0].open().tokens)
     assert f"{passes:.1f} passes" in told, told
+
+
+def test_validation_data_in_order_are_measured_from_their_beginning_to_their_end(
+    parted: tuple[Shards, Shards], tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    alike, strange = ["ban cest dolm"] * 90, ["qzxj kvwq zzqx"] * 90  # such as a file sorted by label
+    losses = []
+    for name, texts in (("a", alike + strange), ("b", strange + alike)):
+        unseen = pack_texts(tmp_path / name, tokenizer, texts, 48)
+        config = CausalLMConfig.model_validate({**SMALL, "steps": 60, "validation_rows": 8})
+        assert len(unseen.open().tokens) > 20
+        result = train(
+            config,
+            None,
+            parted[0],
+            tokenizer,
+            unseen,
+            None,
+            out=tmp_path / "o" / name,
+            context=make_context(tmp_path / name),
+        )
+        losses.append(next(figure.value for figure in result.figures if figure.name == "validation loss"))
+    assert min(losses) > max(losses) / 2

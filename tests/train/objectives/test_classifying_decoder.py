@@ -66,7 +66,7 @@ def said_in_packed_rows(
     objective: Any = objective_of(OBJECTIVE)(rows.open(), reading(4))
     ours: Any = objective.begin(config, model, rows.open(), tokenizer.open(), compiled=False)
     ours.learn(False, label_smoothing=0.0)
-    batch = objective.first(60)
+    batch = objective.measured(60)
     told = ours.told(batch)
     with torch.no_grad():
         logits = ours.hidden(batch)[told >= 0] @ ours.output_weight.T
@@ -83,7 +83,7 @@ def test_transformers_says_of_a_text_what_was_learned_in_packed_rows(
     tokenizer: TokenizerFolder,
     tmp_path: Path,
 ) -> None:
-    values = {"steps": 60, "learning_rate": 1e-2, "dropout": 0, "adapter": adapter}
+    values = {"steps": 60, "learning_rate": 1e-2, "dropout": 0, "adapter": adapter, "validation_rows": 60}
     model = tune(tmp_path, OBJECTIVE, base, labels, tokenizer, validation=labels, **values)
     lines = [json.loads(line) for line in (model.path / "history.jsonl").read_text().splitlines()]
     assert lines[0]["loss"] == pytest.approx(np.log(len(THINGS)), rel=1e-4) and lines[-1]["validation_accuracy"] > 0.4

@@ -147,7 +147,7 @@ def test_losses_and_gradients_are_those_of_the_paper(
     asked = objective_of(objective)(rows, config)
     model = asked.begin(config, base, rows, tokenizer.open(), compiled=False)
     disturbed(model.module, by)
-    loss, count, metrics = asked.loss(model, asked.first(len(rows.tokens)))
+    loss, count, metrics = asked.loss(model, asked.measured(len(rows.tokens)))
     loss.backward()  # type: ignore[no-untyped-call]
     plain = disturbed(load_model(base.path), by)
     expected = formula(by_hand(plain, load_model(base.path), preferences, tokenizer))
@@ -170,7 +170,7 @@ def test_a_reward_model_has_the_loss_and_gradients_of_bradley_and_terry_with_mar
         asked = objective_of("reward")(rows, config)
         model = asked.begin(config, base, rows, tokenizer.open(), compiled=False)
         disturbed(model.module, 0.02)
-        loss, count, _ = asked.loss(model, asked.first(len(rows.tokens)))
+        loss, count, _ = asked.loss(model, asked.measured(len(rows.tokens)))
         loss.backward()  # type: ignore[no-untyped-call]
         plain, total = disturbed(load_model(base.path, labels=REWARD), 0.02), torch.zeros(())
         for record in preferences.iterate():
@@ -196,7 +196,7 @@ def test_with_adapters_the_reference_is_the_base_without_them(
     asked = objective_of("dpo")(rows, config)
     model: Any = asked.begin(config, base, rows, tokenizer.open(), compiled=False)
     model.learn(True, label_smoothing=0.0)
-    batch = asked.first(len(rows.tokens))
+    batch = asked.measured(len(rows.tokens))
     expected = load_model(base.path)
     disturbed(model.module, 0.1)
     with model.reference():

@@ -206,7 +206,7 @@ def _gap(course: Course) -> Figure:
         n=sum(map(len, groups)),
         interval=interval,
         unit=f"nats per {course.mean_over}",
-        method="loss on the first validation rows less that on the rows last trained on, at the end, in parts of some "
+        method="loss on validation rows less that on the rows last trained on, at the end, in parts of some "
         "rows; Welch interval with the freedom of the smaller side",
     )
 
@@ -271,7 +271,7 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
             f"{steps} steps, {passes}; the validation loss is {before}. Of so few little can be told: more.",
         )
     if not has_learned and not _has_fallen_since(course):
-        if _rows_were_learned(course):
+        if _has_learned(course, means(course.trained)["loss"]):
             return _of_its_rows_alone(course, gap, facts, before)
         if learned.surely_above(TINY):
             return "underfitting", (
@@ -437,15 +437,24 @@ def _unlike(course: Course, gap: Figure, facts: str) -> str:
 
     Of a run of more than one pass that is measured by the losses of steps, at its last validation within the first.
     """
-    if course.repeated >= REPEATED or not gap.interval:
+    if course.repeated >= REPEATED or not gap.interval or len(course.unseen) < LEAST_PARTS:
         return ""
+    advice = "Take both from the same source, or validate on what the model is for and train on more of that."
     found, interval, when = gap.value, gap.interval, f"after {course.passes:.1f} passes"
-    if course.passes > 1:
-        within = [k for k, step in enumerate(course.validated) if WINDOW <= step <= len(course.losses) / course.passes]
-        if not within or len(course.unseen) < LEAST_PARTS:
-            return ""
+    within = [k for k, step in enumerate(course.validated) if WINDOW <= step <= len(course.losses) / course.passes]
+    if within:
         step, parts = course.validated[within[-1]], course.validations[within[-1]]
         read = course.losses[step - WINDOW : step]
+        rose = _difference(course, parts, course.validations[0])
+        if rose.surely_above(CHANGED, course.floor) and _has_learned(course, statistics.fmean(read)):
+            return (
+                f"on training text that was read for the first time the loss fell from {_number(course.losses[0])} to "
+                f"{_number(statistics.fmean(read))} in {step} steps, and on validation data it rose from "
+                f"{_number(rose.last)} to {_number(rose.first)}, so the two are of different kinds; {facts}. {advice}"
+            )
+    if course.passes > 1:
+        if not within:
+            return ""
         found = statistics.fmean(parts) - statistics.fmean(read)
         error = math.hypot(*(statistics.stdev(some) / math.sqrt(len(some)) for some in (parts, read)))
         error *= student95(min(len(parts), len(read)) - 1)
@@ -458,15 +467,14 @@ def _unlike(course: Course, gap: Figure, facts: str) -> str:
     words = f"{'harder' if found > 0 else 'easier'} than training data by {_number(found)}{_ends(interval)} {gap.unit}"
     return (
         f"validation data are {words} {when}, when no text had been read twice, so they, or much of the training data, "
-        f"are of another kind; {facts}. Take both from the same source, or validate on what the model is for and train "
-        "on more of that."
+        f"are of another kind; {facts}. {advice}"
     )
 
 
-def _rows_were_learned(course: Course) -> bool:
-    """Whether rows just trained on are read better than the first were."""
-    first = statistics.fmean(course.losses[:WINDOW])
-    return means(course.trained)["loss"] < first - max(WIDE * abs(first), course.floor)
+def _has_learned(course: Course, loss: float) -> bool:
+    """Whether a loss on training rows is well below that of the first."""
+    first = min(course.losses[0], statistics.fmean(course.losses[:WINDOW]))
+    return loss < first - max(WIDE * abs(first), course.floor)
 
 
 def _of_its_rows_alone(course: Course, gap: Figure, facts: str, before: str) -> tuple[Kind, str]:

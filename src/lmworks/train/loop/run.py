@@ -335,7 +335,7 @@ class Run:
         return patience is not None and position.step - position.best_step >= patience * self.config.validation_steps
 
     def validate(self) -> dict[str, float]:
-        """Loss and share of right guesses over the first rows of the validation data."""
+        """Loss and share of right guesses over rows of the validation data."""
         assert self.unseen  # noqa: S101 - asked for only when there is some
         parts = self._measured(self._validated)
         self.position.validations.append(each_mean(parts))
@@ -343,9 +343,9 @@ class Run:
 
     @cached_property
     def _validated(self) -> list[Any]:
-        """The first rows of the validation data, in parts."""
+        """Rows of the validation data, in parts."""
         assert self.unseen  # noqa: S101 - asked for only when there is some
-        return self._parts(self.unseen.first(self.config.measured_rows), self.unseen.rows_in_all)
+        return self._parts(self.unseen.measured(self.config.measured_rows), self.unseen.rows_in_all)
 
     def _parts(self, data: Splittable, most: int) -> list[Any]:
         """Micro-batches, smaller ones where they would be too few for an interval, and may be smaller."""
@@ -411,7 +411,9 @@ class Run:
         figures, examples = [], []
         if losses and self.unseen:
             mean_over = self.unseen.mean_over
-            alike = f"mean loss a {mean_over} of the first packed validation rows, attention inside documents"
+            alike = (
+                f"mean loss a {mean_over} of packed validation rows from all over the data, attention inside documents"
+            )
             method, unit = self.unseen.validation_measure or (alike, f"nats per {mean_over}")
             figures.append(
                 Figure(
@@ -471,7 +473,7 @@ class Run:
         last = position.step + position.data_shift
         batches = [self.objective.batch(step, self.model) for step in range(last - back, last)]
         parts = [part for batch in batches for part in self._parts(batch, back * rows)]
-        trained = self._measured(parts[:: max(1, back * rows // max(count, rows))])
+        trained = self._measured(parts[:: max(1, len(parts) // max(LEAST_PARTS, len(self._validated)))])
         words, trivial = self.objective.trivial(self._validated)
         ends = frame_of(self.tokenizer)
         breaks = sorted({self.tokenizer.end_of_text_id, ends.begin, ends.end, ends.pad})
@@ -495,7 +497,7 @@ class Run:
             patient=self.patience_ended,
             took_best=position.best_loss is not None,
             past_best=until < len(steps),
-            leaked=share_seen(tokens, read, self.unseen.rows.tokens[: self.config.measured_rows], breaks),
+            leaked=share_seen(tokens, read, self.unseen.rows.tokens[self.unseen.measured_rows(count)], breaks),
             repeated=share_seen(tokens, read[:-newest], tokens[np.sort(read[-newest:])], breaks) if newest else 0.0,
         )
 

@@ -102,7 +102,7 @@ class PolicyObjective(DecoderObjective):
     )
     learned_from: ClassVar[type[Rollout]]
     validation_measure: tuple[str, str] | None = (
-        "mean reward of greedy answers to the first validation prompts, with the sign turned",
+        "mean reward of greedy answers to validation prompts, with the sign turned",
         "reward",
     )
     config: PolicyConfig
