@@ -219,6 +219,11 @@ class Objective(ABC):
     def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
         """Sum of losses, sum of weights, and sums of further metrics."""
 
+    def sums(self, model: Any, batch: Any) -> list[dict[str, float]]:
+        """The same of each part of a batch that is measured on, as far as parts can be told apart; here, of all."""
+        loss, weight, more = self.loss(model, batch)
+        return [{"loss": loss.item(), **more, "weight": weight}]
+
     def prepare(  # noqa: B027 - most need nothing
         self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()
     ) -> None:

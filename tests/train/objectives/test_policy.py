@@ -330,6 +330,8 @@ def test_rewards_rise_and_unlike_answers_become_few(
         assert told[name].value == pytest.approx(sum(whole[what][-4:]) / sum(whole[what][:4])) and told[name].n == 64
     figure = result.figures[0]
     assert figure.unit == "reward" and figure.value == pytest.approx(-history[-1]["validation_reward"])
+    fit = next(example for example in result.examples if example["reason"] == "fit")
+    assert fit["verdict"] == "fine", fit["text"]  # each prompt tells, though all are answered together
 
 
 def test_a_reward_that_is_cheated_is_told_by_longer_and_by_fewer_answers() -> None:

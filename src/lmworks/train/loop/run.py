@@ -355,16 +355,14 @@ class Run:
         return list(data.split(rows if self.compiled else min(rows, small)))
 
     def _measured(self, parts: Sequence[Any]) -> list[dict[str, float]]:
-        """Sums of loss, weight and metrics of each part.
+        """Sums of loss, weight and metrics of each part, or of smaller ones.
 
         Gradients stay on although none is used: a pass without them would be compiled anew.
         """
         self.model.learn(False, label_smoothing=0.0)
         found = []
         for batch in parts:
-            loss, weight, more = self.objective.loss(self.model, batch.to(self.device))
-            found.append({"loss": loss.item(), **more, "weight": weight})
-            del loss  # else its graph would stand in memory beside that of the next micro-batch
+            found += self.objective.sums(self.model, batch.to(self.device))
         return found
 
     def sample(self) -> None:

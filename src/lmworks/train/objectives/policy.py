@@ -219,12 +219,17 @@ class PolicyObjective(DecoderObjective):
                     raise ValueError(f"{self._path(number).name}: {error}") from error
                 self.stored.remove(number)
 
-    def loss(self, model: Any, batch: Rollout | Prompts) -> tuple[Tensor, float, dict[str, float]]:
-        """Sum over answers of what is to fall, and sums of what the history tells; of prompts, the reward turned."""
-        if not isinstance(batch, Rollout):
-            answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
-            rewards, shown, _ = self._rewards(answers, batch)
-            return -rewards.sum(), float(len(rewards)), self._by_name(rewards, shown)
+    def sums(self, model: Any, batch: Prompts) -> list[dict[str, float]]:
+        """Of each prompt the reward of a greedy answer, turned, and by name."""
+        answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
+        rewards, shown, _ = self._rewards(answers, batch)
+        return [
+            {"loss": -float(reward.sum()), **self._by_name(reward[None], looks_on[None]), "weight": 1.0}
+            for reward, looks_on in zip(rewards, shown, strict=True)
+        ]
+
+    def loss(self, model: Any, batch: Rollout) -> tuple[Tensor, float, dict[str, float]]:
+        """Sum over answers of what is to fall, and sums of what the history tells."""
         losses, more = self.rollout_losses(model, batch)
         length = batch.answered.sum(1)
         metrics = {
