@@ -213,7 +213,7 @@ def _gap(course: Course) -> Figure:
 
 def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
     found, passes = means(course.unseen), f"{course.passes:.1f} passes over the data"
-    steps, unit, count = len(course.losses), f"nats a {course.mean_over}", len(course.unseen)
+    steps, unit, count = len(course.losses), f"nats per {course.mean_over}", len(course.unseen)
     facts = f"gap {_number(gap.value)}{_ends(gap.interval)} {gap.unit} after {passes}"
     trivial = means(course.trivial) if course.trivial else {}
     gained = _difference(course, each_mean(course.trivial), each_mean(course.unseen)) if trivial else None

@@ -474,7 +474,9 @@ class Run:
         trained = self._measured(parts[:: max(1, len(parts) // max(LEAST_PARTS, len(self._validated)))])
         words, trivial = self.objective.trivial(self._validated)
         ends = frame_of(self.tokenizer)
-        breaks = sorted({self.tokenizer.end_of_text_id, ends.begin, ends.end, ends.pad})
+        breaks = {self.tokenizer.end_of_text_id, ends.begin, ends.end, ends.pad}
+        if self.tokenizer.unknown_id is not None:
+            breaks.add(self.tokenizer.unknown_id)  # which hides whether words are the same
         seen, tokens = min((last - position.began) * rows, self.objective.rows_in_all), self.objective.rows.tokens
         read = self.objective.rows.numbers(self.config.seed, position.began * rows, seen)
         newest = min(back * rows, seen // 2)
@@ -495,8 +497,10 @@ class Run:
             patient=self.patience_ended,
             took_best=position.best_loss is not None,
             past_best=until < len(steps),
-            leaked=share_seen(tokens, read, self.unseen.rows.tokens[self.unseen.measured_rows(count)], breaks),
-            repeated=share_seen(tokens, read[:-newest], tokens[np.sort(read[-newest:])], breaks) if newest else 0.0,
+            leaked=share_seen(tokens, read, self.unseen.rows.tokens[self.unseen.measured_rows(count)], sorted(breaks)),
+            repeated=share_seen(tokens, read[:-newest], tokens[np.sort(read[-newest:])], sorted(breaks))
+            if newest
+            else 0.0,
         )
 
 
