@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from corpora import pack_texts
+from corpora import make_documents, pack_texts
 from lmworks.model.folder import ModelFolder
+from lmworks.tokens.kinds.word import WordConfig, word
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.language_model import CausalLMConfig
@@ -473,3 +474,16 @@ def test_validation_data_in_order_are_measured_from_their_beginning_to_their_end
         )
         losses.append(next(figure.value for figure in result.figures if figure.name == "validation loss"))
     assert min(losses) > max(losses) / 2
+
+
+def test_unknown_words_are_not_taken_for_the_same_words(tmp_path: Path) -> None:
+    documents = make_documents(tmp_path / "documents", ["ban cest dolm"] * 9)
+    word(WordConfig(documents="x", vocab_size=261), documents, tmp_path / "words", make_context(tmp_path))
+    tokenizer, draw = TokenizerFolder(tmp_path / "words", "words"), random.Random(5)
+    drawn = [" ".join("".join(draw.choices("aeklmnr", k=7)) for _ in range(9)) for _ in range(500)]
+    rows, unseen = (
+        pack_texts(tmp_path / name, tokenizer, some, 48) for name, some in (("a", drawn[:400]), ("b", drawn[400:]))
+    )
+    assert tokenizer.open().unknown_id in rows.open().tokens
+    told = trained(tmp_path, rows, unseen, tokenizer, steps=20)
+    assert told["verdict"] != "leaking", told["text"]
