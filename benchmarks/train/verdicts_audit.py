@@ -37,6 +37,7 @@ WORDS = {
     "fine": r"no sign of over- or underfitting",
     "diverged": r"diverge",
     "leaking": r"leak",
+    "unlike": r"unlike",
     "tied": r"\btied\b",
     "starved": r"starved",
     "learned nothing": r"learned nothing|at chance",

@@ -465,9 +465,10 @@ def _unlike(course: Course, gap: Figure, facts: str) -> str:
     if not (_is_wide(course, interval) or (course.passes <= 1 and _is_wide(course, turned))):
         return ""
     words = f"{'harder' if found > 0 else 'easier'} than training data by {_number(found)}{_ends(interval)} {gap.unit}"
+    twice = "no text" if course.repeated < CHANGED else "few texts"
     return (
-        f"validation data are {words} {when}, when no text had been read twice, so they, or much of the training data, "
-        f"are of another kind; {facts}. {advice}"
+        f"validation data are {words} {when}, when {twice} had been read twice, so they, or much of the training data, "
+        f"are of another kind{'' if course.passes <= 1 else f'; {facts}'}. {advice}"
     )
 
 
