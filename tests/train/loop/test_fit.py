@@ -409,7 +409,7 @@ def test_validation_texts_that_are_trained_on_are_found_wherever_they_stand(
     mixed = mixed[: len(mixed) // 49 * 49].reshape(-1, 49)
     assert share_seen(mixed, np.arange(len(mixed)), unseen.open().tokens, ends) > 0.5
     assert share_seen(rows.open().tokens, np.arange(len(rows.open().tokens)), unseen.open().tokens, ends) < 0.05
-    told = trained(tmp_path, rows, rows, tokenizer, steps=20)
+    told = trained(tmp_path, rows, rows, tokenizer, steps=60)
     assert told["verdict"] == "leaking" and "% of the validation texts stand in the rows" in told["text"]
 
 
