@@ -251,8 +251,8 @@ class TrainConfig(StepConfig):
     validation_rows: Annotated[int | None, Effect.KEY | Effect.SPEED | Effect.MEMORY] = Field(
         default=None,
         ge=1,
-        description="The same rows each time. Unset, as many as hold 16,384 tokens, and at least eight micro-batches: "
-        "fewer give no interval, so that nobody could say whether the loss rose or fell.",
+        description="The same rows each time, from all over the data. Unset, as many as hold 16,384 tokens, and at "
+        "least eight micro-batches: fewer give no interval, so that nobody could say whether the loss rose or fell.",
     )
 
     @field_validator("base", mode="before")
