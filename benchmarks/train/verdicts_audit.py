@@ -34,7 +34,7 @@ import botocore
 LICENCE = "LicenseRef-own"
 # How a line begins, or what it says, for each kind of docs/watch.md; the first that matches is what was told.
 WORDS = {
-    "fine": r"no sign of over- or underfitting",
+    "fine": r"no sign of over- or underfitting|the reward of greedy answers rose",
     "diverged": r"diverge",
     "leaking": r"leak",
     "unlike": r"unlike",

@@ -225,6 +225,10 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
         "unlike",
         MadeUp(falling(4.0, 2.0, 800), [3.0, 3.1, 3.2, 3.3, 3.4, 3.4], 2.0, 0.8),
     ),
+    "words that the vocabulary does not have": (
+        "learned nothing",
+        MadeUp(falling(6.0, 0.3, 800, 0.0), [6.0, 0.31, 0.3, 0.3, 0.3], 0.3, 7, 0.316, more={"unknown": 0.9}),
+    ),
     "a little more than a pass over text of another kind": (
         "unlike",
         MadeUp(falling(4.6, 3.5, 440), [0.2, 2.2, 3.0, 3.6, 4.0], 3.45, 1.1),

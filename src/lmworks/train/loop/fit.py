@@ -53,6 +53,8 @@ LEAST_VALIDATIONS = 4
 """Fewer have no last quarter."""
 LEAKED = 0.1
 """Share of validation texts that stand in the training rows from which its loss says nothing of unseen ones."""
+HIDDEN = 0.5
+"""Share of tokens that are unknown words, from which a loss is mostly that of telling which words are unknown."""
 REPEATED = 0.5
 """Share of the texts read last that were read before, within one pass, from which texts come again and again."""
 
@@ -86,6 +88,9 @@ class Course:
     """Share of validation texts that stand in the training rows."""
     repeated: float = 0.0
     """Share of the texts read last in the first pass that were read before in it."""
+
+    unknown: float = 0.0
+    """Share of what is validated on that is the token of unknown words."""
 
     @property
     def reads_again(self) -> bool:
@@ -319,6 +324,12 @@ def _fit(course: Course, gap: Figure, facts: str, gained: _Difference | None) ->
             f"{facts}. More steps would help, or a larger model."
         )
     if gained and gained.last > (1 - WIDE) * gained.first:
+        if course.unknown > HIDDEN:
+            return "learned nothing", (
+                f"hardly better than {course.trivial_words}: {_number(gained.last)} beside {_number(gained.first)}; "
+                f"{course.unknown:.0%} of the tokens are words that the vocabulary does not have. Take a tokenizer of "
+                "pieces of words (`bpe`), or a larger `vocab_size`; more steps would not help."
+            )
         return "underfitting", (
             f"hardly better than {course.trivial_words}: {_number(gained.last)} beside {_number(gained.first)}; {facts}"
             ". A higher `learning_rate`, or more steps."

@@ -480,6 +480,8 @@ class Run:
         seen, tokens = min((last - position.began) * rows, self.objective.rows_in_all), self.objective.rows.tokens
         read = self.objective.rows.numbers(self.config.seed, position.began * rows, seen)
         newest = min(back * rows, seen // 2)
+        held = self.unseen.measured_rows(count)
+        asked = self.unseen.rows.tokens[held][self.unseen.rows.weights[held] > 0]
         steps = [0, *(line["step"] for line in position.history if "validation_loss" in line)]
         steps = steps[-len(position.validations) :]
         first = max(k for k, step in enumerate(steps) if step <= position.began or not k)
@@ -497,7 +499,10 @@ class Run:
             patient=self.patience_ended,
             took_best=position.best_loss is not None,
             past_best=until < len(steps),
-            leaked=share_seen(tokens, read, self.unseen.rows.tokens[self.unseen.measured_rows(count)], sorted(breaks)),
+            unknown=float((asked == self.tokenizer.unknown_id).mean())
+            if self.tokenizer.unknown_id is not None
+            else 0.0,
+            leaked=share_seen(tokens, read, self.unseen.rows.tokens[held], sorted(breaks)),
             repeated=share_seen(tokens, read[:-newest], tokens[np.sort(read[-newest:])], sorted(breaks))
             if newest
             else 0.0,
