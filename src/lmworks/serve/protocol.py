@@ -65,7 +65,7 @@ class Parameters(_Strict):
     n: int | None = Field(None, ge=1, le=MAX_CHOICES)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=0, description="not OpenAI's, but common")
+    top_k: int | None = Field(None, ge=0, lt=2**31, description="not OpenAI's, but common")
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: Annotated[str | list[str] | None, _either("at most 4 strings, none of them empty")] = None
     presence_penalty: float | None = Field(None, ge=0, le=0)

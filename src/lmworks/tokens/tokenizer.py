@@ -92,6 +92,8 @@ class Tokenizer:
         self.folder = folder
         with self._told():
             self._backend: tokenizers.Tokenizer = tokenizers.Tokenizer.from_str(raw[0].decode())
+        self._backend.no_truncation()  # a text that does not fit is told, and never cut in silence
+        self._backend.no_padding()
         self._backend.encode_special_tokens = True  # the library's name for: special tokens in text are plain text
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         named = {name: _content(settings.get(name)) for name in NAMED}
