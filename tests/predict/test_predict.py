@@ -117,15 +117,62 @@ def test_a_row_that_cannot_be_asked_costs_itself_and_is_counted(engines: dict[st
         '{"other": 1}',
         '{"text": " "}',
         '{"text": "b", "x": 1.50}',
+        '{"text": "half \\ud800", "x": 1}',
     ]
     file.write_text("\n".join(odd) + "\n\n")
     out, told = asked(engines["classify"], file)
     found = lines(out)
-    assert ["predicted_label" in row for row in found] == [True, False, False, False, False, False, True]
-    assert told.rows == 7 and told.faults == {"rows that could not be read": 2, "rows that could not be asked": 3}
+    assert ["predicted_label" in row for row in found] == [True, False, False, False, False, False, True, False]
+    assert told.rows == 8 and told.faults == {"rows that could not be read": 2, "rows that could not be asked": 4}
     assert told.first.startswith("line 2: line 2 is no JSON")
     assert "text holds a int" in found[2]["predicted_error"] and "text holds nothing" in found[4]["predicted_error"]
     assert '{"text": "b", "x": 1.50, ' in out.read_text(), "what stood there is not written otherwise"
+    assert [row.get("unread_line") for row in found[1:4]] == ["{broken", None, "[1]"], "a line is not lost"
+    assert "half of a surrogate pair" in found[7]["predicted_error"] and '"half \\ud800", "x": 1, ' in out.read_text()
+    assert not asked(engines["tag"], file)[1].faults - told.faults, "nor does it end a model of another kind"
+
+
+def test_turns_that_would_not_be_asked_cost_their_row(engines: dict[str, Engine], tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    hello = {"role": "user", "content": "hello"}
+    calls = {"role": "assistant", "content": "x", "tool_calls": [{"function": {"name": "f"}}]}
+    told = [[{"role": role, "content": "be brief"}, hello] for role in ("system", "developer", "critic")]
+    file.write_text("".join(json.dumps({"text": turns}) + "\n" for turns in [*told, [hello, calls, hello]]))
+    out, _ = asked(engines["generate"], file)
+    first, second, third, fourth = lines(out)
+    assert first["predicted_text"] == second["predicted_text"], "as the server answers them"
+    assert "the role one of system, developer" in third["predicted_error"]
+    assert "turn 2 has tool_calls, which would not be asked" in fourth["predicted_error"]
+
+
+def test_a_folder_of_somebody_else_is_neither_believed_nor_deleted(engines: dict[str, Engine], tmp_path: Path) -> None:
+    file, engine = tmp_path / "rows.jsonl", engines["classify"]
+    file.write_text('{"text": "a"}\n')
+    work = tmp_path / ".rows.out.jsonl.part"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    work.symlink_to(elsewhere)
+    with pytest.raises(UsageError, match="found a link"):
+        asked(engine, file)
+    work.unlink()
+    work.mkdir()
+    (work / "000000.jsonl").write_text('{"answer": {"predicted_label": "forged"}, "cut": false, "why": ""}\n')
+    with pytest.raises(UsageError, match="found answers, and not to what"):
+        asked(engine, file)
+    (work / "000000.jsonl").unlink()
+    (work / "thesis.txt").write_text("years")
+    with pytest.raises(UsageError, match=r"found thesis\.txt"):
+        asked(engine, file)
+    assert (work / "thesis.txt").read_text() == "years" and not any(elsewhere.iterdir())
+    (work / "thesis.txt").unlink()
+    assert asked(engine, file)[1].rows == 1
+
+
+def test_a_name_that_is_taken_in_any_row_is_refused(engines: dict[str, Engine], tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"text": "a"}\n' * 120 + '{"text": "b", "predicted_label": "mine"}\n')
+    with pytest.raises(UsageError, match="already has predicted_label"):
+        asked(engines["classify"], file)
 
 
 def test_conversations_are_answered_and_one_too_long_costs_itself(engines: dict[str, Engine], tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ WRONG = {**CALL, "function": {"name": "f", "arguments": "["}}
         ({"n": 9}, "n", "less than or equal to 8"),
         ({"n": True}, "n", "integer"),
         ({"seed": 2**63}, "seed", "less than"),
+        ({"top_k": 10**400}, "top_k", "less than"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop", "at most 4"),
         ({"stop": ""}, "stop", "none of them empty"),
         ({"stop": 5}, "stop", "string"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_text_never_becomes_a_control_token(tokenizer: Tokenizer, text: str) -> 
 def test_special_tokens_have_the_first_ids(tokenizer: Tokenizer) -> None:
     assert (tokenizer.end_of_text_id, tokenizer.end_of_turn_id) == (0, 2)
     assert tokenizer.vocab_size == 400
+
+
+def test_a_folder_that_cuts_and_pads_texts_by_itself_is_read_without_that(folder: Path, tmp_path: Path) -> None:
+    stated = json.loads((folder / "tokenizer.json").read_text())
+    stated["truncation"] = {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
+    pad = {"pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "<|endoftext|>"}
+    stated["padding"] = {"strategy": {"Fixed": 64}, "direction": "Right", **pad}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(stated))
+    (tmp_path / "tokenizer_config.json").write_bytes((folder / "tokenizer_config.json").read_bytes())
+    chat = [{"role": "user", "content": "a question that is longer than four tokens"}]
+    theirs, ours = (open_tokenizer(each) for each in (tmp_path, folder))
+    assert theirs.encode_chat(chat, True) == ours.encode_chat(chat, True)
+    assert theirs.encode("one two three four five six") == ours.encode("one two three four five six")
 
 
 def test_training_twice_gives_the_same_bytes(tmp_path: Path) -> None:

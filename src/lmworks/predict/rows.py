@@ -19,13 +19,14 @@ from lmworks.errors import UsageError, told
 from lmworks.lazy import pa, pq
 from lmworks.pipeline.files import atomically
 
-FIRST_ROWS = 100
-"""Of JSONL, whose fields are told."""
 PARQUET_ROWS = 4096
 """Of a Parquet file that are held at once."""
 
+LINE = "unread_line"
+"""Of JSONL, the field that keeps what could not be read."""
+
 Fields = Mapping[str, Any]
-Kind = Literal["text", "number", "numbers by name", "spans", "vector"]
+Kind = Literal["text", "number", "flag", "numbers by name", "spans", "vector"]
 Columns = Mapping[str, Kind]
 """Names of columns that are added, with what each holds."""
 
@@ -40,7 +41,7 @@ class Row:
     fault: str = ""
     """Why it could not be read; it has no fields then."""
     raw: str = ""
-    """Of JSONL, the line: numbers and spaces are written again as they stood there."""
+    """Of JSONL, the line, whether it could be read or not: it is written again as it stood there."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,14 @@ class TableFile:
         return form
 
     def columns(self) -> list[str]:
-        """Names of the fields; of JSONL, those of the first rows. Raises UsageError for a table without names."""
+        """Names of the fields, of JSONL those of any row. Raises UsageError for a table without names."""
         if self.form == ".parquet":
             with told(self.path, "a Parquet file"):
                 return list(pq.read_schema(self.path).names)
         if self.form in (".csv", ".tsv"):
             with _table(self) as (table, _):
                 return list(table.names or ())
-        return list(dict.fromkeys(name for row in islice(self.rows(), FIRST_ROWS) for name in row.fields))
+        return list(dict.fromkeys(name for row in self.rows() for name in row.fields))
 
     def rows(self) -> Iterator[Row]:
         """Every row, in order; one that cannot be read has a fault."""
@@ -85,21 +86,21 @@ def _jsonl(file: TableFile) -> Iterator[Row]:
             if not line.raw.strip():
                 continue
             place = f"line {number}"
+            text = line.raw.decode("utf-8-sig", "replace").strip()
             try:
-                text = line.raw.decode("utf-8-sig").strip()
-                fields = json.loads(text)
+                fields = json.loads(line.raw.decode("utf-8-sig"))
             except (ValueError, RecursionError) as error:
-                yield Row(place, {}, f"{place} is no JSON: {error}")
+                yield Row(place, {}, f"{place} is no JSON: {error}", text)
                 continue
             is_object = isinstance(fields, dict)
-            yield Row(place, fields, raw=text) if is_object else Row(place, {}, f"{place} is no JSON object")
+            yield Row(place, fields, raw=text) if is_object else Row(place, {}, f"{place} is no JSON object", text)
 
 
 def _write_jsonl(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
-    """Every line as it stood there, with more behind its last field; where none could be read, that alone."""
+    """Every line as it stood there, with more behind its last field; one that could not be read as a text in LINE."""
     with out.open("w", encoding="utf-8") as stream:
         for row, added in zip(file.rows(), more, strict=True):
-            text = json.dumps(added, ensure_ascii=False)
+            text = json.dumps({**added, LINE: row.raw} if row.fault else added, ensure_ascii=False)
             if not row.fault:
                 text = row.raw[:-1].rstrip() + (", " if row.fields else "") + text[1:]
             stream.write(text + "\n")
@@ -140,7 +141,7 @@ def _write_delimited(file: TableFile, out: Path, more: Iterator[Fields], columns
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else value
 
 
 def _parquet(file: TableFile) -> Iterator[Row]:
@@ -170,6 +171,7 @@ def _type(kind: Kind) -> Any:
     return {
         "text": pa.string(),
         "number": pa.float64(),
+        "flag": pa.bool_(),
         "numbers by name": pa.map_(pa.string(), pa.float64()),
         "spans": pa.list_(pa.struct(list(spans.items()))),
         "vector": pa.list_(pa.float32()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.parsers.fields import SURROGATE
 from lmworks.engines.protocol import Ability, Answer, Asked, Classified, Embedded, Engine, Reading, Tagged, Writing
 from lmworks.engines.request import Piece, Sampling
 from lmworks.errors import LmworksError, UsageError
@@ -22,15 +25,21 @@ CHUNK: dict[Ability, int] = {"generate": 64, "classify": 512, "tag": 256, "embed
 """Rows that a kill costs: some seconds of a small model on a processor."""
 PREFIX = "predicted_"
 """Before the names of columns that are added, for a file has labels and texts of its own."""
+OWN_NAME = re.compile(r"\.?(\d{6,}\.jsonl|task\.json)(\..*)?")
+"""Of files that are kept until all rows are answered, and of those that are being written."""
 COLUMNS: dict[Ability, Columns] = {
     "generate": {"text": "text", "finish_reason": "text"},
-    "classify": {"label": "text", "probability": "number", "probabilities": "numbers by name"},
+    "classify": {"label": "text", "probability": "number", "probabilities": "numbers by name", "truncated": "flag"},
     "tag": {"spans": "spans"},
-    "embed": {"vector": "vector"},
+    "embed": {"vector": "vector", "truncated": "flag"},
 }
 ERROR = "error"
 """The column, behind all others, that says why a row has no answer."""
 TASK, LOCK = "task.json", "lock"
+ROLES = ("system", "developer", "user", "assistant")
+"""Of turns that can be asked from a file: calls of functions and their results are not."""
+ASKED = ("role", "content", "reasoning_content")
+"""Of a turn."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ def predict(
     """
     _require_columns(file, asking, asking.columns(engine))
     work = out.with_name(f".{out.name}.part")
+    _require_own(work)
     work.mkdir(parents=True, exist_ok=True)
 
     def refuse(_: str) -> None:
@@ -132,6 +142,24 @@ def _require_columns(file: TableFile, asking: Asking, added: Columns) -> None:
         )
 
 
+def _require_own(work: Path) -> None:
+    """Raise UsageError for a folder of unfinished answers that holds anything else, or that leads elsewhere."""
+    is_folder = work.is_dir() and not work.is_symlink()
+    here = {path.name for path in work.iterdir()} if is_folder else set[str]()
+    others = sorted(name for name in here if name != LOCK and not OWN_NAME.fullmatch(name))
+    if work.is_symlink() or work.exists() > is_folder:
+        found = "a link" if work.is_symlink() else "a file"
+    elif others:
+        found = ", ".join(others[:3])
+    elif TASK not in here and any(name.endswith(".jsonl") for name in here):
+        found = "answers, and not to what"
+    else:
+        return
+    raise UsageError(
+        f"{work}: found {found}; what is answered is kept there until all is: move it away, or change --out"
+    )
+
+
 def _begin(work: Path, task: str) -> None:
     path = work / TASK
     if path.exists() and path.read_text("utf-8") != task:
@@ -164,13 +192,22 @@ def _asked(engine: Engine, asking: Asking, row: Row) -> Asked:
     if row.fault:
         raise LmworksError(row.fault)
     text = row.fields.get(asking.text)
+    if "\\ud" in row.raw.lower() and not _is_whole(text):
+        raise LmworksError(f"{asking.text} holds {SURROGATE}")
     if asking.ability != "generate":
         if not isinstance(text, str) or not text.strip():
             raise LmworksError(f"{asking.text} holds {'no text' if isinstance(text, str) else _kind(text)}")
         return Reading(asking.ability, text)
     turns = text if isinstance(text, list) else [{"role": "user", "content": text}]
     if not turns or not all(isinstance(turn, dict) and _is_turn(turn) for turn in turns):
-        raise LmworksError(f"{asking.text} holds {_kind(text)}; expected a text, or turns with `role` and `content`")
+        raise LmworksError(
+            f"{asking.text} holds {_kind(text)}; expected a text, or turns with `role` and `content`, the role one of "
+            f"{', '.join(ROLES)}"
+        )
+    for number, turn in enumerate(turns):
+        if lost := sorted(name for name, value in turn.items() if value and name not in ASKED):
+            raise LmworksError(f"{asking.text}: turn {number + 1} has {', '.join(lost)}, which would not be asked")
+    turns = [{**turn, "role": "system"} if turn["role"] == "developer" else turn for turn in turns]
     if engine.chats:
         prompt = engine.encode(turns)
     elif isinstance(text, str):
@@ -184,7 +221,15 @@ def _asked(engine: Engine, asking: Asking, row: Row) -> Asked:
 
 def _is_turn(turn: Fields) -> bool:
     content = turn.get("content")
-    return isinstance(turn.get("role"), str) and isinstance(content, str) and bool(content.strip())
+    return turn.get("role") in ROLES and isinstance(content, str) and bool(content.strip())
+
+
+def _is_whole(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:
@@ -199,9 +244,9 @@ def _told(answer: Answer, asked: Asked) -> tuple[Fields, bool]:
         return fields, answer.finish_reason == "length"
     if isinstance(answer, Classified):
         fields = {"label": answer.label, "probability": answer.probability}
-        return {**fields, "probabilities": dict(answer.probabilities)}, answer.is_cut
+        return {**fields, "probabilities": dict(answer.probabilities), "truncated": answer.is_cut}, answer.is_cut
     if isinstance(answer, Embedded):
-        return {"vector": list(answer.vector)}, answer.is_cut
+        return {"vector": list(answer.vector), "truncated": answer.is_cut}, answer.is_cut
     assert isinstance(answer, Tagged) and isinstance(asked, Reading)  # noqa: S101 - the only others
     spans = [
         {"label": label, "start": start, "end": end, "text": asked.text[start:end]}
