@@ -241,6 +241,17 @@ def test_a_second_run_on_one_output_is_refused_while_the_first_works(
     assert asked(engine, file)[1].rows == 1, "the lock goes with the first"
 
 
+def test_what_another_has_just_written_is_not_replaced_unasked(engines: dict[str, Engine], tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("text\none\n")
+    out, _ = asked(engines["classify"], file)
+    out.write_text("another's")
+    asking = Asking("classify", "text", Sampling(max_tokens=5))
+    with pytest.raises(UsageError, match="is there already"):
+        predict(engines["classify"], "digest", asking, TableFile(file), out, lambda rows: None, overwrite=False)
+    assert out.read_text() == "another's" and not list(tmp_path.glob(".*.part"))
+
+
 BLOCKED = """
 import time
 from pathlib import Path

@@ -72,7 +72,7 @@ def predict(
             seconds = time.monotonic() - began
             print(f"\r{rows:,} rows, {rows / max(seconds, 1e-3):,.0f} a second", end="", file=sys.stderr, flush=True)
 
-    found = ask(engine, digest, asking, table, target, progress)
+    found = ask(engine, digest, asking, table, target, progress, overwrite=overwrite)
     if shows:
         print(file=sys.stderr)
     said = _in_words(found, target)

@@ -71,7 +71,14 @@ class Told:
 
 
 def predict(
-    engine: Engine, model: str, asking: Asking, file: TableFile, out: Path, progress: Callable[[int], None]
+    engine: Engine,
+    model: str,
+    asking: Asking,
+    file: TableFile,
+    out: Path,
+    progress: Callable[[int], None],
+    *,
+    overwrite: bool = True,
 ) -> Told:
     """Write the file again with the model's answers beside every row; `model` is the digest of what answers.
 
@@ -89,6 +96,9 @@ def predict(
         raise UsageError(f"{out}: another `lmworks predict` is writing it: wait for its end, or write to another --out")
 
     with locked(work / LOCK, refuse):
+        if out.exists() and not overwrite:  # by another that ended a moment ago
+            shutil.rmtree(work)
+            raise UsageError(f"{out} is there already: write to another with --out, or replace it with --overwrite")
         task = {"file": digest_file(file.path), "model": model, "asking": asdict(asking)}
         _begin(work, canonical_json(task))
         told = _written(engine, asking, file, out, work, progress)
