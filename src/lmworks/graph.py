@@ -474,12 +474,13 @@ class Learned:
         texts, unknown = list[str](), list[str]()
         for base in _inputs(made, Role.BEGINS_WITH):
             texts, unknown = self.of(base)
-        if made.stage is not train:
+        learned_from = list(_inputs(made, Role.TRAINS_ON))
+        if not learned_from:
             return texts, [*unknown, f"others trained {model}, on text that is not known here"]
         if isinstance(teacher := made.inputs.get("teacher"), str):  # whose answers are learned from
             learned, why = self.of(teacher)
             texts, unknown = [*texts, *learned], [*unknown, *why]
-        texts += [text for reference in _inputs(made, Role.TRAINS_ON) for text in self._packed_of(reference)]
+        texts += [text for reference in learned_from for text in self._packed_of(reference)]
         return list(dict.fromkeys(texts)), unknown
 
     def _packed_of(self, reference: str) -> Iterator[str]:

@@ -95,6 +95,74 @@ def exam(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+QUICK = """\
+name: quick
+use_case: telling what was learned by heart in seconds
+plan: {measure: false}
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: rows, licence: MIT, keep: [label, spans, source, target]}]
+    licences: {allow: [permissive]}
+  split: {kind: split, from: raw, by: id, test: 0.4}
+  pairs: {kind: pairs, from: raw}
+  asked: {kind: pairs, from: split.test}
+  apart: {kind: pairs, from: split.train}
+models:
+  words: {objective: bag-of-words, data: raw}
+  phrases: {objective: dictionary, data: raw}
+  table: {objective: word-table, data: pairs}
+  counts: {objective: n-gram, data: raw}
+  words-apart: {objective: bag-of-words, data: split.train}
+  phrases-apart: {objective: dictionary, data: split.train}
+  table-apart: {objective: word-table, data: apart}
+  counts-apart: {objective: n-gram, data: split.train}
+evaluate:
+  models: [words, phrases, table, counts, words-apart, phrases-apart, table-apart, counts-apart]
+  tasks:
+    - {kind: classification, data: split.test, train: split.train}
+    - {kind: extraction, data: split.test}
+    - {kind: text-to-text, data: asked}
+    - {kind: perplexity, data: split.test}
+"""
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models that learn in seconds, each from all texts, and from those alone that are not asked for."""
+    folder = tmp_path_factory.mktemp("quick")
+    rows = []
+    for number in range(120):
+        text, label = some_words(f"row {number}", 30), "ab"[number % 2]
+        spans = [{"start": 0, "end": len(text.split()[0]), "label": "FIRST"}]
+        pair = {"source": text, "target": some_words(f"target {number}", 30)}
+        rows.append(json.dumps({"text": text, "label": label, "spans": spans, **pair}))
+    (folder / "rows").mkdir()
+    (folder / "rows" / "rows.jsonl").write_text("\n".join(rows))
+    (folder / "recipe.yaml").write_text(QUICK)
+    lmworks(folder, "build", "recipe.yaml")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("task", "model"),
+    [
+        ("classification-split-test", "words"),
+        ("extraction-split-test", "phrases"),
+        ("text-to-text-asked", "table"),
+        ("perplexity-split-test", "counts"),
+    ],
+)
+def test_what_a_model_that_learns_in_seconds_knows_is_told(quick: Path, task: str, model: str) -> None:
+    found, apart = (figure_of(quick, f"evaluate/{task}/{name}") for name in (model, f"{model}-apart"))
+    n = len(items_of(quick, f"evaluate/{task}/{model}"))
+    assert found["contamination"].startswith(f"{n} of {n} items stand in the 120 texts learned from"), found
+    assert apart["contamination"].startswith(f"0 of {n} items stand in the "), apart
+    assert apart["contamination"].endswith(f"; {n} are clean"), apart
+    comparison = json.loads((payload(quick, f"evaluate/{task}") / "comparison.json").read_text())
+    assert any(line.startswith(f"known to {model}: {n} of {n} items") for line in comparison["verdicts"])
+
+
 def payload(folder: Path, step: str) -> Path:
     return Path(lmworks(folder, "show", step, "--path").stdout.strip())
 
