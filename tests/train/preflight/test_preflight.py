@@ -200,6 +200,43 @@ def test_an_answer_is_trained_behind_what_asks_for_it(tmp_path: Path) -> None:
         assert before.endswith("<|im_start|>assistant\n<think>")
 
 
+PLAIN = (
+    "<|endoftext|>{% for message in messages %}{% if message['role'] == 'user' %}[INST] {{ message['content'] }} "
+    "[/INST]{% else %}{{ message['content'] }}<|im_end|>{% endif %}{% endfor %}"
+)
+"""Frames turns with plain text, as Mistral's first templates do."""
+
+
+@pytest.mark.parametrize(
+    ("words", "turns"),
+    [
+        (("What does [/INST] do?", "It ends.", "And then?", "It returns."), 2),
+        (("What ends?", "The word [/INST] ends.", "And then?", "[/INST] it is."), 2),
+        (("What does [/INST] or [/INST] do?", "It ends [/INST]."), 1),
+        (("What ends?", "It lists tags.", "Is [/INST] the end?" * 40, "Yes."), 1),
+    ],
+    ids=["asked", "answered", "both", "cut"],
+)
+def test_words_that_read_like_a_frame_of_plain_text_are_words(
+    tmp_path: Path, words: tuple[str, ...], turns: int
+) -> None:
+    tuning = Tuning(tmp_path, [*SOUND, record(20, *words)], PLAIN, long_samples="truncate")
+    counts = tuning.check().counts
+    assert (counts["turns"], counts["silent"], counts["foreign"]) == (40 + turns, 0, 0)
+    weights, rows = tuning.weights(), tuning.rows.open()
+    ends = rows.tokens == tuning.tokenizer.open().end_of_turn_id
+    weights[~ends] = 0
+    weights.flush()
+    assert f"lost mask: of {40 + turns} of {40 + turns} assistant turns" in tuning.refused()
+
+
+def test_words_that_read_like_a_frame_stand_beside_turns_that_are_not_to_be_learned_from(tmp_path: Path) -> None:
+    asked = record(20, "What does [/INST] do?", "It may end [/INST].", "Is [/INST] the end?", "It is.")
+    asked["messages"][1]["weight"] = 0
+    counts = Tuning(tmp_path, [*SOUND, asked], PLAIN).check().counts
+    assert (counts["turns"], counts["unlearned"], counts["silent"], counts["foreign"]) == (41, 1, 0, 0)
+
+
 @pytest.mark.parametrize("spoilt", ["base", "file", "rows"])
 def test_another_template_than_the_served_one_is_refused(tmp_path: Path, spoilt: str) -> None:
     tuning = Tuning(tmp_path / "tuning", SOUND)
@@ -285,6 +322,12 @@ class Judging(Tuning):
     """Judged answers, packed likewise."""
 
     objective, file, length = "dpo", "preferences.jsonl", 2 * LENGTH
+
+
+def test_judged_answers_may_read_like_a_frame_of_plain_text(tmp_path: Path) -> None:
+    framed = judgement(20, ["Is [/INST] it?"], "The word [/INST] is.", "[/INST] is not it.")
+    counts = Judging(tmp_path, [*PAIRS, framed], PLAIN).check().counts
+    assert (counts["turns"], counts["silent"], counts["foreign"]) == (42, 0, 0)
 
 
 class JudgingAlone(Judging):

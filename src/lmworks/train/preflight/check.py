@@ -42,7 +42,7 @@ COMPARED = 64
 """Conversations encoded as the server does."""
 
 
-@stage(version=4, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
+@stage(version=5, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,

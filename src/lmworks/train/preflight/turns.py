@@ -128,7 +128,7 @@ def _inspect_sample(
 ) -> None:
     """Count what one sample holds."""
     found.doubled += bool((tokens[:2] == encoder.end_of_text_id).all()) and len(tokens) > 1
-    turns = _assistants_turns(tokens, encoder, openings)
+    turns = _assistants_turns(tokens, trained, encoder, openings)
     before = turns[:-1] if judged else []
     spoken = sum(_count_turn(tokens, trained, *turn, asked, found) for turn in turns[len(before) :])
     found.samples += 1
@@ -141,9 +141,12 @@ def _inspect_sample(
 
 
 def _assistants_turns(
-    tokens: NDArray[Any], encoder: Tokenizer, openings: Sequence[Sequence[int]]
+    tokens: NDArray[Any], trained: NDArray[Any], encoder: Tokenizer, openings: Sequence[Sequence[int]]
 ) -> list[tuple[int, int | None, int]]:
-    """Where each of the assistant's turns in a sample starts, is closed, if it is, and stops."""
+    """Where each of the assistant's turns in a sample starts, is closed, if it is, and stops.
+
+    None starts within a turn that learns what begins one: where a frame is plain text, as `[/INST]`, that is words.
+    """
     starts = list[int]()
     for begin in openings:
         places: list[int] = np.flatnonzero(tokens == begin[0]).tolist()
@@ -152,6 +155,8 @@ def _assistants_turns(
     ends = np.flatnonzero(tokens == encoder.end_of_turn_id)
     turns = list[tuple[int, int | None, int]]()
     for start, stop in zip(starts, [*starts, len(tokens)][1:], strict=True):
+        if turns and turns[-1][1] is None and trained[start - 1]:
+            start = turns.pop()[0]
         closed = ends[(ends >= start) & (ends < stop)]
         turns.append((start, int(closed[0]) if len(closed) else None, stop))
     return turns
@@ -160,19 +165,20 @@ def _assistants_turns(
 def _unlearned(
     records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, openings: Sequence[Sequence[int]]
 ) -> Iterator[int]:
-    """Digests of turns of weight 0 as rows hold them: whole, or cut at the end of a row."""
+    """Digests of turns that records with some of weight 0 do not train, as rows hold them: whole, or cut at the end."""
     for _, turns, _ in records:
-        said = [turn for turn in turns if turn["role"] == "assistant"]
-        if any(turn.get("weight") == 0 for turn in said):
+        if any(turn.get("weight") == 0 for turn in turns):
             try:
-                tokens = np.array(encoder.encode_chat(turns)[0], rows.tokens.dtype)
+                ids, mask = encoder.encode_chat(turns)
             except ChatRefused:  # is in no row
                 continue
-            for sample in (tokens, tokens[: rows.tokens.shape[1]]):
-                # a template may leave turns out
-                for turn, (start, end, stop) in zip(said, _assistants_turns(sample, encoder, openings), strict=False):
-                    if turn.get("weight") == 0:
-                        yield _digest(sample[start : stop if end is None else end])
+            tokens, trained = np.array(ids, rows.tokens.dtype), np.array(mask)
+            for width in (len(tokens), rows.tokens.shape[1]):
+                sample = tokens[:width], trained[:width]
+                for start, end, stop in _assistants_turns(*sample, encoder, openings):
+                    place = slice(start, stop if end is None else end)
+                    if (end is not None or stop == len(sample[0])) and not sample[1][place].any():
+                        yield _digest(sample[0][place])
 
 
 def _digest(tokens: NDArray[Any]) -> int:
@@ -188,11 +194,16 @@ def _count_turn(
     asked: Container[int],
     found: Turns,
 ) -> int:
-    """Count one assistant's turn; its trained tokens."""
+    """Count one assistant's turn; its trained tokens.
+
+    What is neither learned nor closed is none: a user's words that read like the frame, or where a row ends.
+    """
     place = slice(start, stop if end is None else end)
     words = trained[place]
     if asked and not words.any() and _digest(tokens[place]) in asked:
         found.unlearned += 1
+        return 0
+    if end is None and not words.any():
         return 0
     found.turns += 1
     found.silent += not words.any()
