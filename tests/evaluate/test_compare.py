@@ -91,6 +91,26 @@ def test_a_model_is_better_than_the_baselines_where_tests_say_so_and_on_clean_it
     assert "beside_baselines" not in alone
 
 
+@pytest.mark.parametrize(("known", "is_better"), [(0, True), (N - 20, True), (N - 19, False), (N, False)])
+def test_a_model_that_learned_what_it_is_asked_is_shown_to_be_better_on_the_other_items_alone(
+    tmp_path: Path, known: int, is_better: bool
+) -> None:
+    copied = evaluation(tmp_path / "copied", 0.2 + NOISE[2])
+    scores = 0.5 + NOISE[0]
+    model = evaluation(tmp_path / "leaking", scores, **MODEL)
+    items = [json.loads(line) for line in (model.path / "items.jsonl").read_text().splitlines()]
+    marked = [each | ({"contamination": "known"} if n < known else {}) for n, each in enumerate(items)]
+    (model.path / "items.jsonl").unlink()
+    write_records(model.path / "items.jsonl", marked)
+    _, record = compared(tmp_path, model, copied, baselines=["copied"])
+    beside = record["beside_baselines"]
+    assert (beside["model"], beside["is_better"]) == ("leaking", is_better)
+    honest = evaluation(tmp_path / "honest", scores - 0.1, **MODEL)
+    _, record = compared(tmp_path, model, honest, copied, baselines=["copied"])
+    beside = record["beside_baselines"]
+    assert (beside["model"], beside["is_better"]) == ("leaking" if is_better else "honest", True)
+
+
 def test_models_that_are_no_better_than_guessing_are_called_so_first(tmp_path: Path) -> None:
     guesses = [
         evaluation(tmp_path / name, [index % 30 < hits for index in range(N)], ACCURACY, chance=1 / 30, **MODEL)

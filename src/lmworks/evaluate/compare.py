@@ -92,7 +92,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=7, measures="evaluations")
+@stage(version=8, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`.
 
@@ -346,23 +346,23 @@ def _best(tests: Tests) -> list[str]:
 def _beside_baselines(tests: Tests) -> dict[str, Any]:
     """The best model and the best baseline, and whether tests show the first to be better than every baseline.
 
-    Empty where there are not both. Items that it learned from speak for nobody: on the clean ones it must lead, too.
+    Empty where there are not both. Items that it learned from speak for nobody: on the others it must lead, too, and a
+    model that learned from nearly all is the best only if there is no other.
     """
     ordered = sorted(tests.systems, key=lambda system: _rank(tests.metric, system))
     models, baselines = ([each for each in ordered if each.is_baseline == wanted] for wanted in (False, True))
     if not models or not baselines:
         return {}
-    model, rivals = models[0], {each.label for each in baselines}
+    model = next((each for each in models if _on_others(tests.metric, each) is not None), models[0])
+    rivals = {each.label for each in baselines}
     shown = {
         b.label
         for (a, b, _), p in zip(tests.tested, tests.adjusted, strict=True)
         if a.label == model.label and p is not None and p < LEVEL
     }
-    own, *theirs = (
-        each.figure.value if each.figure.clean_value is None else each.figure.clean_value
-        for each in (model, *baselines)
-    )
-    leads = all(own > value if tests.metric.higher_is_better else own < value for value in theirs)
+    own, *theirs = (_on_others(tests.metric, each) for each in (model, *baselines))
+    values = [each.figure.value if value is None else value for each, value in zip(baselines, theirs, strict=True)]
+    leads = own is not None and all(own > each if tests.metric.higher_is_better else own < each for each in values)
     return {
         "model": model.label,
         "value": model.figure.value,
@@ -371,6 +371,18 @@ def _beside_baselines(tests: Tests) -> dict[str, Any]:
         "label": tests.metric.label,
         "is_better": rivals <= shown and leads,
     }
+
+
+def _on_others(metric: Metric, system: System) -> float | None:
+    """What a system has on items that it did not learn from, clean ones if enough are; None where these are too few."""
+    if system.figure.clean_value is not None:
+        return system.figure.clean_value
+    others = [item for item in system.items if standing(item) != "known"]
+    if len(others) == len(system.items):
+        return system.figure.value
+    if len(others) < CLEAN_AT_LEAST:
+        return None
+    return metric.estimate(others, [item["cluster"] for item in others])[0]
 
 
 def _sentences(tests: Tests) -> list[str]:

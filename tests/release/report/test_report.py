@@ -234,6 +234,16 @@ def test_an_unfinished_build_is_reported_and_says_what_is_missing(tmp_path: Path
     assert "Not built yet: " in text
 
 
+def test_a_model_that_was_not_trained_by_steps_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    """Such as a bag of words, or weights of others."""
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_nodes(tmp_path, until="pretrain"), plan=None)
+    (store.named("pretrain").payload / "history.jsonl").unlink()
+    text = Page(write_report(store).read_text()).text
+    assert "No model is built yet." not in text
+    assert "No training of this build went by steps: there is no curve." in text
+
+
 def test_a_training_that_never_ran_has_no_time(tmp_path: Path) -> None:
     write_sources(tmp_path / "sources")
     text = Page(write_report(build_store(tmp_path, make_nodes(tmp_path, until="corpus"))).read_text()).text
