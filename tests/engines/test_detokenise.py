@@ -67,3 +67,37 @@ def test_a_decoder_that_strips_the_first_space_keeps_the_others() -> None:
     tokenizer.decoder = decoders.Metaspace()
     detokeniser = Detokeniser(lambda ids: tokenizer.decode(list(ids)))
     assert [detokeniser.add(index) for index in range(3)] == ["one", " two", " three"]
+
+
+BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+WORDS = ["<unk>", "<s>", "▁gar", "gar", "▁"]
+SENTENCE_PIECE = Tokenizer(models.BPE({word: n for n, word in enumerate([*WORDS, *BYTES])}, [], byte_fallback=True))
+SENTENCE_PIECE.add_special_tokens(["<unk>", "<s>"])
+SENTENCE_PIECE.decoder = decoders.Sequence(
+    [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+)
+"""As Llama 2's and Mistral's."""
+character = st.characters(exclude_categories=["Cs"]).filter("\ufffd".__ne__)
+spelled = character.map(lambda each: [len(WORDS) + byte for byte in each.encode()])
+pieced = st.lists(st.integers(0, len(WORDS) - 1).map(lambda each: [each]) | spelled, max_size=12)
+
+
+@given(pieced)
+def test_words_bytes_and_tokens_that_are_not_shown_come_out_as_when_decoded_whole(parts: list[list[int]]) -> None:
+    ids = [token for part in parts for token in part]
+    detokeniser = Detokeniser(lambda some: SENTENCE_PIECE.decode(list(some)))
+    found = [*(detokeniser.add(token) for token in ids), detokeniser.flush()]
+    assert "".join(found) == SENTENCE_PIECE.decode(ids)
+
+
+@pytest.mark.parametrize(
+    ("ids", "wanted"),
+    [
+        ([2, 0, 2], ["gar", "", " gar", ""]),
+        ([0, 0, 2, 3], ["", "", "gar", "gar", ""]),
+        ([len(WORDS) + byte for byte in "日é".encode()], ["", "", "日", "", "é", ""]),
+    ],
+)
+def test_a_piece_comes_as_soon_as_it_is_certain(ids: list[int], wanted: list[str]) -> None:
+    detokeniser = Detokeniser(lambda some: SENTENCE_PIECE.decode(list(some)))
+    assert [*map(detokeniser.add, ids), detokeniser.flush()] == wanted

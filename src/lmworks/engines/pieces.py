@@ -10,8 +10,10 @@ REPLACEMENT = "\ufffd"
 class Detokeniser:
     """Gives out text as soon as no later token can change it.
 
-    A character may be spread over several tokens; until it is whole, decoders show U+FFFD at the end, so such an end
-    waits. All that is given out, `flush` included, is exactly `decode` of all tokens.
+    A character may be spread over several tokens; until it is whole, decoders show U+FFFD at the end, one or one for
+    each byte, so such an end waits. All that is given out, `flush` included, is exactly `decode` of all tokens: but
+    where a decoder reads bytes that follow one another as a whole (`ByteFallback`), and the last of them make no
+    character, it takes those before back, and what was given out stays.
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
@@ -26,13 +28,14 @@ class Detokeniser:
         """The text that became certain with this token."""
         self._window.append(token)
         text = self._decode(self._window)
-        torn = text.endswith(REPLACEMENT)
-        new = text[self._given : len(text) - torn]
-        self._given = max(self._given, len(text) - torn)
-        if not torn:
-            self._window = self._window[self._waiting_from :]
+        whole = len(text.rstrip(REPLACEMENT))
+        new = text[self._given : whole]
+        self._given = max(self._given, whole)
+        if whole == len(text):
+            last = self._decode(self._window[self._waiting_from :])
+            if last:  # else the next token would be read as the first, which may lose its space
+                self._window, self._given = self._window[self._waiting_from :], len(last)
             self._waiting_from = len(self._window)
-            self._given = len(self._decode(self._window))
         return new
 
     def flush(self) -> str:
