@@ -31,7 +31,7 @@ LLAMA = (
     '{"name": "{{ f.name }}", "parameters": {{ f.arguments | tojson }}}<|eot_id|>'
     "{% elif m.role == 'tool' %}<|start_header_id|>ipython<|end_header_id|>\n\n"
     "{{ {'output': m.content} | tojson }}<|eot_id|>{% else %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
-    "{% if tools is defined and loop.first %}{% for t in tools %}{{ t | tojson(indent=4) }}\n{% endfor %}{% endif %}"
+    "{% if tools is not none and loop.first %}{% for t in tools %}{{ t | tojson(indent=4) }}\n{% endfor %}{% endif %}"
     "{{ m.content }}<|eot_id|>{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )

@@ -132,7 +132,6 @@ def test_thoughts_are_trained_where_the_template_keeps_them(taken: dict[str, Pat
     again = [*chat, {"role": "user", "content": "Sure?"}, {"role": "assistant", "content": "Yes"}]
     assert parts(ours, *ours.encode_chat(again)) == [
         "Hello.<|im_end|>",
-        "4<|im_end|>",
         "<think>\n\n</think>\n\nYes<|im_end|>",
     ]
     call = '<tool_call>\n{"name": "sum", "arguments": {}}\n</tool_call>'
@@ -208,3 +207,31 @@ def test_much_white_space_beside_a_token_takes_no_time(tmp_path: Path) -> None:
     said = "<|im_end|>" + " " * 200_000 + "x"
     ids, _ = ours.encode_chat([{"role": "user", "content": said}], True)
     assert said in ours.spell(ids) and ids.count(ours.end_of_turn_id) == 2, "the system's turn and the user's"
+
+
+ASKING = (
+    "{% for name in [bos_token, eos_token, sep_token, mask_token, image_token, turn_token] %}{{ name }}{% endfor %}"
+    "{% if tools is not none %}TOOLS{% endif %}{% if documents is not none %}DOCUMENTS{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def test_a_template_is_told_the_names_that_transformers_tells_it(tmp_path: Path) -> None:
+    names = ["<s>", "</s>", "<sep>", "<mask>", "<image>", "<|im_start|>", "<|im_end|>"]
+    train_backend(names).save(str(tmp_path / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": {"content": "</s>", "__type": "AddedToken"},
+        "sep_token": "<sep>",
+        "mask_token": "<mask>",
+        "image_token": "<image>",
+        "extra_special_tokens": {"turn_token": "<|im_start|>"},
+        "add_bos_token": False,
+    }
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**config, "chat_template": ASKING}))
+    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
+    text = ours.render_chat(turns("u"), True)
+    assert text == theirs.apply_chat_template(turns("u"), tokenize=False, add_generation_prompt=True)
+    assert text.startswith("<s></s><sep><mask><image><|im_start|><|im_start|>user")

@@ -32,6 +32,8 @@ ENDED = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n\n</think>\n\n{% endif %}"
 )
 """As Qwen 3.5's that does not think: thoughts are ended where an answer is asked for."""
+CUT = BEGUN.replace("<think>\n{% endif %}", "{% endif %}")
+"""As DeepSeek-R1's first: it leaves thoughts out of every answer, and begins none."""
 QWEN = Thoughts("<think>", "</think>", "\n", is_begun=False)
 FOUND = {"qwen-3": QWEN, "bare": Thoughts("[THINK]", "[/THINK]", "", False)}
 FOUND["begun"] = Thoughts("<think>", "</think>", "\n", is_begun=True)
@@ -43,7 +45,7 @@ def write_base(folder: Path, name: str) -> Path:
     write_family(folder, name if name in TOKENS else "qwen-3")
     if name not in TOKENS:
         path = folder / "tokenizer_config.json"
-        template = {"bare": BARE, "begun": BEGUN, "ended": ENDED}[name]
+        template = {"bare": BARE, "begun": BEGUN, "ended": ENDED, "cut": CUT}[name]
         path.write_text(json.dumps({**json.loads(path.read_text()), "chat_template": template}))
     return folder
 
@@ -160,3 +162,25 @@ def test_no_answer_is_learned_within_thoughts_that_its_prompt_begins_nor_thought
         assert ids[: len(prompt)] == prompt
         assert base.spell([token for token, on in zip(ids, trained, strict=True) if on]) == wanted
         assert trained[len(prompt)]
+
+
+@pytest.mark.parametrize("name", ["qwen-3", "begun", "cut"])
+def test_no_answer_is_learned_behind_its_prompt_without_the_thoughts_that_it_was_given_with(
+    bases: dict[str, Tokenizer], name: str, tmp_path: Path
+) -> None:
+    base = bases[name] if name in bases else open_tokenizer(write_base(tmp_path, name))
+    ask = {"role": "user", "content": "2+2?"}
+    thought = {"role": "assistant", "content": "<think>\nTwo.\n</think>\n\n4"}
+    apart = {"role": "assistant", "content": "5", "reasoning_content": "Three."}
+    plain, ignored = {"role": "assistant", "content": "6"}, {**apart, "weight": 0}
+    ids, trained, unlike = base.encode_answers([ask, thought, ask, apart, ask, ignored, ask, thought])
+    learned = base.spell([token for token, on in zip(ids, trained, strict=True) if on])
+    assert unlike == 2
+    assert learned.count("Two.") == 1 and learned.endswith(f"4{base.end_of_turn}")
+    assert not {"5", "Three."} & {*learned.split()} and learned.count("4") == 1
+    alone = base.encode_answers([ask, thought])
+    assert alone[2] == 0 and alone[1][-len(base.encode("4")) - 1 :].count(True)
+    if name == "qwen-3":
+        ids, trained, unlike = base.encode_answers([ask, plain, ask, plain])
+        learned = base.spell([token for token, on in zip(ids, trained, strict=True) if on])
+        assert (unlike, learned) == (0, "6<|im_end|><think>\n\n</think>\n\n6<|im_end|>"), "no thoughts were lost"

@@ -72,7 +72,7 @@ FIELDS = ("form", "id", "asked", "messages", "document", "reference")
 """Of a line that is written: `asked` is the conversation that it was asked in, `reference` the answer of that."""
 
 
-@stage(version=4, reads=("model", "data"))
+@stage(version=5, reads=("model", "data"))
 def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out: Path, context: Context) -> Result:
     """Write conversations that end with the model's own answers.
 

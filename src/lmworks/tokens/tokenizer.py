@@ -47,8 +47,6 @@ SPOKEN = ("content", *REASONING, SAID, TOOLS, CALLS, RESULTS)
 """What a message says."""
 TOLD = ("role", "content", CALLS, "tool_call_id", "name")
 """What a chat template is told of a turn, beside thoughts."""
-NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
-"""What settings call special tokens, and templates by these names."""
 STOPS_AT = "stops_at"
 """The setting that names more tokens which end an answer, as a model's `generation_config.json` does by their ids."""
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -96,8 +94,10 @@ class Tokenizer:
         self._backend.no_padding()
         self._backend.encode_special_tokens = True  # the library's name for: special tokens in text are plain text
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
-        named = {name: _content(settings.get(name)) for name in NAMED}
-        self._names = {name: token for name, token in named.items() if token in vocabulary}
+        extra = settings.get("extra_special_tokens")
+        named = {name: value for name, value in settings.items() if name.endswith("_token")}
+        named = {name: _content(value) for name, value in (named | (extra if isinstance(extra, dict) else {})).items()}
+        self._names = {name: token for name, token in named.items() if isinstance(token, str) and token in vocabulary}
         begins = [END_OF_TEXT, *(self._names.get(name) for name in ("bos_token", "eos_token"))]
         document = next((token for token in begins if token in vocabulary), None)
         if document is None:
@@ -296,14 +296,13 @@ class Tokenizer:
         """Turns as `transformers` gives them to a template."""
         from lmworks.tokens.chat_template import ERRORS, TemplateRefusal
 
-        more = {} if tools is None else {"tools": tools}
         told = [
             {name: turn[name] for name in TOLD if name in turn}
             | dict.fromkeys(REASONING if REASONING[0] in turn else (), turn.get(REASONING[0]))
             for turn in turns
         ]
         try:
-            return self._template.render(told, add_generation_prompt, **self._names, **more)
+            return self._template.render(told, add_generation_prompt, **self._names, tools=tools, documents=None)
         except TemplateRefusal as error:
             raise TurnsRefused(
                 f"the model's chat template takes no such turns, and says {str(error)[:200]!r}; leave them out"
@@ -319,24 +318,34 @@ class Tokenizer:
     def encode_chat(
         self, messages: Sequence[Message], add_generation_prompt: bool = False
     ) -> tuple[list[int], list[bool]]:
+        """`encode_answers` without its count; of a prompt, which ends where one is asked, none are trained."""
+        if add_generation_prompt:
+            literals: list[str] = []
+            hidden = [self._hidden(each, literals) for each in messages]
+            ids, _ = self._encode_rendered(self.render_chat(hidden, True), literals)
+            return ids, [False] * len(ids)
+        return self.encode_answers(messages)[:2]
+
+    def encode_answers(self, messages: Sequence[Message]) -> tuple[list[int], list[bool], int]:
         """Ids of a chat, and which of them are trained: assistants' words and the token that closes them, but for turns
-        of weight 0. Of a prompt, which ends where an answer is asked for, none are.
+        of weight 0. And of how many turns nothing is, as they stand in the chat otherwise than they were asked for and
+        given, such as without their thoughts.
 
         Nothing closes a last answer that was cut: whether to end there was never its model's choice. Contents are
         encoded as text whatever they say.
         """
         literals: list[str] = []
         hidden = [self._hidden(each, literals) for each in messages]
-        if add_generation_prompt:
-            ids, _ = self._encode_rendered(self.render_chat(hidden, True), literals)
-            return ids, [False] * len(ids)
         if hidden and self.thoughts and self.thoughts.is_ended:  # the last answer has none; those before are history
             hidden[-1] = {name: value for name, value in hidden[-1].items() if name != REASONING[0]}
         text = whole_chat(self.render_chat, hidden)
-        spoken = [message for message in messages if message["role"] == "assistant"]
+        spoken = [number for number, message in enumerate(hidden) if message["role"] == "assistant"]
         places = list(answers_of(self.render_chat, hidden, text))
-        if places and messages[-1]["role"] == "assistant" and self._is_in_thoughts(text, *places[-1]):
-            text, places[-1] = self._behind_thoughts(hidden[-1], text, *places[-1])
+        lost = {number for number in spoken if self._loses_thoughts(hidden, number, text)}
+        is_in_thoughts = bool(places) and self._is_in_thoughts(text, *places[-1])
+        if places and spoken[-1] == len(hidden) - 1 and (is_in_thoughts or spoken[-1] in lost):
+            text, places[-1] = self._behind_thoughts(hidden[-1], text, *places[-1], is_in_thoughts)
+            lost.discard(spoken[-1])
         elif messages and was_cut(messages[-1]):
             cut = hidden[-1]
             if cut.get(REASONING[0]) and not cut["content"]:  # it was cut within its thoughts
@@ -345,11 +354,16 @@ class Tokenizer:
         if messages and was_cut(messages[-1]):
             text = text[: places[-1][1]]
         closing = re.compile(r"\s*" + re.escape(self.end_of_turn))
-        learned = []
-        for message, (begin, end) in zip(spoken, places, strict=True):
+        learned, unlike = [], 0
+        for number, (begin, end) in zip(spoken, places, strict=True):
+            message = hidden[number]
+            if message.get("weight") == 0:
+                continue
+            if number in lost or begin >= end:
+                unlike += any(message.get(name) for name in ("content", CALLS, REASONING[0]))
+                continue
             closed = closing.search(text, end) if message.get(CALLS) else closing.match(text, end)
-            if message.get("weight") != 0 and begin < end:
-                learned.append((begin, closed.end() if closed else end))
+            learned.append((begin, closed.end() if closed else end))
         ids, edges = self._encode_rendered(text, literals)
         if places and messages[-1]["role"] == "assistant":
             asked, given = text[: places[-1][0]], text[places[-1][0] :]
@@ -365,7 +379,15 @@ class Tokenizer:
                 if edges[place][0] >= last:
                     break
                 trained[place] = True
-        return ids, trained
+        return ids, trained, unlike
+
+    def _loses_thoughts(self, messages: Sequence[Message], number: int, text: str) -> bool:
+        """Whether a chat reads alike whatever was thought before an answer, and a model would begin with thoughts."""
+        thoughts = messages[number].get(REASONING[0]) or ""
+        if not self.thoughts or self.thoughts.is_ended or not thoughts.strip():
+            return False
+        other = {**messages[number], REASONING[0]: OTHER_WORDS[0]}
+        return whole_chat(self.render_chat, [*messages[:number], other, *messages[number + 1 :]]) == text
 
     def _is_in_thoughts(self, text: str, begin: int, end: int) -> bool:
         """Whether an answer stands in thoughts that its prompt begins, as where a template only cuts them off."""
@@ -373,10 +395,13 @@ class Tokenizer:
         is_begun = known and known.is_begun and text[:begin].rstrip(known.space).endswith(known.begin)
         return bool(known and is_begun and known.end not in text[begin:end])
 
-    def _behind_thoughts(self, message: Message, text: str, begin: int, end: int) -> tuple[str, tuple[int, int]]:
+    def _behind_thoughts(
+        self, message: Message, text: str, begin: int, end: int, is_begun: bool
+    ) -> tuple[str, tuple[int, int]]:
         """A chat whose last answer stands behind its thoughts, which are ended unless it was cut within them."""
-        assert self.thoughts  # noqa: S101 - it stands in them
-        thoughts, line = message.get(REASONING[0]) or "", "\n" if "\n" in self.thoughts.space else ""
+        assert self.thoughts  # noqa: S101 - it stands in them, or has lost its own
+        line = "\n" if "\n" in self.thoughts.space else ""
+        thoughts = ("" if is_begun else self.thoughts.begin + line) + (message.get(REASONING[0]) or "")
         if message["content"] or not was_cut(message):
             thoughts += f"{line}{self.thoughts.end}{line * 2}"
         return text[:begin] + thoughts + text[begin:], (begin, end + len(thoughts))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chat_families import TEMPLATES
 from lmworks.data.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preferences
@@ -141,6 +142,25 @@ def test_turns_that_are_not_to_be_learned_from_are_no_lost_mask(tmp_path: Path, 
     cut = long_samples == "truncate"
     assert (counts["unlearned"], counts["silent"], counts["endless"]) == (20 + cut, 0, 0)
     assert counts["turns"] == 60 + (long_samples != "drop")
+
+
+@pytest.mark.parametrize("long_samples", ["drop", "truncate", "split"])
+def test_answers_that_lose_their_thoughts_are_read_and_told_and_no_lost_mask(tmp_path: Path, long_samples: str) -> None:
+    thought = "<think>\nIt is so.\n</think>\n\n"
+    records = [
+        record(n, f"What does S3 do {n}?", f"{thought}It lists.", "And then?", f"{thought}It returns.")
+        for n in range(20, 30)
+    ]
+    template = (TEMPLATES / "qwen-3.jinja").read_text()
+    tuning = Tuning(tmp_path, [*SOUND, *records], template, long_samples=long_samples)
+    assert json.loads((tuning.rows.path / "shards.json").read_text())["answers_unlike_asked"] == 10
+    counts = tuning.check().counts
+    assert (counts["unlike_asked"], counts["turns"], counts["silent"]) == (10, 50, 0)
+    assert "unlearned" not in counts
+    weights = tuning.weights()
+    weights[:] = 0
+    weights.flush()
+    assert "lost mask: of 50 of 50 assistant turns" in tuning.refused()
 
 
 @pytest.mark.parametrize("spoilt", ["words", "end"])

@@ -65,6 +65,11 @@ def _answers(counts: Mapping[str, int]) -> dict[str, str]:
     what = f"{turns} answers in {number(pairs)} groups" if pairs else f"{turns} assistant turns in {samples} samples"
     unlearned = counts.get("unlearned", 0)
     asked = f"; {number(unlearned)} turns are not learned from, as the data ask" if unlearned else ""
+    if unlike := counts.get("unlike_asked"):
+        asked += (
+            f"; {number(unlike)} are not, as the chat template writes them otherwise than they were asked for and "
+            "given, as without their thoughts"
+        )
     return {
         "mask": f"words of all {what} are trained, and no others: "
         f"{counts['trained'] / max(1, counts['tokens']):.0%} of the tokens{asked}",

@@ -35,10 +35,10 @@ BLOCK_TOKENS = 2**22
 Long = Literal["drop", "truncate", "split"]
 """What becomes of a conversation that is longer than a row; `split` cuts between exchanges."""
 FATES: Mapping[Long, str] = {"drop": "dropped", "truncate": "truncated", "split": "split"}
-LOSSES = frozenset(["dropped", "truncated", "untrained", "exchanges_dropped", "refused"])
+LOSSES = frozenset(["dropped", "truncated", "untrained", "exchanges_dropped", "refused", "answers_unlike_asked"])
 """Counts of what is not trained on, or not whole."""
-Encoded = tuple[list[int], list[bool]]
-"""Ids, and which of them are trained."""
+Encoded = tuple[list[int], list[bool], int]
+"""Ids, which of them are trained, and how many answers stand otherwise than they were asked for and given."""
 
 
 class PackConfig(StepConfig):
@@ -173,7 +173,7 @@ def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
         yield weights
 
 
-@stage(version=4, trains_on="conversations", reads="tokenizer")
+@stage(version=5, trains_on="conversations", reads="tokenizer")
 def pack_conversations(
     config: PackConversationsConfig,
     conversations: Conversations,
@@ -184,7 +184,8 @@ def pack_conversations(
     """Conversations in rows, the longest first, each into the fullest row that has room.
 
     What is longer than a row is dropped, truncated or split, what nothing is trained of is left out, and so is what the
-    chat template refuses, such as a system's words; all are counted. Rows are filled up with tokens of weight 0.
+    chat template refuses, such as a system's words; all are counted. So are answers that are read and not trained, as
+    the template leaves out what was thought before them. Rows are filled up with tokens of weight 0.
     """
     encoder, width = tokenizer.open(), config.sequence_length + 1
     encoded: list[Encoded] = []
@@ -193,7 +194,7 @@ def pack_conversations(
     refused: ChatRefused | None = None
     for record in conversations.iterate():
         try:
-            pieces = [encoder.encode_chat(record["messages"])]
+            pieces = [encoder.encode_answers(record["messages"])]
         except ChatRefused as error:
             if not refused:
                 context.log(f"conversation {record['id']}: {error}")
@@ -207,10 +208,15 @@ def pack_conversations(
         documents += [record["document"]] if pieces and record["document"] else []
     if refused and not encoded:
         raise refused
-    rows = best_fit([len(ids) for ids, _ in encoded], width)
-    ids, trained = (
-        [[each for member in members for each in encoded[member][side]] for members in rows] for side in (0, 1)
-    )
+    if unlike := sum(each[2] for each in encoded):
+        fates["answers_unlike_asked"] = unlike
+        context.log(
+            f"{unlike} answers are read and not trained: in their chats the template writes them otherwise than they "
+            "were asked for and given, as without their thoughts. A chat that ends with such an answer trains it"
+        )
+    rows = best_fit([len(ids) for ids, *_ in encoded], width)
+    ids = [[each for member in members for each in encoded[member][0]] for members in rows]
+    trained = [[each for member in members for each in encoded[member][1]] for members in rows]
     counts = write_filled(
         out,
         encoder,
@@ -230,7 +236,7 @@ def _shortened(
     """What is kept of a conversation that is too long; nothing is that trains nothing."""
     pieces: list[Encoded] = []
     if how == "truncate":
-        pieces = [(whole[0][:width], whole[1][:width])]
+        pieces = [(whole[0][:width], whole[1][:width], whole[2])]
     elif how == "split":
         pieces = list(_split(encoder, messages, width, fates))
     pieces = [piece for piece in pieces if any(piece[1])]
@@ -247,10 +253,10 @@ def _split(encoder: Tokenizer, messages: Sequence[Message], width: int, fates: C
     starts = [number for number, each in enumerate(messages) if each["role"] == "user" and not each.get(RESULTS)]
     first, fitting = starts[0], None
     for start, stop in pairwise([*starts, len(messages)]):
-        piece = encoder.encode_chat([*system, *messages[first:stop]])
+        piece = encoder.encode_answers([*system, *messages[first:stop]])
         if len(piece[0]) > width and fitting:
             yield fitting
-            first, piece = start, encoder.encode_chat([*system, *messages[start:stop]])
+            first, piece = start, encoder.encode_answers([*system, *messages[start:stop]])
         fitting = piece if len(piece[0]) <= width else None
         if not fitting:
             first = stop
@@ -269,7 +275,7 @@ def _begins(rows: Sequence[Sequence[int]], width: int) -> Rows:
 
 
 def _trained(encoded: Encoded) -> list[int]:
-    return [token for token, is_trained in zip(*encoded, strict=True) if is_trained]
+    return [token for token, is_trained in zip(*encoded[:2], strict=True) if is_trained]
 
 
 @stage(version=1, trains_on="pairs", reads="tokenizer")

@@ -57,7 +57,7 @@ class Group:
         return sum(len(segment.ids) for segment in self.segments)
 
 
-@stage(version=2, trains_on="preferences", reads="tokenizer")
+@stage(version=3, trains_on="preferences", reads="tokenizer")
 def pack_preferences(
     config: PackPreferencesConfig, preferences: Preferences, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:

@@ -23,7 +23,7 @@ class PackPromptsConfig(PackConfig):
     answer_tokens: int = Field(ge=1, description="Room for an answer behind each prompt; set by the model.")
 
 
-@stage(version=3, trains_on="conversations", reads="tokenizer")
+@stage(version=4, trains_on="conversations", reads="tokenizer")
 def pack_prompts(
     config: PackPromptsConfig, conversations: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -30,6 +30,8 @@ class Turns(Inspection):
     """Of assistants, that the rows train: all in conversations, the last of each judged answer."""
     unlearned: int = 0
     """Beside these: turns of which nothing is trained, as their samples ask."""
+    unlike_asked: int = 0
+    """Likewise, as the template writes them otherwise than they were asked for and given."""
     silent: int = 0
     """Turns of which no word is trained, and nobody asked for that."""
     endless: int = 0
@@ -72,7 +74,7 @@ class Turns(Inspection):
     def counts(self) -> dict[str, int]:
         """Without groups, and turns that are not learned from, where there are none."""
         usual = {name: n for name, n in super().counts().items() if self.groups or name not in ("groups", "alike")}
-        return {name: n for name, n in usual.items() if n or name != "unlearned"}
+        return {name: n for name, n in usual.items() if n or name not in ("unlearned", "unlike_asked")}
 
     def faults(self, config: TrainConfig) -> Iterator[str]:
         yield from _faults_of_turns(self)
@@ -86,7 +88,7 @@ def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
     Judged answers are of one turn each, the last, or some are of several, and the turns before may be trained.
     """
     openings = begins_of_answer(encoder)
-    asked = set(_unlearned(found.records, rows, encoder, openings))
+    asked = dict(_unlearned(found.records, rows, encoder, openings))
     one_turn = all(answer == 1 for _, _, answer in found.records)
     every = -(-len(rows.tokens) // SHOWN)
     for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
@@ -123,7 +125,7 @@ def _inspect_sample(
     one_turn: bool,
     encoder: Tokenizer,
     openings: Sequence[Sequence[int]],
-    asked: Container[int],
+    asked: Mapping[int, bool],
     found: Turns,
 ) -> None:
     """Count what one sample holds."""
@@ -164,21 +166,27 @@ def _assistants_turns(
 
 def _unlearned(
     records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, openings: Sequence[Sequence[int]]
-) -> Iterator[int]:
-    """Digests of turns that records with some of weight 0 do not train, as rows hold them: whole, or cut at the end."""
+) -> Iterator[tuple[int, bool]]:
+    """Digests of turns that are not to be learned from, as rows hold them: whole, or cut at the end of a row.
+
+    And whether their samples ask for that, by weight 0: else the template leaves out what was thought before them.
+    """
     for _, turns, _ in records:
-        if any(turn.get("weight") == 0 for turn in turns):
+        is_asked = any(turn.get("weight") == 0 for turn in turns)
+        if is_asked or encoder.thoughts:
             try:
-                ids, mask = encoder.encode_chat(turns)
+                ids, mask, unlike = encoder.encode_answers(turns)
+                weighty = [{**turn, "weight": 1} for turn in turns]
+                told = encoder.encode_answers(weighty)[1] if unlike else [True] * len(ids)
             except ChatRefused:  # is in no row
                 continue
             tokens, trained = np.array(ids, rows.tokens.dtype), np.array(mask)
-            for width in (len(tokens), rows.tokens.shape[1]):
+            for width in (len(tokens), rows.tokens.shape[1]) if is_asked or unlike else ():
                 sample = tokens[:width], trained[:width]
                 for start, end, stop in _assistants_turns(*sample, encoder, openings):
                     place = slice(start, stop if end is None else end)
                     if (end is not None or stop == len(sample[0])) and not sample[1][place].any():
-                        yield _digest(sample[0][place])
+                        yield _digest(sample[0][place]), any(told[place])
 
 
 def _digest(tokens: NDArray[Any]) -> int:
@@ -191,7 +199,7 @@ def _count_turn(
     start: int,
     end: int | None,
     stop: int,
-    asked: Container[int],
+    asked: Mapping[int, bool],
     found: Turns,
 ) -> int:
     """Count one assistant's turn; its trained tokens.
@@ -200,8 +208,9 @@ def _count_turn(
     """
     place = slice(start, stop if end is None else end)
     words = trained[place]
-    if asked and not words.any() and _digest(tokens[place]) in asked:
-        found.unlearned += 1
+    if asked and not words.any() and (digest := _digest(tokens[place])) in asked:
+        found.unlearned += asked[digest]
+        found.unlike_asked += not asked[digest]
         return 0
     if end is None and not words.any():
         return 0
