@@ -43,7 +43,7 @@ EVALUATION_SHARE = 0.28
 
 LEFT_BYTES = 2**20 * 128
 """What earlier steps of a build leave in its process, beside libraries; measured on two recipes."""
-SCORING_BYTES = 2**20 * 512
+SCORING_BYTES = 2**30
 """What scoring holds beside weights: kernels made for each shape, texts, answers; measured on the quickstart."""
 
 ROW_SHARE = 0.75
@@ -64,6 +64,8 @@ ACCURACY = {"counted": (0.5, 2.0), "rehearsed": (0.87, 1.15), "own runs": (0.87,
 TWO_SPEEDS = 1.5
 """Times the slower of two rates of equal work, from which one is in doubt: objectives alone differ by a fifth."""
 
+MEASURED = "libraries, compiler, gaps"
+"""What a rehearsal shows that counting does not explain."""
 MARGIN = 1.07
 """Of a rehearsed peak of memory: two trainings alike differ by so much, and a rehearsal is short."""
 
@@ -270,7 +272,7 @@ class _Planner:
         predicted += self._writing(models)
         if self.recipe.evaluate:
             predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
-        evaluating = {} if apart else self._evaluating(shapes)
+        evaluating = {} if apart else self._evaluating(shapes, memory)
         left = 0 if apart else LEFT_BYTES
         most = [sum(evaluating.values()), *(sum(parts.values()) + left for parts in memory.values())]
         classes = {name: self._class(name, shape, models) for name, shape in shapes.items()}
@@ -279,7 +281,7 @@ class _Planner:
         stored = {name: stored_bytes(self._resolved(name, models), shape) for name, shape in shapes.items()}
         return Plan(key, *found, _bits_per_byte(flops), operations, stored, evaluating, doubts)
 
-    def _evaluating(self, shapes: Mapping[str, Shape]) -> dict[str, int]:
+    def _evaluating(self, shapes: Mapping[str, Shape], memory: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
         """Bytes of memory by part while models and baselines are measured, in turns."""
         if not self.recipe.evaluate:
             return {}
@@ -291,7 +293,8 @@ class _Planner:
             if baselines > SCORING_BYTES + weights
             else {"weights": weights, "scoring": SCORING_BYTES}
         )
-        return {"libraries": LIBRARIES_BYTES[True], "earlier steps": LEFT_BYTES, **most}
+        libraries = max([LIBRARIES_BYTES[True], *(parts.get(MEASURED, 0) for parts in memory.values())])
+        return {"libraries": libraries, "earlier steps": LEFT_BYTES, **most}
 
     def _writing(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
         """Of data that models write, where it is stated how many prompts there are at the most."""
@@ -452,7 +455,7 @@ def _measured_memory(counted: Mapping[str, int], peak: int) -> dict[str, int]:
     """The measured peak, divided as counted; what the count does not explain is the libraries' and the allocator's."""
     parts = {part: count for part, count in counted.items() if part not in ("libraries", "gaps")}
     explained = sum(parts.values()) - parts.get("data rows", 0)
-    return {"libraries, compiler, gaps": max(0, int(MARGIN * peak) - explained), **parts}
+    return {MEASURED: max(0, int(MARGIN * peak) - explained), **parts}
 
 
 def _hidden_size(flops: float) -> int:
