@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,12 +11,13 @@ from typing import Any
 
 import httpx
 import openai
-import uvicorn
 
 from lmworks.engines.protocol import Engine
 from lmworks.pipeline.figure import Figure
 from lmworks.serve.app import create_app
+from lmworks.serve.connections import LIMITS, BoundedServer, Limits
 from lmworks.serve.content import Examples, PageContent
+from lmworks.serve.run import listen
 from lmworks.serve.service import Service
 
 KEY = "test-key-0123456789"
@@ -56,19 +56,19 @@ class Live:
 
 
 @contextmanager
-def serving(engine: Engine, *others: str, **limits: int) -> Iterator[Live]:
+def serving(engine: Engine, *others: str, limits: Limits = LIMITS, **places: int) -> Iterator[Live]:
     """With `others`, models that the engine has beside `MODEL`."""
-    service = Service(engine, [MODEL, *others], **limits)
+    service = Service(engine, [MODEL, *others], **places)
     pages = [PAGE, *(replace(PAGE, name=name) for name in others)]
-    with listening(create_app(service, KEY, pages)) as address:
+    with listening(create_app(service, KEY, pages), limits) as address:
         yield Live(address, service)
 
 
 @contextmanager
-def listening(app: Any) -> Iterator[str]:
+def listening(app: Any, limits: Limits = LIMITS) -> Iterator[str]:
     """The address of an application that is served meanwhile."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="auto"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    server = BoundedServer(app, limits)
+    with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

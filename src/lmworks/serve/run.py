@@ -9,13 +9,16 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 
-import uvicorn
+from starlette.types import ASGIApp
 
 from lmworks.errors import LmworksError
 from lmworks.serve.app import create_app
+from lmworks.serve.connections import LIMITS, BoundedServer, Limits
 from lmworks.serve.content import PageContent
 from lmworks.serve.service import Service
 
+SEND_BUFFER = 1 << 16
+"""Bytes that the kernel holds of an answer. Its own choice, megabytes, hides for minutes whether a client reads."""
 DRAIN_SECONDS = 20
 """Running requests may go on this long after a signal to stop; then they get an error."""
 
@@ -28,6 +31,7 @@ def run(
     host: str = "127.0.0.1",
     port: int = 8000,
     started: Callable[[str], None],
+    limits: Limits = LIMITS,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `started` is called with the address once connections are taken; port 0 is any.
 
@@ -36,15 +40,7 @@ def run(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("lmworks").setLevel(logging.INFO)  # one line a request
     with listen(host, port) as listener:
-        config = uvicorn.Config(
-            create_app(service, key, pages),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            timeout_graceful_shutdown=DRAIN_SECONDS + 5,
-        )
-        server = _Server(config, service)
+        server = _Server(create_app(service, key, pages), service, limits)
         # uvicorn takes signals only while it serves, and raises them again at the end: being stopped is no failure.
         previous = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -55,9 +51,9 @@ def run(
                 signal.signal(number, handler)
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
+class _Server(BoundedServer):
+    def __init__(self, app: ASGIApp, service: Service, limits: Limits) -> None:
+        super().__init__(app, limits, lifespan="on", drain_seconds=DRAIN_SECONDS + 5)
         self._service = service
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -68,10 +64,12 @@ class _Server(uvicorn.Server):
 def listen(host: str, port: int) -> socket.socket:
     """Take a port. Raises LmworksError when it cannot be had."""
     try:
-        return socket.create_server((host, port), backlog=128)
+        listener = socket.create_server((host, port), backlog=128)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             what = f"port {port} of {host} is in use: stop what listens there, or serve with --port {port + 1}"
         else:
             what = f"port {port} of {host} cannot be opened ({error.strerror}): choose another with --port"
         raise LmworksError(what) from None
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # every connection inherits it
+    return listener

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -16,6 +15,7 @@ from starlette.routing import Route
 from lmworks.release.render.charts import Series, line_chart
 from lmworks.release.render.templates import environment
 from lmworks.serve.access import SECURITY_HEADERS
+from lmworks.serve.connections import BoundedServer
 from lmworks.serve.run import listen
 from lmworks.watch.follow import Standing, read_standing
 from lmworks.watch.terminal import ROWS, as_text
@@ -30,9 +30,7 @@ def serve_page(find: Callable[[], Path], port: int, started: Callable[[str], Non
     """Serve until Ctrl-C. `find` gives the run's file, wherever it is by now; the address holds a key made here."""
     key = secrets.token_urlsafe(16)
     with listen("127.0.0.1", port) as listener:
-        server = uvicorn.Server(
-            uvicorn.Config(make_app(find, key), log_config=None, access_log=False, server_header=False)
-        )
+        server = BoundedServer(make_app(find, key))
         started(f"http://127.0.0.1:{listener.getsockname()[1]}/{key}/")
         server.run(sockets=[listener])
 
