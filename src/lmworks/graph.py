@@ -74,7 +74,7 @@ from lmworks.teach.constitution import constitution
 from lmworks.tokens.kinds.best_of import best_of
 from lmworks.tokens.kinds.bpe import bpe
 from lmworks.tokens.kinds.character import character
-from lmworks.tokens.kinds.pretrained import pretrained
+from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.kinds.unigram import unigram
 from lmworks.tokens.kinds.word import word
 from lmworks.tokens.kinds.wordpiece import wordpiece
@@ -85,6 +85,7 @@ from lmworks.tokens.rows.pack import (
     pack_documents,
 )
 from lmworks.train.configs.encoder import with_rates_of_fresh_bases
+from lmworks.train.configs.seq2seq import Seq2SeqConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES
@@ -198,6 +199,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes += evaluation_nodes(label, tasks, models, learned, *said)
     configs = {each.name: each.config for each in nodes}
     _refuse_other_kinds(nodes, recipe.data)
+    _refuse_other_vocabularies(configs)
     return [_with_engines(each, configs) for each in _checked_first(nodes)]
 
 
@@ -214,6 +216,20 @@ def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -
                         f"{each.name}: {reference!r} makes {made}; it reads {wanted}, which steps of kind "
                         f"{', '.join(kinds)} make"
                     )
+
+
+def _refuse_other_vocabularies(configs: Mapping[str, StepConfig]) -> None:
+    """Raise UsageError for a published encoder-decoder whose data would come in tokens of another."""
+    for name, config in configs.items():
+        base = configs.get(getattr(config, "base", None) or "")
+        if isinstance(config, Seq2SeqConfig) and isinstance(base, PretrainedModelConfig):
+            ours = configs.get(config.tokenizer)
+            known = isinstance(ours, PretrainedConfig) and ours.is_that_of(base.file / "tokenizer.json")
+            if not known and config.tokenizer != config.base:
+                raise UsageError(
+                    f"models.{name}.tokenizer: {config.base} has a vocabulary of its own, and that of "
+                    f"{config.tokenizer} is another: ids would mean other words to it. Take `tokenizer: {config.base}`"
+                )
 
 
 def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:

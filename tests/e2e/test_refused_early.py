@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.manifest import Manifest
 from lmworks.workspace import open_workspace, run
 from published import write_published
+from readers import write_rewriter
 from support import Quiet
 
 RECIPE = """\
@@ -253,6 +255,14 @@ CASES = {
             "a published one, which is a model of its own: `base: {objective: pretrained, path: FOLDER",
         ],
     ),
+    "an encoder-decoder that knows other words": Case(
+        BASE + "  tuned: {objective: text-to-text, from: base, data: chats, SMALL}\n",
+        [
+            "models.tuned.tokenizer: base has a vocabulary of its own, and that of tokenizer is another",
+            "`tokenizer: base`",
+        ],
+        family="T5",
+    ),
     "words where a number stands": Case(
         "", ["models.lm.steps: expected a whole number or 'auto'; found the word 'many'"], ["lm.steps=many"]
     ),
@@ -325,7 +335,7 @@ def test_what_would_end_a_build_late_is_refused_before_anything_is_trained(
         (folder / source).mkdir(exist_ok=True)
         (folder / source / "lines.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
     if case.family and not (folder / case.family).exists():
-        write_published(folder / case.family, case.family)
+        (write_rewriter if case.family == "T5" else partial(write_published, family=case.family))(folder / case.family)
     recipe = RECIPE.replace("MORE\n", case.more).replace("SMALL", SMALL).replace("FAMILY", case.family)
     (folder / "recipe.yaml").write_text(_with_sources(recipe))
     if case.free is not None:

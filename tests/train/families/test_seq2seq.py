@@ -19,13 +19,15 @@ from lmworks.data.tuning.conversations import Conversations, Record, conversatio
 from lmworks.engines.seq2seq import rewrite
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
+from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.rows.pack import PackPairsConfig, pack_pairs
 from lmworks.tokens.rows.shards import PackedRows, Shards
-from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.families.seq2seq import Pairs, TrainableSeq2Seq
 from lmworks.train.loop.train import train
 from lmworks.train.objectives.seq2seq import SpanCorruption, TextToText
+from readers import write_rewriter
 from support import make_context, reading
 
 SMALL = {
@@ -227,6 +229,39 @@ def test_a_published_t5_is_tuned_as_it_is(
     with torch.no_grad():
         again = reloaded(input_ids=torch.tensor([[*batch.sources[0], 1]]), labels=labels).logits
     assert torch.equal(again, found)
+
+
+def test_a_published_t5_without_a_row_to_spare_gets_rows_for_what_its_tokenizer_lacked(
+    pairs: Conversations, tmp_path: Path
+) -> None:
+    folder = write_rewriter(tmp_path / "t5")
+    words = T5ForConditionalGeneration.from_pretrained(folder).shared.weight.detach()
+    taken = PretrainedConfig(path="t5").resolve(tmp_path)
+    pretrained(taken, out=tmp_path / "tokenizer", context=make_context(tmp_path))
+    tokenizer = TokenizerFolder(tmp_path / "tokenizer", "t")
+    packing = PackPairsConfig.model_validate({"from": "x", "sequence_length": 64})
+    pack_pairs(packing, pairs, tokenizer, out=tmp_path / "rows", context=make_context(tmp_path))
+    packed, base = Shards(tmp_path / "rows", "rows"), ModelFolder(folder, "base")
+    config = TextToTextConfig.model_validate({**SMALL, "from": "base", "steps": 2})
+    model = TextToText.begin(config, base, packed.open(), tokenizer.open(), compiled=False)
+    assert torch.equal(model.module.shared.weight[: len(words)], words)
+    assert torch.allclose(model.module.shared.weight[len(words) :], words.mean(0), atol=1e-6)
+    train(config, base, packed, tokenizer, packed, None, out=tmp_path / "tuned", context=make_context(tmp_path / "c"))
+    known = AutoTokenizer.from_pretrained(tmp_path / "tuned", local_files_only=True)
+    tuned = T5ForConditionalGeneration.from_pretrained(tmp_path / "tuned")
+    assert known("<extra_id_0>").input_ids[0] == tuned.config.vocab_size - 1 >= tokenizer.open().vocab_size
+
+
+def test_a_vocabulary_is_the_same_whatever_form_its_file_has(tmp_path: Path) -> None:
+    path = write_rewriter(tmp_path / "t5") / "tokenizer.json"
+    taken = PretrainedConfig(path="t5").resolve(tmp_path)
+    pretrained(taken, out=tmp_path / "tokenizer", context=make_context(tmp_path))
+    older = json.loads(path.read_text())
+    older["model"]["merges"] = [" ".join(merge) for merge in older["model"]["merges"]]
+    path.write_text(json.dumps(older))
+    rows = PackedRows(np.zeros((1, 65)), np.ones((1, 65)), 64, 400, "", 0)
+    config, base = TextToTextConfig.model_validate({**SMALL, "from": "base"}), ModelFolder(tmp_path / "t5", "base")
+    TextToText.begin(config, base, rows, Tokenizer(tmp_path / "tokenizer"), compiled=False)
 
 
 def test_a_base_with_another_vocabulary_is_refused(packed: Shards, tokenizer: TokenizerFolder, tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -16,6 +17,12 @@ from lmworks.tokens.kinds.learn import write_tokenizer
 from lmworks.tokens.kinds.sentencepiece_model import read_model, to_backend
 from lmworks.tokens.packaged import place_of
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
+
+
+def vocabulary_of(path: Path) -> Any:
+    """What a `tokenizer.json` has learned, as the library writes it now, whatever release wrote the file."""
+    with told(path, "a tokenizer that the `tokenizers` library reads"):
+        return json.loads(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")).to_str())["model"]
 
 
 class PretrainedConfig(StepConfig):
@@ -46,6 +53,11 @@ class PretrainedConfig(StepConfig):
     def vocab_size(self) -> int:
         """Number of ids, the added ones included."""
         return self.load().get_vocab_size()
+
+    def is_that_of(self, path: Path) -> bool:
+        """Whether it has learned what another `tokenizer.json` has."""
+        known = vocabulary_of(path)
+        return self.sha256 == digest_file(path) or json.loads(self.load().to_str())["model"] == known
 
     def load(self) -> tokenizers.Tokenizer:
         """The tokenizer, with what chats and documents need added behind its ids. Raises LmworksError."""

@@ -25,6 +25,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published, save_published
 from lmworks.model.shapes import BUCKETS, EncoderDecoderConfig
 from lmworks.pipeline.files import write_atomically
+from lmworks.tokens.kinds.pretrained import vocabulary_of
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import best_output_gradient
@@ -155,6 +156,7 @@ class Seq2SeqObjective(Objective):
         if base:
             module = load_published(base.path, "AutoModelForSeq2SeqLM")
             _check(base.path, module, tokenizer)
+            _grow(module, tokenizer)
         else:
             shape = config.shape(tokenizer.vocab_size)
             require_fit_here(shape, config, tokenizer.vocab_size)
@@ -194,8 +196,7 @@ def fresh(shape: EncoderDecoderConfig, tokenizer: Tokenizer, config: Seq2SeqConf
 def sentinel_ids(tokenizer_json: str, vocab_size: int) -> list[int]:
     """Ids of the sentinels, the first one first: those that a tokenizer has, or else the last of the model's."""
     named = {token["content"]: token["id"] for token in json.loads(tokenizer_json)["added_tokens"]}
-    count = sum(re.fullmatch(r"<extra_id_\d+>", name) is not None for name in named)
-    if count:
+    if count := sum(re.fullmatch(r"<extra_id_\d+>", name) is not None for name in named):
         return [named[_SENTINEL.format(number)] for number in range(count)]
     return [vocab_size - 1 - number for number in range(SENTINELS)]
 
@@ -227,13 +228,25 @@ def _check(folder: Path, module: Any, tokenizer: Tokenizer) -> None:
     kind = module.config.model_type
     if kind not in KNOWN:
         raise LmworksError(f"{folder}: model_type is {kind!r}; encoder-decoders that can be tuned: {', '.join(KNOWN)}")
-    ours, theirs = json.loads(tokenizer.to_json()), json.loads((folder / "tokenizer.json").read_text())
-    if ours["model"] != theirs["model"] or tokenizer.vocab_size > module.config.vocab_size:
+    if json.loads(tokenizer.to_json())["model"] != vocabulary_of(folder / "tokenizer.json"):
         raise LmworksError(
             f"{folder}: the model has {module.config.vocab_size} ids of a vocabulary of its own, the data "
             f"{tokenizer.vocab_size} of another; give the recipe the model's own (`tokenizer: {{kind: pretrained, "
             "path: …}`)"
         )
+
+
+def _grow(module: Any, tokenizer: Tokenizer) -> None:
+    """Give a base a row, the mean of all, for each token that its tokenizer lacked: of documents, chats and sentinels.
+
+    Published embeddings are often larger than their tokenizers; then they have such rows.
+    """
+    known, last = module.config.vocab_size, sentinel_ids(tokenizer.to_json(), tokenizer.vocab_size + SENTINELS)[0]
+    if known <= (wanted := max(tokenizer.vocab_size - 1, last)):
+        module.resize_token_embeddings(wanted + 1, mean_resizing=False)
+        for part in (module.get_input_embeddings(), module.get_output_embeddings()):
+            weight = part.weight.detach()
+            weight[known:] = weight[:known].mean(0)
 
 
 def _prepare(module: Any, dropout: float) -> None:
