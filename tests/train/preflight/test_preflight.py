@@ -283,6 +283,20 @@ def test_samples_that_are_too_long_for_their_rows_are_refused_above_a_share(tmp_
     assert stated.check().counts["dropped"] == 8
 
 
+@pytest.mark.parametrize("longer", [0, 2])
+def test_turns_that_the_template_refuses_are_told_with_what_it_says(tmp_path: Path, longer: int) -> None:
+    template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('No system!') }}{% endif %}" + CHAT_TEMPLATE
+    spoken = [record(n, "Why?", "So.", system=True) for n in range(20, 28)]
+    long = [record(n, "Why?", "It lists tags. " * 40) for n in range(30, 30 + longer)]
+    said = Tuning(tmp_path, [*SOUND, *long, *spoken], template).refused()
+    first = f"conversations.jsonl:{21 + longer} ({20:032x})"
+    assert (
+        "8 refused of" in said and f"refuses turns, first in {first}: the model's chat template takes no such" in said
+    )
+    assert "says 'No system!'; leave them out" in said
+    assert ("Raise sequence_length (now 96)" in said) == bool(longer), "what is refused is none too long"
+
+
 def test_a_micro_batch_that_trains_nothing_is_refused(tmp_path: Path) -> None:
     tuning = Tuning(tmp_path, SOUND, micro_batch_rows=1)
     weights = tuning.weights()

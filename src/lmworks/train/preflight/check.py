@@ -25,7 +25,7 @@ from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, TEMPLATE_FILE, ChatRefused, Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.memory import MEND, memory_there, size_in_words, training_memory
-from lmworks.train.preflight.inspection import Piece, Record
+from lmworks.train.preflight.inspection import Inspection, Piece, Record
 
 
 def other_tokens(ids: int) -> str:
@@ -71,7 +71,7 @@ def check(
         *found.faults(config),
         *_faults_of_records(found.records),
         *_faults_of_templates(base if found.records else None, tokenizer, encoder, rows, found.records),
-        *_faults_of_length(config, facts, whole, found.lost, samples_are),
+        *_faults_of_length(config, facts, whole, found, samples_are, encoder),
     ]
     strange = {*(held_out.open().label_names if held_out else ())} - {*rows.label_names}
     if strange:
@@ -174,18 +174,27 @@ def _faults_of_templates(
 
 
 def _faults_of_length(
-    config: TrainConfig, facts: Mapping[str, Any], whole: int, masked: int, samples: str
+    config: TrainConfig, facts: Mapping[str, Any], whole: int, found: Inspection, samples: str, encoder: Tokenizer
 ) -> Iterator[str]:
     names = ("dropped", "truncated", "untrained", "refused")
-    lost = {name: int(facts.get(name, 0)) for name in names} | {"masked": masked}
+    lost = {name: int(facts.get(name, 0)) for name in names} | {"masked": found.lost}
     most = getattr(config, "largest_lost_share", 1.0)
     if sum(lost.values()) > most * whole:
         told = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
-        other = "take `long_samples: split`, " if "long_samples" in type(config).model_fields else ""
-        yield (
-            f"- too much is lost: {told} of {whole} {samples}, more than {most:.0%}. Raise sequence_length (now "
-            f"{config.sequence_length}), {other}or state largest_lost_share"
-        )
+        refusal, mend = next(_refusals(found.records, encoder), ""), "State largest_lost_share if the rest is enough"
+        if sum(lost.values()) > lost["refused"]:
+            other = "take `long_samples: split`, " if "long_samples" in type(config).model_fields else ""
+            mend = f"Raise sequence_length (now {config.sequence_length}), {other}or state largest_lost_share"
+        yield f"- too much is lost: {told} of {whole} {samples}, more than {most:.0%}. {refusal}{mend}"
+
+
+def _refusals(records: Sequence[Record], encoder: Tokenizer) -> Iterator[str]:
+    """What the template says of each sample that it refuses."""
+    for place, turns, _ in records:
+        try:
+            encoder.encode_chat(turns)
+        except ChatRefused as error:
+            yield f"The chat template refuses turns, first in {place}: {error}. "
 
 
 def _faults_of_labels(rewards: Sequence[Reward], labelled: Sequence[Handle]) -> Iterator[str]:
