@@ -61,8 +61,7 @@ class Connections(ServerState):
         self._order.pop(connection, None)
         self._order[connection] = None
         if len(self._order) > self.limits.connections:
-            # The new one waits, too: it goes where all others are answered.
-            longest = next(each for each in self._order if each.awaits_client)
+            longest = next((each for each in self._order if each.awaits_client), connection)
             self._close(longest, f"more than {self.limits.connections} connections")
 
     def lost(self, connection: Connection) -> None:
