@@ -34,6 +34,7 @@ FIELDS: dict[str, Any] = {
 }
 """For tasks that have such a field; a new one that asks for another says so when its config is made."""
 OF_FAMILY = {
+    "byte n-gram": [],  # reckons on no device
     "decoder": ["decoder", "published"],
     "encoder-decoder": ["t5"],
     "reward model": ["judge"],
