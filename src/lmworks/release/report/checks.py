@@ -67,8 +67,8 @@ def _answers(counts: Mapping[str, int]) -> dict[str, str]:
     asked = f"; {number(unlearned)} turns are not learned from, as the data ask" if unlearned else ""
     if unlike := counts.get("unlike_asked"):
         asked += (
-            f"; {number(unlike)} are not, as the chat template writes them otherwise than they were asked for and "
-            "given, as without their thoughts"
+            f"; {number(unlike)} more are read only, as the chat template writes them otherwise than they were asked "
+            "for and given, as without their thoughts"
         )
     return {
         "mask": f"words of all {what} are trained, and no others: "
