@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +302,25 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
             falling(2.5, 1.8, 500), [2.5, 2.3, 2.2, 2.2], 1.9, 1.5, LABELS, (0.2, MAJORITY), 1, 12, TEXTS, spread=0.9
         ),
     ),
+    "five texts whose loss is that of the commonest label, and that are told rightly": (
+        "not known",
+        MadeUp(
+            falling(2.4, 0.23, 60),
+            [2.4, 1.3, 1.2, 1.144],
+            0.22,
+            17,
+            1.103,
+            (0.845, 0.429),
+            9,
+            5,
+            more=TEXTS,
+            spread=0.5,
+        ),
+    ),
+    "a loss next to that of the commonest label, of a sorter that is right twice as often": (
+        "fine",
+        MadeUp(falling(2.4, 1.1, 900), [2.4, 1.2, 1.146, 1.145, 1.144], 1.14, 4, 1.103, (0.845, 0.429), 40, more=TEXTS),
+    ),
     "thirty pairs learned by heart": (
         "overfitting",
         MadeUp(
@@ -333,6 +352,17 @@ def test_a_run_that_knows_its_rows_by_heart_and_nothing_else_is_not_told_to_have
     assert judge(by_heart.course(0)).kind == "overfitting"
     once = MadeUp(falling(7.0, 0.04, 150), [7.0, 8.1, 10.7, 13.5, 15.0], trained=6.9, passes=170)
     assert judge(once.course(0)).kind in ("learned nothing", "diverged")
+
+
+@pytest.mark.parametrize(("gains", "kind"), [((0.44, 0.48), "underfitting"), ((0.02, 0.9), "not known")])
+def test_how_much_better_than_the_trivial_baseline_is_told_where_its_interval_tells(
+    gains: tuple[float, float], kind: Kind
+) -> None:
+    _, run = RUNS["words alone"]
+    course = run.course(0)
+    plain = [each["loss"] / each["weight"] + gains[part % 2] for part, each in enumerate(course.unseen)]
+    told = judge(replace(course, trivial=sums(plain)))
+    assert told.kind == kind and "better than the trivial baseline" in told.words and ", by 0.460 [" in told.words
 
 
 def test_one_validation_settles_nothing() -> None:

@@ -26,7 +26,7 @@ from lmworks.train.memory import shortage_in_words
 
 
 @stage(
-    version=12,
+    version=13,
     begins_with="base",
     trains_on="data",
     reads="tokenizer",
