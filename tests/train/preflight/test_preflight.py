@@ -293,7 +293,7 @@ def test_turns_that_the_template_refuses_are_told_with_what_it_says(tmp_path: Pa
     assert (
         "8 refused of" in said and f"refuses turns, first in {first}: the model's chat template takes no such" in said
     )
-    assert "says 'No system!'; leave them out" in said
+    assert "says 'No system!'; leave them out. It takes them without the system's turn: take that out" in said
     assert ("Raise sequence_length (now 96)" in said) == bool(longer), "what is refused is none too long"
 
 

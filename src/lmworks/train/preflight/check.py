@@ -194,7 +194,9 @@ def _refusals(records: Sequence[Record], encoder: Tokenizer) -> Iterator[str]:
         try:
             encoder.encode_chat(turns)
         except ChatRefused as error:
-            yield f"The chat template refuses turns, first in {place}: {error}. "
+            others = turns[0]["role"] == "system" and not [*_refusals([(place, turns[1:], 1)], encoder)]
+            mend = "It takes them without the system's turn: take that out, or say its words in the first question. "
+            yield f"The chat template refuses turns, first in {place}: {error}. {mend if others else ''}"
 
 
 def _faults_of_labels(rewards: Sequence[Reward], labelled: Sequence[Handle]) -> Iterator[str]:
