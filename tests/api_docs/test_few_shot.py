@@ -47,7 +47,7 @@ def test_the_prompt_is_answered_questions_and_a_question_byte_for_byte(model: Mo
         ids = engine.tokenizer.encode_chat([*turns, {"role": "user", "content": item["prompt"]}], True)[0]
         assert engine.tokenizer.spell(ids) == prompt
         (answer,) = engine.generate([ids], [Sampling(8)])
-        assert item["answer"] == answer.text
+        assert item["answer"] == answer.text.strip()
     assert "7 of 7 questions, seed 0, 2-shot prompt, greedy answer" in result.figures[0].method
 
 

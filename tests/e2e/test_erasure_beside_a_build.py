@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ class Silent:
     def __init__(self, step: str = "", work: Callable[[], None] = lambda: None) -> None:
         self._step, self._work, self._now = step, work, ""
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
         self._now = node
         return self
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -304,7 +305,7 @@ class Told(Quiet):
     def __init__(self) -> None:
         self.begun: list[str] = []
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Told:
+    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Told:
         self.begun.append(node)
         return self
 

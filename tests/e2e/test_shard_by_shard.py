@@ -7,6 +7,7 @@ import os
 import random
 import re
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class Listener:
         self.made: list[str] = []
         self.lines: list[str] = []
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
         self.made.append(node)
         return self
 

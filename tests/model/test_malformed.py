@@ -144,7 +144,10 @@ FILES: dict[str, Callable[[bytes], bytes]] = {
 def test_a_damaged_description_is_refused_by_name(name: str, kind: str, model: Path) -> None:
     path = model / name
     path.write_bytes(FILES[kind](path.read_bytes()))
-    refused(lambda: open_decoder(model), model)
+    if (name, kind) == ("tokenizer_config.json", "nothing in it"):  # so a base lies there that was never tuned
+        assert not open_decoder(model).tokenizer.chat_template
+    else:
+        refused(lambda: open_decoder(model), model)
 
 
 def test_a_missing_file_is_named(model: Path) -> None:

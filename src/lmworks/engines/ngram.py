@@ -15,6 +15,7 @@ from lmworks.engines.protocol import Writing
 from lmworks.engines.published import ROWS, PublishedEngine
 from lmworks.engines.request import Generation, Sampling
 from lmworks.model.baselines.ngram import NgramModel
+from lmworks.model.device import CPU
 from lmworks.tokens.tokenizer import open_tokenizer
 
 LONGEST_TEXT = 2**20
@@ -27,7 +28,7 @@ class NgramEngine(PublishedEngine):
     def __init__(self, folder: Path) -> None:
         self.counts = NgramModel.load(folder)
         self.model: Any = SimpleNamespace(
-            compute_type="float64", output_weight=SimpleNamespace(device=torch.device("cpu"))
+            compute_type="float64", output_weight=SimpleNamespace(device=torch.device(CPU))
         )
         self.network = Network(self.counts)
         self.tokenizer = open_tokenizer(folder)

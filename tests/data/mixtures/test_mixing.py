@@ -144,7 +144,7 @@ def test_a_weight_can_be_set_from_the_command_line(tmp_path: Path) -> None:
         (("        weight: 1\n", ""), "weights are of ['domain'], parts are ['domain', 'general']"),
         (("    parts:", "    temperature: 2\n    parts:"), "keep one"),
         (("weight: 3, max_epochs: 4", "weight: 0"), ""),
-        (("      general:", "      my part:"), "should match pattern"),
+        (("      general:", "      my part:"), "expected words of the form"),
         (("weight: 3", "weight: -1"), "expected at least 0"),
         (("weight: 3", "weigth: 3"), "unknown field 'weigth'; did you mean 'weight'?"),
         (
