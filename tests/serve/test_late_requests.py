@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from lmworks.engines import protocol
 from lmworks.engines.batch import RunningBatch
 from lmworks.engines.decoder import DecoderEngine
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Piece
 from lmworks.serve import service
+from lmworks.serve.errors import ApiError
 from readers import write_reader, write_rewriter
 
 NO_TIME = {"timeout_seconds": 1e-9}
@@ -96,3 +99,20 @@ def test_a_client_does_not_wait_for_a_step_that_does_not_end(tmp_path: Path, mon
         finally:
             goes_on.set()
         assert http.post("/v1/completions", json=asked).status_code == 200, "the server goes on"
+
+
+def test_pieces_that_a_client_takes_one_by_one_keep_no_place_beyond_the_deadline() -> None:
+    taken: list[str] = []
+
+    async def take() -> None:
+        over = time.monotonic() - service.STEP_SECONDS - 1
+        reply = service.Reply([SimpleNamespace(deadline=over)], "m", lambda reply: None)  # type: ignore[list-item]
+        for word in "abc":
+            reply.put((0, Piece(word, (), None)))
+        await asyncio.sleep(0)
+        async for _, piece in reply.pieces():
+            taken.append(piece.text)
+
+    with pytest.raises(ApiError) as told:
+        asyncio.run(take())
+    assert told.value.status == 504 and not taken

@@ -50,8 +50,11 @@ class Reply:
         """(index of the request, answer), until every request is answered. Raises the `ApiError` that ended it."""
         open_requests = len(self.requests)
         while open_requests:
+            left = self._left()
+            if left is not None and left <= 0:  # though pieces lie there, which a client takes one by one for ever
+                raise late()
             try:
-                async with asyncio.timeout(self._left()):
+                async with asyncio.timeout(left):
                     item = await self._queue.get()
             except TimeoutError:
                 raise late() from None
