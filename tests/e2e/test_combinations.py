@@ -138,6 +138,7 @@ def check_lineage(command: Command, store: Store, model: str, case: Case) -> Non
     card = (store.root / "reports" / f"{built.name}-{model}-card.md").read_text().replace("\\", "")
     origins = dataflow.origins(built, [built.artifacts[model]])
     assert "Its training data" in card, case
+    assert ("It learned to answer as base" in card) == (case.objective == "distillation"), card
     for data in learned:
         read = READ.get(data, NOTES_READ)
         assert {(origin.source, origin.licence) for origin in origins if origin.used[data]} == read, case

@@ -115,10 +115,18 @@ def bases(built: Built, artifact: Artifact) -> list[dict[str, str]]:
 def helpers(built: Built, artifact: Artifact) -> dict[str, list[str]]:
     """Other models that a model, or one that it began with, learned from: those that judged, those that wrote texts."""
     models = [artifact, *(link.parent for link in built.lineage.begun_with(artifact) if link.parent)]
-    judges = [link for model in models for link in built.lineage.links(model, Role.JUDGES)]
+    judges = [
+        (model.manifest.config.get("objective") == "distillation", link)
+        for model in models
+        for link in built.lineage.links(model, Role.JUDGES)
+    ]
     texts = [link.parent for link in built.lineage.trained_on(artifact) if link.parent]
     written = [link for each in texts for link in [*built.lineage.read_from(each)] if _is_model(link)]
-    found = {"Its answers were judged by": judges, "Some of these texts were written by": written}
+    found = {
+        "It learned to answer as": [link for is_teacher, link in judges if is_teacher],
+        "Its answers were judged by": [link for is_teacher, link in judges if not is_teacher],
+        "Some of these texts were written by": written,
+    }
     return {how: list(dict.fromkeys(link.reference for link in links)) for how, links in found.items() if links}
 
 
