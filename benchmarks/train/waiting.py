@@ -3,9 +3,9 @@
     python benchmarks/train/waiting.py [--rounds 5] [--seconds 6]
 
 A small decoder in torch alone takes steps with as many threads as there are cores, in a process of its own for each
-way of waiting: as libgomp waits unasked (it spins for some milliseconds), not spinning (`OMP_WAIT_POLICY=PASSIVE`,
-which lmworks sets), and spinning briefly (`GOMP_SPINCOUNT`). All take turns; medians are told, alone and beside a
-process a core that computes.
+way of waiting: as libgomp waits unasked (it spins for some milliseconds), not spinning (`OMP_WAIT_POLICY=PASSIVE`),
+and spinning briefly (`GOMP_SPINCOUNT`, of which lmworks sets 20,000). All take turns; medians are told, alone and
+beside a process a core that computes.
 """
 
 from __future__ import annotations

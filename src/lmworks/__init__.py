@@ -14,6 +14,8 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-# Threads that wait for another do not spin: where other work takes the cores, spinning keeps from them just what they
-# wait for, and a training goes four times as fast without (benchmarks/train/waiting.py). OpenMP reads it when loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads that wait for another spin briefly: unasked, libgomp's spin for milliseconds, and where other work takes the
+# cores they keep from it just what they wait for. On two cores that others use, training is about twice as fast so, and
+# on quiet ones 2 % slower (benchmarks/train/waiting.py). It is read when the library is loaded.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")

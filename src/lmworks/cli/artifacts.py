@@ -33,7 +33,7 @@ def show(
     elif as_json:
         print_json(found.manifest.as_json())
     else:
-        width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+        width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns) if sys.stdout.isatty() else WIDTH
         print(describe(found, Built.holding(opened, found) if opened.builds.last else None, width))
 
 
