@@ -42,7 +42,7 @@ EVALUATION_SHARE = 0.28
 """Of the budget, for measuring models and baselines and writing the report: two minutes of seven and a half."""
 
 LEFT_BYTES = 2**20 * 128
-"""What earlier steps of a build leave in its process, beside libraries; measured on two recipes."""
+"""What earlier steps of a build leave in its process, beside libraries; measured on the quickstart."""
 SCORING_BYTES = 2**30
 """What scoring holds beside weights: kernels made for each shape, texts, answers; measured on the quickstart."""
 
