@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from lmworks.pipeline.manifest import Manifest
+from lmworks.pipeline.manifest import Manifest, write_manifest
 from lmworks.pipeline.stage import Context
 
 
@@ -52,3 +53,10 @@ def make_manifest(**fields: Any) -> Manifest:
     """A manifest of which only these fields matter."""
     about = {"step": "made", "stage": "toy", "version": 1, "key": "k" * 32, "config": {}, "inputs": {}, "files": {}}
     return Manifest.model_validate({**about, "run": {"started": 0, "seconds": 1}, **fields})
+
+
+def change_manifest(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change fields of a manifest as lmworks itself would have written it, with the seal of what it then says."""
+    record = json.loads(path.read_text())
+    change(record)
+    write_manifest(path, Manifest.model_validate(record))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +35,42 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     write_manifest(tmp_path / "manifest.json", manifest)
     assert read_manifest(tmp_path / "manifest.json") == manifest
     assert manifest.figures[0].interval == (1, 3)
-    assert json.loads((tmp_path / "manifest.json").read_text()) == manifest.as_json()
+    written = json.loads((tmp_path / "manifest.json").read_text())
+    assert written.pop("seal") and written == manifest.as_json()
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from _leaves(each, (*path, key))
+    if not isinstance(value, (dict, list)):
+        yield path
+
+
+def test_a_manifest_of_which_any_field_was_changed_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    figure = {"name": "loss", "value": 2, "n": 3, "method": "counted", "interval": (1, 3), "contamination": "none"}
+    run = {"started": 1, "seconds": 2, "measured": {"steps": 3, "rate": 0.5}}
+    inputs = {"texts": [{**RECORD, "part": "train", "role": "reads"}]}
+    files = {"a/b.txt": {"sha256": "c", "bytes": 4}}
+    write_manifest(path, make_manifest(inputs=inputs, figures=[figure], run=run, files=files, counts={"rows": 7}))
+    written = path.read_text()
+    leaves = list(_leaves(json.loads(written)))
+    assert len(leaves) > 20 and ("figures", 0, "interval", 1) in leaves
+    for leaf in leaves:
+        changed = json.loads(written)
+        place = functools.reduce(operator.getitem, leaf[:-1], changed)
+        value = place[leaf[-1]]
+        place[leaf[-1]] = value + 1 if isinstance(value, (int, float)) else f"{value or ''}x"
+        path.write_text(json.dumps(changed))
+        with pytest.raises(LmworksError, match=r"manifest\.json.*build again"):
+            read_manifest(path)
+    path.write_text(json.dumps(json.loads(written), indent=3))
+    assert read_manifest(path).is_sealed, "how it is laid out says nothing"
+    unsealed = json.loads(written)
+    del unsealed["seal"]
+    path.write_text(json.dumps(unsealed))
+    assert not read_manifest(path).is_sealed, "earlier versions wrote none"
 
 
 def test_nothing_that_is_no_number_is_written(tmp_path: Path) -> None:

@@ -14,11 +14,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lmworks.errors import LmworksError
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.files import below, one_name, write_atomically
+from lmworks.pipeline.files import below, canonical_json, digest_text, one_name, write_atomically
 from lmworks.pipeline.stage import Role, declared_roles
 
 FORMAT = 2
 """Raised when a field is added that older versions of lmworks must not overlook. 2: roles of inputs."""
+
+SEAL = "seal"
+"""The field on disk that holds the digest of all others: what is said of figures rests on them."""
 
 _Figure = Annotated[
     Figure,
@@ -107,6 +110,8 @@ class Manifest(_Record):
     run: Run
     erased: bool = Field(exclude_if=_is_empty, default=False)
     """Whether what it tells of was deleted, since text that must be forgotten reached it."""
+    is_sealed: bool = Field(exclude=True, default=True)
+    """Whether it would be known if the file was changed; versions before 2026-12 wrote no seal."""
 
     @property
     def seeds(self) -> dict[str, int]:
@@ -125,17 +130,24 @@ class Manifest(_Record):
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write a manifest, whole or not at all."""
-    write_atomically(path, json.dumps(manifest.as_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write a manifest with its seal, whole or not at all."""
+    record = manifest.as_json()
+    record[SEAL] = _seal(json.loads(canonical_json(record)))
+    write_atomically(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    return digest_text(canonical_json({name: value for name, value in record.items() if name != SEAL}))
 
 
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest of this version of lmworks or an earlier one; roles that it lacks are those its stage declares.
 
-    Raises LmworksError, with what to do, for a file that is cut short, too old or too new.
+    Raises LmworksError, with what to do, for a file that is cut short, changed, too old or too new.
     """
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         fault = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
@@ -150,7 +162,13 @@ def read_manifest(path: Path) -> Manifest:
             f"{path}: the manifest is of format {manifest.format}, and this lmworks reads up to {FORMAT}: a newer one "
             "wrote it. Install that, or name another store with --store"
         )
-    return _with_roles(manifest)
+    record = json.loads(content)
+    if record.get(SEAL, seal := _seal(record)) != seal:
+        raise LmworksError(
+            f"{path}: the manifest was changed after it was written: its seal is not the digest of its other fields. "
+            "Put back what was there, or delete its folder and build again with `lmworks build`"
+        )
+    return _with_roles(manifest.model_copy(update={"is_sealed": SEAL in record}))
 
 
 def _with_roles(manifest: Manifest) -> Manifest:

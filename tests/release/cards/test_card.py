@@ -7,6 +7,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mlcroissant
 import pytest
@@ -37,6 +38,7 @@ from lmworks.release.cards.croissant import write_data_cards
 from lmworks.release.render.templates import markdown
 from lmworks.release.report.report import write_report
 from lmworks.release.trace.trace import trace_answer, trace_lineage
+from support import change_manifest
 
 
 def card_of(store: Store, name: str) -> str:
@@ -225,22 +227,19 @@ def test_a_card_says_how_much_of_its_rows_training_read(tmp_path: Path, card: st
     assert "Training read of their rows: pretrain: all 2 (1,600 epochs); finetune: all 2 (1,600 epochs)." in card
     write_sources(tmp_path / "sources")
     store = build_store(tmp_path, make_nodes(tmp_path, until="pretrain"))
-    manifest = store.named("pretrain").folder / "manifest.json"
-    found = json.loads(manifest.read_text())
-    found["counts"]["tokens"] = 512
-    manifest.write_text(json.dumps(found))
+    model, rows = (store.named(step).folder / "manifest.json" for step in ("pretrain", "pretrain/data"))
+    change_manifest(model, lambda found: found["counts"].update(tokens=512))
     assert "Training read of their rows: pretrain: 1 of 2 (0.50 epochs)." in card_of(store, "pretrain")
-    found["counts"] |= {"mail rows": 2, "docs rows": 1}
-    manifest.write_text(json.dumps(found))
-    rows = store.named("pretrain/data").folder / "manifest.json"
-    joined = json.loads(rows.read_text())
-    joined["counts"] |= {"mail rows": 1, "docs rows": 2}
-    rows.write_text(json.dumps(joined))
+    change_manifest(model, lambda found: found["counts"].update({"mail rows": 2, "docs rows": 1}))
+    change_manifest(rows, lambda found: found["counts"].update({"mail rows": 1, "docs rows": 2}))
     assert "pretrain: mail all 1 (2.00 epochs), docs 1 of 2 (0.50 epochs)." in card_of(store, "pretrain")
-    found["config"] |= {"epochs": 4, "group_size": 8}
-    del found["counts"]["mail rows"], found["counts"]["docs rows"]
-    found["counts"]["tokens"] = 400 * 64 * 512
-    manifest.write_text(json.dumps(found))
+
+    def answered(found: dict[str, Any]) -> None:
+        found["config"] |= {"epochs": 4, "group_size": 8}
+        del found["counts"]["mail rows"], found["counts"]["docs rows"]
+        found["counts"]["tokens"] = 400 * 64 * 512
+
+    change_manifest(model, answered)
     assert "pretrain: all 2 (400 epochs)." in card_of(store, "pretrain"), "answers to 8 prompts, learned from 4 times"
 
 

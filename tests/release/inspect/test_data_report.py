@@ -75,6 +75,21 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
     assert not re.search("[\x00-\x08\x1b\u202e]", shown.text)
 
 
+def test_documents_that_other_forms_are_made_of_are_shown_and_a_build_without_documents_says_so(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_nodes(tmp_path, until="questions"))
+    shown = Page(write_data_report(store).read_text())
+    assert "In corpus 8" in shown.text and "In split.test 2" in shown.text, "chats are made of them, and no documents"
+    assert "No document" not in shown.text and "In clean" not in shown.text
+    for step in ("raw", "clean", "split", "corpus"):
+        shutil.rmtree(store.named(step).folder)
+    shown = Page(write_data_report(store).read_text())
+    assert (
+        "No step of this build that is in the store makes documents; its other texts: questions.train (9 conversations)."
+        in shown.text
+    )
+
+
 @pytest.mark.parametrize("until", ["raw", "clean"])
 def test_an_unfinished_build_is_reported(tmp_path: Path, until: str) -> None:
     write_sources(tmp_path / "sources")

@@ -25,6 +25,7 @@ from lmworks.release.render.picture import Box, picture
 from lmworks.release.render.tables import may_compare, tasks
 from lmworks.release.render.templates import environment
 from lmworks.release.report.report import render, write_report
+from support import change_manifest
 
 
 class Page(HTMLParser):
@@ -155,10 +156,12 @@ def test_losses_and_the_sample_as_it_was_rewritten(page: Page) -> None:
 def test_what_sorts_texts_has_a_loss_a_text_and_no_bits_per_byte(built: Store, tmp_path: Path) -> None:
     shutil.copytree(built.root, tmp_path / "store")
     for path in (tmp_path / "store" / "artifacts" / "train").glob("*/manifest.json"):
-        manifest = json.loads(path.read_text())
-        manifest["config"]["objective"] = "sequence-classification"
-        manifest["figures"][0]["unit"] = "nats per text"
-        path.write_text(json.dumps(manifest))
+
+        def change(manifest: dict[str, Any]) -> None:
+            manifest["config"]["objective"] = "sequence-classification"
+            manifest["figures"][0]["unit"] = "nats per text"
+
+        change_manifest(path, change)
     text = Page(write_report(Store(tmp_path / "store")).read_text()).text
     assert "loss, nats per text" in text and re.search(r"Last validation loss [\d.]+ nats per text", text)
     assert "bits per byte (validation)" not in text and "that is about" not in text

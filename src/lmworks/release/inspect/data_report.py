@@ -48,7 +48,8 @@ def write_data_report(store: Store, name: str | None = None) -> Path:
 def render(built: Built) -> str:
     """The page. Every text that comes from data is escaped; texts are read shard by shard."""
     origins, quarantine = dataflow.origins(built, list(built.models.values())), dataflow.quarantine(built)
-    profiles = dict(_profiles(built))
+    steps = dataflow.data_steps(built)
+    profiles = dict(_profiles(built, steps))
     facts: dict[str, float] = {
         "Documents read": sum(origin.documents for origin in origins),
         "Could not be read": quarantine.count,
@@ -62,11 +63,12 @@ def render(built: Built) -> str:
             written=datetime.now(UTC),
             facts={name: number(count) for name, count in facts.items()},
             origins=origins,
-            data_steps=[replace(step, examples={}) for step in dataflow.data_steps(built)],
+            data_steps=[replace(step, examples={}) for step in steps],
             changed={name: changes_of(built, name, EXAMPLES).examples for name in inspectable(built)},
             quarantine=quarantine,
             held_out=dataflow.held_out(built),
             profiles=profiles,
+            other_texts=[text for step in steps for text in step.after],
             licences=[each for artifact in built.artifacts.values() if (each := _licences(artifact))],
             duplicates=list(_duplicates(built)),
             personal=list(_personal(built)),
@@ -76,10 +78,9 @@ def render(built: Built) -> str:
     )
 
 
-def _profiles(built: Built) -> Iterator[tuple[str, dict[str, Rows]]]:
-    """Of each output that no other data step works on: lengths, in bins that double, and where the texts are from."""
-    steps = dataflow.data_steps(built)
-    used = {text.name for step in steps for text in step.before}
+def _profiles(built: Built, steps: Sequence[dataflow.DataStep]) -> Iterator[tuple[str, dict[str, Rows]]]:
+    """Of documents that no other documents are made of: lengths, in bins that double, and where the texts are from."""
+    used = {text.name for step in steps for text in step.before if any(made.unit == "documents" for made in step.after)}
     for step in steps:
         for text in step.after:
             if text.unit == "documents" and text.name not in used:
