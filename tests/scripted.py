@@ -10,6 +10,7 @@ import tokenizers
 
 from lmworks.engines.protocol import Ability, Answer, Asked, Engine, Messages, Writing
 from lmworks.engines.request import Generation, Request, Sampling
+from lmworks.pipeline.conditions import Conditions
 from lmworks.tokens.tokenizer import open_tokenizer
 
 
@@ -27,8 +28,8 @@ class Script(Engine):
         self.vocab_size, self.thinks = self.tokenizer.vocab_size, self.tokenizer.thoughts is not None
         self._backend = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
 
-    def conditions(self) -> dict[str, Any]:
-        return {"data_type": "float32", "device": "cpu"}
+    def conditions(self) -> Conditions:
+        return Conditions(data_type="float32", device="cpu")
 
     def encode(self, messages: Messages) -> list[int]:
         return self.tokenizer.encode_chat(messages, True)[0]

@@ -429,7 +429,7 @@ def evaluation_nodes(
         labels=list(systems),
         baselines=[name for name, (_, _, model) in systems.items() if not model],
         also=first.also_compared(),
-        may_differ=["prompt_digest"] if len(tasks) > 1 else [],
+        may_differ=["prompt", "shots", "decoding"] if len(tasks) > 1 else [],
         relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
         left_out=left_out,
     )

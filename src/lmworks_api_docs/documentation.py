@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from lmworks.evaluate.questions import (
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Result, stage
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
@@ -42,7 +43,7 @@ class DocumentationConfig(OperationQuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@stage(version=4, reads=["train"], measures=("model", "data"))
+@stage(version=5, reads=["train"], measures=("model", "data"))
 def evaluate_documentation(
     config: DocumentationConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
@@ -58,13 +59,13 @@ def evaluate_documentation(
             return document_prompt(question["service"], question["operation"], tokenizer)
         return chat_prompt(question, tokenizer, before)
 
-    said, known = ask(config, model, questions, prompt, sampling, QUESTIONS_AT_ONCE, scoring)
+    said, known = ask(config, model, questions, prompt, sampling, QUESTIONS_AT_ONCE, scoring, before)
     items = [_item(question, each) for question, each in said]
     method = f"{drawn}, {config.prompt_name} prompt, greedy answer of at most {config.max_tokens} tokens"
-    return _result(items, method, scoring, **known)
+    return _result(items, method, scoring, known)
 
 
-@stage(version=4, trains_on="train", measures="data")
+@stage(version=5, trains_on="train", measures="data")
 def evaluate_documentation_nearest(
     config: DocumentationConfig, data: Conversations, train: Conversations, scoring: Scoring
 ) -> Result:
@@ -97,11 +98,11 @@ def _item(question: Question, said: Item) -> Item:
     return {**answered(question, answer, score, said), **counts, **found}
 
 
-def _result(items: Sequence[Item], method: str, scoring: Scoring, **evidence_: Any) -> Result:
-    found = scoring.written(items, **evidence_)
+def _result(items: Sequence[Item], method: str, scoring: Scoring, known: Conditions | None = None) -> Result:
+    found = scoring.written(items, known)
     ranked = sorted(items, key=lambda item: (item["score"], item["id"]))
     return found.result(
-        found.figure(ROUGE_L, f"mean {ROUGE_L_SIGNATURE}; {method}"),
+        found.figure(ROUGE_L, f"mean {ROUGE_L_SIGNATURE}; {method}", judged=ROUGE_L_SIGNATURE),
         found.figure(EMPTY, f"answers without a word; {method}"),
         found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
         found.figure(LENGTH, f"words of the answers / words of the references; {method}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -13,12 +13,13 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
-from lmworks.evaluate.items import ACCURACY, Item, Scored, evidence
+from lmworks.evaluate.items import ACCURACY, Item, measured_by
 from lmworks.evaluate.questions import (
     Question,
     answered,
     chat_prompt,
     draw,
+    how_asked,
     shots,
 )
 from lmworks.evaluate.scoring import Scoring
@@ -52,7 +53,7 @@ Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
 
-@stage(version=2, reads=["train"], measures=("model", "data"))
+@stage(version=3, reads=["train"], measures=("model", "data"))
 def evaluate_reverse_question(
     config: ReverseQuestionConfig,
     model: ModelFolder,
@@ -67,15 +68,12 @@ def evaluate_reverse_question(
     """
     engine = open_decoder(model.path, config.data_type, config.device)
     questions, names, method = _questions(config, data, train)
-    sentences: Mapping[str, str] = {}
+    sentences, before = dict[str, str](), shots(config, train, FORM)
     if config.prompt != "document":
-        before = shots(config, train, FORM)
         score, how = _as_answers(engine, before), "each name's log-likelihood as the answer"
-        prompts = [chat_prompt(question, engine.tokenizer, before).text for question in questions]
     else:
         sentences = _sentences(data, questions)
         score, how = _as_titles(engine, sentences), "the first sentence's log-likelihood under each name as its title"
-        prompts = [sentences[question["id"]] for question in questions]
 
     def choose(asked: Sequence[Question]) -> list[Item]:
         items = []
@@ -89,13 +87,18 @@ def evaluate_reverse_question(
         return items
 
     items = scoring.in_chunks(questions, QUESTIONS_AT_ONCE, choose)
-    found = _found(items, scoring, **evidence(engine, prompts))
+    decoding = "the likeliest of the names"
+    found = scoring.written(items, measured_by(engine, model, **how_asked(config, before), decoding=decoding))
     method = f"{method}, {config.prompt_name} prompt, {how}"
     other, metric = beside(config.score)
-    return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))
+    chance = _chance(items)
+    return found.result(
+        found.figure(ACCURACY, f"{method}, {config.score}", judged=config.score, chance=chance),
+        found.figure(metric, f"{method}, {other}", judged=other, chance=chance),
+    )
 
 
-@stage(version=2, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", measures="data")
 def evaluate_reverse_question_nearest(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
@@ -108,8 +111,9 @@ def evaluate_reverse_question_nearest(
         candidates = _candidates(config, question, names)
         chosen = candidates[shares_most(question["messages"][0]["content"], candidates)]
         items.append(_item(question, candidates, chosen))
-    found = _found(items, scoring)
-    return found.result(found.figure(ACCURACY, f"{method}, the name that shares most word pieces with the question"))
+    found = scoring.written(items)
+    how = f"{method}, the name that shares most word pieces with the question"
+    return found.result(found.figure(ACCURACY, how, chance=_chance(items)))
 
 
 def _questions(
@@ -176,9 +180,8 @@ def _item(question: Question, candidates: Sequence[str], chosen: str) -> Item:
     return {**answered(question, chosen, float(chosen == question["operation"])), "candidates": len(candidates)}
 
 
-def _found(items: Sequence[Item], scoring: Scoring, **known: Any) -> Scored:
-    chance = sum(1 / item["candidates"] for item in items) / len(items)
-    return scoring.written(items, chance=chance, **known)
+def _chance(items: Sequence[Item]) -> float:
+    return sum(1 / float(item["candidates"]) for item in items) / len(items)
 
 
 TASK = Task(

@@ -13,6 +13,7 @@ from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.metrics import rouge_l, words_of
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Result
 from lmworks_api_docs.documentation import (
     DocumentationConfig,
@@ -57,19 +58,24 @@ def test_the_models_own_greedy_answers_are_scored(
     assert truncated.value == pytest.approx(sum(item["truncated"] for item in items) / 7)
     assert empty.name == "empty_answers"
     for figure in result.figures:
-        assert (figure.n, figure.context_length, figure.data_type, figure.device) == (7, 128, "float32", "cpu")
+        assert (figure.n, *read(figure)) == (7, 128, "float32", "cpu")
         assert f"7 of 7 questions, seed 0, {prompt} prompt, greedy answer of at most 12 tokens" in figure.method
 
 
-def test_prompts_of_other_forms_give_other_digests(
+def read(figure: Figure) -> tuple[int | None, str | None, str | None]:
+    assert figure.conditions
+    return figure.conditions.context_length, figure.conditions.data_type, figure.conditions.device
+
+
+def test_prompts_of_other_forms_and_other_items_are_other_conditions(
     model: ModelFolder, conversations: Conversations, tmp_path: Path
 ) -> None:
-    digests = [
-        run(model, conversations, tmp_path / name, prompt=prompt, limit=limit).figures[0].prompt_digest
+    found = [
+        run(model, conversations, tmp_path / name, prompt=prompt, limit=limit).figures[0].conditions
         for name, prompt, limit in (("a", "chat", 3), ("b", "chat", 3), ("c", "document", 3), ("d", "chat", 4))
     ]
-    assert digests[0] == digests[1]
-    assert len(set(digests)) == 3
+    assert found[0] == found[1]
+    assert len({each and each.prompt for each in found}) == 2 and len({each and each.items for each in found}) == 2
 
 
 def test_a_larger_sample_holds_the_smaller_one(
@@ -95,7 +101,7 @@ def test_the_nearest_operations_answer_is_copied(conversations: Conversations, t
         record["messages"][1]["content"] for record in train.iterate() if record["form"] == "document"
     }
     assert len(items) == sum(map(len, OPERATIONS.values()))
-    assert result.figures[0].context_length is None
+    assert read(result.figures[0]) == (None, None, None)
 
 
 def test_data_without_such_questions_is_refused(model: ModelFolder, tmp_path: Path) -> None:

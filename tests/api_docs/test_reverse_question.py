@@ -82,7 +82,8 @@ def test_the_likeliest_name_is_the_answer(model: ModelFolder, tmp_path: Path, pr
     assert headline.value == pytest.approx(sum(item["score"] for item in items) / len(NAMES))
     assert headline.interval and headline.interval[0] <= headline.value <= headline.interval[1]
     assert beside.name == ("accuracy_by_sum" if score == "per-byte" else "accuracy_by_per-byte")
-    assert (headline.context_length, headline.data_type) == (128, "float32")
+    assert headline.conditions
+    assert (headline.conditions.context_length, headline.conditions.data_type) == (128, "float32")
 
 
 def test_services_with_one_operation_are_not_asked_about(

@@ -23,6 +23,7 @@ from lmworks.evaluate.tasks.labels import (
     when_unsure_ones_are_handed_on,
 )
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.figure import Figure
 from support import make_context
 
 CONFIG = ClassificationConfig(data="x", train="y")
@@ -55,11 +56,11 @@ def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
     assert accuracy.interval and accuracy.interval[0] < accuracy.value <= accuracy.interval[1]
     assert f1.contamination == NOT_SEARCHED
     assert any("are longer than the 48 tokens that the model reads" in line for line in told)
-    assert accuracy.context_length == 48
+    assert accuracy.conditions and accuracy.conditions.context_length == 48 and _truncated(accuracy)
     _every_part_is_read(tmp_path / "split", model, test)
     short = labelled(tmp_path / "short", [text.split("\n\n")[1] for text in texts(20)])
     whole = evaluate_classification(CONFIG, model, short, tmp_path / "s", make_context(tmp_path / "s"))
-    assert whole.figures[0].context_length is None, "what was read whole may be compared with any model's"
+    assert _truncated(whole.figures[0]) == 0, "what was read whole may be compared with any model's"
     evaluate_classification_words(CONFIG, test, train, tmp_path / "w", make_context(tmp_path / "w"))
     ours, theirs = (Evaluation(tmp_path / name, "").path / "items.jsonl" for name in "mw")
     assert [line.split('"id":')[1][:6] for line in ours.read_text().splitlines()] == [
@@ -70,7 +71,7 @@ def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
 def _every_part_is_read(folder: Path, model: ModelFolder, test: Documents) -> None:
     config = CONFIG.model_copy(update={"long_samples": "split"})
     result = evaluate_classification(config, model, test, folder, make_context(folder))
-    assert result.figures[0].context_length is None and "read in parts of 48 tokens" in result.figures[0].method
+    assert _truncated(result.figures[0]) == 0 and "read in parts of 48 tokens" in result.figures[0].method
     tokenizer = AutoTokenizer.from_pretrained(model.path)
     classifier = AutoModelForSequenceClassification.from_pretrained(model.path).eval()
     texts = {each.id: each.text for each in test.iterate()}
@@ -134,3 +135,8 @@ def test_the_surest_answers_are_counted_alone() -> None:
     }
     assert "at least 0.92" in figures["accuracy of the 90% answered"].method
     assert not list(when_unsure_ones_are_handed_on([{**item, "likely": 0.3} for item in items], "always the same"))
+
+
+def _truncated(figure: Figure) -> int:
+    assert figure.conditions
+    return figure.conditions.truncated

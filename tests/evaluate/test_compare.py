@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,30 @@ from lmworks.evaluate.compare import CompareConfig, compare, metric_named
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, TRUNCATED, Evaluation, Metric
 from lmworks.evaluate.statistics import compare_paired, holm
 from lmworks.pipeline.chunks import write_records
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Result
 from support import make_context
 
 N = 120
 NOISE = np.random.default_rng(0).normal(scale=0.05, size=(3, N))
 LITTLE = (NOISE[2] - NOISE[2].mean()) / 100
-MODEL = {"context_length": 512, "prompt_digest": "abc", "data_type": "float32", "device": "cpu"}
+MODEL = {"conditions": Conditions(context_length=512, prompt="chat", data_type="float32", device="cpu")}
 
 
 def evaluation(folder: Path, scores: Any, metric: Metric = ROUGE_L, **evidence: Any) -> Evaluation:
     """An evaluation as the store holds it."""
     items = [
-        {"id": f"q{index}", "cluster": f"service {index // 3}", metric.value: float(score), "bytes": 10 + index}
+        {
+            "id": f"q{index}",
+            "digest": f"d{index}",
+            "cluster": f"service {index // 3}",
+            metric.value: float(score),
+            "bytes": 10 + index,
+        }
         for index, score in enumerate(scores)
     ]
     folder.mkdir()
+    evidence.setdefault("conditions", Conditions())
     write_records(folder / "items.jsonl", items)
     (folder / "figures.json").write_text(json.dumps([metric.figure(items, "method", **evidence).as_json()]))
     return Evaluation(folder, folder.name)
@@ -139,9 +148,15 @@ def test_further_figures_are_tested_and_a_baseline_that_wins_one_is_said_before_
     tmp_path: Path,
 ) -> None:
     made = []
-    for name, shift, evidence in (("tuned", 0.4, MODEL), ("copied", 0.2, {})):
+    for name, shift, evidence in (("tuned", 0.4, MODEL), ("copied", 0.2, {"conditions": Conditions()})):
         items = [
-            {"id": f"q{index}", "cluster": f"q{index}", "rouge_1": shift + noise, "rouge_2": 0.9 - shift + other}
+            {
+                "id": f"q{index}",
+                "digest": f"d{index}",
+                "cluster": f"q{index}",
+                "rouge_1": shift + noise,
+                "rouge_2": 0.9 - shift + other,
+            }
             for index, (noise, other) in enumerate(
                 zip(NOISE[0] + shift * LITTLE, NOISE[1] - shift * LITTLE, strict=True)
             )
@@ -183,13 +198,14 @@ def test_fewer_bits_are_better_and_are_weighed_by_bytes(tmp_path: Path) -> None:
 
 
 def test_models_under_other_conditions_are_not_compared_unless_that_is_meant(tmp_path: Path) -> None:
-    windows = {**MODEL, "stride": 384}
-    short = evaluation(tmp_path / "short", 0.4 + NOISE[0], **windows)
-    long = evaluation(tmp_path / "long", 0.5 + NOISE[1], **{**windows, "context_length": 1024, "device": "cuda"})
+    read = replace(MODEL["conditions"], stride=384, truncated=3, data_type="bfloat16")
+    short = evaluation(tmp_path / "short", 0.4 + NOISE[0], conditions=read)
+    far = replace(read, context_length=1024, device="cuda")
+    long = evaluation(tmp_path / "long", 0.5 + NOISE[1], conditions=far)
     result, record = compared(tmp_path, short, long)
     assert record["pairs"] == [] and not result.figures
     assert record["verdicts"] == [
-        "long and short are not compared: context length is 1024 in one, 512 in the other; "
+        "long and short are not compared: context length is 1,024 in one, 512 in the other; "
         "device is cuda in one, cpu in the other"
     ]
     _, record = compared(tmp_path, short, long, may_differ=["context_length", "device"])
@@ -231,7 +247,7 @@ def test_two_without_an_item_in_common_are_not_compared(tmp_path: Path) -> None:
     some = evaluation(tmp_path / "some", 0.4 + NOISE[0], **MODEL)
     others = evaluation(tmp_path / "others", 0.5 + NOISE[0], **MODEL)
     path = others.path / "items.jsonl"
-    path.write_text(path.read_text().replace('"id":"', '"id":"other '))
+    path.write_text(path.read_text().replace('"id":"', '"id":"other ').replace('"digest":"', '"digest":"other '))
     _, record = compared(tmp_path, some, others)
     assert record["pairs"] == [] and "no item in common" in record["verdicts"][-1]
 
@@ -360,10 +376,15 @@ def test_a_baseline_ahead_on_every_item_wins(tmp_path: Path) -> None:
 def test_all_items_of_one_cluster_are_no_test(tmp_path: Path) -> None:
     made = []
     for name, shift in (("a", 0.1), ("b", 0.0)):
-        items = [{"id": str(index), "cluster": "S3", "rouge_l": shift + noise} for index, noise in enumerate(NOISE[0])]
+        items = [
+            {"id": str(index), "digest": str(index), "cluster": "S3", "rouge_l": shift + noise}
+            for index, noise in enumerate(NOISE[0])
+        ]
         (tmp_path / name).mkdir()
         write_records(tmp_path / name / "items.jsonl", items)
-        (tmp_path / name / "figures.json").write_text(json.dumps([ROUGE_L.figure(items, "method").as_json()]))
+        (tmp_path / name / "figures.json").write_text(
+            json.dumps([ROUGE_L.figure(items, "method", conditions=Conditions()).as_json()])
+        )
         made.append(Evaluation(tmp_path / name, name))
     _, record = compared(tmp_path, *made)
     assert record["verdicts"] == ["a and b are not tested: +0.100 ROUGE-L, n=120, all items are of one cluster"]

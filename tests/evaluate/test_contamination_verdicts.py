@@ -37,7 +37,12 @@ def verdicts(known: int, clean: int, short: int) -> list[dict[str, Any]]:
 def scored(lines: list[dict[str, Any]], right: int) -> list[Item]:
     """Items of which the first are right."""
     return [
-        {"id": line["id"], "cluster": line["id"], "score": float(n < right), "reference": "ab"[n % 2], "answer": "a"}
+        {
+            **dict.fromkeys(("id", "digest", "cluster"), line["id"]),
+            "score": float(n < right),
+            "reference": "ab"[n % 2],
+            "answer": "a",
+        }
         for n, line in enumerate(lines)
     ]
 
@@ -115,16 +120,18 @@ def test_what_was_not_searched_whole_is_unknown(tmp_path: Path) -> None:
 def test_items_that_are_of_no_record_are_not_called_clean(tmp_path: Path) -> None:
     lines = verdicts(0, 20, 1)
     found = Scored.written(
-        [*scored(lines, 3), {"id": "own", "cluster": "own", "score": 1.0}], tmp_path, searched(tmp_path / "c", lines)
+        [*scored(lines, 3), {"id": "own", "digest": "own", "cluster": "own", "score": 1.0}],
+        tmp_path,
+        searched(tmp_path / "c", lines),
     )
     assert found.items[-1]["contamination"] == "unknown"
     wanted = "20 are clean, 1 have too few words to be sought, 1 were not sought, for their ids are of no record"
-    assert str(found.conditions["contamination"]).endswith(wanted)
+    assert str(found.contamination).endswith(wanted)
 
 
 def test_where_only_the_whole_has_a_score_the_verdict_is_on_all_records(tmp_path: Path) -> None:
     found = Scored.written([], tmp_path, searched(tmp_path / "c", verdicts(2, 5, 0)))
-    assert str(found.conditions["contamination"]).startswith("2 of 7 items stand in the 1,234 texts")
+    assert str(found.contamination).startswith("2 of 7 items stand in the 1,234 texts")
 
 
 def test_a_comparison_tells_who_knew_items_and_compares_on_those_clean_for_both(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_last_word_is_right_when_the_model_writes_it_and_no_other(model: Model
     assert [(item["prompt"], item["reference"], bool(item["score"])) for item in items] == asked
     (figure,) = result.figures
     assert figure.value == pytest.approx(1 / 3)
-    assert (figure.n, figure.context_length) == (len(asked), 128)
+    assert figure.conditions and (figure.n, figure.conditions.context_length) == (len(asked), 128)
     assert f"{len(asked)} of {len(asked)} questions, seed 0" in figure.method
     assert figure.contamination == NOT_SEARCHED
 

@@ -74,7 +74,8 @@ def test_bits_are_those_of_the_models_probabilities(model: ModelFolder, document
     total = sum(item["bits"] for item in items)
     assert bits_per_byte.value == pytest.approx(total / sum(item["bytes"] for item in items))
     assert per_token.value == pytest.approx(2 ** (total / sum(item["tokens"] for item in items)))
-    assert (per_token.context_length, per_token.stride, per_token.data_type, per_token.n) == (128, 100, "float32", 7)
+    read = per_token.conditions
+    assert read and (read.context_length, read.stride, read.data_type, per_token.n) == (128, 100, "float32", 7)
     for figure in result.figures:
         assert figure.interval and figure.interval[0] <= figure.value <= figure.interval[1]
 
@@ -106,7 +107,7 @@ def test_stopped_work_goes_on_with_the_next_chunk(
     assert [record["chunk"] for record in journal.records()] == [0, 1]
     path = context.scratch / journal.records()[0]["file"]
     scored = path.read_bytes()
-    path.write_text('{"id":"kept","cluster":"","bits":1,"bytes":1,"tokens":1,"unit":0}\n')
+    path.write_text('{"id":"kept","digest":"","cluster":"","bits":1,"bytes":1,"tokens":1,"unit":0}\n')
     before = journal.lines[0]["sha256"]
     journal.lines[0]["sha256"] = digest_file(path)
     run(model, documents, tmp_path / "parts", context)
@@ -121,14 +122,16 @@ def test_stopped_work_goes_on_with_the_next_chunk(
 def test_three_quarters_of_the_context_are_the_usual_stride(
     model: ModelFolder, documents: Documents, tmp_path: Path
 ) -> None:
-    assert run(model, documents, tmp_path / "out").figures[0].stride == 96
+    (figure, _) = run(model, documents, tmp_path / "out").figures
+    assert figure.conditions and figure.conditions.stride == 96
 
 
 def test_the_data_type_is_the_configs(model: ModelFolder, documents: Documents, tmp_path: Path) -> None:
     whole, half = (
         run(model, documents, tmp_path / kind, data_type=kind).figures[0] for kind in ("float32", "bfloat16")
     )
-    assert (whole.data_type, half.data_type) == ("float32", "bfloat16")
+    assert whole.conditions and half.conditions
+    assert (whole.conditions.data_type, half.conditions.data_type) == ("float32", "bfloat16")
     assert whole.value != half.value == pytest.approx(whole.value, rel=0.02)
 
 
@@ -167,8 +170,13 @@ def test_models_of_different_contexts_are_measured_at_one(documents: Documents, 
         run(each, documents, tmp_path / each.path.name / "out", context_length=64)
         for each in (ModelFolder(folder, "d"), model)
     )
-    assert short.figures == limited.figures and short.figures[0].context_length == 64
+    assert short.figures == limited.figures and context_of(short) == 64
     whole = run(model, documents, tmp_path / "whole")
-    assert whole.figures[0].context_length == 128 and whole.figures[0].value != limited.figures[0].value
+    assert context_of(whole) == 128 and whole.figures[0].value != limited.figures[0].value
     with pytest.raises(UsageError, match="context_length: 65 is above the model's context of 64 tokens"):
         run(ModelFolder(folder, "d"), documents, tmp_path / "beyond", context_length=65)
+
+
+def context_of(result: Result) -> int | None:
+    assert result.figures[0].conditions
+    return result.figures[0].conditions.context_length

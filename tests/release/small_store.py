@@ -21,6 +21,7 @@ from lmworks.data.tuning.pairs import PairsConfig, pairs
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L
 from lmworks.pipeline.build import Build, Environment, Node
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.record import BuildRecord
@@ -134,6 +135,7 @@ def evaluate(config: TaskConfig, model: Handle | None, out: Path, context: Conte
     items = [
         {
             "id": f"item-{index:02d}",
+            "digest": f"digest-{index:02d}",
             "cluster": f"Service{index}",
             "prompt": f"Service{index} ListThings",
             ROUGE_L.value: config.score * (1 + (index - 10) / 11.73),
@@ -144,7 +146,11 @@ def evaluate(config: TaskConfig, model: Handle | None, out: Path, context: Conte
     ]
     if config.kind == "perplexity":
         items = [
-            {"id": item["id"], "cluster": item["cluster"], BITS_PER_BYTE.value: item[ROUGE_L.value], "bytes": 1}
+            {
+                **{name: item[name] for name in ("id", "digest", "cluster")},
+                BITS_PER_BYTE.value: item[ROUGE_L.value],
+                "bytes": 1,
+            }
             for item in items
         ]
     (out / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
@@ -157,7 +163,7 @@ def evaluate(config: TaskConfig, model: Handle | None, out: Path, context: Conte
         interval=(score - 0.021, score + 0.023),
         method=f"{config.kind}, 95 % interval by bootstrap over services",
         chance=0.06 if config.kind == "documentation" else None,
-        context_length=config.context_length,
+        conditions=Conditions(context_length=config.context_length, truncated=int(config.kind == "perplexity")),
         contamination="near-duplicates of test documents were dropped from training",
     )
     return Result(figures=[figure])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lmworks.engines.pieces import StopStrings
 from lmworks.engines.protocol import (
@@ -22,14 +21,14 @@ from lmworks.model.baselines.bag_of_words import BagOfWords
 from lmworks.model.baselines.dictionary import Dictionary
 from lmworks.model.baselines.word_table import WordTable
 from lmworks.model.device import CPU
+from lmworks.pipeline.conditions import COUNTED, Conditions
 
 BYTES = 256
 """Ids of what a word table is asked: the bytes of a text."""
 LONGEST_TEXT = 2**20
 """Bytes of one text."""
 
-
-CONDITIONS = {"data_type": "float32", "device": CPU}
+COMPUTED = Conditions(engine=COUNTED, data_type="float64", device=CPU)
 
 
 class BaselineEngine(Engine):
@@ -37,8 +36,8 @@ class BaselineEngine(Engine):
 
     context_length = sys.maxsize
 
-    def conditions(self) -> dict[str, Any]:
-        return dict(CONDITIONS)
+    def conditions(self) -> Conditions:
+        return COMPUTED
 
     def batch(self, rows: int) -> WholeBatch:
         return WholeBatch(self, rows)
@@ -79,8 +78,8 @@ class WordTableEngine(Rewriter):
     def __init__(self, folder: Path) -> None:
         self.model = WordTable.load(folder)
 
-    def conditions(self) -> dict[str, Any]:
-        return dict(CONDITIONS)
+    def conditions(self) -> Conditions:
+        return COMPUTED
 
     def encode_text(self, text: str) -> list[int]:
         return list(text.encode())

@@ -6,7 +6,6 @@ Axes: B batch (rows), T time, D hidden size, V vocabulary, N tokens that are jud
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +18,8 @@ from lmworks.engines.request import Generation, Sampling, rows_at_once
 from lmworks.errors import BeyondContext, LmworksError
 from lmworks.model.decoder import Decoder
 from lmworks.model.prefix import KeysAndValues, keep, length_of
+from lmworks.pipeline.conditions import TORCH, Conditions
+from lmworks.pipeline.files import digest_text
 from lmworks.tokens.tokenizer import FILES, Tokenizer
 
 SHARED_TOKENS = 32
@@ -52,9 +53,16 @@ class DecoderEngine(Engine):
         self.adapters = adapters
         self.context_length = model.config.context_length - length_of(prefix)
 
-    def conditions(self) -> dict[str, Any]:
-        data_type = str(self.model.compute_type).removeprefix("torch.")
-        return {"data_type": data_type, "device": self.model.output_weight.device.type}
+    def conditions(self) -> Conditions:
+        return Conditions(
+            tokenizer=self.tokenizer.digest,
+            template=digest_text(self.tokenizer.chat_template) if self.chats else None,
+            before=self.tokenizer.end_of_text,
+            engine=TORCH,
+            context_length=self.context_length,
+            data_type=str(self.model.compute_type).removeprefix("torch."),
+            device=self.model.output_weight.device.type,
+        )
 
     def encode(self, messages: Messages) -> list[int]:
         return self.tokenizer.encode_chat(messages, add_generation_prompt=True)[0]

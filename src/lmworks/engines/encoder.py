@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from tokenizers import Encoding, Tokenizer
@@ -19,6 +18,8 @@ from lmworks.engines.protocol import ANSWERS, Classified, Embedded, Engine, Long
 from lmworks.engines.sections import sections
 from lmworks.model.config import Family
 from lmworks.model.published import load_published
+from lmworks.pipeline.conditions import TORCH, Conditions
+from lmworks.pipeline.files import digest_once
 
 AUTO_CLASSES: dict[Family, str] = {
     "sequence classifier": "AutoModelForSequenceClassification",
@@ -44,10 +45,16 @@ class ReadingEngine(Engine):
         self.context_length = most_tokens(self.model)
         names: dict[int, str] = self.model.config.id2label
         self.labels = [names[number] for number in sorted(names)]
-        self._data_type = data_type
+        self._data_type, self._tokenizer_digest = data_type, digest_once(folder / "tokenizer.json")
 
-    def conditions(self) -> dict[str, Any]:
-        return {"data_type": self._data_type, "device": self.model.device.type}
+    def conditions(self) -> Conditions:
+        return Conditions(
+            tokenizer=self._tokenizer_digest,
+            engine=TORCH,
+            context_length=self.context_length,
+            data_type=self._data_type,
+            device=self.model.device.type,
+        )
 
     def batch(self, rows: int) -> WholeBatch:
         return WholeBatch(self, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from lmworks.engines.published import ROWS, PublishedEngine
 from lmworks.engines.request import Generation, Sampling
 from lmworks.model.baselines.ngram import NgramModel
 from lmworks.model.device import CPU
+from lmworks.pipeline.conditions import COUNTED, Conditions
 from lmworks.tokens.tokenizer import open_tokenizer
 
 LONGEST_TEXT = 2**20
@@ -35,6 +37,9 @@ class NgramEngine(PublishedEngine):
         self.vocab_size = self.tokenizer.vocab_size
         self.context_length = LONGEST_TEXT
         self.chats = False
+
+    def conditions(self) -> Conditions:
+        return replace(super().conditions(), engine=COUNTED)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling

@@ -14,6 +14,7 @@ from lmworks.engines.request import Generation, Piece, Request, Sampling, requir
 from lmworks.engines.sections import LENGTH, sections
 from lmworks.errors import LmworksError
 from lmworks.model.config import Family
+from lmworks.pipeline.conditions import Conditions
 from lmworks.tokens.calls import Calls
 
 ReadAbility = Literal["classify", "tag", "embed"]
@@ -211,8 +212,8 @@ class Engine(ABC):
     """Ids of tokens that a prompt may be made of; 0 for what reads no tokens."""
 
     @abstractmethod
-    def conditions(self) -> dict[str, Any]:
-        """Under which figures of its answers hold: data type and device."""
+    def conditions(self) -> Conditions:
+        """Under which figures of its answers hold, as far as the engine knows: what computes, in what, and where."""
 
     @abstractmethod
     def batch(self, rows: int) -> Running:

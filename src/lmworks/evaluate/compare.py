@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -20,6 +21,7 @@ from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS
 from lmworks.evaluate.text_metrics.metric import TextMetric
+from lmworks.pipeline.conditions import UNKNOWN, Condition, differences
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
@@ -27,10 +29,6 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 CUT_OFTEN = 0.2
 """Share of answers that end at the limit from which that is said first: scores are then of halves of answers, too."""
-
-Condition = Literal["context_length", "stride", "prompt_digest", "data_type", "device"]
-CONDITIONS: tuple[Condition, ...] = ("context_length", "stride", "prompt_digest", "data_type", "device")
-"""Must agree between two models; a baseline has none of them."""
 
 
 @cache
@@ -92,7 +90,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=8, measures="evaluations")
+@stage(version=9, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`.
 
@@ -160,18 +158,15 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
     for a, b in combinations(sorted(systems, key=lambda system: _rank(metric, system)), 2):
         if a.is_baseline and b.is_baseline:
             continue
-        if because := _differences(a, b, config.may_differ):
+        if because := _unlike(metric, a, b, config.may_differ):
             refused.append(f"{a.label} and {b.label} are not compared: {because}")
         elif a.items and b.items:
-            one, other = _on_shared_items(metric, a, b)
+            one, other, told = _on_shared_items(metric, a, b)
             if not one.items:
                 refused.append(f"{a.label} and {b.label} are not compared: they were scored on no item in common")
                 continue
-            if (shared := len(one.items)) < max(len(a.items), len(b.items)):
-                partly.append(
-                    f"{a.label} and {b.label} are compared on {shared} items: {len(a.items) - shared} more were scored "
-                    f"of {a.label} alone, {len(b.items) - shared} of {b.label} alone"
-                )
+            if told:
+                partly.append(f"{a.label} and {b.label} are compared on {len(one.items)} items: {told}")
             outcome = metric.compare(one.items, other.items)
             if (outcome.difference < 0) == metric.higher_is_better and outcome.difference:  # on these, b is ahead
                 one, other = other, one
@@ -192,40 +187,51 @@ def _rank(metric: Metric, system: System) -> float:
     return -system.figure.value if metric.higher_is_better else system.figure.value
 
 
-def _differences(a: System, b: System, may_differ: Sequence[Condition]) -> str:
+def _unlike(metric: Metric, a: System, b: System, may_differ: Sequence[Condition]) -> str:
     """Why two figures may not be compared, in words; empty when they may."""
     if a.figure.name != b.figure.name or a.figure.unit != b.figure.unit:
         return f"one is {a.figure.name}, the other {b.figure.name}"
-    apart = [*may_differ, "context_length"] if _reads_whole(a.figure) and _reads_whole(b.figure) else may_differ
-    both = [(name, getattr(a.figure, name), getattr(b.figure, name)) for name in CONDITIONS if name not in apart]
-    return "; ".join(
-        f"{name.replace('_', ' ')} is {first} in one, {second} in the other"
-        for name, first, second in both
-        if first != second and first is not None and second is not None
-    )
+    ours, theirs = a.figure.conditions, b.figure.conditions
+    if ours is None or theirs is None:
+        return UNKNOWN
+    found = differences(ours, theirs, per_token=metric.per_token, meant=may_differ)
+    return "; ".join(str(each) for each in found if each.matters)
 
 
-def _reads_whole(figure: Figure) -> bool:
-    """Whether a question is read whole or not at all: then a context decides which items there are, and no more."""
-    return figure.prompt_digest is not None and figure.stride is None
+def _on_shared_items(metric: Metric, a: System, b: System) -> tuple[System, System, str]:
+    """Both by the items alone that were scored of both, and what is said of the others."""
+    pairs, changed = paired(a.items, b.items)
+    only = len(a.items) - len(pairs) - changed, len(b.items) - len(pairs) - changed
+    if not any(only) and not changed:
+        return a._replace(items=[one for one, _ in pairs]), b._replace(items=[two for _, two in pairs]), ""
+    told = f"{only[0]} more were scored of {a.label} alone, {only[1]} of {b.label} alone"
+    if changed:
+        told += f", and {changed} ask or want something else in each"
 
-
-def _on_shared_items(metric: Metric, a: System, b: System) -> tuple[System, System]:
-    """Both by the items alone that were scored of both: of one, some may have been beyond its context."""
-    if [item["id"] for item in a.items] == [item["id"] for item in b.items]:
-        return a, b
-    ours, theirs = ({item["id"]: item for item in system.items} for system in (a, b))
-    shared = [name for name in ours if name in theirs]
-
-    def by_shared(system: System, items: Mapping[str, Item]) -> System:
-        chosen = [items[name] for name in shared]
+    def by_shared(system: System, chosen: list[Item]) -> System:
         if not chosen or len(chosen) == len(system.items):
             return system._replace(items=chosen)
         value, interval, _ = metric.estimate(chosen, [item["cluster"] for item in chosen])
         figure = replace(system.figure, value=value, interval=interval, n=len(chosen))
         return system._replace(items=chosen, figure=figure)
 
-    return by_shared(a, ours), by_shared(b, theirs)
+    return by_shared(a, [one for one, _ in pairs]), by_shared(b, [two for _, two in pairs]), told
+
+
+def paired(ours: Sequence[Item], theirs: Sequence[Item]) -> tuple[list[tuple[Item, Item]], int]:
+    """The items of two evaluations that are the same, and how many of equal ids ask or want something else.
+
+    In builds that made their ids with other keys, those that ask and want the same are the same.
+    """
+    there = {item["id"]: item for item in theirs}
+    if any(item["id"] in there for item in ours):
+        pairs = [(item, there[item["id"]]) for item in ours if item["id"] in there]
+        same = [(one, two) for one, two in pairs if one["digest"] == two["digest"]]
+        return same, len(pairs) - len(same)
+    asked: dict[str, list[Item]] = defaultdict(list)
+    for item in reversed(theirs):
+        asked[item["digest"]].append(item)
+    return [(item, asked[item["digest"]].pop()) for item in ours if asked[item["digest"]]], 0
 
 
 def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> Figure:

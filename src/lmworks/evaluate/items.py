@@ -1,7 +1,8 @@
 """What all tasks share: the items that they score, and figures made of items.
 
 An item is one scored document or question, a line of `items.jsonl`: `id`, `cluster` (the service it belongs to), the
-fields that a metric reads, and for a question `prompt`, `answer`, `reference` and `score`. Models and baselines write
+fields that a metric reads, `digest` of what it asks and
+wants, and for a question `prompt`, `answer`, `reference` and `score`. Models and baselines write
 the same items, so that any two can be compared pair by pair.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -30,7 +31,9 @@ from lmworks.evaluate.statistics import (
     ratio,
 )
 from lmworks.lazy import np
+from lmworks.model.files import weight_bits
 from lmworks.pipeline.chunks import read_records, write_records
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure, Interval, wilson
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Handle, Result
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from lmworks.engines.protocol import Engine
     from lmworks.engines.request import Generation
     from lmworks.evaluate.statistics import Floats
+    from lmworks.model.folder import ModelFolder
+
 Item = dict[str, Any]
 LOST = "items longer than the context"
 WITHIN = "within_thoughts"
@@ -100,6 +105,8 @@ class Metric:
     """Values are 0 and 1: the interval is Wilson's."""
     counts_wins: bool = False
     """Differences say little in themselves: a comparison tells how often one value is above the other, too."""
+    per_token: bool = False
+    """It says how a token of one tokenizer is predicted: of another it is another figure."""
     holds_if: str | None = None
     """A figure of one of the evaluations that lies above zero if values mean what they should; else all is in doubt."""
 
@@ -211,13 +218,20 @@ class Scored:
     """All items of one model or baseline, and the conditions under which they hold."""
 
     items: Sequence[Item]
-    conditions: Mapping[str, Any]
+    conditions: Conditions
+    contamination: str
+    """What a search of the training text for the items found, in words."""
     lost: int = 0
     """What was asked, too, and is longer than the model reads."""
 
     @classmethod
     def written(
-        cls, items: Sequence[Item], out: Path, contamination: Contamination | None, lost: int = 0, **conditions: Any
+        cls,
+        items: Sequence[Item],
+        out: Path,
+        contamination: Contamination | None,
+        conditions: Conditions | None = None,
+        lost: int = 0,
     ) -> Self:
         """Write the items, each with what a search of the training text found of it; ids are those of their records."""
         items = judged(items, contamination)
@@ -225,15 +239,24 @@ class Scored:
         # Where only the whole has a score, the verdict is on all that was scored.
         asked = items or judged(contamination.verdicts.values() if contamination else (), contamination)
         told = verdict_text(asked, contamination)
-        return cls(items, {**conditions, "contamination": told}, lost)
+        digests = sorted(item["digest"] for item in items)
+        return cls(items, replace(conditions or Conditions(), items=digest_of(digests)), told, lost)
 
-    def figure(self, metric: Metric, method: str, **more: Any) -> Figure:
-        """A figure of all items, and beside it that of the clean ones."""
+    def figure(self, metric: Metric, method: str, *, judged: str | None = None, chance: float | None = None) -> Figure:
+        """A figure of all items, and beside it that of the clean ones. `judged` is the signature of what counts."""
         if self.lost:
             method += f"; {self.lost} of {self.lost + len(self.items)} {LOST} are left out"
         if self.unfinished:
             method += f"; {self.unfinished} of {len(self.items)} {UNFINISHED}"
-        return beside_clean(self.items, lambda items: metric.figure(items, method, **{**self.conditions, **more}))
+        known = {**self.evidence, "chance": chance}
+        if judged:
+            known["conditions"] = replace(self.conditions, judged=judged)
+        return beside_clean(self.items, lambda items: metric.figure(items, method, **known))
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What every figure of these items carries."""
+        return {"conditions": self.conditions, "contamination": self.contamination}
 
     @property
     def unfinished(self) -> int:
@@ -276,10 +299,12 @@ def with_distinct(items: Sequence[Item]) -> list[Item]:
     return [{**item, "distinct": 1 / counts[item["answer"]]} for item in items]
 
 
-def evidence(engine: Engine, prompts: Sequence[str]) -> dict[str, Any]:
-    """The conditions under which an engine's figures hold. `prompts` are all texts that were put before it."""
-    return {
-        "context_length": engine.context_length,
-        "prompt_digest": digest_text(canonical_json(list(prompts))),
-        **engine.conditions(),
-    }
+def measured_by(engine: Engine, model: ModelFolder, **asked: Any) -> Conditions:
+    """The conditions under which figures of a model hold that an engine answers for; `asked` are those of the task."""
+    bits = weight_bits(model.path)
+    return replace(engine.conditions(), model=model.digest, weight_bits=bits, **asked)
+
+
+def digest_of(*parts: Any) -> str:
+    """What an item asks and wants, so that it is known for the same in another build, under another id."""
+    return digest_text(canonical_json(parts))

@@ -12,9 +12,10 @@ from lmworks.data.tuning.conversations import Conversations, last_answer, questi
 from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import Item, TaskConfig, evidence, said_by, thoughts_in
+from lmworks.evaluate.items import Item, TaskConfig, digest_of, measured_by, said_by, thoughts_in
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.files import digest_text
 
 if TYPE_CHECKING:
@@ -105,14 +106,15 @@ def chat_prompt(question: Question, tokenizer: Tokenizer, before: Sequence[Mappi
 
 
 def ask(
-    config: TaskConfig,
+    config: QuestionsConfig,
     model: ModelFolder,
     questions: Sequence[Question],
     prompt: Callable[[Question, Tokenizer], Prompt],
     sampling: Sampling,
     at_once: int,
     scoring: Scoring,
-) -> tuple[list[tuple[Question, Item]], dict[str, Any]]:
+    before: Sequence[Mapping[str, str]] = (),
+) -> tuple[list[tuple[Question, Item]], Conditions]:
     """What a model says: of each question the `answer`, and whether it was cut, `truncated`; what figures hold under.
 
     A kill costs the answers to `at_once` questions. Those that the model cannot read are left out, and counted.
@@ -125,14 +127,30 @@ def ask(
         return [said_by(each) for each in found]
 
     items = scoring.in_chunks(list(zip(questions, asked, strict=True)), at_once, answer)
-    known = evidence(engine, [prompt.text for prompt in asked])
+    known = measured_by(engine, model, **how_asked(config, before), decoding=decoding_of(sampling))
     return list(zip(scoring.answered(questions), items, strict=True)), known
+
+
+def how_asked(config: QuestionsConfig, before: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """Of the conditions, how questions are put; `before` are the turns that stand before each."""
+    return {
+        "prompt": f"{config.prompt_name} {digest_of(before)[:12]}" if before else config.prompt_name,
+        "shots": len(before) // 2,
+    }
+
+
+def decoding_of(sampling: Sampling) -> str:
+    """How answers are found, in words."""
+    beams = f"{sampling.beams} beams" if (sampling.beams or 1) > 1 else "greedy"
+    stops = f", up to {' or '.join(map(repr, sampling.stop))}" if sampling.stop else ""
+    return f"{beams}, at most {sampling.max_tokens} tokens{stops}"
 
 
 def answered(question: Question, answer: str, score: float, said: Item | None = None) -> Item:
     """The item of an answer, as it was `said`; all tasks on questions have these fields."""
     return {
         "id": question["id"],
+        "digest": digest_of(turns_before(question), last_answer(question)),
         "cluster": question.get("service") or question["id"],  # only some data are about services
         "prompt": question_of(question),
         "answer": answer,

@@ -19,6 +19,7 @@ from lmworks.evaluate.items import LOST, Item, Scored
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ENGINE, copy_tokenizer, write_json
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -69,7 +70,7 @@ class _Asked(Exception):
 class _Trying(Scoring):
     """Ends where items would be written."""
 
-    def written(self, items: Sequence[Item], **conditions: Any) -> Scored:
+    def written(self, items: Sequence[Item], conditions: Conditions | None = None) -> Scored:
         raise _Asked(len(items))
 
 

@@ -11,6 +11,7 @@ from lmworks.errors import BeyondContext
 from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import Item, Scored
 from lmworks.pipeline.chunks import Unit, in_chunks, losing_none_else
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Context, Role, Together
 
 UNIT = "unit"
@@ -51,6 +52,6 @@ class Scoring(Together):
         """Those of the units that have an item, in the order of the items."""
         return [unit for place, unit in enumerate(units) if place not in self.lost]
 
-    def written(self, items: Sequence[Item], **conditions: Any) -> Scored:
-        """Write the items; figures of them hold under these conditions."""
-        return Scored.written(items, self.out, self.contamination, lost=len(self.lost), **conditions)
+    def written(self, items: Sequence[Item], conditions: Conditions | None = None) -> Scored:
+        """Write the items; figures of them hold under these conditions, or, of a baseline, under none."""
+        return Scored.written(items, self.out, self.contamination, conditions, len(self.lost))

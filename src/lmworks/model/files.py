@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ from lmworks.pipeline.files import refuse_links_out
 INDEX = "*.safetensors.index.json"
 """Names which file holds which tensor."""
 LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers")
+WEIGHT_BITS = "lmworks_weight_bits"
+"""The field of a config.json that tells what a weight was rounded to in the file that it came from."""
 POSITIONS, MOST_POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx"), 2**24
 """The longest published context has 10 million."""
 
@@ -61,6 +65,21 @@ def count_tensors(folder: Path) -> int:
         with open_weights(path) as tensors:
             total += len(tensors.keys())
     return total
+
+
+def weight_bits(folder: Path) -> float | None:
+    """Bits that most numbers of a model's files were last rounded to; None where it has no such files."""
+    if (named := read_json(folder / "config.json").get(WEIGHT_BITS)) is not None:
+        return float(named)
+    bits: Counter[int] = Counter()
+    for path in folder.glob("*.safetensors"):
+        with open_weights(path) as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - it is no dict
+                each = tensors.get_slice(name)
+                bits[int("".join(filter(str.isdigit, each.get_dtype().partition("_")[0])) or 8)] += math.prod(
+                    each.get_shape()
+                )
+    return max(bits, key=bits.__getitem__, default=None)
 
 
 def check_own_files(folder: Path, names: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from lmworks.errors import LmworksError, told
 from lmworks.extras import told_if_missing
 from lmworks.lazy import np
 from lmworks.model.config import DecoderConfig
+from lmworks.model.files import WEIGHT_BITS
 from lmworks.model.folder import describe, read_config, require_whole
 from lmworks.model.gguf_file import check_gguf
 from lmworks.pipeline.files import atomically, write_atomically
@@ -71,7 +72,9 @@ def _write_folder(file: Path, folder: Path, fields: Mapping[str, Any], tensors: 
     ids = {f"{name}_token_id": fields.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")}
     data_type = {"F16": "float16", "BF16": "bfloat16"}.get(_stored(tensors["token_embd.weight"])[0], "float32")
     described = (
-        describe(config) | {"dtype": data_type} | {name: value for name, value in ids.items() if value is not None}
+        describe(config)
+        | {"dtype": data_type, WEIGHT_BITS: _bits(tensors.values())}
+        | {name: value for name, value in ids.items() if value is not None}
     )
     write_atomically(folder / "config.json", json.dumps(described, indent=2).encode())
     write_atomically(folder / "tokenizer.json", _backend(file, fields).to_str().encode())
@@ -156,6 +159,12 @@ def _ours(name: str) -> str:
     block, part = f"blk.{path.split('.')[2]}." if ".layers." in path else "", path.split(".", 3)[-1]
     short = {long: short for short, long in NAMES.items()}
     return f"{block}{short[part if block else path]}.{kind}"
+
+
+def _bits(tensors: Iterable[Any]) -> float:
+    """Of a weight, with its share of the scales."""
+    sizes = [(8 * int(each.n_bytes), int(each.n_elements)) for each in tensors]
+    return round(sum(bits for bits, _ in sizes) / sum(count for _, count in sizes), 2)
 
 
 def _stored(tensor: Any) -> tuple[str, list[int]]:

@@ -152,7 +152,7 @@ FRAMED = {
 """What is said of a base that is asked chats."""
 
 
-@stage(version=4)
+@stage(version=5)
 def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
     """Copy a model folder of any family, with an adapter put onto it. A decoder's tokenizer gets what chats need.
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from statistics import NormalDist
 from typing import Any
 
+from lmworks.pipeline.conditions import Conditions
+
 Interval = tuple[float, float]
 Z95 = NormalDist().inv_cdf(0.975)
 
@@ -14,7 +16,7 @@ Z95 = NormalDist().inv_cdf(0.975)
 class Figure:
     """One measured value. It cannot be made without the number of items and the method.
 
-    Two figures may be compared only when `conditions()` agree.
+    Two figures may be compared where nothing differs between their conditions that could matter.
     """
 
     name: str
@@ -28,11 +30,8 @@ class Figure:
     """95 % interval; how it was found belongs in `method`."""
     chance: float | None = None
     """What blind guessing would score."""
-    context_length: int | None = None
-    stride: int | None = None
-    prompt_digest: str | None = None
-    data_type: str | None = None
-    device: str | None = None
+    conditions: Conditions | None = None
+    """Under which it was measured; None of what no model was asked for, or where they are not known."""
     contamination: str | None = None
     """What a search of the training text for the items found, in words."""
     clean_value: float | None = None
@@ -47,22 +46,10 @@ class Figure:
         if not self.method:
             raise ValueError(f"figure {self.name!r}: a figure needs a method")
 
-    def conditions(self) -> tuple[object, ...]:
-        """What must be equal before two figures are compared."""
-        return (
-            self.name,
-            self.method,
-            self.unit,
-            self.context_length,
-            self.stride,
-            self.prompt_digest,
-            self.data_type,
-            self.device,
-        )
-
     def as_json(self) -> dict[str, Any]:
         """Fields that are set, in order."""
-        return {key: value for key, value in asdict(self).items() if value is not None and value != ""}
+        found = asdict(self) | {"conditions": self.conditions and self.conditions.as_json()}
+        return {key: value for key, value in found.items() if value is not None and value != ""}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Figure:
@@ -73,6 +60,8 @@ class Figure:
             if values.get(name) is not None:
                 low, high = values[name]
                 values[name] = (low, high)
+        if values.get("conditions") is not None:
+            values["conditions"] = Conditions.from_json(values["conditions"])
         return cls(**values)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from small_store import NASTY, build_store, make_nodes, write_sources
 
 from lmworks.errors import UsageError
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
@@ -123,26 +125,32 @@ def test_the_report_says_that_split_tables_are_not_comparable(page: Page) -> Non
     assert "pretrain and finetune are not compared: context length is 512 in one, 256 in the other" in page.text
 
 
+SAME = Conditions(
+    items="these", prompt="chat", context_length=512, stride=256, truncated=3, data_type="bfloat16", device="cpu"
+)
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"name": "accuracy"},
         {"unit": "%"},
         {"n": 19},
-        {"context_length": 256},
-        {"stride": 64},
-        {"prompt_digest": "b" * 64},
-        {"data_type": "bfloat16"},
-        {"device": "cuda"},
+        {"conditions": replace(SAME, context_length=256)},
+        {"conditions": replace(SAME, stride=64)},
+        {"conditions": replace(SAME, prompt="5-shot")},
+        {"conditions": replace(SAME, data_type="float32")},
+        {"conditions": replace(SAME, device="cuda")},
+        {"conditions": replace(SAME, items="others")},
+        {"conditions": None},
     ],
 )
 def test_each_condition_keeps_figures_apart(change: dict[str, object]) -> None:
-    same: dict[str, object] = {"name": "score", "value": 0.5, "n": 20, "method": "counted", "context_length": 512}
-    same |= {"stride": 256, "prompt_digest": "a" * 64, "data_type": "float32", "device": "cpu"}
+    same: dict[str, object] = {"name": "score", "value": 0.5, "n": 20, "method": "counted", "conditions": SAME}
     figure = Figure(**same)  # type: ignore[arg-type]
     assert may_compare(figure, Figure(**{**same, "value": 0.6}))  # type: ignore[arg-type]
     assert not may_compare(figure, Figure(**{**same, **change}))  # type: ignore[arg-type]
-    baseline = Figure(name="score", value=0.4, n=20, method="copied")
+    baseline = Figure(name="score", value=0.4, n=20, method="copied", conditions=Conditions(items=SAME.items))
     assert may_compare(figure, baseline), "a baseline has no context length"
 
 

@@ -16,7 +16,7 @@ TASKS: Kinds[Task] = Kinds(
             perplexity.evaluate_perplexity,
             {"5-gram": perplexity.evaluate_perplexity_ngram, "xz": perplexity.evaluate_perplexity_xz},
             of=("decoder", "byte n-gram"),
-            metrics=[BITS_PER_BYTE],
+            metrics=[BITS_PER_BYTE, perplexity.BITS_PER_TOKEN],
         ),
         "classification": Task(
             labels.ClassificationConfig,

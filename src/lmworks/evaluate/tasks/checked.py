@@ -31,7 +31,7 @@ class ExactAnswerConfig(QuestionsConfig, Comparison):
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
 
 
-@stage(version=5, reads=["train"], measures=("model", "data"))
+@stage(version=6, reads=["train"], measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
@@ -42,15 +42,15 @@ def evaluate_exact_answer(
     def prompt(question: Question, tokenizer: Tokenizer) -> Prompt:
         return chat_prompt(question, tokenizer, before)
 
-    said, known = ask(config, model, questions, prompt, Sampling(config.max_tokens), EXACT_AT_ONCE, scoring)
+    said, known = ask(config, model, questions, prompt, Sampling(config.max_tokens), EXACT_AT_ONCE, scoring, before)
     items = with_distinct([_item(config, one, each) for one, each in said])
-    found = scoring.written(items, **known)
+    found = scoring.written(items, known)
     asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
     where = f", of each what {config.pattern!r} finds" if config.pattern else ""
     where += ", to the letter" if config.compare == "letters" else ", numbers by value and words without capitals"
     method = f"{drawn}, greedy {asked}, at most {config.max_tokens} tokens{where}"
     return found.result(
-        found.figure(EXACT, f"answered exactly; {method}"),
+        found.figure(EXACT, f"answered exactly; {method}", judged=where),
         found.figure(DISTINCT, f"distinct answers / answers; {method}"),
         found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
     )
@@ -83,7 +83,7 @@ class RulesConfig(QuestionsConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=4, measures=("model", "data"))
+@stage(version=5, measures=("model", "data"))
 def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations, scoring: Scoring) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)
@@ -100,12 +100,12 @@ def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations,
         {**answered(question, each["answer"], float(all(by_rule)), each), "followed": [float(one) for one in by_rule]}
         for (question, each), by_rule in zip(found, followed, strict=True)
     ]
-    judged, told = scoring.written(items, **known), ", ".join(rule.told for rule in config.rules)
+    judged, told = scoring.written(items, known), ", ".join(rule.told for rule in config.rules)
     known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())
     if failures := [reason for each in scores for reason in unscored(each)]:
         known_to_fail += f", a rule failing {len(failures)} times ({failures[0]})"
     method = f"{drawn}{known_to_fail}, greedy in a chat, at most {config.max_tokens} tokens"
-    figures = [judged.figure(FOLLOWED, f"answers that follow all rules ({told}); {method}")]
+    figures = [judged.figure(FOLLOWED, f"answers that follow all rules ({told}); {method}", judged=told)]
     for number, rule in enumerate(config.rules if len(config.rules) > 1 else ()):
         one = Metric(name=f"follows_rule_{number + 1}", label=rule.name, is_share=True)
         by_rule = replace(judged, items=[{**item, "score": item["followed"][number]} for item in items])

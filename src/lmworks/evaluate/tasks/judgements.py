@@ -21,12 +21,13 @@ from lmworks.evaluate.items import (
     Item,
     Metric,
     TaskConfig,
-    evidence,
+    digest_of,
+    measured_by,
     said_by,
     thoughts_in,
     with_distinct,
 )
-from lmworks.evaluate.questions import QuestionsConfig, draw
+from lmworks.evaluate.questions import QuestionsConfig, decoding_of, draw, how_asked
 from lmworks.evaluate.scoring import Scoring
 from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder, is_native, read_config
@@ -63,7 +64,7 @@ class PreferenceAccuracyConfig(TaskConfig):
     )
 
 
-@stage(version=3, measures=("model", "data", "reference"))
+@stage(version=4, measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
@@ -88,21 +89,18 @@ def evaluate_preference_accuracy(
         return [_item(each, lead) for (each, _), lead in zip(chunk, found, strict=True)]
 
     items = scoring.in_chunks(pairs, PAIRS_AT_ONCE, score)
-    known = {
-        "context_length": engine.context_length,
-        **engine.conditions(),
-    }
     method = f"{how} above zero"
-    found = scoring.written(items, **known)
+    decoding = f"{how} {reference.digest}" if reference and not ranks else how
+    found = scoring.written(items, measured_by(engine, model, decoding=decoding))
     figures, examples = [found.figure(ACCURACY, method, chance=0.5)], []
     if ranks:
-        calibration, table = calibrate(items, **found.conditions)
+        calibration, table = calibrate(items, **found.evidence)
         figures += [found.figure(PREFERENCE_LOSS, f"−ln σ({how})"), calibration]
         examples.append({"reason": "calibration", "text": table})
     return found.result(*figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
 
 
-@stage(version=2, trains_on="train", measures=("data", "reference"))
+@stage(version=3, trains_on="train", measures=("data", "reference"))
 def evaluate_preference_accuracy_length(
     config: PreferenceAccuracyConfig,
     data: Preferences,
@@ -208,6 +206,7 @@ def _item(each: Preference, lead: float) -> Item:
     chosen, rejected = (str(turns[-1]["content"])[:SHOWN_CHARACTERS] for turns in (each.chosen, each.rejected) if turns)
     return {
         "id": each.id,
+        "digest": digest_of(each.prompt, each.chosen, each.rejected),
         "cluster": each.document or each.id,
         "prompt": str(each.prompt[-1]["content"])[-SHOWN_CHARACTERS:],
         "answer": chosen if lead > 0 else rejected,
@@ -262,7 +261,7 @@ class JudgedAnswersConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph, as people judged them.")
 
 
-@stage(version=4, judges="judge", measures=("model", "data", "judged"))
+@stage(version=5, judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
@@ -284,18 +283,18 @@ def evaluate_judged_answers(
         return [{**item, **thoughts_in(said_by(each))} for item, each in zip(items, found, strict=True)]
 
     items = with_distinct(scoring.in_chunks(asked, PROMPTS_AT_ONCE, answer))
-    known = evidence(engine, [engine.tokenizer.render_chat(each.prompt, True) for each in asked])
-    found = scoring.written(items, **known)
+    known = measured_by(engine, model, **how_asked(config), decoding=decoding_of(sampling))
+    found = scoring.written(items, known)
     method = f"{drawn}, greedy in a chat, at most {config.max_tokens} tokens"
     return found.result(
-        found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}"),
+        found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}", judged=judge.digest),
         found.figure(CHARACTERS, method),
         found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
         found.figure(DISTINCT, f"distinct answers / answers; {method}"),
     )
 
 
-@stage(version=2, trains_on="train", judges="judge", measures=("data", "judged"))
+@stage(version=3, trains_on="train", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,
@@ -316,7 +315,7 @@ def evaluate_judged_answers_chosen(
     found = scoring.written(items)
     method = f"the answers that people chose; {drawn}"
     return found.result(
-        found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}"),
+        found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}", judged=judge.digest),
         found.figure(CHARACTERS, method),
         *trust,
     )
@@ -341,6 +340,7 @@ def _items(asked: Sequence[Preference], answers: Sequence[tuple[str, bool]], jud
     return [
         {
             "id": each.id,
+            "digest": digest_of(each.prompt, each.chosen),
             "cluster": each.document or each.id,
             "prompt": str(each.prompt[-1]["content"])[-SHOWN_CHARACTERS:],
             "answer": text,

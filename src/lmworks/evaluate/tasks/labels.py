@@ -18,13 +18,24 @@ from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Classified, Engine, Tagged
-from lmworks.evaluate.items import ACCURACY, SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, TaskConfig, beside_clean
+from lmworks.evaluate.items import (
+    ACCURACY,
+    SPAN_F1,
+    SPAN_PRECISION,
+    SPAN_RECALL,
+    Item,
+    TaskConfig,
+    beside_clean,
+    digest_of,
+    measured_by,
+)
 from lmworks.evaluate.metrics import span_counts
 from lmworks.evaluate.scoring import Scoring
 from lmworks.lazy import np
 from lmworks.model.baselines.bag_of_words import HOW, BagOfWords, labelled
 from lmworks.model.baselines.dictionary import Dictionary, with_spans
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Result, stage
 
@@ -58,17 +69,17 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=5, measures=("model", "data"))
+@stage(version=6, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
     """The likeliest label of each text. A longer text than the model reads is cut at its end or split, and counted."""
     engine = open_engine(model.path, config.data_type, config.device)
     guess = partial(engine.classify, long_samples=config.long_samples)
-    return _scored(config, data, scoring, guess, "the likeliest label", engine)
+    return _scored(config, data, scoring, guess, "the likeliest label", engine, model)
 
 
-@stage(version=4, trains_on="train", measures="data")
+@stage(version=5, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -82,7 +93,7 @@ def evaluate_classification_majority(
     return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@stage(version=4, trains_on="train", measures="data")
+@stage(version=5, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -96,10 +107,11 @@ def evaluate_classification_words(
     return _scored(config, data, scoring, guess, HOW)
 
 
-def _head(config: ClassificationConfig | ExtractionConfig, document: Document) -> Item:
-    """What the items of a labelled text begin with."""
+def _head(config: ClassificationConfig | ExtractionConfig, document: Document, wanted: Any) -> Item:
+    """What the items of a text begin with of which a label, or spans, are wanted."""
     cluster = str(document.id if config.cluster == "id" else document.meta.get(config.cluster))
-    return {"id": document.id, "cluster": cluster, "prompt": document.text[:SHOWN_CHARACTERS]}
+    digest = digest_of(document.text, wanted)
+    return {"id": document.id, "digest": digest, "cluster": cluster, "prompt": document.text[:SHOWN_CHARACTERS]}
 
 
 def labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
@@ -127,6 +139,7 @@ def _scored(
     guess: Guess,
     method: str,
     engine: Engine | None = None,
+    model: ModelFolder | None = None,
 ) -> Result:
     asked = labels_asked(config, data)
     room = engine.context_length if engine else 0
@@ -134,7 +147,7 @@ def _scored(
     def score(documents: Sequence[Document]) -> list[Item]:
         return [
             {
-                **_head(config, document),
+                **_head(config, document, str(document.meta[config.label])),
                 "answer": each.label,
                 "likely": round(each.probability, 6),
                 "is_long": each.is_cut or each.tokens > room,
@@ -145,21 +158,20 @@ def _scored(
         ]
 
     items = scoring.in_chunks(asked, TEXTS_AT_ONCE, score)
-    conditions = engine.conditions() if engine else {}
     if engine and any(item["is_long"] for item in items):
         long, is_split = sum(item["is_long"] for item in items), config.long_samples == "split"
         how = f"read in parts of {room} tokens, whose means are taken" if is_split else f"cut to {room} tokens"
         method = f"{method}; {long} texts {how}"
-        if not is_split:  # else all texts were read whole, and models of any length may be compared
-            conditions["context_length"] = room
+        if not is_split:
             told = f"{long} texts are longer than the {room} tokens that the model reads: their ends were not read"
             scoring.context.log(told)
-    found = scoring.written(items, **conditions)
+    cut = 0 if config.long_samples == "split" else sum(item["is_long"] for item in items)
+    found = scoring.written(items, measured_by(engine, model, truncated=cut) if engine and model else None)
     labels = {item["reference"] for item in items}
     figures = [
         found.figure(ACCURACY, method, chance=1 / len(labels)),
-        beside_clean(found.items, lambda some: macro_f1(some, method, **found.conditions)),
-        *when_unsure_ones_are_handed_on(found.items, method, **found.conditions),
+        beside_clean(found.items, lambda some: macro_f1(some, method, **found.evidence)),
+        *when_unsure_ones_are_handed_on(found.items, method, **found.evidence),
     ]
     wrong = [item for item in items if not item["score"]]
     confused = Counter(f"{item['reference']} taken for {item['answer']}" for item in wrong).most_common(CONFUSIONS)
@@ -232,15 +244,15 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@stage(version=4, measures=("model", "data"))
+@stage(version=5, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in sections, these in windows that overlap."""
     engine = open_engine(model.path, config.data_type, config.device)
     method = "the likeliest label of each word's first token"
-    return _spans_scored(config, data, scoring, engine.tag, method, **engine.conditions())
+    return _spans_scored(config, data, scoring, engine.tag, method, measured_by(engine, model))
 
 
-@stage(version=2, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -256,7 +268,7 @@ def evaluate_extraction_dictionary(
     return _spans_scored(config, data, scoring, find, method)
 
 
-@stage(version=2, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)
@@ -276,7 +288,12 @@ def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: 
 
 
 def _spans_scored(
-    config: ExtractionConfig, data: Documents, scoring: Scoring, find: Find, method: str, **conditions: Any
+    config: ExtractionConfig,
+    data: Documents,
+    scoring: Scoring,
+    find: Find,
+    method: str,
+    conditions: Conditions | None = None,
 ) -> Result:
     asked = spans_asked(config, data)
 
@@ -286,7 +303,7 @@ def _spans_scored(
     def score(some: Sequence[tuple[Document, list[Span]]]) -> list[Item]:
         return [
             {
-                **_head(config, document),
+                **_head(config, document, spans),
                 "answer": _told(document.text, found),
                 "reference": _told(document.text, spans),
                 "spans": span_counts(spans, found),
@@ -299,7 +316,7 @@ def _spans_scored(
         ]
 
     items = scoring.in_chunks(asked, TEXTS_AT_ONCE, score)
-    found = scoring.written(items, **conditions)
+    found = scoring.written(items, conditions)
     figures = [found.figure(metric, method) for metric in (SPAN_F1, SPAN_PRECISION, SPAN_RECALL)]
     counts: dict[str, int] = {}
     for label in sorted({label for _, spans in asked for label, _, _ in spans}):

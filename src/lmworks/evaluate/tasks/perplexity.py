@@ -13,7 +13,7 @@ from lmworks.data.records import Document, Documents
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.baselines.xz import LARGEST, bits_behind
-from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, evidence
+from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, digest_of, measured_by
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.baselines.ngram import ORDER, NgramModel
 from lmworks.model.folder import ModelFolder
@@ -29,7 +29,9 @@ NGRAM_BYTES = 30
 """Memory of the n-gram baseline for a byte of its text."""
 XZ_BYTES = 2**20 * (674 + 100)
 """What `xz -9` takes, by its manual, in a process of its own, and what that process takes to begin with."""
-BITS_PER_TOKEN = Metric(name="perplexity", label="perplexity", value="bits", weight="tokens", higher_is_better=False)
+BITS_PER_TOKEN = Metric(
+    name="perplexity", label="perplexity", value="bits", weight="tokens", higher_is_better=False, per_token=True
+)
 
 
 class PerplexityConfig(TaskConfig):
@@ -53,7 +55,7 @@ class PerplexityConfig(TaskConfig):
         return max(NGRAM_BYTES * text_bytes, XZ_BYTES + 3 * text_bytes) if self.train else 0
 
 
-@stage(version=2, measures=("model", "data"))
+@stage(version=3, measures=("model", "data"))
 def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Score every token of every document once."""
     engine = open_decoder(model.path, config.data_type, config.device)
@@ -65,8 +67,9 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
         raise UsageError(f"stride: {stride} is not below the model's context of {engine.context_length} tokens")
     documents = list(data.iterate())
     items = scoring.in_chunks(documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, stride))
-    known = evidence(engine, [document.text for document in documents])
-    found = scoring.written(items, stride=stride, **known)
+    long = sum(item["tokens"] >= engine.context_length for item in items)  # which the token before a document fills up
+    known = measured_by(engine, model, stride=stride, truncated=long)
+    found = scoring.written(items, known)
     method = f"every byte of each document, given what stands before it there and {engine.tokenizer.end_of_text}"
     tokens = found.figure(BITS_PER_TOKEN, f"{method}; tokens of tokenizer {engine.tokenizer.digest[:12]}")
     perplexity = replace(
@@ -79,7 +82,7 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
     return found.result(found.figure(BITS_PER_BYTE, method), perplexity, examples=())
 
 
-@stage(version=2, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for a byte n-gram model of the training text."""
     documents = list(data.iterate())
@@ -91,7 +94,7 @@ def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: 
     return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
-@stage(version=3, trains_on="train", measures="data")
+@stage(version=4, trains_on="train", measures="data")
 def evaluate_perplexity_xz(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for `xz -9`, which reads each document alone behind the training text, as a model does."""
     documents = list(data.iterate())
@@ -150,6 +153,7 @@ def _score(engine: DecoderEngine, documents: Sequence[Document], stride: int) ->
 def _item(document: Document, bits: float) -> Item:
     return {
         "id": document.id,
+        "digest": digest_of(document.text),
         "cluster": document.meta.get("service", document.id),
         "bits": bits,
         "bytes": len(document.text.encode()),

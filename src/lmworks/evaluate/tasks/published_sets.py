@@ -15,7 +15,7 @@ from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
-from lmworks.evaluate.items import ACCURACY, Item, evidence
+from lmworks.evaluate.items import ACCURACY, Item, digest_of, measured_by
 from lmworks.evaluate.questions import DrawnConfig, Question, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
@@ -57,7 +57,7 @@ class LastWordConfig(DrawnConfig):
     )
 
 
-@stage(version=2, measures=("model", "data"))
+@stage(version=3, measures=("model", "data"))
 def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes."""
     engine = open_decoder(model.path, config.data_type, config.device)
@@ -72,6 +72,7 @@ def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documen
         return [
             {
                 "id": record["id"],
+                "digest": digest_of(passage, word),
                 "cluster": record["id"],
                 "prompt": passage,
                 "answer": given.text.strip(),
@@ -82,7 +83,7 @@ def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documen
         ]
 
     items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, answer)
-    found = scoring.written(items, **evidence(engine, [record["context"].rstrip() for record in records]))
+    found = scoring.written(items, measured_by(engine, model, prompt="text", decoding="greedy, as long as the word"))
     begin = engine.tokenizer.end_of_text
     method = f"{drawn}; the last word of a passage, greedily, after {begin} and the words before it"
     return found.result(found.figure(ACCURACY, method))
@@ -131,7 +132,7 @@ class MultipleChoiceConfig(DrawnConfig):
     )
 
 
-@stage(version=2, measures=("model", "data"))
+@stage(version=3, measures=("model", "data"))
 def evaluate_multiple_choice(
     config: MultipleChoiceConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
@@ -147,6 +148,7 @@ def evaluate_multiple_choice(
             items.append(
                 {
                     "id": record["id"],
+                    "digest": digest_of(record["query"], choices, right),
                     "cluster": record["id"],
                     "prompt": asked,
                     "answer": choices[places[config.score]],
@@ -160,12 +162,17 @@ def evaluate_multiple_choice(
 
     items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, choose)
     chance = sum(1 / item["candidates"] for item in items) / len(items)
-    known = evidence(engine, [record["query"] + config.between for record in records])
-    found = scoring.written(items, chance=chance, **known)
+    decoding = "the likeliest of the choices"
+    found = scoring.written(
+        items, measured_by(engine, model, prompt="text", delimiter=config.between, decoding=decoding)
+    )
     begin = engine.tokenizer.end_of_text
     method = f"{drawn}, each choice's log-likelihood after {begin}, the question and {config.between!r}"
     other, metric = beside(config.score)
-    return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))
+    return found.result(
+        found.figure(ACCURACY, f"{method}, {config.score}", judged=config.score, chance=chance),
+        found.figure(metric, f"{method}, {other}", judged=other, chance=chance),
+    )
 
 
 def encoded(tokenizer: Tokenizer, asked: str, choices: Sequence[str]) -> tuple[list[int], list[list[int]]]:

@@ -18,7 +18,6 @@ from lmworks.data.tuning.conversations import (
     Conversations,
     question_of,
     references_of,
-    said_before,
     source_of,
     turns_before,
 )
@@ -27,13 +26,14 @@ from lmworks.engines.open import open_engine
 from lmworks.engines.request import Generation, Sampling
 from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
-from lmworks.evaluate.items import Item, Scored, evidence, said_by
-from lmworks.evaluate.questions import Question, QuestionsConfig, answered, draw
+from lmworks.evaluate.items import Item, Scored, measured_by, said_by
+from lmworks.evaluate.questions import Question, QuestionsConfig, answered, decoding_of, draw, how_asked
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Handle, Result, Stage, stage
 from lmworks.recipe.schema import Reference
 
@@ -91,14 +91,14 @@ def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
         style: Handle | None = None,
     ) -> Result:
         pairs, drawn = draw(list(data.iterate()), config)
-        write, how, known = _writer(config, model.path, [said_before(pair) for pair in pairs])
+        write, how, known = _writer(config, model)
         texts = scoring.in_chunks(pairs, SOURCES_AT_ONCE, lambda some: [said_by(each) for each in write(some)])
         measured = _timed(write, scoring.answered(pairs)[: config.timed])
         if measured:
             scoring.context.log(
                 "a text alone takes {median_seconds:.3f} s, 95 of 100 at most {p95_seconds:.3f} s".format_map(measured)
             )
-        written = partial(scoring.written, **known)
+        written = partial(scoring.written, conditions=known)
         method = f"{drawn}, {how}, at most {config.max_tokens} tokens"
         return _judged(config, scoring.answered(pairs), texts, (train, style), written, method, measured)
 
@@ -133,9 +133,9 @@ def learned_from(train: Conversations) -> list[tuple[str, str]]:
     return [(source_of(pair), text) for pair in train.iterate() for text in references_of(pair)]
 
 
-def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[Write, str, dict[str, Any]]:
+def _writer(config: WritingConfig, model: ModelFolder) -> tuple[Write, str, Conditions]:
     """How a model writes, in words too, and the conditions under which its figures hold."""
-    engine = open_engine(folder, config.data_type, config.device)
+    engine = open_engine(model.path, config.data_type, config.device)
     sampling = Sampling(config.max_tokens, beams=config.beams)
     rewrites = engine.rewrites
     source = question_of if engine.reads_instructions else source_of
@@ -144,9 +144,7 @@ def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[
         turns = [[{"role": "user", "content": source(pair)}] if rewrites else turns_before(pair) for pair in pairs]
         return engine.generate([engine.encode(some) for some in turns], sampling)
 
-    known = evidence(engine, asked)
-    if rewrites:
-        del known["context_length"]  # sources are read whole
+    known = measured_by(engine, model, **how_asked(config), decoding=decoding_of(sampling))
     return write, f"likeliest of {config.beams} beams" if rewrites else "greedy in a chat", known
 
 
@@ -197,7 +195,7 @@ def _judged(
         items.append(item)
     found = written(items)
     figures = [
-        found.figure(metric, f"{how}; {method}")
+        found.figure(metric, f"{how}; {method}", judged=how)
         for metrics, judge in judges
         for metric, how in zip(metrics, judge.methods, strict=True)
     ]
@@ -248,7 +246,7 @@ def _word_table(train: Conversations) -> Copy:
 TEXT_TO_TEXT = _writing_task(
     "text_to_text",
     TextToTextTaskConfig,
-    5,
+    6,
     {
         "copy-source": ("copy", "the source copied", lambda train: str),
         "word-table": ("words", "word by word as IBM model 1 learned from the training pairs", _word_table),
@@ -257,7 +255,7 @@ TEXT_TO_TEXT = _writing_task(
 FACTS_TO_TEXT = _writing_task(
     "facts_to_text",
     FactsToTextConfig,
-    4,
+    5,
     {
         "template": ("template", "a sentence a fact", lambda train: lambda source: verbalise(parse_facts(source))),
         "nearest-facts": (
@@ -270,7 +268,7 @@ FACTS_TO_TEXT = _writing_task(
 SUMMARY = _writing_task(
     "summary",
     SummaryConfig,
-    4,
+    5,
     {
         "lead-sentence": ("lead", "the first sentence", lambda train: one_sentence.lead),
         "central-sentence": (

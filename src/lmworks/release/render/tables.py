@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from lmworks.evaluate.compare import metric_named
+from lmworks.pipeline.conditions import differences
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, measures_model
@@ -28,6 +29,9 @@ class Comparable:
     better: str
     """"higher" or "lower"; empty where nobody knows."""
     conditions: dict[str, str]
+    """Those that are the same for all."""
+    differing: dict[str, dict[str, list[str]]]
+    """Others that may differ → what they are → for whom."""
     methods: dict[str, list[str]]
     """How it was measured → for whom."""
     has_chance: bool
@@ -56,22 +60,22 @@ def _comparable(systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
     for rows in groups:
         first = rows[0][1]
         bars = [Bar(system, figure.value, figure.interval, value_of(figure), ours) for system, figure, ours in rows]
-        conditions: dict[str, str] = {}
         methods: dict[str, list[str]] = {}
         contamination: dict[str, list[str]] = {}
         for system, figure, _ in rows:
-            conditions |= conditions_of(figure)
             methods.setdefault(figure.method, []).append(system)
             if figure.contamination:
                 contamination.setdefault(figure.contamination, []).append(system)
         metric = metric_named(first.name)
+        alike, differing = _conditions(rows)
         yield Comparable(
             name=label_of(first),
             leads=first.name == groups[0][0][1].name,
             rows=rows,
             chart=interval_chart(label_of(first), label_of(first), bars, first.chance),
             better="" if metric is None else "higher" if metric.higher_is_better else "lower",
-            conditions=conditions,
+            conditions=alike,
+            differing=differing,
             methods=methods,
             has_chance=any(figure.chance is not None for _, figure, _ in rows),
             contamination=contamination,
@@ -105,5 +109,20 @@ def may_compare(a: Figure, b: Figure) -> bool:
     """
     if (a.name, a.unit, a.n) != (b.name, b.unit, b.n):
         return False
-    theirs = conditions_of(b)
-    return all(theirs.get(name, value) == value for name, value in conditions_of(a).items())
+    if a.conditions is None or b.conditions is None:
+        return a.conditions is b.conditions
+    if a.conditions.items != b.conditions.items:
+        return False
+    metric = metric_named(a.name)
+    found = differences(a.conditions, b.conditions, per_token=bool(metric and metric.per_token))
+    return not any(each.matters for each in found)
+
+
+def _conditions(rows: Sequence[tuple[str, Figure, bool]]) -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
+    """What is the same for all rows that have it, and what is not, for whom."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for system, figure, _ in rows:
+        for name, value in conditions_of(figure).items():
+            found.setdefault(name, {}).setdefault(value, []).append(system)
+    alike = {name: next(iter(values)) for name, values in found.items() if len(values) == 1}
+    return alike, {name: values for name, values in found.items() if len(values) > 1}

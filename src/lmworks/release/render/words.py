@@ -69,7 +69,7 @@ def sentence_of(figure: Figure) -> str:
         about.append(f"95 % interval {interval_of(figure)}")
     if figure.chance is not None:
         about.append(f"chance {number(figure.chance)}")
-    about += [f"{name} {value}" for name, value in conditions_of(figure).items() if name != "prompts"]
+    about += [f"{name} {value}" for name, value in conditions_of(figure).items()]
     if figure.contamination:
         about.append(f"contamination: {figure.contamination}")
     if clean := clean_of(figure):
@@ -78,13 +78,20 @@ def sentence_of(figure: Figure) -> str:
 
 
 def conditions_of(figure: Figure) -> dict[str, str]:
-    """Conditions of the measurement that are set, but for method and unit, in words."""
+    """Conditions of the measurement that are set, in words; the digests of files are left out."""
+    if not (known := figure.conditions):
+        return {}
+    cut = f", {known.truncated:,} items were longer" if known.truncated else ""
     named: Mapping[str, Any] = {
-        "context": f"{figure.context_length:,} tokens" if figure.context_length else None,
-        "stride": f"{figure.stride:,} tokens" if figure.stride else None,
-        "data type": figure.data_type,
-        "device": figure.device,
-        "prompts": figure.prompt_digest and figure.prompt_digest[:12],
+        "weights": known.weight_bits and f"{known.weight_bits:g} bits",
+        "prompt": known.prompt,
+        "read before it": known.before and repr(known.before),
+        "delimiter": known.delimiter and repr(known.delimiter),
+        "decoding": known.decoding,
+        "context": f"{known.context_length:,} tokens{cut}" if known.context_length else None,
+        "stride": f"{known.stride:,} tokens" if known.stride and known.truncated else None,
+        "data type": known.data_type,
+        "device": known.device,
     }
     return {name: str(value) for name, value in named.items() if value}
 

@@ -21,6 +21,7 @@ from lmworks.errors import BeyondContext, LmworksError, Stopped
 from lmworks.model.device import CPU, device_name, find_device, forget_peak, peak_bytes, product_rate
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import losing_none_else
+from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.keys import key_config
@@ -420,9 +421,11 @@ class Run:
                     n=min(self.config.measured_rows, self.unseen.rows_in_all),
                     method=method,
                     unit=unit,
-                    context_length=self.config.sequence_length,
-                    data_type=self.config.data_type,
-                    device=self.device.type,
+                    conditions=Conditions(
+                        context_length=self.config.sequence_length,
+                        data_type=self.config.data_type,
+                        device=self.device.type,
+                    ),
                 )
             )
         drawn = self.objective.figures(self.position.history)

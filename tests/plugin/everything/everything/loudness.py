@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.evaluate.contamination import Contamination
-from lmworks.evaluate.items import Item, Metric, Scored, evidence
+from lmworks.evaluate.items import Item, Metric, Scored, measured_by
 from lmworks.evaluate.questions import DrawnConfig, Question, answered, chat_prompt, draw
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
@@ -53,8 +53,7 @@ def evaluate_loudness(
         return [scored(question, each.text) for question, each in zip(asked, answers, strict=True)]
 
     items = in_chunks(context, questions, 8, answer)
-    known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
-    found = Scored.written(items, out, contamination, **known)
+    found = Scored.written(items, out, contamination, measured_by(engine, model, prompt="chat", decoding="greedy"))
     return found.result(found.figure(LOUDNESS, drawn))
 
 
