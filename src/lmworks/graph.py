@@ -38,6 +38,7 @@ from lmworks.data.tuning.verdicts import verdicts
 from lmworks.engines.open import ENGINES
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare
+from lmworks.evaluate.gates import NODE, GatesConfig, TriedGate, gates
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.rehearsal import RehearsalConfig, StandIn, Trial, rehearse
 from lmworks.evaluate.relations import Relation
@@ -91,6 +92,8 @@ from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.preflight.check import check
 
+Systems = Mapping[str, tuple[Stage, TaskConfig, str | None]]
+"""What is scored on a task, by labels: a stage, how it asks, and the model, which baselines have none of."""
 CONTAMINATION = "contamination"
 """The input of a task's stages that tells which items stand in what was learned from."""
 
@@ -188,15 +191,18 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes.append(node(name, MADE[config.objective], config.resolve(folder)))  # type: ignore[attr-defined]
     if recipe.evaluate:
         learned = Learned({each.name: each for each in nodes}, folder, recipe.evaluate.reworded)
-        known = known_models(recipe, folder)
+        known, systems = known_models(recipe, folder), dict[str, Systems]()
         for label, tasks in _labelled([task.resolve(folder) for task in recipe.evaluate.tasks]):
             asked = asked_of(tasks[0], known, recipe.evaluate.models)
             models = with_meaning(tasks[0], known, asked)
             is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
             said = [*transfer(recipe.models, plan), *tuned], _left_out(tasks[0], models, asked)
-            nodes += rehearsal_nodes(label, _systems(tasks, models), known)
+            systems[label] = _systems(tasks, models)
+            nodes += rehearsal_nodes(label, systems[label], known)
             nodes += evaluation_nodes(label, tasks, models, learned, *said)
+        if recipe.evaluate.gates:
+            nodes.append(gates_node(recipe, systems))
     configs = {each.name: each.config for each in nodes}
     _refuse_other_kinds(nodes, recipe.data)
     _refuse_other_vocabularies(configs)
@@ -260,14 +266,12 @@ def _checked_first(nodes: Sequence[Node]) -> list[Node]:
     for each in nodes:
         if each.stage is train or any(reference.partition(".")[0] in late for reference in each.references()):
             late.add(each.name)
-    measured = ("evaluate/", "contamination/")
+    measured = ("evaluate/", "contamination/", NODE)
     order = {each.name: 2 if each.name in late else int(each.name.startswith(measured)) for each in nodes}
     return sorted(nodes, key=lambda each: order[each.name])
 
 
-def rehearsal_nodes(
-    label: str, systems: Mapping[str, tuple[Stage, TaskConfig, str | None]], models: Models
-) -> Iterator[Node]:
+def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[Node]:
     """The trial of a task for the models that are trained first, and baselines that such a model judges."""
     tokenizers: list[str] = []
     tasks: list[StepConfig] = []
@@ -437,7 +441,38 @@ def evaluation_nodes(
     yield replace(node(f"evaluate/{label}", compare, comparing), plugins=sorted(plugins))
 
 
-def _systems(tasks: Sequence[TaskConfig], models: Sequence[str]) -> dict[str, tuple[Stage, TaskConfig, str | None]]:
+def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
+    """The trial of all gates. Raises UsageError for one of what is not measured."""
+    assert recipe.evaluate  # noqa: S101 - gates stand in it
+    named: list[str] = []
+    tried: list[TriedGate] = []
+    for number, gate in enumerate(recipe.evaluate.gates):
+        place = f"evaluate.gates.{number}"
+        labels = [each for each in systems if gate.task in (each, _kind_of(systems[each]))]
+        if len(labels) != 1:
+            raise UsageError(f"{place}.task: found {gate.task!r}, expected one of {', '.join(systems)}")
+        label = labels[0]
+        models = {each: name for each, (_, _, name) in systems[label].items() if name}
+        model = gate.model or (recipe.serve.model if recipe.serve and isinstance(recipe.serve.model, str) else None)
+        if model not in models:
+            found = f"found {gate.model!r}" if gate.model else "the recipe serves none that is measured so"
+            raise UsageError(f"{place}.model: {found}; measured on {label} are {', '.join(models)}")
+        if gate.not_worse_than is not None and gate.not_worse_than not in systems[label].keys() - {model}:
+            others = ", ".join(each for each in systems[label] if each != model)
+            raise UsageError(f"{place}.not_worse_than: found {gate.not_worse_than!r}, expected one of {others}")
+        sides = [f"evaluate/{label}/{each}" for each in (model, gate.not_worse_than) if each]
+        named += [each for each in sides if each not in named]
+        numbers = dict(zip(("evaluation", "beside"), map(named.index, sides), strict=False))
+        tried.append(TriedGate(gate=gate, model=models[model], **numbers))
+    plugins = {each for some in systems.values() for _, config, _ in some.values() for each in plugins_of(config)}
+    return replace(node(NODE, gates, GatesConfig(evaluations=named, tried=tried)), plugins=sorted(plugins))
+
+
+def _kind_of(systems: Systems) -> str:
+    return next(str(config.kind) for _, config, _ in systems.values())  # type: ignore[attr-defined]
+
+
+def _systems(tasks: Sequence[TaskConfig], models: Sequence[str]) -> Systems:
     """What is scored: models asked in each way, and baselines, which have none; by the labels that they have."""
     first, systems = tasks[0], dict[str, tuple[Stage, TaskConfig, str | None]]()
     task = TASKS[first.kind]  # type: ignore[attr-defined]

@@ -83,6 +83,7 @@ def export(
     """
     from lmworks.model.gguf import FILE_TYPES, write_gguf
     from lmworks.release.built import Built
+    from lmworks.release.gates import require_gates
     from lmworks.workspace import find_one
 
     if form != "gguf" or file_type not in FILE_TYPES:
@@ -90,6 +91,7 @@ def export(
     opened, artifact = find_one(model or (), store)
     name = Built.holding(opened, artifact).step_of(artifact) or artifact.manifest.step
     path = out or Path(f"{name}-{file_type}.gguf")
+    require_gates(opened, [artifact])
     artifact.require_sound()
     write_gguf(artifact.payload, path, file_type)
     size = path.stat().st_size

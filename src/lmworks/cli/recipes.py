@@ -20,7 +20,7 @@ from lmworks.cli.options import (
     tell,
     with_device,
 )
-from lmworks.errors import LmworksError, UsageError
+from lmworks.errors import GateRefused, LmworksError, UsageError
 
 if TYPE_CHECKING:
     from lmworks.plan.plan import Plan
@@ -158,6 +158,7 @@ def build(
     from lmworks.pipeline.display import make_display
     from lmworks.pipeline.ray_workers import parse_place
     from lmworks.release.built import Built
+    from lmworks.release.gates import failed_gates
     from lmworks.release.inspect.verdicts import worth
     from lmworks.release.report.report import said_first, write_report
     from lmworks.workspace import open_workspace, run
@@ -171,15 +172,20 @@ def build(
     with closing(make_display()) as display:
         artifacts = run(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
     report_path = write_report(workspace.store, workspace.recipe.name)
+    built = Built.open(workspace.store, workspace.recipe.name)
+    failed = [] if until else failed_gates(built)
     if as_json:
         print_json({name: {"stage": item.stage, "key": item.key} for name, item in artifacts.items()})
     else:
-        built = Built.open(workspace.store, workspace.recipe.name)
         for line in [*worth(built), *said_first(built)]:
             print(line)
         print(f"report: {report_path}")
-        if workspace.recipe.serve and not until:
+        if failed:
+            print(f"not to be released: {len(failed)} of its gates failed")
+        elif workspace.recipe.serve and not until:
             print("next: lmworks serve")
+    if failed:
+        raise GateRefused("\n".join(failed))
 
 
 def verify_resume(

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from lmworks.errors import UsageError
 
@@ -218,11 +218,51 @@ class RewordedConfig(StepConfig):
     tokens: int = Field(256, ge=8, description="embedded from a start; what all-MiniLM-L6-v2 was trained to read")
 
 
+class GateConfig(StepConfig):
+    """What a model must reach to be released: served, sent to a hub or exported."""
+
+    task: str = Field(description="kind of a task, or, where several are of it, its label in the report")
+    model: str | None = Field(None, description="step that must pass; unset, what the recipe serves")
+    metric: str | None = Field(None, description="name of a figure; unset, the first of the task, which leads it")
+    at_least: float | None = Field(None, description="what the lower end of the 95 % interval must reach")
+    at_most: float | None = Field(None, description="what the upper end of the 95 % interval must not pass")
+    not_worse_than: str | None = Field(
+        None, description="model or baseline measured beside it, such as the one that is released now"
+    )
+    margin: float = Field(
+        0.02, gt=0, description="by how much it may be worse than that; two points of a share are seldom felt"
+    )
+    where: dict[str, str] = Field(
+        default={}, description="fields of items and their values: the gate is of these items alone"
+    )
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        asked = [name for name in ("at_least", "at_most", "not_worse_than") if getattr(self, name) is not None]
+        if len(asked) != 1:
+            found = " and ".join(asked) or "none of them"
+            raise ValueError(f"a gate asks for one of at_least, at_most, not_worse_than; found {found}")
+        return self
+
+    @property
+    def words(self) -> str:
+        """The gate in a few words."""
+        what = f"{self.task}{f' {self.metric}' if self.metric else ''}"
+        some = "".join(f", where {name} is {value}" for name, value in self.where.items())
+        if self.not_worse_than is not None:
+            return f"{what} not worse than {self.not_worse_than} by {self.margin:g}{some}"
+        bound = f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
+        return f"{what} {bound}{some}"
+
+
 class EvaluateConfig(StepConfig):
     """Which models are measured on which tasks."""
 
     models: list[Reference] = Field(min_length=1, description="all are asked the same, and compared with each other")
     tasks: list[StepConfig] = Field(min_length=1, description="what they are asked; each names its kind")
+    gates: list[GateConfig] = Field(
+        default=[], description="what a model must reach to be released; nobody can say that for you"
+    )
     reworded: RewordedConfig | None = Field(
         None,
         description="how items are sought in other words among what was learned from; it needs an encoder of yours",

@@ -25,6 +25,7 @@ from lmworks.pipeline.files import digest_once, write_atomically
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built
 from lmworks.release.cards.card import card_text
+from lmworks.release.gates import require_gates
 from lmworks.release.serving import require_answers
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def require_release(store: Store, artifact: Artifact, privacy: str | None, *, co
     """Raise GateRefused for a model that learned from what was erased, or from texts that are not to leave unless so
     `confidential` states; what `serve` raises, too."""
     require_answers(store, [artifact])
+    require_gates(store, [artifact])
     if privacy in PROTECTED and not confidential:
         raise GateRefused(
             f"{artifact.manifest.step}: the recipe's `needs.privacy` is {privacy}, and a model can tell what it "

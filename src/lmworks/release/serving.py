@@ -19,6 +19,7 @@ from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
 from lmworks.release.cards.card import card_facts
+from lmworks.release.gates import require_gates
 from lmworks.serve import TIMEOUT_SECONDS
 from lmworks.serve.access import load_or_make_key
 from lmworks.serve.content import Examples, PageContent
@@ -42,6 +43,7 @@ def serve_artifacts(
     from what was erased, or nobody can tell, since a list of it lost entries.
     """
     require_answers(store, artifacts)
+    require_gates(store, artifacts)
     pages = {}
     for artifact in artifacts:
         facts, examples = card_facts(store, artifact), _examples(store, artifact)

@@ -1,0 +1,156 @@
+"""What a model must reach before it is released: bounds on figures, and not to be worse than another model.
+
+A bound is asked of the interval's worse end, so that luck passes no gate; a gate that nothing can be said of is failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from lmworks.errors import LmworksError
+from lmworks.evaluate.compare import metric_named, paired
+from lmworks.evaluate.items import Evaluation, Item
+from lmworks.evaluate.relations import between
+from lmworks.pipeline.chunks import write_records
+from lmworks.pipeline.conditions import UNKNOWN, differences
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import GateConfig, Reference, StepConfig
+
+NODE = "gates/release"
+"""The step of a build that tries its gates."""
+FILE = "gates.jsonl"
+
+
+class TriedGate(StepConfig):
+    """A gate with what it looks at; made by the graph."""
+
+    gate: GateConfig
+    model: str = Field(description="The step that must pass it.")
+    evaluation: int = Field(description="The number of the model's evaluation among those of the step.")
+    beside: int | None = Field(None, description="That of what it must not be worse than.")
+
+
+class GatesConfig(StepConfig):
+    """All gates of a recipe; made by the graph."""
+
+    evaluations: list[Reference]
+    tried: list[TriedGate]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a model passed a gate, and why."""
+
+    model: str
+    digest: str | None
+    """Of the model's files."""
+    passed: bool
+    sentence: str
+
+
+@stage(version=1, measures="evaluations")
+def gates(config: GatesConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
+    """Try every gate, and write what came of it; a model that fails one is not released."""
+    found = [_tried(each, evaluations) for each in config.tried]
+    out.mkdir(parents=True, exist_ok=True)
+    write_records(out / FILE, [asdict(each) for each in found])
+    for each in found:
+        context.log(each.sentence)
+    failed = sum(not each.passed for each in found)
+    return Result(
+        counts={"gates": len(found), "failed gates": failed},
+        losses={"failed gates"} if failed else frozenset(),
+        examples=[{"reason": "gate", "text": each.sentence} for each in found],
+    )
+
+
+def outcomes_from(records: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    """What `gates` wrote."""
+    return [Outcome(**each) for each in records]
+
+
+def _tried(tried: TriedGate, evaluations: Sequence[Evaluation]) -> Outcome:
+    evaluation, gate = evaluations[tried.evaluation], tried.gate
+    figures = evaluation.figures()
+    figure = next((each for each in figures if each.name == (gate.metric or figures[0].name)), None)
+    digest = figures[0].conditions.model if figures[0].conditions else None
+    if figure is None:
+        names = ", ".join(each.name for each in figures)
+        passed, why = False, f"the task has no figure {gate.metric!r}; it has {names}"
+    elif tried.beside is None:
+        passed, why = _bound(gate, _sliced(gate, figure, evaluation.items()))
+    else:
+        passed, why = _not_worse(gate, figure, evaluation, evaluations[tried.beside])
+    return Outcome(tried.model, digest, passed, f"{tried.model} {'passes' if passed else 'fails'} {gate.words}: {why}")
+
+
+def _sliced(gate: GateConfig, figure: Figure, items: Sequence[Item]) -> tuple[Figure | None, str]:
+    """The figure of the gate's slice, or why there is none."""
+    if not gate.where:
+        return figure, ""
+    metric, some = metric_named(figure.name), _where(gate, items)
+    if not some:
+        return None, _no_item(gate, items)
+    if metric is None:
+        return None, f"{figure.name} is not made of items alone, and so not of some of them: leave `where` out"
+    return metric.figure(some, figure.method), ""
+
+
+def _where(gate: GateConfig, items: Sequence[Item]) -> list[Item]:
+    return [item for item in items if all(str(item.get(name)) == value for name, value in gate.where.items())]
+
+
+def _no_item(gate: GateConfig, items: Sequence[Item]) -> str:
+    fields = ", ".join(sorted({name for item in items for name in item}))
+    return f"no item is so; items have the fields {fields}"
+
+
+def _bound(gate: GateConfig, found: tuple[Figure | None, str]) -> tuple[bool, str]:
+    figure, why = found
+    if figure is None:
+        return False, why
+    told = f"{figure.value:.3f}{between(figure.interval, '.3f')}, n={figure.n}"
+    if figure.interval is None:
+        return False, f"{told}, which has no interval: more independent items are needed"
+    low, high = figure.interval
+    passed = low >= gate.at_least if gate.at_least is not None else high <= (gate.at_most or 0.0)
+    return passed, f"{told}, of which the {'lower' if gate.at_least is not None else 'upper'} end counts"
+
+
+def _not_worse(gate: GateConfig, figure: Figure, ours: Evaluation, theirs: Evaluation) -> tuple[bool, str]:
+    """By the paired interval of the difference, whose worse end must lie within the margin."""
+    other = next((each for each in theirs.figures() if each.name == figure.name), None)
+    metric = metric_named(figure.name)
+    if other is None or metric is None:
+        return False, f"{figure.name} is not compared item by item"
+    if figure.conditions is None or other.conditions is None:
+        return False, UNKNOWN
+    unlike = differences(figure.conditions, other.conditions, per_token=metric.per_token)
+    if forbidding := [str(each) for each in unlike if each.matters]:
+        return False, f"the two are not compared: {'; '.join(forbidding)}"
+    pairs = [pair for pair in paired(ours.items(), theirs.items())[0] if _where(gate, [pair[0]])]
+    if not pairs:
+        return False, _no_item(gate, ours.items())
+    outcome = metric.compare([one for one, _ in pairs], [two for _, two in pairs])
+    told = f"{outcome.difference:+.3f}{between(outcome.interval)}, n={outcome.n}"
+    if outcome.interval is None:
+        return False, f"{told}, which has no interval: more independent items are needed"
+    low, high = outcome.interval
+    return (low > -gate.margin if metric.higher_is_better else high < gate.margin), told
+
+
+def refusal(found: Sequence[Outcome], model: str, digest: str) -> str:
+    """Why a model is not to be released; empty where it passed all its gates.
+
+    Raises LmworksError where they were tried on another model of that name.
+    """
+    mine = [each for each in found if each.model == model]
+    if any(each.digest != digest for each in mine):
+        raise LmworksError(f"{model}: its gates were tried on another model of that name: build again")
+    return "\n".join(each.sentence for each in mine if not each.passed)

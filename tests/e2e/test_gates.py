@@ -1,0 +1,125 @@
+"""Gates: a model that does not surely reach what its recipe asks for is built, shown, and not released."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from e2e.small_recipe import lmworks
+
+RECIPE = """\
+name: sorter
+use_case: which letters need an answer today
+plan: {measure: false}
+data:
+  letters:
+    kind: ingest
+    sources: [{kind: files, path: letters, licence: MIT, fields: all, label_field: label}]
+    licences: {allow: [permissive]}
+  split: {kind: split, from: letters, test: 0.4, validation: 0}
+models:
+  words: {objective: bag-of-words, data: split.train}
+  released: {objective: bag-of-words, data: letters}
+evaluate:
+  models: [words, released]
+  tasks: [{kind: classification, data: split.test, train: split.train}]
+  gates:
+    - GATE
+serve: {model: words}
+"""
+WORDS = {"urgent": ("burst", "fire", "flood"), "calm": ("thanks", "greetings", "invoice")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Letters whose words tell their label in nine of ten; the rest say the contrary."""
+    made = tmp_path_factory.mktemp("sorter")
+    draw = random.Random(0)
+    lines = []
+    for number in range(400):
+        label = ("urgent", "calm")[number % 2]
+        said = WORDS[label if draw.random() < 0.9 else ("calm", "urgent")[number % 2]]
+        lines.append(json.dumps({"text": f"{draw.choice(said)} {draw.choice(said)} {number}", "label": label}))
+    (made / "letters").mkdir()
+    (made / "letters" / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    (made / ".lmworks-id-key").write_text("0" * 64)
+    return made
+
+
+def build(folder: Path, gate: str, code: int = 0) -> str:
+    (folder / "recipe.yaml").write_text(RECIPE.replace("GATE", gate))
+    done = lmworks(folder, "build", "recipe.yaml", code=code)
+    return done.stdout + done.stderr
+
+
+def test_a_model_that_surely_reaches_its_gate_is_exported_and_one_that_does_not_is_refused(folder: Path) -> None:
+    told = build(folder, "{task: classification, at_least: 0.8}")
+    assert "words passes classification at least 0.8: 0.9" in told and "of which the lower end counts" in told
+    assert "next: lmworks serve" in told
+    told = build(folder, "{task: classification, at_least: 0.9}", code=3)
+    assert "words fails classification at least 0.9: 0.9" in told, "its value is higher, the end of its interval is not"
+    assert "not to be released: 1 of its gates failed" in told and "next: lmworks serve" not in told
+    for command in (("serve",), ("export", "words"), ("push", "words", "us/sorter")):
+        done = lmworks(folder, *command, code=3)
+        assert "words fails classification at least 0.9" in done.stderr, command
+    assert "words fails" in build(folder, "{task: classification, at_least: 0.9}", code=3), (
+        "a build again says so again"
+    )
+    lmworks(folder, "show", "words")
+
+
+def test_a_gate_may_be_of_some_items_of_another_figure_and_beside_the_released_model(folder: Path) -> None:
+    told = build(folder, "{task: classification, at_least: 0.5, where: {reference: urgent}}")
+    assert "words passes classification at least 0.5, where reference is urgent: 0." in told and ", n=92, " in told
+    told = build(folder, "{task: classification, metric: macro_f1, at_least: 0.7}")
+    assert "words passes classification macro_f1 at least 0.7" in told
+    told = build(folder, "{task: classification, not_worse_than: released, margin: 0.0001}", code=3)
+    assert "words fails classification not worse than released by 0.0001: " in told
+    told = build(folder, "{task: classification, not_worse_than: majority}")
+    assert "words passes classification not worse than majority by 0.02: +0." in told
+
+
+@pytest.mark.parametrize(
+    ("gate", "why"),
+    [
+        ("{task: classification, metric: bleu, at_least: 1}", "has no figure 'bleu'; it has accuracy, macro_f1"),
+        ("{task: classification, at_least: 0.1, where: {reference: lost}}", "no item is so; items have the fields"),
+        ("{task: classification, metric: macro_f1, at_least: 0.1, where: {reference: calm}}", "leave `where` out"),
+        ("{task: classification, metric: macro_f1, not_worse_than: majority}", "not compared item by item"),
+    ],
+)
+def test_a_gate_of_which_nothing_can_be_said_is_failed(folder: Path, gate: str, why: str) -> None:
+    told = build(folder, gate, code=3)
+    assert "words fails classification" in told and why in told
+
+
+@pytest.mark.parametrize(
+    ("gate", "why"),
+    [
+        (
+            "{task: perplexity, at_least: 1}",
+            "evaluate.gates.0.task: found 'perplexity', expected one of classification-",
+        ),
+        ("{task: classification, model: other, at_least: 1}", "evaluate.gates.0.model: found 'other'; measured on "),
+        (
+            "{task: classification, not_worse_than: best}",
+            "evaluate.gates.0.not_worse_than: found 'best', expected one of ",
+        ),
+        ("{task: classification}", "a gate asks for one of at_least, at_most, not_worse_than; found none of them"),
+        ("{task: classification, at_least: 1, at_most: 2}", "found at_least and at_most"),
+    ],
+)
+def test_a_gate_of_what_is_not_measured_is_refused_before_anything_is_built(folder: Path, gate: str, why: str) -> None:
+    assert why in build(folder, gate, code=2)
+
+
+def test_a_model_whose_gates_were_not_tried_is_not_released(folder: Path) -> None:
+    (folder / "recipe.yaml").write_text(
+        RECIPE.replace("GATE", "{task: classification, at_least: 0.1}").replace("sorter", "untried")
+    )
+    lmworks(folder, "build", "recipe.yaml", "--until", "words", "--store", "fresh")
+    done = lmworks(folder, "serve", "--store", "fresh", code=3)
+    assert "words: the gates of its recipe are not tried yet: lmworks build" in done.stderr
