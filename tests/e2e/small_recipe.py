@@ -155,9 +155,9 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, key: str = "a key for tests only") -> subprocess.Popen[str]:
     """Start the command in a folder."""
-    environment = {**os.environ, "LMWORKS_ID_KEY": "a key for tests only", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "LMWORKS_ID_KEY": key, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "lmworks", *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(
@@ -165,9 +165,11 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def lmworks(folder: Path, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+def lmworks(
+    folder: Path, *arguments: str, code: int | None = 0, key: str = "a key for tests only"
+) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder; its exit code must be `code`, unless that is None."""
-    process = start(folder, *arguments)
+    process = start(folder, *arguments, key=key)
     output, errors = process.communicate(timeout=300)
     assert code is None or process.returncode == code, output + errors
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)

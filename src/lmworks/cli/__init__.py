@@ -17,7 +17,7 @@ from lmworks.cli.predicting import predict
 from lmworks.cli.recipes import build, init, launch, plan, recipes, status, verify_resume
 from lmworks.cli.reference import explain, schema
 from lmworks.cli.running import serve, watch
-from lmworks.cli.trials import bakeoff, scale, search
+from lmworks.cli.trials import bakeoff, compare, scale, search
 from lmworks.cli.tuning import bases, check, get_base
 from lmworks.errors import LmworksError
 from lmworks.extras import told_if_missing
@@ -57,7 +57,7 @@ app.add_typer(bases_app, name="bases")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(recipes, init, plan, build, verify_resume, status, show, trace, report, serve, predict, watch, launch),
-    *(check, export, push, erase, gc, search, scale, bakeoff, explain, schema),
+    *(check, export, push, erase, gc, compare, search, scale, bakeoff, explain, schema),
 )
 _DATA_COMMANDS: dict[str, Callable[..., None]] = {
     "find": find_data,

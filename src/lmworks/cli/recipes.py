@@ -159,6 +159,7 @@ def build(
     from lmworks.pipeline.ray_workers import parse_place
     from lmworks.release.built import Built
     from lmworks.release.gates import failed_gates
+    from lmworks.release.history.history import note
     from lmworks.release.inspect.verdicts import worth
     from lmworks.release.report.report import said_first, write_report
     from lmworks.workspace import open_workspace, run
@@ -171,6 +172,8 @@ def build(
         print(workspace.plan.as_text(), file=sys.stderr)
     with closing(make_display()) as display:
         artifacts = run(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
+    if not until:
+        note(Built.open(workspace.store, workspace.recipe.name))
     report_path = write_report(workspace.store, workspace.recipe.name)
     built = Built.open(workspace.store, workspace.recipe.name)
     failed = [] if until else failed_gates(built)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lmworks.cli.options import JsonOption, SetOption, StoreOption, tell
+from lmworks.cli.options import JsonOption, LastStoreOption, SetOption, StoreOption, tell
 
 if TYPE_CHECKING:
     from lmworks.search.runs import Outcome
 
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model of the recipe that has validation data.")]
+SIDE = "A step of the last build, RECIPE.yaml:STEP, STORE:STEP, or the folder of a model."
 FileArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
 
 
@@ -46,6 +47,32 @@ def search(
 
     options: Any = {"trials": trials, "minutes": minutes, "workers": workers, "ray": parse_place(on), "seed": seed}
     _show_outcome(find(recipe, settings or (), store, model, over or (), **options), as_json)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
+    second: Annotated[str, typer.Argument(metavar="B", help="The other, likewise.")],
+    store: LastStoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two models of any builds, stores and folders on what both were asked, and say what differs.
+
+    A folder that no build measured is asked what the other was.
+
+    Example: lmworks compare pretrain finetune
+    """
+    from contextlib import closing
+
+    from lmworks.pipeline.display import make_display
+    from lmworks.search.across import as_text, compare_models
+
+    with closing(make_display()) as display:
+        found = compare_models(first, second, store, display)
+    tell(
+        as_text(found),
+        [{"task": each.task, "verdicts": each.verdicts, **(each.record or {})} for each in found],
+        as_json,
+    )
 
 
 def scale(

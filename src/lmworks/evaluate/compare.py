@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from itertools import combinations
@@ -83,6 +83,8 @@ class Tests(NamedTuple):
     refused: list[str]
     partly: list[str]
     """Of pairs that were not scored on the same items."""
+    differing: list[str]
+    """What else differs between two that are compared."""
 
     def pairs(self) -> list[dict[str, Any]]:
         """The tests as JSON."""
@@ -92,13 +94,20 @@ class Tests(NamedTuple):
 
 @stage(version=9, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
-    """Test every pair but two baselines on the items that they share, and write `comparison.json`.
+    """Test every pair but two baselines on the items that they share, and write `comparison.json`."""
+    record, figures = concluded(config, evaluations)
+    write_atomically(out / "comparison.json", canonical_json(record) + "\n")
+    return Result(figures=figures)
 
-    Pairs measured under different conditions are refused. p-values are adjusted for the number of pairs, figure by
-    figure: each is a question of its own. What puts all scores in doubt is said first.
+
+def concluded(config: CompareConfig, evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], list[Figure]]:
+    """What the tests of some evaluations say, as `comparison.json` has it, and the differences as figures.
+
+    Pairs between which something differs that could matter are refused. p-values are adjusted for the number of pairs,
+    figure by figure: each is a question of its own. What puts all scores in doubt is said first.
     """
     found = [_test(config, evaluations, name) for name in (evaluations[0].figures()[0].name, *config.also)]
-    metric, _, tested, adjusted, refused, partly = found[0]
+    metric, _, tested, adjusted, refused, partly, _ = found[0]
     told = [
         each for relation in config.relations for each in _told(metric, relation, zip(tested, adjusted, strict=True))
     ]
@@ -118,6 +127,7 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
         [line for each in found for line in _sentences(each)]
         + list(_among_clean(found[0]))
         + partly
+        + found[0].differing
         + refused
         + config.left_out
     )
@@ -136,11 +146,10 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
         record["beside_baselines"] = beside
     if config.also:
         record["also"] = {each.metric.name: each.pairs() for each in found[1:]}
-    write_atomically(out / "comparison.json", canonical_json(record) + "\n")
     figures = [
         _figure(each.metric, *test, p) for each in found for test, p in zip(each.tested, each.adjusted, strict=True)
     ]
-    return Result(figures=figures + wins)
+    return record, figures + wins
 
 
 def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -> Tests:
@@ -155,6 +164,7 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
     tested: list[tuple[System, System, Comparison]] = []
     refused: list[str] = []
     partly: list[str] = []
+    differing: list[str] = []
     for a, b in combinations(sorted(systems, key=lambda system: _rank(metric, system)), 2):
         if a.is_baseline and b.is_baseline:
             continue
@@ -167,6 +177,8 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
                 continue
             if told:
                 partly.append(f"{a.label} and {b.label} are compared on {len(one.items)} items: {told}")
+            if apart := _said(a, b):
+                differing.append(f"between {a.label} and {b.label} differs, too: {apart}")
             outcome = metric.compare(one.items, other.items)
             if (outcome.difference < 0) == metric.higher_is_better and outcome.difference:  # on these, b is ahead
                 one, other = other, one
@@ -174,7 +186,7 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
             tested.append((one, other, outcome))
     p_values = iter(holm([outcome.p for _, _, outcome in tested if outcome.p is not None]))
     adjusted = [None if outcome.p is None else next(p_values) for _, _, outcome in tested]
-    return Tests(metric, systems, tested, adjusted, refused, partly)
+    return Tests(metric, systems, tested, adjusted, refused, partly, differing)
 
 
 def _named(evaluation: Evaluation, name: str) -> Figure:
@@ -196,6 +208,25 @@ def _unlike(metric: Metric, a: System, b: System, may_differ: Sequence[Condition
         return UNKNOWN
     found = differences(ours, theirs, per_token=metric.per_token, meant=may_differ)
     return "; ".join(str(each) for each in found if each.matters)
+
+
+SAID: Mapping[Condition, str] = {
+    "tokenizer": "the tokenizer",
+    "template": "the chat template",
+    "weight_bits": "",
+    "before": "",
+    "engine": "",
+    "device": "",
+}
+"""What is said of a pair that is compared; of those without words, what each has."""
+
+
+def _said(a: System, b: System) -> str:
+    """What differs between two that are compared, beside the models themselves; empty for nothing."""
+    if not a.figure.conditions or not b.figure.conditions:
+        return ""
+    found = differences(a.figure.conditions, b.figure.conditions)
+    return "; ".join(SAID[each.name] or str(each) for each in found if each.name in SAID and not each.matters)
 
 
 def _on_shared_items(metric: Metric, a: System, b: System) -> tuple[System, System, str]:

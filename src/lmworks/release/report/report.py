@@ -18,6 +18,7 @@ from lmworks.plan.probe import peak_of
 from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.cards.card import card_text, parameters
 from lmworks.release.cards.croissant import write_data_cards
+from lmworks.release.history.history import write_history
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.verdicts import besides, samples_of, trainings_in_doubt, verdicts, worth
 from lmworks.release.inspect.vocabularies import comparison
@@ -42,6 +43,7 @@ def write_report(store: Store, name: str | None = None) -> Path:
     for model, artifact in built.models.items():
         write_atomically(folder / f"{built.name}-{model}-card.md", card_text(built, artifact))
     write_data_cards(built)
+    write_history(built)
     path = folder / f"{built.name}.html"
     write_atomically(path, render(built))
     return path

@@ -1,0 +1,1 @@
+"""A recipe's figures over its builds."""
