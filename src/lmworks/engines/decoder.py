@@ -5,13 +5,15 @@ Axes: B batch (rows), T time, D hidden size, V vocabulary, N tokens that are jud
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from lmworks.engines.adapters import Adapters
-from lmworks.engines.attention import attention_after, causal_attention, joined, visible_slots
+from lmworks.engines.attention import attention_after, causal_attention, joined
 from lmworks.engines.batch import BATCH_TOKENS, RunningBatch, logits_of, padded
 from lmworks.engines.protocol import Ability, Engine, Messages, Running, Writing
 from lmworks.engines.request import Generation, Sampling, rows_at_once
@@ -24,8 +26,14 @@ from lmworks.tokens.tokenizer import FILES, Tokenizer
 
 SHARED_TOKENS = 32
 """A beginning that all prompts share is read once from this length on; a shorter one is not worth a pass of its own."""
+SAVED_TOKENS = 256
+"""A beginning that some questions share is read once where that saves so many tokens: a pass of few has its price."""
 LOGIT_ROWS = 1024
 """Rows of logits that exist at once when likelihoods are computed."""
+
+
+Choices = tuple[Sequence[int], Sequence[Sequence[int]]]
+"""A prompt, and texts of which each could follow it."""
 
 
 class DecoderEngine(Engine):
@@ -139,37 +147,66 @@ class DecoderEngine(Engine):
                 results[index] = score
         return results
 
-    @torch.inference_mode()
     def score_choices(self, prompt_ids: Sequence[int], choices: Sequence[Sequence[int]]) -> list[float]:
-        """Natural log p of each whole choice as the text after the prompt, whose keys and values are computed once."""
-        longest = max((len(choice) for choice in choices), default=0)
-        if not 0 < len(prompt_ids) <= self.context_length - longest:
-            raise BeyondContext(
-                f"a prompt of {len(prompt_ids)} tokens and a choice of {longest}: expected at least one token of "
-                f"prompt, and together at most {self.context_length} (the context)",
-                len(prompt_ids) + longest,
-            )
-        device, window = self.model.output_weight.device, self.model.config.sliding_window
-        shared = self.prefix  # and of the prompt, but of its last token
-        if len(prompt_ids) > 1:
-            kept: list[tuple[Tensor, Tensor]] = []
-            self._read([prompt_ids[:-1]], kept)
-            shared = joined(shared, kept)
-        cached = length_of(shared)
-        results = [0.0] * len(choices)
-        for group in _groups({i: cached + len(choice) for i, choice in enumerate(choices) if choice}, BATCH_TOKENS):
-            tokens, positions = padded([[prompt_ids[-1], *choices[index]] for index in group], device)
-            positions = positions[:, :-1] + cached
-            mask = visible_slots(positions[:1], cached + positions.shape[1], window)
-            hidden = self.model.hidden(tokens[:, :-1], positions, attention_after(shared, mask))
-            sizes = [len(choices[index]) for index in group]
-            scores = self._log_probabilities(
-                torch.cat([hidden[row, :size] for row, size in enumerate(sizes)]),
-                torch.cat([tokens[row, 1 : size + 1] for row, size in enumerate(sizes)]),
-            )
-            for index, part in zip(group, torch.split(scores, sizes), strict=True):
-                results[index] = part.double().sum().item()
+        """Natural log p of each whole choice as the text after the prompt, which is read once."""
+        return [math.fsum(scores) for scores in self.choice_log_likelihoods([(prompt_ids, choices)])[0]]
+
+    @torch.inference_mode()
+    def choice_log_likelihoods(self, questions: Sequence[Choices]) -> list[list[list[float]]]:
+        """Of several prompts with the choices behind each: natural log p of every token of every choice.
+
+        Each prompt is read once, and what several begin with once for all of them. Raises BeyondContext where a prompt
+        is empty, or with one of its choices longer than the context.
+        """
+        self._require_choices_fit(questions)
+        results: list[list[list[float]]] = [[[] for _ in choices] for _, choices in questions]
+        for members, length in _sharing([prompt for prompt, _ in questions]):
+            shared = self.prefix
+            if length:
+                kept: list[tuple[Tensor, Tensor]] = []
+                self._read([questions[members[0]][0][:length]], kept)
+                shared = joined(shared, kept)
+            rows = [row for member in members for row in _rows(member, *questions[member], length)]
+            for group in _groups({number: len(row.tokens) for number, row in enumerate(rows)}, BATCH_TOKENS):
+                self._score_rows([rows[number] for number in group], shared, results)
         return results
+
+    def _require_choices_fit(self, questions: Sequence[Choices]) -> None:
+        for prompt, choices in questions:
+            longest = max((len(choice) for choice in choices), default=0)
+            if not 0 < len(prompt) <= self.context_length - longest:
+                raise BeyondContext(
+                    f"a prompt of {len(prompt)} tokens and a choice of {longest}: expected at least one token of "
+                    f"prompt, and together at most {self.context_length} (the context)",
+                    len(prompt) + longest,
+                )
+
+    def _score_rows(
+        self, rows: Sequence[_Row], shared: KeysAndValues, results: Sequence[Sequence[list[float]]]
+    ) -> None:
+        """Read rows behind what is shared, and extend the scores of each choice by those of its tokens there."""
+        device, window, first = self.model.output_weight.device, self.model.config.sliding_window, length_of(shared)
+        tokens, places = padded([row.tokens for row in rows], device)
+        if all(row.is_plain for row in rows):
+            attend, positions = causal_attention(self.model, tokens.shape[1], shared), places + first
+        else:
+            offsets, _ = padded([row.offsets for row in rows], device)
+            branches, _ = padded([row.branches for row in rows], device)
+            positions = offsets + length_of(self.prefix)
+            own = (branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None])
+            seen = own & (places[:, None, :] <= places[:, :, None])  # [B,T,T]
+            reach = positions.new_tensor(range(first)).expand(len(rows), first)
+            seen = torch.cat((seen.new_ones(*places.shape, first), seen), dim=2)
+            if window is not None:
+                seen &= positions[:, :, None] - torch.cat((reach, positions), dim=1)[:, None, :] < window
+            attend = attention_after(shared, seen[:, None])
+        hidden = self.model.hidden(tokens, positions, attend)
+        asked = [(number, *each) for number, row in enumerate(rows) for each in row.asked]
+        if asked:
+            row_of, place, token = torch.tensor([each[:3] for each in asked], device=device).T
+            scores = self._log_probabilities(hidden[row_of, place], token).tolist()
+            for (number, _, _, choice), score in zip(asked, scores, strict=True):
+                results[rows[number].question][choice].append(score)
 
     def _read(
         self, sequences: Sequence[Sequence[int]], kept: list[tuple[Tensor, Tensor]] | None = None
@@ -187,6 +224,66 @@ class DecoderEngine(Engine):
             logits = logits_of(states, self.model)
             parts.append(logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1))
         return torch.cat(parts)
+
+
+class _Row(NamedTuple):
+    """A question as one row: its prompt, and choices side by side behind it, each as if it stood there alone."""
+
+    question: int
+    tokens: list[int]
+    offsets: list[int]
+    """The position of each token."""
+    branches: list[int]
+    """0 in the prompt; what stands in a choice sees the prompt, and that choice."""
+    asked: list[tuple[int, int, int]]
+    """(the place that tells a token, that token, the number of its choice)"""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it reads as one text does."""
+        return max(self.branches, default=0) < 2
+
+
+def _rows(question: int, prompt: Sequence[int], choices: Sequence[Sequence[int]], shared: int) -> Iterator[_Row]:
+    """The rows of a question whose beginning of `shared` tokens is read already; more than one if they are long.
+
+    The last token of a choice is never read: nothing is asked behind it.
+    """
+    begin, end = list(prompt[shared:]), len(prompt)
+
+    def fresh() -> _Row:
+        return _Row(question, list(begin), list(range(shared, end)), [0] * len(begin), [])
+
+    row = fresh()
+    for number, choice in enumerate(choices):
+        if row.asked and len(row.tokens) + len(choice) > BATCH_TOKENS:
+            yield row
+            row = fresh()
+        places = [len(begin) - 1, *range(len(row.tokens), len(row.tokens) + len(choice) - 1)]
+        row.asked.extend((place, token, number) for place, token in zip(places, choice, strict=False))
+        row.tokens.extend(choice[:-1])
+        row.offsets.extend(range(end, end + len(choice) - 1))
+        row.branches.extend([max(row.branches) + 1] * (len(choice) - 1))
+    yield row
+
+
+def _sharing(prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], int]]:
+    """The places of prompts that begin alike, and how many of their tokens it pays to read once; last, of all others.
+
+    Short of a prompt's last token, which is asked what follows.
+    """
+    buckets: dict[tuple[int, ...], list[int]] = {}
+    for place, prompt in enumerate(prompts):
+        buckets.setdefault(tuple(prompt[:SHARED_TOKENS]), []).append(place)
+    others: list[int] = []
+    for members in buckets.values():
+        length = len(_shared([prompts[place] for place in members]))
+        if length >= SHARED_TOKENS and length * (len(members) - 1) >= SAVED_TOKENS:
+            yield members, length
+        else:
+            others += members
+    if others:
+        yield others, 0
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> Sequence[int]:

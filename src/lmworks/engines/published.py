@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.decoder import Choices, DecoderEngine
 from lmworks.engines.protocol import Asked, Writing
 from lmworks.engines.request import Generation, Piece, Request, Sampling, require_room
 from lmworks.engines.sampling import choose
@@ -125,7 +125,9 @@ class PublishedEngine(DecoderEngine):
                 if not request.finish_reason:
                     request.accept(token)
 
-    @torch.inference_mode()
-    def score_choices(self, prompt_ids: Sequence[int], choices: Sequence[Sequence[int]]) -> list[float]:
-        sequences = [[*prompt_ids, *choice] for choice in choices]
-        return [sum(scores) for scores in self.log_likelihoods(sequences, [len(prompt_ids)] * len(choices))]
+    def choice_log_likelihoods(self, questions: Sequence[Choices]) -> list[list[list[float]]]:
+        """As our engine, but every choice is read with its prompt: what architectures make of other masks differs."""
+        self._require_choices_fit(questions)
+        sequences = [[*prompt, *choice] for prompt, choices in questions for choice in choices]
+        found = iter(self.log_likelihoods(sequences, [len(prompt) for prompt, choices in questions for _ in choices]))
+        return [[next(found) for _ in choices] for _, choices in questions]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.decoder import Choices, DecoderEngine
 from lmworks.engines.request import Generation, Sampling, require_room
 from lmworks.errors import BeyondContext
 from lmworks.tokens.tokenizer import Tokenizer
@@ -33,9 +33,9 @@ class Rehearsal(DecoderEngine):
         self._require_short(max(map(len, sequences), default=0))
         return [0.0] * len(sequences)
 
-    def score_choices(self, prompt_ids: Sequence[int], choices: Sequence[Sequence[int]]) -> list[float]:
-        self._require_short(len(prompt_ids) + max(map(len, choices), default=0))
-        return [0.0] * len(choices)
+    def choice_log_likelihoods(self, questions: Sequence[Choices]) -> list[list[list[float]]]:
+        self._require_choices_fit(questions)
+        return [[[0.0] * len(choice) for choice in choices] for _, choices in questions]
 
     def _require_short(self, tokens: int) -> None:
         if tokens > self.context_length:
