@@ -11,8 +11,11 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer as Backend
 
 from corpora import make_tokenizer
+from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError
-from lmworks.model.folder import load_model, save_model
+from lmworks.evaluate.items import measured_by
+from lmworks.model.files import weight_bits
+from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.model.gguf import FILE_TYPES, read_gguf, splits, write_gguf
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.tokens.tokenizer import TokenizerFolder, open_tokenizer
@@ -80,6 +83,26 @@ def test_smaller_types_are_as_near_as_they_can_be(
     for name, tensor in before.items():
         bound = most * float(tensor.abs().max()) if tensor.ndim > 1 else 0.0
         assert float((tensor - after[name].float()).abs().max()) <= bound, name
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("f32", (32, 32)), ("f16", (16, 17)), ("q8_0", (8.5, 10))])
+def test_figures_of_a_base_say_in_how_many_bits_its_weights_came(
+    kind: str, bits: tuple[float, float], tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    """Its matrices are made into float32 again, which is not what they are."""
+    save_model(random_decoder(SHAPE), tmp_path / "ours", tokenizer.path)
+    write_gguf(tmp_path / "ours", tmp_path / "model.gguf", kind)
+    config = PretrainedModelConfig(path="model.gguf", licence="MIT").resolve(tmp_path)
+    import_model(config, out=tmp_path / "back", context=make_context(tmp_path))
+    measured = measured_by(open_decoder(tmp_path / "back"), ModelFolder(tmp_path / "back", "digest"))
+    assert measured.weight_bits and bits[0] <= measured.weight_bits <= bits[1]
+    assert measured.data_type == "float32", "in which products are taken"
+    whole = measured_by(open_decoder(tmp_path / "ours"), ModelFolder(tmp_path / "ours", "digest"))
+    assert whole.weight_bits == 32
+    half = random_decoder(SHAPE).to(torch.bfloat16)
+    save_model(half, tmp_path / "half", tokenizer.path)
+    assert weight_bits(tmp_path / "half") == 16
+
 
 
 def test_queries_and_keys_of_llama_are_turned_as_llama_cpp_turns_them(
