@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -12,12 +12,15 @@ from lmworks.engines.request import Sampling
 from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric
 from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l, words_of
 from lmworks.evaluate.questions import (
+    GenerationConfig,
     Prompt,
     Question,
     answered,
     ask,
-    chat_prompt,
     draw,
+    extraction_failures,
+    put,
+    result_of,
     shots,
 )
 from lmworks.evaluate.scoring import Scoring
@@ -25,8 +28,10 @@ from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Result, stage
-from lmworks.tokens.tokenizer import Tokenizer
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
+
+if TYPE_CHECKING:
+    from lmworks.engines.decoder import DecoderEngine
 
 FORM = "document"
 QUESTIONS_AT_ONCE = 64
@@ -36,14 +41,14 @@ LENGTH = Metric(name="answer_length", label="answer length", value="words", weig
 """An F1 of words is highest at about 1: a model that wins by its length alone is found out."""
 
 
-class DocumentationConfig(OperationQuestionsConfig):
+class DocumentationConfig(OperationQuestionsConfig, GenerationConfig):
     """ROUGE-L of written documentation."""
 
     kind: Literal["documentation"] = "documentation"
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@stage(version=5, reads=["train"], measures=("model", "data"))
+@stage(version=6, reads=["train"], measures=("model", "data"))
 def evaluate_documentation(
     config: DocumentationConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
@@ -51,18 +56,21 @@ def evaluate_documentation(
 
     As a document, the title line is continued up to the end of the first paragraph; parameters stand below that.
     """
-    sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())
-    before, (questions, drawn) = shots(config, train, FORM), _questions(config, data)
+    stop = (*config.stop, "\n") if config.prompt == "document" else tuple(config.stop)
+    shown, (questions, drawn) = shots(config, train, FORM), _questions(config, data)
 
-    def prompt(question: Question, tokenizer: Tokenizer) -> Prompt:
+    def prompt(question: Question, engine: DecoderEngine) -> Prompt:
         if config.prompt == "document":
-            return document_prompt(question["service"], question["operation"], tokenizer)
-        return chat_prompt(question, tokenizer, before)
+            return document_prompt(question["service"], question["operation"], engine.tokenizer)
+        return put(config, engine, question, shown)
 
-    said, known = ask(config, model, questions, prompt, sampling, QUESTIONS_AT_ONCE, scoring, before)
+    sampling = Sampling(config.max_tokens, stop=stop)
+    said, known = ask(
+        config, model, questions, scoring, shown=shown, sampling=sampling, prompt=prompt, at_once=QUESTIONS_AT_ONCE
+    )
     items = [_item(question, each) for question, each in said]
     method = f"{drawn}, {config.prompt_name} prompt, greedy answer of at most {config.max_tokens} tokens"
-    return _result(items, method, scoring, known)
+    return _result(config, items, method, scoring, known)
 
 
 @stage(version=5, trains_on="train", measures="data")
@@ -82,7 +90,7 @@ def evaluate_documentation_nearest(
         }
         for question, source in zip(questions, copied, strict=True)
     ]
-    return _result(items, f"{drawn}, the answer of the most similar training operation", scoring)
+    return _result(config, items, f"{drawn}, the answer of the most similar training operation", scoring)
 
 
 def _questions(config: DocumentationConfig, data: Conversations) -> tuple[list[Question], str]:
@@ -90,19 +98,22 @@ def _questions(config: DocumentationConfig, data: Conversations) -> tuple[list[Q
 
 
 def _item(question: Question, said: Item) -> Item:
-    answer = said["answer"]
+    answer = result_of(said)
     reference = question["messages"][1]["content"]
     score = rouge_l(reference, answer)
     counts = {"words": len(words_of(answer)), "wanted_words": len(words_of(reference))}
     found = {"rouge_l": score, "empty": not answer.strip(), "truncated": said["truncated"]}
-    return {**answered(question, answer, score, said), **counts, **found}
+    return {**answered(question, said["answer"], score, said), **counts, **found}
 
 
-def _result(items: Sequence[Item], method: str, scoring: Scoring, known: Conditions | None = None) -> Result:
+def _result(
+    config: DocumentationConfig, items: Sequence[Item], method: str, scoring: Scoring, known: Conditions | None = None
+) -> Result:
     found = scoring.written(items, known)
     ranked = sorted(items, key=lambda item: (item["score"], item["id"]))
     return found.result(
         found.figure(ROUGE_L, f"mean {ROUGE_L_SIGNATURE}; {method}", judged=ROUGE_L_SIGNATURE),
+        *extraction_failures(config, found, method),
         found.figure(EMPTY, f"answers without a word; {method}"),
         found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
         found.figure(LENGTH, f"words of the answers / words of the references; {method}"),

@@ -17,10 +17,10 @@ from lmworks.evaluate.items import ACCURACY, Item, measured_by
 from lmworks.evaluate.questions import (
     Question,
     answered,
-    chat_prompt,
     draw,
     how_asked,
     shots,
+    turns,
 )
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
@@ -68,9 +68,9 @@ def evaluate_reverse_question(
     """
     engine = open_decoder(model.path, config.data_type, config.device)
     questions, names, method = _questions(config, data, train)
-    sentences, before = dict[str, str](), shots(config, train, FORM)
+    sentences, shown = dict[str, str](), shots(config, train, FORM)
     if config.prompt != "document":
-        score, how = _as_answers(engine, before), "each name's log-likelihood as the answer"
+        score, how = _as_answers(config, engine, shown), "each name's log-likelihood as the answer"
     else:
         sentences = _sentences(data, questions)
         score, how = _as_titles(engine, sentences), "the first sentence's log-likelihood under each name as its title"
@@ -88,7 +88,7 @@ def evaluate_reverse_question(
 
     items = scoring.in_chunks(questions, QUESTIONS_AT_ONCE, choose)
     decoding = "the likeliest of the names"
-    found = scoring.written(items, measured_by(engine, model, **how_asked(config, before), decoding=decoding))
+    found = scoring.written(items, measured_by(engine, model, **how_asked(config, shown), decoding=decoding))
     method = f"{method}, {config.prompt_name} prompt, {how}"
     other, metric = beside(config.score)
     chance = _chance(items)
@@ -136,14 +136,13 @@ def _candidates(config: ReverseQuestionConfig, question: Question, names: Mappin
     return sorted([question["operation"], *ranked[: config.candidates - 1]])
 
 
-def _as_answers(engine: DecoderEngine, before: Sequence[Mapping[str, str]]) -> Scorer:
+def _as_answers(config: ReverseQuestionConfig, engine: DecoderEngine, shown: Sequence[Question]) -> Scorer:
     def score(question: Question, candidates: Sequence[str]) -> list[float]:
-        prompt = chat_prompt(question, engine.tokenizer, before).ids
+        asked = turns(config, question, shown)
+        prompt = engine.tokenizer.encode_chat(asked, True)[0]
         choices = []
         for name in candidates:
-            ids, answer = engine.tokenizer.encode_chat(
-                [*before, question["messages"][0], {"role": "assistant", "content": name}]
-            )
+            ids, answer = engine.tokenizer.encode_chat([*asked, {"role": "assistant", "content": name}])
             if ids[: len(prompt)] != prompt:
                 raise LmworksError("the chat template does not begin an answered chat as it begins an open one")
             after = slice(len(prompt), None)

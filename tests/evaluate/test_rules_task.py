@@ -18,7 +18,7 @@ from support import make_context
 
 def evaluated(model: ModelFolder, data: Conversations, out: Path) -> Result:
     config = RulesConfig.model_validate({"data": "d", "rules": [{"kind": "unit-tests"}], "max_tokens": 4})
-    return evaluate_rules(config, model, data, out=out, context=make_context(out))
+    return evaluate_rules(config, model, data, None, out=out, context=make_context(out))
 
 
 def test_tests_that_cannot_be_judged_are_told_with_the_figure_and_refused_where_all_are_so(

@@ -64,7 +64,8 @@ def test_the_last_answer_is_scored_and_sought(
 
 
 def test_all_turns_before_it_are_the_prompt() -> None:
-    text = chat_prompt(LONG, Chat()).text  # type: ignore[arg-type]
+    config = QuestionsConfig(kind="x", data="d")
+    text = chat_prompt(config, LONG, Chat()).text  # type: ignore[arg-type]
     assert text.startswith("system: Tools: map|user: Where am I?") and text.endswith("user: And where is the station?")
     assert "To the north" not in text
 
@@ -73,7 +74,7 @@ def test_shown_examples_are_a_question_with_its_answer_behind_what_the_system_sa
     write_conversations(tmp_path, [LONG])
     config = QuestionsConfig(kind="x", data="d", train="t", prompt="few-shot", shots=1)
     before = shots(config, Conversations(tmp_path, ""))
-    assert chat_prompt(CLERK, Chat(), before).text == (  # type: ignore[arg-type]
+    assert chat_prompt(config, CLERK, Chat(), before).text == (  # type: ignore[arg-type]
         "system: You are a clerk.|user: And where is the station?|assistant: To the north.|user: Which way?"
     )
 

@@ -244,3 +244,15 @@ def test_bleu_and_rouge_read_other_scripts(reference: str, answer: str, tokenize
 def test_words_with_accents_are_read_as_rouge_score_reads_them() -> None:
     known = Known(asked=[{"id": "p", "messages": turns("?", "Größe über alles, élève")}])
     assert "rouge-score 0.1.2" in TEXT_METRICS["rouge"].judge(known).methods[0]
+
+
+def test_every_rouge_says_which_it_is_for_variants_differ_by_much() -> None:
+    reference, answer = "the cats sat\nthe dogs ran home", "the dogs ran\nthe cats sat home"
+    (fields,) = judged("rouge", Written("", [reference], answer))
+    plain, summary = (RougeScorer([name]).score(reference, answer)[name].fmeasure for name in ("rougeL", "rougeLsum"))
+    stemmed = RougeScorer(["rougeL"], use_stemmer=True).score("the cat sits", "the cats sit")["rougeL"].fmeasure
+    (other,) = judged("rouge", Written("", ["the cat sits"], "the cats sit"))
+    assert fields["rouge_l"] == pytest.approx(plain) and summary > plain + 0.1 and stemmed > other["rouge_l"] + 0.1
+    known = Known(asked=[{"messages": [{"role": "user", "content": ""}, {"role": "assistant", "content": reference}]}])
+    for name, method in zip(("ROUGE-1", "ROUGE-2", "ROUGE-L"), TEXT_METRICS["rouge"].judge(known).methods, strict=True):
+        assert method.startswith(f"{name}, mean F1") and "no stemming: rouge-score 0.1.2" in method

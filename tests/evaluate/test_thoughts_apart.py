@@ -49,7 +49,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     return asked
 
 
-QUESTIONS = "lmworks.evaluate.questions.open_decoder"
+QUESTIONS = "lmworks.evaluate.questions.open_engine"
 
 
 def test_exact_answers_are_those_behind_thoughts(ask: Ask) -> None:
@@ -67,7 +67,7 @@ def test_rules_look_at_what_stands_behind_thoughts_and_forms_at_all(ask: Ask) ->
     rules = [{"kind": "regex", "pattern": "4"}, {"kind": "regex", "pattern": "<think>.*</think>\\s*4"}]
     config = RulesConfig.model_validate({"data": "d", "rules": rules, "max_tokens": 99})
     _, items = ask(
-        lambda config, model, data, train, **more: evaluate_rules(config, model, data, **more),
+        evaluate_rules,
         config,
         QUESTIONS,
         RIGHT,

@@ -192,6 +192,13 @@ EXACT = Metric(name="exact_match", label="exact match", is_share=True)
 TRUNCATED = Metric(
     name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
 )
+UNEXTRACTED = Metric(
+    name="extraction_failures",
+    label="extraction failures",
+    value="unextracted",
+    higher_is_better=False,
+    is_share=True,
+)
 DISTINCT = Metric(name="distinct_answers", label="distinct answers", value="distinct")
 JUDGE_SCORE = Metric(name="judge_score", label="score", counts_wins=True, holds_if="accuracy: judge - length")
 FOLLOWED = Metric(name="follows_rules", label="answers that follow the rules", is_share=True)
@@ -248,6 +255,8 @@ class Scored:
             method += f"; {self.lost} of {self.lost + len(self.items)} {LOST} are left out"
         if self.unfinished:
             method += f"; {self.unfinished} of {len(self.items)} {UNFINISHED}"
+        if failed := sum(item.get(UNEXTRACTED.value, False) for item in self.items):
+            method += f"; in {failed} of {len(self.items)} answers the pattern finds nothing"
         known = {**self.evidence, "chance": chance}
         if judged:
             known["conditions"] = replace(self.conditions, judged=judged)
@@ -282,15 +291,26 @@ def beside_clean(items: Sequence[Item], figure: Callable[[Sequence[Item]], Figur
     return replace(found, clean_value=alone.value, clean_n=alone.n, clean_interval=alone.interval)
 
 
+KEPT = ("put", "raw", "finish_reason", "tokens", "extracted", "unextracted", "thoughts", WITHIN)
+"""Of an answer: the prompt as it was put before the model, all that it wrote behind its thoughts, why it ended, how
+many tokens it has, what a pattern found in it, and its thoughts."""
+
+
 def said_by(answer: Generation) -> Item:
     """What an item holds of an answer: what stands behind its thoughts, and those, where a model has some."""
-    said: Item = {"answer": answer.text.strip(), "truncated": answer.finish_reason == "length"}
+    said: Item = {
+        "answer": answer.text.strip(),
+        "raw": answer.text,
+        "truncated": answer.finish_reason == "length",
+        "finish_reason": answer.finish_reason,
+        "tokens": len(answer.ids),
+    }
     return said if answer.thoughts is None else {**said, "thoughts": answer.thoughts, WITHIN: answer.is_within_thoughts}
 
 
-def thoughts_in(said: Item) -> Item:
-    """The fields of an answer's thoughts, which its item keeps."""
-    return {name: said[name] for name in ("thoughts", WITHIN) if name in said}
+def kept_of(said: Item) -> Item:
+    """The fields of an answer that its item keeps whatever is judged, see `KEPT`."""
+    return {name: said[name] for name in KEPT if name in said}
 
 
 def with_distinct(items: Sequence[Item]) -> list[Item]:

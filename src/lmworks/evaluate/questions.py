@@ -1,24 +1,32 @@
-"""Questions drawn from conversations, and how they are put before a model."""
+"""Questions drawn from conversations, how they are put before a model, and what it answers: the core of all tasks that
+let a model write.
+"""
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lmworks.data.forms.turns import behind_thoughts
-from lmworks.data.tuning.conversations import Conversations, last_answer, question_of, turns_before
-from lmworks.engines.open import open_decoder
+from lmworks.data.tuning.conversations import Conversations, last_answer, question_of, source_of, turns_before
+from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import Item, TaskConfig, digest_of, measured_by, said_by, thoughts_in
+from lmworks.evaluate.items import UNEXTRACTED, Item, Scored, TaskConfig, digest_of, kept_of, measured_by, said_by
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.conditions import Conditions
+from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import digest_text
+from lmworks.recipe.patterns import Pattern, PatternText
 
 if TYPE_CHECKING:
+    from lmworks.engines.decoder import DecoderEngine
+    from lmworks.engines.protocol import Engine
     from lmworks.tokens.tokenizer import Tokenizer
 
 Question = Mapping[str, Any]
@@ -33,6 +41,41 @@ class DrawnConfig(TaskConfig):
     seed: int = Field(0, description="Draws the questions, the same for all models.")
 
 
+def _means_itself(text: str) -> str:
+    """The text, unless a backslash stands where an end of a line was meant, as in YAML between single quotes."""
+    if found := re.search(r"\\[nrt](?![a-z])", text):
+        raise ValueError(
+            f"{text!r} has a backslash and the letter {found[0][1]!r}, two characters that models hardly write. "
+            f'Between double quotes YAML reads the end of a line, or a tab: "{found[0]}"'
+        )
+    return text
+
+
+Literally = Annotated[str, AfterValidator(_means_itself)]
+"""Text that stands in a prompt, or ends an answer, to the letter."""
+
+
+def _template(text: str) -> str:
+    """The template, if its placeholders are names of fields and nothing else."""
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}; a brace that is meant is written twice: {{{{ or }}}}") from None
+    names = [name for _, name, _, _ in parts if name is not None]
+    odd = [name for _, name, form, sign in parts if name is not None and (form or sign or not name.isidentifier())]
+    if odd or not names:
+        raise ValueError(
+            f"{text!r}: expected names of fields between braces, such as {{question}}, found {odd or 'none'}"
+        )
+    return text
+
+
+Template = Annotated[Literally, AfterValidator(_template)]
+"""How a record becomes what is asked: text with names of its fields between braces."""
+SHOWN_NOWHERE = ("answer", "references", "messages")
+"""Fields of a record that say what would be right: no template puts them before a model."""
+
+
 class QuestionsConfig(DrawnConfig):
     """What tasks on conversations are asked."""
 
@@ -40,17 +83,85 @@ class QuestionsConfig(DrawnConfig):
     shots: int = Field(
         5, ge=1, description="Answered questions before a `few-shot` one: the usual number, which small models bear."
     )
+    template: Template | None = Field(
+        None,
+        description="How a record becomes what is asked, such as `Translate: {source}`: names of its fields between "
+        "braces, and `question`, what its user said last. Unset, that alone.",
+    )
 
     @model_validator(mode="after")
     def _shots_come_from_train(self) -> Self:
-        if self.prompt == "few-shot" and not self.train:
-            raise ValueError("prompt few-shot shows answered questions of `train`: name the training conversations")
+        if self.has_shots and not self.train:
+            raise ValueError(
+                f"prompt {self.prompt} shows answered questions of `train`: name the training conversations"
+            )
         return self
+
+    @property
+    def has_shots(self) -> bool:
+        """Whether answered questions stand before each."""
+        return self.prompt.startswith("few-shot")
 
     @property
     def prompt_name(self) -> str:
         """What tells a model asked so from the same model asked otherwise."""
-        return f"{self.shots}-shot" if self.prompt == "few-shot" else self.prompt
+        return self.prompt.replace("few-shot", f"{self.shots}-shot")
+
+
+Ways = Literal["chat", "few-shot", "text", "few-shot-text"]
+"""In a chat, or as a text that a model goes on from, which one needs that was never taught chats."""
+
+
+class GenerationConfig(QuestionsConfig):
+    """What every task that lets a model write is asked."""
+
+    max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph or two.")
+    stop: list[Literally] = Field(
+        default=[],
+        description="Texts before which an answer ends, such as the end of a line. None: it ends where the model ends "
+        "it, and of a `text` or `few-shot-text` prompt often nowhere.",
+    )
+    delimiter: Literally = Field(
+        "\n",
+        description="Of `text` prompts: between a question and its answer. The spaces at its end are left to the "
+        "model to write, as tokens begin with them; nothing else is added or taken away. In a chat, its template says.",
+    )
+    between_shots: Literally = Field("\n\n", description="Of `few-shot-text` prompts: between one shot and the next.")
+    pattern: PatternText | None = Field(
+        default=None,
+        description="Finds the result in an answer that says more: its first group, where it matches last, such as "
+        "`#### (.+)`. Answers in which it finds nothing are counted. Unset, the whole answer is the result.",
+    )
+
+    @model_validator(mode="after")
+    def _delimiters_are_of_texts(self) -> Self:
+        if not self.is_text and (stated := {"delimiter", "between_shots"} & self.model_fields_set):
+            raise ValueError(
+                f"{', '.join(sorted(stated))}: the prompt {self.prompt} is no text; its chat template says what stands "
+                "between turns. Leave it out, or state prompt text or few-shot-text"
+            )
+        return self
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a model goes on from a text, and answers no chat."""
+        return self.prompt in ("text", "few-shot-text")
+
+    @property
+    def told(self) -> str:
+        """How answers are asked for, in words."""
+        if self.prompt == "chat":
+            return "in a chat"
+        return (
+            f"after a text, {self.delimiter!r} behind it"
+            if self.prompt == "text"
+            else f"with a {self.prompt_name} prompt"
+        )
+
+    def extracted(self, text: str) -> str | None:
+        """The result in an answer; None if the pattern finds none."""
+        found = text if self.pattern is None else Pattern(self.pattern).last_found(text)
+        return None if found is None else found.strip()
 
 
 class Prompt(NamedTuple):
@@ -72,12 +183,12 @@ def draw(questions: Sequence[Question], config: DrawnConfig) -> tuple[list[Quest
     return [record for record in questions if record["id"] in chosen], how
 
 
-def shots(config: QuestionsConfig, train: Conversations | None, form: str | None = None) -> list[dict[str, str]]:
-    """The turns that stand before each question: training questions of a form with their answers, drawn likewise.
+def shots(config: QuestionsConfig, train: Conversations | None, form: str | None = None) -> list[Question]:
+    """The answered questions that stand before each: training questions of a form, drawn likewise.
 
     None unless the prompt is `few-shot`.
     """
-    if config.prompt != "few-shot" or train is None:
+    if not config.has_shots or train is None:
         return []
     known = [record for record in train.iterate() if form in (None, record["form"])]
     if len(known) < config.shots:
@@ -85,58 +196,136 @@ def shots(config: QuestionsConfig, train: Conversations | None, form: str | None
             f"{config.train}: {len(known)} conversations that {config.kind!r} could show before a question; `shots` "
             f"asks for {config.shots}: lower it, or name more conversations in `train`"
         )
-    return [turn for record in _ranked(known, config)[: config.shots] for turn in _exchange(record)]
-
-
-def _exchange(record: Question) -> list[dict[str, str]]:
-    """The last question of a conversation with its answer."""
-    return [{"role": "user", "content": question_of(record)}, {"role": "assistant", "content": last_answer(record)}]
+    return _ranked(known, config)[: config.shots]
 
 
 def _ranked(questions: Sequence[Question], config: DrawnConfig) -> list[Question]:
     return sorted(questions, key=lambda record: digest_text(f"{config.seed} {record['id']}"))
 
 
-def chat_prompt(question: Question, tokenizer: Tokenizer, before: Sequence[Mapping[str, str]] = ()) -> Prompt:
-    """The chat up to where its last answer begins; what a system turn says stands before all."""
-    turns = turns_before(question)
-    first = [turn for turn in turns if turn["role"] == "system"] if before else []
-    asked = [*first, *before, *[turn for turn in turns if turn not in first]]
+def worded(config: QuestionsConfig, question: Question) -> str:
+    """What is asked, in the words of the template. Raises UsageError for a field that a record lacks."""
+    if config.template is None:
+        return question_of(question)
+    known = {name: text for name, text in question.items() if isinstance(text, str | int | float)}
+    known |= {"question": question_of(question), "source": source_of(question)}
+    known = {name: text for name, text in known.items() if name not in SHOWN_NOWHERE}
+    try:
+        return config.template.format_map(known)
+    except KeyError as missing:
+        raise UsageError(
+            f"{config.data}: the template of {config.kind!r} asks for the field {missing.args[0]!r}; conversation "
+            f"{question['id']} has {', '.join(sorted(known))}: name one of these"
+        ) from None
+
+
+def turns(config: QuestionsConfig, question: Question, shown: Sequence[Question] = ()) -> list[dict[str, str]]:
+    """A chat up to where its last answer begins; what a system turn says stands before all, then what is shown."""
+    own = turns_before(question)
+    first = [turn for turn in own if turn["role"] == "system"] if shown else []
+    asked = [turn for turn in own if turn not in first]
+    if config.template:
+        last = max(place for place, turn in enumerate(asked) if turn["role"] == "user" or place == 0)
+        asked[last] = {**asked[last], "content": worded(config, question)}
+    return [*first, *(turn for each in shown for turn in _exchange(config, each)), *asked]
+
+
+def _exchange(config: QuestionsConfig, record: Question) -> list[dict[str, str]]:
+    """The last question of a conversation with its answer."""
+    asked = {"role": "user", "content": worded(config, record)}
+    return [asked, {"role": "assistant", "content": last_answer(record)}]
+
+
+def chat_prompt(
+    config: QuestionsConfig, question: Question, tokenizer: Tokenizer, shown: Sequence[Question] = ()
+) -> Prompt:
+    """The chat up to where its last answer begins, as the model's template has it."""
+    asked = turns(config, question, shown)
     return Prompt(tokenizer.encode_chat(asked, True)[0], tokenizer.render_chat(asked, True))
 
 
+def put(config: GenerationConfig, engine: Engine, question: Question, shown: Sequence[Question] = ()) -> Prompt:
+    """A question as it is put before a model: in a chat, as a text to go on from, or as one to rewrite."""
+    if engine.rewrites:
+        plain = question_of if engine.reads_instructions else source_of
+        source = worded(config, question) if config.template else plain(question)
+        return Prompt(engine.encode([{"role": "user", "content": source}]), source)
+    if not config.is_text:
+        return chat_prompt(config, question, cast("DecoderEngine", engine).tokenizer, shown)
+    before = [f"{worded(config, each)}{config.delimiter}{last_answer(each)}" for each in shown]
+    asked = worded(config, question) + config.delimiter.rstrip(" ")
+    ids = engine.encode_text(config.between_shots.join([*before, asked]))
+    return Prompt(ids, cast("DecoderEngine", engine).tokenizer.spell(ids))
+
+
+Finish = Callable[[Sequence[tuple[Question, Item]]], list[Item]]
+"""Adds to what was said, while a kill still costs one chunk."""
+
+
 def ask(
-    config: QuestionsConfig,
+    config: GenerationConfig,
     model: ModelFolder,
     questions: Sequence[Question],
-    prompt: Callable[[Question, Tokenizer], Prompt],
-    sampling: Sampling,
-    at_once: int,
     scoring: Scoring,
-    before: Sequence[Mapping[str, str]] = (),
+    *,
+    shown: Sequence[Question] = (),
+    sampling: Sampling | None = None,
+    prompt: Callable[[Question, DecoderEngine], Prompt] | None = None,
+    engine: Engine | None = None,
+    finish: Finish | None = None,
+    at_once: int = 64,
 ) -> tuple[list[tuple[Question, Item]], Conditions]:
-    """What a model says: of each question the `answer`, and whether it was cut, `truncated`; what figures hold under.
+    """What a model says to each question, see `kept_of`, and the conditions under which figures of it hold.
 
     A kill costs the answers to `at_once` questions. Those that the model cannot read are left out, and counted.
     """
-    engine = open_decoder(model.path, config.data_type, config.device)
-    asked = [prompt(question, engine.tokenizer) for question in questions]
+    engine = engine or open_engine(model.path, config.data_type, config.device)
+    sampling = sampling or Sampling(config.max_tokens, stop=tuple(config.stop))
+    asked = [
+        prompt(each, cast("DecoderEngine", engine)) if prompt else put(config, engine, each, shown)
+        for each in questions
+    ]
 
     def answer(some: Sequence[tuple[Question, Prompt]]) -> list[Item]:
         found = engine.generate([prompt.ids for _, prompt in some], sampling)
-        return [said_by(each) for each in found]
+        said = [_result(config, {**said_by(each), "put": one.text}) for (_, one), each in zip(some, found, strict=True)]
+        return finish([(one, each) for (one, _), each in zip(some, said, strict=True)]) if finish else said
 
     items = scoring.in_chunks(list(zip(questions, asked, strict=True)), at_once, answer)
-    known = measured_by(engine, model, **how_asked(config, before), decoding=decoding_of(sampling))
+    known = measured_by(engine, model, **how_asked(config, shown), decoding=decoding_of(sampling))
     return list(zip(scoring.answered(questions), items, strict=True)), known
 
 
-def how_asked(config: QuestionsConfig, before: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
-    """Of the conditions, how questions are put; `before` are the turns that stand before each."""
-    return {
-        "prompt": f"{config.prompt_name} {digest_of(before)[:12]}" if before else config.prompt_name,
-        "shots": len(before) // 2,
+def _result(config: GenerationConfig, said: Item) -> Item:
+    """What was said with what is judged of it, the `result`, where a pattern finds that."""
+    if config.pattern is None:
+        return said
+    found = config.extracted(said["answer"])
+    return {**said, "extracted": found, "unextracted": found is None}
+
+
+def result_of(said: Item) -> str:
+    """What of an answer is judged: all of it, or what a pattern found; nothing where it found none."""
+    return str(said.get("extracted", said["answer"]) or "")
+
+
+def extraction_failures(config: GenerationConfig, found: Scored, method: str) -> list[Figure]:
+    """The share of answers in which the pattern found nothing, where one looked: they are wrong whatever they say."""
+    if not any(UNEXTRACTED.value in item for item in found.items):
+        return []
+    return [found.figure(UNEXTRACTED, f"answers in which {config.pattern!r} finds nothing; {method}")]
+
+
+def how_asked(config: QuestionsConfig, shown: Sequence[Question] = ()) -> dict[str, Any]:
+    """Of the conditions, how questions are put; `shown` are the answered ones that stand before each."""
+    words = [_exchange(config, each) for each in shown] + ([config.template] if config.template else [])
+    known: dict[str, Any] = {
+        "prompt": f"{config.prompt_name} {digest_of(words)[:12]}" if words else config.prompt_name,
+        "shots": len(shown),
     }
+    if isinstance(config, GenerationConfig) and config.is_text:
+        known["delimiter"] = config.delimiter
+    return known
 
 
 def decoding_of(sampling: Sampling) -> str:
@@ -156,5 +345,5 @@ def answered(question: Question, answer: str, score: float, said: Item | None = 
         "answer": answer,
         "reference": behind_thoughts(last_answer(question)),
         "score": score,
-        **thoughts_in(said or {}),
+        **kept_of(said or {}),
     }

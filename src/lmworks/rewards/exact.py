@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Sequence
 from typing import Literal
 
@@ -16,6 +18,7 @@ from lmworks.rewards.reward import Answer, AnswerReward
 _QUOTES = " \n\r\t\"'`*_«»„“”‚‘’‹›"
 _BEFORE, _BEHIND = _QUOTES + "¡¿", _QUOTES + "!.,;:?…。、？！：；؟،।"
 """What stands around an answer and is not it: quotation marks, Markdown's signs, ends of sentences."""
+_NUMBER = re.compile(r"[-+−]?[0-9](?:[0-9.,]*[0-9])?")
 
 
 class Comparison(StepConfig):
@@ -26,11 +29,12 @@ class Comparison(StepConfig):
         description="Finds the result in an answer that says more: its first group, where it matches last, such as "
         "`#### (.+)`. Unset, the whole answer is the result.",
     )
-    compare: Literal["value", "letters"] = Field(
+    compare: Literal["value", "letters", "squad"] = Field(
         default="value",
         description="`value`: numbers as numbers, so that 1,000 is 1000.0, and words without regard to capitals, "
         "Unicode's forms, and punctuation and quotation marks at their ends. `letters`: to the letter, as codes and "
-        "versions are compared (1.10 is not 1.1).",
+        "versions are compared (1.10 is not 1.1). `squad`: as SQuAD does, small letters without ASCII punctuation and "
+        "the articles a, an, the.",
     )
     language: str = Field(
         default="en",
@@ -42,9 +46,22 @@ class Comparison(StepConfig):
     def is_right(self, text: str, reference: str) -> bool:
         """Whether the result of an answer is that of the data."""
         found, wanted = self._result(text), self._result(reference)
+        return found is not None and self._alike(found, reference.strip() if wanted is None else wanted)
+
+    def ends_right(self, text: str, reference: str) -> bool:
+        """Whether an answer's last number, or last line where no number is wanted, is what is wanted, with the pattern
+        or without it: reading as flexible as may be.
+        """
+        wanted = self._result(reference)
         wanted = reference.strip() if wanted is None else wanted
-        if found is None or found == wanted or self.compare == "letters":
+        found = _NUMBER.findall(text) if number_of(bare(wanted), self.language) else text.strip().splitlines()
+        return bool(found) and self._alike(found[-1].strip(), wanted)
+
+    def _alike(self, found: str, wanted: str) -> bool:
+        if found == wanted or self.compare == "letters":
             return found == wanted
+        if self.compare == "squad":
+            return squad_form(found) == squad_form(wanted)
         found, wanted = bare(found), bare(wanted)
         numbers = number_of(found, self.language), number_of(wanted, self.language)
         if numbers[0] and numbers[1]:
@@ -57,6 +74,12 @@ class Comparison(StepConfig):
             return text.strip()
         found = Pattern(self.pattern).last_found(text)
         return None if found is None else found.strip()
+
+
+def squad_form(text: str) -> str:
+    """A text as SQuAD 1.1's `normalize_answer` has it (Rajpurkar et al. 2016)."""
+    letters = "".join(sign for sign in text.lower() if sign not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", letters).split())
 
 
 class ExactAnswerReward(AnswerReward, Comparison):

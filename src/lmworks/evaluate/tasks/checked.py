@@ -10,47 +10,63 @@ from pydantic import Field
 
 from lmworks.data.forms.turns import behind_thoughts, with_thoughts
 from lmworks.data.tuning.conversations import Conversations, last_answer, turns_before, wanted_answer
-from lmworks.engines.request import Sampling
 from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, WITHIN, Item, Metric, with_distinct
-from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, ask, chat_prompt, draw, shots
+from lmworks.evaluate.questions import (
+    GenerationConfig,
+    Question,
+    Ways,
+    answered,
+    ask,
+    draw,
+    extraction_failures,
+    result_of,
+    shots,
+)
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result, stage
 from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged, unscored
 from lmworks.rewards.exact import Comparison
-from lmworks.tokens.tokenizer import Tokenizer
 
 EXACT_AT_ONCE = 256
+FLEXIBLE = Metric(name="exact_match_flexible", label="exact match, read flexibly", value="flexible", is_share=True)
+COMPARED = {
+    "value": ", numbers by value and words without capitals",
+    "letters": ", to the letter",
+    "squad": ", without capitals, punctuation and articles",
+}
+WAYS = (
+    "As users ask in a chat, or, for a model that was never taught chats, as a `text` that it goes on from; each "
+    "behind answered questions of `train` if it is `few-shot`."
+)
 
 
-class ExactAnswerConfig(QuestionsConfig, Comparison):
+class ExactAnswerConfig(GenerationConfig, Comparison):
     """Answers to questions that have one, compared as the reward `exact-answer` does."""
 
     kind: Literal["exact-answer"] = "exact-answer"
-    prompt: Literal["chat", "few-shot"] = Field("chat", description="As users ask; a question has no other form.")
+    prompt: Ways = Field("chat", description=WAYS)
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
 
 
-@stage(version=6, reads=["train"], measures=("model", "data"))
+@stage(version=7, reads=["train"], measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
     """Let a model answer greedily, and compare with the answer of the data."""
     questions, drawn = draw(list(data.iterate()), config)
-    before = shots(config, train)
-
-    def prompt(question: Question, tokenizer: Tokenizer) -> Prompt:
-        return chat_prompt(question, tokenizer, before)
-
-    said, known = ask(config, model, questions, prompt, Sampling(config.max_tokens), EXACT_AT_ONCE, scoring, before)
+    shown = shots(config, train)
+    said, known = ask(config, model, questions, scoring, shown=shown, at_once=EXACT_AT_ONCE)
     items = with_distinct([_item(config, one, each) for one, each in said])
     found = scoring.written(items, known)
-    asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
     where = f", of each what {config.pattern!r} finds" if config.pattern else ""
-    where += ", to the letter" if config.compare == "letters" else ", numbers by value and words without capitals"
-    method = f"{drawn}, greedy {asked}, at most {config.max_tokens} tokens{where}"
+    where += COMPARED[config.compare]
+    method = f"{drawn}, greedy {config.told}, at most {config.max_tokens} tokens{where}"
+    flexible = f"or, where that is not right, by the last number or line of the answer; {method}"
     return found.result(
         found.figure(EXACT, f"answered exactly; {method}", judged=where),
+        *([found.figure(FLEXIBLE, f"answered exactly, {flexible}", judged="flexible")] if config.pattern else ()),
+        *extraction_failures(config, found, method),
         found.figure(DISTINCT, f"distinct answers / answers; {method}"),
         found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
     )
@@ -63,54 +79,62 @@ def _item(rule: Comparison, question: Question, said: Item) -> Item:
     wanted = {last_answer(question), behind_thoughts(last_answer(question)), wanted_answer(question)}
     wanted |= {*(question.get("references") or ())}
     is_right = not said["truncated"] and any(rule.is_right(said["answer"], each) for each in wanted)
-    return {**answered(question, said["answer"], float(is_right), said), "truncated": said["truncated"]}
+    item = {**answered(question, said["answer"], float(is_right), said), "truncated": said["truncated"]}
+    if rule.pattern:
+        item[FLEXIBLE.value] = float(is_right or any(rule.ends_right(said["answer"], each) for each in wanted))
+    return item
 
 
 RULED_AT_ONCE = 64
 
 
-class RulesConfig(QuestionsConfig):
+class RulesConfig(GenerationConfig):
     """Answers that follow rules."""
 
     kind: Literal["rules"] = "rules"
-    prompt: Literal["chat"] = Field("chat", description="As users ask; a question has no other form.")
+    prompt: Ways = Field("chat", description=WAYS)
     rules: list[AnyAnswerReward] = Field(
         min_length=1, description="An answer follows them if it is worth 1 by each; weights do not matter."
     )
-    max_tokens: int = Field(128, ge=1, description="Where an answer is cut; a paragraph or two.")
 
     def resolve(self, folder: Path) -> Self:
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=5, measures=("model", "data"))
-def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations, scoring: Scoring) -> Result:
+@stage(version=6, reads=["train"], measures=("model", "data"))
+def evaluate_rules(
+    config: RulesConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
+) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)
     unjudged = count_unjudged(config.rules, [wanted_answer(question) for question in questions])
 
-    found, known = ask(config, model, questions, chat_prompt, Sampling(config.max_tokens), RULED_AT_ONCE, scoring)
+    found, known = ask(config, model, questions, scoring, shown=shots(config, train), at_once=RULED_AT_ONCE)
     said = [
-        Answer(each["answer"], wanted_answer(question), not each["truncated"], turns_before(question), _whole(each))
+        Answer(result_of(each), wanted_answer(question), not each["truncated"], turns_before(question), _whole(each))
         for question, each in found
     ]
     scores = [rule.scores(said) for rule in config.rules]
     followed = zip(*([score == 1 for score in each] for each in scores), strict=True)
     items = [
-        {**answered(question, each["answer"], float(all(by_rule)), each), "followed": [float(one) for one in by_rule]}
+        {
+            **answered(question, each["answer"], float(all(by_rule)), each),
+            "truncated": each["truncated"],
+            "followed": [float(one) for one in by_rule],
+        }
         for (question, each), by_rule in zip(found, followed, strict=True)
     ]
     judged, told = scoring.written(items, known), ", ".join(rule.told for rule in config.rules)
     known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())
     if failures := [reason for each in scores for reason in unscored(each)]:
         known_to_fail += f", a rule failing {len(failures)} times ({failures[0]})"
-    method = f"{drawn}{known_to_fail}, greedy in a chat, at most {config.max_tokens} tokens"
+    method = f"{drawn}{known_to_fail}, greedy {config.told}, at most {config.max_tokens} tokens"
     figures = [judged.figure(FOLLOWED, f"answers that follow all rules ({told}); {method}", judged=told)]
     for number, rule in enumerate(config.rules if len(config.rules) > 1 else ()):
         one = Metric(name=f"follows_rule_{number + 1}", label=rule.name, is_share=True)
         by_rule = replace(judged, items=[{**item, "score": item["followed"][number]} for item in items])
         figures.append(by_rule.figure(one, f"answers that follow rule {number + 1}, {rule.told}; {method}"))
-    return judged.result(*figures)
+    return judged.result(*figures, *extraction_failures(config, judged, method))
 
 
 def _whole(said: Item) -> str:

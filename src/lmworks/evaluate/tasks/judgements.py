@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.tuning.conversations import last_answer, turns_before
 from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.engines.open import open_decoder, open_reward_model
-from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import (
     ACCURACY,
@@ -23,11 +23,17 @@ from lmworks.evaluate.items import (
     TaskConfig,
     digest_of,
     measured_by,
-    said_by,
-    thoughts_in,
     with_distinct,
 )
-from lmworks.evaluate.questions import QuestionsConfig, decoding_of, draw, how_asked
+from lmworks.evaluate.questions import (
+    GenerationConfig,
+    Question,
+    answered,
+    ask,
+    draw,
+    extraction_failures,
+    result_of,
+)
 from lmworks.evaluate.scoring import Scoring
 from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder, is_native, read_config
@@ -44,7 +50,6 @@ if TYPE_CHECKING:
 
 PAIRS_AT_ONCE = 32
 """A chunk takes a model of 100 million parameters some seconds: what a kill costs."""
-SHOWN_CHARACTERS = 400
 BINS, RESAMPLES = 10, 1000
 PREFERENCE_LOSS = Metric(name="preference_loss", label="loss a pair", value="loss", unit="nats", higher_is_better=False)
 
@@ -64,7 +69,7 @@ class PreferenceAccuracyConfig(TaskConfig):
     )
 
 
-@stage(version=4, measures=("model", "data", "reference"))
+@stage(version=5, measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
@@ -100,7 +105,7 @@ def evaluate_preference_accuracy(
     return found.result(*figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
 
 
-@stage(version=3, trains_on="train", measures=("data", "reference"))
+@stage(version=4, trains_on="train", measures=("data", "reference"))
 def evaluate_preference_accuracy_length(
     config: PreferenceAccuracyConfig,
     data: Preferences,
@@ -203,12 +208,12 @@ def _segments(each: Preference, tokenizer: Tokenizer) -> tuple[Segment, Segment]
 
 
 def _item(each: Preference, lead: float) -> Item:
-    chosen, rejected = (str(turns[-1]["content"])[:SHOWN_CHARACTERS] for turns in (each.chosen, each.rejected) if turns)
+    chosen, rejected = (str(turns[-1]["content"]) for turns in (each.chosen, each.rejected) if turns)
     return {
         "id": each.id,
         "digest": digest_of(each.prompt, each.chosen, each.rejected),
         "cluster": each.document or each.id,
-        "prompt": str(each.prompt[-1]["content"])[-SHOWN_CHARACTERS:],
+        "prompt": str(each.prompt[-1]["content"]),
         "answer": chosen if lead > 0 else rejected,
         "reference": chosen,
         "score": (1 + _sign(lead)) / 2,
@@ -236,7 +241,7 @@ PROMPTS_AT_ONCE = 64
 CHARACTERS = Metric(name="answer_characters", label="characters an answer", value="characters")
 
 
-class JudgedAnswersConfig(QuestionsConfig):
+class JudgedAnswersConfig(GenerationConfig):
     """Scores by a reward model of answers to prompts; models are compared prompt by prompt."""
 
     expects: ClassVar[Expected] = {"judge": ("reward model",)}
@@ -258,10 +263,9 @@ class JudgedAnswersConfig(QuestionsConfig):
         "Hundreds are needed to tell 5 points.",
     )
     prompt: Literal["chat"] = Field("chat", description="As users ask.")
-    max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph, as people judged them.")
 
 
-@stage(version=5, judges="judge", measures=("model", "data", "judged"))
+@stage(version=6, judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
@@ -271,30 +275,26 @@ def evaluate_judged_answers(
     scoring: Scoring,
 ) -> Result:
     """Let a model answer greedily, and the judge score each answer as the end of its chat."""
-    engine = open_decoder(model.path, config.data_type, config.device)
     judging = open_reward_model(judge.path, config.data_type, config.device)
     asked, drawn = _asked(config, data)
-    sampling = Sampling(config.max_tokens)
 
-    def answer(some: Sequence[Preference]) -> list[Item]:
-        prompts = [engine.tokenizer.encode_chat(each.prompt, True)[0] for each in some]
-        found = engine.generate(prompts, sampling)
-        items = _items(some, [(each.text.strip(), each.end_id is None) for each in found], judging)
-        return [{**item, **thoughts_in(said_by(each))} for item, each in zip(items, found, strict=True)]
+    def score(said: Sequence[tuple[Question, Item]]) -> list[Item]:
+        return _items(said, judging)
 
-    items = with_distinct(scoring.in_chunks(asked, PROMPTS_AT_ONCE, answer))
-    known = measured_by(engine, model, **how_asked(config), decoding=decoding_of(sampling))
+    said, known = ask(config, model, asked, scoring, finish=score, at_once=PROMPTS_AT_ONCE)
+    items = with_distinct([each for _, each in said])
     found = scoring.written(items, known)
     method = f"{drawn}, greedy in a chat, at most {config.max_tokens} tokens"
     return found.result(
         found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}", judged=judge.digest),
+        *extraction_failures(config, found, method),
         found.figure(CHARACTERS, method),
         found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
         found.figure(DISTINCT, f"distinct answers / answers; {method}"),
     )
 
 
-@stage(version=3, trains_on="train", judges="judge", measures=("data", "judged"))
+@stage(version=4, trains_on="train", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,
@@ -308,8 +308,8 @@ def evaluate_judged_answers_chosen(
     asked, drawn = _asked(config, data)
     trust = _trust(config, judged or data, train, judging)  # first: it may refuse
 
-    def score(some: Sequence[Preference]) -> list[Item]:
-        return _items(some, [(str(each.chosen[-1]["content"]), False) for each in some if each.chosen], judging)
+    def score(some: Sequence[Question]) -> list[Item]:
+        return _items([(each, {"answer": last_answer(each), "truncated": False}) for each in some], judging)
 
     items = scoring.in_chunks(asked, PROMPTS_AT_ONCE, score)
     found = scoring.written(items)
@@ -321,35 +321,39 @@ def evaluate_judged_answers_chosen(
     )
 
 
-def _asked(config: JudgedAnswersConfig, data: Preferences) -> tuple[list[Preference], str]:
-    """The prompts of pairs, each once, and how they were drawn."""
+def _asked(config: JudgedAnswersConfig, data: Preferences) -> tuple[list[Question], str]:
+    """The prompts of pairs, each once, as conversations with the answer that people chose; how they were drawn."""
     once: dict[str, Preference] = {}
     for each in _pairs(data):
         once.setdefault(canonical_json(each.prompt), each)
-    chosen, how = draw([{"id": each.id} for each in once.values()], config)
-    ids = {record["id"] for record in chosen}
-    return [each for each in once.values() if each.id in ids], how
+    return draw(
+        [
+            {
+                "id": each.id,
+                "messages": [*each.prompt, *(each.chosen or ())[-1:]],
+                "service": each.document,  # judgements of one document are alike
+                "digest": digest_of(each.prompt, each.chosen),
+            }
+            for each in once.values()
+        ],
+        config,
+    )
 
 
-def _items(asked: Sequence[Preference], answers: Sequence[tuple[str, bool]], judging: DecoderEngine) -> list[Item]:
-    """Of answers, and whether they were cut."""
+def _items(said: Sequence[tuple[Question, Item]], judging: DecoderEngine) -> list[Item]:
+    """Of answers as the ends of their chats."""
     chats = [
-        judging.tokenizer.encode_chat([*each.prompt, {"role": "assistant", "content": text}])[0]
-        for each, (text, _) in zip(asked, answers, strict=True)
+        judging.tokenizer.encode_chat([*turns_before(one), {"role": "assistant", "content": result_of(each)}])[0]
+        for one, each in said
     ]
     return [
         {
-            "id": each.id,
-            "digest": digest_of(each.prompt, each.chosen),
-            "cluster": each.document or each.id,
-            "prompt": str(each.prompt[-1]["content"])[-SHOWN_CHARACTERS:],
-            "answer": text,
-            "reference": str(each.chosen[-1]["content"])[:SHOWN_CHARACTERS] if each.chosen else "",
-            "score": score,
-            "characters": len(text),
-            "truncated": float(cut),
+            **answered(one, each["answer"], score, each),
+            "digest": one["digest"],
+            "characters": len(result_of(each)),
+            "truncated": float(each["truncated"]),
         }
-        for each, (text, cut), score in zip(asked, answers, judging.scores(chats), strict=True)
+        for (one, each), score in zip(said, judging.scores(chats), strict=True)
     ]
 
 

@@ -41,7 +41,6 @@ from lmworks.pipeline.stage import Result, stage
 
 TEXTS_AT_ONCE = 256
 """A chunk takes a small model some seconds: what a kill costs."""
-SHOWN_CHARACTERS = 400
 
 SURE_SHARES = (0.9, 0.8, 0.7)
 """Shares of the texts that are answered where the least sure ones go to a person."""
@@ -69,7 +68,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=6, measures=("model", "data"))
+@stage(version=7, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
@@ -79,7 +78,7 @@ def evaluate_classification(
     return _scored(config, data, scoring, guess, "the likeliest label", engine, model)
 
 
-@stage(version=5, trains_on="train", measures="data")
+@stage(version=6, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -93,7 +92,7 @@ def evaluate_classification_majority(
     return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@stage(version=5, trains_on="train", measures="data")
+@stage(version=6, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -111,7 +110,7 @@ def _head(config: ClassificationConfig | ExtractionConfig, document: Document, w
     """What the items of a text begin with of which a label, or spans, are wanted."""
     cluster = str(document.id if config.cluster == "id" else document.meta.get(config.cluster))
     digest = digest_of(document.text, wanted)
-    return {"id": document.id, "digest": digest, "cluster": cluster, "prompt": document.text[:SHOWN_CHARACTERS]}
+    return {"id": document.id, "digest": digest, "cluster": cluster, "prompt": document.text}
 
 
 def labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
@@ -150,6 +149,7 @@ def _scored(
                 **_head(config, document, str(document.meta[config.label])),
                 "answer": each.label,
                 "likely": round(each.probability, 6),
+                "probabilities": {label: round(each.probabilities[label], 6) for label in each.probabilities},
                 "is_long": each.is_cut or each.tokens > room,
                 "reference": str(document.meta[config.label]),
                 "score": float(each.label == str(document.meta[config.label])),
@@ -244,7 +244,7 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@stage(version=5, measures=("model", "data"))
+@stage(version=6, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in sections, these in windows that overlap."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -252,7 +252,7 @@ def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Docu
     return _spans_scored(config, data, scoring, engine.tag, method, measured_by(engine, model))
 
 
-@stage(version=3, trains_on="train", measures="data")
+@stage(version=4, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -268,7 +268,7 @@ def evaluate_extraction_dictionary(
     return _spans_scored(config, data, scoring, find, method)
 
 
-@stage(version=3, trains_on="train", measures="data")
+@stage(version=4, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)
@@ -307,6 +307,8 @@ def _spans_scored(
                 "answer": _told(document.text, found),
                 "reference": _told(document.text, spans),
                 "spans": span_counts(spans, found),
+                "found": [list(each) for each in found],
+                "wanted": [list(each) for each in spans],
                 "labels": {
                     label: span_counts(*([each for each in some if each[0] == label] for some in (spans, found)))
                     for label in sorted({label for label, _, _ in (*spans, *found)})

@@ -16,41 +16,48 @@ from pydantic import Field
 
 from lmworks.data.tuning.conversations import (
     Conversations,
-    question_of,
     references_of,
     source_of,
-    turns_before,
 )
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.engines.open import open_engine
-from lmworks.engines.request import Generation, Sampling
+from lmworks.engines.request import Sampling
 from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
-from lmworks.evaluate.items import Item, Scored, measured_by, said_by
-from lmworks.evaluate.questions import Question, QuestionsConfig, answered, decoding_of, draw, how_asked
+from lmworks.evaluate.items import Item, Scored
+from lmworks.evaluate.questions import (
+    GenerationConfig,
+    Question,
+    Ways,
+    answered,
+    ask,
+    draw,
+    extraction_failures,
+    put,
+    result_of,
+    shots,
+)
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Handle, Result, Stage, stage
 from lmworks.recipe.schema import Reference
 
 SOURCES_AT_ONCE = 256
 """Enough that those of like length can be computed together."""
-Write = Callable[[Sequence[Question]], list[Generation]]
 Copy = Callable[[str], str]
 """What a baseline writes for a source."""
 Learn = Callable[[Conversations], Copy]
 """A baseline, of the pairs that it learns from."""
 
 
-class WritingConfig(QuestionsConfig):
+class WritingConfig(GenerationConfig):
     """What every task of this family is asked."""
 
     limit: int | None = Field(None, ge=1, description="Pairs drawn; all, since BLEU is of a whole test set.")
-    prompt: Literal["chat"] = Field("chat", description="A source has no other form; decoders are asked it in a chat.")
+    prompt: Ways = Field("chat", description="How decoders are asked; others read a source, or its template, alone.")
     max_tokens: int = Field(128, ge=1, description="Where a target is cut: longer than nearly all sentences.")
     beams: int = Field(4, ge=1, description="Of encoder-decoders, as in most published figures; decoders are greedy.")
     metrics: list[TextMetricName] = Field(
@@ -91,16 +98,26 @@ def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
         style: Handle | None = None,
     ) -> Result:
         pairs, drawn = draw(list(data.iterate()), config)
-        write, how, known = _writer(config, model)
-        texts = scoring.in_chunks(pairs, SOURCES_AT_ONCE, lambda some: [said_by(each) for each in write(some)])
-        measured = _timed(write, scoring.answered(pairs)[: config.timed])
+        engine = open_engine(model.path, config.data_type, config.device)
+        sampling = Sampling(config.max_tokens, beams=config.beams, stop=tuple(config.stop))
+        shown = [] if engine.rewrites else shots(config, train)
+        said, known = ask(
+            config, model, pairs, scoring, shown=shown, sampling=sampling, engine=engine, at_once=SOURCES_AT_ONCE
+        )
+        asked = [each for each, _ in said]
+
+        def write(pair: Question) -> None:
+            engine.generate([put(config, engine, pair, shown).ids], sampling)
+
+        measured = _timed(write, asked[: config.timed])
         if measured:
             scoring.context.log(
                 "a text alone takes {median_seconds:.3f} s, 95 of 100 at most {p95_seconds:.3f} s".format_map(measured)
             )
         written = partial(scoring.written, conditions=known)
+        how = f"likeliest of {config.beams} beams" if engine.rewrites else f"greedy {config.told}"
         method = f"{drawn}, {how}, at most {config.max_tokens} tokens"
-        return _judged(config, scoring.answered(pairs), texts, (train, style), written, method, measured)
+        return _judged(config, asked, [each for _, each in said], (train, style), written, method, measured)
 
     return _declared(evaluate, task, config, version, reads=["train"], measures=("model", "data"))
 
@@ -133,22 +150,7 @@ def learned_from(train: Conversations) -> list[tuple[str, str]]:
     return [(source_of(pair), text) for pair in train.iterate() for text in references_of(pair)]
 
 
-def _writer(config: WritingConfig, model: ModelFolder) -> tuple[Write, str, Conditions]:
-    """How a model writes, in words too, and the conditions under which its figures hold."""
-    engine = open_engine(model.path, config.data_type, config.device)
-    sampling = Sampling(config.max_tokens, beams=config.beams)
-    rewrites = engine.rewrites
-    source = question_of if engine.reads_instructions else source_of
-
-    def write(pairs: Sequence[Question]) -> list[Generation]:
-        turns = [[{"role": "user", "content": source(pair)}] if rewrites else turns_before(pair) for pair in pairs]
-        return engine.generate([engine.encode(some) for some in turns], sampling)
-
-    known = measured_by(engine, model, **how_asked(config), decoding=decoding_of(sampling))
-    return write, f"likeliest of {config.beams} beams" if rewrites else "greedy in a chat", known
-
-
-def _timed(write: Write, pairs: Sequence[Question]) -> dict[str, float]:
+def _timed(write: Callable[[Question], None], pairs: Sequence[Question]) -> dict[str, float]:
     """Seconds that a text takes alone, median and 95th percentile, after one that warms up.
 
     Those of the processor, of all its cores together, hold where others use the machine, too.
@@ -158,7 +160,7 @@ def _timed(write: Write, pairs: Sequence[Question]) -> dict[str, float]:
     taken: dict[str, list[float]] = {"seconds": [], "processor_seconds": []}
     for pair in [*pairs[:1], *pairs]:
         began = time.perf_counter(), time.process_time()
-        write([pair])
+        write(pair)
         taken["seconds"].append(time.perf_counter() - began[0])
         taken["processor_seconds"].append(time.process_time() - began[1])
     found: dict[str, float] = {"timed_texts": len(pairs)}
@@ -188,8 +190,8 @@ def _judged(
     judges = [(TEXT_METRICS[name].figures, TEXT_METRICS[name].judge(known)) for name in config.metrics]
     items: list[Item] = []
     for pair, said in zip(pairs, texts, strict=True):
-        told = Written(source_of(pair), references_of(pair), said["answer"])
-        item = answered(pair, said["answer"], float(said["answer"] in told.references), said)
+        told = Written(source_of(pair), references_of(pair), result_of(said))
+        item = answered(pair, said["answer"], float(told.answer in told.references), said)
         for _, judge in judges:
             item |= judge.fields(told)
         items.append(item)
@@ -199,6 +201,7 @@ def _judged(
         for metrics, judge in judges
         for metric, how in zip(metrics, judge.methods, strict=True)
     ]
+    figures += extraction_failures(config, found, method)
     return found.result(*figures, measured=measured or {})
 
 
@@ -246,7 +249,7 @@ def _word_table(train: Conversations) -> Copy:
 TEXT_TO_TEXT = _writing_task(
     "text_to_text",
     TextToTextTaskConfig,
-    6,
+    7,
     {
         "copy-source": ("copy", "the source copied", lambda train: str),
         "word-table": ("words", "word by word as IBM model 1 learned from the training pairs", _word_table),
@@ -255,7 +258,7 @@ TEXT_TO_TEXT = _writing_task(
 FACTS_TO_TEXT = _writing_task(
     "facts_to_text",
     FactsToTextConfig,
-    5,
+    6,
     {
         "template": ("template", "a sentence a fact", lambda train: lambda source: verbalise(parse_facts(source))),
         "nearest-facts": (
@@ -268,7 +271,7 @@ FACTS_TO_TEXT = _writing_task(
 SUMMARY = _writing_task(
     "summary",
     SummaryConfig,
-    5,
+    6,
     {
         "lead-sentence": ("lead", "the first sentence", lambda train: one_sentence.lead),
         "central-sentence": (
