@@ -62,6 +62,8 @@ def test_a_model_that_surely_reaches_its_gate_is_exported_and_one_that_does_not_
     told = build(folder, "{task: classification, at_least: 0.9}", code=3)
     assert "words fails classification at least 0.9: 0.9" in told, "its value is higher, the end of its interval is not"
     assert "not to be released: 1 of its gates failed" in told and "next: lmworks serve" not in told
+    (card,) = (folder / ".lmworks" / "reports").glob("*-words-card.md")
+    assert "- words fails classification at least 0.9" in card.read_text().replace("\\", "")
     for command in (("serve",), ("export", "words"), ("push", "words", "us/sorter")):
         done = lmworks(folder, *command, code=3)
         assert "words fails classification at least 0.9" in done.stderr, command

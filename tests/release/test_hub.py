@@ -14,7 +14,8 @@ from lmworks.cli.tuning import get_base
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.pipeline.store import Store
-from lmworks.release.hub import SOURCE, download, find_snapshot, require_release, require_token, upload
+from lmworks.release.cards.kinds import SOURCE
+from lmworks.release.hub import download, find_snapshot, require_release, require_token, upload
 from tiny import make_tiny_model
 
 NAME = "org/tiny"

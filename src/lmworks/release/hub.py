@@ -25,14 +25,13 @@ from lmworks.pipeline.files import digest_once, write_atomically
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built
 from lmworks.release.cards.card import card_text
+from lmworks.release.cards.kinds import SOURCE
 from lmworks.release.gates import require_gates
 from lmworks.release.serving import require_answers
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-SOURCE = "lmworks-source.json"
-"""In a folder that came from a hub: from where, which revision, and the digest of each file."""
 TAKEN = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE", "NOTICE", "LICENSE.md")
 SPARE = 1 << 20
 """Bytes beyond those of a file, for what `huggingface_hub` notes beside it."""
@@ -155,7 +154,7 @@ def upload(store: Store, artifact: Artifact, name: str, *, public: bool) -> str:
     """
     from huggingface_hub import CommitOperationAdd
 
-    card = card_text(Built.holding(store, artifact), artifact).encode()
+    card = card_text(Built.holding(store, artifact), artifact, name).encode()
     files = {file: artifact.payload / file for file in artifact.manifest.files if file != "README.md"}
     with _hub() as hub:
         hub.create_repo(name, private=not public, exist_ok=True)

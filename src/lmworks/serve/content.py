@@ -32,6 +32,16 @@ class Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A question of a test to which an answer was wrong, or the worst; without personal data."""
+
+    task: str
+    asked: str
+    answered: str
+    wanted: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PageContent:
     """The model's card and prompts to try."""
 
@@ -46,6 +56,9 @@ class PageContent:
     digest: str = ""
     """Of the model's artifact; `lmworks trace` takes it."""
     examples: Sequence[Examples] = ()
+    advice: Sequence[str] = ()
+    """What to know before relying on an answer, the most important first."""
+    failures: Sequence[Failure] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What the page's script reads."""

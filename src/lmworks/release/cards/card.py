@@ -1,178 +1,314 @@
-"""The card of a model, in Hugging Face's form."""
+"""The card of a model, in Hugging Face's form: each sentence is made from evidence, and names it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import json
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
 
-from lmworks.model.config import DecoderConfig, Family
-from lmworks.model.folder import ENGINE, approximate_config, family_of, prefix_kind
-from lmworks.pipeline.files import canonical_json
-from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.release.built import Built, files_read, is_model, read_json
-from lmworks.release.inspect import dataflow
-from lmworks.release.inspect.verdicts import verdicts
-from lmworks.release.render.tables import label_of, tasks
-from lmworks.release.render.templates import environment
-from lmworks.release.trace.provenance import UNKNOWN, provenances
+from lmworks.release.built import Built
+from lmworks.release.cards.evidence import Statement, Witness, row, say
+from lmworks.release.cards.head import head_of
+from lmworks.release.cards.kinds import Base, kind_of, python_code, shell_code
+from lmworks.release.cards.layout import Block, Bullets, Code, Heading, Paragraph, Table, render
+from lmworks.release.cards.learned import Learned
+from lmworks.release.cards.measured import evaluation, failures_of, gates_of, verdicts_of
+from lmworks.release.inspect.verdicts import trainings_in_doubt
+from lmworks.release.render.tables import label_of
+from lmworks.release.render.words import duration, number
 
-TAGS: Mapping[Family | None, str] = {
-    "encoder-decoder": "text2text-generation",
-    "encoder": "feature-extraction",
-    "sequence classifier": "text-classification",
-    "reward model": "text-classification",
-    "token classifier": "token-classification",
+ADVICE = 4
+"""Sentences beside a chat: more are not read."""
+COUNTED: Mapping[str, str] = {
+    "n-gram": "An n-gram of bytes",
+    "bag-of-words": "A bag of words",
+    "dictionary": "A dictionary",
+    "word-table": "A word table",
 }
-"""What the hub calls the use of a family that does not continue texts."""
-DOES: Mapping[Family | None, str] = {
-    "encoder": "makes a vector of a text",
-    "sequence classifier": "tells the label of a text",
-    "reward model": "scores an answer",
-    "token classifier": "marks spans of a text",
-    "encoder-decoder": "writes the target of a source",
-    "byte n-gram": "goes on from a text, byte by byte",
-}
+"""What is no network, by its engine."""
 
 
-def shape(artifact: Artifact) -> DecoderConfig | None:
-    """What is known of a model's size; None of one that is no network."""
-    path = artifact.payload / "config.json"
-    return None if ENGINE in read_json(path) else approximate_config(path)
+def card_text(built: Built, artifact: Artifact, published_as: str | None = None) -> str:
+    """The card as Markdown with a YAML head, for the store, or for a hub under a name.
 
-
-def card_text(built: Built, artifact: Artifact) -> str:
-    """The card as Markdown with a YAML head."""
-    name = built.step_of(artifact) or artifact.manifest.step
-    steps = built.lineage.ancestors(artifact)
-    origins = [] if artifact.stage == "import-model" else dataflow.origins(built, [artifact])
-    family = family_of(artifact.payload)
-    return (
-        environment(__package__)
-        .get_template("card.md.jinja")
-        .render(
-            built=built,
-            name=name,
-            artifact=artifact,
-            shape=shape(artifact),
-            family=family,
-            tag=TAGS.get(family, "text-generation"),
-            does=DOES.get(family, ""),
-            writes=family in (None, "decoder", "byte n-gram", "encoder-decoder"),
-            config=read_json(artifact.payload / "config.json"),
-            prefix=prefix_kind(artifact.payload),
-            training=read_json(artifact.payload / "training.json"),
-            origins=origins,
-            trained_on=dataflow.trained_on(built, artifact),
-            readings=_by_model(dataflow.readings(built, artifact)),
-            tokenizer_texts=dataflow.texts_at(dataflow.tokenizer_texts(built, artifact)),
-            elsewhere=_made_elsewhere(built),
-            unknown=[str(link) for link in built.lineage.trained_on(artifact) if not link.parent],
-            bases=bases(built, artifact),
-            helpers=helpers(built, artifact),
-            licences=licences_of(origins, bases(built, artifact)),
-            languages=_languages(built, artifact),
-            measured={task: found for task, found in tasks(built).items() if name in built.evaluations()[task]},
-            verdicts=verdicts(built),
-            steps=steps,
-            stand_ins=list(dict.fromkeys(link.reference for item in steps for link in item.links if link.is_stand_in)),
-            quote=_quote,
-        )
+    Raises LmworksError, with what to do, where a file or a manifest behind it is not as the build wrote it.
+    """
+    card = Card(built, artifact)
+    return render(
+        head_of(card.witness, card.name, card.kind, card.learned),
+        f"{built.name}/{card.name}",
+        card.blocks(published_as),
+        None if published_as else built.store.root / "reports",
     )
 
 
 def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
     """Facts for the chat page, named as its `PageContent` names them. Of each task the first figure, which leads it."""
     built = Built.holding(store, artifact)
-    name = built.step_of(artifact) or artifact.manifest.step
-    measured = {task: systems[name] for task, systems in built.evaluations().items() if name in systems}
+    card = Card(built, artifact)
+    measured = {task: systems[card.name] for task, systems in built.evaluations().items() if card.name in systems}
     return {
-        "name": f"{built.name}/{name}",
+        "name": f"{built.name}/{card.name}",
         "purpose": built.use_case,
         "parameters": parameters(artifact),
-        "context_length": found.context_length if (found := shape(artifact)) else 0,
+        "context_length": card.kind.shape.context_length if card.kind.shape else 0,
         "figures": [
             replace(figure, name=f"{task}: {label_of(figure)}")
             for task, evaluation in measured.items()
             for figure in evaluation.manifest.figures[:1]
         ],
-        "licences": licences_of(dataflow.origins(built, [artifact]), bases(built, artifact)),
+        "licences": card.learned.licences,
         "digest": artifact.digest(),
+        "advice": [each.plain for each in card.advice()],
+        "failures": failures_of(card.witness, card.name),
     }
-
-
-def bases(built: Built, artifact: Artifact) -> list[dict[str, str]]:
-    """The config of each model of others that this one began with: its `path` and its `licence`."""
-    begun_with = [artifact, *(link.parent for link in built.lineage.begun_with(artifact))]
-    return [each.manifest.config for each in begun_with if each and each.stage == "import-model"]
-
-
-def helpers(built: Built, artifact: Artifact) -> dict[str, list[str]]:
-    """Other models that a model, or one that it began with, learned from: those that judged, those that wrote texts."""
-    models = [artifact, *(link.parent for link in built.lineage.begun_with(artifact) if link.parent)]
-    judges = [
-        (model.manifest.config.get("objective") == "distillation", link)
-        for model in models
-        for link in built.lineage.links(model, Role.JUDGES)
-    ]
-    texts = [link.parent for link in built.lineage.trained_on(artifact) if link.parent]
-    written = [link for each in texts for link in [*built.lineage.read_from(each)] if _is_model(link)]
-    found = {
-        "It learned to answer as": [link for is_teacher, link in judges if is_teacher],
-        "Its answers were judged by": [link for is_teacher, link in judges if not is_teacher],
-        "Some of these texts were written by": written,
-    }
-    return {how: list(dict.fromkeys(link.reference for link in links)) for how, links in found.items() if links}
-
-
-def _is_model(link: Link) -> bool:
-    return link.parent is not None and is_model(link.parent)
-
-
-def _by_model(readings: Sequence[dataflow.Reading]) -> list[str]:
-    names = dict.fromkeys(reading.model for reading in readings)
-    return [f"{name}: {', '.join(str(each) for each in readings if each.model == name)}" for name in names]
-
-
-def _made_elsewhere(built: Built) -> dict[str, int]:
-    """Sources whose documents another build made, and how many of its files were read."""
-    items = built.artifacts.values()
-    return Counter(
-        file["source"] for each in items for file in files_read(each) if file["source"] in dataflow.made_elsewhere(each)
-    )
-
-
-def licences_of(origins: Sequence[dataflow.Origin], begun_with: Sequence[Mapping[str, str]] = ()) -> list[str]:
-    """The licences of the base and of all texts that the model or its tokenizer learned from.
-
-    Those of all texts read, if some of these are not known.
-    """
-    unknown = any(origin.licence == UNKNOWN.licence for origin in origins)
-    used = {origin.licence for origin in origins if unknown or any(origin.used.values())}
-    return sorted({licence for licence in used if licence} | {base["licence"] for base in begun_with})
-
-
-def _languages(built: Built, model: Artifact) -> list[str]:
-    """Languages of 1 % and more of the training documents, the most frequent first; none if no step looked.
-
-    Below that, detection from few words is mostly wrong.
-    """
-    counts: Counter[str] = Counter()
-    for link in built.lineage.trained_on(model):
-        found = provenances(built.lineage, link.parent, link.part) if link.parent else ()
-        counts.update(each.language for each in found if each.language)
-    return [language for language, count in counts.most_common() if count >= counts.total() / 100]
-
-
-def _quote(text: str) -> Markup:
-    return Markup(canonical_json(text))  # noqa: S704 - a JSON text is a YAML text; nothing in the head is read as HTML
 
 
 def parameters(artifact: Artifact) -> int:
     """How many numbers a model has."""
     return int(artifact.manifest.counts.get("parameters", 0))
+
+
+class Card:
+    """What is said of one model."""
+
+    def __init__(self, built: Built, artifact: Artifact) -> None:
+        """Raises LmworksError where what it rests on was changed."""
+        self.built, self.artifact = built, artifact
+        self.witness = Witness(built)
+        self.witness.require_known(artifact)
+        artifact.require_sound()
+        self.name = built.step_of(artifact) or artifact.manifest.step
+        self.kind = kind_of(self.witness, artifact)
+        self.learned = Learned(self.witness, artifact, self.kind)
+
+    def blocks(self, published_as: str | None = None) -> list[Block]:
+        """All that the card says, in order."""
+        measured = evaluation(self.witness, self.name)
+        return [
+            Bullets([*gates_of(self.witness, self.name), *verdicts_of(self.witness, self.name)]),
+            Heading("What it is"),
+            Paragraph([*self._is(), *self._made()]),
+            Heading("What it is for"),
+            Paragraph([self._for()]),
+            Heading("What it is not for"),
+            Paragraph([self._not_written(), *self._measured_by()]),
+            Heading("Training data"),
+            *self.learned.blocks(),
+            Heading("Evaluation"),
+            *(measured or [Paragraph([*self._unmeasured()])]),
+            Heading("Limits"),
+            Bullets([*self._doubts(), *self._context(), *self.learned.limits()]),
+            Heading("Lineage"),
+            *self._lineage(),
+            Heading("How to load it"),
+            *self._loading(published_as),
+            *self._settings(),
+        ]
+
+    def advice(self) -> list[Statement]:
+        """What a user should know before she relies on an answer, the most important first."""
+        measured = verdicts_of(self.witness, self.name) or [*self._unmeasured()]
+        about = [*self._measured_by(), *self.learned.limits()]
+        return [*[*self._doubts(), *measured][: ADVICE - len(about)], *about]
+
+    # ------------------------------------------------------------ what it is
+
+    def _is(self) -> Iterator[Statement]:
+        kind = self.kind
+        config = self.witness.files(self.artifact, "config.json")
+        if kind.shape is None:
+            engine = str(kind.engine)
+            form = "{what}, no network: it {does}, by what it counted in its training texts."
+            if engine not in COUNTED:
+                form = "A model for which the engine {what} answers, and which {does}."
+            yield say(form, *config, what=COUNTED.get(engine, engine), does=kind.does)
+        else:
+            found = self.witness.content(self.artifact, "config.json")
+            form = (
+                "A {family} of {parameters} parameters ({type}, {layers} layers, hidden size {size}), reading up to "
+                "{tokens} tokens, which {does}."
+            )
+            if found.get("is_encoder_decoder"):
+                form = (
+                    "An {family} of {parameters} parameters ({type}, {layers} layers in encoder and decoder each, "
+                    "hidden "
+                    "size {size}), which {does}."
+                )
+            yield say(
+                form.replace("A {family}", "An {family}") if kind.family == "encoder" else form,
+                self.witness.manifest(self.artifact, "counts.parameters"),
+                *config,
+                family="language model" if kind.family in (None, "decoder") else kind.family,
+                parameters=number(parameters(self.artifact)),
+                type=found.get("model_type", "its type is not known"),
+                layers=kind.shape.num_layers,
+                size=kind.shape.hidden_size,
+                tokens=number(kind.shape.context_length),
+                does=kind.does,
+            )
+        digest = self.artifact.digest()
+        yield say("Its digest is `{digest}`.", self.witness.manifest(self.artifact, "files"), digest=digest)
+
+    def _made(self) -> Iterator[Statement]:
+        """Who made its weights, and when."""
+        manifest = self.artifact.manifest
+        if self.kind.is_imported:
+            base = self.kind.bases[-1]
+            form = "lmworks did not make it: the step {step} took it as others had published it, {base}."
+            yield say(form, *base.evidence, step=self.name, base=_named(base))
+            for count, form in (
+                ("tokens added", "Tokens that its vocabulary has more than there, each with a row of weights: {n}."),
+                ("matrices adapted", "Matrices onto which an adapter of others was put: {n}."),
+            ):
+                if found := manifest.counts.get(count):
+                    yield say(form, self.witness.manifest(self.artifact, f"counts.{count}"), n=number(found))
+            return
+        begins = self.built.lineage.links(self.artifact, Role.BEGINS_WITH)
+        how = f"tuned {begins[0].reference}" if begins else "trained it from random weights"
+        run = manifest.run
+        yield say(
+            "lmworks {version} made it by the step {step} of the recipe {recipe}, which {how} ({objective}) on "
+            "{date}, in "
+            "{time} on {processor}.",
+            self.witness.manifest(self.artifact, "step, config, inputs, libraries, run"),
+            self.witness.record("steps"),
+            version=manifest.libraries.get("lmworks", "of an unknown version"),
+            step=self.name,
+            recipe=self.built.name,
+            how=how if self.kind.shape else "counted it",
+            objective=manifest.config.get("objective", self.artifact.stage),
+            date=datetime.fromtimestamp(run.started, UTC).date().isoformat(),
+            time=duration(run.seconds),
+            processor=run.processor or "a processor that is not known",
+        )
+        for link in self.built.lineage.begun_with(self.artifact):
+            if not link.parent:
+                form = "It went on from {link}, which is no longer in the store: who made that is not known."
+                yield say(form, self.witness.manifest(self.artifact, "inputs"), link=link)
+        for base in self.kind.bases:
+            form = "It goes back to weights that others published and lmworks did not make: {base}."
+            yield say(form, *base.evidence, base=_named(base))
+        if adapter := self.witness.files(self.artifact, "adapter/*"):
+            where = "in no weight: without it this is the base" if self.kind.prefix else "merged into the weights, too"
+            form = "What was learned lies in `adapter/`, in the form of PEFT, and is {where}."
+            yield say(form, *adapter, where=where)
+
+    def _for(self) -> Statement:
+        if use := self.built.use_case:
+            form = "The recipe that it was built from states this use: {use}."
+            return say(form, self.witness.recipe("use_case"), use=use)
+        return say("Its recipe is gone, and with it the use that it was built for.", self.witness.recipe("use_case"))
+
+    def _not_written(self) -> Statement:
+        return say(
+            "Nobody has written down what it must not be used for, or which risks were accepted: the recipe states a "
+            "use and "
+            "no more, and whoever answers for the model has to add that here.",
+            self.witness.recipe(*self.built.fields),
+        )
+
+    def _measured_by(self) -> Iterator[Statement]:
+        if tasks := [task for task, systems in self.built.evaluations().items() if self.name in systems]:
+            yield say(
+                "It was measured by {tasks}, and by nothing else: of bias, safety, and fitness for decisions about "
+                "people "
+                "nothing is known that these do not say.",
+                self.witness.record("steps"),
+                tasks=", ".join(tasks),
+            )
+
+    def _unmeasured(self) -> Iterator[Statement]:
+        steps = self.witness.record("steps")
+        yield say("Nothing has been measured: nothing is known about how good it is.", steps)
+        yield say("What `evaluate.models` of the recipe names is measured by `lmworks build`.", steps)
+
+    # ------------------------------------------------------------ limits
+
+    def _context(self) -> Iterator[Statement]:
+        kind = self.kind
+        if kind.shape and kind.family not in ("encoder-decoder", "token classifier"):
+            yield say(
+                "A text longer than {tokens} tokens is {read}.",
+                *self.witness.files(self.artifact, "config.json", "max_position_embeddings"),
+                tokens=number(kind.shape.context_length),
+                read="not read" if kind.writes else "read to there",
+            )
+
+    def _doubts(self) -> Iterator[Statement]:
+        evidence = self.witness.files(self.artifact, "examples.jsonl", "verdict, text")
+        for line in trainings_in_doubt(self.built) if evidence else ():
+            name, _, text = line.partition(": ")
+            if name == self.name:
+                yield say("What its making came to: {text}.", *evidence, text=text.rstrip("."))
+
+    # ------------------------------------------------------------ lineage, code, settings
+
+    def _lineage(self) -> Iterator[Block]:
+        steps, manifest = self.built.lineage.ancestors(self.artifact), self.witness.manifest
+        yield Table(
+            ["step", "stage", "digest"],
+            [
+                row(
+                    [each.step, each.artifact.stage, _hex(each.artifact.digest()[:16])],
+                    manifest(each.artifact, "files"),
+                )
+                for each in steps
+            ],
+        )
+        said = []
+        if names := dict.fromkeys(link.reference for each in steps for link in each.links if link.is_stand_in):
+            form = (
+                "Another build made what was read of these; what is said here is of this build's own, of equal "
+                "content: {n}."
+            )
+            said.append(say(form, self.witness.record("steps"), n=", ".join(names)))
+        if unsealed := [each for each in steps if not each.artifact.manifest.is_sealed]:
+            form = (
+                "Nobody can tell whether the manifests of these were changed, which an earlier lmworks wrote without "
+                "a seal; "
+                "`lmworks build --rebuild` makes a step again: {n}."
+            )
+            evidence = [manifest(each.artifact) for each in unsealed]
+            said.append(say(form, *evidence, n=", ".join(each.step for each in unsealed)))
+        traced = any(each.artifact.manifest.files.keys() >= {"files.json"} for each in steps)
+        if traced:
+            form = "`lmworks trace {name}` goes on to each file that was read here and its sha256{more}."
+            more = ", and to the source, licence and path that another build's records carry"
+            evidence = [each for step in steps for each in self.witness.files(step.artifact, "files.json")]
+            said.append(say(form, *evidence, name=self.name, more=more if self.learned.elsewhere else ""))
+        yield Paragraph(said)
+
+    def _loading(self, published_as: str | None) -> Iterator[Block]:
+        folder = published_as or os.path.relpath(self.artifact.payload, self.built.recipe.parent)
+        if python := python_code(self.kind, folder):
+            yield Code("python", python)
+        else:
+            evidence = self.witness.files(self.artifact, "config.json", "lmworks_engine")
+            yield Paragraph([say("No other tool reads it.", *evidence)])
+        if shell := shell_code(self.kind, published_as.rpartition("/")[2] if published_as else self.name):
+            yield Code("sh", shell)
+
+    def _settings(self) -> Iterator[Block]:
+        if training := self.witness.content(self.artifact, "training.json"):
+            yield Heading("Training settings")
+            yield Paragraph([say("Its training was set so:", *self.witness.files(self.artifact, "training.json"))])
+            yield Code("json", json.dumps(training, indent=1, ensure_ascii=False))
+
+
+def _named(base: Base) -> str:
+    revision = f" at revision {base.revision[:12]}" if base.revision else ""
+    fewer = ", read from a file of fewer bits a weight" if base.is_quantised else ""
+    unknown = "" if base.is_on_hub else ", whose name on a hub is not known"
+    return f"{base.name}{revision}{unknown} (licence {base.licence}, as the recipe states){fewer}"
+
+
+def _hex(digest: str) -> Markup:
+    return Markup(f"`{digest}`")  # noqa: S704 - hexadecimal digits

@@ -1,0 +1,124 @@
+"""Statements of a card, and the files that say so: each is checked before it is read, and named beside the sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from lmworks.pipeline.files import digest_files, digest_once
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built
+from lmworks.release.render.templates import markdown
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A file, or some of one artifact, and what of it says so."""
+
+    source: str
+    """The step that made it, or what of the build it is."""
+    file: str
+    fields: str
+    path: Path
+    """Of the file, or of the folder where there are several."""
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence, or a row of a table, in Markdown. It cannot be made without evidence."""
+
+    text: Markup
+    evidence: tuple[Evidence, ...]
+
+    def __post_init__(self) -> None:
+        if not self.evidence:
+            raise ValueError(f"{self.text!r}: a statement needs evidence")
+
+    @property
+    def plain(self) -> str:
+        """The sentence as it is read where nothing is Markdown."""
+        return re.sub(r"\\(.)|`", r"\1", self.text)
+
+
+def say(form: str, *evidence: Evidence, **values: object) -> Statement:
+    """A sentence in Markdown with values in it, which mean themselves whatever signs they hold."""
+    escaped = {name: value if isinstance(value, Markup) else markdown(value) for name, value in values.items()}
+    return Statement(Markup(form.format_map(escaped)), evidence)  # noqa: S704 - each value is escaped right here
+
+
+def row(cells: Sequence[object], *evidence: Evidence) -> Statement:
+    """A row of a table."""
+    escaped = [cell if isinstance(cell, Markup) else markdown(cell) for cell in cells]
+    return Statement(Markup(f"| {' | '.join(escaped)} |"), evidence)  # noqa: S704 - each cell is escaped right here
+
+
+class Witness:
+    """Hands out the evidence of one build. Raises LmworksError for a file that is not as the build wrote it."""
+
+    def __init__(self, built: Built) -> None:
+        self.built = built
+
+    def manifest(self, artifact: Artifact, *fields: str) -> Evidence:
+        """What a manifest says; its seal is checked when it is read."""
+        name, path = self.built.lineage.name_of(artifact), artifact.folder / MANIFEST
+        return Evidence(name, MANIFEST, ", ".join(fields), path, digest_once(path))
+
+    def files(self, artifact: Artifact, pattern: str, fields: str = "") -> tuple[Evidence, ...]:
+        """Files of a payload: none, one, or all of a pattern as one."""
+        found = {name: file.sha256 for name, file in artifact.manifest.files.items() if fnmatchcase(name, pattern)}
+        for name in found:
+            artifact.require_sound_file(name)
+        if not found:
+            return ()
+        source, payload = self.built.lineage.name_of(artifact), artifact.payload
+        if len(found) == 1:
+            ((name, sha256),) = found.items()
+            return (Evidence(source, name, fields, payload / name, sha256),)
+        return (Evidence(source, f"{len(found)} files {pattern}", fields, payload, digest_files(found)),)
+
+    def content(self, artifact: Artifact, name: str) -> dict[str, Any]:
+        """The object in a JSON file of a payload; empty where the step wrote no such file."""
+        if not self.files(artifact, name):
+            return {}
+        return dict(json.loads((artifact.payload / name).read_text(encoding="utf-8")))
+
+    def records(self, artifact: Artifact, name: str) -> list[dict[str, Any]]:
+        """Those of a JSON Lines file of a payload."""
+        if not self.files(artifact, name):
+            return []
+        with (artifact.payload / name).open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines if line.strip()]
+
+    def recipe(self, *fields: str) -> Evidence:
+        """What the recipe's file says by now, or that it is gone, as the record of the build tells."""
+        path = self.built.recipe
+        if not path.exists():
+            return self.record("recipe")
+        return Evidence("the recipe", path.name, ", ".join(fields), path, digest_once(path))
+
+    def record(self, *fields: str) -> Evidence:
+        """What the record of the build says."""
+        path = self.built.store.builds.folder / f"{self.built.name}.json"
+        return Evidence("the record of the build", path.name, ", ".join(fields), path, digest_once(path))
+
+    def require_known(self, artifact: Artifact) -> None:
+        """Raise LmworksError where an artifact's manifest, or that of one that it was made from, was changed."""
+        waiting, seen = [artifact], {artifact}
+        for item in waiting:
+            for link in self.built.lineage.links(item):
+                named = self.built.store.find(link.record.stage, link.record.key)
+                for parent in filter(None, (named, link.parent)):
+                    _ = parent.manifest  # which tells what is wrong with it
+                    if parent not in seen:
+                        seen.add(parent)
+                        waiting.append(parent)

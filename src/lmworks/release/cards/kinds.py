@@ -1,0 +1,225 @@
+"""What kind of model a card is of: what it does, who made its weights, and the code that loads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lmworks.model.config import DecoderConfig, Family
+from lmworks.model.folder import ADAPTER, ENGINE, approximate_config, family_of, prefix_kind
+from lmworks.model.pretrained import FRAME, NAME_ON_HUB
+from lmworks.pipeline.stage import Role
+from lmworks.pipeline.store import Artifact
+from lmworks.release.cards.evidence import Evidence, Witness
+from lmworks.tokens.packaged import PACKAGED
+
+SOURCE = "lmworks-source.json"
+"""In a folder that came from a hub: from where, which revision, and the digest of each file."""
+IMPORT = "import-model"
+TAGS: Mapping[Family | None, str] = {
+    "encoder-decoder": "text2text-generation",
+    "encoder": "feature-extraction",
+    "sequence classifier": "text-classification",
+    "reward model": "text-classification",
+    "token classifier": "token-classification",
+}
+"""What the hub calls the use of a family that does not continue texts."""
+DOES: Mapping[Family | None, str] = {
+    "encoder": "makes a vector of a text",
+    "sequence classifier": "tells the label of a text",
+    "reward model": "scores an answer",
+    "token classifier": "marks spans of a text",
+    "encoder-decoder": "writes the target of a source",
+    "byte n-gram": "goes on from a text, byte by byte",
+}
+OF_DOCUMENTS = ("causal-lm", "n-gram")
+"""Objectives after which a decoder goes on from texts, and has learned no chat."""
+
+Relation = Literal["finetune", "adapter", "quantized"]
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model that others published, and that a model is or began with."""
+
+    artifact: Artifact
+    step: str
+    name: str
+    """Its name on a hub; where that is not known, the last of the path that the recipe names."""
+    is_on_hub: bool
+    revision: str
+    licence: str
+    is_quantised: bool
+    """Whether it was read from a file of fewer bits a weight."""
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a model is."""
+
+    family: Family | None
+    """None where `config.json` does not tell: most likely a decoder."""
+    engine: str | None
+    """The engine of countings; None of a network."""
+    shape: DecoderConfig | None
+    bases: tuple[Base, ...]
+    """Published models that it is, or began with, the first of all first."""
+    is_imported: bool
+    is_begun: bool
+    """Whether its training began with weights."""
+    prefix: str | None
+    """What stands before every text and in no weight."""
+    answers_chats: bool
+
+    @property
+    def writes(self) -> bool:
+        """Whether it writes texts."""
+        return self.family in (None, "decoder", "byte n-gram", "encoder-decoder")
+
+    @property
+    def does(self) -> str:
+        """What it does, in words."""
+        chats = "answers in a chat" if self.answers_chats else "goes on from a text"
+        return DOES.get(self.family, chats)
+
+    @property
+    def tag(self) -> str:
+        """What the hub calls its use."""
+        return TAGS.get(self.family, "text-generation")
+
+    @property
+    def library(self) -> str:
+        """What loads it."""
+        return "lmworks" if self.engine else "peft" if self.prefix else "transformers"
+
+    @property
+    def relation(self) -> Relation | None:
+        """To its base on a hub; None for an equal copy of it."""
+        if self.is_imported:
+            return "quantized" if self.bases[-1].is_quantised else None
+        return "adapter" if self.prefix else "finetune"
+
+
+def kind_of(witness: Witness, artifact: Artifact) -> Kind:
+    """What a model is, by its files and those of what it began with."""
+    lineage = witness.built.lineage
+    config = witness.content(artifact, "config.json")
+    begun_with = [link.parent for link in lineage.begun_with(artifact)]
+    every = [each for each in [*begun_with, artifact] if each]
+    adapter = witness.files(artifact, f"{ADAPTER}/*")
+    return Kind(
+        family=family_of(artifact.payload),
+        engine=config.get(ENGINE),
+        shape=None if ENGINE in config else approximate_config(artifact.payload / "config.json"),
+        bases=tuple(_base(witness, each) for each in every if each.stage == IMPORT),
+        is_imported=artifact.stage == IMPORT,
+        is_begun=bool(lineage.links(artifact, Role.BEGINS_WITH)),
+        prefix=prefix_kind(artifact.payload) if adapter else None,
+        answers_chats=any(_learned_chats(witness, each) for each in every),
+    )
+
+
+def _learned_chats(witness: Witness, model: Artifact) -> bool:
+    """Whether a training taught it chats, or it was published with a frame for them."""
+    if model.stage == IMPORT:
+        framed = [each["reason"] for each in witness.records(model, "examples.jsonl")]
+        return bool(witness.files(model, "tokenizer_config.json")) and FRAME not in framed
+    return model.manifest.config.get("objective", OF_DOCUMENTS[0]) not in OF_DOCUMENTS
+
+
+def _base(witness: Witness, artifact: Artifact) -> Base:
+    config: dict[str, Any] = artifact.manifest.config
+    hub = witness.content(artifact, SOURCE)
+    packaged = PACKAGED.get(config["path"])
+    named = hub.get("name") or (packaged and packaged.published_as)
+    if not named and NAME_ON_HUB.fullmatch(config["path"]) and not config["path"].endswith(".gguf"):
+        named = config["path"]  # as `lmworks bases get` calls its folder
+    files = [name for name, *_ in config.get("fingerprint", ())]
+    fields = ["config.path", "config.licence", "config.fingerprint"]
+    return Base(
+        artifact=artifact,
+        step=witness.built.lineage.name_of(artifact),
+        name=str(named or config["path"].rstrip("/").rpartition("/")[2]),
+        is_on_hub=bool(named),
+        revision=str(hub.get("revision", "")),
+        licence=str(config["licence"]),
+        is_quantised=any(re.search(r"(?i)\bi?q\d.*\.gguf$", name) for name in files),
+        evidence=(witness.manifest(artifact, *fields), *witness.files(artifact, SOURCE, "name, revision")),
+    )
+
+
+# ---------------------------------------------------------------- code
+
+MOST_TOKENS = 100
+"""Of an answer; half the context where that is short."""
+PIPELINE = """\
+from transformers import pipeline
+
+print(pipeline("{tag}", {folder})("Hello"))
+"""
+CHAT = """\
+{imports}from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained({folder})
+model = AutoModelForCausalLM.from_pretrained({folder})
+{adapter}chat = [{{"role": "user", "content": "Hello"}}]
+prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+answer = model.generate(**prompt, max_new_tokens={most})[0, prompt["input_ids"].shape[1] :]
+print(tokenizer.decode(answer, skip_special_tokens=True))
+"""
+TEXT = """\
+{imports}from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained({folder})
+model = AutoModelForCausalLM.from_pretrained({folder})
+{adapter}prompt = tokenizer("Hello", return_tensors="pt", return_token_type_ids=False)
+print(tokenizer.decode(model.generate(**prompt, max_new_tokens={most})[0], skip_special_tokens=True))
+"""
+SCORE = """\
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained({folder})
+model = AutoModelForSequenceClassification.from_pretrained({folder})
+chat = [{{"role": "user", "content": "Hello"}}, {{"role": "assistant", "content": "Good morning."}}]
+read = tokenizer.apply_chat_template(chat, return_tensors="pt", return_dict=True)
+with torch.no_grad():
+    print(model(**read).logits[0, 0].item())  # at the last token; only differences between answers mean something
+"""
+REWRITE = """\
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained({folder})
+model = AutoModelForSeq2SeqLM.from_pretrained({folder})
+source = tokenizer("Hello", return_tensors="pt", return_token_type_ids=False)
+print(tokenizer.decode(model.generate(**source, max_new_tokens={most})[0], skip_special_tokens=True))
+"""
+ADAPTED = "model = PeftModel.from_pretrained(model, {adapter_folder})  # without it this is the base\n"
+
+
+def python_code(kind: Kind, folder: str) -> str:
+    """How other programs load a model from a folder, or by a name on a hub; empty where none does."""
+    if kind.engine:
+        return ""
+    forms: Mapping[Family | None, str] = {"reward model": SCORE, "encoder-decoder": REWRITE}
+    form = forms.get(kind.family, PIPELINE if not kind.writes else CHAT if kind.answers_chats else TEXT)
+    places = {"folder": json.dumps(folder), "adapter_folder": json.dumps(f"{folder}/{ADAPTER}")}
+    most = min(MOST_TOKENS, kind.shape.context_length // 2) if kind.shape else MOST_TOKENS
+    imports = "from peft import PeftModel\n" if kind.prefix else ""
+    adapter = ADAPTED.format_map(places) if kind.prefix else ""
+    return form.format_map({"tag": kind.tag, "imports": imports, "adapter": adapter, "most": most, **places})
+
+
+def shell_code(kind: Kind, model: str) -> str:
+    """How lmworks asks a model, by its step or folder, of rows of a file and over HTTP."""
+    if kind.family == "reward model":
+        return ""
+    return f"""\
+echo '{{"text": "Hello"}}' > rows.jsonl
+lmworks predict {model} rows.jsonl
+lmworks serve {model}
+"""

@@ -1,0 +1,151 @@
+"""How a card is laid out: sentences first, then the evidence that they name, behind a head that a hub reads."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from lmworks.pipeline.files import canonical_json
+from lmworks.release.cards.evidence import Evidence, Statement
+from lmworks.release.render.templates import markdown
+from lmworks.release.render.words import visible
+
+HEADING = "Evidence"
+INTRODUCTION = "The numbers behind sentences stand here: a file, what of it, and its sha256 when this card was written."
+PLAIN = re.compile(r"[a-z][a-z0-9]*([.-][a-z0-9]+)*")
+READ_OTHERWISE = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+"""Words that are no texts in YAML 1.1, such as the code of Norwegian."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Sentences in a row."""
+
+    statements: Sequence[Statement]
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """Sentences in a list."""
+
+    statements: Sequence[Statement]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that are statements, each text its cells between signs."""
+
+    header: Sequence[str]
+    rows: Sequence[Statement]
+
+
+@dataclass(frozen=True)
+class Code:
+    """A program to run, or settings, which say themselves what they are."""
+
+    language: str
+    text: str
+
+
+Block = Heading | Paragraph | Bullets | Table | Code
+
+
+def statements(blocks: Sequence[Block]) -> list[Statement]:
+    """All that a card says."""
+    found: list[Statement] = []
+    for block in blocks:
+        if isinstance(block, Table):
+            found += block.rows
+        elif isinstance(block, (Paragraph, Bullets)):
+            found += block.statements
+    return found
+
+
+def render(head: Mapping[str, Any], title: str, blocks: Sequence[Block], folder: Path | None) -> str:
+    """The card as Markdown with a YAML head. `folder` is where it will lie; None for one that goes elsewhere."""
+    references = References(folder)
+    parts = ["\n".join(["---", *as_yaml(head), "---"]), f"# {markdown(title)}"]
+    parts += [part for block in blocks if (part := _block(block, references))]
+    parts += [f"## {HEADING}", INTRODUCTION, "\n".join(references.lines())]
+    return "\n\n".join(parts) + "\n"
+
+
+def _block(block: Block, references: References) -> str:
+    if isinstance(block, Heading):
+        return f"{'#' * block.level} {markdown(block.text)}"
+    if isinstance(block, Code):
+        return f"```{block.language}\n{block.text.rstrip()}\n```"
+    if isinstance(block, Table):
+        header = f"| {' | '.join(map(markdown, block.header))} | evidence |"
+        rule = "|---" * (len(block.header) + 1) + "|"
+        rows = [f"{each.text} {references.marks(each.evidence)} |" for each in block.rows]
+        return "\n".join([header, rule, *rows]) if rows else ""
+    said = [f"{each.text} {references.marks(each.evidence)}" for each in block.statements]
+    return "\n".join(f"- {each}" for each in said) if isinstance(block, Bullets) else "\n".join(said)
+
+
+class References:
+    """Numbers the evidence of a card in the order in which it is named."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """`folder` is where the card will lie, from which links lead; None for one that goes elsewhere."""
+        self._folder = folder
+        self._numbers: dict[Evidence, int] = {}
+
+    def marks(self, evidence: Sequence[Evidence]) -> str:
+        """The numbers behind a sentence."""
+        numbers = [self._numbers.setdefault(each, len(self._numbers) + 1) for each in dict.fromkeys(evidence)]
+        return "<sup>" + " ".join(f"[{number}](#{HEADING.lower()})" for number in numbers) + "</sup>"
+
+    def lines(self) -> list[str]:
+        """The list at the end."""
+        return [f"{number}. {self._line(each)}" for each, number in self._numbers.items()]
+
+    def _line(self, evidence: Evidence) -> str:
+        name = markdown(evidence.file)
+        if self._folder:
+            place = os.path.relpath(evidence.path, self._folder).replace(" ", "%20")
+            name = Markup(f"[{name}](<{place}>)")  # noqa: S704 - the name is escaped, and the place is in brackets
+        fields = f": {markdown(evidence.fields)}" if evidence.fields else ""
+        return f"{markdown(evidence.source)}, {name}{fields} (sha256 `{evidence.sha256[: 16 if self._folder else 64]}`)"
+
+
+def as_yaml(value: Any, indent: int = 0) -> list[str]:
+    """Lines of a YAML block that readers of YAML 1.1 and 1.2 understand alike."""
+    space = "  " * indent
+    if isinstance(value, Mapping):
+        lines = []
+        for name, inner in value.items():
+            nested = isinstance(inner, (Mapping, list)) and bool(inner)
+            lines += (
+                [f"{space}{name}:", *as_yaml(inner, indent + isinstance(inner, Mapping))]
+                if nested
+                else [f"{space}{name}: {_scalar(inner)}"]
+            )
+        return lines
+    lines = []
+    for each in value:
+        first, *more = as_yaml(each, indent + 1) if isinstance(each, (Mapping, list)) else [f"  {space}{_scalar(each)}"]
+        lines += [f"{space}- {first[len(space) + 2 :]}", *more]
+    return lines
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return value if PLAIN.fullmatch(value) and value not in READ_OTHERWISE else canonical_json(visible(value))
+    written = canonical_json(value)
+    return written.replace("e", ".0e") if isinstance(value, float) and "." not in written else written

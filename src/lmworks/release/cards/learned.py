@@ -1,0 +1,242 @@
+"""What a card says of the texts that a model learned from: whose they are, how many, and what is not known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from markupsafe import Markup
+
+from lmworks.data.privacy.anonymise import DONE, anonymise
+from lmworks.pipeline.lineage import Link
+from lmworks.pipeline.stage import Role
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built, files_read, is_model
+from lmworks.release.cards.evidence import Evidence, Statement, Witness, row, say
+from lmworks.release.cards.kinds import Kind
+from lmworks.release.cards.layout import Block, Paragraph, Table
+from lmworks.release.inspect import dataflow
+from lmworks.release.render.words import number
+from lmworks.release.trace.provenance import UNKNOWN, provenances
+
+
+class Learned:
+    """The texts behind one model."""
+
+    def __init__(self, witness: Witness, artifact: Artifact, kind: Kind) -> None:
+        self.witness, self.built, self.artifact, self.kind = witness, witness.built, artifact, kind
+        self._own = witness.manifest(artifact, "config, inputs")
+
+    @cached_property
+    def _trained_on(self) -> list[Link]:
+        return self.built.lineage.trained_on(self.artifact)
+
+    @cached_property
+    def _texts(self) -> tuple[Evidence, ...]:
+        """The texts that it learned from, checked."""
+        links = [link for link in self._trained_on if link.parent]
+        above = [each for link in links if link.parent for each in self.built.lineage.read_from(link.parent)]
+        for each in above:  # in which the source of a conversation is looked up
+            if each.parent:
+                self.witness.files(each.parent, "*.parquet")
+        return tuple(one for link in links for one in self._texts_of(link))
+
+    def _texts_of(self, link: Link) -> tuple[Evidence, ...]:
+        inside = f"{link.part}/" if link.part else ""
+        patterns = ("part-*.parquet", "conversations.jsonl", "preferences.jsonl")
+        return tuple(
+            each for form in patterns if link.parent for each in self.witness.files(link.parent, inside + form)
+        )
+
+    @cached_property
+    def _read(self) -> dict[str, tuple[Evidence, ...]]:
+        """Source → the evidence of what was read of it, checked."""
+        found: dict[str, tuple[Evidence, ...]] = {}
+        for artifact in self.built.artifacts.values():
+            if listing := self.witness.files(artifact, "files.json"):
+                texts = (*listing, *self.witness.files(artifact, "*.parquet"))
+                names = {file["source"] for file in files_read(artifact)}
+                names |= {each.source for each in provenances(self.built.lineage, artifact)}
+                found |= {name: (*found.get(name, ()), *texts) for name in names}
+        return found
+
+    @cached_property
+    def origins(self) -> list[dataflow.Origin]:
+        """Sources and licences of what it learned from; all that were read, if some of that is not known.
+
+        None of a model that others made.
+        """
+        _ = self._texts, self._read
+        every = [] if self.kind.is_imported else dataflow.origins(self.built, [self.artifact])
+        is_known = all(origin.licence != UNKNOWN.licence for origin in every)
+        return [origin for origin in every if any(origin.used.values()) or not is_known]
+
+    @property
+    def sources(self) -> list[str]:
+        """Those that it read anything of."""
+        return [origin.source for origin in self.origins if origin.files or origin.documents]
+
+    @property
+    def licences(self) -> list[str]:
+        """The licences of the base and of all texts that the model or its tokenizer learned from.
+
+        Those of all texts read, if some of these are not known.
+        """
+        used = {origin.licence for origin in self.origins if origin.licence}
+        return sorted(used | {base.licence for base in self.kind.bases})
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """Languages of 1 % and more of the training documents, the most frequent first; none if no step looked.
+
+        Below that, detection from few words is mostly wrong.
+        """
+        _ = self._texts
+        counts: Counter[str] = Counter()
+        for link in self._trained_on:
+            found = provenances(self.built.lineage, link.parent, link.part) if link.parent else ()
+            counts.update(each.language for each in found if each.language)
+        return [language for language, count in counts.most_common() if count >= counts.total() / 100]
+
+    def blocks(self) -> Iterator[Block]:
+        """The section on training data."""
+        if self.origins:
+            used = list(self.origins[0].used)
+            header = ["source", "licence", "files", "documents read", *(f"in {name}" for name in used)]
+            yield Table(header, [self._origin(each) for each in self.origins])
+            yield Paragraph([*self.elsewhere, *self._joined()])
+        yield Paragraph([*self._learned()])
+
+    def _origin(self, origin: dataflow.Origin) -> Statement:
+        evidence = (*self._read.get(origin.source, ()), *(self._texts if any(origin.used.values()) else ()))
+        files = number(origin.files) if origin.files else "–"
+        counts = [number(count) for count in (origin.documents, *origin.used.values())]
+        return row([origin.source, origin.licence or "–", files, *counts], *(evidence or (self._own,)))
+
+    @cached_property
+    def elsewhere(self) -> list[Statement]:
+        """What is said of documents that another build made."""
+        said = []
+        for artifact in self.built.artifacts.values():
+            sources = dataflow.made_elsewhere(artifact)
+            counts = Counter(file["source"] for file in files_read(artifact) if file["source"] in sources)
+            for source, count in counts.items():
+                form = (
+                    "Read from what another build made: {source} ({files} there); the documents keep the source, "
+                    "licence "
+                    "and path that its records carry."
+                )
+                files = f"{number(count)} file{'s' if count != 1 else ''}"
+                said.append(say(form, *self.witness.files(artifact, "files.json"), source=source, files=files))
+        return said
+
+    def _joined(self) -> Iterator[Statement]:
+        more = Markup(" and of the weights it goes back to") if self.kind.bases else ""
+        yield say(
+            "The `license` above joins those of all texts that the weights or the tokenizer learned from{more}.",
+            *(self._texts or (self._own,)),
+            *(each for base in self.kind.bases for each in base.evidence),
+            more=more,
+        )
+
+    def _learned(self) -> Iterator[Statement]:
+        built, lineage = self.built, self.built.lineage
+        for base in self.kind.bases:
+            yield say(
+                "On what {base} was trained is not known here, since weights came without their texts: ask who "
+                "published it.",
+                self.witness.manifest(base.artifact, "inputs, config.path"),
+                base=base.name,
+            )
+        if trained := dataflow.texts_at(self._trained_on):
+            yield say("Its training data: {amounts}.", self._own, *self._texts, amounts=_amounts(trained))
+        readings = dataflow.readings(built, self.artifact)
+        if readings:
+            parents = [link.parent for model in self.models for link in lineage.links(model, Role.TRAINS_ON)]
+            yield say(
+                "Training read of their rows: {readings}.",
+                *(self.witness.manifest(each, "counts") for each in (*self.models, *filter(None, parents))),
+                readings="; ".join(_by_model(readings)),
+            )
+        tokenizers = dataflow.tokenizer_texts(built, self.artifact)
+        if texts := dataflow.texts_at(tokenizers):
+            evidence = [each for link in tokenizers for each in self._texts_of(link)]
+            yield say("Its tokenizer was learned from {amounts}.", *(evidence or [self._own]), amounts=_amounts(texts))
+        for how, links in helpers(built, self.artifact).items():
+            named = ", ".join(dict.fromkeys(link.reference for link in links))
+            owners = [self.witness.manifest(link.parent) for link in links if link.parent]
+            yield say(f"{how} {{names}}.", self._own, *owners, names=named)
+        for link in self._trained_on:
+            if not link.parent:
+                yield say(
+                    "What else it was trained on is unknown: {link} is no longer in the store, and `lmworks build` "
+                    "makes it again.",
+                    self._own,
+                    link=link,
+                )
+        if self.origins and self._texts:
+            yield from self._of_texts()
+
+    def _of_texts(self) -> Iterator[Statement]:
+        if self.languages:
+            told = ", ".join(self.languages)
+            yield say("Languages found in them: {languages}.", *self._texts, languages=told)
+        else:
+            yield say("Their languages are not known: a step with `filters: [language]` finds them.", *self._texts)
+        above = [each.artifact for each in self.built.lineage.ancestors(self.artifact)]
+        private = [each for each in above if each.stage == anonymise.name]
+        for each in private:
+            found = sum(
+                count for reason, count in each.manifest.counts.items() if reason.endswith(tuple(DONE.values()))
+            )
+            yield say(
+                "The step {step} found and treated personal data at {found} places.",
+                self.witness.manifest(each, "counts"),
+                step=self.built.lineage.name_of(each),
+                found=number(found),
+            )
+        if not private:
+            yield say(
+                "No step looked for personal data in them: a step of `kind: anonymise` does.",
+                *(self.witness.manifest(link.parent, "inputs") for link in self._trained_on if link.parent),
+            )
+
+    def limits(self) -> Iterator[Statement]:
+        """What it can know at most."""
+        if not self.kind.bases and all(link.parent for link in self.built.lineage.begun_with(self.artifact)):
+            evidence = [self.witness.manifest(each, "inputs") for each in self.models]
+            yield say("It learned from nothing but the texts of its training data.", *evidence)
+
+    @cached_property
+    def models(self) -> list[Artifact]:
+        """Those that it began with, and itself."""
+        begun_with = [link.parent for link in self.built.lineage.begun_with(self.artifact)]
+        return [*(each for each in begun_with if each), self.artifact]
+
+
+def helpers(built: Built, artifact: Artifact) -> dict[str, list[Link]]:
+    """Other models that a model, or one that it began with, learned from: those that judged, those that wrote texts."""
+    models = [artifact, *(link.parent for link in built.lineage.begun_with(artifact) if link.parent)]
+    judges = [
+        (model.manifest.config.get("objective") == "distillation", link)
+        for model in models
+        for link in built.lineage.links(model, Role.JUDGES)
+    ]
+    texts = [link.parent for link in built.lineage.trained_on(artifact) if link.parent]
+    read = [link for each in texts for link in built.lineage.read_from(each)]
+    found = {
+        "It learned to answer as": [link for is_teacher, link in judges if is_teacher],
+        "Its answers were judged by": [link for is_teacher, link in judges if not is_teacher],
+        "Some of these texts were written by": [link for link in read if link.parent and is_model(link.parent)],
+    }
+    return {how: links for how, links in found.items() if links}
+
+
+def _amounts(texts: Sequence[dataflow.Texts]) -> str:
+    return ", then ".join(f"{number(each.count)} {each.unit} ({each.name})" for each in texts)
+
+
+def _by_model(readings: Sequence[dataflow.Reading]) -> list[str]:
+    names = dict.fromkeys(reading.model for reading in readings)
+    return [f"{name}: {', '.join(str(each) for each in readings if each.model == name)}" for name in names]
