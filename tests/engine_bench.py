@@ -47,6 +47,7 @@ CALLS: dict[str, Callable[[DecoderEngine], Any]] = {
     "encode": lambda engine: engine.encode([{"role": "user", "content": "Hello"}]),
     "encode_text": lambda engine: engine.encode_text("Hello"),
     "log_likelihoods": lambda engine: engine.log_likelihoods([[5, 6, 7, 8], [9, 10, 11]], [1, 2]),
+    "choice_log_likelihoods": lambda engine: engine.choice_log_likelihoods([([5, 6, 7], [[8, 9], [10, 11]])]),
     "score_choices": lambda engine: engine.score_choices([5, 6, 7], [[8, 9], [10], [11, 12, 13]]),
     "scores": lambda engine: engine.scores([[5, 6, 7], [8, 9]]),
 }

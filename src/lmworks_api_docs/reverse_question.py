@@ -12,7 +12,7 @@ from pydantic import Field
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
-from lmworks.evaluate.choices import By, beside, likeliest
+from lmworks.evaluate.choices import By, Likelihood, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, Item, measured_by
 from lmworks.evaluate.questions import (
     Question,
@@ -42,13 +42,14 @@ class ReverseQuestionConfig(OperationQuestionsConfig):
 
     kind: Literal["reverse-question"] = "reverse-question"
     candidates: int = Field(60, ge=2, description="Names to choose from, at most; large services have hundreds.")
-    score: By = Field(
+    score: Literal["sum", "per-byte"] = Field(
         "sum",
         description="Log-likelihood of the text scored, or that a byte of it. The sum is the probability that the "
         "model writes it; the other one, which favours long names, is reported beside it.",
     )
 
 
+MEASURES: tuple[By, ...] = ("sum", "per-byte")
 Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
@@ -81,7 +82,8 @@ def evaluate_reverse_question(
             candidates = _candidates(config, question, names)
             sums = score(question, candidates)
             scored = [sentences.get(question["id"], name) for name in candidates]
-            best = {by: candidates[place] for by, place in likeliest(sums, scored).items()}
+            texts = [Likelihood(text, total, 0) for text, total in zip(scored, sums, strict=True)]
+            best = {by: candidates[likeliest(texts, by)] for by in MEASURES}
             item = _item(question, candidates, best[config.score])
             items.append({**item, **{f"correct by {by}": name == question["operation"] for by, name in best.items()}})
         return items
@@ -90,11 +92,11 @@ def evaluate_reverse_question(
     decoding = "the likeliest of the names"
     found = scoring.written(items, measured_by(engine, model, **how_asked(config, shown), decoding=decoding))
     method = f"{method}, {config.prompt_name} prompt, {how}"
-    other, metric = beside(config.score)
+    other: By = "per-byte" if config.score == "sum" else "sum"
     chance = _chance(items)
     return found.result(
         found.figure(ACCURACY, f"{method}, {config.score}", judged=config.score, chance=chance),
-        found.figure(metric, f"{method}, {other}", judged=other, chance=chance),
+        found.figure(beside(other), f"{method}, {other}", judged=other, chance=chance),
     )
 
 

@@ -17,15 +17,10 @@ from lmworks.data.records import Documents, write_shard
 from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
+from lmworks.evaluate.choices import parted
 from lmworks.evaluate.contamination import NOT_SEARCHED
-from lmworks.evaluate.tasks.published_sets import (
-    LastWordConfig,
-    MultipleChoiceConfig,
-    choices_of,
-    encoded,
-    evaluate_last_word,
-    evaluate_multiple_choice,
-)
+from lmworks.evaluate.tasks.choices import MultipleChoiceConfig, choices_of, evaluate_multiple_choice
+from lmworks.evaluate.tasks.last_word import LastWordConfig, evaluate_last_word
 from lmworks.model.folder import ModelFolder
 from support import make_context
 from tiny import TEXT
@@ -60,7 +55,7 @@ def test_a_last_word_is_right_when_the_model_writes_it_and_no_other(model: Model
     result = evaluate_last_word(config, model, data, out=tmp_path / "out", context=make_context(tmp_path))
     items = items_of(tmp_path / "out")
     assert [(item["prompt"], item["reference"], bool(item["score"])) for item in items] == asked
-    (figure,) = result.figures
+    figure, _ = result.figures
     assert figure.value == pytest.approx(1 / 3)
     assert figure.conditions and (figure.n, figure.conditions.context_length) == (len(asked), 128)
     assert f"{len(asked)} of {len(asked)} questions, seed 0" in figure.method
@@ -75,7 +70,7 @@ def test_the_likeliest_choice_is_the_answer(model: ModelFolder, tmp_path: Path, 
     )
     (tmp_path / "out").mkdir()
     config = MultipleChoiceConfig(data="arc", score=score)  # type: ignore[arg-type]
-    result = evaluate_multiple_choice(config, model, data, out=tmp_path / "out", context=make_context(tmp_path))
+    result = evaluate_multiple_choice(config, model, data, None, out=tmp_path / "out", context=make_context(tmp_path))
     right = {"sum": 0, "per-byte": 0}
     for item, (query, choices) in zip(items_of(tmp_path / "out"), QUESTIONS, strict=True):
         sums = []
@@ -90,7 +85,7 @@ def test_the_likeliest_choice_is_the_answer(model: ModelFolder, tmp_path: Path, 
         assert item["answer"] == choices[best[score]]
         assert (item["prompt"], item["reference"]) == (f"{query}\nAnswer:", choices[1])
         right = {by: right[by] + (place == 1) for by, place in best.items()}
-    headline, beside = result.figures
+    headline, beside, *_ = result.figures
     other = "per-byte" if score == "sum" else "sum"
     assert (headline.value, beside.value) == (right[score] / 3, right[other] / 3)
     assert beside.name == f"accuracy_by_{other}"
@@ -154,13 +149,14 @@ def test_tokens_that_span_question_and_choice_are_scored_whole(model: ModelFolde
     engine = open_decoder(folder)
     asked, choices = "What?\nAnswer:", ["a new bucket", "naïve", "role"]
     whole = [[0, *engine.tokenizer.encode(f"{asked} {choice}")] for choice in choices]
-    prompt, behind = encoded(engine.tokenizer, asked, choices)
+    prompt, behind, meets = parted(engine.tokenizer, [0], asked, [f" {choice}" for choice in choices])
+    assert meets == "spanned"
     assert [[*prompt, *ids] for ids in behind] == whole and len(prompt) < len(engine.tokenizer.encode(asked)) + 1
     data = records(tmp_path / "data", {"query": "What?", "choices": choices, "gold": 0})
     (tmp_path / "out").mkdir()
     spanning = ModelFolder(folder, "spanning")
     config = MultipleChoiceConfig(data="arc")
-    evaluate_multiple_choice(config, spanning, data, out=tmp_path / "out", context=make_context(tmp_path))
+    evaluate_multiple_choice(config, spanning, data, None, out=tmp_path / "out", context=make_context(tmp_path))
     (item,) = items_of(tmp_path / "out")
     sums = [math.fsum(scores) for scores in engine.log_likelihoods(whole, [1] * len(whole))]
     assert item["answer"] == choices[sums.index(max(sums))]
@@ -190,5 +186,5 @@ def test_a_question_without_a_right_answer_is_named(
     data = records(tmp_path / "data", {"query": "Q", "choices": choices, "gold": gold})
     with pytest.raises(UsageError, match=r"document 00: no (right choice: 2 of 2|choices)"):
         evaluate_multiple_choice(
-            MultipleChoiceConfig(data="arc"), model, data, out=tmp_path, context=make_context(tmp_path)
+            MultipleChoiceConfig(data="arc"), model, data, None, out=tmp_path, context=make_context(tmp_path)
         )

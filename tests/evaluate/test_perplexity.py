@@ -20,6 +20,7 @@ from lmworks.evaluate.contamination import NOT_SEARCHED
 from lmworks.evaluate.tasks import perplexity
 from lmworks.evaluate.tasks.perplexity import (
     PerplexityConfig,
+    disjoint_windows,
     evaluate_perplexity,
     evaluate_perplexity_ngram,
     evaluate_perplexity_xz,
@@ -180,3 +181,26 @@ def test_models_of_different_contexts_are_measured_at_one(documents: Documents, 
 def context_of(result: Result) -> int | None:
     assert result.figures[0].conditions
     return result.figures[0].conditions.context_length
+
+
+def test_windows_side_by_side_are_those_of_lm_eval(model: ModelFolder, documents: Documents, tmp_path: Path) -> None:
+    """`max_length` 31 there: each token once, of all windows but the first behind one token, the last one filled up."""
+    assert list(disjoint_windows(70, 32, 31)) == [(0, 32, 1), (31, 63, 32), (38, 70, 63)]
+    result = run(model, documents, tmp_path / "out", windows="disjoint", context_length=32)
+    sliding = run(model, documents, tmp_path / "sliding", context_length=32)
+    engine = open_decoder(model.path)
+    for document, item in zip(documents.iterate(), items_of(tmp_path / "out"), strict=True):
+        ids, bits, place = [0, *engine.tokenizer.encode(document.text)], 0.0, 1
+        while place < len(ids):
+            end = min(place + 31, len(ids))
+            begin = place - 1 if end - place == 31 else max(0, end - 32)
+            (found,) = engine.log_likelihoods([ids[begin:end]], [place - begin])
+            bits, place = bits - math.fsum(found) / math.log(2), end
+        assert item["bits"] == pytest.approx(bits, rel=1e-5) and item["tokens"] == len(ids) - 1
+    assert "disjoint windows of 32 tokens" in result.figures[0].method
+    assert "sliding windows of 32 tokens by 24" in sliding.figures[0].method
+    assert "<|endoftext|> before its beginning alone" in result.figures[0].method
+    one, other = (each.figures[0].conditions for each in (result, sliding))
+    assert one and other and one.decoding != other.decoding
+    begun = run(model, documents, tmp_path / "begun", before="nothing")
+    assert begun.figures == run(model, documents, tmp_path / "usual").figures, "something tells the first token"

@@ -65,7 +65,7 @@ class DecoderEngine(Engine):
         return Conditions(
             tokenizer=self.tokenizer.digest,
             template=digest_text(self.tokenizer.chat_template) if self.chats else None,
-            before=self.tokenizer.end_of_text,
+            before=self.tokenizer.spell(self.tokenizer.before()),
             engine=TORCH,
             context_length=self.context_length,
             data_type=str(self.model.compute_type).removeprefix("torch."),
@@ -76,7 +76,9 @@ class DecoderEngine(Engine):
         return self.tokenizer.encode_chat(messages, add_generation_prompt=True)[0]
 
     def encode_text(self, text: str) -> list[int]:
-        return [self.tokenizer.end_of_text_id, *self.tokenizer.encode(text)]
+        """The prompt of a text that the model is to continue; an empty one is what begins a text."""
+        ids = [*self.tokenizer.before(), *self.tokenizer.encode(text)]
+        return ids or [self.tokenizer.end_of_text_id]
 
     def batch(self, rows: int, slots: int | None = None) -> Running:
         """A batch for at most `rows` requests at once (fewer if memory says so) of at most `slots` tokens each."""

@@ -1,27 +1,243 @@
-"""Choosing the likeliest of several texts, by the sum of log-likelihoods or that a byte."""
+"""Texts that could follow a prompt: where one ends and the other begins, how likely each is, and which is chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from lmworks.evaluate.items import Metric
+from pydantic import Field
 
-By = Literal["sum", "per-byte"]
+from lmworks.errors import LmworksError
+from lmworks.evaluate.items import Item, Metric
+from lmworks.evaluate.questions import DrawnConfig
+from lmworks.pipeline.figure import wilson
+from lmworks.tokens.tokenizer import Before
+
+if TYPE_CHECKING:
+    from lmworks.engines.decoder import DecoderEngine
+    from lmworks.tokens.tokenizer import Tokenizer
+
+By = Literal["sum", "per-byte", "per-character", "mutual-information"]
+Boundary = Literal["whole", "lm-eval"]
+Meeting = Literal["clean", "spanned", "apart"]
+"""How prompt and continuation meet: between two tokens; within one, so that a piece of the prompt is scored too; or
+encoded each alone, where nothing would be left of a continuation."""
+
+ANSWER_BITS = Metric(
+    name="answer_bits_per_byte",
+    label="bits per byte of the right answer",
+    value="bits",
+    weight="bytes",
+    unit="bits",
+    higher_is_better=False,
+)
+SHOWN_IDS = 8
+"""First tokens of a prompt that an item keeps: what stands before it is seen there."""
 
 
-def likeliest(sums: Sequence[float], texts: Sequence[str]) -> Mapping[By, int]:
-    """The place of the likeliest text by each measure; the first of equals. `sums` are log-likelihoods of `texts`."""
-    per_byte = [each / len(text.encode()) for each, text in zip(sums, texts, strict=True)]
-    return {"sum": _highest(sums), "per-byte": _highest(per_byte)}
+class LikelihoodConfig(DrawnConfig):
+    """What tasks that score given texts are asked."""
+
+    before: Before = Field(
+        "auto",
+        description="What stands before a prompt. `auto` is what the model is used to: `end-of-text` for what lmworks "
+        "trains, and for others what their tokenizer adds by itself, which is nothing for GPT-2 and SmolLM2.",
+    )
+    boundary: Boundary = Field(
+        "whole",
+        description="Prompt and answer are encoded as one text, and what is common to all answers is the prompt. "
+        "`lm-eval` splits as LM Evaluation Harness does, by the number of the prompt's own tokens.",
+    )
 
 
-def beside(score: By) -> tuple[By, Metric]:
-    """The measure that is not the headline's, and its accuracy."""
-    other: By = "per-byte" if score == "sum" else "sum"
-    label = f"accuracy by {other}"
-    return other, Metric(name=f"accuracy_by_{other}", label=label, value=f"correct by {other}", is_share=True)
+class Parted(NamedTuple):
+    """A prompt and its continuations, in tokens."""
+
+    prompt: list[int]
+    continuations: list[list[int]]
+    meets: Meeting
 
 
-def _highest(scores: Sequence[float]) -> int:
-    return max(range(len(scores)), key=scores.__getitem__)
+def parted(
+    tokenizer: Tokenizer, before: Sequence[int], asked: str, texts: Sequence[str], boundary: Boundary = "whole"
+) -> Parted:
+    """Tokens of a prompt and of each text behind it, of which none is empty.
+
+    Texts are encoded together with the prompt. Where a token spans both, what is common to all of them is the prompt,
+    so that the probabilities are of equal texts. `lm-eval` counts the tokens of the prompt alone, without the white
+    space at its end, whatever stands there (`_encode_pair` of LM Evaluation Harness 0.4.13). Raises LmworksError for a
+    text of which no token is left.
+    """
+    context = [*before, *tokenizer.encode(asked.rstrip() if boundary == "lm-eval" else asked)]
+    whole = [[*before, *ids] for ids in tokenizer.encode_batch([f"{asked}{text}" for text in texts])]
+    if not context:  # something must tell the first token
+        context = [tokenizer.beginning_id]
+        whole = [[*context, *ids] for ids in whole]
+    alike = [
+        next((n for n, (a, b) in enumerate(zip(context, ids, strict=False)) if a != b), len(context)) for ids in whole
+    ]
+    length = len(context) if boundary == "lm-eval" else min(alike)
+    if 0 < length < min(map(len, whole)):
+        return Parted(
+            context[:length], [ids[length:] for ids in whole], "clean" if min(alike) == len(context) else "spanned"
+        )
+    apart = tokenizer.encode_batch(texts)
+    if not all(apart):
+        raise LmworksError(f"{texts[apart.index([])]!r} has no token of {tokenizer.folder}: it cannot be scored")
+    return Parted(context, apart, "apart")
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens both begin with."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Of one text behind its prompt."""
+
+    text: str
+    log_likelihood: float
+    """Natural log p of the whole text, with what stands between it and the prompt."""
+    tokens: int
+    alone: float | None = None
+    """That of the text with no prompt, where it counts."""
+
+    @property
+    def bytes(self) -> int:
+        """In UTF-8, without what stands before it."""
+        return len(self.text.encode())
+
+    def by(self, score: By) -> float:
+        """What the likeliest has most of."""
+        if score == "mutual-information":
+            return self.log_likelihood - (self.alone or 0.0)
+        return self.log_likelihood / {"sum": 1, "per-byte": self.bytes, "per-character": len(self.text)}[score]
+
+    def as_item(self) -> Item:
+        """What an item keeps of it."""
+        known = {"text": self.text, "log_likelihood": self.log_likelihood, "tokens": self.tokens, "bytes": self.bytes}
+        return known if self.alone is None else {**known, "log_likelihood_alone": self.alone}
+
+
+def likeliest(texts: Sequence[Likelihood], score: By) -> int:
+    """Its place; the first of equals."""
+    return max(range(len(texts)), key=lambda place: texts[place].by(score))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All texts behind one prompt."""
+
+    begins_with: list[int]
+    """The prompt's first tokens."""
+    meets: Meeting
+    texts: Sequence[Likelihood]
+
+    def right(self, place: int) -> Item:
+        """What an item keeps of all texts, of which the one at `place` is right."""
+        return {
+            "choices": [each.as_item() for each in self.texts],
+            "begins_with": self.begins_with,
+            "meets": self.meets,
+            "bits": -self.texts[place].log_likelihood / math.log(2),
+            "bytes": self.texts[place].bytes,
+        }
+
+
+def judge(
+    engine: DecoderEngine,
+    config: LikelihoodConfig,
+    asked: Sequence[tuple[str, Sequence[str]]],
+    delimiter: str,
+    *,
+    alone: bool = False,
+) -> list[Judged]:
+    """Score texts behind prompts; `alone`, also with no prompt. Raises BeyondContext as the engine does."""
+    before = engine.tokenizer.before(config.before)
+    prompts = [*asked, *(("", texts) for _, texts in asked if alone)]
+    parts = [
+        parted(engine.tokenizer, before, prompt, [f"{delimiter}{text}" for text in texts], config.boundary)
+        for prompt, texts in prompts
+    ]
+    scores = engine.choice_log_likelihoods([(part.prompt, part.continuations) for part in parts])
+    sums: list[list[float]] = [[math.fsum(tokens) for tokens in each] for each in scores]
+    by_itself: list[list[float | None]] = [[*each] for each in sums[len(asked) :]]
+    found = []
+    for number, (_, texts) in enumerate(asked):
+        part, totals = parts[number], sums[number]
+        without = by_itself[number] if alone else [None] * len(texts)
+        counts = map(len, part.continuations)
+        known = [Likelihood(*each) for each in zip(texts, totals, counts, without, strict=True)]
+        found.append(Judged(part.prompt[:SHOWN_IDS], part.meets, known))
+    return found
+
+
+def how_scored(engine: DecoderEngine, config: LikelihoodConfig) -> dict[str, str]:
+    """Of the conditions, what stands before a prompt."""
+    return {"before": engine.tokenizer.spell(engine.tokenizer.before(config.before))}
+
+
+def told(engine: DecoderEngine, config: LikelihoodConfig, items: Sequence[Item]) -> str:
+    """What stands before a prompt, where its tokens end, and of how many items they do not end there, in words."""
+    before = how_scored(engine, config)["before"] or "nothing"
+    apart = {each: sum(item["meets"] == each for item in items) for each in ("spanned", "apart")}
+    counted = "".join(
+        f"; of {count} of {len(items)} {why}"
+        for count, why in (
+            (apart["spanned"], "a token spans prompt and answer"),
+            (apart["apart"], "prompt and answer are encoded apart, as nothing would be left of one"),
+        )
+        if count
+    )
+    return f"after {before}{' (split as lm_eval does)' if config.boundary == 'lm-eval' else ''}{counted}"
+
+
+def beside(score: By) -> Metric:
+    """The accuracy by a measure that is not the headline's."""
+    return Metric(name=f"accuracy_by_{score}", label=f"accuracy by {score}", value=f"correct by {score}", is_share=True)
+
+
+LEAST_GUESSED, FAR = 20, 0.05
+"""Questions in which a sign must show, and how far above chance the interval of its share must begin, to be told."""
+
+Choosing = Callable[[Sequence[str]], int | None]
+
+
+def signs(questions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Surface features that tell the right choice far above chance, with how often they do: what a model can learn that
+    reads no question.
+    """
+    most = max((len(each["choices"]) for each in questions), default=0)
+    guesses: dict[str, Choosing] = {
+        "the longest": lambda texts: _only(texts, key=len),
+        "the shortest": lambda texts: _only(texts, key=lambda text: -len(text)),
+        "the one with white space at an end": lambda texts: _only(texts, key=lambda text: text != text.strip()),
+        "the one without white space at an end": lambda texts: _only(texts, key=lambda text: text == text.strip()),
+        **{f"number {place + 1}": partial(_at, place) for place in range(most)},
+    }
+    found = []
+    for name, guess in guesses.items():
+        made = [(each, place) for each in questions if (place := guess(each["choices"])) is not None]
+        right = sum(place == each["gold"] for each, place in made)
+        chance = sum(1 / len(each["choices"]) for each, _ in made) / max(1, len(made))
+        if len(made) >= LEAST_GUESSED and wilson(right, len(made))[0] > chance + FAR:
+            found.append(
+                f"the right choice is {name} in {right} of {len(made)} ({right / len(made):.0%}, chance {chance:.0%})"
+            )
+    return found
+
+
+def _only(texts: Sequence[str], key: Callable[[str], int]) -> int | None:
+    """The place of the one text with the highest value; None where several have it."""
+    values = [key(text) for text in texts]
+    return values.index(max(values)) if values.count(max(values)) == 1 else None
+
+
+def _at(place: int, texts: Sequence[str]) -> int | None:
+    return place if place < len(texts) else None

@@ -152,7 +152,7 @@ FRAMED = {
 """What is said of a base that is asked chats."""
 
 
-@stage(version=5)
+@stage(version=6)
 def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
     """Copy a model folder of any family, with an adapter put onto it. A decoder's tokenizer gets what chats need.
 
@@ -222,6 +222,8 @@ def _equip(out: Path, found: Mapping[str, Any], context: Context) -> tuple[int, 
         settings = {"bos_token": own[END_OF_TEXT], "eos_token": own[END_OF_TURN], "pad_token": own[END_OF_TEXT]} | {
             name: value for name, value in settings.items() if name not in ("bos_token", "eos_token")
         }
+        if backend.encode("a").ids == backend.encode("a", add_special_tokens=False).ids:
+            settings.setdefault("add_bos_token", False)  # ours frames chats: before a text stands what stood there
     for name, number in (("bos_token", begins[:1]), ("eos_token", ends[-1:])):
         if number and name not in settings:
             settings[name] = backend.id_to_token(number[0])

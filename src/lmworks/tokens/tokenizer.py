@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lmworks.data.forms.turns import CALLS, REASONING, RESULTS, SAID, TOOLS, answering, calling
-from lmworks.errors import LmworksError, told
+from lmworks.errors import LmworksError, UsageError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.answers import OTHER_WORDS, Message, answers_of, shared, whole_chat
@@ -64,6 +64,9 @@ class ChatRefused(LmworksError):
 class TurnsRefused(ChatRefused):
     """It says that it takes none such, as some take no system's."""
 
+
+Before = Literal["auto", "nothing", "end-of-text", "begin-of-text"]
+"""What a model reads before a text that is put before it: what it was used to, or what is named."""
 
 EncodedWithOffsets = tuple[list[int], list[tuple[int, int]]]
 """Ids, and the characters [first, last + 1) that each stands for."""
@@ -122,6 +125,7 @@ class Tokenizer:
         self._special = {token["content"]: self._added[token["content"]] for token in added if token["special"]}
         self._is_found_otherwise = any(token["special"] and token["normalized"] for token in added)
         """Whether text may read like a special token once it is normalised, as where capitals do not count."""
+        self._adds_begin: bool | None = settings.get("add_bos_token")
         self._stops = [token for token in settings.get(STOPS_AT, ()) if token in vocabulary]
 
     def _told(self) -> AbstractContextManager[None]:
@@ -158,6 +162,36 @@ class Tokenizer:
     def spell(self, ids: Sequence[int]) -> str:
         """Text of ids, to look at: special tokens stand there by their names."""
         return self._backend.decode(list(ids), skip_special_tokens=False)
+
+    def before(self, policy: Before = "auto") -> tuple[int, ...]:
+        """What stands before a text. Raises UsageError for a token that the tokenizer does not name.
+
+        What a model is used to: in those that lmworks trains `end_of_text`, in others what their tokenizer puts there
+        by itself, which may be nothing.
+        """
+        if policy == "nothing":
+            return ()
+        if policy == "end-of-text":
+            return (self.end_of_text_id,)
+        if policy == "begin-of-text" and "bos_token" not in self._names:
+            raise UsageError(f"before: begin-of-text: {self.folder / FILES[1]} names no bos_token: use end-of-text")
+        return (self._id(self._names["bos_token"]),) if policy == "begin-of-text" else self._added_before
+
+    @property
+    def beginning_id(self) -> int:
+        """Stands where nothing else does, so that a first token follows something."""
+        return self._id(self._names.get("bos_token") or self._names.get("eos_token") or self.end_of_text)
+
+    @cached_property
+    def _added_before(self) -> tuple[int, ...]:
+        with self._told():
+            bare, whole = (self._backend.encode("a", add_special_tokens=adds).ids for adds in (False, True))
+        places = (place for place in range(1, len(whole)) if whole[place : place + len(bare)] == bare)
+        if (length := next(places, 0)) and whole[: len(bare)] != bare:
+            return tuple(whole[:length])
+        begin, end = (self._names.get(name) for name in ("bos_token", "eos_token"))
+        is_ours = (begin, end) == (END_OF_TEXT, END_OF_TURN) and self._adds_begin is None
+        return (self._id(begin),) if begin and (self._adds_begin or is_ours) else ()
 
     @property
     def end_of_turn_id(self) -> int:
@@ -323,6 +357,8 @@ class Tokenizer:
             literals: list[str] = []
             hidden = [self._hidden(each, literals) for each in messages]
             ids, _ = self._encode_rendered(self.render_chat(hidden, True), literals)
+            if len(ids) > 1 and ids[0] == ids[1] and ids[0] in {*self._added_before, self.end_of_text_id}:
+                raise self._refused(f"it begins a chat with {self.spell(ids[:1])} twice")
             return ids, [False] * len(ids)
         return self.encode_answers(messages)[:2]
 

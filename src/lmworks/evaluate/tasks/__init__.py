@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lmworks.evaluate.choices import ANSWER_BITS
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
-from lmworks.evaluate.tasks import checked, judgements, labels, perplexity, published_sets, writing
+from lmworks.evaluate.tasks import checked, choices, judgements, labels, last_word, perplexity, writing
 from lmworks.evaluate.tasks.task import Task, task_of
 from lmworks.registry import Kinds
 
@@ -49,13 +50,13 @@ TASKS: Kinds[Task] = Kinds(
             metrics=[JUDGE_SCORE],
         ),
         "last-word": Task(
-            published_sets.LastWordConfig, published_sets.evaluate_last_word, is_kept=True, metrics=[ACCURACY]
+            last_word.LastWordConfig, last_word.evaluate_last_word, is_kept=True, metrics=[ACCURACY, ANSWER_BITS]
         ),
         "multiple-choice": Task(
-            published_sets.MultipleChoiceConfig,
-            published_sets.evaluate_multiple_choice,
+            choices.MultipleChoiceConfig,
+            choices.evaluate_multiple_choice,
             is_kept=True,
-            metrics=[ACCURACY],
+            metrics=[ACCURACY, ANSWER_BITS],
         ),
         "exact-answer": Task(checked.ExactAnswerConfig, checked.evaluate_exact_answer, metrics=[EXACT]),
         "rules": Task(checked.RulesConfig, checked.evaluate_rules, metrics=[FOLLOWED]),

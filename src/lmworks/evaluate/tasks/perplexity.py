@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +19,7 @@ from lmworks.model.baselines.ngram import ORDER, NgramModel
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Interval
 from lmworks.pipeline.stage import Result, stage
+from lmworks.tokens.tokenizer import Before
 
 if TYPE_CHECKING:
     from lmworks.engines.decoder import DecoderEngine
@@ -51,11 +52,23 @@ class PerplexityConfig(TaskConfig):
         "default: half of it takes a fifth more time and gave the same bits per byte to the fourth digit.",
     )
 
+    windows: Literal["sliding", "disjoint"] = Field(
+        "sliding",
+        description="Of a longer document. `sliding`: windows that overlap, of which the last `stride` tokens are "
+        "scored. `disjoint`: whole windows side by side, the first token of each after one token only, as LM "
+        "Evaluation Harness has it with a `max_length` of one less than `context_length`.",
+    )
+    before: Before = Field(
+        "end-of-text",
+        description="What stands before a document, in its first window alone; the first token is predicted from it. "
+        "`auto` is what the model is used to; `begin-of-text` is LM Evaluation Harness' choice.",
+    )
+
     def baseline_bytes(self, text_bytes: int) -> int:
         return max(NGRAM_BYTES * text_bytes, XZ_BYTES + 3 * text_bytes) if self.train else 0
 
 
-@stage(version=3, measures=("model", "data"))
+@stage(version=4, measures=("model", "data"))
 def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Score every token of every document once."""
     engine = open_decoder(model.path, config.data_type, config.device)
@@ -65,12 +78,22 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
     stride = config.stride or engine.context_length * 3 // 4
     if stride >= engine.context_length:
         raise UsageError(f"stride: {stride} is not below the model's context of {engine.context_length} tokens")
+    if is_disjoint := config.windows == "disjoint":
+        stride = engine.context_length - 1
     documents = list(data.iterate())
-    items = scoring.in_chunks(documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, stride))
+    before = engine.tokenizer.before(config.before) or (engine.tokenizer.beginning_id,)
+
+    def cut(length: int) -> Iterator[tuple[int, int, int]]:
+        return (disjoint_windows if is_disjoint else windows)(length, engine.context_length, stride)
+
+    items = scoring.in_chunks(documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, before, cut))
     long = sum(item["tokens"] >= engine.context_length for item in items)  # which the token before a document fills up
-    known = measured_by(engine, model, stride=stride, truncated=long)
+    begin = engine.tokenizer.spell(before)
+    decoding = f"{config.windows} windows"
+    known = measured_by(engine, model, stride=stride, truncated=long, before=begin, decoding=decoding)
     found = scoring.written(items, known)
-    method = f"every byte of each document, given what stands before it there and {engine.tokenizer.end_of_text}"
+    method = f"every byte of each document, given what stands before it there; {begin} before its beginning alone; "
+    method += f"{config.windows} windows of {engine.context_length} tokens" + ("" if is_disjoint else f" by {stride}")
     tokens = found.figure(BITS_PER_TOKEN, f"{method}; tokens of tokenizer {engine.tokenizer.digest[:12]}")
     perplexity = replace(
         tokens,
@@ -124,7 +147,20 @@ def windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, 
         yield max(0, end - context), end, scored
 
 
-def _score(engine: DecoderEngine, documents: Sequence[Document], stride: int) -> list[Item]:
+def disjoint_windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    """The same, but of windows that share one token alone; only the last one reaches back, to be as long as the others.
+
+    So LM Evaluation Harness 0.4.13 cuts (`get_rolling_token_windows` with `context_len=1`).
+    """
+    for first in range(1, length, stride):
+        end = min(first + stride, length)
+        yield max(0, end - context), end, first
+
+
+Cut = Callable[[int], Iterator[tuple[int, int, int]]]
+
+
+def _score(engine: DecoderEngine, documents: Sequence[Document], before: Sequence[int], cut: Cut) -> list[Item]:
     texts = [document.text for document in documents]
     sequences: list[list[int]] = []
     first: list[int] = []
@@ -135,10 +171,10 @@ def _score(engine: DecoderEngine, documents: Sequence[Document], stride: int) ->
                 f"document {documents[index].id}: its tokens do not give its text back, so that bits per byte would "
                 "leave something out; use a byte-level tokenizer"
             )
-        tokens = [engine.tokenizer.end_of_text_id, *ids]
-        for start, end, scored in windows(len(tokens), engine.context_length, stride):
+        tokens = [*before, *ids]
+        for start, end, scored in cut(len(tokens)):
             sequences.append(tokens[start:end])
-            first.append(scored - start)
+            first.append(max(scored, len(before)) - start)
             owner.append(index)
     nats, counts = [0.0] * len(texts), [0] * len(texts)
     for index, scores in zip(owner, engine.log_likelihoods(sequences, first), strict=True):

@@ -191,7 +191,7 @@ class NgramConfig(BaselineConfig):
     )
 
 
-@stage(version=1, trains_on="data")
+@stage(version=2, trains_on="data")
 def ngram(config: NgramConfig, data: Documents, out: Path, context: Context) -> Result:
     """Count the bytes of every document. Raises LmworksError where there are none."""
     texts = [document.text.encode() for document in data.iterate()]
@@ -200,7 +200,8 @@ def ngram(config: NgramConfig, data: Documents, out: Path, context: Context) -> 
     model = NgramModel.fit(texts, config.order)
     config.write(out)
     model.save(out)
-    write_tokenizer(byte_tokenizer(), out, {"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT})
+    names = dict.fromkeys(("bos_token", "eos_token"), END_OF_TEXT)
+    write_tokenizer(byte_tokenizer(), out, {**names, "add_bos_token": True})
     return Result(counts={"n-grams": sum(len(each.ngrams) for each in model.orders), "parameters": 0})
 
 

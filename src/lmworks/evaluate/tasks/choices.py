@@ -1,0 +1,226 @@
+"""Questions with choices: which one a model holds for the likeliest."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from string import ascii_uppercase
+from typing import Any, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from lmworks.data.forms.forms import FORMS, choice_of
+from lmworks.data.forms.row import Fault, LeftOut
+from lmworks.data.records import Documents
+from lmworks.engines.open import open_decoder
+from lmworks.errors import UsageError
+from lmworks.evaluate.choices import (
+    ANSWER_BITS,
+    By,
+    LikelihoodConfig,
+    beside,
+    how_scored,
+    judge,
+    likeliest,
+    signs,
+    told,
+)
+from lmworks.evaluate.items import ACCURACY, Item, digest_of, measured_by
+from lmworks.evaluate.questions import Question, draw
+from lmworks.evaluate.scoring import Scoring
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Context, Result, stage
+
+QUESTIONS_AT_ONCE = 128
+"""Some ten thousand tokens: what a kill costs."""
+TEMPLATES = {"cloze": "{query}\nAnswer:", "letters": "{query}\n{choices}\nAnswer:"}
+BETWEEN_SHOTS = "\n\n"
+_PLACE = re.compile(r"\{(query|choices|subject)\}")
+
+
+def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
+    """Every question with `query`, `choices` and `gold`, the place of the right one, from any layout that has them.
+
+    Those whose right choice is not published are left out and told. Raises UsageError for a record that is none.
+    """
+    found, left = [], Counter[str]()
+    for document in data.iterate():
+        row = document.row()
+        try:
+            choice = choice_of(row)
+        except LeftOut as reason:
+            left[str(reason)] += 1
+            continue
+        except Fault as fault:
+            raise UsageError(f"{data.path}: {document.place}: {fault}. Mend it, or leave such records out") from None
+        if choice is None:
+            layouts = ", ".join(name for name, form in FORMS.loadable() if form.choice)
+            raise UsageError(
+                f"{data.path}: {document.place} is no question with choices; its fields are "
+                f"{', '.join(row)[:200]}. Layouts that are read: {layouts}. Keep all with `fields: all`"
+            )
+        subject = {"subject": row["subject"]} if isinstance(row.get("subject"), str) else {}
+        found.append({**vars(choice), **subject, "id": document.id, "document": document.id})
+    for why, count in left.items():
+        context.log(f"{count} of {count + len(found)} questions are not asked, {why}")
+    return found
+
+
+class MultipleChoiceConfig(LikelihoodConfig):
+    """Accuracy of choosing, of questions in any published layout: `query`, `choices`, `gold`, and ARC's, MMLU's, …."""
+
+    kind: Literal["multiple-choice"] = "multiple-choice"
+    limit: int | None = Field(
+        1000, ge=1, description="Questions drawn: a thousand tell 2 points where tuning changes one answer in ten."
+    )
+    template: str = Field(
+        "cloze",
+        description="How a question is put. `cloze`: the question and 'Answer:', as LM Evaluation Harness asks ARC; "
+        "the text of a choice is scored. `letters`: its choices stand below it as 'A. …', and their letters are "
+        "scored, as it asks MMLU; small models seldom know letters. Or a text with {query}, where letters are scored "
+        "if it has {choices}; {subject} is that of the record.",
+    )
+    delimiter: str = Field(" ", description="Between a question and its answer: nothing, for text that needs none.")
+    introduction: str = Field("", description="Stands before all; {subject} is that of the record.")
+    shots: int = Field(
+        0, ge=0, description="Answered questions of `train` before each, of its own subject if records tell one."
+    )
+    score: By = Field(
+        "sum",
+        description="Log-likelihood of a choice, or that a byte or a character of it, which do not favour short ones, "
+        "or what the question adds to it, which does not favour common ones and is computed only if it leads. The "
+        "others are reported beside it.",
+    )
+
+    @model_validator(mode="after")
+    def _can_be_put(self) -> Self:
+        if "{query}" not in self.text:
+            raise ValueError(f"template: {self.template!r} is none of {', '.join(TEMPLATES)} and has no {{query}}")
+        if self.shots and not self.train:
+            raise ValueError("shots are answered questions of `train`: name them there")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The template written out."""
+        return TEMPLATES.get(self.template, self.template)
+
+    @property
+    def has_letters(self) -> bool:
+        """Whether choices are listed, and their letters scored."""
+        return "{choices}" in self.text
+
+    def asked(self, question: Question) -> str:
+        """The question as it is put, alone."""
+        listed = "\n".join(f"{a}. {b}" for a, b in zip(ascii_uppercase, question["choices"], strict=False))
+        known = {"query": question["query"], "choices": listed, "subject": question.get("subject") or ""}
+        return _PLACE.sub(lambda found: known[found[1]], self.text)
+
+    def texts(self, question: Question) -> list[str]:
+        """What is scored behind it."""
+        return list(ascii_uppercase[: len(question["choices"])] if self.has_letters else question["choices"])
+
+    def introduced(self, question: Question) -> str:
+        """What stands before all."""
+        return self.introduction.replace("{subject}", str(question.get("subject") or ""))
+
+
+@stage(version=4, reads=["train"], measures=("model", "data"))
+def evaluate_multiple_choice(
+    config: MultipleChoiceConfig, model: ModelFolder, data: Documents, train: Documents | None, scoring: Scoring
+) -> Result:
+    """Choose the likeliest text to go on with. Items keep the score of every choice."""
+    engine = open_decoder(model.path, config.data_type, config.device)
+    every = choices_of(data, scoring.context)
+    records, drawn = draw(every, config)
+    known = choices_of(train, scoring.context) if train and config.shots else []
+    if config.has_letters and (longest := max(len(each["choices"]) for each in records)) > len(ascii_uppercase):
+        raise UsageError(f"{config.data}: {longest} choices have no letter each: use the template cloze")
+    before = _Shots(config, known)
+    measures = [by for by in get_args(By) if by != "mutual-information" or config.score == by]
+
+    def choose(some: Sequence[Question]) -> list[Item]:
+        asked = [(before.before(each) + config.asked(each), config.texts(each)) for each in some]
+        alone = config.score == "mutual-information"
+        items = []
+        for record, (prompt, texts), judged in zip(
+            some, asked, judge(engine, config, asked, config.delimiter, alone=alone), strict=True
+        ):
+            right, places = record["gold"], {by: likeliest(judged.texts, by) for by in measures}
+            items.append(
+                {
+                    "id": record["id"],
+                    "digest": digest_of(record["query"], record["choices"], right),
+                    "cluster": record["id"],
+                    "prompt": prompt,
+                    "answer": texts[places[config.score]],
+                    "reference": texts[right],
+                    "score": float(places[config.score] == right),
+                    "candidates": len(texts),
+                    **judged.right(right),
+                    **{f"correct by {by}": float(place == right) for by, place in places.items()},
+                }
+            )
+        return items
+
+    items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, choose)
+    chance = sum(1 / item["candidates"] for item in items) / len(items)
+    asked = {
+        "prompt": f"{config.template} {before.digest}".strip(),
+        "shots": config.shots,
+        "delimiter": config.delimiter,
+        "decoding": f"the likeliest of the choices, {config.boundary} boundary",
+    }
+    found = scoring.written(items, measured_by(engine, model, **asked, **how_scored(engine, config)))
+    put = f"{drawn}, {config.template!r} behind {config.shots} answered questions"
+    after = f"{told(engine, config, items)}, the question and {config.delimiter!r}"
+    method = f"{put}, each choice's log-likelihood {after}"
+    if leaks := signs(every):
+        scoring.context.log(f"{config.data}: without its question {'; '.join(leaks)}")
+        method += f"; mind that {'; '.join(leaks)}"
+    return found.result(
+        found.figure(ACCURACY, f"{method}, {config.score}", judged=config.score, chance=chance),
+        *(
+            found.figure(beside(by), f"{method}, {by}", judged=by, chance=chance)
+            for by in measures
+            if by != config.score
+        ),
+        found.figure(ANSWER_BITS, f"{method}, of the right one, a byte of it", judged="bits of the right answer"),
+    )
+
+
+class _Shots:
+    """What stands before each question: an introduction, and answered questions, of its subject where it has one."""
+
+    def __init__(self, config: MultipleChoiceConfig, train: Sequence[Question]) -> None:
+        pools: dict[str | None, list[Question]] = {}
+        for each in train if config.shots else ():
+            pools.setdefault(each.get("subject"), []).append(each)
+        one_more = config.model_copy(update={"limit": config.shots + 1})  # in place of one that is asked
+        self._config = config
+        self._drawn = {subject: draw(pool, one_more)[0] for subject, pool in pools.items()}
+
+    @property
+    def digest(self) -> str:
+        """Of all that stands before questions; empty for nothing."""
+        config = self._config
+        shown = {str(subject): [self._answered(each) for each in pool] for subject, pool in self._drawn.items()}
+        return digest_of(config.introduction, shown)[:12] if config.introduction or config.shots else ""
+
+    def before(self, question: Question) -> str:
+        """Raises UsageError where there are too few to be shown."""
+        config, subject = self._config, question.get("subject")
+        pool = self._drawn.get(subject) or self._drawn.get(None, [])
+        others = [each for each in pool if each["query"] != question["query"]]
+        if len(others) < config.shots:
+            about = f" on {subject}" if subject else ""
+            raise UsageError(
+                f"{config.train}: {len(others)} other questions{about} that could stand before one; `shots` asks for "
+                f"{config.shots}: lower it, or name more questions in `train`"
+            )
+        return config.introduced(question) + "".join(map(self._answered, others[: config.shots]))
+
+    def _answered(self, question: Question) -> str:
+        config = self._config
+        return config.asked(question) + config.delimiter + config.texts(question)[question["gold"]] + BETWEEN_SHOTS
