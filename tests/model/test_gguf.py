@@ -104,7 +104,6 @@ def test_figures_of_a_base_say_in_how_many_bits_its_weights_came(
     assert weight_bits(tmp_path / "half") == 16
 
 
-
 def test_queries_and_keys_of_llama_are_turned_as_llama_cpp_turns_them(
     tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,6 +136,81 @@ def test_a_sentence_that_nothing_backs_is_seen(card: str, built: Store) -> None:
     )
     found = read_card(more, built.root / "reports").without_evidence
     assert found == ["It is good at everything.", "| b |  |"]
+
+
+def higher(*keys: str | int) -> Callable[[Path], None]:
+    """One more, or a letter more, in the place of one value of a JSON file."""
+
+    def change(path: Path) -> None:
+        record = json.loads(path.read_text())
+        place = functools.reduce(operator.getitem, keys[:-1], record)
+        value = place[keys[-1]]
+        place[keys[-1]] = f"{value}x" if isinstance(value, str) else value + 1
+        path.write_text(json.dumps(record))
+
+    return change
+
+
+def longer(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+SCORED = "evaluate/documentation-questions-test/finetune"
+ALTERED: list[tuple[str, str, Callable[[Path], None]]] = [
+    (SCORED, "manifest.json", higher("figures", 0, "value")),
+    (SCORED, "manifest.json", higher("figures", 0, "n")),
+    (SCORED, "manifest.json", higher("figures", 0, "interval", 1)),
+    (SCORED, "manifest.json", higher("figures", 0, "contamination")),
+    (SCORED, "payload/figures.json", higher(0, "value")),
+    (SCORED, "payload/items.jsonl", longer),
+    ("evaluate/documentation-questions-test", "payload/comparison.json", higher("verdicts", 0)),
+    ("evaluate/documentation-questions-test/copy-nearest", "manifest.json", higher("figures", 0, "value")),
+    ("finetune", "manifest.json", higher("counts", "parameters")),
+    ("finetune", "manifest.json", higher("run", "seconds")),
+    ("finetune", "payload/training.json", higher("steps")),
+    ("finetune", "payload/config.json", higher("hidden_size")),
+    ("pretrain", "manifest.json", higher("counts", "tokens")),
+    ("raw", "manifest.json", higher("counts", "documents")),
+    ("raw", "payload/files.json", higher(0, "licence")),
+    ("corpus", "payload/part-00000.parquet", longer),
+    ("questions", "payload/train/conversations.jsonl", longer),
+]
+
+
+@pytest.mark.parametrize(("step", "file", "change"), ALTERED)
+def test_a_card_is_refused_where_its_evidence_was_altered(
+    step: str, file: str, change: Callable[[Path], None], built: Store, tmp_path: Path
+) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    change(store.named(step).folder / file)
+    with pytest.raises(LmworksError) as refused:
+        card_of(store, "finetune")
+    assert str(store.named(step).folder / file) in str(refused.value) and "lmworks build" in str(refused.value)
+
+
+def test_what_a_recipe_and_a_record_say_by_now_is_what_the_card_says(built: Store, tmp_path: Path) -> None:
+    shutil.copytree(built.root, tmp_path / ".lmworks")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("name: handbook\nuse_case: gardening\n")
+    store = Store(tmp_path / ".lmworks")
+    assert "states this use: gardening." in card_of(store, "finetune")
+    recipe.unlink()
+    assert "Its recipe is gone, and with it the use" in card_of(store, "finetune")
+    record = store.root / "builds" / "handbook.json"
+    higher("steps", "raw", "key")(record)
+    with pytest.raises(LmworksError, match=r"handbook\.json: the key of raw is not that of what it was made of"):
+        card_of(store, "finetune")
+
+
+def test_what_an_earlier_version_did_not_seal_is_told(built: Store, tmp_path: Path) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    path = store.named("corpus").folder / "manifest.json"
+    record = json.loads(path.read_text())
+    del record["seal"]
+    path.write_text(json.dumps(record))
+    assert "wrote without a seal; `lmworks build --rebuild` makes a step again: corpus." in card_of(store, "finetune")
 
 
 def test_a_card_for_a_hub_names_digests_and_no_place_of_this_machine(built: Store) -> None:

@@ -83,9 +83,9 @@ class Card:
         """Raises LmworksError where what it rests on was changed."""
         self.built, self.artifact = built, artifact
         self.witness = Witness(built)
-        self.witness.require_known(artifact)
-        artifact.require_sound()
         self.name = built.step_of(artifact) or artifact.manifest.step
+        self.witness.require_known(artifact, self.name)
+        artifact.require_sound()
         self.kind = kind_of(self.witness, artifact)
         self.learned = Learned(self.witness, artifact, self.kind)
 

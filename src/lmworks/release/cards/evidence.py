@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from lmworks.errors import LmworksError
 from lmworks.pipeline.files import digest_files, digest_once
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
@@ -67,6 +68,16 @@ class Witness:
 
     def __init__(self, built: Built) -> None:
         self.built = built
+        for name, step in built.record.steps.items():
+            if step.key != step.parts.key:
+                raise LmworksError(
+                    f"{self._record}: the key of {name} is not that of what it was made of: the record was changed; "
+                    "delete it and give `lmworks build` again, which finds what is made"
+                )
+
+    @property
+    def _record(self) -> Path:
+        return self.built.store.builds.folder / f"{self.built.name}.json"
 
     def manifest(self, artifact: Artifact, *fields: str) -> Evidence:
         """What a manifest says; its seal is checked when it is read."""
@@ -108,12 +119,14 @@ class Witness:
 
     def record(self, *fields: str) -> Evidence:
         """What the record of the build says."""
-        path = self.built.store.builds.folder / f"{self.built.name}.json"
+        path = self._record
         return Evidence("the record of the build", path.name, ", ".join(fields), path, digest_once(path))
 
-    def require_known(self, artifact: Artifact) -> None:
-        """Raise LmworksError where an artifact's manifest, or that of one that it was made from, was changed."""
-        waiting, seen = [artifact], {artifact}
+    def require_known(self, artifact: Artifact, name: str) -> None:
+        """Raise LmworksError for a changed manifest: of an artifact, what it was made from, or what measured it."""
+        tasks = [systems for systems in self.built.evaluations().values() if name in systems]
+        waiting = list(dict.fromkeys([artifact, *(each for systems in tasks for each in systems.values())]))
+        seen = set(waiting)
         for item in waiting:
             for link in self.built.lineage.links(item):
                 named = self.built.store.find(link.record.stage, link.record.key)

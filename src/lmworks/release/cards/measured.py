@@ -9,6 +9,7 @@ from lmworks.data.privacy.hidden import hide
 from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.gates import FILE, NODE
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.cards.evidence import Evidence, Statement, Witness, row, say
 from lmworks.release.cards.layout import Block, Bullets, Heading, Paragraph, Table
@@ -38,6 +39,12 @@ def verdicts_of(witness: Witness, name: str) -> list[Statement]:
         for task, lines in verdicts(witness.built).items()
         if name in witness.built.evaluations()[task]
     ]
+
+
+def _searched(witness: Witness, evaluation: Artifact) -> tuple[Evidence, ...]:
+    """What a search of the training text found of the items."""
+    links = [link for link in witness.built.lineage.links(evaluation, Role.READS) if link.name == "contamination"]
+    return tuple(each for link in links if link.parent for each in witness.files(link.parent, "verdicts.jsonl"))
 
 
 def gates_of(witness: Witness, name: str) -> list[Statement]:
@@ -101,10 +108,10 @@ def _blocks(witness: Witness, task: str, name: str, table: Comparable) -> Iterat
         say("{systems}: {note}.", *of(named), systems=", ".join(named), note=note.rstrip("."))
         for note, named in table.methods.items()
     ]
-    said += [
-        say("Contamination of {systems}: {verdict}.", *of(named), systems=", ".join(named), verdict=verdict.rstrip("."))
-        for verdict, named in table.contamination.items()
-    ]
+    for verdict, named in table.contamination.items():
+        sought = [each for system in named for each in _searched(witness, systems[system])]
+        form = "Contamination of {systems}: {verdict}."
+        said.append(say(form, *of(named), *sought, systems=", ".join(named), verdict=verdict.rstrip(".")))
     if unsought := [system for system, figure, ours in table.rows if ours and not figure.contamination]:
         said.append(
             say(
