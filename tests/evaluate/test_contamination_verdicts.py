@@ -151,3 +151,11 @@ def test_a_comparison_tells_who_knew_items_and_compares_on_those_clean_for_both(
     assert any(
         line.startswith("on the 40 items clean for both, learned less other: +0.375") for line in record["verdicts"]
     )
+
+
+def test_of_items_that_are_all_too_short_nothing_is_said_to_be_found_or_not(tmp_path: Path) -> None:
+    """Each may stand in the training text, word for word."""
+    figure = written(tmp_path, verdicts(0, 0, 7), right=3).figure(ACCURACY, "as asked")
+    assert (
+        figure.contamination == "unknown: all 7 items have too few words to be sought in the 1,234 texts learned from"
+    )

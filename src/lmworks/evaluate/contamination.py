@@ -91,14 +91,17 @@ def verdict_text(items: Sequence[Mapping[str, Any]], contamination: Contaminatio
     if contamination.unknown:
         why = f"unknown: {', and '.join(contamination.unknown)}"
         return f"{why}; of what is known here, {told}" if contamination.texts else why
+    sought = sum(f"{PARTS[0]}_found" in item for item in items)
+    shared = sum(each["contamination"] == "unknown" and SHARED in map(each.get, _FIELDS) for each in items)
+    short = counts["unknown"] - shared - (len(items) - sought)
+    if short == len(items):
+        return f"unknown: all {short} items have too few words to be sought in the {contamination.texts:,} texts learned from"
     told += f"; {counts['clean']} are clean"
     if suspected := sum("suspected_in" in item for item in items):
         told += f"; {suspected} may stand there in other words, which nobody judged (`suspected` in verdicts.jsonl)"
-    sought = sum(f"{PARTS[0]}_found" in item for item in items)
-    shared = sum(each["contamination"] == "unknown" and SHARED in map(each.get, _FIELDS) for each in items)
     if shared:
         told += f", {shared} are not known: only words of them stand there that other items share"
-    if short := counts["unknown"] - shared - (len(items) - sought):
+    if short:
         told += f", {short} have too few words to be sought"
     if sought < len(items):
         told += f", {len(items) - sought} were not sought, for their ids are of no record"
