@@ -95,7 +95,8 @@ def verdict_text(items: Sequence[Mapping[str, Any]], contamination: Contaminatio
     shared = sum(each["contamination"] == "unknown" and SHARED in map(each.get, _FIELDS) for each in items)
     short = counts["unknown"] - shared - (len(items) - sought)
     if short == len(items):
-        return f"unknown: all {short} items have too few words to be sought in the {contamination.texts:,} texts learned from"
+        what = f"all {short} items have too few words to be sought"
+        return f"unknown: {what} in the {contamination.texts:,} texts learned from"
     told += f"; {counts['clean']} are clean"
     if suspected := sum("suspected_in" in item for item in items):
         told += f"; {suspected} may stand there in other words, which nobody judged (`suspected` in verdicts.jsonl)"
