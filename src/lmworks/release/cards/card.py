@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,13 +26,6 @@ from lmworks.release.render.words import duration, number
 
 ADVICE = 4
 """Sentences beside a chat: more are not read."""
-COUNTED: Mapping[str, str] = {
-    "n-gram": "An n-gram of bytes",
-    "bag-of-words": "A bag of words",
-    "dictionary": "A dictionary",
-    "word-table": "A word table",
-}
-"""What is no network, by its engine."""
 
 
 def card_text(built: Built, artifact: Artifact, published_as: str | None = None) -> str:
@@ -125,11 +118,10 @@ class Card:
         kind = self.kind
         config = self.witness.files(self.artifact, "config.json")
         if kind.shape is None:
-            engine = str(kind.engine)
-            form = "{what}, no network: it {does}, by what it counted in its training texts."
-            if engine not in COUNTED:
-                form = "A model for which the engine {what} answers, and which {does}."
-            yield say(form, *config, what=COUNTED.get(engine, engine), does=kind.does)
+            form = "A model for which the engine {engine} answers, and which {does}."
+            if kind.is_counted:
+                form = "A model of the kind {engine}, no network: it {does}, by what it counted in its training texts."
+            yield say(form, *config, engine=kind.engine, does=kind.does)
         else:
             found = self.witness.content(self.artifact, "config.json")
             form = (
@@ -183,7 +175,7 @@ class Card:
             version=manifest.libraries.get("lmworks", "of an unknown version"),
             step=self.name,
             recipe=self.built.name,
-            how=how if self.kind.shape else "counted it",
+            how="counted it" if self.kind.is_counted else how,
             objective=manifest.config.get("objective", self.artifact.stage),
             date=datetime.fromtimestamp(run.started, UTC).date().isoformat(),
             time=duration(run.seconds),

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lmworks.model.config import DecoderConfig, Family
-from lmworks.model.folder import ADAPTER, ENGINE, approximate_config, family_of, prefix_kind
+from lmworks.model.folder import ADAPTER, ENGINE, FAMILY, approximate_config, family_of, prefix_kind
 from lmworks.model.pretrained import FRAME, NAME_ON_HUB
-from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.cards.evidence import Evidence, Witness
 from lmworks.tokens.packaged import PACKAGED
@@ -64,13 +63,13 @@ class Kind:
     family: Family | None
     """None where `config.json` does not tell: most likely a decoder."""
     engine: str | None
-    """The engine of countings; None of a network."""
+    """What answers for it, if none of lmworks's own networks."""
+    is_counted: bool
+    """Whether it is no network, but what was counted in its texts."""
     shape: DecoderConfig | None
     bases: tuple[Base, ...]
     """Published models that it is, or began with, the first of all first."""
     is_imported: bool
-    is_begun: bool
-    """Whether its training began with weights."""
     prefix: str | None
     """What stands before every text and in no weight."""
     answers_chats: bool
@@ -114,10 +113,10 @@ def kind_of(witness: Witness, artifact: Artifact) -> Kind:
     return Kind(
         family=family_of(artifact.payload),
         engine=config.get(ENGINE),
+        is_counted=FAMILY in config,
         shape=None if ENGINE in config else approximate_config(artifact.payload / "config.json"),
         bases=tuple(_base(witness, each) for each in every if each.stage == IMPORT),
         is_imported=artifact.stage == IMPORT,
-        is_begun=bool(lineage.links(artifact, Role.BEGINS_WITH)),
         prefix=prefix_kind(artifact.payload) if adapter else None,
         answers_chats=any(_learned_chats(witness, each) for each in every),
     )
