@@ -16,7 +16,7 @@ from lmworks.engines.protocol import Engine
 from lmworks.pipeline.figure import Figure
 from lmworks.serve.app import create_app
 from lmworks.serve.connections import LIMITS, BoundedServer, Limits
-from lmworks.serve.content import Examples, PageContent
+from lmworks.serve.content import Examples, Failure, PageContent
 from lmworks.serve.run import listen
 from lmworks.serve.service import Service
 
@@ -37,6 +37,21 @@ PAGE = PageContent(
     licences=["Apache-2.0"],
     digest="0123456789abcdef",
     examples=[Examples("Explain an operation", ["What does S3 CreateBucket do?", "<b>not bold</b>"])],
+    advice=[
+        "documentation-questions-test: copy-nearest wins: 0.412 ROUGE-L, the best model, cloud-docs-writer, has 0.391.",
+        "It was measured by documentation-questions-test, and by nothing else: of bias, safety, and fitness for "
+        "decisions "
+        "about people nothing is known that these do not say.",
+    ],
+    failures=[
+        Failure(
+            task="documentation-questions-test",
+            asked="What does S3 DeleteBucket do?",
+            answered="<i>Creates</i> a bucket of ‹email hidden›.",
+            wanted="Deletes a bucket.",
+        ),
+        Failure(task="reverse-question", asked="Deletes a bucket.", answered="", wanted="S3 DeleteBucket"),
+    ],
 )
 
 

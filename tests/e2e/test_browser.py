@@ -182,6 +182,17 @@ def test_the_card_says_what_the_model_is(page: Page) -> None:
     expect(page.locator("#purpose")).to_have_text(PAGE.purpose)
 
 
+def test_what_to_know_and_what_went_wrong_stand_beside_the_chat_as_text(page: Page) -> None:
+    card = page.get_by_role("complementary", name="About this model")
+    expect(card.locator("#advice li")).to_have_text([*PAGE.advice])
+    expect(card.locator("#failures")).to_be_hidden()
+    card.get_by_text("Its worst answers in tests").click()
+    expect(card.locator("#failures li")).to_have_count(2)
+    expect(card.locator("#failures li").first).to_contain_text("It said: <i>Creates</i> a bucket of ‹email hidden›.")
+    expect(card.locator("#failures li").last).to_contain_text("It said: nothing")
+    assert card.locator("#failures i").count() == 0
+
+
 def test_on_a_phone_the_card_is_one_tap_away(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     card = page.get_by_role("complementary", name="About this model")

@@ -462,6 +462,8 @@ def test_axe_finds_nothing_from_the_sign_in_to_the_card(browser: Browser, live: 
         if page.get_by_role("button", name="About").is_visible():
             page.get_by_role("button", name="About").click()
             look(page)
+        page.get_by_text("Its worst answers in tests").click()
+        look(page)
         page.unroute_all()
         page.get_by_role("button", name="New chat").click()
         ask(page, "Go on.")

@@ -22,10 +22,12 @@ from lmworks.release.cards.learned import Learned
 from lmworks.release.cards.measured import evaluation, failures_of, gates_of, verdicts_of
 from lmworks.release.inspect.verdicts import trainings_in_doubt
 from lmworks.release.render.tables import label_of
-from lmworks.release.render.words import duration, number
+from lmworks.release.render.words import duration, number, shorten
 
 ADVICE = 4
 """Sentences beside a chat: more are not read."""
+ADVICE_WIDTH = 240
+"""Characters of one."""
 
 
 def card_text(built: Built, artifact: Artifact, published_as: str | None = None) -> str:
@@ -59,7 +61,7 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
         ],
         "licences": card.learned.licences,
         "digest": artifact.digest(),
-        "advice": [each.plain for each in card.advice()],
+        "advice": [shorten(each.plain, ADVICE_WIDTH) for each in card.advice()],
         "failures": failures_of(card.witness, card.name),
     }
 

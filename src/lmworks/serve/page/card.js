@@ -11,7 +11,7 @@ function size(count) {
 }
 
 export function showModel(content, ask) {
-  for (const id of ["facts", "figures", "examples"]) element(id).replaceChildren();
+  for (const id of ["facts", "figures", "examples", "advice", "failures"]) element(id).replaceChildren();
   document.title = content.name;
   element("name").textContent = content.name;
   element("purpose").textContent = content.purpose;
@@ -25,6 +25,10 @@ export function showModel(content, ask) {
     make("dt", "", name, element("facts"));
     make("dd", "", value, element("facts"));
   }
+  for (const text of content.advice) make("li", "", text, element("advice"));
+  for (const failure of content.failures) showFailure(failure);
+  element("known").hidden = !content.advice.length;
+  element("worst").hidden = !content.failures.length;
   for (const figure of content.figures) showFigure(figure);
   element("measured").hidden = !content.figures.length;
   element("licences").textContent = content.licences.join(", ");
@@ -40,6 +44,16 @@ function showFigure(figure) {
   make("strong", "", `${number(figure.value)}${figure.unit ? ` ${figure.unit}` : ""}${interval}`, line);
   const chance = figure.chance === undefined ? "" : `, chance\u00a0${number(figure.chance)}`;
   make("p", "hint", `${figure.method}; n\u00a0=\u00a0${figure.n.toLocaleString("en")}${chance}`, item);
+}
+
+function showFailure(failure) {
+  const item = make("li", "", "", element("failures"));
+  make("p", "hint", failure.task, item);
+  for (const [name, text] of [["Asked", failure.asked], ["It said", failure.answered], ["Wanted", failure.wanted]]) {
+    const line = make("p", "", "", item);
+    make("strong", "", `${name}: `, line);
+    make("span", "", text || "nothing", line);
+  }
 }
 
 function showExamples(group, ask) {
