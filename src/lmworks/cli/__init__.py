@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lmworks.cli.artifacts import export, gc, push, report, show, trace
+from lmworks.cli.artifacts import export, gc, items, push, report, show, trace
 from lmworks.cli.data import blend, data_report, data_sources, find_data, inspect_data, sample_data
 from lmworks.cli.erase import erase
 from lmworks.cli.predicting import predict
@@ -56,7 +56,7 @@ bases_app.command("get")(get_base)
 app.add_typer(bases_app, name="bases")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    *(recipes, init, plan, build, verify_resume, status, show, trace, report, serve, predict, watch, launch),
+    *(recipes, init, plan, build, verify_resume, status, show, trace, report, items, serve, predict, watch, launch),
     *(check, export, push, erase, gc, compare, search, scale, bakeoff, explain, schema),
 )
 _DATA_COMMANDS: dict[str, Callable[..., None]] = {

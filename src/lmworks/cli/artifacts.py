@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from lmworks.cli.options import JsonOption, LastStoreOption, RecipeArgument, StepArgument, print_json, tell
+from lmworks.cli.options import (
+    JsonOption,
+    LastStoreOption,
+    RecipeArgument,
+    ShowPersonalOption,
+    StepArgument,
+    print_json,
+    tell,
+)
 from lmworks.errors import UsageError
 
 
@@ -67,6 +75,31 @@ def report(recipe: RecipeArgument = None, store: LastStoreOption = None, as_json
 
     path = write_report(open_store(store, recipe))
     tell(str(path), {"report": str(path)}, as_json)
+
+
+def items(
+    task: Annotated[
+        str | None, typer.Argument(metavar="[TASK]", help="Such as documentation-questions-test; by default all.")
+    ] = None,
+    count: Annotated[
+        int, typer.Option(min=1, help="Items on a page, drawn by their ids where there are more.")
+    ] = 5_000,
+    show_personal: ShowPersonalOption = False,
+    store: LastStoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a page of a task's items: what each model said, filtered, sorted, and where two of them differ.
+
+    Example: lmworks items
+    """
+    from lmworks.release.built import Built
+    from lmworks.release.items.page import tasks_with_items, write_items
+    from lmworks.workspace import open_store
+
+    built = Built.open(open_store(store))
+    tasks = [task] if task else tasks_with_items(built)
+    pages = {each: str(write_items(built, each, count, personal=show_personal)) for each in tasks}
+    tell("\n".join(pages.values()) or "no task of the last build keeps items", pages, as_json)
 
 
 def export(

@@ -79,7 +79,7 @@ def hiding(built: Built, artifact: Artifact | None = None, ids: Collection[str] 
     fields = [name for config in configs for name in config.people]
     people: list[str] = []
     if fields and ids and artifact:
-        links = built.lineage.links(artifact, Role.READS)
+        links = built.lineage.links(artifact, Role.READS, Role.MEASURES)
         places = [Documents(link.parent.path(link.part), "") for link in links if link.parent]
         for documents in [*places, *outputs(artifact)]:
             for document in find(documents, ids):

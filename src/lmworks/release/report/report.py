@@ -22,6 +22,7 @@ from lmworks.release.history.history import write_history
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.verdicts import besides, samples_of, trainings_in_doubt, verdicts, worth
 from lmworks.release.inspect.vocabularies import comparison
+from lmworks.release.items.page import write_pages
 from lmworks.release.render.charts import Series, line_chart
 from lmworks.release.render.outcome import compare, outcome, wrong
 from lmworks.release.render.picture import Box, picture
@@ -44,6 +45,7 @@ def write_report(store: Store, name: str | None = None) -> Path:
         write_atomically(folder / f"{built.name}-{model}-card.md", card_text(built, artifact))
     write_data_cards(built)
     write_history(built)
+    write_pages(built)
     path = folder / f"{built.name}.html"
     write_atomically(path, render(built))
     return path

@@ -1,0 +1,167 @@
+"""A page a task: every item with what each model and baseline said of it, to filter, to sort, and to compare two."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lmworks.data.privacy.hidden import hide, hide_all
+from lmworks.errors import UsageError
+from lmworks.evaluate.compare import metric_named
+from lmworks.evaluate.items import Item, Metric
+from lmworks.pipeline.files import digest_text, write_atomically
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built, measures_model, read_lines
+from lmworks.release.inspect.hidden import hiding
+from lmworks.release.render.templates import environment
+from lmworks.release.render.words import sentence_of
+
+BESIDE_REPORT = 1_000
+"""Items on the pages that every report writes anew: to look for personal data in more takes longer than a minute."""
+ITEMS = 5_000
+"""On a page, drawn by a hash of their ids where a task has more: a browser searches so many in an instant."""
+SAID = ("answer", "raw", "put", "extracted", "thoughts")
+"""Texts of what a system said of an item."""
+TOLD = {
+    *("id", "digest", "cluster", "prompt", "reference", "score", "contamination", "question_found", "answer_found"),
+    *("suspected_in", "truncated", "unextracted", "finish_reason", "tokens", "choices", "probabilities", "found"),
+    *("wanted", "spans", "labels", *SAID),
+}
+"""Fields of an item that have a place of their own on the page, or are counts of what has."""
+
+Intern = Callable[[str], int]
+
+
+def page_of(built: Built, task: str) -> Path:
+    """Where the page of a task lies."""
+    return built.store.root / "reports" / f"{built.name}-items-{task}.html"
+
+
+def write_items(built: Built, task: str, count: int = ITEMS, *, personal: bool = False) -> Path:
+    """Write the page of a task. Raises UsageError for one that the build has not, or that keeps no items.
+
+    Personal data is hidden, see `hidden`, unless `personal`.
+    """
+    systems = _systems(built, task)
+    if not systems:
+        known = ", ".join(tasks_with_items(built)) or "none"
+        raise UsageError(f"{task!r} is no task of {built.name} whose items are kept; those are: {known}")
+    write_atomically(page_of(built, task), render(built, task, systems, count, personal=personal))
+    return page_of(built, task)
+
+
+def write_pages(built: Built) -> None:
+    """Write the page of every task that keeps items, for a report to link to."""
+    for task in tasks_with_items(built):
+        write_items(built, task, BESIDE_REPORT)
+
+
+def tasks_with_items(built: Built) -> list[str]:
+    """Tasks of which something that was scored keeps items."""
+    return [task for task in built.evaluations() if _systems(built, task)]
+
+
+def _systems(built: Built, task: str) -> dict[str, Artifact]:
+    found = built.evaluations().get(task, {})
+    kept = {name: each for name, each in found.items() if name and (each.payload / "items.jsonl").exists()}
+    return {name: each for name, each in kept.items() if (each.payload / "items.jsonl").stat().st_size}
+
+
+def render(built: Built, task: str, systems: Mapping[str, Artifact], count: int, *, personal: bool = False) -> str:
+    """The page of what systems were scored on."""
+    read = {name: read_lines(each.payload / "items.jsonl") for name, each in systems.items()}
+    headlines = [each.manifest.figures[0].name for each in systems.values() if each.manifest.figures]
+    found = collect(read, metric_named(headlines[0]) if headlines else None, count)
+    if not personal:
+        ids = {row["id"] for row in found["items"]}
+        more = [one for each in systems.values() for one in hiding(built, each, ids)]
+        found["texts"] = [hide(text, more=more) for text in found["texts"]]
+        found["items"] = [{**row, "by": _hidden(row["by"], more)} for row in found["items"]]
+    told = [
+        {
+            "name": name,
+            "is_baseline": not measures_model(each),
+            "is_plain": name in built.models,
+            "told": sentence_of(each.manifest.figures[0]) if each.manifest.figures else "",
+        }
+        for name, each in systems.items()
+    ]
+    return page(built.name, task, {**found, "systems": told})
+
+
+def collect(read: Mapping[str, Sequence[Item]], metric: Metric | None, count: int = ITEMS) -> dict[str, Any]:
+    """What the page shows of the items of each system, by name; each text once, and in its places its number."""
+    ids = list(dict.fromkeys(item["id"] for items in read.values() for item in items))
+    drawn = {*sorted(ids, key=digest_text)[:count]}
+    texts: dict[str, int] = {}
+
+    def intern(text: str) -> int:
+        return texts.setdefault(text, len(texts))
+
+    first = {item["id"]: item for items in reversed([*read.values()]) for item in items}
+    by: dict[str, list[dict[str, Any] | None]] = {key: [None] * len(read) for key in ids if key in drawn}
+    rows = [
+        {
+            "id": key,
+            "cluster": intern(str(first[key]["cluster"])),
+            "prompt": intern(str(first[key].get("prompt", ""))),
+            "reference": intern(str(first[key].get("reference", ""))),
+            "wanted": first[key].get("wanted"),
+            "by": said,
+        }
+        for key, said in by.items()
+    ]
+    for place, items in enumerate(read.values()):
+        for item, score in zip(items, _scores(items, metric), strict=True):
+            if item["id"] in by:
+                by[item["id"]][place] = _said(item, score, intern)
+    is_share = bool(metric and metric.is_share)
+    judged = {"label": metric.label if metric else "score", "share": is_share}
+    judged["higher"] = not metric or metric.higher_is_better
+    return {"metric": judged, "texts": list(texts), "items": rows, "all": len(ids)}
+
+
+def page(recipe: str, task: str, data: Mapping[str, Any]) -> str:
+    """The page of what was collected. Its policy lets its own script run and nothing else: texts are never markup."""
+    made = environment(__package__)
+    script = made.get_template("items.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return made.get_template("items.html.jinja").render(
+        recipe=recipe, task=task, data=data, script=script, script_digest=digest
+    )
+
+
+def _hidden(said: Sequence[Mapping[str, Any] | None], more: Sequence[Any]) -> list[dict[str, Any] | None]:
+    """What systems said of an item, without personal data in what stands beside its texts."""
+    hidden = iter(hide_all([each for each in said if each is not None], more))
+    return [None if each is None else next(hidden) for each in said]
+
+
+def _scores(items: Sequence[Item], metric: Metric | None) -> list[float | None]:
+    """What each item scores alone; None for one without the fields that the metric reads."""
+    if not metric or any(metric.value not in item for item in items):
+        return [item.get("score") for item in items]
+    return [
+        value / weight if weight else None
+        for value, weight in zip(metric.values(items), metric.weights(items), strict=True)
+    ]
+
+
+def _said(item: Item, score: float | None, intern: Intern) -> dict[str, Any]:
+    """What one system said of an item; of texts, their places among all."""
+    said: dict[str, Any] = {"score": score}
+    for name in SAID:
+        if isinstance(item.get(name), str) and (name != "raw" or item[name] != item.get("answer")):
+            said[name] = intern(item[name])
+    said |= {name: item[name] for name in ("choices", "probabilities", "found") if item.get(name) is not None}
+    said |= {name: item[name] for name in ("tokens", "finish_reason") if name in item}
+    said |= {short: True for short, name in (("cut", "truncated"), ("failed", "unextracted")) if item.get(name)}
+    stand = {name.removesuffix("_found"): item[name] for name in ("question_found", "answer_found") if item.get(name)}
+    said["contamination"] = item.get("contamination", "unknown")
+    said["stands"] = ", ".join(f"{name} {verdict}" for name, verdict in stand.items())
+    others = {name: value for name, value in item.items() if name not in TOLD}
+    said["more"] = {name: value for name, value in others.items() if isinstance(value, int | float | str) and value}
+    return said
