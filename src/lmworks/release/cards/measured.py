@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain, islice, zip_longest
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, zip_longest
+
+from markupsafe import Markup
 
 from lmworks.data.privacy.hidden import hide
 from lmworks.evaluate.compare import metric_named
@@ -12,7 +15,7 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.cards.evidence import Evidence, Statement, Witness, row, say
-from lmworks.release.cards.layout import Block, Bullets, Heading, Paragraph, Table
+from lmworks.release.cards.layout import Block, Bullets, Heading, Table
 from lmworks.release.gates import outcomes
 from lmworks.release.inspect.hidden import hiding
 from lmworks.release.inspect.verdicts import verdicts
@@ -28,14 +31,20 @@ FAILURE_WIDTH = 300
 
 
 def verdicts_of(witness: Witness, name: str) -> list[Statement]:
-    """What is said first of each comparison that a model stands in."""
+    """Of each comparison that a model stands in the first verdict that names it; where none does, the first."""
+    named = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
     evidence = {
         task: witness.files(systems[""], COMPARISON, "verdicts")
         for task, systems in witness.built.evaluations().items()
         if "" in systems
     }
     return [
-        say("{task}: {verdict}.", *evidence[task], task=task, verdict=lines[0].rstrip("."))
+        say(
+            "{task}: {verdict}.",
+            *evidence[task],
+            task=task,
+            verdict=next(filter(named.search, lines), lines[0]).rstrip("."),
+        )
         for task, lines in verdicts(witness.built).items()
         if name in witness.built.evaluations()[task]
     ]
@@ -58,15 +67,22 @@ def gates_of(witness: Witness, name: str) -> list[Statement]:
 
 
 def evaluation(witness: Witness, name: str) -> list[Block]:
-    """The tables of all tasks that a model was measured by, of what may be compared with it."""
-    measured = {task: systems for task, systems in witness.built.evaluations().items() if name in systems}
-    return [
-        block
-        for task, every in tasks(witness.built).items()
-        if task in measured
-        for tables in [[table for table in every if any(system == name for system, *_ in table.rows)]]
-        for block in [Heading(task, 3), *chain.from_iterable(_blocks(witness, task, name, each) for each in tables)]
-    ]
+    """The tables of all tasks that a model was measured by, of what may be compared with it; below them, how."""
+    blocks: list[Block] = []
+    for task, every in tasks(witness.built).items():
+        if name in witness.built.evaluations()[task]:
+            tables = [table for table in every if any(system == name for system, *_ in table.rows)]
+            notes = [note for table in tables for note in _notes(witness, task, table)]
+            blocks += [Heading(task, 3), *(_table(witness, task, name, each) for each in tables), Bullets(_once(notes))]
+    return blocks
+
+
+def _once(statements: Sequence[Statement]) -> list[Statement]:
+    """Each sentence once, with all its evidence."""
+    found: dict[Markup, tuple[Evidence, ...]] = {}
+    for each in statements:
+        found[each.text] = (*found.get(each.text, ()), *each.evidence)
+    return [Statement(text, evidence) for text, evidence in found.items()]
 
 
 def figure_evidence(witness: Witness, artifact: Artifact, figure: Figure) -> tuple[Evidence, ...]:
@@ -79,14 +95,14 @@ def figure_evidence(witness: Witness, artifact: Artifact, figure: Figure) -> tup
     )
 
 
-def _blocks(witness: Witness, task: str, name: str, table: Comparable) -> Iterator[Block]:
+def _evidence(witness: Witness, task: str, table: Comparable) -> dict[str, tuple[Evidence, ...]]:
     systems = witness.built.evaluations()[task]
-    evidence = {system: figure_evidence(witness, systems[system], figure) for system, figure, _ in table.rows}
+    return {system: figure_evidence(witness, systems[system], figure) for system, figure, _ in table.rows}
 
-    def of(named: list[str]) -> list[Evidence]:
-        return [each for system in dict.fromkeys(named) for each in evidence[system][:1]]
 
-    header = [table.name, "value", "95 % interval", "n", "chance", *(["over clean items"] if table.has_clean else [])]
+def _table(witness: Witness, task: str, name: str, table: Comparable) -> Table:
+    evidence = _evidence(witness, task, table)
+    label = f"{table.name} ({table.better} is better)" if table.better else table.name
     rows = []
     for system, figure, _ in table.rows:
         chance = number(figure.chance) if figure.chance is not None else "–"
@@ -94,34 +110,38 @@ def _blocks(witness: Witness, task: str, name: str, table: Comparable) -> Iterat
         cells += [clean_of(figure) or "–"] if table.has_clean else []
         bold = say("**{system}**" if system == name else "{system}", *evidence[system], system=system).text
         rows.append(row([bold, *cells], *evidence[system]))
-    yield Table(header, rows)
+    more = ["over clean items"] if table.has_clean else []
+    return Table([label, "value", "95 % interval", "n", "chance", *more], rows)
+
+
+def _notes(witness: Witness, task: str, table: Comparable) -> Iterator[Statement]:
+    """How it was measured, and what is known of contamination."""
+    systems, evidence = witness.built.evaluations()[task], _evidence(witness, task, table)
+
+    def of(named: Iterable[str]) -> list[Evidence]:
+        return [each for system in dict.fromkeys(named) for each in evidence[system][:1]]
+
+    for note, named in table.methods.items():
+        yield say("{systems}: {note}.", *of(named), systems=", ".join(named), note=note.rstrip("."))
     conditions = [f"{condition} {value}" for condition, value in table.conditions.items()]
-    conditions += [f"{table.better} is better"] if table.better else []
     conditions += [
         f"{condition} {value} ({', '.join(named)})"
         for condition, values in table.differing.items()
         for value, named in values.items()
     ]
     if conditions:
-        yield Paragraph([say("{told}.", *of([*evidence]), told="; ".join(conditions))])
-    said = [
-        say("{systems}: {note}.", *of(named), systems=", ".join(named), note=note.rstrip("."))
-        for note, named in table.methods.items()
-    ]
+        yield say("Conditions: {told}.", *of(evidence), told="; ".join(conditions))
     for verdict, named in table.contamination.items():
         sought = [each for system in named for each in _searched(witness, systems[system])]
         form = "Contamination of {systems}: {verdict}."
-        said.append(say(form, *of(named), *sought, systems=", ".join(named), verdict=verdict.rstrip(".")))
+        yield say(form, *of(named), *sought, systems=", ".join(named), verdict=verdict.rstrip("."))
     if unsought := [system for system, figure, ours in table.rows if ours and not figure.contamination]:
-        said.append(
-            say(
-                "Whether items stand in what {systems} learned from is not known: `lmworks build --rebuild` of this "
-                "version looks.",
-                *of(unsought),
-                systems=", ".join(unsought),
-            )
+        form = (
+            "Whether items stand in what {systems} learned from is not known: `lmworks build --rebuild` of this "
+            "version "
+            "looks."
         )
-    yield Bullets(said)
+        yield say(form, *of(unsought), systems=", ".join(unsought))
 
 
 def failures_of(witness: Witness, name: str) -> list[Failure]:
