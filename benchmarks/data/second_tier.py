@@ -25,7 +25,7 @@ from lmworks.data.privacy.entities import LABELS, find_entities, linked
 from lmworks.data.privacy.findings import Finding, Kind, scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import spans_of
-from lmworks.evaluate.statistics import bootstrap_of_sums, compare_of_sums
+from lmworks.evaluate.statistics import compare_of_sums, of_sums
 from lmworks.pipeline.store import Store
 
 Floats = NDArray[np.float64]
@@ -63,7 +63,7 @@ def scores(
             kinds.setdefault(value[0], Counter())["covered" if covered(document.text, value, findings) else "open"] += 1
     return {
         **{
-            name: [float(of(np.sum(counts, axis=0, dtype=float))), *(bootstrap_of_sums(counts, of, clusters) or ())]
+            name: [float(of(np.sum(counts, axis=0, dtype=float))), *(of_sums(counts, of, clusters).interval or ())]
             for name, of in (("recall", recall), ("precision", precision))
         },
         "by_kind": {kind: dict(each) for kind, each in sorted(kinds.items())},

@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
 from lmworks.data.records import Document, Documents
-from lmworks.evaluate.statistics import compare_paired
+from lmworks.evaluate.statistics import compare_shares
 from lmworks.tokens.tokenizer import TokenizerFolder
 
 FOLDS = 5
@@ -101,7 +101,7 @@ def right(bag: Any, equal: bool, known: Sequence[Document], asked: Sequence[Docu
 
 def compared(scores: Sequence[bool], baseline: Sequence[bool], documents: Sequence[Document]) -> dict[str, Any]:
     """Accuracy, and by how many points it is above the baseline's."""
-    paired = compare_paired(scores, baseline, clusters=[each.meta["folder"] for each in documents])
+    paired = compare_shares(scores, baseline, clusters=[each.meta["folder"] for each in documents])
     low, high = paired.interval or (float("nan"), float("nan"))
     return {
         "accuracy": round(100 * float(np.mean(scores)), 1),

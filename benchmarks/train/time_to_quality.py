@@ -44,7 +44,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-from lmworks.evaluate.statistics import student95
+from lmworks.evaluate.statistics import student
 from lmworks.train.configs.language_model import CausalLMConfig
 from support import Quiet, make_context
 
@@ -242,7 +242,7 @@ def summary(runs: list[dict[str, float]]) -> dict[str, Any]:
 def less(differences: list[float]) -> dict[str, Any]:
     """Their mean and Student's interval over seeds."""
     mean, count = statistics.fmean(differences), len(differences)
-    reach = student95(count - 1) * statistics.stdev(differences) / count**0.5 if count > 1 else float("nan")
+    reach = student(count - 1) * statistics.stdev(differences) / count**0.5 if count > 1 else float("nan")
     return {"mean": round(mean, 4), "interval": [round(mean + side * reach, 4) for side in (-1, 1)]}
 
 

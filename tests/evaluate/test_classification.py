@@ -105,9 +105,8 @@ def test_macro_f1_is_scikit_learns() -> None:
         for n in range(200)
     ]
     figure = macro_f1(items, "guess")
-    labels = sorted({item["reference"] for item in items})
     asked, said = ([item[field] for item in items] for field in ("reference", "answer"))
-    assert figure.value == pytest.approx(f1_score(asked, said, labels=labels, average="macro"))
+    assert figure.value == pytest.approx(f1_score(asked, said, average="macro")), "what is only said is a label, too"
     assert figure.interval and figure.interval[0] < figure.value < figure.interval[1]
 
 

@@ -122,9 +122,9 @@ def test_the_baseline_prefers_the_length_that_was_chosen_in_training(tmp_path: P
 def test_calibration_tells_a_model_that_knows_how_sure_it_is_from_one_that_boasts() -> None:
     draw = random.Random(0)
     honest = []
-    for _ in range(1500):
+    for number in range(1500):
         lead = draw.uniform(0, 3)
-        honest.append({"lead": lead, "score": float(draw.random() < 1 / (1 + math.exp(-lead)))})
+        honest.append({"cluster": number, "lead": lead, "score": float(draw.random() < 1 / (1 + math.exp(-lead)))})
     boasting = [{**item, "lead": 3 * item["lead"]} for item in honest]
     (calm, table), (loud, _) = calibrate(honest), calibrate(boasting)
     assert calm.value < 0.05 < 0.08 < loud.value

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmworks.evaluate import statistics
-from lmworks.evaluate.items import ACCURACY, Metric
+from lmworks.evaluate.items import ACCURACY, BLEU, ROUGE_L, SPAN_F1, Item, Metric
 from lmworks.evaluate.statistics import (
-    bootstrap,
+    LEVEL,
+    Comparison,
+    adjusted,
     compare_of_sums,
-    compare_paired,
-    design_effect,
+    compare_shares,
+    equivalent,
     holm,
+    non_inferior,
+    of_sums,
     ratio,
-    student95,
+    root_mean_square,
+    share,
+    share_interval,
+    student,
+    student_tail,
+    tango,
 )
 from lmworks.pipeline.figure import wilson
 
-SCORES = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=30)
-
-
-@pytest.fixture
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "RESAMPLES", 400)
+OUTCOMES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=6, max_size=40)
 
 
 @pytest.mark.parametrize(
@@ -36,147 +44,87 @@ def test_wilson_equals_the_values_of_statsmodels(successes: int, n: int, low: fl
     assert wilson(successes, n) == pytest.approx((low, high), abs=1e-6)
 
 
-@given(st.integers(1, 500), st.floats(1, 50), st.data())
-def test_wilson_holds_the_rate_and_widens_with_the_design_effect(n: int, effect: float, data: st.DataObject) -> None:
+@given(st.floats(0.1, 3000), st.floats(0.1, 3000), st.floats(0, 1))
+def test_the_incomplete_beta_function_is_scipys(a: float, b: float, x: float) -> None:
+    assert statistics._beta(a, b, x) == pytest.approx(scipy.special.betainc(a, b, x), abs=1e-9)
+
+
+@pytest.mark.parametrize("freedom", [1, 2.5, 5, 24, 4999, math.inf])
+def test_student_is_scipys(freedom: float) -> None:
+    for level in (0.05, 0.005, 0.0001):
+        assert student(freedom, level) == pytest.approx(scipy.stats.t.ppf(1 - level / 2, freedom), rel=1e-6)
+        assert student_tail(student(freedom, level), freedom) == pytest.approx(level, rel=1e-6)
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 400), st.data())
+def test_the_ends_of_a_share_are_where_its_mid_p_is_the_level(n: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, n))
-    (low, high), (wider_low, wider_high) = wilson(successes, n), wilson(successes, n, effect)
-    assert 0 <= wider_low <= low + 1e-12 <= successes / n + 2e-12
-    assert successes / n <= high + 1e-12 <= wider_high + 2e-12 <= 1 + 2e-12
+    low, high = share_interval(successes, n)
+    assert 0 <= low <= successes / n <= high <= 1 and low < high
+    for end, tail in ((low, 0.975), (high, 0.025)):
+        if 0 < end < 1:
+            law = scipy.stats.binom(n, end)
+            assert law.cdf(successes) - law.pmf(successes) / 2 == pytest.approx(tail, abs=1e-6)
 
 
-def test_wilson_refuses_impossible_counts() -> None:
+def test_a_share_refuses_impossible_counts() -> None:
     with pytest.raises(ValueError, match="5 successes of 4"):
-        wilson(5, 4)
+        share_interval(5, 4)
 
 
-def test_design_effect_is_the_cluster_size_when_clusters_agree_within() -> None:
-    outcomes = np.repeat([0, 1] * 50, 4)
-    # 100 clusters estimate the variance with a divisor of 99, and so with Student's t: scipy.stats.t.ppf(0.975, 99).
-    expected = 4 * 100 / 99 * (1.984217 / 1.959964) ** 2
-    assert design_effect(outcomes, np.repeat(range(100), 4).tolist()) == pytest.approx(expected, rel=1e-5)
-    assert design_effect([1, 0, 1], ["a", "a", "a"]) == 3
-    assert wilson(50, 100, design_effect=4) == pytest.approx(wilson(12.5, 25))
-    assert design_effect([0, 1] * 50, np.repeat(range(50), 2).tolist()) == 1
-    assert design_effect([1, 1, 1], ["a", "a", "b"]) == 1
+@given(OUTCOMES)
+def test_mcnemars_test_rejects_exactly_where_tangos_interval_excludes_zero(outcomes: list[tuple[bool, bool]]) -> None:
+    a, b = np.array(outcomes, float).T
+    for level in (0.05, 0.01):
+        found = compare_shares(a, b, range(len(a)), level)
+        if not found.interval:
+            assert 0.5 ** (len(a) - 1) >= level, "too few"
+            continue
+        low, high = found.interval
+        assert -1 <= low < high <= 1 and low <= found.difference <= high
+        if found.p is not None and abs(found.p - level) > 1e-6:
+            assert (found.p < level) == (not low <= 0 <= high)
 
 
-def test_bootstrap_equals_scipy() -> None:
-    values = np.random.default_rng(7).gamma(2, size=60)
-    # scipy.stats.bootstrap((values,), np.mean, n_resamples=200_000, method="percentile", rng=0,
-    # confidence_level=0.956396), which is 95 % expanded for 60 items
-    ends = np.mean([bootstrap(values, seed=seed) for seed in range(20)], axis=0)
-    assert ends == pytest.approx([1.422330, 2.063323], abs=0.003)
-    lengths = np.random.default_rng(8).integers(10, 200, 60)
-    # the same with paired=True and Σ x / Σ y
-    ends = np.mean([bootstrap(values * lengths, lengths, seed=seed) for seed in range(20)], axis=0)
-    assert ends == pytest.approx([1.335930, 1.936537], abs=0.003)
+def test_paired_shares_have_the_values_of_the_literature() -> None:
+    # Research notes: McNemar of 3 and 12 discordant pairs, without correction: χ² = 81 / 15.
+    a, b = np.array([1] * 12 + [0] * 3 + [1] * 35), np.array([0] * 12 + [1] * 3 + [1] * 35)
+    assert compare_shares(a, b, range(50)).p == pytest.approx(scipy.stats.chi2.sf(81 / 15, 1))
+    assert tango(0, 0, 50, 1.96) == pytest.approx((-(1.96**2) / (50 + 1.96**2), 1.96**2 / (50 + 1.96**2)), abs=1e-6)
 
 
-@pytest.mark.parametrize(("freedom", "expected"), [(3, 3.182446), (5, 2.570582), (24, 2.063899), (1000, 1.962339)])
-def test_student_equals_scipy(freedom: int, expected: float) -> None:
-    assert student95(freedom) == pytest.approx(expected, rel=0.01)
+@pytest.mark.parametrize("metric", [ACCURACY, ROUGE_L, SPAN_F1, BLEU])
+@pytest.mark.parametrize("clusters", [20, 400])
+def test_nothing_has_zero_width(metric: Metric, clusters: int) -> None:
+    """Neither a perfect score, nor a comparison in which all is tied."""
+    counts = {"score": 1.0, "rouge_l": 1.0, "spans": [3, 3, 3], "bleu": [9, 9, 9, 8, 7, 6, 9, 8, 7, 6]}
+    items: list[Item] = [{"cluster": f"{n % clusters}", **counts} for n in range(400)]
+    figure, tied = metric.figure(items, "x"), metric.compare(items, items)
+    assert figure.interval and figure.interval[1] - figure.interval[0] > 0.004 * (metric.most or 1)
+    assert tied.interval and tied.interval[1] - tied.interval[0] > 0.004 * (metric.most or 1)
+    assert (tied.p, tied.untested) == (None, "the scores are the same on every item")
+    assert not non_inferior(metric.compare(items[:20], items[:20]), 0.02 * (metric.most or 1)), "twenty prove nothing"
 
 
 def test_one_cluster_says_nothing_of_others() -> None:
-    assert bootstrap([1, 2, 3], clusters=["a", "a", "a"]) is None
-    outcome = compare_paired([1, 2, 3], [0, 0, 0], clusters=["a", "a", "a"])
-    assert (outcome.difference, outcome.interval, outcome.p, outcome.clusters) == (2, None, None, 1)
-    assert (outcome.minimum_detectable, outcome.untested) == (None, "all items are of one cluster")
+    counts = [[1, 1], [2, 1], [3, 1]]
+    assert of_sums(counts, ratio, ["a", "a", "a"]).interval is None
+    assert share([1, 0, 1], ["a", "a", "a"]).interval is None
+    for found in (
+        compare_of_sums(counts, [[0, 1]] * 3, ratio, ["a", "a", "a"]),
+        compare_shares([1, 1, 1], [0, 0, 0], ["a", "a", "a"]),
+    ):
+        assert (found.interval, found.p, found.minimum_detectable, found.clusters) == (None, None, None, 1)
+        assert found.untested == "all items are of one cluster"
 
 
 def test_few_clusters_never_prove_a_difference() -> None:
-    assert compare_paired([1.0, 1.1, 0.9, 1, 1], [0, 0, 0, 0, 0]).p == 1 / 16
-    assert compare_paired([1.0, 1.1, 0.9, 1, 1, 1], [0, 0, 0, 0, 0, 0]).p == 1 / 32
-
-
-@pytest.mark.usefixtures("few_resamples")
-def test_eight_clusters_give_honest_intervals_and_tests() -> None:
-    random, covered, rejected = np.random.default_rng(9), 0, 0
-    for seed, values in enumerate(random.normal(size=(600, 8))):
-        low, high = bootstrap(values, seed=seed) or (0, 0)
-        covered += low <= 0 <= high
-        rejected += compare_paired(values, np.zeros(8), seed=seed).p <= 0.05
-    assert covered / 600 > 0.92
-    assert rejected / 600 < 0.08
-
-
-def test_bootstrap_of_clusters_is_that_of_their_means() -> None:
-    means = np.random.default_rng(1).normal(size=40)
-    clusters = np.repeat([f"service {index}" for index in range(40)], 5).tolist()
-    assert bootstrap(np.repeat(means, 5), clusters=clusters) == pytest.approx(bootstrap(means))
-
-
-@pytest.mark.usefixtures("few_resamples")
-def test_bootstrap_covers_a_clustered_mean_which_an_unclustered_one_does_not() -> None:
-    random = np.random.default_rng(2)
-    clusters = np.repeat(range(40), 6).tolist()
-    covered = np.zeros(2)
-    for seed in range(300):
-        values = np.repeat(random.normal(size=40), 6) + random.normal(size=240) / 2
-        for column, which in enumerate((clusters, None)):
-            low, high = bootstrap(values, clusters=which, seed=seed) or (0, 0)
-            covered[column] += low <= 0 <= high
-    assert 0.90 < covered[0] / 300 < 0.98
-    assert covered[1] / 300 < 0.75
-
-
-@settings(max_examples=30)
-@given(SCORES)
-def test_bootstrap_stays_within_the_values_and_repeats(values: list[float]) -> None:
-    low, high = bootstrap(values, seed=3) or (0, 0)
-    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
-    assert bootstrap(values, seed=3) == (low, high)
-
-
-def test_resampling_in_blocks_covers_every_resample(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(4).normal(size=50)
-    whole = bootstrap(values)
-    monkeypatch.setattr(statistics, "_DRAWS_AT_ONCE", 777)
-    assert bootstrap(values) == pytest.approx(whole, abs=1e-12)
-
-
-@pytest.mark.usefixtures("few_resamples")
-def test_paired_test_is_calibrated_when_nothing_differs() -> None:
-    random = np.random.default_rng(5)
-    rejected = sum(
-        compare_paired(a, a + random.normal(size=60), seed=seed).p <= 0.05
-        for seed, a in enumerate(random.normal(size=(400, 60)) * 10)
-    )
-    assert 0.02 < rejected / 400 < 0.09
-
-
-@pytest.mark.usefixtures("few_resamples")
-def test_paired_test_finds_the_minimum_detectable_difference_in_four_of_five_cases() -> None:
-    random = np.random.default_rng(6)
-    found = 0
-    for seed in range(300):
-        noise = random.normal(size=80)
-        detectable = compare_paired(noise, np.zeros(80)).minimum_detectable
-        found += compare_paired(random.normal(size=80) + detectable, np.zeros(80), seed=seed).p <= 0.05
-    assert 0.72 < found / 300 < 0.88
-
-
-def test_paired_test_sees_what_unpaired_intervals_hide() -> None:
-    a = np.random.default_rng(7).normal(size=50)
-    b = a - 0.1 + 0.05 * np.random.default_rng(8).normal(size=50)
-    outcome = compare_paired(a, b)
-    assert outcome.difference == pytest.approx((a - b).mean())
-    assert outcome.interval and outcome.interval[0] > 0
-    assert outcome.p == pytest.approx(1 / 10_001)
-    back = compare_paired(b, a)
-    assert (back.difference, back.p) == (pytest.approx(-outcome.difference), outcome.p)
-    (low, _), (_, high) = bootstrap(a) or (0, 0), bootstrap(b) or (0, 0)
-    assert low < high
-
-
-def test_scores_that_are_the_same_on_every_item_are_not_tested() -> None:
-    a = [0.2, 0.4, 0.9]
-    outcome = compare_paired(a, a)
-    assert (outcome.difference, outcome.interval, outcome.p, outcome.minimum_detectable) == (0, None, None, None)
-    assert outcome.untested == "the scores are the same on every item"
-    sums = compare_of_sums([[1, 2], [2, 4]], [[1, 2], [2, 4]], ratio, ["a", "b"])
-    assert (sums.difference, sums.p, sums.untested) == (0, None, outcome.untested)
-    assert not compare_paired([0.2, 0.4, 0.9], [0.2, 0.4, 0.8]).untested
+    values = [1.0, 1.1, 0.9, 1, 1, 1.05]
+    five, six = (compare_of_sums([[each, 1] for each in values[:n]], [[0, 1]] * n, ratio, range(n)) for n in (5, 6))
+    assert (five.p, five.interval) == (1 / 16, None)
+    assert six.p == 1 / 32 and six.interval and six.interval[0] > 0
+    assert "may be too narrow" in six.doubt and not non_inferior(six, 0.02)
 
 
 @pytest.mark.parametrize("items", [3, 30])
@@ -184,36 +132,35 @@ def test_scores_that_are_the_same_on_every_item_are_not_tested() -> None:
 def test_a_difference_that_is_the_same_on_every_item_is_tested_by_its_sign(items: int, more: float) -> None:
     """One that is right on all items, where another is wrong on all, is better, though nothing varies."""
     a = np.linspace(0.2, 0.9, items)
-    outcome = compare_paired(a + more, a)
-    assert outcome.difference == pytest.approx(more)
-    assert outcome.p == max(1 / 10_001, 0.5 ** (items - 1)) and not outcome.untested
-    assert outcome.interval == (None if items < 6 else (outcome.difference, outcome.difference))
-    assert outcome.minimum_detectable is None
-
-
-def test_paired_test_weighs_bits_by_bytes() -> None:
-    outcome = compare_paired([30, 8], [20, 8], weights=[10, 8], clusters=["a", "b"])
-    assert outcome.difference == pytest.approx(10 / 18)
-    assert (outcome.n, outcome.clusters) == (2, 2)
-
-
-def test_paired_test_refuses_other_items() -> None:
-    with pytest.raises(ValueError, match="same items"):
-        compare_paired([1, 2], [1, 2, 3])
-
-
-def test_holm_equals_the_values_of_statsmodels() -> None:
-    # statsmodels.stats.multitest.multipletests([0.01, 0.04, 0.03, 0.005], method="holm")
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    first, second = (np.stack([each, np.ones(items)], axis=1) for each in (a + more, a))
+    found = compare_of_sums(first, second, ratio, range(items))
+    assert found.difference == pytest.approx(more)
+    assert found.p == max(1e-6, 0.5 ** (items - 1)) and not found.untested
+    assert (found.interval is None) == (items < 6)
 
 
 def test_a_share_of_clusters_that_agree_within_has_the_interval_of_the_clusters() -> None:
-    items = [{"cluster": f"service {number // 20}", "score": number // 20 % 2} for number in range(200)]
+    items = [{"cluster": f"service {number // 20}", "score": number // 20 % 2} for number in range(400)]
     figure = ACCURACY.figure(items, "answers")
-    assert (figure.value, figure.n) == (0.5, 200)
-    assert figure.interval
-    assert figure.interval == pytest.approx(wilson(5, 10), abs=0.05), "ten services, not two hundred answers"
+    assert (figure.value, figure.n) == (0.5, 400)
+    assert figure.interval == pytest.approx(wilson(10, 20), abs=0.05), "twenty services, not four hundred answers"
+
+
+def test_jackknife_interval_of_a_mean_is_students_but_for_skewness() -> None:
+    values = np.random.default_rng(3).normal(size=50)
+    values -= values.mean()
+    values = np.concatenate([values, -values])
+    low, high = of_sums(np.stack([values, np.ones(100)], axis=1), ratio, range(100)).interval or (0, 0)
+    expected = scipy.stats.t.interval(0.95, 99, 0, scipy.stats.sem(values))
+    assert (low, high) == pytest.approx(expected, rel=0.02)
+
+
+def test_unequal_documents_tell_as_much_as_fewer_equal_ones_and_say_so() -> None:
+    bits = [
+        {"cluster": str(n), "bits": 2.0 * n + 3 * (n % 3), "bytes": 10_000 if n == 1 else 10 + n} for n in range(1, 31)
+    ]
+    figure = Metric(name="bits", label="bits", value="bits", weight="bytes").figure(bits, "x")
+    assert figure.doubt.startswith("the interval may be too narrow: what is independent tells as much as 2.0")
 
 
 def test_each_system_is_divided_by_its_own_weights() -> None:
@@ -225,8 +172,71 @@ def test_each_system_is_divided_by_its_own_weights() -> None:
     found = metric.compare(a, b)
     figures = [metric.figure(items, "counted").value for items in (a, b)]
     assert found.difference == pytest.approx(figures[0] - figures[1])
-    assert found.interval and found.interval[0] > 0.05 and found.p < 0.001
-    again = metric.compare(a, [{**item, "hits": 0.0} for item in a])
-    assert again == compare_paired(
-        metric.values(a), np.zeros(60), metric.weights(a), [item["cluster"] for item in a]
-    ), "equal weights are compared as they were"
+    assert found.interval and found.interval[0] > 0.05 and found.p and found.p < 0.001
+
+
+def test_paired_tests_refuse_other_items() -> None:
+    with pytest.raises(ValueError, match="same items"):
+        compare_shares([1, 0], [1, 0, 1], range(2))
+    with pytest.raises(ValueError, match="same items"):
+        compare_of_sums([[1, 1]], [[1, 1], [1, 1]], ratio, range(1))
+
+
+def test_a_difference_of_the_size_that_is_said_is_found_in_four_of_five_cases() -> None:
+    random, found = np.random.default_rng(6), 0
+    for _ in range(400):
+        noise = np.stack([random.normal(size=80), np.ones(80)], axis=1)
+        zeros = np.stack([np.zeros(80), np.ones(80)], axis=1)
+        least = compare_of_sums(noise, zeros, ratio, range(80)).minimum_detectable or 0
+        again = compare_of_sums(noise[random.permutation(80)] * [1, 1] + [[least, 0]], zeros, ratio, range(80))
+        fresh = compare_of_sums(
+            np.stack([random.normal(size=80) + least, np.ones(80)], axis=1), zeros, ratio, range(80)
+        )
+        assert again.difference == pytest.approx(least + noise[:, 0].mean())
+        found += fresh.p is not None and fresh.p < LEVEL
+    assert 0.73 < found / 400 < 0.87
+
+
+def test_a_calibrated_model_has_no_calibration_error_and_a_boasting_one_its_own() -> None:
+    random, held = np.random.default_rng(8), 0
+    for _ in range(200):
+        sure = random.uniform(0.5, 1, 400)
+        right = (random.random(400) < sure).astype(float)
+        bins = np.array_split(np.argsort(sure), 10)
+        found = root_mean_square(right - sure, bins, range(400))
+        held += bool(found.interval) and found.interval[0] == 0
+    assert held / 200 > 0.93
+    boast = root_mean_square(
+        np.where(random.random(400) < 0.6, 0.1, -0.9), np.array_split(np.arange(400), 10), range(400)
+    )
+    assert boast.interval and boast.interval[0] < 0.3 < boast.interval[1]
+
+
+def test_holm_equals_the_values_of_statsmodels() -> None:
+    # statsmodels.stats.multitest.multipletests([0.01, 0.04, 0.03, 0.005], method="holm")
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(1e-6, 1)), max_size=8), st.integers(0, 60))
+def test_a_p_value_is_below_the_level_that_its_interval_has_where_it_is_adjusted_below_it(
+    p_values: list[float | None], comparisons: int
+) -> None:
+    for p, (whole, level) in zip(p_values, adjusted(p_values, comparisons), strict=True):
+        assert 0 < level <= LEVEL
+        if p is None or whole is None:
+            assert p is whole is None
+        elif abs(whole - LEVEL) > 1e-9:
+            assert (whole < LEVEL) == (p < level)
+
+
+def outcome(low: float, high: float, doubt: str = "") -> Comparison:
+    return Comparison((low + high) / 2, (low, high), 0.5, 0.01, 100, 100, doubt=doubt)
+
+
+def test_within_a_margin_is_what_the_whole_interval_says() -> None:
+    assert non_inferior(outcome(-0.01, 0.05), 0.02) and not non_inferior(outcome(-0.02, 0.05), 0.02)
+    assert non_inferior(outcome(-0.05, 0.01), 0.02, higher_is_better=False)
+    assert equivalent(outcome(-0.01, 0.01), 0.02) and not equivalent(outcome(-0.01, 0.05), 0.02)
+    assert not non_inferior(outcome(-0.01, 0.05, "few"), 0.02)
+    assert not non_inferior(Comparison(0, None, None, None, 9, 1), 0.02)

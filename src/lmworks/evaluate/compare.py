@@ -15,8 +15,8 @@ from pydantic import Field
 from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
 from lmworks.evaluate.items import TRUNCATED, Evaluation, Item, Metric
-from lmworks.evaluate.relations import Relation, between
-from lmworks.evaluate.statistics import LEVEL, Comparison, bootstrap, holm
+from lmworks.evaluate.relations import Relation, between, confidence
+from lmworks.evaluate.statistics import LEVEL, Comparison, adjusted, share
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS
@@ -61,6 +61,11 @@ class CompareConfig(StepConfig):
     may_differ: list[Condition] = Field(default=[], description="Conditions whose effect is what is being compared.")
     relations: list[Relation] = Field(default=[], description="Pairs of labels of which more is said.")
     left_out: list[str] = Field(default=[], description="Which models of the recipe are not asked, and why.")
+    comparisons_in_build: int = Field(
+        0,
+        description="Pairs that all comparisons of a build test by their first figure, this one's among them: p-values "
+        "and intervals are adjusted for so many. 0 for those of this comparison alone.",
+    )
 
 
 class System(NamedTuple):
@@ -79,7 +84,7 @@ class Tests(NamedTuple):
     systems: list[System]
     tested: list[tuple[System, System, Comparison]]
     adjusted: list[float | None]
-    """The p-value of each test, adjusted for the number of this figure's tests; None where nothing varies."""
+    """The p-value of each test, adjusted for the number of tests; None where nothing varies."""
     refused: list[str]
     partly: list[str]
     """Of pairs that were not scored on the same items."""
@@ -92,7 +97,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=9, measures="evaluations")
+@stage(version=10, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`."""
     record, figures = concluded(config, evaluations)
@@ -103,8 +108,9 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
 def concluded(config: CompareConfig, evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], list[Figure]]:
     """What the tests of some evaluations say, as `comparison.json` has it, and the differences as figures.
 
-    Pairs between which something differs that could matter are refused. p-values are adjusted for the number of pairs,
-    figure by figure: each is a question of its own. What puts all scores in doubt is said first.
+    Pairs between which something differs that could matter are refused. p-values are adjusted for the number of pairs
+    (Holm) and intervals with them, and for those that the whole build tests (Bonferroni), figure by figure: each is a
+    question of its own. What puts all scores in doubt is said first.
     """
     found = [_test(config, evaluations, name) for name in (evaluations[0].figures()[0].name, *config.also)]
     metric, _, tested, adjusted, refused, partly, _ = found[0]
@@ -165,9 +171,11 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
     refused: list[str] = []
     partly: list[str] = []
     differing: list[str] = []
+    possible = 0
     for a, b in combinations(sorted(systems, key=lambda system: _rank(metric, system)), 2):
         if a.is_baseline and b.is_baseline:
             continue
+        possible += 1
         if because := _unlike(metric, a, b, config.may_differ):
             refused.append(f"{a.label} and {b.label} are not compared: {because}")
         elif a.items and b.items:
@@ -184,9 +192,11 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
                 one, other = other, one
                 outcome = metric.compare(one.items, other.items)
             tested.append((one, other, outcome))
-    p_values = iter(holm([outcome.p for _, _, outcome in tested if outcome.p is not None]))
-    adjusted = [None if outcome.p is None else next(p_values) for _, _, outcome in tested]
-    return Tests(metric, systems, tested, adjusted, refused, partly, differing)
+    found = adjusted([outcome.p for _, _, outcome in tested], max(possible, config.comparisons_in_build))
+    tested = [
+        (a, b, metric.compare(a.items, b.items, level)) for (a, b, _), (_, level) in zip(tested, found, strict=True)
+    ]
+    return Tests(metric, systems, tested, [p for p, _ in found], refused, partly, differing)
 
 
 def _named(evaluation: Evaluation, name: str) -> Figure:
@@ -242,8 +252,8 @@ def _on_shared_items(metric: Metric, a: System, b: System) -> tuple[System, Syst
     def by_shared(system: System, chosen: list[Item]) -> System:
         if not chosen or len(chosen) == len(system.items):
             return system._replace(items=chosen)
-        value, interval, _ = metric.estimate(chosen, [item["cluster"] for item in chosen])
-        figure = replace(system.figure, value=value, interval=interval, n=len(chosen))
+        now = metric.estimate(chosen, [item["cluster"] for item in chosen])
+        figure = replace(system.figure, value=now.value, interval=now.interval, doubt=now.doubt, n=len(chosen))
         return system._replace(items=chosen, figure=figure)
 
     return by_shared(a, [one for one, _ in pairs]), by_shared(b, [two for _, two in pairs]), told
@@ -268,10 +278,14 @@ def paired(ours: Sequence[Item], theirs: Sequence[Item]) -> tuple[list[tuple[Ite
 def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> Figure:
     method = f"no test of {outcome.clusters} clusters: {outcome.untested}"
     if p is not None:
-        method = f"paired bootstrap of {outcome.clusters} clusters, two-sided p {outcome.p:.4f}, by Holm {p:.4f}; " + (
-            "the same on every item"
-            if outcome.minimum_detectable is None
-            else f"a true difference of {outcome.minimum_detectable:.4f} is found in 80 % of cases"
+        method = (
+            f"paired test of {outcome.clusters} clusters, two-sided p {outcome.p:.4f}, adjusted {p:.4f}; "
+            f"{confidence(outcome.level)} interval; "
+            + (
+                "the same on every item"
+                if outcome.minimum_detectable is None
+                else f"a true difference of {outcome.minimum_detectable:.4f} is found in 80 % of cases"
+            )
         )
     return Figure(
         name=f"{metric.name}: {a.label} - {b.label}",
@@ -280,6 +294,7 @@ def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float 
         method=method,
         unit=metric.unit,
         interval=outcome.interval,
+        doubt=outcome.doubt,
     )
 
 
@@ -287,12 +302,14 @@ def _wins(metric: Metric, a: System, b: System) -> Figure:
     """How often a is above b; a tie counts half."""
     pairs = zip(metric.values(a.items), metric.values(b.items), strict=True)
     wins = [((first > second) - (first < second) + 1) / 2 for first, second in pairs]
+    found = share(wins, [item["cluster"] for item in a.items])
     return Figure(
         name=f"wins: {a.label} over {b.label}",
-        value=sum(wins) / len(wins),
+        value=found.value,
         n=len(wins),
-        method=f"share of items with more {metric.label}, ties half; 95 % bootstrap interval",
-        interval=bootstrap(wins, clusters=[item["cluster"] for item in a.items]),
+        method=f"share of items with more {metric.label}, ties half; 95 % {found.method}",
+        interval=found.interval,
+        doubt=found.doubt,
         chance=0.5,
     )
 
@@ -419,7 +436,7 @@ def _on_others(metric: Metric, system: System) -> float | None:
         return system.figure.value
     if len(others) < CLEAN_AT_LEAST:
         return None
-    return metric.estimate(others, [item["cluster"] for item in others])[0]
+    return metric.estimate(others, [item["cluster"] for item in others]).value
 
 
 def _sentences(tests: Tests) -> list[str]:
@@ -437,21 +454,21 @@ def _told(
         if {a.label, b.label} == {relation.model, relation.beside}:
             before, after = (b, a) if a.label == relation.model else (a, b)
             figures = before.figure.value, after.figure.value
-            turned = outcome
-            if after is b:
-                interval = outcome.interval and (-outcome.interval[1], -outcome.interval[0])
-                turned = replace(outcome, difference=-outcome.difference, interval=interval)
+            # That little was lost is asked once of a model, and so not adjusted for what else was looked at.
+            turned = metric.compare(after.items, before.items, LEVEL if relation.kind == "retention" else outcome.level)
             yield relation.is_loss(turned), relation.sentence(metric, figures, turned, p, _evidence(outcome, p))
 
 
 def _evidence(outcome: Comparison, p: float | None) -> str:
     if p is None:
         return f"n={outcome.n}, {outcome.untested}"
-    return f"n={outcome.n}, " + ("p<0.001" if p < 0.001 else f"adjusted p={p:.2g}")
+    told = f"n={outcome.n}, " + ("p<0.001" if p < 0.001 else f"adjusted p={p:.2g}")
+    return f"{told}; {outcome.doubt}" if outcome.doubt else told
 
 
 def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> str:
-    found = f"{outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, {_evidence(outcome, p)}"
+    ends = between(outcome.interval, level=outcome.level)
+    found = f"{outcome.difference:+.3f} {metric.label}{ends}, {_evidence(outcome, p)}"
     if p is None:
         return f"{a.label} and {b.label} are not tested: {found}"
     if p < LEVEL:

@@ -22,19 +22,20 @@ from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, Contamination, judged, standing, verdict_text
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
 from lmworks.evaluate.statistics import (
+    LEVEL,
     Comparison,
-    bootstrap,
-    bootstrap_of_sums,
+    Estimate,
     compare_of_sums,
-    compare_paired,
-    design_effect,
+    compare_shares,
+    of_sums,
     ratio,
+    share,
 )
 from lmworks.lazy import np
 from lmworks.model.files import weight_bits
 from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.conditions import Conditions
-from lmworks.pipeline.figure import Figure, Interval, wilson
+from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Handle, Result
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
@@ -102,7 +103,9 @@ class Metric:
     unit: str = ""
     higher_is_better: bool = True
     is_share: bool = False
-    """Values are 0 and 1: the interval is Wilson's."""
+    """Values are 0 and 1: the interval is exact."""
+    most: float | None = None
+    """The score of perfect answers, where the least is 0."""
     counts_wins: bool = False
     """Differences say little in themselves: a comparison tells how often one value is above the other, too."""
     per_token: bool = False
@@ -129,33 +132,34 @@ class Metric:
                 "is longer than the model's context. Look at them with `lmworks show`, and name others in the task"
             )
         clusters = [item["cluster"] for item in items]
-        value, interval, how = self.estimate(items, clusters)
+        found = self.estimate(items, clusters)
         return Figure(
             name=self.name,
-            value=value,
+            value=found.value,
             n=len(items),
-            method=f"{method}; {how}, {len(set(clusters))} clusters",
+            method=f"{method}; 95 % {found.method}, {len(set(clusters))} clusters",
             unit=self.unit,
-            interval=interval,
+            interval=found.interval,
+            doubt=found.doubt,
             **evidence,
         )
 
-    def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> tuple[float, Interval | None, str]:
-        """The value, its interval, and how that was found."""
-        values, weights = self.values(items), self.weights(items)
-        value = sum(values) / sum(weights)
+    def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> Estimate:
+        """The value with its interval."""
         if self.is_share:
-            interval = wilson(sum(values), len(items), design_effect(values, clusters))
-            return value, interval, "95 % Wilson interval on the effective sample size"
-        return value, bootstrap(values, weights, clusters), "95 % bootstrap interval"
+            return share(self.values(items), clusters)
+        return of_sums(self._sums(items), ratio, clusters, most=self.most, weights=self.weights(items))
 
-    def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
+    def compare(self, a: Sequence[Item], b: Sequence[Item], level: float = LEVEL) -> Comparison:
         """How far a lies above b on the same items, each divided by its own weights."""
-        clusters, weights = [item["cluster"] for item in a], self.weights(a)
-        if weights == self.weights(b):
-            return compare_paired(self.values(a), self.values(b), weights, clusters)
-        first, second = (list(zip(self.values(each), self.weights(each), strict=True)) for each in (a, b))
-        return compare_of_sums(first, second, ratio, clusters)
+        clusters = [item["cluster"] for item in a]
+        if self.is_share:
+            return compare_shares(self.values(a), self.values(b), clusters, level)
+        first, second, weights = self._sums(a), self._sums(b), self.weights(a)
+        return compare_of_sums(first, second, ratio, clusters, most=self.most, weights=weights, level=level)
+
+    def _sums(self, items: Sequence[Item]) -> Floats:
+        return np.stack([self.values(items), self.weights(items)], axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,30 +168,31 @@ class CorpusMetric(Metric):
 
     of_sums: Callable[[Floats], Floats]
     """[…,K] sums -> […]"""
+    trials: Callable[[Floats], Floats] | None = None
+    """[…,K] sums -> […] how many things the figure counts, where it is the share of them that are right."""
 
     def values(self, items: Sequence[Item]) -> list[float]:
         """The score of every item alone, to look at: their mean is not the figure."""
         return [float(self.of_sums(np.array(item[self.value], float))) for item in items]
 
-    def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> tuple[float, Interval | None, str]:
+    def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> Estimate:
         """Of the sums of all items."""
-
         counts = [item[self.value] for item in items]
-        value = float(self.of_sums(np.sum(counts, axis=0, dtype=float)))
-        return value, bootstrap_of_sums(counts, self.of_sums, clusters), "95 % bootstrap interval"
+        return of_sums(counts, self.of_sums, clusters, most=self.most, trials=self.trials)
 
-    def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
+    def compare(self, a: Sequence[Item], b: Sequence[Item], level: float = LEVEL) -> Comparison:
         first, second = ([item[self.value] for item in items] for items in (a, b))
-        return compare_of_sums(first, second, self.of_sums, [item["cluster"] for item in a])
+        clusters = [item["cluster"] for item in a]
+        return compare_of_sums(first, second, self.of_sums, clusters, most=self.most, level=level)
 
 
 BITS_PER_BYTE = Metric(
     name="bits_per_byte", label="bits per byte", value="bits", weight="bytes", unit="bits", higher_is_better=False
 )
-ROUGE_L = Metric(name="rouge_l", label="ROUGE-L", value="rouge_l")
+ROUGE_L = Metric(name="rouge_l", label="ROUGE-L", value="rouge_l", most=1)
 ACCURACY = Metric(name="accuracy", label="accuracy", is_share=True)
-BLEU = CorpusMetric(name="bleu", label="BLEU", value="bleu", of_sums=bleu_of)
-CHRF = CorpusMetric(name="chrf", label="chrF", value="chrf", of_sums=chrf_of)
+BLEU = CorpusMetric(name="bleu", label="BLEU", value="bleu", of_sums=bleu_of, most=100)
+CHRF = CorpusMetric(name="chrf", label="chrF", value="chrf", of_sums=chrf_of, most=100)
 EXACT = Metric(name="exact_match", label="exact match", is_share=True)
 TRUNCATED = Metric(
     name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
@@ -199,12 +204,27 @@ UNEXTRACTED = Metric(
     higher_is_better=False,
     is_share=True,
 )
-DISTINCT = Metric(name="distinct_answers", label="distinct answers", value="distinct")
+DISTINCT = Metric(name="distinct_answers", label="distinct answers", value="distinct", most=1)
 JUDGE_SCORE = Metric(name="judge_score", label="score", counts_wins=True, holds_if="accuracy: judge - length")
 FOLLOWED = Metric(name="follows_rules", label="answers that follow the rules", is_share=True)
-SPAN_F1 = CorpusMetric(name="span_f1", label="span F1", value="spans", of_sums=span_f1_of)
-SPAN_PRECISION = CorpusMetric(name="span_precision", label="span precision", value="spans", of_sums=span_precision_of)
-SPAN_RECALL = CorpusMetric(name="span_recall", label="span recall", value="spans", of_sums=span_recall_of)
+SPAN_F1 = CorpusMetric(
+    name="span_f1",
+    label="span F1",
+    value="spans",
+    of_sums=span_f1_of,
+    most=1,
+    trials=lambda sums: sums[..., 1] + sums[..., 2],
+)
+SPAN_PRECISION = replace(
+    SPAN_F1,
+    name="span_precision",
+    label="span precision",
+    of_sums=span_precision_of,
+    trials=lambda sums: sums[..., 1],
+)
+SPAN_RECALL = replace(
+    SPAN_F1, name="span_recall", label="span recall", of_sums=span_recall_of, trials=lambda sums: sums[..., 2]
+)
 
 
 @dataclass(frozen=True)

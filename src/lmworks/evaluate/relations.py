@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 from lmworks.evaluate.items import Metric
-from lmworks.evaluate.statistics import LEVEL, Comparison
+from lmworks.evaluate.statistics import LEVEL, Comparison, non_inferior
 from lmworks.pipeline.figure import Interval
 from lmworks.recipe.schema import StepConfig
 
@@ -28,9 +28,8 @@ class Relation(StepConfig):
     """What is equal between them."""
 
     def is_loss(self, outcome: Comparison) -> bool:
-        """Whether tuning may have cost too much, which is said before all else."""
-        least = outcome.difference if outcome.clusters > 1 else -math.inf
-        return self.kind == "retention" and (outcome.interval or (least,))[0] < -LARGEST_LOSS
+        """Whether tuning is not shown to have cost little, which is said before all else."""
+        return self.kind == "retention" and not non_inferior(outcome, LARGEST_LOSS)
 
     def sentence(
         self, metric: Metric, figures: tuple[float, float], outcome: Comparison, p: float | None, evidence: str
@@ -43,7 +42,8 @@ class Relation(StepConfig):
                 if self.is_loss(outcome)
                 else f"{self.model} keeps what {self.beside} can, to within {points}"
             )
-            return f"{verdict}: {outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
+            told = f"{verdict}: {outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
+            return f"{told}; {outcome.doubt}" if outcome.doubt else told
         other = self.beside if self.kind == "transfer" else f"{self.beside}, from which it was trained,"
         if p is None:
             after = f"{self.model} has {figures[1]:.3f} {metric.label}"
@@ -56,14 +56,22 @@ class Relation(StepConfig):
         word = "better" if is_better else "worse"
         return (
             f"{verdict}: {self.model} is {word if p < LEVEL else f'not shown to be {word}'} than {other} by "
-            f"{abs(outcome.difference):.3f} {metric.label}{between(outcome.interval and ends)}, "
+            f"{abs(outcome.difference):.3f} {metric.label}{between(outcome.interval and ends, level=outcome.level)}, "
             f"{figures[0]:.3f} to {figures[1]:.3f}, {evidence}{'; ' * bool(self.note)}{self.note}"
         )
 
 
-def between(interval: Interval | None, form: str = "+.3f") -> str:
-    """An interval behind its value, in words."""
-    return f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else ""
+def between(interval: Interval | None, form: str = "+.3f", level: float = LEVEL) -> str:
+    """An interval behind its value, in words; of how much confidence, where it is not 95 %."""
+    if interval is None:
+        return ""
+    ends = f" [{interval[0]:{form}}, {interval[1]:{form}}]"
+    return ends if level == LEVEL else f"{ends} at {confidence(level)}"
+
+
+def confidence(level: float) -> str:
+    """Of an interval that errs at a level."""
+    return f"{100 * (1 - level):.4g} %"
 
 
 def _transfer(is_better: bool, p: float) -> str:

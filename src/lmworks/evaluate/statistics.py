@@ -1,33 +1,53 @@
 """Intervals and paired tests for scores whose items may come in clusters.
 
-Every score here is a ratio of sums, Σ value / Σ weight: a mean when the weights are 1, bits per byte when a value is a
-document's bits and a weight its bytes. Items of one cluster (operations of one service) are drawn together, because
-they are alike: treating them as independent makes intervals too narrow (Miller 2024, arXiv 2411.00640). Few clusters
-say little of others like them, which every function here allows for.
+Items of one cluster (operations of one service) are drawn together, because they are alike: treating them as
+independent makes intervals too narrow (Miller 2024, arXiv 2411.00640). A share of right answers has an exact interval
+on its effective number of items, a difference of two such shares Tango's. Every other score is a function of sums over
+items, and has Student's interval on its jackknife over clusters, with Hall's correction for skewness. A test is the
+interval turned round: it rejects at a level exactly where the interval of that level excludes zero. How often these
+intervals hold the truth is measured in `benchmarks/evaluate/coverage.py`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from lmworks.lazy import NDArray, np
-from lmworks.pipeline.figure import Z95, Interval
+from lmworks.pipeline.figure import Interval
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     Floats = NDArray[np.float64]
+    Score = Callable[[Floats], Floats]
+    """[…,K] sums of what was counted in items -> […] scores."""
 
 LEVEL = 0.05
 """A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
-RESAMPLES = 10_000
-"""Puts the Monte Carlo error of an interval's end well below a tenth of its width; the least p-value is 1 in 10,001."""
-Z80 = NormalDist().inv_cdf(0.8)
-_DRAWS_AT_ONCE = 1 << 22
-"""Bounds the memory of resampling to about 100 MB."""
+LEAST_P = 1e-6
+"""Below it, no approximation here is worth a digit."""
+POWER = 0.8
+FEW_CLUSTERS, FEW_OF_SHARES = 12.0, 5.0
+"""Of equal size, below which an interval says that it may be too narrow: the spread of so few is hardly known. That of
+a share bounds it by the number of its items as well, and holds with fewer."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score with its interval."""
+
+    value: float
+    interval: Interval | None
+    """None with one cluster, and where nothing varies and nothing is proved."""
+    method: str
+    """How the interval was found."""
+    doubt: str = ""
+    """Why it may be too narrow."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +56,17 @@ class Comparison:
 
     difference: float
     interval: Interval | None
-    """None with one cluster, and where nothing varies and nothing is proved."""
+    """None with one cluster, where clusters are too few to prove anything, and where nothing varies."""
     p: float | None
     """Two-sided: how often a difference this large would show if there were none."""
     minimum_detectable: float | None
-    """The true difference that such a test finds at the 5 % level in 80 % of cases."""
+    """The true difference that such a test finds at its level in 80 % of cases."""
     n: int
     clusters: int
+    level: float = LEVEL
+    """One less the confidence of the interval, at which p rejects."""
+    doubt: str = ""
+    """Why interval and p may say too much."""
 
     @property
     def untested(self) -> str:
@@ -52,105 +76,351 @@ class Comparison:
         return "all items are of one cluster" if self.clusters < 2 else "the scores are the same on every item"
 
 
-def design_effect(outcomes: ArrayLike, clusters: Sequence[Hashable]) -> float:
-    """How many times clustering enlarges the variance of a mean; at least 1, so that it never flatters.
+def non_inferior(outcome: Comparison, margin: float, *, higher_is_better: bool = True) -> bool:
+    """Whether score a is shown to be worse than b by less than the margin: the interval's worse end lies within it.
 
-    The clustered variance is the linearised one of a ratio of cluster sums to cluster sizes (Cochran 1977, chapter 6);
-    it is enlarged for being estimated from few clusters (Korn and Graubard 1998). One cluster counts as one item.
+    Of a 95 % interval this is said of at most one in forty that are worse by the margin or more. Where the interval is
+    in doubt, or there is none, nothing is shown.
     """
-    sums, sizes = _totals(outcomes, None, clusters).T
-    count, n = len(sums), sizes.sum()
-    rate = sums.sum() / n
+    if outcome.interval is None or outcome.doubt:
+        return False
+    low, high = outcome.interval
+    return low > -margin if higher_is_better else high < margin
+
+
+def equivalent(outcome: Comparison, margin: float) -> bool:
+    """Whether the two are shown to differ by less than the margin, whichever is better (Schuirmann 1987)."""
+    return all(non_inferior(outcome, margin, higher_is_better=each) for each in (True, False))
+
+
+# -- shares -----------------------------------------------------------------------------------------------------------
+
+
+def share(values: ArrayLike, clusters: Sequence[Hashable], level: float = LEVEL) -> Estimate:
+    """The mean of values from 0 to 1, of which most are 0 or 1, with `share_interval` on the effective number of items.
+
+    The effective number is n over the design effect, less what few clusters cost (Korn and Graubard 1998).
+    """
+    sums = _by_cluster(np.stack([np.asarray(values, float), np.ones(len(clusters))], axis=1), clusters)
+    return _share(sums[:, 0], sums[:, 1], level)
+
+
+def _share(sums: Floats, sizes: Floats, level: float) -> Estimate:
+    count, n = len(sums), float(sizes.sum())
+    value, method = float(sums.sum() / n), "mid-p interval"
+    if count == n:
+        return Estimate(value, share_interval(value * n, n, level), method)
     if count < 2:
-        return float(n)
-    if rate in (0, 1):
-        return 1.0
-    clustered = count / (count - 1) * ((sums - rate * sizes) ** 2).sum() / n**2
-    few = (student95(count - 1) / Z95) ** 2 if count < n else 1.0
-    return max(1.0, float(clustered / (rate * (1 - rate) / n)) * few)
+        return Estimate(value, None, "no interval of one cluster")
+    effective = _effective_clusters(sizes)
+    shrunk = n / _design_effect(sums - value * sizes, value * (1 - value) * n, sizes)
+    shrunk *= (normal(level) / student(effective - 1, level)) ** 2
+    interval, doubt = share_interval(value * shrunk, shrunk, level), _doubt(effective, FEW_OF_SHARES)
+    return Estimate(value, interval, f"{method} on the effective number", doubt)
 
 
-def bootstrap(
-    values: ArrayLike, weights: ArrayLike | None = None, clusters: Sequence[Hashable] | None = None, *, seed: int = 0
-) -> Interval | None:
-    """95 % interval of Σ values / Σ weights, from 10,000 resamples of whole clusters; None with one cluster.
+def share_interval(successes: float, n: float, level: float = LEVEL) -> Interval:
+    """The mid-p interval of a proportion (Lancaster 1961; Berry and Armitage 1995), of a fractional number too.
 
-    Percentiles (Efron 1979), expanded for few clusters (Hesterberg 2015).
+    Exact tails, of which what was seen counts half: it never has zero width, and holds near 0 and 1, where Wilson's
+    covers some rates in nine cases of ten.
     """
-    totals = _totals(values, weights, clusters)
-    sums = _resampled(totals, seed)
-    return _percentiles(sums[:, 0] / sums[:, 1], len(totals))
+    if not 0 <= successes <= n or n <= 0:
+        raise ValueError(f"{successes} successes of {n}: expected 0 ≤ successes ≤ n and n > 0")
+
+    def tail(rate: float) -> float:
+        """How often there would be more, and half of how often as many."""
+        at_least = 1.0 if successes <= 0 else _beta(successes, n - successes + 1, rate)
+        more = 0.0 if successes >= n else _beta(successes + 1, n - successes, rate)
+        return (at_least + more) / 2
+
+    low = 0.0 if successes <= 0 else _solved(tail, level / 2)
+    high = 1.0 if successes >= n else _solved(tail, 1 - level / 2)
+    return low, high
 
 
-def compare_paired(
-    a: ArrayLike,
-    b: ArrayLike,
-    weights: ArrayLike | None = None,
-    clusters: Sequence[Hashable] | None = None,
-    *,
-    seed: int = 0,
-) -> Comparison:
-    """Paired bootstrap test of Σ a / Σ weights against Σ b / Σ weights; a[i] and b[i] score the same item.
+def compare_shares(a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable], level: float = LEVEL) -> Comparison:
+    """The difference of two shares on the same items: McNemar's test and Tango's (1998) interval, which is its inverse.
 
-    p is the share of resampled differences that lie at least as far from the observed one as that lies from zero, the
-    observed sample counted among them (Davison and Hinkley 1997, section 4.4), expanded as intervals are. It is never
-    below 2^(1 - clusters), the least that a test of signs could give: five services prove nothing at the 5 % level.
-    A difference that is the same on every item has that p, and no power; its interval is a point, none where few prove
-    nothing.
+    Both are of the items that one has right and the other has not, and never of zero width, be all the others tied.
+    With clusters their numbers are divided by the design effect of the differences, and Student's t is asked.
     """
     first, second = np.asarray(a, float), np.asarray(b, float)
-    if first.shape != second.shape:
-        raise ValueError(f"{first.size} and {second.size} scores: a paired test needs the same items on both sides")
-    totals = _totals(first - second, weights, clusters)
-    observed = float(totals[:, 0].sum() / totals[:, 1].sum())
-    sums = _resampled(totals, seed)
-    return _compared(observed, sums[:, 0] / sums[:, 1], first.size, len(totals))
+    _require_same(first, second)
+    difference = first - second
+    columns = [difference, np.maximum(difference, 0), np.maximum(-difference, 0), np.ones_like(difference)]
+    sums = _by_cluster(np.stack(columns, axis=1), clusters)
+    _, more, less, n = (float(each) for each in sums.sum(axis=0))
+    count, value = len(sums), float(difference.mean())
+    effective, effect = _effective_clusters(sums[:, 3]), 1.0
+    if count < 2:
+        return Comparison(value, None, None, None, len(first), count, level)
+    if count < n:
+        effect = _design_effect(sums[:, 0] - value * sums[:, 3], more + less - n * value**2, sums[:, 3])
+    size, freedom = n / effect, effective - 1 if count < n else math.inf
+    interval = tango(more / effect, less / effect, size, critical := student(freedom, level))
+    # As Bonett and Price (2012) smooth it, so that it is above zero where all are tied.
+    smoothed = n + 2 * effect
+    error = ((more + less + 2 * effect) / smoothed - ((more - less) / smoothed) ** 2) / (size + 2)
+    p = student_tail((more - less) / math.sqrt((more + less) * effect), freedom) if more + less else None
+    return _compared(
+        value, interval, p, (critical + normal(2 * (1 - POWER))) * math.sqrt(max(error, 0)), len(first), count, level,
+        _doubt(effective, FEW_OF_SHARES) if count < n else "",
+    )  # fmt: skip
 
 
-def bootstrap_of_sums(
-    counts: ArrayLike, score: Callable[[Floats], Floats], clusters: Sequence[Hashable], *, seed: int = 0
-) -> Interval | None:
-    """`bootstrap` of a score, such as BLEU, that is made of the sums of an item's counts: [items, K], […,K] -> […]."""
+def tango(more: float, less: float, n: float, critical: float) -> Interval:
+    """The score interval of a difference of paired shares (Tango 1998), of fractional numbers of items too."""
+
+    def score(shift: float) -> float:
+        """How many standard errors the difference lies above `shift`, if that were the truth."""
+        b = (2 * n - more + less) * shift - more - less
+        root = math.sqrt(max(b * b + 8 * n * less * shift * (1 - shift), 0.0))
+        variance = n * ((root - b) / (2 * n) + shift * (1 - shift))
+        gap = more - less - n * shift
+        return gap / math.sqrt(variance) if variance > 1e-15 else math.copysign(math.inf, gap) if gap else 0.0
+
+    middle = (more - less) / n
+    low = -1.0 if middle <= -1 else _solved(lambda shift: -score(shift), -critical, -1.0, middle)
+    high = 1.0 if middle >= 1 else _solved(lambda shift: -score(shift), critical, middle, 1.0)
+    return low, high
+
+
+# -- scores of sums ---------------------------------------------------------------------------------------------------
+
+
+def of_sums(
+    counts: ArrayLike,
+    score: Score,
+    clusters: Sequence[Hashable],
+    *,
+    most: float | None = None,
+    trials: Score | None = None,
+    weights: ArrayLike | None = None,
+    level: float = LEVEL,
+) -> Estimate:
+    """A score that is made of the sums of an item's counts, such as BLEU or bits per byte: [items, K], […,K] -> […].
+
+    `most` is that of perfect answers, the least being 0; `trials` tells of sums how many things a score that is a
+    share of them counts. `weights` are what items weigh, if not equally.
+    """
     totals = _by_cluster(np.asarray(counts, float), clusters)
-    return _percentiles(score(_resampled(totals, seed)), len(totals))
+    whole, count, n = totals.sum(axis=0), len(totals), len(clusters)
+    value = float(score(whole))
+    if count < 2:
+        return Estimate(value, None, "no interval of one cluster")
+    sizes = _sizes(n, weights, clusters)
+    effective = _effective_clusters(sizes)
+    moved = _influence(totals, score, value)
+    doubt = _doubt(effective, FEW_OF_SHARES if trials else FEW_CLUSTERS)
+    if most is not None and trials is not None:
+        number = trials(totals)
+        all_trials, rate = float(number.sum()), value / most
+        if all_trials > 0:
+            residuals = moved / most * all_trials / count
+            shrunk = all_trials / _design_effect(residuals, rate * (1 - rate) * all_trials, number)
+            shrunk *= (normal(level) / student(effective - 1, level)) ** 2
+            low, high = share_interval(min(rate, 1.0) * shrunk, shrunk, level)
+            return Estimate(value, (most * low, most * high), "mid-p interval on the effective number", doubt)
+    far = moved if most is None else np.where(np.isclose(score(totals), most), 0.0, moved)
+    error, skew = _spread(moved, far, most)
+    if error == 0:
+        return Estimate(value, None, "no interval: nothing varies", doubt)
+    low, high = _halls_interval(value, error, skew, count, student(_freedom(moved, effective), level))
+    if most is not None:
+        low, high = max(low, 0.0), min(high, most)
+    return Estimate(value, (low, high), "jackknife interval", doubt)
 
 
 def ratio(sums: Floats) -> Floats:
-    """Σ value / Σ weight of sums [...,2]; 0 where a resample holds no weight."""
+    """Σ value / Σ weight of sums [...,2]; 0 where there is no weight."""
     values, weights = sums[..., 0], sums[..., 1]
     return np.divide(values, weights, out=np.zeros_like(values), where=weights != 0)
 
 
 def compare_of_sums(
-    a: ArrayLike, b: ArrayLike, score: Callable[[Floats], Floats], clusters: Sequence[Hashable], *, seed: int = 0
+    a: ArrayLike,
+    b: ArrayLike,
+    score: Score,
+    clusters: Sequence[Hashable],
+    *,
+    most: float | None = None,
+    weights: ArrayLike | None = None,
+    level: float = LEVEL,
 ) -> Comparison:
-    """`compare_paired` of such a score (Koehn 2004): both sides are scored on each resample of the same items."""
+    """The difference of two such scores on the same items, of which clusters are left out of both at once.
+
+    p is never below 2^(1 - clusters), the least that a test of signs could give: five services prove nothing at 5 %.
+    """
     first, second = np.asarray(a, float), np.asarray(b, float)
-    if first.shape != second.shape:
-        raise ValueError(f"counts {first.shape} and {second.shape}: a paired test needs the same items on both sides")
+    _require_same(first, second)
     totals, width = _by_cluster(np.concatenate((first, second), axis=1), clusters), first.shape[1]
-    sums = np.concatenate((totals.sum(axis=0, keepdims=True), _resampled(totals, seed)))
-    observed, *differences = score(sums[:, :width]) - score(sums[:, width:])
-    return _compared(float(observed), np.array(differences), len(first), len(totals))
+    count, n = len(totals), len(first)
+
+    def difference(sums: Floats) -> Floats:
+        return score(sums[..., :width]) - score(sums[..., width:])
+
+    value = float(difference(totals.sum(axis=0)))
+    if count < 2:
+        return Comparison(value, None, None, None, n, count, level)
+    moved = _influence(totals, difference, value)
+    tied = np.isclose(totals[:, :width], totals[:, width:], rtol=1e-12, atol=1e-12).all(axis=1)
+    error, skew = _spread(moved, np.where(tied, 0.0, moved), most)
+    if tied.all() and error == 0:
+        return Comparison(value, None, None, None, n, count, level)
+    effective = _effective_clusters(_sizes(n, weights, clusters))
+    critical = student(freedom := _freedom(moved, effective), level)
+    p, interval = 0.0, (value, value)
+    if error > 1e-12 * abs(value):
+        interval = _halls_interval(value, error, skew, count, critical)
+        p = student_tail(_halls_score(value / error, skew, count), freedom)
+    least = (critical + normal(2 * (1 - POWER))) * error or None
+    return _compared(
+        value, interval, None if tied.all() else p, least, n, count, level, _doubt(effective, FEW_CLUSTERS)
+    )
 
 
-def _compared(observed: float, differences: Floats, n: int, clusters: int) -> Comparison:
+def root_mean_square(residuals: Floats, bins: Sequence[NDArray[np.int64]], clusters: Sequence[Hashable]) -> Estimate:
+    """√ Σ share · mean² of residuals over bins of items, less what chance adds to the squares (Bröcker 2012).
+
+    The interval is the values whose sum of squares, of which mean and variance are known, does not lie too far off.
+    """
+    n = len(residuals)
+    means, parts = np.array([residuals[each].mean() for each in bins]), np.array([len(each) / n for each in bins])
+    chance = np.array([residuals[each].var(ddof=1) / len(each) if len(each) > 1 else 0.25 for each in bins])
+    doubt = ""
+    sums = _by_cluster(np.stack([residuals, np.ones(n)], axis=1), clusters)
+    if len(sums) < 2:
+        return Estimate(math.sqrt(float(parts @ means**2)), None, "no interval of one cluster")
+    if len(sums) < n:
+        centred = residuals - np.repeat(means, [len(each) for each in bins])[np.argsort(np.concatenate(bins))]
+        of_clusters = _by_cluster(centred[:, None], clusters)[:, 0]
+        chance = chance * _design_effect(of_clusters, float((centred**2).sum()), sums[:, 1])
+        doubt = _doubt(_effective_clusters(sums[:, 1]), FEW_CLUSTERS)
+    seen, added, z = float(parts @ means**2), float(parts @ chance), normal(LEVEL)
+    still, moving = 2 * float(parts**2 @ chance**2), 4 * float(parts**2 @ (chance * means**2)) / (seen or 1)
+    # (seen - added - x)² = z² (still + moving x): the squares' variance grows with what they are of.
+    middle, root = (
+        seen - added + z * z * moving / 2,
+        z * math.sqrt(max(0.0, still + moving * (seen - added) + z * z * moving**2 / 4)),
+    )
+    low, high = (math.sqrt(max(0.0, each)) for each in (middle - root, middle + root))
+    return Estimate(math.sqrt(max(0.0, seen - added)), (low, high), "score interval of the squares", doubt)
+
+
+def _compared(
+    value: float,
+    interval: Interval,
+    p: float | None,
+    least: float | None,
+    n: int,
+    clusters: int,
+    level: float,
+    doubt: str,
+) -> Comparison:
     by_signs = 0.5 ** (clusters - 1)
-    if clusters < 2 or np.allclose(differences, observed, rtol=1e-9, atol=1e-12):
-        is_none = clusters < 2 or np.isclose(observed, 0, atol=1e-12)
-        p = None if is_none else max(1 / (1 + RESAMPLES), by_signs)
-        interval = None if p is None or p >= LEVEL else (observed, observed)
-        return Comparison(observed, interval, p, None, n, clusters)
-    expansion = _expansion(clusters)
-    as_far = expansion * np.abs(differences - observed) >= abs(observed)
     return Comparison(
-        difference=observed,
-        interval=_percentiles(differences, clusters),
-        p=max(float((1 + as_far.sum()) / (1 + RESAMPLES)), by_signs),
-        minimum_detectable=float((Z95 + Z80) * expansion * differences.std(ddof=1)),
+        difference=value,
+        interval=interval if by_signs < level else None,
+        p=None if p is None else max(p, by_signs, LEAST_P),
+        minimum_detectable=least,
         n=n,
         clusters=clusters,
+        level=level,
+        doubt=doubt,
     )
+
+
+def _influence(totals: Floats, score: Score, value: float) -> Floats:
+    """How far each cluster moves a score, times the number of clusters (Tukey's jackknife): their mean square over
+    the number of clusters is the score's variance."""
+    return (len(totals) - 1) * (value - score(totals.sum(axis=0) - totals))
+
+
+def _spread(moved: Floats, far: Floats, most: float | None) -> tuple[float, float]:
+    """Standard error and skewness by the jackknife.
+
+    `far` are 0 for clusters that are perfect, or tied. Where most are, the others tell little of how far one more would
+    move the score: two more are counted, as far as those are, or all the way (after Bonett and Price 2012).
+    """
+    count, others = len(moved), np.count_nonzero(far)
+    usual = float((far**2).sum() / others) if others else (most or 0.0) ** 2
+    variance = float((moved**2).sum()) / (count * (count - 1)) + 2 * usual / (count + 2) ** 2 * (1 - others / count)
+    error = math.sqrt(variance)
+    scaled = (moved - moved.mean()) / (error * math.sqrt(count) or 1.0)
+    return error, float((scaled**3).mean())
+
+
+def _freedom(moved: Floats, effective: float) -> float:
+    """How well a variance is known whose parts are of clusters that move the score so (after Satterthwaite 1946)."""
+    fourth = float((moved**4).sum())
+    return max(2.0, min(effective, 3 * float((moved**2).sum()) ** 2 / fourth if fourth else effective) - 1)
+
+
+def _halls_score(t: float, skew: float, n: int) -> float:
+    """A studentised value, without its skewness (Hall 1992, "On the removal of skewness by transformation")."""
+    a, w = skew / 3, t / math.sqrt(n)
+    return math.sqrt(n) * (w + a * w**2 + a**2 * w**3 / 3 + skew / (6 * n))
+
+
+def _halls_interval(value: float, error: float, skew: float, n: int, critical: float) -> Interval:
+    """Where `_halls_score` is within ± critical."""
+
+    def turned(x: float) -> float:
+        a, shifted = skew / 3, x / math.sqrt(n) - skew / (6 * n)
+        w = shifted if abs(a) < 1e-9 else (math.cbrt(1 + 3 * a * shifted) - 1) / a
+        return w * math.sqrt(n)
+
+    return value - error * turned(critical), value - error * turned(-critical)
+
+
+# -- clusters ---------------------------------------------------------------------------------------------------------
+
+
+def _design_effect(residuals: Floats, expected: float, sizes: Floats) -> float:
+    """How many times clustering enlarges a variance; at least 1, so that it never flatters.
+
+    The clustered variance is the linearised one of a ratio of cluster sums to cluster sizes (Cochran 1977, chapter 6).
+    One event is added of which a whole cluster is: of few events nobody sees how alike those of a cluster are.
+    """
+    count = len(residuals)
+    whole = float((sizes**2).sum() / sizes.sum())
+    found = float((residuals**2).sum()) * count / (count - 1) + whole
+    return max(1.0, found / (expected + 1))
+
+
+def _effective_clusters(sizes: Floats) -> float:
+    """How many clusters of equal size tell as much (Kish 1965): at least 2."""
+    return max(2.0, float(sizes.sum() ** 2 / (sizes**2).sum()))
+
+
+def _doubt(effective: float, few: float) -> str:
+    if effective >= few:
+        return ""
+    return f"the interval may be too narrow: what is independent tells as much as {effective:.1f} of equal size"
+
+
+def _sizes(n: int, weights: ArrayLike | None, clusters: Sequence[Hashable]) -> Floats:
+    """What clusters weigh."""
+    items = np.ones(n) if weights is None else np.asarray(weights, float)
+    return _by_cluster(items[:, None], clusters)[:, 0]
+
+
+def _require_same(first: Floats, second: Floats) -> None:
+    if first.shape != second.shape:
+        raise ValueError(f"scores {first.shape} and {second.shape}: a paired test needs the same items on both sides")
+
+
+def _by_cluster(columns: Floats, clusters: Sequence[Hashable]) -> Floats:
+    """Sums a cluster, in order of first appearance: [items, K] -> [clusters, K]."""
+    if columns.ndim != 2 or not len(columns) or len(columns) != len(clusters):
+        raise ValueError(f"values {columns.shape} of {len(clusters)} items: expected as many of both, not none")
+    numbers: dict[Hashable, int] = {}
+    index = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters])
+    return np.stack([np.bincount(index, column, len(numbers)) for column in columns.T], axis=1)
+
+
+# -- many tests -------------------------------------------------------------------------------------------------------
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -162,54 +432,75 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def student95(freedom: int) -> float:
-    """The 97.5 % point of Student's t, by Fisher's expansion: within 1 % from 3 degrees of freedom on, low below."""
-    z, f = Z95, freedom
-    return (
-        z
-        + (z**3 + z) / (4 * f)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * f**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * f**3)
-    )
+def adjusted(p_values: Sequence[float | None], comparisons: int) -> list[tuple[float | None, float]]:
+    """Each p-value as Holm adjusts it among these, and for all `comparisons`; and the level that it is tested at.
+
+    An interval of that level excludes zero exactly where the adjusted p-value is below LEVEL. These share the level of
+    all comparisons in proportion to their number (Bonferroni), so that seldom any of all is wrong.
+    """
+    if not p_values:
+        return []
+    factor, found = max(1.0, comparisons / len(p_values)), []
+    by_holm = iter(holm([p for p in p_values if p is not None]))
+    for p in p_values:
+        whole = None if p is None else min(1.0, factor * next(by_holm))
+        by_rank = LEVEL / (factor * len(p_values)) if p is None or whole is None or whole >= 1 else LEVEL * p / whole
+        found.append((whole, LEVEL if math.isclose(by_rank, LEVEL) else by_rank))
+    return found
 
 
-def _totals(values: ArrayLike, weights: ArrayLike | None, clusters: Sequence[Hashable] | None) -> Floats:
-    """Sums of values and of weights a cluster, in order of first appearance: [clusters, 2]."""
-    value = np.asarray(values, float)
-    weight = np.ones_like(value) if weights is None else np.asarray(weights, float)
-    if value.ndim != 1 or not value.size or value.shape != weight.shape:
-        raise ValueError(f"values {value.shape} and weights {weight.shape}: expected two equal lists, not empty")
-    columns = np.stack([value, weight], axis=1)
-    return columns if clusters is None else _by_cluster(columns, clusters)
+# -- distributions ----------------------------------------------------------------------------------------------------
 
 
-def _by_cluster(columns: Floats, clusters: Sequence[Hashable]) -> Floats:
-    """Sums a cluster, in order of first appearance: [items, K] -> [clusters, K]."""
-    numbers: dict[Hashable, int] = {}
-    index = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters])
-    return np.stack([np.bincount(index, column, len(numbers)) for column in columns.T], axis=1)
+@lru_cache
+def normal(level: float) -> float:
+    """The point that a standard normal deviate is beyond, on either side, so often."""
+    return NormalDist().inv_cdf(1 - level / 2)
 
 
-def _resampled(totals: Floats, seed: int) -> Floats:
-    """Sums over clusters drawn with replacement: [clusters, K] -> [resamples, K]."""
-    random, count = np.random.default_rng(seed), len(totals)
-    rows = max(1, _DRAWS_AT_ONCE * 2 // totals.size)
-    return np.concatenate(
-        [
-            totals[random.integers(count, size=(min(rows, RESAMPLES - start), count))].sum(axis=1)
-            for start in range(0, RESAMPLES, rows)
-        ]
-    )
+def student_tail(t: float, freedom: float) -> float:
+    """How often Student's t lies at least so far from 0, on either side."""
+    if math.isinf(freedom):
+        return math.erfc(abs(t) / math.sqrt(2))
+    return _beta(freedom / 2, 0.5, freedom / (freedom + t * t)) if t else 1.0
 
 
-def _expansion(clusters: int) -> float:
-    """How much too close resampled values lie: their variance is that of a sample, and where z serves, t is right."""
-    return student95(clusters - 1) / Z95 * (clusters / (clusters - 1)) ** 0.5 if clusters > 1 else 1.0
+@lru_cache(maxsize=4096)
+def student(freedom: float, level: float = LEVEL) -> float:
+    """The point that Student's t is beyond, on either side, so often."""
+    if math.isinf(freedom):
+        return normal(level)
+    inside = _solved(lambda x: _beta(freedom / 2, 0.5, x), level)
+    return math.sqrt(freedom * (1 - inside) / inside)
 
 
-def _percentiles(values: Floats, clusters: int) -> Interval | None:
-    if clusters < 2:
-        return None
-    tail = 100 * NormalDist().cdf(-Z95 * _expansion(clusters))
-    low, high = np.percentile(values, [tail, 100 - tail])
-    return float(low), float(high)
+def _solved(rising: Callable[[float], float], wanted: float, low: float = 0.0, high: float = 1.0) -> float:
+    """Where a rising function has a value, by bisection."""
+    for _ in range(52):
+        middle = (low + high) / 2
+        if rising(middle) < wanted:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _beta(a: float, b: float, x: float) -> float:
+    """The regularised incomplete beta function, by its continued fraction (DLMF 8.17.22, Lentz's method)."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _beta(b, a, 1 - x)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+    tiny, c, d = 1e-300, 1.0, 1 / (1 - (a + b) * x / (a + 1))
+    found = d
+    for m in range(1, 100_000):
+        for step in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d, c = 1 / (1 + step * d or tiny), 1 + step / c or tiny
+            found *= d * c
+        if abs(d * c - 1) < 1e-14:
+            break
+    return front * found / a

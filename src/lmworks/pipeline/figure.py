@@ -28,6 +28,8 @@ class Figure:
     unit: str = ""
     interval: Interval | None = None
     """95 % interval; how it was found belongs in `method`."""
+    doubt: str = ""
+    """Why the interval may be too narrow, in words; empty where it is known to hold."""
     chance: float | None = None
     """What blind guessing would score."""
     conditions: Conditions | None = None

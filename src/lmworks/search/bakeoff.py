@@ -7,7 +7,7 @@ from contextlib import suppress
 from statistics import fmean, stdev
 from typing import Any
 
-from lmworks.evaluate.statistics import student95
+from lmworks.evaluate.statistics import student
 from lmworks.pipeline.figure import Interval
 from lmworks.release.render.charts import Bar, interval_chart
 from lmworks.search.runs import Outcome, Runs
@@ -91,5 +91,5 @@ def bakeoff(runs: Runs, *, seeds: int) -> Outcome:
 
 
 def _interval(values: Sequence[float]) -> Interval:
-    half = student95(len(values) - 1) * stdev(values) / len(values) ** 0.5
+    half = student(len(values) - 1) * stdev(values) / len(values) ** 0.5
     return fmean(values) - half, fmean(values) + half

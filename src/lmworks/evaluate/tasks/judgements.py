@@ -35,6 +35,7 @@ from lmworks.evaluate.questions import (
     result_of,
 )
 from lmworks.evaluate.scoring import Scoring
+from lmworks.evaluate.statistics import root_mean_square
 from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder, is_native, read_config
 from lmworks.pipeline.figure import Figure
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 PAIRS_AT_ONCE = 32
 """A chunk takes a model of 100 million parameters some seconds: what a kill costs."""
-BINS, RESAMPLES = 10, 1000
+BINS = 10
 PREFERENCE_LOSS = Metric(name="preference_loss", label="loss a pair", value="loss", unit="nats", higher_is_better=False)
 
 Pairs = Sequence[tuple[Segment, Segment]]
@@ -134,32 +135,26 @@ def items_by_length(pairs: Sequence[Preference], train: Sequence[Preference]) ->
 
 
 def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
-    """Expected calibration error (Guo et al. 2017) of σ(lead) as the probability of being right, and its bins in words.
+    """How far σ(lead) lies from the probability of being right, root mean square over bins, and the bins in words.
 
-    Bins hold equally many pairs. The interval is by resampling; the error of few pairs is above zero even of a model
-    that is calibrated.
+    Bins hold equally many pairs. What chance adds to the squares is taken away (Kumar et al. 2019), so that a model
+    that is calibrated has about 0, of few pairs too.
     """
     leads = np.array([item["lead"] for item in items])
     sure, right = 1 / (1 + np.exp(-np.abs(leads))), np.array([item["score"] for item in items])
-
-    def error(chosen: Any) -> tuple[float, list[str]]:
-        bins = np.array_split(chosen[np.argsort(sure[chosen], kind="stable")], min(BINS, len(chosen)))
-        gaps = sum(len(each) * abs(sure[each].mean() - right[each].mean()) for each in bins)
-        words = [f"said {sure[each].mean():.0%}, right {right[each].mean():.0%} of {len(each)}" for each in bins]
-        return float(gaps / len(chosen)), words
-
-    value, words = error(np.arange(len(items)))
-    draws = np.random.default_rng(0).integers(0, len(items), (RESAMPLES, len(items)))
-    low, high = np.quantile([error(each)[0] for each in draws], (0.025, 0.975))
+    bins = np.array_split(np.argsort(sure, kind="stable"), max(1, min(BINS, len(items) // 2)))
+    found = root_mean_square(right - sure, bins, [item["cluster"] for item in items])
     figure = Figure(
         name="calibration_error",
-        value=value,
+        value=found.value,
         n=len(items),
-        method=f"mean distance of σ(|difference of scores|) from the share that is right, over {BINS} bins of equally "
-        "many pairs; 95 % bootstrap interval",
-        interval=(min(float(low), value), max(float(high), value)),
+        method=f"root mean square distance of σ(|difference of scores|) from the share that is right, over {len(bins)} "
+        f"bins of equally many pairs, less what chance adds; 95 % {found.method}",
+        interval=found.interval,
+        doubt=found.doubt,
         **evidence,
     )
+    words = [f"said {sure[each].mean():.0%}, right {right[each].mean():.0%} of {len(each)}" for each in bins]
     return figure, "; ".join(words)
 
 
@@ -370,8 +365,9 @@ def _trust(config: JudgedAnswersConfig, pairs: Preferences, train: Preferences, 
         value=found.difference,
         n=found.n,
         method=f"accuracy of {config.judge} less that of the {side} answer on the same pairs of "
-        f"{config.judged or config.data}; paired bootstrap of {found.clusters} clusters",
+        f"{config.judged or config.data}; paired test of {found.clusters} clusters",
         interval=found.interval,
+        doubt=found.doubt,
     )
     return [ACCURACY.figure(by_judge, f"of {config.judge}: the chosen answer scores higher", chance=0.5), lead]
 

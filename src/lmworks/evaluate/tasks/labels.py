@@ -29,8 +29,9 @@ from lmworks.evaluate.items import (
     digest_of,
     measured_by,
 )
-from lmworks.evaluate.metrics import span_counts
+from lmworks.evaluate.metrics import span_counts, span_f1_of
 from lmworks.evaluate.scoring import Scoring
+from lmworks.evaluate.statistics import of_sums
 from lmworks.lazy import np
 from lmworks.model.baselines.bag_of_words import HOW, BagOfWords, labelled
 from lmworks.model.baselines.dictionary import Dictionary, with_spans
@@ -194,37 +195,30 @@ def when_unsure_ones_are_handed_on(items: Sequence[Item], method: str, **evidenc
         yield replace(figure, name=f"accuracy of the {share:.0%} answered")
 
 
-RESAMPLES = 1000
-
-
 def macro_f1(items: Sequence[Item], method: str, **evidence: Any) -> Figure:
-    """Mean over the labels asked for of F1 = 2·right / (said + asked), with an interval by resampling of clusters.
+    """Mean of F1 = 2·right / (said + asked) over the labels that are asked for or said, as scikit-learn has it."""
+    labels = {
+        label: at for at, label in enumerate(sorted({item[of] for item in items for of in ("reference", "answer")}))
+    }
+    counts = np.zeros((len(items), len(labels), 3))
+    for row, item in zip(counts, items, strict=True):
+        asked, said = labels[item["reference"]], labels[item["answer"]]
+        row[asked, 2] = row[said, 1] = 1
+        row[asked, 0] = asked == said
 
-    One with no answer and no question in a resample counts 0, as scikit-learn's `f1_score` has it.
-    """
-    labels = sorted({item["reference"] for item in items})
-    numbers = {label: number for number, label in enumerate(labels)}
-    asked, said = (
-        np.array([numbers.get(item[field], len(labels)) for item in items]) for field in ("reference", "answer")
-    )
-    clusters, members = np.unique([item["cluster"] for item in items], return_inverse=True)
+    def score(sums: Any) -> Any:
+        of_labels = sums.reshape(*sums.shape[:-1], -1, 3)
+        there = of_labels[..., 1] + of_labels[..., 2] > 0
+        return (span_f1_of(of_labels) * there).sum(-1) / there.sum(-1)
 
-    def score(times: Any) -> float:
-        right, given, wanted = (
-            np.bincount(group, times * only, len(labels) + 1)[:-1]
-            for group, only in ((asked, asked == said), (said, 1), (asked, 1))
-        )
-        return float(np.mean(2 * right / np.maximum(given + wanted, 1)))
-
-    draws = np.random.default_rng(0)
-    times = draws.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), RESAMPLES)
-    low, high = np.quantile([score(each[members]) for each in times], (0.025, 0.975))
+    found = of_sums(counts.reshape(len(items), -1), score, clusters := [item["cluster"] for item in items], most=1)
     return Figure(
         name="macro_f1",
-        value=score(np.ones(len(items))),
+        value=found.value,
         n=len(items),
-        method=f"{method}; mean F1 of {len(labels)} labels; 95 % bootstrap interval, {len(clusters)} clusters",
-        interval=(float(low), float(high)),
+        method=f"{method}; mean F1 of {len(labels)} labels; 95 % {found.method}, {len(set(clusters))} clusters",
+        interval=found.interval,
+        doubt=found.doubt,
         **evidence,
     )
 

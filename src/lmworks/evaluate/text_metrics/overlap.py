@@ -21,8 +21,8 @@ from lmworks.evaluate.metrics import (
 )
 from lmworks.evaluate.text_metrics.metric import Fields, Judge, Known, TextMetric, Written
 
-ROUGE_1 = Metric(name="rouge_1", label="ROUGE-1", value="rouge_1")
-ROUGE_2 = Metric(name="rouge_2", label="ROUGE-2", value="rouge_2")
+ROUGE_1 = Metric(name="rouge_1", label="ROUGE-1", value="rouge_1", most=1)
+ROUGE_2 = Metric(name="rouge_2", label="ROUGE-2", value="rouge_2", most=1)
 
 
 def _bleu(known: Known) -> Judge:

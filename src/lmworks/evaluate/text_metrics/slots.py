@@ -17,7 +17,7 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.items import Metric
 from lmworks.evaluate.text_metrics.metric import Fields, Judge, Known, TextMetric, Written, written_by_people
 
-COVERAGE = Metric(name="slot_coverage", label="slot coverage", value="stated", weight="slots")
+COVERAGE = Metric(name="slot_coverage", label="slot coverage", value="stated", weight="slots", most=1)
 WRONG = Metric(name="wrong_values", label="wrong values", value="wrong", higher_is_better=False)
 
 _WORD = re.compile(r"[^\W_]+|[£$€¥%]")

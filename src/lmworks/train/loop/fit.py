@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lmworks.evaluate.statistics import student95
+from lmworks.evaluate.statistics import student
 from lmworks.pipeline.figure import Figure, Interval, wilson
 from lmworks.train.configs.train import LEAST_PARTS
 
@@ -204,7 +204,7 @@ def _gap(course: Course) -> Figure:
     interval = None
     if few > 1:
         error = math.sqrt(sum(statistics.variance(group) / len(group) for group in groups))
-        interval = (gap - student95(few - 1) * error, gap + student95(few - 1) * error)
+        interval = (gap - student(few - 1) * error, gap + student(few - 1) * error)
     return Figure(
         name="generalisation gap",
         value=gap,
@@ -390,7 +390,7 @@ def _paired(first: Sequence[float], last: Sequence[float], weights: Sequence[flo
     interval = None
     if count >= LEAST_PARTS:
         off = [w * (a - b - middle) for w, a, b in zip(weights, first, last, strict=True)]
-        error = student95(count - 1) * math.sqrt(count / (count - 1) * sum(each**2 for each in off)) / total
+        error = student(count - 1) * math.sqrt(count / (count - 1) * sum(each**2 for each in off)) / total
         interval = (middle - error, middle + error)
     return _Difference(before, after, interval)
 
@@ -473,7 +473,7 @@ def _unlike(course: Course, gap: Figure, facts: str) -> str:
             return ""
         found = statistics.fmean(parts) - statistics.fmean(read)
         error = math.hypot(*(statistics.stdev(some) / math.sqrt(len(some)) for some in (parts, read)))
-        error *= student95(min(len(parts), len(read)) - 1)
+        error *= student(min(len(parts), len(read)) - 1)
         interval, when = (found - error, found + error), f"after {step} steps, in the first pass"
         if found < gap.value / 2:
             return ""
