@@ -17,6 +17,7 @@ from lmworks.evaluate.items import ACCURACY, Item, measured_by
 from lmworks.evaluate.questions import (
     Question,
     answered,
+    chat_prompt,
     draw,
     how_asked,
     shots,
@@ -54,7 +55,7 @@ Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
 
-@stage(version=3, reads=["train"], measures=("model", "data"))
+@stage(version=4, reads=["train"], measures=("model", "data"))
 def evaluate_reverse_question(
     config: ReverseQuestionConfig,
     model: ModelFolder,
@@ -85,6 +86,10 @@ def evaluate_reverse_question(
             texts = [Likelihood(text, total, 0) for text, total in zip(scored, sums, strict=True)]
             best = {by: candidates[likeliest(texts, by)] for by in MEASURES}
             item = _item(question, candidates, best[config.score])
+            scores = zip(candidates, sums, strict=True)
+            item["choices"] = [{"text": name, "log_likelihood": total} for name, total in scores]
+            if config.prompt != "document":
+                item["put"] = chat_prompt(config, question, engine.tokenizer, shown).text
             items.append({**item, **{f"correct by {by}": name == question["operation"] for by, name in best.items()}})
         return items
 

@@ -86,6 +86,17 @@ def test_the_likeliest_name_is_the_answer(model: ModelFolder, tmp_path: Path, pr
     assert (headline.conditions.context_length, headline.conditions.data_type) == (128, "float32")
 
 
+@pytest.mark.parametrize("prompt", ["chat", "document"])
+def test_items_keep_what_speaks_for_every_name(model: ModelFolder, tmp_path: Path, prompt: str) -> None:
+    run(model, make_conversations(tmp_path / "questions", {"S3": NAMES}), tmp_path / "out", prompt=prompt)
+    engine = open_decoder(model.path)
+    for item in items_of(tmp_path / "out"):
+        scores = {each["text"]: each["log_likelihood"] for each in item["choices"]}
+        assert scores.keys() == set(NAMES) and item["answer"] == max(sorted(scores), key=scores.__getitem__)
+        asked = engine.tokenizer.render_chat([{"role": "user", "content": item["prompt"]}], True)
+        assert item.get("put") == (asked if prompt == "chat" else None), "a title is scored for itself"
+
+
 def test_services_with_one_operation_are_not_asked_about(
     model: ModelFolder, conversations: Conversations, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ from lmworks.evaluate.tasks.labels import (
     when_unsure_ones_are_handed_on,
 )
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.figure import Figure
 from support import make_context
 
@@ -63,6 +64,13 @@ def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
     assert _truncated(whole.figures[0]) == 0, "what was read whole may be compared with any model's"
     evaluate_classification_words(CONFIG, test, train, tmp_path / "w", make_context(tmp_path / "w"))
     ours, theirs = (Evaluation(tmp_path / name, "").path / "items.jsonl" for name in "mw")
+    for items in map(read_records, (ours, theirs)):
+        documents = {each.id: each.text for each in test.iterate()}
+        for item in items:
+            likely = item["probabilities"]
+            assert sum(likely.values()) == pytest.approx(1, abs=1e-4) and len(likely) > 1, "of every label"
+            assert item["answer"] == max(likely, key=likely.__getitem__) and item["likely"] == max(likely.values())
+            assert item["prompt"] == documents[item["id"]], "whole"
     assert [line.split('"id":')[1][:6] for line in ours.read_text().splitlines()] == [
         line.split('"id":')[1][:6] for line in theirs.read_text().splitlines()
     ]

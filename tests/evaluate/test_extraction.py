@@ -88,6 +88,10 @@ def test_a_model_is_scored_by_what_it_finds(tmp_path: Path, test: Documents) -> 
     assert (found["F1 of NAME"], found["F1 of LAND"]) == (0.5, 1)
     assert result.counts["NAME: said"] == result.counts["NAME: there"] == 2 > result.counts["NAME: right"] == 1
     assert [item["answer"] for item in items_of(out)] == ["NAME: Ada Byron", "nothing", "LAND: Peru; NAME: far"]
+    for item in items_of(out):
+        told = [f"{label}: {item['prompt'][start:end]}" for label, start, end in item["found"]]
+        assert "; ".join(told) == (item["answer"] if item["found"] else "")
+        assert len(item["wanted"]) == item["spans"][2], "both lists, with their places"
 
 
 def test_the_dictionary_holds_what_was_always_labelled_alike(tmp_path: Path, train: Documents, test: Documents) -> None:

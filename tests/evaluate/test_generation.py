@@ -117,6 +117,9 @@ def test_a_backslash_and_a_letter_are_refused_where_the_end_of_a_line_is_meant(f
             TASKS[kind].config.model_validate({**fields, field: [wrong] if field == "stop" else wrong})
         TASKS[kind].config.model_validate({**fields, field: [right] if field == "stop" else right})
     ExactAnswerConfig(data="d", template=r"Is $\nabla {question}$ right?")
+    if field in ("delimiter", "template"):
+        with pytest.raises(ValidationError, match=r"Between double quotes"):
+            TASKS["multiple-choice"].config.model_validate({"data": "d", field: r"{query}\nAnswer:"})
 
 
 @pytest.mark.parametrize("template", ["{question.__class__}", "{question!r}", "{question:>9}", "{0}", "{", "no field"])

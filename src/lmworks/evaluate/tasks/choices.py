@@ -27,7 +27,7 @@ from lmworks.evaluate.choices import (
     told,
 )
 from lmworks.evaluate.items import ACCURACY, Item, digest_of, measured_by
-from lmworks.evaluate.questions import Question, draw
+from lmworks.evaluate.questions import Literally, Question, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result, stage
@@ -74,15 +74,17 @@ class MultipleChoiceConfig(LikelihoodConfig):
     limit: int | None = Field(
         1000, ge=1, description="Questions drawn: a thousand tell 2 points where tuning changes one answer in ten."
     )
-    template: str = Field(
+    template: Literally = Field(
         "cloze",
         description="How a question is put. `cloze`: the question and 'Answer:', as LM Evaluation Harness asks ARC; "
         "the text of a choice is scored. `letters`: its choices stand below it as 'A. …', and their letters are "
         "scored, as it asks MMLU; small models seldom know letters. Or a text with {query}, where letters are scored "
         "if it has {choices}; {subject} is that of the record.",
     )
-    delimiter: str = Field(" ", description="Between a question and its answer: nothing, for text that needs none.")
-    introduction: str = Field("", description="Stands before all; {subject} is that of the record.")
+    delimiter: Literally = Field(
+        " ", description="Between a question and its answer: nothing, for text that needs none."
+    )
+    introduction: Literally = Field("", description="Stands before all; {subject} is that of the record.")
     shots: int = Field(
         0, ge=0, description="Answered questions of `train` before each, of its own subject if records tell one."
     )

@@ -4,6 +4,7 @@ const part = (id) => document.getElementById(id);
 const form = part("filters");
 const field = (name) => form.elements.namedItem(name);
 const ROWS = 50;
+const FEW = 8; // choices that are shown at once
 const sign = metric.higher ? 1 : -1;
 let shown = "all";
 let page = 0;
@@ -248,10 +249,9 @@ function table(heads, rows) {
 function choices(all, taken, wanted) {
   const heads = [...new Set(["text", ...all.flatMap((each) => Object.keys(each))])];
   const verdict = ({ text }) => [text === taken && "taken", text === wanted && "wanted"].filter(Boolean).join(", ");
-  return table(
-    ["verdict", ...heads.map((head) => head.replaceAll("_", " "))],
-    all.map((each) => [[verdict(each), ...heads.map((head) => (head in each ? amount(each[head]) : ""))], each.text === taken]),
-  );
+  const rows = all.map((each) => [[verdict(each), ...heads.map((head) => (head in each ? amount(each[head]) : ""))], each.text === taken]);
+  const whole = table(["verdict", ...heads.map((head) => head.replaceAll("_", " "))], rows);
+  return all.length > FEW ? folded(`Scores of all ${all.length} choices`, whole) : whole;
 }
 
 function labels(all, wanted) {
