@@ -1,0 +1,84 @@
+"""The speed of scoring choices beside LM Evaluation Harness' `hf` model, on the same cores, in one run: one JSON line.
+
+    python benchmarks/evaluate/choice_speed.py MODEL DATA --peer PYTHON [--items 48] [--rounds 3] [--tasks arc-easy copa]
+
+Arguments are those of `lm_eval_parity.py`. Both sides are given texts, and give the log-likelihood of every choice in
+float32; loading and what a task does beside that are not timed. The harness is tried at every `--batches` on all items
+first, and timed at the fastest. Rounds are interleaved; `ratio` is its median time over that of lmworks, and `geometric`
+the mean of the ratios. Its process sleeps while lmworks computes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import geometric_mean, median
+from typing import Any
+
+import choice_sets
+import torch
+
+from lmworks.engines.open import open_decoder
+from lmworks.evaluate.choices import LikelihoodConfig, judge
+from lmworks.evaluate.tasks.choices import MultipleChoiceConfig
+
+
+def texts(each: choice_sets.Set, rows: list[dict[str, Any]]) -> tuple[list[tuple[str, list[str]]], str]:
+    """Prompts with what could follow them, and what stands between."""
+    if each.kind == "last-word":
+        return [(row["context"].rstrip(), [row["continuation"].strip()]) for row in rows], " "
+    config = MultipleChoiceConfig(data="set", **each.ours)
+    return [(config.introduced(row) + config.asked(row), config.texts(row)) for row in rows], config.delimiter
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--peer", type=Path, help="Python of an environment with lm_eval[hf]")
+    parser.add_argument("--items", type=int, default=48)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batches", nargs="*", default=["1", "8", "16", "32", "auto"])
+    parser.add_argument("--threads", type=int, default=2)
+    choosing = [name for name, each in choice_sets.SETS.items() if each.kind != "perplexity"]
+    parser.add_argument("--tasks", nargs="*", default=choosing)
+    options = parser.parse_args()
+    if not options.peer or not options.peer.is_file():
+        print(f"skipped: no Python of LM Evaluation Harness at --peer {options.peer}")
+        return
+    torch.set_num_threads(options.threads)
+    engine = open_decoder(options.model, "float32", "cpu")
+    peer = choice_sets.Peer(options.peer, options.model, options.threads)
+    found = {}
+    for name in options.tasks:
+        each = choice_sets.SETS[name]
+        asked, delimiter = texts(each, each.read(options.data)[: options.items])
+        pairs = [(prompt, f"{delimiter}{text}") for prompt, some in asked for text in some]
+        config = LikelihoodConfig(kind="speed", data="set", boundary="lm-eval")
+
+        def ours(asked: Any = asked, config: LikelihoodConfig = config, delimiter: str = delimiter) -> float:
+            start = time.perf_counter()
+            judge(engine, config, asked, delimiter)
+            return time.perf_counter() - start
+
+        def theirs(batch: str, pairs: Any = pairs) -> float:
+            size = batch if batch == "auto" else int(batch)
+            seconds: float = peer.ask(do="pairs", pairs=pairs, batch=size)["seconds"]
+            return seconds
+
+        ours()
+        tried = {batch: theirs(batch) for batch in options.batches}
+        best = min(tried, key=lambda batch: tried[batch])
+        times = [(ours(), theirs(best)) for _ in range(options.rounds)]
+        mine, other = (median(side) for side in zip(*times, strict=True))
+        found[name] = {"seconds": mine, "lm_eval": other, "batch": best, "tried": tried, "ratio": other / mine}
+        print(json.dumps({name: found[name]}), flush=True)
+    peer.close()
+    ratios = [each["ratio"] for each in found.values()]
+    print(json.dumps({"lm_eval": peer.version, "geometric": geometric_mean(ratios), "least": min(ratios)}))
+
+
+if __name__ == "__main__":
+    main()

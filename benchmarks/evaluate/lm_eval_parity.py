@@ -1,0 +1,156 @@
+"""Ten likelihood tasks beside LM Evaluation Harness, item by item, on local files and one local model: one JSON line.
+
+    python benchmarks/evaluate/lm_eval_parity.py MODEL DATA --peer PYTHON [--items 100] [--tasks arc-easy lambada]
+
+MODEL is a folder that both sides read, DATA a folder of published sets (`choice_sets.py` says which files), PYTHON
+that of an environment with `lm_eval[hf]`. lmworks runs its own stages with `boundary: lm-eval`, the harness a task of
+its own on the same records; both say the log-likelihood of every choice. `largest` is the largest difference a token,
+in nats, of `answers` texts; `batch` that between lmworks reading texts one by one and many together. `elsewhere` are
+the items for which lmworks's own boundary parts prompt and answer at another place than the harness', and
+`chosen_otherwise` those of them in which another choice is then the likeliest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import choice_sets
+import torch
+
+from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.engines import decoder
+from lmworks.evaluate.tasks.choices import MultipleChoiceConfig, evaluate_multiple_choice
+from lmworks.evaluate.tasks.last_word import LastWordConfig, evaluate_last_word
+from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplexity
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import read_records
+from lmworks.pipeline.journal import FileJournal
+from lmworks.pipeline.stage import Context
+
+
+class Quiet:
+    """No progress shown."""
+
+    def start(self, total: float, unit: str) -> None: ...
+
+    def update(self, done: float, **values: float | str) -> None: ...
+
+    def sample(self, title: str, text: str) -> None: ...
+
+
+def records(folder: Path, rows: list[dict[str, Any]]) -> Documents:
+    found = [Document.of_row(row, id=f"{place:05}", source="set", licence="MIT") for place, row in enumerate(rows)]
+    write_shard(folder / "part-00000.parquet", found)
+    write_ids(folder, [each.id for each in found])
+    return Documents(folder, folder.name)
+
+
+def texts(folder: Path, rows: list[dict[str, Any]]) -> Documents:
+    found = [
+        Document(id=f"{place:05}", text=row["text"], source="set", licence="MIT", meta={})
+        for place, row in enumerate(rows)
+    ]
+    write_shard(folder / "part-00000.parquet", found)
+    write_ids(folder, [each.id for each in found])
+    return Documents(folder, folder.name)
+
+
+def scored(
+    each: choice_sets.Set, rows: list[dict[str, Any]], model: ModelFolder, **config: Any
+) -> list[dict[str, Any]]:
+    """The items that a stage of lmworks writes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch, "out")
+        out.mkdir()
+        context = Context(
+            Path(scratch), FileJournal(Path(scratch, "journal")), Quiet(), check_stop=lambda: None, log=lambda _: None
+        )
+        asked: dict[str, Any] = {"data": "set", "device": "cpu", **each.ours, **config}
+        if each.kind == "perplexity":
+            data = texts(Path(scratch, "data"), rows)
+            evaluate_perplexity(PerplexityConfig(**asked), model, data, out=out, context=context)
+        elif each.kind == "last-word":
+            data = records(Path(scratch, "data"), rows)
+            evaluate_last_word(LastWordConfig(**asked, limit=None), model, data, out=out, context=context)
+        else:
+            data, made = records(Path(scratch, "data"), rows), MultipleChoiceConfig(**asked, limit=None)
+            evaluate_multiple_choice(made, model, data, None, out=out, context=context)
+        return read_records(out / "items.jsonl")
+
+
+def sums(item: dict[str, Any]) -> list[tuple[float, int]]:
+    """Log-likelihood and tokens of each text of an item."""
+    if "choices" not in item:
+        return [(-item["bits"] * math.log(2), item["tokens"])]
+    return [(each["log_likelihood"], each["tokens"]) for each in item["choices"]]
+
+
+def furthest(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> float:
+    """The largest difference a token."""
+    return max(
+        abs(a - b) / tokens
+        for x, y in zip(one, other, strict=True)
+        for (a, tokens), (b, _) in zip(sums(x), sums(y), strict=True)
+    )
+
+
+def measured(name: str, options: argparse.Namespace, peer: choice_sets.Peer) -> dict[str, Any]:
+    each, model = choice_sets.SETS[name], ModelFolder(options.model, "model")
+    rows = each.read(options.data)[: options.items]
+    boundary: dict[str, Any] = {} if each.kind == "perplexity" else {"boundary": "lm-eval"}
+    ours = scored(each, rows, model, **boundary)
+    asked = {"max_length": choice_sets.CONTEXT - 1} if each.kind == "perplexity" else {}
+    theirs = peer.ask(do="task", config=each.peer_config(), rows=rows, batch=options.batch, **asked)["scores"]
+    differences = [
+        abs(a - b) / tokens
+        for item, found in zip(ours, theirs, strict=True)
+        for (a, tokens), b in zip(sums(item), found, strict=True)
+    ]
+    as_used, decoder.BATCH_TOKENS = decoder.BATCH_TOKENS, 1
+    some = slice(options.alone)
+    alone = scored(each, rows[some], model, **boundary)
+    decoder.BATCH_TOKENS = as_used
+    known: dict[str, Any] = {
+        "items": len(ours),
+        "answers": len(differences),
+        "largest": max(differences),
+        "batch": furthest(alone, ours[some]),
+    }
+    if boundary:
+        whole = scored(each, rows, model)
+        apart = [(a, b) for a, b in zip(ours, whole, strict=True) if [n for _, n in sums(a)] != [n for _, n in sums(b)]]
+        known["elsewhere"] = [a["id"] for a, _ in apart]
+        known["chosen_otherwise"] = [a["id"] for a, b in apart if len(sums(a)) > 1 and a["answer"] != b["answer"]]
+        known["spanned"] = sum(item["meets"] == "spanned" for item in whole)
+    return known
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--peer", type=Path, help="Python of an environment with lm_eval[hf]")
+    parser.add_argument("--items", type=int, default=100)
+    parser.add_argument("--alone", type=int, default=16, help="items that are read one text at a time, too")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tasks", nargs="*", default=list(choice_sets.SETS))
+    options = parser.parse_args()
+    if not options.peer or not options.peer.is_file():
+        print(f"skipped: no Python of LM Evaluation Harness at --peer {options.peer}")
+        return
+    torch.set_num_threads(options.threads)
+    peer = choice_sets.Peer(options.peer, options.model, options.threads)
+    found = {name: measured(name, options, peer) for name in options.tasks}
+    peer.close()
+    largest = max(each["largest"] for each in found.values())
+    print(json.dumps({"lm_eval": peer.version, "largest": largest, "tasks": found}))
+
+
+if __name__ == "__main__":
+    main()
