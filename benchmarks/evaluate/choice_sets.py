@@ -84,7 +84,8 @@ def _articles(data: Path) -> Rows:
     """Paragraphs of WikiText-2, of which every tenth record holds two: many are longer than a window."""
     text = (data / "wikitext2-raw" / "wiki.test.raw").read_text("utf-8")
     paragraphs = [line.strip() for line in text.splitlines() if len(line) > 200]
-    rows, place = [], 0
+    rows: Rows = []
+    place = 0
     while place < len(paragraphs):
         count = 1 if len(rows) % 10 else 2
         rows.append({"text": "\n".join(paragraphs[place : place + count])})

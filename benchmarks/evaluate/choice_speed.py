@@ -1,11 +1,11 @@
 """The speed of scoring choices beside LM Evaluation Harness' `hf` model, on the same cores, in one run: one JSON line.
 
-    python benchmarks/evaluate/choice_speed.py MODEL DATA --peer PYTHON [--items 48] [--rounds 3] [--tasks arc-easy copa]
+    python benchmarks/evaluate/choice_speed.py MODEL DATA --peer PYTHON [--items 48] [--rounds 3] [--tasks copa]
 
 Arguments are those of `lm_eval_parity.py`. Both sides are given texts, and give the log-likelihood of every choice in
-float32; loading and what a task does beside that are not timed. The harness is tried at every `--batches` on all items
-first, and timed at the fastest. Rounds are interleaved; `ratio` is its median time over that of lmworks, and `geometric`
-the mean of the ratios. Its process sleeps while lmworks computes.
+float32; loading and what a task does beside that are not timed. The harness is tried at every of `--batches` on all
+items first, and timed at the fastest. Rounds are interleaved; `ratio` is its median time over that of lmworks, and
+`geometric` the mean of the ratios. Its process sleeps while lmworks computes.
 """
 
 from __future__ import annotations

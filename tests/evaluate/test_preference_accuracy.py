@@ -130,3 +130,29 @@ def test_calibration_tells_a_model_that_knows_how_sure_it_is_from_one_that_boast
     assert calm.value < 0.05 < 0.08 < loud.value
     assert calm.interval and loud.interval and calm.interval[1] < loud.interval[0]
     assert table.startswith("said 5") and table.count(";") == 9
+
+
+def test_answers_are_put_and_weighed_as_the_recipe_says(base: ModelFolder, tmp_path: Path) -> None:
+    said = [[{"role": "assistant", "content": text}] for text in ("the naïve answer, and a long one", "no")]
+    turn = [{"role": "user", "content": "What?"}]
+    write_preferences(tmp_path / "d", [Preference(id="a", prompt=turn, chosen=said[0], rejected=said[1])])
+    data, engine = Preferences(tmp_path / "d", ""), open_decoder(base.path)
+    prompt = [0, *engine.tokenizer.encode("Q: What?\nA:")]
+    sums, tokens = [], []
+    for ((answer),) in said:
+        ids = engine.tokenizer.encode(f" {answer['content']}")
+        (scores,) = engine.log_likelihoods([[*prompt, *ids]], [len(prompt)])
+        sums.append(math.fsum(scores))
+        tokens.append(len(ids))
+    sizes = {"sum": [1, 1], "per-token": tokens, "per-byte": [len("the naïve answer, and a long one".encode()), 2]}
+    for number, (score, size) in enumerate(sizes.items()):
+        template = "Q: {prompt}\nA:"
+        (figure,) = scored(base, data, tmp_path / str(number), template=template, score=score).figures
+        (item,) = items_of(tmp_path / str(number) / "out")
+        worth = [total / each for total, each in zip(sums, size, strict=True)]
+        assert [each["worth"] for each in item["choices"]] == pytest.approx(worth, abs=1e-4)
+        assert item["lead"] == pytest.approx(worth[0] - worth[1], abs=1e-4)
+        assert figure.conditions and (figure.conditions.prompt, figure.conditions.delimiter) == (template, " ")
+        assert "after <|endoftext|>" in figure.method
+    with pytest.raises(ValueError, match=r"template: 'Q:' is not chat, and has no \{prompt\}"):
+        PreferenceAccuracyConfig(data="x", template="Q:")

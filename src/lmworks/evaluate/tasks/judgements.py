@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lmworks.data.tuning.conversations import last_answer, turns_before
 from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.engines.open import open_decoder, open_reward_model
 from lmworks.errors import UsageError
+from lmworks.evaluate.choices import parted
 from lmworks.evaluate.items import (
     ACCURACY,
     DISTINCT,
@@ -43,7 +44,7 @@ from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Result, stage
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, Segment, segment
-from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.tokens.tokenizer import Before, Tokenizer
 
 if TYPE_CHECKING:
     from lmworks.engines.decoder import DecoderEngine
@@ -54,7 +55,7 @@ PAIRS_AT_ONCE = 32
 BINS = 10
 PREFERENCE_LOSS = Metric(name="preference_loss", label="loss a pair", value="loss", unit="nats", higher_is_better=False)
 
-Pairs = Sequence[tuple[Segment, Segment]]
+Pair = tuple[Preference, tuple[Segment, Segment]]
 
 
 class PreferenceAccuracyConfig(TaskConfig):
@@ -68,6 +69,29 @@ class PreferenceAccuracyConfig(TaskConfig):
         description="What a model that writes began with: its reward is then ln p of an answer over what it was, as "
         "DPO has it. Unset, it is ln p a token, as SimPO has it. A reward model tells its own.",
     )
+    template: str = Field(
+        "chat",
+        description="How a prompt is put. `chat`: as the model's chat template has it. Or a text with {prompt}, which "
+        "models without one can be asked, too: of pairs of sentences with nothing before them, '{prompt}' alone.",
+    )
+    delimiter: str = Field(" ", description="Between such a text and an answer.")
+    before: Before = Field("auto", description="What stands before such a text; see `multiple-choice`.")
+    score: Literal["sum", "per-token", "per-byte"] | None = Field(
+        None,
+        description="The log-likelihood of an answer, or that a token or a byte of it, which do not favour short ones. "
+        "Unset, `sum` over a reference, and `per-token` alone.",
+    )
+
+    @model_validator(mode="after")
+    def _can_be_put(self) -> Self:
+        if self.template != "chat" and "{prompt}" not in self.template:
+            raise ValueError(f"template: {self.template!r} is not chat, and has no {{prompt}}")
+        return self
+
+    @property
+    def measure(self) -> Literal["sum", "per-token", "per-byte"]:
+        """What is compared of log-likelihoods."""
+        return self.score or ("sum" if self.reference else "per-token")
 
 
 @stage(version=5, measures=("model", "data", "reference"))
@@ -81,23 +105,27 @@ def evaluate_preference_accuracy(
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
     ranks = is_native(model.path) and bool(read_config(model.path).labels)
     engine = (open_reward_model if ranks else open_decoder)(model.path, config.data_type, config.device)
+    told = {"sum": "", "per-token": " a token", "per-byte": " a byte"}[config.measure]
     if ranks:
-        leads, how = partial(_by_scores, engine), "difference of a reward model's scores"
-    elif reference:
-        leads = partial(_by_ratios, engine, open_decoder(reference.path, config.data_type, config.device))
-        how = "difference of log-probabilities over those of the reference"
+        worth, how = partial(_by_scores, engine), "difference of a reward model's scores"
     else:
-        leads, how = partial(_by_means, engine), "difference of log-probabilities a token"
-    pairs = [(each, _segments(each, engine.tokenizer)) for each in _some_pairs(config, data)]
+        before = open_decoder(reference.path, config.data_type, config.device) if reference else None
+        worth = partial(_by_likelihoods, config, engine, before)
+        how = "difference of log-probabilities" + (f" over those of the reference{told}" if reference else told)
+    pairs = [(each, _segments(config, each, engine.tokenizer)) for each in _some_pairs(config, data)]
 
-    def score(chunk: Sequence[tuple[Preference, tuple[Segment, Segment]]]) -> list[Item]:
-        found = leads([both for _, both in chunk])
-        return [_item(each, lead) for (each, _), lead in zip(chunk, found, strict=True)]
+    def score(chunk: Sequence[Pair]) -> list[Item]:
+        return [_item(each, *both) for (each, _), both in zip(chunk, worth(chunk), strict=True)]
 
     items = scoring.in_chunks(pairs, PAIRS_AT_ONCE, score)
     method = f"{how} above zero"
     decoding = f"{how} {reference.digest}" if reference and not ranks else how
-    found = scoring.written(items, measured_by(engine, model, decoding=decoding))
+    asked: dict[str, Any] = {"decoding": decoding, "prompt": config.template}
+    if config.template != "chat":
+        begin = engine.tokenizer.spell(engine.tokenizer.before(config.before))
+        asked |= {"delimiter": config.delimiter, "before": begin}
+        method += f", put as {config.template!r} and {config.delimiter!r} after {begin or 'nothing'}"
+    found = scoring.written(items, measured_by(engine, model, **asked))
     figures, examples = [found.figure(ACCURACY, method, chance=0.5)], []
     if ranks:
         calibration, table = calibrate(items, **found.evidence)
@@ -123,15 +151,15 @@ def evaluate_preference_accuracy_length(
 
 def items_by_scores(pairs: Sequence[Preference], engine: DecoderEngine) -> list[Item]:
     """Pairs within the context, judged by a reward model."""
-    fitting = [(each, both) for each in pairs if _fits(both := _segments(each, engine.tokenizer), engine)]
-    leads = _by_scores(engine, [both for _, both in fitting])
-    return [_item(each, lead) for (each, _), lead in zip(fitting, leads, strict=True)]
+    every = [(each, _in_chat(each, engine.tokenizer)) for each in pairs]
+    fitting = [(each, both) for each, both in every if _fits(both, engine)]
+    return [_item(each, *both) for (each, _), both in zip(fitting, _by_scores(engine, fitting), strict=True)]
 
 
 def items_by_length(pairs: Sequence[Preference], train: Sequence[Preference]) -> tuple[list[Item], str]:
     """Pairs judged by length, and which one is preferred, as in training: the longer or the shorter."""
     sign = 1 if sum(_sign(_longer(each)) for each in train) >= 0 else -1
-    return [_item(each, sign * _longer(each)) for each in pairs], "longer" if sign > 0 else "shorter"
+    return [_item(each, sign * _longer(each), 0) for each in pairs], "longer" if sign > 0 else "shorter"
 
 
 def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
@@ -158,25 +186,38 @@ def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
     return figure, "; ".join(words)
 
 
-def _by_scores(engine: DecoderEngine, pairs: Pairs) -> list[float]:
-    """By how much the first answer of each pair is preferred to the second, by a reward model."""
-    found = engine.scores([one.ids for pair in pairs for one in pair])
-    return [chosen - rejected for chosen, rejected in zip(found[::2], found[1::2], strict=True)]
+def _by_scores(engine: DecoderEngine, pairs: Sequence[Pair]) -> list[tuple[float, float]]:
+    """What a reward model says of the chosen and of the rejected answer of each pair."""
+    found = engine.scores([one.ids for _, both in pairs for one in both])
+    return list(zip(found[::2], found[1::2], strict=True))
 
 
-def _by_means(engine: DecoderEngine, pairs: Pairs) -> list[float]:
-    """The same by ln p a token."""
-    sums = _log_p(engine, pairs)
-    return [a / sum(one.trained) - b / sum(two.trained) for (a, b), (one, two) in zip(sums, pairs, strict=True)]
+def _by_likelihoods(
+    config: PreferenceAccuracyConfig, engine: DecoderEngine, reference: DecoderEngine | None, pairs: Sequence[Pair]
+) -> list[tuple[float, float]]:
+    """The same by ln p, or by ln p over what it was; of each, or a token or a byte of it."""
+    segments = [both for _, both in pairs]
+    now, before = _log_p(engine, segments), _log_p(reference, segments) if reference else [(0.0, 0.0)] * len(pairs)
+    sizes = [
+        {
+            "sum": (1, 1),
+            "per-token": (sum(both[0].trained), sum(both[1].trained)),
+            "per-byte": (len(_said(each.chosen).encode()), len(_said(each.rejected).encode())),
+        }[config.measure]
+        for each, both in pairs
+    ]
+    return [
+        ((a - c) / max(1, one), (b - d) / max(1, other))
+        for (a, b), (c, d), (one, other) in zip(now, before, sizes, strict=True)
+    ]
 
 
-def _by_ratios(engine: DecoderEngine, reference: DecoderEngine, pairs: Pairs) -> list[float]:
-    """The same by ln p over what it was."""
-    now, before = _log_p(engine, pairs), _log_p(reference, pairs)
-    return [a - b - (c - d) for (a, b), (c, d) in zip(now, before, strict=True)]
+def _said(turns: Sequence[Mapping[str, Any]] | None) -> str:
+    """The words of an answer."""
+    return "".join(str(turn["content"]) for turn in turns or ())
 
 
-def _log_p(engine: DecoderEngine, pairs: Pairs) -> list[tuple[float, float]]:
+def _log_p(engine: DecoderEngine, pairs: Sequence[tuple[Segment, Segment]]) -> list[tuple[float, float]]:
     """Σ ln p of the trained tokens of both answers of each pair."""
     every = [one for pair in pairs for one in pair]
     firsts = [one.trained.index(True) for one in every]
@@ -195,24 +236,40 @@ def _some_pairs(config: PreferenceAccuracyConfig, data: Preferences) -> list[Pre
     return found
 
 
-def _segments(each: Preference, tokenizer: Tokenizer) -> tuple[Segment, Segment]:
+def _segments(config: PreferenceAccuracyConfig, each: Preference, tokenizer: Tokenizer) -> tuple[Segment, Segment]:
+    """Both answers, each behind the prompt."""
+    if config.template == "chat":
+        return _in_chat(each, tokenizer)
+    asked = config.template.replace("{prompt}", "\n".join(str(turn["content"]) for turn in each.prompt))
+    answers = [f"{config.delimiter}{_said(turns)}" for turns in (each.chosen, each.rejected)]
+    prompt, behind, _ = parted(tokenizer, tokenizer.before(config.before), asked, answers)
+    one, other = (
+        Segment([*prompt, *ids], [False] * len(prompt) + [True] * len(ids), side)
+        for ids, side in zip(behind, (CHOSEN, REJECTED), strict=True)
+    )
+    return one, other
+
+
+def _in_chat(each: Preference, tokenizer: Tokenizer) -> tuple[Segment, Segment]:
     assert each.chosen and each.rejected  # noqa: S101 - `_pairs` sees to it
     return segment(tokenizer, each.prompt, each.chosen, CHOSEN), segment(
         tokenizer, each.prompt, each.rejected, REJECTED
     )
 
 
-def _item(each: Preference, lead: float) -> Item:
-    chosen, rejected = (str(turns[-1]["content"]) for turns in (each.chosen, each.rejected) if turns)
+def _item(each: Preference, better: float, worse: float) -> Item:
+    chosen, rejected = (_said(turns[-1:]) for turns in (each.chosen, each.rejected) if turns)
+    lead = better - worse
     return {
         "id": each.id,
         "digest": digest_of(each.prompt, each.chosen, each.rejected),
         "cluster": each.document or each.id,
-        "prompt": str(each.prompt[-1]["content"]),
+        "prompt": "".join(str(turn["content"]) for turn in each.prompt[-1:]),
         "answer": chosen if lead > 0 else rejected,
         "reference": chosen,
         "score": (1 + _sign(lead)) / 2,
         "lead": lead,
+        "choices": [{"text": chosen, "worth": better}, {"text": rejected, "worth": worse}],
         "loss": max(0.0, -lead) + math.log1p(math.exp(-abs(lead))),
     }
 
