@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lmworks.evaluate.tasks.choices import MultipleChoiceConfig
+
 PEER = Path(__file__).with_name("lm_eval_peer.py")
 CONTEXT = 128
 """Tokens of a window of rolling perplexity."""
@@ -153,6 +155,14 @@ SETS: dict[str, Set] = {
         {"doc_to_text": "", "doc_to_target": "{{text}}"},
     ),
 }
+
+
+def texts(each: Set, rows: list[dict[str, Any]]) -> tuple[list[tuple[str, list[str]]], str]:
+    """Prompts with what could follow them, and what stands between."""
+    if each.kind == "last-word":
+        return [(row["context"].rstrip(), [row["continuation"].strip()]) for row in rows], " "
+    config = MultipleChoiceConfig(data="set", **each.ours)
+    return [(config.introduced(row) + config.asked(row), config.texts(row)) for row in rows], config.delimiter
 
 
 class Peer:

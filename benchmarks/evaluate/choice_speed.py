@@ -4,8 +4,8 @@
 
 Arguments are those of `lm_eval_parity.py`. Both sides are given texts, and give the log-likelihood of every choice in
 float32; loading and what a task does beside that are not timed. The harness is tried at every of `--batches` on all
-items first, and timed at the fastest. Rounds are interleaved; `ratio` is its median time over that of lmworks, and
-`geometric` the mean of the ratios. Its process sleeps while lmworks computes.
+items first, and timed at the fastest. Rounds are interleaved; `ratio` is its median time over that of lmworks, by the
+clock, and `processor_ratio` by seconds of processors. Its process sleeps while lmworks computes.
 """
 
 from __future__ import annotations
@@ -15,22 +15,21 @@ import json
 import time
 from pathlib import Path
 from statistics import geometric_mean, median
-from typing import Any
+from typing import Any, NamedTuple
 
 import choice_sets
 import torch
 
 from lmworks.engines.open import open_decoder
 from lmworks.evaluate.choices import LikelihoodConfig, judge
-from lmworks.evaluate.tasks.choices import MultipleChoiceConfig
 
 
-def texts(each: choice_sets.Set, rows: list[dict[str, Any]]) -> tuple[list[tuple[str, list[str]]], str]:
-    """Prompts with what could follow them, and what stands between."""
-    if each.kind == "last-word":
-        return [(row["context"].rstrip(), [row["continuation"].strip()]) for row in rows], " "
-    config = MultipleChoiceConfig(data="set", **each.ours)
-    return [(config.introduced(row) + config.asked(row), config.texts(row)) for row in rows], config.delimiter
+class Times(NamedTuple):
+    """Of one scoring of all items."""
+
+    seconds: float
+    processor: float
+    """Seconds of all cores, which other work on the machine does not lengthen as it does the clock's."""
 
 
 def main() -> None:
@@ -54,30 +53,39 @@ def main() -> None:
     found = {}
     for name in options.tasks:
         each = choice_sets.SETS[name]
-        asked, delimiter = texts(each, each.read(options.data)[: options.items])
+        asked, delimiter = choice_sets.texts(each, each.read(options.data)[: options.items])
         pairs = [(prompt, f"{delimiter}{text}") for prompt, some in asked for text in some]
         config = LikelihoodConfig(kind="speed", data="set", boundary="lm-eval")
 
-        def ours(asked: Any = asked, config: LikelihoodConfig = config, delimiter: str = delimiter) -> float:
-            start = time.perf_counter()
+        def ours(asked: Any = asked, config: LikelihoodConfig = config, delimiter: str = delimiter) -> Times:
+            start, used = time.perf_counter(), time.process_time()
             judge(engine, config, asked, delimiter)
-            return time.perf_counter() - start
+            return Times(time.perf_counter() - start, time.process_time() - used)
 
-        def theirs(batch: str, pairs: Any = pairs) -> float:
-            size = batch if batch == "auto" else int(batch)
-            seconds: float = peer.ask(do="pairs", pairs=pairs, batch=size)["seconds"]
-            return seconds
+        def theirs(batch: str, pairs: Any = pairs) -> Times:
+            found = peer.ask(do="pairs", pairs=pairs, batch=batch if batch == "auto" else int(batch))
+            return Times(found["seconds"], found["used"])
 
         ours()
         tried = {batch: theirs(batch) for batch in options.batches}
-        best = min(tried, key=lambda batch: tried[batch])
-        times = [(ours(), theirs(best)) for _ in range(options.rounds)]
-        mine, other = (median(side) for side in zip(*times, strict=True))
-        found[name] = {"seconds": mine, "lm_eval": other, "batch": best, "tried": tried, "ratio": other / mine}
+        best = min(tried, key=lambda batch: tried[batch].processor)
+        rounds = [(ours(), theirs(best)) for _ in range(options.rounds)]
+        mine, other = (Times(*map(median, zip(*side, strict=True))) for side in zip(*rounds, strict=True))
+        found[name] = {
+            "lmworks": mine,
+            "lm_eval": other,
+            "batch": best,
+            "tried": tried,
+            "ratio": other.seconds / mine.seconds,
+            "processor_ratio": other.processor / mine.processor,
+        }
         print(json.dumps({name: found[name]}), flush=True)
     peer.close()
-    ratios = [each["ratio"] for each in found.values()]
-    print(json.dumps({"lm_eval": peer.version, "geometric": geometric_mean(ratios), "least": min(ratios)}))
+    told: dict[str, Any] = {"lm_eval": peer.version, "items": options.items}
+    for ratio in ("ratio", "processor_ratio"):
+        every = [each[ratio] for each in found.values()]
+        told |= {f"{ratio}_geometric": geometric_mean(every), f"{ratio}_least": min(every)}
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

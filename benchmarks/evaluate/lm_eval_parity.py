@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import torch
 
 from lmworks.data.records import Document, Documents, write_ids, write_shard
 from lmworks.engines import decoder
+from lmworks.evaluate.choices import Boundary, parted
 from lmworks.evaluate.tasks.choices import MultipleChoiceConfig, evaluate_multiple_choice
 from lmworks.evaluate.tasks.last_word import LastWordConfig, evaluate_last_word
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplexity
@@ -31,6 +33,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Context
+from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 
 
 class Quiet:
@@ -58,6 +61,9 @@ def texts(folder: Path, rows: list[dict[str, Any]]) -> Documents:
     write_shard(folder / "part-00000.parquet", found)
     write_ids(folder, [each.id for each in found])
     return Documents(folder, folder.name)
+
+
+BOUNDARIES: tuple[Boundary, ...] = ("whole", "lm-eval")
 
 
 def scored(
@@ -99,6 +105,15 @@ def furthest(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> float:
     )
 
 
+def _parts_otherwise(tokenizer: Tokenizer, each: choice_sets.Set, row: dict[str, Any]) -> bool:
+    """Whether the two boundaries part a question and its answers at different places."""
+    ((asked, texts),), delimiter = choice_sets.texts(each, [row])
+    before = tokenizer.before()
+    answers = [f"{delimiter}{text}" for text in texts]
+    ours, theirs = (parted(tokenizer, before, asked, answers, boundary) for boundary in BOUNDARIES)
+    return (ours.prompt, ours.continuations) != (theirs.prompt, theirs.continuations)
+
+
 def measured(name: str, options: argparse.Namespace, peer: choice_sets.Peer) -> dict[str, Any]:
     each, model = choice_sets.SETS[name], ModelFolder(options.model, "model")
     rows = each.read(options.data)[: options.items]
@@ -122,11 +137,14 @@ def measured(name: str, options: argparse.Namespace, peer: choice_sets.Peer) -> 
         "batch": furthest(alone, ours[some]),
     }
     if boundary:
-        whole = scored(each, rows, model)
-        apart = [(a, b) for a, b in zip(ours, whole, strict=True) if [n for _, n in sums(a)] != [n for _, n in sums(b)]]
-        known["elsewhere"] = [a["id"] for a, _ in apart]
-        known["chosen_otherwise"] = [a["id"] for a, b in apart if len(sums(a)) > 1 and a["answer"] != b["answer"]]
+        tokenizer = open_tokenizer(options.model)
+        apart = [place for place, row in enumerate(rows) if _parts_otherwise(tokenizer, each, row)]
+        whole = scored(each, [rows[place] for place in apart], model) if apart else []
+        known["elsewhere"] = apart
         known["spanned"] = sum(item["meets"] == "spanned" for item in whole)
+        if each.kind == "multiple-choice":
+            both = zip(apart, whole, strict=True)
+            known["chosen_otherwise"] = [place for place, item in both if item["answer"] != ours[place]["answer"]]
     return known
 
 
@@ -146,7 +164,10 @@ def main() -> None:
         return
     torch.set_num_threads(options.threads)
     peer = choice_sets.Peer(options.peer, options.model, options.threads)
-    found = {name: measured(name, options, peer) for name in options.tasks}
+    found = {}
+    for name in options.tasks:
+        found[name] = measured(name, options, peer)
+        print(json.dumps({name: found[name]}), file=sys.stderr, flush=True)
     peer.close()
     largest = max(each["largest"] for each in found.values())
     print(json.dumps({"lm_eval": peer.version, "largest": largest, "tasks": found}))

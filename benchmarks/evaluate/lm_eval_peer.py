@@ -65,9 +65,10 @@ def main() -> None:
         requests = [
             Instance(request_type="loglikelihood", doc={}, arguments=tuple(each), idx=0) for each in asked["pairs"]
         ]
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         found = lm.loglikelihood(requests, disable_tqdm=True)
-        return {"seconds": time.perf_counter() - start, "scores": [score for score, _ in found]}
+        seconds, used = time.perf_counter() - start, time.process_time() - used
+        return {"seconds": seconds, "used": used, "scores": [score for score, _ in found]}
 
     print(json.dumps({"version": lm_eval.__version__}), file=ANSWERS)
     for line in sys.stdin:
