@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
-from lmworks.release.cards.card import card_facts
+from lmworks.release.cards.card import card_facts, parameters
 from lmworks.release.gates import require_gates
 from lmworks.serve import TIMEOUT_SECONDS
 from lmworks.serve.access import load_or_make_key
@@ -46,8 +47,8 @@ def serve_artifacts(
     require_gates(store, artifacts)
     pages = {}
     for artifact in artifacts:
-        facts, examples = card_facts(store, artifact), _examples(store, artifact)
-        pages[facts["name"]] = PageContent(**facts, examples=[Examples(form, prompts) for form, prompts in examples])
+        page = _page(store, artifact)
+        pages[page.name] = page
     if len(pages) < len(artifacts):
         raise UsageError(f"a model is named twice; found {len(artifacts)} models called {', '.join(pages)}")
     names = list(pages)
@@ -59,6 +60,24 @@ def serve_artifacts(
         adapters = (None if each.digest() == base.digest() else each.payload / ADAPTER for each in artifacts)
         engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)), device)
     _run(engine, list(pages.values()), load_or_make_key(store.root), port=port, as_json=as_json, timeout=timeout)
+
+
+def _page(store: Store, artifact: Artifact) -> PageContent:
+    """What is said of a model beside its chat; of what was altered, that nothing can be said, and in the log why."""
+    try:
+        facts, examples = card_facts(store, artifact), _examples(store, artifact)
+        return PageContent(**facts, examples=[Examples(form, prompts) for form, prompts in examples])
+    except LmworksError as error:
+        print(error, file=sys.stderr)
+        built = Built.holding(store, artifact)
+        return PageContent(
+            name=f"{built.name}/{built.step_of(artifact) or artifact.manifest.step}",
+            purpose=built.use_case,
+            parameters=parameters(artifact),
+            context_length=0,
+            digest=artifact.digest(),
+            advice=("What is known of this model cannot be told: a file behind it was altered or is lost.",),
+        )
 
 
 def serve_folder(

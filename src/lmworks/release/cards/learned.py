@@ -57,7 +57,8 @@ class Learned:
             if listing := self.witness.files(artifact, "files.json"):
                 texts = (*listing, *self.witness.files(artifact, "*.parquet"))
                 names = {file["source"] for file in files_read(artifact)}
-                names |= {each.source for each in provenances(self.built.lineage, artifact)}
+                if dataflow.made_elsewhere(artifact):  # records then have sources of their own
+                    names |= {each.source for each in provenances(self.built.lineage, artifact)}
                 found |= {name: (*found.get(name, ()), *texts) for name in names}
         return found
 
