@@ -25,5 +25,5 @@ class OperationQuestionsConfig(QuestionsConfig):
 
 def document_prompt(service: str, operation: str, tokenizer: Tokenizer) -> Prompt:
     """A document up to where its description begins."""
-    title = f"{service} {operation}\n\n"
-    return Prompt([tokenizer.end_of_text_id, *tokenizer.encode(title)], title)
+    ids = [*tokenizer.before(), *tokenizer.encode(f"{service} {operation}\n\n")]
+    return Prompt(ids, tokenizer.spell(ids))

@@ -47,7 +47,7 @@ def test_the_models_own_greedy_answers_are_scored(
         else:
             ids, stop = [0, *engine.tokenizer.encode(f"{record['service']} {record['operation']}\n\n")], ("\n",)
         (answer,) = engine.generate([ids], Sampling(12, stop=stop))
-        assert item["answer"] == answer.text
+        assert item["answer"] == answer.text and item["put"] == engine.tokenizer.spell(ids)
         assert item["score"] == rouge_l(record["messages"][1]["content"], answer.text)
         assert (item["truncated"], item["empty"]) == (answer.finish_reason == "length", not answer.text.strip())
         assert (item["prompt"], item["cluster"]) == (record["messages"][0]["content"], record["service"])
