@@ -160,7 +160,7 @@ def test_unequal_documents_tell_as_much_as_fewer_equal_ones_and_say_so() -> None
         {"cluster": str(n), "bits": 2.0 * n + 3 * (n % 3), "bytes": 10_000 if n == 1 else 10 + n} for n in range(1, 31)
     ]
     figure = Metric(name="bits", label="bits", value="bits", weight="bytes").figure(bits, "x")
-    assert figure.doubt.startswith("the interval may be too narrow: what is independent tells as much as 2.0")
+    assert figure.doubt.startswith("the interval may be too narrow: the items come in groups that tell as much as 2.0")
 
 
 def test_each_system_is_divided_by_its_own_weights() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import Field
 
-from lmworks.errors import LmworksError
 from lmworks.evaluate.compare import metric_named, paired
 from lmworks.evaluate.items import Evaluation, Item
 from lmworks.evaluate.relations import between
+from lmworks.evaluate.statistics import non_inferior
 from lmworks.pipeline.chunks import write_records
 from lmworks.pipeline.conditions import UNKNOWN, differences
 from lmworks.pipeline.figure import Figure
@@ -25,6 +25,7 @@ from lmworks.recipe.schema import GateConfig, Reference, StepConfig
 NODE = "gates/release"
 """The step of a build that tries its gates."""
 FILE = "gates.jsonl"
+NO_INTERVAL = "it has no interval: more independent items are needed"
 
 
 class TriedGate(StepConfig):
@@ -116,8 +117,8 @@ def _bound(gate: GateConfig, found: tuple[Figure | None, str]) -> tuple[bool, st
     if figure is None:
         return False, why
     told = f"{figure.value:.3f}{between(figure.interval, '.3f')}, n={figure.n}"
-    if figure.interval is None:
-        return False, f"{told}, which has no interval: more independent items are needed"
+    if figure.interval is None or figure.doubt:
+        return False, f"{told}; {figure.doubt or NO_INTERVAL}"
     low, high = figure.interval
     passed = low >= gate.at_least if gate.at_least is not None else high <= (gate.at_most or 0.0)
     return passed, f"{told}, of which the {'lower' if gate.at_least is not None else 'upper'} end counts"
@@ -139,18 +140,14 @@ def _not_worse(gate: GateConfig, figure: Figure, ours: Evaluation, theirs: Evalu
         return False, _no_item(gate, ours.items())
     outcome = metric.compare([one for one, _ in pairs], [two for _, two in pairs])
     told = f"{outcome.difference:+.3f}{between(outcome.interval)}, n={outcome.n}"
-    if outcome.interval is None:
-        return False, f"{told}, which has no interval: more independent items are needed"
-    low, high = outcome.interval
-    return (low > -gate.margin if metric.higher_is_better else high < gate.margin), told
+    if outcome.interval is None or outcome.doubt:
+        return False, f"{told}; {outcome.doubt or NO_INTERVAL}"
+    return non_inferior(outcome, gate.margin, higher_is_better=metric.higher_is_better), told
 
 
 def refusal(found: Sequence[Outcome], model: str, digest: str) -> str:
-    """Why a model is not to be released; empty where it passed all its gates.
-
-    Raises LmworksError where they were tried on another model of that name.
-    """
+    """Why a model is not to be released; empty where it passed all its gates."""
     mine = [each for each in found if each.model == model]
     if any(each.digest != digest for each in mine):
-        raise LmworksError(f"{model}: its gates were tried on another model of that name: build again")
+        return f"{model}: its gates were tried on another model of that name: build again"
     return "\n".join(each.sentence for each in mine if not each.passed)

@@ -126,6 +126,8 @@ def _asked_alike(store: Store, artifact: Artifact, folder: Path, display: Displa
 
 
 def _compared(one: Measured, other: Measured) -> Iterator[Compared]:
+    """p-values and intervals are adjusted for the number of tasks, as in a build."""
+    tasks = len(one.evaluations)
     for name, evaluation in one.evaluations.items():
         task = name.partition("/")[0]
         alike = [each for each in other.evaluations.values() if each.stage == evaluation.stage]
@@ -135,7 +137,9 @@ def _compared(one: Measured, other: Measured) -> Iterator[Compared]:
         if not any(shared):
             yield Compared(task, [f"{one.label} alone was asked this, on these items"], None)
             continue
-        config = CompareConfig(evaluations=["first", "second"], labels=[one.label, other.label])
+        config = CompareConfig(
+            evaluations=["first", "second"], labels=[one.label, other.label], comparisons_in_build=tasks
+        )
         records = [concluded(config, [ours, each])[0] for each in theirs]
         best = max(range(len(records)), key=lambda number: (not records[number]["refused"], shared[number]))
         yield Compared(task, records[best]["verdicts"], records[best])

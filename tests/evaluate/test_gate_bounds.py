@@ -1,0 +1,73 @@
+"""A gate is passed by the worse end of an interval that holds, and by nothing less."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lmworks.evaluate.gates import FILE, GatesConfig, TriedGate, gates, outcomes_from, refusal
+from lmworks.evaluate.items import ACCURACY, Evaluation, Item
+from lmworks.pipeline.chunks import read_records, write_records
+from lmworks.pipeline.conditions import Conditions
+from lmworks.recipe.schema import GateConfig
+from support import make_context
+
+CONDITIONS = Conditions(items="these", model="a" * 64, prompt="chat", data_type="float32", device="cpu")
+
+
+def evaluation(folder: Path, right: int, n: int = 400, clusters: int = 400, **changed: Any) -> Evaluation:
+    items: list[Item] = [
+        {"id": str(k), "digest": str(k), "cluster": str(k % clusters), "score": float(k < right)} for k in range(n)
+    ]
+    folder.mkdir()
+    write_records(folder / "items.jsonl", items)
+    figure = ACCURACY.figure(items, "counted", conditions=Conditions(**{**CONDITIONS.as_json(), **changed}))
+    (folder / "figures.json").write_text(json.dumps([figure.as_json()]))
+    return Evaluation(folder, folder.name)
+
+
+def tried(folder: Path, *evaluations: Evaluation, **gate: Any) -> tuple[bool, str]:
+    asked = GateConfig.model_validate({"task": "sums", **gate})
+    config = GatesConfig(
+        evaluations=["a", "b"][: len(evaluations)],
+        tried=[TriedGate(gate=asked, model="ours", evaluation=0, beside=1 if len(evaluations) > 1 else None)],
+    )
+    gates(config, list(evaluations), out=folder / "out", context=make_context(folder))
+    (outcome,) = outcomes_from(read_records(folder / "out" / FILE))
+    assert outcome.sentence.startswith(f"ours {'passes' if outcome.passed else 'fails'} sums ")
+    return outcome.passed, outcome.sentence
+
+
+@pytest.mark.parametrize(("bound", "passed"), [(0.85, True), (0.89, False)])
+def test_the_worse_end_counts(tmp_path: Path, bound: float, passed: bool) -> None:
+    assert tried(tmp_path, evaluation(tmp_path / "ours", 360), at_least=bound)[0] is passed
+    assert tried(tmp_path, evaluation(tmp_path / "few", 40), at_most=1 - bound)[0] is passed
+
+
+def test_an_interval_that_may_be_too_narrow_passes_no_gate(tmp_path: Path) -> None:
+    passed, why = tried(tmp_path, evaluation(tmp_path / "ours", 360, clusters=4), at_least=0.1)
+    assert not passed and "the interval may be too narrow: the items come in groups" in why
+    passed, why = tried(tmp_path, evaluation(tmp_path / "one", 360, clusters=1), at_least=0.1)
+    assert not passed and "more independent items are needed" in why
+
+
+@pytest.mark.parametrize(("lost", "passed"), [(0, True), (4, True), (40, False)])
+def test_not_worse_is_shown_by_the_paired_difference(tmp_path: Path, lost: int, passed: bool) -> None:
+    ours, theirs = evaluation(tmp_path / "ours", 360 - lost), evaluation(tmp_path / "theirs", 360)
+    assert tried(tmp_path, ours, theirs, not_worse_than="theirs", margin=0.05)[0] is passed
+
+
+def test_figures_that_may_not_be_compared_pass_no_gate(tmp_path: Path) -> None:
+    ours, theirs = evaluation(tmp_path / "ours", 399), evaluation(tmp_path / "theirs", 10, prompt="5-shot")
+    passed, why = tried(tmp_path, ours, theirs, not_worse_than="theirs")
+    assert not passed and "the two are not compared: prompt is chat in one, 5-shot in the other" in why
+
+
+def test_gates_of_another_model_release_none(tmp_path: Path) -> None:
+    tried(tmp_path, evaluation(tmp_path / "ours", 360), at_least=0.5)
+    found = outcomes_from(read_records(tmp_path / "out" / FILE))
+    assert refusal(found, "ours", "a" * 64) == ""
+    assert "its gates were tried on another model of that name" in refusal(found, "ours", "b" * 64)
