@@ -397,7 +397,8 @@ def _effective_clusters(sizes: Floats) -> float:
 def _doubt(effective: float, few: float) -> str:
     if effective >= few:
         return ""
-    return f"the interval may be too narrow: the items come in groups that tell as much as {effective:.1f} of equal size would"
+    groups = f"groups that tell as much as {effective:.1f} of equal size would"
+    return f"the interval may be too narrow: the items come in {groups}"
 
 
 def _sizes(n: int, weights: ArrayLike | None, clusters: Sequence[Hashable]) -> Floats:
