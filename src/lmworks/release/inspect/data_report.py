@@ -10,11 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.privacy.anonymise import DONE, anonymise
-from lmworks.data.privacy.findings import KINDS
 from lmworks.data.records import Documents, read_columns
 from lmworks.lazy import pc
-from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.stage import Role
@@ -22,6 +19,7 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.changes import Change, changes_of, inputs_of, inspectable, texts_shown
+from lmworks.release.inspect.personal import anonymised
 from lmworks.release.render.differences import differences, excerpt
 from lmworks.release.render.templates import environment
 from lmworks.release.render.words import number
@@ -71,7 +69,7 @@ def render(built: Built) -> str:
             other_texts=[text for step in steps for text in step.after],
             licences=[each for artifact in built.artifacts.values() if (each := _licences(artifact))],
             duplicates=list(_duplicates(built)),
-            personal=list(_personal(built)),
+            personal=list(anonymised(built)),
             balance=dict(_balance(built)),
             contamination=dict(_contamination(built)),
         )
@@ -139,23 +137,6 @@ def _member(first: str, key: str, texts: Mapping[str, str]) -> Change:
     pieces = differences(texts[first], texts[key])
     about = "" if key == first else "equal" if len(pieces) < 2 else "what differs is marked"
     return Change(key, "", [] if about == "equal" else list(excerpt(pieces)), about)
-
-
-def _personal(built: Built) -> Iterator[tuple[str, list[tuple[str, int, Figure | None]], list[Figure]]]:
-    """Step; kind, number found and recall on templates of another author; the figures of all and of each country."""
-    for step, artifact in built.artifacts.items():
-        if artifact.stage == anonymise.name:
-            figures = {figure.name.removeprefix("recall of "): figure for figure in artifact.manifest.figures}
-            counts: Counter[str] = Counter()
-            for reason, count in artifact.manifest.counts.items():
-                kind, _, done = reason.partition(" ")
-                counts[kind] += count if done in DONE.values() else 0
-            kinds: list[tuple[str, int, Figure | None]] = [
-                (kind, counts[kind], figures.get(kind))
-                for kind in dict.fromkeys([*KINDS, *counts])
-                if counts[kind] or kind in figures
-            ]
-            yield step, kinds, [figure for name, figure in figures.items() if name not in KINDS]
 
 
 def _balance(built: Built) -> Iterator[tuple[str, Rows]]:
