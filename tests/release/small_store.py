@@ -121,7 +121,8 @@ def train(
             file.write(json.dumps(sample) + "\n")
     loss_figure = Figure(name="validation loss", value=2.45, n=16, method="mean cross-entropy", unit="nats per token")
     counts = {"parameters": 5_901_312, "steps": 400, "tokens": 400 * 4096}
-    facts = "a fact that is told beside it, with its interval [0.123, 0.456], and what would help; " * 4
+    fact = "a fact of place {0} that is told beside it, with its interval [0.{0}, 0.456], and what would help; "
+    facts = "".join(map(fact.format, range(4)))
     doubt = {"reason": "fit", "verdict": "starved", "text": f"starved: 400 steps; {facts}done"}
     doubt = doubt if base else {"verdict": "fine"}
     return Result(figures=[loss_figure], counts=counts, measured={"tokens_per_second": 5123.0}, examples=[doubt])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lmworks.data.privacy.findings import Detector
+from lmworks.data.privacy.hidden import hide
 from lmworks.evaluate.compare import metric_named
+from lmworks.evaluate.contamination import Standing, standing
 from lmworks.evaluate.items import Item, Metric
 from lmworks.model.pretrained import FRAME
+from lmworks.pipeline.figure import Figure
 from lmworks.release.built import Built, measures_model, read_json, read_lines
-
-TRAINED = ("learned: ", "kept: ", "forgot: ", "not known whether it forgot: ", "not tested: ")
-"""How what a training did to a model begins."""
+from lmworks.release.inspect.hidden import hiding
 
 
 def verdicts(built: Built) -> dict[str, list[str]]:
@@ -27,15 +30,71 @@ def verdicts(built: Built) -> dict[str, list[str]]:
     return dict(sorted(found.items(), key=lambda item: (item[0] not in lost, not _baseline_wins(built, *item))))
 
 
+@dataclass(frozen=True)
+class Measured:
+    """The best model of a task by its leading figure, beside the best simple baseline."""
+
+    task: str
+    model: str
+    figure: Figure
+    label: str
+    baseline: str
+    """Empty where none was measured, or none could be compared."""
+    baseline_value: float | None
+    is_better: bool
+    """Whether it is shown to be better than every baseline."""
+    items: Counter[Standing]
+    """How many of its items stand in what it learned from, are clean, or of neither it is known."""
+
+    @property
+    def known_share(self) -> float:
+        """Of the items, those that stand in what it learned from."""
+        return self.items["known"] / max(1, self.items.total())
+
+    @property
+    def is_clean(self) -> bool | None:
+        """Whether no item stands in what it learned from; None where that is not known of all."""
+        return False if self.items["known"] else None if self.items["unknown"] or not self.items else True
+
+
+def measured(built: Built) -> list[Measured]:
+    """Each task that a model was measured on."""
+    found = []
+    for task, systems in built.evaluations().items():
+        models = {name: each.manifest.figures for name, each in systems.items() if name and measures_model(each)}
+        models = {name: figures for name, figures in models.items() if figures}
+        if not models:
+            continue
+        record = read_json(systems[""].payload / "comparison.json") if "" in systems else {}
+        beside = record.get("beside_baselines", {})
+        metric = metric_named(next(iter(models.values()))[0].name)
+        sign = 1 if metric is None or metric.higher_is_better else -1
+        best = beside.get("model") or max(models, key=lambda name: sign * models[name][0].value)
+        figures = models[best]
+        figure = next((each for each in figures if each.name == record.get("metric")), figures[0])
+        found.append(
+            Measured(
+                task,
+                best,
+                figure,
+                beside.get("label") or (metric.label if metric else figure.name.replace("_", " ")),
+                beside.get("baseline", ""),
+                beside.get("baseline_value"),
+                beside.get("is_better", False),
+                Counter(map(standing, read_lines(systems[best].payload / "items.jsonl"))),
+            )
+        )
+    return found
+
+
 def worth(built: Built) -> list[str]:
     """What the best models are shown to be better at than every baseline beside them, and what not; two sentences."""
     found: dict[bool, list[str]] = {True: [], False: []}
-    for task, systems in built.evaluations().items():
-        record = read_json(systems[""].payload / "comparison.json") if "" in systems else {}
-        if each := record.get("beside_baselines"):
-            found[each["is_better"]].append(
-                f"{task} ({each['model']} {each['value']:.3f} {each['label']}, {each['baseline']} "
-                f"{each['baseline_value']:.3f})"
+    for each in measured(built):
+        if each.baseline_value is not None:
+            found[each.is_better].append(
+                f"{each.task} ({each.model} {each.figure.value:.3f} {each.label}, {each.baseline} "
+                f"{each.baseline_value:.3f})"
             )
     good, bad = found[True], found[False]
     if not good and not bad:
@@ -52,13 +111,16 @@ def _listed(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 
-def besides(lines: Sequence[str]) -> list[str]:
-    """What a report says besides a task's first verdict: who wins, what each training did, else the second."""
-    leading = ("at chance: ", "cut off: ", *TRAINED)
-    return [line for line in lines[1:] if line.startswith(leading) or " wins: " in line] or list(lines[1:2])
+@dataclass(frozen=True)
+class Doubt:
+    """A training that came to something else than a fit."""
+
+    model: str
+    verdict: str
+    text: str
 
 
-def trainings_in_doubt(built: Built) -> list[str]:
+def trainings_in_doubt(built: Built) -> list[Doubt]:
     """Each model whose training came to something else than a fit, in the words that it was told.
 
     And each base that is asked chats in a frame that it never saw.
@@ -70,7 +132,7 @@ def trainings_in_doubt(built: Built) -> list[str]:
         if artifact.manifest.config.get("prompt") in ("chat", "few-shot")
     }
     return [
-        f"{name}: {example['text']}"
+        Doubt(name, example["verdict"], example["text"])
         for name, artifact in built.models.items()
         for example in read_lines(artifact.payload / "examples.jsonl")
         if example.get("verdict", "fine") != "fine" and (example["reason"] != FRAME or name in asked)
@@ -106,8 +168,8 @@ class Samples:
 
 
 def samples_of(built: Built) -> list[Samples]:
-    """Good and bad answers to each task that keeps answers, for the last model measured on it."""
-    found = []
+    """Good and bad answers to each task that keeps answers, for the last model measured on it; no personal data."""
+    found, more = [], hiding(built)
     for task, systems in built.evaluations().items():
         measured = [name for name in systems if name in built.models]
         figures = systems[measured[-1]].manifest.figures if measured else ()
@@ -115,7 +177,7 @@ def samples_of(built: Built) -> list[Samples]:
         items = read_lines(systems[measured[-1]].payload / "items.jsonl") if metric else []
         if metric and items and "answer" in items[0]:
             ranked = sorted(items, key=lambda item: (-metric.values([item])[0], item["id"]))
-            rows = [_sample(kind, item, metric) for kind, item in _chosen(ranked, metric)]
+            rows = [_sample(kind, item, metric, more) for kind, item in _chosen(ranked, metric)]
             found.append(Samples(task, measured[-1], metric.label, rows))
     return found
 
@@ -130,5 +192,6 @@ def _chosen(ranked: Sequence[Item], metric: Metric) -> list[tuple[str, Item]]:
     return [(kind, ranked[place]) for place, kind in places.items() if 0 <= place <= last]
 
 
-def _sample(kind: str, item: Item, metric: Metric) -> Sample:
-    return Sample(kind, metric.values([item])[0], item["prompt"], item["answer"], item["reference"])
+def _sample(kind: str, item: Item, metric: Metric, more: Sequence[Detector]) -> Sample:
+    asked, answered, wanted = (hide(str(item[name]), more=more) for name in ("prompt", "answer", "reference"))
+    return Sample(kind, metric.values([item])[0], asked, answered, wanted)

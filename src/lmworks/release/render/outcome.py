@@ -24,6 +24,9 @@ FAR_OFF = 50
 SOURCES = {"counted": "counting", "rehearsed": "a rehearsal", "own runs": "earlier trainings in this store"}
 
 
+NOT_YET = "not known yet"
+
+
 def compare(
     name: str,
     range_: Sequence[float],
@@ -36,7 +39,7 @@ def compare(
     low, high = range_
     predicted = f"{write(low)} to {write(high)}" if low else f"up to {write(high)}"
     if actual is None:
-        return name, predicted, "", "not known yet"
+        return name, predicted, "", NOT_YET
     least = actual if least is None else least
     told = write(actual) if least == actual else f"{write(least)} to {write(actual)}"
     if least <= high < actual:
@@ -44,12 +47,17 @@ def compare(
     return name, predicted, told, "less" if actual < low else "MORE" if least > high else "as predicted"
 
 
+def missed(verdict: str) -> bool:
+    """Whether a prediction did not come true: it went beyond its range, or is of a speed that is off by half."""
+    return verdict in ("MORE", "less") or (verdict[:1] in "+-" and abs(float(verdict.partition("%")[0])) > FAR_OFF)
+
+
 def wrong(rows: Iterable[Row]) -> list[str]:
-    """The predictions that did not come true, in words: beyond their range, or a speed off by more than half."""
+    """The predictions that did not come true, in words."""
     return [
-        f"the prediction was wrong: {name} is {actual}, and {predicted} was predicted ({verdict})"
+        f"{name} is {actual}, and {predicted} was predicted ({verdict})"
         for name, predicted, actual, verdict in rows
-        if verdict in ("MORE", "less") or (verdict[:1] in "+-" and abs(float(verdict.partition("%")[0])) > FAR_OFF)
+        if missed(verdict)
     ]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from lmworks.data.privacy.hidden import hide
 from lmworks.model.device import CPU
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.store import Artifact, Store
@@ -20,19 +22,26 @@ from lmworks.release.cards.card import card_text, parameters
 from lmworks.release.cards.croissant import write_data_cards
 from lmworks.release.history.history import write_history
 from lmworks.release.inspect import dataflow
-from lmworks.release.inspect.verdicts import besides, samples_of, trainings_in_doubt, verdicts, worth
+from lmworks.release.inspect.data_report import write_data_report
+from lmworks.release.inspect.hidden import hiding
+from lmworks.release.inspect.verdicts import samples_of, trainings_in_doubt, verdicts
 from lmworks.release.inspect.vocabularies import comparison
 from lmworks.release.items.page import write_pages
 from lmworks.release.render.charts import Series, line_chart
-from lmworks.release.render.outcome import compare, outcome, wrong
+from lmworks.release.render.outcome import NOT_YET, compare, outcome, wrong
 from lmworks.release.render.picture import Box, picture
-from lmworks.release.render.tables import latencies, tasks
+from lmworks.release.render.tables import Comparable, latencies, tasks
 from lmworks.release.render.templates import environment
 from lmworks.release.render.words import duration, number, size
 from lmworks.release.report.checks import checks
+from lmworks.release.report.engineer import engineer
+from lmworks.release.report.manager import manager
+from lmworks.release.report.protection import protection
 
 CURVE_POINTS = 200
 """Of a training loss: the mean of some steps shows what the jitter of single ones hides."""
+DATA_REPORT_BYTES = 200_000_000
+"""Of the texts of all steps, which the data report reads: up to here a build writes it along."""
 REWRITINGS = 6
 """Stages of one sample shown: enough to see it improve, few enough to read."""
 
@@ -46,7 +55,12 @@ def write_report(store: Store, name: str | None = None) -> Path:
     write_data_cards(built)
     write_history(built)
     write_pages(built)
-    path = folder / f"{built.name}.html"
+    path, data_path = folder / f"{built.name}.html", folder / f"{built.name}-data.html"
+    steps = dataflow.data_steps(built)
+    if sum(text.bytes or 0 for step in steps for text in step.after) <= DATA_REPORT_BYTES:
+        write_data_report(store, built.name)
+    else:
+        data_path.unlink(missing_ok=True)  # of an earlier build
     write_atomically(path, render(built))
     return path
 
@@ -54,67 +68,76 @@ def write_report(store: Store, name: str | None = None) -> Path:
 def render(built: Built) -> str:
     """The page. Every text that comes from data or a model is escaped."""
     origins = dataflow.origins(built, list(built.models.values()))
+    plan, samples, said = plan_against_actual(built), samples_of(built), verdicts(built)
+    tables = tasks(built)
+    found = {task: tables[task] for task in dict.fromkeys([*said, *tables])}
+    data_report = built.store.root / "reports" / f"{built.name}-data.html"
     return (
         environment(__package__)
         .get_template("report.html.jinja")
         .render(
             built=built,
             written=datetime.now(UTC),
-            verdicts=verdicts(built),
-            besides=besides,
-            facts=_facts(built, origins),
-            absent=_absent(built),
-            tasks=tasks(built),
+            pages=[
+                manager(built, plan["rows"], has_samples=bool(samples)),
+                protection(built, origins, data_report if data_report.exists() else None),
+                engineer(built, plan["rows"]),
+            ],
+            verdicts=said,
+            doubts=_doubts(built),
+            tasks=found,
+            methods=_methods(found),
+            contamination=_contamination(found),
             latencies=latencies(built),
             curves=curves(built),
             rewritings=rewritings(built),
             checks=checks(built),
-            samples=samples_of(built),
-            data_steps=dataflow.data_steps(built),
-            changed={},
-            origins=origins,
-            quarantine=dataflow.quarantine(built),
-            held_out=dataflow.held_out(built),
+            samples=samples,
             vocabularies=comparison(built),
-            plan=plan_against_actual(built),
-            worth=worth(built),
-            first=said_first(built),
+            plan=plan,
             lineage=lineage(built),
-            machine=_machine(built),
+            versions=_versions(built),
         )
     )
 
 
 def said_first(built: Built) -> list[str]:
     """What did not come true, and what trainings came to that is no fit."""
-    return [*wrong(plan_against_actual(built)["rows"]), *trainings_in_doubt(built)]
+    doubts = [f"{each.model}: {each.text}" for each in trainings_in_doubt(built)]
+    return [*(f"the prediction was wrong: {line}" for line in wrong(plan_against_actual(built)["rows"])), *doubts]
 
 
-def _facts(built: Built, origins: Sequence[dataflow.Origin]) -> dict[str, str]:
-    """What a reader wants to know first."""
-    facts = {}
-    if sizes := sorted({parameters(artifact) for artifact in built.models.values()}):
-        facts["Parameters"] = " to ".join(map(number, dict.fromkeys((sizes[0], sizes[-1]))))
-    if origins:
-        facts["Documents read"] = number(sum(origin.documents for origin in origins))
-    seconds = sum(artifact.manifest.run.seconds for artifact in built.artifacts.values())
-    return facts | {"Time to build": duration(seconds), "Steps": number(len(built.artifacts))}
+def _doubts(built: Built) -> list[tuple[str, str]]:
+    """The models of which something is said, and what; what is said of several is said once."""
+    whose: dict[str, list[str]] = {}
+    for doubt in trainings_in_doubt(built):
+        for sentence in re.split(r"(?<=\.) (?=[A-Z])", doubt.text):
+            whose.setdefault(sentence, []).append(doubt.model)
+    return [(", ".join(models), sentence) for sentence, models in sorted(whose.items(), key=lambda each: len(each[1]))]
 
 
-def _absent(built: Built) -> list[str]:
-    """What this build does not have, in words."""
-    absent = []
-    if not built.plan:
-        absent.append("No plan is stored: nothing can be compared with a prediction.")
-    if not built.models:
-        absent.append("No model is built yet.")
-    if not built.evaluations():
-        absent.append("Nothing has been evaluated yet: nothing is known about how good it is.")
-    if built.missing:
-        absent.append(f"Not built yet: {', '.join(built.missing)}.")
-    if built.outdated:
-        absent.append(f"Made from earlier inputs, and due to be built again: {', '.join(built.outdated)}.")
-    return absent
+def _methods(found: Mapping[str, Sequence[Comparable]]) -> dict[str, str]:
+    """Each part of how figures were measured → which they are, and of whom."""
+    told: dict[str, dict[str, dict[str, None]]] = {}
+    for task, tables in found.items():
+        for table in tables:
+            for method, systems in table.methods.items():
+                for part in method.split("; "):
+                    told.setdefault(part, {}).setdefault(f"{task} {table.name}", {}).update(dict.fromkeys(systems))
+    return {part: _named(whose) for part, whose in told.items()}
+
+
+def _contamination(found: Mapping[str, Sequence[Comparable]]) -> dict[str, str]:
+    """What is known of contamination → in which tasks, and of whom."""
+    told: dict[str, dict[str, dict[str, None]]] = {}
+    for task, tables in found.items():
+        for verdict, systems in (each for table in tables for each in table.contamination.items()):
+            told.setdefault(verdict, {}).setdefault(task, {}).update(dict.fromkeys(systems))
+    return {verdict: _named(whose) for verdict, whose in told.items()}
+
+
+def _named(whose: Mapping[str, Iterable[str]]) -> str:
+    return "; ".join(f"{name} ({', '.join(systems)})" for name, systems in whose.items())
 
 
 # ---------------------------------------------------------------- training
@@ -193,8 +216,8 @@ class Rewriting:
 
 
 def rewritings(built: Built) -> list[Rewriting]:
-    """The first sample of each model."""
-    found = []
+    """The first sample of each model, without personal data."""
+    found, more = [], hiding(built)
     for name, artifact in built.models.items():
         samples = read_lines(artifact.payload / "samples.jsonl")
         mine = [sample for sample in samples if sample["prompt"] == samples[0]["prompt"]]
@@ -206,9 +229,11 @@ def rewritings(built: Built) -> list[Rewriting]:
             if "validation_loss" in row
         }
         answers = [
-            (sample["step"], _at(losses, sample["step"]), sample["text"]) for sample in _spread(mine, REWRITINGS)
+            (sample["step"], _at(losses, sample["step"]), hide(sample["text"], more=more))
+            for sample in _spread(mine, REWRITINGS)
         ]
-        found.append(Rewriting(name, mine[0]["prompt"], mine[0]["reference"], answers))
+        prompt, original = (hide(mine[0][field], more=more) for field in ("prompt", "reference"))
+        found.append(Rewriting(name, prompt, original, answers))
     return found
 
 
@@ -242,7 +267,7 @@ def plan_against_actual(built: Built) -> dict[str, Any]:
         rows.append(compare("memory", (0, memory), max(peaks, default=None), size))
     if bits := built.plan.get("bits_per_byte"):
         rows.append(compare("bits per byte of held-out text", bits, _first_bits_per_byte(built), number))
-    return {"rows": rows, "models": built.plan.get("models", {})}
+    return {"rows": [row for row in rows if row[-1] != NOT_YET], "models": built.plan.get("models", {})}
 
 
 def _part(built: Built, name: str) -> list[Artifact]:
@@ -321,13 +346,10 @@ def _about(built: Built, name: str, artifacts: Sequence[Artifact]) -> tuple[str,
     return artifact.stage, ""
 
 
-def _machine(built: Built) -> dict[str, dict[str, str]]:
-    """Where and with what the steps were made; several values if they differ."""
-    seen: dict[str, dict[str, dict[str, None]]] = {"machine": {}, "versions": {}}
+def _versions(built: Built) -> dict[str, str]:
+    """Of the libraries that the steps were made with; several if they differ."""
+    seen: dict[str, dict[str, None]] = {}
     for artifact in built.artifacts.values():
-        run = artifact.manifest.run
-        machine = {"system": run.host, "processor": run.processor, "cores": run.cores}
-        for kind, values in (("machine", machine), ("versions", artifact.manifest.libraries)):
-            for name, value in values.items():
-                seen[kind].setdefault(name, {})[str(value)] = None
-    return {kind: {name: ", ".join(found) for name, found in values.items()} for kind, values in seen.items()}
+        for name, version in artifact.manifest.libraries.items():
+            seen.setdefault(name, {})[version] = None
+    return {name: ", ".join(found) for name, found in seen.items()}

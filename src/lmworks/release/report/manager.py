@@ -1,0 +1,183 @@
+"""The first page for who decides whether a model is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from lmworks.evaluate.compare import metric_named
+from lmworks.evaluate.gates import NODE
+from lmworks.release.built import Built
+from lmworks.release.gates import outcomes
+from lmworks.release.inspect.verdicts import Measured, measured, trainings_in_doubt
+from lmworks.release.render.outcome import Row, missed
+from lmworks.release.render.words import duration, interval_of, value_of
+from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
+
+UNMEASURED = "fairness between groups of people, harmful answers, and robustness against other wording and attacks"
+"""What no task that comes with lmworks measures."""
+MOST = 0.1
+"""Of the items: a task of which a model has met more in training shows in part what it has by heart."""
+TASKS, GATES = 8, 3
+"""Rows of the table, and failed gates; the others stand on the engineer's page."""
+
+
+def manager(built: Built, plan: Sequence[Row], *, has_samples: bool) -> FirstPage:
+    """May it be used, for what, what it cost, and what nobody knows."""
+    results = measured(built)
+    verdict, reasons = _allowed(built, results)
+    answers = [Answer("Why", reasons), *_quality(built, results, has_samples=has_samples), _cost(built, plan)]
+    return FirstPage("manager", "Manager", verdict, [*answers, _unknown(built, results), _next(built, verdict)])
+
+
+def served(built: Built) -> list[str]:
+    """The models that the recipe serves, among those that are built."""
+    named = (built.fields.get("serve") or {}).get("model", [])
+    return [name for name in ([named] if isinstance(named, str) else named) if name in built.models]
+
+
+def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]:
+    reasons: list[str] = []
+    better = [each for each in results if each.is_better]
+    beside = [each for each in results if each.baseline_value is not None]
+    if beside:
+        reasons.append(
+            f"It is shown to be better than every simple baseline in {len(better)} of {count(len(beside), 'task')}."
+        )
+    if doubts := trainings_in_doubt(built):
+        told = listed([each.model for each in doubts])
+        reasons.append(Markup("The training of {} is in doubt ({}).").format(told, link("#training", "why")))
+    gates, asked = outcomes(built), NODE in (*built.record.nodes, *built.record.steps)
+    if not built.models:
+        verdict = "No: no model is built yet."
+    elif asked and (not gates or NODE in built.outdated):
+        verdict = "Not yet: the gates of its recipe are not tried."
+    elif failed := [each.sentence for each in gates if not each.passed]:
+        verdict = f"No: {len(failed)} of its {count(len(gates), 'gate')} failed, and it is refused for release."
+        reasons = [*failed[:GATES], *reasons]
+    elif gates:
+        verdict = (
+            f"Yes, for what its recipe asks: it passed {'its gate' if len(gates) == 1 else f'all {len(gates)} gates'}."
+        )
+        reasons = [*(each.sentence for each in gates[:GATES]), *reasons]
+    elif not results:
+        verdict = "No: nothing is known about how good it is."
+        reasons.append(Markup("No model is measured: a recipe names tasks under {}.").format(code("evaluate")))
+    else:
+        verdict = "Not decided: the recipe asks nothing of it." if better else "Nothing speaks for it yet."
+        reasons.append(
+            Markup("No gate says what it must reach: {} in the recipe would.").format(code("evaluate: gates:"))
+        )
+    waiting = [*built.missing, *built.outdated]
+    if waiting:
+        reasons.append(f"The build is unfinished: {count(len(waiting), 'step')} to go.")
+    return verdict, reasons
+
+
+def _quality(built: Built, results: Sequence[Measured], *, has_samples: bool) -> list[Answer]:
+    purpose = [built.use_case or "Not known: the recipe's file is gone."]
+    if not results:
+        return [Answer("For what", purpose)]
+    serves = served(built)
+    ordered = sorted(results, key=lambda each: _last(each, serves))
+    lines: list[str] = [_in_words(ordered[0])]
+    see = link("#samples", "good and bad answers") if has_samples else Markup("no task kept answers to look at")
+    wrong = "How often it is wrong, no task counts"
+    if counted := next((each for each in ordered if _is_share(each)), None):
+        cases = 100 - round(100 * counted.figure.value)
+        wrong = f"Wrong in {counted.task} are {cases} of 100 answers of {counted.model}"
+    lines.append(Markup("{}: {}.").format(wrong, see))
+    rows = [
+        (
+            each.task,
+            f"{each.model} {value_of(each.figure)} {each.label}",
+            interval_of(each.figure) or "not known",
+            f"{each.baseline} {each.baseline_value:.3f}" if each.baseline_value is not None else "none measured",
+            "" if each.baseline_value is None else "yes" if each.is_better else "not shown",
+        )
+        for each in ordered[:TASKS]
+    ]
+    if len(results) > TASKS:
+        lines.append(Markup("{} more tasks stand {}.").format(len(results) - TASKS, link("#figures", "below")))
+    heads = ("tried on", "best model", "surely between", "simplest means", "better?")
+    return [Answer("For what", purpose), Answer("How good it is", lines, heads, rows)]
+
+
+def _last(each: Measured, serves: Sequence[str]) -> tuple[bool, ...]:
+    """First the tasks not met in training, then those of what is served, of right and wrong, with a baseline."""
+    by_heart = each.known_share > MOST
+    return by_heart, bool(serves) and each.model not in serves, not _is_share(each), each.baseline_value is None
+
+
+def _is_share(each: Measured) -> bool:
+    metric = metric_named(each.figure.name)
+    return bool(metric and metric.is_share)
+
+
+def _in_words(each: Measured) -> str:
+    """One figure as somebody would repeat it."""
+    figure = each.figure
+    if _is_share(each):
+        said = f"{each.model} is right in {100 * figure.value:.0f} of 100 cases of {each.task}"
+        ends = [f"{100 * end:.0f}" for end in figure.interval or ()]
+    else:
+        metric = metric_named(figure.name)
+        better = "" if metric is None else f" ({'more' if metric.higher_is_better else 'less'} is better)"
+        said = f"{each.model} reaches {value_of(figure)} {each.label}{better} in {each.task}"
+        ends = interval_of(figure).split(" to ") if figure.interval else []
+    sure = f"; we are 95 % sure that it is between {' and '.join(ends)}" if ends else "; how sure that is, is not known"
+    if each.baseline_value is None:
+        return f"{said}{sure}, from {figure.n:,} items. Nothing simpler was measured beside it."
+    theirs = f"{100 * each.baseline_value:.0f}" if _is_share(each) else f"{each.baseline_value:.3f}"
+    return f"{said}{sure}, from {figure.n:,} items. Without a model, {each.baseline} has {theirs}."
+
+
+def _cost(built: Built, plan: Sequence[Row]) -> Answer:
+    runs = [artifact.manifest.run for artifact in built.artifacts.values()]
+    machines = sorted({f"{run.processor or 'an unknown processor'}, {run.cores or '?'} cores" for run in runs})
+    spent = duration(sum(run.seconds for run in runs))
+    lines: list[str] = [
+        Markup("{} of computing for {} ({}). Money and energy were not metered: {}.").format(
+            spent,
+            count(len(runs), "step"),
+            listed(machines, 2),
+            Markup("{} estimates them if the recipe has {}").format(code("lmworks plan"), code("needs")),
+        )
+    ]
+    if plan:
+        wrong = [f"{name} {actual}, not {predicted}" for name, predicted, actual, verdict in plan if missed(verdict)]
+        told = f"{len(plan) - len(wrong)} of {count(len(plan), 'prediction')} made beforehand came true"
+        lines.append(Markup("{}; {}.").format(told, listed(wrong, 2)) if wrong else f"{told}.")
+    else:
+        lines.append("Nothing was predicted beforehand.")
+    return Answer("What it cost", lines)
+
+
+def _unknown(built: Built, results: Sequence[Measured]) -> Answer:
+    lines: list[str] = []
+    if unknown := [each.task for each in results if each.is_clean is None]:
+        lines.append(Markup("Whether the model had seen what it was asked in {}.").format(listed(unknown, 3)))
+    if met := [each.task for each in results if each.known_share > MOST]:
+        lines.append(Markup("What it does with new items in {}: it had met many in training.").format(listed(met, 3)))
+    if without := [each.task for each in results if each.baseline_value is None]:
+        lines.append(Markup("Whether simple means do as well in {}.").format(listed(without, 3)))
+    if built.models:
+        lines.append(f"Not measured by any task: {UNMEASURED}.")
+        lines.append("How much another training from the same recipe would differ: no training was repeated.")
+    else:
+        lines.append("All that only a model can show.")
+    return Answer("What is not known", lines)
+
+
+def _next(built: Built, verdict: str) -> Answer:
+    responsible = "Who answers for it: a recipe names nobody, so name somebody before it is used."
+    if built.missing or built.outdated:
+        do = Markup("Finish the build: {}").format(code(built.command))
+    elif verdict.startswith(("No:", "Nothing")):
+        do = Markup("Have an engineer read {}.").format(link("#engineer", "what to try next"))
+    elif served(built):
+        do = Markup("Try it yourself: {} opens a chat page.").format(code("lmworks serve"))
+    else:
+        do = Markup("Look at {} with who knows the subject.").format(link("#figures", "all figures"))
+    return Answer("Next", [responsible, do])

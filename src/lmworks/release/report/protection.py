@@ -1,0 +1,198 @@
+"""The first page for who answers for the data: whose they are, what was masked, where they lie, how to erase."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from lmworks.lazy import pq
+from lmworks.pipeline.erasure import erased_here
+from lmworks.release.built import Built, files_read
+from lmworks.release.inspect import dataflow
+from lmworks.release.inspect.dataflow import Origin
+from lmworks.release.inspect.personal import Anonymised, anonymised
+from lmworks.release.render.words import interval_of, number, value_of
+from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
+from lmworks.release.trace.provenance import WRITTEN
+
+SOURCES, KINDS_SHOWN = 6, 6
+"""Rows of the tables; the others stand in the data report."""
+SPECIAL = "health, origin, religion, politics, union membership, sexual life, biometrics"
+"""The special categories of the General Data Protection Regulation, article 9."""
+
+
+def protection(built: Built, origins: Sequence[Origin], data_report: Path | None) -> FirstPage:
+    """Whose data, under which licence, what was found and masked, where it lies, and how a person is erased."""
+    steps = list(anonymised(built))
+    answers = [
+        _sources(built, origins),
+        _people(built, steps),
+        _masked(steps),
+        *([_weights(built)] if built.models else []),
+        _place(built),
+        _erasure(built, steps),
+    ]
+    more = (
+        Markup("Every step of the data, with what it dropped: {}.").format(link(data_report.name, "data report"))
+        if data_report
+        else Markup("Every step of the data, with what it dropped: {} writes it.").format(code("lmworks data report"))
+    )
+    answers.append(Answer("More", [more]))
+    return FirstPage("protection", "Data protection", _verdict(origins, steps), answers)
+
+
+def _verdict(origins: Sequence[Origin], steps: Sequence[Anonymised]) -> str:
+    if not origins:
+        return "No text has been read yet."
+    documents = count(sum(origin.documents for origin in origins), "document")
+    sources = count(len({origin.source for origin in origins if origin.documents}), "source")
+    if not steps:
+        return f"{documents} of {sources}; nobody looked for personal data in them."
+    found = sum(kind.count for step in steps for kind in step.kinds)
+    return f"{documents} of {sources}; {count(found, 'piece')} of personal data found and treated."
+
+
+def _sources(built: Built, origins: Sequence[Origin]) -> Answer:
+    gates = [
+        each.manifest.config["licences"] for each in built.artifacts.values() if each.manifest.config.get("licences")
+    ]
+    allowed = sorted({each for gate in gates for each in gate.get("allow", ())})
+    uses = sorted({gate["use"] for gate in gates if gate.get("use")})
+    unlicensed = sum(origin.documents for origin in origins if not origin.licence)
+    lines = [f"Let in: licences that are {' or '.join(allowed)}." if allowed else "No licence was asked for by name."]
+    if uses:
+        lines.append(f"Intended use: {' and '.join(uses)}.")
+    if unlicensed:
+        lines.append(f"Without a licence: {count(unlicensed, 'document')}.")
+    if len(origins) > SOURCES:
+        lines.append(f"{len(origins) - SOURCES} more sources stand in the data report.")
+    rows = [
+        (
+            each.source,
+            each.licence or ("needs none" if each.source == WRITTEN.source else "none stated"),
+            number(each.documents),
+        )
+        for each in origins[:SOURCES]
+    ]
+    return Answer("Whose data, under which licence", lines, ("source", "licence", "documents read"), rows)
+
+
+def _people(built: Built, steps: Sequence[Anonymised]) -> Answer:
+    read = [artifact for artifact in built.artifacts.values() if files_read(artifact)]
+    tagged = sum(_with_subject(artifact.payload) for artifact in read)
+    fields = sorted({field for step in steps for field in step.fields})
+    if tagged:
+        lines: list[str] = [f"{count(tagged, 'document')} of them name whom they are about."]
+    else:
+        lines = [Markup("Not known: no source says whom a text is about ({} would).").format(code("subject_field"))]
+    if fields:
+        lines.append(f"Persons are named by {listed(fields)}.")
+    return Answer("Whom the texts are about", lines)
+
+
+def _with_subject(folder: Path) -> int:
+    """Documents of a step that have a subject, by the statistics of its Parquet files: no text is read."""
+    found = 0
+    for path in folder.rglob("*.parquet"):
+        metadata = pq.ParquetFile(path).metadata
+        names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+        if "subject" not in names:
+            continue
+        groups = [metadata.row_group(each) for each in range(metadata.num_row_groups)]
+        columns = [(group.num_rows, group.column(names.index("subject")).statistics) for group in groups]
+        found += sum(rows - (each.null_count or 0) for rows, each in columns if each)
+    return found
+
+
+def _masked(steps: Sequence[Anonymised]) -> Answer:
+    title = "Personal data found and masked"
+    if not steps:
+        how = Markup("Not known: no step anonymises. A step {} looks for addresses, numbers and names, and masks them.")
+        return Answer(title, [how.format(code("kind: anonymise"))])
+    lines: list[str] = []
+    rows: list[Sequence[str]] = []
+    for step in steps:
+        done = ", ".join(f"{number} {how}" for how, number in step.done.items()) or "nothing was found"
+        lines.append(f"{step.step}: {done}.")
+        kinds = [kind for kind in step.kinds if kind.count]
+        for kind in sorted(kinds, key=lambda each: -each.count)[:KINDS_SHOWN]:
+            recall = kind.recall
+            told = f"{value_of(recall)} ({interval_of(recall)})" if recall else "not measured"
+            rows.append((kind.kind, number(kind.count), told))
+        shares = [(kind.recall.value, kind.kind, kind.recall) for kind in step.kinds if kind.recall]
+        if shares:
+            _, kind_name, least = min(shares)
+            lines.append(f"Of made-up values of another author it finds least of {kind_name}: {value_of(least)}.")
+        names = "" if step.seeks_names else "names in prose, " if not step.fields else "names that no field states, "
+        unsought = f"{', '.join(step.unsought)}, " if step.unsought else ""
+        lines.append(f"Not looked for: {names}{unsought}special categories ({SPECIAL}).")
+    return Answer(title, lines, ("kind", "found", "share that is found"), rows)
+
+
+def _weights(built: Built) -> Answer:
+    lines: list[str] = []
+    for name, artifact in built.models.items():
+        texts = [f"{text.name} ({text.count:,} {text.unit})" for text in dataflow.trained_on(built, artifact)]
+        unknown = [link_.reference for link_ in built.lineage.trained_on(artifact) if not link_.parent]
+        told = listed(
+            [*texts, *(f"{each} (no longer in the store)" for each in unknown)] or ["texts that nobody knows"]
+        )
+        card = link(f"{built.name}-{name}-card.md", "card")
+        lines.append(Markup("{} learned from {} ({}).").format(name, told, card))
+    lines.append(
+        Markup("Whether they repeat texts was not measured; {} shows what an answer may come from.").format(
+            code(f"lmworks trace {next(iter(built.models))} --answer TEXT")
+        )
+    )
+    return Answer("Which models learned from them", lines[:5] if len(lines) < 6 else [*lines[:4], lines[-1]])
+
+
+def _place(built: Built) -> Answer:
+    steps = [each.name for each in dataflow.data_steps(built)]
+    asked = built.evaluations()
+    lines: list[str] = [
+        Markup("In {}, which {} may open: {}{}.").format(
+            code(str(built.store.root.absolute())),
+            _readers(built.store.root),
+            f"the texts of {listed(steps, 3)}" if steps else "no texts yet",
+            f", with questions and answers of {count(len(asked), 'task')}" if asked else "",
+        ),
+    ]
+    quarantine = dataflow.quarantine(built)
+    if quarantine.count:
+        lines.append(f"Could not be read: {count(quarantine.count, 'record')}, set aside with their bytes.")
+    else:
+        lines.append("All records could be read; none was set aside.")
+    lines.append(
+        Markup("They are kept until {} deletes what no build needs; no date is set.").format(code("lmworks gc --apply"))
+    )
+    return Answer("Where they lie, and for how long", lines)
+
+
+def _readers(folder: Path) -> str:
+    """Who may open a folder, by its permissions on this machine."""
+    if os.name != "posix":
+        return "whoever the system lets"
+    mode = folder.stat().st_mode
+    if mode & stat.S_IROTH and mode & stat.S_IXOTH:
+        return "every user of that machine"
+    return "its owner and group" if mode & stat.S_IRGRP else "its owner alone"
+
+
+def _erasure(built: Built, steps: Sequence[Anonymised]) -> Answer:
+    find = code('lmworks data find "NAME"') if steps else code('lmworks erase "NAME"')
+    lines: list[str] = [
+        Markup("Find her: {}{}.").format(find, "" if steps else ", which deletes nothing yet"),
+        Markup("Erase her: {}, then {}; copies of models that were given away are yours to retire.").format(
+            code('lmworks erase "NAME" --apply --certificate FILE'), code(built.command)
+        ),
+    ]
+    gone = erased_here(built.store)
+    lines.append(
+        f"Erased so far: {count(len(gone), 'document')}." if gone else "Nobody was erased from this store so far."
+    )
+    return Answer("How to find and erase a person", lines)
