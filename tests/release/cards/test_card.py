@@ -431,7 +431,7 @@ def test_documents_of_another_store_are_counted_by_source_and_what_stands_behind
     assert "| handbook | CC-BY-4.0 | – | 8 | 8 |" in card
     assert "Read from what another build made: artifact corpus (1 file" in card
     assert "the source, licence and path that its records carry" in " ".join(card.split())
-    assert "Documents read 8" in report_text(store)
+    assert "8 documents of 1 source" in report_text(store)
     said = trace_lineage(store, store.named("pretrain")).as_text()
     assert "another build made" in said and "artifact corpus  documents of handbook  CC-BY-4.0  8" in said
 

@@ -237,7 +237,7 @@ def test_personal_data_in_answers_is_hidden(built: Store, tmp_path: Path) -> Non
     for step in ("finetune", "evaluate/documentation-questions-test/finetune"):
         for path in store.named(step).payload.glob("*.jsonl"):
             path.write_text(path.read_text().replace("Returns", f"Ask {EMAILS[0]}; returns"))
-    text = write_report(store).read_text()
+    text = render(Built.open(store))
     assert "Ask ‹email hidden›; returns" in text and EMAILS[0] not in text
 
 

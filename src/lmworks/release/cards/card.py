@@ -238,10 +238,9 @@ class Card:
 
     def _doubts(self) -> Iterator[Statement]:
         evidence = self.witness.files(self.artifact, "examples.jsonl", "verdict, text")
-        for line in trainings_in_doubt(self.built) if evidence else ():
-            name, _, text = line.partition(": ")
-            if name == self.name:
-                yield say("What its making came to: {text}.", *evidence, text=text.rstrip("."))
+        for doubt in trainings_in_doubt(self.built) if evidence else ():
+            if doubt.model == self.name:
+                yield say("What its making came to: {text}.", *evidence, text=doubt.text.rstrip("."))
 
     # ------------------------------------------------------------ lineage, code, settings
 
