@@ -87,10 +87,10 @@ def test_a_model_that_is_aligned_by_them_follows_the_rule_more_often(project: Pa
     assert shares["aligned"] > shares["base"] + 0.3, shares
 
 
-def test_the_judgements_stand_in_the_report_and_in_the_card(project: Path) -> None:
+def test_the_judgements_stand_in_the_data_report_and_in_the_card(project: Path) -> None:
     judged = len(lines(payload(project, "judged") / "preferences.jsonl"))
     folder = project / ".lmworks" / "reports"
-    assert f"judged: {judged} judgements" in (folder / "rules.html").read_text()
+    assert f"judged: {judged} judgements" in (folder / "rules-data.html").read_text()
     assert f"Its training data: {judged} judgements (judged)" in (folder / "rules-aligned-card.md").read_text()
 
 

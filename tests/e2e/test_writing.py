@@ -27,9 +27,9 @@ def comparison(folder: Path, step: str) -> dict[str, Any]:
 
 
 def first_line_of_report(folder: Path) -> str:
-    """What the report says before all else."""
+    """What the report says before all else of the first of its figures."""
     report = (folder / ".lmworks" / "reports" / f"{folder.name}.html").read_text()
-    found = re.search(r'<ul class="verdicts"><li>(.*?)<span', report, re.DOTALL)
+    found = re.search(r'id="figures".*?</strong> · (.*?)</summary>', report, re.DOTALL)
     assert found
     return html.unescape(found[1])
 

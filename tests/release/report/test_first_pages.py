@@ -110,7 +110,9 @@ def versions(built: Built) -> dict[str, str]:
 
 ANSWERS: dict[str, dict[str, Answered]] = {
     "manager": {
-        "allowed": lambda page, built, _, __: "Nothing speaks for it yet." in page and "No gate says" in page,
+        "allowed": lambda page, built, _, __: (
+            "Nothing speaks for it yet, and simple means win in 1 of 2 tasks." in page and "No gate says" in page
+        ),
         "purpose": lambda page, built, _, __: (
             built.use_case in page and all(each.task in page for each in measured(built))
         ),
@@ -244,7 +246,7 @@ def test_personal_data_in_answers_is_hidden(built: Store, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("passed", "verdict"),
     [
-        ((True, True), "Yes, for what its recipe asks: it passed all 2 gates."),
+        ((True, True), "Yes, for what its recipe asks: it passed all 2 gates, and simple means win in 1 of 2 tasks."),
         ((True, False), "No: 1 of its 2 gates failed, and it is refused for release."),
         ((), "Not yet: the gates of its recipe are not tried."),
     ],

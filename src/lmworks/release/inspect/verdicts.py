@@ -43,6 +43,8 @@ class Measured:
     baseline_value: float | None
     is_better: bool
     """Whether it is shown to be better than every baseline."""
+    baseline_wins: bool
+    """Whether one is shown to be better than it, or cannot be tested against it and is ahead."""
     items: Counter[Standing]
     """How many of its items stand in what it learned from, are clean, or of neither it is known."""
 
@@ -81,6 +83,7 @@ def measured(built: Built) -> list[Measured]:
                 beside.get("baseline", ""),
                 beside.get("baseline_value"),
                 beside.get("is_better", False),
+                _baseline_wins(built, task, record.get("verdicts", ())),
                 Counter(map(standing, read_lines(systems[best].payload / "items.jsonl"))),
             )
         )

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from lmworks.release.built import Built
 from lmworks.release.inspect.verdicts import Doubt, Measured, measured, trainings_in_doubt, verdicts
+from lmworks.release.items.page import page_of
 from lmworks.release.render.outcome import Row, wrong
 from lmworks.release.render.words import conditions_of, interval_of, number, value_of
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
@@ -96,11 +97,8 @@ def _figures(built: Built, results: Sequence[Measured]) -> list[Answer]:
 
 
 def _where(built: Built) -> Markup:
-    pages = [
-        link(name, task)
-        for task in built.evaluations()
-        if (built.store.root / "reports" / (name := f"{built.name}-items-{task}.html")).exists()
-    ]
+    tasks = [task for task in built.evaluations() if page_of(built, task).exists()]
+    pages = [link(page_of(built, task).name, task) for task in tasks]
     if pages:
         return Markup("Items: {}.").format(listed(pages))
     return Markup("Items: {} prints a folder with {}.").format(

@@ -48,6 +48,8 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
     if doubts := trainings_in_doubt(built):
         told = listed([each.model for each in doubts])
         reasons.append(Markup("The training of {} is in doubt ({}).").format(told, link("#training", "why")))
+    wins = sum(each.baseline_wins for each in results)
+    lost = f", and simple means win in {wins} of {count(len(results), 'task')}" if wins else ""
     gates, asked = outcomes(built), NODE in (*built.record.nodes, *built.record.steps)
     if not built.models:
         verdict = "No: no model is built yet."
@@ -57,15 +59,14 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
         verdict = f"No: {len(failed)} of its {count(len(gates), 'gate')} failed, and it is refused for release."
         reasons = [*failed[:GATES], *reasons]
     elif gates:
-        verdict = (
-            f"Yes, for what its recipe asks: it passed {'its gate' if len(gates) == 1 else f'all {len(gates)} gates'}."
-        )
+        passed = "its gate" if len(gates) == 1 else f"all {len(gates)} gates"
+        verdict = f"Yes, for what its recipe asks: it passed {passed}{lost}."
         reasons = [*(each.sentence for each in gates[:GATES]), *reasons]
     elif not results:
         verdict = "No: nothing is known about how good it is."
         reasons.append(Markup("No model is measured: a recipe names tasks under {}.").format(code("evaluate")))
     else:
-        verdict = "Not decided: the recipe asks nothing of it." if better else "Nothing speaks for it yet."
+        verdict = f"{'Not decided: the recipe asks nothing of it' if better else 'Nothing speaks for it yet'}{lost}."
         reasons.append(
             Markup("No gate says what it must reach: {} in the recipe would.").format(code("evaluate: gates:"))
         )
