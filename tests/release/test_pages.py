@@ -31,7 +31,31 @@ def accessible(browser: Browser, address: Path | str) -> None:
 
 
 def test_the_report(built: Store, browser: Browser) -> None:
-    accessible(browser, write_report(built))
+    path = write_report(built)
+    for reader in ("manager", "protection", "engineer"):
+        accessible(browser, f"{path.as_uri()}#{reader}")
+
+
+def test_the_first_pages_are_tabs_without_a_script_and_follow_one_another_on_paper(
+    built: Store, browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.goto(write_report(built).as_uri())
+    readers = [page.locator(f"#{reader}") for reader in ("manager", "protection", "engineer")]
+
+    def seen() -> list[bool]:
+        return [reader.is_visible() for reader in readers]
+
+    assert seen() == [True, False, False]
+    page.get_by_role("link", name="Data protection").click()
+    assert seen() == [False, True, False]
+    page.get_by_role("link", name="Manager").click()
+    page.get_by_role("link", name="good and bad answers").click()
+    assert seen() == [False, False, True], "what a link leads to is seen"
+    assert page.locator("#samples").is_visible()
+    page.emulate_media(media="print")
+    assert seen() == [True, True, True]
+    page.close()
 
 
 def test_the_data_report(data_store: Store, browser: Browser) -> None:

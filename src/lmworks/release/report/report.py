@@ -41,7 +41,7 @@ from lmworks.release.report.protection import protection
 CURVE_POINTS = 200
 """Of a training loss: the mean of some steps shows what the jitter of single ones hides."""
 DATA_REPORT_BYTES = 200_000_000
-"""Of the texts of all steps, which the data report reads: up to here a build writes it along."""
+"""Of the texts of all steps, which the data report reads, 17 MB a second: up to here a build writes it along."""
 REWRITINGS = 6
 """Stages of one sample shown: enough to see it improve, few enough to read."""
 
