@@ -63,7 +63,7 @@ def test_a_check_shows_the_mask_and_what_was_found_and_trains_nothing(project: P
     lmworks(project, "build", "recipe.yaml")
     assert "lines.jsonl" in lmworks(project, "show", "chats").stdout
     page = (project / ".lmworks" / "reports" / "talk.html").read_text()
-    assert "Checked before training" in page
+    assert "checked before training" in page
     assert "<mark>On day" in page
 
 
