@@ -181,7 +181,7 @@ def test_it_is_accessible_and_fits_a_phone(sums: Path, browser: Browser) -> None
         look(made)
 
 
-def test_a_build_has_a_page_a_task_without_personal_data(built: Store, browser: Browser) -> None:
+def test_a_build_has_a_page_a_task(built: Store, browser: Browser) -> None:
     found = Built.open(built)
     tasks = tasks_with_items(found)
     assert len(tasks) == 2
@@ -196,6 +196,20 @@ def test_a_build_has_a_page_a_task_without_personal_data(built: Store, browser: 
         made.close()
     with pytest.raises(UsageError, match=r"'none' is no task of .* whose items are kept; those are: "):
         write_items(found, "none")
+
+
+def test_personal_data_is_hidden_wherever_an_item_holds_it(built: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    mail = "ada.byron@example.org"
+    kept = {name: f"{name} {mail}" for name in ("put", "raw", "extracted", "thoughts", "answer", "reference", "prompt")}
+    kept |= {"choices": [{"text": mail, "log_likelihood": -1.0}], "probabilities": {mail: 1.0}, "cluster": mail}
+    items = [{**item(0, right=True), **kept, "wanted": [[mail, 0, 1]], "found": [[mail, 0, 1]], "other": mail}]
+    monkeypatch.setattr("lmworks.release.items.page.read_lines", lambda path: items)
+    found = Built.open(built)
+    task = tasks_with_items(found)[0]
+    systems = len(found.evaluations()[task]) - 1
+    hidden = write_items(found, task).read_text(encoding="utf-8")
+    assert mail not in hidden and hidden.count("‹email hidden›") + hidden.count("\\u2039email") >= 8
+    assert write_items(found, task, personal=True).read_text(encoding="utf-8").count(mail) >= 8 + 3 * systems
 
 
 def test_more_items_than_a_page_holds_are_drawn_and_that_is_said() -> None:

@@ -217,7 +217,7 @@ function system(item, place, put, letter) {
   if (one.thoughts !== undefined) parts.push(folded("Thoughts before it", block(texts[one.thoughts], "thoughts")));
   if (one.choices) parts.push(choices(one.choices, texts[one.answer], texts[item.reference]));
   if (one.probabilities) parts.push(labels(one.probabilities, texts[item.reference]));
-  if (one.found) parts.push(spans(texts[item.prompt], one.found, item.wanted ?? []));
+  if (one.found) parts.push(spans(one.found, item.wanted));
   const facts = Object.entries(one.more).map(([key, value]) => (value === true ? key : `${key} ${amount(value)}`).replaceAll("_", " "));
   if (one.tokens !== undefined) facts.unshift(`${one.tokens} tokens`);
   if (one.finish_reason) facts.unshift(one.finish_reason === "length" ? "ended at the limit" : `ended by ${one.finish_reason}`);
@@ -260,14 +260,13 @@ function labels(all, wanted) {
   return folded(`Probability of each of ${ranked.length} labels`, table(["label", "probability", "verdict"], rows));
 }
 
-function spans(text, given, wanted) {
-  const signs = [...text]; // offsets count characters as Python does
+function spans(given, wanted) {
   const key = (span) => JSON.stringify(span);
   const right = new Set(wanted.map(key));
   const there = new Set(given.map(key));
   const every = [...new Map([...wanted, ...given].map((span) => [key(span), span])).values()].sort((x, y) => x[1] - y[1]);
   const verdict = (span) => (!there.has(key(span)) ? "missed" : right.has(key(span)) ? "right" : "not wanted");
-  const rows = every.map((span) => [[span[0], signs.slice(span[1], span[2]).join(""), `${span[1]}–${span[2]}`, verdict(span)], false]);
+  const rows = every.map((span) => [[span[0], span[3], `${span[1]}–${span[2]}`, verdict(span)], false]);
   return rows.length ? table(["label", "text", "place", "verdict"], rows) : el("p", { className: "quiet" }, "No span is there, and none was found.");
 }
 

@@ -79,7 +79,10 @@ def render(built: Built, task: str, systems: Mapping[str, Artifact], count: int,
         ids = {row["id"] for row in found["items"]}
         more = [one for each in systems.values() for one in hiding(built, each, ids)]
         found["texts"] = [hide(text, more=more) for text in found["texts"]]
-        found["items"] = [{**row, "by": _hidden(row["by"], more)} for row in found["items"]]
+        found["items"] = [
+            {**row, "wanted": hide_all([{"wanted": row["wanted"]}], more)[0]["wanted"], "by": _hidden(row["by"], more)}
+            for row in found["items"]
+        ]
     told = [
         {
             "name": name,
@@ -109,7 +112,7 @@ def collect(read: Mapping[str, Sequence[Item]], metric: Metric | None, count: in
             "cluster": intern(str(first[key]["cluster"])),
             "prompt": intern(str(first[key].get("prompt", ""))),
             "reference": intern(str(first[key].get("reference", ""))),
-            "wanted": first[key].get("wanted"),
+            "wanted": _spans(first[key], "wanted"),
             "by": said,
         }
         for key, said in by.items()
@@ -150,13 +153,20 @@ def _scores(items: Sequence[Item], metric: Metric | None) -> list[float | None]:
     ]
 
 
+def _spans(item: Item, name: str) -> list[list[Any]]:
+    """Spans with their texts: where something is hidden in the whole, places in it are others."""
+    return [[label, start, end, item["prompt"][start:end]] for label, start, end in item.get(name) or ()]
+
+
 def _said(item: Item, score: float | None, intern: Intern) -> dict[str, Any]:
     """What one system said of an item; of texts, their places among all."""
     said: dict[str, Any] = {"score": score}
     for name in SAID:
         if isinstance(item.get(name), str) and (name != "raw" or item[name] != item.get("answer")):
             said[name] = intern(item[name])
-    said |= {name: item[name] for name in ("choices", "probabilities", "found") if item.get(name) is not None}
+    said |= {name: item[name] for name in ("choices", "probabilities") if item.get(name) is not None}
+    if item.get("found") is not None:
+        said["found"] = _spans(item, "found")
     said |= {name: item[name] for name in ("tokens", "finish_reason") if name in item}
     said |= {short: True for short, name in (("cut", "truncated"), ("failed", "unextracted")) if item.get(name)}
     stand = {name.removesuffix("_found"): item[name] for name in ("question_found", "answer_found") if item.get(name)}
