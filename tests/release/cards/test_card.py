@@ -37,16 +37,19 @@ from lmworks.pipeline.build import Node
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.lineage import remove, unused
-from lmworks.pipeline.store import Store
+from lmworks.pipeline.manifest import write_manifest
+from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe.yaml import read_yaml
 from lmworks.release.built import Built, read_lines
 from lmworks.release.cards.card import ADVICE, card_facts, card_text
 from lmworks.release.cards.croissant import write_data_cards
-from lmworks.release.cards.evidence import say
+from lmworks.release.cards.evidence import Witness, say
+from lmworks.release.cards.kinds import kind_of
 from lmworks.release.render.templates import markdown
 from lmworks.release.report.report import write_report
 from lmworks.release.trace.trace import trace_answer, trace_lineage
-from support import change_manifest
+from lmworks.tokens.packaged import PACKAGED
+from support import change_manifest, make_manifest
 
 
 def card_of(store: Store, name: str) -> str:
@@ -460,3 +463,20 @@ def test_a_text_in_markdown_is_one_line_and_means_itself(text: str) -> None:
     plain = written
     for sign in "\\`*_{}[]<>#|!&":
         assert sign not in plain.replace(f"\\{sign}", "").replace("\\\\", "") or sign == "\\"
+
+
+def test_a_base_that_a_package_brings_has_its_name_on_the_hub_and_says_that_it_was_quantised(
+    built: Store, tmp_path: Path
+) -> None:
+    path = PACKAGED["smollm2-135m"].path.rpartition("/")[2]
+    config = {"path": "smollm2-135m", "licence": "Apache-2.0", "fingerprint": [[path, 1, 1]]}
+    base = Artifact(tmp_path / "artifacts" / "import-model" / ("0" * 32))
+    base.payload.mkdir(parents=True)
+    shape = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "num_hidden_layers": 1}
+    (base.payload / "config.json").write_text(json.dumps(shape))
+    files = {"config.json": {"sha256": digest_file(base.payload / "config.json"), "bytes": 1}}
+    record = make_manifest(step="base", stage="import-model", key="0" * 32, config=config, files=files)
+    write_manifest(base.folder / "manifest.json", record)
+    kind = kind_of(Witness(Built.open(built)), base)
+    assert (kind.relation, kind.bases[0].name) == ("quantized", "HuggingFaceTB/SmolLM2-135M-Instruct")
+    assert kind.is_imported and kind.bases[0].is_on_hub and kind.library == "transformers"
