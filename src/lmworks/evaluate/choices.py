@@ -76,14 +76,11 @@ def parted(
     if not context:  # something must tell the first token
         context = [tokenizer.beginning_id]
         whole = [[*context, *ids] for ids in whole]
-    alike = [
-        next((n for n, (a, b) in enumerate(zip(context, ids, strict=False)) if a != b), len(context)) for ids in whole
-    ]
-    length = len(context) if boundary == "lm-eval" else min(alike)
+    alike = min(_alike(context, ids) for ids in whole)
+    length = len(context) if boundary == "lm-eval" else alike
     if 0 < length < min(map(len, whole)):
-        return Parted(
-            context[:length], [ids[length:] for ids in whole], "clean" if min(alike) == len(context) else "spanned"
-        )
+        meets: Meeting = "clean" if alike == len(context) else "spanned"
+        return Parted(context[:length], [ids[length:] for ids in whole], meets)
     apart = tokenizer.encode_batch(texts)
     if not all(apart):
         raise LmworksError(f"{texts[apart.index([])]!r} has no token of {tokenizer.folder}: it cannot be scored")
@@ -92,9 +89,8 @@ def parted(
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens both begin with."""
-    return next(
-        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+    apart = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(apart, min(len(one), len(other)))
 
 
 @dataclass(frozen=True)
