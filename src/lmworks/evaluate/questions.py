@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, cast
 
 from pydantic import AfterValidator, Field, model_validator
@@ -292,7 +293,8 @@ def ask(
         return finish([(one, each) for (one, _), each in zip(some, said, strict=True)]) if finish else said
 
     items = scoring.in_chunks(list(zip(questions, asked, strict=True)), at_once, answer)
-    known = measured_by(engine, model, **how_asked(config, shown), decoding=decoding_of(sampling))
+    decoding = decoding_of(sampling if engine.rewrites else replace(sampling, beams=1))  # others take no beams
+    known = measured_by(engine, model, **how_asked(config, shown), decoding=decoding)
     return list(zip(scoring.answered(questions), items, strict=True)), known
 
 

@@ -37,6 +37,8 @@ from lmworks.train.memory import LIBRARIES_BYTES, flops_per_token, require_fit, 
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
 """Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in 21 s)."""
+STEP_SECONDS = 1.0
+"""That a step of the data may take however little it reads: to start workers, and to write."""
 
 EVALUATION_SHARE = 0.28
 """Of the budget, for measuring models and baselines and writing the report: two minutes of seven and a half."""
@@ -255,7 +257,7 @@ class _Planner:
         doubts = list(self._doubts(rates, shapes, models))
         measuring = time.monotonic() - began if measure else 0.0  # by counting alone, equal recipes have equal plans
         shares = self._shares(max(0.2 * budget, left - measuring))
-        predicted = [Prediction("data", (0.7 * data, 1.6 * data))]
+        predicted = [Prediction("data", (0.7 * data, 1.6 * data + STEP_SECONDS * len(self.recipe.data)))]
         operations: dict[str, float] = {}
         for number, (name, rate) in enumerate(rates.items()):
             config = self.configs[name]
@@ -270,7 +272,7 @@ class _Planner:
             predicted.append(Prediction(name, (low, high), seconds))
             operations[name] = float(steps * per_step)
         predicted += self._writing(models)
-        if self.recipe.evaluate:
+        if self.recipe.evaluate and self.configs:  # what only counts is measured in no time that a budget tells
             predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
         evaluating = {} if apart else self._evaluating(shapes, memory)
         left = 0 if apart else LEFT_BYTES
