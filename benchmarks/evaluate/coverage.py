@@ -396,9 +396,9 @@ def cells() -> Iterator[Cell]:
         draw = labelled(labels, accuracy, slope)
         truth = cache(true_macro(draw, labels))
         for n in sizes_:
-            yield cell("macro F1", n, "none", single(n), draw, macro, truth, f"{labels} labels")
+            yield cell("macro F1", n, "none", single(n), draw, macro, truth, f"{labels} labels", True)
     draw = labelled(6, 0.75, 0.5, 0.2)
-    yield cell("macro F1", 500, "25 skewed", skewed(25, 20), draw, macro, true_macro(draw, 6), "6 labels")
+    yield cell("macro F1", 500, "25 skewed", skewed(25, 20), draw, macro, true_macro(draw, 6), "6 labels", True)
     draw = translations(0.55, 0.2)
     truth = cache(drawn_truth(draw, sums_of(BLEU)))
     for n in (20, 100, 500):

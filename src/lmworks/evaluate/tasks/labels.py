@@ -211,7 +211,9 @@ def macro_f1(items: Sequence[Item], method: str, **evidence: Any) -> Figure:
         there = of_labels[..., 1] + of_labels[..., 2] > 0
         return (span_f1_of(of_labels) * there).sum(-1) / there.sum(-1)
 
-    found = of_sums(counts.reshape(len(items), -1), score, clusters := [item["cluster"] for item in items], most=1)
+    found = of_sums(
+        counts.reshape(len(items), -1), score, clusters := [item["cluster"] for item in items], most=1, biased=True
+    )
     return Figure(
         name="macro_f1",
         value=found.value,
