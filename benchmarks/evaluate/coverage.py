@@ -21,14 +21,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
+from html import escape
+from math import erf
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from lmworks.evaluate.compare import CompareConfig, concluded
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, BLEU, ROUGE_L, SPAN_F1, Item, Metric
+from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks.judgements import calibrate
 from lmworks.evaluate.tasks.labels import macro_f1
+from lmworks.pipeline.conditions import Conditions
+from lmworks.pipeline.figure import Figure
 
 Random = np.random.Generator
 Sizes = np.ndarray[Any, np.dtype[np.int64]]
@@ -98,8 +105,6 @@ def with_intracluster(random: Random, sizes: Sizes, correlation: float) -> np.nd
 
 def share_of(p: float) -> float:
     """The normal deviate below which so many lie."""
-    from statistics import NormalDist
-
     return NormalDist().inv_cdf(p)
 
 
@@ -243,8 +248,6 @@ def judged(boast: float, correlation: float = 0.2) -> Callable[..., Any]:
         n = int(sizes.sum())
         lead = np.abs(random.normal(0, 1.5, n))
         rho = correlation if (sizes > 1).any() else 0
-        from math import erf
-
         uniform = 0.5 * (1 + np.vectorize(erf)(with_intracluster(random, sizes, rho) / 2**0.5))
         right = uniform < 1 / (1 + np.exp(-lead))
         return (
@@ -465,6 +468,102 @@ def tried(number: int, draws: int) -> Outcome:
     return Outcome(cell.name, *shape, truth, coverage, below / draws, width, warned / draws, passes)
 
 
+# -- whole builds -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scores:
+    """An evaluation in memory."""
+
+    made: Figure
+    scored: list[Item]
+
+    def figures(self) -> list[Figure]:
+        """The headline."""
+        return [self.made]
+
+    def items(self) -> list[Item]:
+        """All."""
+        return self.scored
+
+
+def evaluated(items: list[Item]) -> Scores:
+    named = [{**item, "id": f"q{n}", "digest": f"d{n}"} for n, item in enumerate(items)]
+    return Scores(ACCURACY.figure(named, "x", conditions=Conditions()), named)
+
+
+def verdicts(config: CompareConfig, *systems: list[Item]) -> list[str]:
+    """What the code of a build says of two systems."""
+    record, _ = concluded(config, [evaluated(items) for items in systems])  # type: ignore[list-item] # as they are asked
+    return list(record["verdicts"])
+
+
+def config_of(comparisons: int, *relations: Relation) -> CompareConfig:
+    names = ["before", "after"]
+    return CompareConfig(evaluations=names, labels=names, relations=list(relations), comparisons_in_build=comparisons)
+
+
+def null_builds(form: str, builds: int) -> tuple[str, float]:
+    """How often any of ten tasks says "beats" where nothing differs."""
+    sizes = {"200 items": single(200), "25 equal": equal(25, 20), "100 skewed": skewed(100, 5)}[form]
+    random, draw, said = np.random.default_rng(11), paired_scores(0.7, 0.7, 0.6), 0
+    for _ in range(builds):
+        tasks = (verdicts(config_of(10), *draw(random, sizes(random))) for _ in range(10))
+        said += any(" beats " in line for lines in list(tasks) for line in lines)
+    return f"ten null tasks, {form}", said / builds
+
+
+def losses(n: int, loss: float, draws: int) -> tuple[str, float]:
+    """How often a model that lost so much is said to keep to within 2 points: of what it had right alone, the worst."""
+    relation = Relation(kind="retention", model="after", beside="before")
+    random, said = np.random.default_rng((12, n)), 0
+    for _ in range(draws):
+        before = random.random(n) < 0.9
+        after = before & (random.random(n) >= loss / 0.9)
+        sides = ([{"cluster": f"c{k}", "score": float(v)} for k, v in enumerate(each)] for each in (before, after))
+        said += any(line.startswith("after keeps") for line in verdicts(config_of(0, relation), *sides))
+    return f"lost {100 * loss:g} points, n {n}", said / draws
+
+
+def builds(draws: int, pool: ProcessPoolExecutor) -> dict[str, float]:
+    """What whole builds say that is not so: each at most in 6, and 5, of 100."""
+    waiting = [pool.submit(null_builds, form, draws) for form in ("200 items", "25 equal", "100 skewed")]
+    waiting += [
+        pool.submit(losses, n, loss, 2 * draws) for loss in (0.05, 0.02) for n in (20, 50, 100, 145, 190, 500, 2000)
+    ]
+    return dict(each.result() for each in waiting)
+
+
+def picture(found: list[Outcome]) -> str:
+    """The grid: a dot a cell, coverage along, hollow where figures warn, red where the cell fails."""
+    row, left, right, width = 14, 430, 40, 960
+    shortest = 0.85
+
+    def along(coverage: float) -> float:
+        return left + (max(coverage, shortest) - shortest) / (1 - shortest) * (width - left - right)
+
+    height = row * len(found) + 60
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+        'font-size="10">'
+        "<title>Coverage of 95 % intervals, cell by cell</title>",
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        f'<rect x="{along(FEW):.1f}" y="30" width="{along(ENOUGH) - along(FEW):.1f}" height="{row * len(found)}" '
+        'fill="#e3efe3"/>',
+        '<text x="8" y="18" font-size="12">Share of 95 % intervals that hold the truth; shaded: 93 to 97 %; hollow: '
+        "the figure says that it may be too narrow; red: fails</text>",
+    ]
+    for tick in (0.85, 0.9, 0.93, 0.95, 0.97, 1.0):
+        lines.append(f'<text x="{along(tick):.1f}" y="{height - 12}" text-anchor="middle">{tick:.0%}</text>')
+    for number, each in enumerate(found):
+        y = 30 + row * (number + 0.5)
+        colour = "#1f5f8b" if each.passes else "#c0392b"
+        fill = "#fff" if each.warned > 0.5 else colour
+        lines.append(f'<text x="{left - 12}" y="{y + 3:.1f}" text-anchor="end">{escape(each.name)}</text>')
+        lines.append(f'<circle cx="{along(each.coverage):.1f}" cy="{y:.1f}" r="4" fill="{fill}" stroke="{colour}"/>')
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="200 draws a cell instead of 2,000")
@@ -486,9 +585,16 @@ def main() -> int:
                 flush=True,
             )
             found.append(outcome)
+        of_builds = {} if options.only else builds(draws, pool)
+    for name, share in of_builds.items():
+        print(f"{share:.4f}  {name}", file=sys.stderr)
+    holds = all(share <= (0.06 if "null" in name else 0.05) for name, share in of_builds.items())
+    if options.picture:
+        options.picture.write_text(picture(found), encoding="utf-8")
     print(
         json.dumps(
             {
+                "builds": of_builds,
                 "cells": len(found),
                 "passed": sum(each.passes for each in found),
                 "warned": sum(each.warned > 0.5 for each in found),
@@ -498,7 +604,7 @@ def main() -> int:
             }
         )
     )
-    return 0 if all(each.passes for each in found) else 1
+    return 0 if all(each.passes for each in found) and holds else 1
 
 
 if __name__ == "__main__":

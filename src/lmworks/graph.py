@@ -200,7 +200,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             said = [*transfer(recipe.models, plan), *tuned], _left_out(tasks[0], models, asked)
             systems[label] = _systems(tasks, models)
             nodes += rehearsal_nodes(label, systems[label], known)
-            nodes += evaluation_nodes(label, tasks, models, learned, *said)
+            nodes += evaluation_nodes(label, tasks, models, learned, *said, alike_but_for_seeds(recipe.models))
+        nodes = _adjusted_to_the_build(nodes)
         if recipe.evaluate.gates:
             nodes.append(gates_node(recipe, systems))
     configs = {each.name: each.config for each in nodes}
@@ -390,6 +391,31 @@ def tuning(
             yield Relation(kind=kind, model=name, beside=base)
 
 
+def alike_but_for_seeds(models: Mapping[str, StepConfig]) -> list[list[str]]:
+    """Models whose trainings differ by their seed alone, the variants of one that train for as many operations too."""
+    firsts = {getattr(config, "same_operations_as", None) for config in models.values()}
+    groups: dict[str, list[str]] = {}
+    for name, config in models.items():
+        if isinstance(config, TrainConfig):
+            of = config.same_operations_as or (name if name in firsts else None)
+            also = {"steps"} if of else set()
+            fields = config.model_dump(mode="json", exclude={"seed", "same_operations_as", "step_name"} | also)
+            groups.setdefault(canonical_json([of, fields]), []).append(name)
+    return [group for group in groups.values() if len({models[name].seed for name in group}) > 1]  # type: ignore[attr-defined]
+
+
+def _adjusted_to_the_build(nodes: Sequence[Node]) -> list[Node]:
+    """Comparisons that know how many pairs all of them test."""
+    comparing = [each.config for each in nodes if isinstance(each.config, CompareConfig)]
+    if len(comparing) < 2:
+        return list(nodes)
+    update = {"comparisons_in_build": sum(each.pairs for each in comparing)}
+    return [
+        replace(each, config=each.config.model_copy(update=update)) if isinstance(each.config, CompareConfig) else each
+        for each in nodes
+    ]
+
+
 def transfer(models: Mapping[str, StepConfig], plan: Plan) -> Iterator[Relation]:
     """Each variant of a model beside the one from scratch, which has the shortest way to a model that began so."""
     firsts = {name: getattr(config, "same_operations_as", None) or name for name, config in models.items()}
@@ -419,6 +445,7 @@ def evaluation_nodes(
     learned: Learned,
     relations: Iterable[Relation],
     left_out: list[str],
+    seeds: Iterable[Sequence[str]] = (),
 ) -> Iterator[Node]:
     """One task, asked with one or several prompts: every model with each, the baselines, and their comparison."""
     first, systems = tasks[0], _systems(tasks, models)
@@ -436,6 +463,7 @@ def evaluation_nodes(
         may_differ=["prompt", "shots", "decoding"] if len(tasks) > 1 else [],
         relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
         left_out=left_out,
+        seeds=[list(each) for each in seeds if set(each) <= systems.keys()],
     )
     plugins = plugins_of(first) | plugins_behind([TASKS[first.kind].stage.function])  # type: ignore[attr-defined] # whose metrics are compared in
     yield replace(node(f"evaluate/{label}", compare, comparing), plugins=sorted(plugins))

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from statistics import stdev
 from typing import Any, NamedTuple
 
 from pydantic import Field
@@ -66,6 +67,13 @@ class CompareConfig(StepConfig):
         description="Pairs that all comparisons of a build test by their first figure, this one's among them: p-values "
         "and intervals are adjusted for so many. 0 for those of this comparison alone.",
     )
+    seeds: list[list[str]] = Field(default=[], description="Labels of trainings that differ by their seed alone.")
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs it tests at most."""
+        models, baselines = len(self.labels) - len(self.baselines), len(self.baselines)
+        return models * (models - 1) // 2 + models * baselines
 
 
 class System(NamedTuple):
@@ -128,6 +136,7 @@ def concluded(config: CompareConfig, evaluations: Sequence[Evaluation]) -> tuple
         + known
         + [line for each in found for line in _best(each)]
         + others
+        + list(_over_seeds(config, found[0]))
     )
     verdicts += (
         [line for each in found for line in _sentences(each)]
@@ -338,6 +347,19 @@ def _cut_off(config: CompareConfig, evaluations: Sequence[Evaluation]) -> Iterat
                     f"cut off: {cut.value:.0%} of the {cut.n} answers of {label} end at the limit, "
                     "and are scored as they stand"
                 )
+
+
+def _over_seeds(config: CompareConfig, tests: Tests) -> Iterator[str]:
+    """What one training is worth that another seed would have given: what intervals over items do not hold."""
+    values = {system.label: system.figure.value for system in tests.systems}
+    for labels in config.seeds:
+        if len(known := [values[label] for label in labels if label in values]) > 1:
+            spread = stdev(known)
+            yield (
+                f"over {len(known)} seeds, {', '.join(labels)} have {min(known):.3f} to {max(known):.3f} "
+                f"{tests.metric.label}, standard deviation {spread:.3f}: two single trainings that differ by less than "
+                f"{2.8 * spread:.3f} may differ by their seeds alone, whatever tests over items say"
+            )
 
 
 def _at_chance(tests: Tests) -> Iterator[str]:

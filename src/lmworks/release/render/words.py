@@ -67,6 +67,8 @@ def sentence_of(figure: Figure) -> str:
     about = [f"n {figure.n:,}"]
     if figure.interval:
         about.append(f"95 % interval {interval_of(figure)}")
+    if figure.doubt:
+        about.append(figure.doubt)
     if figure.chance is not None:
         about.append(f"chance {number(figure.chance)}")
     about += [f"{name} {value}" for name, value in conditions_of(figure).items()]

@@ -1,0 +1,145 @@
+"""What a build says of figures and differences is seldom wrong: small draws of `benchmarks/evaluate/coverage.py`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from lmworks.evaluate.compare import CompareConfig
+from lmworks.evaluate.items import ACCURACY, Item
+from lmworks.evaluate.relations import Relation
+from lmworks.evaluate.statistics import detectable, items_needed
+from lmworks.evaluate.tasks.labels import macro_f1
+from lmworks.graph import CLASSES, make_nodes
+from lmworks.plan.plan import make_plan
+from lmworks.recipe.file import load_recipe
+
+
+@pytest.fixture(scope="module")
+def grid() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "evaluate" / "coverage.py"
+    spec = importlib.util.spec_from_file_location("coverage_of_intervals", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_grid_has_120_cells_of_its_own_names(grid: ModuleType) -> None:
+    names = [cell.name for cell in grid.cells()]
+    assert len(names) == len(set(names)) == 120
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "share, 0.995, n 100, none",
+        "share, 0.02, n 500, 25 equal",
+        "share, paired, 0.99 and 0.98 alike to 0.5, n 20, none",
+        "calibration error, times 1, n 400, none",
+    ],
+)
+def test_intervals_that_once_misled_hold(grid: ModuleType, name: str) -> None:
+    (number,) = [number for number, cell in enumerate(grid.cells()) if cell.name == name]
+    assert grid.tried(number, 200).coverage > 0.93 - 3 * (0.05 * 0.95 / 200) ** 0.5
+
+
+def test_macro_f1_of_rare_labels_lies_within_its_own_interval() -> None:
+    random = np.random.default_rng(0)
+    rate = 1 / np.arange(1, 78)
+    asked = random.choice(77, 500, p=rate / rate.sum())
+    said = np.where(random.random(500) < 0.7, asked, random.choice(77, 500, p=rate / rate.sum()))
+    pairs = zip(asked.tolist(), said.tolist(), strict=True)
+    figure = macro_f1([{"cluster": n, "reference": str(a), "answer": str(s)} for n, (a, s) in enumerate(pairs)], "x")
+    assert figure.interval and figure.interval[0] < figure.value < figure.interval[1]
+
+
+def test_ten_tasks_in_which_nothing_differs_seldom_say_that_one_beats_the_other(grid: ModuleType) -> None:
+    _, said = grid.null_builds("200 items", 25)
+    assert said <= 0.2, "37 of 100 builds said so, where each task was adjusted alone"
+
+
+@pytest.mark.parametrize("loss", [0.05, 0.02])
+@pytest.mark.parametrize("n", [20, 145, 200])
+def test_what_lost_points_is_seldom_said_to_keep_them(grid: ModuleType, n: int, loss: float) -> None:
+    _, said = grid.losses(n, loss, 100)
+    assert said <= 0.1
+
+
+def test_what_a_pair_needs_is_more_in_a_build_of_many(grid: ModuleType) -> None:
+    """The interval widens with the p-value, says how sure it is, and excludes zero exactly where one beats."""
+
+    def items(wrong: set[int]) -> list[Item]:
+        return [{"cluster": f"c{n}", "score": float(n not in wrong)} for n in range(200)]
+
+    sides = items(set(range(8, 15))), items({0})
+    (alone,) = (line for line in grid.verdicts(grid.config_of(0), *sides) if "beats" in line)
+    assert "after beats before: +0.030 accuracy [+0.0" in alone and " at " not in alone
+    (of_ten,) = (line for line in grid.verdicts(grid.config_of(10), *sides) if "after" in line)
+    assert "after and before cannot be told apart: +0.030 accuracy [-0.0" in of_ten and "] at 99.5 %" in of_ten
+
+
+def test_a_model_that_keeps_what_its_base_can_is_told_so_whatever_else_is_compared(grid: ModuleType) -> None:
+    same: list[Item] = [{"cluster": f"c{n}", "score": float(n % 3 > 0)} for n in range(400)]
+    relation = Relation(kind="retention", model="after", beside="before")
+    first, *_ = grid.verdicts(grid.config_of(50, relation), same, same)
+    assert first.startswith("after keeps what before can, to within 2 points: +0.000 accuracy [-0.01")
+
+
+def test_how_many_items_tell_two_points() -> None:
+    assert items_needed(0.02) == 3925
+    assert detectable(3925) == pytest.approx(0.02, abs=1e-5)
+    assert detectable(200) == pytest.approx(0.0886, abs=1e-4)
+
+
+RECIPE = """\
+name: seeds
+use_case: luck
+plan: {measure: false}
+data:
+  raw: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT}], licences: {allow: [permissive]}}
+  split: {kind: split, from: raw, by: id, test: 0.2}
+tokenizer: {kind: bpe, vocab_size: 300, from: raw}
+models:
+  lm:
+    {objective: causal-lm, from: scratch, data: split.train, hidden_size: 32, num_heads: 2, num_layers: 1, steps: 2,
+     sequence_length: 64, variants: {one: {seed: 1}, two: {seed: 2}, large: {seed: 1, hidden_size: 64}}}
+evaluate: {models: [lm], tasks: [{kind: perplexity, data: split.test}, {kind: perplexity, data: split.train}]}
+"""
+
+
+def test_a_build_counts_what_it_compares_and_knows_which_models_are_of_other_seeds(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("a text")
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    recipe = load_recipe(tmp_path / "recipe.yaml", CLASSES)
+    nodes = make_nodes(recipe, make_plan(recipe, tmp_path, tmp_path / "store", measure=False), tmp_path)
+    comparing = [each.config for each in nodes if isinstance(each.config, CompareConfig)]
+    assert [(each.pairs, each.comparisons_in_build) for each in comparing] == [(3, 6), (3, 6)]
+    assert [each.seeds for each in comparing] == [[["lm-one", "lm-two"]]] * 2
+
+
+def test_the_spread_over_seeds_stands_beside_what_is_compared(grid: ModuleType) -> None:
+    def items(right: int) -> list[Item]:
+        return [{"cluster": f"c{n}", "score": float(n < right)} for n in range(100)]
+
+    config = grid.config_of(0).model_copy(update={"seeds": [["before", "after"]]})
+    told = [line for line in grid.verdicts(config, items(70), items(80)) if "seeds" in line]
+    assert told == [
+        "over 2 seeds, before, after have 0.700 to 0.800 accuracy, standard deviation 0.071: two single trainings that "
+        "differ by less than 0.198 may differ by their seeds alone, whatever tests over items say"
+    ]
+
+
+def test_a_doubt_is_kept_with_a_figure() -> None:
+    few: list[Item] = [{"cluster": f"c{n % 3}", "score": float(n % 2)} for n in range(60)]
+    figure = ACCURACY.figure(few, "x")
+    assert figure.doubt.startswith("the interval may be too narrow")
+    assert json.loads(json.dumps(figure.as_json()))["doubt"] == figure.doubt
