@@ -69,7 +69,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=7, measures=("model", "data"))
+@stage(version=8, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
@@ -79,7 +79,7 @@ def evaluate_classification(
     return _scored(config, data, scoring, guess, "the likeliest label", engine, model)
 
 
-@stage(version=6, trains_on="train", measures="data")
+@stage(version=7, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -93,7 +93,7 @@ def evaluate_classification_majority(
     return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@stage(version=6, trains_on="train", measures="data")
+@stage(version=7, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -240,7 +240,7 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@stage(version=6, measures=("model", "data"))
+@stage(version=7, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in sections, these in windows that overlap."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -248,7 +248,7 @@ def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Docu
     return _spans_scored(config, data, scoring, engine.tag, method, measured_by(engine, model))
 
 
-@stage(version=4, trains_on="train", measures="data")
+@stage(version=5, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -264,7 +264,7 @@ def evaluate_extraction_dictionary(
     return _spans_scored(config, data, scoring, find, method)
 
 
-@stage(version=4, trains_on="train", measures="data")
+@stage(version=5, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)
