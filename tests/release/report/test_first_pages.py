@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,67 +17,13 @@ from lmworks.recipe.yaml import read_yaml
 from lmworks.release.built import Built
 from lmworks.release.inspect.verdicts import measured
 from lmworks.release.report.report import render, write_report
+from report_pages import Pages, said_twice, words
 
 QUESTIONS: dict[str, dict[str, str]] = read_yaml(Path(__file__).with_name("questions.yaml").read_text(), "").value
-READERS = ("manager", "protection", "engineer")
-
-
-class Pages(HTMLParser):
-    """Of each section its first page's text; and all that is read before anything is unfolded."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.first: dict[str, str] = dict.fromkeys(READERS, "")
-        self.unfolded = ""
-        self.blocks: list[str] = [""]
-        self.links: list[str] = []
-        self.ids: list[str] = []
-        self._open: list[tuple[str, dict[str, str | None]]] = []
-        body = text.partition("<body>")[2].partition("</body>")[0]
-        self.feed(re.sub(r"(?s)<title>.*?</title>", "", body))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("p", "li", "td", "dd", "summary", "h3", "div", "figcaption", "svg", "text", "blockquote", "pre"):
-            self.blocks.append("")
-        values = dict(attrs)
-        self.links += [values["href"] or ""] if tag == "a" else []
-        self.ids += [values["id"] or ""] if "id" in values else []
-        if tag not in ("meta", "br"):
-            self._open.append((tag, values))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop()[0] == tag
-
-    def handle_data(self, data: str) -> None:
-        tags = [tag for tag, _ in self._open]
-        folded = [place for place, (tag, values) in enumerate(self._open) if tag == "details" and "open" not in values]
-        is_summary = bool(folded) and tags[folded[0] + 1 :][:1] == ["summary"] and len(folded) == 1
-        if not folded or is_summary:
-            self.unfolded += f" {data}"
-        reader = next((values["id"] for tag, values in self._open if values.get("class") == "reader"), None)
-        if reader and any(values.get("class") == "first" for _, values in self._open):
-            self.first[reader] += f"{data} "
-        if not {"blockquote", "pre", "svg", "td", "figcaption"} & set(tags) and not any(
-            values.get("class") in ("answer", "rewriting") for _, values in self._open
-        ):
-            self.blocks[-1] += data
-
-    def of(self, reader: str) -> str:
-        return re.sub(r" ([.,;:)])", r"\1", " ".join(self.first[reader].split())).replace("( ", "(")
 
 
 def pages(store: Store) -> Pages:
     return Pages(write_report(store).read_text(encoding="utf-8"))
-
-
-def words(text: str) -> int:
-    return len(text.split())
-
-
-def said_twice(page: Pages) -> list[str]:
-    sentences = [sentence.strip(" .") for block in page.blocks for sentence in re.split(r"(?<=[.?!;])\s+", block)]
-    told = Counter(" ".join(sentence.split()) for sentence in sentences)
-    return [sentence for sentence, times in told.items() if times > 1 and words(sentence) >= 8]
 
 
 @pytest.fixture(scope="module")
