@@ -17,6 +17,8 @@ class Pages(HTMLParser):
         self.first: dict[str, str] = dict.fromkeys(READERS, "")
         self.unfolded = ""
         self.blocks: list[str] = [""]
+        self.read: list[str] = [""]
+        """Blocks that are read before anything is unfolded."""
         self.links: list[str] = []
         self.ids: list[str] = []
         self._open: list[tuple[str, dict[str, str | None]]] = []
@@ -26,6 +28,7 @@ class Pages(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in ("p", "li", "td", "dd", "summary", "h3", "div", "figcaption", "svg", "text", "blockquote", "pre"):
             self.blocks.append("")
+            self.read.append("")
         values = dict(attrs)
         self.links += [values["href"] or ""] if tag == "a" else []
         self.ids += [values["id"] or ""] if "id" in values else []
@@ -48,6 +51,7 @@ class Pages(HTMLParser):
             values.get("class") in ("answer", "rewriting") for _, values in self._open
         ):
             self.blocks[-1] += data
+            self.read[-1] += data if not folded or is_summary else ""
 
     def of(self, reader: str) -> str:
         return re.sub(r" ([.,;:)])", r"\1", " ".join(self.first[reader].split())).replace("( ", "(")
@@ -57,7 +61,7 @@ def words(text: str) -> int:
     return len(text.split())
 
 
-def said_twice(page: Pages) -> list[str]:
-    sentences = [sentence.strip(" .") for block in page.blocks for sentence in re.split(r"(?<=[.?!;])\s+", block)]
+def said_twice(blocks: list[str]) -> list[str]:
+    sentences = [sentence.strip(" .") for block in blocks for sentence in re.split(r"(?<=[.?!;])\s+", block)]
     told = Counter(" ".join(sentence.split()) for sentence in sentences)
     return [sentence for sentence, times in told.items() if times > 1 and words(sentence) >= 8]

@@ -159,7 +159,7 @@ def test_report_show_and_gc_speak(built: Path) -> None:
     assert not re.search(r"""(src|href)=["']?(https?:)?//|<script|@import|url\([^#]""", text), "self-contained"
     page = Pages(text)
     assert {reader: len(first.split()) for reader, first in page.first.items() if len(first.split()) > 350} == {}
-    assert words(page.unfolded) <= 3000 and said_twice(page) == []
+    assert words(page.unfolded) <= 3000 and said_twice(page.read) == []
     assert "near duplicate" in lmworks(built, "show", "corpus").stdout or "documents" in text
     lmworks(built, "build", "recipe.yaml", "--set", "finetune.steps=6")
     listed = lmworks(built, "gc").stdout
