@@ -61,6 +61,7 @@ from lmworks.model.baselines.word_table import word_table
 from lmworks.model.folder import ModelFolder
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.build import Node
+from lmworks.pipeline.conditions import Condition
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.stage import Role, Stage
@@ -94,6 +95,8 @@ from lmworks.train.preflight.check import check
 
 Systems = Mapping[str, tuple[Stage, TaskConfig, str | None]]
 """What is scored on a task, by labels: a stage, how it asks, and the model, which baselines have none of."""
+WAYS: tuple[Condition, ...] = ("prompt", "shots", "decoding", "delimiter", "before")
+"""Conditions that are compared where a recipe asks one task in several ways."""
 CONTAMINATION = "contamination"
 """The input of a task's stages that tells which items stand in what was learned from."""
 
@@ -460,7 +463,7 @@ def evaluation_nodes(
         labels=list(systems),
         baselines=[name for name, (_, _, model) in systems.items() if not model],
         also=first.also_compared(),
-        may_differ=["prompt", "shots", "decoding"] if len(tasks) > 1 else [],
+        may_differ=_may_differ(systems),
         relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
         left_out=left_out,
         seeds=[list(each) for each in seeds if set(each) <= systems.keys()],
@@ -491,9 +494,15 @@ def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
         sides = [f"evaluate/{label}/{each}" for each in (model, gate.not_worse_than) if each]
         named += [each for each in sides if each not in named]
         numbers = dict(zip(("evaluation", "beside"), map(named.index, sides), strict=False))
-        tried.append(TriedGate(gate=gate, model=models[model], **numbers))
+        tried.append(TriedGate(gate=gate, model=models[model], may_differ=_may_differ(systems[label]), **numbers))
     plugins = {each for some in systems.values() for _, config, _ in some.values() for each in plugins_of(config)}
     return replace(node(NODE, gates, GatesConfig(evaluations=named, tried=tried)), plugins=sorted(plugins))
+
+
+def _may_differ(systems: Systems) -> list[Condition]:
+    """What may differ between two scored on a task: by what they are, and where it is asked in several ways."""
+    ways = {canonical_json(config.model_dump(mode="json")) for _, config, _ in systems.values()}
+    return [*TASKS[_kind_of(systems)].may_differ, *(WAYS if len(ways) > 1 else ())]
 
 
 def _kind_of(systems: Systems) -> str:

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 from statistics import stdev
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import Field
 
@@ -235,6 +235,7 @@ SAID: Mapping[Condition, str] = {
     "weight_bits": "",
     "before": "",
     "engine": "",
+    "decoding": "",
     "device": "",
 }
 """What is said of a pair that is compared; of those without words, what each has."""
@@ -244,7 +245,7 @@ def _said(a: System, b: System) -> str:
     """What differs between two that are compared, beside the models themselves; empty for nothing."""
     if not a.figure.conditions or not b.figure.conditions:
         return ""
-    found = differences(a.figure.conditions, b.figure.conditions)
+    found = differences(a.figure.conditions, b.figure.conditions, meant=get_args(Condition))
     return "; ".join(SAID[each.name] or str(each) for each in found if each.name in SAID and not each.matters)
 
 

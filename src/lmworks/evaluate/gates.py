@@ -17,7 +17,7 @@ from lmworks.evaluate.items import Evaluation, Item
 from lmworks.evaluate.relations import between
 from lmworks.evaluate.statistics import non_inferior
 from lmworks.pipeline.chunks import write_records
-from lmworks.pipeline.conditions import UNKNOWN, differences
+from lmworks.pipeline.conditions import UNKNOWN, Condition, differences
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import GateConfig, Reference, StepConfig
@@ -35,6 +35,7 @@ class TriedGate(StepConfig):
     model: str = Field(description="The step that must pass it.")
     evaluation: int = Field(description="The number of the model's evaluation among those of the step.")
     beside: int | None = Field(None, description="That of what it must not be worse than.")
+    may_differ: list[Condition] = Field(default=[], description="Between the two, by what they are.")
 
 
 class GatesConfig(StepConfig):
@@ -87,7 +88,7 @@ def _tried(tried: TriedGate, evaluations: Sequence[Evaluation]) -> Outcome:
     elif tried.beside is None:
         passed, why = _bound(gate, _sliced(gate, figure, evaluation.items()))
     else:
-        passed, why = _not_worse(gate, figure, evaluation, evaluations[tried.beside])
+        passed, why = _not_worse(tried, figure, evaluation, evaluations[tried.beside])
     return Outcome(tried.model, digest, passed, f"{tried.model} {'passes' if passed else 'fails'} {gate.words}: {why}")
 
 
@@ -124,15 +125,16 @@ def _bound(gate: GateConfig, found: tuple[Figure | None, str]) -> tuple[bool, st
     return passed, f"{told}, of which the {'lower' if gate.at_least is not None else 'upper'} end counts"
 
 
-def _not_worse(gate: GateConfig, figure: Figure, ours: Evaluation, theirs: Evaluation) -> tuple[bool, str]:
+def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evaluation) -> tuple[bool, str]:
     """By the paired interval of the difference, whose worse end must lie within the margin."""
+    gate = tried.gate
     other = next((each for each in theirs.figures() if each.name == figure.name), None)
     metric = metric_named(figure.name)
     if other is None or metric is None:
         return False, f"{figure.name} is not compared item by item"
     if figure.conditions is None or other.conditions is None:
         return False, UNKNOWN
-    unlike = differences(figure.conditions, other.conditions, per_token=metric.per_token)
+    unlike = differences(figure.conditions, other.conditions, per_token=metric.per_token, meant=tried.may_differ)
     if forbidding := [str(each) for each in unlike if each.matters]:
         return False, f"the two are not compared: {'; '.join(forbidding)}"
     pairs = [pair for pair in paired(ours.items(), theirs.items())[0] if _where(gate, [pair[0]])]

@@ -15,6 +15,7 @@ from typing import Any
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, concluded, paired
 from lmworks.evaluate.items import Evaluation
+from lmworks.evaluate.tasks import TASKS
 from lmworks.pipeline.build import Display
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, measures_model
@@ -137,8 +138,12 @@ def _compared(one: Measured, other: Measured) -> Iterator[Compared]:
         if not any(shared):
             yield Compared(task, [f"{one.label} alone was asked this, on these items"], None)
             continue
+        kind = next((each for _, each in TASKS.loadable() if each.stage.name == evaluation.stage), None)
         config = CompareConfig(
-            evaluations=["first", "second"], labels=[one.label, other.label], comparisons_in_build=tasks
+            may_differ=list(kind.may_differ) if kind else [],
+            evaluations=["first", "second"],
+            labels=[one.label, other.label],
+            comparisons_in_build=tasks,
         )
         records = [concluded(config, [ours, each])[0] for each in theirs]
         best = max(range(len(records)), key=lambda number: (not records[number]["refused"], shared[number]))

@@ -8,6 +8,7 @@ from typing import Any
 
 from lmworks.evaluate.items import Metric, TaskConfig
 from lmworks.model.config import Family
+from lmworks.pipeline.conditions import Condition
 from lmworks.pipeline.stage import Stage
 from lmworks.registry import derived_from
 
@@ -33,6 +34,8 @@ class Task:
     they mean nothing."""
     asks: Callable[[Any, Any], object] | None = None
     """What of its data is asked, where nothing can stand in for a model: raises for data that cannot be asked."""
+    may_differ: Sequence[Condition] = ()
+    """What differs by what a model is, and not by what is asked: encoder-decoders take beams, decoders do not."""
     is_kept: bool = False
     """Whether it asks for what a base can do anyway: tuning for something else is not to cost it."""
 

@@ -41,6 +41,7 @@ from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written
+from lmworks.model.config import Family
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Handle, Result, Stage, stage
 from lmworks.recipe.schema import Reference
@@ -237,7 +238,8 @@ def _writing_task(
         label: baseline_stage(f"{name}_{ending}", config, version, how, learn)
         for label, (ending, how, learn) in baselines.items()
     }
-    return Task(config, model_stage(name, config, version), stages, of=("decoder", "encoder-decoder"))
+    families: tuple[Family, ...] = ("decoder", "encoder-decoder")
+    return Task(config, model_stage(name, config, version), stages, of=families, may_differ=["decoding"])
 
 
 def _word_table(train: Conversations) -> Copy:
