@@ -127,3 +127,64 @@ def test_a_model_whose_gates_were_not_tried_is_not_released(folder: Path) -> Non
     lmworks(folder, "build", "recipe.yaml", "--until", "words", "--store", "fresh")
     done = lmworks(folder, "serve", "--store", "fresh", code=3)
     assert "words: the gates of its recipe are not tried yet: lmworks build" in done.stderr
+
+
+FAILS, PASSES = "{task: classification, at_least: 0.99}", "{task: classification, at_least: 0.1}"
+
+
+def refused(folder: Path, *model: str) -> str:
+    """What serving says, which must refuse."""
+    return lmworks(folder, "serve", *model, code=3).stderr
+
+
+def test_another_name_for_the_same_model_does_not_release_it(folder: Path) -> None:
+    recipe = RECIPE.replace("GATE", FAILS).replace(
+        "  released:", "  alias: {objective: bag-of-words, data: split.train}\n  released:"
+    )
+    recipe = recipe.replace("models:\n", "models:\n  aaa: {objective: bag-of-words, data: split.train}\n")
+    (folder / "recipe.yaml").write_text(recipe)
+    lmworks(folder, "build", "recipe.yaml", code=3)
+    for name in ("words", "aaa", "alias"):
+        assert "words fails classification at least 0.99" in refused(folder, name), name
+
+
+def test_a_model_that_failed_and_was_trained_anew_is_not_released_by_its_digest(folder: Path) -> None:
+    build(folder, FAILS, code=3)
+    digest = json.loads(lmworks(folder, "show", "words", "--json").stdout)["key"]
+    (folder / "recipe.yaml").write_text(RECIPE.replace("GATE", PASSES).replace("test: 0.4", "test: 0.5"))
+    lmworks(folder, "build", "recipe.yaml")
+    payload = lmworks(folder, "show", digest, "--path").stdout.strip()
+    assert "words fails classification at least 0.99" in refused(folder, digest)
+    assert "words fails classification at least 0.99" in refused(folder, payload), "nor as a folder of the store"
+
+
+def test_gates_written_after_the_build_are_not_tried_yet(folder: Path) -> None:
+    build(folder, PASSES)
+    for gate in (FAILS, f"{PASSES}\n    - {FAILS}"):
+        (folder / "recipe.yaml").write_text(RECIPE.replace("GATE", gate))
+        assert "the gates of its recipe are not tried yet" in refused(folder)
+    (folder / "recipe.yaml").write_text(RECIPE.replace("  gates:\n    - GATE\n", ""))
+    lmworks(folder, "build", "recipe.yaml")
+    (folder / "recipe.yaml").write_text(RECIPE.replace("GATE", PASSES))
+    assert "the gates of its recipe are not tried yet" in refused(folder)
+
+
+@pytest.mark.parametrize("content", ["", None])
+def test_an_altered_verdict_releases_nothing(folder: Path, content: str | None) -> None:
+    build(folder, FAILS, code=3)
+    (path,) = {Path(lmworks(folder, "show", "gates/release", "--path").stdout.strip()) / "gates.jsonl"}
+    before = path.read_text()
+    path.chmod(0o644)
+    path.write_text(before.replace("false", "true") if content is None else content)
+    try:
+        done = lmworks(folder, "serve", code=None)
+        assert done.returncode and "gates.jsonl" in done.stderr, done
+    finally:
+        path.write_text(before)
+
+
+@pytest.mark.parametrize(
+    "bound", ["at_least: -.inf", "at_most: .inf", "at_least: .nan", "not_worse_than: majority, margin: .inf"]
+)
+def test_a_bound_that_everything_passes_is_refused(folder: Path, bound: str) -> None:
+    assert "finite number" in build(folder, f"{{task: classification, {bound}}}", code=2)

@@ -69,5 +69,6 @@ def test_figures_that_may_not_be_compared_pass_no_gate(tmp_path: Path) -> None:
 def test_gates_of_another_model_release_none(tmp_path: Path) -> None:
     tried(tmp_path, evaluation(tmp_path / "ours", 360), at_least=0.5)
     found = outcomes_from(read_records(tmp_path / "out" / FILE))
-    assert refusal(found, "ours", "a" * 64) == ""
-    assert "its gates were tried on another model of that name" in refusal(found, "ours", "b" * 64)
+    assert refusal(found, ["ours"], "a" * 64) == ""
+    assert "its gates were tried on another model of that name" in refusal(found, ["ours"], "b" * 64)
+    assert refusal(found, ["others"], "b" * 64) == ""

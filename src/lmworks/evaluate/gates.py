@@ -5,7 +5,7 @@ A bound is asked of the interval's worse end, so that luck passes no gate; a gat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -147,9 +147,9 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
     return non_inferior(outcome, gate.margin, higher_is_better=metric.higher_is_better), told
 
 
-def refusal(found: Sequence[Outcome], model: str, digest: str) -> str:
-    """Why a model is not to be released; empty where it passed all its gates."""
-    mine = [each for each in found if each.model == model]
+def refusal(found: Sequence[Outcome], names: Collection[str], digest: str) -> str:
+    """Why a model, by whatever name a step has it, is not to be released; empty where it passed all its gates."""
+    mine = [each for each in found if each.model in names or each.digest == digest]
     if any(each.digest != digest for each in mine):
-        return f"{model}: its gates were tried on another model of that name: build again"
+        return f"{', '.join(names)}: its gates were tried on another model of that name: build again"
     return "\n".join(each.sentence for each in mine if not each.passed)

@@ -224,13 +224,20 @@ class GateConfig(StepConfig):
     task: str = Field(description="kind of a task, or, where several are of it, its label in the report")
     model: str | None = Field(None, description="step that must pass; unset, what the recipe serves")
     metric: str | None = Field(None, description="name of a figure; unset, the first of the task, which leads it")
-    at_least: float | None = Field(None, description="what the lower end of the 95 % interval must reach")
-    at_most: float | None = Field(None, description="what the upper end of the 95 % interval must not pass")
+    at_least: float | None = Field(
+        None, allow_inf_nan=False, description="what the lower end of the 95 % interval must reach"
+    )
+    at_most: float | None = Field(
+        None, allow_inf_nan=False, description="what the upper end of the 95 % interval must not pass"
+    )
     not_worse_than: str | None = Field(
         None, description="model or baseline measured beside it, such as the one that is released now"
     )
     margin: float = Field(
-        0.02, gt=0, description="by how much it may be worse than that; two points of a share are seldom felt"
+        0.02,
+        gt=0,
+        allow_inf_nan=False,
+        description="by how much it may be worse than that; two points of a share are seldom felt",
     )
     where: dict[str, str] = Field(
         default={}, description="fields of items and their values: the gate is of these items alone"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
 
 from lmworks.errors import GateRefused
-from lmworks.evaluate.gates import FILE, NODE, Outcome, outcomes_from, refusal
+from lmworks.evaluate.gates import FILE, NODE, GatesConfig, Outcome, gates, outcomes_from, refusal
 from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.store import Artifact, Store
+from lmworks.recipe.schema import GateConfig
 from lmworks.release.built import Built
 
 
 def outcomes(built: Built) -> list[Outcome]:
     """What came of each gate of a build; none where it has none, or they were not tried."""
-    return outcomes_from(read_records(built.artifacts[NODE].payload / FILE)) if NODE in built.artifacts else []
+    return _read(built.artifacts[NODE]) if NODE in built.artifacts else []
 
 
 def failed_gates(built: Built) -> list[str]:
@@ -22,13 +26,63 @@ def failed_gates(built: Built) -> list[str]:
 
 
 def require_gates(store: Store, artifacts: Sequence[Artifact]) -> None:
-    """Raise GateRefused for a model that failed a gate of its recipe, or whose gates were not tried."""
+    """Raise GateRefused for a model that failed a gate of its recipe, or whose gates were not tried.
+
+    One that no recipe's last build has any more is refused for any gate that it ever failed.
+    """
     for artifact in artifacts:
         built = Built.holding(store, artifact)
-        name = built.step_of(artifact)
-        if name is None or NODE not in (*built.record.nodes, *built.record.steps):
-            continue
-        if NODE not in built.artifacts or NODE in built.outdated:
-            raise GateRefused(f"{name}: the gates of its recipe are not tried yet: {built.command}")
-        if said := refusal(outcomes(built), name, artifact.digest()):
+        names = [name for name, each in built.models.items() if each.digest() == artifact.digest()]
+        if built.step_of(artifact) is None:
+            failed = [each for each in _ever_tried(store) if each.digest == artifact.digest() and not each.passed]
+            said = "\n".join(dict.fromkeys(each.sentence for each in failed))
+        else:
+            _require_tried(built, names)
+            said = refusal(outcomes(built), names, artifact.digest())
+        if said:
             raise GateRefused(f"{said}\n`lmworks report` and `lmworks predict` still show what it can")
+
+
+def stored_as(folder: Path) -> tuple[Store, Artifact] | None:
+    """The artifact whose files a folder holds, where it lies in a store; None elsewhere."""
+    folder = folder.resolve()
+    if folder.name != "payload" or len(folder.parents) < 4 or folder.parents[2].name != "artifacts":
+        return None
+    store = Store(folder.parents[3])
+    found = store.find(folder.parents[1].name, folder.parents[0].name)
+    return (store, found) if found else None
+
+
+def _require_tried(built: Built, names: Sequence[str]) -> None:
+    """Raise GateRefused where the recipe asks for gates, as it is now or was built, that were not tried."""
+    asked = _asked(built)
+    if not asked and NODE not in (*built.record.nodes, *built.record.steps):
+        return
+    untried = f"{', '.join(names)}: the gates of its recipe are not tried yet: {built.command}"
+    if NODE not in built.artifacts or NODE in built.outdated:
+        raise GateRefused(untried)
+    built.artifacts[NODE].require_sound()
+    tried = GatesConfig.model_validate(built.artifacts[NODE].manifest.config).tried
+    if asked is not None and asked != [each.gate for each in tried]:
+        raise GateRefused(f"{untried}; tried were those that it had then")
+
+
+def _asked(built: Built) -> list[GateConfig] | None:
+    """The gates that the recipe's file names now; None where it cannot be read, or settings stand over it."""
+    evaluate = built.fields.get("evaluate")
+    if not isinstance(evaluate, dict) or any(each.startswith("evaluate") for each in built.record.settings):
+        return None
+    try:
+        return [GateConfig.model_validate(each) for each in evaluate.get("gates") or ()]
+    except (ValidationError, TypeError):
+        return None
+
+
+def _ever_tried(store: Store) -> Iterator[Outcome]:
+    for each in store.all():
+        if each.stage == gates.name and each.is_readable:
+            yield from _read(each)
+
+
+def _read(artifact: Artifact) -> list[Outcome]:
+    return outcomes_from(read_records(artifact.payload / FILE))

@@ -20,7 +20,7 @@ from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
 from lmworks.release.cards.card import card_facts, parameters
-from lmworks.release.gates import require_gates
+from lmworks.release.gates import require_gates, stored_as
 from lmworks.serve import TIMEOUT_SECONDS
 from lmworks.serve.access import load_or_make_key
 from lmworks.serve.content import Examples, PageContent
@@ -83,8 +83,11 @@ def _page(store: Store, artifact: Artifact) -> PageContent:
 def serve_folder(
     folder: Path, *, port: int, as_json: bool, timeout: float = TIMEOUT_SECONDS, device: str = AUTO
 ) -> None:
-    """Serve a Hugging Face folder that is no artifact: what it was made for and of, nobody knows here."""
+    """Serve a Hugging Face folder. Of one that is no artifact, nobody knows here what it was made for and of."""
     folder = folder.resolve()
+    if found := stored_as(folder):
+        serve_artifacts(found[0], [found[1]], port=port, as_json=as_json, timeout=timeout, device=device)
+        return
     engine = open_engine(folder, device=device)
     page = PageContent(
         name=folder.name,

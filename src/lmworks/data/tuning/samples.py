@@ -444,6 +444,12 @@ class _Placeholders(string.Formatter):
             value = value[int(part)] if isinstance(value, list) else value[part]
         return value, field_name
 
+    def format_field(self, value: Any, format_spec: str) -> str:
+        """The value as text; a width could fill the memory."""
+        if format_spec:
+            raise ValueError(f"{format_spec!r} behind a name; expected the name alone")
+        return str(value)
+
 
 def _filled(template: str, row: Row) -> str:
     try:
