@@ -13,7 +13,7 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, Likelihood, beside, likeliest
-from lmworks.evaluate.items import ACCURACY, Item, measured_by
+from lmworks.evaluate.items import ACCURACY, Item, digest_of, measured_by
 from lmworks.evaluate.questions import (
     Question,
     answered,
@@ -183,7 +183,8 @@ def _sentences(data: Conversations, questions: Sequence[Question]) -> dict[str, 
 
 
 def _item(question: Question, candidates: Sequence[str], chosen: str) -> Item:
-    return {**answered(question, chosen, float(chosen == question["operation"])), "candidates": len(candidates)}
+    item = answered(question, chosen, float(chosen == question["operation"]))
+    return {**item, "digest": digest_of(item["digest"], candidates), "candidates": len(candidates)}
 
 
 def _chance(items: Sequence[Item]) -> float:

@@ -84,7 +84,7 @@ def test_an_item_keeps_the_score_of_every_choice(model: ModelFolder, tmp_path: P
             assert kept["log_likelihood"] == pytest.approx(math.fsum(scores), abs=1e-4)
         right = item["choices"][row["gold"]]
         bits -= right["log_likelihood"] / math.log(2)
-        assert (item["bits"], item["bytes"]) == (-right["log_likelihood"] / math.log(2), right["bytes"])
+        assert (item["bits"], item["bytes"]) == (-right["log_likelihood"] / math.log(2), right["bytes"] + 1)
     figure = figures["answer_bits_per_byte"]
     assert figure.value == pytest.approx(bits / sum(item["bytes"] for item in items)) and figure.interval
 

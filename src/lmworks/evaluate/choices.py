@@ -133,6 +133,8 @@ class Judged:
     begins_with: list[int]
     """The prompt's first tokens."""
     meets: Meeting
+    delimiter: str
+    """Scored with each text."""
     texts: Sequence[Likelihood]
 
     def right(self, place: int) -> Item:
@@ -142,7 +144,7 @@ class Judged:
             "begins_with": self.begins_with,
             "meets": self.meets,
             "bits": -self.texts[place].log_likelihood / math.log(2),
-            "bytes": self.texts[place].bytes,
+            "bytes": self.texts[place].bytes + len(self.delimiter.encode()),
         }
 
 
@@ -170,7 +172,7 @@ def judge(
         without = by_itself[number] if alone else [None] * len(texts)
         counts = map(len, part.continuations)
         known = [Likelihood(*each) for each in zip(texts, totals, counts, without, strict=True)]
-        found.append(Judged(part.prompt[:SHOWN_IDS], part.meets, known))
+        found.append(Judged(part.prompt[:SHOWN_IDS], part.meets, delimiter, known))
     return found
 
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, cas
 from pydantic import AfterValidator, Field, model_validator
 
 from lmworks.data.forms.turns import behind_thoughts
-from lmworks.data.tuning.conversations import Conversations, last_answer, question_of, source_of, turns_before
+from lmworks.data.tuning.conversations import (
+    Conversations,
+    last_answer,
+    question_of,
+    source_of,
+    turns_before,
+    wanted_answer,
+)
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
@@ -327,6 +334,8 @@ def how_asked(config: QuestionsConfig, shown: Sequence[Question] = ()) -> dict[s
     }
     if isinstance(config, GenerationConfig) and config.is_text:
         known["delimiter"] = config.delimiter
+        if shown:
+            known["delimiter"] += f"…{config.between_shots}"
     return known
 
 
@@ -337,11 +346,19 @@ def decoding_of(sampling: Sampling) -> str:
     return f"{beams}, at most {sampling.max_tokens} tokens{stops}"
 
 
+def wanted_of(question: Question) -> list[str]:
+    """Each text that would be right: the last turn, whole or behind its thoughts, the short `answer` of the data, and
+    its `references`.
+    """
+    last = last_answer(question)
+    return sorted({last, behind_thoughts(last), wanted_answer(question), *(question.get("references") or ())})
+
+
 def answered(question: Question, answer: str, score: float, said: Item | None = None) -> Item:
     """The item of an answer, as it was `said`; all tasks on questions have these fields."""
     return {
         "id": question["id"],
-        "digest": digest_of(turns_before(question), last_answer(question)),
+        "digest": digest_of(turns_before(question), *wanted_of(question)),
         "cluster": question.get("service") or question["id"],  # only some data are about services
         "prompt": question_of(question),
         "answer": answer,

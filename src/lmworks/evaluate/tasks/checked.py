@@ -8,9 +8,9 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.forms.turns import behind_thoughts, with_thoughts
-from lmworks.data.tuning.conversations import Conversations, last_answer, turns_before, wanted_answer
-from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, WITHIN, Item, Metric, with_distinct
+from lmworks.data.forms.turns import with_thoughts
+from lmworks.data.tuning.conversations import Conversations, turns_before, wanted_answer
+from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, WITHIN, Item, Metric, digest_of, with_distinct
 from lmworks.evaluate.questions import (
     GenerationConfig,
     Question,
@@ -21,9 +21,11 @@ from lmworks.evaluate.questions import (
     extraction_failures,
     result_of,
     shots,
+    wanted_of,
 )
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Result, stage
 from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged, unscored
 from lmworks.rewards.exact import Comparison
@@ -62,10 +64,15 @@ def evaluate_exact_answer(
     where = f", of each what {config.pattern!r} finds" if config.pattern else ""
     where += COMPARED[config.compare]
     method = f"{drawn}, greedy {config.told}, at most {config.max_tokens} tokens{where}"
+    rule = canonical_json({name: getattr(config, name) for name in Comparison.model_fields})
     flexible = f"or, where that is not right, by the last number or line of the answer; {method}"
     return found.result(
-        found.figure(EXACT, f"answered exactly; {method}", judged=where),
-        *([found.figure(FLEXIBLE, f"answered exactly, {flexible}", judged="flexible")] if config.pattern else ()),
+        found.figure(EXACT, f"answered exactly; {method}", judged=rule),
+        *(
+            [found.figure(FLEXIBLE, f"answered exactly, {flexible}", judged=f"flexibly, {rule}")]
+            if config.pattern
+            else ()
+        ),
         *extraction_failures(config, found, method),
         found.figure(DISTINCT, f"distinct answers / answers; {method}"),
         found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
@@ -73,11 +80,8 @@ def evaluate_exact_answer(
 
 
 def _item(rule: Comparison, question: Question, said: Item) -> Item:
-    """Right is the last turn, whole or behind its thoughts, the short `answer` of the data, or one of several
-    `references`.
-    """
-    wanted = {last_answer(question), behind_thoughts(last_answer(question)), wanted_answer(question)}
-    wanted |= {*(question.get("references") or ())}
+    """Right is any of `wanted_of`."""
+    wanted = wanted_of(question)
     is_right = not said["truncated"] and any(rule.is_right(said["answer"], each) for each in wanted)
     item = {**answered(question, said["answer"], float(is_right), said), "truncated": said["truncated"]}
     if rule.pattern:
@@ -129,7 +133,8 @@ def evaluate_rules(
     if failures := [reason for each in scores for reason in unscored(each)]:
         known_to_fail += f", a rule failing {len(failures)} times ({failures[0]})"
     method = f"{drawn}{known_to_fail}, greedy {config.told}, at most {config.max_tokens} tokens"
-    figures = [judged.figure(FOLLOWED, f"answers that follow all rules ({told}); {method}", judged=told)]
+    signature = f"{told} {digest_of(*(rule.model_dump(mode='json') for rule in config.rules))[:12]}"
+    figures = [judged.figure(FOLLOWED, f"answers that follow all rules ({told}); {method}", judged=signature)]
     for number, rule in enumerate(config.rules if len(config.rules) > 1 else ()):
         one = Metric(name=f"follows_rule_{number + 1}", label=rule.name, is_share=True)
         by_rule = replace(judged, items=[{**item, "score": item["followed"][number]} for item in items])

@@ -167,7 +167,9 @@ def _scored(
             told = f"{long} texts are longer than the {room} tokens that the model reads: their ends were not read"
             scoring.context.log(told)
     cut = 0 if config.long_samples == "split" else sum(item["is_long"] for item in items)
-    found = scoring.written(items, measured_by(engine, model, truncated=cut) if engine and model else None)
+    read = f"long texts: {config.long_samples}" if any(item["is_long"] for item in items) else None
+    known = measured_by(engine, model, truncated=cut, decoding=read) if engine and model else None
+    found = scoring.written(items, known)
     labels = {item["reference"] for item in items}
     figures = [
         found.figure(ACCURACY, method, chance=1 / len(labels)),

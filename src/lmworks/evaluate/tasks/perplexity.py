@@ -89,7 +89,7 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
     items = scoring.in_chunks(documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, before, cut))
     long = sum(item["tokens"] >= engine.context_length for item in items)  # which the token before a document fills up
     begin = engine.tokenizer.spell(before)
-    decoding = f"{config.windows} windows"
+    decoding = f"{config.windows} windows" if long else None  # of what is read whole there is but one
     known = measured_by(engine, model, stride=stride, truncated=long, before=begin, decoding=decoding)
     found = scoring.written(items, known)
     method = f"every byte of each document, given what stands before it there; {begin} before its beginning alone; "
