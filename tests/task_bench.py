@@ -13,7 +13,9 @@ from corpora import make_preferences
 from data.tiny_encoders import write_classifier
 from encoders import labelled
 from evaluate.evaluated import make_conversations, make_rows
+from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
+from lmworks.evaluate.tasks.task import Task
 from lmworks.model.config import REWARD
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.model.published import save_published
@@ -111,11 +113,16 @@ def data_of(kind: str, folder: Path) -> Handle:
     return makers[TASKS[kind].stage.inputs["data"].handle.__name__](folder)
 
 
+def asked(name: str, device: str) -> tuple[Task, TaskConfig]:
+    """A task and its settings."""
+    kind, _, more = cases()[name]
+    fields = {key: value for key, value in FIELDS.items() if key in TASKS[kind].config.model_fields}
+    return TASKS[kind], TASKS[kind].config.model_validate({**fields, "device": device, **more})
+
+
 def run_task(name: str, models: dict[str, ModelFolder], folder: Path, device: str) -> Result:
-    kind, model, more = cases()[name]
-    task = TASKS[kind]
-    fields = {key: value for key, value in FIELDS.items() if key in task.config.model_fields}
-    config = task.config.model_validate({**fields, "device": device, **more})
+    kind, model, _ = cases()[name]
+    task, config = asked(name, device)
     inputs: dict[str, Any] = dict.fromkeys(task.stage.inputs)
     data = data_of(kind, folder / "data")
     inputs |= {name: data for name in ("data", "train") if name in inputs} | {"model": models[model]}

@@ -277,3 +277,14 @@ def test_a_recipe_stands_for_its_last_build_wherever_that_is(recipe: Path, tmp_p
     variant.with_name("new.yaml").write_text(RECIPE)
     with pytest.raises(UsageError, match=r"new.yaml: it was never built here or in a store"):
         find_named([str(variant.with_name("new.yaml"))], None)
+
+
+def test_a_copied_project_speaks_of_itself(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An erasure in a copy must delete there, and not in what it was copied from."""
+    build(recipe)
+    shutil.copytree(recipe.parent, tmp_path / "copy")
+    shutil.move(tmp_path / LAST.parent, tmp_path / "of the folder above")
+    monkeypatch.chdir(tmp_path / "copy")
+    assert open_store(None).root.resolve() == tmp_path / "copy" / ".lmworks"
+    assert open_workspace(None).path.resolve() == tmp_path / "copy" / "recipe.yaml"
+    assert other_stores(open_store(None), tmp_path / "copy") == []

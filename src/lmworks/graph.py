@@ -37,12 +37,13 @@ from lmworks.data.tuning.styles import styles
 from lmworks.data.tuning.verdicts import verdicts
 from lmworks.engines.open import ENGINES
 from lmworks.errors import UsageError
-from lmworks.evaluate.compare import CompareConfig, compare
+from lmworks.evaluate.compare import CompareConfig, compare, metric_named
 from lmworks.evaluate.gates import NODE, GatesConfig, TriedGate, gates
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.rehearsal import RehearsalConfig, StandIn, Trial, rehearse
 from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks import TASKS
+from lmworks.evaluate.tasks.task import figures_named
 from lmworks.fitting import (
     Models,
     asked_of,
@@ -68,7 +69,16 @@ from lmworks.pipeline.stage import Role, Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.file import StepClasses
 from lmworks.recipe.kinds import Chosen, ConfigClass, plugins_of
-from lmworks.recipe.schema import Effect, Recipe, RewordedConfig, StepConfig, references, steps_in_order, unaffecting
+from lmworks.recipe.schema import (
+    Effect,
+    GateConfig,
+    Recipe,
+    RewordedConfig,
+    StepConfig,
+    references,
+    steps_in_order,
+    unaffecting,
+)
 from lmworks.registry import Kinds, derived_from, plugins_behind
 from lmworks.rewards.models import ClassifierReward
 from lmworks.teach.answers import answers
@@ -491,12 +501,27 @@ def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
         if gate.not_worse_than is not None and gate.not_worse_than not in systems[label].keys() - {model}:
             others = ", ".join(each for each in systems[label] if each != model)
             raise UsageError(f"{place}.not_worse_than: found {gate.not_worse_than!r}, expected one of {others}")
+        if why := _misnamed(gate, systems[label]):
+            raise UsageError(f"{place}.metric: found {gate.metric!r}, {why}")
         sides = [f"evaluate/{label}/{each}" for each in (model, gate.not_worse_than) if each]
         named += [each for each in sides if each not in named]
         numbers = dict(zip(("evaluation", "beside"), map(named.index, sides), strict=False))
         tried.append(TriedGate(gate=gate, model=models[model], may_differ=_may_differ(systems[label]), **numbers))
     plugins = {each for some in systems.values() for _, config, _ in some.values() for each in plugins_of(config)}
     return replace(node(NODE, gates, GatesConfig(evaluations=named, tried=tried)), plugins=sorted(plugins))
+
+
+def _misnamed(gate: GateConfig, systems: Systems) -> str:
+    """Why a gate's figure is none, or none of which this can be asked; empty where it can."""
+    config = next(each for _, each, _ in systems.values())
+    named = figures_named(TASKS[_kind_of(systems)], config)
+    if gate.metric is None or " " in gate.metric or gate.metric.startswith("follows_rule_"):
+        return ""
+    if gate.metric not in named:
+        return f"expected one of {', '.join(dict.fromkeys(named))}"
+    if (gate.where or gate.not_worse_than) and metric_named(gate.metric) is None:
+        return "which is not made of items alone, so that `where` and `not_worse_than` say nothing of it"
+    return ""
 
 
 def _may_differ(systems: Systems) -> list[Condition]:

@@ -260,8 +260,11 @@ def _remember(workspace: Workspace) -> None:
     if (
         folder != place.resolve() and workspace.store.root.resolve() == folder / LAST.parent
     ):  # commands there find it, too
-        there = {"recipe": str(workspace.path.resolve()), "store": str(workspace.store.root.resolve())}
-        write_atomically(folder / LAST, json.dumps(_last(folder) | last | there) + "\n")
+        # From there, so that a copy of the folder speaks of itself, and never of what it was copied from.
+        known = _last(folder)
+        stores = dict.fromkeys([*known.get("stores", ()), LAST.parent.name])
+        there = {"recipe": workspace.path.name, "store": LAST.parent.name, "stores": [*stores]}
+        write_atomically(folder / LAST, json.dumps(known | last | there) + "\n")
 
 
 def run(

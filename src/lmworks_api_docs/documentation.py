@@ -126,4 +126,5 @@ TASK = Task(
     evaluate_documentation,
     {"copy-nearest": evaluate_documentation_nearest},
     metrics=[ROUGE_L],
+    further=["empty_answers", "truncated_answers", "answer_length"],
 )

@@ -196,4 +196,5 @@ TASK = Task(
     evaluate_reverse_question,
     {"shared-words": evaluate_reverse_question_nearest},
     metrics=[ACCURACY],
+    further=["accuracy_by_sum", "accuracy_by_per-byte"],
 )

@@ -79,3 +79,11 @@ def test_what_cannot_be_compared_is_said(folder: Path) -> None:
     assert "nowhere is not there; expected a recipe's file or a store before the colon" in done.stderr
     done = lmworks(folder, "compare", "store-first:base", "store-second:texts", code=2)
     assert "no task of second asks it: name it in `evaluate.models` and build" in done.stderr
+
+
+def test_of_a_base_whose_texts_nobody_knows_a_trace_says_so(folder: Path) -> None:
+    said = lmworks(
+        folder, "trace", "first.yaml", "base", "--store", "store-first", "--answer", "Bucket lists objects"
+    ).stdout
+    assert "No text that trained base is known here: nothing could be sought." in said
+    assert "Others trained base, on texts that are not known here" in said and "0%" not in said

@@ -408,3 +408,11 @@ def test_what_tuning_left_as_it_was_is_kept_where_items_are_enough_to_tell(
 def test_a_model_that_is_left_out_is_told(tmp_path: Path) -> None:
     _, record = compared(tmp_path, evaluation(tmp_path / "only", NOISE[0], **MODEL), left_out=["base is not asked"])
     assert record["verdicts"] == ["base is not asked"]
+
+
+def test_a_baseline_that_is_ahead_by_rounding_alone_is_not_ahead(tmp_path: Path) -> None:
+    values = 0.4 + NOISE[0]
+    model = evaluation(tmp_path / "counts", values, **MODEL)
+    copied = evaluation(tmp_path / "copied", values + 1e-15)
+    _, record = compared(tmp_path, model, copied, baselines=["copied"])
+    assert not any("ahead" in line or "wins" in line for line in record["verdicts"]), record["verdicts"]

@@ -10,8 +10,9 @@ import torch
 from evaluated import items_of
 
 from elsewhere import close_to
+from lmworks.evaluate.tasks.task import figures_named
 from lmworks.model.folder import ModelFolder
-from task_bench import cases, make_models, run_task
+from task_bench import asked, cases, make_models, run_task
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,9 @@ def test_items_and_figures_are_those_of_the_processor(
     held = torch.accelerator.memory_allocated(another_device)
     torch.accelerator.reset_peak_memory_stats(another_device)
     there = run_task(name, models, tmp_path / "there", "auto")
+    task, config = asked(name, "cpu")
+    of_data = {figure.name for figure in here.figures if " " in figure.name}
+    assert {figure.name for figure in here.figures} - of_data <= {*figures_named(task, config)}, "gates name them"
     assert torch.accelerator.max_memory_allocated(another_device) > held, "something was computed there"
     for found, device in ((here, "cpu"), (there, another_device.type)):
         assert {figure.conditions and figure.conditions.device for figure in found.figures} == {device}

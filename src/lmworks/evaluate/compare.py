@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -407,6 +408,8 @@ def _best(tests: Tests) -> list[str]:
     if not best.is_baseline or not models:
         return []
     first = min(models, key=lambda system: _rank(metric, system))
+    if math.isclose(best.figure.value, first.figure.value, rel_tol=1e-9, abs_tol=1e-12):
+        return []
     doubtful = False
     for (a, b, _), p in zip(tested, adjusted, strict=True):
         if {a.label, b.label} == {best.label, first.label}:

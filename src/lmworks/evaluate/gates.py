@@ -117,7 +117,9 @@ def _bound(gate: GateConfig, found: tuple[Figure | None, str]) -> tuple[bool, st
     figure, why = found
     if figure is None:
         return False, why
-    told = f"{figure.value:.3f}{between(figure.interval, '.3f')}, n={figure.n}"
+    metric = metric_named(figure.name)
+    label = metric.label if metric else figure.name.replace("_", " ")
+    told = f"{figure.value:.3f} {label}{between(figure.interval, '.3f')}, n={figure.n}"
     if figure.interval is None or figure.doubt:
         return False, f"{told}; {figure.doubt or NO_INTERVAL}"
     low, high = figure.interval
@@ -141,7 +143,7 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
     if not pairs:
         return False, _no_item(gate, ours.items())
     outcome = metric.compare([one for one, _ in pairs], [two for _, two in pairs])
-    told = f"{outcome.difference:+.3f}{between(outcome.interval)}, n={outcome.n}"
+    told = f"{outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
     if outcome.interval is None or outcome.doubt:
         return False, f"{told}; {outcome.doubt or NO_INTERVAL}"
     return non_inferior(outcome, gate.margin, higher_is_better=metric.higher_is_better), told

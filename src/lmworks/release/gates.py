@@ -37,8 +37,8 @@ def require_gates(store: Store, artifacts: Sequence[Artifact]) -> None:
             failed = [each for each in _ever_tried(store) if each.digest == artifact.digest() and not each.passed]
             said = "\n".join(dict.fromkeys(each.sentence for each in failed))
         else:
-            _require_tried(built, names)
-            said = refusal(outcomes(built), names, artifact.digest())
+            said = untried(built)
+            said = f"{', '.join(names)}: {said}" if said else refusal(outcomes(built), names, artifact.digest())
         if said:
             raise GateRefused(f"{said}\n`lmworks report` and `lmworks predict` still show what it can")
 
@@ -53,18 +53,20 @@ def stored_as(folder: Path) -> tuple[Store, Artifact] | None:
     return (store, found) if found else None
 
 
-def _require_tried(built: Built, names: Sequence[str]) -> None:
-    """Raise GateRefused where the recipe asks for gates, as it is now or was built, that were not tried."""
+def untried(built: Built) -> str:
+    """Why the gates of a recipe, as it is now or was built, are not tried; empty where they are, or it has none.
+
+    Raises LmworksError where what came of them is not as it was written.
+    """
     asked = _asked(built)
     if not asked and NODE not in (*built.record.nodes, *built.record.steps):
-        return
-    untried = f"{', '.join(names)}: the gates of its recipe are not tried yet: {built.command}"
+        return ""
+    why = f"the gates of its recipe are not tried yet: {built.command}"
     if NODE not in built.artifacts or NODE in built.outdated:
-        raise GateRefused(untried)
+        return why
     built.artifacts[NODE].require_sound()
     tried = GatesConfig.model_validate(built.artifacts[NODE].manifest.config).tried
-    if asked is not None and asked != [each.gate for each in tried]:
-        raise GateRefused(f"{untried}; tried were those that it had then")
+    return f"{why}; tried were those that it had then" if asked not in (None, [each.gate for each in tried]) else ""
 
 
 def _asked(built: Built) -> list[GateConfig] | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from lmworks.evaluate.choices import ANSWER_BITS
+from typing import get_args
+
+from lmworks.evaluate.choices import ANSWER_BITS, By
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
 from lmworks.evaluate.tasks import checked, choices, judgements, labels, last_word, perplexity, writing
 from lmworks.evaluate.tasks.task import Task, task_of
 from lmworks.registry import Kinds
 
+SAID = ("distinct_answers", "truncated_answers", "extraction_failures")
+"""Of answers that models write."""
 TASKS: Kinds[Task] = Kinds(
     "tasks",
     "task",
@@ -26,6 +30,7 @@ TASKS: Kinds[Task] = Kinds(
             of=("sequence classifier",),
             asks=labels.labels_asked,
             metrics=[ACCURACY],
+            further=["macro_f1"],
         ),
         "extraction": Task(
             labels.ExtractionConfig,
@@ -34,6 +39,7 @@ TASKS: Kinds[Task] = Kinds(
             of=("token classifier",),
             asks=labels.spans_asked,
             metrics=[SPAN_F1],
+            further=["span_precision", "span_recall"],
         ),
         "preference-accuracy": Task(
             judgements.PreferenceAccuracyConfig,
@@ -42,12 +48,14 @@ TASKS: Kinds[Task] = Kinds(
             of=("decoder", "reward model"),
             relative_to="reference",
             metrics=[ACCURACY],
+            further=["calibration_error", "preference_loss"],
         ),
         "judged-answers": Task(
             judgements.JudgedAnswersConfig,
             judgements.evaluate_judged_answers,
             {"chosen": judgements.evaluate_judged_answers_chosen},
             metrics=[JUDGE_SCORE],
+            further=["answer_characters", *SAID],
         ),
         "last-word": Task(
             last_word.LastWordConfig, last_word.evaluate_last_word, is_kept=True, metrics=[ACCURACY, ANSWER_BITS]
@@ -57,9 +65,15 @@ TASKS: Kinds[Task] = Kinds(
             choices.evaluate_multiple_choice,
             is_kept=True,
             metrics=[ACCURACY, ANSWER_BITS],
+            further=[f"accuracy_by_{by}" for by in get_args(By)],
         ),
-        "exact-answer": Task(checked.ExactAnswerConfig, checked.evaluate_exact_answer, metrics=[EXACT]),
-        "rules": Task(checked.RulesConfig, checked.evaluate_rules, metrics=[FOLLOWED]),
+        "exact-answer": Task(
+            checked.ExactAnswerConfig,
+            checked.evaluate_exact_answer,
+            metrics=[EXACT],
+            further=["exact_match_flexible", *SAID],
+        ),
+        "rules": Task(checked.RulesConfig, checked.evaluate_rules, metrics=[FOLLOWED], further=SAID),
         "text-to-text": writing.TEXT_TO_TEXT,
         "facts-to-text": writing.FACTS_TO_TEXT,
         "summary": writing.SUMMARY,

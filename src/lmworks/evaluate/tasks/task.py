@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lmworks.evaluate.items import Metric, TaskConfig
+from lmworks.evaluate.text_metrics import TEXT_METRICS
 from lmworks.model.config import Family
 from lmworks.pipeline.conditions import Condition
 from lmworks.pipeline.stage import Stage
@@ -27,6 +28,8 @@ class Task:
     """By the label that they are shown under."""
     metrics: Sequence[Metric] = ()
     """In which what was scored is compared, but for metrics that its config names."""
+    further: Sequence[str] = ()
+    """Names of further figures, which a gate may name."""
     of: Sequence[Family] = ("decoder",)
     """The families whose models it is asked of; others are left out."""
     relative_to: str | None = None
@@ -38,6 +41,12 @@ class Task:
     """What differs by what a model is, and not by what is asked: encoder-decoders take beams, decoders do not."""
     is_kept: bool = False
     """Whether it asks for what a base can do anyway: tuning for something else is not to cost it."""
+
+
+def figures_named(task: Task, config: TaskConfig) -> list[str]:
+    """The names of what a task measures, but for those that follow from its data, such as `F1 of LABEL`."""
+    written = [TEXT_METRICS[name].figures for name in getattr(config, "metrics", ())]
+    return [*(metric.name for some in (task.metrics, *written) for metric in some), *task.further]
 
 
 def task_of(name: str, found: Any) -> Task:

@@ -239,7 +239,14 @@ def _writing_task(
         for label, (ending, how, learn) in baselines.items()
     }
     families: tuple[Family, ...] = ("decoder", "encoder-decoder")
-    return Task(config, model_stage(name, config, version), stages, of=families, may_differ=["decoding"])
+    return Task(
+        config,
+        model_stage(name, config, version),
+        stages,
+        of=families,
+        may_differ=["decoding"],
+        further=["extraction_failures"],
+    )
 
 
 def _word_table(train: Conversations) -> Copy:

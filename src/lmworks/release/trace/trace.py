@@ -276,16 +276,27 @@ class TracedAnswer:
     passages: list[Passage]
     unknown: list[str]
     """Training data that is no longer in the store."""
+    bases: list[str]
+    """Models of others that it is, or began with."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     def as_text(self) -> str:
         """The passages, with what they share in »brackets«."""
-        lines = [
+        told = [
             f"{self.share:.0%} of the answer's {self.words} words stand in the {self.texts:,} texts that trained "
             f"{self.model},",
             f"in runs of {self.run} words or more.",
+        ]
+        if self.bases:
+            told[0] = told[0].replace("texts that", "texts known here that")
+        lines = [
+            *(told if self.texts else [f"No text that trained {self.model} is known here: nothing could be sought."]),
+            *(
+                f"Others trained {name}, on texts that are not known here: the answer may stand in them."
+                for name in self.bases
+            ),
             *(f"It was trained on {name} too, which is no longer in the store: unknown." for name in self.unknown),
         ]
         for place, passage in enumerate(self.passages, start=1):
@@ -331,8 +342,10 @@ def trace_answer(store: Store, artifact: Artifact, answer: str, count: int = 5) 
         for text in texts(link.path):
             closest.add(text.document or text.id, text.text, (link, text))
     passages = [_passage(lineage, indexed, *found) for found in closest.top(count)]
+    begun_with = [artifact, *(link.parent for link in lineage.begun_with(artifact) if link.parent)]
+    bases = [lineage.name_of(each) for each in begun_with if each.stage == "import-model"]
     share = indexed.share(closest.covered)
-    return TracedAnswer(name, len(indexed.words), share, indexed.run, closest.scanned, passages, unknown)
+    return TracedAnswer(name, len(indexed.words), share, indexed.run, closest.scanned, passages, unknown, bases)
 
 
 def _passage(
