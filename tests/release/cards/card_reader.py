@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from lmworks.pipeline.files import digest_file
 
@@ -52,7 +53,7 @@ def read_card(card: str, folder: Path) -> Said:
     files = []
     for line in numbered.values():
         place, digest = PLACE.search(line).groups()  # type: ignore[union-attr]
-        path = Path(os.path.normpath(folder / place))  # the folder may not be there yet
+        path = Path(os.path.normpath(folder / unquote(place)))  # the folder may not be there yet
         assert path.is_dir() or digest_file(path).startswith(digest), line
         files.append(path)
     return Said(count, bad, files)

@@ -45,6 +45,7 @@ from lmworks.release.cards.card import ADVICE, card_facts, card_text
 from lmworks.release.cards.croissant import write_data_cards
 from lmworks.release.cards.evidence import Witness, say
 from lmworks.release.cards.kinds import kind_of
+from lmworks.release.cards.layout import Code, render
 from lmworks.release.render.templates import markdown
 from lmworks.release.report.report import write_report
 from lmworks.release.trace.trace import trace_answer, trace_lineage
@@ -197,7 +198,7 @@ def test_what_a_recipe_and_a_record_say_by_now_is_what_the_card_says(built: Stor
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("name: handbook\nuse_case: gardening\n")
     store = Store(tmp_path / ".lmworks")
-    assert "states this use: gardening." in card_of(store, "finetune")
+    assert "Its recipe's file, as it stands now, states this use: gardening." in card_of(store, "finetune")
     recipe.unlink()
     assert "Its recipe is gone, and with it the use" in card_of(store, "finetune")
     record = store.root / "builds" / "handbook.json"
@@ -209,11 +210,122 @@ def test_what_a_recipe_and_a_record_say_by_now_is_what_the_card_says(built: Stor
 def test_what_an_earlier_version_did_not_seal_is_told(built: Store, tmp_path: Path) -> None:
     shutil.copytree(built.root, tmp_path / "store")
     store = Store(tmp_path / "store")
-    path = store.named("corpus").folder / "manifest.json"
+    unseal(store, "corpus")
+    assert "wrote none; `lmworks build --rebuild` makes a step again: corpus." in card_of(store, "finetune")
+
+
+@pytest.mark.parametrize(
+    "step", [SCORED, "evaluate/documentation-questions-test", "evaluate/documentation-questions-test/copy-nearest"]
+)
+def test_what_measured_it_and_has_no_seal_is_told(step: str, built: Store, tmp_path: Path) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    unseal(store, step)
+    card = card_of(store, "finetune")
+    assert f"Nobody can tell whether the manifests of these were changed, which have no seal, {step}" in re.sub(
+        "as an earlier.*again: ", "", card
+    )
+    assert f"Manifests without a seal, which may have been changed: {step};" in report_text(store)
+    assert "no seal" not in card_of(built, "finetune") and "without a seal" not in report_text(built)
+
+
+def unseal(store: Store, step: str) -> None:
+    path = store.named(step).folder / "manifest.json"
     record = json.loads(path.read_text())
     del record["seal"]
     path.write_text(json.dumps(record))
-    assert "wrote without a seal; `lmworks build --rebuild` makes a step again: corpus." in card_of(store, "finetune")
+
+
+TASK = "evaluate/documentation-questions-test"
+
+
+@pytest.mark.parametrize(
+    ("step", "other", "said"),
+    [
+        ("finetune", "copy-nearest", r"{0} should have measured finetune \(\w{{16}}\), but measured no model"),
+        ("finetune", "pretrain", r"{0} should have measured finetune \(\w{{16}}\), but measured pretrain \(\w{{16}}\)"),
+        ("copy-nearest", "pretrain", r"{0} should have measured no model, but measured pretrain \(\w{{16}}\)"),
+    ],
+)
+@pytest.mark.parametrize("keeps_names", [False, True])
+def test_an_evaluation_of_another_is_refused(
+    step: str, other: str, said: str, keeps_names: bool, built: Store, tmp_path: Path
+) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    path = store.root / "builds" / "handbook.json"
+    record = json.loads(path.read_text())
+    steps = record["steps"]
+    names = {"inputs": steps[f"{TASK}/{step}"]["inputs"]} if keeps_names else {}
+    steps[f"{TASK}/{step}"] = steps[f"{TASK}/{other}"] | names
+    path.write_text(json.dumps(record))
+    with pytest.raises(LmworksError, match=said.format(f"{TASK}/{step}")):
+        card_of(store, "finetune")
+
+
+def test_what_was_measured_of_the_model_as_it_was_is_not_shown(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    nodes = make_nodes(tmp_path)
+    before = Built.open(build_store(tmp_path, nodes)).record.steps
+    changed = [
+        replace(node, config=type(node.config)(learning_rate=0.03)) if node.name == "finetune" else node
+        for node in nodes
+        if not node.name.startswith("evaluate/")
+    ]
+    store = build_store(tmp_path, changed)
+    record = Built.open(store).record
+    store.builds.save("handbook", record.model_copy(update={"steps": {**before, **record.steps}}))
+    card = card_of(store, "finetune")
+    assert "0.391" not in card and "copy-nearest wins" not in card and "model-index" not in card
+    assert "Nothing has been measured: nothing is known" in card
+    (told,) = re.findall("and they are not shown before `lmworks build`: (.*?)[.] <sup>", card)
+    one = TASK.replace("documentation", "perplexity")
+    assert set(told.split(", ")) == {one, f"{one}/finetune", TASK, f"{TASK}/finetune"}
+    card = card_of(store, "pretrain")
+    assert "| **pretrain** | 0.200 |" in card and "| finetune | 0.391" not in card
+    assert "0.391" not in str(card_facts(store, store.named("finetune"))["figures"])
+
+
+def test_an_evaluation_asked_another_way_is_of_its_model(built: Store, tmp_path: Path) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    path = store.root / "builds" / "handbook.json"
+    record = json.loads(path.read_text())
+    record["steps"][f"{TASK}/finetune-few-shot-prompt"] = record["steps"][f"{TASK}/finetune"]
+    path.write_text(json.dumps(record))
+    assert "| finetune-few-shot-prompt | 0.391 |" in card_of(store, "finetune")
+
+
+def test_gates_that_are_not_tried_are_told(built: Store, tmp_path: Path, card: str) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    path = store.root / "builds" / "handbook.json"
+    record = json.loads(path.read_text())
+    record["nodes"].append("gates/release")
+    path.write_text(json.dumps(record))
+    assert "\n- The gates of its recipe are not tried: whether it may be" in card_of(store, "finetune")
+    assert "gates" not in card
+
+
+@pytest.mark.parametrize(
+    "name", ["r><img\tsrc=x\tonerror=alert(1)>.yaml", "a\\>b `é`.yaml", "%3E.yaml", "r\n```\n<b>.yaml"]
+)
+def test_a_place_is_no_markup(name: str, built: Store, tmp_path: Path) -> None:
+    shutil.copytree(built.root, tmp_path / ".lmworks")
+    shutil.copyfile(built.root.parent / "recipe.yaml", tmp_path / name)
+    store = Store(tmp_path / ".lmworks")
+    path = store.root / "builds" / "handbook.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"recipe": f"../{name}"}))
+    card = card_of(store, "finetune")
+    assert tmp_path / name in read_card(card, store.root / "reports").files
+    assert not re.search(r"(?<!\\)<(?!/?sup>|\S+>\))", card.split("---\n", 2)[2]), (
+        "no tag but those of marks, and no place"
+    )
+
+
+def test_no_program_ends_its_block() -> None:
+    (text,) = render({}, "a", [Code("sh", "lmworks serve a\n```\n<b>")], None).split("# a\n\n")[1:]
+    assert text.startswith("````sh\nlmworks serve a\n```\n<b>\n````\n")
 
 
 def test_a_card_for_a_hub_names_digests_and_no_place_of_this_machine(built: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -212,6 +213,17 @@ def test_the_manager_is_told_by_the_gates(
     assert verdict in page
     if False in passed:
         assert "finetune gate 1: False" in page and "gate 0" not in page
+
+
+def test_what_is_known_of_other_seeds_is_not_said_to_be_unknown(built: Store, tmp_path: Path) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    path = store.named("evaluate/documentation-questions-test").payload / "comparison.json"
+    found = json.loads(path.read_text())
+    found["verdicts"].append("over 3 seeds, a, b, c have 0.1 to 0.2 ROUGE-L, standard deviation 0.05")
+    path.write_text(json.dumps(found))
+    page = Pages(render(Built.open(store))).of("manager")
+    assert "no training was repeated" not in page and "by more than their seed: see the spread over seeds" in page
 
 
 def test_erased_documents_are_counted(built: Store, tmp_path: Path) -> None:

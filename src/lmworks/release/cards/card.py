@@ -14,7 +14,7 @@ from markupsafe import Markup
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built
-from lmworks.release.cards.evidence import Statement, Witness, row, say
+from lmworks.release.cards.evidence import Statement, Witness, current, row, say
 from lmworks.release.cards.head import head_of
 from lmworks.release.cards.kinds import Base, kind_of, python_code, shell_code
 from lmworks.release.cards.layout import Block, Bullets, Code, Heading, Paragraph, Table, render
@@ -48,7 +48,7 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
     """Facts for the chat page, named as its `PageContent` names them. Of each task the first figure, which leads it."""
     built = Built.holding(store, artifact)
     card = Card(built, artifact)
-    measured = {task: systems[card.name] for task, systems in built.evaluations().items() if card.name in systems}
+    measured = {task: systems[card.name] for task, systems in card.built.evaluations().items() if card.name in systems}
     return {
         "name": f"{built.name}/{card.name}",
         "purpose": built.use_case,
@@ -76,10 +76,10 @@ class Card:
 
     def __init__(self, built: Built, artifact: Artifact) -> None:
         """Raises LmworksError where what it rests on was changed."""
-        self.built, self.artifact = built, artifact
-        self.witness = Witness(built)
+        self.built, self.outdated = current(built)
+        self.artifact, self.witness = artifact, Witness(self.built)
         self.name = built.step_of(artifact) or artifact.manifest.step
-        self.witness.require_known(artifact, self.name)
+        self.behind = self.witness.require_known(artifact, self.name)
         artifact.require_sound()
         self.kind = kind_of(self.witness, artifact)
         self.learned = Learned(self.witness, artifact, self.kind)
@@ -100,7 +100,7 @@ class Card:
             Heading("Evaluation"),
             *(measured or [Paragraph([*self._unmeasured()])]),
             Heading("Limits"),
-            Bullets([*self._doubts(), *self._context(), *self.learned.limits()]),
+            Bullets([*self._doubts(), *self._unsealed(), *self._outdated(), *self._context(), *self.learned.limits()]),
             Heading("Lineage"),
             *self._lineage(),
             Heading("How to load it"),
@@ -197,7 +197,7 @@ class Card:
 
     def _for(self) -> Statement:
         if use := self.built.use_case:
-            form = "The recipe that it was built from states this use: {use}."
+            form = "Its recipe's file, as it stands now, states this use: {use}."
             return say(form, self.witness.recipe("use_case"), use=use)
         return say("Its recipe is gone, and with it the use that it was built for.", self.witness.recipe("use_case"))
 
@@ -219,12 +219,26 @@ class Card:
                 tasks=", ".join(tasks),
             )
 
+    def _outdated(self) -> Iterator[Statement]:
+        if self.outdated:
+            form = "What these measured is no more in this build, and they are not shown before `lmworks build`: {n}."
+            yield say(form, self.witness.record("steps"), n=", ".join(self.outdated))
+
     def _unmeasured(self) -> Iterator[Statement]:
         steps = self.witness.record("steps")
         yield say("Nothing has been measured: nothing is known about how good it is.", steps)
         yield say("What `evaluate.models` of the recipe names is measured by `lmworks build`.", steps)
 
     # ------------------------------------------------------------ limits
+
+    def _unsealed(self) -> Iterator[Statement]:
+        if unsealed := [each for each in self.behind if not each.manifest.is_sealed]:
+            yield say(
+                "Nobody can tell whether the manifests of these were changed, which have no seal, as an earlier "
+                "lmworks wrote none; `lmworks build --rebuild` makes a step again: {n}.",
+                *map(self.witness.manifest, unsealed),
+                n=", ".join(dict.fromkeys(map(self.built.lineage.name_of, unsealed))),
+            )
 
     def _context(self) -> Iterator[Statement]:
         kind = self.kind
@@ -263,14 +277,6 @@ class Card:
                 "content: {n}."
             )
             said.append(say(form, self.witness.record("steps"), n=", ".join(names)))
-        if unsealed := [each for each in steps if not each.artifact.manifest.is_sealed]:
-            form = (
-                "Nobody can tell whether the manifests of these were changed, which an earlier lmworks wrote without "
-                "a seal; "
-                "`lmworks build --rebuild` makes a step again: {n}."
-            )
-            evidence = [manifest(each.artifact) for each in unsealed]
-            said.append(say(form, *evidence, n=", ".join(each.step for each in unsealed)))
         traced = any(each.artifact.manifest.files.keys() >= {"files.json"} for each in steps)
         if traced:
             form = "`lmworks trace {name}` goes on to each file that was read here and its sha256{more}."

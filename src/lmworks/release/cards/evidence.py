@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from lmworks.errors import LmworksError
+from lmworks.evaluate.gates import NODE
 from lmworks.pipeline.files import digest_files, digest_once
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
@@ -61,6 +62,42 @@ def row(cells: Sequence[object], *evidence: Evidence) -> Statement:
     """A row of a table."""
     escaped = [cell if isinstance(cell, Markup) else markdown(cell) for cell in cells]
     return Statement(Markup(f"| {' | '.join(escaped)} |"), evidence)  # noqa: S704 - each cell is escaped right here
+
+
+def current(built: Built) -> tuple[Built, list[str]]:
+    """A build without evaluations of models that it no longer has, and comparisons of these; and their names.
+
+    Raises LmworksError for an evaluation that stands as one of a model, or of none, and is not.
+    """
+    left = {name for name in built.outdated if name.startswith("evaluate/") and name.count("/") == 1}
+    names = {*built.record.nodes, *built.record.steps}
+    for task, systems in built.evaluations().items():
+        for system, evaluation in systems.items():
+            name, models = f"evaluate/{task}/{system}", [each for each in names if _is_of(system, each)]
+            measured = next(iter(evaluation.manifest.inputs.get("model", ())), None)
+            there = [built.artifacts[each] for each in models if each in built.artifacts]
+            if not system or (measured and any(each.digest(measured.part) == measured.digest for each in there)):
+                continue
+            if measured and models and name in built.outdated:
+                left |= {name, f"evaluate/{task}"}
+            elif measured or models:
+                what = f"{measured.reference} ({measured.digest[:16]})" if measured else "no model"
+                said = " or ".join(f"{built.step_of(each)} ({each.digest()[:16]})" for each in there)
+                raise LmworksError(
+                    f"{built.store.builds.folder / built.name}.json: {name} should have measured {said or 'no model'}, "
+                    f"but measured {what}: the record was changed; delete it and give `lmworks build` again, which "
+                    "finds what is made"
+                )
+    if not left:
+        return built, []
+    steps = {name: step for name, step in built.record.steps.items() if name not in left}
+    record = built.record.model_copy(update={"steps": steps})
+    return replace(built, record=record), [name for name in built.artifacts if name in left]
+
+
+def _is_of(system: str, model: str) -> bool:
+    """Whether what a task measured is a model, asked in the first way or another."""
+    return system == model or (system.startswith(f"{model}-") and system.endswith("-prompt"))
 
 
 class Witness:
@@ -122,10 +159,14 @@ class Witness:
         path = self._record
         return Evidence("the record of the build", path.name, ", ".join(fields), path, digest_once(path))
 
-    def require_known(self, artifact: Artifact, name: str) -> None:
-        """Raise LmworksError for a changed manifest: of an artifact, what it was made from, or what measured it."""
+    def require_known(self, artifact: Artifact, name: str) -> list[Artifact]:
+        """All that is behind a card: an artifact, what measured it, its gates, and what these were made from.
+
+        Raises LmworksError where a manifest of it was changed.
+        """
         tasks = [systems for systems in self.built.evaluations().values() if name in systems]
-        waiting = list(dict.fromkeys([artifact, *(each for systems in tasks for each in systems.values())]))
+        gates = [self.built.artifacts[NODE]] if NODE in self.built.artifacts else []
+        waiting = list(dict.fromkeys([artifact, *(each for systems in tasks for each in systems.values()), *gates]))
         seen = set(waiting)
         for item in waiting:
             for link in self.built.lineage.links(item):
@@ -135,3 +176,4 @@ class Witness:
                     if parent not in seen:
                         seen.add(parent)
                         waiting.append(parent)
+        return waiting

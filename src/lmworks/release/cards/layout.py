@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -88,7 +89,8 @@ def _block(block: Block, references: References) -> str:
     if isinstance(block, Heading):
         return f"{'#' * block.level} {markdown(block.text)}"
     if isinstance(block, Code):
-        return f"```{block.language}\n{block.text.rstrip()}\n```"
+        fence = max([2, *map(len, re.findall("`+", block.text))]) * "`" + "`"
+        return f"{fence}{block.language}\n{block.text.rstrip()}\n{fence}"
     if isinstance(block, Table):
         header = f"| {' | '.join(map(markdown, block.header))} | evidence |"
         rule = "|---" * (len(block.header) + 1) + "|"
@@ -118,8 +120,8 @@ class References:
     def _line(self, evidence: Evidence) -> str:
         name = markdown(evidence.file)
         if self._folder:
-            place = os.path.relpath(evidence.path, self._folder).replace(" ", "%20")
-            name = Markup(f"[{name}](<{place}>)")  # noqa: S704 - the name is escaped, and the place is in brackets
+            place = quote(os.fsencode(os.path.relpath(evidence.path, self._folder)))
+            name = Markup(f"[{name}](<{place}>)")  # noqa: S704 - both are escaped
         fields = f": {markdown(evidence.fields)}" if evidence.fields else ""
         return f"{markdown(evidence.source)}, {name}{fields} (sha256 `{evidence.sha256[: 16 if self._folder else 64]}`)"
 

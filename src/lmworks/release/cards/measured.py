@@ -57,7 +57,12 @@ def _searched(witness: Witness, evaluation: Artifact) -> tuple[Evidence, ...]:
 
 
 def gates_of(witness: Witness, name: str) -> list[Statement]:
-    """What came of each gate that the recipe holds a model to, a failed one first."""
+    """What came of each gate that the recipe holds a model to, a failed one first; or that none was tried."""
+    built = witness.built
+    if NODE not in built.artifacts or NODE in built.outdated:
+        asked = NODE in (*built.record.nodes, *built.record.steps)
+        untried = "The gates of its recipe are not tried: whether it may be released is not known."
+        return [say(untried, witness.record("nodes, steps"))] if asked else []
     evidence = witness.files(witness.built.artifacts[NODE], FILE) if NODE in witness.built.artifacts else ()
     found = [each for each in outcomes(witness.built) if evidence and each.model == name]
     return [

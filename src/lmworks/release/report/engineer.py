@@ -43,6 +43,12 @@ def _wrong(built: Built, doubts: Sequence[Doubt], plan: Sequence[Row]) -> Answer
         lines.append(Markup("Stale, since inputs changed: {}.").format(listed(built.outdated)))
     if not lines:
         lines.append("No step is missing or stale.")
+    if unsealed := [name for name, artifact in built.artifacts.items() if not artifact.manifest.is_sealed]:
+        lines.append(
+            Markup("Manifests without a seal, which may have been changed: {}; {} makes a step again.").format(
+                listed(unsealed), code("lmworks build --rebuild")
+            )
+        )
     if doubts:
         told = listed([f"{each.model} ({each.verdict})" for each in doubts])
         lines.append(Markup("Trainings: {}; {}.").format(told, link("#training", "why, and what would help")))

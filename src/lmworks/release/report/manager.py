@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -10,7 +11,7 @@ from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.gates import NODE
 from lmworks.release.built import Built
 from lmworks.release.gates import outcomes
-from lmworks.release.inspect.verdicts import Measured, measured, trainings_in_doubt
+from lmworks.release.inspect.verdicts import Measured, measured, trainings_in_doubt, verdicts
 from lmworks.release.render.outcome import Row, missed
 from lmworks.release.render.words import duration, interval_of, value_of
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
@@ -21,6 +22,8 @@ MOST = 0.1
 """Of the items: a task of which a model has met more in training shows in part what it has by heart."""
 TASKS, GATES = 8, 3
 """Rows of the table, and failed gates; the others stand on the engineer's page."""
+SPREAD = re.compile(r"over \d+ seeds, ")
+"""How a comparison tells what trainings came to that differ by their seed alone."""
 
 
 def manager(built: Built, plan: Sequence[Row], *, has_samples: bool) -> FirstPage:
@@ -165,7 +168,11 @@ def _unknown(built: Built, results: Sequence[Measured]) -> Answer:
         lines.append(Markup("Whether simple means do as well in {}.").format(listed(without, 3)))
     if built.models:
         lines.append(f"Not measured by any task: {UNMEASURED}.")
-        lines.append("How much another training from the same recipe would differ: no training was repeated.")
+        if any(SPREAD.match(line) for said in verdicts(built).values() for line in said):
+            spread = link("#figures", "the spread over seeds")
+            lines.append(Markup("How much trainings would differ by more than their seed: see {}.").format(spread))
+        else:
+            lines.append("How much another training from the same recipe would differ: no training was repeated.")
     else:
         lines.append("All that only a model can show.")
     return Answer("What is not known", lines)
