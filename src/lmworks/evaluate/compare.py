@@ -424,31 +424,41 @@ def _best(tests: Tests) -> list[str]:
 
 
 def _beside_baselines(tests: Tests) -> dict[str, Any]:
-    """The best model and the best baseline, and whether tests show the first to be better than every baseline.
+    """The best model beside the baselines; empty where there are not both.
 
-    Empty where there are not both. Items that it learned from speak for nobody: on the others it must lead, too, and a
-    model that learned from nearly all is the best only if there is no other.
+    A model that learned from nearly all items is the best only if there is no other.
     """
     ordered = sorted(tests.systems, key=lambda system: _rank(tests.metric, system))
     models, baselines = ([each for each in ordered if each.is_baseline == wanted] for wanted in (False, True))
     if not models or not baselines:
         return {}
     model = next((each for each in models if _on_others(tests.metric, each) is not None), models[0])
+    return beside_baselines(tests.metric, model, baselines, tests.pairs())
+
+
+def beside_baselines(
+    metric: Metric, model: System, baselines: Sequence[System], pairs: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """A model and the best baseline, and whether the tests of pairs show the first to be better than every baseline.
+
+    Items that it learned from speak for nobody: on the others it must lead, too.
+    """
+    best = min(baselines, key=lambda system: _rank(metric, system))
     rivals = {each.label for each in baselines}
     shown = {
-        b.label
-        for (a, b, _), p in zip(tests.tested, tests.adjusted, strict=True)
-        if a.label == model.label and p is not None and p < LEVEL
+        each["b"]
+        for each in pairs
+        if each["a"] == model.label and each["p_holm"] is not None and each["p_holm"] < LEVEL
     }
-    own, *theirs = (_on_others(tests.metric, each) for each in (model, *baselines))
+    own, *theirs = (_on_others(metric, each) for each in (model, *baselines))
     values = [each.figure.value if value is None else value for each, value in zip(baselines, theirs, strict=True)]
-    leads = own is not None and all(own > each if tests.metric.higher_is_better else own < each for each in values)
+    leads = own is not None and all(own > each if metric.higher_is_better else own < each for each in values)
     return {
         "model": model.label,
         "value": model.figure.value,
-        "baseline": baselines[0].label,
-        "baseline_value": baselines[0].figure.value,
-        "label": tests.metric.label,
+        "baseline": best.label,
+        "baseline_value": best.figure.value,
+        "label": metric.label,
         "is_better": rivals <= shown and leads,
     }
 

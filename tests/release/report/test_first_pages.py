@@ -7,12 +7,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from data_store import EMAILS
 from small_store import build_store, make_nodes, write_sources
 
+from lmworks.evaluate.gates import Outcome
 from lmworks.pipeline.store import Store
 from lmworks.recipe.yaml import read_yaml
 from lmworks.release.built import Built
@@ -207,7 +207,7 @@ def test_the_manager_is_told_by_the_gates(
     monkeypatch.setattr("lmworks.release.report.manager.NODE", "pretrain")
     monkeypatch.setattr(
         "lmworks.release.report.manager.outcomes",
-        lambda _: [SimpleNamespace(passed=each["passed"], sentence=each["sentence"]) for each in outcomes],
+        lambda _: [Outcome(**each) for each in outcomes],
     )
     page = Pages(render(one)).of("manager")
     assert verdict in page

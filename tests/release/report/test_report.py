@@ -348,12 +348,13 @@ def test_two_sentences_say_what_a_model_is_better_at_than_baselines_and_what_not
             (tmp_path / task / "comparison.json").write_text(json.dumps(record))
             artifact = SimpleNamespace(payload=tmp_path / task, manifest=manifest)
             systems[task] = {"": artifact, "tuned": artifact}
-        return SimpleNamespace(evaluations=lambda: systems)
+        return SimpleNamespace(evaluations=lambda: systems, record=SimpleNamespace(serve=None))
 
     assert worth(built()) == []
     beside = "(tuned 0.510 accuracy, copied 0.500)"
     assert worth(built(one=True, two=True, three=False)) == [
         f"Better than every simple baseline in one {beside} and two {beside}.",
         f"Not shown to be better in three {beside}.",
+        "That is the best model of each task: the recipe serves none.",
     ]
     assert worth(built(three=False))[0].startswith("Nothing that was measured here is shown to be better")

@@ -18,7 +18,7 @@ from lmworks.release.cards.evidence import Evidence, Statement, Witness, row, sa
 from lmworks.release.cards.layout import Block, Bullets, Heading, Table
 from lmworks.release.gates import outcomes
 from lmworks.release.inspect.hidden import hiding
-from lmworks.release.inspect.verdicts import verdicts
+from lmworks.release.inspect.verdicts import AGAINST, against, verdicts
 from lmworks.release.render.tables import Comparable, tasks
 from lmworks.release.render.words import clean_of, interval_of, number, shorten, value_of
 from lmworks.serve.content import Failure
@@ -31,7 +31,7 @@ FAILURE_WIDTH = 300
 
 
 def verdicts_of(witness: Witness, name: str) -> list[Statement]:
-    """Of each comparison that a model stands in the first verdict that names it; where none does, the first."""
+    """Of each comparison that a model stands in what speaks against it; else the first verdict that names it, or is."""
     named = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
     evidence = {
         task: witness.files(systems[""], COMPARISON, "verdicts")
@@ -39,14 +39,10 @@ def verdicts_of(witness: Witness, name: str) -> list[Statement]:
         if "" in systems
     }
     return [
-        say(
-            "{task}: {verdict}.",
-            *evidence[task],
-            task=task,
-            verdict=next(filter(named.search, lines), lines[0]).rstrip("."),
-        )
+        say("{task}: {verdict}.", *evidence[task], task=task, verdict=verdict.rstrip("."))
         for task, lines in verdicts(witness.built).items()
         if name in witness.built.evaluations()[task]
+        for verdict in against(lines, name)[:AGAINST] or [next(filter(named.search, lines), lines[0])]
     ]
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lmworks.data.privacy.findings import Detector
 from lmworks.data.privacy.hidden import hide
-from lmworks.evaluate.compare import metric_named
+from lmworks.evaluate.compare import System, beside_baselines, metric_named
 from lmworks.evaluate.contamination import Standing, standing
 from lmworks.evaluate.items import Item, Metric
 from lmworks.model.pretrained import FRAME
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, measures_model, read_json, read_lines
 from lmworks.release.inspect.hidden import hiding
+
+AGAINST = 3
+"""Of the verdicts against a model that are said of a task: the others stand with all comparisons."""
 
 
 def verdicts(built: Built) -> dict[str, list[str]]:
@@ -32,7 +38,7 @@ def verdicts(built: Built) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Measured:
-    """The best model of a task by its leading figure, beside the best simple baseline."""
+    """A model on a task by its leading figure, beside the best simple baseline."""
 
     task: str
     model: str
@@ -59,55 +65,110 @@ class Measured:
         return False if self.items["known"] else None if self.items["unknown"] or not self.items else True
 
 
-def measured(built: Built) -> list[Measured]:
-    """Each task that a model was measured on."""
+def served(built: Built) -> list[str]:
+    """The models that `lmworks serve` of the recipe serves, built or not."""
+    named = built.record.serve.model if built.record.serve else []
+    return [named] if isinstance(named, str) else list(named)
+
+
+def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
+    """Each task that a model was measured on, with the best one there, or with each of those named."""
     found = []
     for task, systems in built.evaluations().items():
-        models = {name: each.manifest.figures for name, each in systems.items() if name and measures_model(each)}
-        models = {name: figures for name, figures in models.items() if figures}
-        if not models:
+        figures = {name: each.manifest.figures for name, each in systems.items() if name and measures_model(each)}
+        figures = {name: each for name, each in figures.items() if each}
+        if not figures:
             continue
         record = read_json(systems[""].payload / "comparison.json") if "" in systems else {}
-        beside = record.get("beside_baselines", {})
-        metric = metric_named(next(iter(models.values()))[0].name)
+        metric = metric_named(next(iter(figures.values()))[0].name)
         sign = 1 if metric is None or metric.higher_is_better else -1
-        best = beside.get("model") or max(models, key=lambda name: sign * models[name][0].value)
-        figures = models[best]
-        figure = next((each for each in figures if each.name == record.get("metric")), figures[0])
-        found.append(
-            Measured(
-                task,
-                best,
-                figure,
-                beside.get("label") or (metric.label if metric else figure.name.replace("_", " ")),
-                beside.get("baseline", ""),
-                beside.get("baseline_value"),
-                beside.get("is_better", False),
-                _baseline_wins(built, task, record.get("verdicts", ())),
-                Counter(map(standing, read_lines(systems[best].payload / "items.jsonl"))),
-            )
+        best = record.get("beside_baselines", {}).get("model") or max(
+            figures, key=lambda name: sign * figures[name][0].value
         )
+        for name in [each for each in models if each in figures] if models else [best]:
+            beside = _beside(systems, name, record)
+            found.append(
+                Measured(
+                    task,
+                    name,
+                    _leading(systems[name], record),
+                    beside.get("label") or (metric.label if metric else figures[name][0].name.replace("_", " ")),
+                    beside.get("baseline", ""),
+                    beside.get("baseline_value"),
+                    beside.get("is_better", False),
+                    _baseline_wins(built, task, record.get("verdicts", ()), name),
+                    Counter(map(standing, _items(systems[name]))),
+                )
+            )
     return found
 
 
+def _beside(systems: Mapping[str, Artifact], name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a comparison says of a model beside the baselines; it tells of the best one itself."""
+    told = record.get("beside_baselines", {})
+    metric = metric_named(record.get("metric", ""))
+    if told.get("model", name) == name or metric is None:
+        return dict(told)
+    found = {
+        label: System(label, not measures_model(each), _leading(each, record), _items(each))
+        for label, each in systems.items()
+        if label and each.manifest.figures
+    }
+    return beside_baselines(metric, found[name], [each for each in found.values() if each.is_baseline], record["pairs"])
+
+
+def _leading(evaluation: Artifact, record: Mapping[str, Any]) -> Figure:
+    """The figure that a comparison is of."""
+    figures = evaluation.manifest.figures
+    return next((each for each in figures if each.name == record.get("metric")), figures[0])
+
+
+def _items(evaluation: Artifact) -> list[Item]:
+    return read_lines(evaluation.payload / "items.jsonl")
+
+
+def against(lines: Sequence[str], model: str) -> list[str]:
+    """Of the verdicts of a task those that speak against a model: chance, what it lost, and what is better."""
+    name = re.escape(model)
+    bad = re.compile(
+        rf"at chance: {name} has |[^:]+: {name} is worse than |{name} may have lost |.* beats {name}: "
+        rf"|.* wins: .* the best model, {name}, has |cut off: .* of {name} end "
+    )
+    return [line for line in lines if bad.match(line)]
+
+
 def worth(built: Built) -> list[str]:
-    """What the best models are shown to be better at than every baseline beside them, and what not; two sentences."""
+    """What each served model is shown to be better at than every baseline beside it, what not, and what speaks against.
+
+    Where the recipe serves none, of the best model of each task; that is said.
+    """
+    serves = served(built)
+    results, comparisons = measured(built, serves), verdicts(built)
+    unmeasured = [name for name in serves if all(each.model != name for each in results)]
     found: dict[bool, list[str]] = {True: [], False: []}
-    for each in measured(built):
+    for each in results:
         if each.baseline_value is not None:
             found[each.is_better].append(
                 f"{each.task} ({each.model} {each.figure.value:.3f} {each.label}, {each.baseline} "
                 f"{each.baseline_value:.3f})"
             )
     good, bad = found[True], found[False]
-    if not good and not bad:
-        return []
-    first = (
-        f"Better than every simple baseline in {_listed(good)}."
-        if good
-        else ("Nothing that was measured here is shown to be better than a simple baseline.")
-    )
-    return [first, f"Not shown to be better in {_listed(bad)}."] if bad else [first]
+    said = [f"Nothing is known about how good {_listed(unmeasured)} is: no task measures it."] if unmeasured else []
+    if good or bad:
+        said += (
+            [f"Better than every simple baseline in {_listed(good)}."]
+            if good
+            else ["Nothing that was measured here is shown to be better than a simple baseline."]
+        )
+        said += [f"Not shown to be better in {_listed(bad)}."] if bad else []
+        said += [] if serves else ["That is the best model of each task: the recipe serves none."]
+    said += [
+        f"{each.task}: {line}"
+        for each in results
+        if serves
+        for line in against(comparisons.get(each.task, ()), each.model)[:AGAINST]
+    ]
+    return said
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -142,10 +203,11 @@ def trainings_in_doubt(built: Built) -> list[Doubt]:
     ]
 
 
-def _baseline_wins(built: Built, task: str, lines: Sequence[str]) -> bool:
+def _baseline_wins(built: Built, task: str, lines: Sequence[str], model: str = "") -> bool:
+    """Over the best model, or over the one named."""
     systems = built.evaluations()[task].items()
     names = [name for name, found in systems if name and not measures_model(found)]
-    return any(line.startswith(f"{name} wins") for line in lines for name in names)
+    return any(line.startswith((f"{name} wins", f"{name} beats {model}:")) for line in lines for name in names)
 
 
 @dataclass(frozen=True)

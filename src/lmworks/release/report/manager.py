@@ -8,10 +8,18 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from lmworks.evaluate.compare import metric_named
-from lmworks.evaluate.gates import NODE
+from lmworks.evaluate.gates import NODE, Outcome
 from lmworks.release.built import Built
-from lmworks.release.gates import outcomes
-from lmworks.release.inspect.verdicts import Measured, measured, trainings_in_doubt, verdicts
+from lmworks.release.gates import outcomes, untried
+from lmworks.release.inspect.verdicts import (
+    AGAINST,
+    Measured,
+    against,
+    measured,
+    served,
+    trainings_in_doubt,
+    verdicts,
+)
 from lmworks.release.render.outcome import Row, missed
 from lmworks.release.render.words import duration, interval_of, value_of
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
@@ -27,47 +35,53 @@ SPREAD = re.compile(r"over \d+ seeds, ")
 
 
 def manager(built: Built, plan: Sequence[Row], *, has_samples: bool) -> FirstPage:
-    """May it be used, for what, what it cost, and what nobody knows."""
-    results = measured(built)
+    """May what is served be used, for what, what it cost, and what nobody knows."""
+    results = measured(built, served(built))
     verdict, reasons = _allowed(built, results)
     answers = [Answer("Why", reasons), *_quality(built, results, has_samples=has_samples), _cost(built, plan)]
     return FirstPage("manager", "Manager", verdict, [*answers, _unknown(built, results), _next(built, verdict)])
 
 
-def served(built: Built) -> list[str]:
-    """The models that the recipe serves, among those that are built."""
-    named = (built.fields.get("serve") or {}).get("model", [])
-    return [name for name in ([named] if isinstance(named, str) else named) if name in built.models]
-
-
 def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]:
-    reasons: list[str] = []
+    serves = served(built)
+    reasons: list[str] = _against(built, results) if serves else []
     better = [each for each in results if each.is_better]
     beside = [each for each in results if each.baseline_value is not None]
+    who = str(listed(serves)) if serves else "The best model of each"
     if beside:
         reasons.append(
-            f"It is shown to be better than every simple baseline in {len(better)} of {count(len(beside), 'task')}."
+            f"{who} is shown to be better than every simple baseline in {len(better)} of {count(len(beside), 'task')}."
         )
+    if built.models and not serves:
+        reasons.append("The recipe serves no model: judged is the best of each task.")
     if doubts := trainings_in_doubt(built):
         told = listed([each.model for each in doubts])
         reasons.append(Markup("The training of {} is in doubt ({}).").format(told, link("#training", "why")))
     wins = sum(each.baseline_wins for each in results)
     lost = f", and simple means win in {wins} of {count(len(results), 'task')}" if wins else ""
     gates, asked = outcomes(built), NODE in (*built.record.nodes, *built.record.steps)
+    unasked = [name for name in serves if not any(_is_of(built, each, name) for each in gates)]
+    mine = [each for each in gates if not serves or any(_is_of(built, each, name) for name in serves)]
+    unmeasured = [name for name in serves if all(each.model != name for each in results)]
     if not built.models:
         verdict = "No: no model is built yet."
-    elif asked and (not gates or NODE in built.outdated):
+    elif unbuilt := [name for name in serves if name not in built.models]:
+        verdict = f"No: {listed(unbuilt)}, which the recipe serves, is not built yet."
+    elif (asked and not gates) or untried(built):
         verdict = "Not yet: the gates of its recipe are not tried."
-    elif failed := [each.sentence for each in gates if not each.passed]:
-        verdict = f"No: {len(failed)} of its {count(len(gates), 'gate')} failed, and it is refused for release."
+    elif failed := [each.sentence for each in mine if not each.passed]:
+        verdict = f"No: {len(failed)} of its {count(len(mine), 'gate')} failed, and it is refused for release."
         reasons = [*failed[:GATES], *reasons]
+    elif gates and not unasked:
+        passed = "its gate" if len(mine) == 1 else f"all {len(mine)} gates"
+        verdict = f"Yes, for what its recipe asks: {listed(serves) if serves else 'it'} passed {passed}{lost}."
+        reasons = [*(each.sentence for each in mine[:GATES]), *reasons]
+    elif not results or unmeasured:
+        verdict = f"No: nothing is known about how good {listed(unmeasured) if unmeasured else 'it'} is."
+        named = code("evaluate: models:") if results or unmeasured else code("evaluate")
+        reasons.append(Markup("It is not measured: what the recipe names under {} is.").format(named))
     elif gates:
-        passed = "its gate" if len(gates) == 1 else f"all {len(gates)} gates"
-        verdict = f"Yes, for what its recipe asks: it passed {passed}{lost}."
-        reasons = [*(each.sentence for each in gates[:GATES]), *reasons]
-    elif not results:
-        verdict = "No: nothing is known about how good it is."
-        reasons.append(Markup("No model is measured: a recipe names tasks under {}.").format(code("evaluate")))
+        verdict = f"Not decided: no gate was asked of {listed(unasked)}, which the recipe serves{lost}."
     else:
         verdict = f"{'Not decided: the recipe asks nothing of it' if better else 'Nothing speaks for it yet'}{lost}."
         reasons.append(
@@ -77,6 +91,18 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
     if waiting:
         reasons.append(f"The build is unfinished: {count(len(waiting), 'step')} to go.")
     return verdict, reasons
+
+
+def _is_of(built: Built, gate: Outcome, model: str) -> bool:
+    """Whether a gate was asked of a model, by its name or its content."""
+    return gate.model == model or (model in built.models and gate.digest == built.models[model].digest())
+
+
+def _against(built: Built, results: Sequence[Measured]) -> list[str]:
+    """What the tests say against the models, in short."""
+    found = verdicts(built)
+    lines = [f"In {each.task}, {said}." for each in results for said in against(found.get(each.task, ()), each.model)]
+    return [*lines[:AGAINST], *([f"{len(lines) - AGAINST} more verdicts speak against it."] * (len(lines) > AGAINST))]
 
 
 def _quality(built: Built, results: Sequence[Measured], *, has_samples: bool) -> list[Answer]:
@@ -104,7 +130,7 @@ def _quality(built: Built, results: Sequence[Measured], *, has_samples: bool) ->
     ]
     if len(results) > TASKS:
         lines.append(Markup("{} more tasks stand {}.").format(len(results) - TASKS, link("#figures", "below")))
-    heads = ("tried on", "best model", "surely between", "simplest means", "better?")
+    heads = ("tried on", "model served" if serves else "best model", "surely between", "simplest means", "better?")
     return [Answer("For what", purpose), Answer("How good it is", lines, heads, rows)]
 
 
@@ -134,7 +160,7 @@ def _in_words(each: Measured) -> str:
     if each.baseline_value is None:
         return f"{said}{sure}, from {figure.n:,} items. Nothing simpler was measured beside it."
     theirs = f"{100 * each.baseline_value:.0f}" if _is_share(each) else f"{each.baseline_value:.3f}"
-    return f"{said}{sure}, from {figure.n:,} items. Without a model, {each.baseline} has {theirs}."
+    return f"{said}{sure}, from {figure.n:,} items. Of simple means, {each.baseline} has {theirs}."
 
 
 def _cost(built: Built, plan: Sequence[Row]) -> Answer:

@@ -1,0 +1,104 @@
+"""Reports of small recipes, as their readers meet them: of what is served, and of data that was not looked at."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from e2e.small_recipe import lmworks
+from report_pages import Pages, words
+
+WORDS = {"urgent": ("burst", "fire", "flood"), "calm": ("thanks", "greetings", "invoice")}
+SERVED = """\
+name: sorter
+use_case: sorting letters
+plan: {measure: false}
+budget: {minutes: 2}
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: letters, licence: LicenseRef-own, keep: [label]}]
+    licences: {allow: [LicenseRef-own]}
+  split: {kind: split, from: raw, by: id, test: 100, validation: 30}
+  noise:
+    kind: ingest
+    sources: [{kind: files, path: noise, licence: CC-BY-NC-4.0, keep: [label]}]
+    licences: {allow: [CC-BY-NC-4.0]}
+models:
+  good: {objective: bag-of-words, data: split.train}
+  poor: {objective: bag-of-words, data: noise}
+evaluate:
+  models: [good, poor]
+  tasks: [{kind: classification, data: split.test, train: split.train}]
+  gates:
+    - {task: classification, model: good, at_least: 0.5}
+serve: {model: poor}
+"""
+
+
+def letters(folder: Path, name: str, count: int, right: float) -> None:
+    """Letters whose words tell their label in so many of all."""
+    draw = random.Random(0)
+    lines = []
+    for number in range(count):
+        label = ("urgent", "calm")[number % 2]
+        said = WORDS[label if draw.random() < right else ("calm", "urgent")[number % 2]]
+        text = f"{draw.choice(said)} {draw.choice(said)} {name}{number}"
+        lines.append(json.dumps({"text": text, "label": label}))
+    (folder / name).mkdir()
+    (folder / name / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / ".lmworks-id-key").write_text("0" * 64)
+
+
+def build(folder: Path, recipe: str, *options: str) -> str:
+    (folder / "recipe.yaml").write_text(recipe)
+    return lmworks(folder, "build", "recipe.yaml", *options).stdout
+
+
+def pages(folder: Path, name: str) -> Pages:
+    found = Pages((folder / ".lmworks" / "reports" / f"{name}.html").read_text(encoding="utf-8"))
+    assert {reader: words(text) for reader, text in found.first.items() if words(text) > 350} == {}
+    return found
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("served")
+    letters(folder, "letters", 400, right=0.9)
+    letters(folder, "noise", 100, right=0.5)
+    return folder, build(folder, SERVED)
+
+
+def test_a_manager_reads_of_the_model_that_is_served_and_not_of_the_best(served: tuple[Path, str]) -> None:
+    page = pages(served[0], "sorter").of("manager")
+    assert "Not decided: no gate was asked of poor, which the recipe serves" in page and "Yes" not in page
+    assert "at chance: poor has 0." in page and "good beats poor: +0." in page
+    assert "poor is right in " in page and "good is right" not in page
+    assert "poor is shown to be better than every simple baseline in 0 of 1 task." in page
+
+
+def test_the_terminal_ends_with_the_model_that_is_served(served: tuple[Path, str]) -> None:
+    said = served[1]
+    assert "Not shown to be better in classification-split-test (poor 0." in said and "(good 0." not in said
+    assert "at chance: poor has 0." in said and "good beats poor: +0." in said
+
+
+def test_a_card_begins_with_all_that_speaks_against_its_model(served: tuple[Path, str]) -> None:
+    card = (served[0] / ".lmworks" / "reports" / "sorter-poor-card.md").read_text()
+    head = card.partition("## What it is")[0]
+    assert "at chance: poor has 0." in head and "good beats poor: " in head
+
+
+def test_yes_is_said_of_a_served_model_that_passed_its_own_gates(served: tuple[Path, str]) -> None:
+    build(served[0], SERVED.replace("{model: poor}", "{model: good}"))
+    page = pages(served[0], "sorter").of("manager")
+    assert "Yes, for what its recipe asks: good passed its gate." in page and "poor" not in page
+
+
+def test_where_nothing_is_served_the_best_is_judged_and_that_is_said(served: tuple[Path, str]) -> None:
+    said = build(served[0], SERVED.replace("serve: {model: poor}\n", ""))
+    assert "The recipe serves no model: judged is the best of each task." in pages(served[0], "sorter").of("manager")
+    assert "That is the best model of each task: the recipe serves none." in said
