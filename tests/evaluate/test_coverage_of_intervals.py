@@ -14,7 +14,7 @@ import pytest
 from lmworks.evaluate.compare import CompareConfig
 from lmworks.evaluate.items import ACCURACY, Item
 from lmworks.evaluate.relations import Relation
-from lmworks.evaluate.statistics import detectable, items_needed
+from lmworks.evaluate.statistics import compare_of_sums, detectable, items_needed, ratio
 from lmworks.evaluate.tasks.labels import macro_f1
 from lmworks.graph import CLASSES, make_nodes
 from lmworks.plan.plan import make_plan
@@ -32,14 +32,17 @@ def grid() -> ModuleType:
     return module
 
 
-def test_the_grid_has_120_cells_of_its_own_names(grid: ModuleType) -> None:
+def test_the_grid_has_136_cells_of_its_own_names(grid: ModuleType) -> None:
     names = [cell.name for cell in grid.cells()]
-    assert len(names) == len(set(names)) == 120
+    assert len(names) == len(set(names)) == 136
 
 
 @pytest.mark.parametrize(
     "name",
     [
+        "macro F1, labels of 50% 49% 1%, n 200, none",
+        "macro F1, labels of 49% 49% 2%, n 100, none",
+        "macro F1, labels of 60% 35% 5%, n 100, none",
         "share, 0.995, n 100, none",
         "share, 0.02, n 500, 25 equal",
         "share, paired, 0.99 and 0.98 alike to 0.5, n 20, none",
@@ -59,6 +62,30 @@ def test_macro_f1_of_rare_labels_lies_within_its_own_interval() -> None:
     pairs = zip(asked.tolist(), said.tolist(), strict=True)
     figure = macro_f1([{"cluster": n, "reference": str(a), "answer": str(s)} for n, (a, s) in enumerate(pairs)], "x")
     assert figure.interval and figure.interval[0] < figure.value < figure.interval[1]
+
+
+def test_two_items_of_a_rare_label_prove_no_macro_f1() -> None:
+    """However right they are, or if there is none of a label that the model knows."""
+    for rare in (2, 0):
+        labels = ["common"] * 100 + ["usual"] * (100 - rare) + ["rare"] * rare
+        known = dict.fromkeys(("common", "usual", "rare"), 1 / 3)
+        items: list[Item] = [
+            {"cluster": str(n), "reference": label, "answer": label, "probabilities": known}
+            for n, label in enumerate(labels)
+        ]
+        figure = macro_f1(items, "x")
+        assert figure.value == 1 and figure.interval and figure.interval[0] < 0.8 and figure.interval[1] == 1
+        assert ("1 more neither asked for nor said" in figure.method) == (rare == 0)
+
+
+def test_noise_of_a_few_long_documents_is_not_taken_for_skewness(grid: ModuleType) -> None:
+    draw, random = grid.noisy_documents(1.5), np.random.default_rng(3)
+    a, b = grid.both(draw, draw)(random, np.ones(100, int))
+    sums = [[[item["bits"], item["bytes"]] for item in items] for items in (a, b)]
+    outcome = compare_of_sums(*sums, ratio, [item["cluster"] for item in a])
+    assert outcome.interval
+    middle, width = sum(outcome.interval) / 2, outcome.interval[1] - outcome.interval[0]
+    assert abs(middle - outcome.difference) < 0.02 * width
 
 
 def test_ten_tasks_in_which_nothing_differs_seldom_say_that_one_beats_the_other(grid: ModuleType) -> None:

@@ -29,9 +29,9 @@ from lmworks.evaluate.items import (
     digest_of,
     measured_by,
 )
-from lmworks.evaluate.metrics import span_counts, span_f1_of
+from lmworks.evaluate.metrics import span_counts
 from lmworks.evaluate.scoring import Scoring
-from lmworks.evaluate.statistics import of_sums
+from lmworks.evaluate.statistics import mean_f1
 from lmworks.lazy import np
 from lmworks.model.baselines.bag_of_words import HOW, BagOfWords, labelled
 from lmworks.model.baselines.dictionary import Dictionary, with_spans
@@ -202,25 +202,19 @@ def macro_f1(items: Sequence[Item], method: str, **evidence: Any) -> Figure:
     labels = {
         label: at for at, label in enumerate(sorted({item[of] for item in items for of in ("reference", "answer")}))
     }
-    counts = np.zeros((len(items), len(labels), 3))
+    unseen = {label for item in items for label in item.get("probabilities", ())} - labels.keys()
+    counts = np.zeros((len(items), len(labels), 2))
     for row, item in zip(counts, items, strict=True):
         asked, said = labels[item["reference"]], labels[item["answer"]]
-        row[asked, 2] = row[said, 1] = 1
+        row[asked, 1] = row[said, 1] = 1
         row[asked, 0] = asked == said
-
-    def score(sums: Any) -> Any:
-        of_labels = sums.reshape(*sums.shape[:-1], -1, 3)
-        there = of_labels[..., 1] + of_labels[..., 2] > 0
-        return (span_f1_of(of_labels) * there).sum(-1) / there.sum(-1)
-
-    found = of_sums(
-        counts.reshape(len(items), -1), score, clusters := [item["cluster"] for item in items], most=1, biased=True
-    )
+    found = mean_f1(counts, clusters := [item["cluster"] for item in items], len(unseen))
+    of = f"{len(labels)} labels{f', {len(unseen)} more neither asked for nor said' if unseen else ''}"
     return Figure(
         name="macro_f1",
         value=found.value,
         n=len(items),
-        method=f"{method}; mean F1 of {len(labels)} labels; 95 % {found.method}, {len(set(clusters))} clusters",
+        method=f"{method}; mean F1 of {of}; 95 % {found.method}, {len(set(clusters))} clusters",
         interval=found.interval,
         doubt=found.doubt,
         **evidence,
