@@ -438,7 +438,7 @@ def cells() -> Iterator[Cell]:
             yield cell("macro F1", n, "none", single(n), draw, macro, truth, f"{labels} labels", True)
     draw = labelled(6, 0.75, 0.5, 0.2)
     yield cell("macro F1", 500, "25 skewed", skewed(25, 20), draw, macro, true_macro(draw, 6), "6 labels", True)
-    rare = [[1, 0, 0], [0, 1, 0], [0.5, 0, 0.5]]
+    rare = [[1.0, 0, 0], [0, 1, 0], [0.5, 0, 0.5]]
     for n, rates, taken in (
         (200, (0.5, 0.49, 0.01), rare),
         (100, (0.49, 0.49, 0.02), rare),

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from lmworks.evaluate.compare import CompareConfig
-from lmworks.evaluate.items import ACCURACY, Item
+from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, Item
 from lmworks.evaluate.relations import Relation
-from lmworks.evaluate.statistics import compare_of_sums, detectable, items_needed, ratio
+from lmworks.evaluate.statistics import detectable, items_needed
 from lmworks.evaluate.tasks.labels import macro_f1
 from lmworks.graph import CLASSES, make_nodes
 from lmworks.plan.plan import make_plan
@@ -81,8 +81,7 @@ def test_two_items_of_a_rare_label_prove_no_macro_f1() -> None:
 def test_noise_of_a_few_long_documents_is_not_taken_for_skewness(grid: ModuleType) -> None:
     draw, random = grid.noisy_documents(1.5), np.random.default_rng(3)
     a, b = grid.both(draw, draw)(random, np.ones(100, int))
-    sums = [[[item["bits"], item["bytes"]] for item in items] for items in (a, b)]
-    outcome = compare_of_sums(*sums, ratio, [item["cluster"] for item in a])
+    outcome = BITS_PER_BYTE.compare(a, b)
     assert outcome.interval
     middle, width = sum(outcome.interval) / 2, outcome.interval[1] - outcome.interval[0]
     assert abs(middle - outcome.difference) < 0.02 * width
