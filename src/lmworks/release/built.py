@@ -92,6 +92,14 @@ class Built:
         """Steps of the recipe that are not in the store."""
         return [name for name in self.record.nodes or self.record.steps if name not in self.artifacts]
 
+    @property
+    def erased(self) -> list[str]:
+        """Those that an erasure deleted, since what was erased had reached them."""
+        folders = {
+            name: self.store.root / "artifacts" / each.stage / each.key for name, each in self.record.steps.items()
+        }
+        return [name for name in self.missing if name in folders and Artifact(folders[name]).is_erased]
+
     @cached_property
     def outdated(self) -> list[str]:
         """Steps made from inputs that this recipe no longer has: they were built earlier and wait for a build."""

@@ -172,7 +172,15 @@ def test_nothing_is_told_of_what_never_ran(until_corpus: Store) -> None:
     text = write_report(until_corpus).read_text()
     page = Pages(text)
     assert page.of("manager").startswith("Manager No: no model is built yet.")
-    for never in ("time of pretrain", "Training", "All figures", "Good and bad", "Leading figures", "Which models"):
+    for never in (
+        "time of pretrain",
+        "Training",
+        "All figures",
+        "Good and bad",
+        "Leading figures",
+        "Which models",
+        "threads 2",
+    ):
         assert never not in text, never
     assert "Not built yet: questions, tokenizer, pretrain/data, pretrain/validation and " in page.of("engineer")
     assert "Finish the build: lmworks build" in page.of("manager")

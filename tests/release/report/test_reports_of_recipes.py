@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2e.small_recipe import lmworks
+from published import write_published
 from report_pages import Pages, words
 
 WORDS = {"urgent": ("burst", "fire", "flood"), "calm": ("thanks", "greetings", "invoice")}
@@ -102,3 +103,91 @@ def test_where_nothing_is_served_the_best_is_judged_and_that_is_said(served: tup
     said = build(served[0], SERVED.replace("serve: {model: poor}\n", ""))
     assert "The recipe serves no model: judged is the best of each task." in pages(served[0], "sorter").of("manager")
     assert "That is the best model of each task: the recipe serves none." in said
+
+
+SIDE = """\
+name: side
+use_case: sorting letters
+plan: {measure: false}
+budget: {minutes: 2}
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: letters, licence: LicenseRef-own, keep: [label, name], subject_field: customer}]
+    licences: {allow: [LicenseRef-own]}
+  split: {kind: split, from: raw, by: id, test: 60, validation: 20}
+  private: {kind: anonymise, from: FROM, action: redact, people: [name]}
+models:
+  bag: {objective: bag-of-words, data: TRAIN}
+evaluate:
+  models: [bag]
+  tasks: [{kind: classification, data: private, train: split.train}]
+serve: {model: bag}
+"""
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    lines = [
+        {
+            "text": f"{('flood', 'thanks')[number % 2]} number {number}, write to jane{number}@example.org",
+            "label": ("urgent", "calm")[number % 2],
+            "name": f"Jane Roe{number}",
+            "customer": f"K-{number % 50}",
+        }
+        for number in range(200)
+    ]
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "lines.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return tmp_path
+
+
+def test_what_a_model_learned_from_is_not_said_to_be_masked_if_other_texts_were(customers: Path) -> None:
+    build(customers, SIDE.replace("FROM", "split.test").replace("TRAIN", "split.train"))
+    page = pages(customers, "side").of("protection")
+    assert "200 documents of 1 source; nobody looked for personal data in all that bag learned from." in page
+    assert "nobody looked for personal data in split.train." in page and "found and treated" not in page
+    assert 'lmworks data find "NAME" in what private read; lmworks erase "NAME"' in page, "what the search covers"
+    assert "with questions and answers of 1 task" in page
+    build(customers, SIDE.replace("FROM", "raw").replace("TRAIN", "private"))
+    page = pages(customers, "side").of("protection")
+    assert "pieces of personal data found in what models learned from." in page and "nobody looked" not in page
+
+
+def test_after_an_erasure_the_report_says_what_was_erased(customers: Path) -> None:
+    build(customers, SIDE.replace("FROM", "split.test").replace("TRAIN", "split.train"))
+    lmworks(customers, "erase", "K-7", "--apply", "--certificate", "certificate.json", code=None)
+    lmworks(customers, "report", "recipe.yaml")
+    page = pages(customers, "side")
+    manager, protection = page.of("manager"), page.of("protection")
+    assert "No: its models were erased and are to be built again." in manager and "raw, split" in manager
+    assert "Erased so far: 4 documents." in protection and "All that was read was erased" in protection
+    assert "Erased, since they held what was erased, and to be built again: raw, " in page.of("engineer")
+
+
+BASE = """\
+name: tuned
+use_case: a base as it is
+plan: {measure: false}
+budget: {minutes: 2}
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: letters, licence: LicenseRef-own}]
+    licences: {allow: [LicenseRef-own]}
+models:
+  base: {objective: pretrained, path: base, licence: CC-BY-NC-SA-4.0}
+evaluate:
+  models: [base]
+  tasks: [{kind: perplexity, data: raw}]
+"""
+
+
+def test_the_licence_of_a_base_stands_beside_those_of_sources_and_scores_are_no_answers(customers: Path) -> None:
+    write_published(customers / "base", "Llama")
+    build(customers, BASE)
+    page = pages(customers, "tuned")
+    protection = page.of("protection")
+    assert "base (weights) CC-BY-NC-SA-4.0 not known" in protection
+    assert "What base learned from is not known here" in protection
+    assert "with questions and answers" not in protection and "no task kept answers" in page.of("manager")

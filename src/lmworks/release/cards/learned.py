@@ -185,8 +185,7 @@ class Learned:
             yield say("Languages found in them: {languages}.", *self._texts, languages=told)
         else:
             yield say("Their languages are not known: a step with `filters: [language]` finds them.", *self._texts)
-        above = [each.artifact for each in self.built.lineage.ancestors(self.artifact)]
-        private = [each for each in above if each.stage == anonymise.name]
+        private = searched(self.built, self.artifact)
         for each in private:
             found = sum(
                 count for reason, count in each.manifest.counts.items() if reason.endswith(tuple(DONE.values()))
@@ -197,10 +196,11 @@ class Learned:
                 step=self.built.lineage.name_of(each),
                 found=number(found),
             )
-        if not private:
+        if bare := unsearched(self.built, self.artifact):
             yield say(
-                "No step looked for personal data in them: a step of `kind: anonymise` does.",
+                "No step looked for personal data in {them}: a step of `kind: anonymise` does.",
                 *(self.witness.manifest(link.parent, "inputs") for link in self._trained_on if link.parent),
+                them=", ".join(bare) if private else "them",
             )
 
     def limits(self) -> Iterator[Statement]:
@@ -214,6 +214,25 @@ class Learned:
         """Those that it began with, and itself."""
         begun_with = [link.parent for link in self.built.lineage.begun_with(self.artifact)]
         return [*(each for each in begun_with if each), self.artifact]
+
+
+def searched(built: Built, model: Artifact) -> list[Artifact]:
+    """The steps that looked for personal data in what a model learned from."""
+    above = [each.artifact for each in built.lineage.ancestors(model)]
+    return [each for each in above if each.stage == anonymise.name]
+
+
+def unsearched(built: Built, model: Artifact) -> list[str]:
+    """Of what a model learned from, all in which no step looked for personal data, or only in a part of it."""
+    found = built.lineage.trained_on(model)
+    return [link.reference for link in found if not (link.parent and _is_searched(built, link.parent))]
+
+
+def _is_searched(built: Built, texts: Artifact) -> bool:
+    """Whether each way that texts came leads through a step that looked."""
+    read = [link.parent for link in built.lineage.links(texts, Role.READS)]
+    before = [each for each in read if each and any(dataflow.holds_texts(path) for path in each.manifest.files)]
+    return texts.stage == anonymise.name or (bool(before) and all(_is_searched(built, each) for each in before))
 
 
 def helpers(built: Built, artifact: Artifact) -> dict[str, list[Link]]:

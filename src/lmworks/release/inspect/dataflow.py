@@ -111,9 +111,14 @@ def reasons_of(artifact: Artifact) -> dict[str, int]:
     return {reason: count for reason, count in artifact.manifest.counts.items() if not _is_total(reason)}
 
 
+def holds_texts(path: str) -> bool:
+    """Whether a file of a step is of texts."""
+    return path.endswith((".parquet", *LINES))
+
+
 def texts_of(name: str, artifact: Artifact) -> list[Texts]:
     """What a step's output holds, part by part; empty if it holds no texts."""
-    files = [path for path in artifact.manifest.files if path.endswith((".parquet", *LINES))]
+    files = [path for path in artifact.manifest.files if holds_texts(path)]
     parts = sorted({path.rpartition("/")[0] for path in files}, key=lambda part: ("train" not in part, part))
     counts = artifact.manifest.counts
     found = []

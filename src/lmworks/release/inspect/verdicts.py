@@ -127,6 +127,15 @@ def _items(evaluation: Artifact) -> list[Item]:
     return read_lines(evaluation.payload / "items.jsonl")
 
 
+def tasks_with_texts(built: Built) -> list[str]:
+    """Those whose items keep what was asked or answered."""
+    found = {
+        task: [item for each in systems.values() for item in _items(each)[:1]]
+        for task, systems in built.evaluations().items()
+    }
+    return [task for task, items in found.items() if any({"prompt", "text", "answer"} & {*item} for item in items)]
+
+
 def against(lines: Sequence[str], model: str) -> list[str]:
     """Of the verdicts of a task those that speak against a model: chance, what it lost, and what is better."""
     name = re.escape(model)

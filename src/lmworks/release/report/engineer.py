@@ -37,8 +37,12 @@ def _verdict(built: Built, doubts: Sequence[Doubt], results: Sequence[Measured])
 
 def _wrong(built: Built, doubts: Sequence[Doubt], plan: Sequence[Row]) -> Answer:
     lines: list[str] = []
-    if built.missing:
-        lines.append(Markup("Not built yet: {}.").format(listed(built.missing)))
+    if erased := built.erased:
+        lines.append(
+            Markup("Erased, since they held what was erased, and to be built again: {}.").format(listed(erased))
+        )
+    if missing := [name for name in built.missing if name not in erased]:
+        lines.append(Markup("Not built yet: {}.").format(listed(missing)))
     if built.outdated:
         lines.append(Markup("Stale, since inputs changed: {}.").format(listed(built.outdated)))
     if not lines:
@@ -141,7 +145,7 @@ def _again(built: Built) -> Answer:
         [
             code(built.command),
             Markup("Made on {} with {}; seeds {}. {} has every digest.").format(
-                listed(machines, 2),
+                listed(machines or ["no machine: no step is in the store"], 2),
                 listed(named or ["versions unknown"]),
                 ", ".join(map(str, seeds)) or "as by default",
                 link("#lineage", "Lineage"),

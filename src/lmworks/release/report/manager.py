@@ -17,9 +17,11 @@ from lmworks.release.inspect.verdicts import (
     against,
     measured,
     served,
+    tasks_with_texts,
     trainings_in_doubt,
     verdicts,
 )
+from lmworks.release.items.page import page_of
 from lmworks.release.render.outcome import Row, missed
 from lmworks.release.render.words import duration, interval_of, value_of
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
@@ -63,8 +65,10 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
     unasked = [name for name in serves if not any(_is_of(built, each, name) for each in gates)]
     mine = [each for each in gates if not serves or any(_is_of(built, each, name) for name in serves)]
     unmeasured = [name for name in serves if all(each.model != name for each in results)]
+    if erased := [name for name in built.erased if "/" not in name]:
+        reasons.append(Markup("Erased, since they held what was erased: {}.").format(listed(erased)))
     if not built.models:
-        verdict = "No: no model is built yet."
+        verdict = "No: its models were erased and are to be built again." if erased else "No: no model is built yet."
     elif unbuilt := [name for name in serves if name not in built.models]:
         verdict = f"No: {listed(unbuilt)}, which the recipe serves, is not built yet."
     elif (asked and not gates) or untried(built):
@@ -112,7 +116,10 @@ def _quality(built: Built, results: Sequence[Measured], *, has_samples: bool) ->
     serves = served(built)
     ordered = sorted(results, key=lambda each: _last(each, serves))
     lines: list[str] = [_in_words(ordered[0])]
-    see = link("#samples", "good and bad answers") if has_samples else Markup("no task kept answers to look at")
+    kept = [page_of(built, task).name for task in tasks_with_texts(built)]
+    see = Markup("no task kept answers to look at")
+    if has_samples or kept:
+        see = link("#samples", "good and bad answers") if has_samples else link(kept[0], "what was asked, item by item")
     wrong = "How often it is wrong, no task counts"
     if counted := next((each for each in ordered if _is_share(each)), None):
         cases = 100 - round(100 * counted.figure.value)
@@ -165,6 +172,8 @@ def _in_words(each: Measured) -> str:
 
 def _cost(built: Built, plan: Sequence[Row]) -> Answer:
     runs = [artifact.manifest.run for artifact in built.artifacts.values()]
+    if not runs:
+        return Answer("What it cost", ["Not known: no step is in the store."])
     machines = sorted({f"{run.processor or 'an unknown processor'}, {run.cores or '?'} cores" for run in runs})
     spent = duration(sum(run.seconds for run in runs))
     lines: list[str] = [

@@ -11,10 +11,14 @@ from markupsafe import Markup
 
 from lmworks.lazy import pq
 from lmworks.pipeline.erasure import erased_here
+from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, files_read
+from lmworks.release.cards.kinds import IMPORT
+from lmworks.release.cards.learned import searched, unsearched
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.dataflow import Origin
 from lmworks.release.inspect.personal import Anonymised, anonymised
+from lmworks.release.inspect.verdicts import tasks_with_texts
 from lmworks.release.render.words import interval_of, number, value_of
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
 from lmworks.release.trace.provenance import WRITTEN
@@ -31,7 +35,7 @@ def protection(built: Built, origins: Sequence[Origin], data_report: Path | None
     answers = [
         _sources(built, origins),
         _people(built, steps),
-        _masked(steps),
+        _masked(built, steps),
         *([_weights(built)] if built.models else []),
         _place(built),
         _erasure(built, steps),
@@ -42,18 +46,28 @@ def protection(built: Built, origins: Sequence[Origin], data_report: Path | None
         else Markup("Every step of the data, with what it dropped: {} writes it.").format(code("lmworks data report"))
     )
     answers.append(Answer("More", [more]))
-    return FirstPage("protection", "Data protection", _verdict(origins, steps), answers)
+    return FirstPage("protection", "Data protection", _verdict(built, origins, steps), answers)
 
 
-def _verdict(origins: Sequence[Origin], steps: Sequence[Anonymised]) -> str:
+def _verdict(built: Built, origins: Sequence[Origin], steps: Sequence[Anonymised]) -> str:
+    """Of personal data what was found in what models learned from, and in what of it nobody looked."""
     if not origins:
-        return "No text has been read yet."
+        return (
+            "All that was read was erased, and is to be built again." if built.erased else "No text has been read yet."
+        )
     documents = count(sum(origin.documents for origin in origins), "document")
     sources = count(len({origin.source for origin in origins if origin.documents}), "source")
     if not steps:
         return f"{documents} of {sources}; nobody looked for personal data in them."
-    found = sum(kind.count for step in steps for kind in step.kinds)
-    return f"{documents} of {sources}; {count(found, 'piece')} of personal data found and treated."
+    learned = {name: model for name, model in built.models.items() if built.lineage.trained_on(model)}
+    bare = [name for name, model in learned.items() if unsearched(built, model)]
+    above = {built.lineage.name_of(step) for model in learned.values() for step in searched(built, model)}
+    found = sum(kind.count for step in steps if step.step in above or not learned for kind in step.kinds)
+    where = " in what models learned from" if learned else ""
+    if not found and bare:
+        return f"{documents} of {sources}; nobody looked for personal data in all that {listed(bare)} learned from."
+    told = f"{documents} of {sources}; {count(found, 'piece')} of personal data found{where}"
+    return f"{told}, but nobody looked in all that {listed(bare)} learned from." if bare else f"{told}."
 
 
 def _sources(built: Built, origins: Sequence[Origin]) -> Answer:
@@ -78,7 +92,15 @@ def _sources(built: Built, origins: Sequence[Origin]) -> Answer:
         )
         for each in origins[:SOURCES]
     ]
+    for name, base in _bases(built).items():
+        lines.append(f"What {name} learned from is not known here: others published it.")
+        rows.append((f"{name} (weights)", str(base.manifest.config["licence"]), "not known"))
     return Answer("Whose data, under which licence", lines, ("source", "licence", "documents read"), rows)
+
+
+def _bases(built: Built) -> dict[str, Artifact]:
+    """The models that others published."""
+    return {name: model for name, model in built.models.items() if model.stage == IMPORT}
 
 
 def _people(built: Built, steps: Sequence[Anonymised]) -> Answer:
@@ -108,8 +130,10 @@ def _with_subject(folder: Path) -> int:
     return found
 
 
-def _masked(steps: Sequence[Anonymised]) -> Answer:
+def _masked(built: Built, steps: Sequence[Anonymised]) -> Answer:
     title = "Personal data found and masked"
+    if not steps and built.erased:
+        return Answer(title, [Markup("Not known: erased were {}.").format(listed(built.erased))])
     if not steps:
         how = Markup("Not known: no step anonymises. A step {} looks for addresses, numbers and names, and masks them.")
         return Answer(title, [how.format(code("kind: anonymise"))])
@@ -142,7 +166,9 @@ def _weights(built: Built) -> Answer:
             [*texts, *(f"{each} (no longer in the store)" for each in unknown)] or ["texts that nobody knows"]
         )
         card = link(f"{built.name}-{name}-card.md", "card")
-        lines.append(Markup("{} learned from {} ({}).").format(name, told, card))
+        bare = unsearched(built, artifact)
+        unseen = Markup("; nobody looked for personal data in {}").format(listed(bare)) if bare else ""
+        lines.append(Markup("{} learned from {} ({}){}.").format(name, told, card, unseen))
     lines.append(
         Markup("Whether they repeat texts was not measured; {} shows what an answer may come from.").format(
             code(f"lmworks trace {next(iter(built.models))} --answer TEXT")
@@ -153,7 +179,7 @@ def _weights(built: Built) -> Answer:
 
 def _place(built: Built) -> Answer:
     steps = [each.name for each in dataflow.data_steps(built)]
-    asked = built.evaluations()
+    asked = tasks_with_texts(built)
     lines: list[str] = [
         Markup("In {}, which {} may open: {}{}.").format(
             code(str(built.store.root.absolute())),
@@ -184,9 +210,12 @@ def _readers(folder: Path) -> str:
 
 
 def _erasure(built: Built, steps: Sequence[Anonymised]) -> Answer:
-    find = code('lmworks data find "NAME"') if steps else code('lmworks erase "NAME"')
+    find = Markup("{}, which deletes nothing yet, in all that was read").format(code('lmworks erase "NAME"'))
+    if steps:
+        indexed = code('lmworks data find "NAME"')
+        find = Markup("{} in what {} read; {}").format(indexed, listed([step.step for step in steps]), find)
     lines: list[str] = [
-        Markup("Find her: {}{}.").format(find, "" if steps else ", which deletes nothing yet"),
+        Markup("Find her: {}.").format(find),
         Markup("Erase her: {}, then {}; copies of models that were given away are yours to retire.").format(
             code('lmworks erase "NAME" --apply --certificate FILE'), code(built.command)
         ),

@@ -267,7 +267,8 @@ def plan_against_actual(built: Built) -> dict[str, Any]:
         rows.append(compare("memory", (0, memory), max(peaks, default=None), size))
     if bits := built.plan.get("bits_per_byte"):
         rows.append(compare("bits per byte of held-out text", bits, _first_bits_per_byte(built), number))
-    return {"rows": [row for row in rows if row[-1] != NOT_YET], "models": built.plan.get("models", {})}
+    trained = {name: told for name, told in built.plan.get("models", {}).items() if name in built.models}
+    return {"rows": [row for row in rows if row[-1] != NOT_YET], "models": trained}
 
 
 def _part(built: Built, name: str) -> list[Artifact]:
