@@ -72,7 +72,7 @@ def test_a_tuned_base_is_set_beside_the_base_that_is_shown_answers(tmp_path: Pat
         assert labels == both | {f"{model}-5-shot-prompt" for model in both} | {baseline}
     lost = [line for task in ("last-word-lambada", "multiple-choice-arc") for line in compared(task).get("lost", [])]
     report = (tmp_path / ".lmworks" / "reports" / "chat.html").read_text()
-    first = report.split('id="figures"')[1].split("</strong> · ")[1]
+    first = compared("multiple-choice-arc")["verdicts"][0]
     assert lost and all(line.startswith("tuned may have lost more than 2 points of what smollm2-135m") for line in lost)
     assert first.startswith("at chance: smollm2-135m"), "what is lost of nothing comes behind that"
     assert "tuned may have lost more than 2 points of what smollm2-135m can" in report
