@@ -63,4 +63,4 @@ def test_what_became_of_a_figure_is_said_and_what_forbids_to_compare_it() -> Non
         since(prompt="5-shot") == "not to be compared with the build before: prompt is chat in one, 5-shot in the other"
     )
     assert "is not known" in change_of(replace(before, conditions=None), before)
-    assert change_of(replace(before, name="rouge_l"), before).endswith("it was ROUGE-L")
+    assert change_of(replace(before, name="rouge_l"), before).endswith("one is rouge_l, the other accuracy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from itertools import combinations
@@ -186,7 +186,7 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
         if a.is_baseline and b.is_baseline:
             continue
         possible += 1
-        if because := _unlike(metric, a, b, config.may_differ):
+        if because := unlike(a.figure, b.figure, config.may_differ):
             refused.append(f"{a.label} and {b.label} are not compared: {because}")
         elif a.items and b.items:
             one, other, told = _on_shared_items(metric, a, b)
@@ -219,14 +219,14 @@ def _rank(metric: Metric, system: System) -> float:
     return -system.figure.value if metric.higher_is_better else system.figure.value
 
 
-def _unlike(metric: Metric, a: System, b: System, may_differ: Sequence[Condition]) -> str:
+def unlike(a: Figure, b: Figure, may_differ: Collection[Condition] = ()) -> str:
     """Why two figures may not be compared, in words; empty when they may."""
-    if a.figure.name != b.figure.name or a.figure.unit != b.figure.unit:
-        return f"one is {a.figure.name}, the other {b.figure.name}"
-    ours, theirs = a.figure.conditions, b.figure.conditions
-    if ours is None or theirs is None:
+    if a.name != b.name or a.unit != b.unit:
+        return f"one is {a.name}, the other {b.name}"
+    if a.conditions is None or b.conditions is None:
         return UNKNOWN
-    found = differences(ours, theirs, per_token=metric.per_token, meant=may_differ)
+    metric = metric_named(a.name)
+    found = differences(a.conditions, b.conditions, per_token=bool(metric and metric.per_token), meant=may_differ)
     return "; ".join(str(each) for each in found if each.matters)
 
 

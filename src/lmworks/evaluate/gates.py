@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import Field
 
-from lmworks.evaluate.compare import metric_named, paired
+from lmworks.evaluate.compare import metric_named, paired, unlike
 from lmworks.evaluate.items import Evaluation, Item
 from lmworks.evaluate.relations import between
 from lmworks.evaluate.statistics import non_inferior
 from lmworks.pipeline.chunks import write_records
-from lmworks.pipeline.conditions import UNKNOWN, Condition, differences
+from lmworks.pipeline.conditions import Condition
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import GateConfig, Reference, StepConfig
@@ -41,8 +41,8 @@ class TriedGate(StepConfig):
 class GatesConfig(StepConfig):
     """All gates of a recipe; made by the graph."""
 
-    evaluations: list[Reference]
-    tried: list[TriedGate]
+    evaluations: list[Reference] = Field(description="Of the models, and of what they must not be worse than.")
+    tried: list[TriedGate] = Field(description="The gates, in the recipe's order.")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _bound(gate: GateConfig, found: tuple[Figure | None, str]) -> tuple[bool, st
     if figure.interval is None or figure.doubt:
         return False, f"{told}; {figure.doubt or NO_INTERVAL}"
     low, high = figure.interval
-    passed = low >= gate.at_least if gate.at_least is not None else high <= (gate.at_most or 0.0)
+    passed = (gate.at_least is None or low >= gate.at_least) and (gate.at_most is None or high <= gate.at_most)
     return passed, f"{told}, of which the {'lower' if gate.at_least is not None else 'upper'} end counts"
 
 
@@ -134,11 +134,8 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
     metric = metric_named(figure.name)
     if other is None or metric is None:
         return False, f"{figure.name} is not compared item by item"
-    if figure.conditions is None or other.conditions is None:
-        return False, UNKNOWN
-    unlike = differences(figure.conditions, other.conditions, per_token=metric.per_token, meant=tried.may_differ)
-    if forbidding := [str(each) for each in unlike if each.matters]:
-        return False, f"the two are not compared: {'; '.join(forbidding)}"
+    if because := unlike(figure, other, tried.may_differ):
+        return False, f"the two are not compared: {because}"
     pairs = [pair for pair in paired(ours.items(), theirs.items())[0] if _where(gate, [pair[0]])]
     if not pairs:
         return False, _no_item(gate, ours.items())

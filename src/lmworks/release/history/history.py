@@ -15,8 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from lmworks.evaluate.compare import metric_named
-from lmworks.pipeline.conditions import UNKNOWN, differences
+from lmworks.evaluate.compare import unlike
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.release.built import Built, measures_model
@@ -151,14 +150,9 @@ def _tasks(found: Sequence[Sequence[Measured]]) -> Iterator[Task]:
 
 def change_of(before: Figure, now: Figure) -> str:
     """What became of a figure since the build before, in words."""
-    if before.name != now.name:
-        return f"not to be compared with the build before: it was {label_of(before)}"
-    if before.conditions is None or now.conditions is None:
-        return f"not to be compared with the build before: {UNKNOWN}"
-    metric = metric_named(now.name)
-    apart = differences(before.conditions, now.conditions, per_token=bool(metric and metric.per_token))
-    if forbidding := [str(each) for each in apart if each.matters]:
-        return f"not to be compared with the build before: {'; '.join(forbidding)}"
+    if because := unlike(before, now):
+        return f"not to be compared with the build before: {because}"
+    assert before.conditions and now.conditions  # noqa: S101 - else they are unlike
     told = "the same model" if before.conditions.model == now.conditions.model else "another model"
     if before.conditions.items != now.conditions.items:
         return f"{told}, asked other items: lmworks compare tells of those that both were asked"

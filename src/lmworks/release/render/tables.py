@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lmworks.evaluate.compare import metric_named
-from lmworks.pipeline.conditions import differences
+from lmworks.evaluate.compare import metric_named, unlike
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, measures_model
@@ -111,11 +110,7 @@ def may_compare(a: Figure, b: Figure) -> bool:
         return False
     if a.conditions is None or b.conditions is None:
         return a.conditions is b.conditions
-    if a.conditions.items != b.conditions.items:
-        return False
-    metric = metric_named(a.name)
-    found = differences(a.conditions, b.conditions, per_token=bool(metric and metric.per_token))
-    return not any(each.matters for each in found)
+    return a.conditions.items == b.conditions.items and not unlike(a, b)
 
 
 def _conditions(rows: Sequence[tuple[str, Figure, bool]]) -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
