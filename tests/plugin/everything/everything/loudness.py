@@ -10,7 +10,7 @@ from pydantic import Field
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import Item, Metric, Scored, measured_by
-from lmworks.evaluate.questions import DrawnConfig, Question, answered, chat_prompt, draw
+from lmworks.evaluate.questions import DrawnConfig, Question, answered, draw, turns_before
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
@@ -48,7 +48,7 @@ def evaluate_loudness(
 
     def answer(some: object) -> list[Item]:
         asked: list[Question] = list(some)  # type: ignore[call-overload]
-        prompts = [chat_prompt(question, engine.tokenizer).ids for question in asked]
+        prompts = [engine.encode(turns_before(question)) for question in asked]
         answers = engine.generate(prompts, Sampling(config.max_tokens))
         return [scored(question, each.text) for question, each in zip(asked, answers, strict=True)]
 
