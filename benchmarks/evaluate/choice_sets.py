@@ -16,6 +16,8 @@ PEER = Path(__file__).with_name("lm_eval_peer.py")
 CONTEXT = 128
 """Tokens of a window of rolling perplexity."""
 BARE = {"template": "{query}"}
+LAST = {"doc_to_text": "{{context}}", "doc_to_target": "{{' ' + continuation}}"}
+"""No delimiter stands before such a target by itself."""
 ENDS = {"doc_to_text": "{{query}}", "doc_to_choice": "choices", "doc_to_target": "gold"}
 
 Rows = list[dict[str, Any]]
@@ -76,7 +78,7 @@ def _boolq(data: Path) -> Rows:
         {
             "query": f"{row['passage']}\nQuestion: {row['question']}?\nAnswer:",
             "choices": ["no", "yes"],
-            "gold": int(row["label"]),
+            "gold": ["false", "true"].index(str(row["label"]).lower()),
         }
         for row in lines("superglue-boolq/val.jsonl")(data)
     ]
@@ -141,12 +143,12 @@ SETS: dict[str, Set] = {
     "crows-pairs": Set(
         "multiple-choice", _pairs, {**BARE, "delimiter": ""}, {**ENDS, "doc_to_text": "", "target_delimiter": ""}
     ),
-    "wsc273": Set("last-word", _winograd, {}, {"doc_to_text": "{{context}}", "doc_to_target": "{{continuation}}"}),
+    "wsc273": Set("last-word", _winograd, {}, LAST),
     "lambada": Set(
         "last-word",
         lines("lambada-openai/lambada_openai.jsonl"),
         {},
-        {"doc_to_text": "{{context}}", "doc_to_target": "{{continuation}}"},
+        LAST,
     ),
     "wikitext2": Set(
         "perplexity",

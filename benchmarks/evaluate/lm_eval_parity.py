@@ -2,12 +2,14 @@
 
     python benchmarks/evaluate/lm_eval_parity.py MODEL DATA --peer PYTHON [--items 100] [--tasks arc-easy lambada]
 
-MODEL is a folder that both sides read, DATA a folder of published sets (`choice_sets.py` says which files), PYTHON
-that of an environment with `lm_eval[hf]`. lmworks runs its own stages with `boundary: lm-eval`, the harness a task of
-its own on the same records; both say the log-likelihood of every choice. `largest` is the largest difference a token,
-in nats, of `answers` texts; `batch` that between lmworks reading texts one by one and many together. `elsewhere` are
-the items for which lmworks's own boundary parts prompt and answer at another place than the harness', and
-`chosen_otherwise` those of them in which another choice is then the likeliest.
+MODEL is a folder that both sides read, DATA a folder of published sets (`choice_sets.py` says which files), PYTHON that
+of an environment with `lm_eval[hf]`. lmworks runs its own stages with `boundary: lm-eval`, the harness a task of its
+own on the same records; both say the log-likelihood of every choice. `largest` is the largest difference a token, in
+nats, of `answers` texts, and `beyond` the number of those that differ by more than 1e-5. Of the `--exact` texts that
+differ most, `from_exact` says how far each side is from float64 (`exact_llama.py`); `batch` is the largest difference
+between lmworks reading texts one by one and many together. `elsewhere` are the items for which lmworks's own boundary
+parts prompt and answer at another place than the harness', and `chosen_otherwise` those of them in which another choice
+is then the likeliest.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ import math
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import choice_sets
 import torch
+from exact_llama import ExactLlama
 
 from lmworks.data.records import Document, Documents, write_ids, write_shard
 from lmworks.engines import decoder
@@ -114,30 +117,64 @@ def _parts_otherwise(tokenizer: Tokenizer, each: choice_sets.Set, row: dict[str,
     return (ours.prompt, ours.continuations) != (theirs.prompt, theirs.continuations)
 
 
-def measured(name: str, options: argparse.Namespace, peer: choice_sets.Peer) -> dict[str, Any]:
+class Compared(NamedTuple):
+    """A text that both sides scored."""
+
+    item: int
+    choice: int
+    tokens: int
+    ours: float
+    theirs: float
+
+    @property
+    def apart(self) -> float:
+        """A token."""
+        return abs(self.ours - self.theirs) / self.tokens
+
+
+def from_exact(
+    exact: ExactLlama, tokenizer: Tokenizer, each: choice_sets.Set, rows: list[dict[str, Any]], some: list[Compared]
+) -> dict[str, float]:
+    """The furthest that either side is from float64, a token."""
+    asked, delimiter = choice_sets.texts(each, rows)
+    furthest = {"lmworks": 0.0, "lm_eval": 0.0}
+    for one in some:
+        prompt, texts = asked[one.item]
+        parts = parted(tokenizer, tokenizer.before(), prompt, [f"{delimiter}{text}" for text in texts], "lm-eval")
+        value = exact.log_likelihood(parts.prompt, parts.continuations[one.choice])
+        for side, told in (("lmworks", one.ours), ("lm_eval", one.theirs)):
+            furthest[side] = max(furthest[side], abs(told - value) / one.tokens)
+    return furthest
+
+
+def measured(name: str, options: argparse.Namespace, peer: choice_sets.Peer, exact: ExactLlama) -> dict[str, Any]:
+    """What `main` says of one task."""
     each, model = choice_sets.SETS[name], ModelFolder(options.model, "model")
     rows = each.read(options.data)[: options.items]
     boundary: dict[str, Any] = {} if each.kind == "perplexity" else {"boundary": "lm-eval"}
     ours = scored(each, rows, model, **boundary)
     asked = {"max_length": choice_sets.CONTEXT - 1} if each.kind == "perplexity" else {}
     theirs = peer.ask(do="task", config=each.peer_config(), rows=rows, batch=options.batch, **asked)["scores"]
-    differences = [
-        abs(a - b) / tokens
-        for item, found in zip(ours, theirs, strict=True)
-        for (a, tokens), b in zip(sums(item), found, strict=True)
+    compared = [
+        Compared(number, choice, tokens, a, b)
+        for number, (item, found) in enumerate(zip(ours, theirs, strict=True))
+        for choice, ((a, tokens), b) in enumerate(zip(sums(item), found, strict=True))
     ]
+    compared.sort(key=lambda text: -text.apart)
     as_used, decoder.BATCH_TOKENS = decoder.BATCH_TOKENS, 1
     some = slice(options.alone)
     alone = scored(each, rows[some], model, **boundary)
     decoder.BATCH_TOKENS = as_used
     known: dict[str, Any] = {
         "items": len(ours),
-        "answers": len(differences),
-        "largest": max(differences),
+        "answers": len(compared),
+        "largest": compared[0].apart,
+        "beyond": sum(text.apart > 1e-5 for text in compared),
         "batch": furthest(alone, ours[some]),
     }
     if boundary:
         tokenizer = open_tokenizer(options.model)
+        known["from_exact"] = from_exact(exact, tokenizer, each, rows, compared[: options.exact])
         apart = [place for place, row in enumerate(rows) if _parts_otherwise(tokenizer, each, row)]
         whole = scored(each, [rows[place] for place in apart], model) if apart else []
         known["elsewhere"] = apart
@@ -155,6 +192,7 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="Python of an environment with lm_eval[hf]")
     parser.add_argument("--items", type=int, default=100)
     parser.add_argument("--alone", type=int, default=16, help="items that are read one text at a time, too")
+    parser.add_argument("--exact", type=int, default=8, help="texts that are computed in float64, too")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tasks", nargs="*", default=list(choice_sets.SETS))
@@ -164,9 +202,9 @@ def main() -> None:
         return
     torch.set_num_threads(options.threads)
     peer = choice_sets.Peer(options.peer, options.model, options.threads)
-    found = {}
+    found, exact = {}, ExactLlama(options.model)
     for name in options.tasks:
-        found[name] = measured(name, options, peer)
+        found[name] = measured(name, options, peer, exact)
         print(json.dumps({name: found[name]}), file=sys.stderr, flush=True)
     peer.close()
     largest = max(each["largest"] for each in found.values())

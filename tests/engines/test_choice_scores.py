@@ -23,12 +23,12 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return open_decoder(make_tiny_model(tmp_path_factory.mktemp("model") / "m", window=request.param))
 
 
-def questions(count: int, shared: int = 0) -> list[Choices]:
+def questions(count: int, shared: int = 0, ids: int = 317) -> list[Choices]:
     draw = random.Random(count)
     header = [draw.randrange(3, 320) for _ in range(shared)]
 
     def text(most: int) -> list[int]:
-        return [draw.randrange(3, 320) for _ in range(draw.randint(1, most))]
+        return [3 + draw.randrange(ids) for _ in range(draw.randint(1, most))]
 
     return [([*header, *text(40)], [text(12) for _ in range(draw.randint(1, 6))]) for _ in range(count)]
 
@@ -51,9 +51,10 @@ def furthest(one: list[list[list[float]]], other: list[list[list[float]]]) -> fl
     )
 
 
+@pytest.mark.parametrize("ids", [317, 2])
 @pytest.mark.parametrize("shared", [0, 40])
-def test_choices_that_are_read_together_score_as_each_alone(engine: DecoderEngine, shared: int) -> None:
-    asked = questions(32, shared)
+def test_choices_that_are_read_together_score_as_each_alone(engine: DecoderEngine, shared: int, ids: int) -> None:
+    asked = questions(32, shared, ids)
     assert furthest(engine.choice_log_likelihoods(asked), one_by_one(engine, asked)) < PER_TOKEN
 
 
@@ -72,7 +73,9 @@ def test_scores_do_not_hang_on_the_size_of_the_batch(
     assert furthest([engine.log_likelihoods(texts, [1] * len(texts))], [windows]) < PER_TOKEN
 
 
-def test_what_many_questions_begin_with_is_read_once(engine: DecoderEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def read(engine: DecoderEngine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens went through the model."""
     read = [0]
     hidden = engine.model.hidden
 
@@ -81,6 +84,20 @@ def test_what_many_questions_begin_with_is_read_once(engine: DecoderEngine, monk
         return hidden(tokens, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine.model, "hidden", counting)
+    return read
+
+
+def test_what_several_choices_begin_with_is_read_once(engine: DecoderEngine, read: list[int]) -> None:
+    texts = [[5, 6, 7, 8], [5, 6, 9, 8], [5, 6, 7, 8], [5], [5, 6, 7], [10, 6]]
+    (together,) = engine.choice_log_likelihoods([([3, 4], texts)])
+    assert read == [2 + 3 + 1 + 1]  # the prompt; 5 6 7; 9; 10
+    alone = [engine.log_likelihoods([[3, 4, *each]], [2])[0] for each in texts]
+    assert furthest([together], [alone]) < PER_TOKEN
+
+
+def test_what_many_questions_begin_with_is_read_once(
+    engine: DecoderEngine, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(decoder_module, "BATCH_TOKENS", 1)  # no padding
     asked = questions(16, 60)
     engine.choice_log_likelihoods(asked)

@@ -188,8 +188,8 @@ def logits_of(hidden: Tensor, model: Decoder) -> Tensor:
     return F.linear(hidden, model.output_weight.to(hidden.dtype)).float()
 
 
-def padded(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+def padded(sequences: Sequence[Sequence[int]], device: torch.device, fill: int = 0) -> tuple[Tensor, Tensor]:
     """Tokens [B,T], filled up on the right, and their positions [B,T]."""
     longest = max(len(sequence) for sequence in sequences)
-    tokens = torch.tensor([[*sequence, *[0] * (longest - len(sequence))] for sequence in sequences], device=device)
+    tokens = torch.tensor([[*sequence, *[fill] * (longest - len(sequence))] for sequence in sequences], device=device)
     return tokens, torch.arange(longest, device=device).expand(len(sequences), -1)

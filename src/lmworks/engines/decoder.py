@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,15 +21,20 @@ from lmworks.model.decoder import Decoder
 from lmworks.model.prefix import KeysAndValues, keep, length_of
 from lmworks.pipeline.conditions import TORCH, Conditions
 from lmworks.pipeline.files import digest_text
-from lmworks.tokens.tokenizer import FILES, Tokenizer
+from lmworks.tokens.tokenizer import FILES, Tokenizer, alike
 
 SHARED_TOKENS = 32
 """A beginning that all prompts share is read once from this length on; a shorter one is not worth a pass of its own."""
 SAVED_TOKENS = 256
 """A beginning that some questions share is read once where that saves so many tokens: a pass of few has its price."""
+CPU_TOKENS = 512
+"""Of them, on a processor, whose caches hold no more of what lies between two layers."""
 LOGIT_ROWS = 1024
 """Rows of logits that exist at once when likelihoods are computed."""
 
+
+NEVER = 1 << 30
+"""A place that no row reaches."""
 
 Choices = tuple[Sequence[int], Sequence[Sequence[int]]]
 """A prompt, and texts of which each could follow it."""
@@ -71,6 +75,11 @@ class DecoderEngine(Engine):
             data_type=str(self.model.compute_type).removeprefix("torch."),
             device=self.model.output_weight.device.type,
         )
+
+    @property
+    def _tokens_at_once(self) -> int:
+        on_cpu = self.model.output_weight.device.type == "cpu"
+        return min(BATCH_TOKENS, CPU_TOKENS) if on_cpu else BATCH_TOKENS
 
     def encode(self, messages: Messages) -> list[int]:
         return self.tokenizer.encode_chat(messages, add_generation_prompt=True)[0]
@@ -121,13 +130,12 @@ class DecoderEngine(Engine):
                 )
         results: list[list[float]] = [[] for _ in sequences]
         lengths = {i: len(sequence) for i, sequence in enumerate(sequences) if len(sequence) > first[i]}
-        for group in _groups(lengths, BATCH_TOKENS):
+        for group in _groups(lengths, self._tokens_at_once):
             tokens, hidden = self._read([sequences[index] for index in group])
             spans = [(first[index], lengths[index]) for index in group]
-            scores = self._log_probabilities(
-                torch.cat([hidden[row, start - 1 : end - 1] for row, (start, end) in enumerate(spans)]),
-                torch.cat([tokens[row, start:end] for row, (start, end) in enumerate(spans)]),
-            )
+            states = torch.cat([hidden[row, start - 1 : end - 1] for row, (start, end) in enumerate(spans)])
+            targets = torch.cat([tokens[row, start:end] for row, (start, end) in enumerate(spans)])
+            scores = self._log_probabilities(states, torch.arange(len(states), device=states.device), targets)
             for index, part in zip(group, torch.split(scores, [end - start for start, end in spans]), strict=True):
                 results[index] = part.tolist()
         return results
@@ -140,7 +148,8 @@ class DecoderEngine(Engine):
                 f"a sequence of more than {self.context_length} tokens (the context): shorten it", longest
             )
         results = [0.0] * len(sequences)
-        for group in _groups({index: len(sequence) for index, sequence in enumerate(sequences)}, BATCH_TOKENS):
+        lengths = {index: len(sequence) for index, sequence in enumerate(sequences)}
+        for group in _groups(lengths, self._tokens_at_once):
             _, hidden = self._read([sequences[index] for index in group])
             ends = torch.tensor([len(sequences[index]) - 1 for index in group], device=hidden.device)
             rows = torch.arange(len(group), device=hidden.device)
@@ -157,7 +166,8 @@ class DecoderEngine(Engine):
     def choice_log_likelihoods(self, questions: Sequence[Choices]) -> list[list[list[float]]]:
         """Of several prompts with the choices behind each: natural log p of every token of every choice.
 
-        Each prompt is read once, and what several begin with once for all of them. Raises BeyondContext where a prompt
+        Each prompt is read once, and what several begin with once for all of them, as is what several choices of one
+        begin with. Raises BeyondContext where a prompt
         is empty, or with one of its choices longer than the context.
         """
         self._require_choices_fit(questions)
@@ -169,7 +179,8 @@ class DecoderEngine(Engine):
                 self._read([questions[members[0]][0][:length]], kept)
                 shared = joined(shared, kept)
             rows = [row for member in members for row in _rows(member, *questions[member], length)]
-            for group in _groups({number: len(row.tokens) for number, row in enumerate(rows)}, BATCH_TOKENS):
+            lengths = {number: len(row.tokens) for number, row in enumerate(rows)}
+            for group in _groups(lengths, self._tokens_at_once):
                 self._score_rows([rows[number] for number in group], shared, results)
         return results
 
@@ -193,10 +204,9 @@ class DecoderEngine(Engine):
             attend, positions = causal_attention(self.model, tokens.shape[1], shared), places + first
         else:
             offsets, _ = padded([row.offsets for row in rows], device)
-            branches, _ = padded([row.branches for row in rows], device)
+            ends, _ = padded([row.ends for row in rows], device, NEVER)
             positions = offsets + length_of(self.prefix)
-            own = (branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None])
-            seen = own & (places[:, None, :] <= places[:, :, None])  # [B,T,T]
+            seen = (places[:, None, :] <= places[:, :, None]) & (places[:, :, None] < ends[:, None, :])  # [B,T,T]
             reach = positions.new_tensor(range(first)).expand(len(rows), first)
             seen = torch.cat((seen.new_ones(*places.shape, first), seen), dim=2)
             if window is not None:
@@ -205,8 +215,10 @@ class DecoderEngine(Engine):
         hidden = self.model.hidden(tokens, positions, attend)
         asked = [(number, *each) for number, row in enumerate(rows) for each in row.asked]
         if asked:
-            row_of, place, token = torch.tensor([each[:3] for each in asked], device=device).T
-            scores = self._log_probabilities(hidden[row_of, place], token).tolist()
+            tells = {where: state for state, where in enumerate(dict.fromkeys(each[:2] for each in asked))}
+            states = hidden[*torch.tensor(list(tells), device=device).T]
+            told = torch.tensor([(tells[number, place], token) for number, place, token, _ in asked], device=device)
+            scores = self._log_probabilities(states, *told.T).tolist()
             for (number, _, _, choice), score in zip(asked, scores, strict=True):
                 results[rows[number].question][choice].append(score)
 
@@ -219,53 +231,65 @@ class DecoderEngine(Engine):
         attend = causal if kept is None else keep(kept, causal)
         return tokens, self.model.hidden(tokens, length_of(self.prefix) + positions, attend)
 
-    def _log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """[N,D] hidden states, [N] next tokens -> [N] natural log p, with few rows of logits alive at once."""
-        parts = []
-        for states, tokens in zip(torch.split(hidden, LOGIT_ROWS), torch.split(targets, LOGIT_ROWS), strict=True):
-            logits = logits_of(states, self.model)
-            parts.append(logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1))
-        return torch.cat(parts)
+    def _log_probabilities(self, hidden: Tensor, which: Tensor, targets: Tensor) -> Tensor:
+        """Natural log p [N] of next tokens [N], each behind the one `which` [N] names of the hidden states [·,D].
+
+        Few rows of logits are alive at once.
+        """
+        found = hidden.new_empty(len(targets), dtype=torch.promote_types(hidden.dtype, torch.float32))
+        for first in range(0, len(hidden), LOGIT_ROWS):
+            logits = logits_of(hidden[first : first + LOGIT_ROWS], self.model)
+            here = (which >= first) & (which < first + LOGIT_ROWS)
+            state = which[here] - first
+            found[here] = logits[state, targets[here]] - logits.logsumexp(-1)[state]
+        return found
 
 
-class _Row(NamedTuple):
-    """A question as one row: its prompt, and choices side by side behind it, each as if it stood there alone."""
+class _Row:
+    """A question as one row: a tree of texts that all begin with its prompt, each as if it stood there alone.
 
-    question: int
-    tokens: list[int]
-    offsets: list[int]
-    """The position of each token."""
-    branches: list[int]
-    """0 in the prompt; what stands in a choice sees the prompt, and that choice."""
-    asked: list[tuple[int, int, int]]
-    """(the place that tells a token, that token, the number of its choice)"""
+    Choices are added in the order of a dictionary, so that those which begin alike are neighbours.
+    """
+
+    def __init__(self, question: int, prompt: Sequence[int], shared: int) -> None:
+        self.question = question
+        self.tokens = list(prompt[shared:])
+        self.offsets = list(range(shared, len(prompt)))
+        """The position of each token."""
+        self.ends = [NEVER] * len(self.tokens)
+        """The first place that a token is not seen from: it is seen from those between, which stand behind it."""
+        self.asked: list[tuple[int, int, int]] = []
+        """(the place that tells a token, that token, the number of its choice)"""
+        self._prompt = len(prompt)
+        self._path = [len(self.tokens) - 1]
+        """The places of the prompt's end and of what was read of the choice added last."""
 
     @property
     def is_plain(self) -> bool:
         """Whether it reads as one text does."""
-        return max(self.branches, default=0) < 2
+        return all(end == NEVER for end in self.ends)
+
+    def add(self, number: int, choice: Sequence[int]) -> None:
+        """A choice. Its last token is never read: nothing is asked behind it."""
+        again = alike([self.tokens[place] for place in self._path[1:]], choice[:-1])
+        for place in self._path[again + 1 :]:
+            self.ends[place] = len(self.tokens)
+        fresh = choice[again:-1]
+        self._path[again + 1 :] = range(len(self.tokens), len(self.tokens) + len(fresh))
+        self.tokens += fresh
+        self.offsets += range(self._prompt + again, self._prompt + again + len(fresh))
+        self.ends += [NEVER] * len(fresh)
+        self.asked += [(place, token, number) for place, token in zip(self._path, choice, strict=False)]
 
 
 def _rows(question: int, prompt: Sequence[int], choices: Sequence[Sequence[int]], shared: int) -> Iterator[_Row]:
-    """The rows of a question whose beginning of `shared` tokens is read already; more than one if they are long.
-
-    The last token of a choice is never read: nothing is asked behind it.
-    """
-    begin, end = list(prompt[shared:]), len(prompt)
-
-    def fresh() -> _Row:
-        return _Row(question, list(begin), list(range(shared, end)), [0] * len(begin), [])
-
-    row = fresh()
-    for number, choice in enumerate(choices):
-        if row.asked and len(row.tokens) + len(choice) > BATCH_TOKENS:
+    """The rows of a question whose beginning of `shared` tokens is read already; more than one if they are long."""
+    row = _Row(question, prompt, shared)
+    for number in sorted(range(len(choices)), key=lambda number: list(choices[number])):
+        if row.asked and len(row.tokens) + len(choices[number]) > BATCH_TOKENS:
             yield row
-            row = fresh()
-        places = [len(begin) - 1, *range(len(row.tokens), len(row.tokens) + len(choice) - 1)]
-        row.asked.extend((place, token, number) for place, token in zip(places, choice, strict=False))
-        row.tokens.extend(choice[:-1])
-        row.offsets.extend(range(end, end + len(choice) - 1))
-        row.branches.extend([max(row.branches) + 1] * (len(choice) - 1))
+            row = _Row(question, prompt, shared)
+        row.add(number, choices[number])
     yield row
 
 
@@ -291,8 +315,7 @@ def _sharing(prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], int]
 def _shared(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
     """What several prompts all begin with, short of the last token of the shortest: that one is asked what follows."""
     first, *_, last = sorted(map(list, [*prompts, prompts[0]]))  # as in a dictionary: all others lie between
-    most = min(map(len, prompts)) - 1 if first != last else 0
-    return first[: next((place for place in range(most) if first[place] != last[place]), most)]
+    return first[: min(alike(first, last), min(map(len, prompts)) - 1)] if first != last else []
 
 
 def _groups(lengths: Mapping[int, int], budget: int) -> Iterator[list[int]]:

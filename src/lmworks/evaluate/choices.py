@@ -14,7 +14,7 @@ from lmworks.errors import LmworksError
 from lmworks.evaluate.items import Item, Metric
 from lmworks.evaluate.questions import DrawnConfig
 from lmworks.pipeline.figure import wilson
-from lmworks.tokens.tokenizer import Before
+from lmworks.tokens.tokenizer import Before, alike
 
 if TYPE_CHECKING:
     from lmworks.engines.decoder import DecoderEngine
@@ -76,21 +76,15 @@ def parted(
     if not context:  # something must tell the first token
         context = [tokenizer.beginning_id]
         whole = [[*context, *ids] for ids in whole]
-    alike = min(_alike(context, ids) for ids in whole)
-    length = len(context) if boundary == "lm-eval" else alike
+    together = min(alike(context, ids) for ids in whole)
+    length = len(context) if boundary == "lm-eval" else together
     if 0 < length < min(map(len, whole)):
-        meets: Meeting = "clean" if alike == len(context) else "spanned"
+        meets: Meeting = "clean" if together == len(context) else "spanned"
         return Parted(context[:length], [ids[length:] for ids in whole], meets)
     apart = tokenizer.encode_batch(texts)
     if not all(apart):
         raise LmworksError(f"{texts[apart.index([])]!r} has no token of {tokenizer.folder}: it cannot be scored")
     return Parted(context, apart, "apart")
-
-
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens both begin with."""
-    apart = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    return next(apart, min(len(one), len(other)))
 
 
 @dataclass(frozen=True)

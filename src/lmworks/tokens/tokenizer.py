@@ -77,6 +77,12 @@ def was_cut(message: Message) -> bool:
     return message.get("finish_reason") == "length"
 
 
+def alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens both begin with."""
+    apart = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(apart, min(len(one), len(other)))
+
+
 class Tokenizer:
     """Text to ids and back. Text is never read as control tokens: only a chat's frame makes those."""
 
