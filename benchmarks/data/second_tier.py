@@ -25,7 +25,7 @@ from lmworks.data.privacy.entities import LABELS, find_entities, linked
 from lmworks.data.privacy.findings import Finding, Kind, scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import spans_of
-from lmworks.evaluate.statistics import compare_of_sums, of_sums
+from lmworks.pipeline.statistics import compare_of_sums, of_sums
 from lmworks.pipeline.store import Store
 
 Floats = NDArray[np.float64]

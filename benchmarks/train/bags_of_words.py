@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
 from lmworks.data.records import Document, Documents
-from lmworks.evaluate.statistics import compare_shares
+from lmworks.pipeline.statistics import compare_shares
 from lmworks.tokens.tokenizer import TokenizerFolder
 
 FOLDS = 5

@@ -44,7 +44,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-from lmworks.evaluate.statistics import student
+from lmworks.pipeline.statistics import student
 from lmworks.train.configs.language_model import CausalLMConfig
 from support import Quiet, make_context
 

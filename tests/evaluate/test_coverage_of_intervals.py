@@ -14,9 +14,9 @@ import pytest
 from lmworks.evaluate.compare import CompareConfig
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, Item
 from lmworks.evaluate.relations import Relation
-from lmworks.evaluate.statistics import detectable, items_needed
 from lmworks.evaluate.tasks.labels import macro_f1
 from lmworks.graph import CLASSES, make_nodes
+from lmworks.pipeline.statistics import detectable, items_needed
 from lmworks.plan.plan import make_plan
 from lmworks.recipe.file import load_recipe
 

@@ -11,9 +11,10 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmworks.evaluate import statistics
 from lmworks.evaluate.items import ACCURACY, BLEU, ROUGE_L, SPAN_F1, Item, Metric
-from lmworks.evaluate.statistics import (
+from lmworks.pipeline import statistics
+from lmworks.pipeline.figure import wilson
+from lmworks.pipeline.statistics import (
     LEVEL,
     Comparison,
     adjusted,
@@ -31,7 +32,6 @@ from lmworks.evaluate.statistics import (
     student_tail,
     tango,
 )
-from lmworks.pipeline.figure import wilson
 
 OUTCOMES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=6, max_size=40)
 

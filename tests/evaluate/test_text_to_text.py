@@ -18,7 +18,6 @@ from lmworks.data.tuning.conversations import Conversations, conversation, write
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.metrics import bleu_counts, bleu_of, chrf_counts, chrf_of, sacrebleu_signatures
-from lmworks.evaluate.statistics import compare_of_sums, of_sums
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.writing import TEXT_TO_TEXT, TextToTextTaskConfig
 from lmworks.model.baselines.word_table import WordTable
@@ -26,6 +25,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.model.published import save_published
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Result
+from lmworks.pipeline.statistics import compare_of_sums, of_sums
 from support import make_context
 
 SOME = ["a", "man", "the", "dog", ".", ",", "runs", "über", "Straße", "12"]

@@ -18,7 +18,6 @@ from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
 from lmworks.evaluate.items import TRUNCATED, Evaluation, Item, Metric
 from lmworks.evaluate.relations import Relation, between, confidence
-from lmworks.evaluate.statistics import LEVEL, Comparison, adjusted, share
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS
@@ -27,6 +26,7 @@ from lmworks.pipeline.conditions import UNKNOWN, Condition, differences
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.statistics import LEVEL, Comparison, adjusted, share
 from lmworks.recipe.schema import Reference, StepConfig
 
 CUT_OFTEN = 0.2

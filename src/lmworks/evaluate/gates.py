@@ -15,11 +15,11 @@ from pydantic import Field
 from lmworks.evaluate.compare import metric_named, paired, unlike
 from lmworks.evaluate.items import Evaluation, Item
 from lmworks.evaluate.relations import between
-from lmworks.evaluate.statistics import non_inferior
 from lmworks.pipeline.chunks import write_records
 from lmworks.pipeline.conditions import Condition
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.statistics import non_inferior
 from lmworks.recipe.schema import GateConfig, Reference, StepConfig
 
 NODE = "gates/release"

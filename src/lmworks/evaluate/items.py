@@ -21,7 +21,14 @@ from lmworks.engines.request import UNFINISHED
 from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, Contamination, judged, standing, verdict_text
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
-from lmworks.evaluate.statistics import (
+from lmworks.lazy import np
+from lmworks.model.files import weight_bits
+from lmworks.pipeline.chunks import read_records, write_records
+from lmworks.pipeline.conditions import Conditions
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import canonical_json, digest_text
+from lmworks.pipeline.stage import Handle, Result
+from lmworks.pipeline.statistics import (
     LEVEL,
     Comparison,
     Estimate,
@@ -31,20 +38,13 @@ from lmworks.evaluate.statistics import (
     ratio,
     share,
 )
-from lmworks.lazy import np
-from lmworks.model.files import weight_bits
-from lmworks.pipeline.chunks import read_records, write_records
-from lmworks.pipeline.conditions import Conditions
-from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.files import canonical_json, digest_text
-from lmworks.pipeline.stage import Handle, Result
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 
 if TYPE_CHECKING:
     from lmworks.engines.protocol import Engine
     from lmworks.engines.request import Generation
-    from lmworks.evaluate.statistics import Floats
     from lmworks.model.folder import ModelFolder
+    from lmworks.pipeline.statistics import Floats
 
 Item = dict[str, Any]
 LOST = "items longer than the context"

@@ -17,11 +17,11 @@ from lmworks.engines.open import REHEARSAL
 from lmworks.errors import BeyondContext, GateRefused, LmworksError
 from lmworks.evaluate.items import LOST, Item, Scored
 from lmworks.evaluate.scoring import Scoring
-from lmworks.evaluate.statistics import detectable, items_needed
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ENGINE, copy_tokenizer, write_json
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
+from lmworks.pipeline.statistics import detectable, items_needed
 from lmworks.recipe.schema import Reference, StepConfig
 
 UNLIMITED = 2**40

@@ -6,8 +6,8 @@ import math
 from typing import Literal
 
 from lmworks.evaluate.items import Metric
-from lmworks.evaluate.statistics import LEVEL, Comparison, non_inferior
 from lmworks.pipeline.figure import Interval
+from lmworks.pipeline.statistics import LEVEL, Comparison, non_inferior
 from lmworks.recipe.schema import StepConfig
 
 LARGEST_LOSS = 0.02

@@ -7,8 +7,8 @@ from contextlib import suppress
 from statistics import fmean, stdev
 from typing import Any
 
-from lmworks.evaluate.statistics import student
 from lmworks.pipeline.figure import Interval
+from lmworks.pipeline.statistics import student
 from lmworks.release.render.charts import Bar, interval_chart
 from lmworks.search.runs import Outcome, Runs
 from lmworks.train.configs.language_model import CausalLMConfig

@@ -59,7 +59,34 @@ def test_folders_of_examples_make_a_classifier_that_is_measured_on_others(tmp_pa
     assert accuracy.chance and accuracy.chance < 0.8
     assert f1.chance and f1.chance < accuracy.chance
     assert accuracy.interval and accuracy.interval[0] < 0.95
+    assert f1.interval and f1.interval[0] < 0.95 and f1.interval[1] == 1
     assert set(payload_bytes(out)) == {"classifier.json", "classifier.safetensors"}
+
+
+def test_the_interval_of_macro_f1_tells_how_little_is_known_of_a_rare_label(tmp_path: Path) -> None:
+    rare = documents_of(
+        tmp_path / "rare", *(prose(["rain", "wind", "snow"], each) for each in range(10)), meta={"path": "rare/a.txt"}
+    )
+    common, _ = run(tmp_path / "two", *labelled(tmp_path))
+    result, _ = run(tmp_path / "three", *labelled(tmp_path), rare)
+    (_, f1), (_, of_two) = result.figures, common.figures
+    assert f1.value == of_two.value == 1 and f1.interval and of_two.interval
+    assert f1.interval[0] < of_two.interval[0] - 0.05
+    assert "labels' shares and their jackknife" in f1.method
+
+
+def test_copies_of_held_out_texts_make_no_interval_narrower(tmp_path: Path) -> None:
+    both = labelled(tmp_path, 30)
+    once, _ = run(tmp_path, *both)
+    copies = [
+        documents_of(tmp_path / f"{name}-{copy}", *texts, meta={"path": f"{name}/{copy}.txt"})
+        for name, texts in ((each.path.name, [one.text for one in each.iterate()]) for each in both)
+        for copy in "bcd"
+    ]
+    often, _ = run(tmp_path, *both, *copies)
+    for one, four in zip(once.figures, often.figures, strict=True):
+        assert one.interval and four.interval and four.n == 4 * one.n
+        assert four.interval[0] < one.interval[0] + 0.02
 
 
 def test_labels_without_meaning_are_not_learned(tmp_path: Path) -> None:

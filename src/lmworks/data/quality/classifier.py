@@ -17,8 +17,9 @@ from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Tally
 from lmworks.errors import LmworksError, format_counts
 from lmworks.lazy import NDArray, np
-from lmworks.pipeline.figure import Figure, wilson
+from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.statistics import macro_f1, share
 from lmworks.recipe.schema import Reference, StepConfig
 
 MOST_EXAMPLES, MOST_CHARACTERS = 50_000, 10_000
@@ -27,7 +28,6 @@ HELD_OUT = 0.2
 """Share measured on: 1,000 of 5,000 examples know an accuracy to 3 percent."""
 LEAST_EXAMPLES = 10
 """Of each label: fewer teach a list of names."""
-RESAMPLES = 1_000
 
 
 class ClassifierConfig(StepConfig):
@@ -43,7 +43,7 @@ class ClassifierConfig(StepConfig):
     seed: int = Field(default=0, description="Of the order of examples; any number will do.")
 
 
-@stage(version=3, trains_on="documents")
+@stage(version=4, trains_on="documents")
 def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, context: Context) -> Result:
     """Train on most examples, measure on the others. Equal texts are on one side. Raises `LmworksError` for too few."""
     tally = Tally()
@@ -68,7 +68,12 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
     return Result(
         counts=tally.counts,
         examples=tally.examples,
-        figures=_figures(targets[tested], found, np.bincount(targets[learned], minlength=len(labels)), config.seed),
+        figures=_figures(
+            targets[tested],
+            found,
+            np.bincount(targets[learned], minlength=len(labels)),
+            [examples[place][0] for place in tested],
+        ),
     )
 
 
@@ -111,35 +116,35 @@ def checked_labels(step: str, counts: Counter[str], tally: Tally) -> list[str]:
     return sorted(counts)
 
 
-def _figures(truth: NDArray[np.int64], found: NDArray[np.int64], trained: NDArray[np.int64], seed: int) -> list[Figure]:
-    """Accuracy and macro F1, beside what the most frequent label of the training examples scores."""
+def _figures(
+    truth: NDArray[np.int64], found: NDArray[np.int64], trained: NDArray[np.int64], digests: Sequence[str]
+) -> list[Figure]:
+    """Accuracy and macro F1, beside what the most frequent label of the training examples scores.
+
+    Of equal texts nobody knows more than of one: intervals treat them as one.
+    """
     labels, most = len(trained), np.full_like(truth, trained.argmax())
     method = f"examples held out by the hash of their text; {labels} labels; chance is the most frequent label for all"
-    right, by_chance = int((truth == found).sum()), float((truth == most).mean())
-    confusion = np.bincount(truth * labels + found, minlength=labels**2)
-    draws = np.random.default_rng(seed).multinomial(len(truth), confusion / len(truth), RESAMPLES)
-    low, high = np.percentile([_macro_f1(draw.reshape(labels, labels)) for draw in draws], [2.5, 97.5])
+    accuracy = share(truth == found, digests)
+    f1, how = macro_f1(truth.tolist(), found.tolist(), digests, range(labels))
+    by_chance, _ = macro_f1(truth.tolist(), most.tolist(), digests)
     return [
         Figure(
             name="held-out accuracy",
-            value=right / len(truth),
+            value=accuracy.value,
             n=len(truth),
-            method=f"{method}; 95 % Wilson interval",
-            interval=wilson(right, len(truth)),
-            chance=by_chance,
+            method=f"{method}; 95 % {accuracy.method}",
+            interval=accuracy.interval,
+            doubt=accuracy.doubt,
+            chance=float((truth == most).mean()),
         ),
         Figure(
             name="held-out macro F1",
-            value=_macro_f1(confusion.reshape(labels, labels)),
+            value=f1.value,
             n=len(truth),
-            method=f"{method}; mean over labels; 95 % interval of {RESAMPLES:,} bootstrap resamples",
-            interval=(float(low), float(high)),
-            chance=_macro_f1(np.bincount(truth * labels + most, minlength=labels**2).reshape(labels, labels)),
+            method=f"{method}; {how}",
+            interval=f1.interval,
+            doubt=f1.doubt,
+            chance=by_chance.value,
         ),
     ]
-
-
-def _macro_f1(confusion: NDArray[np.int64]) -> float:
-    """Mean F1 over the labels that occur; rows are true labels, columns found ones."""
-    sums = confusion.sum(axis=0) + confusion.sum(axis=1)
-    return float(np.mean(2 * np.diag(confusion)[sums > 0] / sums[sums > 0]))

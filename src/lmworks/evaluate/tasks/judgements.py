@@ -36,12 +36,12 @@ from lmworks.evaluate.questions import (
     result_of,
 )
 from lmworks.evaluate.scoring import Scoring
-from lmworks.evaluate.statistics import root_mean_square
 from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder, is_native, read_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Result, stage
+from lmworks.pipeline.statistics import root_mean_square
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, Segment, segment
 from lmworks.tokens.tokenizer import Before, Tokenizer

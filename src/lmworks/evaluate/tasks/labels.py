@@ -31,11 +31,10 @@ from lmworks.evaluate.items import (
 )
 from lmworks.evaluate.metrics import span_counts
 from lmworks.evaluate.scoring import Scoring
-from lmworks.evaluate.statistics import mean_f1
-from lmworks.lazy import np
 from lmworks.model.baselines.bag_of_words import HOW, BagOfWords, labelled
 from lmworks.model.baselines.dictionary import Dictionary, with_spans
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline import statistics
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Result, stage
@@ -198,23 +197,15 @@ def when_unsure_ones_are_handed_on(items: Sequence[Item], method: str, **evidenc
 
 
 def macro_f1(items: Sequence[Item], method: str, **evidence: Any) -> Figure:
-    """Mean of F1 = 2·right / (said + asked) over the labels that are asked for or said, as scikit-learn has it."""
-    labels = {
-        label: at for at, label in enumerate(sorted({item[of] for item in items for of in ("reference", "answer")}))
-    }
-    unseen = {label for item in items for label in item.get("probabilities", ())} - labels.keys()
-    counts = np.zeros((len(items), len(labels), 2))
-    for row, item in zip(counts, items, strict=True):
-        asked, said = labels[item["reference"]], labels[item["answer"]]
-        row[asked, 1] = row[said, 1] = 1
-        row[asked, 0] = asked == said
-    found = mean_f1(counts, clusters := [item["cluster"] for item in items], len(unseen))
-    of = f"{len(labels)} labels{f', {len(unseen)} more neither asked for nor said' if unseen else ''}"
+    """Mean of F1 = 2·right / (said + asked) over the labels that are asked for or said."""
+    asked, said, clusters = ([item[of] for item in items] for of in ("reference", "answer", "cluster"))
+    known = {label for item in items for label in item.get("probabilities", ())}
+    found, how = statistics.macro_f1(asked, said, clusters, known)
     return Figure(
         name="macro_f1",
         value=found.value,
         n=len(items),
-        method=f"{method}; mean F1 of {of}; 95 % {found.method}, {len(set(clusters))} clusters",
+        method=f"{method}; {how}",
         interval=found.interval,
         doubt=found.doubt,
         **evidence,

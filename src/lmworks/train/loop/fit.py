@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lmworks.evaluate.statistics import student
 from lmworks.pipeline.figure import Figure, Interval, wilson
+from lmworks.pipeline.statistics import student
 from lmworks.train.configs.train import LEAST_PARTS
 
 Sums = Mapping[str, float]

@@ -11,11 +11,11 @@ intervals hold the truth is measured in `benchmarks/evaluate/coverage.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Interval
@@ -231,6 +231,24 @@ def of_sums(
     if most is not None:
         low, high = max(low, 0.0), min(high, most)
     return Estimate(value, (low, high), "jackknife interval", doubt)
+
+
+def macro_f1(
+    asked: Sequence[Any], said: Sequence[Any], clusters: Sequence[Hashable], known: Iterable[Any] = ()
+) -> tuple[Estimate, str]:
+    """`mean_f1` over the labels that are asked for or said, as scikit-learn has it, and what it is of, in words.
+
+    Others that are `known` could be asked for.
+    """
+    labels = {label: at for at, label in enumerate(sorted({*asked, *said}))}
+    unseen = len({*known} - labels.keys())
+    rows, of_asked, of_said = np.arange(len(asked)), [labels[each] for each in asked], [labels[each] for each in said]
+    counts = np.zeros((len(asked), len(labels), 2))
+    counts[rows, of_asked, 1] = counts[rows, of_said, 1] = 1
+    counts[rows, of_asked, 0] = np.equal(of_asked, of_said)
+    found = mean_f1(counts, clusters, unseen)
+    of = f"{len(labels)} labels{f', {unseen} more neither asked for nor said' if unseen else ''}"
+    return found, f"mean F1 of {of}; 95 % {found.method}, {len(set(clusters))} clusters"
 
 
 def mean_f1(counts: ArrayLike, clusters: Sequence[Hashable], unseen: int = 0) -> Estimate:
