@@ -142,3 +142,38 @@ def test_squads_normaliser_takes_no_notice_of_articles_and_punctuation() -> None
     numbers = Comparison(pattern=r"#### (.+)")
     assert numbers.ends_right("Seven, that is 1,000.", "#### 1000") and not numbers.ends_right("1000 or 7", "1000")
     assert numbers.ends_right("It is clear:\nParis.", "paris") and not numbers.ends_right("", "paris")
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted", "other", "language"),
+    [
+        ("It takes 5-7 days.", "7", "-7", "en"),
+        ("pages 3–4", "4", "-4", "en"),
+        ("COVID-19", "19", "-19", "en"),
+        ("on 2024-05-12", "12", "-12", "en"),
+        ("from $5-$7, or 5€-7€", "7", "-7", "en"),
+        ("between 5%-7%", "7", "-7", "en"),
+        ("(5)-7", "7", "-7", "en"),
+        ("x=-7", "-7", "7", "en"),
+        ("1-7=-6", "-6", "6", "en"),
+        ("That is \\boxed{-7}.", "-7", "7", "en"),
+        ("that makes –7", "-7", "7", "en"),
+        ("a loss of -$1,234.50.", "-1234.5", "1234.5", "en"),
+        ("a loss of $-7", "-7", "7", "en"),
+        ("#### 1,000", "1000", "0", "en"),
+        ("1,000-2,000", "2000", "-2000", "en"),
+        ("ein Gewinn von 1.234,50 €", "1234.50", "50", "de"),
+        ("Le total est 1 500 €.", "1500", "500", "fr"),
+        ("1'500", "1500", "500", "de-CH"),
+        ("it is .5", "0.5", "5", "en"),
+        ("it is -.5", "-0.5", "5", "en"),
+        ("it is 3/4", "0.75", "4", "en"),
+        ("it is 1 1/2", "1.5", "0.5", "en"),
+        ("it is 1.5e3", "1500", "3", "en"),
+    ],
+)
+def test_a_last_number_is_read_with_its_own_sign_and_whole(answer: str, wanted: str, other: str, language: str) -> None:
+    rule = Comparison(language=language)
+    if language == "de":
+        wanted, other = wanted.replace(".", ","), other.replace(".", ",")
+    assert rule.ends_right(answer, wanted) and not rule.ends_right(answer, other)

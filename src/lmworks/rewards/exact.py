@@ -12,13 +12,12 @@ from pydantic import Field
 from lmworks.data.folding import one_form
 from lmworks.recipe.patterns import Pattern, PatternText
 from lmworks.recipe.schema import StepConfig
-from lmworks.rewards.numbers import number_of
+from lmworks.rewards.numbers import last_number, number_of
 from lmworks.rewards.reward import Answer, AnswerReward
 
 _QUOTES = " \n\r\t\"'`*_«»„“”‚‘’‹›"
 _BEFORE, _BEHIND = _QUOTES + "¡¿", _QUOTES + "!.,;:?…。、？！：；؟،।"
 """What stands around an answer and is not it: quotation marks, Markdown's signs, ends of sentences."""
-_NUMBER = re.compile(r"[-+−]?[0-9](?:[0-9.,]*[0-9])?")
 
 
 class Comparison(StepConfig):
@@ -54,7 +53,8 @@ class Comparison(StepConfig):
         """
         wanted = self._result(reference)
         wanted = reference.strip() if wanted is None else wanted
-        found = _NUMBER.findall(text) if number_of(bare(wanted), self.language) else text.strip().splitlines()
+        is_number = number_of(bare(wanted), self.language)
+        found = [last_number(text, self.language)] if is_number else text.strip().splitlines()
         return bool(found) and self._alike(found[-1].strip(), wanted)
 
     def _alike(self, found: str, wanted: str) -> bool:

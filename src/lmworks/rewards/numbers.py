@@ -65,6 +65,26 @@ def number_of(text: str, language: str = "en") -> Number | None:
     return Number(-value if sign == "-" else value, unit)
 
 
+def last_number(text: str, language: str = "en") -> str:
+    """The last number in a text, as it is written; empty if there is none.
+
+    A minus is its sign unless it stands between two things (5-7, 3–4, 2024-05-01). A currency between sign and figures
+    is left out, and so is a unit. Spaces that break a line part groups only in languages that write them so.
+    """
+    *_, found = [None, *_in_text(has_decimal_comma(language)).finditer(text)]
+    return f"{found['sign'] or ''}{found['figures']}" if found else ""
+
+
+@cache
+def _in_text(decimal_comma: bool) -> re.Pattern[str]:
+    currency, mark, space = r"[$¢£¤¥\u20a0-\u20c0]", "٫,." if decimal_comma else "٫.", " " if decimal_comma else ""
+    sign = rf"(?<![\w)\]}}%‰])(?<!\d{currency})(?P<sign>[-+−–﹣])(?:\\?{currency} ?)?"
+    fraction = r"(?<![\d/.,])(?:[1-9]\d* )?[1-9]\d*/[1-9]\d*(?![\d/])"
+    group = rf"(?<!\d{{4}})['’٬\u00a0\u2009\u202f{space}]\d{{3}}(?!\d)"
+    decimal = rf"(?:\d|(?<![\w.,])[{mark}]\d)(?:\d|[.,٫]\d|{group})*(?:[eE][-+]?\d{{1,3}}(?!\w))?"
+    return re.compile(rf"(?:{sign})?(?P<figures>{fraction}|{decimal})")
+
+
 def _is_currency(sign: str) -> bool:
     return unicodedata.category(sign) == "Sc"
 
