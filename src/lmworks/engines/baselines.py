@@ -35,9 +35,7 @@ class BaselineEngine(Engine):
     """Reads texts of any length."""
 
     context_length = sys.maxsize
-
-    def conditions(self) -> Conditions:
-        return COMPUTED
+    computed = COMPUTED
 
     def batch(self, rows: int) -> WholeBatch:
         return WholeBatch(self, rows)
@@ -74,12 +72,10 @@ class WordTableEngine(Rewriter):
     context_length = LONGEST_TEXT
     reads_instructions = False
     vocab_size = BYTES
+    computed = COMPUTED
 
     def __init__(self, folder: Path) -> None:
         self.model = WordTable.load(folder)
-
-    def conditions(self) -> Conditions:
-        return COMPUTED
 
     def encode_text(self, text: str) -> list[int]:
         return list(text.encode())

@@ -14,12 +14,20 @@ from tokenizers import Encoding, Tokenizer
 
 from lmworks.data.pretrained import batches, mean_of_tokens, most_tokens
 from lmworks.data.tuning.spans import find_spans, parts_of_label
-from lmworks.engines.protocol import ANSWERS, Classified, Embedded, Engine, LongSamples, Tagged, WholeBatch, joined
+from lmworks.engines.protocol import (
+    ANSWERS,
+    Classified,
+    Embedded,
+    Engine,
+    LongSamples,
+    Tagged,
+    WholeBatch,
+    computed_by_torch,
+    joined,
+)
 from lmworks.engines.sections import sections
 from lmworks.model.config import Family
 from lmworks.model.published import load_published
-from lmworks.pipeline.conditions import TORCH, Conditions
-from lmworks.pipeline.files import digest_once
 
 AUTO_CLASSES: dict[Family, str] = {
     "sequence classifier": "AutoModelForSequenceClassification",
@@ -45,16 +53,7 @@ class ReadingEngine(Engine):
         self.context_length = most_tokens(self.model)
         names: dict[int, str] = self.model.config.id2label
         self.labels = [names[number] for number in sorted(names)]
-        self._data_type, self._tokenizer_digest = data_type, digest_once(folder / "tokenizer.json")
-
-    def conditions(self) -> Conditions:
-        return Conditions(
-            tokenizer=self._tokenizer_digest,
-            engine=TORCH,
-            context_length=self.context_length,
-            data_type=self._data_type,
-            device=self.model.device.type,
-        )
+        self.computed = computed_by_torch(folder, self.context_length, data_type, device.type)
 
     def batch(self, rows: int) -> WholeBatch:
         return WholeBatch(self, rows)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from lmworks.data.tuning.spans import Span
@@ -14,7 +15,8 @@ from lmworks.engines.request import Generation, Piece, Request, Sampling, requir
 from lmworks.engines.sections import LENGTH, sections
 from lmworks.errors import LmworksError
 from lmworks.model.config import Family
-from lmworks.pipeline.conditions import Conditions
+from lmworks.pipeline.conditions import TORCH, Conditions
+from lmworks.pipeline.files import digest_once
 from lmworks.tokens.calls import Calls
 
 ReadAbility = Literal["classify", "tag", "embed"]
@@ -211,9 +213,12 @@ class Engine(ABC):
     vocab_size: int = 0
     """Ids of tokens that a prompt may be made of; 0 for what reads no tokens."""
 
-    @abstractmethod
+    computed: Conditions
+    """What `conditions` tells where it is the same for the engine's whole life."""
+
     def conditions(self) -> Conditions:
         """Under which figures of its answers hold, as far as the engine knows: what computes, in what, and where."""
+        return self.computed
 
     @abstractmethod
     def batch(self, rows: int) -> Running:
@@ -292,6 +297,12 @@ def joined(texts: Sequence[str], found: Sequence[Tagged]) -> Tagged:
         for label, begin, end in each.spans
     ]
     return Tagged(sum(each.tokens for each in found), False, spans)
+
+
+def computed_by_torch(folder: Path, context_length: int, data_type: str, device: str) -> Conditions:
+    """Of a published folder that needs no more than its tokenizer and its weights."""
+    digest = digest_once(folder / "tokenizer.json")
+    return Conditions(tokenizer=digest, engine=TORCH, context_length=context_length, data_type=data_type, device=device)
 
 
 class WholeBatch:

@@ -10,11 +10,9 @@ import torch
 from tokenizers import Tokenizer
 
 from lmworks.engines.pieces import StopStrings
-from lmworks.engines.protocol import Rewriter, WholeBatch
+from lmworks.engines.protocol import Rewriter, WholeBatch, computed_by_torch
 from lmworks.engines.request import FinishReason, Generation, Sampling, require_room
 from lmworks.model.published import load_published
-from lmworks.pipeline.conditions import TORCH, Conditions
-from lmworks.pipeline.files import digest_once
 
 SOURCES_AT_ONCE = 64
 """Of like length: more are no faster on a processor."""
@@ -37,16 +35,7 @@ class EncoderDecoderEngine(Rewriter):
         self.tokenizer.no_truncation()
         self.vocab_size = self.tokenizer.get_vocab_size(with_added_tokens=True)
         self.context_length = getattr(self.model.config, "max_position_embeddings", None) or LONGEST_SOURCE
-        self._data_type, self._tokenizer_digest = data_type, digest_once(folder / "tokenizer.json")
-
-    def conditions(self) -> Conditions:
-        return Conditions(
-            tokenizer=self._tokenizer_digest,
-            engine=TORCH,
-            context_length=self.context_length,
-            data_type=self._data_type,
-            device=self.model.device.type,
-        )
+        self.computed = computed_by_torch(folder, self.context_length, data_type, device.type)
 
     def batch(self, rows: int) -> WholeBatch:
         return super().batch(min(rows, WAITING_SOURCES))
