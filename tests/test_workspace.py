@@ -70,6 +70,20 @@ def stored(recipe: Path, step: str) -> Artifact:
     return found
 
 
+def test_a_step_that_a_build_did_not_reach_is_recorded_as_changed_where_the_recipe_asks_for_another(
+    recipe: Path,
+) -> None:
+    build(recipe)
+    build(recipe, until="raw")
+    store = open_store(None, recipe)
+    assert Built.open(store).outdated == []
+    recipe.write_text(RECIPE.replace("from: raw", "from: raw, action: surrogate"))
+    build(recipe, until="raw")
+    assert Built.open(store).outdated == ["private"]
+    build(recipe)
+    assert Built.open(store).outdated == []
+
+
 def test_what_a_namesake_was_built_as_is_kept(recipe: Path) -> None:
     variant = recipe.with_name("variant.yaml")
     variant.write_text(

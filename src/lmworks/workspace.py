@@ -346,14 +346,15 @@ def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:
 def _record(workspace: Workspace) -> BuildRecord:
     """What this recipe's steps are now built as; steps not reached yet keep what they were."""
     build = workspace.build
-    before = {node.name: build.previous[node.name] for node in build.nodes if node.name in build.previous}
+    steps = build.kept() | build.steps
     return BuildRecord(
         recipe=os.path.relpath(placed(workspace.path), workspace.store.root.resolve()),
         settings=tuple(workspace.settings),
         nodes=tuple(node.name for node in build.nodes),
         plan=workspace.plan.as_json(),
         serve=workspace.recipe.serve,
-        steps=before | build.steps,
+        steps={node.name: steps[node.name] for node in build.nodes if node.name in steps},
+        changed=tuple(build.changed()),
     )
 
 

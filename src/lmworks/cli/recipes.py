@@ -172,10 +172,10 @@ def build(
         print(workspace.plan.as_text(), file=sys.stderr)
     with closing(make_display()) as display:
         artifacts = run(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
+    built, _ = Built.open(workspace.store, workspace.recipe.name).parted()
     if not until:
-        note(Built.open(workspace.store, workspace.recipe.name))
+        note(built)
     report_path = write_report(workspace.store, workspace.recipe.name)
-    built = Built.open(workspace.store, workspace.recipe.name)
     failed = [] if until else failed_gates(built)
     if as_json:
         print_json({name: {"stage": item.stage, "key": item.key} for name, item in artifacts.items()})

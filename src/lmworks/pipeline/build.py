@@ -107,13 +107,18 @@ class Build:
                     return None
                 digests.append(self.artifacts[step].digest(part))
             inputs[name] = digests if isinstance(value, list) else digests[0]
-        return KeyParts(
-            stage=node.stage.name,
-            version=node.stage.version,
-            config=key_config(node.config),
-            inputs=inputs,
-            plugins={plugin.name: plugin.version for plugin in node.plugins},
-        )
+        return _parts(node, inputs)
+
+    def kept(self) -> dict[str, StepRecord]:
+        """The records of steps that this build has not reached: they stay what an earlier one made."""
+        names = [node.name for node in self.nodes if node.name not in self.steps]
+        return {name: self.previous[name] for name in names if name in self.previous}
+
+    def changed(self) -> list[str]:
+        """Those of the `kept` that the recipe now asks for with other settings, other inputs or another version."""
+        kept, nodes = self.kept(), {node.name: node for node in self.nodes}
+        now = {name: StepRecord.of(_parts(nodes[name], kept[name].parts.inputs), nodes[name].inputs) for name in kept}
+        return [name for name, each in kept.items() if (each.key, each.inputs) != (now[name].key, now[name].inputs)]
 
     def look(self, node: Node) -> tuple[Artifact | None, str]:
         """The node's artifact if it is in the store, and otherwise why it must be made."""
@@ -310,6 +315,16 @@ def _package_in_words(node: Node, store: Store) -> Iterator[None]:
             f"step {node.name!r}, by {' and '.join(map(str, node.plugins))}: {type(error).__name__}: {error} "
             f"({place.filename}, line {place.lineno}); mend that package or tell its authors"
         ) from error
+
+
+def _parts(node: Node, inputs: dict[str, str | list[str]]) -> KeyParts:
+    return KeyParts(
+        stage=node.stage.name,
+        version=node.stage.version,
+        config=key_config(node.config),
+        inputs=inputs,
+        plugins={plugin.name: plugin.version for plugin in node.plugins},
+    )
 
 
 def _family(node: Node, parts: KeyParts) -> str:

@@ -81,6 +81,8 @@ class BuildRecord(_Record):
     plan: dict[str, Any] | None = None
     serve: ServeConfig | None = None
     steps: dict[Below, StepRecord] = {}
+    changed: tuple[str, ...] = ()
+    """Of the steps, those that the recipe no longer asks for as they were built."""
 
 
 class BuildRecords:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ class Built:
     store: Store
     name: str
     record: BuildRecord
+    left_out: frozenset[str] = frozenset()
+    """Evaluations that `evaluations` leaves out."""
 
     @classmethod
     def open(cls, store: Store, name: str | None = None) -> Built:
@@ -102,8 +104,21 @@ class Built:
 
     @cached_property
     def outdated(self) -> list[str]:
-        """Steps made from inputs that this recipe no longer has: they were built earlier and wait for a build."""
-        return [name for name, artifact in self.artifacts.items() if not all(self._current(artifact))]
+        """Steps made with settings or from inputs that this recipe no longer has: they wait for a build."""
+        return [
+            name
+            for name, artifact in self.artifacts.items()
+            if name in self.record.changed or not all(self._current(artifact))
+        ]
+
+    def parted(self) -> tuple[Built, Built]:
+        """This build with the evaluations alone of what its recipe makes now, and with those alone of what it made."""
+        stale = {*self.outdated}
+        for name, artifact in self.artifacts.items():
+            if any(link.step in stale for link in self.lineage.links(artifact)):
+                stale.add(name)
+        now = frozenset(name for name in self.artifacts if name not in stale)
+        return replace(self, left_out=frozenset(stale)), replace(self, left_out=now)
 
     def _current(self, artifact: Artifact) -> Iterator[bool]:
         for link in self.lineage.links(artifact):
@@ -123,7 +138,7 @@ class Built:
         """Task → what was measured (a model, a baseline, or "" for their comparison) → artifact."""
         tasks: dict[str, dict[str, Artifact]] = {}
         for name, artifact in self.artifacts.items():
-            if name.startswith("evaluate/"):
+            if name.startswith("evaluate/") and name not in self.left_out:
                 _, task, *system = name.split("/", 2)
                 tasks.setdefault(task, {})["".join(system)] = artifact
         return tasks

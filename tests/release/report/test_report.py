@@ -358,3 +358,37 @@ def test_two_sentences_say_what_a_model_is_better_at_than_baselines_and_what_not
         "That is the best model of each task: the recipe serves none.",
     ]
     assert worth(built(three=False))[0].startswith("Nothing that was measured here is shown to be better")
+
+
+def test_what_was_measured_of_an_earlier_state_of_the_recipe_stands_apart(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    before = Built.open(build_store(tmp_path, make_nodes(tmp_path))).record.steps
+    (*above, pretrain) = make_nodes(tmp_path, until="pretrain")
+    changed = replace(pretrain, config=type(pretrain.config)(learning_rate=0.03))
+    store = build_store(tmp_path, [*above, changed])  # finetune, which begins with it, is to be made again
+    record = store.builds.get("handbook")
+    assert record
+    store.builds.save("handbook", record.model_copy(update={"steps": before | record.steps}))
+    page = Page(write_report(store).read_text()).text
+    now, _, earlier = page.partition("Of an earlier state of the recipe")
+    assert "finetune 0.391" not in now and "pretrain 0.200" not in now and "copy-nearest wins" not in now
+    assert (
+        "finetune 0.391" in earlier and "pretrain 0.200" in earlier and "are not what the recipe makes now" in earlier
+    )
+    assert "nothing is known about how good it is" in now
+    assert "copy-nearest" in now and "0.412" in now, "a baseline of unchanged questions is what it was"
+
+
+def test_what_the_recipe_no_longer_asks_for_so_is_stale_though_its_inputs_are_the_same(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_nodes(tmp_path))
+    record = store.builds.get("handbook")
+    assert record
+    store.builds.save("handbook", record.model_copy(update={"changed": ("finetune",)}))
+    built = Built.open(store)
+    assert built.outdated == ["finetune"]
+    now, before = built.parted()
+    assert {task: {*systems} for task, systems in before.evaluations().items()} == {
+        f"{kind}-questions-test": {"finetune", ""} for kind in ("perplexity", "documentation")
+    }
+    assert "finetune" not in now.evaluations()["documentation-questions-test"]

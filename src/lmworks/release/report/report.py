@@ -49,12 +49,13 @@ REWRITINGS = 6
 def write_report(store: Store, name: str | None = None) -> Path:
     """Write the report of a recipe's last build, and cards of its models and their data. Returns its path."""
     built = Built.open(store, name)
+    now, _ = built.parted()
     folder = store.root / "reports"
     for model, artifact in built.models.items():
         write_atomically(folder / f"{built.name}-{model}-card.md", card_text(built, artifact))
     write_data_cards(built)
     write_history(built)
-    write_pages(built)
+    write_pages(now)
     path, data_path = folder / f"{built.name}.html", folder / f"{built.name}-data.html"
     steps = dataflow.data_steps(built)
     if sum(text.bytes or 0 for step in steps for text in step.after) <= DATA_REPORT_BYTES:
@@ -66,10 +67,14 @@ def write_report(store: Store, name: str | None = None) -> Path:
 
 
 def render(built: Built) -> str:
-    """The page. Every text that comes from data or a model is escaped."""
+    """The page. Every text that comes from data or a model is escaped.
+
+    What was measured of an earlier state of the recipe stands apart, and nothing else is told from it.
+    """
+    built, before = built.parted()
     origins = dataflow.origins(built, list(built.models.values()))
     plan, samples, said = plan_against_actual(built), samples_of(built), verdicts(built)
-    tables = tasks(built)
+    tables, earlier = tasks(built), tasks(before)
     found = {task: tables[task] for task in dict.fromkeys([*said, *tables])}
     data_report = built.store.root / "reports" / f"{built.name}-data.html"
     return (
@@ -86,7 +91,8 @@ def render(built: Built) -> str:
             verdicts=said,
             doubts=_doubts(built),
             tasks=found,
-            methods=_methods(found),
+            earlier=earlier,
+            methods=_methods(found | {f"{task}, earlier": each for task, each in earlier.items()}),
             contamination=_contamination(found),
             latencies=latencies(built),
             curves=curves(built),
