@@ -26,7 +26,7 @@ from lmworks.release.render.charts import Bar, Series, interval_chart, line_char
 from lmworks.release.render.picture import Box, picture
 from lmworks.release.render.tables import may_compare, tasks
 from lmworks.release.render.templates import environment
-from lmworks.release.report.report import render, said_first, write_report
+from lmworks.release.report.report import render, said_first, warned_once, write_report
 from support import change_manifest
 
 
@@ -392,3 +392,26 @@ def test_what_the_recipe_no_longer_asks_for_so_is_stale_though_its_inputs_are_th
         f"{kind}-questions-test": {"finetune", ""} for kind in ("perplexity", "documentation")
     }
     assert "finetune" not in now.evaluations()["documentation-questions-test"]
+
+
+def test_a_warning_that_is_the_same_of_several_stands_once_with_its_count() -> None:
+    narrow = "the interval may be too narrow: the items come in groups that tell as much as 3.0 of equal size would"
+    why = "prompt is chat in one, text in the other"
+    lines = [
+        f"a beats b: +0.200 accuracy, n=9, adjusted p=0.01; {narrow}",
+        f"a beats c: +0.300 accuracy, n=9, adjusted p=0.01; {narrow}",
+        f"b and c cannot be told apart: +0.100 accuracy, n=9, adjusted p=0.5; {narrow}; a true difference of 0.3 shows",
+        "between a and b differs, too: the tokenizer",
+        f"a and d are not compared: {why}",
+        f"b and d are not compared: {why}",
+    ]
+    found = warned_once(lines)
+    assert found == [
+        lines[0],
+        "a beats c: +0.300 accuracy, n=9, adjusted p=0.01",
+        "b and c cannot be told apart: +0.100 accuracy, n=9, adjusted p=0.5; a true difference of 0.3 shows",
+        f"of 2 of these {narrow}",
+        lines[3],
+        f"2 pairs are not compared: {why} (a and d, b and d)",
+    ]
+    assert warned_once(lines[:2]) == lines[:2] and warned_once(lines[3:5]) == lines[3:5]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +43,8 @@ CURVE_POINTS = 200
 """Of a training loss: the mean of some steps shows what the jitter of single ones hides."""
 DATA_REPORT_BYTES = 200_000_000
 """Of the texts of all steps, which the data report reads, 17 MB a second: up to here a build writes it along."""
+_OF_A_PAIR = re.compile(r"(.+)( are not compared: .+)|between (.+)( differs, too: .+)")
+_NARROW = re.compile("; (the interval may be too narrow: [^;]+)")
 REWRITINGS = 6
 """Stages of one sample shown: enough to see it improve, few enough to read."""
 
@@ -88,7 +91,7 @@ def render(built: Built) -> str:
                 protection(built, origins, data_report if data_report.exists() else None),
                 engineer(built, plan["rows"]),
             ],
-            verdicts=said,
+            verdicts={task: warned_once(lines) for task, lines in said.items()},
             doubts=_doubts(built),
             tasks=found,
             earlier=earlier,
@@ -120,6 +123,25 @@ def _doubts(built: Built) -> list[tuple[str, str]]:
         for sentence in re.split(r"(?<=\.) (?=[A-Z])", doubt.text):
             whose.setdefault(sentence, []).append(doubt.model)
     return [(", ".join(models), sentence) for sentence, models in sorted(whose.items(), key=lambda each: len(each[1]))]
+
+
+def warned_once(lines: Sequence[str]) -> list[str]:
+    """Verdicts of a task, in which a warning that is the same of several stands once, with how many it is of.
+
+    The first line, which is read without the others, keeps its own.
+    """
+    claims: list[str] = []
+    pairs: dict[str, list[str]] = {}
+    narrow = Counter(found[1] for line in lines[1:] if (found := _NARROW.search(line)))
+    for place, line in enumerate(lines):
+        if found := _OF_A_PAIR.fullmatch(line):
+            pairs.setdefault(found[2] or found[4], []).append(found[1] or found[3])
+        else:
+            doubt = _NARROW.search(line)
+            claims.append(_NARROW.sub("", line) if place and doubt and narrow[doubt[1]] > 1 else line)
+    told = [line for line in lines if (found := _OF_A_PAIR.fullmatch(line)) and len(pairs[found[2] or found[4]]) == 1]
+    told += [f"{len(of)} pairs{what} ({', '.join(of)})" for what, of in pairs.items() if len(of) > 1]
+    return [*claims, *(f"of {count} of these {doubt}" for doubt, count in narrow.items() if count > 1), *told]
 
 
 def _methods(found: Mapping[str, Sequence[Comparable]]) -> dict[str, str]:
