@@ -77,6 +77,39 @@ def test_the_head_is_yaml_that_a_hub_reads(card: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ({"kind": "huggingface", "name": "acme/handbook"}, ["acme/handbook"]),
+        ({"kind": "huggingface", "path": "datasets--acme--hand--book/snapshots/0a1b"}, ["acme/hand--book"]),
+        ({"kind": "huggingface", "name": "handbook"}, None),
+        (
+            {"kind": "dataset", "dataset": "openassistant", "key_field": None},
+            ["OpenAssistant/oasst1"],
+        ),
+        ({"kind": "dataset", "dataset": "alpaca"}, None),
+        ({"kind": "files", "name": "acme/handbook"}, None),
+    ],
+)
+def test_the_head_names_published_data_sets_that_it_learned_from(
+    source: dict[str, Any], named: list[str] | None, tmp_path: Path
+) -> None:
+    path = source.get("path", "sources")
+    write_sources(tmp_path / "sources")
+    if path != "sources":
+        shutil.copytree(tmp_path / "sources", tmp_path / path)
+    raw, *others = make_nodes(tmp_path, until="pretrain")
+    fields = {"licence": "CC-BY-4.0", "path": path, **source}
+    fields |= (
+        {"text_field": "text", "keep": [], "format": "text", "include": ["*.txt"]}
+        if source["kind"] == "dataset"
+        else {}
+    )
+    read = IngestConfig.model_validate({"sources": [fields], "licences": {"allow": ["CC-BY-4.0"]}}).resolve(tmp_path)
+    card = card_of(build_store(tmp_path, [replace(raw, config=read), *others]), "pretrain")
+    assert yaml.safe_load(card.split("---\n", 2)[1]).get("datasets") == named
+
+
 def test_the_card_says_what_it_is_what_for_and_how_good(card: str, built: Store) -> None:
     assert "5,901,312 parameters" in card
     assert r"states this use: answering from the \<b\>handbook\</b\>" in card

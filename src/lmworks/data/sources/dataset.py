@@ -43,6 +43,8 @@ class Adapter:
     size: str
     files: str
     """What is published, in words."""
+    on_hub: str = ""
+    """Its name among Hugging Face's data sets, where its authors publish it there, too."""
     languages: Sequence[str]
     """English names; `many` where there is an edition a language, or dozens are mixed."""
     tasks: Sequence[str] = ()

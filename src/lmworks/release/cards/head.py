@@ -23,6 +23,8 @@ def head_of(witness: Witness, name: str, kind: Kind, learned: Learned) -> dict[s
         head["license_name"] = " AND ".join(licences)
     if learned.languages:
         head["language"] = learned.languages
+    if learned.datasets:
+        head["datasets"] = learned.datasets
     head |= {"library_name": kind.library, "pipeline_tag": kind.tag}
     if named := [base.name for base in kind.bases if base.is_on_hub]:
         head["base_model"] = named[-1]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
 
 from markupsafe import Markup
 
 from lmworks.data.privacy.anonymise import DONE, anonymise
+from lmworks.data.sources.dataset import adapters
+from lmworks.model.pretrained import NAME_ON_HUB
 from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
@@ -77,6 +81,14 @@ class Learned:
     def sources(self) -> list[str]:
         """Those that it read anything of."""
         return [origin.source for origin in self.origins if origin.files or origin.documents]
+
+    @property
+    def datasets(self) -> list[str]:
+        """The names on Hugging Face of the data sets that its texts are of, as far as the recipe's sources tell."""
+        used = {origin.source for origin in self.origins if any(origin.used.values())}
+        read = [each for each in self.built.artifacts.values() if files_read(each)]
+        named = [_on_hub(source) for each in read for source in each.manifest.config.get("sources", ())]
+        return sorted({name for source, name in named if name and source in used})
 
     @property
     def licences(self) -> list[str]:
@@ -251,6 +263,19 @@ def helpers(built: Built, artifact: Artifact) -> dict[str, list[Link]]:
         "Some of these texts were written by": [link for link in read if link.parent and is_model(link.parent)],
     }
     return {how: links for how, links in found.items() if links}
+
+
+def _on_hub(source: Mapping[str, Any]) -> tuple[str, str]:
+    """What documents of a source name as theirs, and the data set's name on Hugging Face; empty if nothing tells it."""
+    name, path = source.get("name", ""), PurePosixPath(source.get("path", ""))
+    found = ""
+    if source["kind"] == "dataset":
+        row = adapters().get(source["dataset"])
+        found = row.on_hub if row else ""
+    elif source["kind"] == "huggingface":
+        cached = [each.split("--", 2)[1:] for each in path.parts if each.startswith("datasets--")]
+        found = name if NAME_ON_HUB.fullmatch(name) else "/".join(cached[-1]) if cached else ""
+    return name or path.name, found
 
 
 def _amounts(texts: Sequence[dataflow.Texts]) -> str:
