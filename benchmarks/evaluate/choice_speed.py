@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="Python of an environment with lm_eval[hf]")
     parser.add_argument("--items", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batches", nargs="*", default=["1", "8", "16", "32", "auto"])
+    parser.add_argument("--batches", nargs="*", default=["1", "2", "4", "8", "16", "32"])
     parser.add_argument("--threads", type=int, default=2)
     choosing = [name for name, each in choice_sets.SETS.items() if each.kind != "perplexity"]
     parser.add_argument("--tasks", nargs="*", default=choosing)

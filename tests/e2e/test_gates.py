@@ -195,3 +195,69 @@ def test_an_altered_verdict_releases_nothing(folder: Path, content: str | None) 
 )
 def test_a_bound_that_everything_passes_is_refused(folder: Path, bound: str) -> None:
     assert "finite number" in build(folder, f"{{task: classification, {bound}}}", code=2)
+
+
+def test_no_setting_stands_over_the_gates_of_the_file(folder: Path) -> None:
+    build(folder, FAILS, code=3)
+    for setting in ("evaluate.gates=[]", "evaluate.gates=[{task: classification, at_least: 0.1}]"):
+        done = lmworks(folder, "build", "recipe.yaml", "--set", setting, code=2)
+        assert f"--set {setting}: changes what a model must reach to be released" in done.stderr
+    lmworks(folder, "build", "recipe.yaml", "--set", "serve.model=released")
+    assert "the gates of its recipe are not tried yet" in refused(folder, "words")
+    build(folder, PASSES)
+    lmworks(folder, "build", "recipe.yaml", "--set", "evaluate.tasks.0.largest_lost_share=0.3")
+    (folder / "recipe.yaml").write_text(RECIPE.replace("GATE", FAILS))
+    assert "the gates of its recipe are not tried yet" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    "gate", ["{task: classification, at_least: 0.99, matric: macro_f1}", "seven", "{task: classification}"]
+)
+def test_gates_that_cannot_be_read_release_nothing(folder: Path, gate: str) -> None:
+    build(folder, PASSES)
+    (folder / "recipe.yaml").write_text(RECIPE.replace("GATE", gate))
+    assert "the gates of its recipe cannot be read" in refused(folder)
+
+
+def test_another_model_to_serve_is_another_gate(folder: Path) -> None:
+    build(folder, PASSES)
+    (folder / "recipe.yaml").write_text(
+        RECIPE.replace("GATE", PASSES).replace("serve: {model: words}", "serve: {model: released}")
+    )
+    assert "the gates of its recipe are not tried yet" in refused(folder, "released")
+
+
+def test_another_recipe_of_the_store_does_not_release_what_failed(folder: Path) -> None:
+    build(folder, FAILS, code=3)
+    (folder / "probe.yaml").write_text(
+        RECIPE.replace("  gates:\n    - GATE\n", "").replace("name: sorter", "name: probe")
+    )
+    lmworks(folder, "build", "probe.yaml")
+    payload = lmworks(folder, "show", "words", "--path").stdout.strip()
+    for asked in ((), ("words",), (payload,), ("probe.yaml", "words")):
+        assert "recipe.yaml: words fails classification at least 0.99" in refused(folder, *asked), asked
+    for path in (folder / ".lmworks").rglob("probe.json"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("left", ["erased.json", "manifest.json"])
+def test_what_a_cut_off_erasure_left_is_not_served_as_a_folder(folder: Path, left: str) -> None:
+    build(folder, PASSES)
+    payload = Path(lmworks(folder, "show", "words", "--path").stdout.strip())
+    path, kept = payload.parent / left, None
+    if path.exists():
+        kept = path.read_bytes()
+        path.unlink()
+    else:
+        path.write_text("{}")
+    try:
+        done = lmworks(folder, "serve", str(payload), code=None)
+        assert done.returncode and "lies in a store that has no such artifact" in done.stderr, done
+    finally:
+        path.write_bytes(kept) if kept else path.unlink()
+
+
+@pytest.mark.parametrize("field", ["score", "answer", "probabilities", "refrence"])
+def test_a_gate_is_not_of_the_items_that_were_answered_well(folder: Path, field: str) -> None:
+    told = build(folder, f"{{task: classification, at_least: 0.1, where: {{{field}: x}}}}", code=2)
+    assert f"found {field!r}; which items a gate is of is told by cluster, contamination, id, prompt, reference" in told

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -63,8 +64,14 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = (), 
     tree = read_yaml(text, str(path))
     if not isinstance(tree.value, dict):
         raise RecipeError(f"{path}:1: found {_kind(tree.value)}, expected fields such as `name:` and `data:`")
+    written = deepcopy(_gates(tree))
     for setting in settings:
         _override(tree, setting)
+        if _gates(tree) != written:
+            raise RecipeError(
+                f"--set {setting}: changes what a model must reach to be released; that is for the file to say, where "
+                f"all who answer for it read it: change `gates` in {path}"
+            )
     expand_variants(tree, str(path))
     classes.complete(tree.value)
     schema = recipe_class(classes)
@@ -100,6 +107,11 @@ def recipe_class(classes: StepClasses) -> type[Recipe]:
 
 
 # ---------------------------------------------------------------- settings
+
+
+def _gates(tree: Tree) -> Any:
+    evaluate = tree.value.get("evaluate")
+    return (evaluate.get("gates") or []) if isinstance(evaluate, dict) else []
 
 
 def _override(tree: Tree, setting: str) -> None:

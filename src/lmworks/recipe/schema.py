@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from lmworks.errors import UsageError
 
@@ -218,6 +218,10 @@ class RewordedConfig(StepConfig):
     tokens: int = Field(256, ge=8, description="embedded from a start; what all-MiniLM-L6-v2 was trained to read")
 
 
+ASKED = ("cluster", "contamination", "id", "prompt", "reference")
+"""Fields of items that stand before anything is answered."""
+
+
 class GateConfig(StepConfig):
     """What a model must reach to be released: served, sent to a hub or exported."""
 
@@ -240,8 +244,18 @@ class GateConfig(StepConfig):
         description="by how much it may be worse than that; two points of a share are seldom felt",
     )
     where: dict[str, str] = Field(
-        default={}, description="fields of items and their values: the gate is of these items alone"
+        default={},
+        description="fields of items and their values: the gate is of these items alone; none that an answer decides, "
+        "or all could be passed by asking of right answers alone",
     )
+
+    @field_validator("where")
+    @classmethod
+    def _asks_of_what_was_asked(cls, where: dict[str, str]) -> dict[str, str]:
+        if unknown := where.keys() - ASKED:
+            found = ", ".join(map(repr, sorted(unknown)))
+            raise ValueError(f"found {found}; which items a gate is of is told by {', '.join(ASKED)}")
+        return where
 
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from lmworks.errors import GateRefused
+from lmworks.errors import GateRefused, LmworksError
 from lmworks.evaluate.gates import FILE, NODE, GatesConfig, Outcome, gates, outcomes_from, refusal
 from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.store import Artifact, Store
@@ -28,29 +28,50 @@ def failed_gates(built: Built) -> list[str]:
 def require_gates(store: Store, artifacts: Sequence[Artifact]) -> None:
     """Raise GateRefused for a model that failed a gate of its recipe, or whose gates were not tried.
 
-    One that no recipe's last build has any more is refused for any gate that it ever failed.
+    So is one that failed a gate of another recipe of the store. One that no recipe's last build has any more is refused
+    for any gate that it ever failed.
     """
     for artifact in artifacts:
         built = Built.holding(store, artifact)
         names = [name for name, each in built.models.items() if each.digest() == artifact.digest()]
         if built.step_of(artifact) is None:
-            failed = [each for each in _ever_tried(store) if each.digest == artifact.digest() and not each.passed]
+            failed = _failed(_ever_tried(store), artifact.digest())
             said = "\n".join(dict.fromkeys(each.sentence for each in failed))
         else:
             said = untried(built)
             said = f"{', '.join(names)}: {said}" if said else refusal(outcomes(built), names, artifact.digest())
+            said = said or _failed_elsewhere(built, artifact.digest())
         if said:
             raise GateRefused(f"{said}\n`lmworks report` and `lmworks predict` still show what it can")
 
 
+def _failed_elsewhere(built: Built, digest: str) -> str:
+    """The gates of the store's other recipes that a model failed."""
+    others = [Built.open(built.store, name) for name in built.store.builds.names if name != built.name]
+    failed = (f"{other.recipe}: {each.sentence}" for other in others for each in _failed(outcomes(other), digest))
+    return "\n".join(failed)
+
+
+def _failed(found: Iterable[Outcome], digest: str) -> list[Outcome]:
+    return [each for each in found if each.digest == digest and not each.passed]
+
+
 def stored_as(folder: Path) -> tuple[Store, Artifact] | None:
-    """The artifact whose files a folder holds, where it lies in a store; None elsewhere."""
+    """The artifact whose files a folder holds, where it lies in a store; None elsewhere.
+
+    Raises LmworksError where the store has it no longer: what is left of it was erased, or nothing says what it is.
+    """
     folder = folder.resolve()
     if folder.name != "payload" or len(folder.parents) < 4 or folder.parents[2].name != "artifacts":
         return None
     store = Store(folder.parents[3])
     found = store.find(folder.parents[1].name, folder.parents[0].name)
-    return (store, found) if found else None
+    if found is None:
+        raise LmworksError(
+            f"{folder}: lies in a store that has no such artifact: it was erased, or its manifest is gone; "
+            "`lmworks build` makes it again, without what was erased"
+        )
+    return store, found
 
 
 def untried(built: Built) -> str:
@@ -58,7 +79,12 @@ def untried(built: Built) -> str:
 
     Raises LmworksError where what came of them is not as it was written.
     """
-    asked = _asked(built)
+    try:
+        asked = _asked(built)
+    except (ValidationError, TypeError) as error:
+        return (
+            f"the gates of its recipe cannot be read ({built.recipe}: {_fault(error)}): mend them, then {built.command}"
+        )
     if not asked and NODE not in (*built.record.nodes, *built.record.steps):
         return ""
     why = f"the gates of its recipe are not tried yet: {built.command}"
@@ -66,18 +92,31 @@ def untried(built: Built) -> str:
         return why
     built.artifacts[NODE].require_sound()
     tried = GatesConfig.model_validate(built.artifacts[NODE].manifest.config).tried
-    return f"{why}; tried were those that it had then" if asked not in (None, [each.gate for each in tried]) else ""
+    then = [each.gate.model_copy(update={"model": each.gate.model or each.model}) for each in tried]
+    return f"{why}; tried were those that it had then" if asked not in (None, then) else ""
 
 
 def _asked(built: Built) -> list[GateConfig] | None:
-    """The gates that the recipe's file names now; None where it cannot be read, or settings stand over it."""
-    evaluate = built.fields.get("evaluate")
-    if not isinstance(evaluate, dict) or any(each.startswith("evaluate") for each in built.record.settings):
+    """The gates that the recipe's file names now, each with its model; None where the file is gone or is no YAML.
+
+    Raises ValidationError or TypeError for gates that cannot be read. No setting stands over them, see `load_recipe`.
+    """
+    if not built.fields:
         return None
-    try:
-        return [GateConfig.model_validate(each) for each in evaluate.get("gates") or ()]
-    except (ValidationError, TypeError):
-        return None
+    evaluate, serve = (built.fields.get(section) for section in ("evaluate", "serve"))
+    gates = [
+        GateConfig.model_validate(each) for each in (evaluate.get("gates") or () if isinstance(evaluate, dict) else ())
+    ]
+    served = serve.get("model") if isinstance(serve, dict) else None
+    return [each.model_copy(update={"model": each.model or served}) for each in gates]
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong, in a line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"evaluate.gates: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"evaluate.gates: {error}"
 
 
 def _ever_tried(store: Store) -> Iterator[Outcome]:
