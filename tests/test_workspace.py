@@ -11,6 +11,7 @@ import pytest
 
 from lmworks.cli.artifacts import gc
 from lmworks.cli.data import data_report
+from lmworks.cli.recipes import plan
 from lmworks.data.identity import KEY_FILE, PRIVACY_KEY, key_digest, load_id_key
 from lmworks.errors import UsageError
 from lmworks.pipeline.display import PlainDisplay
@@ -230,6 +231,43 @@ def test_names_that_stay_in_confidential_texts_are_told_before_the_build(recipe:
         recipe.write_text(f"{RECIPE}needs: {{privacy: {privacy}}}\n")
         said = build(recipe)
         assert ("private: `needs.privacy` is confidential, and names of persons" in said) == told
+
+
+LEARNED = """\
+  apart: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT}], licences: {allow: [permissive]}}
+  sums: {kind: arithmetic}
+tokenizer: {kind: bpe, from: apart}
+models:
+  lm: {objective: causal-lm, from: scratch, data: DATA, hidden_size: 32, num_heads: 2, num_layers: 1,
+    sequence_length: 64, global_batch_tokens: 256, steps: 2}
+  tuned: {objective: sft, from: lm, data: sums.train, sequence_length: 64, global_batch_tokens: 256, steps: 2}
+"""
+WITHOUT = RECIPE.replace("private: {kind: anonymise", "private: {kind: normalise")
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        (WITHOUT, "private"),
+        (RECIPE, ""),
+        (RECIPE + LEARNED.replace("DATA", "private"), ""),
+        (RECIPE + LEARNED.replace("DATA", "apart"), "apart, which lm, tuned learn from"),
+        (WITHOUT + LEARNED.replace("DATA", "private"), "private, which lm, tuned learn from"),
+    ],
+)
+def test_where_nobody_looks_for_personal_data_in_confidential_texts_is_told_first(
+    recipe: Path, text: str, bare: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for privacy in ("internal", "confidential", "secret"):
+        recipe.write_text(f"{text}needs: {{privacy: {privacy}}}\n")
+        said = build(recipe, until="raw")
+        plan(recipe)
+        told = f"`needs.privacy` is {privacy}, and no step looks for personal data in {bare}"
+        for words in (said, capsys.readouterr().err):
+            assert (told in words) == bool(bare and privacy != "internal"), words
+            assert ("no step looks for personal data" in words) == bool(bare and privacy != "internal"), words
+        if bare and privacy != "internal":
+            assert said.startswith(told), "before any step"
 
 
 def test_the_last_build_is_found_from_any_folder_of_the_project(

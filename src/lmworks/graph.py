@@ -585,9 +585,9 @@ class Learned:
         """
         made = self._nodes[model]
         texts, unknown = list[str](), list[str]()
-        for base in _inputs(made, Role.BEGINS_WITH):
+        for base in inputs_of(made, Role.BEGINS_WITH):
             texts, unknown = self.of(base)
-        learned_from = list(_inputs(made, Role.TRAINS_ON))
+        learned_from = list(inputs_of(made, Role.TRAINS_ON))
         if not learned_from:
             return texts, [*unknown, f"others trained {model}, on text that is not known here"]
         if isinstance(teacher := made.inputs.get("teacher"), str):  # whose answers are learned from
@@ -599,14 +599,14 @@ class Learned:
     def _packed_of(self, reference: str) -> Iterator[str]:
         """The texts that rows were packed of."""
         rows = self._nodes.get(split_reference(reference)[0])
-        before = list(_inputs(rows, Role.TRAINS_ON)) if rows and "/" in rows.name else []
+        before = list(inputs_of(rows, Role.TRAINS_ON)) if rows and "/" in rows.name else []
         for each in before:
             yield from self._packed_of(each)
         if not before:
             yield reference
 
 
-def _inputs(made: Node, role: Role) -> Iterator[str]:
+def inputs_of(made: Node, role: Role) -> Iterator[str]:
     """The inputs of a node that have a role."""
     for parameter, value in made.inputs.items():
         if made.stage.inputs[parameter].role is role:

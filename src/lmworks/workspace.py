@@ -7,7 +7,7 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +27,12 @@ from lmworks.pipeline.erasure import erased_documents, may_come_back, unfinished
 from lmworks.pipeline.files import forget_digests, write_atomically
 from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.record import BuildRecord, BuildRecords, placed
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.recipe.file import load_recipe
-from lmworks.recipe.schema import Recipe, RecipeError, data_of_models
+from lmworks.recipe.schema import PROTECTED, Recipe, RecipeError, data_of_models
 from lmworks.registry import installed
 
 LAST = Path(".lmworks") / "last.json"
@@ -337,10 +338,37 @@ def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:
         )
     if said := may_come_back(workspace.store, workspace.folder, ID_KEY.digest(workspace.folder)):
         yield said
-    needs = workspace.recipe.needs
-    for node in workspace.build.nodes if needs else ():
-        if needs and isinstance(node.config, AnonymiseConfig) and (said := node.config.names_left(needs.privacy)):
+    yield from unprotected(workspace)
+
+
+def unprotected(workspace: Workspace) -> Iterator[str]:
+    """What must be known of confidential texts before they are used: where nobody looks for personal data or names."""
+    recipe, nodes = workspace.recipe, {node.name: node for node in workspace.build.nodes}
+    privacy = recipe.needs.privacy if recipe.needs else ""
+    if privacy not in PROTECTED:
+        return
+    learned, learners = graph.Learned(nodes, workspace.folder, None), dict[str, list[str]]()
+    for model in recipe.models:
+        for text in learned.of(model)[0]:
+            learners.setdefault(text, []).append(model)
+    read = {reference.partition(".")[0] for node in nodes.values() for reference in node.references()}
+    for text in learners or [name for name in recipe.data if name not in read]:
+        if _unsearched(nodes, text):
+            into = f", which {', '.join(learners[text])} learn from" if learners else ""
+            yield (
+                f"`needs.privacy` is {privacy}, and no step looks for personal data in {text}{into}: put one of kind "
+                "`anonymise` before it (docs/privacy.md)"
+            )
+    for node in nodes.values():
+        if isinstance(node.config, AnonymiseConfig) and (said := node.config.names_left(privacy)):
             yield f"{node.name}: {said}"
+
+
+def _unsearched(nodes: Mapping[str, Node], reference: str) -> bool:
+    """Whether some of a text comes from a source past every step that looks for personal data."""
+    made = nodes[reference.partition(".")[0]]
+    before = () if isinstance(made.config, AnonymiseConfig) else graph.inputs_of(made, Role.READS)
+    return isinstance(made.config, IngestConfig) or any(_unsearched(nodes, each) for each in before)
 
 
 def _record(workspace: Workspace) -> BuildRecord:

@@ -111,7 +111,7 @@ def plan(
     """
     from lmworks.plan.plan import forecast_of
     from lmworks.release.render.outcome import as_text, outcome
-    from lmworks.workspace import missing_packages, open_workspace
+    from lmworks.workspace import missing_packages, open_workspace, unprotected
 
     announce = None if as_json else say_counted
     asked = with_device(settings, device)
@@ -124,7 +124,7 @@ def plan(
         from lmworks.release.render.charts import own_or_rent
 
         write_atomically(picture, own_or_rent(told.months))
-    if said := missing_packages(workspace.build, workspace.folder):
+    for said in filter(None, (*unprotected(workspace), missing_packages(workspace.build, workspace.folder))):
         print(said, file=sys.stderr)
     if as_json:
         print_json(workspace.plan.as_json() | ({"forecast": told.as_json()} if told else {}))

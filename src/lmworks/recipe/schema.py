@@ -290,6 +290,10 @@ class EvaluateConfig(StepConfig):
     )
 
 
+PROTECTED = ("confidential", "secret")
+"""What `needs.privacy` calls texts that are not to be told."""
+
+
 class NeedsConfig(StepConfig):
     """What the organisation needs, can and has: what `lmworks plan` decides and costs by."""
 
@@ -317,7 +321,9 @@ class NeedsConfig(StepConfig):
         "anywhere", description="where data may lie; say so if a law or contract binds you"
     )
     privacy: Literal["public", "internal", "confidential", "secret"] = Field(
-        "internal", description="of the texts; what most companies' documents are"
+        "internal",
+        description="of the texts; what most companies' documents are. Of confidential and secret ones plan and build "
+        "say first where nobody looks for personal data, and `lmworks push` sends no model without `--confidential`",
     )
     control: Literal["low", "some", "full"] = Field(
         "some", description="over weights, versions and behaviour; low when any supplier will do"
@@ -389,7 +395,10 @@ class Recipe(StepConfig):
     default_effect = Effect.NOTHING  # its steps have keys, each of its own fields
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="its builds are kept under it")
-    use_case: str = Field(min_length=1, description="what the model is for, in words: cards and reports say it")
+    use_case: str = Field(
+        min_length=1,
+        description="what the model is for, in words: cards and reports say it, without personal data; names stay",
+    )
     budget: BudgetConfig = Field(BudgetConfig(), description="what the whole build may use")
     plan: PlanConfig = Field(PlanConfig(), description="how values written as `auto` are found")
     needs: NeedsConfig | None = Field(None, description="a recipe that is built as it stands needs no verdict")

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.privacy.hidden import hide
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.record import BuildRecord
@@ -69,8 +70,11 @@ class Built:
 
     @property
     def use_case(self) -> str:
-        """What the recipe says the model is for; empty if the recipe is gone."""
-        return str(self.fields.get("use_case", ""))
+        """What the recipe says the model is for, without personal data; empty if the recipe is gone."""
+        from lmworks.release.inspect.hidden import in_recipe  # which imports this
+
+        own = [each.detector() for config in in_recipe(self.fields) for each in config.own]
+        return hide(str(self.fields.get("use_case", "")), more=own)
 
     @cached_property
     def artifacts(self) -> dict[str, Artifact]:

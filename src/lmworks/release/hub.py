@@ -23,6 +23,7 @@ from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.model.pretrained import NAME_ON_HUB
 from lmworks.pipeline.files import digest_once, write_atomically
 from lmworks.pipeline.store import Artifact, Store
+from lmworks.recipe.schema import PROTECTED
 from lmworks.release.built import Built
 from lmworks.release.cards.card import card_text
 from lmworks.release.cards.kinds import SOURCE
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 TAKEN = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE", "NOTICE", "LICENSE.md")
 SPARE = 1 << 20
 """Bytes beyond those of a file, for what `huggingface_hub` notes beside it."""
-PROTECTED = ("confidential", "secret")
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,26 @@ from typing import Any
 
 import pytest
 from data_store import sentence
-from small_store import build_store
+from small_store import TaskConfig, TrainConfig, build_store, train
 
+from lmworks.data.tuning.conversations import Conversations, last_answer, question_of
+from lmworks.errors import LmworksError
+from lmworks.evaluate.items import EXACT, Scored
 from lmworks.graph import STEPS, node
+from lmworks.pipeline.conditions import Conditions
+from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.release.built import Built
+from lmworks.release.cards.card import card_facts, card_text
+from lmworks.release.cards.croissant import write_data_cards
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.annotation import write_sample
 from lmworks.release.inspect.changes import changes_of, inspectable
 from lmworks.release.inspect.data_report import render
 from lmworks.release.inspect.show import describe
+from lmworks.release.inspect.verdicts import samples_of
+from lmworks.release.items.page import write_items
+from lmworks.release.report import report
+from lmworks.release.serving import _page
 
 NUMBERS = [f"S-{1950 + number}0890{number}" for number in range(8)]
 MEMBERS = [f"M/{number}/77" for number in range(8)]
@@ -101,3 +112,75 @@ def test_a_detector_of_a_step_that_is_not_built_yet_counts(tmp_path: Path) -> No
     for name in ("raw", "clean"):
         page = changes_of(built, name, 99).as_text() + describe(built.artifacts[name], built)
         assert not [number for number in NUMBERS if number in page], name
+
+
+@stage(version=1, measures=("model", "data"))
+def evaluate_chats(config: TaskConfig, model: Handle, data: Conversations, out: Path, context: Context) -> Result:
+    items = [
+        {
+            **{"id": each["id"], "digest": each["id"], "cluster": each["id"], "prompt": question_of(each)},
+            **{"answer": "Nobody.", "reference": last_answer(each), "score": 0.0},
+        }
+        for each in data.iterate()
+    ]
+    found = Scored.written(items, out, None, Conditions())
+    return found.result(found.figure(EXACT, "as written"))
+
+
+def test_people_are_hidden_in_items_that_are_conversations(tmp_path: Path) -> None:
+    """An id of a conversation is no document's where one document has two answers."""
+    record = {"question": f"Who is {PATIENT}?", "answers": [f"{PATIENT} is well.", "Mrs Quastenflosser is ill."]}
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "a.jsonl").write_text(json.dumps({**record, "patient": PATIENT}) + "\n")
+    (tmp_path / ".lmworks-id-key").write_text("0" * 64)
+    source = {"kind": "files", "path": "sources", "licence": "MIT", "fields": "all"}
+    private = {"kind": "anonymise", "from": "raw", "people": ["patient"], "action": "surrogate"}
+    steps: dict[str, dict[str, Any]] = {
+        "raw": {"kind": "ingest", "sources": [source], "licences": {"allow": ["MIT"]}},
+        "private": private,
+        "chats": {"kind": "pairs", "from": "raw", "source": "question", "target": "answers"},
+        "again": {"kind": "mix", "parts": {"a": {"from": "chats"}}},
+    }
+    configs = {name: STEPS[fields["kind"]].config.model_validate(fields) for name, fields in steps.items()}
+    nodes = [node(name, STEPS[config.kind], config.resolve(tmp_path)) for name, config in configs.items()]
+    nodes.append(node("lm", train, TrainConfig(), base=None, data="chats", tokenizer=None, validation=None))
+    for data in ("chats", "again"):
+        inputs = {"model": "lm", "data": data}
+        nodes.append(node(f"evaluate/{data}/lm", evaluate_chats, TaskConfig(score=0.0, kind="documentation"), **inputs))
+    built = Built.open(build_store(tmp_path, nodes))
+    for data in ("chats", "again"):
+        shown = {
+            "items": write_items(built, data).read_text(encoding="utf-8"),
+            "samples": repr(samples_of(built)),
+            "failures": repr(card_facts(built.store, built.models["lm"])["failures"]),
+        }
+        for place, text in shown.items():
+            assert "Quastenflosser" not in text, place
+            assert "person hidden" in text, place
+
+
+def test_personal_data_in_the_use_that_a_recipe_states_is_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use = f"Answers for {MEMBERS[1]}; ask jane.doe@example.org or +1 212 555 0143"
+    (tmp_path / "recipe.yaml").write_text(json.dumps({"name": "handbook", "use_case": use, "data": RECIPE}))
+    build(tmp_path, ["raw"])
+    nodes = [node("raw", STEPS["ingest"], STEPS["ingest"].config.model_validate(RECIPE["raw"]).resolve(tmp_path))]
+    nodes.append(node("lm", train, TrainConfig(), base=None, data="raw", tokenizer=None, validation=None))
+    built = Built.open(build_store(tmp_path, nodes))
+    write_data_cards(built)
+    shown = {
+        "data report": render(built),
+        "report": report.render(built),
+        "card": card_text(built, built.models["lm"]),
+        "chat": repr(_page(built.store, built.models["lm"])),
+        "data card": "".join(path.read_text() for path in built.store.root.rglob("*croissant.json")),
+    }
+    monkeypatch.setattr(
+        "lmworks.release.serving.card_facts", lambda *given: (_ for _ in ()).throw(LmworksError("lost"))
+    )
+    shown["chat of what was altered"] = repr(_page(built.store, built.models["lm"]))
+    for place, text in shown.items():
+        assert "Answers for" in text, place
+        for said in ("jane.doe", "555 0143", MEMBERS[1]):
+            assert said not in text, (place, said)

@@ -196,6 +196,16 @@ def test_personal_data_in_answers_is_hidden(built: Store, tmp_path: Path) -> Non
     assert "Ask ‹email hidden›; returns" in text and EMAILS[0] not in text
 
 
+def test_texts_that_the_recipe_calls_confidential_are_called_so_where_data_protection_is_told(
+    until_corpus: Store, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    for privacy, told in (("internal", ""), ("secret", "Its recipe calls the texts secret. ")):
+        recipe.write_text(f"name: handbook\nuse_case: asking\nneeds: {{privacy: {privacy}}}\n")
+        page = pages(until_corpus).of("protection")
+        assert f"Data protection {told}13 documents of 1 source; nobody looked for personal data in them." in page
+
+
 @pytest.mark.parametrize(
     ("passed", "verdict"),
     [

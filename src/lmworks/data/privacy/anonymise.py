@@ -39,7 +39,7 @@ from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, m
 from lmworks.data.structure import as_one, is_long_number, keys_of, number_of, renamed, take_apart, told_apart
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.recipe.schema import Effect, Expected, Reference, StepConfig
+from lmworks.recipe.schema import PROTECTED, Effect, Expected, Reference, StepConfig
 
 LEAST_DIGITS = 3
 """Of a subject that is looked for among numbers: a shorter one is also a number of things."""
@@ -146,7 +146,7 @@ class AnonymiseConfig(StepConfig):
 
     def names_left(self, privacy: str) -> str:
         """What must be told of names in prose before texts of so much privacy are used; "" if nothing."""
-        if privacy not in ("confidential", "secret") or "person" in self.guessed_kinds():
+        if privacy not in PROTECTED or "person" in self.guessed_kinds():
             return ""
         return (
             f"`needs.privacy` is {privacy}, and names of persons, places and organisations in prose are not looked "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, zip_longest
+from itertools import zip_longest
 
 from markupsafe import Markup
 
@@ -148,7 +148,7 @@ def _notes(witness: Witness, task: str, table: Comparable) -> Iterator[Statement
 def failures_of(witness: Witness, name: str) -> list[Failure]:
     """Questions of tests that a model got wrong, of as many tasks as there are; of scores, its worst answers."""
     found = [
-        list(islice(_failures(witness, task, systems[name]), FAILURES))
+        list(_failures(witness, task, systems[name]))
         for task, systems in witness.built.evaluations().items()
         if name in systems
     ]
@@ -160,14 +160,14 @@ def _failures(witness: Witness, task: str, evaluation: Artifact) -> Iterator[Fai
     metric = metric_named(figures[0].name) if figures else None
     items = witness.records(evaluation, ITEMS) if metric and metric.higher_is_better else []
     answered = [item for item in items if "answer" in item and "reference" in item]
-    more = hiding(witness.built)
-
-    def shown(item: dict[str, object], field: str) -> str:
-        return shorten(hide(str(item[field]), more=more), FAILURE_WIDTH)
-
-    for item in sorted(answered, key=lambda item: (metric.values([item])[0], item["id"])) if metric else ():
-        if metric and metric.is_share and metric.values([item])[0]:
-            return
-        yield Failure(
-            task=task, asked=shown(item, "prompt"), answered=shown(item, "answer"), wanted=shown(item, "reference")
+    if not metric:
+        return
+    if metric.is_share:
+        answered = [item for item in answered if not metric.values([item])[0]]
+    worst = sorted(answered, key=lambda item: (metric.values([item])[0], item["id"]))[:FAILURES]
+    more = hiding(witness.built, evaluation, {item["id"] for item in worst})
+    for item in worst:
+        asked, answer, wanted = (
+            shorten(hide(str(item[name]), more=more), FAILURE_WIDTH) for name in ("prompt", "answer", "reference")
         )
+        yield Failure(task=task, asked=asked, answered=answer, wanted=wanted)

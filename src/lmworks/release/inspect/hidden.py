@@ -13,9 +13,11 @@ from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.privacy.people import is_named_by, people_detector, people_of, whole_name
 from lmworks.data.records import Document, Documents, read_columns, read_shard
 from lmworks.errors import LmworksError
+from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
+from lmworks.release.trace.provenance import records
 
 Show = Callable[[Document], str]
 
@@ -57,10 +59,10 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
 def anonymising(built: Built) -> list[AnonymiseConfig]:
     """The build's `anonymise` steps, as they were built and as the recipe has them now."""
     steps = [found.manifest.config for found in built.artifacts.values() if found.stage == anonymise.name]
-    return [*map(AnonymiseConfig.model_validate, steps), *_in_recipe(built.fields)]
+    return [*map(AnonymiseConfig.model_validate, steps), *in_recipe(built.fields)]
 
 
-def _in_recipe(fields: Mapping[str, Any]) -> list[AnonymiseConfig]:
+def in_recipe(fields: Mapping[str, Any]) -> list[AnonymiseConfig]:
     """The `anonymise` steps of a recipe; none of one in which such a step is not sound."""
     groups = [group for group in fields.values() if isinstance(group, dict)]
     steps = [step for group in groups for step in group.values() if isinstance(step, dict)]
@@ -73,19 +75,31 @@ def _in_recipe(fields: Mapping[str, Any]) -> list[AnonymiseConfig]:
 def hiding(built: Built, artifact: Artifact | None = None, ids: Collection[str] = ()) -> list[Detector]:
     """What is hidden in what is kept of documents, beside the kinds with patterns: what `own` detectors find.
 
-    Of documents with these ids, the people, too, whom the `people` fields of what the artifact was made from name.
+    Of records with these ids, the people, too, whom the `people` fields of the documents name that they are or were
+    made from.
     """
     configs = anonymising(built)
     fields = [name for config in configs for name in config.people]
     people: list[str] = []
     if fields and ids and artifact:
         links = built.lineage.links(artifact, Role.READS, Role.MEASURES)
-        places = [Documents(link.parent.path(link.part), "") for link in links if link.parent]
-        for documents in [*places, *outputs(artifact)]:
-            for document in find(documents, ids):
-                people += people_of(document, fields)
+        behind = (document for link in links for document in _behind(built, link, ids))
+        for document in (*behind, *(each for documents in outputs(artifact) for each in find(documents, ids))):
+            people += people_of(document, fields)
     own: list[Detector] = [each.detector() for config in configs for each in config.own]
     return [*own, *([people_detector(people)] if people else [])]
+
+
+def _behind(built: Built, link: Link, ids: Collection[str]) -> Iterator[Document]:
+    """The documents of an input with these ids; of conversations and judgements, those that they were made from."""
+    if not (link.parent and link.path):
+        return
+    yield from find(Documents(link.path, ""), ids)
+    wanted = {text.document for text in records(link.path) if text.id in ids and text.document}
+    for each in built.lineage.read_from(link.parent) if wanted else ():
+        for document in find(Documents(each.path, ""), wanted) if each.path and wanted else ():
+            wanted = wanted - {document.id}
+            yield document
 
 
 def outputs(artifact: Artifact) -> list[Documents]:

@@ -243,7 +243,7 @@ class Samples:
 
 def samples_of(built: Built) -> list[Samples]:
     """Good and bad answers to each task that keeps answers, for the last model measured on it; no personal data."""
-    found, more = [], hiding(built)
+    found = []
     for task, systems in built.evaluations().items():
         measured = [name for name in systems if name in built.models]
         figures = systems[measured[-1]].manifest.figures if measured else ()
@@ -251,7 +251,9 @@ def samples_of(built: Built) -> list[Samples]:
         items = read_lines(systems[measured[-1]].payload / "items.jsonl") if metric else []
         if metric and items and "answer" in items[0]:
             ranked = sorted(items, key=lambda item: (-metric.values([item])[0], item["id"]))
-            rows = [_sample(kind, item, metric, more) for kind, item in _chosen(ranked, metric)]
+            chosen = _chosen(ranked, metric)
+            more = hiding(built, systems[measured[-1]], {item["id"] for _, item in chosen})
+            rows = [_sample(kind, item, metric, more) for kind, item in chosen]
             found.append(Samples(task, measured[-1], metric.label, rows))
     return found
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from lmworks.lazy import pq
 from lmworks.pipeline.erasure import erased_here
 from lmworks.pipeline.store import Artifact
+from lmworks.recipe.schema import PROTECTED
 from lmworks.release.built import Built, files_read
 from lmworks.release.cards.kinds import IMPORT
 from lmworks.release.cards.learned import searched, unsearched
@@ -46,7 +47,15 @@ def protection(built: Built, origins: Sequence[Origin], data_report: Path | None
         else Markup("Every step of the data, with what it dropped: {} writes it.").format(code("lmworks data report"))
     )
     answers.append(Answer("More", [more]))
-    return FirstPage("protection", "Data protection", _verdict(built, origins, steps), answers)
+    verdict = _called(built) + _verdict(built, origins, steps)
+    return FirstPage("protection", "Data protection", verdict, answers)
+
+
+def _called(built: Built) -> str:
+    """What the recipe calls its texts, where that says that they are not to be told."""
+    needs = built.fields.get("needs")
+    privacy = needs.get("privacy") if isinstance(needs, dict) else None
+    return f"Its recipe calls the texts {privacy}. " if privacy in PROTECTED else ""
 
 
 def _verdict(built: Built, origins: Sequence[Origin], steps: Sequence[Anonymised]) -> str:

@@ -48,6 +48,11 @@ def texts(folder: Path) -> Iterator[Text]:
     """The documents, conversations or judgements of a folder; none if it holds none."""
     for document in Documents(folder, "").iterate():
         yield Text(document.id, document.id, document.text)
+    yield from records(folder)
+
+
+def records(folder: Path) -> Iterator[Text]:
+    """Its conversations or judgements."""
     if is_conversations(Handle(folder, "")):
         for record in Conversations(folder, "").iterate():
             yield Text(record["id"], record["document"], _joined(record["messages"]))
