@@ -212,7 +212,12 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
             said = [*transfer(recipe.models, plan), *tuned], _left_out(tasks[0], models, asked)
             systems[label] = _systems(tasks, models)
-            nodes += rehearsal_nodes(label, systems[label], known)
+            where = {
+                f"evaluate.gates.{number}.where": gate.where
+                for number, gate in enumerate(recipe.evaluate.gates)
+                if gate.where and gate.task in (label, _kind_of(systems[label]))
+            }
+            nodes += rehearsal_nodes(label, systems[label], known, where)
             nodes += evaluation_nodes(label, tasks, models, learned, *said, alike_but_for_seeds(recipe.models))
         nodes = _adjusted_to_the_build(nodes)
         if recipe.evaluate.gates:
@@ -274,19 +279,23 @@ def _left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) -
 def _checked_first(nodes: Sequence[Node]) -> list[Node]:
     """All that needs no trained model before the first training: what is wrong with a later one is told at once.
 
-    What is measured without one comes last of it: that takes longest, and trying the tasks may refuse.
+    What needs models that no loop trains comes behind the rest of it, and what is measured without one last: that takes
+    longest, and trying the tasks may refuse.
     """
-    late: set[str] = set()
+    order: dict[str, int] = {}
     for each in nodes:
-        if each.stage is train or any(reference.partition(".")[0] in late for reference in each.references()):
-            late.add(each.name)
-    measured = ("evaluate/", "contamination/", NODE)
-    order = {each.name: 2 if each.name in late else int(each.name.startswith(measured)) for each in nodes}
+        measured = each.name.startswith(("evaluate/", "contamination/", NODE))
+        fitted = each.stage in MADE.values() and each.stage is not import_model
+        own = 3 if each.stage is train else 2 if measured else int(fitted)
+        order[each.name] = max([own, *(order[reference.partition(".")[0]] for reference in each.references())])
     return sorted(nodes, key=lambda each: order[each.name])
 
 
-def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[Node]:
-    """The trial of a task for the models that are trained first, and baselines that such a model judges."""
+def rehearsal_nodes(label: str, systems: Systems, models: Models, where: dict[str, dict[str, str]]) -> Iterator[Node]:
+    """The trial of a task for the models that are trained first, and baselines that such a model judges.
+
+    Where nothing can stand in for a model, it is one for all. `where` says of which items gates are.
+    """
     tokenizers: list[str] = []
     tasks: list[StepConfig] = []
     trials: dict[str, Trial] = {}
@@ -299,11 +308,12 @@ def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[No
         judging = {
             parameter: each for parameter, each in given.items() if stage.inputs[parameter].handle is ModelFolder
         }
-        if not any(isinstance(models[each], TrainConfig) for each in judging.values()):
+        is_asked = bool(model and TASKS[_kind_of(systems)].asks)
+        if not is_asked and not any(isinstance(models[each], TrainConfig) for each in judging.values()):
             continue
         read |= {parameter: each for parameter, each in given.items() if parameter not in judging}
         stand_ins = []
-        for parameter, each in judging.items():
+        for parameter, each in judging.items() if not is_asked else ():
             tokenizer = getattr(models[each], "tokenizer", each)
             tokenizers += [] if tokenizer in tokenizers else [tokenizer]
             room = room_of(each, models)
@@ -329,6 +339,7 @@ def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[No
             tokenizers=tokenizers,
             tasks=tasks,
             trials=list(trials.values()),
+            where=where,
             declared=TASKS[tasks[0].kind],  # type: ignore[attr-defined]
         )
         plugins = {each for task in tasks for each in plugins_of(task)}

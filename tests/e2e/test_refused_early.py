@@ -48,8 +48,11 @@ SORTER = ENCODER + "  sorter: {objective: sequence-classification, from: enc, da
 BASE = "  base: {objective: pretrained, path: FAMILY, licence: MIT}\n"
 
 
-def evaluated(models: str, task: str) -> str:
-    return f"evaluate: {{models: [{models}], tasks: [{task}]}}\n"
+WORDS = "  words: {objective: bag-of-words, data: texts}\n"
+
+
+def evaluated(models: str, task: str, gates: str = "") -> str:
+    return f"evaluate: {{models: [{models}], tasks: [{task}], gates: [{gates}]}}\n"
 
 
 @dataclass
@@ -65,6 +68,8 @@ class Case:
     """Bytes on the disk."""
     wrong: Mapping[str, Callable[[list[dict[str, Any]]], object]] = field(default_factory=dict)
     """By source, what is done to its records."""
+    unmade: Sequence[str] = ()
+    """Further steps that are not to be begun."""
 
 
 def wrong_spans(records: list[dict[str, Any]]) -> None:
@@ -119,6 +124,51 @@ CASES = {
     "labels to test on that are not there": Case(
         SORTER + evaluated("sorter", "{kind: classification, data: texts, label: mood}"),
         ["evaluate/classification-texts refuses", "'mood'"],
+    ),
+    "a gate of items by a field that none has": Case(
+        SORTER
+        + evaluated(
+            "sorter",
+            "{kind: classification, data: texts}",
+            "{task: classification, model: sorter, at_least: 0.1, where: {reference: wet}}, "
+            "{task: classification, model: sorter, at_least: 0.1, where: {refrence: wet}}",
+        ),
+        [
+            "the check of evaluate/classification-texts refuses, before anything is trained",
+            "- evaluate.gates.1.where: found 'refrence', a field that no item has; did you mean 'reference'?",
+            "fields of items are answer, answer_found, cluster, contamination, ",
+        ],
+    ),
+    "a gate of answers by a field that none has": Case(
+        TUNED
+        + evaluated(
+            "tuned",
+            "{kind: exact-answer, data: chats}",
+            "{task: exact-answer, model: tuned, at_least: 0.1, where: {truncated: 'False', contamination: clean}}, "
+            "{task: exact-answer, model: tuned, at_least: 0.1, where: {servise: a}}",
+        ),
+        ["evaluate.gates.1.where: found 'servise', a field that no item has; fields of items are answer, "],
+    ),
+    "a gate of items by a field that none has, of a model that no loop trains": Case(
+        WORDS
+        + evaluated(
+            "words",
+            "{kind: classification, data: texts}",
+            "{task: classification, model: words, at_least: 0.1, where: {refrence: wet}}",
+        ),
+        ["evaluate.gates.0.where: found 'refrence', a field that no item has; did you mean 'reference'?"],
+        unmade=["words"],
+    ),
+    "clusters of a field that is not there": Case(
+        WORDS + evaluated("words", "{kind: classification, data: texts, cluster: mod}"),
+        ["evaluate/classification-texts refuses", "`cluster` names 'mod', which none", "they have format, label, "],
+        unmade=["words"],
+    ),
+    "clusters of what the split went by, which no record keeps": Case(
+        WORDS + evaluated("words", "{kind: classification, data: parts.test, cluster: topic-cluster}"),
+        ["evaluate/classification-parts-test refuses", "`cluster` names 'topic-cluster'", "they have format, label, "],
+        ["data.parts={kind: split, from: texts, by: topic-cluster, topics: 2, test: 1, validation: 0}"],
+        unmade=["words"],
     ),
     "targets that the base does not have": Case(
         "  tuned: {objective: sft, from: lm, data: chats, adapter: {targets: [query]}, SMALL}\n",
@@ -178,7 +228,7 @@ CASES = {
     "labels that a reward's classifier does not tell": Case(
         TUNED
         + SORTER
-        + "  words: {objective: bag-of-words, data: texts}\n"
+        + WORDS
         + "  policy: {objective: grpo, from: tuned, data: chats, answer_tokens: 8, group_size: 4, SMALL,\n"
         + "    rewards: [{kind: classifier, model: sorter, labels: [wet, damp]}, "
         + "{kind: classifier, model: words, labels: [fine]}]}\n",
@@ -348,7 +398,8 @@ def test_what_would_end_a_build_late_is_refused_before_anything_is_trained(
     for words in case.said:
         assert words in str(refused.value)
     assert ".lmworks/artifacts" not in str(refused.value), "a user knows the step, not its folder"
-    assert not [step for step in display.begun if step in ("lm", "tuned", "enc", "sorter", "tagger", "judge", "policy")]
+    trained = ("lm", "tuned", "enc", "sorter", "tagger", "judge", "policy", *case.unmade)
+    assert not [step for step in display.begun if step in trained]
     assert not list((folder / ".lmworks" / "artifacts").glob("train/*"))
 
 

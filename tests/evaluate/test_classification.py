@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from corpora import make_tokenizer, texts
 from encoders import labelled, pack, tune
-from lmworks.data.records import Documents
+from lmworks.data.records import Documents, write_shard
+from lmworks.data.splits.groups import SplitConfig
+from lmworks.data.splits.split import split
 from lmworks.errors import UsageError
 from lmworks.evaluate.contamination import NOT_SEARCHED
 from lmworks.evaluate.items import Evaluation
@@ -74,6 +78,30 @@ def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
     assert [line.split('"id":')[1][:6] for line in ours.read_text().splitlines()] == [
         line.split('"id":')[1][:6] for line in theirs.read_text().splitlines()
     ]
+
+
+@pytest.mark.parametrize("cluster", ["id", "source", "subject", "patient.id"])
+def test_clusters_are_told_apart_as_a_split_tells_groups_apart(tmp_path: Path, cluster: str) -> None:
+    documents = [
+        replace(
+            each,
+            source=f"s{number % 3}",
+            subject=f"Ada {number % 3}",
+            meta={**each.meta, "patient": {"id": number % 3}},
+        )
+        for number, each in enumerate(labelled(tmp_path / "plain", texts(12)).iterate())
+    ]
+    write_shard(tmp_path / "data" / "part-00000.parquet", documents)
+    data, context = Documents(tmp_path / "data", ""), make_context(tmp_path / "m")
+    evaluate_classification_majority(
+        CONFIG.model_copy(update={"cluster": cluster}), data, data, tmp_path / "m", context
+    )
+    found = [item["cluster"] for item in read_records(tmp_path / "m" / "items.jsonl")]
+    assert len(set(found)) == (12 if cluster == "id" else 3) and not [each for each in found if "Ada" in each]
+    parts = SplitConfig.model_validate({"from": "x", "by": cluster, "test": 1, "validation": 0, "assign": "hash"})
+    split(parts, data, tmp_path / "split", context)
+    held_out = json.loads((tmp_path / "split" / "groups.json").read_text())["test"]
+    assert set(held_out) < set(found), "groups and clusters have the same names"
 
 
 def _every_part_is_read(folder: Path, model: ModelFolder, test: Documents) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from pydantic import Field, SerializeAsAny
 
 from lmworks.engines.open import REHEARSAL
 from lmworks.errors import BeyondContext, GateRefused, LmworksError
-from lmworks.evaluate.items import LOST, Item, Scored
+from lmworks.evaluate.contamination import JUDGED
+from lmworks.evaluate.items import KEPT, LOST, Item, Scored
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ENGINE, copy_tokenizer, write_json
@@ -56,14 +58,17 @@ class RehearsalConfig(StepConfig):
     tokenizers: list[Reference] = Field(description="Of the models to come.")
     tasks: list[SerializeAsAny[StepConfig]] = Field(description="The task's settings, one for each way it is asked.")
     trials: list[Trial] = Field(description="What is tried.")
+    where: dict[str, dict[str, str]] = Field(
+        default={}, description="Of which items gates are, by where the recipe says so."
+    )
     declared: Any = Field(default=None, exclude=True, description="The task.")
 
 
 class _Asked(Exception):
     """All is asked and judged; what the figures would be of answers that nobody gave does not matter."""
 
-    def __init__(self, items: int) -> None:
-        super().__init__(items)
+    def __init__(self, items: Sequence[Item]) -> None:
+        super().__init__(len(items))
         self.items = items
 
 
@@ -72,7 +77,7 @@ class _Trying(Scoring):
     """Ends where items would be written."""
 
     def written(self, items: Sequence[Item], conditions: Conditions | None = None) -> Scored:
-        raise _Asked(len(items))
+        raise _Asked(items)
 
 
 class _Forgetful:
@@ -95,6 +100,7 @@ def rehearse(
     faults: list[str] = []
     lost: dict[str, int] = {}
     asked = 0
+    items: list[Item] = []
     for number, trial in enumerate(config.trials):
         task, stages = config.declared, _stages(config.declared)
         given = dict(zip(config.parameters, read, strict=True))
@@ -108,8 +114,10 @@ def rehearse(
             faults.append(f"- {', '.join(trial.systems)}: {each}")
         if trial.stage == task.stage.name:
             asked = max(asked, found.get("items", 0) - found.get("lost", 0))
+            items += found.get("asked", ())
         if count := found.get("lost"):
             lost[f"{LOST} of {', '.join(trial.systems)}"] = count
+    faults += [f"- {each}" for place, where in config.where.items() for each in _unmet(place, where, items)]
     if faults:
         raise GateRefused("\n".join([f"the check of {config.label} refuses, before anything is trained:", *faults]))
     for name, count in lost.items():
@@ -151,13 +159,12 @@ def _tried(
     }
     try:
         if task.asks and tried is task.stage:
-            told = task.asks(config, handles["data"])
-            if isinstance(told, Sequence):
-                yield "items", len(told)
+            scoring.written(task.asks(config, handles["data"]))
         elif "scoring" in tried.together:
             tried.function(config, **handles, scoring=scoring)
     except _Asked as asked:
-        yield "items", asked.items + len(scoring.lost)
+        yield "items", len(asked.items) + len(scoring.lost)
+        yield "asked", asked.items
     except BeyondContext:
         yield "items", len(scoring.lost)
     except LmworksError as error:
@@ -178,6 +185,15 @@ def _id(unit: Any) -> str:
 
 def _handle(kind: type[Handle], given: Handle | Path) -> Handle:
     return kind(given.path, given.digest) if isinstance(given, Handle) else kind(given, "")
+
+
+def _unmet(place: str, where: Mapping[str, str], items: Sequence[Item]) -> Iterator[str]:
+    """The fields by which a gate is of no item, whatever a model says."""
+    fields = sorted({*JUDGED, *KEPT, *(name for item in items for name in item)})
+    for name in where.keys() - fields if items else ():
+        meant = get_close_matches(name, fields, 1)
+        hint = f"did you mean {meant[0]!r}? " if meant else ""
+        yield f"{place}: found {name!r}, a field that no item has; {hint}fields of items are {', '.join(fields)}"
 
 
 def _faults(trial: Trial, found: Mapping[str, Any]) -> Iterator[str]:

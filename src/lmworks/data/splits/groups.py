@@ -6,16 +6,31 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.data.quality.curate import NearDuplicates
 from lmworks.data.splits.features import FEATURES, Feature
 from lmworks.errors import UsageError
+from lmworks.pipeline.files import digest_text
 from lmworks.recipe.schema import Reference, StepConfig
 
 TOPIC_CLUSTER = "topic-cluster"
+OWN = ("id", "source", "subject", "language", "licence", "created")
+"""Fields of every document."""
+
+
+def group_name(by: str, kept: Any, own: str | None) -> str | None:
+    """The name of a document's group, of what stands in its field `by` and in its own of that name, if it has one.
+
+    None if it has no group. Who a subject is stands in no listing and no log.
+    """
+    if by in ("id", "source"):
+        return own
+    if kept is None and own is not None:
+        return f"subject {digest_text(own)[:16]}" if by == "subject" else own
+    return None if kept is None else str(kept)
 
 
 class SplitConfig(StepConfig):

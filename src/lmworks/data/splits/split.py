@@ -13,15 +13,13 @@ from typing import Any, NoReturn
 
 from lmworks.data.records import Document, Documents, clusters_of, read_columns, read_shard
 from lmworks.data.splits.assignment import assign_alike, topic_names
-from lmworks.data.splits.groups import TOPIC_CLUSTER, SplitConfig, assign
+from lmworks.data.splits.groups import OWN, TOPIC_CLUSTER, SplitConfig, assign, group_name
 from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
 from lmworks.errors import UsageError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 
-OWN = ("id", "source", "subject", "language", "licence", "created")
-"""Fields of every document."""
 FIELDS_SHOWN = 30
 NAMED_GROUPS = 8
 """Of a held-out part, in the lines of a build."""
@@ -100,13 +98,10 @@ def _name_groups(config: SplitConfig, shard: Path) -> Iterator[tuple[str, bytes]
     fields: dict[str, None] = {}
     has_any = False
     for document, value, row in zip(*(table.column(name).to_pylist() for name in ("id", own)), rows, strict=True):
-        name = value if config.by in ("id", "source") else _inside(row, config.by)
-        if name is None and config.by in OWN and value is not None:
-            # who it is stands in no listing and no log
-            name = f"subject {digest_text(value)[:16]}" if config.by == "subject" else value
+        name = group_name(config.by, _inside(row, config.by), value if config.by in OWN else None)
         if len(fields) < FIELDS_SHOWN:
             fields |= dict.fromkeys(row)
-        names.append(None if name is None else str(name))
+        names.append(name)
         if name is None and config.folds:
             names[-1] = document
         elif name is not None:

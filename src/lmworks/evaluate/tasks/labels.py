@@ -15,6 +15,7 @@ from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS
 from lmworks.data.privacy.findings import scan
 from lmworks.data.records import Document, Documents
+from lmworks.data.splits.groups import OWN, group_name
 from lmworks.data.tuning.spans import Span
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Classified, Engine, Tagged
@@ -58,8 +59,8 @@ class ClassificationConfig(TaskConfig):
     label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes.")
     cluster: str = Field(
         "id",
-        description="Field of `meta` that texts alike share, such as what `split` went by: intervals treat them as "
-        "one. `id` takes each for its own.",
+        description="Field that texts alike share, as `by` of a `split` names one, such as what it went by: intervals "
+        "treat them as one. `id` takes each for its own.",
     )
     long_samples: Literal["truncate", "split"] = Field(
         "truncate",
@@ -68,7 +69,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=8, measures=("model", "data"))
+@stage(version=9, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
@@ -78,7 +79,7 @@ def evaluate_classification(
     return _scored(config, data, scoring, guess, "the likeliest label", engine, model)
 
 
-@stage(version=7, trains_on="train", measures="data")
+@stage(version=8, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -92,7 +93,7 @@ def evaluate_classification_majority(
     return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@stage(version=7, trains_on="train", measures="data")
+@stage(version=8, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -108,18 +109,61 @@ def evaluate_classification_words(
 
 def _head(config: ClassificationConfig | ExtractionConfig, document: Document, wanted: Any) -> Item:
     """What the items of a text begin with of which a label, or spans, are wanted."""
-    cluster = str(document.id if config.cluster == "id" else document.meta.get(config.cluster))
     digest = digest_of(document.text, wanted)
-    return {"id": document.id, "digest": digest, "cluster": cluster, "prompt": document.text}
+    return {"id": document.id, "digest": digest, "cluster": str(_cluster(config, document)), "prompt": document.text}
 
 
-def labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
+def _cluster(config: ClassificationConfig | ExtractionConfig, document: Document) -> str | None:
+    """What a text shares with those alike; None for one without the field."""
+    own = getattr(document, config.cluster) if config.cluster in OWN else None
+    return group_name(config.cluster, document.value(config.cluster), own)
+
+
+def _labelled_item(config: ClassificationConfig, document: Document, said: Classified, room: int) -> Item:
+    wanted = str(document.meta[config.label])
+    return {
+        **_head(config, document, wanted),
+        "answer": said.label,
+        "likely": round(said.probability, 6),
+        "probabilities": {label: round(said.probabilities[label], 6) for label in said.probabilities},
+        "is_long": said.is_cut or said.tokens > room,
+        "reference": wanted,
+        "score": float(said.label == wanted),
+    }
+
+
+def _spans_item(config: ExtractionConfig, document: Document, spans: Sequence[Span], found: Sequence[Span]) -> Item:
+    return {
+        **_head(config, document, spans),
+        "answer": _told(document.text, found),
+        "reference": _told(document.text, spans),
+        "spans": span_counts(spans, found),
+        "found": [list(each) for each in found],
+        "wanted": [list(each) for each in spans],
+        "labels": {
+            label: span_counts(*([each for each in some if each[0] == label] for some in (spans, found)))
+            for label in sorted({label for label, _, _ in (*spans, *found)})
+        },
+    }
+
+
+def items_of_labels(config: ClassificationConfig, data: Documents) -> list[Item]:
+    """The items of a model that says nothing. Raises UsageError where nothing can be asked."""
+    return [_labelled_item(config, each, Classified(0, False, {"": 1.0}), 0) for each in _labels_asked(config, data)]
+
+
+def items_of_spans(config: ExtractionConfig, data: Documents) -> list[Item]:
+    """The items of a model that finds nothing. Raises UsageError where nothing can be asked."""
+    return [_spans_item(config, document, spans, []) for document, spans in _spans_asked(config, data)]
+
+
+def _labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
     """The texts whose labels are asked for. Raises UsageError where there is none."""
     _require_cluster(config, data)
     return labelled(data, config.label)
 
 
-def spans_asked(config: ExtractionConfig, data: Documents) -> list[tuple[Document, list[Span]]]:
+def _spans_asked(config: ExtractionConfig, data: Documents) -> list[tuple[Document, list[Span]]]:
     """The texts whose spans are asked for, with them. Raises UsageError where there is none, or a span is wrong."""
     _require_cluster(config, data)
     return with_spans(data, config.label)
@@ -127,7 +171,7 @@ def spans_asked(config: ExtractionConfig, data: Documents) -> list[tuple[Documen
 
 def _require_cluster(config: ClassificationConfig | ExtractionConfig, data: Documents) -> None:
     """Raise UsageError for a field that no document has: all of them would be one cluster."""
-    if config.cluster != "id":
+    if all(_cluster(config, each) is None for each in data.iterate()):
         require_fields({"cluster": config.cluster}, data.iterate(), config.kind)
 
 
@@ -140,22 +184,12 @@ def _scored(
     engine: Engine | None = None,
     model: ModelFolder | None = None,
 ) -> Result:
-    asked = labels_asked(config, data)
+    asked = _labels_asked(config, data)
     room = engine.context_length if engine else 0
 
     def score(documents: Sequence[Document]) -> list[Item]:
-        return [
-            {
-                **_head(config, document, str(document.meta[config.label])),
-                "answer": each.label,
-                "likely": round(each.probability, 6),
-                "probabilities": {label: round(each.probabilities[label], 6) for label in each.probabilities},
-                "is_long": each.is_cut or each.tokens > room,
-                "reference": str(document.meta[config.label]),
-                "score": float(each.label == str(document.meta[config.label])),
-            }
-            for document, each in zip(documents, guess([each.text for each in documents]), strict=True)
-        ]
+        guesses = zip(documents, guess([each.text for each in documents]), strict=True)
+        return [_labelled_item(config, document, each, room) for document, each in guesses]
 
     items = scoring.in_chunks(asked, TEXTS_AT_ONCE, score)
     if engine and any(item["is_long"] for item in items):
@@ -222,12 +256,12 @@ class ExtractionConfig(TaskConfig):
     label: str = Field("spans", description="Field of `meta` with the spans, as for training.")
     cluster: str = Field(
         "id",
-        description="Field of `meta` that texts alike share, such as the template that they were made from: intervals "
-        "treat them as one. `id` takes each for its own.",
+        description="Field that texts alike share, as `by` of a `split` names one, such as the template that they "
+        "were made from: intervals treat them as one. `id` takes each for its own.",
     )
 
 
-@stage(version=7, measures=("model", "data"))
+@stage(version=8, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in sections, these in windows that overlap."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -235,7 +269,7 @@ def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Docu
     return _spans_scored(config, data, scoring, engine.tag, method, measured_by(engine, model))
 
 
-@stage(version=5, trains_on="train", measures="data")
+@stage(version=6, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -251,7 +285,7 @@ def evaluate_extraction_dictionary(
     return _spans_scored(config, data, scoring, find, method)
 
 
-@stage(version=5, trains_on="train", measures="data")
+@stage(version=6, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)
@@ -278,27 +312,13 @@ def _spans_scored(
     method: str,
     conditions: Conditions | None = None,
 ) -> Result:
-    asked = spans_asked(config, data)
+    asked = _spans_asked(config, data)
 
     def read(some: Sequence[tuple[Document, list[Span]]]) -> list[Sequence[Span]]:
         return [each.spans for each in find([document.text for document, _ in some])]
 
     def score(some: Sequence[tuple[Document, list[Span]]]) -> list[Item]:
-        return [
-            {
-                **_head(config, document, spans),
-                "answer": _told(document.text, found),
-                "reference": _told(document.text, spans),
-                "spans": span_counts(spans, found),
-                "found": [list(each) for each in found],
-                "wanted": [list(each) for each in spans],
-                "labels": {
-                    label: span_counts(*([each for each in some if each[0] == label] for some in (spans, found)))
-                    for label in sorted({label for label, _, _ in (*spans, *found)})
-                },
-            }
-            for (document, spans), found in zip(some, read(some), strict=True)
-        ]
+        return [_spans_item(config, *asked, found) for asked, found in zip(some, read(some), strict=True)]
 
     items = scoring.in_chunks(asked, TEXTS_AT_ONCE, score)
     found = scoring.written(items, conditions)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmworks.evaluate.items import Metric, TaskConfig
+from lmworks.evaluate.items import Item, Metric, TaskConfig
 from lmworks.evaluate.text_metrics import TEXT_METRICS
 from lmworks.model.config import Family
 from lmworks.pipeline.conditions import Condition
@@ -35,8 +35,8 @@ class Task:
     relative_to: str | None = None
     """The field that names the model over which figures of decoders are told: of others than those that began with it
     they mean nothing."""
-    asks: Callable[[Any, Any], object] | None = None
-    """What of its data is asked, where nothing can stand in for a model: raises for data that cannot be asked."""
+    asks: Callable[[Any, Any], Sequence[Item]] | None = None
+    """The items of a model that says nothing, where none can stand in: raises for data that cannot be asked."""
     may_differ: Sequence[Condition] = ()
     """What differs by what a model is, and not by what is asked: encoder-decoders take beams, decoders do not."""
     is_kept: bool = False
