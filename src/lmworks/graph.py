@@ -212,12 +212,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
             said = [*transfer(recipe.models, plan), *tuned], _left_out(tasks[0], models, asked)
             systems[label] = _systems(tasks, models)
-            where = {
-                f"evaluate.gates.{number}.where": gate.where
-                for number, gate in enumerate(recipe.evaluate.gates)
-                if gate.where and gate.task in (label, _kind_of(systems[label]))
-            }
-            nodes += rehearsal_nodes(label, systems[label], known, where)
+            nodes += rehearsal_nodes(label, systems[label], known)
             nodes += evaluation_nodes(label, tasks, models, learned, *said, alike_but_for_seeds(recipe.models))
         nodes = _adjusted_to_the_build(nodes)
         if recipe.evaluate.gates:
@@ -291,10 +286,10 @@ def _checked_first(nodes: Sequence[Node]) -> list[Node]:
     return sorted(nodes, key=lambda each: order[each.name])
 
 
-def rehearsal_nodes(label: str, systems: Systems, models: Models, where: dict[str, dict[str, str]]) -> Iterator[Node]:
+def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[Node]:
     """The trial of a task for the models that are trained first, and baselines that such a model judges.
 
-    Where nothing can stand in for a model, it is one for all. `where` says of which items gates are.
+    Where nothing can stand in for a model, it is one for all.
     """
     tokenizers: list[str] = []
     tasks: list[StepConfig] = []
@@ -339,7 +334,6 @@ def rehearsal_nodes(label: str, systems: Systems, models: Models, where: dict[st
             tokenizers=tokenizers,
             tasks=tasks,
             trials=list(trials.values()),
-            where=where,
             declared=TASKS[tasks[0].kind],  # type: ignore[attr-defined]
         )
         plugins = {each for task in tasks for each in plugins_of(task)}

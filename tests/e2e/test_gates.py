@@ -261,3 +261,19 @@ def test_what_a_cut_off_erasure_left_is_not_served_as_a_folder(folder: Path, lef
 def test_a_gate_is_not_of_the_items_that_were_answered_well(folder: Path, field: str) -> None:
     told = build(folder, f"{{task: classification, at_least: 0.1, where: {{{field}: x}}}}", code=2)
     assert f"found {field!r}; which items a gate is of is told by cluster, contamination, id, prompt, reference" in told
+
+
+def test_altered_items_are_neither_shown_nor_compared(folder: Path) -> None:
+    build(folder, PASSES)
+    payload = lmworks(folder, "show", "evaluate/classification-split-test/words", "--path").stdout.strip()
+    path = Path(payload) / "items.jsonl"
+    before = path.read_text()
+    path.chmod(0o644)
+    path.write_text(before.replace('"score": 0.0', '"score": 1.0').replace('"score":0.0', '"score":1.0'))
+    assert path.read_text() != before
+    try:
+        for command in (("items", "classification-split-test"), ("compare", "words", "released")):
+            done = lmworks(folder, *command, code=None)
+            assert done.returncode and "items.jsonl" in done.stderr, (command, done)
+    finally:
+        path.write_text(before)

@@ -125,40 +125,6 @@ CASES = {
         SORTER + evaluated("sorter", "{kind: classification, data: texts, label: mood}"),
         ["evaluate/classification-texts refuses", "'mood'"],
     ),
-    "a gate of items by a field that none has": Case(
-        SORTER
-        + evaluated(
-            "sorter",
-            "{kind: classification, data: texts}",
-            "{task: classification, model: sorter, at_least: 0.1, where: {reference: wet}}, "
-            "{task: classification, model: sorter, at_least: 0.1, where: {refrence: wet}}",
-        ),
-        [
-            "the check of evaluate/classification-texts refuses, before anything is trained",
-            "- evaluate.gates.1.where: found 'refrence', a field that no item has; did you mean 'reference'?",
-            "fields of items are answer, answer_found, cluster, contamination, ",
-        ],
-    ),
-    "a gate of answers by a field that none has": Case(
-        TUNED
-        + evaluated(
-            "tuned",
-            "{kind: exact-answer, data: chats}",
-            "{task: exact-answer, model: tuned, at_least: 0.1, where: {truncated: 'False', contamination: clean}}, "
-            "{task: exact-answer, model: tuned, at_least: 0.1, where: {servise: a}}",
-        ),
-        ["evaluate.gates.1.where: found 'servise', a field that no item has; fields of items are answer, "],
-    ),
-    "a gate of items by a field that none has, of a model that no loop trains": Case(
-        WORDS
-        + evaluated(
-            "words",
-            "{kind: classification, data: texts}",
-            "{task: classification, model: words, at_least: 0.1, where: {refrence: wet}}",
-        ),
-        ["evaluate.gates.0.where: found 'refrence', a field that no item has; did you mean 'reference'?"],
-        unmade=["words"],
-    ),
     "clusters of a field that is not there": Case(
         WORDS + evaluated("words", "{kind: classification, data: texts, cluster: mod}"),
         ["evaluate/classification-texts refuses", "`cluster` names 'mod', which none", "they have format, label, "],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from pydantic import Field, SerializeAsAny
 
 from lmworks.engines.open import REHEARSAL
 from lmworks.errors import BeyondContext, GateRefused, LmworksError
-from lmworks.evaluate.contamination import JUDGED
-from lmworks.evaluate.items import KEPT, LOST, Item, Scored
+from lmworks.evaluate.items import LOST, Item, Scored
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ENGINE, copy_tokenizer, write_json
@@ -58,9 +56,6 @@ class RehearsalConfig(StepConfig):
     tokenizers: list[Reference] = Field(description="Of the models to come.")
     tasks: list[SerializeAsAny[StepConfig]] = Field(description="The task's settings, one for each way it is asked.")
     trials: list[Trial] = Field(description="What is tried.")
-    where: dict[str, dict[str, str]] = Field(
-        default={}, description="Of which items gates are, by where the recipe says so."
-    )
     declared: Any = Field(default=None, exclude=True, description="The task.")
 
 
@@ -117,7 +112,6 @@ def rehearse(
             items += found.get("asked", ())
         if count := found.get("lost"):
             lost[f"{LOST} of {', '.join(trial.systems)}"] = count
-    faults += [f"- {each}" for place, where in config.where.items() for each in _unmet(place, where, items)]
     if faults:
         raise GateRefused("\n".join([f"the check of {config.label} refuses, before anything is trained:", *faults]))
     for name, count in lost.items():
@@ -185,15 +179,6 @@ def _id(unit: Any) -> str:
 
 def _handle(kind: type[Handle], given: Handle | Path) -> Handle:
     return kind(given.path, given.digest) if isinstance(given, Handle) else kind(given, "")
-
-
-def _unmet(place: str, where: Mapping[str, str], items: Sequence[Item]) -> Iterator[str]:
-    """The fields by which a gate is of no item, whatever a model says."""
-    fields = sorted({*JUDGED, *KEPT, *(name for item in items for name in item)})
-    for name in where.keys() - fields if items else ():
-        meant = get_close_matches(name, fields, 1)
-        hint = f"did you mean {meant[0]!r}? " if meant else ""
-        yield f"{place}: found {name!r}, a field that no item has; {hint}fields of items are {', '.join(fields)}"
 
 
 def _faults(trial: Trial, found: Mapping[str, Any]) -> Iterator[str]:

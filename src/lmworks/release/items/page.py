@@ -72,6 +72,8 @@ def _systems(built: Built, task: str) -> dict[str, Artifact]:
 
 def render(built: Built, task: str, systems: Mapping[str, Artifact], count: int, *, personal: bool = False) -> str:
     """The page of what systems were scored on."""
+    for each in systems.values():
+        each.require_sound_file("items.jsonl")
     read = {name: read_lines(each.payload / "items.jsonl") for name, each in systems.items()}
     headlines = [each.manifest.figures[0].name for each in systems.values() if each.manifest.figures]
     found = collect(read, metric_named(headlines[0]) if headlines else None, count)
