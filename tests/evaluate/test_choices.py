@@ -296,3 +296,31 @@ def test_a_surface_feature_that_tells_the_answer_is_told(model: ModelFolder, tmp
     _, figures, log = asked(model, tmp_path / "a", longest)
     assert "; mind that the right choice is the longest in 60 of 60" in figures["accuracy"].method
     assert log == [f"arc: without its question {told}"]
+
+
+def test_questions_of_one_template_are_one_cluster_where_the_recipe_says_so(model: ModelFolder, tmp_path: Path) -> None:
+    rows = [
+        {
+            "query": f"Case {20 * number + again}: what is number {number}?",
+            "choices": CHOICES,
+            "gold": 0,
+            "made": {"of": number},
+        }
+        for number in range(8)
+        for again in range(20)
+    ]
+    alone, by_itself, _ = asked(model, tmp_path / "a", rows)
+    together, in_clusters, _ = asked(model, tmp_path / "b", rows, cluster="made.of")
+    assert {item["cluster"] for item in alone} == {item["id"] for item in alone}
+    assert all(item["prompt"].endswith(f"number {item['cluster']}?\nAnswer:") for item in together)
+    for name in ("accuracy", "answer_bits_per_byte"):
+        assert by_itself[name].value == in_clusters[name].value
+        assert "8 clusters" in in_clusters[name].method
+    (low, high), (wide_low, wide_high) = (each["accuracy"].interval or () for each in (by_itself, in_clusters))
+    assert wide_high - wide_low > 1.5 * (high - low)
+    shown = [{key: value for key, value in row.items() if key != "made"} for row in rows]
+    asked(model, tmp_path / "c", rows, shown, cluster="made.of", shots=1)  # what is shown need not have it
+    with pytest.raises(
+        UsageError, match=r"multiple-choice: `cluster` names 'made\.off', which none of its 160 records"
+    ):
+        asked(model, tmp_path / "d", rows, cluster="made.off")

@@ -13,10 +13,11 @@ import pytest
 
 from lmworks.evaluate.compare import CompareConfig
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, Item
+from lmworks.evaluate.rehearsal import power
 from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks.labels import macro_f1
 from lmworks.graph import CLASSES, make_nodes
-from lmworks.pipeline.statistics import detectable, items_needed
+from lmworks.pipeline.statistics import compare_shares, detectable, items_needed
 from lmworks.plan.plan import make_plan
 from lmworks.recipe.file import load_recipe
 
@@ -121,8 +122,34 @@ def test_a_model_that_keeps_what_its_base_can_is_told_so_whatever_else_is_compar
 
 def test_how_many_items_tell_two_points() -> None:
     assert items_needed(0.02) == 3925
-    assert detectable(3925) == pytest.approx(0.02, abs=1e-5)
-    assert detectable(200) == pytest.approx(0.0886, abs=1e-4)
+    assert detectable([1] * 3925) == pytest.approx(0.02, abs=1e-5)
+    assert detectable([1] * 200) == pytest.approx(0.0886, abs=1e-4)
+
+
+def test_what_is_told_before_a_run_counts_groups_and_not_their_items() -> None:
+    def told(groups: int, n: int = 1440) -> str:
+        return power([{"cluster": f"g{number % groups}"} for number in range(n)])
+
+    assert told(1440) == (
+        "1440 items: of two models that answer one in five unlike, a true difference of 3.3 points is found in 4 of 5 "
+        "cases; 2 points need 3,925 items"
+    )
+    assert told(144).startswith("1440 items in 144 groups (`cluster`), each taken for one item as its answers may")
+    assert "a true difference of 10.5 points is found" in told(144) and "2 points need 3,925 groups" in told(144)
+    assert "with so few no true difference is found" in told(2)
+    assert detectable([10] * 90 + [500]) is None, "one group outweighs all others"
+
+
+def test_so_small_a_difference_of_groups_is_found_so_often() -> None:
+    """Where all of a group are answered alike, as it was assumed."""
+    draw, groups, found = np.random.default_rng(5), 150, 0
+    least = detectable([4] * groups) or 0.0
+    clusters = np.repeat(np.arange(groups), 4)
+    for _ in range(200):
+        kind = draw.choice(3, groups, p=[(0.2 + least) / 2, (0.2 - least) / 2, 0.8])
+        a, b = (kind != 1).repeat(4), (kind != 0).repeat(4)
+        found += (compare_shares(a, b, [*clusters]).p or 1.0) < 0.05
+    assert 140 <= found <= 180
 
 
 RECIPE = """\

@@ -177,3 +177,38 @@ def test_a_last_number_is_read_with_its_own_sign_and_whole(answer: str, wanted: 
     if language == "de":
         wanted, other = wanted.replace(".", ","), other.replace(".", ",")
     assert rule.ends_right(answer, wanted) and not rule.ends_right(answer, other)
+
+
+@pytest.mark.parametrize("field", ["template", "about.template"])
+def test_questions_asked_anew_with_other_numbers_tell_as_much_as_their_templates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """Twenty times each of eight, half of which are right: a field of the record, and one kept in its `meta`."""
+    base = write_family(tmp_path / "zephyr", "zephyr")
+    said = ["4" if template % 2 else "no" for template in range(8) for _ in range(20)]
+    data = conversations(tmp_path / "data", *((f"2 + 2, {number}?", "4") for number in range(160)))
+    records = [{**record, "id": f"{number:03}"} for number, record in enumerate(data.iterate())]
+    kept = [{"template": f"t{number // 20}"} for number in range(160)]
+    if field == "template":
+        records = [{**record, "meta": each} for record, each in zip(records, kept, strict=True)]
+    else:
+        records = [{**record, "about": each} for record, each in zip(records, kept, strict=True)]
+    write_json_lines(data.path / "conversations.jsonl", records)
+
+    def width(**fields: Any) -> tuple[float, str]:
+        monkeypatch.setattr("lmworks.evaluate.questions.open_engine", lambda *_: Script(base, *said))
+        config = ExactAnswerConfig.model_validate({"data": "data", **fields})
+        out = tmp_path / f"out{len(fields)}"
+        out.mkdir()
+        context = make_context(out)
+        figure = evaluate_exact_answer(config, ModelFolder(base, "m"), data, None, out=out, context=context).figures[0]
+        assert figure.interval and figure.value == 0.5
+        return figure.interval[1] - figure.interval[0], figure.method
+
+    alone, method = width()
+    together, of_templates = width(cluster=field)
+    assert together > 2 * alone and "160 clusters" in method and "8 clusters" in of_templates
+    with pytest.raises(
+        UsageError, match=r"exact-answer: `cluster` names 'tmplate', .* did you mean '(about.)?template'"
+    ):
+        width(cluster="tmplate", max_tokens=5)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from lmworks.data.records import Document
-from lmworks.data.structure import THERE, paths_of, reach
+from lmworks.data.structure import THERE, paths_of, reach, value_at
 from lmworks.errors import UsageError
 
 MOST_FIELDS = 60
@@ -84,19 +85,23 @@ def refuse_unmet(wanted: Mapping[str, str], units: Sequence[Mapping[str, Any]], 
     )
 
 
-def require_fields(wanted: Mapping[str, str], documents: Iterable[Document], where: str) -> None:
-    """Raise UsageError for a setting that names a field which no document has, as `refuse_unmet`, before any work.
+def require_fields(wanted: Mapping[str, str], records: Iterable[Document | Mapping[str, Any]], where: str) -> None:
+    """Raise UsageError for a setting that names a field which no record has, as `refuse_unmet`, before any work.
 
     It reads no further than to where each was seen once.
     """
-    seen, left = Seen(wanted), {*wanted}
-    for document in documents if left else ():
-        lacking = [name for name, path in wanted.items() if document.value(path) in (None, "")]
-        seen.see({**document.meta, **document.row()}, lacking, {})
+    seen, left, what = Seen(wanted), {*wanted}, "documents"
+    for record in records if left else ():
+        if isinstance(record, Document):
+            row, find = {**record.meta, **record.row()}, record.value
+        else:
+            row, find, what = {**record}, partial(value_at, record), "records"
+        lacking = [name for name, path in wanted.items() if find(path) in (None, "")]
+        seen.see(row, lacking, {})
         left.intersection_update(lacking)
         if not left:
             return
-    refuse_unmet(wanted, [seen.facts()], f"{where}: ", "documents")
+    refuse_unmet(wanted, [seen.facts()], f"{where}: ", what)
 
 
 def _may_be_there(reached: Sequence[Sequence[int]]) -> bool:

@@ -1,7 +1,7 @@
 """What all tasks share: the items that they score, and figures made of items.
 
-An item is one scored document or question, a line of `items.jsonl`: `id`, `cluster` (the service it belongs to), the
-fields that a metric reads, `digest` of what it asks and
+An item is one scored document or question, a line of `items.jsonl`: `id`, `cluster` (what it shares with those alike,
+see `cluster_of`), the fields that a metric reads, `digest` of what it asks and
 wants, and for a question `prompt`, `answer`, `reference` and `score`. Models and baselines write
 the same items, so that any two can be compared pair by pair.
 """
@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from lmworks.data.named import require_fields
+from lmworks.data.records import Document
+from lmworks.data.splits.groups import OWN, group_name
+from lmworks.data.structure import value_at
 from lmworks.engines.request import UNFINISHED
 from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, Contamination, judged, standing, verdict_text
@@ -80,6 +84,15 @@ class TaskConfig(StepConfig):
         "before anything is trained: one in five is rarely meant.",
     )
 
+    cluster: str | None = Field(
+        default=None,
+        description="Field that items which are alike share, such as the template that questions with other numbers "
+        "were made from, or what `split` went by; of documents as its `by` names one, of conversations and judgements "
+        "one that their step was told to `keep`. Intervals, comparisons and gates go by these groups. What has no "
+        "such field is a group of its own, as is each with `id` and unset; but unset, tasks on conversations and "
+        "`perplexity` go by a field `service`, and judgements by the document that they were read from.",
+    )
+
     def also_compared(self) -> list[str]:
         """Names of figures beside the first in which systems are compared, too."""
         return []
@@ -87,6 +100,32 @@ class TaskConfig(StepConfig):
     def baseline_bytes(self, text_bytes: int) -> int:
         """Memory that the hungriest baseline takes where it learns from so many bytes of text."""
         return text_bytes if self.train else 0
+
+
+def cluster_of(config: TaskConfig, record: Document | Mapping[str, Any], usual: str | None = None) -> str:
+    """What the item of a record shares with those alike: its field that the recipe names, if any does, or `usual`.
+
+    A record that has neither is like no other.
+    """
+    own = str(record.id if isinstance(record, Document) else record["id"])
+    found = usual if config.cluster is None else value_at({**fields_of(record), "id": own}, config.cluster)
+    return own if found in (None, "") else str(found)
+
+
+def require_cluster(config: TaskConfig, records: Iterable[Document | Mapping[str, Any]]) -> None:
+    """Raise UsageError for a field that no record has: each would be taken for its own."""
+    if config.cluster not in (None, "id"):
+        require_fields({"cluster": config.cluster}, map(fields_of, records), getattr(config, "kind", "the task"))
+
+
+def fields_of(record: Document | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields that a recipe may name: a record's, what was kept of it, and those that every document has."""
+    if not isinstance(record, Document):
+        return {**(record.get("meta") or {}), **record}
+    own = {name: getattr(record, name) for name in OWN if getattr(record, name) is not None}
+    if record.subject is not None:
+        own["subject"] = group_name("subject", None, record.subject)
+    return {**(row := {**record.row(), **record.meta}), **own, **row, "source": record.source}
 
 
 @dataclass(frozen=True, kw_only=True)

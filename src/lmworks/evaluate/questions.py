@@ -24,7 +24,18 @@ from lmworks.data.tuning.conversations import (
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import UNEXTRACTED, Item, Scored, TaskConfig, digest_of, kept_of, measured_by, said_by
+from lmworks.evaluate.items import (
+    UNEXTRACTED,
+    Item,
+    Scored,
+    TaskConfig,
+    cluster_of,
+    digest_of,
+    kept_of,
+    measured_by,
+    require_cluster,
+    said_by,
+)
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.conditions import Conditions
@@ -180,15 +191,17 @@ class Prompt(NamedTuple):
 
 
 def draw(questions: Sequence[Question], config: DrawnConfig) -> tuple[list[Question], str]:
-    """The questions to be asked, in their order, and how they were drawn, in words.
+    """The questions to be asked, in their order, each with its `cluster`, and how they were drawn, in words.
 
     They are drawn by a hash of their ids, so that a larger sample holds the smaller one.
     """
     if not questions:
         raise UsageError(f"{config.data}: no conversation that the task {config.kind!r} could ask")
+    require_cluster(config, questions)
     chosen = {record["id"] for record in _ranked(questions, config)[: config.limit]}
     how = f"{len(chosen)} of {len(questions)} questions, seed {config.seed}"
-    return [record for record in questions if record["id"] in chosen], how
+    drawn = [record for record in questions if record["id"] in chosen]
+    return [{**record, "cluster": cluster_of(config, record, record.get("service"))} for record in drawn], how
 
 
 def shots(config: QuestionsConfig, train: Conversations | None, form: str | None = None) -> list[Question]:
@@ -217,7 +230,7 @@ def worded(config: QuestionsConfig, question: Question) -> str:
         return question_of(question)
     known = {name: text for name, text in question.items() if isinstance(text, str | int | float)}
     known |= {"question": question_of(question), "source": source_of(question)}
-    known = {name: text for name, text in known.items() if name not in SHOWN_NOWHERE}
+    known = {name: text for name, text in known.items() if name not in (*SHOWN_NOWHERE, "cluster")}
     try:
         return config.template.format_map(known)
     except KeyError as missing:
@@ -359,7 +372,7 @@ def answered(question: Question, answer: str, score: float, said: Item | None = 
     return {
         "id": question["id"],
         "digest": digest_of(turns_before(question), *wanted_of(question)),
-        "cluster": question.get("service") or question["id"],  # only some data are about services
+        "cluster": question.get("cluster") or question["id"],  # as `draw` has it
         "prompt": question_of(question),
         "answer": answer,
         "reference": behind_thoughts(last_answer(question)),

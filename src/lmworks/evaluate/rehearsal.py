@@ -6,6 +6,7 @@ What a task reads of its data, how it puts it, what judges answers: all of it ru
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,7 +95,7 @@ def rehearse(
     """
     faults: list[str] = []
     lost: dict[str, int] = {}
-    asked = 0
+    asked: Sequence[Item] = ()
     items: list[Item] = []
     for number, trial in enumerate(config.trials):
         task, stages = config.declared, _stages(config.declared)
@@ -108,7 +109,7 @@ def rehearse(
                 each = each.replace(f"{handle.path}", name)
             faults.append(f"- {', '.join(trial.systems)}: {each}")
         if trial.stage == task.stage.name:
-            asked = max(asked, found.get("items", 0) - found.get("lost", 0))
+            asked = max(asked, found.get("asked", ()), key=len)
             items += found.get("asked", ())
         if count := found.get("lost"):
             lost[f"{LOST} of {', '.join(trial.systems)}"] = count
@@ -117,12 +118,22 @@ def rehearse(
     for name, count in lost.items():
         context.log(f"{count} {name} will be left out")
     if asked and config.declared.metrics and config.declared.metrics[0].is_share:
-        context.log(
-            f"{config.label} asks {asked} items: of two models that answer one in five unlike, a true difference of "
-            f"{100 * detectable(asked):.1f} points is found in 4 of 5 cases; 2 points need {items_needed(0.02):,} items"
-        )
+        context.log(f"{config.label} asks {power(asked)}")
     out.mkdir(parents=True, exist_ok=True)
-    return Result(counts={"trials": len(config.trials), "items": asked, **lost}, losses=lost.keys())
+    return Result(counts={"trials": len(config.trials), "items": len(asked), **lost}, losses=lost.keys())
+
+
+def power(items: Sequence[Item]) -> str:
+    """How many items, and which difference of two models they find, in words."""
+    sizes = [*Counter(str(item["cluster"]) for item in items).values()]
+    is_grouped = len(sizes) < len(items)
+    groups = f" in {len(sizes)} groups (`cluster`), each taken for one item as its answers may all be alike"
+    least = detectable(sizes)
+    found = f"a true difference of {100 * least:.1f} points" if least else "with so few no true difference"
+    return (
+        f"{len(items)} items{groups if is_grouped else ''}: of two models that answer one in five unlike, {found} is "
+        f"found in 4 of 5 cases; 2 points need {items_needed(0.02):,} {'groups' if is_grouped else 'items'}"
+    )
 
 
 def _stages(task: Task) -> Mapping[str, Stage]:

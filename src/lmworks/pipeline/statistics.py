@@ -492,9 +492,18 @@ UNLIKE = 0.2
 """Share of the items that one of two models has right and the other has not, where nothing is known of them yet."""
 
 
-def detectable(n: int, unlike: float = UNLIKE) -> float:
-    """The true difference of two shares that a test of n items finds in 4 of 5 cases (Connor 1987)."""
-    return (normal(LEVEL) + normal(2 * (1 - POWER))) * math.sqrt(unlike / n)
+def detectable(sizes: Sequence[int], unlike: float = UNLIKE) -> float | None:
+    """The true difference of two shares that a test of items in clusters finds in 4 of 5 cases (Connor 1987).
+
+    Nobody knows yet how alike those of a cluster are: each is taken for one item. None if they find none at all, as two
+    that answer so many unlike cannot differ in more.
+    """
+    n, freedom = float(len(sizes)), math.inf
+    if max(sizes) > 1:
+        n = _effective_clusters(np.asarray(sizes, float))
+        freedom = n - 1
+    found = (student(freedom) + normal(2 * (1 - POWER))) * math.sqrt(unlike / n)
+    return found if found <= unlike else None
 
 
 def items_needed(difference: float, unlike: float = UNLIKE) -> int:

@@ -93,3 +93,13 @@ def test_words_that_ask_stand_around_the_source(documents: Documents, tmp_path: 
     assert [record["source"] for record in Conversations(tmp_path / "out", "").iterate()] == ["Hello"]
     with pytest.raises(ValidationError, match="0 places for the source"):
         make(documents, tmp_path / "other", ask="In German?")
+
+
+def test_what_is_kept_of_a_document_goes_along(tmp_path: Path) -> None:
+    meta = {"source": "Hello", "target": "Hallo", "book": "a grammar"}
+    write_shard(
+        tmp_path / "in" / "part-00000.parquet", [Document(id="a", text="-", source="s", licence="MIT", meta=meta)]
+    )
+    config = PairsConfig.model_validate({"from": "x", "keep": ["book"]})
+    pairs(config, Documents(tmp_path / "in", ""), out=tmp_path / "out", context=make_context(tmp_path / "work"))
+    assert [each["meta"] for each in Conversations(tmp_path / "out", "").iterate()] == [{"book": "a grammar"}]

@@ -297,3 +297,16 @@ def test_records_of_no_form_name_the_forms(tmp_path: Path) -> None:
         converse(tmp_path, [{"title": "Rain"}])
     with pytest.raises(UsageError, match="judges nothing"):
         judge(tmp_path / "second", [TURN])
+
+
+def test_what_is_kept_of_a_record_goes_along_and_none_else(tmp_path: Path) -> None:
+    rows = [{"question": f"{n} + 1?", "answer": str(n + 1), "made": "a sum of two"} for n in range(2)]
+    with pytest.raises(UsageError, match="made"):  # a text that nobody reads
+        converse(tmp_path / "a", rows)
+    _, made = converse(tmp_path / "b", rows, keep=["made"])
+    assert [each["meta"] for each in made] == [{"made": "a sum of two"}] * 2
+    with pytest.raises(UsageError, match=r"`keep` names 'mode', which none of its 2 documents has"):
+        converse(tmp_path / "c", rows, keep=["mode"])
+    pair = {"prompt": "What is rain?", "chosen": "Water.", "rejected": "Fire.", "group": "weather"}
+    _, judged = judge(tmp_path / "d", [pair], keep=["group"])
+    assert [each.meta for each in judged] == [{"group": "weather"}]

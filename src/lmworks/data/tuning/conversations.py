@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
 from lmworks.data.forms.turns import behind_thoughts
-from lmworks.data.records import write_ids, write_json_lines
+from lmworks.data.records import Document, write_ids, write_json_lines
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Handle
 
 Record = Mapping[str, Any]
 """A line of `conversations.jsonl`."""
+KEEP = (
+    "Fields of the documents that go along in `meta`, such as the one that a task names as `cluster`; none by default, "
+    "since what nobody asked for may be private."
+)
+"""What the field `keep` of steps that make conversations and preferences is for."""
+
+
+def kept_of(document: Document, names: Sequence[str]) -> dict[str, Any]:
+    """Those of the fields that a document has."""
+    return {name: found for name in names if (found := document.value(name)) is not None}
 
 
 def conversation(
@@ -51,7 +61,8 @@ def conversation(
 class Conversations(Handle):
     """A folder with `conversations.jsonl`: `id`, `messages` (the last an assistant's), `document`.
 
-    `answer` is there where a verifier can compare one: a label, or the short answer at the end of a long one.
+    `answer` is there where a verifier can compare one: a label, or the short answer at the end of a long one; `meta`
+    where something was kept of its document.
     """
 
     holds: ClassVar[str] = "conversations"

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from lmworks.data.named import require_fields
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.records import Document, Documents, write_ids
-from lmworks.data.tuning.conversations import Record, write_conversations
+from lmworks.data.tuning.conversations import KEEP, Record, kept_of, write_conversations
 from lmworks.errors import UsageError, format_counts
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
@@ -45,6 +45,8 @@ class PairsConfig(StepConfig):
         "it and a tuned decoder needs no more. Words make an untuned chat model know what is wanted.",
     )
 
+    keep: list[str] = Field(default=[], description=KEEP)
+
     @field_validator("ask")
     @classmethod
     def _asks_for_the_source(cls, value: str) -> str:
@@ -61,7 +63,8 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
     With `references` a source is asked about once, under the id of its first document, and its targets are all in the
     field `references`. Raises UsageError if no document has both.
     """
-    require_fields({"source": config.source, "target": config.target}, documents.iterate(), "pairs")
+    named = {"source": config.source, "target": config.target, **{f"keep: {name}": name for name in config.keep}}
+    require_fields(named, documents.iterate(), "pairs")
     counts: Counter[str] = Counter()
     found: list[tuple[Document, str, list[str]]] = []
     for document in documents.iterate():
@@ -114,6 +117,7 @@ def _pair(config: PairsConfig, name: str, document: Document, source: str, targe
         "document": document.id,
         **({"source": source} if source != question else {}),
         **({"references": targets} if len(targets) > 1 else {}),
+        **({"meta": kept} if (kept := kept_of(document, config.keep)) else {}),
     }
 
 

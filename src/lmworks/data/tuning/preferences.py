@@ -31,13 +31,17 @@ class Preference:
     document: str | None = None
     """Id of the document that the judgement was read from; those of one ranking share it."""
 
+    meta: Mapping[str, Any] | None = None
+    """What was kept of the record."""
     decided: Mapping[str, float] | None = None
     """By how much each rule prefers the chosen answer, where rules judged."""
 
     def as_json(self) -> dict[str, Any]:
-        """The line of `preferences.jsonl`; what nobody stated, of margin and rules, is left out."""
+        """The line of `preferences.jsonl`; what nobody stated, of margin, rules and what was kept, is left out."""
         return {
-            name: value for name, value in vars(self).items() if value is not None or name not in ("margin", "decided")
+            name: value
+            for name, value in vars(self).items()
+            if value is not None or name not in ("margin", "meta", "decided")
         }
 
 

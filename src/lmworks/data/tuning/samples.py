@@ -20,12 +20,13 @@ from lmworks.data.forms.general import LABEL
 from lmworks.data.forms.row import Fault, LeftOut, Read, Row, short
 from lmworks.data.forms.sample import TRIMMED, Mend, Sample, check, conversation, samples_of
 from lmworks.data.forms.turns import ask, say
+from lmworks.data.named import require_fields
 from lmworks.data.parsers.columns import KEPT_AS
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.privacy.hidden import hide_all, hide_name
 from lmworks.data.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
 from lmworks.data.steps import Tally
-from lmworks.data.tuning.conversations import write_conversations
+from lmworks.data.tuning.conversations import KEEP, kept_of, write_conversations
 from lmworks.data.tuning.naming import Naming, parted, require_usual
 from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import GateRefused, UsageError
@@ -75,6 +76,7 @@ class SamplesConfig(StepConfig):
         "`trim` takes away what the assistant says first and the user last. None by default: such records are set "
         "aside.",
     )
+    keep: list[str] = Field(default=[], description=KEEP)
     largest_bad_share: float = Field(
         default=0.2,
         ge=0,
@@ -120,6 +122,8 @@ class _Made:
     document: str
     form: str
     sample: Sample
+    meta: Mapping[str, Any]
+    """What was kept of it."""
 
     def as_json(self) -> dict[str, Any]:
         """The line of `conversations.jsonl`."""
@@ -128,13 +132,21 @@ class _Made:
         if sample.references:
             answer["references"] = [sample.answer or (sample.chosen or [])[-1]["content"], *sample.references]
         turns = sample.prompt + (sample.chosen or [])
+        if self.meta:
+            answer["meta"] = self.meta
         return {"id": self.id, "form": self.form, "messages": turns, "document": self.document, **answer}
 
     def as_preference(self) -> Preference:
         """The line of `preferences.jsonl`."""
         sample = self.sample
         sides = {"chosen": sample.chosen, "rejected": sample.rejected, "margin": sample.margin}
-        return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
+        return Preference(
+            id=self.id,
+            prompt=sample.prompt,
+            document=self.document,
+            meta=self.meta or None,
+            **sides,  # type: ignore[arg-type]
+        )
 
 
 @stage(version=11, reads="documents")
@@ -180,6 +192,7 @@ class _Reading:
         self, config: SamplesConfig, documents: Documents, templates: Sequence[Template], *, judgements: bool
     ) -> None:
         self.config, self.documents, self.templates, self.judgements = config, documents, templates, judgements
+        require_fields({f"keep: {name}": name for name in config.keep}, documents.iterate(), str(config.documents))
         self.tally, self.unused = Tally(), Counter[str]()
         self.naming = Naming(config.fields, config.ignore, config.roles)
         self.records = documents.count()
@@ -206,7 +219,7 @@ class _Reading:
                 continue
             for number, sample in enumerate(samples):
                 name = document.id if len(samples) == 1 else f"{document.id}-{number}"
-                yield _Made(name, document.id, self.form, sample)
+                yield _Made(name, document.id, self.form, sample, kept_of(document, self.config.keep))
 
     def finish(self, out: Path, write: Callable[[Sequence[_Made]], None]) -> Result:
         """Convert, leave out what is there twice or contradicts itself, write the rest, and count."""
@@ -285,7 +298,7 @@ class _Reading:
             self.naming.read |= read.asked & self.naming.columns_of.keys()
         self.tally.counts.update(made.mended)
         self.tally.losses |= made.mended.keys() & {TRIMMED}
-        self.unused.update(name for name in made.unread if name not in self.config.ignore)
+        self.unused.update(name for name in made.unread if name not in {*self.config.ignore, *self.config.keep})
         for reason in made.left_out:
             self._leave_out(document, reason)
         wanted = [sample for sample in made.samples if sample.is_judgement == self.judgements]

@@ -26,7 +26,7 @@ from lmworks.evaluate.choices import (
     signs,
     told,
 )
-from lmworks.evaluate.items import ACCURACY, Item, digest_of, measured_by
+from lmworks.evaluate.items import ACCURACY, Item, digest_of, fields_of, measured_by
 from lmworks.evaluate.questions import Literally, Question, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
@@ -61,7 +61,8 @@ def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
                 f"{', '.join(row)[:200]}. Layouts that are read: {layouts}. Keep all with `fields: all`"
             )
         subject = {"subject": row["subject"]} if isinstance(row.get("subject"), str) else {}
-        found.append({**vars(choice), **subject, "id": document.id, "document": document.id})
+        places = {"id": document.id, "document": document.id, "meta": fields_of(document)}
+        found.append({**vars(choice), **subject, **places})
     for why, count in left.items():
         context.log(f"{count} of {count + len(found)} questions are not asked, {why}")
     return found
@@ -154,7 +155,7 @@ def evaluate_multiple_choice(
                 {
                     "id": record["id"],
                     "digest": digest_of(record["query"], record["choices"], right),
-                    "cluster": record["id"],
+                    "cluster": record["cluster"],
                     "prompt": prompt,
                     "answer": texts[places[config.score]],
                     "reference": texts[right],
@@ -199,7 +200,8 @@ class _Shots:
         pools: dict[str | None, list[Question]] = {}
         for each in train if config.shots else ():
             pools.setdefault(each.get("subject"), []).append(each)
-        one_more = config.model_copy(update={"limit": config.shots + 1})  # in place of one that is asked
+        drawn = {"limit": config.shots + 1, "cluster": None}  # one more, in place of one that is asked
+        one_more = config.model_copy(update=drawn)
         self._config = config
         self._drawn = {subject: draw(pool, one_more)[0] for subject, pool in pools.items()}
 

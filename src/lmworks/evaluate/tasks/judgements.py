@@ -22,8 +22,10 @@ from lmworks.evaluate.items import (
     Item,
     Metric,
     TaskConfig,
+    cluster_of,
     digest_of,
     measured_by,
+    require_cluster,
     with_distinct,
 )
 from lmworks.evaluate.questions import (
@@ -112,10 +114,10 @@ def evaluate_preference_accuracy(
         before = open_decoder(reference.path, config.data_type, config.device) if reference else None
         worth = partial(_by_likelihoods, config, engine, before)
         how = "difference of log-probabilities" + (f" over those of the reference{told}" if reference else told)
-    pairs = [(each, _segments(config, each, engine.tokenizer)) for each in _some_pairs(config, data)]
+    pairs = [(each, _segments(config, each, engine.tokenizer)) for each in _asked_pairs(config, data)]
 
     def score(chunk: Sequence[Pair]) -> list[Item]:
-        return [_item(each, *both) for (each, _), both in zip(chunk, worth(chunk), strict=True)]
+        return [_item(config, each, *both) for (each, _), both in zip(chunk, worth(chunk), strict=True)]
 
     items = scoring.in_chunks(pairs, PAIRS_AT_ONCE, score)
     method = f"{how} above zero"
@@ -143,23 +145,25 @@ def evaluate_preference_accuracy_length(
     scoring: Scoring,
 ) -> Result:
     """Prefer the longer answer, or the shorter one, whichever was chosen oftener in the training pairs."""
-    items, side = items_by_length(_some_pairs(config, data), _some_pairs(config, train))
+    items, side = items_by_length(config, _asked_pairs(config, data), _some_pairs(config, train))
     found = scoring.written(items)
     method = f"the {side} answer in characters, as was chosen oftener in training"
     return found.result(found.figure(ACCURACY, method, chance=0.5), examples=())
 
 
-def items_by_scores(pairs: Sequence[Preference], engine: DecoderEngine) -> list[Item]:
+def items_by_scores(config: TaskConfig, pairs: Sequence[Preference], engine: DecoderEngine) -> list[Item]:
     """Pairs within the context, judged by a reward model."""
     every = [(each, _in_chat(each, engine.tokenizer)) for each in pairs]
     fitting = [(each, both) for each, both in every if _fits(both, engine)]
-    return [_item(each, *both) for (each, _), both in zip(fitting, _by_scores(engine, fitting), strict=True)]
+    return [_item(config, each, *both) for (each, _), both in zip(fitting, _by_scores(engine, fitting), strict=True)]
 
 
-def items_by_length(pairs: Sequence[Preference], train: Sequence[Preference]) -> tuple[list[Item], str]:
+def items_by_length(
+    config: TaskConfig, pairs: Sequence[Preference], train: Sequence[Preference]
+) -> tuple[list[Item], str]:
     """Pairs judged by length, and which one is preferred, as in training: the longer or the shorter."""
     sign = 1 if sum(_sign(_longer(each)) for each in train) >= 0 else -1
-    return [_item(each, sign * _longer(each), 0) for each in pairs], "longer" if sign > 0 else "shorter"
+    return [_item(config, each, sign * _longer(each), 0) for each in pairs], "longer" if sign > 0 else "shorter"
 
 
 def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
@@ -236,6 +240,12 @@ def _some_pairs(config: PreferenceAccuracyConfig, data: Preferences) -> list[Pre
     return found
 
 
+def _asked_pairs(config: PreferenceAccuracyConfig, data: Preferences) -> list[Preference]:
+    """Those that are scored. Raises UsageError where none has the field that tells those alike."""
+    require_cluster(config, map(vars, found := _some_pairs(config, data)))
+    return found
+
+
 def _segments(config: PreferenceAccuracyConfig, each: Preference, tokenizer: Tokenizer) -> tuple[Segment, Segment]:
     """Both answers, each behind the prompt."""
     if config.template == "chat":
@@ -257,13 +267,13 @@ def _in_chat(each: Preference, tokenizer: Tokenizer) -> tuple[Segment, Segment]:
     )
 
 
-def _item(each: Preference, better: float, worse: float) -> Item:
+def _item(config: TaskConfig, each: Preference, better: float, worse: float) -> Item:
     chosen, rejected = (_said(turns[-1:]) for turns in (each.chosen, each.rejected) if turns)
     lead = better - worse
     return {
         "id": each.id,
         "digest": digest_of(each.prompt, each.chosen, each.rejected),
-        "cluster": each.document or each.id,
+        "cluster": cluster_of(config, vars(each), each.document),
         "prompt": "".join(str(turn["content"]) for turn in each.prompt[-1:]),
         "answer": chosen if lead > 0 else rejected,
         "reference": chosen,
@@ -384,6 +394,7 @@ def _asked(config: JudgedAnswersConfig, data: Preferences) -> tuple[list[Questio
                 "id": each.id,
                 "messages": [*each.prompt, *(each.chosen or ())[-1:]],
                 "service": each.document,  # judgements of one document are alike
+                "meta": each.meta,
                 "digest": digest_of(each.prompt, each.chosen),
             }
             for each in once.values()
@@ -411,11 +422,11 @@ def _items(said: Sequence[tuple[Question, Item]], judging: DecoderEngine) -> lis
 
 def _trust(config: JudgedAnswersConfig, pairs: Preferences, train: Preferences, judging: DecoderEngine) -> list[Figure]:
     """The judge's accuracy on pairs, and how far it lies above that of length."""
-    by_judge = items_by_scores(_pairs(pairs), judging)
+    by_judge = items_by_scores(config, _pairs(pairs), judging)
     if not by_judge:
         raise UsageError(f"{config.judged or config.data}: no pair within the judge's {judging.context_length} tokens")
     judged = {item["id"] for item in by_judge}
-    by_length, side = items_by_length([each for each in _pairs(pairs) if each.id in judged], _pairs(train))
+    by_length, side = items_by_length(config, [each for each in _pairs(pairs) if each.id in judged], _pairs(train))
     found = ACCURACY.compare(by_judge, by_length)
     lead = Figure(
         name=str(JUDGE_SCORE.holds_if),

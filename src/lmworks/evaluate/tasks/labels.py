@@ -10,12 +10,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.data.named import require_fields
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS
 from lmworks.data.privacy.findings import scan
 from lmworks.data.records import Document, Documents
-from lmworks.data.splits.groups import OWN, group_name
 from lmworks.data.tuning.spans import Span
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Classified, Engine, Tagged
@@ -27,8 +25,10 @@ from lmworks.evaluate.items import (
     Item,
     TaskConfig,
     beside_clean,
+    cluster_of,
     digest_of,
     measured_by,
+    require_cluster,
 )
 from lmworks.evaluate.metrics import span_counts
 from lmworks.evaluate.scoring import Scoring
@@ -57,11 +57,6 @@ class ClassificationConfig(TaskConfig):
     packages: ClassVar[tuple[str, ...]] = ("sklearn",)
     kind: Literal["classification"] = "classification"
     label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes.")
-    cluster: str = Field(
-        "id",
-        description="Field that texts alike share, as `by` of a `split` names one, such as what it went by: intervals "
-        "treat them as one. `id` takes each for its own.",
-    )
     long_samples: Literal["truncate", "split"] = Field(
         "truncate",
         description="What becomes of texts longer than the model reads: the beginning often tells, and costs least; "
@@ -69,7 +64,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=9, measures=("model", "data"))
+@stage(version=10, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
@@ -79,7 +74,7 @@ def evaluate_classification(
     return _scored(config, data, scoring, guess, "the likeliest label", engine, model)
 
 
-@stage(version=8, trains_on="train", measures="data")
+@stage(version=9, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -93,7 +88,7 @@ def evaluate_classification_majority(
     return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@stage(version=8, trains_on="train", measures="data")
+@stage(version=9, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -110,13 +105,7 @@ def evaluate_classification_words(
 def _head(config: ClassificationConfig | ExtractionConfig, document: Document, wanted: Any) -> Item:
     """What the items of a text begin with of which a label, or spans, are wanted."""
     digest = digest_of(document.text, wanted)
-    return {"id": document.id, "digest": digest, "cluster": str(_cluster(config, document)), "prompt": document.text}
-
-
-def _cluster(config: ClassificationConfig | ExtractionConfig, document: Document) -> str | None:
-    """What a text shares with those alike; None for one without the field."""
-    own = getattr(document, config.cluster) if config.cluster in OWN else None
-    return group_name(config.cluster, document.value(config.cluster), own)
+    return {"id": document.id, "digest": digest, "cluster": cluster_of(config, document), "prompt": document.text}
 
 
 def _labelled_item(config: ClassificationConfig, document: Document, said: Classified, room: int) -> Item:
@@ -159,20 +148,14 @@ def items_of_spans(config: ExtractionConfig, data: Documents) -> list[Item]:
 
 def _labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
     """The texts whose labels are asked for. Raises UsageError where there is none."""
-    _require_cluster(config, data)
+    require_cluster(config, data.iterate())
     return labelled(data, config.label)
 
 
 def _spans_asked(config: ExtractionConfig, data: Documents) -> list[tuple[Document, list[Span]]]:
     """The texts whose spans are asked for, with them. Raises UsageError where there is none, or a span is wrong."""
-    _require_cluster(config, data)
+    require_cluster(config, data.iterate())
     return with_spans(data, config.label)
-
-
-def _require_cluster(config: ClassificationConfig | ExtractionConfig, data: Documents) -> None:
-    """Raise UsageError for a field that no document has: all of them would be one cluster."""
-    if all(_cluster(config, each) is None for each in data.iterate()):
-        require_fields({"cluster": config.cluster}, data.iterate(), config.kind)
 
 
 def _scored(
@@ -254,14 +237,9 @@ class ExtractionConfig(TaskConfig):
 
     kind: Literal["extraction"] = "extraction"
     label: str = Field("spans", description="Field of `meta` with the spans, as for training.")
-    cluster: str = Field(
-        "id",
-        description="Field that texts alike share, as `by` of a `split` names one, such as the template that they "
-        "were made from: intervals treat them as one. `id` takes each for its own.",
-    )
 
 
-@stage(version=8, measures=("model", "data"))
+@stage(version=9, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in sections, these in windows that overlap."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -269,7 +247,7 @@ def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Docu
     return _spans_scored(config, data, scoring, engine.tag, method, measured_by(engine, model))
 
 
-@stage(version=6, trains_on="train", measures="data")
+@stage(version=7, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -285,7 +263,7 @@ def evaluate_extraction_dictionary(
     return _spans_scored(config, data, scoring, find, method)
 
 
-@stage(version=6, trains_on="train", measures="data")
+@stage(version=7, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)

@@ -12,7 +12,7 @@ from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import ANSWER_BITS, LikelihoodConfig, how_scored, judge, told
-from lmworks.evaluate.items import ACCURACY, Item, digest_of, measured_by
+from lmworks.evaluate.items import ACCURACY, Item, digest_of, fields_of, measured_by
 from lmworks.evaluate.questions import Question, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
@@ -37,7 +37,7 @@ def records_of(data: Documents, fields: Fields) -> list[dict[str, Any]]:
                     f"of the fields {', '.join(fields)}; its own are {', '.join(record)[:200]}. Keep all of a file "
                     "with `fields: all`, rename its fields, or leave such records out"
                 )
-        found.append({**record, "id": document.id, "document": document.id})
+        found.append({**record, "id": document.id, "document": document.id, "meta": fields_of(document)})
     return found
 
 
@@ -71,7 +71,7 @@ def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documen
             {
                 "id": record["id"],
                 "digest": digest_of(passage, word),
-                "cluster": record["id"],
+                "cluster": record["cluster"],
                 "prompt": passage,
                 "answer": given.text.strip(),
                 "reference": word,

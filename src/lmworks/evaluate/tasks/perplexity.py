@@ -13,7 +13,16 @@ from lmworks.data.records import Document, Documents
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.baselines.xz import LARGEST, bits_behind
-from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, digest_of, measured_by
+from lmworks.evaluate.items import (
+    BITS_PER_BYTE,
+    Item,
+    Metric,
+    TaskConfig,
+    cluster_of,
+    digest_of,
+    measured_by,
+    require_cluster,
+)
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.baselines.ngram import ORDER, NgramModel
 from lmworks.model.folder import ModelFolder
@@ -80,13 +89,13 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
         raise UsageError(f"stride: {stride} is not below the model's context of {engine.context_length} tokens")
     if is_disjoint := config.windows == "disjoint":
         stride = engine.context_length - 1
-    documents = list(data.iterate())
+    documents = _documents(config, data)
     before = engine.tokenizer.before(config.before) or (engine.tokenizer.beginning_id,)
 
     def cut(length: int) -> Iterator[tuple[int, int, int]]:
         return (disjoint_windows if is_disjoint else windows)(length, engine.context_length, stride)
 
-    items = scoring.in_chunks(documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, before, cut))
+    items = scoring.in_chunks(documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(config, engine, chunk, before, cut))
     long = sum(item["tokens"] >= engine.context_length for item in items)  # which the token before a document fills up
     begin = engine.tokenizer.spell(before)
     decoding = f"{config.windows} windows" if long else None  # of what is read whole there is but one
@@ -108,10 +117,10 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
 @stage(version=4, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for a byte n-gram model of the training text."""
-    documents = list(data.iterate())
+    documents = _documents(config, data)
     texts = [document.text.encode() for document in documents]
     ngrams = NgramModel.fit([document.text.encode() for document in train.iterate()], ORDER)
-    items = [_item(document, bits) for document, bits in zip(documents, ngrams.bits(texts), strict=True)]
+    items = [_item(config, document, bits) for document, bits in zip(documents, ngrams.bits(texts), strict=True)]
     found = scoring.written(items)
     method = f"every byte of each document, given the {ORDER - 1} before it there: interpolated modified Kneser-Ney"
     return found.result(found.figure(BITS_PER_BYTE, method), examples=())
@@ -120,10 +129,10 @@ def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: 
 @stage(version=5, trains_on="train", measures="data")
 def evaluate_perplexity_xz(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for `xz -9`, which reads each document alone behind the training text, as a model does."""
-    documents = list(data.iterate())
+    documents = _documents(config, data)
     before = "".join(document.text for document in train.iterate()).encode()
     every = bits_behind(before, [document.text.encode() for document in documents])
-    found = scoring.written([_item(document, bits) for document, bits in zip(documents, every, strict=True)])
+    found = scoring.written([_item(config, document, bits) for document, bits in zip(documents, every, strict=True)])
     read = (
         "all of the training text" if len(before) <= LARGEST else f"the last {LARGEST >> 20} MiB of the training text"
     )
@@ -160,7 +169,9 @@ def disjoint_windows(length: int, context: int, stride: int) -> Iterator[tuple[i
 Cut = Callable[[int], Iterator[tuple[int, int, int]]]
 
 
-def _score(engine: DecoderEngine, documents: Sequence[Document], before: Sequence[int], cut: Cut) -> list[Item]:
+def _score(
+    config: PerplexityConfig, engine: DecoderEngine, documents: Sequence[Document], before: Sequence[int], cut: Cut
+) -> list[Item]:
     texts = [document.text for document in documents]
     sequences: list[list[int]] = []
     first: list[int] = []
@@ -181,16 +192,23 @@ def _score(engine: DecoderEngine, documents: Sequence[Document], before: Sequenc
         nats[index] -= math.fsum(scores)
         counts[index] += len(scores)
     return [
-        {**_item(document, nat / math.log(2)), "tokens": count}
+        {**_item(config, document, nat / math.log(2)), "tokens": count}
         for document, nat, count in zip(documents, nats, counts, strict=True)
     ]
 
 
-def _item(document: Document, bits: float) -> Item:
+def _documents(config: PerplexityConfig, data: Documents) -> list[Document]:
+    """All of them. Raises UsageError where none has the field that tells those alike."""
+    documents = list(data.iterate())
+    require_cluster(config, documents)
+    return documents
+
+
+def _item(config: PerplexityConfig, document: Document, bits: float) -> Item:
     return {
         "id": document.id,
         "digest": digest_of(document.text),
-        "cluster": document.meta.get("service", document.id),
+        "cluster": cluster_of(config, document, document.meta.get("service")),
         "bits": bits,
         "bytes": len(document.text.encode()),
     }
