@@ -202,7 +202,7 @@ def test_no_setting_stands_over_the_gates_of_the_file(folder: Path) -> None:
     for setting in ("evaluate.gates=[]", "evaluate.gates=[{task: classification, at_least: 0.1}]"):
         done = lmworks(folder, "build", "recipe.yaml", "--set", setting, code=2)
         assert f"--set {setting}: changes what a model must reach to be released" in done.stderr
-    lmworks(folder, "build", "recipe.yaml", "--set", "serve.model=released")
+    lmworks(folder, "build", "recipe.yaml", "--set", "serve.model=released", code=3)
     assert "the gates of its recipe are not tried yet" in refused(folder, "words")
     build(folder, PASSES)
     lmworks(folder, "build", "recipe.yaml", "--set", "evaluate.tasks.0.largest_lost_share=0.3")
