@@ -74,6 +74,8 @@ def test_a_tuned_base_is_set_beside_the_base_that_is_shown_answers(tmp_path: Pat
     report = (tmp_path / ".lmworks" / "reports" / "chat.html").read_text()
     first = compared("multiple-choice-arc")["verdicts"][0]
     assert lost and all(line.startswith("tuned may have lost more than 2 points of what smollm2-135m") for line in lost)
-    assert first.startswith("at chance: smollm2-135m"), "what is lost of nothing comes behind that"
+    assert first.startswith("not shown to be better than chance: smollm2-135m"), (
+        "what is lost of nothing comes behind that"
+    )
     assert "tuned may have lost more than 2 points of what smollm2-135m can" in report
     assert len(answers(tmp_path, "tuned", ["What is a bucket?"])) == 1

@@ -169,6 +169,11 @@ def test_the_surest_answers_are_counted_alone() -> None:
         "accuracy of the 70% answered": (round(6 / 7, 4), 7),
     }
     assert "at least 0.92" in figures["accuracy of the 90% answered"].method
+    close = [{**item, "likely": 0.43 + number / 10_000} for number, item in enumerate(reversed(items))]
+    equal = [{**item, "likely": 0.9 if number == 0 else 0.43} for number, item in enumerate(items)]
+    told = [next(when_unsure_ones_are_handed_on(each, "guess")).method for each in (close, equal)]
+    assert "answers held at least 0.4301," in told[0], "0.43 would answer all"
+    assert "answers held at least 0.43, of the 9 held 0.43 only 8, the others left" in told[1]
     assert not list(when_unsure_ones_are_handed_on([{**item, "likely": 0.3} for item in items], "always the same"))
 
 

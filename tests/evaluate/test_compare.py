@@ -127,9 +127,20 @@ def test_models_that_are_no_better_than_guessing_are_called_so_first(tmp_path: P
         for name, hits in (("broken", 1), ("tuned", 20))
     ]
     _, record = compared(tmp_path, *guesses)
-    assert record["verdicts"][0].startswith("at chance: broken has 0.033 accuracy [0.0")
+    assert record["verdicts"][0].startswith("not shown to be better than chance: broken has 0.033 accuracy [0.0")
     assert record["verdicts"][0].endswith("n=120, and blind guessing 0.033")
-    assert not any("at chance: tuned" in line for line in record["verdicts"])
+    assert not any("than chance: tuned" in line for line in record["verdicts"])
+
+
+def test_no_difference_is_said_to_show_that_two_shares_cannot_have(tmp_path: Path) -> None:
+    made = []
+    for name, wrong in (("ours", (1, 2)), ("theirs", (2, 4))):
+        each = evaluation(tmp_path / name, [index not in wrong for index in range(6)], ACCURACY, **MODEL)
+        made.append(each)
+    result, record = compared(tmp_path, *made)
+    assert record["pairs"][0]["clusters"] == 2 and record["pairs"][0]["minimum_detectable"] > 1
+    assert record["verdicts"][0].endswith("; no difference that is possible would show in 4 of 5 cases")
+    assert "no difference that is possible is found in 80 % of cases" in result.figures[0].method
 
 
 def test_models_whose_answers_are_cut_off_are_called_so_before_who_wins(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=10, measures="evaluations")
+@stage(version=11, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`."""
     record, figures = concluded(config, evaluations)
@@ -295,7 +295,7 @@ def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float 
             + (
                 "the same on every item"
                 if outcome.minimum_detectable is None
-                else f"a true difference of {outcome.minimum_detectable:.4f} is found in 80 % of cases"
+                else f"{_detectable(metric, outcome.minimum_detectable, '.4f')} is found in 80 % of cases"
             )
         )
     return Figure(
@@ -370,8 +370,8 @@ def _at_chance(tests: Tests) -> Iterator[str]:
         if figure.chance is None or is_baseline or not figure.interval or figure.interval[0] > figure.chance:
             continue
         yield (
-            f"at chance: {label} has {figure.value:.3f} {tests.metric.label}{between(figure.interval, '.3f')}, "
-            f"n={figure.n}, and blind guessing {figure.chance:.3f}"
+            f"not shown to be better than chance: {label} has {figure.value:.3f} {tests.metric.label}"
+            f"{between(figure.interval, '.3f')}, n={figure.n}, and blind guessing {figure.chance:.3f}"
         )
 
 
@@ -513,5 +513,11 @@ def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: floa
     return f"{a.label} and {b.label} cannot be told apart: {found}; " + (
         "the difference is the same on every item, but they are few"
         if least is None
-        else f"a true difference of {least:.3f} would show in 4 of 5 cases"
+        else f"{_detectable(metric, least, '.3f')} would show in 4 of 5 cases"
     )
+
+
+def _detectable(metric: Metric, least: float, form: str) -> str:
+    """What a test would find: with few clusters that is more than two scores can differ by."""
+    most = 1 if metric.is_share else metric.most
+    return "no difference that is possible" if most and least > most else f"a true difference of {least:{form}}"

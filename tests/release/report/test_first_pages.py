@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from lmworks.evaluate.gates import Outcome
 from lmworks.pipeline.store import Store
 from lmworks.recipe.yaml import read_yaml
 from lmworks.release.built import Built
-from lmworks.release.inspect.verdicts import measured
+from lmworks.release.inspect.verdicts import against_first, measured
 from lmworks.release.report.report import render, write_report
 from report_pages import Pages, said_twice, words
 
@@ -242,6 +244,45 @@ def test_what_is_known_of_other_seeds_is_not_said_to_be_unknown(built: Store, tm
     path.write_text(json.dumps(found))
     page = Pages(render(Built.open(store))).of("manager")
     assert "no training was repeated" not in page and "by more than their seed: see the spread over seeds" in page
+
+
+def test_what_a_search_of_the_training_text_found_is_not_said_to_be_unknown(
+    built: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Built.open(built)
+    best = next(each for each in measured(one) if each.task.startswith("documentation"))
+    searched = replace(best, items=Counter(clean=12, unknown=8))
+    monkeypatch.setattr("lmworks.release.report.manager.measured", lambda *_: [searched])
+    page = Pages(render(one)).of("manager")
+    found = "had seen 8 of 20 items of documentation-questions-test (0 stand in what it learned from, 12 are clean)."
+    assert f"Whether the model {found}" in page and "What it does with new items" not in page
+    met = replace(best, items=Counter(known=5, clean=15))
+    monkeypatch.setattr("lmworks.release.report.manager.measured", lambda *_: [met])
+    page = Pages(render(one)).of("manager")
+    assert "(it had met 5 of 20 items in training, and no score is of the 15 clean)." in page
+    figure = replace(best.figure, clean_value=0.25, clean_n=15)
+    monkeypatch.setattr("lmworks.release.report.manager.measured", lambda *_: [replace(met, figure=figure)])
+    page = Pages(render(one)).of("manager")
+    assert "What it does with new items" not in page and "the model had seen" not in page
+    assert "Met in training: 5 of 20 items of documentation-questions-test (the clean ones alone: ROUGE-L 0.25" in page
+    monkeypatch.setattr("lmworks.release.report.engineer.measured", lambda *_: [searched, met])
+    monkeypatch.setattr("lmworks.release.report.engineer.ROWS", 1)
+    page = Pages(render(one)).of("engineer")
+    assert "0.06 0 of 20, 8 not known" in page and "1 more tasks stand below." in page
+
+
+def test_gates_that_are_not_shown_are_counted(built: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    gates = [Outcome(model="finetune", digest=None, passed=False, sentence=f"gate {number}") for number in range(5)]
+    monkeypatch.setattr("lmworks.release.report.manager.NODE", "pretrain")
+    monkeypatch.setattr("lmworks.release.report.manager.outcomes", lambda _: gates)
+    page = Pages(render(Built.open(built)))
+    assert "2 more gates stand on the card of finetune." in page.of("manager")
+
+
+def test_verdicts_against_a_model_that_are_not_shown_are_counted() -> None:
+    lines = [f"rival{number} beats ours: +0.1" for number in range(5)]
+    assert against_first(lines, "ours") == [*lines[:3], "2 more verdicts speak against ours"]
+    assert against_first(lines[:3], "ours") == lines[:3]
 
 
 def test_erased_documents_are_counted(built: Store, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_a_manager_reads_of_the_model_that_is_served_and_not_of_the_best(served: tuple[Path, str]) -> None:
     page = pages(served[0], "sorter").of("manager")
     assert "Not decided: no gate was asked of poor, which the recipe serves" in page and "Yes" not in page
-    assert "at chance: poor has 0." in page and "good beats poor: +0." in page
+    assert "not shown to be better than chance: poor has 0." in page and "good beats poor: +0." in page
     assert "poor is right in " in page and "good is right" not in page
     assert "poor is shown to be better than every simple baseline in 0 of 1 task." in page
 
@@ -84,19 +84,26 @@ def test_a_manager_reads_of_the_model_that_is_served_and_not_of_the_best(served:
 def test_the_terminal_ends_with_the_model_that_is_served(served: tuple[Path, str]) -> None:
     said = served[1]
     assert "Not shown to be better in classification-split-test (poor 0." in said and "(good 0." not in said
-    assert "at chance: poor has 0." in said and "good beats poor: +0." in said
+    assert "not shown to be better than chance: poor has 0." in said and "good beats poor: +0." in said
 
 
 def test_a_card_begins_with_all_that_speaks_against_its_model(served: tuple[Path, str]) -> None:
     card = (served[0] / ".lmworks" / "reports" / "sorter-poor-card.md").read_text()
     head = card.partition("## What it is")[0]
-    assert "at chance: poor has 0." in head and "good beats poor: " in head
+    assert "not shown to be better than chance: poor has 0." in head and "good beats poor: " in head
 
 
 def test_yes_is_said_of_a_served_model_that_passed_its_own_gates(served: tuple[Path, str]) -> None:
     build(served[0], SERVED.replace("{model: poor}", "{model: good}"))
     page = pages(served[0], "sorter").of("manager")
     assert "Yes, for what its recipe asks: good passed its gate." in page and "poor" not in page
+    assert "of 100 answers of good: good and bad answers" in page
+    samples = pages(served[0], "sorter").unfolded.partition("Good and bad answers")[2]
+    assert "classification-split-test : good" in samples and "poor" not in samples.partition("How it was made")[0]
+    assert "bag-of-words 0.9" in page and page.count(", the same on every item") == 2, "it is a bag of words itself"
+    assert "in 0 of 1 task, and the same as one on every item in 1." in page
+    conditions = (served[0] / ".lmworks" / "reports" / "sorter-good-card.md").read_text()
+    assert "weights 32 bits (good, poor)" in conditions, "the commonest label has none"
 
 
 def test_where_nothing_is_served_the_best_is_judged_and_that_is_said(served: tuple[Path, str]) -> None:
@@ -152,6 +159,17 @@ def test_what_a_model_learned_from_is_not_said_to_be_masked_if_other_texts_were(
     build(customers, SIDE.replace("FROM", "raw").replace("TRAIN", "private"))
     page = pages(customers, "side").of("protection")
     assert "pieces of personal data found in what models learned from." in page and "nobody looked" not in page
+
+
+def test_every_model_is_named_beside_what_it_learned_from_the_served_one_first(customers: Path) -> None:
+    more = "".join(f"  bag{n}: {{objective: bag-of-words, data: split.validation}}\n" for n in range(8))
+    recipe = SIDE.replace("FROM", "split.test").replace("  bag: {objective: bag-of-words, data: TRAIN}\n", more)
+    build(customers, recipe.replace("[bag]", "[bag7]").replace("model: bag", "model: bag7"))
+    page = pages(customers, "side")
+    told = page.of("protection").partition("Which models learned from them ")[2]
+    assert told.startswith("bag7 learned from split.validation (20 documents) (card)") and "bag4 learned from" in told
+    assert "What 2 more models learned from, their cards say: bag5 and bag6." in told
+    assert "side-bag6-card.md" in page.links
 
 
 def test_after_an_erasure_the_report_says_what_was_erased(customers: Path) -> None:

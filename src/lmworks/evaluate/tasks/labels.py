@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -64,7 +65,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=10, measures=("model", "data"))
+@stage(version=11, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
@@ -88,7 +89,7 @@ def evaluate_classification_majority(
     return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@stage(version=9, trains_on="train", measures="data")
+@stage(version=10, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -208,9 +209,23 @@ def when_unsure_ones_are_handed_on(items: Sequence[Item], method: str, **evidenc
         return  # whatever the text
     for share in SURE_SHARES:
         sure = ranked[: max(1, round(share * len(items)))]
-        how = f"{method}; answers held at least {sure[-1]['likely']:.2f}, the others left to a person"
+        how = f"{method}; answers held at least {_limit(ranked, len(sure))}, the others left to a person"
         figure = beside_clean(sure, partial(ACCURACY.figure, method=how, **evidence))
         yield replace(figure, name=f"accuracy of the {share:.0%} answered")
+
+
+def _limit(ranked: Sequence[Item], count: int) -> str:
+    """How likely the first answers are held at least, with the digits that part the last of them from the next.
+
+    Where others are held as likely as the last, how many of them are among the first.
+    """
+    held = [item["likely"] for item in ranked]
+    last = held[count - 1]
+    below = max((each for each in held if each < last), default=-1.0)
+    rounded = (f"{math.floor(last * 10**digits + 1e-6) / 10**digits:.{digits}f}" for digits in range(2, 7))
+    limit = next((each for each in rounded if float(each) > below), repr(last))
+    inside, equal = count - held.index(last), held.count(last)
+    return limit if inside == equal else f"{limit}, of the {equal} held {last:g} only {inside}"
 
 
 def macro_f1(items: Sequence[Item], method: str, **evidence: Any) -> Figure:

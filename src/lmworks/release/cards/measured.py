@@ -18,7 +18,7 @@ from lmworks.release.cards.evidence import Evidence, Statement, Witness, row, sa
 from lmworks.release.cards.layout import Block, Bullets, Heading, Table
 from lmworks.release.gates import outcomes
 from lmworks.release.inspect.hidden import hiding
-from lmworks.release.inspect.verdicts import AGAINST, against, verdicts
+from lmworks.release.inspect.verdicts import against_first, verdicts
 from lmworks.release.render.tables import Comparable, tasks
 from lmworks.release.render.words import clean_of, interval_of, number, shorten, value_of
 from lmworks.serve.content import Failure
@@ -42,7 +42,7 @@ def verdicts_of(witness: Witness, name: str) -> list[Statement]:
         say("{task}: {verdict}.", *evidence[task], task=task, verdict=verdict.rstrip("."))
         for task, lines in verdicts(witness.built).items()
         if name in witness.built.evaluations()[task]
-        for verdict in against(lines, name)[:AGAINST] or [next(filter(named.search, lines), lines[0])]
+        for verdict in against_first(lines, name) or [next(filter(named.search, lines), lines[0])]
     ]
 
 

@@ -53,6 +53,8 @@ class Measured:
     """Whether one is shown to be better than it, or cannot be tested against it and is ahead."""
     items: Counter[Standing]
     """How many of its items stand in what it learned from, are clean, or of neither it is known."""
+    same: str
+    """What is said behind the baseline if it answers every item alike, as one does that the model itself is."""
 
     @property
     def known_share(self) -> float:
@@ -60,9 +62,9 @@ class Measured:
         return self.items["known"] / max(1, self.items.total())
 
     @property
-    def is_clean(self) -> bool | None:
-        """Whether no item stands in what it learned from; None where that is not known of all."""
-        return False if self.items["known"] else None if self.items["unknown"] or not self.items else True
+    def has_unknown(self) -> bool:
+        """Whether there are items of which nobody knows if they stand in what it learned from."""
+        return bool(self.items["unknown"]) or not self.items
 
 
 def served(built: Built) -> list[str]:
@@ -87,6 +89,8 @@ def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
         )
         for name in [each for each in models if each in figures] if models else [best]:
             beside = _beside(systems, name, record)
+            items = _items(systems[name])
+            theirs = _items(systems[beside["baseline"]]) if beside.get("baseline") in systems else []
             found.append(
                 Measured(
                     task,
@@ -97,7 +101,10 @@ def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
                     beside.get("baseline_value"),
                     beside.get("is_better", False),
                     _baseline_wins(built, task, record.get("verdicts", ()), name),
-                    Counter(map(standing, _items(systems[name]))),
+                    Counter(map(standing, items)),
+                    ", the same on every item"
+                    if metric and theirs and _said(items, metric) == _said(theirs, metric)
+                    else "",
                 )
             )
     return found
@@ -123,6 +130,11 @@ def _leading(evaluation: Artifact, record: Mapping[str, Any]) -> Figure:
     return next((each for each in figures if each.name == record.get("metric")), figures[0])
 
 
+def _said(items: Sequence[Item], metric: Metric) -> list[tuple[Any, ...]]:
+    """What was answered to each item, and how good it was."""
+    return [(item["id"], item.get("answer"), item[metric.value]) for item in items]
+
+
 def _items(evaluation: Artifact) -> list[Item]:
     return read_lines(evaluation.payload / "items.jsonl")
 
@@ -140,10 +152,17 @@ def against(lines: Sequence[str], model: str) -> list[str]:
     """Of the verdicts of a task those that speak against a model: chance, what it lost, and what is better."""
     name = re.escape(model)
     bad = re.compile(
-        rf"at chance: {name} has |[^:]+: {name} is worse than |{name} may have lost |.* beats {name}: "
-        rf"|.* wins: .* the best model, {name}, has |cut off: .* of {name} end "
+        rf"not shown to be better than chance: {name} has |[^:]+: {name} is worse than |{name} may have lost "
+        rf"|.* beats {name}: |.* wins: .* the best model, {name}, has |cut off: .* of {name} end "
     )
     return [line for line in lines if bad.match(line)]
+
+
+def against_first(lines: Sequence[str], model: str) -> list[str]:
+    """Of the verdicts against a model the first, and how many more there are."""
+    found = against(lines, model)
+    more = len(found) - AGAINST
+    return [*found[:AGAINST], *([f"{more} more verdicts speak against {model}"] if more > 0 else [])]
 
 
 def worth(built: Built) -> list[str]:
@@ -159,7 +178,7 @@ def worth(built: Built) -> list[str]:
         if each.baseline_value is not None:
             found[each.is_better].append(
                 f"{each.task} ({each.model} {each.figure.value:.3f} {each.label}, {each.baseline} "
-                f"{each.baseline_value:.3f})"
+                f"{each.baseline_value:.3f}{each.same})"
             )
     good, bad = found[True], found[False]
     said = [f"Nothing is known about how good {_listed(unmeasured)} is: no task measures it."] if unmeasured else []
@@ -175,7 +194,7 @@ def worth(built: Built) -> list[str]:
         f"{each.task}: {line}"
         for each in results
         if serves
-        for line in against(comparisons.get(each.task, ()), each.model)[:AGAINST]
+        for line in against_first(comparisons.get(each.task, ()), each.model)
     ]
     return said
 
@@ -242,19 +261,20 @@ class Samples:
 
 
 def samples_of(built: Built) -> list[Samples]:
-    """Good and bad answers to each task that keeps answers, for the last model measured on it; no personal data."""
+    """Good and bad answers to each task that keeps answers, of what is served, else of the best; no personal data."""
     found = []
-    for task, systems in built.evaluations().items():
-        measured = [name for name in systems if name in built.models]
-        figures = systems[measured[-1]].manifest.figures if measured else ()
-        metric = metric_named(figures[0].name) if figures else None
-        items = read_lines(systems[measured[-1]].payload / "items.jsonl") if metric else []
+    mine = measured(built, served(built))
+    others = measured(built) if served(built) else []
+    for each in (*mine, *(each for each in others if all(each.task != one.task for one in mine))):
+        evaluation = built.evaluations()[each.task][each.model]
+        metric = metric_named(evaluation.manifest.figures[0].name)
+        items = _items(evaluation) if metric else []
         if metric and items and "answer" in items[0]:
             ranked = sorted(items, key=lambda item: (-metric.values([item])[0], item["id"]))
             chosen = _chosen(ranked, metric)
-            more = hiding(built, systems[measured[-1]], {item["id"] for _, item in chosen})
+            more = hiding(built, evaluation, {item["id"] for _, item in chosen})
             rows = [_sample(kind, item, metric, more) for kind, item in chosen]
-            found.append(Samples(task, measured[-1], metric.label, rows))
+            found.append(Samples(each.task, each.model, metric.label, rows))
     return found
 
 

@@ -28,9 +28,9 @@ class Comparable:
     better: str
     """"higher" or "lower"; empty where nobody knows."""
     conditions: dict[str, str]
-    """Those that are the same for all."""
+    """Those that all have, and alike."""
     differing: dict[str, dict[str, list[str]]]
-    """Others that may differ → what they are → for whom."""
+    """Others → what they are → for whom."""
     methods: dict[str, list[str]]
     """How it was measured → for whom."""
     has_chance: bool
@@ -114,10 +114,12 @@ def may_compare(a: Figure, b: Figure) -> bool:
 
 
 def _conditions(rows: Sequence[tuple[str, Figure, bool]]) -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
-    """What is the same for all rows that have it, and what is not, for whom."""
+    """What all rows have alike, and what not, for whom: a bag of words has no context, whatever stands beside it."""
     found: dict[str, dict[str, list[str]]] = {}
     for system, figure, _ in rows:
         for name, value in conditions_of(figure).items():
             found.setdefault(name, {}).setdefault(value, []).append(system)
-    alike = {name: next(iter(values)) for name, values in found.items() if len(values) == 1}
-    return alike, {name: values for name, values in found.items() if len(values) > 1}
+    alike = {
+        name: value for name, values in found.items() for value, whose in values.items() if len(whose) == len(rows)
+    }
+    return alike, {name: values for name, values in found.items() if name not in alike}

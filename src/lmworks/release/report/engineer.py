@@ -82,7 +82,7 @@ def _figures(built: Built, results: Sequence[Measured]) -> list[Answer]:
             interval_of(each.figure) or "–",
             number(each.figure.n),
             "–" if each.figure.chance is None else number(each.figure.chance),
-            f"{each.known_share:.0%}" if each.items["known"] or each.is_clean else "not known",
+            _met(each),
             ", ".join(value for name, value in found.items() if name not in common) or "–",
         )
         for each, found in zip(ordered[:ROWS], conditions, strict=False)
@@ -94,16 +94,28 @@ def _figures(built: Built, results: Sequence[Measured]) -> list[Answer]:
     if refused:
         pairs = listed([line.partition(" are not")[0] for line in dict.fromkeys(refused)], 2)
         lines.append(Markup("Not comparable: {} ({}).").format(pairs, link("#figures", "why")))
-    if unknown := [each.task for each in results if each.is_clean is None]:
+    if unknown := [each.task for each in results if each.has_unknown]:
         lines.append(Markup("Contamination is not known of all items of {}.").format(listed(unknown, 2)))
     if behind := [each for each in ordered if each.baseline_value is not None and not each.is_better]:
-        names = listed([f"{each.task} ({each.baseline} has {each.baseline_value:.3f})" for each in behind], 2)
+        names = listed(
+            [f"{each.task} ({each.baseline} has {each.baseline_value:.3f}{each.same})" for each in behind], 2
+        )
         lines.append(Markup("Worst: {}, not shown to be better than a baseline.").format(names))
     else:
         lines.append("Worst: nothing here is behind a baseline.")
     lines[-1] += Markup(" {}").format(_where(built))
+    if len(ordered) > ROWS:
+        lines.append(Markup("{} more tasks stand {}.").format(len(ordered) - ROWS, link("#figures", "below")))
     heads = ("task", "model", "figure", "95 % interval", "n", "chance", "met in training", "conditions")
     return [Answer("Leading figures", lines, heads, rows)]
+
+
+def _met(each: Measured) -> str:
+    """How many of its items a model met in training, and of how many that is not known."""
+    counts, total = each.items, each.items.total()
+    if counts["unknown"] == total:
+        return "not known"
+    return f"{counts['known']:,} of {total:,}" + (f", {counts['unknown']:,} not known" if counts["unknown"] else "")
 
 
 def _where(built: Built) -> Markup:

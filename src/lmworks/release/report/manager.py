@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from lmworks.evaluate.compare import metric_named
+from lmworks.evaluate.contamination import Standing
 from lmworks.evaluate.gates import NODE, Outcome
 from lmworks.release.built import Built
 from lmworks.release.gates import outcomes, untried
 from lmworks.release.inspect.verdicts import (
     AGAINST,
     Measured,
+    Samples,
     against,
     measured,
     served,
@@ -23,7 +25,7 @@ from lmworks.release.inspect.verdicts import (
 )
 from lmworks.release.items.page import page_of
 from lmworks.release.render.outcome import Row, missed
-from lmworks.release.render.words import duration, interval_of, value_of
+from lmworks.release.render.words import clean_of, duration, interval_of, value_of
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
 
 UNMEASURED = "fairness between groups of people, harmful answers, and robustness against other wording and attacks"
@@ -31,16 +33,16 @@ UNMEASURED = "fairness between groups of people, harmful answers, and robustness
 MOST = 0.1
 """Of the items: a task of which a model has met more in training shows in part what it has by heart."""
 TASKS, GATES = 8, 3
-"""Rows of the table, and failed gates; the others stand on the engineer's page."""
+"""Rows of the table, and gates: how many more there are is said, and where they stand."""
 SPREAD = re.compile(r"over \d+ seeds, ")
 """How a comparison tells what trainings came to that differ by their seed alone."""
 
 
-def manager(built: Built, plan: Sequence[Row], *, has_samples: bool) -> FirstPage:
+def manager(built: Built, plan: Sequence[Row], samples: Sequence[Samples]) -> FirstPage:
     """May what is served be used, for what, what it cost, and what nobody knows."""
     results = measured(built, served(built))
     verdict, reasons = _allowed(built, results)
-    answers = [Answer("Why", reasons), *_quality(built, results, has_samples=has_samples), _cost(built, plan)]
+    answers = [Answer("Why", reasons), *_quality(built, results, samples), _cost(built, plan)]
     return FirstPage("manager", "Manager", verdict, [*answers, _unknown(built, results), _next(built, verdict)])
 
 
@@ -51,8 +53,10 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
     beside = [each for each in results if each.baseline_value is not None]
     who = str(listed(serves)) if serves else "The best model of each"
     if beside:
+        same = sum(bool(each.same) for each in beside)
         reasons.append(
-            f"{who} is shown to be better than every simple baseline in {len(better)} of {count(len(beside), 'task')}."
+            f"{who} is shown to be better than every simple baseline in {len(better)} of {count(len(beside), 'task')}"
+            + (f", and the same as one on every item in {same}." if same else ".")
         )
     if built.models and not serves:
         reasons.append("The recipe serves no model: judged is the best of each task.")
@@ -73,13 +77,13 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
         verdict = f"No: {listed(unbuilt)}, which the recipe serves, is not built yet."
     elif (asked and not gates) or untried(built):
         verdict = "Not yet: the gates of its recipe are not tried."
-    elif failed := [each.sentence for each in mine if not each.passed]:
+    elif failed := [each for each in mine if not each.passed]:
         verdict = f"No: {len(failed)} of its {count(len(mine), 'gate')} failed, and it is refused for release."
-        reasons = [*failed[:GATES], *reasons]
+        reasons = [*_told(built, failed), *reasons]
     elif gates and not unasked:
         passed = "its gate" if len(mine) == 1 else f"all {len(mine)} gates"
         verdict = f"Yes, for what its recipe asks: {listed(serves) if serves else 'it'} passed {passed}{lost}."
-        reasons = [*(each.sentence for each in mine[:GATES]), *reasons]
+        reasons = [*_told(built, mine), *reasons]
     elif not results or unmeasured:
         verdict = f"No: nothing is known about how good {listed(unmeasured) if unmeasured else 'it'} is."
         named = code("evaluate: models:") if results or unmeasured else code("evaluate")
@@ -97,6 +101,16 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
     return verdict, reasons
 
 
+def _told(built: Built, gates: Sequence[Outcome]) -> list[str]:
+    """The first gates, and where the others stand."""
+    told: list[str] = [each.sentence for each in gates[:GATES]]
+    if more := gates[GATES:]:
+        models = [name for name in built.models if any(_is_of(built, each, name) for each in more)]
+        cards: list[str] = [link(f"{built.name}-{name}-card.md", f"card of {name}") for name in models] or ["cards"]
+        told.append(Markup("{} stand on the {}.").format(count(len(more), "more gate"), listed(cards, len(cards))))
+    return told
+
+
 def _is_of(built: Built, gate: Outcome, model: str) -> bool:
     """Whether a gate was asked of a model, by its name or its content."""
     return gate.model == model or (model in built.models and gate.digest == built.models[model].digest())
@@ -105,33 +119,50 @@ def _is_of(built: Built, gate: Outcome, model: str) -> bool:
 def _against(built: Built, results: Sequence[Measured]) -> list[str]:
     """What the tests say against the models, in short."""
     found = verdicts(built)
-    lines = [f"In {each.task}, {said}." for each in results for said in against(found.get(each.task, ()), each.model)]
-    return [*lines[:AGAINST], *([f"{len(lines) - AGAINST} more verdicts speak against it."] * (len(lines) > AGAINST))]
+    lines: list[str] = [
+        f"In {each.task}, {said}." for each in results for said in against(found.get(each.task, ()), each.model)
+    ]
+    if more := len(lines[AGAINST:]):
+        told = Markup("{} more verdicts speak against it: {}.").format(more, link("#figures", "all of them"))
+        return [*lines[:AGAINST], told]
+    return lines
 
 
-def _quality(built: Built, results: Sequence[Measured], *, has_samples: bool) -> list[Answer]:
+def _quality(built: Built, results: Sequence[Measured], samples: Sequence[Samples]) -> list[Answer]:
     purpose = [built.use_case or "Not known: the recipe's file is gone."]
     if not results:
         return [Answer("For what", purpose)]
     serves = served(built)
     ordered = sorted(results, key=lambda each: _last(each, serves))
     lines: list[str] = [_in_words(ordered[0])]
-    kept = [page_of(built, task).name for task in tasks_with_texts(built)]
+    counted = next((each for each in ordered if _is_share(each)), None)
+    kept = [task for task in tasks_with_texts(built) if not counted or task == counted.task]
     see = Markup("no task kept answers to look at")
-    if has_samples or kept:
-        see = link("#samples", "good and bad answers") if has_samples else link(kept[0], "what was asked, item by item")
+    if any(not counted or (each.task, each.model) == (counted.task, counted.model) for each in samples):
+        see = link("#samples", "good and bad answers")
+    elif kept:
+        see = link(page_of(built, kept[0]).name, "what was asked, item by item")
+    elif counted:
+        see = Markup("its answers were not kept")
     wrong = "How often it is wrong, no task counts"
-    if counted := next((each for each in ordered if _is_share(each)), None):
+    if counted:
         cases = 100 - round(100 * counted.figure.value)
         wrong = f"Wrong in {counted.task} are {cases} of 100 answers of {counted.model}"
     lines.append(Markup("{}: {}.").format(wrong, see))
+    met = [
+        f"{_of(each, 'known')} of {each.task} (the clean ones alone: {each.label} {clean_of(each.figure)})"
+        for each in ordered
+        if each.figure.clean_value is not None
+    ]
+    if met:
+        lines.append(Markup("Met in training: {}.").format(listed(met, 3)))
     rows = [
         (
             each.task,
             f"{each.model} {value_of(each.figure)} {each.label}",
             interval_of(each.figure) or "not known",
-            f"{each.baseline} {each.baseline_value:.3f}" if each.baseline_value is not None else "none measured",
-            "" if each.baseline_value is None else "yes" if each.is_better else "not shown",
+            "none measured" if each.baseline_value is None else f"{each.baseline} {each.baseline_value:.3f}{each.same}",
+            "" if each.baseline_value is None else "yes" if each.is_better else "no" if each.same else "not shown",
         )
         for each in ordered[:TASKS]
     ]
@@ -167,7 +198,7 @@ def _in_words(each: Measured) -> str:
     if each.baseline_value is None:
         return f"{said}{sure}, from {figure.n:,} items. Nothing simpler was measured beside it."
     theirs = f"{100 * each.baseline_value:.0f}" if _is_share(each) else f"{each.baseline_value:.3f}"
-    return f"{said}{sure}, from {figure.n:,} items. Of simple means, {each.baseline} has {theirs}."
+    return f"{said}{sure}, from {figure.n:,} items. Of simple means, {each.baseline} has {theirs}{each.same}."
 
 
 def _cost(built: Built, plan: Sequence[Row]) -> Answer:
@@ -195,10 +226,15 @@ def _cost(built: Built, plan: Sequence[Row]) -> Answer:
 
 def _unknown(built: Built, results: Sequence[Measured]) -> Answer:
     lines: list[str] = []
-    if unknown := [each.task for each in results if each.is_clean is None]:
-        lines.append(Markup("Whether the model had seen what it was asked in {}.").format(listed(unknown, 3)))
-    if met := [each.task for each in results if each.known_share > MOST]:
-        lines.append(Markup("What it does with new items in {}: it had met many in training.").format(listed(met, 3)))
+    if unknown := [_unsought(each) for each in results if each.has_unknown]:
+        lines.append(Markup("Whether the model had seen {}.").format(listed(unknown, 3)))
+    met = [
+        f"{each.task} (it had met {_of(each, 'known')} in training, and no score is of the {each.items['clean']} clean)"
+        for each in results
+        if each.known_share > MOST and each.figure.clean_value is None
+    ]
+    if met:
+        lines.append(Markup("What it does with new items in {}.").format(listed(met, 3)))
     if without := [each.task for each in results if each.baseline_value is None]:
         lines.append(Markup("Whether simple means do as well in {}.").format(listed(without, 3)))
     if built.models:
@@ -211,6 +247,18 @@ def _unknown(built: Built, results: Sequence[Measured]) -> Answer:
     else:
         lines.append("All that only a model can show.")
     return Answer("What is not known", lines)
+
+
+def _of(each: Measured, standing: Standing) -> str:
+    return f"{each.items[standing]:,} of {each.items.total():,} items"
+
+
+def _unsought(each: Measured) -> str:
+    """The items of which nobody knows whether they were met in training, and what is known of the others."""
+    if each.items["unknown"] == each.items.total():
+        return f"what it was asked in {each.task}"
+    found = f"{each.items['known']:,} stand in what it learned from, {each.items['clean']:,} are clean"
+    return f"{_of(each, 'unknown')} of {each.task} ({found})"
 
 
 def _next(built: Built, verdict: str) -> Answer:

@@ -19,13 +19,13 @@ from lmworks.release.cards.learned import searched, unsearched
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.dataflow import Origin
 from lmworks.release.inspect.personal import Anonymised, anonymised
-from lmworks.release.inspect.verdicts import tasks_with_texts
+from lmworks.release.inspect.verdicts import served, tasks_with_texts
 from lmworks.release.render.words import interval_of, number, value_of
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
 from lmworks.release.trace.provenance import WRITTEN
 
-SOURCES, KINDS_SHOWN = 6, 6
-"""Rows of the tables; the others stand in the data report."""
+SOURCES, KINDS_SHOWN, MODELS = 6, 6, 6
+"""Rows of the tables, and lines: how many more there are is said, and where they stand."""
 SPECIAL = "health, origin, religion, politics, union membership, sexual life, biometrics"
 """The special categories of the General Data Protection Regulation, article 9."""
 
@@ -156,6 +156,8 @@ def _masked(built: Built, steps: Sequence[Anonymised]) -> Answer:
             recall = kind.recall
             told = f"{value_of(recall)} ({interval_of(recall)})" if recall else "not measured"
             rows.append((kind.kind, number(kind.count), told))
+        if more := len(kinds[KINDS_SHOWN:]):
+            lines.append(f"{count(more, 'more kind')} that {step.step} found stand in the data report.")
         shares = [(kind.recall.value, kind.kind, kind.recall) for kind in step.kinds if kind.recall]
         if shares:
             _, kind_name, least = min(shares)
@@ -167,23 +169,29 @@ def _masked(built: Built, steps: Sequence[Anonymised]) -> Answer:
 
 
 def _weights(built: Built) -> Answer:
+    """Of each model, what is served first."""
     lines: list[str] = []
-    for name, artifact in built.models.items():
+    names = sorted(built.models, key=lambda name: name not in served(built))
+    cards = {name: f"{built.name}-{name}-card.md" for name in names}
+    for name in names[:MODELS]:
+        artifact = built.models[name]
         texts = [f"{text.name} ({text.count:,} {text.unit})" for text in dataflow.trained_on(built, artifact)]
         unknown = [link_.reference for link_ in built.lineage.trained_on(artifact) if not link_.parent]
         told = listed(
             [*texts, *(f"{each} (no longer in the store)" for each in unknown)] or ["texts that nobody knows"]
         )
-        card = link(f"{built.name}-{name}-card.md", "card")
-        bare = unsearched(built, artifact)
-        unseen = Markup("; nobody looked for personal data in {}").format(listed(bare)) if bare else ""
-        lines.append(Markup("{} learned from {} ({}){}.").format(name, told, card, unseen))
+        lines.append(Markup("{} learned from {} ({}).").format(name, told, link(cards[name], "card")))
+    if more := [link(cards[name], name) for name in names[MODELS:]]:
+        form = Markup("What {} learned from, their cards say: {}.")
+        lines.append(form.format(count(len(more), "more model"), listed(more, len(more))))
+    if bare := list(dict.fromkeys(each for name in names for each in unsearched(built, built.models[name]))):
+        lines.append(Markup("Of these nobody looked for personal data in {}.").format(listed(bare, len(bare))))
     lines.append(
         Markup("Whether they repeat texts was not measured; {} shows what an answer may come from.").format(
             code(f"lmworks trace {next(iter(built.models))} --answer TEXT")
         )
     )
-    return Answer("Which models learned from them", lines[:5] if len(lines) < 6 else [*lines[:4], lines[-1]])
+    return Answer("Which models learned from them", lines)
 
 
 def _place(built: Built) -> Answer:

@@ -87,7 +87,7 @@ def render(built: Built) -> str:
             built=built,
             written=datetime.now(UTC),
             pages=[
-                manager(built, plan["rows"], has_samples=bool(samples)),
+                manager(built, plan["rows"], samples),
                 protection(built, origins, data_report if data_report.exists() else None),
                 engineer(built, plan["rows"]),
             ],
