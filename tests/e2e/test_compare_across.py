@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,3 +89,92 @@ def test_of_a_base_whose_texts_nobody_knows_a_trace_says_so(folder: Path) -> Non
     ).stdout
     assert "No text that trained base is known here: nothing could be sought." in said
     assert "Others trained base, on texts that are not known here" in said and "0%" not in said
+
+
+SORTING = """\
+name: NAME
+use_case: sorting tickets
+plan: {measure: false}
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: tickets, licence: MIT, keep: [label, customer]}]
+    licences: {allow: [MIT]}
+  noise:
+    kind: ingest
+    sources: [{kind: files, path: noise, licence: MIT, keep: [label, customer]}]
+    licences: {allow: [MIT]}
+  split: {kind: split, from: raw, by: customer, test: 0.4, validation: 0.2}
+models:
+  good: {objective: bag-of-words, data: split.train}
+  twin: {objective: bag-of-words, data: split.train}
+  poor: {objective: bag-of-words, data: noise}
+evaluate:
+  models: [good, MORE]
+  tasks: TASKS
+"""
+
+
+@pytest.fixture(scope="module")
+def sorting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three recipes on the same tickets: of one, items have no groups; of one, there is a task more."""
+    made = tmp_path_factory.mktemp("sorting")
+    draw = random.Random(0)
+    for name, words in (("tickets", ("fire thanks", "flood greetings")), ("noise", ("fire thanks",))):
+        (made / name).mkdir()
+        lines = []
+        for number in range(300):
+            label = ("urgent", "calm")[number % 2]
+            said = draw.choice(words).split()[(draw.random() < 0.9) == (label == "calm")]
+            record = {"text": f"{said} {name} {number}", "label": label, "customer": f"{name} {number % 50}"}
+            lines.append(json.dumps(record) + "\n")
+        (made / name / "lines.jsonl").write_text("".join(lines))
+    asked = "{kind: classification, data: split.test, train: split.train, cluster: customer}"
+    alone = asked.replace("split.test", "split.validation")
+    for name, more, tasks in (
+        ("grouped", "twin, poor", [asked]),
+        ("plain", "poor", [asked.replace(", cluster: customer", "")]),
+        ("more", "poor", [asked, alone]),
+    ):
+        recipe = SORTING.replace("NAME", name).replace("MORE", more).replace("TASKS", f"[{', '.join(tasks)}]")
+        (made / f"{name}.yaml").write_text(recipe)
+        lmworks(made, "build", f"{name}.yaml", "--store", f"store-{name}")
+    return made
+
+
+def compare(folder: Path, *sides: str) -> list[dict[str, Any]]:
+    """What is said of each task."""
+    return list(json.loads(lmworks(folder, "compare", *sides, "--json").stdout))
+
+
+def test_items_are_grouped_as_one_side_has_them_whichever_is_named_first(sorting: Path) -> None:
+    (said,) = compare(sorting, "store-grouped:good", "store-plain:poor")
+    assert compare(sorting, "store-plain:poor", "store-grouped:good") == [said]
+    (turned,) = compare(sorting, "store-plain:good", "store-grouped:poor")
+    assert turned["pairs"] == said["pairs"] and said["pairs"][0]["clusters"] == 18
+    assert (
+        "good and poor are compared in the 18 groups of items that good has: the 108 of poor lie within them"
+        in (said["verdicts"])
+    )
+
+
+def test_tasks_that_one_side_alone_was_asked_are_said_and_not_adjusted_for(sorting: Path) -> None:
+    (alike,) = compare(sorting, "store-grouped:good", "store-grouped:poor")
+    one, other = (
+        {each["task"]: each for each in compare(sorting, *sides)}
+        for sides in (("store-more:good", "store-grouped:poor"), ("store-grouped:poor", "store-more:good"))
+    )
+    assert one == other and one["classification-split-test"]["pairs"] == alike["pairs"]
+    assert one["classification-split-validation"]["verdicts"] == ["good alone was asked this, on these items"]
+    both = compare(sorting, "store-more:good", "store-more:poor")
+    assert len(both) == 2 and both == compare(sorting, "store-more:poor", "store-more:good")
+    assert both[0]["pairs"][0]["p_holm"] == pytest.approx(2 * alike["pairs"][0]["p_holm"])
+
+
+def test_a_third_model_of_the_same_weights_is_no_task_more(sorting: Path) -> None:
+    (said,) = compare(sorting, "store-grouped:good", "store-grouped:poor")
+    assert said["pairs"][0]["p_holm"] == said["pairs"][0]["p"]
+    (twin,) = compare(sorting, "store-grouped:twin", "store-grouped:poor")
+    assert twin["pairs"] == [{**said["pairs"][0], "a": "twin"}]
+    (same,) = compare(sorting, "store-grouped:twin", "store-grouped:good")
+    assert same["pairs"][0]["difference"] == 0 and {same["pairs"][0]["a"], same["pairs"][0]["b"]} == {"twin", "good"}

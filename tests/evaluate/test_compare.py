@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lmworks.evaluate.compare import CompareConfig, compare, metric_named
-from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, TRUNCATED, Evaluation, Metric
+from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, JUDGE_SCORE, ROUGE_L, TRUNCATED, Evaluation, Metric
 from lmworks.pipeline.chunks import write_records
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Result
@@ -24,13 +24,13 @@ LITTLE = (NOISE[2] - NOISE[2].mean()) / 100
 MODEL = {"conditions": Conditions(context_length=512, prompt="chat", data_type="float32", device="cpu")}
 
 
-def evaluation(folder: Path, scores: Any, metric: Metric = ROUGE_L, **evidence: Any) -> Evaluation:
-    """An evaluation as the store holds it."""
+def evaluation(folder: Path, scores: Any, metric: Metric = ROUGE_L, group: int = 3, **evidence: Any) -> Evaluation:
+    """An evaluation as the store holds it, of so many items a cluster."""
     items = [
         {
             "id": f"q{index}",
             "digest": f"d{index}",
-            "cluster": f"service {index // 3}",
+            "cluster": f"service {index // group}",
             metric.value: float(score),
             "bytes": 10 + index,
         }
@@ -255,6 +255,37 @@ def test_a_baseline_that_is_ahead_on_other_items_alone_does_not_win(tmp_path: Pa
     assert not any("wins" in line or "ahead" in line for line in record["verdicts"])
 
 
+@pytest.mark.parametrize("metric", [ROUGE_L, ACCURACY, JUDGE_SCORE], ids=lambda metric: metric.name)
+def test_items_are_grouped_as_the_side_has_them_that_has_fewer_groups_whichever_is_named_first(
+    tmp_path: Path, metric: Metric
+) -> None:
+    better, worse = (0.4 + NOISE[0] > 0.42, NOISE[1] > 0.02) if metric is ACCURACY else (0.4 + NOISE[0], NOISE[1])
+    found = {}
+    for alone, grouped in ((1, 3), (3, 1), (3, 3)):
+        folder = tmp_path / f"{alone}-{grouped}"
+        folder.mkdir()
+        one = evaluation(folder / "better", better, metric, alone, **MODEL)
+        other = evaluation(folder / "worse", worse, metric, grouped, **MODEL)
+        (result, said), (mirrored, again) = compared(folder, one, other), compared(folder, other, one)
+        assert (said, result.figures) == (again, mirrored.figures)
+        found[alone, grouped] = said
+    assert found[1, 3]["pairs"] == found[3, 1]["pairs"] == found[3, 3]["pairs"]
+    assert found[3, 3]["pairs"][0]["clusters"] == N / 3
+    told = "{0} and {1} are compared in the 40 groups of items that {0} has: the 120 of {1} lie within them"
+    assert told.format("worse", "better") in found[1, 3]["verdicts"]
+    assert told.format("better", "worse") in found[3, 1]["verdicts"]
+    assert not any("groups of items" in line for line in found[3, 3]["verdicts"])
+
+
+def test_two_whose_groups_of_items_contradict_each_other_are_not_compared(tmp_path: Path) -> None:
+    one = evaluation(tmp_path / "one", 0.4 + NOISE[0], group=3, **MODEL)
+    other = evaluation(tmp_path / "other", 0.1 + NOISE[1], group=4, **MODEL)
+    _, record = compared(tmp_path, one, other)
+    assert record["pairs"] == [] and record["verdicts"] == record["refused"]
+    assert record["refused"][0].startswith("one and other are not compared: their items come in 40 and 30 groups")
+    assert compared(tmp_path, other, one)[1] == record
+
+
 def test_two_without_an_item_in_common_are_not_compared(tmp_path: Path) -> None:
     some = evaluation(tmp_path / "some", 0.4 + NOISE[0], **MODEL)
     others = evaluation(tmp_path / "others", 0.5 + NOISE[0], **MODEL)
@@ -350,6 +381,35 @@ def test_what_training_made_of_a_model_is_told_beside_what_it_began_with(tmp_pat
         assert line.startswith(start), line
         assert "1.0" in line and not line.endswith("; ")
         assert ("not shown" in line) == verdict.startswith("not known")
+
+
+@pytest.mark.parametrize(
+    ("kind", "shift", "first"),
+    [
+        ("tuning", 0.3, "not known whether it forgot: after is not shown to be better than before"),
+        ("tuning", -0.3, "not known whether it forgot: after is not shown to be worse than before"),
+        ("tuning", 0.0, "not known whether it forgot: after is not shown to be "),
+        ("transfer", 0.3, "transfer gain not known: after is not shown to be better than before"),
+        ("transfer", -0.3, "transfer gain not known: after is not shown to be worse than before"),
+    ],
+)
+def test_of_few_groups_nothing_is_shown_whatever_p_says(tmp_path: Path, kind: str, shift: float, first: str) -> None:
+    before = evaluation(tmp_path / "before", 0.4 + NOISE[0] / 50, group=12, **MODEL)
+    after = evaluation(tmp_path / "after", 0.4 + shift + NOISE[1] / 50, group=12, **MODEL)
+    relations = [{"kind": kind, "model": "after", "beside": "before"}]
+    _, record = compared(tmp_path, before, after, relations=relations)
+    said, pair, *_ = record["verdicts"]
+    assert said.startswith(first) and "the interval may be too narrow" in said, said
+    assert "beats" not in pair and ("is not shown to beat" in pair) == bool(shift) and "too narrow" in pair, pair
+
+
+def test_of_few_groups_no_model_and_no_baseline_is_shown_to_be_better(tmp_path: Path) -> None:
+    copied = evaluation(tmp_path / "copied", 0.4 + NOISE[0], group=12)
+    for shift in (0.3, -0.3):
+        model = evaluation(tmp_path / f"tuned{shift}", 0.4 + shift + NOISE[1], group=12, **MODEL)
+        _, record = compared(tmp_path, model, copied, baselines=["copied"])
+        assert record["pairs"][0]["p_holm"] < 0.05 and not record["beside_baselines"]["is_better"]
+        assert record["verdicts"][0].startswith("copied is ahead, but within doubt") == (shift < 0)
 
 
 def test_of_scores_that_are_the_same_on_every_item_nothing_is_tested(tmp_path: Path) -> None:

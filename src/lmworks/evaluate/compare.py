@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from itertools import combinations
+from operator import itemgetter
 from pathlib import Path
 from statistics import stdev
 from typing import Any, NamedTuple, get_args
@@ -16,7 +17,7 @@ from pydantic import Field
 
 from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
-from lmworks.evaluate.items import TRUNCATED, Evaluation, Item, Metric
+from lmworks.evaluate.items import TRUNCATED, Evaluation, Item, Metric, clusters_of
 from lmworks.evaluate.relations import Relation, between, confidence
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.task import Task
@@ -26,7 +27,7 @@ from lmworks.pipeline.conditions import UNKNOWN, Condition, differences
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.pipeline.statistics import LEVEL, Comparison, adjusted, share
+from lmworks.pipeline.statistics import LEVEL, Comparison, adjusted, share, student
 from lmworks.recipe.schema import Reference, StepConfig
 
 CUT_OFTEN = 0.2
@@ -197,7 +198,12 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
                 partly.append(f"{a.label} and {b.label} are compared on {len(one.items)} items: {told}")
             if apart := _said(a, b):
                 differing.append(f"between {a.label} and {b.label} differs, too: {apart}")
-            outcome = metric.compare(one.items, other.items)
+            try:
+                outcome = metric.compare(one.items, other.items)
+            except LmworksError as error:
+                refused.append(f"{a.label} and {b.label} are not compared: {error}")
+                continue
+            partly += _grouped(one, other)
             if (outcome.difference < 0) == metric.higher_is_better and outcome.difference:  # on these, b is ahead
                 one, other = other, one
                 outcome = metric.compare(one.items, other.items)
@@ -207,6 +213,18 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
         (a, b, metric.compare(a.items, b.items, level)) for (a, b, _), (_, level) in zip(tested, found, strict=True)
     ]
     return Tests(metric, systems, tested, [p for p, _ in found], refused, partly, differing)
+
+
+def _grouped(*pair: System) -> Iterator[str]:
+    """Whose groups of items two are compared in, where one has them and the other has not."""
+    (fewer, first), (more, second) = sorted(
+        ((len({item["cluster"] for item in each.items}), each.label) for each in pair), key=itemgetter(0)
+    )
+    if fewer < more:
+        yield (
+            f"{first} and {second} are compared in the {fewer} groups of items that {first} has: the {more} of "
+            f"{second} lie within them"
+        )
 
 
 def _named(evaluation: Evaluation, name: str) -> Figure:
@@ -313,7 +331,7 @@ def _wins(metric: Metric, a: System, b: System) -> Figure:
     """How often a is above b; a tie counts half."""
     pairs = zip(metric.values(a.items), metric.values(b.items), strict=True)
     wins = [((first > second) - (first < second) + 1) / 2 for first, second in pairs]
-    found = share(wins, [item["cluster"] for item in a.items])
+    found = share(wins, clusters_of(a.items, b.items))
     return Figure(
         name=f"wins: {a.label} over {b.label}",
         value=found.value,
@@ -334,9 +352,9 @@ def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
         return [f"in doubt, all of it: {metric.holds_if} was not measured; give the task `train`"]
     return [
         f"in doubt, all of it: {each.name} is {each.value:+.3f}{between(each.interval)}, n={each.n}, "
-        "not shown to be above zero"
+        f"not shown to be above zero{'; ' * bool(each.doubt)}{each.doubt}"
         for each in held
-        if not each.interval or each.interval[0] <= 0
+        if not each.interval or each.interval[0] <= 0 or each.doubt
     ]
 
 
@@ -357,10 +375,13 @@ def _over_seeds(config: CompareConfig, tests: Tests) -> Iterator[str]:
     for labels in config.seeds:
         if len(known := [values[label] for label in labels if label in values]) > 1:
             spread = stdev(known)
+            # The difference of two more has the variance 2 σ², of which the spread of so few tells little.
+            far = student(len(known) - 1) * math.sqrt(2) * spread
             yield (
                 f"over {len(known)} seeds, {', '.join(labels)} have {min(known):.3f} to {max(known):.3f} "
                 f"{tests.metric.label}, standard deviation {spread:.3f}: two single trainings that differ by less than "
-                f"{2.8 * spread:.3f} may differ by their seeds alone, whatever tests over items say"
+                f"{far:.3f} may differ by their seeds alone, whatever tests over items say"
+                f"{'; of two the spread is hardly known' * (len(known) == 2)}"
             )
 
 
@@ -411,11 +432,11 @@ def _best(tests: Tests) -> list[str]:
     if math.isclose(best.figure.value, first.figure.value, rel_tol=1e-9, abs_tol=1e-12):
         return []
     doubtful = False
-    for (a, b, _), p in zip(tested, adjusted, strict=True):
+    for (a, b, outcome), p in zip(tested, adjusted, strict=True):
         if {a.label, b.label} == {best.label, first.label}:
             if a.label != best.label:  # on the items that both were scored on
                 return []
-            best, first, doubtful = a, b, p is None or p >= LEVEL
+            best, first, doubtful = a, b, not outcome.is_shown(p)
     return [
         f"{best.label} {'is ahead, but within doubt' if doubtful else 'wins'}: {best.figure.value:.3f} "
         f"{metric.label}, the best model, {first.label}, has {first.figure.value:.3f}"
@@ -448,7 +469,7 @@ def beside_baselines(
     shown = {
         each["b"]
         for each in pairs
-        if each["a"] == model.label and each["p_holm"] is not None and each["p_holm"] < LEVEL
+        if each["a"] == model.label and each["p_holm"] is not None and each["p_holm"] < LEVEL and not each.get("doubt")
     }
     own, *theirs = (_on_others(metric, each) for each in (model, *baselines))
     values = [each.figure.value if value is None else value for each, value in zip(baselines, theirs, strict=True)]
@@ -508,7 +529,7 @@ def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: floa
     if p is None:
         return f"{a.label} and {b.label} are not tested: {found}"
     if p < LEVEL:
-        return f"{a.label} beats {b.label}: {found}"
+        return f"{a.label} {'is not shown to beat' if outcome.doubt else 'beats'} {b.label}: {found}"
     least = outcome.minimum_detectable
     return f"{a.label} and {b.label} cannot be told apart: {found}; " + (
         "the difference is the same on every item, but they are few"

@@ -191,7 +191,7 @@ class Metric:
 
     def compare(self, a: Sequence[Item], b: Sequence[Item], level: float = LEVEL) -> Comparison:
         """How far a lies above b on the same items, each divided by its own weights."""
-        clusters = [item["cluster"] for item in a]
+        clusters = clusters_of(a, b)
         if self.is_share:
             return compare_shares(self.values(a), self.values(b), clusters, level)
         first, second, weights = self._sums(a), self._sums(b), self.weights(a)
@@ -221,7 +221,7 @@ class CorpusMetric(Metric):
 
     def compare(self, a: Sequence[Item], b: Sequence[Item], level: float = LEVEL) -> Comparison:
         first, second = ([item[self.value] for item in items] for items in (a, b))
-        clusters = [item["cluster"] for item in a]
+        clusters = clusters_of(a, b)
         return compare_of_sums(first, second, self.of_sums, clusters, most=self.most, level=level)
 
 
@@ -382,6 +382,21 @@ def measured_by(engine: Engine, model: ModelFolder, **asked: Any) -> Conditions:
     """The conditions under which figures of a model hold that an engine answers for; `asked` are those of the task."""
     bits = weight_bits(model.path)
     return replace(engine.conditions(), model=model.digest, weight_bits=bits, **asked)
+
+
+def clusters_of(a: Sequence[Item], b: Sequence[Item]) -> list[str]:
+    """The groups of the same items, scored twice: the fewer, where one task groups what another does not.
+
+    Items that are alike are so on both sides. Raises LmworksError where the groups of neither lie within the other's.
+    """
+    first, second = ([item["cluster"] for item in items] for items in (a, b))
+    both, *groups = (len(set(each)) for each in (zip(first, second, strict=False), first, second))
+    if both not in groups:
+        raise LmworksError(
+            f"their items come in {groups[0]} and {groups[1]} groups, of which neither lie within the others; give "
+            "both tasks the same `cluster`"
+        )
+    return first if both == groups[1] else second
 
 
 def digest_of(*parts: Any) -> str:

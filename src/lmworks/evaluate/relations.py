@@ -52,10 +52,18 @@ class Relation(StepConfig):
         sign = 1 if outcome.difference > 0 else -1
         low, high = outcome.interval or (-math.inf, math.inf)
         ends = (low, high) if sign > 0 else (-high, -low)
-        verdict = _transfer(is_better, p) if self.kind == "transfer" else _tuning(figures[0], is_better, ends, p)
+        is_shown = outcome.is_shown(p)
+        if self.kind == "transfer":
+            verdict = f"{'no ' * (is_shown and not is_better)}transfer gain{' not known' * (not is_shown)}"
+        elif is_shown and is_better:
+            verdict = "learned"
+        elif non_inferior(outcome, KEPT * abs(figures[0]), higher_is_better=metric.higher_is_better):
+            verdict = "kept"
+        else:
+            verdict = "forgot" if is_shown else "not known whether it forgot"
         word = "better" if is_better else "worse"
         return (
-            f"{verdict}: {self.model} is {word if p < LEVEL else f'not shown to be {word}'} than {other} by "
+            f"{verdict}: {self.model} is {word if is_shown else f'not shown to be {word}'} than {other} by "
             f"{abs(outcome.difference):.3f} {metric.label}{between(outcome.interval and ends, level=outcome.level)}, "
             f"{figures[0]:.3f} to {figures[1]:.3f}, {evidence}{'; ' * bool(self.note)}{self.note}"
         )
@@ -72,17 +80,3 @@ def between(interval: Interval | None, form: str = "+.3f", level: float = LEVEL)
 def confidence(level: float) -> str:
     """Of an interval that errs at a level."""
     return f"{100 * (1 - level):.4g} %"
-
-
-def _transfer(is_better: bool, p: float) -> str:
-    return "transfer gain not known" if p >= LEVEL else "transfer gain" if is_better else "no transfer gain"
-
-
-def _tuning(before: float, is_better: bool, ends: Interval, p: float) -> str:
-    """`ends` are of how much better, or worse, it became."""
-    if is_better and p < LEVEL:
-        return "learned"
-    most = -ends[0] if is_better else ends[1]
-    if most <= KEPT * abs(before):
-        return "kept"
-    return "not known whether it forgot" if p >= LEVEL else "forgot"

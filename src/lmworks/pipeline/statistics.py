@@ -75,6 +75,10 @@ class Comparison:
             return ""
         return "all items are of one cluster" if self.clusters < 2 else "the scores are the same on every item"
 
+    def is_shown(self, p: float | None) -> bool:
+        """Whether there is a difference, by the adjusted p-value; where that is in doubt, nothing is shown."""
+        return p is not None and p < LEVEL and not self.doubt
+
 
 def non_inferior(outcome: Comparison, margin: float, *, higher_is_better: bool = True) -> bool:
     """Whether score a is shown to be worse than b by less than the margin: the interval's worse end lies within it.

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.errors import UsageError
-from lmworks.evaluate.compare import CompareConfig, concluded, paired
+from lmworks.evaluate.compare import CompareConfig, concluded, paired, unlike
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.tasks import TASKS
 from lmworks.pipeline.build import Display
+from lmworks.pipeline.conditions import Condition
+from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, measures_model
 from lmworks.workspace import find_one, open_store, open_workspace, run
@@ -55,7 +57,7 @@ def compare_models(first: str, second: str, store: Path | None, display: Display
         )
     if any(folders):
         named, folder = (second, first) if folders[0] else (first, second)
-        one, other = _asked_alike(*_find(named, store), Path(folder), display)
+        one, other = _asked_alike(named, *_find(named, store), Path(folder), display)
         one, other = (other, one) if folders[0] else (one, other)
     else:
         one, other = (_measured(name, *_find(name, store)) for name in (first, second))
@@ -86,8 +88,10 @@ def _find(name: str, store: Path | None) -> tuple[Store, Artifact]:
 
 def _measured(name: str, store: Store, artifact: Artifact) -> Measured:
     built = Built.holding(store, artifact)
-    label = built.step_of(artifact) or artifact.manifest.step
-    found = dict(_evaluations(built, artifact.digest()))
+    step, steps = name.rpartition(":")[2], built.record.steps
+    is_named = step in steps and (steps[step].stage, steps[step].key) == (artifact.stage, artifact.key)
+    label = step if is_named else built.step_of(artifact) or artifact.manifest.step
+    found = _asked(built.artifacts, label, artifact.digest())
     if not found:
         raise UsageError(
             f"{name}: no task of {built.name} asks it: name it in `evaluate.models` and build, {built.command}"
@@ -95,17 +99,27 @@ def _measured(name: str, store: Store, artifact: Artifact) -> Measured:
     return Measured(label, found)
 
 
-def _evaluations(built: Built, digest: str) -> Iterator[tuple[str, Artifact]]:
-    for task, systems in built.evaluations().items():
-        for system, evaluation in systems.items():
-            if system and measures_model(evaluation) and evaluation.manifest.inputs["model"][0].digest == digest:
-                yield f"{task}/{system}", evaluation
+def _asked(artifacts: Mapping[str, Artifact], model: str, digest: str) -> dict[str, Artifact]:
+    """All that a model was asked, each question once: by its own name before another that its weights have, too."""
+    found: dict[tuple[str, str], tuple[str, Artifact]] = {}
+    for name, each in artifacts.items():
+        place, _, asked = name.partition("/")
+        task, _, system = asked.partition("/")
+        if place != "evaluate" or not system or not measures_model(each):
+            continue
+        question = task, canonical_json(each.manifest.config)
+        is_own = system == model or system.startswith(f"{model}-")
+        if each.manifest.inputs["model"][0].digest == digest and (is_own or question not in found):
+            found[question] = asked, each
+    return dict(found.values())
 
 
-def _asked_alike(store: Store, artifact: Artifact, folder: Path, display: Display) -> tuple[Measured, Measured]:
+def _asked_alike(
+    step: str, store: Store, artifact: Artifact, folder: Path, display: Display
+) -> tuple[Measured, Measured]:
     """A step that was measured, and a folder that is asked the same."""
     built = Built.holding(store, artifact)
-    mine = _measured(artifact.manifest.step, store, artifact)
+    mine = _measured(step, store, artifact)
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().stem.lower()).strip("-") or "folder"
     while name in built.record.nodes:
         name = f"other-{name}"
@@ -118,33 +132,69 @@ def _asked_alike(store: Store, artifact: Artifact, folder: Path, display: Displa
     if stale := [node.name for node in before if not workspace.build.look(node)[0]]:
         raise UsageError(f"{built.recipe}: {stale[0]} is not built as the recipe has it now: {built.command}")
     made = run(workspace, display, until="evaluate", remember=False)
-    found = {
-        each.removeprefix("evaluate/"): artifact
-        for each, artifact in made.items()
-        if measures_model(artifact) and artifact.manifest.inputs["model"][0].digest == made[name].digest()
-    }
-    return mine, Measured(name, found)
+    return mine, Measured(name, _asked(made, name, made[name].digest()))
 
 
 def _compared(one: Measured, other: Measured) -> Iterator[Compared]:
-    """p-values and intervals are adjusted for the number of tasks, as in a build."""
-    tasks = len(one.evaluations)
-    for name, evaluation in one.evaluations.items():
-        task = name.partition("/")[0]
-        alike = [each for each in other.evaluations.values() if each.stage == evaluation.stage]
-        ours = Evaluation(evaluation.payload, evaluation.digest())
-        theirs = [Evaluation(each.payload, each.digest()) for each in alike]
-        shared = [len(paired(ours.items(), each.items())[0]) for each in theirs]
-        if not any(shared):
-            yield Compared(task, [f"{one.label} alone was asked this, on these items"], None)
-            continue
-        kind = next((each for _, each in TASKS.loadable() if each.stage.name == evaluation.stage), None)
+    """p-values and intervals are adjusted for all that may be compared, as in a build, whoever is named first."""
+    matched = _matched(one, other)
+    for ours, theirs in matched:
+        a, b = one.evaluations[ours], other.evaluations[theirs]
+        names, sides = _leading(a, b), [(one.label, a), (other.label, b)]
+        sides.sort(key=lambda side: (side[1].manifest.figures[0].name not in names[:1], side[0]))
         config = CompareConfig(
-            may_differ=list(kind.may_differ) if kind else [],
+            may_differ=_may_differ(a),
             evaluations=["first", "second"],
-            labels=[one.label, other.label],
-            comparisons_in_build=tasks,
+            labels=[label for label, _ in sides],
+            also=names[1:],
+            comparisons_in_build=sum(matched.values()),
         )
-        records = [concluded(config, [ours, each])[0] for each in theirs]
-        best = max(range(len(records)), key=lambda number: (not records[number]["refused"], shared[number]))
-        yield Compared(task, records[best]["verdicts"], records[best])
+        record = concluded(config, [_evaluation(each) for _, each in sides])[0]
+        yield Compared(" and ".join(dict.fromkeys((_task(ours), _task(theirs)))), record["verdicts"], record)
+    for side, asked in enumerate((one, other)):
+        for name in asked.evaluations:
+            if all(pair[side] != name for pair in matched):
+                yield Compared(_task(name), [f"{asked.label} alone was asked this, on these items"], None)
+
+
+def _matched(one: Measured, other: Measured) -> dict[tuple[str, str], bool]:
+    """What each was asked and what of the other's is most like it, and whether these may be compared.
+
+    Each pair once, and the same pairs whoever is named first: p-values depend on their number.
+    """
+    alike = {}
+    items = {each: _evaluation(each).items() for side in (one, other) for each in side.evaluations.values()}
+    for ours, a in one.evaluations.items():
+        for theirs, b in other.evaluations.items():
+            if a.stage == b.stage and (shared := len(paired(items[a], items[b])[0])):
+                lead = _leading(a, b)[:1]
+                first, second = (
+                    next((figure for figure in each.manifest.figures if figure.name in lead), each.manifest.figures[0])
+                    for each in (a, b)
+                )
+                alike[ours, theirs] = not unlike(first, second, _may_differ(a)), shared, _task(ours) == _task(theirs)
+    best = {
+        max((pair for pair in alike if pair[side] == name), key=alike.__getitem__)
+        for side in (0, 1)
+        for name in {pair[side] for pair in alike}
+    }
+    return {pair: found[0] for pair, found in alike.items() if pair in best}
+
+
+def _leading(a: Artifact, b: Artifact) -> list[str]:
+    """The figures that one begins with and both have, in an order that does not hang on who is named first."""
+    ours, theirs = ([figure.name for figure in each.manifest.figures] for each in (a, b))
+    return sorted({ours[0], theirs[0]}.intersection(ours, theirs))
+
+
+def _may_differ(evaluation: Artifact) -> list[Condition]:
+    kind = next((each for _, each in TASKS.loadable() if each.stage.name == evaluation.stage), None)
+    return list(kind.may_differ) if kind else []
+
+
+def _evaluation(artifact: Artifact) -> Evaluation:
+    return Evaluation(artifact.payload, artifact.digest())
+
+
+def _task(name: str) -> str:
+    return name.partition("/")[0]
