@@ -68,20 +68,21 @@ def open_workspace(
     until: str | None = None,
     announce: Callable[[Plan], None] | None = None,
     plan_only: bool = False,
+    gated: bool = True,
 ) -> Workspace:
     """Open a recipe, by default the one last built in this folder, with the settings that it was built with.
 
     `measure` lets a missing plan be measured; otherwise values follow from counting alone until somebody measures.
     It is not measured for work that ends at the data step `until`, which needs no plan; nor does that work refuse what
-    does not fit together behind that step. `announce` is given the counted
-    plan before measuring begins. Before that, packages that its steps need must be there, but `plan_only`.
+    does not fit together behind that step. `announce` is given the counted plan before measuring begins. Before that,
+    packages that its steps need must be there, but `plan_only`. Not `gated`, the recipe is one without its gates.
     """
     if path is None:
         path, last_store, last_settings = _remembered(want_store=store is None)
         store, settings = store or last_store, [*last_settings, *settings]
     root = store or path.parent / ".lmworks"
     try:
-        recipe = load_recipe(path, graph.CLASSES, settings, until)
+        recipe = load_recipe(path, graph.CLASSES, settings, until, gated=gated)
     except RecipeError as error:
         raise RecipeError("\n".join([str(error), *_gone(path, root)])) from None
     opened = Store(root)

@@ -29,6 +29,7 @@ models:
 evaluate:
   models: [base, counts]
   tasks: [{kind: perplexity, data: split.test}]
+  gates: [{task: perplexity, model: base, at_most: 100}]
 """
 
 
@@ -72,6 +73,12 @@ def test_a_folder_that_no_build_measured_is_asked_what_the_other_was(folder: Pat
     assert "perplexity-split-test" in said and ("wide" in said and "base" in said) and "n=33" in said
     assert sorted(path.name for path in (folder / "store-first" / "builds").iterdir()) == before
     assert (folder / "store-first" / "builds" / "first.json").read_text() == record, "the last build is what it was"
+
+
+def test_the_folder_that_is_asked_is_the_one_that_is_named(folder: Path) -> None:
+    shutil.copytree(folder / "own", folder / "wide #2")
+    (task,) = json.loads(lmworks(folder, "compare", "store-first:base", "wide #2", "--json").stdout)
+    assert task["pairs"][0]["difference"] == 0, "a copy of the base, beside a folder `wide`"
 
 
 def test_what_cannot_be_compared_is_said(folder: Path) -> None:

@@ -46,11 +46,14 @@ class StepClasses:
     """What steps name that cannot serve them, with its place in the file; the recipe's paths start at the folder."""
 
 
-def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = (), until: str | None = None) -> Recipe:
+def load_recipe(
+    path: Path, classes: StepClasses, settings: Sequence[str] = (), until: str | None = None, *, gated: bool = True
+) -> Recipe:
     """Read, override and check a recipe.
 
     What does not fit together is told of all steps, or of those that `until` is made from. `settings` are `a.b=value`
-    texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`.
+    texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`. None of them changes gates;
+    not `gated`, the recipe is read without them, to ask of models what it asks.
     Raises `RecipeError` naming file, line and field of every fault.
     """
     try:
@@ -64,6 +67,8 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = (), 
     tree = read_yaml(text, str(path))
     if not isinstance(tree.value, dict):
         raise RecipeError(f"{path}:1: found {_kind(tree.value)}, expected fields such as `name:` and `data:`")
+    if not gated and isinstance(tree.value.get("evaluate"), dict):
+        tree.value["evaluate"].pop("gates", None)
     written = deepcopy(_gates(tree))
     for setting in settings:
         _override(tree, setting)

@@ -6,6 +6,7 @@ not remembered.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,7 @@ def _asked(artifacts: Mapping[str, Artifact], model: str, digest: str) -> dict[s
         task, _, system = asked.partition("/")
         if place != "evaluate" or not system or not measures_model(each):
             continue
+        each.require_sound()
         question = task, canonical_json(each.manifest.config)
         is_own = system == model or system.startswith(f"{model}-")
         if each.manifest.inputs["model"][0].digest == digest and (is_own or question not in found):
@@ -124,9 +126,9 @@ def _asked_alike(
     while name in built.record.nodes:
         name = f"other-{name}"
     fields = {"objective": "pretrained", "path": str(folder.resolve()), "licence": NOT_STATED}
-    added = [f"models.{name}.{field}={value}" for field, value in fields.items()]
-    settings = [*built.record.settings, *added, f"evaluate.models=[{mine.label}, {name}]", "evaluate.gates=[]"]
-    workspace = open_workspace(built.recipe, settings, store.root)
+    added = [f"models.{name}.{field}={json.dumps(value)}" for field, value in fields.items()]
+    settings = [*built.record.settings, *added, f"evaluate.models=[{mine.label}, {name}]"]
+    workspace = open_workspace(built.recipe, settings, store.root, gated=False)
     own = (name, "evaluate", "rehearsal", "contamination")
     before = [node for node in workspace.build.nodes if node.name.partition("/")[0] not in own]
     if stale := [node.name for node in before if not workspace.build.look(node)[0]]:
