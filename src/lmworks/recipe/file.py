@@ -52,7 +52,7 @@ def load_recipe(
     """Read, override and check a recipe.
 
     What does not fit together is told of all steps, or of those that `until` is made from. `settings` are `a.b=value`
-    texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`. None of them changes gates;
+    texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`. None changes gates; if
     not `gated`, the recipe is read without them, to ask of models what it asks.
     Raises `RecipeError` naming file, line and field of every fault.
     """
