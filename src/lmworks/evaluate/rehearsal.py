@@ -96,7 +96,6 @@ def rehearse(
     faults: list[str] = []
     lost: dict[str, int] = {}
     asked: Sequence[Item] = ()
-    items: list[Item] = []
     for number, trial in enumerate(config.trials):
         task, stages = config.declared, _stages(config.declared)
         given = dict(zip(config.parameters, read, strict=True))
@@ -110,7 +109,6 @@ def rehearse(
             faults.append(f"- {', '.join(trial.systems)}: {each}")
         if trial.stage == task.stage.name:
             asked = max(asked, found.get("asked", ()), key=len)
-            items += found.get("asked", ())
         if count := found.get("lost"):
             lost[f"{LOST} of {', '.join(trial.systems)}"] = count
     if faults:
