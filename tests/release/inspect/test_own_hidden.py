@@ -127,7 +127,8 @@ def evaluate_chats(config: TaskConfig, model: Handle, data: Conversations, out: 
     return found.result(found.figure(EXACT, "as written"))
 
 
-def test_people_are_hidden_in_items_that_are_conversations(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stated_by", ["people", "subject_field"])
+def test_people_are_hidden_in_items_that_are_conversations(tmp_path: Path, stated_by: str) -> None:
     """An id of a conversation is no document's where one document has two answers."""
     record = {"question": f"Who is {PATIENT}?", "answers": [f"{PATIENT} is well.", "Mrs Quastenflosser is ill."]}
     (tmp_path / "sources").mkdir()
@@ -135,6 +136,8 @@ def test_people_are_hidden_in_items_that_are_conversations(tmp_path: Path) -> No
     (tmp_path / ".lmworks-id-key").write_text("0" * 64)
     source = {"kind": "files", "path": "sources", "licence": "MIT", "fields": "all"}
     private = {"kind": "anonymise", "from": "raw", "people": ["patient"], "action": "surrogate"}
+    if stated_by == "subject_field":
+        source, private = {**source, "subject_field": "patient"}, {"kind": "normalise", "from": "raw"}
     steps: dict[str, dict[str, Any]] = {
         "raw": {"kind": "ingest", "sources": [source], "licences": {"allow": ["MIT"]}},
         "private": private,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
@@ -43,7 +43,7 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
         detectors += shown_detectors(dates=any(config.action_of("date") != "keep" for config in configs))
 
     def show(document: Document) -> str:
-        people = people_of(document, fields)
+        people = named_in(document, fields)
         looked_for = [*detectors, *([people_detector(people)] if people else [])]
 
         def hide(name: str, text: str) -> str:
@@ -76,18 +76,30 @@ def hiding(built: Built, artifact: Artifact | None = None, ids: Collection[str] 
     """What is hidden in what is kept of documents, beside the kinds with patterns: what `own` detectors find.
 
     Of records with these ids, the people, too, whom the `people` fields of the documents name that they are or were
-    made from.
+    made from, and whom they are about.
     """
     configs = anonymising(built)
     fields = [name for config in configs for name in config.people]
     people: list[str] = []
-    if fields and ids and artifact:
+    if (fields or _states_subjects(built)) and ids and artifact:
         links = built.lineage.links(artifact, Role.READS, Role.MEASURES)
         behind = (document for link in links for document in _behind(built, link, ids))
         for document in (*behind, *(each for documents in outputs(artifact) for each in find(documents, ids))):
-            people += people_of(document, fields)
+            people += named_in(document, fields)
     own: list[Detector] = [each.detector() for config in configs for each in config.own]
     return [*own, *([people_detector(people)] if people else [])]
+
+
+def named_in(document: Document, fields: Sequence[str]) -> list[str]:
+    """Whom fields of a document name, and whom it is stated to be about, where that is a name and no number."""
+    about = document.subject
+    is_name = about and not any(map(str.isdigit, about))
+    return [*people_of(document, fields), *([about] if about and is_name else [])]
+
+
+def _states_subjects(built: Built) -> bool:
+    sources = (each for found in built.artifacts.values() for each in found.manifest.config.get("sources") or ())
+    return any(isinstance(each, Mapping) and each.get("subject_field") for each in sources)
 
 
 def _behind(built: Built, link: Link, ids: Collection[str]) -> Iterator[Document]:
