@@ -18,6 +18,7 @@ from lmworks.engines.protocol import Ability, Engine, Messages, Running, Writing
 from lmworks.engines.request import Generation, Sampling, rows_at_once
 from lmworks.errors import BeyondContext, LmworksError
 from lmworks.model.decoder import Decoder
+from lmworks.model.device import CPU
 from lmworks.model.prefix import KeysAndValues, keep, length_of
 from lmworks.pipeline.conditions import TORCH, Conditions
 from lmworks.pipeline.files import digest_text
@@ -78,7 +79,7 @@ class DecoderEngine(Engine):
 
     @property
     def _tokens_at_once(self) -> int:
-        on_cpu = self.model.output_weight.device.type == "cpu"
+        on_cpu = self.model.output_weight.device.type == CPU
         return min(BATCH_TOKENS, CPU_TOKENS) if on_cpu else BATCH_TOKENS
 
     def encode(self, messages: Messages) -> list[int]:
