@@ -147,7 +147,7 @@ def test_a_client_that_does_not_read_its_stream_loses_its_place(
 
 
 def test_a_client_that_reads_slowly_gets_all(engine: DecoderEngine) -> None:
-    served = serving(engine, limits=Limits(unread_seconds=1))
+    served = serving(engine, limits=Limits(unread_seconds=3))
     with served as live, connect(live, post(CHAT | LONG | STREAM), receive_buffer=2048) as reading:
         last, end = b"", time.monotonic() + 60
         while b"data: [DONE]" not in last and time.monotonic() < end:
