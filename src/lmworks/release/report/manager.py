@@ -268,7 +268,7 @@ def _next(built: Built, verdict: str) -> Answer:
     elif verdict.startswith(("No:", "Nothing")):
         do = Markup("Have an engineer read {}.").format(link("#engineer", "what to try next"))
     elif served(built):
-        do = Markup("Try it yourself: {} opens a chat page.").format(code("lmworks serve"))
+        do = Markup("Try it yourself: {} opens a page where it answers.").format(code("lmworks serve"))
     else:
         do = Markup("Look at {} with who knows the subject.").format(link("#figures", "all figures"))
     return Answer("Next", [responsible, do])
