@@ -56,12 +56,15 @@ def test_an_interval_that_may_be_too_narrow_passes_no_gate(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("lost", "passed"), [(0, True), (4, True), (40, False)])
 def test_not_worse_is_shown_by_the_paired_difference(tmp_path: Path, lost: int, passed: bool) -> None:
-    ours, theirs = evaluation(tmp_path / "ours", 360 - lost), evaluation(tmp_path / "theirs", 360)
+    ours, theirs = evaluation(tmp_path / "ours", 360 - lost), evaluation(tmp_path / "theirs", 360, model="b" * 64)
     assert tried(tmp_path, ours, theirs, not_worse_than="theirs", margin=0.05)[0] is passed
 
 
 def test_figures_that_may_not_be_compared_pass_no_gate(tmp_path: Path) -> None:
-    ours, theirs = evaluation(tmp_path / "ours", 399), evaluation(tmp_path / "theirs", 10, prompt="5-shot")
+    ours, theirs = (
+        evaluation(tmp_path / "ours", 399),
+        evaluation(tmp_path / "theirs", 10, prompt="5-shot", model="b" * 64),
+    )
     passed, why = tried(tmp_path, ours, theirs, not_worse_than="theirs")
     assert not passed and "the two are not compared: prompt is chat in one, 5-shot in the other" in why
 
@@ -72,3 +75,9 @@ def test_gates_of_another_model_release_none(tmp_path: Path) -> None:
     assert refusal(found, ["ours"], "a" * 64) == ""
     assert "its gates were tried on another model of that name" in refusal(found, ["ours"], "b" * 64)
     assert refusal(found, ["others"], "b" * 64) == ""
+
+
+def test_a_copy_of_a_model_is_not_worse_than_it(tmp_path: Path) -> None:
+    sides = (evaluation(tmp_path / name, 360, clusters=16) for name in ("ours", "copy"))
+    passed, why = tried(tmp_path, *sides, not_worse_than="copy", margin=0.01)
+    assert passed and why.endswith(": the two are one model, asked alike")

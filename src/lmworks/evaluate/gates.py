@@ -56,7 +56,7 @@ class Outcome:
     sentence: str
 
 
-@stage(version=1, measures="evaluations")
+@stage(version=2, measures="evaluations")
 def gates(config: GatesConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Try every gate, and write what came of it; a model that fails one is not released."""
     found = [_tried(each, evaluations) for each in config.tried]
@@ -136,6 +136,8 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
         return False, f"{figure.name} is not compared item by item"
     if because := unlike(figure, other, tried.may_differ):
         return False, f"the two are not compared: {because}"
+    if figure.conditions and figure.conditions.model and figure.conditions == other.conditions:
+        return True, "the two are one model, asked alike"
     pairs = [pair for pair in paired(ours.items(), theirs.items())[0] if _where(gate, [pair[0]])]
     if not pairs:
         return False, _no_item(gate, ours.items())

@@ -91,7 +91,10 @@ def untried(built: Built) -> str:
     if NODE not in built.artifacts or NODE in built.outdated:
         return why
     built.artifacts[NODE].require_sound()
-    tried = GatesConfig.model_validate(built.artifacts[NODE].manifest.config).tried
+    try:
+        tried = GatesConfig.model_validate(built.artifacts[NODE].manifest.config).tried
+    except ValidationError:  # of an earlier version, which took what is refused now
+        return why
     then = [each.gate.model_copy(update={"model": each.gate.model or each.model}) for each in tried]
     return f"{why}; tried were those that it had then" if asked not in (None, then) else ""
 
