@@ -110,6 +110,16 @@ def test_the_head_names_published_data_sets_that_it_learned_from(
     assert yaml.safe_load(card.split("---\n", 2)[1]).get("datasets") == named
 
 
+def test_texts_of_an_installed_package_lie_at_no_path_and_are_of_no_published_set(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    raw, *others = make_nodes(tmp_path, until="pretrain")
+    read = IngestConfig.model_validate(
+        {"sources": [{"kind": "botocore", "limit": 3}], "licences": {"allow": ["permissive"]}}
+    )
+    card = card_of(build_store(tmp_path, [replace(raw, config=read), *others]), "pretrain")
+    assert "datasets" not in yaml.safe_load(card.split("---\n", 2)[1])
+
+
 def test_the_card_says_what_it_is_what_for_and_how_good(card: str, built: Store) -> None:
     assert "5,901,312 parameters" in card
     assert r"states this use: answering from the \<b\>handbook\</b\>" in card

@@ -267,7 +267,7 @@ def helpers(built: Built, artifact: Artifact) -> dict[str, list[Link]]:
 
 def _on_hub(source: Mapping[str, Any]) -> tuple[str, str]:
     """What documents of a source name as theirs, and the data set's name on Hugging Face; empty if nothing tells it."""
-    name, path = source.get("name", ""), PurePosixPath(source.get("path", ""))
+    name, path = source.get("name") or "", PurePosixPath(source.get("path") or "")
     found = ""
     if source["kind"] == "dataset":
         row = adapters().get(source["dataset"])
