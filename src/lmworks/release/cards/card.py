@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -254,7 +255,9 @@ class Card:
         evidence = self.witness.files(self.artifact, "examples.jsonl", "verdict, text")
         for doubt in trainings_in_doubt(self.built) if evidence else ():
             if doubt.model == self.name:
-                yield say("What its making came to: {text}.", *evidence, text=doubt.text.rstrip("."))
+                first, *more = re.split(r"(?<=[.!?])\s+(?=[A-Z])", doubt.text)
+                yield say("What its making came to: {text}.", *evidence, text=first.rstrip("."))
+                yield from (say("{text}.", *evidence, text=each.rstrip(".")) for each in more)
 
     # ------------------------------------------------------------ lineage, code, settings
 

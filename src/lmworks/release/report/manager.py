@@ -13,7 +13,6 @@ from lmworks.evaluate.gates import NODE, Outcome
 from lmworks.release.built import Built
 from lmworks.release.gates import outcomes, untried
 from lmworks.release.inspect.verdicts import (
-    AGAINST,
     Measured,
     Samples,
     against,
@@ -32,8 +31,10 @@ UNMEASURED = "fairness between groups of people, harmful answers, and robustness
 """What no task that comes with lmworks measures."""
 MOST = 0.1
 """Of the items: a task of which a model has met more in training shows in part what it has by heart."""
-TASKS, GATES = 8, 3
-"""Rows of the table, and gates: how many more there are is said, and where they stand."""
+DETAILS = re.compile(r" \[[^\]]*\](?: at [\d.]+ %)?|, n=[\d,]+|, p[<=][\d.]+")
+"""Of a verdict, what the figures below it hold."""
+TASKS, GATES, SAID = 3, 3, 1
+"""Rows of the table, gates, and verdicts against it: how many more there are is said, and where they stand."""
 SPREAD = re.compile(r"over \d+ seeds, ")
 """How a comparison tells what trainings came to that differ by their seed alone."""
 
@@ -122,10 +123,17 @@ def _against(built: Built, results: Sequence[Measured]) -> list[str]:
     lines: list[str] = [
         f"In {each.task}, {said}." for each in results for said in against(found.get(each.task, ()), each.model)
     ]
-    if more := len(lines[AGAINST:]):
-        told = Markup("{} more verdicts speak against it: {}.").format(more, link("#figures", "all of them"))
-        return [*lines[:AGAINST], told]
+    lines = [DETAILS.sub("", line) for line in sorted(lines, key=_gravest)]
+    if more := len(lines[SAID:]):
+        told = Markup("{} against it: {}.").format(
+            count(more, "more verdict speaks", "more verdicts speak"), link("#figures", "all of them")
+        )
+        return [*lines[:SAID], told]
     return lines
+
+
+def _gravest(line: str) -> tuple[bool, bool]:
+    return "than chance: " not in line, " beats " not in line
 
 
 def _quality(built: Built, results: Sequence[Measured], samples: Sequence[Samples]) -> list[Answer]:
@@ -149,13 +157,11 @@ def _quality(built: Built, results: Sequence[Measured], samples: Sequence[Sample
         cases = 100 - round(100 * counted.figure.value)
         wrong = f"Wrong in {counted.task} are {cases} of 100 answers of {counted.model}"
     lines.append(Markup("{}: {}.").format(wrong, see))
-    met = [
-        f"{_of(each, 'known')} of {each.task} (the clean ones alone: {each.label} {clean_of(each.figure)})"
-        for each in ordered
-        if each.figure.clean_value is not None
-    ]
+    met = sorted((each for each in ordered if each.figure.clean_value is not None), key=lambda each: -each.known_share)
     if met:
-        lines.append(Markup("Met in training: {}.").format(listed(met, 3)))
+        most, more = met[0], f" and items of {count(len(met) - 1, 'more task')}" if len(met) > 1 else ""
+        clean = f" (the clean ones alone: {most.label} {clean_of(most.figure)})" if not more else ""
+        lines.append(f"Met in training: {_of(most, 'known')} of {most.task}{clean}{more}.")
     rows = [
         (
             each.task,
@@ -218,7 +224,7 @@ def _cost(built: Built, plan: Sequence[Row]) -> Answer:
     if plan:
         wrong = [f"{name} {actual}, not {predicted}" for name, predicted, actual, verdict in plan if missed(verdict)]
         told = f"{len(plan) - len(wrong)} of {count(len(plan), 'prediction')} made beforehand came true"
-        lines.append(Markup("{}; {}.").format(told, listed(wrong, 2)) if wrong else f"{told}.")
+        lines.append(Markup("{}; {}.").format(told, listed(wrong, 1)) if wrong else f"{told}.")
     else:
         lines.append("Nothing was predicted beforehand.")
     return Answer("What it cost", lines)
@@ -226,10 +232,11 @@ def _cost(built: Built, plan: Sequence[Row]) -> Answer:
 
 def _unknown(built: Built, results: Sequence[Measured]) -> Answer:
     lines: list[str] = []
-    if unknown := [_unsought(each) for each in results if each.has_unknown]:
-        lines.append(Markup("Whether the model had seen {}.").format(listed(unknown, 3)))
+    if unknown := [each for each in results if each.has_unknown]:
+        told = [_unsought(each, is_alone=len(unknown) == 1) for each in unknown]
+        lines.append(Markup("Whether the model had seen {}.").format(listed(told, 1)))
     met = [
-        f"{each.task} (it had met {_of(each, 'known')} in training, and no score is of the {each.items['clean']} clean)"
+        f"{each.task} (it had met {_met(each)})"
         for each in results
         if each.known_share > MOST and each.figure.clean_value is None
     ]
@@ -243,20 +250,29 @@ def _unknown(built: Built, results: Sequence[Measured]) -> Answer:
             spread = link("#figures", "the spread over seeds")
             lines.append(Markup("How much trainings would differ by more than their seed: see {}.").format(spread))
         else:
-            lines.append("How much another training from the same recipe would differ: no training was repeated.")
+            lines.append("How much another training would differ: no training was repeated.")
     else:
         lines.append("All that only a model can show.")
     return Answer("What is not known", lines)
+
+
+def _met(each: Measured) -> str:
+    """Of a task without a score of the items that were not met."""
+    if each.items["known"] == each.items.total():
+        return "all in training"
+    return f"{_of(each, 'known')} in training, and no score is of the {each.items['clean']} clean"
 
 
 def _of(each: Measured, standing: Standing) -> str:
     return f"{each.items[standing]:,} of {each.items.total():,} items"
 
 
-def _unsought(each: Measured) -> str:
+def _unsought(each: Measured, *, is_alone: bool) -> str:
     """The items of which nobody knows whether they were met in training, and what is known of the others."""
     if each.items["unknown"] == each.items.total():
         return f"what it was asked in {each.task}"
+    if not is_alone:
+        return f"{_of(each, 'unknown')} of {each.task}"
     found = f"{each.items['known']:,} stand in what it learned from, {each.items['clean']:,} are clean"
     return f"{_of(each, 'unknown')} of {each.task} ({found})"
 
