@@ -155,9 +155,7 @@ def against(lines: Sequence[str], model: str) -> list[str]:
         rf"not shown to be better than chance: {name} has |[^:]+: {name} is worse than |{name} may have lost "
         rf"|.* beats {name}: |.* wins: .* the best model, {name}, has |cut off: .* of {name} end "
     )
-    found = [line for line in lines if bad.match(line)]
-    shown = {line.partition(" beats ")[0] for line in found if f" beats {model}: " in line}
-    return [line for line in found if line.partition(" wins: ")[0] not in shown]  # said once, with its interval
+    return [line for line in lines if bad.match(line)]
 
 
 def against_first(lines: Sequence[str], model: str) -> list[str]:
