@@ -239,6 +239,15 @@ def test_another_recipe_of_the_store_does_not_release_what_failed(folder: Path) 
     payload = lmworks(folder, "show", "words", "--path").stdout.strip()
     for asked in ((), ("words",), (payload,), ("probe.yaml", "words")):
         assert "recipe.yaml: words fails classification at least 0.99" in refused(folder, *asked), asked
+    verdict = Path(lmworks(folder, "show", "recipe.yaml", "gates/release", "--path").stdout.strip()) / "gates.jsonl"
+    written = verdict.read_text()
+    verdict.chmod(0o644)
+    verdict.write_text(written.replace("false", "true"))
+    try:
+        done = lmworks(folder, "serve", "probe.yaml", "words", code=None)
+        assert done.returncode and "gates.jsonl" in done.stderr, done
+    finally:
+        verdict.write_text(written)
     for path in (folder / ".lmworks").rglob("probe.json"):
         path.unlink()
 

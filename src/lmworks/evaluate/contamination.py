@@ -24,8 +24,6 @@ Standing = Literal["known", "clean", "unknown"]
 CLEAN_AT_LEAST = 20
 """Clean items that a score of their own needs: the interval of fewer says next to nothing."""
 _FIELDS = tuple(f"{part}_found" for part in PARTS)
-JUDGED = ("contamination", *_FIELDS, "suspected_in")
-"""Fields of items that only a search of what was learned from fills."""
 _WORDS = {"whole": "whole", "near": "nearly", "verbatim": "in part"}
 NOT_SEARCHED = "unknown: nothing that it learned from was searched for the items"
 

@@ -90,7 +90,6 @@ def untried(built: Built) -> str:
     why = f"the gates of its recipe are not tried yet: {built.command}"
     if NODE not in built.artifacts or NODE in built.outdated:
         return why
-    built.artifacts[NODE].require_sound()
     try:
         tried = GatesConfig.model_validate(built.artifacts[NODE].manifest.config).tried
     except ValidationError:  # of an earlier version, which took what is refused now
@@ -107,9 +106,8 @@ def _asked(built: Built) -> list[GateConfig] | None:
     if not built.fields:
         return None
     evaluate, serve = (built.fields.get(section) for section in ("evaluate", "serve"))
-    gates = [
-        GateConfig.model_validate(each) for each in (evaluate.get("gates") or () if isinstance(evaluate, dict) else ())
-    ]
+    stated = evaluate.get("gates") if isinstance(evaluate, dict) else None
+    gates = [GateConfig.model_validate(each) for each in stated or ()]
     served = serve.get("model") if isinstance(serve, dict) else None
     return [each.model_copy(update={"model": each.model or served}) for each in gates]
 
@@ -129,4 +127,6 @@ def _ever_tried(store: Store) -> Iterator[Outcome]:
 
 
 def _read(artifact: Artifact) -> list[Outcome]:
+    """Raises LmworksError where what came of the gates is not as it was written."""
+    artifact.require_sound()
     return outcomes_from(read_records(artifact.payload / FILE))

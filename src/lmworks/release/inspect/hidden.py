@@ -43,7 +43,7 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
         detectors += shown_detectors(dates=any(config.action_of("date") != "keep" for config in configs))
 
     def show(document: Document) -> str:
-        people = named_in(document, fields)
+        people = _named_in(document, fields)
         looked_for = [*detectors, *([people_detector(people)] if people else [])]
 
         def hide(name: str, text: str) -> str:
@@ -85,12 +85,12 @@ def hiding(built: Built, artifact: Artifact | None = None, ids: Collection[str] 
         links = built.lineage.links(artifact, Role.READS, Role.MEASURES)
         behind = (document for link in links for document in _behind(built, link, ids))
         for document in (*behind, *(each for documents in outputs(artifact) for each in find(documents, ids))):
-            people += named_in(document, fields)
+            people += _named_in(document, fields)
     own: list[Detector] = [each.detector() for config in configs for each in config.own]
     return [*own, *([people_detector(people)] if people else [])]
 
 
-def named_in(document: Document, fields: Sequence[str]) -> list[str]:
+def _named_in(document: Document, fields: Sequence[str]) -> list[str]:
     """Whom fields of a document name, and whom it is stated to be about, where that is a name and no number."""
     about = document.subject
     is_name = about and not any(map(str.isdigit, about))
