@@ -44,7 +44,10 @@ def test_texts_from_facts_are_judged_by_all_that_people_wrote_and_the_baseline_i
     # The few words that these texts are made of come again in those that were learned from, which is said before all.
     assert compared["verdicts"][0].startswith("known to writer: "), compared["verdicts"]
     assert next(line for line in compared["verdicts"] if " wins: " in line).startswith("nearest-facts wins: ")
-    assert any(line.startswith("template wins: 1.000 slot coverage") for line in compared["verdicts"])
+    # Twelve texts are too few for an interval of the overlaps: ahead, and in doubt.
+    assert any(
+        line.startswith("template is ahead, but within doubt: 1.000 slot coverage") for line in compared["verdicts"]
+    )
     assert first_line_of_report(written / "content").startswith("known to writer: ")
     template = artifact(written / "content", "evaluate/facts-to-text-test/template")
     figures = {each["name"]: each for each in json.loads((template / "figures.json").read_text())}
@@ -58,7 +61,8 @@ def test_summaries_are_judged_by_the_best_reference_beside_copied_sentences(writ
     systems = {side for pair in compared["pairs"] for side in (pair["a"], pair["b"])}
     assert systems == {"smollm2-135m", "summariser", "lead-sentence", "central-sentence", "learned-sentence"}
     assert first_line_of_report(written / "summarize").startswith("known to summariser: ")
-    assert any(line.startswith("learned-sentence wins: 1.000 ROUGE-1") for line in compared["verdicts"])
+    ahead = "learned-sentence is ahead, but within doubt: 1.000 ROUGE-1"
+    assert any(line.startswith(ahead) for line in compared["verdicts"])
 
 
 @pytest.mark.parametrize(("recipe", "model"), [("content", "writer"), ("summarize", "summariser")])
