@@ -32,7 +32,8 @@ plain: setup
 	.venv/plain/bin/lmworks recipes | grep -F arithmetic
 	.venv/plain/bin/lmworks init .venv/plain/sums --from arithmetic
 	.venv/plain/bin/lmworks plan .venv/plain/sums/recipe.yaml
-	.venv/plain/bin/lmworks init .venv/plain/trial --data docs --licence CC-BY-4.0 --minutes 1 --yes
+	.venv/plain/bin/lmworks init .venv/plain/trial --from documents
+	cp -R docs .venv/plain/trial/documents
 	.venv/plain/bin/lmworks plan .venv/plain/trial/recipe.yaml
 	.venv/plain/bin/lmworks build .venv/plain/trial/recipe.yaml --set plan.measure=false --set tokenizer.vocab_size=500 \
 		--set pretrain.hidden_size=64 --set pretrain.num_layers=2 --set pretrain.steps=10 --set pretrain.compile=false

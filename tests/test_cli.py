@@ -50,31 +50,6 @@ def test_every_command_shows_an_example(tmp_path: Path, command: str) -> None:
     assert "--json" in shown
 
 
-def test_init_writes_a_commented_recipe_that_builds(tmp_path: Path) -> None:
-    articles = tmp_path / "articles"
-    articles.mkdir()
-    for number in range(60):
-        text = f"Article {number}. How to mend printer {number * 7}: open the lid, take tray {number} out, press start."
-        (articles / f"{number}.txt").write_text(text * 2)
-    lmworks(
-        tmp_path, "init", "help-desk", "--use-case", 'answers: "quick" ones', "--data", "articles",
-        "--licence", "CC-BY-4.0", "--minutes", "1", "--yes",
-    )  # fmt: skip
-    recipe = tmp_path / "help-desk" / "recipe.yaml"
-    assert recipe.read_text().count("#") >= 4
-    said = lmworks(tmp_path, "build", str(recipe), "--until", "corpus", "--set", "plan.measure=false").stderr
-    assert made(said) == ["raw", "clean", "split", "corpus"]
-    assert "is there already" in lmworks(tmp_path, "init", "help-desk", "--yes", code=2).stderr
-
-
-def test_init_tells_what_cannot_be_read_before_a_build(tmp_path: Path) -> None:
-    assert "before you build: " in lmworks(tmp_path, "init", "one", "--data", "gone", "--yes").stdout
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables" / "a.xml").write_text("<a><b>text</b></a>")
-    said = lmworks(tmp_path, "init", "two", "--data", "tables", "--yes").stdout
-    assert "before you build: " in said and ".xml" in said
-
-
 def test_a_recipe_that_comes_with_lmworks_is_listed_and_copied(tmp_path: Path) -> None:
     listed = json.loads(lmworks(tmp_path, "recipes", "--json").stdout)
     assert {"quickstart", "arithmetic", "legal"} <= listed.keys() and all(listed.values())
@@ -91,18 +66,6 @@ def test_a_recipe_that_comes_with_lmworks_is_listed_and_copied(tmp_path: Path) -
     lmworks(tmp_path, "init", "help", "--from", "chat")
     assert f"path: {sys.prefix}/lib\n" in (tmp_path / "help" / "recipe.yaml").read_text()
     assert "did you mean 'arithmetic'" in lmworks(tmp_path, "init", "x", "--from", "aritmetic", code=2).stderr
-
-
-def test_init_asks_for_what_it_is_not_told(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "lmworks", "init", "notes", "--licence", "MIT"]
-    answers = "answers from our notes\nwritings\n3\nextract\n\n\n500\n"
-    done = subprocess.run(command, cwd=tmp_path, input=answers, capture_output=True, text=True, check=True)
-    for asked in ("What is the model for?", "Folder with your documents", "Minutes that a first", "Task:", "Dollars"):
-        assert asked in done.stdout
-    assert "Licence" not in done.stdout
-    text = (tmp_path / "notes" / "recipe.yaml").read_text()
-    assert all(answer in text for answer in ("answers from our notes", "../writings", 'licence: "MIT"', "minutes: 3"))
-    assert "needs: {task: extract, distance: some, privacy: internal, budget_usd: 500}" in text
 
 
 def faulty(tmp_path: Path, old: str, new: str, code: int) -> str:

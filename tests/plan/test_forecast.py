@@ -1,4 +1,4 @@
-"""`lmworks init` and `lmworks plan` where a recipe states needs."""
+"""`lmworks plan` where a recipe states needs."""
 
 from __future__ import annotations
 
@@ -92,18 +92,6 @@ def test_plan_shows_the_verdict_before_the_build_and_draws_owning_against_rentin
     assert told["tokens"] > 0 and told["verdict"]["factors"]
     recipe.write_text(recipe.read_text().replace("steady", "steadily"))
     assert "recipe.yaml:" in lmworks(tmp_path, "plan", "recipe.yaml", code=2).stderr
-
-
-def test_init_on_a_few_documents_is_told_not_to_train(tmp_path: Path) -> None:
-    (tmp_path / "articles").mkdir()
-    (tmp_path / "articles" / "1.txt").write_text("How to mend a printer.")
-    said = lmworks(tmp_path, "init", "desk", "--data", "articles", "--budget-usd", "50000", "--task", "chat", "--yes")
-    assert "no training; prompt a hosted model" in said.stdout
-    assert "not a model to rely on" in said.stdout
-    assert "needs: {task: chat," in (tmp_path / "desk" / "recipe.yaml").read_text()
-    assert "VERDICT  no training" in lmworks(tmp_path, "plan", "desk/recipe.yaml").stdout
-    wrong = lmworks(tmp_path, "init", "more", "--distance", "miles", "--yes", code=2).stderr
-    assert "distance: expected 'near', 'some' or 'far'; found 'miles'" in wrong
 
 
 def test_without_prices_nothing_is_costed_and_that_is_said() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,7 @@ from lmworks.cli.options import (
     tell,
     with_device,
 )
-from lmworks.errors import GateRefused, LmworksError, UsageError
+from lmworks.errors import GateRefused, LmworksError, Stopped, UsageError
 
 if TYPE_CHECKING:
     from lmworks.plan.plan import Plan
@@ -32,12 +33,15 @@ def say_counted(plan: Plan) -> None:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Folder of the new recipe, made when missing.")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of the recipe: that of your files, or a new one beside `--data`.")
+    ] = Path(),
+    data: Annotated[Path | None, typer.Option(help="Folder of your files; unset, FOLDER itself.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="YAML with answers; see docs/start.md.")] = None,
     use_case: Annotated[str | None, typer.Option(help="What the model is for.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of documents; `docs/sources.md` lists forms.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX licence of the data, such as CC-BY-4.0.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes that a first build may take.")] = None,
-    task: Annotated[str | None, typer.Option(help="What it does: write, chat, classify …")] = None,
+    task: Annotated[str | None, typer.Option(help="What it does: search, classify, extract, chat …")] = None,
     distance: Annotated[str | None, typer.Option(help="Of your texts from public ones: near, some, far.")] = None,
     privacy: Annotated[str | None, typer.Option(help="Of your texts: public, internal, confidential, secret.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Dollars for training and a year of use.")] = None,
@@ -47,12 +51,11 @@ def init(
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take defaults.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a commented recipe for your own data, or copy one that comes with lmworks.
+    """Look at your files, ask what they do not show, and write the recipe that suits both; or copy one of ours.
 
-    Example: lmworks init my-model --use-case "help desk answers" --data ./articles --licence CC-BY-4.0 --yes
+    Example: lmworks init tickets --task classify --yes
     """
-    from lmworks.plan.starter import Answers, advice, copy_recipe, write_recipe
-    from lmworks.recipe.schema import parse_needs
+    from lmworks.start.shipped import copy_recipe
 
     if shipped:
         path = copy_recipe(shipped, folder)
@@ -62,25 +65,43 @@ def init(
             as_json,
         )
         return
+    from lmworks import graph
+    from lmworks.recipe.file import load_recipe
+    from lmworks.start import answers as answering
+    from lmworks.start.look import look
+    from lmworks.start.write import seen_in_words, start, told
 
-    def answer(given: Any, question: str, default: Any) -> Any:
-        return given if given is not None else default if yes else typer.prompt(question, default=default)
+    seen = look(data or folder)
+    if not as_json:
+        print("\n".join(seen_in_words(seen)))
+    options = {"use_case": use_case, "licence": licence, "minutes": minutes, "task": task, "distance": distance}
+    options |= {"privacy": privacy, "budget_usd": budget_usd}
+    kept = folder / answering.NAME
+    given = answering.read_answers(answers or kept) if answers or kept.exists() else {}
+    given |= {name: value for name, value in options.items() if value is not None}
 
-    answers = Answers(
-        use_case=answer(use_case, "What is the model for?", "writing in the style of our documents"),
-        data=Path(answer(data, "Folder with your documents", "documents")),
-        licence=answer(licence, "Licence of these documents (SPDX)", "LicenseRef-internal"),
-        minutes=float(answer(minutes, "Minutes that a first build may take", 7)),
-        needs=parse_needs(
-            task=answer(task, "Task: chat, write, translate, summarise, classify, extract or search", "write"),
-            distance=answer(distance, "How far are your texts from public ones: near, some or far", "some"),
-            privacy=answer(privacy, "Your texts are public, internal, confidential or secret", "internal"),
-            budget_usd=answer(budget_usd, "Dollars for training and a year of use", 10_000),
-        ),
+    def keep(so_far: Mapping[str, Any]) -> None:
+        if not answers and not yes:
+            folder.mkdir(parents=True, exist_ok=True)
+            answering.write_answers(kept, so_far)
+
+    ask = None if yes or answers else lambda words, default: str(typer.prompt(words, default=default))
+    try:
+        complete = answering.ask_all(seen, given, ask, keep, lambda said: print(said, file=sys.stderr))
+    except typer.Abort:
+        raise Stopped(f"stopped; answers so far are in {kept} and are taken when you go on") from None
+    started = start(folder, data or folder, seen, complete, lambda path: load_recipe(path, graph.CLASSES))
+    words = told(started, seen)
+    tell(
+        "\n".join(words),
+        {
+            "recipe": str(started.path),
+            "verdict": started.verdict.step,
+            "template": started.draft.template,
+            "said": words,
+        },
+        as_json,
     )
-    path, told = write_recipe(folder, answers), advice(answers)
-    words = f"wrote {path}\n{told}\nnext: lmworks plan {path}, then lmworks build {path}"
-    tell(words, {"recipe": str(path), "verdict": told}, as_json)
 
 
 def recipes(as_json: JsonOption = False) -> None:
@@ -88,7 +109,7 @@ def recipes(as_json: JsonOption = False) -> None:
 
     Example: lmworks recipes
     """
-    from lmworks.plan.starter import purpose, shipped_recipes
+    from lmworks.start.shipped import purpose, shipped_recipes
 
     found = {name: purpose(path) for name, path in shipped_recipes().items()}
     tell("\n".join(f"{name}\n    {said}" for name, said in found.items()), found, as_json)

@@ -54,6 +54,17 @@ def order_of(value: Any) -> str:
     return "day-first" if first > 12 >= second else "month-first" if second > 12 >= first else ""
 
 
+def is_date(value: Any) -> bool:
+    """Whether a value is a date as `created_field` reads it, though perhaps in two ways; numbers are not."""
+    if not isinstance(value, str) or not re.search(r"\d.*\D.*\d", value):
+        return isinstance(value, datetime | date)
+    try:
+        _created(value, None)
+    except ValueError as error:
+        return TWO_WAYS in str(error)
+    return True
+
+
 def _created(value: Any, order: str | None) -> str:
     """A date in ISO 8601, whole or in part. Raises ValueError, without the value, if it is none."""
     if isinstance(value, datetime | date):

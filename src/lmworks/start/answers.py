@@ -1,0 +1,161 @@
+"""What only people know: asked one by one, checked at once, and kept when they are stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import Field, ValidationError, field_validator
+
+from lmworks.data.licences.gate import NO_LICENCE, NOT_KNOWN, NOT_SPDX, LicenceGate
+from lmworks.errors import UsageError
+from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.recipe.schema import NeedsConfig, expected
+from lmworks.recipe.yaml import read_yaml
+from lmworks.registry import nearest
+from lmworks.start.seen import Seen, Shape
+
+NAME = "answers.yaml"
+TASKS: Mapping[Shape, str] = {
+    "labelled": "classify",
+    "spans": "extract",
+    "pairs": "chat",
+    "conversations": "chat",
+    "preferences": "chat",
+    "texts": "search",
+    "code": "write",
+    "events": "write",
+    "nothing": "write",
+}
+"""What records of a shape are most often wanted for."""
+
+
+class Answers(NeedsConfig):
+    """What was answered, and what nobody was asked."""
+
+    use_case: str = Field(min_length=1, description="what the model is for, in a sentence")
+    licence: str = Field(description="of the files, as SPDX writes it")
+    minutes: float = Field(10, gt=0, description="that a first build may take on this machine; a coffee break")
+    label: str | None = Field(None, description="column that says what is right; unset, the likeliest")
+    text: str | None = Field(None, description="column of the texts; unset, the likeliest")
+    target: str | None = Field(None, description="column of what is to be written; unset, the likeliest")
+    subject: str | None = Field(None, description="column that says whom a record is about; unset, the likeliest")
+
+    @field_validator("licence")
+    @classmethod
+    def _licence_is_one(cls, licence: str) -> str:
+        refusal = LicenceGate(allow=["permissive"]).refusal(licence) or ""
+        if refusal in (NO_LICENCE, NOT_SPDX) or (refusal == NOT_KNOWN and "LicenseRef-" not in licence):
+            raise ValueError(
+                f"{refusal}; expected an SPDX expression such as CC-BY-4.0, or LicenseRef-own for your own"
+            )
+        return licence
+
+    def needs(self) -> NeedsConfig:
+        """Those that a plan decides by."""
+        return NeedsConfig(**self.model_dump(include=set(NeedsConfig.model_fields)))
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing that a folder does not show."""
+
+    field: str
+    words: str
+    default: Any
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What may be answered; empty, where anything of the kind may."""
+        kind = Answers.model_fields[self.field].annotation
+        return tuple(map(str, get_args(kind))) if kind and all(isinstance(each, str) for each in get_args(kind)) else ()
+
+
+def questions(seen: Seen) -> list[Question]:
+    """What to ask of a folder, the use first."""
+    shape: Shape = next((table.shape for table in seen.tables if table.shape != "nothing"), "nothing")
+    table = next((table for table in seen.tables if table.shape == shape), None)
+    task = "translate" if table and shape == "pairs" and _is_translation(table) else TASKS[shape]
+    privacy = "confidential" if seen.subjects else "internal"
+    asked = [
+        Question("use_case", "What is the model for?", "finding what our documents say"),
+        Question("task", "What shall it do with a text", task),
+        Question("privacy", "The files are", privacy),
+        Question("residency", "They may be read on machines", "anywhere"),
+        Question("budget_usd", "US dollars for training and a year of use", 10_000),
+        Question("deadline_weeks", "Weeks until it is used", 12),
+        Question("users", "People who use it at the busiest moment", 10),
+    ]
+    stated = sorted({licence for licence in seen.licences.values() if licence})
+    if len(stated) != 1:
+        asked.append(
+            Question("licence", "Licence of the files (SPDX; LicenseRef-own where they are yours)", "LicenseRef-own")
+        )
+    if table and shape == "labelled" and len(table.labels) > 1:
+        asked.append(Question("label", f"Which column is right: {', '.join(table.labels[:8])}", table.labels[0]))
+    return asked
+
+
+def _is_translation(table: Any) -> bool:
+    first, *_, last = (table.column(name).language for name in table.texts)
+    return first is not None and last is not None and first != last
+
+
+def check(field: str, value: Any) -> Any:
+    """A single answer as it is kept. Raises `UsageError` with what was expected."""
+    if field not in Answers.model_fields:
+        known = list(Answers.model_fields)
+        raise UsageError(f"no question is called {field!r}{nearest(field, known)}; there are {', '.join(known)}")
+    whole = {"use_case": "-", "licence": "LicenseRef-own", field: value}
+    try:
+        return getattr(Answers.model_validate(whole), field)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise UsageError(f"{field}: {expected(fault)}; found {value!r}") from None
+
+
+def read_answers(path: Path) -> dict[str, Any]:
+    """Answers of a file, each checked. Raises `UsageError` naming the file and the field."""
+    try:
+        held = read_yaml(path.read_text(encoding="utf-8"), str(path)).value
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    if not isinstance(held, Mapping):
+        raise UsageError(f"{path}: expected fields such as `use_case: …`")
+    try:
+        return {str(field): check(str(field), value) for field, value in held.items()}
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def write_answers(path: Path, answers: Mapping[str, Any]) -> None:
+    """Keep answers, to be read again by `read_answers`."""
+    lines = [f"{field}: {canonical_json(value)}\n" for field, value in answers.items()]
+    write_atomically(path, "# Answers to `lmworks init`, which takes them with --answers\n" + "".join(lines))
+
+
+def ask_all(
+    seen: Seen,
+    given: Mapping[str, Any],
+    ask: Callable[[str, str], str] | None,
+    keep: Callable[[Mapping[str, Any]], None],
+    tell: Callable[[str], None],
+) -> Answers:
+    """All answers: those given, else asked, and each asked again until it is one; without `ask` defaults are taken.
+
+    `keep` is given all answers so far after each.
+    """
+    answers = {field: check(field, value) for field, value in given.items()}
+    for question in questions(seen):
+        while question.field not in answers:
+            options = f" ({', '.join(question.options)})" if question.options else ""
+            answered: Any = ask(f"{question.words}{options}", str(question.default)) if ask else question.default
+            try:
+                answers[question.field] = check(question.field, answered)
+                keep(answers)
+            except UsageError as error:
+                tell(str(error))
+    stated = sorted({licence for licence in seen.licences.values() if licence})
+    return Answers.model_validate({"licence": stated[0] if len(stated) == 1 else "LicenseRef-own", **answers})

@@ -1,0 +1,86 @@
+"""What a column of a table holds, by its values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmworks.data.parsers.facts import is_date
+from lmworks.data.quality.language import languages_of
+from lmworks.start.seen import Column, ColumnKind
+
+MOST_DISTINCT = 5_000
+"""Values of a column that are told apart; with more it holds no categories."""
+MOST_CATEGORIES = 300
+TRIED = 500
+"""Values that are looked at for dates and language."""
+WORDS, CHARACTERS = 4, 30
+"""In the mean of values, from where on they are texts."""
+_NUMBER = re.compile(r"[-+]?[€$£]?\s?\d[\d.,' ]*(?:[eE][-+]?\d+)?\s?[%€$£]?")
+
+
+@dataclass
+class Values:
+    """A column while its rows go by."""
+
+    filled: int = 0
+    characters: int = 0
+    words: int = 0
+    numbers: int = 0
+    nested: int = 0
+    seen: set[str] = field(default_factory=set)
+    first: list[Any] = field(default_factory=list)
+    """Values, the first of them."""
+
+    def add(self, value: Any) -> None:
+        """Note one row's value."""
+        if value is None or (text := str(value).strip()) == "":
+            return
+        self.filled += 1
+        if isinstance(value, list | Mapping):
+            self.nested += 1
+        self.characters += len(text)
+        self.words += len(text.split())
+        self.numbers += isinstance(value, int | float) or _NUMBER.fullmatch(text[:40]) is not None
+        if len(self.seen) < MOST_DISTINCT:
+            self.seen.add(text[:200])
+        if len(self.first) < TRIED:
+            self.first.append(value)
+
+
+def column_of(name: str, values: Values, rows: int) -> Column:
+    """A column of a table with so many rows."""
+    kind = _kind(values)
+    texts = [value for value in values.first if isinstance(value, str)]
+    language = languages_of("\n\n".join(texts[:40])).language if kind == "text" else None
+    mean = values.characters / max(values.filled, 1)
+    return Column(name, kind, values.filled, len(values.seen), mean, language)
+
+
+def _kind(values: Values) -> ColumnKind:
+    filled, distinct = values.filled, len(values.seen)
+    if not filled:
+        return "empty"
+    if values.nested > filled / 2:
+        return "nested"
+    if values.numbers >= 0.98 * filled:
+        return "category" if _are_grades(values) else "number"
+    if sum(map(is_date, values.first)) >= 0.9 * len(values.first):
+        return "date"
+    is_long = values.words / filled >= WORDS or (values.characters / filled >= CHARACTERS and values.words > filled)
+    repeats = filled >= 10 * distinct and distinct <= MOST_CATEGORIES
+    if is_long and not (repeats and values.characters / filled < 80):
+        return "text"
+    if distinct > 0.9 * filled and values.words < 1.5 * filled and filled > 2:
+        return "id"
+    if 2 <= distinct <= min(MOST_CATEGORIES, max(2, filled / 3)) or (distinct == 1 and filled > 1):
+        return "category"
+    return "name"
+
+
+def _are_grades(values: Values) -> bool:
+    """Whether numbers are a few whole ones, such as stars or classes, that come again and again."""
+    whole = all(re.fullmatch(r"-?\d{1,3}", each) for each in values.seen)
+    return whole and 2 <= len(values.seen) <= 12 and values.filled >= 5 * len(values.seen)

@@ -1,0 +1,158 @@
+"""What the columns of a table are for, by their names and by what they hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lmworks.data.forms.forms import FORMS, form_of
+from lmworks.data.forms.turns import LISTS, ROLES
+from lmworks.data.parsers.facts import LANGUAGE
+from lmworks.start.seen import Column, Shape, Table
+
+WORDS: Mapping[str, Sequence[str]] = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
+"""Words of columns' names by what they say of a column, the likeliest first; and endings of source code."""
+SUBJECTS = WORDS["subjects"]
+LABELS = WORDS["labels"]
+ASKED = WORDS["asked"]
+ANSWERED = WORDS["answered"]
+GROUPS = WORDS["groups"]
+SPAN = {"start", "end", "label"}
+
+
+def tokens(name: str) -> list[str]:
+    """The words of a column's name, without accents, in lower case: `customerId` is customer, id."""
+    import unicodedata
+
+    plain = unicodedata.normalize("NFD", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    letters = "".join(character for character in plain if not unicodedata.combining(character))
+    return re.findall(r"[a-z]+", letters.lower())
+
+
+def _rank(name: str, words: Sequence[str]) -> int | None:
+    """How early a word of a name stands in a list; None if none does."""
+    found = [words.index(token) for token in tokens(name) if token in words]
+    return min(found, default=None)
+
+
+def _ranked(columns: Sequence[Column], words: Sequence[str]) -> list[str]:
+    ranks = {column.name: _rank(column.name, words) for column in columns}
+    return sorted((name for name, rank in ranks.items() if rank is not None), key=lambda name: ranks[name] or 0)
+
+
+def roles_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The table with what its columns are for, and its shape. `rows` are some of its records."""
+    columns = table.columns
+    texts = [column for column in columns if column.kind == "text"]
+    people = [name for name in _ranked(columns, SUBJECTS) if table.column(name).kind in ("name", "id", "category")]
+    named = [name for name in people if not _is_of_things(name)]
+    categories = [column for column in columns if column.kind == "category" and column.name not in named]
+    categories = [column for column in categories if column.distinct > 1 and not _holds_languages(column, rows)]
+    told = _ranked(categories, LABELS)
+    labels = [
+        *told,
+        *sorted((c.name for c in categories if c.name not in told), key=lambda name: _distinct(table, name)),
+    ]
+    shared = [c for c in columns if c.kind in ("name", "category", "id") and 1 < c.distinct < c.filled]
+    table = replace(
+        table,
+        subjects=named,
+        dates=[column.name for column in columns if column.kind == "date"],
+        labels=labels,
+        texts=_in_order(texts),
+        groups=[name for name in _ranked(shared, GROUPS) if name not in labels[:1]],
+    )
+    return replace(table, **_shape(table, rows, bool(told)))
+
+
+def _distinct(table: Table, name: str) -> int:
+    return table.column(name).distinct
+
+
+def _is_of_things(name: str) -> bool:
+    """Whether a name is of a file, a product or the like rather than of a person."""
+    return {"file", "product", "producto", "produkt", "item", "service", "model", "company"} & {*tokens(name)} != set()
+
+
+def _holds_languages(column: Column, rows: Sequence[Mapping[str, Any]]) -> bool:
+    values = {str(row.get(column.name, "")).strip() for row in rows}
+    return bool({"lang", "language", "idioma", "sprache", "langue", "locale"} & {*tokens(column.name)}) and all(
+        LANGUAGE.fullmatch(value) for value in values if value
+    )
+
+
+def _in_order(texts: Sequence[Column]) -> list[str]:
+    """Columns of texts, what asks before what answers; without names that say it the longer first."""
+
+    def place(column: Column) -> tuple[int, float]:
+        asks, answers = _rank(column.name, ASKED), _rank(column.name, ANSWERED)
+        return (0 if asks is not None else 2 if answers is not None else 1), -column.characters
+
+    return [column.name for column in sorted(texts, key=place)]
+
+
+def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label_named: bool) -> dict[str, Any]:
+    nested = [column.name for column in table.columns if column.kind == "nested"]
+    first = rows[0] if rows else {}
+    if (name := form_of(first)) and (FORMS[name].is_judgement or {*LISTS} & {*nested}):
+        return {"shape": "preferences" if FORMS[name].is_judgement else "conversations", "layout": name}
+    for column in nested:
+        items = [item for row in rows for item in _items(row.get(column))]
+        if items and all(item.keys() >= SPAN for item in items) and table.texts:
+            return {"shape": "spans", "labels": [column]}
+        if items and (fields := _turn_fields(items)):
+            renamed = {"messages": column, "messages.*.role": f"{column}.*.{fields[0]}"}
+            renamed["messages.*.content"] = f"{column}.*.{fields[1]}"
+            roles = _roles([_items(row.get(column)) for row in rows], fields[0])
+            return {"shape": "conversations", "renamed": renamed, "roles": roles}
+    shape: Shape = "nothing"
+    if is_pair(table):
+        shape = "pairs"
+    elif table.texts and table.labels and is_label_named:
+        shape = "labelled"
+    elif table.texts:
+        shape = "texts"
+    elif any(column.kind in ("number", "category", "date") for column in table.columns):
+        shape = "events" if table.dates and len(table.columns) > 2 and table.records > 1 else "nothing"
+    return {"shape": shape}
+
+
+def _items(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _turn_fields(items: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
+    """The fields of turns that say who speaks, and what; None if these are no turns."""
+    strings = {name for item in items for name, value in item.items() if isinstance(value, str)}
+    distinct = {name: {str(item.get(name)) for item in items} for name in strings}
+    length = {name: sum(len(str(item.get(name, ""))) for item in items) / len(items) for name in strings}
+    said = max(strings, key=lambda name: length[name], default=None)
+    speakers = [name for name in strings - {said} if 2 <= len(distinct[name]) <= 6]
+    if said is None or not speakers or length[said] < 8:
+        return None
+    named = {"role", "speaker", "from", "who", "by", "sender", "sprecher", "author"}
+    return min(speakers, key=lambda name: (not named & {*tokens(name)}, len(distinct[name]), name)), said
+
+
+def _roles(turns: Sequence[Sequence[Mapping[str, Any]]], speaker: str) -> dict[str, str]:
+    """The role of each speaker: who speaks first in most conversations is the user, and the others answer."""
+    opened = [str(items[0].get(speaker)) for items in turns if items]
+    first = max(sorted(set(opened)), key=opened.count)
+    speakers = sorted({str(item.get(speaker)) for items in turns for item in items})
+    roles = {name: "user" if name == first else "assistant" for name in speakers}
+    return roles | {name: ROLES[name.lower()] for name in speakers if name.lower() in ROLES}
+
+
+def is_pair(table: Table) -> bool:
+    """Whether two columns of texts ask and answer, by their names, or say the same in two languages."""
+    if len(table.texts) < 2:
+        return False
+    first, *_, last = table.texts
+    names = _rank(first, ASKED) is not None and _rank(last, ANSWERED) is not None
+    one, other = table.column(first).language, table.column(last).language
+    codes = all(LANGUAGE.fullmatch(name) and len(name) in (2, 5) for name in (first, last))
+    return names or codes or (one is not None and other is not None and one != other)

