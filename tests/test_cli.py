@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import pytest
 
-from e2e.small_recipe import RECIPE, lmworks, made, make_project, start
+from e2e.small_recipe import RECIPE, lmworks, make_project, start
 from lmworks import cli
 from lmworks.terminal import Shown
 

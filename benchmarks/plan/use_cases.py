@@ -1,4 +1,6 @@
-"""Twenty use cases, what an expert would advise in each, and what `lmworks plan` says: `python benchmarks/plan/use_cases.py`
+"""Twenty use cases, what an expert would advise in each, and what `lmworks plan` says.
+
+    python benchmarks/plan/use_cases.py
 
 A table on standard error, one JSON line on standard output. The advice was written down before the planner was asked.
 Exit code 1 where a verdict and the planner's own tables disagree; where expert and planner do, a reader decides.
@@ -218,3 +220,56 @@ CASES = (
     ),
 )
 """Written as an expert would defend it, before the planner was asked."""
+
+
+def disagreements(told: Forecast) -> Iterator[str]:
+    """Where a verdict says what the planner's own tables deny."""
+    verdict, year = told.verdict, told.year
+    if year is None:
+        if verdict.fits:
+            yield "no cost is known, and it is said to fit"
+        return
+    if year.place != verdict.place:
+        yield f"the place is {verdict.place}, the cost that of {year.place}"
+    if verdict.fits != (year.total.low <= told.needs.budget_usd):
+        yield f"${year.total.low:,.0f} of ${told.needs.budget_usd:,.0f}, fits: {verdict.fits}"
+    of_table = told.baseline if year is told.baseline else told.years[verdict.step].get(verdict.place)
+    if of_table is None or of_table.total != year.total:
+        yield "the table has another sum for that step and place"
+    named = year.machines.replace(",", " ").split()
+    devices = [told.facts.devices[name] for name in named if name in told.facts.devices]
+    if any(device.lmworks == "no" for device in devices):
+        yield f"lmworks does not run on {year.machines}"
+    if not verdict.fits and any(
+        other.total.low <= told.needs.budget_usd for other in told.years[verdict.step].values()
+    ):
+        yield "another place of the table fits the budget"
+    if told.training and verdict.step != NONE and told.training.device not in year.machines:
+        yield f"the time is that of {told.training.device}, the cost that of {year.machines}"
+
+
+def main() -> int:
+    facts, found, lines = load_facts(), [], []
+    for case in CASES:
+        told = Forecast(NeedsConfig(**case.needs), 0, facts)
+        verdict, faults = told.verdict, list(disagreements(told))
+        defended = verdict.step in case.steps and verdict.place in case.places
+        defended &= verdict.architecture in case.architectures
+        total = told.year.total if told.year else None
+        cost = f"${total.low:,.0f} to {total.high:,.0f}" if total else "no price"
+        machines = told.year.machines if told.year else ""
+        lines += [f"{case.name} (${told.needs.budget_usd:,.0f})", f"  wanted  {case.wanted}"]
+        lines.append(f"  got     {verdict.step}; {verdict.architecture}; {verdict.place}; {cost}; {machines}")
+        lines.append(f"          {verdict.how}")
+        lines.append(f"  defended {'yes' if defended else 'NO'}; agrees with its own table {'NO' if faults else 'yes'}")
+        lines += [f"    {fault}" for fault in faults]
+        found.append((defended, not faults))
+    for line in lines:
+        print(*textwrap.wrap(line, 118, subsequent_indent=" " * 10), sep="\n", file=sys.stderr)
+    sums = {"cases": len(found), "defended": sum(a for a, _ in found), "agree": sum(b for _, b in found)}
+    print(json.dumps(sums))
+    return int(not all(agrees for _, agrees in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import date
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -10,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from lmworks.errors import UsageError
-from lmworks.plan.costs import break_even, checkpoint_hours, device_hours, months, serving
+from lmworks.plan.costs import Serving, break_even, checkpoint_hours, device_hours, months, serving
 from lmworks.plan.count import SHAPES
 from lmworks.plan.facts import Range, load_facts
 from lmworks.recipe.schema import NeedsConfig
 
 FACTS = load_facts()
+LISTED = FACTS.price("h100", spot=False) or Range(0, 0)
+NODE = next(each for each in FACTS.purchases if each.devices == 8)
 LLAMA = next(shape for shape in SHAPES if shape.name == "Llama-3.1-8B")
 
 
@@ -31,37 +36,52 @@ def test_the_checkpoint_interval_is_youngs_and_the_best() -> None:
 
 
 def test_serving_is_bound_by_memory_and_by_bandwidth() -> None:
-    found = serving(LLAMA, "h100", NeedsConfig(context_tokens=8192), FACTS)
+    found = serving(LLAMA, "h100", NeedsConfig(context_tokens=8192), FACTS, LISTED)
     assert found and found.devices == 1
     room = 0.9 * 80e9 - 2 * 8_030_261_248 - 2**30
     assert found.users == int(room // 2**30)  # a context of 8,192 takes 1 GiB
     assert found.stream_tokens_per_second.high / 0.9 == pytest.approx(3350e9 / (16.06e9 + 2**29), rel=1e-3)
-    assert found.usd_per_hour == Range(1.99, 5.0)  # no spot for what must not stop
-    small = serving(SHAPES[0], "h100", NeedsConfig(context_tokens=64), FACTS)
+    assert found.usd_per_hour == Range(1.99, 12.29)  # no spot for what must not stop
+    small = serving(SHAPES[0], "h100", NeedsConfig(context_tokens=64), FACTS, LISTED)
     assert small and small.users == 256  # rows that a server computes at once
     big = next(shape for shape in SHAPES if shape.name == "Llama-3.1-405B")
-    assert serving(big, "a100-40", NeedsConfig(), FACTS) is None
+    assert serving(big, "a100-40", NeedsConfig(), FACTS, LISTED) is None
 
 
 @given(users=some.integers(1, 5000), rate=some.floats(0.01, 500), factor=some.integers(1, 10))
 def test_more_users_or_requests_never_need_fewer_machines(users: int, rate: float, factor: int) -> None:
-    few = serving(LLAMA, "h100", NeedsConfig(users=users, requests_per_second=rate), FACTS)
-    many = serving(LLAMA, "h100", NeedsConfig(users=users * factor, requests_per_second=rate * factor), FACTS)
+    few = serving(LLAMA, "h100", NeedsConfig(users=users, requests_per_second=rate), FACTS, LISTED)
+    many = serving(LLAMA, "h100", NeedsConfig(users=users * factor, requests_per_second=rate * factor), FACTS, LISTED)
     assert few and many and many.groups >= few.groups
     assert users <= few.groups * few.users
 
 
+def served(load: float) -> Serving:
+    found = serving(LLAMA, "h100", NeedsConfig(), FACTS, LISTED)
+    assert found and found.devices == 1
+    return replace(found, load=load, groups=ceil(load))
+
+
 def test_nodes_are_bought_as_the_load_grows_and_busy_machines_pay_back() -> None:
-    device, price = FACTS.devices["h100"], Range(1.99, 5.0)
-    busy = months(8 * 730, 0.05, 36, price, device, FACTS)
+    price, needs = Range(1.99, 5.0), NeedsConfig(growth_per_month=0.05)
+    busy = months(served(8), 0, needs, 36, price, NODE, FACTS)
     assert busy[0].cloud_usd.high == pytest.approx(5.0 * 8 * 730 * 1.5)
-    assert [busy[at].nodes for at in (0, 1, 11, 35)] == [1, 2, 2, 2]
-    assert busy[12].device_hours == busy[35].device_hours == pytest.approx(8 * 730 * 1.05**12)
+    assert [busy[at].machines for at in (0, 1, 11, 35)] == [1, 2, 2, 2]
+    assert busy[12].device_hours == busy[35].device_hours == ceil(8 * 1.05**12) * 730
     best, worst = break_even(busy)
     assert best and (worst is None or best < worst)
     before, after = busy[best - 2], busy[best - 1]
     assert before.own_usd.low >= before.cloud_usd.high and after.own_usd.low < after.cloud_usd.high
-    assert break_even(months(730, 0, 36, price, device, FACTS)) == (None, None)  # one of eight is busy
+    level = NeedsConfig(growth_per_month=0)
+    assert break_even(months(served(1), 0, level, 36, price, NODE, FACTS)) == (None, None)  # one of eight is busy
+
+
+def test_a_machine_that_is_hardly_busy_is_not_bought_twice_for_growth_and_needs_no_rack_staff() -> None:
+    desk = next(each for each in FACTS.purchases if each.device == "cpu-8")
+    year = months(served(0.1), 10, NeedsConfig(growth_per_month=0.05), 12, None, desk, FACTS)
+    assert year[-1].machines == 1
+    assert year[-1].own["staff"] == FACTS.value("staff_usd_per_month_one_machine") * 12
+    assert year[-1].own_usd.low == sum(usd.low for usd in year[-1].own.values())
 
 
 def test_a_device_that_trains_nothing_is_not_costed() -> None:
@@ -70,11 +90,45 @@ def test_a_device_that_trains_nothing_is_not_costed() -> None:
 
 
 def test_every_fact_has_a_source_and_a_date() -> None:
-    facts = [*FACTS.devices.values(), *FACTS.prices, *FACTS.grid.values(), *FACTS.constants.values()]
+    facts = [*FACTS.devices.values(), *FACTS.prices, *FACTS.purchases, *FACTS.grid.values(), *FACTS.constants.values()]
     assert all(fact.source and fact.date[:2] == "20" for fact in facts)
-    assert all(service["source"] and service["who"] for service in FACTS.services)
-    assert {device.kind for device in FACTS.devices.values()} == {"gpu", "tpu", "cpu", "fpga", "in-memory"}
+    assert all(service.source and service.who for service in FACTS.services)
+    assert {device.kind for device in FACTS.devices.values()} == {
+        "gpu",
+        "tpu",
+        "cpu",
+        "fpga",
+        "in-memory",
+        "accelerator",
+    }
     assert all(device.who and device.maturity for device in FACTS.devices.values())
+
+
+def test_what_lmworks_trains_on_is_what_torch_finds_as_a_processor_cuda_or_rocm() -> None:
+    runs = {name for name, device in FACTS.devices.items() if device.lmworks != "no"}
+    assert {"cpu-8", "l4", "rtx-4090", "l40s", "h100", "mi300x", "mi355x", "b300", "gb200"} <= runs
+    others = ("v100", "h100-fp8", "tpu-v7", "trainium", "trainium-2", "gaudi-2", "gaudi-3", "fpga-u280", "pim-transpim")
+    assert not runs & set(others)
+    assert "float16" in FACTS.devices["v100"].mfu_source and FACTS.devices["v100"].mfu is None
+    for name in others:
+        assert serving(SHAPES[0], name, NeedsConfig(), FACTS, LISTED) is None
+
+
+@pytest.mark.parametrize("name", ["cpu-8", "l4", "rtx-4090", "l40s", "mi300x", "b300", "h100", "a100-80"])
+def test_what_small_and_large_models_run_on_has_a_price(name: str) -> None:
+    assert FACTS.price(name, spot=False)
+
+
+def test_a_contract_names_a_cloud_and_its_prices() -> None:
+    assert FACTS.clouds_of(["Microsoft Azure"]) == ["Azure"] and FACTS.clouds_of(["OVH"]) == []
+    assert FACTS.clouds_of(["GCP", "amazon"]) == ["AWS", "Google Cloud"]
+    azure, anyone = FACTS.price("h100", spot=False, clouds=["Azure"]), FACTS.price("h100", spot=False)
+    assert azure and anyone and azure.low > anyone.low and FACTS.price("l4", spot=False, clouds=["Azure"]) is None
+
+
+@pytest.mark.parametrize(("read", "old"), [("2026", False), ("2025-12", False), ("2025-10", True), ("2024", True)])
+def test_a_fact_of_more_than_a_year_ago_is_old(read: str, old: bool) -> None:
+    assert FACTS.prices[0].model_copy(update={"date": read}).is_old(date(2026, 11, 29)) is old
 
 
 def test_a_file_replaces_prices_and_single_constants(tmp_path: Path) -> None:
@@ -104,8 +158,8 @@ def test_a_file_replaces_prices_and_single_constants(tmp_path: Path) -> None:
         ('{"constants": {"pue": {"low": "x", "high": 1, "source": "", "date": ""}}}', "constants.pue.low"),
         (
             '{"prices": [{"device": "h1000", "provider": "", "terms": "", "usd_per_hour": [1, 1], "source": "", '
-            '"date": ""}]}',
-            "no device 'h1000'; known: rtx-4090",
+            '"date": "2027"}]}',
+            "no device 'h1000'; known: cpu-8",
         ),
     ],
 )

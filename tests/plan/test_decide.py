@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lmworks.plan.decide import LADDER, TABLE, decide
+from lmworks.plan.decide import LADDER, TABLE, Verdict, architecture_for, places_for
+from lmworks.plan.decide import _all_hold as _holds_all
+from lmworks.plan.decide import decide as weigh
 from lmworks.plan.facts import Range
 from lmworks.recipe.schema import NeedsConfig
+from lmworks.train.objectives import OBJECTIVES
 
 USD = {name: Range(1000.0 * (at + 1), 9000.0 * (at + 1)) for at, name in enumerate(LADDER)}
 LEVELS = {
@@ -36,6 +40,10 @@ anyone = some.builds(
     **{name: some.sampled_from(levels) for name, levels in LEVELS.items()},
 )
 tokens_of = some.floats(0, 1e13)
+
+
+def decide(needs: NeedsConfig, tokens: float, usd: dict[str, Range]) -> Verdict:
+    return weigh(needs, tokens, usd, {step: places_for(needs, step)[0][0] for step in LADDER})
 
 
 def height(needs: NeedsConfig, tokens: float, usd: dict[str, Range] = USD) -> int:
@@ -100,15 +108,25 @@ def test_not_to_train_is_advised_when_it_is_cheaper_at_any_price() -> None:
 @pytest.mark.parametrize(
     ("fields", "architecture", "place", "how"),
     [
-        ({"task": "classify", "labelled_examples": 500, "deadline_weeks": 0.5}, "decoder", "hosted model", "classical"),
-        ({"task": "classify", "labelled_examples": 5000}, "encoder", "cloud machines", "All weights"),
+        (
+            {"task": "classify", "labelled_examples": 500, "deadline_weeks": 0.5},
+            "decoder",
+            "own machines",
+            "bag-of-words",
+        ),
+        (
+            {"task": "classify", "labelled_examples": 5000},
+            "encoder",
+            "cloud machines",
+            "sequence-classification, all weights",
+        ),
         (
             {"task": "translate", "labelled_examples": 5000, "prompt_tokens": 100},
             "encoder-decoder",
             "cloud machines",
             "",
         ),
-        ({"task": "chat", "residency": "on-premise"}, "decoder", "own machines", ""),
+        ({"task": "chat", "residency": "on-premise"}, "decoder", "own machines", "sft, LoRA"),
         ({"labelled_examples": 5000, "expertise": "none", "contracts": ["AWS"]}, "decoder", "managed service", ""),
         (
             {"privacy": "secret", "deadline_weeks": 0.5, "expertise": "none"},
@@ -126,7 +144,40 @@ def test_architecture_and_place_follow_from_the_needs(
     assert how in verdict.how
 
 
+@pytest.mark.parametrize("step", LADDER)
+@pytest.mark.parametrize("task", TASKS[:-1])
+def test_what_a_verdict_names_is_an_objective_of_lmworks(step: str, task: str) -> None:
+    needs = needs_of(task=task, labelled_examples=5000)
+    values = {**needs.model_dump(), "step": step, "place": "cloud machines"}
+    values["architecture"] = architecture_for(needs, step)[0]
+    how = next(rule["how"] for rule in TABLE["how"] if _holds_all(rule["when"], values))
+    if step == LADDER[0]:
+        assert how.split()[0] in ("an", "bag-of-words", "dictionary")
+    else:
+        named = re.split(r",? then |, | from ", how)
+        assert set(OBJECTIVES) & set(named), how
+
+
+def test_search_is_not_told_to_train_what_nothing_trains() -> None:
+    rich = needs_of(task="search", labelled_examples=50_000, distance="far", control="full", privacy="secret")
+    verdict = decide(rich, 1e11, USD)
+    assert verdict.step == LADDER[0] and "no model is trained" in verdict.how
+
+
+def test_secret_texts_go_to_no_service_and_hosted_models_are_not_trained() -> None:
+    places = places_for(needs_of(privacy="secret"), LADDER[1])[0]
+    assert "hosted model" not in places and "managed service" not in places
+    assert places_for(needs_of(residency="on-premise"), LADDER[0])[0] == ["own machines"]
+
+
+def test_a_step_that_the_money_does_not_reach_gives_way_to_the_next_lower_one() -> None:
+    usd = {**USD, LADDER[3]: Range(900_000, 2e6), LADDER[2]: Range(500_000, 2e6)}
+    verdict = decide(needs_of(distance="far", control="full", expertise="some", budget_usd=60_000), 5e8, usd)
+    assert (verdict.step, verdict.fits) == (LADDER[1], True)
+    assert "continue pretraining costs from $900,000 there, of $60,000" in verdict.limits[-1].reason
+
+
 def test_the_table_names_needs_that_exist() -> None:
     rules = [*TABLE["architecture"], *TABLE["place"], *TABLE["how"]]
     named = {name for rule in rules for name in rule["when"]} | set(TABLE["pushes"])
-    assert named - {"step", "place"} <= set(NeedsConfig.model_fields)
+    assert named - {"step", "place", "architecture"} <= set(NeedsConfig.model_fields)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import xml.etree.ElementTree
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,11 @@ from lmworks.errors import UsageError
 from lmworks.plan.decide import LADDER, TABLE
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
+from lmworks.plan.telling import in_full, in_short
 from lmworks.recipe.schema import NeedsConfig
 
 FACTS = load_facts()
+TODAY = date(2026, 11, 29)
 RICH = {"distance": "far", "control": "full", "privacy": "secret", "expertise": "team", "deadline_weeks": 52}
 
 
@@ -36,9 +40,9 @@ def test_whatever_is_needed_is_told_within_the_terminal(
 ) -> None:
     needs = NeedsConfig(task=task, budget_usd=money, labelled_examples=labels, requests_per_second=rate, **RICH)
     found = Forecast(needs, tokens, FACTS)
-    lines = found.as_text(width).splitlines()
-    assert lines[0].startswith(f"VERDICT  {found.verdict.step}; ")
-    assert max(map(len, lines)) <= width
+    lines = in_short(found, width, "recipe.yaml").splitlines()
+    assert lines[0].startswith(f"VERDICT  {found.verdict.step}: ") and len(lines) <= 10
+    assert max(map(len, [*lines, *in_full(found, width, TODAY).splitlines()])) <= width
     assert all(option.usd.low <= option.usd.high and option.days.high > 0 for option in found.options)
     json.dumps(found.as_json(), allow_nan=False)
 
@@ -69,10 +73,67 @@ def test_the_deadline_decides_how_many_devices_and_the_grid_how_much_carbon() ->
 
 
 def test_where_hosted_models_are_out_of_the_question_prompting_costs_machines() -> None:
-    hosted = Forecast(NeedsConfig(), 1e6, FACTS).usd_by_step["no training"]
-    inside = Forecast(NeedsConfig(residency="on-premise"), 1e6, FACTS).usd_by_step
-    assert inside["no training"].low > hosted.low
-    assert inside["no training"].low <= inside["adapt"].low
+    hosted = Forecast(NeedsConfig(), 1e6, FACTS).years["no training"]["hosted model"].total
+    inside = Forecast(NeedsConfig(residency="on-premise"), 1e6, FACTS).years
+    assert set(inside["no training"]) == {"own machines"}
+    assert inside["no training"]["own machines"].total.low > hosted.low
+    assert inside["no training"]["own machines"].total.low <= inside["adapt"]["own machines"].total.low
+
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/plan"))
+from use_cases import CASES, disagreements  # noqa: E402
+
+BY_NAME = {case.name: case for case in CASES}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_verdict_and_its_own_tables_agree(name: str) -> None:
+    assert not list(disagreements(Forecast(NeedsConfig(**BY_NAME[name].needs), 0, FACTS)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["50,000 labelled tickets, $10k", "letters of a clinic, secret, on-premise, $60k", "search over API documentation"],
+)
+def test_the_verdict_is_one_that_an_expert_would_defend(name: str) -> None:
+    case = BY_NAME[name]
+    found = Forecast(NeedsConfig(**case.needs), 0, FACTS)
+    assert found.verdict.step in case.steps and found.verdict.place in case.places
+    assert found.verdict.architecture in case.architectures
+    assert found.year and found.year.total.low <= case.needs["budget_usd"]
+
+
+def test_owning_is_costed_with_the_machines_that_are_bought() -> None:
+    secret = {"privacy": "secret", "residency": "on-premise", "distance": "far", "control": "full"}
+    for dollars in (15_000, 60_000, 400_000, 3_000_000):
+        needs = NeedsConfig(budget_usd=dollars, tokens=10**9, deadline_weeks=26, expertise="team", **secret)
+        found = Forecast(needs, 0, FACTS)
+        assert found.verdict.place == "own machines" and found.year
+        assert "purchase" in found.year.usd and "staff" in found.year.usd
+        assert found.verdict.fits == (found.year.total.low <= dollars)
+        if not found.verdict.fits:
+            assert "MORE THAN THERE IS" in in_short(found, 80, "r")
+
+
+def test_a_contract_with_a_cloud_names_its_service_and_prices() -> None:
+    needs = {"labelled_examples": 5000, "expertise": "none", "budget_usd": 100_000, "control": "full"}
+    for contract, service in (("Azure", "Azure Machine Learning"), ("GCP", "Google Vertex AI"), ("AWS", "SageMaker")):
+        found = Forecast(NeedsConfig(contracts=[contract], **needs), 2e6, FACTS)
+        assert service in in_short(found, 80, "r") if found.verdict.place == "managed service" else found.year
+        assert found.clouds
+
+
+def test_a_tuned_encoder_is_served_on_processors_at_their_price() -> None:
+    found = Forecast(NeedsConfig(**BY_NAME["50,000 labelled tickets, $10k"].needs), 0, FACTS)
+    assert found.service and found.service.device == "cpu-8"
+    assert found.year and found.year.total.high < 10_000
+
+
+def test_an_adapter_is_planned_only_where_a_build_would_not_refuse_its_memory() -> None:
+    needs = NeedsConfig(labelled_examples=2000, budget_usd=1e6)
+    found = Forecast(needs, 2e6, FACTS)
+    assert found.costed == "adapt" and found.run.shape.name == "Llama-3.1-8B"
+    assert not {"rtx-4090", "l4"} & {option.device for option in found.options}
 
 
 def test_plan_shows_the_verdict_before_the_build_and_draws_owning_against_renting(tmp_path: Path) -> None:
@@ -80,10 +141,26 @@ def test_plan_shows_the_verdict_before_the_build_and_draws_owning_against_rentin
     recipe = tmp_path / "recipe.yaml"
     assert "VERDICT" not in lmworks(tmp_path, "plan", "recipe.yaml").stdout
     assert "no section `needs`" in lmworks(tmp_path, "plan", "recipe.yaml", "--picture", "x.svg", code=2).stderr
-    recipe.write_text(recipe.read_text() + "needs: {users: 300, requests_per_second: 40, load: steady}\n")
-    said = lmworks(tmp_path, "plan", "recipe.yaml", "--picture", "x.svg").stdout
-    assert said.index("VERDICT") < said.index("plan ")
-    for part in ("COST", "TRAINING", "SERVING", "OWN OR RENT", "rule of 16 GB", "MFU 0.55"):
+    recipe.write_text(
+        recipe.read_text()
+        + "needs: {users: 300, requests_per_second: 40, load: steady, labelled_examples: 2000, budget_usd: 9e6}\n"
+    )
+    brief = lmworks(tmp_path, "plan", "recipe.yaml").stdout
+    assert brief.index("VERDICT") < brief.index("\nplan ") and "COST" not in brief
+    heads = [line[:9].strip() for line in brief.split("\n\n")[0].splitlines()]
+    assert [head for head in heads if head] == ["VERDICT", "because", "place", "size", "cost", "time", "doubt", "next"]
+    said = lmworks(tmp_path, "plan", "recipe.yaml", "--all", "--picture", "x.svg").stdout
+    for part in (
+        "WHY",
+        "COST",
+        "DEVICES",
+        "More than a year old",
+        "TRAINING",
+        "SERVING",
+        "OWN OR RENT",
+        "rule of 16 GB",
+        "MFU 0.55",
+    ):
         assert part in said
     root = xml.etree.ElementTree.parse(tmp_path / "x.svg").getroot()
     assert len([part for part in root.iter() if part.tag.endswith("polyline")]) == 4
@@ -95,17 +172,19 @@ def test_plan_shows_the_verdict_before_the_build_and_draws_owning_against_rentin
 
 
 def test_without_prices_nothing_is_costed_and_that_is_said() -> None:
-    found = Forecast(NeedsConfig(tokens=10**11, budget_usd=1e9, **RICH), 0, FACTS.model_copy(update={"prices": []}))
+    found = Forecast(
+        NeedsConfig(tokens=10**11, budget_usd=1e9, **RICH), 0, FACTS.model_copy(update={"prices": [], "purchases": []})
+    )
     assert not found.options and not found.service and not found.months
     assert found.verdict.step == LADDER[0]
-    said = found.as_text(80)
+    said = in_short(found, 80, "recipe.yaml") + in_full(found, 80, TODAY)
     assert "no source" in said and "OWN OR RENT" not in said and "<0.001" not in said
     json.dumps(found.as_json(), allow_nan=False)
 
 
 def test_the_page_says_of_every_option_who_chooses_it_and_why() -> None:
     page = (Path(__file__).parents[2] / "docs" / "plan.md").read_text()
-    chosen = [each["who"] for each in (*TABLE["ladder"], *FACTS.services)]
+    chosen = [each["who"] for each in TABLE["ladder"]] + [each.who for each in FACTS.services]
     for who in (*chosen, *TABLE["places"].values(), *(device.who for device in FACTS.devices.values())):
         assert f"| {who} |" in page
 
@@ -114,8 +193,8 @@ def test_the_page_says_of_every_option_who_chooses_it_and_why() -> None:
 def test_a_table_that_is_wider_than_the_terminal_goes_on_below_with_its_rows_named(width: int) -> None:
     needs = NeedsConfig(task="chat", tokens=10**10, budget_usd=1e6, requests_per_second=1, **RICH)
     found = Forecast(needs, 0, FACTS)
-    lines = found.as_text(width).splitlines()
+    lines = in_full(found, width, TODAY).splitlines()
     names = [option.device for option in found.options]
-    (head,) = (number for number, line in enumerate(lines) if line.endswith("kg CO2"))
+    (head,) = (number for number, line in enumerate(lines) if line.endswith("kg CO2*"))
     for line, name in zip(lines[head + 1 :], names, strict=False):
         assert line.startswith(f"  {name} ") and len(line) == len(lines[head]) <= width

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
 import sys
 from collections.abc import Mapping
@@ -121,6 +122,9 @@ def plan(
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
     prices: Annotated[Path | None, typer.Option(help="JSON that replaces devices, prices, grids, constants.")] = None,
     picture: Annotated[Path | None, typer.Option(help="SVG to draw owning against renting in.")] = None,
+    whole: Annotated[
+        bool, typer.Option("--all", help="Every reason, place, device and month behind the verdict.")
+    ] = False,
     device: DeviceOption = None,
     settings: SetOption = None,
     store: StoreOption = None,
@@ -131,6 +135,7 @@ def plan(
     Example: lmworks plan recipes/quickstart.yaml
     """
     from lmworks.plan.plan import forecast_of
+    from lmworks.plan.telling import in_full, in_short
     from lmworks.release.render.outcome import as_text, outcome
     from lmworks.workspace import missing_packages, open_workspace, unprotected
 
@@ -138,8 +143,8 @@ def plan(
     asked = with_device(settings, device)
     workspace = open_workspace(recipe, asked, store, measure=measure, replan=replan, announce=announce, plan_only=True)
     told = forecast_of(workspace.recipe, workspace.folder, prices)
-    if not told and (prices or picture):
-        raise UsageError("--prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
+    if not told and (prices or picture or whole):
+        raise UsageError("--all, --prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
     if told and picture:
         from lmworks.pipeline.files import write_atomically
         from lmworks.release.render.charts import own_or_rent
@@ -151,7 +156,10 @@ def plan(
         print_json(workspace.plan.as_json() | ({"forecast": told.as_json()} if told else {}))
     else:
         if told:
-            print(told.as_text(min(120, shutil.get_terminal_size().columns)), end="\n\n")
+            columns = min(120, shutil.get_terminal_size().columns)
+            print(in_short(told, columns, str(workspace.path)), end="\n\n")
+            if whole:
+                print(in_full(told, columns, datetime.date.today()), end="\n\n")
         print(workspace.plan.as_text())
         artifacts = (workspace.build.look(node)[0] for node in workspace.build.nodes)
         print(as_text(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")

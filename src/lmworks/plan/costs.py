@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lmworks.plan.count import PublishedShape
-from lmworks.plan.facts import Device, Facts, Range
+from lmworks.plan.facts import NOTHING, Device, Facts, Purchase, Range
 from lmworks.recipe.schema import NeedsConfig
 
 HOURS_PER_MONTH = 730
@@ -50,22 +50,26 @@ class Serving:
     device: str
     devices: int  # in a group: the fewest that hold 16-bit weights and one context
     users: int  # at once, each with the longest context: bound by memory for caches, and by 256 rows
+    requests_per_second: float  # at the slow end, of a group
     read_tokens_per_second: Range
     written_tokens_per_second: Range  # all users together
     stream_tokens_per_second: Range  # one user alone
-    groups: int  # that the busiest hour needs, at the slow end
+    load: float  # groups' worth in the busiest hour, at the slow end
+    groups: int  # that this needs
     usd_per_hour: Range  # of all groups, without spot
     usd_per_million_tokens: Range  # written, at the mean load
 
 
-def serving(shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts) -> Serving | None:
-    """Capacity and price of a device; None when 8 do not hold the model, or the facts lack a figure or a price."""
-    device, price = facts.devices[name], facts.price(name, spot=False)
+def serving(
+    shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range, most: int = 8
+) -> Serving | None:
+    """Capacity and price of a device; None when as many as share a machine do not hold it, or facts lack a figure."""
+    device = facts.devices[name]
     memory, bandwidth, peak = device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops
-    if price is None or memory is None or bandwidth is None or peak is None:
+    if memory is None or bandwidth is None or peak is None or device.lmworks == "no":
         return None
     weights, row = 2.0 * shape.parameters, max(1, shape.cache_bytes_per_token * needs.context_tokens)
-    room = {count: int((0.9 * memory * 1e9 * count - weights - 2**30 * count) // row) for count in (1, 2, 4, 8)}
+    room = {n: int((0.9 * memory * 1e9 * n - weights - 2**30 * n) // row) for n in (1, 2, 4, 8) if n <= most}
     count = next((count for count, users in room.items() if users >= 1), None)
     if count is None:
         return None
@@ -75,10 +79,33 @@ def serving(shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts) 
     writes, alone = efficiency * min(bound[users], reads), efficiency * min(bound[1], reads)
     answer = 0 if shape.architecture == "encoder" else needs.answer_tokens
     seconds = needs.prompt_tokens / (efficiency.low * reads) + answer / writes.low
-    groups = math.ceil(max(needs.requests_per_second * seconds, needs.users / users))
+    load = max(needs.requests_per_second * seconds, needs.users / users)
+    groups = math.ceil(load)
     million = 1e6 / 3600 / facts.value(f"busy_{needs.load}").low * count
     usd = Range(price.low * million / writes.high, price.high * million / writes.low)
-    return Serving(name, count, users, efficiency * reads, writes, alone, groups, price * count * groups, usd)
+    hourly = price * count * groups
+    return Serving(name, count, users, 1 / seconds, efficiency * reads, writes, alone, load, groups, hourly, usd)
+
+
+def grown(needs: NeedsConfig, month: int) -> float:
+    """Times the use of the first month; it grows for twelve months."""
+    return float((1 + needs.growth_per_month) ** min(month - 1, 12))
+
+
+@dataclass(frozen=True)
+class Year:
+    """What twelve months of a step cost at a place, by part."""
+
+    place: str
+    usd: Mapping[str, Range]
+    machines: str = ""
+    """What trains and what answers."""
+    service: Serving | None = None
+    note: str = ""
+
+    @property
+    def total(self) -> Range:
+        return sum(self.usd.values(), NOTHING)
 
 
 @dataclass(frozen=True)
@@ -86,31 +113,53 @@ class Month:
     """A month of use, and what has been spent by its end in the cloud or on machines of one's own."""
 
     month: int
-    device_hours: float
-    nodes: int
+    device_hours: float  # rented ones
+    machines: int
     cloud_usd: Range
-    own_usd: Range
+    own: Mapping[str, Range]
+    """By part: purchase, spares, space, power, staff."""
+
+    @property
+    def own_usd(self) -> Range:
+        return sum(self.own.values(), NOTHING)
 
 
 def months(
-    device_hours_first: float, growth: float, count: int, price: Range, device: Device, facts: Facts
+    service: Serving,
+    training_hours: float,
+    needs: NeedsConfig,
+    count: int,
+    price: Range | None,
+    machine: Purchase,
+    facts: Facts,
+    least: int = 1,
 ) -> list[Month]:
-    """Costs month by month, growing for twelve of them, then level. Nodes are bought when the load needs another."""
-    node = device.devices_per_node
-    watts = (facts.value("host_watts_share") + 1.0) * ((device.watts or 0) * node)
+    """Costs month by month, growing for twelve of them, then level. Machines are bought when the load needs another.
+
+    `training_hours` are device hours a month; `least` are the machines that a training needs at once.
+    """
+    device, size = facts.devices[machine.device], machine.devices
+    watts = (facts.value("host_watts_share") + 1.0) * ((device.watts or 0) * size)
     space = watts * facts.value("space_usd_per_kw_month") * 1e-3
-    power = watts * facts.value("pue") * facts.value("usd_per_kwh") * 1e-3
-    bought, spares = facts.value("node_usd"), facts.value("spares_share_per_year") * (1 / 12)
-    result, nodes, cloud, own = [], 0, Range(0, 0), Range(0, 0)
+    power = watts * facts.value("pue") * facts.value("usd_per_kwh") * (HOURS_PER_MONTH * 1e-3)
+    spares = facts.value("spares_share_per_year") * (1 / 12)
+    result, owned, cloud, own = [], 0, NOTHING, dict.fromkeys(OWNING, NOTHING)
     for month in range(1, count + 1):
-        hours = device_hours_first * (1 + growth) ** min(month - 1, 12)
-        needed = max(nodes, math.ceil(hours / node / HOURS_PER_MONTH))
-        running = (spares * bought + space) * needed + facts.value("staff_usd_per_month") + power * (hours / node)
-        cloud = cloud + price * hours * (facts.value("cloud_extra_share") + 1.0)
-        own = own + bought * (needed - nodes) + running
-        nodes = needed
-        result.append(Month(month, hours, nodes, cloud, own))
+        load = service.load * grown(needs, month)
+        busy = load * service.devices * HOURS_PER_MONTH + training_hours
+        groups = math.ceil(load) * service.devices
+        needed = max(owned, least, math.ceil(groups / size), math.ceil(busy / size / HOURS_PER_MONTH))
+        staff = facts.value("staff_usd_per_month_one_machine" if size * needed <= 2 else "staff_usd_per_month")
+        spent = (machine.usd * (needed - owned), spares * machine.usd * needed, space * needed, power * needed, staff)
+        own = {part: own[part] + usd for part, usd in zip(OWNING, spent, strict=True)}
+        hours = groups * HOURS_PER_MONTH + training_hours
+        cloud = cloud + (price or NOTHING) * hours * (facts.value("cloud_extra_share") + 1.0)
+        owned = needed
+        result.append(Month(month, hours, needed, cloud, own))
     return result
+
+
+OWNING = ("purchase", "spares", "space", "power and cooling", "staff")
 
 
 def break_even(costs: Sequence[Month]) -> tuple[int | None, int | None]:

@@ -13,6 +13,9 @@ from typing import Literal
 
 from lmworks.model.config import DecoderConfig
 from lmworks.model.shapes import EncoderConfig, EncoderDecoderConfig
+from lmworks.train.configs.adapter import LoraConfig
+from lmworks.train.configs.language_model import SftConfig
+from lmworks.train.memory import training_memory
 
 Architecture = Literal["decoder", "encoder", "encoder-decoder"]
 
@@ -142,4 +145,36 @@ def smallest_layout(
         needed = sum(training_bytes(shape, layout, 1, sequence_length, lora_rank).values())
         if needed <= RESERVE * memory_bytes and layout.tensor_parallel <= node:
             return layout
+    return None
+
+
+Fit = tuple[str, int, dict[str, float]]
+"""(layout in words, devices, bytes on each by part)."""
+
+
+def spread(shape: PublishedShape, memory_bytes: float, sequence_length: int, node: int) -> Fit | None:
+    """How all weights of a model are trained on devices of some memory, if they are."""
+    layout = smallest_layout(shape, memory_bytes, sequence_length, 0, node)
+    if layout is None:
+        return None
+    return str(layout), layout.devices, training_bytes(shape, layout, 1, sequence_length)
+
+
+def adapted(shape: PublishedShape, memory_bytes: float, sequence_length: int, rank: int) -> Fit | None:
+    """How an adapter is trained on one device of some memory: by the count that refuses a training that does not fit.
+
+    The frozen weights stay in float32 where they fit so, else in 4 bits (nf4).
+    """
+    for quantise in (None, "nf4"):
+        adapter = LoraConfig(rank=rank, quantise=quantise)
+        fields = {"from": "base", "data": "data", "adapter": adapter, "data_type": "bfloat16", "micro_batch_rows": 1}
+        fields |= {"sequence_length": sequence_length, "activation_checkpointing": True}
+        config = SftConfig.model_validate(fields)
+        held = training_memory(shape.config, config, shape.config.vocab_size, 0, apart=True)
+        if sum(held.values()) <= RESERVE * memory_bytes:
+            named = {"weights": "weights", "gradients": "gradients", "optimizer state": "optimizer", "logits": "logits"}
+            parts: dict[str, float] = dict.fromkeys(("weights", "gradients", "optimizer", "activations", "logits"), 0.0)
+            for part, size in held.items():
+                parts[named.get(part, "activations")] += size
+            return f"one replica{', nf4' if quantise else ''}, recompute", 1, parts
     return None

@@ -21,6 +21,10 @@ TABLE: Mapping[str, Any] = json.loads(Path(__file__).with_name("decide.json").re
 
 LADDER = tuple(step["name"] for step in TABLE["ladder"])
 """From the least training to the most."""
+HOSTED, MANAGED, CLOUD, OWN = TABLE["places"]
+BASELINES = ("classify", "extract")
+"""Tasks that a bag of words or a dictionary answers for."""
+BASELINE_EXAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,32 @@ class Verdict:
     architecture_factors: Sequence[Factor]
     place: str
     place_factors: Sequence[Factor]
+    fits: bool  # whether the low end of what it costs there is within the budget
 
 
-def decide(needs: NeedsConfig, tokens: float, usd: Mapping[str, Range]) -> Verdict:
+def architecture_for(needs: NeedsConfig, step: str) -> tuple[str, list[Factor]]:
+    """What a step trains, or prompts, and why."""
+    points, factors = _weigh(TABLE["architectures"], TABLE["architecture"], {**needs.model_dump(), "step": step})
+    return max(points, key=lambda option: points[option]), factors
+
+
+def places_for(needs: NeedsConfig, step: str) -> tuple[list[str], list[Factor]]:
+    """The places that may see the texts, the best first, and why; a single reason of -9 rules a place out."""
+    points, factors = _weigh(list(TABLE["places"]), TABLE["place"], {**needs.model_dump(), "step": step})
+    barred = {place for factor in factors for place, push in factor.points.items() if push <= -9}
+    return sorted(points.keys() - barred, key=lambda place: (-points[place], [*points].index(place))), factors
+
+
+def has_baseline(needs: NeedsConfig) -> bool:
+    """Whether something that trains in minutes, on a computer that is there, answers for the task."""
+    return needs.task == "search" or (needs.task in BASELINES and needs.labelled_examples >= BASELINE_EXAMPLES)
+
+
+def decide(needs: NeedsConfig, tokens: float, usd: Mapping[str, Range], places: Mapping[str, str]) -> Verdict:
     """Choose a step, an architecture and a place.
 
-    `tokens` are those of the organisation's texts; `usd` what each step of the ladder costs in the first twelve months.
+    `tokens` are those of the organisation's texts; `usd` what each step of the ladder costs in the first twelve months
+    at its place of `places`.
     """
     values = {**needs.model_dump(), "tokens": tokens}
     factors = [_push(name, levels, values[name]) for name, levels in TABLE["pushes"].items()]
@@ -62,14 +86,22 @@ def decide(needs: NeedsConfig, tokens: float, usd: Mapping[str, Range]) -> Verdi
     wanted = max(index for index, start in enumerate(starts) if start is None or total >= start)
     allowed = {name: _allowed(limit, values) for name, limit in TABLE["limits"].items()}
     allowed["data"] = max(allowed.pop("labelled examples"), allowed.pop("texts"))
-    allowed["money"] = max(at for at, name in enumerate(LADDER) if not at or usd[name].low <= needs.budget_usd)
-    limits = [Factor(n, f"up to {LADDER[at]}", {"at most": at}, TABLE["reasons"][n]) for n, at in allowed.items()]
-    step = LADDER[min(wanted, *allowed.values())]
-    values["step"] = step
-    architecture, reasons = _weigh(TABLE["architectures"], TABLE["architecture"], values)
-    place, places = _weigh(list(TABLE["places"]), TABLE["place"], values)
-    how, _ = _weigh([rule["how"] for rule in TABLE["how"]], TABLE["how"], {**values, "place": place})
-    return Verdict(step, how, LADDER[wanted], total, factors, limits, architecture, reasons, place, places)
+    most = min(wanted, *allowed.values())
+    at = max(at for at in range(most + 1) if not at or usd[LADDER[at]].low <= needs.budget_usd)
+    limits = [Factor(n, f"up to {LADDER[top]}", {"at most": top}, TABLE["reasons"][n]) for n, top in allowed.items()]
+    dear = [f"{name} costs from ${usd[name].low:,.0f}" for name in LADDER[at + 1 : most + 1]]
+    because = f"{dear[-1]} there, of ${needs.budget_usd:,.0f}" if dear else TABLE["reasons"]["money"]
+    found, top = (f"up to {LADDER[at]}", at) if dear else ("holds nothing back", len(LADDER) - 1)
+    limits.append(Factor("money", found, {"at most": top}, because))
+    step = LADDER[at]
+    architecture, reasons = architecture_for(needs, step)
+    plain = step == LADDER[0] and has_baseline(needs)
+    place = OWN if plain else places[step]
+    values |= {"step": step, "architecture": architecture, "place": place}
+    how = next(rule["how"] for rule in TABLE["how"] if _all_hold(rule["when"], values))
+    fits = plain or usd[step].low <= needs.budget_usd
+    placed = places_for(needs, step)[1]
+    return Verdict(step, how, LADDER[wanted], total, factors, limits, architecture, reasons, place, placed, fits)
 
 
 def _push(name: str, levels: Any, value: Any) -> Factor:
@@ -92,19 +124,25 @@ def _cheaper(usd: Mapping[str, Range]) -> Factor:
 
 def _allowed(limit: Mapping[str, Any], values: Mapping[str, Any]) -> int:
     value = values[limit["need"]]
-    return int(limit["levels"][value]) if "levels" in limit else sum(value >= start for start in limit["from"])
+    if "levels" in limit:
+        return int(limit["levels"].get(value, len(LADDER) - 1))
+    return sum(value >= start for start in limit["from"])
 
 
 def _weigh(
     options: Sequence[str], rules: Sequence[Mapping[str, Any]], values: Mapping[str, Any]
-) -> tuple[str, list[Factor]]:
-    """The option with most points, the first among equals, and what gave them."""
+) -> tuple[dict[str, int], list[Factor]]:
+    """The points of each option, and what gave them."""
     kept = []
     for rule in rules:
-        if all(_holds(values[name], wanted) for name, wanted in rule["when"].items()):
+        if _all_hold(rule["when"], values):
             found = ", ".join(str(values[name]) for name in rule["when"])
             kept.append(Factor(", ".join(rule["when"]), found, rule["points"], rule["reason"]))
-    return max(options, key=lambda option: sum(factor.points.get(option, 0) for factor in kept)), kept
+    return {option: sum(factor.points.get(option, 0) for factor in kept) for option in options}, kept
+
+
+def _all_hold(when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return all(_holds(values[name], wanted) for name, wanted in when.items())
 
 
 def _holds(value: Any, wanted: Any) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,13 +31,21 @@ class Range(NamedTuple):
         return Range(self.low + low, self.high + high)
 
 
+NOTHING = Range(0.0, 0.0)
+
+
 class Fact(BaseModel):
     """Where something was read, and when."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str
-    date: str
+    date: str = Field(pattern=r"^20\d\d(-\d\d){0,2}$")
+
+    def is_old(self, today: datetime.date) -> bool:
+        """Whether its date, or the end of the month or year that it names, is more than a year ago."""
+        last = datetime.date.fromisoformat(self.date + "-12-28"[3 * self.date.count("-") :])
+        return today - last > datetime.timedelta(365)
 
 
 class Device(Fact):
@@ -50,6 +60,8 @@ class Device(Fact):
     devices_per_node: int = Field(ge=1)
     mfu: Range | None  # model FLOPs utilisation of whole training runs: operations that the model needs, by the peak
     mfu_source: str
+    software: str
+    lmworks: Literal["measured", "expected", "no"]  # runs there: shown, or only where torch should find such a device
     maturity: str
     who: str  # chooses it, and why
 
@@ -61,6 +73,22 @@ class Price(Fact):
     provider: str
     terms: str
     usd_per_hour: Range
+
+
+class Purchase(Fact):
+    """What a machine with so many devices of a kind costs to buy."""
+
+    device: str
+    devices: int = Field(ge=1)
+    usd: Range
+
+
+class Service(Fact):
+    """What a cloud has for those who run no machines."""
+
+    name: str
+    cloud: str
+    who: str
 
 
 class Constant(Fact):
@@ -79,18 +107,29 @@ class Facts(BaseModel):
     formulas: dict[str, str]
     devices: dict[str, Device]
     prices: list[Price]
-    services: list[dict[str, str]]
+    purchases: list[Purchase]
+    clouds: dict[str, list[str]]  # words by which a contract or a provider names one
+    services: list[Service]
     grid: dict[str, Constant]
     constants: dict[str, Constant]
 
     def value(self, name: str) -> Range:
         return Range(self.constants[name].low, self.constants[name].high)
 
-    def price(self, device: str, *, spot: bool) -> Range | None:
-        """Of an hour, from the cheapest to the dearest listed terms."""
-        listed = [price for price in self.prices if price.device == device.removesuffix("-fp8")]
-        found = [price.usd_per_hour for price in listed if spot or price.terms != "spot"]
+    def price(self, device: str, *, spot: bool, clouds: Sequence[str] = ()) -> Range | None:
+        """Of an hour, from the cheapest to the dearest listed terms: of any provider, or of some clouds alone."""
+        listed = [
+            price
+            for price in self.prices
+            if price.device == device.removesuffix("-fp8") and (spot or price.terms != "spot")
+        ]
+        found = [p.usd_per_hour for p in listed if not clouds or any(cloud in p.provider for cloud in clouds)]
         return Range(min(price.low for price in found), max(price.high for price in found)) if found else None
+
+    def clouds_of(self, contracts: Sequence[str]) -> list[str]:
+        """The known clouds that some contracts name."""
+        said = " ".join(contracts).lower()
+        return [cloud for cloud, words in self.clouds.items() if any(word in said for word in words)]
 
 
 def load_facts(replacement: Path | None = None) -> Facts:
@@ -114,6 +153,7 @@ def load_facts(replacement: Path | None = None) -> Facts:
     except ValidationError as error:
         faults = (f"{replacement}: {'.'.join(map(str, each['loc']))}: {expected(each)}" for each in error.errors())
         raise UsageError("\n".join(faults)) from None
-    if unknown := [price.device for price in facts.prices if price.device not in facts.devices]:
-        raise UsageError(f"{replacement}: prices: no device {unknown[0]!r}; known: {', '.join(facts.devices)}")
+    for field, named in (("prices", facts.prices), ("purchases", facts.purchases)):
+        if unknown := [each.device for each in named if each.device not in facts.devices]:
+            raise UsageError(f"{replacement}: {field}: no device {unknown[0]!r}; known: {', '.join(facts.devices)}")
     return facts

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import math
-import textwrap
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, cast
 
 from pydantic_core import to_jsonable_python
 
 from lmworks.errors import UsageError
 from lmworks.plan import costs, count
-from lmworks.plan.costs import HOURS_PER_MONTH, Serving
+from lmworks.plan.costs import HOURS_PER_MONTH, Year
 from lmworks.plan.count import Architecture, PublishedShape
-from lmworks.plan.decide import LADDER, Factor, decide
-from lmworks.plan.facts import Facts, Range
+from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN, architecture_for, decide, has_baseline, places_for
+from lmworks.plan.facts import NOTHING, Facts, Purchase, Range
 from lmworks.recipe.schema import NeedsConfig
 
 NONE, ADAPT, _, CONTINUE, SCRATCH = LADDER
-NATURAL = {"translate": "encoder-decoder", "classify": "encoder", "extract": "encoder", "search": "encoder"}
-"""What a task is usually tuned on; the others on a decoder."""
-OWN_DEVICE = "h100"
-"""The one whose purchase price has a source."""
+BASELINE_DEVICE = "cpu-8"
+"""On which a bag of words, a dictionary or an index of passages answers."""
+ENDLESS = Range(math.inf, math.inf)
+
+
+def _doing(verb: str, count: int, name: str) -> str:
+    return f"{_number(count, name)} {verb}{'s' * (count == 1)}"
+
+
+def _number(count: int, name: str) -> str:
+    return f"{count} × {name}" if count > 1 else name
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Option:
     device: str
     layout: str
     devices: int
+    at_least: int  # devices that hold it
     bytes_per_device: Mapping[str, float]
     device_hours: Range
     days: Range
@@ -68,34 +73,53 @@ class Forecast:
         self.facts, self.needs = facts, needs
         self.busy = facts.value(f"busy_{needs.load}").low
         self.runs_per_year = facts.value(f"runs_per_year_{needs.update}").low
+        self.hours_a_run = min(needs.deadline_weeks * 168, 8760 / self.runs_per_year) / 4
+        """A quarter of the deadline, or of the time until the next update; the rest is for data, trials, evaluation."""
         self.tokens = float(counted_tokens if needs.tokens == "auto" else needs.tokens)
-        usual = cast(Architecture, NATURAL.get(needs.task, "decoder"))
-        self.usd_by_step = {step: self._year(step, usual) for step in LADDER}
-        self.verdict = decide(needs, self.tokens, self.usd_by_step)
-        self.costed = self.verdict.step if self.verdict.step != NONE else ADAPT
-        chosen = cast(Architecture, self.verdict.architecture)
-        self.run = self._run(self.costed, chosen if self.verdict.step != NONE else usual)
-        self.options = self._options(self.run)
-        self.service = self._service(self.run.shape, facts.devices)
-        own, price = self._service(self.run.shape, (OWN_DEVICE,)), facts.price(OWN_DEVICE, spot=False)
-        trained = costs.device_hours(self.run.flops_with_attention, facts.devices[OWN_DEVICE]).high
-        monthly = trained * self.runs_per_year / 12 + (own.devices * own.groups * HOURS_PER_MONTH if own else 0)
-        device, growth = facts.devices[OWN_DEVICE], needs.growth_per_month
-        self.months = costs.months(monthly, growth, 36, price, device, facts) if price else []
+        self.clouds = facts.clouds_of(needs.contracts)
+        self.years = {step: dict(self._years(step)) for step in LADDER}
+        places = {step: self._place(step) for step in LADDER}
+        self.verdict = decide(needs, self.tokens, {s: self._usd(s, place) for s, place in places.items()}, places)
+        step = self.verdict.step
+        self.baseline = self._baseline() if has_baseline(needs) else None
+        plain = self.baseline and step == NONE
+        self.year = self.baseline if plain else self.years[step].get(self.verdict.place)
+        self.costed = step if step != NONE else ADAPT
+        self.run = self._run(self.costed, cast(Architecture, architecture_for(needs, self.costed)[0]))
+        clouds, spot = self._terms(self.verdict.place)
+        self.options = list(self._options(self.run, clouds, spot=spot))
+        self.service = self.year.service if self.year else None
+        self.machine, self.months = self._owning()
         self.break_even_months = costs.break_even(self.months)
         texts = facts.value("bytes_per_token") + 4.0  # and a token's id
         weights = (14.0 * facts.value("checkpoints_kept").low + 2.0 * self.runs_per_year) * self.run.parameters
         self.storage_gigabytes = (texts * max(self.tokens, self.run.tokens) + weights) * 1e-9
         self.storage_usd_per_month = self.storage_gigabytes * facts.value("storage_usd_per_gigabyte_month")
         self.checkpoint_hours = self.lost_hours = self.read_megabytes_per_second = None
-        if cheapest := min(self.options, key=lambda option: option.usd.low, default=None):
-            hours, lot = cheapest.days * 24, cheapest.devices
+        self.training = self._training()
+        if trained := self.training:
+            hours, lot = trained.days * 24, trained.devices
             self.checkpoint_hours, self.lost_hours = costs.checkpoint_hours(self.run.parameters, hours, lot, facts)
             reads = (self.run.tokens * 4 / 3600 / hour / 1e6 for hour in reversed(hours))  # 4 bytes a token's id
             self.read_megabytes_per_second = Range(*reads)
 
+    def _place(self, step: str) -> str:
+        """The best of the places that may see the texts and that the money reaches; the best where it reaches none."""
+        allowed = places_for(self.needs, step)[0]
+        reached = (place for place in allowed if self._usd(step, place).low <= self.needs.budget_usd)
+        priced = (place for place in allowed if place in self.years[step])
+        return next(reached, next(priced, allowed[0]))
+
+    def cheapest(self, step: str) -> float:
+        """The low end of a step's twelve months at the cheapest place that may see the texts."""
+        return min((year.total.low for year in self.years[step].values()), default=math.inf)
+
+    def _usd(self, step: str, place: str) -> Range:
+        year = self.years[step].get(place)
+        return year.total if year else ENDLESS
+
     def _run(self, step: str, architecture: Architecture) -> Run:
-        """What a step of the ladder trains. From scratch the size follows from tokens and money by the scaling law.
+        """What a step of the ladder trains, or asks. From scratch the size follows from tokens and money.
 
         Half of the money may train, spread over the year's runs: C = 6 N D operations with D = 20 N tokens.
         """
@@ -103,7 +127,11 @@ class Forecast:
         wanted, most = value(f"base_parameters_{architecture}").low, math.inf
         if step == SCRATCH:
             priced = [(self.facts.price(name, spot=True), device) for name, device in self.facts.devices.items()]
-            found = (p.low * costs.device_hours(1, device).low for p, device in priced if p and device.mfu)
+            found = (
+                p.low * costs.device_hours(1, device).low
+                for p, device in priced
+                if p and device.mfu and device.lmworks != "no"
+            )
             usd = min(found, default=math.inf)
             flops = needs.budget_usd / 2 / (1 + value("cloud_extra_share").low) / self.runs_per_year / usd
             wanted = max(value("smallest_parameters").low, min(self.tokens / 20, math.sqrt(flops / 120)))
@@ -118,140 +146,148 @@ class Forecast:
         with_attention = shape.training_flops(tokens, needs.context_tokens, rank)
         return Run(shape, shape.parameters, tokens, rank, shape.training_flops(tokens, 0, rank), with_attention)
 
-    def _options(self, run: Run) -> list[Option]:
-        """Every device that can train it and has a price; as many as finish in a quarter of the deadline."""
-        found, context = [], self.needs.context_tokens
-        for name, device in self.facts.devices.items():
-            price, memory = self.facts.price(name, spot=True), (device.memory_gigabytes or 0) * 1e9
-            layout = count.smallest_layout(run.shape, memory, context, run.lora_rank, device.devices_per_node)
-            if not price or not layout or device.mfu is None:
+    def _terms(self, place: str) -> tuple[Sequence[str], bool]:
+        """The clouds whose prices count at a place, none for all providers, and whether spot machines may train."""
+        if place == MANAGED:
+            return self.clouds or [*self.facts.clouds], False
+        return (self.clouds if place == CLOUD else ()), True
+
+    def _options(self, run: Run, clouds: Sequence[str], *, spot: bool) -> Iterator[Option]:
+        """Every device that can train it, where lmworks runs, and has a price; as many as end in time."""
+        for name in self.facts.devices:
+            if price := self.facts.price(name, spot=spot, clouds=clouds):
+                yield from self._option(run, name, price)
+
+    def _option(self, run: Run, name: str, price: Range) -> Iterator[Option]:
+        """A training on a device, in time; nothing where it does not fit or lmworks does not run."""
+        device, context = self.facts.devices[name], self.needs.context_tokens
+        memory = (device.memory_gigabytes or 0) * 1e9
+        if device.mfu is None or device.lmworks == "no":
+            return
+        if run.lora_rank:
+            found = count.adapted(run.shape, memory, context, run.lora_rank)
+        else:
+            found = count.spread(run.shape, memory, context, device.devices_per_node)
+        if not found:
+            return
+        layout, devices, parts = found
+        hours = costs.device_hours(run.flops_with_attention, device)
+        copies = math.ceil(hours.high / self.hours_a_run / devices)
+        alone = (
+            run.lora_rank or device.kind == "cpu"
+        )  # one process trains an adapter; no cluster of processors is planned
+        if alone and devices * copies > 1:
+            return
+        kwh = costs.energy_kwh(hours, device.watts, self.facts.value("pue")) if device.watts else None
+        co2 = kwh * self.facts.grid[self.needs.region].high if kwh else None
+        text, total = f"{layout}{f'; × {copies}' if copies > 1 else ''}", devices * copies
+        days = hours * (1 / 24 / total)
+        yield Option(name, text, total, devices, parts, hours, days, price * hours, kwh, co2)
+
+    def _years(self, step: str) -> Iterator[tuple[str, Year]]:
+        """Twelve months of a step, by each place that may see the texts and has what it takes at a known price."""
+        run = self._run(step, cast(Architecture, architecture_for(self.needs, step)[0]))
+        for place in places_for(self.needs, step)[0]:
+            year = (
+                self._hosted()
+                if place == HOSTED
+                else self._owned(step, run)
+                if place == OWN
+                else self._rented(step, run, place)
+            )
+            if year:
+                yield place, year
+
+    def _hosted(self) -> Year:
+        """A hosted model, by the token."""
+        needs, value = self.needs, self.facts.value
+        growth = sum(costs.grown(needs, month) for month in range(1, 13))
+        requests = needs.requests_per_second * self.busy * HOURS_PER_MONTH * 3600 * growth
+        read = value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6 * requests)
+        written = value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6 * requests)
+        return Year(HOSTED, {"tokens read": read, "tokens written": written}, "small to middle hosted models")
+
+    def _rented(self, step: str, run: Run, place: str) -> Year | None:
+        """Machines by the hour: of the clouds under contract; of others too where those have none at a known price."""
+        clouds, spot = self._terms(place)
+        note = ""
+        year = self._rented_of(step, run, place, clouds, spot=spot)
+        if not year and place == CLOUD and clouds:
+            note = f"no price of {' or '.join(clouds)} that would do is known: other providers' are taken"
+            year = self._rented_of(step, run, place, (), spot=spot)
+        return Year(year.place, year.usd, year.machines, year.service, note) if year and note else year
+
+    def _rented_of(self, step: str, run: Run, place: str, clouds: Sequence[str], *, spot: bool) -> Year | None:
+        services = []
+        for name in self.facts.devices:
+            if price := self.facts.price(name, spot=False, clouds=clouds):
+                services.append(costs.serving(run.shape, name, self.needs, self.facts, price))
+        service = min((each for each in services if each), key=lambda each: each.usd_per_hour.low, default=None)
+        options = self._options(run, clouds, spot=spot)
+        trained = min(options, key=lambda each: each.usd.low, default=None) if step != NONE else None
+        if service is None or (step != NONE and trained is None):
+            return None
+        groups = sum(math.ceil(service.load * costs.grown(self.needs, month)) for month in range(1, 13))
+        usd = {"serving": service.usd_per_hour * (HOURS_PER_MONTH * groups / service.groups)}
+        machines = f"{_doing('answer', service.groups * service.devices, service.device)}"
+        if trained:
+            usd = {"training": trained.usd * self.runs_per_year, **usd}
+            machines = f"{_doing('train', trained.devices, trained.device)}, {machines}"
+        if place == MANAGED:
+            usd["managed share"] = sum(usd.values(), NOTHING) * self.facts.value("managed_share")
+        usd["egress, disks"] = sum(usd.values(), NOTHING) * self.facts.value("cloud_extra_share")
+        return Year(place, usd, machines, service)
+
+    def _owned(self, step: str, run: Run) -> Year | None:
+        """The cheapest machines to buy that train and answer."""
+        return min((year for year, _ in self._bought(step, run)), key=lambda year: year.total.low, default=None)
+
+    def _bought(self, step: str, run: Run) -> Iterator[tuple[Year, tuple[Purchase, float, int]]]:
+        """A year of each kind of machine, and what its months follow from: (kind, training hours, machines)."""
+        for machine in self.facts.purchases:
+            service = costs.serving(run.shape, machine.device, self.needs, self.facts, NOTHING, machine.devices)
+            trained = next(self._option(run, machine.device, NOTHING), None) if step != NONE else None
+            single = machine.devices < self.facts.devices[machine.device].devices_per_node
+            if (
+                not service
+                or (step != NONE and not trained)
+                or (trained and single and trained.devices > machine.devices)
+            ):
                 continue
-            hours = costs.device_hours(run.flops_with_attention, device)
-            copies = math.ceil(hours.high / (self.needs.deadline_weeks * 168 / 4) / layout.devices)
-            parts = count.training_bytes(run.shape, layout, 1, context, run.lora_rank)
-            kwh = costs.energy_kwh(hours, device.watts, self.facts.value("pue")) if device.watts else None
-            co2 = kwh * self.facts.grid[self.needs.region].high if kwh else None
-            text, devices = f"{layout}{f'; × {copies}' if copies > 1 else ''}", layout.devices * copies
-            found.append(Option(name, text, devices, parts, hours, hours * (1 / 24 / devices), price * hours, kwh, co2))
-        return found
+            least = math.ceil((trained.devices if trained else 1) / machine.devices)
+            trains = trained.device_hours.high * self.runs_per_year / 12 if trained else 0.0
+            spent = costs.months(service, trains, self.needs, 12, None, machine, self.facts, least)
+            number = spent[-1].machines
+            machines = f"{number} machine{'s' * (number > 1)} of {_number(machine.devices, machine.device)}"
+            yield Year(OWN, spent[-1].own, machines, service), (machine, trains, least)
 
-    def _service(self, shape: PublishedShape, names: Iterable[str]) -> Serving | None:
-        """Of these the devices that serve the busiest hour for least."""
-        found = (costs.serving(shape, name, self.needs, self.facts) for name in names)
-        return min((each for each in found if each), key=lambda each: each.usd_per_hour.low, default=None)
+    def _owning(self) -> tuple[Purchase | None, list[costs.Month]]:
+        """The machine that owning what is trained would cost least with, and its 36 months beside renting as much."""
+        bought = min(self._bought(self.costed, self.run), key=lambda each: each[0].total.low, default=None)
+        if bought is None:
+            return None, []
+        machine, trains, least = bought[1]
+        price = self.facts.price(machine.device, spot=False)
+        if not price or not bought[0].service:
+            return machine, []
+        return machine, costs.months(bought[0].service, trains, self.needs, 36, price, machine, self.facts, least)
 
-    def _year(self, step: str, architecture: Architecture) -> Range:
-        """Twelve months of a step in dollars: training as often as knowledge changes, and use that grows."""
-        needs, facts = self.needs, self.facts
-        growth = sum((1 + needs.growth_per_month) ** month for month in range(12))
-        if step == NONE and needs.residency != "on-premise" and needs.privacy != "secret":
-            requests = needs.requests_per_second * self.busy * HOURS_PER_MONTH * 3600 * growth
-            read = facts.value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6)
-            return (read + facts.value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6)) * requests
-        run = self._run(step, architecture)
-        service = self._service(run.shape, facts.devices)
-        if service is None:
-            return Range(math.inf, math.inf)
-        total = service.usd_per_hour * (HOURS_PER_MONTH * growth)
-        if step != NONE:
-            cheapest = min((option.usd for option in self._options(run)), default=Range(math.inf, math.inf))
-            total = total + cheapest * self.runs_per_year
-        return total * (facts.value("cloud_extra_share") + 1.0)
+    def _baseline(self) -> Year:
+        """What answers without a language model, on a computer that is there or is bought."""
+        machine = next((each for each in self.facts.purchases if each.device == BASELINE_DEVICE), None)
+        most = machine.usd.high if machine else 0.0
+        return Year(OWN, {"a computer": Range(0.0, most)}, f"{BASELINE_DEVICE}, or any computer that is there")
+
+    def _training(self) -> Option | None:
+        """The training that the verdict's cost holds."""
+        names = (
+            {self.machine.device} if self.machine and self.verdict.place == OWN else {o.device for o in self.options}
+        )
+        options = [option for option in self.options if option.device in names]
+        if not options and self.machine:
+            options = list(self._option(self.run, self.machine.device, NOTHING))
+        return min(options, key=lambda option: option.usd.low, default=None)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, with every fact and formula, for programs."""
         return dict(to_jsonable_python(vars(self), inf_nan_mode="null"))
-
-    def as_text(self, width: int) -> str:
-        """The forecast for a terminal of so many columns."""
-        verdict, run = self.verdict, self.run
-        lines = [f"VERDICT  {verdict.step}; {verdict.architecture}; {verdict.place}", f"  {verdict.how}"]
-        for factor in verdict.factors:
-            lines.append(f"  {factor.points['training']:+2d} {factor.name}: {factor.found} ({factor.reason})")
-        lines.append(f"  {verdict.points:+2d} in all: {verdict.wanted}, within these limits:")
-        lines += [f"   ≤ {factor.name}: {factor.found} ({factor.reason})" for factor in verdict.limits]
-        lines += [_weighed(verdict.architecture_factors), _weighed(verdict.place_factors)]
-        lines.append("COST of each step, twelve months of use and updates, USD")
-        lines += _table([[name, _between(usd)] for name, usd in self.usd_by_step.items()], width)
-        compared = "" if self.costed == verdict.step else " (for comparison only)"
-        lines.append(
-            f"TRAINING  {self.costed}{compared}: {run.shape.name}, {_short(run.parameters)} parameters, "
-            f"{_short(run.tokens)} tokens a run; {run.flops:.3g} operations by {4 if run.lora_rank else 6} N D, "
-            f"{run.flops_with_attention:.3g} with attention (PaLM). GB a device by the counts of ZeRO and Korthikanti:"
-        )
-        rows = [["", "n", "weights", "grad.", "optim.", "activ.", "logits", "layout"]]
-        for option in self.options:
-            sizes = [f"{size / 1e9:.3g}" for size in option.bytes_per_device.values()]
-            rows.append([option.device, str(option.devices), *sizes, option.layout])
-        lines += _table(rows, width)
-        lines.append(f"  The rule of 16 GB a billion parameters, model states only: {run.parameters * 16e-9:.3g} GB")
-        rows = [["", "device hours", "days", "USD a run", "kWh", "kg CO2"]]
-        for o in self.options:
-            rows.append([o.device, *map(_between, (o.device_hours, o.days, o.usd, o.kwh, o.kg_co2))])
-        lines += _table(rows, width)
-        lines.append("  Low ends: MFU 0.55 (fp8 0.65), cheapest terms, spot too; high ends: MFU 0.30 (0.45), dearest.")
-        lines.append(
-            f"  Write {run.parameters * 14e-9:.3g} GB of checkpoint every {_between(self.checkpoint_hours)} h (Young, "
-            f"Daly); interruptions cost {_between(self.lost_hours)} h. Read {_between(self.read_megabytes_per_second)} "
-            f"MB/s, keep {_between(self.storage_gigabytes)} GB for ${_between(self.storage_usd_per_month)} a month."
-        )
-        if each := self.service:
-            rates = each.written_tokens_per_second, each.stream_tokens_per_second, each.usd_per_million_tokens
-            writes, alone, usd = map(_between, rates)
-            lines.append(
-                f"SERVING  {each.groups} × {each.devices} {each.device}, {run.parameters * 2e-9:.3g} GB of weights, "
-                f"{run.shape.cache_bytes_per_token / 1e3:.3g} kB of cache a token: each group {each.users} users, "
-                f"{writes} tokens/s, {alone} for one alone. ${usd} a million tokens at {self.busy:.0%} load"
-            )
-        if self.months:
-            lines.append(f"OWN OR RENT  {OWN_DEVICE} nodes of 8; USD spent by the end of the month")
-            rows = [["month", "device hours", "nodes", "cloud", "own"]]
-            for m in (m for m in self.months if m.month in (1, 6, 12, 24, 36)):
-                spent = [_between(m.cloud_usd), _between(m.own_usd)]
-                rows.append([str(m.month), _short(m.device_hours), str(m.nodes), *spent])
-            lines += _table(rows, width)
-            best, worst = (f"month {month}" if month else "never in 36 months" for month in self.break_even_months)
-            lines.append(f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture")
-        lines.append(f"Facts of {self.facts.date}; --prices FILE replaces them; --json gives sources and formulas.")
-        wrapped = [textwrap.wrap(line, width, subsequent_indent=" " * 5) for line in lines]
-        return "\n".join(part for parts in wrapped for part in parts)
-
-
-def _weighed(factors: Sequence[Factor]) -> str:
-    totals: Counter[str] = Counter()
-    for factor in factors:
-        totals.update(factor.points)
-    ranked = ", ".join(f"{name} {points:+d}" for name, points in totals.most_common())
-    return f"  {ranked}: {'; '.join(factor.reason for factor in factors)}"
-
-
-def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Numbers to the right; the first column, and a last one named `layout`, to the left.
-
-    Columns beyond the width follow in a table of their own, beside the first column once more.
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    fitting = max(2, sum(end <= width for end in accumulate(size + 2 for size in widths)))
-    if fitting < len(widths):
-        first, rest = [row[:fitting] for row in rows], [[row[0], *row[fitting:]] for row in rows]
-        return _table(first, width) + _table(rest, width)
-    left = {0, len(widths) - 1 if rows[0][-1] == "layout" else 0}
-    return [
-        "  " + "  ".join(f"{cell:{'<' if at in left else '>'}{widths[at]}}" for at, cell in enumerate(row)).rstrip()
-        for row in rows
-    ]
-
-
-def _short(value: float) -> str:
-    """Three digits: 6.7G, 12.5M, 430, 0.02."""
-    for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g}{sign}"
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}" if value >= 0.001 else "<0.001"
-
-
-def _between(pair: Range | None) -> str:
-    if pair is None or pair.low == math.inf:
-        return "no source"
-    low, high = map(_short, pair)
-    return low if low == high else f"{low}-{high}"

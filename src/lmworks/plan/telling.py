@@ -1,0 +1,276 @@
+"""A forecast in words: ten lines, or all of it."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from lmworks.plan.decide import CLOUD, LADDER, MANAGED, OWN, TABLE, Factor, places_for
+from lmworks.plan.facts import Fact, Facts, Range
+from lmworks.plan.forecast import ENDLESS, NONE, Forecast
+
+RUNS_ON = {"measured": "yes", "expected": "untried", "no": "no"}
+"""Whether lmworks trains and answers on a device: it runs where torch finds a processor, CUDA or ROCm."""
+MARK = "*"
+"""Beside a fact more than a year old."""
+
+
+def in_short(told: Forecast, width: int, recipe: str) -> str:
+    """Verdict, three reasons, place, size, cost, time, the largest doubt, what to do next: a line each."""
+    verdict, run = told.verdict, told.run
+    lines = [f"VERDICT  {verdict.step}: {verdict.how}"]
+    reasons = [longer if len(longer) <= width - 9 else shorter for longer, shorter in _reasons(told)]
+    lines += [f"{'because' if not at else '':9}{reason}" for at, reason in enumerate(reasons[:3])]
+    lines.append(f"place    {place_in_words(told)}")
+    if verdict.step == NONE:
+        lines.append("size     nothing is trained")
+    else:
+        lines.append(
+            f"size     {run.shape.name}, {short(run.parameters)} parameters, {short(run.tokens)} tokens a run, "
+            f"{told.runs_per_year:g} runs a year"
+        )
+    lines.append(f"cost     {cost_in_words(told)}")
+    lines.append(f"time     {_time(told)}")
+    lines.append(f"doubt    {next(_doubts(told))}")
+    cut = [_cut(line, width) for line in lines]
+    return "\n".join([*cut, f"next     lmworks plan {recipe} --all"])  # a command is never cut
+
+
+def _cut(line: str, width: int) -> str:
+    """As many whole words as fit; all of it stands under --all."""
+    return line if len(line) <= width else line[: width - 1].rsplit(" ", 1)[0] + " …"
+
+
+def place_in_words(told: Forecast) -> str:
+    """The place, by the name of the service where a cloud has one, and the machines."""
+    place = told.verdict.place
+    if place == MANAGED:
+        named = [s.name for s in told.facts.services if not told.clouds or s.cloud in told.clouds]
+        place = f"{' or '.join(named)} ({place})"
+    elif place == CLOUD and told.clouds and told.year and not told.year.note:
+        place += f" ({' or '.join(told.clouds)})"
+    return f"{place}: {told.year.machines}" if told.year else f"{place}: no price of what it takes is known"
+
+
+def cost_in_words(told: Forecast) -> str:
+    """Twelve months at the place of the verdict, beside the budget, and the largest part."""
+    if not told.year:
+        return "no price of what it takes is known; --prices FILE adds yours"
+    most = max(told.year.usd, key=lambda part: told.year.usd[part].high if told.year else 0)
+    beyond = "" if told.verdict.fits else ", MORE THAN THERE IS"
+    return (
+        f"${between(told.year.total)} for twelve months, of ${short(told.needs.budget_usd)}{beyond}; most of it {most}"
+    )
+
+
+def _reasons(told: Forecast) -> Iterator[tuple[str, str]]:
+    """What decided, at length and shorter: limits that held the step down, then the heaviest points that lead to it."""
+    verdict = told.verdict
+    for limit in verdict.limits:
+        if limit.points["at most"] == LADDER.index(verdict.step) < LADDER.index(verdict.wanted):
+            yield f"{limit.name}: {limit.reason}", f"{limit.name}: {limit.found}"
+    way = -1 if verdict.step == NONE else 1
+    for factor in sorted(verdict.factors, key=lambda factor: -way * factor.points["training"]):
+        if way * (points := factor.points["training"]) > 0:
+            head = f"{points:+d} {factor.name}: "
+            yield f"{head}{factor.found} ({factor.reason})", head + factor.reason
+
+
+def _time(told: Forecast) -> str:
+    if told.verdict.step == NONE:
+        return "days to try it, not weeks"
+    if not (trained := told.training):
+        return "not known: no device with a price trains it"
+    late = "TOO LATE for" if trained.days.high > told.needs.deadline_weeks * 7 else "within"
+    days = trained.days
+    lasts = f"{between(days)} days" if days.high >= 2 else f"{between(days * 24)} hours"
+    if days.high * 24 < 1:
+        lasts = "less than an hour"
+    return f"{lasts} a run on {trained.devices} × {trained.device}, {late} {told.needs.deadline_weeks:g} weeks"
+
+
+def _doubts(told: Forecast) -> Iterator[str]:
+    """What could make the verdict wrong, the heaviest first."""
+    needs, verdict, year = told.needs, told.verdict, told.year
+    if not verdict.fits:
+        yield "nothing fits the budget: spend more, or take a smaller model (`parameters`)"
+    if year and year.note:
+        yield year.note
+    if year and year is not told.baseline and year.total.high > needs.budget_usd:
+        yield f"the dear end is above the budget of ${short(needs.budget_usd)}: get offers before you sign"
+    if verdict.step != NONE and needs.labelled_examples < 100:
+        yield "too few labelled examples to show that the model got better"
+    used = [each.device for each in (told.training, told.service) if each]
+    if verdict.step != NONE and any(told.facts.devices[name].lmworks == "expected" for name in used):
+        yield "lmworks was never run on such a device: its times are counted"
+    if verdict.step == NONE:
+        yield "whether answers are good enough: try fifty of your own questions first"
+    yield "whether it beats the plainest baseline on your own examples: build both"
+
+
+def in_full(told: Forecast, width: int, today: datetime.date) -> str:
+    """All of it, for a terminal of so many columns."""
+    lines = [*_weighing(told), *_places(told, width), *_training(told, width, today), *_serving(told)]
+    lines += [*_owning(told, width), *_devices(told, width, today)]
+    wrapped = [textwrap.wrap(line, width, subsequent_indent=" " * 5) for line in lines]
+    return "\n".join(part for parts in wrapped for part in parts)
+
+
+def _weighing(told: Forecast) -> Iterator[str]:
+    verdict = told.verdict
+    yield "WHY"
+    for factor in verdict.factors:
+        yield f"  {factor.points['training']:+2d} {factor.name}: {factor.found} ({factor.reason})"
+    yield f"  {verdict.points:+2d} in all: {verdict.wanted}, within these limits:"
+    yield from (f"   ≤ {factor.name}: {factor.found} ({factor.reason})" for factor in verdict.limits)
+    yield _weighed(verdict.architecture_factors)
+    yield _weighed(verdict.place_factors)
+
+
+def _places(told: Forecast, width: int) -> Iterator[str]:
+    yield "COST of each step at each place, twelve months of use and updates, USD"
+    rows = [["", *(place.split()[0] for place in TABLE["places"])]]
+    for step in LADDER:
+        allowed = places_for(told.needs, step)[0]
+        cells = []
+        for place in TABLE["places"]:
+            year = told.years[step].get(place)
+            cells.append("-" if place not in allowed else between(year.total if year else ENDLESS))
+        rows.append([f"{step}{' <' if step == told.verdict.step else ''}", *cells])
+    if told.baseline:
+        rows.append(["baseline", *("-" for _ in list(TABLE["places"])[:-1]), between(told.baseline.total)])
+    yield from table(rows, width)
+    yield "  -: the place may not see the texts, or does not do it"
+    if told.year:
+        yield f"  The verdict's {told.year.place}: {told.year.machines}. " + "; ".join(
+            f"{part} {between(usd)}" for part, usd in told.year.usd.items()
+        )
+    yield "  People who build and judge the model are in no sum; own machines hold those who run the machines."
+
+
+def _training(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
+    verdict, run = told.verdict, told.run
+    compared = "" if told.costed == verdict.step else " (for comparison only)"
+    yield (
+        f"TRAINING  {told.costed}{compared}: {run.shape.name}, {short(run.parameters)} parameters, "
+        f"{short(run.tokens)} tokens a run; {run.flops:.3g} operations by {4 if run.lora_rank else 6} N D, "
+        f"{run.flops_with_attention:.3g} with attention (PaLM). GB a device by the counts of "
+        f"{'`lmworks build`, which holds weights in float32' if run.lora_rank else 'ZeRO and Korthikanti'}:"
+    )
+    rows = [["", "n", "weights", "grad.", "optim.", "activ.", "logits", "layout"]]
+    for option in told.options:
+        sizes = [f"{size / 1e9:.3g}" for size in option.bytes_per_device.values()]
+        rows.append([option.device, str(option.devices), *sizes, option.layout])
+    yield from table(rows, width)
+    yield f"  The rule of 16 GB a billion parameters, model states only: {run.parameters * 16e-9:.3g} GB"
+    old = {name for name, fact in _facts(told.facts) if fact.is_old(today)}
+    grid = MARK * told.facts.grid[told.needs.region].is_old(today)
+    rows = [["", "device hours", "days", "USD a run", f"kWh{MARK * ('pue' in old)}", f"kg CO2{grid}"]]
+    for o in told.options:
+        hours, days, usd, kwh, co2 = map(between, (o.device_hours, o.days, o.usd, o.kwh, o.kg_co2))
+        rows.append([o.device, hours, days, usd + MARK * (f"price of {o.device}" in old), kwh, co2])
+    yield from table(rows, width)
+    yield "  Low ends: MFU 0.55 (fp8 0.65), cheapest terms, spot too; high ends: MFU 0.30 (0.45), dearest."
+    yield (
+        f"  Write {run.parameters * 14e-9:.3g} GB of checkpoint every {between(told.checkpoint_hours)} h (Young, "
+        f"Daly); interruptions cost {between(told.lost_hours)} h. Read {between(told.read_megabytes_per_second)} "
+        f"MB/s, keep {between(told.storage_gigabytes)} GB for ${between(told.storage_usd_per_month)} a month."
+    )
+
+
+def _serving(told: Forecast) -> Iterator[str]:
+    if not (each := told.service):
+        return
+    yield (
+        f"SERVING  {each.groups} × {each.devices} {each.device}: each group {each.users} users at once, "
+        f"{each.requests_per_second:.3g} requests/s at the slow end"
+    )
+    if told.run.shape.architecture != "encoder":
+        rates = each.written_tokens_per_second, each.stream_tokens_per_second, each.usd_per_million_tokens
+        writes, alone, usd = map(between, rates)
+        paid = "" if told.verdict.place == OWN else f"; ${usd} a million tokens at {told.busy:.0%} load"
+        yield f"  {writes} tokens/s, {alone} for one alone{paid}"
+
+
+def _owning(told: Forecast, width: int) -> Iterator[str]:
+    if not (told.months and told.machine):
+        return
+    machine = f"{told.machine.devices} × {told.machine.device}"
+    yield f"OWN OR RENT  machines of {machine}; USD spent by the end of the month"
+    rows = [["month", "device hours", "machines", "cloud", "own"]]
+    for m in (m for m in told.months if m.month in (1, 6, 12, 24, 36)):
+        rows.append([str(m.month), short(m.device_hours), str(m.machines), between(m.cloud_usd), between(m.own_usd)])
+    yield from table(rows, width)
+    best, worst = (f"month {month}" if month else "never in 36 months" for month in told.break_even_months)
+    yield f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture"
+
+
+def _devices(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
+    yield "DEVICES side by side; lmworks: yes, untried (torch should find it), no"
+    rows = [["", "GB", "GB/s", "TFLOP/s", "W", "software", "USD/h", "lmworks"]]
+    for name, device in told.facts.devices.items():
+        price = told.facts.price(name, spot=True)
+        old = any(p.is_old(today) for p in told.facts.prices if p.device == name)
+        sizes = (device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops, device.watts)
+        figures = [f"{size:g}" if size else "-" for size in sizes]
+        cost = f"{price.low:.3g}-{price.high:.3g}{MARK if old else ''}" if price else "no source"
+        mark = MARK if device.is_old(today) else ""
+        rows.append([name + mark, *figures, device.software, cost, RUNS_ON[device.lmworks]])
+    yield from table(rows, width)
+    old_facts = [name for name, fact in _facts(told.facts) if fact.is_old(today)]
+    if old_facts:
+        yield f"  {MARK} More than a year old: {', '.join(sorted(set(old_facts)))}; ask anew before you rely on them."
+    yield f"Facts of {told.facts.date}; --prices FILE replaces them; --json gives sources and formulas."
+
+
+def _facts(facts: Facts) -> Iterator[tuple[str, Fact]]:
+    yield from ((f"price of {price.device}", price) for price in facts.prices)
+    yield from ((f"purchase of {each.device}", each) for each in facts.purchases)
+    yield from facts.devices.items()
+    yield from (("the grid", fact) for fact in facts.grid.values())
+    yield from facts.constants.items()
+
+
+def _weighed(factors: Sequence[Factor]) -> str:
+    totals: Counter[str] = Counter()
+    for factor in factors:
+        totals.update(factor.points)
+    ranked = ", ".join(f"{name} {points:+d}" for name, points in totals.most_common())
+    return f"  {ranked}: {'; '.join(factor.reason for factor in factors)}"
+
+
+def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Numbers to the right; the first column, and a last one named `layout`, to the left.
+
+    Columns beyond the width follow in a table of their own, beside the first column once more.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    fitting = max(2, sum(end <= width for end in accumulate(size + 2 for size in widths)))
+    if fitting < len(widths):
+        first, rest = [row[:fitting] for row in rows], [[row[0], *row[fitting:]] for row in rows]
+        return table(first, width) + table(rest, width)
+    left = {0, len(widths) - 1 if rows[0][-1] == "layout" else 0}
+    return [
+        "  " + "  ".join(f"{cell:{'<' if at in left else '>'}{widths[at]}}" for at, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]
+
+
+def short(value: float) -> str:
+    """Three digits: 6.7G, 12.5M, 430, 0.02."""
+    for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{sign}"
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}" if value >= 0.001 else "0" if not value else "<0.001"
+
+
+def between(pair: Range | None) -> str:
+    """From the low to the high end."""
+    if pair is None or pair.low == math.inf:
+        return "no source"
+    low, high = map(short, pair)
+    return low if low == high else f"{low}-{high}"
