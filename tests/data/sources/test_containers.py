@@ -54,7 +54,7 @@ FILES = {
     "e.csv": b"text;n\ncell;1\n",
     "n/" + "long" * 60 + ".ndjson": b'{"text": "named at length"}\n',
     ".hidden/x.txt": b"no",
-    "g.xlsx": b"no",
+    "g.pptx": b"no",
     "h.tar": tarred({"inner.txt": b"no"}),
 }
 
@@ -74,7 +74,7 @@ def test_a_tar_archive_is_read_like_a_folder(ingest_files: Ingest, ending: str, 
     }
     assert quarantined(out) == []
     assert result.counts["not read: a link in an archive"] == 2
-    assert result.counts["not read: .xlsx"] == result.counts["not read: .tar"] == 1
+    assert result.counts["not read: .pptx"] == result.counts["not read: .tar"] == 1
     assert result.counts["files with `;` between columns"] == 1
 
 
@@ -289,11 +289,11 @@ def test_pages_that_a_server_did_not_give_are_counted_by_status(tmp_path: Path) 
 
 
 def test_forms_that_are_not_read_are_named_with_what_to_do(tmp_path: Path, ingest_files: Ingest) -> None:
-    result, _ = ingest_files({"a.xlsx": b"x", "b.pptx": b"x", "c.txt": "read", "d.bin": b"x"})
-    assert [result.counts[f"not read: .{ending}"] for ending in ("xlsx", "pptx", "bin")] == [1, 1, 1]
+    result, _ = ingest_files({"a.xls": b"x", "b.pptx": b"x", "c.txt": "read", "d.bin": b"x"})
+    assert [result.counts[f"not read: .{ending}"] for ending in ("xls", "pptx", "bin")] == [1, 1, 1]
     (tmp_path / "office").mkdir()
-    (tmp_path / "office" / "a.xlsx").write_bytes(b"x")
-    with pytest.raises(LmworksError, match=r"found \.xlsx \(1\)\. \.xlsx is not read: save each sheet as CSV"):
+    (tmp_path / "office" / "a.xls").write_bytes(b"x")
+    with pytest.raises(LmworksError, match=r"found \.xls \(1\)\. \.xls is not read: save it as XLSX"):
         Files(kind="files", path="office", folder=tmp_path).paths()
 
 

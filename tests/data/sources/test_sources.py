@@ -229,8 +229,8 @@ def test_documents_of_an_earlier_build_keep_ids_licences_and_sources(tmp_path: P
 
 
 def test_an_unknown_form_is_named_with_those_that_are_known() -> None:
-    with pytest.raises(ValidationError, match="no form 'xlsx'; expected one of arrow, arxiv, csv"):
-        IngestConfig.model_validate({"sources": [{"kind": "files", "path": "x", "format": "xlsx"}]})
+    with pytest.raises(ValidationError, match="no form 'pptx'; expected one of arrow, arxiv, csv"):
+        IngestConfig.model_validate({"sources": [{"kind": "files", "path": "x", "format": "pptx"}]})
 
 
 PUBLISHED: dict[str, tuple[str, bytes, str]] = {

@@ -20,6 +20,7 @@ from lmworks.data.parsers import (
     stackexchange,
     warc,
     whole,
+    workbook,
     xml,
 )
 from lmworks.data.parsers.parser import Form
@@ -39,6 +40,7 @@ PARSERS: Kinds[Form] = Kinds(
         "json": json_values.FORM,
         "csv": delimited.CSV,
         "tsv": delimited.TSV,
+        "xlsx": workbook.FORM,
         "parquet": columns.PARQUET,
         "arrow": columns.ARROW,
         "eml": mail.FORM,
@@ -57,7 +59,7 @@ ENDINGS: Mapping[str, str] = {ending: name for name, form in PARSERS.built_in.it
 """Form by the file's ending. `.xml` and `.json` say too little: a source names the form of those."""
 
 
-NUMBERED = frozenset(("lines", "jsonl", "json", "csv", "tsv", "parquet", "arrow"))
+NUMBERED = frozenset(("lines", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow"))
 """Forms whose records have no name of their own."""
 
 
@@ -66,9 +68,9 @@ def form_of(path: str) -> str | None:
     return ENDINGS.get(PurePosixPath(path).suffix.lower())
 
 
-_SHEETS, _SLIDES, _PAGES = "save each sheet as CSV", "save it as PDF", "save it as DOCX, PDF or text"
+_SHEETS, _SLIDES, _PAGES = "save it as XLSX", "save it as PDF", "save it as DOCX, PDF or text"
 INSTEAD: Mapping[str, str] = {
-    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), _SHEETS),
+    **dict.fromkeys((".xls", ".xlsb", ".ods"), _SHEETS),
     **dict.fromkeys((".pptx", ".ppt", ".odp", ".key"), _SLIDES),
     **dict.fromkeys((".doc", ".rtf", ".odt", ".pages"), _PAGES),
     **dict.fromkeys((".epub", ".mobi", ".azw3"), "convert it to HTML or text; an EPUB is a zip archive of HTML pages"),
