@@ -15,6 +15,7 @@ from lmworks.data.parsers import (
     lines,
     mail,
     mediawiki,
+    parts,
     pdf,
     pubmed,
     stackexchange,
@@ -36,6 +37,7 @@ PARSERS: Kinds[Form] = Kinds(
         "pdf": pdf.FORM,
         "docx": docx.FORM,
         "lines": lines.FORM,
+        "parts": parts.FORM,
         "jsonl": jsonl.FORM,
         "json": json_values.FORM,
         "csv": delimited.CSV,
@@ -59,7 +61,7 @@ ENDINGS: Mapping[str, str] = {ending: name for name, form in PARSERS.built_in.it
 """Form by the file's ending. `.xml` and `.json` say too little: a source names the form of those."""
 
 
-NUMBERED = frozenset(("lines", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow"))
+NUMBERED = frozenset(("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow"))
 """Forms whose records have no name of their own."""
 
 
