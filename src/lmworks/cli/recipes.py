@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -134,6 +135,7 @@ def plan(
 
     Example: lmworks plan recipes/quickstart.yaml
     """
+    from lmworks.plan.disk import known_disk, measure_disk
     from lmworks.plan.plan import forecast_of
     from lmworks.plan.telling import in_full, in_short
     from lmworks.release.render.outcome import as_text, outcome
@@ -142,6 +144,7 @@ def plan(
     announce = None if as_json else say_counted
     asked = with_device(settings, device)
     workspace = open_workspace(recipe, asked, store, measure=measure, replan=replan, announce=announce, plan_only=True)
+    disk = measure_disk(workspace.store.root) if measure else known_disk(workspace.store.root)
     told = forecast_of(workspace.recipe, workspace.folder, prices)
     if not told and (prices or picture or whole):
         raise UsageError("--all, --prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
@@ -153,14 +156,18 @@ def plan(
     for said in filter(None, (*unprotected(workspace), missing_packages(workspace.build, workspace.folder))):
         print(said, file=sys.stderr)
     if as_json:
-        print_json(workspace.plan.as_json() | ({"forecast": told.as_json()} if told else {}))
+        found = {"forecast": told.as_json()} if told else {}
+        print_json(workspace.plan.as_json() | found | ({"disk": asdict(disk)} if disk else {}))
     else:
         if told:
             columns = min(120, shutil.get_terminal_size().columns)
             print(in_short(told, columns, str(workspace.path)), end="\n\n")
             if whole:
-                print(in_full(told, columns, datetime.date.today()), end="\n\n")
+                free = shutil.disk_usage(workspace.folder).free
+                print(in_full(told, columns, datetime.date.today(), disk, free), end="\n\n")
         print(workspace.plan.as_text())
+        if disk:
+            print(f"  disk       {disk.as_text()}")
         artifacts = (workspace.build.look(node)[0] for node in workspace.build.nodes)
         print(as_text(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")
 

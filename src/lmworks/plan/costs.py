@@ -27,6 +27,13 @@ def energy_kwh(hours: Range, watts: float, pue: Range) -> Range:
     return hours * (watts / 1000) * pue
 
 
+def stall(gigabytes: float, devices: int, megabytes_per_second: float, facts: Facts) -> tuple[float, float]:
+    """(seconds that a checkpoint takes to write, share of the time at Young's and Daly's interval)."""
+    seconds = gigabytes * 1e3 / megabytes_per_second
+    between = facts.value("interruption_device_hours").low / devices * 3600
+    return seconds, seconds / math.sqrt(2 * seconds * between)
+
+
 def checkpoint_hours(parameters: float, hours: Range, devices: int, facts: Facts) -> tuple[Range, Range]:
     """(hours between checkpoints, hours lost to writing, repeating and restarting as expected) of a run on the clock.
 

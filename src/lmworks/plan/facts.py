@@ -83,6 +83,16 @@ class Purchase(Fact):
     usd: Range
 
 
+class Storage(Fact):
+    """A kind of disk; without a price what it costs comes with its machine."""
+
+    name: str
+    read_megabytes_per_second: Range
+    write_megabytes_per_second: Range
+    usd_per_gigabyte_month: Range | None
+    who: str
+
+
 class Service(Fact):
     """What a cloud has for those who run no machines."""
 
@@ -108,6 +118,7 @@ class Facts(BaseModel):
     devices: dict[str, Device]
     prices: list[Price]
     purchases: list[Purchase]
+    storage: dict[str, Storage]
     clouds: dict[str, list[str]]  # words by which a contract or a provider names one
     services: list[Service]
     grid: dict[str, Constant]

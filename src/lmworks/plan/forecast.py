@@ -91,15 +91,23 @@ class Forecast:
         self.service = self.year.service if self.year else None
         self.machine, self.months = self._owning()
         self.break_even_months = costs.break_even(self.months)
+        run = self.run
+        self.trained_parameters = (
+            run.shape.config.adapter_parameters(run.lora_rank) if run.lora_rank else run.parameters
+        )
         texts = facts.value("bytes_per_token") + 4.0  # and a token's id
-        weights = (14.0 * facts.value("checkpoints_kept").low + 2.0 * self.runs_per_year) * self.run.parameters
-        self.storage_gigabytes = (texts * max(self.tokens, self.run.tokens) + weights) * 1e-9
+        kept = 14.0 * facts.value("checkpoints_kept").low * self.trained_parameters + 4.0 * self.run.parameters
+        self.storage_gigabytes = (texts * max(self.tokens, self.run.tokens) + kept) * 1e-9
+        models = 4.0 * self.run.parameters * self.runs_per_year / 12
+        asked = needs.requests_per_second * self.busy * HOURS_PER_MONTH * 3600
+        logs = asked * (needs.prompt_tokens + needs.answer_tokens) * facts.value("bytes_per_token").high
+        self.storage_gigabytes_a_month = {"models": models * 1e-9, "requests, if kept": logs * 1e-9}
         self.storage_usd_per_month = self.storage_gigabytes * facts.value("storage_usd_per_gigabyte_month")
         self.checkpoint_hours = self.lost_hours = self.read_megabytes_per_second = None
         self.training = self._training()
         if trained := self.training:
             hours, lot = trained.days * 24, trained.devices
-            self.checkpoint_hours, self.lost_hours = costs.checkpoint_hours(self.run.parameters, hours, lot, facts)
+            self.checkpoint_hours, self.lost_hours = costs.checkpoint_hours(self.trained_parameters, hours, lot, facts)
             reads = (self.run.tokens * 4 / 3600 / hour / 1e6 for hour in reversed(hours))  # 4 bytes a token's id
             self.read_megabytes_per_second = Range(*reads)
 
@@ -287,6 +295,14 @@ class Forecast:
         if not options and self.machine:
             options = list(self._option(self.run, self.machine.device, NOTHING))
         return min(options, key=lambda option: option.usd.low, default=None)
+
+    @property
+    def full_in_month(self) -> int | None:
+        """The month in which the machines that answer in the first one are full; None while growth is foretold."""
+        if not (service := self.service):
+            return None
+        loads = (service.load * costs.grown(self.needs, month) for month in range(1, 14))
+        return next((month for month, load in enumerate(loads, 1) if load > service.groups), None)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, with every fact and formula, for programs."""

@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
+from lmworks.plan import costs
 from lmworks.plan.decide import CLOUD, LADDER, MANAGED, OWN, TABLE, Factor, places_for
+from lmworks.plan.disk import Disk, full_in_month
 from lmworks.plan.facts import Fact, Facts, Range
 from lmworks.plan.forecast import ENDLESS, NONE, Forecast
 
@@ -112,9 +114,13 @@ def _doubts(told: Forecast) -> Iterator[str]:
     yield "whether it beats the plainest baseline on your own examples: build both"
 
 
-def in_full(told: Forecast, width: int, today: datetime.date) -> str:
-    """All of it, for a terminal of so many columns."""
+def in_full(
+    told: Forecast, width: int, today: datetime.date, disk: Disk | None = None, free_bytes: int | None = None
+) -> str:
+    """All of it, for a terminal of so many columns; `disk` and `free_bytes` are of the store's disk."""
     lines = [*_weighing(told), *_places(told, width), *_training(told, width, today), *_serving(told)]
+    lines += _storage(told, width, today, disk, free_bytes)
+    lines += _premises(told)
     lines += [*_owning(told, width), *_devices(told, width, today)]
     wrapped = [textwrap.wrap(line, width, subsequent_indent=" " * 5) for line in lines]
     return "\n".join(part for parts in wrapped for part in parts)
@@ -175,11 +181,45 @@ def _training(told: Forecast, width: int, today: datetime.date) -> Iterator[str]
         rows.append([o.device, hours, days, usd + MARK * (f"price of {o.device}" in old), kwh, co2])
     yield from table(rows, width)
     yield "  Low ends: MFU 0.55 (fp8 0.65), cheapest terms, spot too; high ends: MFU 0.30 (0.45), dearest."
+
+
+def _storage(
+    told: Forecast, width: int, today: datetime.date, disk: Disk | None, free_bytes: int | None
+) -> Iterator[str]:
+    size = told.trained_parameters * 14e-9
     yield (
-        f"  Write {run.parameters * 14e-9:.3g} GB of checkpoint every {between(told.checkpoint_hours)} h (Young, "
-        f"Daly); interruptions cost {between(told.lost_hours)} h. Read {between(told.read_megabytes_per_second)} "
-        f"MB/s, keep {between(told.storage_gigabytes)} GB for ${between(told.storage_usd_per_month)} a month."
+        f"STORAGE  keep {between(told.storage_gigabytes)} GB for ${between(told.storage_usd_per_month)} a month; "
+        + ", ".join(f"{name} {short(more)}" for name, more in told.storage_gigabytes_a_month.items())
+        + " GB more a month"
     )
+    devices = told.training.devices if told.training else 1
+    if told.training:
+        yield (
+            f"  A training reads {between(told.read_megabytes_per_second)} MB/s, and writes {short(size)} GB of "
+            f"checkpoint every {between(told.checkpoint_hours)} h (Young, Daly); interruptions cost "
+            f"{between(told.lost_hours)} h. Stall: seconds to write it, share of the time:"
+        )
+    rows = [["", "MB/s read", "MB/s written", "USD/GB month", "stall, s", "of time, %"]]
+    for kind, each in told.facts.storage.items():
+        slow, fast = (costs.stall(size, devices, rate, told.facts) for rate in each.write_megabytes_per_second)
+        stalled = between(Range(fast[0], slow[0]))
+        share = between(Range(100 * fast[1], 100 * slow[1]))
+        mark = MARK if each.is_old(today) else ""
+        rates = between(each.read_megabytes_per_second), between(each.write_megabytes_per_second)
+        price = between(each.usd_per_gigabyte_month) if each.usd_per_gigabyte_month else "with it"
+        rows.append([kind + mark, *rates, price, stalled, share])
+    if disk:
+        seconds, share_here = costs.stall(size, devices, disk.write_megabytes_per_second, told.facts)
+        rates = short(disk.read_megabytes_per_second), short(disk.write_megabytes_per_second)
+        rows.append(["this disk", *rates, "-", short(seconds), short(100 * share_here)])
+    yield from table(rows, width)
+    yield from (f"  {kind}: {each.who}" for kind, each in told.facts.storage.items())
+    yield f"  This disk: {disk.as_text()}" if disk else "  This disk was not measured: lmworks plan --measure does"
+    if free_bytes is not None:
+        monthly = sum(told.storage_gigabytes_a_month.values()) * 1e9
+        month = full_in_month(free_bytes, told.storage_gigabytes.high * 1e9, monthly)
+        when = f"is full in month {month}" if month else "is not full in ten years"
+        yield f"  This disk ({free_bytes / 1e9:,.0f} GB free) {when}, where all of that is kept on it"
 
 
 def _serving(told: Forecast) -> Iterator[str]:
@@ -189,6 +229,8 @@ def _serving(told: Forecast) -> Iterator[str]:
         f"SERVING  {each.groups} × {each.devices} {each.device}: each group {each.users} users at once, "
         f"{each.requests_per_second:.3g} requests/s at the slow end"
     )
+    full = told.full_in_month
+    yield f"  Full in {f'month {full}' if full else 'no month of the first twelve'} at the growth foretold"
     if told.run.shape.architecture != "encoder":
         rates = each.written_tokens_per_second, each.stream_tokens_per_second, each.usd_per_million_tokens
         writes, alone, usd = map(between, rates)
@@ -207,6 +249,22 @@ def _owning(told: Forecast, width: int) -> Iterator[str]:
     yield from table(rows, width)
     best, worst = (f"month {month}" if month else "never in 36 months" for month in told.break_even_months)
     yield f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture"
+
+
+def _premises(told: Forecast) -> Iterator[str]:
+    """What to have ready where machines are one's own."""
+    if told.verdict.place != OWN or not told.machine or told.year is told.baseline or not told.months:
+        return
+    machine, number = told.machine, told.months[11].machines
+    device, value = told.facts.devices[machine.device], told.facts.value
+    drawn = (value("host_watts_share") + 1.0) * ((device.watts or 0) * machine.devices * number * 1e-3)
+    yield f"ON YOUR PREMISES  {number} × {machine.devices} {machine.device}; have ready before you order:"
+    yield f"  power     {between(drawn)} kW at full load, on two feeds or a battery that lasts a shutdown"
+    heat, spares = drawn * value("pue"), value("spares_share_per_year") * machine.usd * number
+    yield f"  cooling   {between(drawn)} kW of heat day and night; {between(heat)} kW with what cooling draws"
+    yield f"  spares    ${between(spares)} a year: disk, fan, power supply, memory"
+    yield f"  N+1       one machine more, ${between(machine.usd)}, so that answers go on when one fails: in no sum"
+    yield "  besides   delivery takes months; a copy of models and texts elsewhere; who is called at night"
 
 
 def _devices(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
