@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import sys
@@ -149,7 +150,12 @@ def test_plan_shows_the_verdict_before_the_build_and_draws_owning_against_rentin
     assert brief.index("VERDICT") < brief.index("\nplan ") and "COST" not in brief
     heads = [line[:9].strip() for line in brief.split("\n\n")[0].splitlines()]
     assert [head for head in heads if head] == ["VERDICT", "because", "place", "size", "cost", "time", "doubt", "next"]
-    said = lmworks(tmp_path, "plan", "recipe.yaml", "--all", "--picture", "x.svg").stdout
+    drawn = ("--picture", "x.svg", "--page", "x.html")
+    said = lmworks(tmp_path, "plan", "recipe.yaml", "--all", *drawn).stdout
+    page = (tmp_path / "x.html").read_text()
+    assert page.count("<svg") == 4 and not [tag for tag in ("<script", "<link", "<img") if tag in page]
+    for part in (brief.splitlines()[0][9:].removesuffix(" …"), "OWN OR RENT", "requests a second", "read or set"):
+        assert html.escape(part) in page
     for part in (
         "WHY",
         "COST",

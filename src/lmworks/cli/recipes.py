@@ -26,7 +26,10 @@ from lmworks.cli.options import (
 from lmworks.errors import GateRefused, LmworksError, Stopped, UsageError
 
 if TYPE_CHECKING:
+    from lmworks.plan.disk import Disk
+    from lmworks.plan.forecast import Forecast
     from lmworks.plan.plan import Plan
+    from lmworks.workspace import Workspace
 
 
 def say_counted(plan: Plan) -> None:
@@ -119,10 +122,11 @@ def recipes(as_json: JsonOption = False) -> None:
 
 def plan(
     recipe: RecipeArgument = None,
-    measure: Annotated[bool, typer.Option("--measure", help="Measure this machine for some seconds.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure this machine and its disk, seconds.")] = False,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
     prices: Annotated[Path | None, typer.Option(help="JSON that replaces devices, prices, grids, constants.")] = None,
     picture: Annotated[Path | None, typer.Option(help="SVG to draw owning against renting in.")] = None,
+    page: Annotated[Path | None, typer.Option(help="HTML file to write all of it in, with plots.")] = None,
     whole: Annotated[
         bool, typer.Option("--all", help="Every reason, place, device and month behind the verdict.")
     ] = False,
@@ -146,13 +150,13 @@ def plan(
     workspace = open_workspace(recipe, asked, store, measure=measure, replan=replan, announce=announce, plan_only=True)
     disk = measure_disk(workspace.store.root) if measure else known_disk(workspace.store.root)
     told = forecast_of(workspace.recipe, workspace.folder, prices)
-    if not told and (prices or picture or whole):
-        raise UsageError("--all, --prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
-    if told and picture:
-        from lmworks.pipeline.files import write_atomically
-        from lmworks.release.render.charts import own_or_rent
-
-        write_atomically(picture, own_or_rent(told.months))
+    if not told and (prices or picture or page or whole):
+        raise UsageError(
+            "--all, --page, --prices and --picture: this recipe has no section `needs`; docs/plan.md shows one"
+        )
+    now = datetime.date.today(), disk, shutil.disk_usage(workspace.folder).free
+    if told:
+        _draw(told, workspace, picture, page, now)
     for said in filter(None, (*unprotected(workspace), missing_packages(workspace.build, workspace.folder))):
         print(said, file=sys.stderr)
     if as_json:
@@ -163,13 +167,31 @@ def plan(
             columns = min(120, shutil.get_terminal_size().columns)
             print(in_short(told, columns, str(workspace.path)), end="\n\n")
             if whole:
-                free = shutil.disk_usage(workspace.folder).free
-                print(in_full(told, columns, datetime.date.today(), disk, free), end="\n\n")
+                print(in_full(told, columns, *now), end="\n\n")
         print(workspace.plan.as_text())
         if disk:
             print(f"  disk       {disk.as_text()}")
         artifacts = (workspace.build.look(node)[0] for node in workspace.build.nodes)
         print(as_text(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")
+
+
+def _draw(
+    told: Forecast,
+    workspace: Workspace,
+    picture: Path | None,
+    page: Path | None,
+    now: tuple[datetime.date, Disk | None, int],
+) -> None:
+    if not (picture or page):
+        return
+    from lmworks.pipeline.files import write_atomically
+    from lmworks.release.render.charts import owning_lines, standalone
+    from lmworks.release.render.forecast import forecast_page
+
+    if picture:
+        write_atomically(picture, standalone(owning_lines(told.months)))
+    if page:
+        write_atomically(page, forecast_page(told, workspace.recipe.name, str(workspace.path), *now))
 
 
 def build(

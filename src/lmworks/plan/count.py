@@ -102,21 +102,18 @@ class Layout:
         return data + tensor + (", recompute" if self.recompute else "")
 
 
-def training_bytes(
-    shape: PublishedShape, layout: Layout, rows: int, sequence_length: int, lora_rank: int = 0
-) -> dict[str, float]:
+def training_bytes(shape: PublishedShape, layout: Layout, rows: int, sequence_length: int) -> dict[str, float]:
     """Bytes on each device, by part. `rows` are those of one device at once."""
     tensor, data = layout.tensor_parallel, layout.data_parallel
-    trained = shape.config.adapter_parameters(lora_rank) if lora_rank else shape.parameters
     tokens = rows * sequence_length
 
     def split(stage: int) -> int:
         return tensor * (data if layout.stage >= stage else 1)
 
     return {
-        "weights": 2 * (shape.parameters + (trained if lora_rank else 0)) / split(3),
-        "gradients": 2 * trained / split(2),
-        "optimizer": 12 * trained / split(1),
+        "weights": 2 * shape.parameters / split(3),
+        "gradients": 2 * shape.parameters / split(2),
+        "optimizer": 12 * shape.parameters / split(1),
         "activations": (2 if layout.recompute else 34) * tokens * shape.config.hidden_size * shape.num_blocks / tensor,
         "logits": 6 * tokens * shape.config.vocab_size / tensor,
     }
@@ -127,22 +124,20 @@ LAYOUTS = sorted(
         Layout(data, stage, tensor, recompute)
         for tensor in (1, 2, 4, 8)
         for data in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-        for stage in ((0, 1, 2, 3) if data > 1 else (0,))
+        for stage in ((3,) if data > 1 else (0,))  # several processes hold blocks in shares (FSDP2)
         for recompute in (False, True)
     ),
     key=lambda layout: (layout.devices, layout.recompute, layout.tensor_parallel, layout.stage),
 )
-"""Smallest first; among equals the one that communicates least."""
+"""Those that lmworks has, the smallest first; among equals the one that communicates least."""
 
 RESERVE = 0.9  # of a device's memory is planned with; the rest is for buffers and fragments: assumed
 
 
-def smallest_layout(
-    shape: PublishedShape, memory_bytes: float, sequence_length: int, lora_rank: int = 0, node: int = 8
-) -> Layout | None:
+def smallest_layout(shape: PublishedShape, memory_bytes: float, sequence_length: int, node: int = 8) -> Layout | None:
     """The first layout whose parts fit, one row at once; None when a thousand devices do not hold it."""
     for layout in LAYOUTS:
-        needed = sum(training_bytes(shape, layout, 1, sequence_length, lora_rank).values())
+        needed = sum(training_bytes(shape, layout, 1, sequence_length).values())
         if needed <= RESERVE * memory_bytes and layout.tensor_parallel <= node:
             return layout
     return None
@@ -154,7 +149,7 @@ Fit = tuple[str, int, dict[str, float]]
 
 def spread(shape: PublishedShape, memory_bytes: float, sequence_length: int, node: int) -> Fit | None:
     """How all weights of a model are trained on devices of some memory, if they are."""
-    layout = smallest_layout(shape, memory_bytes, sequence_length, 0, node)
+    layout = smallest_layout(shape, memory_bytes, sequence_length, node)
     if layout is None:
         return None
     return str(layout), layout.devices, training_bytes(shape, layout, 1, sequence_length)

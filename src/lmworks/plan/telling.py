@@ -102,6 +102,8 @@ def _doubts(told: Forecast) -> Iterator[str]:
         yield "nothing fits the budget: spend more, or take a smaller model (`parameters`)"
     if year and year.note:
         yield year.note
+    if verdict.place == MANAGED:
+        yield "lmworks has no launcher for that service: a job there runs your container"
     if year and year is not told.baseline and year.total.high > needs.budget_usd:
         yield f"the dear end is above the budget of ${short(needs.budget_usd)}: get offers before you sign"
     if verdict.step != NONE and needs.labelled_examples < 100:
@@ -175,7 +177,8 @@ def _training(told: Forecast, width: int, today: datetime.date) -> Iterator[str]
     yield f"  The rule of 16 GB a billion parameters, model states only: {run.parameters * 16e-9:.3g} GB"
     old = {name for name, fact in _facts(told.facts) if fact.is_old(today)}
     grid = MARK * told.facts.grid[told.needs.region].is_old(today)
-    rows = [["", "device hours", "days", "USD a run", f"kWh{MARK * ('pue' in old)}", f"kg CO2{grid}"]]
+    usd_a_run = "USD a run" if verdict.place != OWN else "USD, rented"
+    rows = [["", "device hours", "days", usd_a_run, f"kWh{MARK * ('pue' in old)}", f"kg CO2{grid}"]]
     for o in told.options:
         hours, days, usd, kwh, co2 = map(between, (o.device_hours, o.days, o.usd, o.kwh, o.kg_co2))
         rows.append([o.device, hours, days, usd + MARK * (f"price of {o.device}" in old), kwh, co2])

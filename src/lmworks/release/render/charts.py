@@ -86,14 +86,14 @@ def standalone(chart: Markup) -> str:
     return str(chart).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace("><", f">{STYLE}<", 1)
 
 
-def own_or_rent(months: Sequence[Month]) -> str:
-    """What owning machines and renting them have cost by the end of each month, at the low and the high prices."""
+def owning_lines(months: Sequence[Month], ends: Sequence[str] = ("low", "high")) -> Markup:
+    """What owning and renting machines have cost by the end of each month, at low, high, or both prices."""
     series = [
         Series(f"{name}, {end}", [(m.month, getattr(getattr(m, field), end)) for m in months])
         for name, field in (("cloud", "cloud_usd"), ("own", "own_usd"))
-        for end in ("low", "high")
+        for end in ends
     ]
-    return standalone(line_chart("Own or rent", "month", "USD spent in all", series))
+    return line_chart("Own or rent", "month", "USD spent in all", series)
 
 
 def interval_chart(title: str, unit: str, bars: Sequence[Bar], chance: float | None = None) -> Markup:

@@ -1,0 +1,73 @@
+"""A forecast as a page: the verdict, what it costs where, owning beside renting, and where prices were read."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+from markupsafe import Markup
+
+from lmworks.plan import costs
+from lmworks.plan.decide import LADDER, TABLE
+from lmworks.plan.disk import Disk
+from lmworks.plan.forecast import Forecast
+from lmworks.plan.telling import in_full, in_short, short
+from lmworks.release.render.charts import Bar, Series, interval_chart, line_chart, owning_lines
+from lmworks.release.render.templates import environment
+
+WIDE = 400
+"""Columns in which no line of the ten is cut."""
+
+
+def forecast_page(
+    told: Forecast, name: str, recipe: str, today: datetime.date, disk: Disk | None, free_bytes: int
+) -> str:
+    """The whole forecast of a recipe, as one HTML file that loads nothing."""
+    lines = [(line[:9].strip().lower(), line[9:]) for line in in_short(told, WIDE, recipe).splitlines()]
+    return (
+        environment()
+        .get_template("forecast.html.jinja")
+        .render(
+            name=name,
+            lines=lines,
+            costs=_costs(told),
+            owning=[owning_lines(told.months, [end]) for end in ("low", "high") if told.months],
+            load=_load(told),
+            whole=in_full(told, 110, today, disk, free_bytes),
+            prices=list(_prices(told, today)),
+            facts_date=told.facts.date,
+            today=today.isoformat(),
+        )
+    )
+
+
+def _costs(told: Forecast) -> Markup:
+    bars = []
+    for step in LADDER:
+        for place in TABLE["places"]:
+            if year := told.years[step].get(place):
+                low, high = year.total
+                chosen = step == told.verdict.step and year is told.year
+                bars.append(Bar(f"{step}, {place.split()[0]}", low, (low, high), f"from {short(low)}", chosen))
+    return interval_chart("Twelve months", "USD", bars, told.needs.budget_usd)
+
+
+def _load(told: Forecast) -> Markup:
+    """Requests a second at the busiest hour, and what the machines of the first month answer."""
+    if not (service := told.service):
+        return Markup("")
+    asked = [(float(m), told.needs.requests_per_second * costs.grown(told.needs, m)) for m in range(1, 25)]
+    most = service.groups / service.load * told.needs.requests_per_second
+    series = [Series("asked", asked), Series("answered by the machines of month 1", [(1.0, most), (24.0, most)])]
+    return line_chart("Use", "month", "requests a second", series)
+
+
+def _prices(told: Forecast, today: datetime.date) -> Iterator[dict[str, Any]]:
+    for price in told.facts.prices:
+        usd = f"{price.usd_per_hour.low:g} to {price.usd_per_hour.high:g} an hour"
+        yield {**price.model_dump(), "usd": usd, "old": price.is_old(today)}
+    for each in told.facts.purchases:
+        usd = f"{each.usd.low:,.0f} to {each.usd.high:,.0f}"
+        bought = {"provider": f"a machine of {each.devices}", "terms": "purchase", "usd": usd}
+        yield {**each.model_dump(), **bought, "old": each.is_old(today)}
