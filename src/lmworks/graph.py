@@ -34,6 +34,7 @@ from lmworks.data.tuning.pairs import pairs
 from lmworks.data.tuning.pick import PickConfig
 from lmworks.data.tuning.samples import conversations, preferences
 from lmworks.data.tuning.styles import styles
+from lmworks.data.tuning.tell import tell
 from lmworks.data.tuning.verdicts import verdicts
 from lmworks.engines.open import ENGINES
 from lmworks.errors import UsageError
@@ -138,6 +139,7 @@ STEPS: Kinds[Stage] = Kinds(
         "verdicts": verdicts,
         "represent": represent,
         "label": label,
+        "tell": tell,
         "doubtful-labels": doubtful_labels,
         "mix": mix,
         "pairs": pairs,

@@ -140,6 +140,7 @@ data:
     sources: [{kind: files, path: labelled, licence: MIT, keep: [topic, spans]}]
     licences: {allow: [permissive]}
   labelled: {kind: label, from: letters, by: topic, labels: {weather: [rain, tides], goods: [bread, glass, wool]}}
+  told: {kind: tell, from: letters, template: "{text} ({topic})"}
   parted: {kind: split, from: labelled, test: 0.2, validation: 0.1}
 tokenizer: {kind: bpe, vocab_size: 300, from: parted.train}
 models:

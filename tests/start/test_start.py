@@ -57,17 +57,17 @@ def company(folder: Path, what: str) -> Path:
         rows(
             folder,
             "a.jsonl",
-            [{"question": f"what is {n} less one, teacher?", "answer": f"it is {n - 1}, pupil"} for n in range(90)],
+            [{"question": f"what is {n} less one, teacher?", "answer": f"it is {n - 1}, pupil"} for n in range(130)],
         )
     elif what == "talks":
         turns = [
             [{"who": "a", "says": f"where is hall {n}?"}, {"who": "b", "says": f"behind hall {n - 1}, on the left"}]
-            for n in range(60)
+            for n in range(120)
         ]
         rows(folder, "a.jsonl", [{"talk": each} for each in turns])
     elif what == "spans":
         spans = [{"start": 0, "end": 3, "label": "PERSON"}]
-        rows(folder, "a.jsonl", [{"text": f"Ada came at {n} to the mill", "spans": spans} for n in range(90)])
+        rows(folder, "a.jsonl", [{"text": f"Ada came at {n} to the mill", "spans": spans} for n in range(130)])
     elif what == "texts":
         for n in range(40):
             (folder / f"{n}.md").write_text(f"# Part {n}\n\n" + " ".join(text for text, _ in sentences(12, n)))

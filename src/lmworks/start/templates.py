@@ -444,8 +444,13 @@ def _documents(situation: Situation, table: Table) -> Iterator[str]:
     if table.shape == "events":
         fields = {"fields": "all"}
     yield from ingested(situation, table, **fields)
-    html = ", html: text" if table.form == "html" else ""
-    yield f"clean: {{kind: normalise, from: {prepared(situation, table)}{html}}}"
+    html, last = ", html: text" if table.form == "html" else "", prepared(situation, table)
+    if table.shape == "events":
+        told = "; ".join(f"{column.name}: {{{column.name}}}" for column in table.columns if column.kind != "empty")
+        yield "# What a row says; better words are yours to write. It is text: no pictures, no curves of sensors."
+        yield f"told: {{kind: tell, from: {last}, template: {flow(f'{told}.')}}}"
+        last = "told"
+    yield f"clean: {{kind: normalise, from: {last}{html}}}"
     yield from split_of(replace(table, dates=[]) if table.records < 200 else table, "clean", 0.1)
     yield "corpus:"
     yield "  kind: curate"

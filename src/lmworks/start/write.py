@@ -19,6 +19,8 @@ from lmworks.start.seen import SHAPES, Seen, Table
 from lmworks.start.templates import Draft, Refusal, Situation, chosen, flow, hides
 from lmworks.tokens.packaged import PACKAGED
 
+EXAMPLES = ("labelled", "pairs", "spans", "conversations", "preferences")
+"""Shapes whose records show what is right."""
 SHOWN = 8
 """Tables, and reasons why files are not read, that are told one by one."""
 
@@ -40,7 +42,7 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
     path = folder / "recipe.yaml"
     if path.exists():
         raise UsageError(f"{path} is there already; edit it, or name another folder")
-    examples = max((table.records for table in seen.tables if table.shape in ("labelled", "pairs", "spans")), default=0)
+    examples = max((table.records for table in seen.tables if table.shape in EXAMPLES), default=0)
     needs = answers.needs()
     if not needs.labelled_examples:
         needs = needs.model_copy(update={"labelled_examples": examples})

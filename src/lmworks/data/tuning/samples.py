@@ -279,7 +279,7 @@ class _Reading:
     def _convert(self, document: Document, row: Row) -> list[Sample]:
         if self.templates:
             template = self.templates[int(digest_text(document.id)[:8], 16) % len(self.templates)]
-            turns = ask(_filled(template.prompt, row)) + say(_filled(template.completion, row))
+            turns = ask(filled(template.prompt, row)) + say(filled(template.completion, row))
             check(worded := conversation(turns))
             return [worded]
         label = next((name for name in LABEL if row.get(name) is not None), None)  # the one that the forms read
@@ -464,7 +464,8 @@ class _Placeholders(string.Formatter):
         return str(value)
 
 
-def _filled(template: str, row: Row) -> str:
+def filled(template: str, row: Row) -> str:
+    """A template with what stands in a record's fields. Raises Fault, without values, where one is not there."""
     try:
         return _Placeholders().vformat(template, (), row)
     except (KeyError, IndexError, TypeError, ValueError) as error:
