@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup quickstart quickstart-reduced plain test test-all lint types contracts check conformance
+.PHONY: setup docs quickstart quickstart-reduced plain test test-all lint types contracts check conformance
 
 setup: $(READY)
 
@@ -41,6 +41,10 @@ plain: setup
 	cd .venv/plain/trial && ../bin/lmworks predict pretrain ../asked.jsonl --max-tokens 8 --overwrite
 	! .venv/plain/bin/lmworks build .venv/plain/trial/recipe.yaml --set 'clean.kind=anonymise' 2> .venv/plain/said
 	grep -F "pip install 'lmworks[data]'" .venv/plain/said
+
+# The pages of docs/ as a site in site/; a broken link or a page without a place fails.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 test: setup
 	$(BIN)/pytest --numprocesses 2 -m "not slow"

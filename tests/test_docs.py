@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +105,18 @@ def test_hooks_run_programs_of_the_project() -> None:
     programs = {hook["entry"].split()[0].rpartition("/")[2] for hook in hooks}
     assert programs == {"ruff", "mypy", "lint-imports"}
     assert all(hook["language"] == "system" for hook in hooks)
+
+
+def test_the_site_has_every_page_and_fetches_nothing(tmp_path: Path) -> None:
+    """Strict: a link that leads nowhere, or a page that stands in no list, fails."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    for page in (tmp_path / "site").rglob("*.html"):
+        fetched = re.findall(r"<(?:script|img|iframe)[^>]* src=\"?(https?:[^\" >]+)", page.read_text())
+        linked = re.findall(
+            r"<link[^>]* rel=\"?(?:stylesheet|preconnect|icon)\"?[^>]* href=\"?(https?:[^\" >]+)", page.read_text()
+        )
+        assert not fetched + linked, page
