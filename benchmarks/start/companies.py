@@ -2,8 +2,8 @@
 
     python benchmarks/start/companies.py OUT [--seed 0] [--share 1.0] [--only NAME …]
 
-writes for each OUT/NAME/data, the folder as the company has it, OUT/NAME/answers.yaml, its answers to the questions of
-`lmworks init`, and OUT/NAME/expected.yaml: what would be right, and three inputs that a user of the result would send.
+writes for each OUT/NAME, the folder as the company has it, OUT/NAME.answers.yaml, its answers to the questions of
+`lmworks init`, and OUT/NAME.expected.yaml: what would be right, and three inputs that a user of the result would send.
 Who they are stands in `companies.yaml`, the rules of their texts in `grammars.yaml`. Companies of one seed and share
 have the same texts. Figures on such texts say that the way is open, and nothing of how good a model is.
 """
@@ -77,15 +77,15 @@ class Company:
     expected: Expected
     inputs: Sequence[str] = field(repr=False)
 
-    def make(self, out: Path, seed: int, share: float) -> Path:
-        """Write its folder, and both files beside it."""
+    def make(self, out: Path, seed: int, share: float, **more: object) -> Path:
+        """Write its folder, and both files beside it; `more` answers are added."""
         folder = out / self.name
-        data = folder / "data"
-        data.mkdir(parents=True)
-        MAKERS[self.maker](data, Writer(RULES[self.rules], random.Random(f"{seed} {self.name}")), share)
+        folder.mkdir(parents=True)
+        MAKERS[self.maker](folder, Writer(RULES[self.rules], random.Random(f"{seed} {self.name}")), share)
         yaml = YAML(typ="safe")
-        yaml.dump(self.answers, folder / "answers.yaml")
-        yaml.dump({**asdict(self.expected), "inputs": self.inputs}, folder / "expected.yaml")
+        yaml.default_flow_style = False
+        yaml.dump({**self.answers, **more}, out / f"{self.name}.answers.yaml")
+        yaml.dump({**asdict(self.expected), "inputs": self.inputs}, out / f"{self.name}.expected.yaml")
         return folder
 
 

@@ -9,11 +9,13 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from lmworks.data.sources.files import Files
 from lmworks.start.look import look
 from lmworks.start.seen import Table
+from lmworks.start.write import seen_in_words
 
 TOPICS = {
     "billing": ["the invoice of last month shows a sum twice", "please explain the fee on this bill"],
@@ -108,14 +110,45 @@ def test_conversations_and_spans_are_told_by_what_they_hold(tmp_path: Path) -> N
 
 def test_what_cannot_be_read_is_told_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("")
-    (tmp_path / "sheet.xlsx").write_bytes(b"PK\3\4\0\0")
+    (tmp_path / "sheet.xls").write_bytes(b"\xd0\xcf\x11\xe0")
     (tmp_path / "picture.dat").write_bytes(bytes(range(256)))
     (tmp_path / "rows.jsonl").write_text('{"text": "a first line of text"}\n{broken\n')
     seen = look(tmp_path)
     told = {each.what: each.why for each in seen.unread}
-    assert told["empty.txt"] == "an empty file" and "save each sheet as CSV" in told[".xlsx"]
+    assert told["empty.txt"] == "an empty file" and "save it as XLSX" in told[".xls"]
     assert "not text" in told[".dat"] and "not JSON" in told["rows.jsonl, record 2"]
     assert [table.records for table in seen.tables] == [1]
+
+
+def test_what_is_lost_for_one_reason_is_told_once(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"package{number}.txt").write_text("")
+    held = '{"text": "a first line of text"}\n' + "{broken\n" * 30
+    (tmp_path / "rows.jsonl").write_text(held)
+    told = [line for line in seen_in_words(look(tmp_path)) if line.startswith("not read: ")]
+    assert told[0].startswith("not read: rows.jsonl, record 2 and 29 more: not JSON")
+    assert told[1:] == ["not read: package0.txt and 8 more: an empty file"]
+
+
+def test_mail_is_texts_whatever_its_headers(tmp_path: Path) -> None:
+    for number in range(6):
+        more = "X-Priority: 1\n" * (number % 2)
+        (tmp_path / f"{number}.eml").write_text(
+            f"From: a{number}@example.org\nDate: 5 May 2025 10:00:00 +0000\n{more}Subject: leeks\n\n"
+            f"The leeks of plot {number} were eaten by slugs, and the committee was told of it.\n"
+        )
+    table = only(tmp_path)
+    assert (table.shape, table.records, table.form) == ("texts", 6, "eml")
+
+
+def test_sheets_of_a_workbook_are_tables(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["message", "queue"])
+    for text, label in sentences(90):
+        book.active.append([text, label])
+    book.save(tmp_path / "desk.xlsx")
+    table = only(tmp_path)
+    assert (table.shape, table.records, table.labels) == ("labelled", 90, ["queue"])
 
 
 def test_licence_files_are_read_for_their_words_and_are_no_text(tmp_path: Path) -> None:

@@ -128,6 +128,45 @@ def test_a_verdict_against_training_trains_nothing_that_costs(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("what", "task"), [("talks", "chat"), ("texts", "write"), ("code", "write"), ("pairs", "chat")]
+)
+def test_where_the_verdict_is_not_to_train_the_recipe_trains_nothing(what: str, task: str, tmp_path: Path) -> None:
+    recipe = started(company(tmp_path / "own", what), task=task, budget_usd=0)
+    assert [config.objective for config in recipe.models.values()] == ["pretrained"]  # type: ignore[attr-defined]
+
+
+def test_what_a_text_is_called_is_no_answer_in_a_chat(tmp_path: Path) -> None:
+    """A headline is about its article, and answers nobody's question."""
+    news = [
+        {"body": f"The mill at {n} closed on Monday, as its owners had said.", "headline": f"The mill at {n} is closed"}
+        for n in range(900)
+    ]
+    rows(tmp_path / "own", "a.jsonl", news)
+    recipe = started(tmp_path / "own", task="chat", **ENOUGH)
+    assert "pairs" not in {config.kind for config in recipe.data.values()}  # type: ignore[attr-defined]
+
+
+def test_remarks_on_events_are_learned_as_pairs(tmp_path: Path) -> None:
+    found = [
+        {"events": f"08:1{n % 9} bus={n} brake hard at stop {n % 7}", "remark": f"Bus {n} braked hard at stop {n % 7}."}
+        for n in range(200)
+    ]
+    rows(tmp_path / "own", "a.jsonl", found)
+    recipe = started(tmp_path / "own", task="write", **ENOUGH)
+    train = recipe.data["train"]
+    assert (train.kind, train.source, train.target) == ("pairs", "events", "remark")  # type: ignore[attr-defined]
+
+
+def test_a_book_that_is_one_file_is_cut_so_that_some_can_be_held_out(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    pages = ("\n\n".join(text for text, _ in sentences(90, page)) for page in range(60))
+    (tmp_path / "own" / "saga.txt").write_text("\n\n".join(pages))
+    recipe = started(tmp_path / "own", task="write", **ENOUGH)
+    (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
+    assert source.format == "parts"
+
+
+@pytest.mark.parametrize(
     ("what", "task", "words"),
     [
         ("texts", "classify", "60 texts and a column with their labels"),

@@ -38,6 +38,8 @@ MOST_JSON = 2**28
 """Bytes of a JSON file that is opened to find where its records stand."""
 OWN = frozenset(("recipe.yaml", "answers.yaml"))
 """Files that `lmworks init` writes."""
+OF_ROWS = frozenset(("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", "lines"))
+"""Forms whose records are rows, each of which is looked at."""
 CODE = frozenset(WORDS["code"])
 """Endings of source code."""
 _GUESS = re.compile(r"looks like ([\w-]+)")
@@ -86,12 +88,12 @@ class _Look:
             passed[form] += 1
             if form is None:
                 continue
-            alone = not is_archive(path) and form not in ("csv", "tsv", "jsonl", "json", "parquet", "arrow", "lines")
+            alone = not is_archive(path) and form not in OF_ROWS
             step = max(1, whole[form] // MOST_TEXTS)
             self._read(path, form, opened=not alone or passed[form] % step == 0 or whole[form] <= MOST_TEXTS)
         tables = [_table(group, paths) for group in self._groups.values()]
         tables = sorted((each for each in tables if each.records), key=lambda each: (-each.bytes, each.files[0]))
-        unread = [Unread(what, count, why) for (what, why), count in self._unread.most_common()]
+        unread = [Unread(*told) for told in _by_reason(self._unread)]
         return Seen(str(self._folder), tables, unread, self._licences, sum(each.bytes for each in tables))
 
     def _form(self, path: str) -> str | None:
@@ -177,7 +179,7 @@ class _Look:
             if not found.text.strip() and not found.row:
                 self._lose(found.path, "holds no text")
                 continue
-            names = tuple(found.row) if found.row is not None else ()
+            names = tuple(found.row) if found.row is not None and word in OF_ROWS else ()
             group = self._groups.setdefault(
                 (*(key if form != "archive" else (word, "", "")), names, encoding),
                 _Group(word, names, encoding, source.format is not None, json_records),
@@ -200,6 +202,16 @@ class _Look:
                     del self._groups[key]
                 else:
                     group.files.remove(path)
+
+
+def _by_reason(lost: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, int, str]]:
+    """What is lost, files and records of one reason together, named by the first of them; endings each by itself."""
+    found: dict[str, tuple[str, int, str]] = {}
+    for (what, why), count in lost.items():
+        key = what if what.startswith(".") else why.partition(":")[0]
+        first, before, said = found.get(key, (what, 0, why))
+        found[key] = first, before + count, said
+    yield from sorted(found.values(), key=lambda told: -told[1])
 
 
 def _note(group: _Group, record: Record) -> None:

@@ -18,8 +18,8 @@ WORDS: Mapping[str, Sequence[str]] = json.loads(Path(__file__).with_name("words.
 """Words of columns' names by what they say of a column, the likeliest first; and endings of source code."""
 SUBJECTS = WORDS["subjects"]
 LABELS = WORDS["labels"]
-ASKED = WORDS["asked"]
-ANSWERED = WORDS["answered"]
+QUESTIONS, ANSWERS = WORDS["asked"], WORDS["answered"]
+ASKED, ANSWERED = [*QUESTIONS, *WORDS["read"]], [*ANSWERS, *WORDS["told"]]
 GROUPS = WORDS["groups"]
 SPAN = {"start", "end", "label"}
 
@@ -145,6 +145,12 @@ def _roles(turns: Sequence[Sequence[Mapping[str, Any]]], speaker: str) -> dict[s
     speakers = sorted({str(item.get(speaker)) for items in turns for item in items})
     roles = {name: "user" if name == first else "assistant" for name in speakers}
     return roles | {name: ROLES[name.lower()] for name in speakers if name.lower() in ROLES}
+
+
+def is_dialogue(table: Table) -> bool:
+    """Whether one column of texts asks what another answers, rather than that one is about the other."""
+    first, *_, last = table.texts or [""]
+    return _rank(first, QUESTIONS) is not None or _rank(last, ANSWERS) is not None
 
 
 def is_pair(table: Table) -> bool:

@@ -19,7 +19,7 @@ SHAPES: Mapping[Shape, str] = {
     "preferences": "answers that people compared",
     "spans": "texts with labelled spans",
     "events": "rows of numbers, times and categories",
-    "nothing": "no texts",
+    "nothing": "rows without texts",
 }
 
 

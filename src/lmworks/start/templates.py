@@ -11,7 +11,7 @@ from lmworks.data.parsers.facts import LANGUAGE
 from lmworks.pipeline.files import canonical_json
 from lmworks.plan.decide import LADDER, Verdict
 from lmworks.start.answers import Answers
-from lmworks.start.roles import is_pair
+from lmworks.start.roles import is_dialogue, is_pair
 from lmworks.start.seen import SHAPES, Seen, Table
 
 NONE, ADAPT, FINE_TUNE, CONTINUE, SCRATCH = LADDER
@@ -21,6 +21,8 @@ LEAST = {"labelled": 60, "spans": 60, "pairs": 60, "conversations": 40, "prefere
 """Records below which a held-out part would say nothing."""
 LEAST_BYTES = 20_000
 """Of texts without labels, from which on something can be learned or found."""
+FEW, LONG_BYTES = 20, 200_000
+"""Texts, and bytes of each in the mean: some hundred pages."""
 WORDS = {
     "search": "find the passages of your texts that answer a question, and cite them",
     "classify": "tell which of your labels a text has",
@@ -152,7 +154,9 @@ def source(situation: Situation, table: Table, **fields: object) -> str:
     """The source of a table, on one line."""
     stated: dict[str, object] = {"kind": "files", "path": situation.path, "include": list(table.include)}
     stated |= {"licence": situation.answers.licence}
-    if table.states_format:
+    if is_book(table):
+        stated["format"] = "parts"
+    elif table.states_format:
         stated["format"] = "text" if table.form == "code" else table.form
     stated |= {"records": table.json_records} if table.json_records else {}
     stated |= {"encoding": table.encoding} if table.encoding else {}
@@ -162,6 +166,11 @@ def source(situation: Situation, table: Table, **fields: object) -> str:
     stated |= {name: value for name, value in fields.items() if value}
     stated |= {"keep": keep} if keep else {}
     return "{" + ", ".join(f"{name}: {flow(value)}" for name, value in stated.items()) + "}"
+
+
+def is_book(table: Table) -> bool:
+    """Whether texts are so few and long that none could be held out: they are cut into parts."""
+    return table.form == "text" and table.records < FEW and table.bytes > LONG_BYTES * table.records
 
 
 def _group(table: Table) -> str | None:
@@ -310,7 +319,7 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     named = bool(answers.text and answers.target)
     if len(table.texts) < 2 or not (is_pair(table) or named or answers.task == "summarise"):
         return None
-    if table.records < LEAST["pairs"]:
+    if table.records < LEAST["pairs"] or (answers.task == "chat" and not named and not is_dialogue(table)):
         return None
     first, *_, last = table.texts
     ask = {"summarise": "{source}\n\nSum this up.", "translate": _translate(table, first, last)}.get(
@@ -330,7 +339,8 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     task = f"{{kind: {TASK_OF.get(answers.task, 'text-to-text')}, data: test, train: train, limit: 200, max_tokens: 96"
     task += ", data_type: bfloat16}"
     tuned = situation.verdict.step != NONE
-    models, names = [], ["smollm2-135m"]
+    models: Sequence[str]
+    names = ["smollm2-135m"]
     if tuned:
         adapter = ["  adapter: {kind: lora, rank: 16}"] if situation.verdict.step == ADAPT else []
         rate = "0.001" if adapter else "0.002"
@@ -339,8 +349,7 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
         models += ["  steps: auto"]
         names = ["smollm2-135m", "writer"]
     else:
-        models = ["# Nothing is trained: the model is asked as it was published."]
-        models += ["smollm2-135m: {objective: pretrained, path: smollm2-135m, licence: Apache-2.0}"]
+        models = AS_PUBLISHED
     evaluate = [f"models: [{', '.join(names)}]", f"tasks: [{task}]"]
     return Draft(
         "pairs" if tuned else "pairs, not trained",
@@ -357,6 +366,10 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
 
 
 TASK_OF = {"summarise": "summary", "translate": "text-to-text"}
+AS_PUBLISHED = (
+    "# Nothing is trained: the model is asked as it was published.",
+    "smollm2-135m: {objective: pretrained, path: smollm2-135m, licence: Apache-2.0}",
+)
 SMALL = "135 million parameters answer a first build; name a larger base in `from:` once the figures ask for it"
 
 
@@ -366,7 +379,7 @@ def _translate(table: Table, first: str, last: str) -> str:
 
 
 def conversations(situation: Situation, table: Table) -> Draft | None:
-    """A published decoder, tuned on conversations."""
+    """A published decoder, tuned on conversations, or as it is where the verdict is not to train."""
     if table.shape != "conversations" or table.records < LEAST["conversations"]:
         return None
     named = f", fields: {flow(table.renamed)}, roles: {flow(table.roles)}" if table.renamed else ""
@@ -374,42 +387,45 @@ def conversations(situation: Situation, table: Table) -> Draft | None:
     data += split_of(table, prepared(situation, table), _test_share(table.records))
     for part in ("train", "validation", "test"):
         data += [f"{part}: {{kind: conversations, from: split.{part}{named}}}"]
+    tuned = situation.verdict.step != NONE
     models = ["assistant:", "  objective: sft", "  from: smollm2-135m", "  data: train", "  validation: validation"]
     models += ["  adapter: {kind: lora, rank: 16}", "  learning_rate: 0.001", "  sequence_length: 512", "  steps: auto"]
-    evaluate = ["models: [smollm2-135m, assistant]", "tasks:"]
+    evaluate = [f"models: [smollm2-135m{', assistant' if tuned else ''}]", "tasks:"]
     evaluate += ["  - {kind: text-to-text, data: test, train: train, limit: 100, max_tokens: 96, data_type: bfloat16}"]
     return Draft(
-        "conversations",
+        "conversations" if tuned else "conversations, not trained",
         table,
-        f"SmolLM2-135M tuned on {table.records:,} conversations",
+        f"SmolLM2-135M {'tuned' if tuned else 'as it was published, measured'} on {table.records:,} conversations",
         data,
-        models,
+        models if tuned else AS_PUBLISHED,
         evaluate,
-        "assistant",
+        "assistant" if tuned else "smollm2-135m",
         packages=["smollm2-135m"],
         doubts=[*_base_doubts(table, "smollm2-135m"), SMALL],
     )
 
 
 def continued(situation: Situation, table: Table) -> Draft | None:
-    """A published decoder that goes on reading the user's texts."""
+    """A published decoder that goes on reading the user's texts, or as it is where the verdict is not to train."""
     if situation.verdict.step == SCRATCH or not _has_prose(table):
         return None
     data = list(_documents(situation, table))
-    adapter = ["  adapter: {kind: lora, rank: 16}"] if situation.verdict.step in (NONE, ADAPT) else []
+    tuned = situation.verdict.step != NONE
+    adapter = ["  adapter: {kind: lora, rank: 16}"] if situation.verdict.step == ADAPT else []
     models = ["continued:", "  objective: causal-lm", "  from: smollm2-135m", "  data: corpus"]
     models += ["  validation: split.validation", *adapter, f"  learning_rate: {'0.0005' if adapter else '0.0002'}"]
     models += ["  sequence_length: 256", "  steps: auto"]
-    evaluate = ["models: [smollm2-135m, continued]"]
+    evaluate = [f"models: [smollm2-135m{', continued' if tuned else ''}]"]
     evaluate += ["tasks: [{kind: perplexity, data: split.test, train: corpus, data_type: bfloat16}]"]
     return Draft(
-        "texts, continued",
+        "texts, continued" if tuned else "texts, not trained",
         table,
-        f"SmolLM2-135M that went on reading {table.bytes / 1e6:,.1f} MB of texts",
+        f"SmolLM2-135M {'that went on reading' if tuned else 'as it was published, measured on'} "
+        f"{table.bytes / 1e6:,.1f} MB of texts",
         data,
-        models,
+        models if tuned else AS_PUBLISHED,
         evaluate,
-        "continued",
+        "continued" if tuned else "smollm2-135m",
         packages=["smollm2-135m"],
         doubts=[*_base_doubts(table, "smollm2-135m"), SMALL],
     )
@@ -466,7 +482,7 @@ TEMPLATES: dict[str, Sequence[Template]] = {
     "translate": (pairs,),
     "summarise": (pairs,),
     "chat": (conversations, pairs, continued, scratch),
-    "write": (continued, scratch),
+    "write": (pairs, continued, scratch),
     "search": (continued, scratch),
 }
 """By task, the first that fits is taken."""

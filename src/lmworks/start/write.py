@@ -25,6 +25,10 @@ SHOWN = 8
 """Tables, and reasons why files are not read, that are told one by one."""
 
 
+EXAMPLES = ("labelled", "pairs", "spans", "conversations", "preferences")
+"""Shapes whose records show what is right."""
+
+
 @dataclass(frozen=True)
 class Started:
     """A recipe that was written, and why it is what it is."""
@@ -103,7 +107,9 @@ def seen_in_words(seen: Seen) -> Iterator[str]:
         told = (f"{path} ({licence or 'not known by its words'})" for path, licence in seen.licences.items())
         yield f"licence: {', '.join(told)}"
     for each in seen.unread[:SHOWN]:
-        yield f"not read: {each.what}" + (f" ({each.count:,})" if each.count > 1 else "") + f": {each.why}"
+        like = f" and {each.count - 1:,} more" if each.count > 1 and not each.what.startswith(".") else ""
+        count = f" ({each.count:,})" if each.count > 1 and not like else ""
+        yield f"not read: {each.what}{like}{count}: {each.why}"
     if (more := len(seen.unread) - SHOWN) > 0:
         yield f"not read: {more} more kinds of file or fault"
 
@@ -138,6 +144,10 @@ def told(started: Started, seen: Seen) -> list[str]:
         f"{factor.name} {factor.found} ({factor.reason})" for factor in pushes if factor.points["training"]
     )
     lines = [f"verdict: {verdict.step}, {verdict.place}. {verdict.how}", f"because: {reasons}"]
+    if verdict.step != verdict.wanted:
+        capped = [each for each in verdict.limits if each.found == f"up to {verdict.step}"]
+        why = "; ".join(f"{each.name} ({each.reason})" for each in capped)
+        lines += [f"the points alone would say {verdict.wanted}; what limits it: {why}"]
     lines += [f"recipe: {draft.template}; served will be {draft.serves}"]
     if hides(Situation(seen, _NOBODY, verdict, ""), draft.table):
         lines += [f"people: {', '.join(draft.table.subjects)} become made-up names before anything learns"]
