@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import openai
 from companies import Company, named
 from ruamel.yaml import YAML
 
@@ -74,7 +75,7 @@ class Row:
     objective: str = ""
     figure: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""
-    """wins, loses or undecided, beside the best simple baseline."""
+    """wins, loses or undecided, beside the best simple baseline; same, where it is that baseline."""
     answers: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     """As the commands said it."""
@@ -99,7 +100,7 @@ def run(folder: Path, seconds: float, *arguments: str) -> Said:
 def served_by(recipe: Mapping[str, Any]) -> tuple[str, str]:
     """What a recipe serves, in the words of `companies.yaml`, and the objective of the model behind it."""
     name = str((recipe.get("serve") or {}).get("model", ""))
-    if name in recipe.get("knowledge", {}) or "knowledge" in (recipe.get("serve") or {}):
+    if (recipe.get("serve") or {}).get("passages"):
         return "passages", "passages"
     model = recipe.get("models", {}).get(name)
     if model is None:
@@ -148,11 +149,37 @@ def measured_of(folder: Path) -> tuple[dict[str, Any], str]:
         "baseline": first.baseline,
         "baseline_value": first.baseline_value,
     }
+    if first.same:  # the model is what the baseline is
+        return figure, "same"
     return figure, "loses" if first.baseline_wins else "wins" if first.is_better else "undecided"
 
 
+def ask_server(folder: Path, company: Company, seconds: float) -> tuple[Said, list[str]]:
+    """Serve the recipe and put the three inputs before it, as a chat does; of each the passages that it cites, too."""
+    began, found, error = time.monotonic(), list[str](), ""
+    command = [sys.executable, "-m", "lmworks", "serve", "recipe.yaml", "--port", "0", "--json"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            told = json.loads(server.stdout.readline() if server.stdout else "")
+            model, client = (
+                told["models"][0],
+                openai.OpenAI(base_url=f"{told['address']}/v1", api_key=told["key"], timeout=seconds),
+            )
+            for each in company.inputs:
+                turns: Any = [{"role": "user", "content": each}]
+                answer = client.chat.completions.create(model=model, messages=turns, max_tokens=60, temperature=0)
+                cited = [place["path"] for place in (answer.model_extra or {}).get("citations") or []]
+                said = answer.choices[0].message.content
+                found.append(json.dumps({"answer": said, "cites": cited}, ensure_ascii=False))
+        except (ValueError, KeyError, openai.OpenAIError) as fault:
+            error = f"{type(fault).__name__}: {fault}"
+        finally:
+            server.terminate()
+    return Said(bool(error), round(time.monotonic() - began, 1), error), found
+
+
 def ask(folder: Path, company: Company, seconds: float) -> tuple[Said, list[str]]:
-    """Put the three inputs before what is served."""
+    """Put the three inputs before what is served, as rows of a file."""
     rows = folder.with_suffix(".inputs.jsonl")
     rows.write_text("".join(json.dumps({"text": each}) + "\n" for each in company.inputs))
     out = folder.with_suffix(".answers.jsonl")
@@ -184,7 +211,8 @@ def take(company: Company, out: Path, asked: argparse.Namespace) -> Row:
     answers = out / f"{company.name}.answers.yaml"
     row.seconds["make"] = round(time.monotonic() - began, 1)
     init = run(out, 600, "init", company.name, "--answers", answers.name)
-    row.init, row.seconds["init"], row.lost = init.code, init.seconds, init.after("not read:")
+    row.init, row.seconds["init"] = init.code, init.seconds
+    row.lost = init.after("not read:") + init.after("not used:")
     if not company.expected.verdicts:
         row.serves = "nothing"
         if init.code != 3 or (folder / "recipe.yaml").exists():
@@ -207,7 +235,7 @@ def take(company: Company, out: Path, asked: argparse.Namespace) -> Row:
         row.faults.append(f"build ended with {build.code}: {build.text.strip().splitlines()[-1:]}")
         return row
     row.figure, row.outcome = measured_of(folder)
-    said, row.answers = ask(folder, company, 300)
+    said, row.answers = (ask_server if row.serves in ("passages", "chat") else ask)(folder, company, 300)
     row.ask, row.seconds["ask"] = said.code, said.seconds
     if said.code or len(row.answers) < len(company.inputs):
         row.faults.append(f"asking ended with {said.code}: {said.text.strip().splitlines()[-1:]}")

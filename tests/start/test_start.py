@@ -157,6 +157,20 @@ def test_remarks_on_events_are_learned_as_pairs(tmp_path: Path) -> None:
     assert (train.kind, train.source, train.target) == ("pairs", "events", "remark")  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("what", "more"), [("texts", {"page.html": "<p>{}</p>", "letter.txt": "{}"}), ("code", {"a.js": "// {}"})]
+)
+def test_texts_of_several_forms_are_read_together(what: str, more: Mapping[str, str], tmp_path: Path) -> None:
+    folder = company(tmp_path / "own", what)
+    for name, form in more.items():
+        (folder / name).write_text(form.format(" ".join(text for text, _ in sentences(30, 99))))
+    recipe = started(folder, task="write", **ENOUGH)
+    sources = recipe.data["raw"].sources  # type: ignore[attr-defined]
+    assert {path for source in sources for path in source.located(folder).paths()} == {
+        path.name for path in folder.iterdir() if path.name != "recipe.yaml"
+    }
+
+
 def test_a_book_that_is_one_file_is_cut_so_that_some_can_be_held_out(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     pages = ("\n\n".join(text for text, _ in sentences(90, page)) for page in range(60))

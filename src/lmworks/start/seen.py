@@ -82,6 +82,8 @@ class Table:
     """Columns that may be what is asked for, the likeliest first."""
     texts: Sequence[str] = ()
     """Columns that hold texts, those that are asked before those that answer."""
+    parts: Sequence[Table] = ()
+    """Of texts that are read together, the tables that they are in, each by a source of its own."""
     groups: Sequence[str] = ()
     """Columns whose values several records share, such as a document's or a thread's, the likeliest first."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -184,7 +185,12 @@ def ingested(situation: Situation, table: Table, **fields: object) -> Iterator[s
     yield f"# {table.records:,} records" + (f"; languages of those long enough to tell: {told}." if told else ".")
     yield "raw:"
     yield "  kind: ingest"
-    yield f"  sources: [{source(situation, table, **fields)}]"
+    if table.parts:
+        yield "  sources:"
+        for number, part in enumerate(table.parts, 1):  # ids are by source: each has a name of its own
+            yield f"    - {source(situation, part, name=f'{part.form}-{number}', **_text_of(part))}"
+    else:
+        yield f"  sources: [{source(situation, table, **fields)}]"
     yield f"  licences: {{allow: [permissive, {flow(licence)}]}}"
     if hides(situation, table):
         found = ", ".join(f"{kind} ({count})" for kind, count in table.personal.items()) or "none"
@@ -407,6 +413,7 @@ def conversations(situation: Situation, table: Table) -> Draft | None:
 
 def continued(situation: Situation, table: Table) -> Draft | None:
     """A published decoder that goes on reading the user's texts, or as it is where the verdict is not to train."""
+    table = together(situation, table)
     if situation.verdict.step == SCRATCH or not _has_prose(table):
         return None
     data = list(_documents(situation, table))
@@ -433,6 +440,7 @@ def continued(situation: Situation, table: Table) -> Draft | None:
 
 def scratch(situation: Situation, table: Table) -> Draft | None:
     """A model of the user's texts alone."""
+    table = together(situation, table)
     if situation.verdict.step != SCRATCH or not _has_prose(table):
         return None
     models = ["pretrain:", "  objective: causal-lm", "  from: scratch", "  data: corpus"]
@@ -454,13 +462,43 @@ def _has_prose(table: Table) -> bool:
     return table.shape != "nothing" and table.bytes >= LEAST_BYTES
 
 
-def _documents(situation: Situation, table: Table) -> Iterator[str]:
+def together(situation: Situation, table: Table) -> Table:
+    """Texts of all forms as one, or source code of all languages, which a company has side by side."""
+    alike = [each for each in situation.seen.tables if each.shape == table.shape and not each.columns]
+    if table.columns or len(alike) < 2:
+        return table
+    personal = Counter[str]()
+    for each in alike:
+        personal.update(each.personal)
+    total = sum(each.bytes for each in alike)
+    languages = {
+        name: sum(each.languages.get(name, 0) * each.bytes for each in alike) / total
+        for name in dict.fromkeys(name for each in alike for name in each.languages)
+    }
+    return replace(
+        table,
+        parts=alike,
+        files=[file for each in alike for file in each.files],
+        records=sum(each.records for each in alike),
+        bytes=total,
+        personal=personal,
+        languages=languages,
+        looked_at=sum(each.looked_at for each in alike),
+    )
+
+
+def _text_of(table: Table) -> dict[str, object]:
     texts = list(table.texts)
-    fields: dict[str, object] = {"text_field": texts[0] if len(texts) == 1 else texts} if texts else {}
+    return {"text_field": texts[0] if len(texts) == 1 else texts} if texts else {}
+
+
+def _documents(situation: Situation, table: Table) -> Iterator[str]:
+    fields = _text_of(table)
     if table.shape == "events":
         fields = {"fields": "all"}
     yield from ingested(situation, table, **fields)
-    html, last = ", html: text" if table.form == "html" else "", prepared(situation, table)
+    has_html = "html" in {part.form for part in table.parts or [table]}
+    html, last = ", html: text" if has_html else "", prepared(situation, table)
     if table.shape == "events":
         told = "; ".join(f"{column.name}: {{{column.name}}}" for column in table.columns if column.kind != "empty")
         yield "# What a row says; better words are yours to write. It is text: no pictures, no curves of sensors."

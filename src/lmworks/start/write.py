@@ -153,8 +153,8 @@ def told(started: Started, seen: Seen) -> list[str]:
         lines += [f"people: {', '.join(draft.table.subjects)} become made-up names before anything learns"]
     used = {*draft.table.files}
     if others := [table for table in seen.tables if not used & {*table.files}]:
-        forms = ", ".join(sorted({table.form for table in others}))
-        lines += [f"not used: {sum(len(table.files) for table in others):,} other files ({forms})"]
+        named = ", ".join([table.include[0] for table in others][:SHOWN])
+        lines += [f"not used: {sum(len(table.files) for table in others):,} other files, such as {named}"]
     lines += [f"doubt: {doubt}" for doubt in draft.doubts]
     lines += [f"first: {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
     return [*lines, f"wrote {started.path}", f"next: lmworks plan {started.path}, then lmworks build {started.path}"]
