@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lmworks.engines.protocol import ANSWERS
+from lmworks.engines.rented.address import RentedModelConfig
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
@@ -32,6 +33,12 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
             yield from _unexpected(config, location, models)
             if isinstance(config, AnswersConfig) and config.model in models:
                 yield from _no_room(config, location, models)
+            if isinstance(config, RentedModelConfig) and (why := config.forbidden_by(recipe.needs)):
+                yield (
+                    (*location, "address"),
+                    f"found {config.address}, and {why}: nothing is sent there; ask a server of this machine, or state "
+                    "`confidential: true` here if this address may see these texts",
+                )
             if isinstance(config, TrainConfig):
                 yield from _too_long(config, location, models)
                 yield from _unadaptable(config, location, models)
@@ -225,6 +232,13 @@ def _unjudged(config: TrainConfig, location: Location, models: Models) -> Faults
 def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequence[str]) -> Faults:
     """A task that is asked of no model, or of none in a way that means something."""
     kind, asked = config.kind, asked_of(config, models, named)  # type: ignore[attr-defined]
+    rented = [name for name in asked if isinstance(models.get(name), RentedModelConfig)]
+    if rented and getattr(config, "is_text", False):
+        yield (
+            (*location, "prompt"),
+            f"found {config.prompt}; {', '.join(rented)} answers chats at an address, and goes on from no text: state "  # type: ignore[attr-defined]
+            "chat or few-shot",
+        )
     if not asked:
         found = ", ".join(f"{name} ({_family(models.get(name))})" for name in named)
         wanted = " or ".join(map(_one, _task(config).of))

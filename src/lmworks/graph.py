@@ -37,6 +37,15 @@ from lmworks.data.tuning.styles import styles
 from lmworks.data.tuning.tell import tell
 from lmworks.data.tuning.verdicts import verdicts
 from lmworks.engines.open import ENGINES
+from lmworks.engines.rented.address import RentedModelConfig
+from lmworks.engines.rented.stages import (
+    PromptsConfig,
+    RentedAnswersConfig,
+    asked_for,
+    rent,
+    rented_answers,
+    rented_prompts,
+)
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare, metric_named
 from lmworks.evaluate.gates import NODE, GatesConfig, TriedGate, gates
@@ -163,6 +172,7 @@ STEPS: Kinds[Stage] = Kinds(
 
 MADE: Mapping[str, Stage] = {
     "pretrained": import_model,
+    "rented": rent,
     "bag-of-words": bag_of_words,
     "dictionary": dictionary,
     "word-table": word_table,
@@ -219,6 +229,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         nodes = _adjusted_to_the_build(nodes)
         if recipe.evaluate.gates:
             nodes.append(gates_node(recipe, systems))
+    nodes = [each for some in nodes for each in _asked_of_rented(some, recipe.models)]
     configs = {each.name: each.config for each in nodes}
     _refuse_other_kinds(nodes, recipe.data)
     _refuse_other_vocabularies(configs)
@@ -265,6 +276,43 @@ def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:
     return replace(made, plugins=sorted(plugins))
 
 
+def _asked_of_rented(made: Node, models: Models) -> Iterator[Node]:
+    """A node; where it is given rented models, behind what is to be asked of each, and its answers, which it reads."""
+    given = [
+        (parameter, each)
+        for parameter in made.stage.inputs
+        if parameter != CONTAMINATION
+        for value in [made.inputs.get(parameter)]
+        for each in ([value] if isinstance(value, str) else value or [])
+    ]
+    rented = {each: models[each] for _, each in given if isinstance(models.get(each), RentedModelConfig)}
+    if not rented:
+        yield made
+        return
+    instead = {name: asked_for(made.name) + (f"/{name}" if len(rented) > 1 else "") for name in rented}
+    for name, asked in instead.items():
+        noted = PromptsConfig(
+            step=made.config,
+            stage=made.stage.name,
+            read=[each for _, each in given if each not in rented],
+            given=[(parameter, each if each in rented else "") for parameter, each in given],
+            of=name,
+            declared=made.stage,
+        )
+        prompts = asked.replace("asked/", "prompts/", 1)
+        yield replace(node(prompts, rented_prompts, noted), plugins=made.plugins)
+        yield node(asked, rented_answers, RentedAnswersConfig(prompts=prompts, model=name, rented=rented[name]))
+    yield replace(
+        made,
+        inputs={
+            parameter: [instead.get(each, each) for each in value]
+            if isinstance(value, list)
+            else instead.get(value or "", value)
+            for parameter, value in made.inputs.items()
+        },
+    )
+
+
 def _left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) -> list[str]:
     """What is said of models that have no figure over the reference."""
     *others, last = [name for name in asked if name not in models] or [""]
@@ -282,7 +330,7 @@ def _checked_first(nodes: Sequence[Node]) -> list[Node]:
     order: dict[str, int] = {}
     for each in nodes:
         measured = each.name.startswith(("evaluate/", "contamination/", NODE))
-        fitted = each.stage in MADE.values() and each.stage is not import_model
+        fitted = each.stage in MADE.values() and each.stage not in (import_model, rent)
         own = 3 if each.stage is train else 2 if measured else int(fitted)
         order[each.name] = max([own, *(order[reference.partition(".")[0]] for reference in each.references())])
     return sorted(nodes, key=lambda each: order[each.name])

@@ -20,6 +20,7 @@ from lmworks.data.erasure.values import known_values
 from lmworks.data.identity import ID_KEY
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.privacy.anonymise import AnonymiseConfig
+from lmworks.engines.rented.stages import RentedAnswersConfig, told
 from lmworks.errors import GateRefused, Stopped, UsageError
 from lmworks.extras import MissingPackage, absent, remedy
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
@@ -363,6 +364,28 @@ def unprotected(workspace: Workspace) -> Iterator[str]:
     for node in nodes.values():
         if isinstance(node.config, AnonymiseConfig) and (said := node.config.names_left(privacy)):
             yield f"{node.name}: {said}"
+
+
+def to_be_rented(workspace: Workspace) -> Iterator[str]:
+    """What is to be sent to addresses, and what it costs at the most: by prompts that are known, or by the recipe."""
+    nodes = {node.name: node for node in workspace.build.nodes}
+    for node in nodes.values():
+        if not isinstance(node.config, RentedAnswersConfig) or workspace.build.look(node)[0]:
+            continue
+        prompts, rented = nodes[node.config.prompts], node.config.rented
+        if known := workspace.build.look(prompts)[0]:
+            yield f"{node.name}: {told(rented, known.manifest.counts)}"
+            continue
+        step = prompts.config.step  # type: ignore[attr-defined]  # of the stage that notes them
+        requests = (getattr(step, "limit", None) or 0) * getattr(step, "samples", 1)
+        tokens = requests * getattr(step, "max_tokens", 0)
+        usd = rented.usd(0, tokens)
+        many = f"{requests:,} requests and {tokens:,} answer tokens at most" if requests else "a request a prompt"
+        price = f", ${usd:,.2f} at most but for the prompts" if requests and usd is not None else ""
+        yield (
+            f"{node.name}: {many}{price}, to {rented.address}; `lmworks build --until {prompts.name}` notes and counts "
+            "the prompts, and sends none"
+        )
 
 
 def _unsearched(nodes: Mapping[str, Node], reference: str) -> bool:

@@ -247,7 +247,7 @@ def test_thoughts_are_kept_before_what_a_student_learns_and_rules_judge_what_is_
     base = write_family(tmp_path / "qwen-3", "qwen-3")
     whole, never = "<think>\nEasy.\n</think>\n\nIt lists.", "<think>\nEasy, but"
     engine = Script(base, whole, never, "It lists.", whole)
-    monkeypatch.setattr("lmworks.teach.answers.open_decoder", lambda *_: engine)
+    monkeypatch.setattr("lmworks.teach.answers.open_engine", lambda *_: engine)
     data = asked(tmp_path / "data", QUESTIONS[:4])
     result, made = said(ModelFolder(base, "m"), data, tmp_path / "out", max_tokens=40)
     assert sorted(record["messages"][-1]["content"] for record in made) == sorted([whole, "It lists.", whole])

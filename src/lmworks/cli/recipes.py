@@ -143,7 +143,7 @@ def plan(
     from lmworks.plan.plan import forecast_of
     from lmworks.plan.telling import in_full, in_short
     from lmworks.release.render.outcome import as_text, outcome
-    from lmworks.workspace import missing_packages, open_workspace, unprotected
+    from lmworks.workspace import missing_packages, open_workspace, to_be_rented, unprotected
 
     announce = None if as_json else say_counted
     asked = with_device(settings, device)
@@ -171,6 +171,8 @@ def plan(
         print(workspace.plan.as_text())
         if disk:
             print(f"  disk       {disk.as_text()}")
+        for line in to_be_rented(workspace):
+            print(line)
         artifacts = (workspace.build.look(node)[0] for node in workspace.build.nodes)
         print(as_text(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")
 

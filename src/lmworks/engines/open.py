@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmworks.engines.rented.address import ENGINE_NAME
 from lmworks.errors import LmworksError
 from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
@@ -102,6 +103,13 @@ def _ngram(folder: Path, data_type: str, device: torch.device) -> Engine:
     return NgramEngine(folder)
 
 
+def _rented(folder: Path, data_type: str, device: torch.device) -> Engine:
+    """What a model elsewhere has answered."""
+    from lmworks.engines.rented.engine import RentedEngine
+
+    return RentedEngine(folder)
+
+
 def _rehearsing(folder: Path, data_type: str, device: torch.device) -> Engine:
     """In place of a model that is not trained yet."""
     from lmworks.engines.rehearsal import Rehearsal
@@ -120,6 +128,7 @@ ENGINES: Kinds[Open] = Kinds(
         "dictionary": _dictionary,
         "word-table": _word_table,
         "n-gram": _ngram,
+        ENGINE_NAME: _rented,
         REHEARSAL: _rehearsing,
     },
     _check,

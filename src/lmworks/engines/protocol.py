@@ -210,6 +210,8 @@ class Engine(ABC):
     """How it calls functions, if it can."""
     thinks: bool = False
     """Whether answers may have thoughts before them, which stand by themselves."""
+    is_computing: bool = True
+    """Whether it computes when it is asked; else it tells what was answered before, and its speed says nothing."""
     vocab_size: int = 0
     """Ids of tokens that a prompt may be made of; 0 for what reads no tokens."""
 

@@ -22,6 +22,7 @@ from lmworks.data.tuning.conversations import (
     wanted_answer,
 )
 from lmworks.engines.open import open_engine
+from lmworks.engines.rented.engine import RentedEngine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import (
@@ -272,6 +273,9 @@ def put(config: GenerationConfig, engine: Engine, question: Question, shown: Seq
         source = worded(config, question) if config.template else plain(question)
         return Prompt(engine.encode([{"role": "user", "content": source}]), source)
     if not config.is_text:
+        if isinstance(engine, RentedEngine):
+            chat = turns(config, question, shown)
+            return Prompt(engine.encode(chat), "\n".join(f"{each['role']}: {each['content']}" for each in chat))
         return chat_prompt(config, question, cast("DecoderEngine", engine).tokenizer, shown)
     before = [f"{worded(config, each)}{config.delimiter}{last_answer(each)}" for each in shown]
     asked = worded(config, question) + config.delimiter.rstrip(" ")

@@ -30,6 +30,7 @@ Family = Literal[
     "reward model",
     "sequence classifier",
     "token classifier",
+    "rented model",
 ]
 """What a model is, which decides what it can be asked and trained for."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
@@ -10,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.engines.open import open_decoder, open_engine, open_reward_model
+from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.request import Sampling
 from lmworks.errors import BeyondContext, LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.recipe.schema import Expected, Reference
@@ -136,28 +139,36 @@ Which answer follows the rule better? Say A or B."""
 class PrincipleReward(JudgedReward):
     """How probable it is, for a model that is asked, that an answer follows a rule better than others to its prompt."""
 
-    expects: ClassVar[Expected] = {"model": ("decoder",)}
+    expects: ClassVar[Expected] = {"model": ("decoder", "rented model")}
 
     kind: Literal["principle"] = "principle"
     rule: str = Field(min_length=1, description="In words, such as: The answer admits what it does not know.")
     model: Reference = Field(description="A model that writes; look at what it prefers before you trust it.")
+    max_tokens: int = Field(
+        default=16,
+        ge=1,
+        description="Of a verdict in words, by a rented model: it is a letter. One that thinks first needs a thousand.",
+    )
 
     @property
     def name(self) -> str:
         return self.rule
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
+        from lmworks.engines.decoder import DecoderEngine
 
-        engine = open_decoder(judges[self.model].path, device=device)
-        return Asked(engine, self.rule)
+        engine = open_engine(judges[self.model].path, device=device)
+        if not engine.is_computing:
+            return AskedInWords(engine, self.rule, self.max_tokens)
+        if not isinstance(engine, DecoderEngine):
+            raise engine.refused("generate")
+        return AskedByLikelihood(engine, self.rule)
 
 
-class Asked:
+class Asked(ABC):
     """A model that compares answers two by two, each pair in both orders: what it owes to the order cancels."""
 
-    def __init__(self, engine: DecoderEngine, rule: str) -> None:
-        self.engine, self.rule = engine, rule
-        self.choices = [engine.tokenizer.encode(letter) for letter in "AB"]
+    rule: str
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         """The mean probability of being the better one of two, over all others to its prompt; 0.5 if there are none."""
@@ -173,11 +184,27 @@ class Asked:
                 won[b].append(1 - better)
         return [sum(each) / len(each) if each else 0.5 for each in won]
 
+    @abstractmethod
     def first_is_better(self, first: Answer, second: Answer) -> float:
-        """P(A) / (P(A) + P(B)) as the next words. Raises BeyondContext for answers that are too long."""
+        """How probable it holds that the first is the better one. Raises BeyondContext for answers too long for it."""
+
+    def asked(self, first: Answer, second: Answer) -> list[dict[str, str]]:
+        """The chat in which it is asked."""
         question = first.prompt[-1]["content"] if first.prompt else ""
-        text = QUESTION.format(rule=self.rule, question=question, a=first.text, b=second.text)
-        prompt, _ = self.engine.tokenizer.encode_chat([{"role": "user", "content": text}], True)
+        return [
+            {"role": "user", "content": QUESTION.format(rule=self.rule, question=question, a=first.text, b=second.text)}
+        ]
+
+
+class AskedByLikelihood(Asked):
+    """By P(A) / (P(A) + P(B)) as the next words."""
+
+    def __init__(self, engine: DecoderEngine, rule: str) -> None:
+        self.engine, self.rule = engine, rule
+        self.choices = [engine.tokenizer.encode(letter) for letter in "AB"]
+
+    def first_is_better(self, first: Answer, second: Answer) -> float:
+        prompt = self.engine.encode(self.asked(first, second))
         if len(prompt) + max(map(len, self.choices)) > self.engine.context_length:
             raise BeyondContext(
                 f"the judge reads {self.engine.context_length} tokens, and two answers with their question are "
@@ -186,3 +213,19 @@ class Asked:
             )
         a, b = self.engine.score_choices(prompt, self.choices)
         return 1 / (1 + math.exp(min(700.0, b - a)))
+
+
+VERDICT = re.compile(r"\W*(?:answer\s+)?([AB])\b", re.IGNORECASE)
+
+
+class AskedInWords(Asked):
+    """By what it says, where likelihoods cannot be had: 1 or 0, and 0.5 where it says neither A nor B."""
+
+    def __init__(self, engine: Engine, rule: str, max_tokens: int) -> None:
+        self.engine, self.rule, self.sampling = engine, rule, Sampling(max_tokens)
+
+    def first_is_better(self, first: Answer, second: Answer) -> float:
+        prompt = self.engine.encode(self.asked(first, second))
+        (said,) = self.engine.generate([prompt], self.sampling)
+        verdict = VERDICT.match(said.text)
+        return 0.5 if verdict is None else float(verdict[1].upper() == "A")

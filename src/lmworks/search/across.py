@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmworks.engines.rented.stages import asked_for
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, concluded, paired, unlike
 from lmworks.evaluate.items import Evaluation
@@ -111,9 +112,18 @@ def _asked(artifacts: Mapping[str, Artifact], model: str, digest: str) -> dict[s
         each.require_sound()
         question = task, canonical_json(each.manifest.config)
         is_own = system == model or system.startswith(f"{model}-")
-        if each.manifest.inputs["model"][0].digest == digest and (is_own or question not in found):
+        if digest in _measured_digests(name, each, artifacts) and (is_own or question not in found):
             found[question] = asked, each
     return dict(found.values())
+
+
+def _measured_digests(name: str, evaluation: Artifact, artifacts: Mapping[str, Artifact]) -> Iterator[str]:
+    """Of the model that was measured; of a rented one, whose kept answers were, its own, too."""
+    (measured, *_) = evaluation.manifest.inputs["model"]
+    yield measured.digest
+    kept = artifacts.get(asked_for(name))
+    if kept and kept.digest() == measured.digest:
+        yield kept.manifest.inputs["model"][0].digest
 
 
 def _asked_alike(

@@ -15,7 +15,7 @@ from pydantic import Field
 from lmworks.data.forms.turns import behind_thoughts, with_thoughts
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.tuning.conversations import Conversations, wanted_answer, write_conversations
-from lmworks.engines.open import open_decoder
+from lmworks.engines.open import open_engine
 from lmworks.engines.request import UNFINISHED, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
@@ -26,7 +26,7 @@ from lmworks.recipe.schema import Device, Effect, Expected, Reference, StepConfi
 from lmworks.tokens.tokenizer import ChatRefused, was_cut
 
 if TYPE_CHECKING:
-    from lmworks.engines.decoder import DecoderEngine
+    from lmworks.engines.protocol import Engine
     from lmworks.engines.request import Generation
 
 PROMPTS_AT_ONCE = 32
@@ -36,7 +36,7 @@ PROMPTS_AT_ONCE = 32
 class AnswersConfig(StepConfig):
     """Let a model answer prompts."""
 
-    expects: ClassVar[Expected] = {"model": ("decoder",)}
+    expects: ClassVar[Expected] = {"model": ("decoder", "rented model")}
 
     kind: Literal["answers"] = "answers"
     model: Reference = Field(description="Who answers: a model of the recipe that writes.")
@@ -81,13 +81,13 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     Answers follow from (weights, prompt, seed, number of the sample), not from what is asked beside them. Raises
     `LmworksError` if none is left.
     """
-    engine = open_decoder(model.path, config.data_type, config.device)
+    engine = open_engine(model.path, config.data_type, config.device)
     ranked = sorted(data.iterate(), key=lambda record: digest_text(f"{config.seed} {record['id']}"))[: config.limit]
     prompts: dict[str, list[int]] = {}
     refused: list[ChatRefused] = []
     for record in ranked:
         try:
-            prompts[record["id"]] = engine.tokenizer.encode_chat(record["messages"][:-1], True)[0]
+            prompts[record["id"]] = engine.encode(record["messages"][:-1])
         except ChatRefused as error:
             refused.append(error)
     if refused:
@@ -133,7 +133,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
 
 
 def _generate(
-    engine: DecoderEngine, prompts: Sequence[list[int]], ids: Sequence[str], config: AnswersConfig
+    engine: Engine, prompts: Sequence[list[int]], ids: Sequence[str], config: AnswersConfig
 ) -> list[list[Generation]]:
     """Samples of each prompt."""
     temperature = float(config.samples > 1) if config.temperature is None else config.temperature
@@ -156,7 +156,7 @@ def _written(record: dict[str, Any], sample: int, answer: Generation, samples: i
     turn = {"role": "assistant", "content": answer.text.strip()}
     if answer.thoughts is not None:
         turn["content"] = with_thoughts(answer.thoughts, None if answer.is_within_thoughts else turn["content"])
-    if answer.end_id is None:
+    if answer.finish_reason == "length":
         turn["finish_reason"] = "length"
     return {
         "form": "written",

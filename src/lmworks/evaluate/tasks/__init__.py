@@ -8,10 +8,13 @@ from lmworks.evaluate.choices import ANSWER_BITS, By
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
 from lmworks.evaluate.tasks import checked, choices, judgements, labels, last_word, perplexity, writing
 from lmworks.evaluate.tasks.task import Task, task_of
+from lmworks.model.config import Family
 from lmworks.registry import Kinds
 
 SAID = ("distinct_answers", "truncated_answers", "extraction_failures")
 """Of answers that models write."""
+WRITERS: tuple[Family, ...] = ("decoder", "rented model")
+"""Whose answers to chats are asked for; figures of likelihoods are had of decoders alone."""
 TASKS: Kinds[Task] = Kinds(
     "tasks",
     "task",
@@ -54,6 +57,7 @@ TASKS: Kinds[Task] = Kinds(
             judgements.JudgedAnswersConfig,
             judgements.evaluate_judged_answers,
             {"chosen": judgements.evaluate_judged_answers_chosen},
+            of=WRITERS,
             metrics=[JUDGE_SCORE],
             further=["answer_characters", *SAID],
         ),
@@ -70,10 +74,11 @@ TASKS: Kinds[Task] = Kinds(
         "exact-answer": Task(
             checked.ExactAnswerConfig,
             checked.evaluate_exact_answer,
+            of=WRITERS,
             metrics=[EXACT],
             further=["exact_match_flexible", *SAID],
         ),
-        "rules": Task(checked.RulesConfig, checked.evaluate_rules, metrics=[FOLLOWED], further=SAID),
+        "rules": Task(checked.RulesConfig, checked.evaluate_rules, of=WRITERS, metrics=[FOLLOWED], further=SAID),
         "text-to-text": writing.TEXT_TO_TEXT,
         "facts-to-text": writing.FACTS_TO_TEXT,
         "summary": writing.SUMMARY,

@@ -110,7 +110,7 @@ def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
         def write(pair: Question) -> None:
             engine.generate([put(config, engine, pair, shown).ids], sampling)
 
-        measured = _timed(write, asked[: config.timed])
+        measured = _timed(write, asked[: config.timed if engine.is_computing else 0])
         if measured:
             scoring.context.log(
                 "a text alone takes {median_seconds:.3f} s, 95 of 100 at most {p95_seconds:.3f} s".format_map(measured)
@@ -238,7 +238,7 @@ def _writing_task(
         label: baseline_stage(f"{name}_{ending}", config, version, how, learn)
         for label, (ending, how, learn) in baselines.items()
     }
-    families: tuple[Family, ...] = ("decoder", "encoder-decoder")
+    families: tuple[Family, ...] = ("decoder", "encoder-decoder", "rented model")
     return Task(
         config,
         model_stage(name, config, version),

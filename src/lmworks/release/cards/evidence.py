@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from lmworks.engines.rented.stages import asked_for
 from lmworks.errors import LmworksError
 from lmworks.evaluate.gates import NODE
 from lmworks.pipeline.files import digest_files, digest_once
@@ -73,7 +74,8 @@ def current(built: Built) -> tuple[Built, list[str]]:
     names = {*built.record.nodes, *built.record.steps}
     for task, systems in built.evaluations().items():
         for system, evaluation in systems.items():
-            name, models = f"evaluate/{task}/{system}", [each for each in names if _is_of(system, each)]
+            name = f"evaluate/{task}/{system}"
+            models = [each for each in names if _is_of(system, each) or each == asked_for(name)]
             measured = next(iter(evaluation.manifest.inputs.get("model", ())), None)
             there = [built.artifacts[each] for each in models if each in built.artifacts]
             if not system or (measured and any(each.digest(measured.part) == measured.digest for each in there)):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import floor, log10
 from typing import Any
 
+from lmworks.pipeline.conditions import COUNTED, TORCH
 from lmworks.pipeline.figure import Figure
 
 
@@ -92,6 +93,7 @@ def conditions_of(figure: Figure) -> dict[str, str]:
         "decoding": known.decoding,
         "context": f"{known.context_length:,} tokens{cut}" if known.context_length else None,
         "stride": f"{known.stride:,} tokens" if known.stride and known.truncated else None,
+        "answered by": known.engine if known.engine not in (TORCH, COUNTED) else None,
         "data type": known.data_type,
         "device": known.device,
     }

@@ -1,0 +1,166 @@
+"""What a recipe says of a model that answers at an address. Imports no client: recipes are read with it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from lmworks.errors import UsageError
+from lmworks.model.config import Family
+from lmworks.recipe.schema import PROTECTED, Effect, NeedsConfig, StepConfig
+
+ENGINE_NAME = "rented"
+FAMILY: Family = "rented model"
+VARIABLE = r"^[A-Z][A-Z0-9_]{0,63}$"
+
+
+class RentedModelConfig(StepConfig):
+    """Ask a model that answers at an OpenAI-compatible address; nothing is learned."""
+
+    packages: ClassVar[tuple[str, ...]] = ("httpx",)
+    engine: ClassVar[str] = ENGINE_NAME
+    family: ClassVar[Family] = FAMILY
+
+    objective: Literal["rented"] = "rented"
+    address: str = Field(
+        description="Base URL of the API, such as https://api.example.com/v1 or http://127.0.0.1:8000/v1; "
+        "`/chat/completions` below it is asked."
+    )
+    model: str = Field(min_length=1, max_length=200, description="The model's name there.")
+    licence: Annotated[str, Effect.NOTHING] = Field(
+        min_length=1,
+        description="SPDX licence of the weights, if they are open, or LicenseRef- and the name of the provider's "
+        "terms; stated by hand. Many terms forbid to train other models on answers.",
+    )
+    key_variable: Annotated[str | None, Effect.NOTHING] = Field(
+        default=None,
+        description="Name of the environment variable that holds the key: capitals, digits and _. The key itself "
+        "stands nowhere. Unset, none is sent, as servers of your own may need none.",
+    )
+    reports: Annotated[str | None, Effect.NOTHING] = Field(
+        default=None,
+        description="Name that the server gives the model in its answers. Unset, it must begin with `model`, as a "
+        "dated version does: another model than the one asked for is refused.",
+    )
+    unencrypted: Annotated[bool, Effect.NOTHING] = Field(
+        default=False,
+        description="Whether an http address of another machine may be asked, where all between read along; https "
+        "and this machine itself need no such word.",
+    )
+    confidential: Annotated[bool, Effect.NOTHING] = Field(
+        default=False,
+        description="Whether this address may see texts that `needs` calls confidential, secret, or to be kept on "
+        "premise; nobody can allow that for you.",
+    )
+    parameters: dict[str, str | int | float | bool | None] = Field(
+        default={},
+        description="Further fields of each request, such as {reasoning_effort: low}; null leaves one out that the "
+        "server refuses, such as {temperature: null}.",
+    )
+    limit_name: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens",
+        description="What the server calls the most tokens of an answer; nearly all know the first, some models of "
+        "OpenAI take the second alone.",
+    )
+    requests_at_once: Annotated[int, Effect.NOTHING] = Field(
+        default=4, ge=1, le=256, description="Sent together: what accounts of the lowest tier bear."
+    )
+    timeout_seconds: Annotated[float, Effect.NOTHING] = Field(
+        default=120.0, gt=0, le=3600, description="Of one request, to its last byte; long answers take a minute."
+    )
+    attempts: Annotated[int, Effect.NOTHING] = Field(
+        default=6,
+        ge=1,
+        le=20,
+        description="Of one request, where the server is busy, fails or breaks off; waits double, from a second on, "
+        "or are as long as it asks for. Six bridge a minute.",
+    )
+    usd_per_million_prompt_tokens: Annotated[float | None, Effect.NOTHING] = Field(
+        default=None, ge=0, description="Its price list; unset, nothing is said of money."
+    )
+    usd_per_million_answer_tokens: Annotated[float | None, Effect.NOTHING] = Field(
+        default=None, ge=0, description="Its price list; thoughts count as answers."
+    )
+    most_usd: Annotated[float | None, Effect.NOTHING] = Field(
+        default=None,
+        ge=0,
+        description="What one step may cost at most by these prices; a step that could cost more sends nothing.",
+    )
+
+    @model_validator(mode="after")
+    def _tells_no_secret(self) -> Self:
+        """Of the whole, since a fault of one field is shown with what was found there, which may be a key."""
+        parts = urlsplit(self.address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("address: expected a URL such as https://api.example.com/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(
+                "address: expected a URL without user, query and fragment: a key stands in an environment variable, "
+                "which `key_variable` names"
+            )
+        if self.key_variable is not None and not re.fullmatch(VARIABLE, self.key_variable):
+            raise ValueError(
+                "key_variable: expected the name of an environment variable, in capitals as HOSTED_KEY. If this is "
+                "the key itself, take it out of the recipe, and have another one issued"
+            )
+        if parts.scheme == "http" and not self.is_here and not self.unencrypted:
+            raise ValueError(
+                "address: http, to another machine: prompts, answers and key could be read on the way; take https, or "
+                "state `unencrypted: true`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_prices(self) -> Self:
+        if self.most_usd is not None and None in (self.prompt_price, self.answer_price):
+            raise ValueError(
+                "most_usd: needs both prices, usd_per_million_prompt_tokens and usd_per_million_answer_tokens"
+            )
+        return self
+
+    @property
+    def prompt_price(self) -> float | None:
+        return self.usd_per_million_prompt_tokens
+
+    @property
+    def answer_price(self) -> float | None:
+        return self.usd_per_million_answer_tokens
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the address is this machine itself."""
+        host = str(urlsplit(self.address).hostname)
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+    def usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
+        """What so many tokens cost; None where a price is not stated."""
+        if self.prompt_price is None or self.answer_price is None:
+            return None
+        return (prompt_tokens * self.prompt_price + answer_tokens * self.answer_price) / 1e6
+
+    def forbidden_by(self, needs: NeedsConfig | None) -> str:
+        """Why what the organisation needs forbids to send its texts there; empty where it does not."""
+        if needs is None or self.is_here or self.confidential:
+            return ""
+        said = f"needs.privacy is {needs.privacy}" if needs.privacy in PROTECTED else ""
+        if not said and needs.residency == "on-premise":
+            said = "needs.residency is on-premise"
+        return said
+
+
+def require_key(variable: str | None, found: str | None) -> str | None:
+    """The key in an environment variable, if one is named. Raises UsageError where it is not set, or is no header."""
+    if variable is None:
+        return None
+    if not (key := (found or "").strip()):
+        raise UsageError(f"the environment variable {variable} is not set: put the key of the address into it")
+    if not key.isascii() or not key.isprintable():
+        raise UsageError(f"the environment variable {variable}: expected a key of plain characters on one line")
+    return key

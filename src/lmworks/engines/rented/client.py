@@ -1,0 +1,269 @@
+"""Asks chat completions of an address: bounded in size and time, and patient with a busy server.
+
+No redirect is followed, no body is kept beyond a bound, and neither key nor prompt stands in what is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lmworks.data.privacy.hidden import hide
+from lmworks.engines.rented.address import RentedModelConfig, require_key
+from lmworks.errors import LmworksError
+
+if TYPE_CHECKING:
+    import httpx
+
+LARGEST_BODY = 4 * 2**20
+"""Bytes of one answer: a hundred times the longest that models write."""
+SHOWN = 200
+"""Characters of what a server says is wrong."""
+CONNECT_SECONDS = 10.0
+LONGEST_WAIT = 600.0
+"""Seconds; a server that asks for more has closed for today."""
+FIRST_WAIT, LONGEST_BACKOFF = 1.0, 30.0
+POLL_SECONDS = 0.1
+"""How often it is looked whether the user has asked to stop."""
+GRACE_SECONDS = 5.0
+"""For what is under way when the user asks to stop: it is paid for."""
+TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "context size")
+"""How OpenAI, lmworks, llama.cpp and vLLM say that a prompt is longer than the model reads."""
+BUSY = (408, 409, 425, 429)
+
+Body = Mapping[str, Any]
+
+
+class _Again(Exception):
+    """May go well another time."""
+
+    def __init__(self, why: str, wait: float | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One answer as the server gave it."""
+
+    text: str
+    finish_reason: str
+    reported: str
+    """The model, by the name that the server gives it; empty where it gives none."""
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    thoughts: str | None = None
+    is_beyond: bool = False
+    """Whether the prompt is longer than the model reads, so that there is no answer."""
+
+
+class Client:
+    """Sends requests to one address with one key."""
+
+    def __init__(self, config: RentedModelConfig) -> None:
+        self.config = config
+        self._key = require_key(config.key_variable, os.environ.get(config.key_variable or ""))
+
+    def ask(
+        self,
+        bodies: Sequence[Body],
+        received: Callable[[int, Answered], None],
+        check_stop: Callable[[], None] = lambda: None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Ask each; `received` is told the number of each with its answer as it comes.
+
+        Raises LmworksError for what cannot be answered, and what `check_stop` raises: what is under way then is given
+        some seconds, since it is paid for.
+        """
+        asking = partial(asyncio.run, self._ask(bodies, received, check_stop, say))
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            asking()
+        else:  # in a notebook, whose own loop must not be waited in
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(asking).result()
+
+    async def _ask(
+        self,
+        bodies: Sequence[Body],
+        received: Callable[[int, Answered], None],
+        check_stop: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        import httpx
+
+        config = self.config
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
+        timeout = httpx.Timeout(config.timeout_seconds, connect=min(CONNECT_SECONDS, config.timeout_seconds))
+        left = iter(enumerate(bodies))
+        is_stopping = False
+
+        async with httpx.AsyncClient(
+            headers=headers, timeout=timeout, follow_redirects=False, trust_env=not config.is_here
+        ) as http:
+
+            async def work() -> None:
+                for number, body in left:
+                    received(number, await self._patiently(http, body, say))
+                    if is_stopping:
+                        return
+
+            workers = [asyncio.create_task(work()) for _ in range(min(config.requests_at_once, len(bodies)))]
+            try:
+                pending = set(workers)
+                while pending:
+                    check_stop()
+                    done, pending = await asyncio.wait(
+                        pending, timeout=POLL_SECONDS, return_when=asyncio.FIRST_EXCEPTION
+                    )
+                    for each in done:
+                        each.result()
+            except BaseException:
+                is_stopping = True
+                with suppress(Exception):
+                    await asyncio.wait([each for each in workers if not each.done()], timeout=GRACE_SECONDS)
+                raise
+            finally:
+                for each in workers:
+                    each.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _patiently(self, http: httpx.AsyncClient, body: Body, say: Callable[[str], None]) -> Answered:
+        """Ask until it goes well, or has failed as often as the recipe allows."""
+        import httpx
+
+        backoff, why = FIRST_WAIT, ""
+        for attempt in range(self.config.attempts):
+            try:
+                async with asyncio.timeout(self.config.timeout_seconds):
+                    return await self._once(http, body)
+            except _Again as again:
+                why, wait = str(again), again.wait
+            except TimeoutError:
+                why, wait = f"gave no whole answer in {self.config.timeout_seconds:g} s", None
+            except httpx.TransportError as error:
+                why, wait = f"cannot be reached, or broke off ({type(error).__name__})", None
+            if attempt + 1 == self.config.attempts:
+                break
+            wait = backoff * random.uniform(0.5, 1.0) if wait is None else wait  # noqa: S311 - no secret
+            if wait > 2 * LONGEST_BACKOFF or attempt == 0:
+                say(f"{self.config.address} {why}: asked again in {wait:.0f} s")
+            await asyncio.sleep(wait)
+            backoff = min(2 * backoff, LONGEST_BACKOFF)
+        raise LmworksError(
+            f"{self.config.address} {why}, {self.config.attempts} times; what was answered is kept: build again to go "
+            "on, or raise `attempts`, lower `requests_at_once` or raise `timeout_seconds`"
+        )
+
+    async def _once(self, http: httpx.AsyncClient, body: Body) -> Answered:
+        async with http.stream(
+            "POST", f"{self.config.address.rstrip('/')}/chat/completions", json=dict(body)
+        ) as answer:
+            found = bytearray()
+            async for chunk in answer.aiter_bytes():
+                found += chunk
+                if len(found) > LARGEST_BODY:
+                    raise self._refused(f"sends more than {LARGEST_BODY / 2**20:.0f} MiB for one answer")
+        if answer.status_code == 200:
+            return self._read(bytes(found))
+        return self._failed(answer.status_code, answer.headers, bytes(found))
+
+    def _failed(self, status: int, headers: httpx.Headers, body: bytes) -> Answered:
+        """Raise what a status means; a prompt that is too long is an answer."""
+        code, said = _fault(body)
+        said = f" ({self._safe(said)})" if said else ""
+        if 300 <= status < 400:
+            where = urlsplit(headers.get("location", "")).hostname or "a path of its own"
+            raise self._refused(
+                f"sends elsewhere, to {self._safe(where)} (HTTP {status}); nothing was sent there: name the address "
+                "that is meant"
+            )
+        if status in (401, 403):
+            variable = self.config.key_variable
+            held = f"the key in the environment variable {variable}" if variable else "requests without a key"
+            mend = "put a valid one there" if variable else "name the variable that holds one, in `key_variable`"
+            raise self._refused(f"refuses {held} (HTTP {status}){said}: {mend}")
+        if status in BUSY or status >= 500:
+            wait = _retry_after(headers.get("retry-after"))
+            if wait is not None and wait > LONGEST_WAIT:
+                raise self._refused(f"asks to come back in {wait:,.0f} s (HTTP {status}){said}: build again then")
+            raise _Again(f"answers HTTP {status}{said}", wait)
+        if status in (400, 413, 422) and any(words in f"{code} {said}".lower() for words in TOO_LONG):
+            return Answered("", "length", "", is_beyond=True)
+        if status == 404:
+            raise self._refused(
+                f"has no {self.config.model!r}, or no /chat/completions (HTTP 404){said}: mend `model` or `address`, "
+                "which mostly ends in /v1"
+            )
+        raise self._refused(f"refuses the request (HTTP {status}){said}: `parameters` and `limit_name` change it")
+
+    def _read(self, body: bytes) -> Answered:
+        try:
+            found = json.loads(body)
+            choice = found["choices"][0]
+            message = choice["message"]
+            usage = found.get("usage") or {}
+            read, written = (max(0, int(usage.get(name) or 0)) for name in ("prompt_tokens", "completion_tokens"))
+            text, thoughts = message.get("content"), message.get("reasoning_content")
+            reported, reason = found.get("model"), choice.get("finish_reason")
+            if not all(isinstance(each, str | None) for each in (text, thoughts, reported, reason)):
+                raise TypeError("a field of another type")
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            kind = "no choices" if isinstance(error, IndexError) else "no answer"
+            kind = "no JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else kind
+            raise self._refused(
+                f"answers with {kind} where a chat completion was expected ({len(body):,} bytes): is it the base URL "
+                "of an OpenAI-compatible API?"
+            ) from None
+        return Answered(text or "", reason or "stop", reported or "", read, written, thoughts)
+
+    def _refused(self, why: str) -> LmworksError:
+        return LmworksError(f"{self.config.address} {why}")
+
+    def _safe(self, said: str) -> str:
+        """What a server says, which may repeat the key or a prompt."""
+        said = " ".join(said.split())
+        return hide(said.replace(self._key, "‹key›") if self._key else said)[:SHOWN]
+
+
+def _fault(body: bytes) -> tuple[str, str]:
+    """The code and the words of an error, where the body has OpenAI's form or nearly so."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return "", ""
+    inner = found.get("error", found) if isinstance(found, dict) else found
+    if not isinstance(inner, dict):
+        return "", inner if isinstance(inner, str) else ""
+    code = " ".join(str(inner[name]) for name in ("code", "type") if inner.get(name))
+    return code, str(inner.get("message") or inner.get("detail") or code)
+
+
+def _retry_after(said: str | None) -> float | None:
+    """Seconds that a server asks for, in either of HTTP's two forms (RFC 9110, 10.2.3)."""
+    if not said:
+        return None
+    with suppress(ValueError):
+        return max(0.0, float(said)) if float(said) < float("inf") else None
+    with suppress(ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    return None
+
+
+def now() -> str:
+    """The time, to the second, of what is dated."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

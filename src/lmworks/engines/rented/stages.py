@@ -1,0 +1,228 @@
+"""A rented model's three steps: whether it answers, what it is to be asked, and its answers as a dated snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SerializeAsAny
+
+from lmworks.data.privacy.hidden import hide_all
+from lmworks.engines.rented.address import ENGINE_NAME, FAMILY, RentedModelConfig
+from lmworks.engines.rented.client import Answered, Client, now
+from lmworks.engines.rented.engine import ANSWERS, PROMPTS, key_of
+from lmworks.errors import GateRefused, LmworksError
+from lmworks.model.files import read_json
+from lmworks.model.folder import ENGINE, ModelFolder, write_json
+from lmworks.model.folder import FAMILY as FAMILY_FIELD
+from lmworks.pipeline.chunks import read_records, write_records
+from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
+from lmworks.recipe.schema import Effect, Reference, StepConfig
+
+TRIAL = {"messages": [{"role": "user", "content": "Say yes."}], "max_tokens": 16, "temperature": 0.0}
+"""Asked first: it shows that address, key and name are right, and holds nothing of yours."""
+MESSAGE_TOKENS, CHAT_TOKENS = 8, 64
+"""That chat templates of known models put around a message, and before a chat, at the most."""
+
+
+@stage(version=1)
+def rent(config: RentedModelConfig, out: Path, context: Context) -> Result:
+    """Ask the address for one word, and note which model answered and when. Its answers are of this date.
+
+    Raises LmworksError if it does not answer, or if another model does than is asked for.
+    """
+    found: list[Answered] = []
+    Client(config).ask([_body(config, TRIAL)], lambda _, answer: found.append(answer), context.check_stop, context.log)
+    reported = found[0].reported or config.reports or config.model
+    _require_asked(config, reported)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(
+        out / "config.json",
+        {
+            ENGINE: ENGINE_NAME,
+            FAMILY_FIELD: FAMILY,
+            "address": config.address,
+            "model": config.model,
+            "reported": reported,
+            "rented": now(),
+        },
+    )
+    context.log(f"{config.address} answers as {reported}")
+    return Result()
+
+
+def _require_asked(config: RentedModelConfig, reported: str) -> None:
+    expected = config.reports or config.model
+    names = reported.lower(), reported.lower().rpartition("/")[2]
+    wanted = expected.lower(), expected.lower().rpartition("/")[2]
+    if not (reported == expected if config.reports else any(name.startswith(wanted) for name in names)):
+        raise LmworksError(
+            f"{config.address} answers as {reported[:100]!r}, and {expected!r} was asked for: if it is the one that is "
+            "meant, state its name in `reports`"
+        )
+
+
+class PromptsConfig(StepConfig):
+    """What a step would ask a rented model; made by the graph."""
+
+    step: SerializeAsAny[StepConfig] = Field(description="The step's settings.")
+    stage: str = Field(description="The name of its stage.")
+    read: list[Reference] = Field(description="What it reads, but for rented models.")
+    given: list[tuple[str, str]] = Field(
+        description="Its parameters in order, with the rented model given under each; with nothing, what is next read."
+    )
+    of: str = Field(description="The rented model whose prompts are noted.")
+    declared: Any = Field(default=None, exclude=True, description="The stage.")
+
+
+class _Forgetful:
+    """A journal of what need not be gone on with."""
+
+    def records(self) -> list[dict[str, Any]]:
+        return []
+
+    def append(self, record: Mapping[str, Any]) -> None: ...
+
+
+@stage(version=1, reads="read")
+def rented_prompts(config: PromptsConfig, read: list[Handle], out: Path, context: Context) -> Result:
+    """Run a step with a model that says nothing, and write what it was asked, each once; nothing is sent.
+
+    So prompts are known, and may be looked at, before the first leaves this machine.
+    """
+    declared: Stage = config.declared
+    folders = {name: context.scratch / f"model-{number}" for number, (_, name) in enumerate(config.given) if name}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PROMPTS).unlink(missing_ok=True)
+        write_json(folder / "config.json", {ENGINE: ENGINE_NAME, "address": "", "model": "", "reported": ""})
+    given, others = dict[str, list[Handle]](), iter(read)
+    for parameter, name in config.given:
+        given.setdefault(parameter, []).append(ModelFolder(folders[name], "") if name else next(others))
+    handles: dict[str, Any] = {}
+    for name, kind in declared.inputs.items():
+        made = [kind.handle(each.path, each.digest) for each in given.get(name, ())]
+        handles[name] = made if kind.many else (made[0] if made else None)
+    scratch, place = context.scratch / "step", folders[config.of] / PROMPTS
+    (scratch / "out").mkdir(parents=True, exist_ok=True)
+    quiet = replace(context, scratch=scratch, journal=_Forgetful(), log=lambda line: None)
+    try:
+        declared(config.step, **handles, out=scratch / "out", context=quiet)
+    except LmworksError:
+        if not place.is_file():  # else it is of answers, of which there are none
+            raise
+    asked = {key_of(each): each for each in (read_records(place) if place.is_file() else ())}
+    out.mkdir(parents=True, exist_ok=True)
+    write_records(out / PROMPTS, [asked[key] for key in sorted(asked)])
+    size = size_of([*asked.values()])
+    examples = hide_all({"reason": "asked", **each} for each in [*asked.values()][:3])
+    return Result(counts=dict(size), examples=examples)
+
+
+def size_of(asked: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """How much is asked. A token is a byte at the least, so that there are no more of them than that."""
+    size: Counter[str] = Counter({REQUESTS: len(asked), PROMPT_TOKENS: 0, ANSWER_TOKENS: 0})
+    for each in asked:
+        texts = [turn["content"] for turn in each["messages"]]
+        size[PROMPT_TOKENS] += sum(len(text.encode()) + MESSAGE_TOKENS for text in texts) + CHAT_TOKENS
+        size[ANSWER_TOKENS] += each["max_tokens"]
+    return size
+
+
+REQUESTS, PROMPT_TOKENS, ANSWER_TOKENS = "requests", "prompt tokens at most", "answer tokens at most"
+
+
+def told(config: RentedModelConfig, size: Mapping[str, int]) -> str:
+    """What is to be sent and what it costs at the most, in words."""
+    usd = config.usd(size[PROMPT_TOKENS], size[ANSWER_TOKENS])
+    price = "; the recipe states no prices" if usd is None else f": at most ${usd:,.2f} by the recipe's prices"
+    return (
+        f"{size[REQUESTS]:,} requests to {config.address}, of {size[PROMPT_TOKENS]:,} prompt tokens at most (a token a "
+        f"byte; of English about a quarter) and {size[ANSWER_TOKENS]:,} answer tokens at most{price}"
+    )
+
+
+class RentedAnswersConfig(StepConfig):
+    """Ask a rented model; made by the graph."""
+
+    prompts: Reference = Field(description="What it is asked.")
+    model: Reference = Field(description="Who is asked.")
+    rented: Annotated[RentedModelConfig, Effect.NOTHING] = Field(
+        description="The model's settings; those that change answers change the model's artifact, too."
+    )
+
+
+@stage(version=1, reads=("prompts", "model"))
+def rented_answers(
+    config: RentedAnswersConfig, prompts: Handle, model: ModelFolder, out: Path, context: Context
+) -> Result:
+    """Ask what is to be asked, each once, and write the answers with their date: a model folder that knows only these.
+
+    Each answer is on disk when it is received: none is paid for twice. Raises GateRefused, before anything is sent,
+    where it could cost more than the recipe allows.
+    """
+    lease, rented = read_json(model.path / "config.json"), config.rented
+    asked = {key_of(each): each for each in read_records(prompts.path / PROMPTS)}
+    known = {each["key"]: each for each in context.journal.records() if each.get("key") in asked}
+    left = [key for key in sorted(asked) if key not in known]
+    size = size_of([asked[key] for key in left])
+    context.log((f"goes on after {len(known)} answers: " if known else "") + told(rented, size))
+    usd = rented.usd(size[PROMPT_TOKENS], size[ANSWER_TOKENS])
+    if rented.most_usd is not None and usd is not None and usd > rented.most_usd:
+        raise GateRefused(
+            f"most_usd is {rented.most_usd:g}, and this may cost ${usd:,.2f}; nothing was sent. Ask less (`limit`, "
+            "`max_tokens` of the task), or raise it"
+        )
+    context.progress.start(len(asked), "requests")
+    context.progress.update(len(known))
+
+    def received(number: int, answer: Answered) -> None:
+        if answer.reported not in ("", lease["reported"]):
+            raise LmworksError(
+                f"{rented.address} now answers as {answer.reported[:100]!r}, and this snapshot is of "
+                f"{lease['reported']!r}: `lmworks build --rebuild` the model's step asks the new one, all anew"
+            )
+        record = {"key": left[number], "at": now(), **asdict(answer)}
+        known[left[number]] = record
+        context.journal.append(record)
+        context.progress.update(len(known))
+
+    if left:
+        bodies = [_body(rented, asked[key]) for key in left]
+        Client(rented).ask(bodies, received, context.check_stop, context.log)
+    found = [known[key] for key in sorted(known)]
+    dates = sorted(each.pop("at") for each in found)
+    usage = {name: sum(each[name] for each in found) for name in ("prompt_tokens", "answer_tokens")}
+    out.mkdir(parents=True, exist_ok=True)
+    write_records(out / ANSWERS, found)
+    write_json(out / "config.json", lease | {"answered": dates[:1] + dates[-1:], "usage": usage})
+    counts = {"answers": len(found), **{name.replace("_", " "): count for name, count in usage.items()}}
+    endings = Counter(each["finish_reason"] for each in found if not each["is_beyond"])
+    cut, withheld = endings["length"], endings["content_filter"]
+    counts |= {CUT: cut} if cut else {}
+    counts |= {WITHHELD: withheld} if withheld else {}
+    counts |= {BEYOND: beyond} if (beyond := sum(each["is_beyond"] for each in found)) else {}
+    paid = rented.usd(usage["prompt_tokens"], usage["answer_tokens"])
+    if paid is not None:
+        context.log(f"it took {usage['prompt_tokens']:,} and {usage['answer_tokens']:,} tokens: ${paid:,.4f}")
+    return Result(counts=counts, losses={WITHHELD, BEYOND})
+
+
+CUT, WITHHELD = "answers that were cut", "answers that the provider withheld"
+BEYOND = "prompts longer than the model reads"
+
+
+def asked_for(step: str) -> str:
+    """The step that holds what a rented model answered for another step."""
+    return f"asked/{step}"
+
+
+def _body(config: RentedModelConfig, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The request of what is asked."""
+    body = {"model": config.model, **{name: value for name, value in asked.items() if name != "max_tokens"}}
+    body[config.limit_name] = asked["max_tokens"]
+    body |= config.parameters
+    return {name: value for name, value in body.items() if value is not None}

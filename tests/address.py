@@ -1,0 +1,101 @@
+"""A server of OpenAI's API on a free port of this machine that really adds; and what else servers do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from live_server import listening
+
+KEY = "sk-test-0123456789abcdef"
+VARIABLE = "HOSTED_KEY"
+
+
+@dataclass
+class Address:
+    """Adds the numbers of a question; as a judge, likes the shorter answer."""
+
+    model: str = "adder-2026-11-01"
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    first: list[str] = field(default_factory=list)
+    """What it does with the next requests instead, in order: names of `odd`."""
+    always: str = ""
+    seconds: float = 0.0
+    """That an answer takes."""
+    url: str = ""
+
+    async def handle(self, request: Request) -> Response:
+        if request.headers.get("authorization") != f"Bearer {KEY}":
+            said = f"Incorrect API key provided: {request.headers.get('authorization')}"
+            return JSONResponse({"error": {"message": said, "code": "invalid_api_key"}}, 401)
+        body = await request.json()
+        self.asked.append(body)
+        await asyncio.sleep(self.seconds)
+        if odd := self.first.pop(0) if self.first else self.always:
+            return await self.odd(odd)
+        said, limit = self.answer(body["messages"][-1]["content"], body.get("seed", 0)), body.get("max_tokens", 10**6)
+        words = said.split()
+        message = {"role": "assistant", "content": " ".join(words[:limit])}
+        reason = "length" if len(words) > limit else "stop"
+        usage = {"prompt_tokens": 7, "completion_tokens": min(limit, len(words))}
+        choices = [{"index": 0, "message": message, "finish_reason": reason}]
+        return JSONResponse({"model": self.model, "choices": choices, "usage": usage})
+
+    def answer(self, question: str, seed: int) -> str:
+        if found := re.search(r"Answer A:\n(.*)\n\nAnswer B:\n(.*)\n\n", question, re.DOTALL):
+            return "A" if len(found[1]) < len(found[2]) else "B"  # likes the shorter one
+        numbers = [int(each) for each in re.findall(r"\d+", question)]
+        return f"It is {'most certainly ' * (seed % 3)}{sum(numbers)}"
+
+    async def odd(self, kind: str) -> Response:
+        if kind == "busy":
+            return JSONResponse({"error": {"message": "slow down"}}, 429, {"Retry-After": "0"})
+        if kind == "closed":
+            return JSONResponse({"error": {"message": "quota"}}, 429, {"Retry-After": "86400"})
+        if kind == "fails":
+            return Response("<html>bad gateway", 502, {"Retry-After": "0"})
+        if kind == "hangs":
+            await asyncio.sleep(2)
+        if kind == "redirects":
+            return RedirectResponse("http://elsewhere.invalid/v1/chat/completions", 307)
+        if kind == "too long":
+            said = {"message": "maximum context length is 8 tokens", "code": "context_length_exceeded"}
+            return JSONResponse({"error": said}, 400)
+        if kind == "half":
+            return StreamingResponse(_half(), headers={"Content-Length": "1000"})
+        if kind == "large":
+            return StreamingResponse(_large(), media_type="application/json")
+        bodies = {
+            "no JSON": "<html>welcome</html>",
+            "no choices": '{"model": "adder-2026-11-01", "choices": []}',
+            "numbers": '{"choices": [{"message": {"content": 5}, "finish_reason": "stop"}]}',
+        }
+        return Response(bodies[kind], media_type="application/json")
+
+
+async def _half() -> AsyncIterator[bytes]:
+    yield b'{"model": "adder", "choices": [{"mess'
+
+
+async def _large() -> AsyncIterator[bytes]:
+    for _ in range(50):
+        yield b" " * 2**20
+
+
+@contextmanager
+def at_address(**values: Any) -> Iterator[Address]:
+    """A server that listens meanwhile."""
+    address = Address(**values)
+    app = Starlette(routes=[Route("/v1/chat/completions", address.handle, methods=["POST"])])
+    with listening(app) as url:
+        address.url = f"{url}/v1"
+        yield address

@@ -1,0 +1,175 @@
+"""A model at an address in a recipe: measured, judging and teaching, by answers that are kept with their date."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from address import KEY, VARIABLE, Address, at_address
+from e2e.small_recipe import lmworks, made, start
+from live_server import KEY as OWN_KEY
+from live_server import MODEL, serving
+from lmworks.engines.open import open_decoder
+from lmworks.engines.request import Sampling
+from tiny import make_tiny_model
+
+SUMS = """\
+name: sums
+use_case: sums, and who adds best
+plan: {measure: false}
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: sums, licence: MIT, fields: all}]
+    licences: {allow: [permissive]}
+  chats: {kind: conversations, from: raw}
+  drafts: {kind: answers, model: hosted, data: chats, samples: 2, limit: 6, max_tokens: 8}
+  ruled:
+    kind: constitution
+    from: drafts
+    rules: [{kind: principle, rule: The answer is short., model: hosted}]
+models:
+  hosted:
+    {objective: rented, address: "ADDRESS", model: NAME, licence: LicenseRef-test, key_variable: HOSTED_KEY}
+evaluate:
+  models: [hosted]
+  tasks:
+    - {kind: exact-answer, data: chats, train: chats, limit: 9, max_tokens: 8, pattern: '(\\d+)$'}
+    - {kind: exact-answer, data: chats, train: chats, limit: 9, max_tokens: 8, pattern: '(\\d+)$', prompt: few-shot}
+"""
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+
+
+@pytest.fixture
+def address() -> Iterator[Address]:
+    with at_address() as found:
+        yield found
+
+
+def project(folder: Path, address: str, recipe: str = SUMS, name: str = "adder") -> Path:
+    (folder / "sums").mkdir(parents=True)
+    rows = [{"prompt": f"What is {a} plus {b}?", "completion": str(a + b)} for a in range(2, 8) for b in range(3)]
+    (folder / "sums" / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "recipe.yaml").write_text(recipe.replace("ADDRESS", address).replace("NAME", name))
+    return folder
+
+
+def figures(folder: Path) -> list[dict[str, Any]]:
+    places = sorted((folder / ".lmworks" / "artifacts" / "evaluate-exact-answer").glob("*/payload/figures.json"))
+    return [json.loads(place.read_text())[0] for place in places]
+
+
+def test_it_is_measured_teaches_and_judges_and_is_paid_once(tmp_path: Path, address: Address) -> None:
+    folder = project(tmp_path, address.url)
+    planned = lmworks(folder, "plan", "recipe.yaml").stdout
+    assert "9 requests and 72 answer tokens at most" in planned and not address.asked
+
+    lmworks(folder, "build", "recipe.yaml")
+    asked = len(address.asked)
+    distinct = {json.dumps(each, sort_keys=True) for each in address.asked}
+    assert asked == len(distinct), "nothing is asked twice"
+
+    plain, shown = sorted(figures(folder), key=lambda each: each["conditions"]["shots"])
+    assert plain["value"] == shown["value"] == 1 and plain["n"] == 9 and shown["conditions"]["shots"] == 5
+    told = plain["conditions"]["engine"]
+    assert "adder-2026-11-01" in told and address.url in told and time.strftime("%Y-", time.gmtime()) in told
+    assert address.url in lmworks(folder, "show", "evaluate/exact-answer-chats/hosted").stdout
+
+    (place,) = (folder / ".lmworks" / "artifacts" / "answers").glob("*/payload/conversations.jsonl")
+    said = [json.loads(line)["messages"][-1]["content"] for line in place.read_text().splitlines()]
+    assert len(said) == 12 and all(each.startswith("It is") for each in said)
+    (place,) = (folder / ".lmworks" / "artifacts" / "constitution").glob("*/payload/preferences.jsonl")
+    for pair in map(json.loads, place.read_text().splitlines()):
+        assert len(pair["chosen"][0]["content"]) < len(pair["rejected"][0]["content"]), "the judge likes short answers"
+        assert pair["decided"] == {"The answer is short.": 1.0}
+
+    lmworks(folder, "build")
+    assert len(address.asked) == asked, "a rebuild asks nothing"
+    stored = [path for path in (folder / ".lmworks").rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+    assert not stored, "the key stands nowhere"
+
+
+NARROW = SUMS.replace(SUMS[SUMS.index("  drafts:") : SUMS.index("models:")], "").replace("limit: 9, ", "")
+
+
+def test_another_metric_asks_nothing_and_rebuild_asks_anew(tmp_path: Path, address: Address) -> None:
+    folder = project(tmp_path, address.url, NARROW)
+    lmworks(folder, "build", "recipe.yaml")
+    asked = len(address.asked)
+    said = lmworks(folder, "build", "recipe.yaml", "--set", "evaluate.tasks.0.compare=letters").stderr
+    assert "evaluate/exact-answer-chats/hosted" in made(said) and len(address.asked) == asked
+    time.sleep(1.1)  # dates are to the second
+    lmworks(folder, "build", "--rebuild", "hosted")
+    assert len(address.asked) == 2 * asked
+
+
+def test_what_was_answered_before_a_stop_is_not_asked_again(tmp_path: Path, address: Address) -> None:
+    folder = project(tmp_path, address.url, NARROW)
+    lmworks(folder, "build", "recipe.yaml", "--until", "hosted")
+    address.asked.clear()
+    address.seconds = 0.5
+    process = start(folder, "build", "recipe.yaml")
+    while len(address.asked) < 6:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode == 130 and len(address.asked) < 18
+    address.seconds = 0.0
+    lmworks(folder, "build", "recipe.yaml")
+    distinct = {json.dumps(each, sort_keys=True) for each in address.asked}
+    assert len(address.asked) == len(distinct) == 36
+
+
+def test_nothing_is_sent_that_costs_more_than_is_allowed(tmp_path: Path, address: Address) -> None:
+    prices = "usd_per_million_prompt_tokens: 3, usd_per_million_answer_tokens: 15, most_usd: 0.0001, "
+    folder = project(tmp_path, address.url, NARROW.replace("{objective", "{" + prices + "objective"))
+    said = lmworks(folder, "build", "recipe.yaml", code=3).stderr
+    assert "nothing was sent" in said and len(address.asked) == 1  # whether it is there
+
+
+@pytest.mark.parametrize("needs", ["privacy: confidential", "privacy: secret", "residency: on-premise"])
+def test_protected_texts_are_sent_to_no_other_machine(tmp_path: Path, needs: str) -> None:
+    recipe = NARROW + f"needs: {{{needs}}}\n"
+    folder = project(tmp_path, "https://api.example.com/v1", recipe)
+    said = lmworks(folder, "plan", "recipe.yaml", code=2).stderr
+    assert "models.hosted.address" in said and needs.split()[1] in said and "confidential: true" in said
+    allowed = recipe.replace("{objective", "{confidential: true, objective")
+    project(tmp_path / "allowed", "https://api.example.com/v1", allowed)
+    project(tmp_path / "here", "http://127.0.0.1:9/v1", recipe)
+    for place in ("allowed", "here"):
+        lmworks(tmp_path / place, "plan", "recipe.yaml")
+
+
+def test_a_task_of_likelihoods_is_not_asked_of_it(tmp_path: Path, address: Address) -> None:
+    folder = project(
+        tmp_path, address.url, NARROW[: NARROW.index("  tasks:")] + "  tasks: [{kind: last-word, data: raw}]\n"
+    )
+    said = lmworks(folder, "plan", "recipe.yaml", code=2).stderr
+    assert "hosted (rented model); the task last-word is asked of a decoder" in said
+    text = NARROW.replace("max_tokens: 8, pattern", "prompt: text, max_tokens: 8, pattern", 1)
+    said = lmworks(project(tmp_path / "text", address.url, text), "plan", "recipe.yaml", code=2).stderr
+    assert "evaluate.tasks.0.prompt" in said and not address.asked
+
+
+def test_lmworks_own_server_says_what_its_engine_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, OWN_KEY)
+    engine = open_decoder(make_tiny_model(tmp_path / "tiny"))
+    with serving(engine) as live:
+        folder = project(tmp_path / "project", f"{live.url}/v1", NARROW[: NARROW.rindex("    -")], MODEL)
+        lmworks(folder, "build", "recipe.yaml")
+    (place,) = (folder / ".lmworks" / "artifacts" / "evaluate-exact-answer").glob("*/payload/items.jsonl")
+    items = [json.loads(line) for line in place.read_text().splitlines()]
+    prompts = [engine.encode([{"role": "user", "content": item["prompt"]}]) for item in items]
+    expected = [each.text.strip() for each in engine.generate(prompts, Sampling(8))]
+    assert [item["answer"] for item in items] == expected

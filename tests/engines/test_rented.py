@@ -1,0 +1,118 @@
+"""What becomes of an address that answers well, badly, late or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from address import KEY, VARIABLE, Address, at_address
+from lmworks.engines.rented.address import RentedModelConfig
+from lmworks.engines.rented.client import Answered, Client
+from lmworks.engines.rented.stages import rent
+from lmworks.errors import LmworksError, Stopped, UsageError
+from support import make_context
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+
+
+def config(address: Address | str, **fields: Any) -> RentedModelConfig:
+    url = address if isinstance(address, str) else address.url
+    known = {"address": url, "model": "adder", "licence": "LicenseRef-test", "key_variable": VARIABLE, "attempts": 3}
+    return RentedModelConfig.model_validate(known | fields)
+
+
+def ask(address: Address, count: int = 1, **fields: Any) -> list[Answered]:
+    bodies = [{"model": "adder", "messages": [{"role": "user", "content": f"{n} and 1"}]} for n in range(count)]
+    found: dict[int, Answered] = {}
+    Client(config(address, **fields)).ask(bodies, found.__setitem__)
+    return [found[number] for number in range(count)]
+
+
+def test_each_is_asked_once_and_answered_in_its_place() -> None:
+    with at_address() as address:
+        assert [each.text for each in ask(address, 9)] == [f"It is {number + 1}" for number in range(9)]
+        assert len(address.asked) == 9
+
+
+@pytest.mark.parametrize("odd", ["busy", "fails", "half"])
+def test_what_may_go_well_another_time_is_asked_again(odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmworks.engines.rented.client.FIRST_WAIT", 0.0)
+    with at_address(first=[odd]) as address:
+        assert ask(address)[0].text == "It is 1" and len(address.asked) == 2
+
+
+def test_a_server_that_hangs_is_asked_again_in_vain_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmworks.engines.rented.client.FIRST_WAIT", 0.0)
+    with at_address(always="hangs") as address, pytest.raises(LmworksError, match=r"no whole answer in 0.3 s, 2 times"):
+        ask(address, timeout_seconds=0.3, attempts=2)
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ("redirects", "sends elsewhere, to elsewhere.invalid"),
+        ("large", "more than 4 MiB"),
+        ("no JSON", "no JSON where a chat completion"),
+        ("no choices", "no choices where"),
+        ("numbers", "no answer where"),
+        ("closed", "come back in 86,400 s"),
+    ],
+)
+def test_what_cannot_go_well_is_told_at_once(odd: str, said: str) -> None:
+    with at_address(always=odd) as address, pytest.raises(LmworksError, match=said):
+        ask(address)
+    assert len(address.asked) == 1
+
+
+def test_a_refused_key_is_told_by_the_name_of_its_variable_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "sk-wrong-and-secret")
+    with at_address() as address, pytest.raises(LmworksError, match=VARIABLE) as caught:
+        ask(address)
+    assert "sk-wrong-and-secret" not in str(caught.value)  # which the server repeats
+    monkeypatch.delenv(VARIABLE)
+    with at_address() as address, pytest.raises(UsageError, match=f"{VARIABLE} is not set"):
+        ask(address)
+
+
+def test_a_key_in_the_recipe_is_refused_and_not_repeated() -> None:
+    for fields in ({"key_variable": "sk-proj-secret"}, {"address": "https://me:sk-proj-secret@api.example.com/v1"}):
+        with pytest.raises(ValueError, match="environment variable") as caught:
+            config(fields.pop("address", "https://api.example.com/v1"), **fields)
+        assert "sk-proj-secret" not in str(caught.value.errors()[0]["msg"])  # type: ignore[attr-defined]
+
+
+def test_an_unencrypted_address_elsewhere_must_be_said() -> None:
+    with pytest.raises(ValueError, match="unencrypted: true"):
+        config("http://models.example.com/v1")
+    assert config("http://models.example.com/v1", unencrypted=True) and config("http://localhost:1/v1")
+
+
+def test_a_prompt_beyond_its_context_is_an_answer_and_ends_nothing() -> None:
+    with at_address(first=["too long"]) as address:
+        assert [each.is_beyond for each in ask(address, 2, requests_at_once=1)] == [True, False]
+
+
+def test_a_stop_keeps_what_was_answered() -> None:
+    found: dict[int, Answered] = {}
+
+    def check_stop() -> None:
+        if found:
+            raise Stopped("stopped")
+
+    bodies = [{"model": "adder", "messages": [{"role": "user", "content": f"{n}"}]} for n in range(500)]
+    with at_address(seconds=0.05) as address:
+        with pytest.raises(Stopped):
+            Client(config(address, requests_at_once=2)).ask(bodies, found.__setitem__, check_stop)
+        assert 0 < len(found) < 100 and len(address.asked) == len(found)  # those under way were waited for
+
+
+def test_another_model_than_asked_for_is_refused_unless_it_is_named(tmp_path: Path) -> None:
+    with at_address(model="other-7b") as address:
+        with pytest.raises(LmworksError, match=r"answers as 'other-7b', and 'adder' was asked for"):
+            rent(config(address), tmp_path / "out", make_context(tmp_path))
+        rent(config(address, reports="other-7b"), tmp_path / "out", make_context(tmp_path))
