@@ -103,22 +103,32 @@ def scale(
 
 def bakeoff(
     recipe: FileArgument,
-    model: ModelArgument,
-    seeds: Annotated[int, typer.Option(min=3, help="Trainings of each; intervals narrow with them.")] = 4,
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="A decoder from scratch, whose shapes are compared; else families are."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=3, help="Trainings of each shape; intervals narrow with them.")] = 4,
+    minutes: Annotated[float, typer.Option(min=0.001, help="Of training, each family and learning rate.")] = 2.0,
+    task: Annotated[str | None, typer.Option(help="Label of the task for families; the first.")] = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare architectures on the recipe's data at equal compute, over several seeds.
+    """Compare families on a task of the recipe at equal time; of one decoder, its shapes at equal compute.
 
+    Example: lmworks bakeoff recipes/categories.yaml --minutes 2
     Example: lmworks bakeoff recipes/quickstart.yaml pretrain --set pretrain.steps=100
     """
     from lmworks.pipeline.display import PlainDisplay
     from lmworks.search.bakeoff import bakeoff as compare
+    from lmworks.search.families import families
     from lmworks.search.runs import Runs
 
-    runs = Runs(recipe, settings or (), store, model, PlainDisplay(sys.stderr))
-    _show_outcome(compare(runs, seeds=seeds), as_json)
+    show = PlainDisplay(sys.stderr)
+    if model is None:
+        _show_outcome(families(recipe, settings or (), store, show, minutes=minutes, task=task), as_json)
+        return
+    _show_outcome(compare(Runs(recipe, settings or (), store, model, show), seeds=seeds), as_json)
 
 
 def _show_outcome(found: Outcome, as_json: bool) -> None:
