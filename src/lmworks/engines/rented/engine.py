@@ -17,6 +17,9 @@ from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.files import canonical_json, digest_text
 
 ANSWERS, PROMPTS = "answers.jsonl", "prompts.jsonl"
+NOTING = "noting"
+"""The field of config.json of a folder in which it is noted what is asked."""
+ASK_IT = "a rented model tells what a build asked it: name it in a recipe's tasks, or ask its address itself"
 STOPS = 4
 """That OpenAI's API takes."""
 
@@ -60,7 +63,7 @@ class RentedEngine(Engine):
         return Conditions(engine=f"{self.told['reported']} at {self.told['address']}, {dates}")
 
     def batch(self, rows: int) -> Running:
-        raise Cannot("a rented model answers what it was asked in a build: ask its address itself for more")
+        raise Cannot(ASK_IT)
 
     def encode(self, messages: Messages) -> list[int]:
         turns = [{"role": str(each["role"]), "content": str(each["content"])} for each in messages]
@@ -73,6 +76,8 @@ class RentedEngine(Engine):
         """What was answered. Raises BeyondContext for a prompt that its server said is too long."""
         each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling
         asked = [asked_of(prompt, one) for prompt, one in zip(prompts, each, strict=True)]
+        if self._answers is None and not self.told.get(NOTING):
+            raise Cannot(ASK_IT)
         if self._answers is None:
             with (self._folder / PROMPTS).open("a", encoding="utf-8") as notes:
                 notes.writelines(canonical_json(one) + "\n" for one in asked)

@@ -13,7 +13,7 @@ from pydantic import Field, SerializeAsAny
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.engines.rented.address import ENGINE_NAME, FAMILY, RentedModelConfig
 from lmworks.engines.rented.client import Answered, Client, now
-from lmworks.engines.rented.engine import ANSWERS, PROMPTS, key_of
+from lmworks.engines.rented.engine import ANSWERS, NOTING, PROMPTS, key_of
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.files import read_json
 from lmworks.model.folder import ENGINE, ModelFolder, write_json
@@ -98,7 +98,7 @@ def rented_prompts(config: PromptsConfig, read: list[Handle], out: Path, context
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PROMPTS).unlink(missing_ok=True)
-        write_json(folder / "config.json", {ENGINE: ENGINE_NAME, "address": "", "model": "", "reported": ""})
+        write_json(folder / "config.json", {ENGINE: ENGINE_NAME, NOTING: True, "address": "", "reported": ""})
     given, others = dict[str, list[Handle]](), iter(read)
     for parameter, name in config.given:
         given.setdefault(parameter, []).append(ModelFolder(folders[name], "") if name else next(others))
