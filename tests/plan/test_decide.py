@@ -71,7 +71,7 @@ def test_more_data_money_time_or_use_never_leads_further_towards_prompting(
 def test_every_need_is_shown_with_a_reason_and_the_points_add_up(needs: NeedsConfig, tokens: float) -> None:
     verdict = decide(needs, tokens, USD)
     shown = {factor.name.replace(" ", "_") for factor in verdict.factors}
-    left = {"task", "users", "prompt_tokens", "answer_tokens", "growth_per_month", "parameters", "budget_usd"}
+    left = {"users", "prompt_tokens", "answer_tokens", "growth_per_month", "parameters", "budget_usd"}
     assert shown == set(NeedsConfig.model_fields) - left | {"cost"}
     assert all(factor.reason for factor in (*verdict.factors, *verdict.limits))
     assert verdict.points == sum(factor.points["training"] for factor in verdict.factors)
@@ -156,6 +156,13 @@ def test_what_a_verdict_names_is_an_objective_of_lmworks(step: str, task: str) -
     else:
         named = re.split(r",? then |, | from ", how)
         assert set(OBJECTIVES) & set(named), how
+
+
+def test_a_sorter_is_trained_of_labels_and_not_of_texts_alone() -> None:
+    plenty = {"task": "classify", "distance": "near", "deadline_weeks": 6, "budget_usd": 3000, "expertise": "some"}
+    few = {**USD, LADDER[1]: Range(700, 6700), LADDER[2]: Range(700, 6700)}
+    assert decide(needs_of(labelled_examples=8000, **plenty), 2e5, few).step == LADDER[1]
+    assert decide(needs_of(labelled_examples=50, **plenty), 1e10, few).step == LADDER[0]
 
 
 def test_search_is_not_told_to_train_what_nothing_trains() -> None:

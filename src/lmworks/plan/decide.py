@@ -85,7 +85,8 @@ def decide(needs: NeedsConfig, tokens: float, usd: Mapping[str, Range], places: 
     starts = [step["from_points"] for step in TABLE["ladder"]]
     wanted = max(index for index, start in enumerate(starts) if start is None or total >= start)
     allowed = {name: _allowed(limit, values) for name, limit in TABLE["limits"].items()}
-    allowed["data"] = max(allowed.pop("labelled examples"), allowed.pop("texts"))
+    labels, texts = allowed.pop("labelled examples"), allowed.pop("texts")
+    allowed["data"] = max(labels, texts) if labels or needs.task not in BASELINES else 0
     most = min(wanted, *allowed.values())
     at = max(at for at in range(most + 1) if not at or usd[LADDER[at]].low <= needs.budget_usd)
     limits = [Factor(n, f"up to {LADDER[top]}", {"at most": top}, TABLE["reasons"][n]) for n, top in allowed.items()]
@@ -109,7 +110,7 @@ def _push(name: str, levels: Any, value: Any) -> Factor:
         level = next(level for level in reversed(levels) if value >= level["from"])
         found = f"{value:,.6g}"
     else:
-        level = levels.get("*") or levels[value]
+        level = levels[value] if isinstance(value, str) and value in levels else levels["*"]
         found = ", ".join(value) or "none" if isinstance(value, list) else str(value)
     return Factor(name.replace("_", " "), found, {"training": level["points"]}, level["reason"])
 

@@ -91,24 +91,27 @@ class Forecast:
         self.service = self.year.service if self.year else None
         self.machine, self.months = self._owning()
         self.break_even_months = costs.break_even(self.months)
-        run = self.run
-        self.trained_parameters = (
-            run.shape.config.adapter_parameters(run.lora_rank) if run.lora_rank else run.parameters
-        )
+        self.training = self._training()
+        self._store()
+
+    def _store(self) -> None:
+        """What is kept, read and written, and how often a checkpoint is."""
+        run, facts, needs = self.run, self.facts, self.needs
+        adapter = run.shape.config.adapter_parameters(run.lora_rank) if run.lora_rank else 0
+        self.trained_parameters = adapter or run.parameters
         texts = facts.value("bytes_per_token") + 4.0  # and a token's id
-        kept = 14.0 * facts.value("checkpoints_kept").low * self.trained_parameters + 4.0 * self.run.parameters
-        self.storage_gigabytes = (texts * max(self.tokens, self.run.tokens) + kept) * 1e-9
-        models = 4.0 * self.run.parameters * self.runs_per_year / 12
+        kept = 14.0 * facts.value("checkpoints_kept").low * self.trained_parameters + 4.0 * run.parameters
+        self.storage_gigabytes = (texts * max(self.tokens, run.tokens) + kept) * 1e-9
+        models = 4.0 * run.parameters * self.runs_per_year / 12
         asked = needs.requests_per_second * self.busy * HOURS_PER_MONTH * 3600
         logs = asked * (needs.prompt_tokens + needs.answer_tokens) * facts.value("bytes_per_token").high
         self.storage_gigabytes_a_month = {"models": models * 1e-9, "requests, if kept": logs * 1e-9}
         self.storage_usd_per_month = self.storage_gigabytes * facts.value("storage_usd_per_gigabyte_month")
         self.checkpoint_hours = self.lost_hours = self.read_megabytes_per_second = None
-        self.training = self._training()
         if trained := self.training:
             hours, lot = trained.days * 24, trained.devices
             self.checkpoint_hours, self.lost_hours = costs.checkpoint_hours(self.trained_parameters, hours, lot, facts)
-            reads = (self.run.tokens * 4 / 3600 / hour / 1e6 for hour in reversed(hours))  # 4 bytes a token's id
+            reads = (run.tokens * 4 / 3600 / hour / 1e6 for hour in reversed(hours))  # 4 bytes a token's id
             self.read_megabytes_per_second = Range(*reads)
 
     def _place(self, step: str) -> str:
@@ -117,10 +120,6 @@ class Forecast:
         reached = (place for place in allowed if self._usd(step, place).low <= self.needs.budget_usd)
         priced = (place for place in allowed if place in self.years[step])
         return next(reached, next(priced, allowed[0]))
-
-    def cheapest(self, step: str) -> float:
-        """The low end of a step's twelve months at the cheapest place that may see the texts."""
-        return min((year.total.low for year in self.years[step].values()), default=math.inf)
 
     def _usd(self, step: str, place: str) -> Range:
         year = self.years[step].get(place)
