@@ -1,8 +1,27 @@
 """lmworks: one recipe file from a use case to a served, measured and governed language model."""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lmworks.api import Model, OpenRecipe, Records, evaluate_answers, open_model, open_recipe, records
+    from lmworks.errors import GateRefused, LmworksError, Stopped
 
 __version__ = "0.2.0"
+__all__ = [
+    "GateRefused",
+    "LmworksError",
+    "Model",
+    "OpenRecipe",
+    "Records",
+    "Stopped",
+    "__version__",
+    "evaluate_answers",
+    "open_model",
+    "open_recipe",
+    "records",
+]
 
 # Libraries that report home must know before they are imported that here they do not.
 for _name, _value in {
@@ -19,3 +38,12 @@ for _name, _value in {
 # on quiet ones 2 % slower (benchmarks/train/waiting.py). It is read when the library is loaded.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+if not TYPE_CHECKING:  # where a wrong name is to be told
+
+    def __getattr__(name: str) -> Any:
+        """What programs import, loaded when it is first named: `import lmworks` alone loads nothing else."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        errors = ("GateRefused", "LmworksError", "Stopped")
+        return getattr(import_module("lmworks.errors" if name in errors else "lmworks.api"), name)

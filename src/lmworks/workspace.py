@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -429,7 +430,10 @@ def _wanted(nodes: Sequence[Node], until: str | None) -> list[Node]:
 
 @contextmanager
 def stop_flag() -> Iterator[Any]:
-    """Turn Ctrl-C and SIGTERM into a request to stop at the next safe point. A second Ctrl-C stops at once."""
+    """Turn Ctrl-C and SIGTERM into a request to stop at the next safe point. A second Ctrl-C stops at once.
+
+    Signals reach the first thread alone: in another nothing is changed, and the program that began it stops it.
+    """
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -442,7 +446,8 @@ def stop_flag() -> Iterator[Any]:
         if asked:
             raise Stopped("stopped as asked; finished work is kept. Go on with: lmworks build")
 
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    previous = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield check_stop
     finally:

@@ -104,9 +104,14 @@ def items(
 
 def export(
     model: StepArgument = None,
-    form: Annotated[str, typer.Option(help="Of the file: gguf, which llama.cpp loads.")] = "gguf",
-    file_type: Annotated[str, typer.Option("--type", help="Of the matrices: f32, f16 or q8_0.")] = "f16",
-    out: Annotated[Path | None, typer.Option(help="Where to; by default STEP-TYPE.gguf in this folder.")] = None,
+    form: Annotated[
+        str, typer.Option(help="Of the file: gguf, which llama.cpp loads, or onnx, which any ONNX runtime does.")
+    ] = "gguf",
+    file_type: Annotated[
+        str | None,
+        typer.Option("--type", help="Of the matrices: f32, f16 (of gguf, unless said) or q8_0; of onnx f32."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to; by default STEP-TYPE.FORM in this folder.")] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -119,14 +124,22 @@ def export(
     from lmworks.release.gates import require_gates
     from lmworks.workspace import find_one
 
-    if form != "gguf" or file_type not in FILE_TYPES:
-        raise UsageError(f"--form {form} --type {file_type}: expected gguf and one of {', '.join(FILE_TYPES)}")
+    types = {"gguf": list(FILE_TYPES), "onnx": ["f32"]}
+    kind = file_type or ("f16" if form == "gguf" else "f32")
+    if kind not in types.get(form, ()):
+        expected = ", or ".join(f"{each} and one of {', '.join(some)}" for each, some in types.items())
+        raise UsageError(f"--form {form} --type {kind}: expected {expected}")
     opened, artifact = find_one(model or (), store)
     name = Built.holding(opened, artifact).step_of(artifact) or artifact.manifest.step
-    path = out or Path(f"{name}-{file_type}.gguf")
+    path = out or Path(f"{name}-{kind}.{form}")
     require_gates(opened, [artifact])
     artifact.require_sound()
-    write_gguf(artifact.payload, path, file_type)
+    if form == "gguf":
+        write_gguf(artifact.payload, path, kind)
+    else:
+        from lmworks.engines.onnx_file import write_onnx
+
+        write_onnx(artifact.payload, path)
     size = path.stat().st_size
     tell(f"wrote {path}, {size / 1e6:,.1f} MB", {"file": str(path), "bytes": size}, as_json)
 

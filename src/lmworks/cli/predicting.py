@@ -45,6 +45,7 @@ def predict(
 
     Example: lmworks predict sorter letters.csv --text body
     """
+    from lmworks.api.model import find_model
     from lmworks.engines.open import open_engine
     from lmworks.engines.request import Sampling
     from lmworks.model.device import AUTO
@@ -62,7 +63,7 @@ def predict(
         )
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already: write to another with --out, or replace it with --overwrite")
-    folder, digest = _model(model, store)
+    folder, digest = find_model([model], store)
     engine = open_engine(folder, device=device or AUTO)
     asking = Asking(ability_of(engine), text, Sampling(max_tokens, temperature, seed=seed))
     began, shows = time.monotonic(), sys.stderr.isatty()
@@ -81,24 +82,6 @@ def predict(
     tell(said, {"out": str(target), "rows": found.rows, "cut": found.cut, **found.faults}, as_json)
     if found.rows and sum(found.faults.values()) == found.rows:
         raise typer.Exit(1)
-
-
-def _model(name: str, store: Path | None) -> tuple[Path, str]:
-    """The folder and digest of a step, or what a recipe serves; or else of a Hugging Face folder."""
-    from lmworks.predict.run import digest_of_folder
-    from lmworks.release.serving import require_answers
-    from lmworks.workspace import find_one
-
-    folder = Path(name)
-    is_folder = (folder / "config.json").is_file()
-    try:
-        opened, artifact = find_one([name], store)
-    except UsageError:
-        if not is_folder:
-            raise
-        return folder, digest_of_folder(folder)
-    require_answers(opened, [artifact])
-    return artifact.payload, artifact.digest()
 
 
 def _in_words(found: Told, out: Path) -> str:

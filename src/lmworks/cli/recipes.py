@@ -215,14 +215,10 @@ def build(
 
     Example: lmworks build recipes/quickstart.yaml --set pretrain.steps=60
     """
+    from lmworks.api.recipe import finish
     from lmworks.pipeline.display import make_display
     from lmworks.pipeline.ray_workers import parse_place
-    from lmworks.release.built import Built
-    from lmworks.release.gates import failed_gates
-    from lmworks.release.history.history import note
-    from lmworks.release.inspect.verdicts import worth
-    from lmworks.release.report.report import said_first, write_report
-    from lmworks.workspace import open_workspace, run
+    from lmworks.workspace import open_workspace
 
     ray = parse_place(on)
     announce = None if as_json else say_counted
@@ -231,24 +227,19 @@ def build(
     if not as_json:
         print(workspace.plan.as_text(), file=sys.stderr)
     with closing(make_display()) as display:
-        artifacts = run(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
-    built, _ = Built.open(workspace.store, workspace.recipe.name).parted()
-    if not until:
-        note(built)
-    report_path = write_report(workspace.store, workspace.recipe.name)
-    failed = [] if until else failed_gates(built)
+        finished = finish(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
     if as_json:
-        print_json({name: {"stage": item.stage, "key": item.key} for name, item in artifacts.items()})
+        print_json({name: {"stage": item.stage, "key": item.key} for name, item in finished.artifacts.items()})
     else:
-        for line in [*worth(built), *said_first(built)]:
+        for line in finished.said:
             print(line)
-        print(f"report: {report_path}")
-        if failed:
-            print(f"not to be released: {len(failed)} of its gates failed")
+        print(f"report: {finished.report}")
+        if finished.failed:
+            print(f"not to be released: {len(finished.failed)} of its gates failed")
         elif workspace.recipe.serve and not until:
             print("next: lmworks serve")
-    if failed:
-        raise GateRefused("\n".join(failed))
+    if finished.failed:
+        raise GateRefused("\n".join(finished.failed))
 
 
 def verify_resume(

@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from lmworks.errors import LmworksError
@@ -37,13 +39,14 @@ def in_processes(work: Callable[[Any], int], units: Sequence[Any], workers: int)
     # imported what shards need cannot, and starts at once.
     processes = multiprocessing.get_context("forkserver")
     module = getattr(work, "func", work).__module__
-    # What is imported here already is what the steps of this build need; beside torch that may be a trainer. Each
-    # worker would import it again, since Python 3.11 leaves "__main__" out.
+    # What is imported here already is what the steps of this build need, which each worker would import again; beside
+    # torch that may be a trainer.
     known = [] if "torch" in sys.modules else sorted(name for name in sys.modules if name.startswith("lmworks."))
-    processes.set_forkserver_preload(["__main__", "pyarrow.dataset", "pyarrow.parquet", "numpy", module, *known])
+    processes.set_forkserver_preload(["pyarrow.dataset", "pyarrow.parquet", "numpy", module, *known])
     pool = ProcessPoolExecutor(min(workers, len(units)), processes, initializer=_begin_worker)
     try:
-        futures = [pool.submit(work, unit) for unit in units]
+        with main_left_out():
+            futures = [pool.submit(work, unit) for unit in units]
         started = list(pool._processes.values())  # which a broken pool forgets
         for future in as_completed(futures):
             yield future.result()
@@ -51,6 +54,20 @@ def in_processes(work: Callable[[Any], int], units: Sequence[Any], workers: int)
         raise LmworksError(WORKER_DIED.format(_end_of(started))) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def main_left_out() -> Iterator[None]:
+    """Begin processes that do not run the program's first file again, as Python has them do.
+
+    They need nothing of it, and a script that builds without `if __name__ == "__main__"` would build in each of them.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _end_of(processes: Iterable[BaseProcess]) -> str:

@@ -187,7 +187,7 @@ def _answers(engine: Engine, asking: Asking, rows: Sequence[Row]) -> list[dict[s
     for number, row in enumerate(rows):
         records.append({"answer": {}, "cut": False, "why": ""})
         try:
-            asked.append((number, _asked(engine, asking, row)))
+            asked.append((number, request_of(engine, asking, row)))
         except LmworksError as error:
             why = "rows that could not be read" if row.fault else "rows that could not be asked"
             records[number] |= {"answer": {PREFIX + ERROR: f"{row.place}: {error}"}, "why": why}
@@ -198,7 +198,8 @@ def _answers(engine: Engine, asking: Asking, rows: Sequence[Row]) -> list[dict[s
     return records
 
 
-def _asked(engine: Engine, asking: Asking, row: Row) -> Asked:
+def request_of(engine: Engine, asking: Asking, row: Row) -> Asked:
+    """What a row asks of a model. Raises LmworksError, which says why, for one that cannot be asked."""
     if row.fault:
         raise LmworksError(row.fault)
     text = row.fields.get(asking.text)

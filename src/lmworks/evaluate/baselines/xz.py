@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from lmworks.pipeline.workers import main_left_out
+
 LARGEST = 64 << 20
 """Bytes that preset 9 looks back."""
 PIECE = 1 << 14
@@ -21,7 +23,9 @@ def bits_behind(before: bytes, texts: Sequence[bytes]) -> list[int]:
     its state can neither save nor copy it, and to read 17 MB again for each text takes 8 seconds.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(_bits_behind, before[-LARGEST:], texts).result()
+        with main_left_out():
+            found = pool.submit(_bits_behind, before[-LARGEST:], texts)
+        return found.result()
 
 
 def _bits_behind(before: bytes, texts: Sequence[bytes]) -> list[int]:

@@ -1,0 +1,238 @@
+"""A model opened to ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.protocol import (
+    Ability,
+    Asked,
+    Classified,
+    Embedded,
+    Engine,
+    LongSamples,
+    Messages,
+    Tagged,
+)
+from lmworks.engines.request import Piece, Sampling
+from lmworks.errors import LmworksError, UsageError
+from lmworks.model.device import AUTO
+from lmworks.model.folder import family_of
+from lmworks.predict.rows import Row
+from lmworks.predict.run import Asking, digest_of_folder, request_of
+from lmworks.release.gates import stored_as
+from lmworks.release.serving import require_answers
+from lmworks.workspace import find_one
+
+if TYPE_CHECKING:
+    from lmworks.evaluate.choices import Likelihood
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that answers; `open_model` makes one. It can be asked what its family can, and refuses all else."""
+
+    folder: Path
+    """Its Hugging Face folder: config.json, model.safetensors, tokenizer.json."""
+    digest: str
+    engine: Engine
+
+    @property
+    def can(self) -> frozenset[Ability]:
+        """What it can be asked: "generate", "classify", "tag" or "embed"; nothing of a model that only scores."""
+        return self.engine.can
+
+    def generate(
+        self,
+        texts: Sequence[str | Messages],
+        *,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        top_k: int = 0,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> list[Piece]:
+        """Answer several texts together.
+
+        Args:
+            texts: Each a user's turn, or a list of turns with `role` and `content`; of a model without a chat template
+                a text that it goes on from.
+            max_tokens: Where an answer ends at the latest.
+            temperature: 0 takes the likeliest token, 1 draws from the model's own distribution.
+            top_p: Draw only from the fewest likeliest tokens that have this share.
+            top_k: Draw only from so many likeliest tokens; 0 for all.
+            seed: Draws what is written above temperature 0.
+            stop: An answer ends before the first of these.
+
+        Returns:
+            One a text, in order: `text`, `finish_reason` ("stop" or "length"), and `thoughts` where a model has them.
+
+        Raises:
+            LmworksError: The model writes nothing, or a text leaves no room for an answer.
+
+        Example:
+            >>> open_model("finetune").generate(["What does CreateBucket do?"])[0].text
+        """
+        sampling = _sampling(max_tokens, temperature, top_p, top_k, seed, tuple(stop))
+        asked = self._asked("generate", texts, sampling)
+        return [each for each in self.engine.answer(asked) if isinstance(each, Piece)] if asked else []
+
+    def stream(
+        self, text: str | Messages, *, max_tokens: int = 256, temperature: float = 0.0, seed: int = 0
+    ) -> Iterator[str]:
+        """One answer, piece by piece as it is written; its arguments are those of `generate`.
+
+        Example:
+            >>> for piece in model.stream("What does CreateBucket do?"):
+            ...     print(piece, end="", flush=True)
+        """
+        asked = self._asked("generate", [text], _sampling(max_tokens, temperature, 1.0, 0, seed, ()))
+        return (piece.text for _, piece in self.engine.submit(asked) if isinstance(piece, Piece))
+
+    def classify(self, texts: Sequence[str], long_samples: LongSamples = "truncate") -> list[Classified]:
+        """Tell the label of every text.
+
+        Args:
+            texts: Several texts.
+            long_samples: Of a text longer than the model reads, "truncate" reads the beginning, "split" all its parts.
+
+        Returns:
+            One a text: `label`, `probability`, `probabilities` by label, and whether its end was not read (`is_cut`).
+
+        Raises:
+            Cannot: The model tells no labels.
+
+        Example:
+            >>> [each.label for each in open_model("tuned").classify(["Where is my parcel?"])]
+        """
+        self._asked("classify", texts)
+        return self.engine.classify(texts, long_samples) if texts else []
+
+    def tag(self, texts: Sequence[str]) -> list[Tagged]:
+        """Find the spans of every text: `spans` are triples of label, start and end in characters.
+
+        Raises `Cannot` of a model that finds none.
+        """
+        self._asked("tag", texts)
+        return self.engine.tag(texts) if texts else []
+
+    def embed(self, texts: Sequence[str]) -> list[Embedded]:
+        """Make a `vector` of length 1 of every text. Raises `Cannot` of a model that makes none."""
+        self._asked("embed", texts)
+        return self.engine.embed(texts) if texts else []
+
+    def score(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[list[Likelihood]]:
+        """How likely texts are behind a prompt.
+
+        Args:
+            questions: Prompts, each with the texts that could follow it; an empty prompt for texts by themselves.
+
+        Returns:
+            For each prompt one a text: `log_likelihood` (natural), `tokens`, `bytes`.
+
+        Raises:
+            LmworksError: The model does not write token by token, or a text is longer than its context.
+
+        Example:
+            >>> model.score([("The sky is", [" blue", " loud"])])[0][0].log_likelihood
+        """
+        from lmworks.engines.decoder import DecoderEngine
+        from lmworks.evaluate.choices import LikelihoodConfig, judge
+
+        if not isinstance(self.engine, DecoderEngine) or self.is_reward:
+            raise LmworksError(f"{self.folder}: {self.engine.refused('generate')}, token by token")
+        config = LikelihoodConfig(kind="score", data="questions")
+        return [list(each.texts) for each in judge(self.engine, config, questions, "")]
+
+    def reward(self, conversations: Sequence[Messages]) -> list[float]:
+        """What a reward model says of the last turn of each conversation; only differences mean something.
+
+        Raises `LmworksError` of a model of another family.
+        """
+        from lmworks.engines.decoder import DecoderEngine
+
+        if not isinstance(self.engine, DecoderEngine) or not self.is_reward:
+            raise LmworksError(f"{self.folder}: this is no reward model; it {' and '.join(self.can)}s")
+        return self.engine.scores([self.engine.tokenizer.encode_chat(turns)[0] for turns in conversations])
+
+    @cached_property
+    def is_reward(self) -> bool:
+        """Whether it is a reward model."""
+        return family_of(self.folder) == "reward model"
+
+    def _asked(self, ability: Ability, texts: Sequence[Any], sampling: Sampling | None = None) -> list[Asked]:
+        if ability not in self.can:
+            raise self.engine.refused(ability)
+        if isinstance(texts, str):
+            raise UsageError(f"found the text {texts!r:.60}; expected a list of texts, such as [text]")
+        asking, asked = Asking(ability, sampling=sampling or Sampling(1)), []
+        for number, text in enumerate(texts):
+            try:
+                asked.append(request_of(self.engine, asking, Row(f"text {number}", {asking.text: text})))
+            except LmworksError as error:
+                raise LmworksError(f"text {number} of {len(texts)}: {error}") from error
+        return asked
+
+
+def _sampling(
+    max_tokens: int, temperature: float, top_p: float, top_k: int, seed: int, stop: tuple[str, ...]
+) -> Sampling:
+    try:
+        return Sampling(max_tokens, temperature, top_p, top_k, seed, stop)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def open_model(model: str | Path, store: str | Path | None = None, *, device: str = AUTO) -> Model:
+    """Open a model to ask it.
+
+    Args:
+        model: A step of the last build, the beginning of a digest, a recipe's file (what it serves), or the Hugging
+            Face folder of a model, built here or published.
+        store: Folder of artifacts; by default that of the last build in this folder or above.
+        device: Where to compute: "auto", "cpu", "cuda", "cuda:1" …
+
+    Returns:
+        The model, its weights in memory.
+
+    Raises:
+        UsageError: There is no such model.
+        GateRefused: It learned from what was erased.
+        LmworksError: A file of it is damaged, or no engine here computes it.
+
+    Example:
+        >>> open_model("recipes/quickstart.yaml").generate(["What does CreateBucket do?"], max_tokens=40)
+    """
+    return find_and_open([str(model)], Path(store) if store else None, device)
+
+
+def find_and_open(names: Sequence[str], store: Path | None, device: str) -> Model:
+    """The model that `find_model` finds."""
+    folder, digest = find_model(names, store)
+    opens = open_reward_model if family_of(folder) == "reward model" else open_engine
+    return Model(folder, digest, opens(folder, device=device))
+
+
+def find_model(names: Sequence[str], store: Path | None) -> tuple[Path, str]:
+    """The folder and digest of a step, or what a recipe serves; or else of a Hugging Face folder.
+
+    Raises `UsageError` for what is no model, `GateRefused` for one that learned from what was erased.
+    """
+    folder = Path(names[-1])
+    is_folder = (folder / "config.json").is_file()
+    try:
+        found = find_one(names, store)
+    except UsageError:
+        if not is_folder:
+            raise
+        if not (stored := stored_as(folder)):
+            return folder, digest_of_folder(folder)
+        found = stored
+    require_answers(found[0], [found[1]])
+    return found[1].payload, found[1].digest()

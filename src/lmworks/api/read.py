@@ -1,0 +1,114 @@
+"""What a step made, as typed records and as tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.data.records import Document, Documents
+from lmworks.data.tuning.conversations import Conversations, is_conversations
+from lmworks.data.tuning.preferences import Preference, Preferences
+from lmworks.errors import LmworksError, UsageError
+from lmworks.evaluate.items import Evaluation, fields_of
+from lmworks.extras import MissingPackage, absent, remedy
+from lmworks.lazy import pa
+from lmworks.pipeline.record import split_reference
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built
+from lmworks.workspace import open_store
+
+if TYPE_CHECKING:
+    import pandas
+
+    from lmworks.api.recipe import OpenRecipe
+
+Record = Document | Preference | dict[str, Any]
+"""A document; a judgement; a conversation (`id`, `messages`, `document` …) or an item of an evaluation."""
+HOLD_RECORDS = re.compile(r"(?:(.*)/)?(?:conversations\.jsonl|preferences\.jsonl|items\.jsonl|part-\d+\.parquet)")
+"""Files of an artifact, below the part that they are of."""
+
+
+@dataclass(frozen=True)
+class Records(Iterable[Record]):
+    """What a step made, read as it is gone through; `records` makes one."""
+
+    artifact: Artifact
+    part: str = ""
+
+    def __iter__(self) -> Iterator[Record]:
+        path, digest = self.artifact.path(self.part), self.artifact.digest(self.part)
+        if is_conversations(made := Conversations(path, digest)):
+            yield from made.iterate()
+        elif (path / "preferences.jsonl").exists():
+            yield from Preferences(path, digest).iterate()
+        elif (path / "items.jsonl").exists():
+            yield from Evaluation(path, digest).items()
+        else:
+            yield from Documents(path, digest).iterate()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Each record by the names of its fields; of a document also what a source was told to `keep`, as a label."""
+        for record in self:
+            if isinstance(record, Document):
+                yield {"id": record.id, **fields_of(record)}
+            else:
+                yield record.as_json() if isinstance(record, Preference) else record
+
+    def to_arrow(self) -> pa.Table:
+        """A table of all rows, in memory. Raises `LmworksError` for a field that holds values of several types."""
+        rows = list(self.rows())
+        columns = dict.fromkeys(name for row in rows for name in row)
+        table = {}
+        for name in columns:
+            try:
+                table[name] = pa.array([row.get(name) for row in rows])
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise LmworksError(f"{name}: {error}; go through `rows()` instead") from error
+        return pa.table(table)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The same as a data frame. Raises `MissingPackage` where pandas is not installed."""
+        if absent(["pandas"]):
+            raise MissingPackage(f"a data frame needs pandas, which is not installed: {remedy(['pandas'])}")
+        found: pandas.DataFrame = self.to_arrow().to_pandas()
+        return found
+
+
+def records(step: str, source: OpenRecipe | str | Path | None = None) -> Records:
+    """What a step made, as typed records.
+
+    Args:
+        step: A step, or a part of one such as `split.train`.
+        source: A recipe that was opened, a recipe's file, or a store; by default the last build in this folder.
+
+    Returns:
+        Documents of a data step; conversations (dicts with `messages`) and judgements of steps that tune; items of an
+        evaluation. They can be gone through again, or had as a table: `to_arrow()`, `to_pandas()`.
+
+    Raises:
+        UsageError: The step is not built, or makes no records.
+        LmworksError: Its files are not as they were written.
+
+    Example:
+        >>> pairs = [(each.text, each.meta["label"]) for each in records("split.test", "recipe.yaml")]
+    """
+    if source is None:
+        store = open_store(None)
+    elif not isinstance(source, str | Path):
+        store = open_store(source.store, source.path)
+    else:
+        path = Path(source)
+        store = open_store(None, path) if path.suffix in (".yaml", ".yml") else open_store(path)
+    name, part = split_reference(step)
+    artifact = Built.open(store).artifacts.get(name) or store.named(name)
+    places = {found[1] or "" for path in artifact.manifest.files if (found := HOLD_RECORDS.fullmatch(path))}
+    if part not in places:
+        known = ", ".join(f"{name}.{each}" if each else name for each in sorted(places))
+        raise UsageError(
+            f"{step!r} holds no records; {f'expected {known}' if known else f'{artifact.stage} makes none'}"
+        )
+    artifact.require_sound(part)
+    return Records(artifact, part)

@@ -1,0 +1,225 @@
+"""A recipe opened to plan it, to build it and to read what was built."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmworks.api.model import Model, find_and_open
+from lmworks.api.read import Records, records
+from lmworks.errors import GateRefused, UsageError
+from lmworks.evaluate.items import Evaluation, Item
+from lmworks.model.device import AUTO
+from lmworks.pipeline.build import Display
+from lmworks.pipeline.display import PlainDisplay, make_display
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.store import Artifact
+from lmworks.plan.plan import Plan
+from lmworks.recipe.schema import Recipe
+from lmworks.release.built import Built
+from lmworks.release.gates import failed_gates
+from lmworks.release.history.history import note
+from lmworks.release.inspect.verdicts import verdicts, worth
+from lmworks.release.report.report import said_first, write_report
+from lmworks.release.trace.trace import Traced, trace_lineage
+from lmworks.workspace import Workspace, find_one, open_store, open_workspace, run
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a build came to."""
+
+    artifacts: Mapping[str, Artifact]
+    """By step."""
+    report: Path
+    built: Built
+    failed: Sequence[str]
+    """Gates that a whole build did not pass, and why."""
+
+    @property
+    def said(self) -> list[str]:
+        """What is said at a build's end: what the model is shown to be better at, and what did not come true."""
+        return [*worth(self.built), *said_first(self.built)]
+
+
+def finish(
+    workspace: Workspace,
+    display: Display,
+    *,
+    until: str | None = None,
+    rebuild: Sequence[str] = (),
+    ray: str | None = None,
+) -> Finished:
+    """Build what is missing or stale, write the report and try the gates, as `lmworks build` does."""
+    artifacts = run(workspace, display, until=until, rebuild=rebuild, ray=ray)
+    built, _ = Built.open(workspace.store, workspace.recipe.name).parted()
+    if not until:
+        note(built)
+    report = write_report(workspace.store, workspace.recipe.name)
+    return Finished(artifacts, report, built, [] if until else failed_gates(built))
+
+
+class _Told(PlainDisplay):
+    """Lines of text, given to a function."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        super().__init__(sys.stderr)
+        self._tell = tell
+
+    def say(self, line: str) -> None:
+        self._tell(line)
+
+
+@dataclass(frozen=True)
+class OpenRecipe:
+    """A recipe with its settings and its store; `open_recipe` makes one. What it tells is read anew each time."""
+
+    path: Path
+    settings: Sequence[str]
+    recipe: Recipe
+    """What the file says, with the settings."""
+    store: Path
+    """The folder of its artifacts."""
+
+    def plan(self, *, measure: bool = False, replan: bool = False) -> Plan:
+        """What every `auto` becomes, and what a build will take.
+
+        Args:
+            measure: Measure this machine for some seconds where no plan is stored; else it is counted.
+            replan: Forget the stored plan.
+
+        Returns:
+            The plan: `predicted`, `memory_bytes`, `parameters` and more; `as_text()` as `lmworks plan` shows it.
+
+        Raises:
+            LmworksError: The recipe cannot be read, or names what is not there.
+
+        Example:
+            >>> print(open_recipe("recipe.yaml").plan().as_text())
+        """
+        return self._open(measure=measure, replan=replan, plan_only=True).plan
+
+    def build(
+        self,
+        until: str | None = None,
+        *,
+        rebuild: Sequence[str] = (),
+        progress: Callable[[str], object] | None = None,
+    ) -> Finished:
+        """Build what is missing or stale, and write the report. Interrupted, it goes on from there the next time.
+
+        Args:
+            until: Stop after this step; gates are then not tried.
+            rebuild: Steps to make again, from nothing.
+            progress: Is given each line of what is done; by default they are shown as `lmworks build` shows them.
+
+        Returns:
+            The artifacts by step, the report's path, and what is said at the end.
+
+        Raises:
+            GateRefused: A gate (licence, memory, quality) refused; of a gate on figures, when all is built and
+                written: what was built can be looked at.
+            Stopped: It was interrupted; finished work is kept.
+            LmworksError: A step failed; the message says where and how to mend it.
+
+        Example:
+            >>> open_recipe("recipe.yaml").build(until="corpus", progress=print).artifacts["corpus"].payload
+        """
+        display = make_display() if progress is None else _Told(progress)
+        with closing(display):
+            finished = finish(self._open(measure=True, until=until), display, until=until, rebuild=rebuild)
+        if finished.failed:
+            raise GateRefused("\n".join(finished.failed))
+        return finished
+
+    @property
+    def built(self) -> Built:
+        """The last build as it lies in the store. Raises `UsageError` if there is none."""
+        return Built.open(open_store(self.store, self.path))
+
+    @property
+    def artifacts(self) -> Mapping[str, Artifact]:
+        """By step, what is in the store: `payload` (its folder), `digest()`, and `manifest`, which tells all else."""
+        return self.built.artifacts
+
+    @property
+    def figures(self) -> Mapping[str, Sequence[Figure]]:
+        """By step, what was measured: of an evaluation as `evaluate/TASK/MODEL`, the leading figure first."""
+        return {step: each.manifest.figures for step, each in self.artifacts.items() if each.manifest.figures}
+
+    @property
+    def verdicts(self) -> Mapping[str, Sequence[str]]:
+        """By task, what its paired tests say, in words."""
+        return verdicts(self.built)
+
+    def items(self, task: str) -> dict[str, list[Item]]:
+        """What each model and baseline answered in a task, by its name.
+
+        Args:
+            task: Such as `classification-split-test`: the middle of `evaluate/TASK/MODEL`.
+
+        Returns:
+            Items with `id`, `prompt`, `answer`, `reference`, `score` and more, of models in the order of the recipe.
+
+        Raises:
+            UsageError: There is no such task; the message names those that there are.
+
+        Example:
+            >>> wrong = [item for item in recipe.items("classification-split-test")["tuned"] if not item["score"]]
+        """
+        tasks = self.built.evaluations()
+        if task not in tasks:
+            raise UsageError(f"no task {task!r} in the last build; it has {', '.join(tasks) or 'none'}")
+        return {name: _items(artifact) for name, artifact in tasks[task].items() if name}
+
+    def records(self, step: str) -> Records:
+        """What a step, or a part of it such as `split.train`, made: see `records`."""
+        return records(step, self)
+
+    def open_model(self, step: str | None = None, *, device: str = AUTO) -> Model:
+        """A model of the recipe, by default the one that it serves: see `open_model`."""
+        return find_and_open([str(self.path), *([step] if step else [])], self.store, device)
+
+    def trace(self, step: str | None = None) -> Traced:
+        """What a step, by default the served model, was made from, down to the source files.
+
+        Each file's digest is computed again, which tells whether it was edited since. `as_text()` is what
+        `lmworks trace` prints; `files`, `steps`, `unknown` are for programs.
+        """
+        return trace_lineage(*find_one([str(self.path), *([step] if step else [])], self.store))
+
+    def _open(self, **how: Any) -> Workspace:
+        return open_workspace(self.path, self.settings, self.store, **how)
+
+
+def open_recipe(path: str | Path, settings: Sequence[str] = (), store: str | Path | None = None) -> OpenRecipe:
+    """Open a recipe to plan it, build it and read what was built.
+
+    Args:
+        path: The recipe's file.
+        settings: Fields to override, as behind `--set`: `["models.tuned.steps=60"]`.
+        store: Folder of artifacts; by default `.lmworks` beside the recipe.
+
+    Returns:
+        The recipe. Opening it reads and checks the file, and builds nothing.
+
+    Raises:
+        RecipeError: A field is wrong; the message names file, line and field of every fault.
+
+    Example:
+        >>> recipe = open_recipe("recipes/quickstart.yaml", ["pretrain.steps=60"])
+        >>> recipe.build()
+        >>> recipe.figures["evaluate/perplexity-split-test/pretrain"][0].value
+    """
+    settings = [settings] if isinstance(settings, str) else [*settings]
+    opened = open_workspace(Path(path), settings, Path(store) if store else None, plan_only=True)
+    return OpenRecipe(opened.path, settings, opened.recipe, opened.store.root)
+
+
+def _items(artifact: Artifact) -> list[Item]:
+    artifact.require_sound()
+    return Evaluation(artifact.payload, artifact.digest()).items()
