@@ -56,6 +56,12 @@ def test_more_users_or_requests_never_need_fewer_machines(users: int, rate: floa
     assert users <= few.groups * few.users
 
 
+def test_what_writes_slower_than_people_read_does_not_answer() -> None:
+    assert serving(LLAMA, "cpu-8", NeedsConfig(), FACTS, LISTED) is None
+    small = next(shape for shape in SHAPES if shape.name == "SmolLM2-135M")
+    assert serving(small, "cpu-8", NeedsConfig(), FACTS, LISTED)
+
+
 def served(load: float) -> Serving:
     found = serving(LLAMA, "h100", NeedsConfig(), FACTS, LISTED)
     assert found and found.devices == 1

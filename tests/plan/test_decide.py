@@ -165,6 +165,12 @@ def test_a_sorter_is_trained_of_labels_and_not_of_texts_alone() -> None:
     assert decide(needs_of(labelled_examples=50, **plenty), 1e10, few).step == LADDER[0]
 
 
+def test_who_trains_nothing_and_has_a_contract_is_not_sent_to_machines() -> None:
+    alone = needs_of(task="chat", expertise="none", contracts=["Azure"], deadline_weeks=1)
+    assert places_for(alone, LADDER[0])[0][0] == "hosted model"
+    assert places_for(alone, LADDER[1])[0][0] == "managed service"
+
+
 def test_search_is_not_told_to_train_what_nothing_trains() -> None:
     rich = needs_of(task="search", labelled_examples=50_000, distance="far", control="full", privacy="secret")
     verdict = decide(rich, 1e11, USD)

@@ -70,7 +70,8 @@ class Serving:
 def serving(
     shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range, most: int = 8
 ) -> Serving | None:
-    """Capacity and price of a device; None when as many as share a machine do not hold it, or facts lack a figure."""
+    """Capacity and price of a device; None when as many as share a machine do not hold it
+    or write too slowly, or facts lack a figure."""
     device = facts.devices[name]
     memory, bandwidth, peak = device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops
     if memory is None or bandwidth is None or peak is None or device.lmworks == "no":
@@ -85,6 +86,8 @@ def serving(
     bound = {rows: rows * bandwidth * 1e9 * count / (weights + rows * row / 2) for rows in (1, users)}  # half full
     writes, alone = efficiency * min(bound[users], reads), efficiency * min(bound[1], reads)
     answer = 0 if shape.architecture == "encoder" else needs.answer_tokens
+    if answer and alone.low < facts.value("slowest_stream_tokens_per_second").low:
+        return None
     seconds = needs.prompt_tokens / (efficiency.low * reads) + answer / writes.low
     load = max(needs.requests_per_second * seconds, needs.users / users)
     groups = math.ceil(load)

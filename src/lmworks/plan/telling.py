@@ -103,7 +103,7 @@ def _doubts(told: Forecast) -> Iterator[str]:
     if year and year.note:
         yield year.note
     if verdict.place == MANAGED:
-        yield "lmworks has no launcher for that service: a job there runs your container"
+        yield "lmworks has no launcher for that service: bring a container"
     if year and year is not told.baseline and year.total.high > needs.budget_usd:
         yield f"the dear end is above the budget of ${short(needs.budget_usd)}: get offers before you sign"
     if verdict.step != NONE and needs.labelled_examples < 100:
