@@ -70,8 +70,10 @@ class Serving:
 def serving(
     shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range, most: int = 8
 ) -> Serving | None:
-    """Capacity and price of a device; None when as many as share a machine do not hold it
-    or write too slowly, or facts lack a figure."""
+    """Capacity and price of a device; None when as many as share a machine do not hold it or write too slowly.
+
+    None, too, where lmworks does not run or the facts lack a figure.
+    """
     device = facts.devices[name]
     memory, bandwidth, peak = device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops
     if memory is None or bandwidth is None or peak is None or device.lmworks == "no":
