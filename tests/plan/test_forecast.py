@@ -41,7 +41,7 @@ def test_whatever_is_needed_is_told_within_the_terminal(
 ) -> None:
     needs = NeedsConfig(task=task, budget_usd=money, labelled_examples=labels, requests_per_second=rate, **RICH)
     found = Forecast(needs, tokens, FACTS)
-    lines = in_short(found, width, "recipe.yaml").splitlines()
+    lines = in_short(found, width, "recipe.yaml", TODAY).splitlines()
     assert lines[0].startswith(f"VERDICT  {found.verdict.step}: ") and len(lines) <= 10
     assert max(map(len, [*lines, *in_full(found, width, TODAY).splitlines()])) <= width
     assert all(option.usd.low <= option.usd.high and option.days.high > 0 for option in found.options)
@@ -113,15 +113,21 @@ def test_owning_is_costed_with_the_machines_that_are_bought() -> None:
         assert "purchase" in found.year.usd and "staff" in found.year.usd
         assert found.verdict.fits == (found.year.total.low <= dollars)
         if not found.verdict.fits:
-            assert "MORE THAN THERE IS" in in_short(found, 80, "r")
+            assert "MORE THAN THERE IS" in in_short(found, 80, "r", TODAY)
 
 
 def test_a_contract_with_a_cloud_names_its_service_and_prices() -> None:
     needs = {"labelled_examples": 5000, "expertise": "none", "budget_usd": 100_000, "control": "full"}
     for contract, service in (("Azure", "Azure Machine Learning"), ("GCP", "Google Vertex AI"), ("AWS", "SageMaker")):
         found = Forecast(NeedsConfig(contracts=[contract], **needs), 2e6, FACTS)
-        assert service in in_short(found, 80, "r") if found.verdict.place == "managed service" else found.year
+        assert service in in_short(found, 80, "r", TODAY) if found.verdict.place == "managed service" else found.year
         assert found.clouds
+
+
+def test_a_cost_that_rests_on_an_old_fact_is_marked() -> None:
+    found = Forecast(NeedsConfig(**BY_NAME["letters of a clinic, secret, on-premise, $60k"].needs), 0, FACTS)
+    assert "* for twelve months" in in_short(found, 80, "r", TODAY), "what electricity costs was read in 2025"
+    assert "* for twelve months" not in in_short(found, 80, "r", date(2023, 1, 1))
 
 
 def test_a_tuned_encoder_is_served_on_processors_at_their_price() -> None:
@@ -183,7 +189,7 @@ def test_without_prices_nothing_is_costed_and_that_is_said() -> None:
     )
     assert not found.options and not found.service and not found.months
     assert found.verdict.step == LADDER[0]
-    said = in_short(found, 80, "recipe.yaml") + in_full(found, 80, TODAY)
+    said = in_short(found, 80, "recipe.yaml", TODAY) + in_full(found, 80, TODAY)
     assert "no source" in said and "OWN OR RENT" not in said and "<0.001" not in said
     json.dumps(found.as_json(), allow_nan=False)
 

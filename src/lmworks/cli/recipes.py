@@ -165,7 +165,7 @@ def plan(
     else:
         if told:
             columns = min(120, shutil.get_terminal_size().columns)
-            print(in_short(told, columns, str(workspace.path)), end="\n\n")
+            print(in_short(told, columns, str(workspace.path), now[0]), end="\n\n")
             if whole:
                 print(in_full(told, columns, *now), end="\n\n")
         print(workspace.plan.as_text())

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from lmworks.plan import costs
-from lmworks.plan.decide import CLOUD, LADDER, MANAGED, OWN, TABLE, Factor, places_for
+from lmworks.plan.costs import Year
+from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN, TABLE, Factor, places_for
 from lmworks.plan.disk import Disk, full_in_month
 from lmworks.plan.facts import Fact, Facts, Range
 from lmworks.plan.forecast import ENDLESS, NONE, Forecast
@@ -21,7 +22,16 @@ MARK = "*"
 """Beside a fact more than a year old."""
 
 
-def in_short(told: Forecast, width: int, recipe: str) -> str:
+CONSTANTS = {
+    HOSTED: ("prompt_usd_per_million_tokens", "answer_usd_per_million_tokens"),
+    MANAGED: ("managed_share", "cloud_extra_share"),
+    CLOUD: ("cloud_extra_share",),
+    OWN: ("pue", "usd_per_kwh"),
+}
+"""That a cost at a place rests on, besides prices."""
+
+
+def in_short(told: Forecast, width: int, recipe: str, today: datetime.date) -> str:
     """Verdict, three reasons, place, size, cost, time, the largest doubt, what to do next: a line each."""
     verdict, run = told.verdict, told.run
     lines = [f"VERDICT  {verdict.step}: {verdict.how}"]
@@ -35,7 +45,7 @@ def in_short(told: Forecast, width: int, recipe: str) -> str:
             f"size     {run.shape.name}, {short(run.parameters)} parameters, {short(run.tokens)} tokens a run, "
             f"{told.runs_per_year:g} runs a year"
         )
-    lines.append(f"cost     {cost_in_words(told)}")
+    lines.append(f"cost     {cost_in_words(told, today)}")
     lines.append(f"time     {_time(told)}")
     lines.append(f"doubt    {next(_doubts(told))}")
     cut = [_cut(line, width) for line in lines]
@@ -58,15 +68,31 @@ def place_in_words(told: Forecast) -> str:
     return f"{place}: {told.year.machines}" if told.year else f"{place}: no price of what it takes is known"
 
 
-def cost_in_words(told: Forecast) -> str:
+def cost_in_words(told: Forecast, today: datetime.date) -> str:
     """Twelve months at the place of the verdict, beside the budget, and the largest part."""
     if not told.year:
         return "no price of what it takes is known; --prices FILE adds yours"
     most = max(told.year.usd, key=lambda part: told.year.usd[part].high if told.year else 0)
     beyond = "" if told.verdict.fits else ", MORE THAN THERE IS"
-    return (
-        f"${between(told.year.total)} for twelve months, of ${short(told.needs.budget_usd)}{beyond}; most of it {most}"
-    )
+    mark = _mark(told, told.year, today)
+    total, budget = between(told.year.total), short(told.needs.budget_usd)
+    aged = f" ({mark} old facts)" if mark else ""
+    return f"${total}{mark} for twelve months, of ${budget}{beyond}; most of it {most}{aged}"
+
+
+def _mark(told: Forecast, year: Year, today: datetime.date) -> str:
+    """The mark of old facts, where a cost rests on one: of a price of the machines that it names, or a constant."""
+    facts = told.facts
+    names = year.machines.replace(",", " ").split()
+    prices = facts.purchases if year.place == OWN else facts.prices
+    shares = {
+        OWN: ("pue", "usd_per_kwh"),
+        MANAGED: ("managed_share", "cloud_extra_share"),
+        CLOUD: ("cloud_extra_share",),
+    }
+    constants = shares.get(year.place, ("prompt_usd_per_million_tokens", "answer_usd_per_million_tokens"))
+    used = [each for each in prices if each.device in names] + [facts.constants[name] for name in constants]
+    return MARK * (year is not told.baseline and any(fact.is_old(today) for fact in used))
 
 
 def _reasons(told: Forecast) -> Iterator[tuple[str, str]]:
@@ -120,7 +146,7 @@ def in_full(
     told: Forecast, width: int, today: datetime.date, disk: Disk | None = None, free_bytes: int | None = None
 ) -> str:
     """All of it, for a terminal of so many columns; `disk` and `free_bytes` are of the store's disk."""
-    lines = [*_weighing(told), *_places(told, width), *_training(told, width, today), *_serving(told)]
+    lines = [*_weighing(told), *_places(told, width, today), *_training(told, width, today), *_serving(told)]
     lines += _storage(told, width, today, disk, free_bytes)
     lines += _premises(told)
     lines += [*_owning(told, width), *_devices(told, width, today)]
@@ -139,7 +165,7 @@ def _weighing(told: Forecast) -> Iterator[str]:
     yield _weighed(verdict.place_factors)
 
 
-def _places(told: Forecast, width: int) -> Iterator[str]:
+def _places(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
     yield "COST of each step at each place, twelve months of use and updates, USD"
     rows = [["", *(place.split()[0] for place in TABLE["places"])]]
     for step in LADDER:
@@ -147,7 +173,8 @@ def _places(told: Forecast, width: int) -> Iterator[str]:
         cells = []
         for place in TABLE["places"]:
             year = told.years[step].get(place)
-            cells.append("-" if place not in allowed else between(year.total if year else ENDLESS))
+            known = between(year.total) + _mark(told, year, today) if year else between(ENDLESS)
+            cells.append("-" if place not in allowed else known)
         rows.append([f"{step}{' <' if step == told.verdict.step else ''}", *cells])
     if told.baseline:
         rows.append(["baseline", *("-" for _ in list(TABLE["places"])[:-1]), between(told.baseline.total)])

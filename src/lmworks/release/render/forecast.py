@@ -24,7 +24,7 @@ def forecast_page(
     told: Forecast, name: str, recipe: str, today: datetime.date, disk: Disk | None, free_bytes: int
 ) -> str:
     """The whole forecast of a recipe, as one HTML file that loads nothing."""
-    lines = [(line[:9].strip().lower(), line[9:]) for line in in_short(told, WIDE, recipe).splitlines()]
+    lines = [(line[:9].strip().lower(), line[9:]) for line in in_short(told, WIDE, recipe, today).splitlines()]
     return (
         environment()
         .get_template("forecast.html.jinja")
