@@ -65,6 +65,8 @@ from lmworks.fitting import (
     room_set_by,
     with_meaning,
 )
+from lmworks.knowledge.passages import PassagesConfig, passages
+from lmworks.knowledge.retrieve import retrieve
 from lmworks.model.baselines.bag_of_words import bag_of_words
 from lmworks.model.baselines.dictionary import dictionary
 from lmworks.model.baselines.ngram import ngram
@@ -158,6 +160,8 @@ STEPS: Kinds[Stage] = Kinds(
         "arithmetic": arithmetic,
         "answers": answers,
         "constitution": constitution,
+        "passages": passages,
+        "retrieve": retrieve,
         "bpe": bpe,
         "unigram": unigram,
         "wordpiece": wordpiece,
@@ -232,6 +236,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
     nodes = [each for some in nodes for each in _asked_of_rented(some, recipe.models)]
     configs = {each.name: each.config for each in nodes}
     _refuse_other_kinds(nodes, recipe.data)
+    _refuse_other_passages(recipe)
     _refuse_other_vocabularies(configs)
     return [_with_engines(each, configs) for each in _checked_first(nodes)]
 
@@ -249,6 +254,17 @@ def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -
                         f"{each.name}: {reference!r} makes {made}; it reads {wanted}, which steps of kind "
                         f"{', '.join(kinds)} make"
                     )
+
+
+def _refuse_other_passages(recipe: Recipe) -> None:
+    """Raise UsageError for `serve.passages` that is a step of another kind."""
+    named = recipe.serve and recipe.serve.passages
+    if named and not isinstance(recipe.data.get(named), PassagesConfig):
+        known = [name for name, step in recipe.data.items() if isinstance(step, PassagesConfig)]
+        raise UsageError(
+            f"serve.passages: found {named!r}; expected a data step of kind `passages`"
+            f", of which there is {', '.join(known) or 'none'}"
+        )
 
 
 def _refuse_other_vocabularies(configs: Mapping[str, StepConfig]) -> None:

@@ -83,6 +83,8 @@ data:
     sources: [{kind: files, path: pairs, licence: MIT, fields: all}]
     licences: {allow: [permissive]}
   either: {kind: preferences, from: pairs}
+  found: {kind: passages, from: unseen}
+  informed: {kind: retrieve, from: quoted, passages: found}
   kept:
     kind: ingest
     sources: [{kind: files, path: kept, licence: MIT, fields: all}]

@@ -13,6 +13,7 @@ import typer
 from lmworks.cli.artifacts import export, gc, items, push, report, show, trace
 from lmworks.cli.data import blend, data_report, data_sources, find_data, inspect_data, sample_data
 from lmworks.cli.erase import erase
+from lmworks.cli.knowledge import passages
 from lmworks.cli.predicting import predict
 from lmworks.cli.recipes import build, init, launch, plan, recipes, status, verify_resume
 from lmworks.cli.reference import explain, schema
@@ -57,7 +58,7 @@ app.add_typer(bases_app, name="bases")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(recipes, init, plan, build, verify_resume, status, show, trace, report, items, serve, predict, watch, launch),
-    *(check, export, push, erase, gc, compare, search, scale, bakeoff, explain, schema),
+    *(passages, check, export, push, erase, gc, compare, search, scale, bakeoff, explain, schema),
 )
 _DATA_COMMANDS: dict[str, Callable[..., None]] = {
     "find": find_data,

@@ -187,6 +187,11 @@ class PlanConfig(StepConfig):
     )
 
 
+PASSAGES_SHOWN = 3
+"""Passages before a question: of SQuAD's questions nine in ten have their answer in one of the first three, and a small
+model is led astray by more."""
+
+
 class ServeConfig(StepConfig):
     """What `lmworks serve` serves."""
 
@@ -197,6 +202,19 @@ class ServeConfig(StepConfig):
     )
     examples: Reference | None = Field(
         None, description="conversations offered on the chat page; none are needed to serve"
+    )
+    passages: Reference | None = Field(
+        None,
+        description="a step of kind `passages`: what fits a chat's last question is put before it, and cited; unset, "
+        "the model answers from what it learned",
+    )
+    passages_shown: int = Field(
+        PASSAGES_SHOWN, ge=1, le=50, description="how many of them at the most; fewer where the context has no room"
+    )
+    not_found: str = Field(
+        "The documents hold no answer to this.",
+        min_length=1,
+        description="what is said, without asking the model, where no passage fits; in the language of your readers",
     )
 
 

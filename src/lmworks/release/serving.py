@@ -12,6 +12,7 @@ from lmworks.data.tuning.conversations import Conversations, question_of
 from lmworks.engines.open import open_adapted, open_engine
 from lmworks.engines.protocol import Engine
 from lmworks.errors import GateRefused, LmworksError, UsageError
+from lmworks.knowledge.collection import Collection
 from lmworks.model.device import AUTO
 from lmworks.model.folder import ADAPTER, stored_parameters
 from lmworks.pipeline.lineage import Lineage
@@ -21,9 +22,11 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
 from lmworks.release.cards.card import card_facts, parameters
 from lmworks.release.gates import require_gates, stored_as
+from lmworks.release.knowledge import passages_built
 from lmworks.serve import TIMEOUT_SECONDS
 from lmworks.serve.access import load_or_make_key
 from lmworks.serve.content import Examples, PageContent
+from lmworks.serve.knowledge import Knowledge
 from lmworks.tokens.tokenizer import FILES
 
 EXAMPLES_PER_FORM = 3
@@ -59,7 +62,24 @@ def serve_artifacts(
         base.require_sound()
         adapters = (None if each.digest() == base.digest() else each.payload / ADAPTER for each in artifacts)
         engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)), device)
-    _run(engine, list(pages.values()), load_or_make_key(store.root), port=port, as_json=as_json, timeout=timeout)
+    knowledge = _knowledge(store, artifacts[0])
+    if knowledge and not engine.chats:
+        raise UsageError(
+            f"serve.passages: they are put before the question of a chat, and {names[0]} takes none: it has no chat "
+            "template, or writes nothing; serve one that was tuned on conversations, or leave them out"
+        )
+    key = load_or_make_key(store.root)
+    _run(engine, list(pages.values()), key, knowledge, port=port, as_json=as_json, timeout=timeout)
+
+
+def _knowledge(store: Store, artifact: Artifact) -> Knowledge | None:
+    """What the recipe of a model lets it answer from; None where that names no passages."""
+    built = Built.holding(store, artifact)
+    serve = built.record.serve
+    if not serve or not serve.passages:
+        return None
+    collection = Collection(passages_built(store, serve.passages, built).payload)
+    return Knowledge(collection, serve.passages_shown, serve.not_found)
 
 
 def _page(store: Store, artifact: Artifact) -> PageContent:
@@ -98,7 +118,16 @@ def serve_folder(
     _run(engine, [page], load_or_make_key(folder), port=port, as_json=as_json, timeout=timeout)
 
 
-def _run(engine: Engine, pages: Sequence[PageContent], key: str, *, port: int, as_json: bool, timeout: float) -> None:
+def _run(
+    engine: Engine,
+    pages: Sequence[PageContent],
+    key: str,
+    knowledge: Knowledge | None = None,
+    *,
+    port: int,
+    as_json: bool,
+    timeout: float,
+) -> None:
     from lmworks.serve.run import run
     from lmworks.serve.service import Service
 
@@ -113,7 +142,7 @@ def _run(engine: Engine, pages: Sequence[PageContent], key: str, *, port: int, a
                 flush=True,
             )
 
-    run(Service(engine, names, timeout_seconds=timeout), key, pages, port=port, started=started)
+    run(Service(engine, names, timeout_seconds=timeout), key, pages, knowledge, port=port, started=started)
 
 
 def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:

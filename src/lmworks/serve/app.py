@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,9 +22,11 @@ from starlette.types import Receive, Scope, Send
 
 from lmworks.engines.protocol import Ability, Read, ReadAbility, Reading, Writing, WrongTurns
 from lmworks.errors import LmworksError
+from lmworks.knowledge.collection import Found
 from lmworks.serve.access import MODEL_ASKED, Access, Gate
 from lmworks.serve.content import PageContent, page_files, sign_in_page
 from lmworks.serve.errors import ApiError, failed, late
+from lmworks.serve.knowledge import Knowledge, Told, citing
 from lmworks.serve.protocol import (
     ChatRequest,
     ChatShape,
@@ -38,7 +40,7 @@ from lmworks.serve.protocol import (
     read,
     usage,
 )
-from lmworks.serve.service import Reply, Service, is_late
+from lmworks.serve.service import Pieces, Reply, Service, is_late
 from lmworks.tokens.calls import NO_FUNCTIONS, NOT_READ, Calling
 from lmworks.tokens.tokenizer import TurnsRefused
 
@@ -59,8 +61,11 @@ PLACES: Mapping[Ability, str] = {
 """Where a model is asked for what it can do."""
 
 
-def create_app(service: Service, key: str, pages: Sequence[PageContent]) -> FastAPI:
-    """The application for a service's models, with a page's content each. `key` opens all but /livez and /readyz."""
+def create_app(service: Service, key: str, pages: Sequence[PageContent], knowledge: Knowledge | None = None) -> FastAPI:
+    """The application for a service's models, with a page's content each. `key` opens all but /livez and /readyz.
+
+    With `knowledge`, chats are answered from passages.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -69,7 +74,7 @@ def create_app(service: Service, key: str, pages: Sequence[PageContent]) -> Fast
         await asyncio.to_thread(service.stop)
 
     access = Access(key)
-    routes = Routes(service, access, pages)
+    routes = Routes(service, access, pages, knowledge)
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(Gate, access=access, sign_in=sign_in_page())
     app.add_exception_handler(ApiError, _api_error)
@@ -106,8 +111,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
 class Routes:
     """The endpoints."""
 
-    def __init__(self, service: Service, access: Access, pages: Sequence[PageContent]) -> None:
+    def __init__(
+        self, service: Service, access: Access, pages: Sequence[PageContent], knowledge: Knowledge | None = None
+    ) -> None:
         self._service = service
+        self._knowledge = knowledge
         self._access = access
         self._files = page_files()
         shown = zip(service.models, pages, strict=True)
@@ -160,14 +168,22 @@ class Routes:
         calls = self._service.engine.calls
         if wanted.functions and not (calls and calls.is_read):
             raise ApiError(400, NOT_READ if calls else NO_FUNCTIONS, param="tools")
+        found: Found | None = None
         try:
-            prompt = await asyncio.to_thread(self._service.engine.encode, wanted.turns())
+            if self._knowledge:
+                prompt, found = await asyncio.to_thread(
+                    self._knowledge.prompt, self._service.engine, wanted.turns(), wanted.limit()
+                )
+            else:
+                prompt = await asyncio.to_thread(self._service.engine.encode, wanted.turns())
         except (WrongTurns, TurnsRefused) as error:
             raise ApiError(400, str(error), param="messages") from error
         except LmworksError as error:  # the model's template; the client cannot mend it
             logger.error("%s", error)
             raise failed() from error
-        return await self._answer(request, wanted, [prompt], wanted.limit(), ChatShape)
+        if self._knowledge and found and not found.is_enough:
+            return await self._told(wanted, self._knowledge.not_found)
+        return await self._answer(request, wanted, [prompt], wanted.limit(), ChatShape, found)
 
     async def completions(self, request: Request) -> Response:
         wanted = read(CompletionRequest, await _json_body(request))
@@ -180,7 +196,13 @@ class Routes:
         return await self._answer(request, wanted, prompts, wanted.max_tokens or 16, CompletionShape)
 
     async def _answer(
-        self, request: Request, wanted: Parameters, prompts: Sequence[list[int]], limit: int | None, shape: Shape
+        self,
+        request: Request,
+        wanted: Parameters,
+        prompts: Sequence[list[int]],
+        limit: int | None,
+        shape: Shape,
+        found: Found | None = None,
     ) -> Response:
         engine = self._service.engine
         context, deadline = engine.context_length, self._service.deadline(wanted.timeout_seconds)
@@ -199,11 +221,18 @@ class Routes:
         include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
         names = [tool.function.name for tool in wanted.functions]
         calls = partial(Calling, engine.calls, names) if engine.calls and names else None
-        writer = Writer(wanted.model, shape, sum(map(len, prompts)), include_usage, calls)
+        writer = Writer(wanted.model, shape, sum(map(len, prompts)), include_usage, calls, citing(found))
         answer = self._service.submit(requests, wanted.model)
         if wanted.stream:
             return EventStream(answer, writer)
         return await _unless_gone(request, answer, writer.whole(answer))
+
+    async def _told(self, wanted: ChatRequest, text: str) -> Response:
+        """A text of the server's own in place of an answer, with no passage to cite."""
+        include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
+        writer = Writer(wanted.model, ChatShape, 0, include_usage, more=citing(None, is_found=False))
+        told = Told(text, wanted.n or 1)
+        return EventStream(told, writer) if wanted.stream else await writer.whole(told)
 
     async def classify(self, request: Request) -> Response:
         return await self._read(request, "classify", read(TextsRequest, await _json_body(request)))
@@ -279,11 +308,13 @@ class Writer:
     include_usage: bool
     calls: Callable[[], Calling] | None = None
     """What looks for calls of functions in an answer, where some may be called."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """What else the whole answer says, and the first event of a stream."""
 
     def __post_init__(self) -> None:
         self._head = {"id": self.shape.prefix + secrets.token_hex(12), "created": int(time.time()), "model": self.model}
 
-    async def whole(self, answer: Reply) -> Response:
+    async def whole(self, answer: Pieces) -> Response:
         said, readers = [Said() for _ in answer.requests], self._readers(answer)
         tokens = 0
         async for index, piece in answer.pieces():
@@ -293,12 +324,12 @@ class Writer:
             raise late()
         choices = [self.shape.choice(index, each) for index, each in enumerate(said)]
         body = {"object": self.shape.object, "choices": choices, "usage": usage(self.prompt_tokens, tokens)}
-        return JSONResponse(self._head | body)
+        return JSONResponse(self._head | body | self.more)
 
-    def _readers(self, answer: Reply) -> list[Calling | None]:
+    def _readers(self, answer: Pieces) -> list[Calling | None]:
         return [self.calls() if self.calls else None for _ in answer.requests]
 
-    async def events(self, answer: Reply) -> AsyncIterator[str]:
+    async def events(self, answer: Pieces) -> AsyncIterator[str]:
         """Server-sent events; one that has an `error` ends the stream early."""
         head = self._head | {"object": self.shape.chunk_object} | ({"usage": None} if self.include_usage else {})
         begun: set[int] = set()
@@ -310,8 +341,8 @@ class Writer:
                 said = Said().add(piece, readers[index])
                 if said.text or said.thoughts or said.reason or index not in begun:
                     delta = self.shape.delta(index, said, first=index not in begun)
+                    yield _event(head | {"choices": [delta]} | ({} if begun else self.more))
                     begun.add(index)
-                    yield _event(head | {"choices": [delta]})
             if was_late:
                 raise late()
         except ApiError as error:
@@ -329,7 +360,7 @@ def _event(content: dict[str, Any]) -> str:
 class EventStream(StreamingResponse):
     """A streamed answer, closed whatever happens, even when the client leaves before the first event."""
 
-    def __init__(self, answer: Reply, writer: Writer) -> None:
+    def __init__(self, answer: Pieces, writer: Writer) -> None:
         super().__init__(writer.events(answer), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
         self._answer = answer
 

@@ -15,6 +15,7 @@ from lmworks.errors import LmworksError
 from lmworks.serve.app import create_app
 from lmworks.serve.connections import LIMITS, BoundedServer, Limits
 from lmworks.serve.content import PageContent
+from lmworks.serve.knowledge import Knowledge
 from lmworks.serve.service import Service
 
 SEND_BUFFER = 1 << 16
@@ -27,6 +28,7 @@ def run(
     service: Service,
     key: str,
     pages: Sequence[PageContent],
+    knowledge: Knowledge | None = None,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
@@ -40,7 +42,7 @@ def run(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("lmworks").setLevel(logging.INFO)  # one line a request
     with listen(host, port) as listener:
-        server = _Server(create_app(service, key, pages), service, limits)
+        server = _Server(create_app(service, key, pages, knowledge), service, limits)
         # uvicorn takes signals only while it serves, and raises them again at the end: being stopped is no failure.
         previous = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from lmworks.engines.protocol import Answer, Asked, Engine, Late, Timed, is_last
 from lmworks.engines.request import Piece
@@ -24,6 +24,20 @@ logger = logging.getLogger("lmworks.serve")
 
 STEP_SECONDS = 5.0
 """Beyond its deadline, a client waits so long at the most for the end of the step in which that fell."""
+
+
+class Pieces(Protocol):
+    """Answers to be written, as they come."""
+
+    @property
+    def requests(self) -> Sequence[Any]:
+        """One an answer."""
+
+    def pieces(self) -> AsyncIterator[tuple[int, Piece]]:
+        """(index of the request, piece), until every request is answered."""
+
+    def close(self) -> None:
+        """End what still runs."""
 
 
 class Reply:

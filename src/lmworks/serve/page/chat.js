@@ -68,6 +68,7 @@ async function write(turn, box, signal) {
   for await (const chunk of events(response)) {
     if (chunk.error) throw chunk.error;
     if (chunk.usage) tokens = chunk.usage.completion_tokens;
+    if (chunk.found) notes.push(`read: ${chunk.citations.map(({ number, title, link, path, licence }) => `[${number}] ${title || link || path} (${licence})`).join(", ")}`);
     for (const { delta, text, finish_reason } of chunk.choices) {
       turn.answer += text ?? delta.content ?? "";
       turn.thoughts += delta?.reasoning_content ?? "";

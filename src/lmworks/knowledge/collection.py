@@ -1,0 +1,179 @@
+"""A collection of passages on disk: a table of them, and an index by BM25 of the terms that each has.
+
+Files of a collection: `passages.parquet` (a row a passage), `collection.json` (what its search was made with), and
+`index/`, arrays and JSON as the package `bm25s` writes them: no pickle is written, and none is read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.data.records import as_array, read_columns, write_table
+from lmworks.errors import LmworksError
+from lmworks.knowledge.terms import terms_of
+from lmworks.lazy import NDArray, np, pa
+from lmworks.pipeline.files import canonical_json, write_atomically
+
+if TYPE_CHECKING:
+    from bm25s import BM25
+
+PASSAGES, FACTS, INDEX = "passages.parquet", "collection.json", "index"
+SETTINGS = "params.index.json"
+
+NOTHING = "not found: no passage has a word of the question"
+NOT_ENOUGH = "not found: no passage fits the question well enough; the nearest are"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A part of a document, with all that a citation of it must tell."""
+
+    document: str
+    """The id of its document."""
+    start: int
+    """Where in that it begins, in characters."""
+    title: str
+    """Of its document; empty where none is known."""
+    text: str
+    source: str
+    licence: str
+    """An SPDX expression."""
+    path: str
+    """Of its document, below the source's root; empty where none is known."""
+    link: str
+    """Where readers find its document; empty where none is known."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found for a question."""
+
+    passages: Sequence[Passage]
+    """The best first."""
+    scores: Sequence[float]
+    """Of each, from 0 to 1, see `Collection.scores`."""
+    is_enough: bool
+    """Whether the best score is high enough for the collection to hold an answer."""
+
+    def citations(self) -> list[dict[str, Any]]:
+        """Each passage with its number from 1, as JSON."""
+        both = zip(self.passages, self.scores, strict=True)
+        return [{"number": n, "score": round(score, 4), **asdict(each)} for n, (each, score) in enumerate(both, 1)]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"found": self.is_enough, "passages": self.citations()}
+
+    def as_text(self) -> str:
+        """For people; what does not fit well enough is told to be so."""
+        lines = [] if self.is_enough else [NOTHING if not self.passages else NOT_ENOUGH]
+        for number, (each, score) in enumerate(zip(self.passages, self.scores, strict=True), 1):
+            place = "  ".join(filter(None, (each.title, each.link or each.path, each.source, each.licence)))
+            lines += ["", f"[{number}] {place}  (document {each.document}, score {score:.2f})"]
+            lines += [f"    {line}" for line in each.text.splitlines() if line.strip()]
+        return "\n".join(lines).strip("\n")
+
+
+class Collection:
+    """A collection that was written, open for search."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises LmworksError for a folder that holds none."""
+        self._folder = folder
+        self._require()
+        self.least_score = float(json.loads((folder / FACTS).read_text(encoding="utf-8"))["least_score"])
+        self._table = read_columns(folder / PASSAGES)
+        self._index: BM25 = _bm25().load(folder / INDEX, mmap=True)
+        frequency = np.diff(self._index.scores["indptr"])
+        number = len(self._table)
+        self._weights: NDArray[np.float64] = _weight(number, frequency)
+        """The weight of each term: the logarithm of how few passages have it."""
+        self._unknown = float(_weight(number, np.ones(1))[0])
+        """Of a term that none has: that of the rarest."""
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def _require(self) -> None:
+        if not (self._folder / FACTS).exists():
+            raise LmworksError(
+                f"{self._folder}: here are no passages: a step of kind `passages` makes them. If they were here, "
+                "an erasure or `lmworks gc` deleted them: build again, and open what that makes"
+            )
+
+    def scores(self, question: str) -> NDArray[np.float64]:
+        """The score of every passage: BM25 over the weight of all the question's terms, those too that none has.
+
+        So a question whose rarest words stand nowhere here scores low, however many others do.
+        """
+        terms = list(dict.fromkeys(terms_of(question)))
+        ids = [number for term in terms if (number := self._index.vocab_dict.get(term)) is not None]
+        most = self._weights[ids].sum() + self._unknown * (len(terms) - len(ids))
+        if not ids:
+            return np.zeros(len(self))
+        found: NDArray[np.float64] = self._index.get_scores_from_ids(ids).astype(np.float64) / most
+        return found
+
+    def search(self, question: str, number: int = 5) -> Found:
+        """The passages that fit a question best; none that has no term of it.
+
+        Raises LmworksError where the collection was deleted since it was opened, so that nothing erased is shown.
+        """
+        self._require()
+        scores = self.scores(question)
+        best = np.argsort(-scores, kind="stable")[:number]
+        best = best[scores[best] > 0]
+        passages = [self.passage(int(each)) for each in best]
+        return Found(passages, scores[best].tolist(), bool(len(best) and scores[best[0]] >= self.least_score))
+
+    def passage(self, number: int) -> Passage:
+        """One passage by its place in the table."""
+        return Passage(**{each.name: self._table.column(each.name)[number].as_py() for each in fields(Passage)})
+
+    def column(self, name: str) -> list[Any]:
+        """One column of the table."""
+        return list(self._table.column(name).to_pylist())
+
+
+def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
+    """Write the table and the index."""
+    columns = {
+        each.name: as_array([getattr(passage, each.name) for passage in passages])
+        if each.name != "start"
+        else pa.array([passage.start for passage in passages], pa.int64())
+        for each in fields(Passage)
+    }
+    write_table(folder / PASSAGES, pa.table(columns))
+    vocabulary: dict[str, int] = {}
+    ids = [
+        [vocabulary.setdefault(term, len(vocabulary)) for term in terms_of(f"{each.title}\n{each.text}")]
+        for each in passages
+    ]
+    index = _bm25()(method="lucene")
+    index.index((ids, vocabulary), create_empty_token=False, show_progress=False)
+    index.save(folder / INDEX, show_progress=False)
+    settings = json.loads((folder / INDEX / SETTINGS).read_text(encoding="utf-8"))
+    del settings["version"]  # of the package: manifests record it, and equal passages make equal files
+    write_atomically(folder / INDEX / SETTINGS, canonical_json(settings) + "\n")
+
+
+def write_facts(folder: Path, least_score: float) -> None:
+    """Write what a search is made with; a collection is whole with it."""
+    write_atomically(folder / FACTS, canonical_json({"least_score": least_score}) + "\n")
+
+
+def _weight(passages: int, frequency: NDArray[Any]) -> NDArray[np.float64]:
+    """The inverse document frequency that is never negative (Lucene's; Robertson and Zaragoza 2009, section 3.1)."""
+    found: NDArray[np.float64] = np.log1p((passages - frequency + 0.5) / (frequency + 0.5))
+    return found
+
+
+def _bm25() -> type[BM25]:
+    from bm25s import BM25
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it would log each empty question
+    return BM25  # type: ignore[no-any-return]

@@ -1,0 +1,70 @@
+"""Where a document is cut into passages: at paragraphs, and inside of a long one at sentences."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+from lmworks.data.sentences import sentences
+from lmworks.data.words import count_words, letters_a_word, word_spans
+
+Span = tuple[int, int]
+"""Where a passage begins and ends in its document, in characters."""
+_PARAGRAPH = re.compile(r"\S(?:(?!\n[^\S\n]*\n).)*", re.DOTALL)
+"""What stands between blank lines."""
+
+
+def passages_in(text: str, most_words: int, least_words: int) -> list[Span]:
+    """The passages of a text, in their order: each of its words is in one.
+
+    A paragraph is one. Of a longer one than `most_words` the parts are about alike; a shorter one than `least_words`,
+    such as a heading, goes with what follows it, the last with what is before it.
+    """
+    found: list[Span] = []
+    short = False
+    paragraphs = ((each.start(), each.start() + len(each[0].rstrip())) for each in _PARAGRAPH.finditer(text))
+    for piece in (piece for each in paragraphs for piece in _cut(text, each, most_words)):
+        if short:
+            piece = (found.pop()[0], piece[1])
+        found.append(piece)
+        short = count_words(text[slice(*piece)]) < least_words
+    if short and len(found) > 1:
+        _, end = found.pop()
+        found[-1] = (found[-1][0], end)
+    return found
+
+
+def _cut(text: str, span: Span, most_words: int) -> Iterator[Span]:
+    """A paragraph, or its parts."""
+    words = count_words(text[slice(*span)])
+    if words <= most_words:
+        yield span
+        return
+    wanted = words / math.ceil(words / most_words)
+    start, stop, held = span[0], span[0], 0
+    for begin, end in _sentences(text, span, most_words):
+        count = count_words(text[begin:end])
+        if held and held + count / 2 > wanted:  # which leaves it nearer to what is wanted
+            yield start, stop
+            start, held = begin, 0
+        stop, held = end, held + count
+    yield start, span[1]
+
+
+def _sentences(text: str, span: Span, most_words: int) -> Iterator[Span]:
+    """The sentences of a paragraph; of one that is too long by itself, as a table is, runs of words."""
+    place = span[0]
+    for sentence in sentences(text[slice(*span)]):
+        begin = text.index(sentence, place)
+        place = begin + len(sentence)
+        if count_words(sentence) <= most_words:
+            yield begin, place
+        else:
+            yield from ((begin + first, begin + last) for first, last in _runs(sentence, most_words))
+
+
+def _runs(sentence: str, most_words: int) -> Iterable[Span]:
+    spans, step = word_spans(sentence), most_words * letters_a_word(sentence)
+    starts = [0, *(spans[each][0] for each in range(step, len(spans), step))]
+    return zip(starts, [*starts[1:], len(sentence)], strict=True)

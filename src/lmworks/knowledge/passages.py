@@ -1,0 +1,201 @@
+"""The step `passages`: documents cut into passages that can be found and cited."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from lmworks.data.folding import fold
+from lmworks.data.records import Document, Documents, write_ids
+from lmworks.data.tuning.conversations import Conversations, question_of, references_of, wanted_answer
+from lmworks.errors import UsageError
+from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
+from lmworks.knowledge.cut import passages_in
+from lmworks.lazy import np
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.pipeline.statistics import share
+from lmworks.recipe.schema import Reference, StepConfig
+
+LEAST_SCORE = 0.22
+"""As `chosen_score` finds it on the questions of six articles of SQuAD 2.0 (`benchmarks/knowledge/squad.py`)."""
+AT = (1, 5, 20)
+"""Of so many passages it is told how often the right one is among them."""
+FEWEST = 20
+"""Questions that a least score is chosen on: of fewer, one moves each share by more than five points."""
+
+
+@dataclass(frozen=True)
+class Passages(Handle):
+    """A folder that a `Collection` opens."""
+
+    holds: ClassVar[str] = "passages"
+
+
+class PassagesConfig(StepConfig):
+    """Cut documents into passages, and index them so that those which fit a question are found."""
+
+    makes: ClassVar[str] = "passages"
+    packages: ClassVar[tuple[str, ...]] = ("bm25s",)
+    kind: Literal["passages"] = "passages"
+    documents: Reference = Field(alias="from", description="The documents to cut.")
+    words: int = Field(
+        default=200,
+        ge=20,
+        description="Of a passage at the most, without a heading that goes with it: five such passages and a question "
+        "fit a context of 2,048 tokens. A longer paragraph is cut at sentences.",
+    )
+    least_words: int = Field(
+        default=40,
+        ge=0,
+        description="A shorter paragraph, such as a heading, goes with the next: alone it says too little to answer.",
+    )
+    title: str = Field(
+        default="title", description="Field, kept at ingest, with a document's title, which is searched and shown."
+    )
+    link: str = Field(default="url", description="Field, kept at ingest, with the address where readers find it.")
+    questions: Reference | None = Field(
+        None,
+        description="Conversations to choose `least_score` on and to measure the search with: validation questions, "
+        "never those of a test. None: the search is not measured.",
+    )
+    least_score: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Of the best passage, below which the documents are said to hold no answer. Unset, it is chosen on "
+        f"`questions`; without these, {LEAST_SCORE:g}, as on articles of Wikipedia: measure it on questions of yours.",
+    )
+    largest_false_share: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="Of `questions` that have their answer here, which may be said to have none: the highest least "
+        "score that keeps to it is chosen. One in twenty; a larger share tells more of the questions that have none.",
+    )
+
+
+@stage(version=1, reads="documents", judges="questions")
+def passages(
+    config: PassagesConfig, documents: Documents, questions: Conversations | None, out: Path, context: Context
+) -> Result:
+    """Write a `Collection`. With questions, measure how often the right passage is found, and choose the least score.
+
+    Raises UsageError for documents without a word, and for too few questions to choose on.
+    """
+    found, counts = list[Passage](), Counter[str](documents=0)
+    for document in documents.iterate():
+        context.check_stop()
+        spans = passages_in(document.text, config.words, config.least_words)
+        found += [_passage(config, document, *span) for span in spans]
+        counts["documents"] += 1
+        counts["documents without a word"] += not spans
+    if not found:
+        raise UsageError(f"{config.documents}: no document holds a word, so that there is nothing to find")
+    write_passages(out, found)
+    write_ids(out, sorted({each.document for each in found}))
+    counts["passages"] = len(found)
+    least = LEAST_SCORE if config.least_score is None else config.least_score
+    write_facts(out, least)
+    figures: list[Figure] = []
+    if questions:
+        tried = try_questions(Collection(out), questions.iterate(), counts)
+        if len(tried) < FEWEST:
+            raise UsageError(
+                f"{config.questions}: of {len(tried)} questions it is known which document answers them; expected "
+                f"{FEWEST} or more: conversations whose `document` is one of these, or whose answer stands word for "
+                "word in one of these alone. Name others, or leave `questions` out"
+            )
+        if config.least_score is None:
+            least = chosen_score(tried, config.largest_false_share)
+            write_facts(out, least)
+        figures = list(_figures(tried, least, is_chosen=config.least_score is None))
+    losses = {"documents without a word", *(name for name in counts if name.startswith("questions left out"))}
+    return Result(figures=figures, counts=+counts, losses=losses & (+counts).keys())
+
+
+def _passage(config: PassagesConfig, document: Document, start: int, end: int) -> Passage:
+    def told(name: str) -> str:
+        value = document.value(name)
+        return str(value) if isinstance(value, str | int) else ""
+
+    return Passage(
+        document=document.id,
+        start=start,
+        title=told(config.title),
+        text=document.text[start:end],
+        source=document.source,
+        licence=document.licence,
+        path=str(document.meta.get("path", "")),
+        link=told(config.link),
+    )
+
+
+class Tried(NamedTuple):
+    """A question of which it is known which document answers it."""
+
+    document: str
+    rank: int
+    """Of the best passage that holds the answer, from 0."""
+    best: float
+    """The score of the best passage."""
+    best_elsewhere: float
+    """The same without that document: what is found where the answer is absent."""
+
+
+def try_questions(collection: Collection, questions: Iterator[Mapping[str, Any]], counts: Counter[str]) -> list[Tried]:
+    """Search for each question whose answer is known to stand in one document; others are counted.
+
+    That is the document which it was made of; else the only one in which the answer stands word for word.
+    """
+    owners = np.array(collection.column("document"))
+    known, texts = {*owners.tolist()}, [fold(text) for text in collection.column("text")]
+    tried: list[Tried] = []
+    for record in questions:
+        answers = {*map(fold, references_of(record)), fold(wanted_answer(record))} - {""}
+        holds = np.array([any(answer in text for answer in answers) for text in texts])
+        document = record.get("document")
+        if document not in known:
+            if len(holding := {*owners[holds].tolist()}) != 1:
+                where = "several documents" if holding else "no document"
+                counts[f"questions left out: their answer stands in {where}"] += 1
+                continue
+            (document,) = holding
+        own = owners == document
+        right = own & holds if (own & holds).any() else own
+        scores = collection.scores(question_of(record))
+        elsewhere = scores[~own].max(initial=0.0)
+        order = np.argsort(-np.where(scores > 0, scores, -1.0 * right), kind="stable")  # none is found that has no term
+        tried.append(Tried(str(document), int(right[order].argmax()), float(scores.max()), float(elsewhere)))
+    counts["questions"] = len(tried)
+    return tried
+
+
+def chosen_score(tried: Sequence[Tried], largest_false_share: float) -> float:
+    """The highest least score at which no more than this share of the questions is said to have no answer here."""
+    scores = sorted(each.best for each in tried)
+    return math.floor(10_000 * scores[int(largest_false_share * len(scores))]) / 10_000
+
+
+def _figures(tried: Sequence[Tried], least: float, *, is_chosen: bool) -> Iterator[Figure]:
+    of = [each.document for each in tried]
+    how = f"least score {least:g}{', chosen on these questions' if is_chosen else ''}"
+    for number in AT:
+        method = f"questions of which one of the {number} best passages holds the answer"
+        yield _share(f"hit_rate_at_{number}", [each.rank < number for each in tried], of, method)
+    said = "questions that are said to have no answer here"
+    absent, present = f"{said}, each searched without its document; {how}", f"{said}, though their document is; {how}"
+    yield _share("absent_told", [each.best_elsewhere < least for each in tried], of, absent)
+    yield _share("falsely_not_found", [each.best < least for each in tried], of, present)
+
+
+def _share(name: str, values: Sequence[bool], clusters: Sequence[str], method: str) -> Figure:
+    found = share(np.array(values, float), clusters)
+    how = f"{method}; 95 % {found.method}, {len(set(clusters))} documents"
+    return Figure(name=name, value=found.value, n=len(values), method=how, interval=found.interval, doubt=found.doubt)

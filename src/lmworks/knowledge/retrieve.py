@@ -1,0 +1,64 @@
+"""The step `retrieve`: questions with the passages that were found for them, to train on or to be measured on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from lmworks.data.records import write_ids
+from lmworks.data.tuning.conversations import Conversations, Record, question_of, write_conversations
+from lmworks.errors import UsageError
+from lmworks.knowledge.collection import Collection
+from lmworks.knowledge.passages import Passages
+from lmworks.knowledge.prompts import with_passages
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import PASSAGES_SHOWN, Reference, StepConfig
+
+
+class RetrieveConfig(StepConfig):
+    """Put passages before the last question of each conversation."""
+
+    makes: ClassVar[str] = "conversations"
+    packages: ClassVar[tuple[str, ...]] = ("bm25s",)
+    kind: Literal["retrieve"] = "retrieve"
+    conversations: Reference = Field(alias="from", description="The questions, each with the answer that is wanted.")
+    passages: Reference = Field(description="A step of kind `passages`, in which the questions are sought.")
+    number: int = Field(
+        default=PASSAGES_SHOWN, ge=1, le=50, description="Passages before each question: as many as are served with."
+    )
+
+
+@stage(version=1, reads=("conversations", "passages"))
+def retrieve(
+    config: RetrieveConfig, conversations: Conversations, passages: Passages, out: Path, context: Context
+) -> Result:
+    """Write the conversations, each last question worded as `lmworks serve` words it; ids of all documents go along.
+
+    A question for which nothing is found stays as it was: counted, and asked without passages.
+    """
+    collection, counts = Collection(passages.path), Counter[str]()
+    records, ids = list[dict[str, Any]](), set[str]()
+    for record in conversations.iterate():
+        context.check_stop()
+        found = collection.search(question_of(record), config.number)
+        counts["questions"] += 1
+        counts["best passage below the least score"] += not found.is_enough
+        counts["nothing found"] += not found.passages
+        told = with_passages(question_of(record), found.passages) if found.passages else question_of(record)
+        records.append({**record, "messages": _asking(record, told)})
+        ids |= {each.document for each in found.passages} | ({record["document"]} if record.get("document") else set())
+    if not records:
+        raise UsageError(f"{config.conversations}: no conversation to find passages for")
+    write_conversations(out, records)
+    write_ids(out, sorted(ids))
+    return Result(counts=+counts, losses={"nothing found"} & (+counts).keys())
+
+
+def _asking(record: Record, asked: str) -> list[dict[str, Any]]:
+    """The turns of a conversation with another last question."""
+    *before, answer = record["messages"]
+    last = max((place for place, turn in enumerate(before) if turn["role"] == "user"), default=len(before) - 1)
+    return [*({**turn, "content": asked} if place == last else turn for place, turn in enumerate(before)), answer]
