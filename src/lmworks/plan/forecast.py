@@ -92,6 +92,7 @@ class Forecast:
         self.machine, self.months = self._owning()
         self.break_even_months = costs.break_even(self.months)
         self.training = self._training()
+        self.full_in_month = self._full()
         self._store()
 
     def _store(self) -> None:
@@ -295,8 +296,7 @@ class Forecast:
             options = list(self._option(self.run, self.machine.device, NOTHING))
         return min(options, key=lambda option: option.usd.low, default=None)
 
-    @property
-    def full_in_month(self) -> int | None:
+    def _full(self) -> int | None:
         """The month in which the machines that answer in the first one are full; None while growth is foretold."""
         if not (service := self.service):
             return None
