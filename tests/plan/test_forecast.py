@@ -22,6 +22,9 @@ from lmworks.plan.forecast import Forecast
 from lmworks.plan.telling import in_full, in_short
 from lmworks.recipe.schema import NeedsConfig
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/plan"))
+from use_cases import CASES, disagreements
+
 FACTS = load_facts()
 TODAY = date(2026, 11, 29)
 RICH = {"distance": "far", "control": "full", "privacy": "secret", "expertise": "team", "deadline_weeks": 52}
@@ -45,7 +48,26 @@ def test_whatever_is_needed_is_told_within_the_terminal(
     assert lines[0].startswith(f"VERDICT  {found.verdict.step}: ") and len(lines) <= 10
     assert max(map(len, [*lines, *in_full(found, width, TODAY).splitlines()])) <= width
     assert all(option.usd.low <= option.usd.high and option.days.high > 0 for option in found.options)
+    assert not list(disagreements(found))
     json.dumps(found.as_json(), allow_nan=False)
+
+
+@settings(max_examples=15)
+@given(
+    task=some.sampled_from(["chat", "summarise", "classify"]),
+    residency=some.sampled_from(["anywhere", "on-premise"]),
+    contracts=some.sampled_from([[], ["Azure"]]),
+    tokens=some.floats(1e5, 1e12),
+    labels=some.sampled_from([0, 300, 10_000]),
+)
+def test_more_money_never_leads_further_towards_prompting_whatever_place_it_reaches(
+    task: str, residency: str, contracts: list[str], tokens: float, labels: int
+) -> None:
+    asked = {"task": task, "residency": residency, "contracts": contracts, "labelled_examples": labels}
+    needs = NeedsConfig(distance="far", control="full", expertise="team", deadline_weeks=52, **asked)
+    budgets = (500, 5000, 30_000, 100_000, 10**7)
+    steps = [Forecast(needs.model_copy(update={"budget_usd": usd}), tokens, FACTS).verdict.step for usd in budgets]
+    assert steps == sorted(steps, key=LADDER.index)
 
 
 def test_from_scratch_the_size_follows_from_the_tokens_and_the_money() -> None:
@@ -80,9 +102,6 @@ def test_where_hosted_models_are_out_of_the_question_prompting_costs_machines() 
     assert inside["no training"]["own machines"].total.low > hosted.low
     assert inside["no training"]["own machines"].total.low <= inside["adapt"]["own machines"].total.low
 
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/plan"))
-from use_cases import CASES, disagreements  # noqa: E402
 
 BY_NAME = {case.name: case for case in CASES}
 
