@@ -91,7 +91,8 @@ class _Look:
             alone = not is_archive(path) and form not in OF_ROWS
             step = max(1, whole[form] // MOST_TEXTS)
             self._read(path, form, opened=not alone or passed[form] % step == 0 or whole[form] <= MOST_TEXTS)
-        tables = [_table(group, paths) for group in self._groups.values()]
+        read = [path for group in self._groups.values() for path in group.files]
+        tables = [_table(group, read) for group in self._groups.values()]
         tables = sorted((each for each in tables if each.records), key=lambda each: (-each.bytes, each.files[0]))
         unread = [Unread(*told) for told in _by_reason(self._unread)]
         return Seen(str(self._folder), tables, unread, self._licences, sum(each.bytes for each in tables))
@@ -260,7 +261,10 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
 
 
 def _patterns(files: Sequence[str], paths: Sequence[str]) -> list[str]:
-    """Patterns of `include` that match these of all files: an ending or a folder where that is enough, else names."""
+    """Patterns of `include` that match these of all files that are read, and no others of them.
+
+    An ending or a folder where that is enough, else names: what cannot be read is tried, and counted, by a build too.
+    """
     wanted, others = set(files), [path for path in paths if path not in set(files)]
     endings = sorted({f"*{PurePosixPath(path).suffix}" for path in files})
     if all(PurePosixPath(path).suffix for path in files) and not _any_match(endings, others):
