@@ -180,6 +180,17 @@ def test_a_book_that_is_one_file_is_cut_so_that_some_can_be_held_out(tmp_path: P
     assert source.format == "parts"
 
 
+def test_of_many_texts_no_more_are_held_out_than_can_be_read_in_a_first_build(tmp_path: Path) -> None:
+    """Every model reads all that is held out: a tenth of many megabytes would take longer than its training."""
+    (tmp_path / "own").mkdir()
+    for part in range(400):
+        page = " ".join(text for text, _ in sentences(160, part))
+        (tmp_path / "own" / f"{part}.txt").write_text(page)
+    split = started(tmp_path / "own", task="write", **ENOUGH).data["split"]
+    size = sum(path.stat().st_size for path in (tmp_path / "own").glob("*.txt"))
+    assert 100_000 < split.test * size < 300_000 and split.validation <= 0.05  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("what", "task", "words"),
     [

@@ -24,6 +24,8 @@ LEAST_BYTES = 20_000
 """Of texts without labels, from which on something can be learned or found."""
 FEW, LONG_BYTES = 20, 200_000
 """Texts, and bytes of each in the mean: some hundred pages."""
+TEST_BYTES = 200_000
+"""Of texts that are held out to test: each model reads all of them, which takes two cores a minute or two."""
 WORDS = {
     "search": "find the passages of your texts that answer a question, and cite them",
     "classify": "tell which of your labels a text has",
@@ -212,7 +214,7 @@ def prepared(situation: Situation, table: Table) -> str:
 
 def split_of(table: Table, reads: str, test: float) -> Iterator[str]:
     """The lines of the split: whole people, else groups, are held out, the latest where dates tell."""
-    share = f"test: {test:g}, validation: {max(0.05, test / 2):.3g}"
+    share = f"test: {test:g}, validation: {min(0.05, test) if test < 0.05 else max(0.05, test / 2):.3g}"
     dated = ", assign: time" if table.dates else ""
     by = "subject" if table.subjects else _group(table) or "id"
     if by != "id":
@@ -505,7 +507,8 @@ def _documents(situation: Situation, table: Table) -> Iterator[str]:
         yield f"told: {{kind: tell, from: {last}, template: {flow(f'{told}.')}}}"
         last = "told"
     yield f"clean: {{kind: normalise, from: {last}{html}}}"
-    yield from split_of(replace(table, dates=[]) if table.records < 200 else table, "clean", 0.1)
+    test = max(min(0.1, TEST_BYTES / max(table.bytes, 1)), min(0.1, FEW / table.records))
+    yield from split_of(replace(table, dates=[]) if table.records < 200 else table, "clean", round(test, 4))
     yield "corpus:"
     yield "  kind: curate"
     yield "  from: split.train"
