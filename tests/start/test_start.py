@@ -87,7 +87,10 @@ def started(folder: Path, **answers: object) -> Recipe:
     recipe = load_recipe(found.path, CLASSES)
     make_nodes(recipe, make_plan(recipe, folder, folder / ".lmworks", measure=False), folder)
     assert recipe.serve and recipe.serve.model in recipe.models
-    assert recipe.evaluate and recipe.serve.model in recipe.evaluate.models
+    if recipe.serve.passages:
+        assert recipe.data[recipe.serve.passages].kind == "passages"  # type: ignore[attr-defined]
+    else:
+        assert recipe.evaluate and recipe.serve.model in recipe.evaluate.models
     return recipe
 
 
@@ -113,6 +116,10 @@ def test_what_is_written_can_be_built_and_serves_what_it_measures(
     folder = company(tmp_path / "own", what)
     recipe = started(folder, task=task, privacy=privacy, **means)
     kinds = {config.kind for config in recipe.data.values()}  # type: ignore[attr-defined]
+    assert task != "search" or "passages" in kinds
+    if "passages" in kinds:
+        assert task in ("search", "chat") and kinds == {"ingest", "normalise", "passages"}  # nothing learns
+        return
     assert ("anonymise" in kinds) == (privacy == "secret" or what == "people")
     split = recipe.data["split"]
     assert split.by == ("subject" if what == "people" else "id")  # type: ignore[attr-defined]
@@ -169,6 +176,20 @@ def test_texts_of_several_forms_are_read_together(what: str, more: Mapping[str, 
     assert {path for source in sources for path in source.located(folder).paths()} == {
         path.name for path in folder.iterdir() if path.name != "recipe.yaml"
     }
+
+
+def test_passages_are_sought_in_texts_and_in_rows_and_nothing_found_is_said_in_their_language(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    asked = [
+        {"pregunta": f"¿Cuánto cuesta la llave número {n}?", "respuesta": f"La llave cuesta {n} euros en la tienda."}
+        for n in range(200)
+    ]
+    rows(folder, "a.jsonl", asked)
+    (folder / "notas.md").write_text("La tienda abre los lunes y cierra los domingos por la tarde. " * 9)
+    recipe = started(folder, task="chat", budget_usd=0)
+    sources = {source.name: source for source in recipe.data["raw"].sources}  # type: ignore[attr-defined]
+    assert sorted(sources) == ["jsonl-1", "text-2"] and sources["jsonl-1"].text_field == ["pregunta", "respuesta"]
+    assert recipe.serve and recipe.serve.not_found == "Los documentos no dicen nada sobre esto."
 
 
 def test_a_book_that_is_one_file_is_cut_so_that_some_can_be_held_out(tmp_path: Path) -> None:

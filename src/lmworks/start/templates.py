@@ -26,6 +26,8 @@ FEW, LONG_BYTES = 20, 200_000
 """Texts, and bytes of each in the mean: some hundred pages."""
 TEST_BYTES = 200_000
 """Of texts that are held out to test: each model reads all of them, which takes two cores a minute or two."""
+LEAST_TO_FIND = 2_000
+"""Bytes of texts in which it is worth while to seek: a page."""
 WORDS = {
     "search": "find the passages of your texts that answer a question, and cite them",
     "classify": "tell which of your labels a text has",
@@ -60,6 +62,8 @@ class Draft:
     models: Sequence[str] = ()
     evaluate: Sequence[str] = ()
     serve: str = ""
+    serve_more: str = ""
+    """What stands behind the model in `serve`."""
     tokenizer: str = ""
     packages: Sequence[str] = ()
     doubts: Sequence[str] = ()
@@ -189,8 +193,7 @@ def ingested(situation: Situation, table: Table, **fields: object) -> Iterator[s
     yield "  kind: ingest"
     if table.parts:
         yield "  sources:"
-        for number, part in enumerate(table.parts, 1):  # ids are by source: each has a name of its own
-            yield f"    - {source(situation, part, name=f'{part.form}-{number}', **_text_of(part))}"
+        yield from _sources(situation, table)
     else:
         yield f"  sources: [{source(situation, table, **fields)}]"
     yield f"  licences: {{allow: [permissive, {flow(licence)}]}}"
@@ -200,6 +203,11 @@ def ingested(situation: Situation, table: Table, **fields: object) -> Iterator[s
         yield "# stay: docs/privacy.md says what finds them. Made-up values are the same for the same value throughout."
         people = f", people: {flow(list(table.subjects))}" if table.subjects else ""
         yield f"private: {{kind: anonymise, from: raw, action: surrogate{people}}}"
+
+
+def _sources(situation: Situation, table: Table) -> Iterator[str]:
+    for number, part in enumerate(table.parts or [table], 1):  # ids are by source: each has a name of its own
+        yield f"    - {source(situation, part, name=f'{part.form}-{number}', **_text_of(part))}"
 
 
 def hides(situation: Situation, table: Table) -> bool:
@@ -464,11 +472,58 @@ def _has_prose(table: Table) -> bool:
     return table.shape != "nothing" and table.bytes >= LEAST_BYTES
 
 
+def found(situation: Situation, table: Table) -> Draft | None:
+    """Passages of all texts, found and cited, and read by a published decoder: nothing is trained."""
+    if situation.answers.task == "chat" and situation.verdict.step != NONE:
+        return None
+    readable = [each for each in situation.seen.tables if each.shape not in ("events", "nothing", "conversations")]
+    if sum(each.bytes for each in readable) < LEAST_TO_FIND:
+        return None
+    table = _joined(readable)
+    html = ", html: text" if "html" in {part.form for part in table.parts or [table]} else ""
+    data = [
+        f"# {table.records:,} records. Nothing learns from them and nothing is masked: who may read them may ask.",
+        "raw:",
+        "  kind: ingest",
+        "  sources:",
+        *_sources(situation, table),
+        f"  licences: {{allow: [permissive, {flow(situation.answers.licence)}]}}",
+        f"clean: {{kind: normalise, from: raw{html}}}",
+        "# `questions` of yours, twenty or more, tell how often the right passage is found: docs/knowledge.md",
+        "passages: {kind: passages, from: clean}",
+    ]
+    not_found = NOT_FOUND.get(table.language or "")
+    return Draft(
+        "passages",
+        table,
+        f"passages of {table.records:,} records, found, cited and read by SmolLM2-135M as it was published",
+        data,
+        AS_PUBLISHED,
+        serve="smollm2-135m",
+        serve_more=", passages: passages" + (f", not_found: {flow(not_found)}" if not_found else ""),
+        packages=["smollm2-135m"],
+        doubts=["how often the right passage is found is not measured before there are `questions`", SMALL],
+    )
+
+
+NOT_FOUND = {
+    "de": "Dazu steht nichts in den Unterlagen.",
+    "es": "Los documentos no dicen nada sobre esto.",
+    "fr": "Les documents n'en disent rien.",
+}
+"""What is said where no passage fits, in the language of the texts; English is the default."""
+
+
 def together(situation: Situation, table: Table) -> Table:
     """Texts of all forms as one, or source code of all languages, which a company has side by side."""
     alike = [each for each in situation.seen.tables if each.shape == table.shape and not each.columns]
-    if table.columns or len(alike) < 2:
-        return table
+    return table if table.columns else _joined(alike)
+
+
+def _joined(alike: Sequence[Table]) -> Table:
+    """Tables as one, which keeps them as its parts; the first is what it is called by."""
+    if len(alike) < 2:
+        return alike[0]
     personal = Counter[str]()
     for each in alike:
         personal.update(each.personal)
@@ -478,7 +533,7 @@ def together(situation: Situation, table: Table) -> Table:
         for name in dict.fromkeys(name for each in alike for name in each.languages)
     }
     return replace(
-        table,
+        alike[0],
         parts=alike,
         files=[file for each in alike for file in each.files],
         records=sum(each.records for each in alike),
@@ -522,8 +577,8 @@ TEMPLATES: dict[str, Sequence[Template]] = {
     "extract": (spans,),
     "translate": (pairs,),
     "summarise": (pairs,),
-    "chat": (conversations, pairs, continued, scratch),
+    "chat": (conversations, found, pairs, continued, scratch),
     "write": (pairs, continued, scratch),
-    "search": (continued, scratch),
+    "search": (found,),
 }
 """By task, the first that fits is taken."""

@@ -16,7 +16,7 @@ from lmworks.plan.forecast import Forecast
 from lmworks.recipe.schema import NeedsConfig
 from lmworks.start.answers import Answers
 from lmworks.start.seen import SHAPES, Seen, Table
-from lmworks.start.templates import Draft, Refusal, Situation, chosen, flow, hides
+from lmworks.start.templates import Draft, Refusal, Situation, chosen, flow
 from lmworks.tokens.packaged import PACKAGED
 
 EXAMPLES = ("labelled", "pairs", "spans", "conversations", "preferences")
@@ -85,7 +85,7 @@ def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) ->
     lines += _section("data", draft.data)
     lines += [f"tokenizer: {draft.tokenizer}", ""] if draft.tokenizer else []
     lines += _section("models", draft.models) + _section("evaluate", draft.evaluate)
-    lines += [f"serve: {{model: {draft.serve}}}"]
+    lines += [f"serve: {{model: {draft.serve}{draft.serve_more}}}"]
     return "\n".join(lines) + "\n"
 
 
@@ -149,7 +149,7 @@ def told(started: Started, seen: Seen) -> list[str]:
         why = "; ".join(f"{each.name} ({each.reason})" for each in capped)
         lines += [f"the points alone would say {verdict.wanted}; what limits it: {why}"]
     lines += [f"recipe: {draft.template}; served will be {draft.serves}"]
-    if hides(Situation(seen, _NOBODY, verdict, ""), draft.table):
+    if any("kind: anonymise" in line for line in draft.data) and draft.table.subjects:
         lines += [f"people: {', '.join(draft.table.subjects)} become made-up names before anything learns"]
     used = {*draft.table.files}
     if others := [table for table in seen.tables if not used & {*table.files}]:
@@ -158,6 +158,3 @@ def told(started: Started, seen: Seen) -> list[str]:
     lines += [f"doubt: {doubt}" for doubt in draft.doubts]
     lines += [f"first: {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
     return [*lines, f"wrote {started.path}", f"next: lmworks plan {started.path}, then lmworks build {started.path}"]
-
-
-_NOBODY = Answers(use_case="-", licence="LicenseRef-own")
