@@ -110,14 +110,13 @@ def served_by(recipe: Mapping[str, Any]) -> tuple[str, str]:
     name = str((recipe.get("serve") or {}).get("model", ""))
     if (recipe.get("serve") or {}).get("passages"):
         return "passages", "passages"
-    model = recipe.get("models", {}).get(name)
-    if model is None:
-        asked = {task["kind"] for task in recipe.get("evaluate", {}).get("tasks", [])}
-        return ("continuation" if asked <= {"perplexity"} else "rewriting"), "pretrained"
-    objective = model["objective"]
-    kinds = {name: step["kind"] for name, step in recipe["data"].items()}
-    is_chat = kinds.get(str(model.get("data", "")).partition(".")[0]) == "conversations"
-    return SERVES.get(objective, "chat" if is_chat else "rewriting"), objective
+    model = recipe["models"][name]
+    kinds = {step: config["kind"] for step, config in recipe["data"].items()}
+    (task, *_) = (recipe.get("evaluate") or {}).get("tasks") or [{"kind": ""}]
+    read = str(model.get("data") or task.get("data")).partition(".")[0]
+    is_chat = kinds.get(read) == "conversations"
+    other = "continuation" if task["kind"] == "perplexity" else "chat" if is_chat else "rewriting"
+    return SERVES.get(model["objective"], other), model["objective"]
 
 
 def check_recipe(recipe: Mapping[str, Any], company: Company) -> list[str]:
@@ -171,7 +170,7 @@ def ask_server(folder: Path, company: Company, seconds: float) -> tuple[Said, li
             told = json.loads(server.stdout.readline() if server.stdout else "")
             model, client = (
                 told["models"][0],
-                openai.OpenAI(base_url=f"{told['address']}/v1", api_key=told["key"], timeout=seconds),
+                openai.OpenAI(base_url=told["address"].rstrip("/") + "/v1", api_key=told["key"], timeout=seconds),
             )
             for each in company.inputs:
                 turns: Any = [{"role": "user", "content": each}]
@@ -183,7 +182,7 @@ def ask_server(folder: Path, company: Company, seconds: float) -> tuple[Said, li
             error = f"{type(fault).__name__}: {fault}"
         finally:
             server.terminate()
-    return Said(bool(error), round(time.monotonic() - began, 1), error), found
+    return Said(int(bool(error)), round(time.monotonic() - began, 1), error), found
 
 
 def ask(folder: Path, company: Company, seconds: float) -> tuple[Said, list[str]]:
