@@ -173,3 +173,29 @@ def test_lmworks_own_server_says_what_its_engine_says(tmp_path: Path, monkeypatc
     prompts = [engine.encode([{"role": "user", "content": item["prompt"]}]) for item in items]
     expected = [each.text.strip() for each in engine.generate(prompts, Sampling(8))]
     assert [item["answer"] for item in items] == expected
+
+
+def test_an_address_is_asked_what_a_built_model_was(tmp_path: Path, address: Address) -> None:
+    text = NARROW[: NARROW.rindex("    -")]
+    rented = text[text.index("  hosted:\n") : text.index("evaluate:")]
+    text = text.replace(rented, "  own: {objective: pretrained, path: tiny, licence: MIT}\n")
+    folder = project(tmp_path, address.url, text.replace("[hosted]", "[own]"))
+    make_tiny_model(folder / "tiny")
+    lmworks(folder, "build", "recipe.yaml")
+    said = lmworks(folder, "compare", "own", f"{address.url}#adder", "--key-variable", VARIABLE).stdout
+    assert "rented-adder beats own: +1.000 exact match" in " ".join(said.split()) and len(address.asked) == 19
+    again = lmworks(folder, "compare", "own", f"{address.url}#adder", "--key-variable", VARIABLE).stdout
+    assert again == said and len(address.asked) == 19
+    said = lmworks(folder, "compare", "own", address.url, code=2).stderr
+    assert "which model there?" in said
+
+
+def test_erasing_a_record_deletes_what_was_sent_and_answered_of_it(tmp_path: Path, address: Address) -> None:
+    folder = project(tmp_path, address.url, NARROW[: NARROW.rindex("    -")])
+    lmworks(folder, "build", "recipe.yaml")
+    (place,) = (folder / ".lmworks" / "artifacts" / "evaluate-exact-answer").glob("*/payload/items.jsonl")
+    erased = json.loads(place.read_text().splitlines()[0])
+    lmworks(folder, "erase", erased["id"], "--apply")
+    kept = [path for path in (folder / ".lmworks").rglob("*") if path.is_file()]
+    assert not [path for path in kept if erased["prompt"].encode() in path.read_bytes()]
+    assert not [path for path in kept if path.name in ("answers.jsonl", "prompts.jsonl")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,11 @@ def test_another_model_than_asked_for_is_refused_unless_it_is_named(tmp_path: Pa
         with pytest.raises(LmworksError, match=r"answers as 'other-7b', and 'adder' was asked for"):
             rent(config(address), tmp_path / "out", make_context(tmp_path))
         rent(config(address, reports="other-7b"), tmp_path / "out", make_context(tmp_path))
+
+
+def test_it_asks_from_within_a_notebook(tmp_path: Path) -> None:
+    async def cell() -> str:
+        return ask(address)[0].text
+
+    with at_address() as address:
+        assert asyncio.run(cell()) == "It is 1"

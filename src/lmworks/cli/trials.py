@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lmworks.search.runs import Outcome
 
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model of the recipe that has validation data.")]
-SIDE = "A step of the last build, RECIPE.yaml:STEP, STORE:STEP, or the folder of a model."
+SIDE = "A step of the last build, RECIPE.yaml:STEP, STORE:STEP, a model's folder, or https://HOST/v1#MODEL."
 FileArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
 
 
@@ -52,12 +52,15 @@ def search(
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
     second: Annotated[str, typer.Argument(metavar="B", help="The other, likewise.")],
+    key_variable: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Environment variable with the key of an address.")
+    ] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two models of any builds, stores and folders on what both were asked, and say what differs.
+    """Compare two models of any builds, stores, folders and addresses on what both were asked, and say what differs.
 
-    A folder that no build measured is asked what the other was.
+    A folder or an address that no build measured is asked what the other was.
 
     Example: lmworks compare pretrain finetune
     """
@@ -67,7 +70,7 @@ def compare(
     from lmworks.search.across import as_text, compare_models
 
     with closing(make_display()) as display:
-        found = compare_models(first, second, store, display)
+        found = compare_models(first, second, store, display, key_variable=key_variable)
     tell(
         as_text(found),
         [{"task": each.task, "verdicts": each.verdicts, **(each.record or {})} for each in found],

@@ -46,20 +46,24 @@ class Compared:
     """As a build's `comparison.json` has it; None where one alone was asked."""
 
 
-def compare_models(first: str, second: str, store: Path | None, display: Display) -> list[Compared]:
-    """What the evaluations of two models say. Each is a step, `RECIPE.yaml:STEP`, `STORE:STEP`, or a model's folder.
+def compare_models(
+    first: str, second: str, store: Path | None, display: Display, *, key_variable: str | None = None
+) -> list[Compared]:
+    """What the evaluations of two models say. Each is a step, `RECIPE.yaml:STEP`, `STORE:STEP`, a model's folder, or a
+    model at an address, `https://HOST/v1#MODEL`, whose key is in an environment variable.
 
     Raises UsageError where neither was measured in a build, and for what is not built.
     """
-    folders = [_is_folder(name) for name in (first, second)]
+    folders = [_is_folder(name) or is_at_address(name) for name in (first, second)]
     if all(folders):
         raise UsageError(
-            f"{first} and {second} are folders: nobody has said what they are to be asked. Name a step of a build "
+            f"{first} and {second} are of no build: nobody has said what they are to be asked. Name a step of a build "
             "first, whose tasks the other is asked, too"
         )
     if any(folders):
         named, folder = (second, first) if folders[0] else (first, second)
-        one, other = _asked_alike(named, *_find(named, store), Path(folder), display)
+        fields = _at_address(folder, key_variable) if is_at_address(folder) else _in_folder(folder)
+        one, other = _asked_alike(named, *_find(named, store), fields, display)
         one, other = (other, one) if folders[0] else (one, other)
     else:
         one, other = (_measured(name, *_find(name, store)) for name in (first, second))
@@ -75,6 +79,24 @@ def as_text(found: Sequence[Compared]) -> str:
 
 def _is_folder(name: str) -> bool:
     return (Path(name) / "config.json").is_file() or name.endswith(".gguf")
+
+
+def is_at_address(name: str) -> bool:
+    """Whether a side is a model at an address."""
+    return name.startswith(("http://", "https://"))
+
+
+def _at_address(name: str, key_variable: str | None) -> dict[str, str]:
+    """Of a model at an address, what a recipe would say of it."""
+    address, sign, model = name.partition("#")
+    if not sign or not model:
+        raise UsageError(f"{address}: which model there? Name it behind the address: {address}#MODEL")
+    key = {"key_variable": key_variable} if key_variable else {}
+    return {"objective": "rented", "address": address, "model": model, "licence": NOT_STATED, **key}
+
+
+def _in_folder(name: str) -> dict[str, str]:
+    return {"objective": "pretrained", "path": str(Path(name).resolve()), "licence": NOT_STATED}
 
 
 def _find(name: str, store: Path | None) -> tuple[Store, Artifact]:
@@ -127,19 +149,19 @@ def _measured_digests(name: str, evaluation: Artifact, artifacts: Mapping[str, A
 
 
 def _asked_alike(
-    step: str, store: Store, artifact: Artifact, folder: Path, display: Display
+    step: str, store: Store, artifact: Artifact, fields: Mapping[str, str], display: Display
 ) -> tuple[Measured, Measured]:
-    """A step that was measured, and a folder that is asked the same."""
+    """A step that was measured, and a model of these fields that is asked the same."""
     built = Built.holding(store, artifact)
     mine = _measured(step, store, artifact)
-    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().stem.lower()).strip("-") or "folder"
+    called = f"rented-{fields['model']}" if "model" in fields else Path(fields["path"]).stem
+    name = re.sub(r"[^a-z0-9]+", "-", called.lower()).strip("-") or "folder"
     while name in built.record.nodes:
         name = f"other-{name}"
-    fields = {"objective": "pretrained", "path": str(folder.resolve()), "licence": NOT_STATED}
     added = [f"models.{name}.{field}={json.dumps(value)}" for field, value in fields.items()]
     settings = [*built.record.settings, *added, f"evaluate.models=[{mine.label}, {name}]"]
     workspace = open_workspace(built.recipe, settings, store.root, gated=False)
-    own = (name, "evaluate", "rehearsal", "contamination")
+    own = (name, "evaluate", "rehearsal", "contamination", "prompts", "asked")
     before = [node for node in workspace.build.nodes if node.name.partition("/")[0] not in own]
     if stale := [node.name for node in before if not workspace.build.look(node)[0]]:
         raise UsageError(f"{built.recipe}: {stale[0]} is not built as the recipe has it now: {built.command}")
