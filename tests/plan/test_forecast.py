@@ -229,3 +229,15 @@ def test_a_table_that_is_wider_than_the_terminal_goes_on_below_with_its_rows_nam
     (head,) = (number for number, line in enumerate(lines) if line.endswith("kg CO2*"))
     for line, name in zip(lines[head + 1 :], names, strict=False):
         assert line.startswith(f"  {name} ") and len(line) == len(lines[head]) <= width
+
+
+@pytest.mark.parametrize(
+    ("task", "examples"), [("classify", 5_000), ("extract", 500), ("translate", 5_000), ("chat", 500)]
+)
+def test_adapters_are_advised_for_decoders_alone_which_alone_take_them(task: str, examples: int) -> None:
+    needs = NeedsConfig(task=task, labelled_examples=examples, privacy="confidential", distance="near", budget_usd=1e5)
+    found = Forecast(needs, 10**6, FACTS)
+    decoder = found.verdict.architecture == "decoder"
+    assert found.costed == "adapt"
+    assert ("LoRA" in found.verdict.how) == decoder
+    assert (found.run.lora_rank > 0) == decoder

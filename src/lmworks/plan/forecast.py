@@ -150,7 +150,8 @@ class Forecast:
         tokens = examples or value("tuning_epochs").low * min(max(self.tokens, 1e5), 1e7)
         if step in (CONTINUE, SCRATCH):
             tokens = min(max(self.tokens, 1e8), most)
-        rank = int(value("lora_rank").low) if step == ADAPT else 0
+        is_adapter = step == ADAPT and architecture == "decoder"  # the others take none: their weights are few
+        rank = int(value("lora_rank").low) if is_adapter else 0
         with_attention = shape.training_flops(tokens, needs.context_tokens, rank)
         return Run(shape, shape.parameters, tokens, rank, shape.training_flops(tokens, 0, rank), with_attention)
 
