@@ -191,6 +191,14 @@ def test_a_model_of_a_recipe_answers(recipe: OpenRecipe) -> None:
         open_model("sorter", recipe.store)
 
 
+def test_what_pytorch_does_not_compute_is_not_written_as_onnx(recipe: OpenRecipe) -> None:
+    export = ("export", recipe.path.name, "words", "--form", "onnx")
+    assert "ONNX files are written of decoders" in command(recipe.path.parent, *export, code=1).stderr
+    said = command(recipe.path.parent, *export, "--type", "q8_0", code=2).stderr
+    assert "--form onnx --type q8_0: expected gguf and one of f32, f16, q8_0, or onnx and one of f32" in said
+    assert not list(recipe.path.parent.glob("*.onnx*"))
+
+
 def test_a_folder_in_a_store_is_refused_once_it_is_erased(recipe: OpenRecipe, tmp_path: Path) -> None:
     """By its path, too, as `lmworks serve` refuses it."""
     opened = open_recipe(write_project(tmp_path))

@@ -10,11 +10,13 @@ import onnxruntime
 import pytest
 import torch
 from tokenizers import Tokenizer
+from transformers import BertModel
 
 from lmworks.engines.encoder import ReadingEngine
 from lmworks.engines.onnx_file import write_onnx
 from lmworks.engines.open import open_decoder, open_engine
 from lmworks.errors import LmworksError
+from lmworks.model.folder import load_model, save_model
 from published import take, write_published
 from readers import LABELS, write_reader, write_rewriter
 from tiny import make_adapted, make_tiny_model
@@ -28,12 +30,12 @@ def opened(folder: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 
 
-def encoded(folder: Path, texts: list[str]) -> dict[str, np.ndarray]:
-    """As the page for programmers does it."""
+def encoded(folder: Path, session: onnxruntime.InferenceSession) -> dict[str, np.ndarray]:
+    """The texts, as the page for programmers does it."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.encode_special_tokens = True
-    tokenizer.enable_padding()
-    found = tokenizer.encode_batch(texts)
+    tokenizer.enable_padding(pad_id=int(session.get_modelmeta().custom_metadata_map["pad_id"]))
+    found = tokenizer.encode_batch(TEXTS)
     return {
         "input_ids": np.array([each.ids for each in found], np.int64),
         "attention_mask": np.array([each.attention_mask for each in found], np.int64),
@@ -76,10 +78,16 @@ def test_a_text_that_is_filled_up_says_what_it_says_alone(tmp_path: Path) -> Non
     np.testing.assert_allclose(beside[0, :4], alone[0], **CLOSE)
 
 
-def test_labels_of_texts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["encoder", "decoder"])
+def test_labels_of_texts(kind: str, tmp_path: Path) -> None:
     folder = write_reader(tmp_path / "model", "sequence classifier")
+    if kind == "decoder":
+        base, folder = make_tiny_model(tmp_path / "base", context_length=32), tmp_path / "tuned"
+        model = load_model(base, labels=LABELS)
+        torch.nn.init.normal_(model.output_weight, generator=torch.Generator().manual_seed(3))
+        save_model(model, folder, base)
     session = opened(folder)
-    (logits,) = session.run(["logits"], encoded(folder, TEXTS))
+    (logits,) = session.run(["logits"], encoded(folder, session))
     likely = torch.from_numpy(logits).softmax(-1).tolist()
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["labels"]) == list(LABELS) and about["context_length"] == "32"
@@ -91,7 +99,7 @@ def test_labels_of_words(tmp_path: Path) -> None:
     folder = write_reader(tmp_path / "model", "token classifier")
     session, engine = opened(folder), open_engine(folder)
     assert isinstance(engine, ReadingEngine)
-    asked = encoded(folder, TEXTS)
+    asked = encoded(folder, session)
     (logits,) = session.run(["logits"], asked)
     with torch.no_grad():
         wanted = engine.model(**{name: torch.from_numpy(each) for name, each in asked.items()}).logits.numpy()
@@ -99,10 +107,16 @@ def test_labels_of_words(tmp_path: Path) -> None:
     np.testing.assert_allclose(logits[seen], wanted[seen], **CLOSE)
 
 
-def test_vectors(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bare", [False, True], ids=["with its head", "as models of sentences are published"])
+def test_vectors(bare: bool, tmp_path: Path) -> None:
     folder = write_reader(tmp_path / "model", "encoder")
-    (vectors,) = opened(folder).run(["vector"], encoded(folder, TEXTS))
-    np.testing.assert_allclose(vectors, [each.vector for each in open_engine(folder).embed(TEXTS)], **CLOSE)
+    wanted = [each.vector for each in open_engine(folder).embed(TEXTS)]
+    if bare:
+        BertModel.from_pretrained(folder).save_pretrained(folder)
+    session = opened(folder)
+    (vectors,) = session.run(["vector"], encoded(folder, session))
+    np.testing.assert_allclose(vectors, wanted, **CLOSE)
+    np.testing.assert_allclose([each.vector for each in open_engine(folder).embed(TEXTS)], wanted, **CLOSE)
 
 
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

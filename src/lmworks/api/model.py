@@ -225,7 +225,7 @@ def find_model(names: Sequence[str], store: Path | None) -> tuple[Path, str]:
     Raises `UsageError` for what is no model, `GateRefused` for one that learned from what was erased.
     """
     folder = Path(names[-1])
-    is_folder = (folder / "config.json").is_file()
+    is_folder = len(names) == 1 and (folder / "config.json").is_file()
     try:
         found = find_one(names, store)
     except UsageError:

@@ -45,8 +45,8 @@ def write_onnx(folder: Path, file: Path) -> None:
 
     Inputs are `input_ids` and, but of decoders, `attention_mask` (both int64 [B,T], filled up on the right). The output
     is `logits`: [B,T,V] of a decoder, [B,L] of labels, [B,T,L] of spans; or `vector` [B,D], of length 1. The file's
-    metadata has `family`, `context_length` and `labels`. Before it is put in place it is asked what the model is asked,
-    and refused where the two differ.
+    metadata has `family`, `context_length`, `labels`, and the `pad_id` that texts are filled up with. Before it is put
+    in place it is asked what the model is asked, and refused where the two differ.
 
     Raises LmworksError for a model of another family, one of more than 2 GiB, and one that cannot be written exactly.
     """
@@ -55,14 +55,15 @@ def write_onnx(folder: Path, file: Path) -> None:
         import onnxscript  # noqa: F401 - which torch imports
     require_whole(folder)
     engine = open_engine(folder, device=CPU)
-    network, inputs, output, labels = _network(folder, engine)
+    network, inputs, output, labels = _wrapped(folder, engine)
     size = sum(each.numel() * 4 for each in network.parameters())
     if size > LARGEST_BYTES:
         raise LmworksError(f"{folder}: has {size / 2**30:.1f} GiB of weights in float32; one ONNX file holds 2 GiB")
     about = {
-        "family": str(family_of(folder)),
+        "family": str(family_of(folder) or "encoder"),
         "context_length": str(engine.context_length),
         "labels": json.dumps(labels, ensure_ascii=False),
+        "pad_id": str(getattr(getattr(network.network, "config", None), "pad_token_id", None) or 0),
     }
     with atomically(file) as unfinished:
         with _quiet():
@@ -73,7 +74,7 @@ def write_onnx(folder: Path, file: Path) -> None:
         _require_equal(folder, network, session, inputs)
 
 
-def _network(folder: Path, engine: Any) -> tuple[nn.Module, list[str], str, list[str]]:
+def _wrapped(folder: Path, engine: Any) -> tuple[_Logits | _Read, list[str], str, list[str]]:
     """What is computed, the names of its inputs and of its output, and the labels that it tells."""
     if isinstance(engine, ReadingEngine):
         vectors = "embed" in engine.can

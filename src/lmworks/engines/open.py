@@ -58,7 +58,7 @@ def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
     from lmworks.engines.seq2seq import EncoderDecoderEngine
     from lmworks.tokens.tokenizer import open_tokenizer
 
-    family = family_of(folder)
+    family = family_of(folder) or ("encoder" if _is_bare_encoder(folder) else None)
     if family in AUTO_CLASSES:
         return ReadingEngine(folder, family, data_type, device)
     if family == "encoder-decoder":
@@ -66,6 +66,15 @@ def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
     model = load_published_decoder(folder, data_type)
     model.module.to(device)
     return PublishedEngine(model, open_tokenizer(folder))
+
+
+def _is_bare_encoder(folder: Path) -> bool:
+    """Whether a folder holds an encoder without a head, as models of sentences are published."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES, MODEL_MAPPING_NAMES
+
+    found = read_json(folder / "config.json")
+    kind = str(found.get("model_type"))
+    return kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and found.get("architectures") == [MODEL_MAPPING_NAMES.get(kind)]
 
 
 def _check(name: str, found: Any) -> Open:
