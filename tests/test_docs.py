@@ -120,3 +120,10 @@ def test_the_site_has_every_page_and_fetches_nothing(tmp_path: Path) -> None:
             r"<link[^>]* rel=\"?(?:stylesheet|preconnect|icon)\"?[^>]* href=\"?(https?:[^\" >]+)", page.read_text()
         )
         assert not fetched + linked, page
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    assert not [
+        page.name for page in (ROOT / "docs").glob("*.md") if page.name not in index and page.name != "index.md"
+    ]
