@@ -188,8 +188,8 @@ class PlanConfig(StepConfig):
 
 
 PASSAGES_SHOWN = 3
-"""Passages before a question: of SQuAD's questions nine in ten have their answer in one of the first three, and a small
-model is led astray by more."""
+"""Passages before a question: of SQuAD's questions 0.947 have their answer in one of the first three, 0.972 of five,
+and each takes some 200 tokens."""
 
 
 class ServeConfig(StepConfig):
