@@ -247,6 +247,8 @@ def take(company: Company, out: Path, asked: argparse.Namespace) -> Row:
     row.figure, row.outcome = measured_of(folder)
     said, row.answers = (ask_server if row.serves in ("passages", "chat") else ask)(folder, company, 300)
     row.ask, row.seconds["ask"] = said.code, said.seconds
+    if row.serves == "passages" and not any(json.loads(each)["cites"] for each in row.answers):
+        row.faults.append("no passage was found for any question")
     if said.code or len(row.answers) < len(company.inputs):
         row.faults.append(f"asking ended with {said.code}: {said.text.strip().splitlines()[-1:]}")
     return row

@@ -189,6 +189,7 @@ def test_passages_are_sought_in_texts_and_in_rows_and_nothing_found_is_said_in_t
     recipe = started(folder, task="chat", budget_usd=0)
     sources = {source.name: source for source in recipe.data["raw"].sources}  # type: ignore[attr-defined]
     assert sorted(sources) == ["jsonl-1", "text-2"] and sources["jsonl-1"].text_field == ["pregunta", "respuesta"]
+    assert recipe.data["passages"].least_score == 0  # type: ignore[attr-defined]  # chosen on nothing, it would hide all
     assert recipe.serve and recipe.serve.not_found == "Los documentos no dicen nada sobre esto."
 
 

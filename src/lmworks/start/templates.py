@@ -489,8 +489,9 @@ def found(situation: Situation, table: Table) -> Draft | None:
         *_sources(situation, table),
         f"  licences: {{allow: [permissive, {flow(situation.answers.licence)}]}}",
         f"clean: {{kind: normalise, from: raw{html}}}",
-        "# `questions` of yours, twenty or more, tell how often the right passage is found: docs/knowledge.md",
-        "passages: {kind: passages, from: clean}",
+        "# Twenty `questions` of yours or more tell how often the right passage is found, and choose below what score",
+        "# nothing is (docs/knowledge.md). Until then what fits best is shown: files alike have low scores throughout.",
+        "passages: {kind: passages, from: clean, least_score: 0}",
     ]
     not_found = NOT_FOUND.get(table.language or "")
     return Draft(
