@@ -17,8 +17,11 @@ from playwright.sync_api import Browser, Page, Route, expect
 from chat_families import write_family
 from e2e.test_browser import Unhurried, ask, browser, sign_in
 from live_server import KEY, MODEL, PAGE, Live, listening, serving
+from lmworks.engines.open import open_decoder
+from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
 from lmworks.model.folder import load_model
 from lmworks.serve.app import create_app
+from lmworks.serve.knowledge import Knowledge
 from lmworks.serve.service import Service
 from lmworks.tokens.tokenizer import open_tokenizer
 from looks import look, looks
@@ -501,3 +504,32 @@ def test_thoughts_are_folded_and_an_answer_that_never_came_is_told(browser: Brow
             assert "And then?" not in engine.asked[-1] and thoughts not in engine.asked[-1]
             assert "It **creates** a bucket." in engine.asked[-1]
             look(page)
+
+
+def test_an_answer_names_the_passages_that_were_read(browser: Browser, tmp_path: Path) -> None:
+    kettles = Passage(
+        document="1",
+        start=0,
+        title="<b>Kettles</b>",
+        text="The warranty of a kettle is two years.",
+        source="pages",
+        licence="CC-BY-4.0",
+        path="kettles.md",
+        link="",
+    )
+    write_passages(tmp_path / "passages", [kettles])
+    write_facts(tmp_path / "passages", 0.1)
+    knowledge = Knowledge(Collection(tmp_path / "passages"), 3, "Our pages do not say.")
+    service = Service(open_decoder(make_tiny_model(tmp_path / "model", context_length=2048)), [MODEL])
+    with listening(create_app(service, KEY, [PAGE], knowledge)) as address:
+        page = browser.new_context(base_url=address).new_page()
+        page.goto("/")
+        sign_in(page, KEY)
+        page.get_by_label("Longest answer").fill("8")
+        ask(page, "How long is the warranty of a kettle?")
+        ended(page, 1)
+        expect(page.locator(".notes").first).to_have_text(re.compile(r"^read: \[1\] <b>Kettles</b> \(CC-BY-4\.0\) · "))
+        ask(page, "Who won the cup?")
+        ended(page, 2)
+        expect(page.locator(".text").last).to_have_text("Our pages do not say.")
+        page.context.close()
