@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 from e2e.small_recipe import lmworks
+from lmworks.search.families import Tuned, unequal
 
 SMALL = "threads: 1, compile: false, data_type: float32, sequence_length: 48, steps: 6"
 RECIPE = """\
@@ -34,6 +35,14 @@ evaluate:
   models: [by-encoder, by-decoder, by-words]
   tasks: [{kind: classification, data: parted.test, train: parted.train}]
 """.replace("SMALL", SMALL)
+
+
+def test_time_that_was_not_equal_is_said_first() -> None:
+    def tuned(seconds: float) -> Tuned:
+        return Tuned([], steps=9, learning_rate=0.1, loss=1.0, seconds=seconds, parameters=5, is_edge=False)
+
+    assert unequal({"one": tuned(30), "other": tuned(33)}) == unequal({}) == ""
+    assert "one trained for 92 s, other for 50 s" in unequal({"one": tuned(92), "other": tuned(50)})
 
 
 def test_families_are_compared_at_equal_time_by_rates_that_validation_chose(tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ RATES = (1 / 3, 1.0, 3.0)
 """Times the recipe's own learning rate: an order of magnitude, in which the best of most families lies."""
 
 
+EQUAL = 1.25
+"""Longest training over the shortest, above which families have not had equal time."""
+
+
 @dataclass(frozen=True)
 class Tuned:
     """A candidate with the rate that validation chose."""
@@ -70,14 +74,13 @@ def families(
     lead = entries[0]["figure"]["name"]
     metric = metric_named(lead)
     entries.sort(key=lambda each: each["figure"]["value"], reverse=metric is None or metric.higher_is_better)
-    words = list(_words(label, lead, entries, tuned, minutes))
-    words += record["verdicts"]
+    words = [unequal(tuned), *_words(label, lead, entries, tuned, minutes), *record["verdicts"]]
     bars = [Bar(each["name"], each["figure"]["value"], each["interval"], each["value"]) for each in entries]
     figures = {"task": label, "minutes": minutes, "entries": entries, "pairs": record["pairs"]}
-    figures["verdicts"] = record["verdicts"]
+    figures["verdicts"] = [*filter(None, words[:1]), *record["verdicts"]]
     picture = interval_chart(f"Families at equal time: {label}", lead, bars)
     written = write_report(workspace, f"{label}-bakeoff", picture, figures)
-    return Outcome(figures, "\n".join(words), written)
+    return Outcome(figures, "\n".join(filter(None, words)), written)
 
 
 def _candidates(plain: Workspace, task: str | None) -> tuple[str, list[str]]:
@@ -148,6 +151,18 @@ def _entry(
         told = ("steps", "learning_rate", "loss", "seconds", "parameters", "is_edge")
         entry |= {each: getattr(tuned, each) for each in told}
     return entry
+
+
+def unequal(tuned: Mapping[str, Tuned]) -> str:
+    """Said first where the machine gave one family more time than another; empty where it did not."""
+    spent = {name: each.seconds for name, each in tuned.items()}
+    longest, shortest = (pick(spent, key=spent.__getitem__, default="") for pick in (max, min))
+    if not spent or spent[longest] <= EQUAL * spent[shortest]:
+        return ""
+    return (
+        f"not at equal time: {longest} trained for {spent[longest]:.0f} s, {shortest} for {spent[shortest]:.0f} s; the "
+        "machine was busier in one than in the other. Let nothing else run, and repeat in another --store"
+    )
 
 
 def _words(
