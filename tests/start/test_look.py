@@ -149,6 +149,7 @@ def test_sheets_of_a_workbook_are_tables(tmp_path: Path) -> None:
     book.save(tmp_path / "desk.xlsx")
     table = only(tmp_path)
     assert (table.shape, table.records, table.labels) == ("labelled", 90, ["queue"])
+    assert (list(table.files), list(table.include)) == (["desk.xlsx"], ["*.xlsx"])
 
 
 def test_licence_files_are_read_for_their_words_and_are_no_text(tmp_path: Path) -> None:

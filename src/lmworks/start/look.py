@@ -176,7 +176,9 @@ class _Look:
                 continue
             if not isinstance(found, Record):
                 continue
-            word = form if form != "archive" else form_of(plain_name(found.path)) or "text"
+            file, _, sheet = found.path.rpartition("/")
+            file = file if sheet and form_of(file) == "xlsx" else found.path  # a sheet is no file
+            word = form if form != "archive" else form_of(plain_name(file)) or "text"
             if not found.text.strip() and not found.row:
                 self._lose(found.path, "holds no text")
                 continue
@@ -185,8 +187,8 @@ class _Look:
                 (*(key if form != "archive" else (word, "", "")), names, encoding),
                 _Group(word, names, encoding, source.format is not None, json_records),
             )
-            if not group.files or group.files[-1] != found.path:
-                group.files.append(found.path)
+            if not group.files or group.files[-1] != file:
+                group.files.append(file)
                 group.bytes += size if not is_archive(path) else 0
             group.bytes += len(found.text.encode()) if is_archive(path) else 0
             _note(group, found)
