@@ -8,44 +8,48 @@ from pathlib import Path
 import pytest
 
 from e2e.small_recipe import lmworks
+from lmworks.data.records import Document, Documents
+from lmworks.data.tuning.conversations import Conversations
 from start.test_start import ENOUGH, company, rows
 
 pytestmark = pytest.mark.slow
 
-FEW = "--set", "plan.measure=false"
+
+def init(what: str, task: str, folder: Path) -> None:
+    company(folder / "own", what)
+    means = {"use_case": "trying it", "task": task, "licence": "LicenseRef-own", **ENOUGH}
+    (folder / "answers.yaml").write_text("".join(f"{name}: {value}\n" for name, value in means.items()))
+    lmworks(folder, "init", "own", "--answers", "answers.yaml")
 
 
 @pytest.mark.parametrize(
-    ("what", "task", "steps", "served"),
-    [
-        ("people", "classify", "tuned", "tuned"),
-        ("spans", "extract", "extractor", "extractor"),
-        ("pairs", "chat", "writer", "writer"),
-        ("talks", "chat", "assistant", "assistant"),
-        ("events", "write", "continued", "continued"),
-    ],
+    ("what", "task", "served"), [("people", "classify", "tuned"), ("spans", "extract", "extractor")]
 )
-def test_a_started_recipe_is_built_and_its_model_answers(
-    what: str, task: str, steps: str, served: str, tmp_path: Path
-) -> None:
-    company(tmp_path / "own", what)
-    means = {
-        "use_case": "trying it",
-        "task": task,
-        "licence": "LicenseRef-own",
-        **(ENOUGH if steps else {"budget_usd": 0}),
-    }
-    (tmp_path / "answers.yaml").write_text("".join(f"{name}: {value}\n" for name, value in means.items()))
-    lmworks(tmp_path, "init", "own", "--answers", "answers.yaml")
-    few = ["--set", f"{steps}.steps=4", "--set", f"{steps}.compile=false"] if steps else []
-    done = lmworks(tmp_path, "build", "own/recipe.yaml", *FEW, *few, code=None)
+def test_a_started_recipe_is_built_and_its_model_answers(what: str, task: str, served: str, tmp_path: Path) -> None:
+    init(what, task, tmp_path)
+    few = ["plan.measure=false", f"{served}.steps=4", f"{served}.compile=false"]
+    done = lmworks(tmp_path, "build", "own/recipe.yaml", *(part for each in few for part in ("--set", each)), code=None)
     assert done.returncode in (0, 3), done.stderr  # 3: four steps beat nothing, and the gate says so
-    rows(
-        tmp_path / "asked",
-        "a.jsonl",
-        [{"text": "the pump in hall four leaks", "question": "what is 7 less one, teacher?"}],
-    )
-    field = "question" if what == "pairs" else "text"
-    lmworks(tmp_path, "predict", served, "asked/a.jsonl", "--text", field, "--max-tokens", "8")
+    rows(tmp_path / "asked", "a.jsonl", [{"text": "the pump in hall four leaks"}])
+    lmworks(tmp_path, "predict", served, "asked/a.jsonl")
     (answered,) = (json.loads(line) for line in (tmp_path / "asked" / "a.predicted.jsonl").read_text().splitlines())
     assert answered
+
+
+@pytest.mark.parametrize(
+    ("what", "task", "step", "makes"),
+    [
+        ("pairs", "chat", "test", ("less one, teacher?", ", pupil")),
+        ("talks", "chat", "test", ("where is hall", "on the left")),
+        ("events", "write", "told", ("part: ", "; bar: ")),
+    ],
+)
+def test_the_data_of_a_started_recipe_say_what_the_files_say(
+    what: str, task: str, step: str, makes: tuple[str, ...], tmp_path: Path
+) -> None:
+    init(what, task, tmp_path)
+    lmworks(tmp_path, "build", "own/recipe.yaml", "--until", step, "--set", "plan.measure=false")
+    shown = Path(lmworks(tmp_path, "show", step, "--path").stdout.strip())
+    made = Documents(shown, "") if step == "told" else Conversations(shown, "")
+    told = [each.text if isinstance(each, Document) else json.dumps(each) for each in made.iterate()]
+    assert told and all(words in row for row in told for words in makes)
