@@ -282,7 +282,9 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     evaluate = [f"models: [{', '.join(names)}]"]
     evaluate += [f"tasks: [{{kind: classification, data: split.test, train: split.train{_cluster(table)}}}]"]
     if tuned:
-        evaluate += ["# Not released unless it is surely no worse than counted words, which cost nothing to run."]
+        evaluate += [
+            "# Not released unless it is surely no worse than counted words, which cost nothing to run: else serve `words`."
+        ]
         evaluate += ["gates: [{task: classification, model: tuned, not_worse_than: words, margin: 0.02}]"]
     return Draft(
         "labels" if tuned else "labels, counted words",
