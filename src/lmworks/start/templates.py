@@ -283,7 +283,7 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     evaluate += [f"tasks: [{{kind: classification, data: split.test, train: split.train{_cluster(table)}}}]"]
     if tuned:
         evaluate += [
-            "# Not released unless it is surely no worse than counted words, which cost nothing to run: else serve `words`."
+            "# Not released unless it is surely no worse than counted words, which cost nothing: else serve `words`."
         ]
         evaluate += ["gates: [{task: classification, model: tuned, not_worse_than: words, margin: 0.02}]"]
     return Draft(
