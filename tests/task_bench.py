@@ -39,6 +39,7 @@ OF_FAMILY = {
     "byte n-gram": [],  # reckons on no device
     "decoder": ["decoder", "published"],
     "encoder-decoder": ["t5"],
+    "rented model": [],  # answers elsewhere
     "reward model": ["judge"],
     "sequence classifier": ["sorter"],
     "token classifier": ["tagger"],

@@ -11,7 +11,7 @@ from lmworks import open_recipe
 from lmworks.engines.onnx_file import write_onnx
 from lmworks.engines.open import open_decoder, open_engine
 from readers import LABELS, write_reader
-from test_api import write_project
+from test_programs import write_project
 from tiny import make_tiny_model
 
 PAGE = Path(__file__).parents[1] / "docs" / "programmers.md"

@@ -127,20 +127,28 @@ def test_a_worker_that_dies_is_reported_in_words(tmp_path: Path) -> None:
 
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
-    script = tmp_path / "parent.py"
-    script.write_text(
+    (tmp_path / "sleeping.py").write_text(
         f"""
-import sys, time, os
-sys.path[:0] = {sys.path!r}
+import os, time
 from pathlib import Path
-from dataclasses import replace
-from support import make_context
-from lmworks.data.steps import Tally, map_units
+from lmworks.data.steps import Tally
 
 def sleep(unit):
     Path({str(tmp_path)!r}, f"worker-{{os.getpid()}}").touch()
     time.sleep(60)
     return {{}}, Tally()
+"""
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(
+        f"""
+import sys
+sys.path[:0] = {[str(tmp_path), *sys.path]!r}
+from pathlib import Path
+from dataclasses import replace
+from sleeping import sleep
+from support import make_context
+from lmworks.data.steps import map_units
 
 if __name__ == "__main__":
     map_units([1, 2], sleep, Path({str(tmp_path)!r}, "out"), replace(make_context(Path({str(tmp_path)!r})), workers=2))

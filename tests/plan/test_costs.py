@@ -102,7 +102,7 @@ def test_every_fact_has_a_source_and_a_date() -> None:
     assert {device.kind for device in FACTS.devices.values()} == {
         "gpu",
         "tpu",
-        "cpu",
+        "processor",
         "fpga",
         "in-memory",
         "accelerator",

@@ -183,7 +183,7 @@ class Forecast:
         hours = costs.device_hours(run.flops_with_attention, device)
         copies = math.ceil(hours.high / self.hours_a_run / devices)
         alone = (
-            run.lora_rank or device.kind == "cpu"
+            run.lora_rank or device.kind == "processor"
         )  # one process trains an adapter; no cluster of processors is planned
         if alone and devices * copies > 1:
             return
