@@ -50,6 +50,7 @@ DATA = """\
   judged: {kind: verdicts, from: clean, verdicts: verdicts.jsonl}
   even: {kind: represent, from: clean, target: {rain: {mentioned: 0.3}}, groups: {rain: [rain]}, mitigate: repeat}
   labelled: {kind: label, from: clean, by: label, labels: {weather: [rain, tides], goods: [bread, glass, wool, salt]}}
+  told: {kind: tell, from: clean, template: "It is told so: {text}"}
   doubted: {kind: doubtful-labels, from: labelled}
   taste: {kind: classifier, from: [examples]}
   tasted: {kind: classify, from: clean, classifier: taste, label: notes}
@@ -57,6 +58,8 @@ DATA = """\
   styled: {kind: styles, from: clean}
   paired: {kind: pairs, from: clean}
   chats: {kind: conversations, from: turns}
+  cited: {kind: passages, from: clean, words: 20, least_words: 5}
+  shown: {kind: retrieve, from: chats, passages: cited, number: 1}
   talks: {kind: mix, parts: {some: {from: chats, weight: 2}, all: {from: paired, weight: 1}}}
   better: {kind: preferences, from: pairs}
   sums: {kind: arithmetic, largest: 29}
@@ -87,6 +90,9 @@ MADE: Mapping[str, Mapping[str, type[Handle] | None]] = {
     "verdicts": {"judged": Documents},
     "represent": {"even": Documents},
     "label": {"labelled": Documents},
+    "tell": {"told": Documents},
+    "passages": {"cited": None},
+    "retrieve": {"shown": Conversations},
     "doubtful-labels": {"doubted": Documents},
     "classifier": {"taste": None},
     "classify": {"tasted": Documents},
@@ -116,6 +122,7 @@ PARTS = {"mixed": ("corpus", "single"), "talks": ("chats", "paired")}
 """Of a mix a model learns from the parts, whose rows are packed apart."""
 READ: Mapping[str, set[tuple[str, str]]] = {
     "chats": {("turns", "MIT")},
+    "shown": {("turns", "MIT"), ("notes", "MIT")},  # in which the best passages stand
     "drafts": {("turns", "MIT")},
     "ruled": {("turns", "MIT")},
     "better": {("pairs", "MIT")},
@@ -125,7 +132,7 @@ READ: Mapping[str, set[tuple[str, str]]] = {
 }
 """Source and licence of what a step makes, where that is not of the notes."""
 SMALL = (
-    "sequence_length: 320, global_batch_tokens: 640, micro_batch_rows: 2, data_type: float32, threads: 1, "
+    "sequence_length: 480, global_batch_tokens: 960, micro_batch_rows: 2, data_type: float32, threads: 1, "
     "compile: false"
 )
 SHAPE = "hidden_size: 32, num_layers: 2, num_heads: 2"

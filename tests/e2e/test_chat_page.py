@@ -95,7 +95,7 @@ def answers(page: Page, *texts: str) -> list[Any]:
 
 
 def ended(page: Page, count: int) -> None:
-    expect(page.locator(".turn.user")).to_have_count(count)
+    expect(page.locator(".turn.user")).to_have_count(count, timeout=60_000)
     expect(page.locator(".turn.running")).to_have_count(0, timeout=60_000)
 
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.data.records import write_ids
 from lmworks.data.tuning.conversations import Conversations, Record, question_of, write_conversations
 from lmworks.errors import UsageError
 from lmworks.knowledge.collection import Collection
@@ -40,7 +39,7 @@ def retrieve(
     A question for which nothing is found stays as it was: counted, and asked without passages.
     """
     collection, counts = Collection(passages.path), Counter[str]()
-    records, ids = list[dict[str, Any]](), set[str]()
+    records = list[dict[str, Any]]()
     for record in conversations.iterate():
         context.check_stop()
         found = collection.search(question_of(record), config.number)
@@ -48,12 +47,11 @@ def retrieve(
         counts["best passage below the least score"] += not found.is_enough
         counts["nothing found"] += not found.passages
         told = with_passages(question_of(record), found.passages) if found.passages else question_of(record)
-        records.append({**record, "messages": _asking(record, told)})
-        ids |= {each.document for each in found.passages} | ({record["document"]} if record.get("document") else set())
+        read = sorted({each.document for each in found.passages})
+        records.append({**record, "messages": _asking(record, told), **({"passages": read} if read else {})})
     if not records:
         raise UsageError(f"{config.conversations}: no conversation to find passages for")
     write_conversations(out, records)
-    write_ids(out, sorted(ids))
     return Result(counts=+counts, losses={"nothing found"} & (+counts).keys())
 
 

@@ -164,5 +164,6 @@ def _written(record: dict[str, Any], sample: int, answer: Generation, samples: i
         "asked": record["id"],
         "messages": [*record["messages"][:-1], turn],
         "document": record["document"],
+        **({"passages": record["passages"]} if record.get("passages") else {}),
         "reference": wanted_answer(record),
     }

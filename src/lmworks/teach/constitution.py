@@ -128,6 +128,7 @@ def _pairs(config: ConstitutionConfig, items: Sequence[Mapping[str, Any]]) -> It
                 rejected=worst["messages"][-1:],
                 margin=margin,
                 document=best["document"],
+                passages=best.get("passages"),
                 decided=dict(zip(names, weighted, strict=True)),
             )
 

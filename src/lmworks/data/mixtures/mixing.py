@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from lmworks.data.records import Documents, shard_ids, write_ids, write_json_lines
-from lmworks.data.tuning.conversations import Conversations, is_conversations
+from lmworks.data.tuning.conversations import Conversations, documents_of, is_conversations
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import link
@@ -133,5 +133,5 @@ def _mix_conversations(parts: Mapping[str, Conversations], out: Path) -> Result:
     named = {name: [{**line, "id": f"{name}/{line['id']}"} for line in part.iterate()] for name, part in parts.items()}
     lines = sorted((line for each in named.values() for line in each), key=lambda line: str(line["id"]))
     write_json_lines(out / "conversations.jsonl", lines)
-    write_ids(out, sorted({line["document"] for line in lines if line.get("document")}))
+    write_ids(out, sorted({name for line in lines for name in documents_of(line)}))
     return Result(counts={f"{name} conversations": len(each) for name, each in named.items()})

@@ -115,6 +115,11 @@ def references_of(pair: Record) -> list[str]:
     return pair.get("references") or [behind_thoughts(last_answer(pair))]
 
 
+def documents_of(record: Record) -> list[str]:
+    """Ids of the documents whose text a conversation holds: that which it was made from, and those of its passages."""
+    return [each for each in (record.get("document"), *record.get("passages", ())) if each]
+
+
 def is_conversations(made: Handle) -> bool:
     """Whether a step has made conversations."""
     return (made.path / "conversations.jsonl").exists()
@@ -124,4 +129,4 @@ def write_conversations(folder: Path, conversations: Iterable[Record]) -> None:
     """Write conversations in the order of their ids, with the ids of the documents that they were made from."""
     ordered = sorted(conversations, key=itemgetter("id"))
     write_json_lines(folder / "conversations.jsonl", ordered)
-    write_ids(folder, sorted({record["document"] for record in ordered if record["document"]}))
+    write_ids(folder, sorted({name for record in ordered for name in documents_of(record)}))

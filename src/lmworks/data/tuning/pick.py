@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from lmworks.data.records import Documents, write_ids, write_shard
-from lmworks.data.tuning.conversations import Conversations, last_answer
+from lmworks.data.tuning.conversations import Conversations, documents_of, last_answer
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
@@ -43,5 +43,5 @@ def pick_conversations(config: PickConfig, data: Conversations, out: Path, conte
     longest = sorted(first.values(), key=lambda record: (not record.get("document"), -len(last_answer(record))))
     picked = longest[: config.count]
     write_atomically(out / "conversations.jsonl", "".join(canonical_json(record) + "\n" for record in picked).encode())
-    write_ids(out, sorted(record["document"] for record in picked if record.get("document")))
+    write_ids(out, sorted({name for record in picked for name in documents_of(record)}))
     return Result()

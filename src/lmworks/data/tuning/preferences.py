@@ -35,13 +35,20 @@ class Preference:
     """What was kept of the record."""
     decided: Mapping[str, float] | None = None
     """By how much each rule prefers the chosen answer, where rules judged."""
+    passages: Sequence[str] | None = None
+    """Ids of the documents whose passages stand in the prompt."""
+
+    @property
+    def documents(self) -> list[str]:
+        """Ids of the documents whose text it holds."""
+        return [each for each in (self.document, *(self.passages or ())) if each]
 
     def as_json(self) -> dict[str, Any]:
         """The line of `preferences.jsonl`; what nobody stated, of margin, rules and what was kept, is left out."""
         return {
             name: value
             for name, value in vars(self).items()
-            if value is not None or name not in ("margin", "meta", "decided")
+            if value is not None or name not in ("margin", "meta", "decided", "passages")
         }
 
 
@@ -64,4 +71,4 @@ def write_preferences(folder: Path, preferences: Sequence[Preference]) -> None:
     """Write preferences in the order of their ids, with the ids of the documents that they were read from."""
     ordered = sorted(preferences, key=lambda preference: preference.id)
     write_json_lines(folder / "preferences.jsonl", (preference.as_json() for preference in ordered))
-    write_ids(folder, sorted({preference.document for preference in ordered if preference.document}))
+    write_ids(folder, sorted({name for preference in ordered for name in preference.documents}))

@@ -42,6 +42,8 @@ class Text:
     document: str | None
     """Id of the document that it is, or was made from."""
     text: str
+    passages: Sequence[str] = ()
+    """Ids of further documents, whose passages stand in it."""
 
 
 def texts(folder: Path) -> Iterator[Text]:
@@ -55,11 +57,12 @@ def records(folder: Path) -> Iterator[Text]:
     """Its conversations or judgements."""
     if is_conversations(Handle(folder, "")):
         for record in Conversations(folder, "").iterate():
-            yield Text(record["id"], record["document"], _joined(record["messages"]))
+            read = record.get("passages", ())
+            yield Text(record["id"], record["document"], _joined(record["messages"]), read)
     if (folder / "preferences.jsonl").exists():
         for judged in Preferences(folder, "").iterate():
             turns = [*judged.prompt, *(judged.chosen or ()), *(judged.rejected or ())]
-            yield Text(judged.id, judged.document, _joined(turns))
+            yield Text(judged.id, judged.document, _joined(turns), judged.passages or ())
 
 
 def holds_texts(folder: Path) -> bool:
@@ -68,13 +71,13 @@ def holds_texts(folder: Path) -> bool:
 
 
 def provenances(lineage: Lineage, artifact: Artifact, part: str = "") -> Iterator[Provenance]:
-    """That of each record of an artifact, or of a part of it."""
+    """That of each record of an artifact, or of a part of it, and of each document whose passage stands in one."""
     folder = artifact.path(part)
     if shards := Documents(folder, "").shards():
         for shard in shards:
             yield from (provenance for _, provenance in _read(shard, COUNTED))
         return
-    documents = [text.document for text in texts(folder)]
+    documents = [name for text in texts(folder) for name in (text.document, *text.passages)]
     found = look_up(lineage, artifact, {name for name in documents if name})
     yield from (found.get(name, UNKNOWN) if name else WRITTEN for name in documents)
 

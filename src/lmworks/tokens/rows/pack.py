@@ -14,7 +14,7 @@ from pydantic import Field
 from lmworks.data.forms.turns import RESULTS
 from lmworks.data.records import Documents, shard_ids
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
-from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations, documents_of
 from lmworks.errors import LmworksError
 from lmworks.lazy import np, pq
 from lmworks.pipeline.files import write_atomically
@@ -205,7 +205,7 @@ def pack_conversations(
         elif not any(pieces[0][1]):
             pieces, fates["untrained"] = [], fates["untrained"] + 1
         encoded += pieces
-        documents += [record["document"]] if pieces and record["document"] else []
+        documents += documents_of(record) if pieces else []
     if refused and not encoded:
         raise refused
     if unlike := sum(each[2] for each in encoded):
@@ -304,7 +304,7 @@ def pack_pairs(
         encoder,
         filled([source + target for _, source, target in sound], width, 0, np.uint32),
         filled([[0] * len(source) + [1] * len(target) for _, source, target in sound], width, 0, np.uint8),
-        [record["document"] for record, _, _ in sound if record["document"]],
+        [name for record, _, _ in sound for name in documents_of(record)],
         bytes_of_text=sum(len(record["messages"][1]["content"].encode()) for record, _, _ in sound),
         dropped=dropped,
     )

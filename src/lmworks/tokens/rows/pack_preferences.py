@@ -49,7 +49,7 @@ class Group:
 
     segments: Sequence[Segment]
     margin: float
-    document: str | None
+    documents: Sequence[str]
 
     @property
     def length(self) -> int:
@@ -97,7 +97,7 @@ def pack_preferences(
         encoder,
         tokens,
         weights,
-        [group.document for group in fitting if group.document],
+        [name for group in fitting for name in group.documents],
         labels=(SIDES, labels),
         margins=margins,
         bytes_of_text=sum(len(encoder.decode(each.ids).encode()) for group in fitting for each in group.segments),
@@ -114,7 +114,7 @@ def _pairs(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]
         if record.chosen and record.rejected:
             chosen = segment(encoder, record.prompt, record.chosen, CHOSEN)
             rejected = segment(encoder, record.prompt, record.rejected, REJECTED)
-            yield Group((chosen, rejected), record.margin or 0.0, record.document)
+            yield Group((chosen, rejected), record.margin or 0.0, record.documents)
 
 
 def _alone(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]:
@@ -123,7 +123,7 @@ def _alone(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]
         judged: list[tuple[Preference, Any]] = [(each, getattr(each, name)) for each in records if getattr(each, name)]
         for (record, answer), (_, other) in zip(judged, judged[1:] + judged[:1], strict=True):
             segments = [segment(encoder, record.prompt, said, of) for said, of in ((answer, side), (other, MISMATCHED))]
-            yield Group(segments, 0.0, record.document)
+            yield Group(segments, 0.0, record.documents)
 
 
 def segment(encoder: Tokenizer, prompt: Messages, answer: Messages, side: int) -> Segment:

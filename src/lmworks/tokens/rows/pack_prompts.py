@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from lmworks.data.tuning.conversations import Conversations, wanted_answer
+from lmworks.data.tuning.conversations import Conversations, documents_of, wanted_answer
 from lmworks.lazy import np
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
@@ -48,7 +48,7 @@ def pack_prompts(
             continue
         rows.append((prompt, answer))
         asked.append(json.dumps(record["messages"][:-1], ensure_ascii=False))
-        documents += [record["document"]] if record["document"] else []
+        documents += documents_of(record)
     if dropped:
         context.log(f"{dropped} prompts leave no room for their answer in {config.sequence_length} tokens")
     if refused and not rows:
