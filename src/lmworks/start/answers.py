@@ -15,7 +15,7 @@ from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.recipe.schema import NeedsConfig, expected
 from lmworks.recipe.yaml import read_yaml
 from lmworks.registry import nearest
-from lmworks.start.seen import Seen, Shape
+from lmworks.start.seen import Seen, Shape, Table
 
 NAME = "answers.yaml"
 TASKS: Mapping[Shape, str] = {
@@ -88,8 +88,7 @@ def questions(seen: Seen) -> list[Question]:
         Question("deadline_weeks", "Weeks until it is used", 12),
         Question("users", "People who use it at the busiest moment", 10),
     ]
-    stated = sorted({licence for licence in seen.licences.values() if licence})
-    if len(stated) != 1:
+    if seen.licence is None:
         asked.append(
             Question("licence", "Licence of the files (SPDX; LicenseRef-own where they are yours)", "LicenseRef-own")
         )
@@ -98,7 +97,7 @@ def questions(seen: Seen) -> list[Question]:
     return asked
 
 
-def _is_translation(table: Any) -> bool:
+def _is_translation(table: Table) -> bool:
     first, *_, last = (table.column(name).language for name in table.texts)
     return first is not None and last is not None and first != last
 
@@ -157,5 +156,4 @@ def ask_all(
                 keep(answers)
             except UsageError as error:
                 tell(str(error))
-    stated = sorted({licence for licence in seen.licences.values() if licence})
-    return Answers.model_validate({"licence": stated[0] if len(stated) == 1 else "LicenseRef-own", **answers})
+    return Answers.model_validate({"licence": seen.licence, **answers})

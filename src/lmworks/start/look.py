@@ -25,7 +25,7 @@ from lmworks.start.roles import WORDS, roles_of
 from lmworks.start.seen import Seen, Table, Unread
 
 MOST_ROWS = 200_000
-"""Of one file, that are counted one by one; of a longer one the rest is guessed by its bytes."""
+"""Of one file, that are read; of a longer one it is told that there are at least so many."""
 MOST_TEXTS = 200
 """Files of one form that are one text each, such as PDFs, that are opened; all are counted."""
 LOOKED_AT = 300

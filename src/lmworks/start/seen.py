@@ -51,7 +51,7 @@ class Table:
     """Patterns that match these files and no others."""
     records: int
     is_whole: bool
-    """Whether all records were counted; else `records` is a guess by bytes."""
+    """Whether all records were counted; else there are more than `records`."""
     bytes: int
     columns: Sequence[Column]
     """None where each file is one text."""
@@ -126,6 +126,12 @@ class Seen:
             for kind, count in table.personal.items():
                 found[kind] = found.get(kind, 0) + count
         return found
+
+    @property
+    def licence(self) -> str | None:
+        """What the files that state one agree on; None where none is known, or they do not."""
+        stated = {licence for licence in self.licences.values() if licence}
+        return stated.pop() if len(stated) == 1 else None
 
     @property
     def subjects(self) -> Sequence[str]:

@@ -185,7 +185,7 @@ def _group(table: Table) -> str | None:
 
 
 def ingested(situation: Situation, table: Table, **fields: object) -> Iterator[str]:
-    """Lines that read a table, and take personal data out where the answers ask for it; the last step is `PREPARED`."""
+    """Lines that read a table, and take personal data out where the answers ask for it; the last step is `prepared`."""
     licence = situation.answers.licence
     told = ", ".join(f"{name} {share:.0%}" for name, share in table.languages.items() if share >= 0.02)
     yield f"# {table.records:,} records" + (f"; languages of those long enough to tell: {told}." if told else ".")

@@ -25,10 +25,6 @@ SHOWN = 8
 """Tables, and reasons why files are not read, that are told one by one."""
 
 
-EXAMPLES = ("labelled", "pairs", "spans", "conversations", "preferences")
-"""Shapes whose records show what is right."""
-
-
 @dataclass(frozen=True)
 class Started:
     """A recipe that was written, and why it is what it is."""
