@@ -140,7 +140,8 @@ def measured_of(folder: Path) -> tuple[dict[str, Any], str]:
     """The leading figure of what is served, beside the best simple baseline, and which of them wins."""
     from lmworks.pipeline.store import Store
     from lmworks.release.built import Built
-    from lmworks.release.inspect.verdicts import measured, served
+    from lmworks.release.gates import served
+    from lmworks.release.inspect.verdicts import measured
 
     built = Built.open(Store(folder / ".lmworks"))
     found = measured(built, served(built))

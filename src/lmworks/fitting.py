@@ -49,7 +49,8 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
                 yield from _unasked(task, ("evaluate", "tasks", number), models, recipe.evaluate.models)
     if recipe.serve:
         named = recipe.serve.model if isinstance(recipe.serve.model, list) else [recipe.serve.model]
-        yield from _unserved(named, models)
+        yield from _unserved("model", named, models)
+        yield from _unserved("otherwise", [recipe.serve.otherwise] if recipe.serve.otherwise else [], models)
         yield from _not_served_together(named, models)
         made = getattr(recipe.data.get((recipe.serve.examples or "").partition(".")[0]), "makes", "conversations")
         if made not in ("", "conversations"):
@@ -272,15 +273,15 @@ def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequ
             )
 
 
-def _unserved(named: Sequence[str], models: Models) -> Faults:
+def _unserved(field: str, named: Sequence[str], models: Models) -> Faults:
     """Models that nothing answers for: asked of what they are, as the engines are (`engines/open.py`)."""
     for name in named:
         family = _family(models.get(name))
         if name not in models:
-            yield ("serve", "model"), f"found {name}, which is no model; expected one of {', '.join(models) or 'none'}"
+            yield ("serve", field), f"found {name}, which is no model; expected one of {', '.join(models) or 'none'}"
         elif family and family not in ANSWERS:
             yield (
-                ("serve", "model"),
+                ("serve", field),
                 f"found {name}, {_one(family)}, which answers nobody; expected {' or '.join(map(_one, ANSWERS))}",
             )
 

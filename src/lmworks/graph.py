@@ -558,6 +558,7 @@ def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
     assert recipe.evaluate  # noqa: S101 - gates stand in it
     named: list[str] = []
     tried: list[TriedGate] = []
+    candidates = recipe.serve.candidates if recipe.serve else []
     for number, gate in enumerate(recipe.evaluate.gates):
         place = f"evaluate.gates.{number}"
         labels = [each for each in systems if gate.task in (each, _kind_of(systems[each]))]
@@ -565,19 +566,20 @@ def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
             raise UsageError(f"{place}.task: found {gate.task!r}, expected one of {', '.join(systems)}")
         label = labels[0]
         models = {each: name for each, (_, _, name) in systems[label].items() if name}
-        model = gate.model or (recipe.serve.model if recipe.serve and isinstance(recipe.serve.model, str) else None)
-        if model not in models:
-            found = f"found {gate.model!r}" if gate.model else "the recipe serves none that is measured so"
-            raise UsageError(f"{place}.model: {found}; measured on {label} are {', '.join(models)}")
-        if gate.not_worse_than is not None and gate.not_worse_than not in systems[label].keys() - {model}:
-            others = ", ".join(each for each in systems[label] if each != model)
-            raise UsageError(f"{place}.not_worse_than: found {gate.not_worse_than!r}, expected one of {others}")
-        if why := _misnamed(gate, systems[label]):
-            raise UsageError(f"{place}.metric: found {gate.metric!r}, {why}")
-        sides = [f"evaluate/{label}/{each}" for each in (model, gate.not_worse_than) if each]
-        named += [each for each in sides if each not in named]
-        numbers = dict(zip(("evaluation", "beside"), map(named.index, sides), strict=False))
-        tried.append(TriedGate(gate=gate, model=models[model], may_differ=_may_differ(systems[label]), **numbers))
+        for asked in gate.asked_of(candidates):
+            model = asked or ""
+            if model not in models:
+                found = f"found {gate.model!r}" if gate.model else f"the recipe serves {asked or 'nothing'}"
+                raise UsageError(f"{place}.model: {found}; measured on {label} are {', '.join(models)}")
+            if gate.not_worse_than is not None and gate.not_worse_than not in systems[label].keys() - {model}:
+                others = ", ".join(each for each in systems[label] if each != model)
+                raise UsageError(f"{place}.not_worse_than: found {gate.not_worse_than!r}, expected one of {others}")
+            if why := _misnamed(gate, systems[label]):
+                raise UsageError(f"{place}.metric: found {gate.metric!r}, {why}")
+            sides = [f"evaluate/{label}/{each}" for each in (model, gate.not_worse_than) if each]
+            named += [each for each in sides if each not in named]
+            numbers = dict(zip(("evaluation", "beside"), map(named.index, sides), strict=False))
+            tried.append(TriedGate(gate=gate, model=models[model], may_differ=_may_differ(systems[label]), **numbers))
     plugins = {each for some in systems.values() for _, config, _ in some.values() for each in plugins_of(config)}
     return replace(node(NODE, gates, GatesConfig(evaluations=named, tried=tried)), plugins=sorted(plugins))
 

@@ -36,6 +36,8 @@ from lmworks.plan.plan import Plan, make_plan
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import PROTECTED, Recipe, RecipeError, data_of_models
 from lmworks.registry import installed
+from lmworks.release.built import Built
+from lmworks.release.gates import served
 
 LAST = Path(".lmworks") / "last.json"
 """In the folder where a command ran: which recipe and store it used, as paths from there."""
@@ -160,7 +162,10 @@ def find_named(names: Sequence[str], store: Path | None) -> tuple[Store, list[Ar
     """
     recipe = Path(names[0]) if names and names[0].endswith((".yaml", ".yml")) else None
     opened, steps = open_store(store, recipe), names[1:] if recipe else names
-    return opened, [opened.named(step) for step in steps] if steps else opened.served()
+    named = steps or served(Built.open(opened))
+    if not named:
+        raise UsageError("the last recipe built names no model to serve; name one, such as a step of it")
+    return opened, [opened.named(step) for step in named]
 
 
 def find_one(names: Sequence[str], store: Path | None) -> tuple[Store, Artifact]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.small_recipe import lmworks
+from e2e.small_recipe import lmworks, start
 
 RECIPE = """\
 name: sorter
@@ -128,6 +128,78 @@ def test_a_gate_of_which_nothing_can_be_said_is_failed(folder: Path, gate: str, 
 )
 def test_a_gate_of_what_is_not_measured_is_refused_before_anything_is_built(folder: Path, gate: str, why: str) -> None:
     assert why in build(folder, gate, code=2)
+
+
+def building_otherwise(folder: Path, *gates: str, code: int = 0) -> str:
+    """Of a recipe that serves `released` where `words` does not pass."""
+    text = RECIPE.replace("name: sorter", "name: sorter-otherwise").replace("    - GATE", "\n".join(gates))
+    (folder / "recipe.yaml").write_text(
+        text.replace("serve: {model: words}", "serve: {model: words, otherwise: released}")
+    )
+    done = lmworks(folder, "build", "recipe.yaml", "--store", "other", code=code)
+    return done.stdout + done.stderr
+
+
+def serves(folder: Path) -> str:
+    """What is served where nothing is named."""
+    process = start(folder, "serve", "--port", "0", "--json", "--store", "other")
+    try:
+        assert process.stdout
+        (name,) = json.loads(process.stdout.readline())["models"]
+    finally:
+        process.terminate()
+        process.wait(30)
+    return str(name).rpartition("/")[2]
+
+
+def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothing_does(folder: Path) -> None:
+    beside = "    - {task: classification, not_worse_than: released, margin: 0.0001}"
+    told = building_otherwise(folder, beside)
+    why = "released is served in place of words: words fails classification not worse than released by 0.0001: "
+    assert why in told and "next: lmworks serve" in told and "not to be released" not in told
+    assert serves(folder) == "released"
+    reports = folder / "other" / "reports"
+    for page in (reports / "sorter-otherwise.html", reports / "sorter-otherwise-released-card.md"):
+        assert why.partition(": ")[0] in page.read_text().replace("\\", ""), page.name
+    for command in (("serve", "words"), ("export", "words"), ("push", "words", "us/sorter")):
+        assert "words fails" in lmworks(folder, *command, "--store", "other", code=3).stderr, command
+
+    told = building_otherwise(folder, "    - {task: classification, at_least: 0.8}")
+    assert "words passes" in told and "in place of" not in told and serves(folder) == "words"
+
+    told = building_otherwise(folder, beside, "    - {task: classification, at_least: 0.999}", code=3)
+    assert "words fails classification at least 0.999" in told, "a gate that names no model is asked of both"
+    assert "released fails classification at least 0.999" in told and "in place of" not in told
+    assert "not to be released: 3 of its gates failed" in told
+    assert "words fails" in lmworks(folder, "serve", "--store", "other", code=3).stderr
+
+    named = "    - {task: classification, model: released, at_least: 0.999}"
+    told = building_otherwise(folder, named)
+    assert "released fails" in told and "next: lmworks serve" in told and serves(folder) == "words"
+    assert "released fails" in lmworks(folder, "serve", "released", "--store", "other", code=3).stderr
+
+
+def test_before_the_gates_are_tried_neither_of_two_models_is_served(folder: Path) -> None:
+    building_otherwise(folder, "    - {task: classification, at_least: 0.8}")
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("at_least: 0.8", "at_least: 0.99"))
+    for names in ((), ("words",), ("released",)):
+        done = lmworks(folder, "serve", *names, "--store", "other", code=3)
+        assert "the gates of its recipe are not tried yet" in done.stderr, names
+
+
+@pytest.mark.parametrize(
+    ("serve", "why"),
+    [
+        ("{model: words, otherwise: words}", "it stands in for one other model"),
+        ("{model: [words, released], otherwise: released}", "it stands in for one other model"),
+        ("{model: words, otherwise: split.test}", "serve.otherwise: found split.test, which is no model"),
+    ],
+)
+def test_what_cannot_stand_in_is_refused_before_anything_is_built(folder: Path, serve: str, why: str) -> None:
+    text = RECIPE.replace("GATE", "{task: classification, at_least: 0.1}").replace("{model: words}", serve)
+    (folder / "recipe.yaml").write_text(text)
+    assert why in lmworks(folder, "build", "recipe.yaml", code=2).stderr
 
 
 def test_a_model_whose_gates_were_not_tried_is_not_released(folder: Path) -> None:

@@ -23,15 +23,19 @@ def init(what: str, task: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "task", "served"), [("people", "classify", "tuned"), ("spans", "extract", "extractor")]
+    ("what", "task", "tuned", "otherwise"),
+    [("people", "classify", "tuned", "words"), ("spans", "extract", "extractor", "looked-up")],
 )
-def test_a_started_recipe_is_built_and_its_model_answers(what: str, task: str, served: str, tmp_path: Path) -> None:
+def test_a_started_recipe_is_built_and_its_model_answers(
+    what: str, task: str, tuned: str, otherwise: str, tmp_path: Path
+) -> None:
     init(what, task, tmp_path)
-    few = ["plan.measure=false", f"{served}.steps=4", f"{served}.compile=false"]
-    done = lmworks(tmp_path, "build", "own/recipe.yaml", *(part for each in few for part in ("--set", each)), code=None)
-    assert done.returncode in (0, 3), done.stderr  # 3: four steps beat nothing, and the gate says so
+    few = ["plan.measure=false", f"{tuned}.steps=4", f"{tuned}.compile=false"]
+    done = lmworks(tmp_path, "build", "own/recipe.yaml", *(part for each in few for part in ("--set", each)))
+    refused = f"{otherwise} is served in place of {tuned}: " in done.stdout  # four steps seldom beat what is simple
+    assert refused == (f"{tuned} fails " in done.stdout)
     rows(tmp_path / "asked", "a.jsonl", [{"text": "the pump in hall four leaks"}])
-    lmworks(tmp_path, "predict", served, "asked/a.jsonl")
+    done = lmworks(tmp_path, "predict", "own/recipe.yaml", "asked/a.jsonl")
     (answered,) = (json.loads(line) for line in (tmp_path / "asked" / "a.predicted.jsonl").read_text().splitlines())
     assert answered
 

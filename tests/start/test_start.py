@@ -132,6 +132,7 @@ def test_a_verdict_against_training_trains_nothing_that_costs(tmp_path: Path) ->
     recipe = started(company(tmp_path / "other", "labels"), task="classify", **ENOUGH)
     assert "sequence-classification" in [config.objective for config in recipe.models.values()]  # type: ignore[attr-defined]
     assert recipe.evaluate and [gate.not_worse_than for gate in recipe.evaluate.gates] == ["words"]
+    assert recipe.serve and (recipe.serve.model, recipe.serve.otherwise) == ("tuned", "words")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from lmworks.pipeline.store import Artifact
 from lmworks.plan.plan import Plan
 from lmworks.recipe.schema import Recipe
 from lmworks.release.built import Built
-from lmworks.release.gates import failed_gates
+from lmworks.release.gates import failed_gates, stands_in
 from lmworks.release.history.history import note
 from lmworks.release.inspect.verdicts import verdicts, worth
 from lmworks.release.report.report import said_first, write_report
@@ -38,12 +38,13 @@ class Finished:
     report: Path
     built: Built
     failed: Sequence[str]
-    """Gates that a whole build did not pass, and why."""
+    """Gates that what a whole build would serve did not pass, and why."""
 
     @property
     def said(self) -> list[str]:
-        """What is said at a build's end: what the model is shown to be better at, and what did not come true."""
-        return [*worth(self.built), *said_first(self.built)]
+        """What is said at a build's end: what stands in for a refused model, what is shown of the one served, and what
+        did not come true."""
+        return [*filter(None, [stands_in(self.built)]), *worth(self.built), *said_first(self.built)]
 
 
 def finish(

@@ -209,14 +209,6 @@ class Store:
         known = ", ".join(steps) or "none: nothing was built in this store"
         raise UsageError(f"no step or digest {name!r}; steps of the last build: {known}")
 
-    def served(self) -> list[Artifact]:
-        """The models that the last build's recipe serves."""
-        build = self.builds.get(self.builds.last)
-        if not build or not build.serve:
-            raise UsageError("the last recipe built names no model to serve; name one, such as a step of it")
-        named = build.serve.model
-        return [self.named(name) for name in ([named] if isinstance(named, str) else named)]
-
 
 def _refuse_links_out(root: Path) -> None:
     """Raise LmworksError for a link by which lmworks would write or delete outside of the store.

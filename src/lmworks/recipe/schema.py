@@ -200,6 +200,11 @@ class ServeConfig(StepConfig):
     model: Reference | Annotated[list[Reference], Field(min_length=1)] = Field(
         description="a step; or several that are LoRA or DoRA on one base, whose weights are then held once"
     )
+    otherwise: Reference | None = Field(
+        None,
+        description="a step that is served in place of `model` where that fails a gate and this one none; unset, "
+        "nothing is served then, which is right as long as nobody has chosen what may stand in",
+    )
     examples: Reference | None = Field(
         None, description="conversations offered on the chat page; none are needed to serve"
     )
@@ -216,6 +221,20 @@ class ServeConfig(StepConfig):
         min_length=1,
         description="what is said, without asking the model, where no passage fits; in the language of your readers",
     )
+
+    @model_validator(mode="after")
+    def _is_another(self) -> Self:
+        if self.otherwise and (isinstance(self.model, list) or self.model == self.otherwise):
+            raise ValueError(
+                f"found otherwise: {self.otherwise} beside model: {self.model}; it stands in for one other model"
+            )
+        return self
+
+    @property
+    def candidates(self) -> list[str]:
+        """The models that may come to be served, by preference."""
+        named = [self.model] if isinstance(self.model, str) else self.model
+        return [*named, *([self.otherwise] if self.otherwise else [])]
 
 
 class RewordedConfig(StepConfig):
@@ -244,7 +263,9 @@ class GateConfig(StepConfig):
     """What a model must reach to be released: served, sent to a hub or exported."""
 
     task: str = Field(description="kind of a task, or, where several are of it, its label in the report")
-    model: str | None = Field(None, description="step that must pass; unset, what the recipe serves")
+    model: str | None = Field(
+        None, description="step that must pass; unset, what the recipe serves, and what it serves otherwise"
+    )
     metric: str | None = Field(None, description="name of a figure; unset, the first of the task, which leads it")
     at_least: float | None = Field(
         None, allow_inf_nan=False, description="what the lower end of the 95 % interval must reach"
@@ -282,6 +303,12 @@ class GateConfig(StepConfig):
             found = " and ".join(asked) or "none of them"
             raise ValueError(f"a gate asks for one of at_least, at_most, not_worse_than; found {found}")
         return self
+
+    def asked_of(self, served: Sequence[str]) -> list[str | None]:
+        """The models that must pass it, where these may be served; none is asked not to be worse than itself."""
+        if self.model or not served:
+            return [self.model]
+        return [name for name in served if name != self.not_worse_than] or [served[0]]
 
     @property
     def words(self) -> str:

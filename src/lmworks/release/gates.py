@@ -11,7 +11,7 @@ from lmworks.errors import GateRefused, LmworksError
 from lmworks.evaluate.gates import FILE, NODE, GatesConfig, Outcome, gates, outcomes_from, refusal
 from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.recipe.schema import GateConfig
+from lmworks.recipe.schema import GateConfig, ServeConfig
 from lmworks.release.built import Built
 
 
@@ -21,8 +21,32 @@ def outcomes(built: Built) -> list[Outcome]:
 
 
 def failed_gates(built: Built) -> list[str]:
-    """Which gates failed, and why."""
-    return [each.sentence for each in outcomes(built) if not each.passed]
+    """Which gates failed, and why; where one of two models may be served, those of the other hold nothing up."""
+    serve = built.record.serve
+    spare: set[str] = set()
+    if serve and serve.otherwise and not _refusal_of(built, *served(built)):
+        spare = {*serve.candidates} - {*served(built)}
+    return [each.sentence for each in outcomes(built) if not each.passed and each.model not in spare]
+
+
+def served(built: Built) -> list[str]:
+    """The models that `lmworks serve` of the recipe serves, built or not: of `serve.otherwise` the one that passed."""
+    serve = built.record.serve
+    if serve is None or not serve.otherwise:
+        return serve.candidates if serve else []
+    return [serve.otherwise] if stands_in(built) else serve.candidates[:1]
+
+
+def stands_in(built: Built) -> str:
+    """That `serve.otherwise` is served, and why `serve.model` is not; empty where it is not so."""
+    serve = built.record.serve
+    if not serve or not serve.otherwise:
+        return ""
+    model, other = serve.candidates
+    why = _refusal_of(built, model) if {model, other} <= built.artifacts.keys() else ""
+    if not why or _refusal_of(built, other):
+        return ""
+    return f"{other} is served in place of {model}: {'; '.join(why.splitlines())}"
 
 
 def require_gates(store: Store, artifacts: Sequence[Artifact]) -> None:
@@ -33,16 +57,25 @@ def require_gates(store: Store, artifacts: Sequence[Artifact]) -> None:
     """
     for artifact in artifacts:
         built = Built.holding(store, artifact)
-        names = [name for name, each in built.models.items() if each.digest() == artifact.digest()]
         if built.step_of(artifact) is None:
             failed = _failed(_ever_tried(store), artifact.digest())
             said = "\n".join(dict.fromkeys(each.sentence for each in failed))
         else:
-            said = untried(built)
-            said = f"{', '.join(names)}: {said}" if said else refusal(outcomes(built), names, artifact.digest())
-            said = said or _failed_elsewhere(built, artifact.digest())
+            said = _refusal(built, artifact)
         if said:
             raise GateRefused(f"{said}\n`lmworks report` and `lmworks predict` still show what it can")
+
+
+def _refusal_of(built: Built, step: str) -> str:
+    return _refusal(built, built.artifacts[step]) if step in built.artifacts else f"{step} is not built"
+
+
+def _refusal(built: Built, artifact: Artifact) -> str:
+    """Why a model of a build is not to be released; empty where it passed all gates."""
+    names = [name for name, each in built.models.items() if each.digest() == artifact.digest()]
+    if said := untried(built):
+        return f"{', '.join(names)}: {said}"
+    return refusal(outcomes(built), names, artifact.digest()) or _failed_elsewhere(built, artifact.digest())
 
 
 def _failed_elsewhere(built: Built, digest: str) -> str:
@@ -108,15 +141,16 @@ def _asked(built: Built) -> list[GateConfig] | None:
     evaluate, serve = (built.fields.get(section) for section in ("evaluate", "serve"))
     stated = evaluate.get("gates") if isinstance(evaluate, dict) else None
     gates = [GateConfig.model_validate(each) for each in stated or ()]
-    served = serve.get("model") if isinstance(serve, dict) else None
-    return [each.model_copy(update={"model": each.model or served}) for each in gates]
+    candidates = ServeConfig.model_validate(serve).candidates if gates and serve else []
+    return [each.model_copy(update={"model": name}) for each in gates for name in each.asked_of(candidates)]
 
 
 def _fault(error: Exception) -> str:
     """What is wrong, in a line."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"evaluate.gates: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        section = "serve" if error.title == ServeConfig.__name__ else "evaluate.gates"
+        return f"{section}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
     return f"evaluate.gates: {error}"
 
 

@@ -62,6 +62,8 @@ class Draft:
     models: Sequence[str] = ()
     evaluate: Sequence[str] = ()
     serve: str = ""
+    otherwise: str = ""
+    """What is served where that does not pass."""
     serve_more: str = ""
     """What stands behind the model in `serve`."""
     tokenizer: str = ""
@@ -283,7 +285,7 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     evaluate += [f"tasks: [{{kind: classification, data: split.test, train: split.train{_cluster(table)}}}]"]
     if tuned:
         evaluate += [
-            "# Not released unless it is surely no worse than counted words, which cost nothing: else serve `words`."
+            "# Served only if it is surely no worse than counted words, which cost nothing; otherwise they are."
         ]
         evaluate += ["gates: [{task: classification, model: tuned, not_worse_than: words, margin: 0.02}]"]
     return Draft(
@@ -294,6 +296,7 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         models,
         evaluate,
         "tuned" if tuned else "words",
+        "words" if tuned else "",
         packages=["minilm"] if tuned else [],
         doubts=_base_doubts(table, "minilm") if tuned else [],
     )
@@ -317,6 +320,7 @@ def spans(situation: Situation, table: Table) -> Draft | None:
     evaluate = [f"models: [{'extractor, ' if tuned else ''}looked-up]"]
     evaluate += [f"tasks: [{{kind: extraction, data: split.test, train: split.train{own}{_cluster(table)}}}]"]
     if tuned:
+        evaluate += ["# Served only if it is surely no worse than what looks up what was marked; otherwise that is."]
         evaluate += ["gates: [{task: extraction, model: extractor, not_worse_than: looked-up, margin: 0.02}]"]
     return Draft(
         "spans" if tuned else "spans, looked up",
@@ -326,6 +330,7 @@ def spans(situation: Situation, table: Table) -> Draft | None:
         models,
         evaluate,
         "extractor" if tuned else "looked-up",
+        "looked-up" if tuned else "",
         packages=["minilm"] if tuned else [],
         doubts=_base_doubts(table, "minilm") if tuned else [],
     )

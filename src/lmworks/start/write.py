@@ -81,7 +81,8 @@ def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) ->
     lines += _section("data", draft.data)
     lines += [f"tokenizer: {draft.tokenizer}", ""] if draft.tokenizer else []
     lines += _section("models", draft.models) + _section("evaluate", draft.evaluate)
-    lines += [f"serve: {{model: {draft.serve}{draft.serve_more}}}"]
+    otherwise = f", otherwise: {draft.otherwise}" if draft.otherwise else ""
+    lines += [f"serve: {{model: {draft.serve}{otherwise}{draft.serve_more}}}"]
     return "\n".join(lines) + "\n"
 
 
@@ -144,7 +145,8 @@ def told(started: Started, seen: Seen) -> list[str]:
         capped = [each for each in verdict.limits if each.found == f"up to {verdict.step}"]
         why = "; ".join(f"{each.name} ({each.reason})" for each in capped)
         lines += [f"the points alone would say {verdict.wanted}; what limits it: {why}"]
-    lines += [f"recipe: {draft.template}; served will be {draft.serves}"]
+    otherwise = f", or `{draft.otherwise}` where a gate refuses it" if draft.otherwise else ""
+    lines += [f"recipe: {draft.template}; served will be {draft.serves}{otherwise}"]
     if any("kind: anonymise" in line for line in draft.data) and draft.table.subjects:
         lines += [f"people: {', '.join(draft.table.subjects)} become made-up names before anything learns"]
     used = {*draft.table.files}

@@ -16,7 +16,7 @@ from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.cards.evidence import Evidence, Statement, Witness, row, say
 from lmworks.release.cards.layout import Block, Bullets, Heading, Table
-from lmworks.release.gates import outcomes
+from lmworks.release.gates import outcomes, served, stands_in
 from lmworks.release.inspect.hidden import hiding
 from lmworks.release.inspect.verdicts import against_first, verdicts
 from lmworks.release.render.tables import Comparable, tasks
@@ -61,10 +61,10 @@ def gates_of(witness: Witness, name: str) -> list[Statement]:
         return [say(untried, witness.record("nodes, steps"))] if asked else []
     evidence = witness.files(witness.built.artifacts[NODE], FILE) if NODE in witness.built.artifacts else ()
     found = [each for each in outcomes(witness.built) if evidence and each.model == name]
-    return [
-        say("{said}.", *evidence, said=each.sentence.rstrip("."))
-        for each in sorted(found, key=lambda each: each.passed)
-    ]
+    told = [each.sentence for each in sorted(found, key=lambda each: each.passed)]
+    if (instead := stands_in(built)) and name in served(built):
+        told.insert(0, instead)
+    return [say("{said}.", *evidence, said=each.rstrip(".")) for each in told]
 
 
 def evaluation(witness: Witness, name: str) -> list[Block]:

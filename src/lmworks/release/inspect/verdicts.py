@@ -17,6 +17,7 @@ from lmworks.model.pretrained import FRAME
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, measures_model, read_json, read_lines
+from lmworks.release.gates import served
 from lmworks.release.inspect.hidden import hiding
 
 AGAINST = 3
@@ -65,12 +66,6 @@ class Measured:
     def has_unknown(self) -> bool:
         """Whether there are items of which nobody knows if they stand in what it learned from."""
         return bool(self.items["unknown"]) or not self.items
-
-
-def served(built: Built) -> list[str]:
-    """The models that `lmworks serve` of the recipe serves, built or not."""
-    named = built.record.serve.model if built.record.serve else []
-    return [named] if isinstance(named, str) else list(named)
 
 
 def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:

@@ -11,13 +11,12 @@ from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.contamination import Standing
 from lmworks.evaluate.gates import NODE, Outcome
 from lmworks.release.built import Built
-from lmworks.release.gates import outcomes, untried
+from lmworks.release.gates import outcomes, served, stands_in, untried
 from lmworks.release.inspect.verdicts import (
     Measured,
     Samples,
     against,
     measured,
-    served,
     tasks_with_texts,
     trainings_in_doubt,
     verdicts,
@@ -49,7 +48,7 @@ def manager(built: Built, plan: Sequence[Row], samples: Sequence[Samples]) -> Fi
 
 def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]:
     serves = served(built)
-    reasons: list[str] = _against(built, results) if serves else []
+    reasons: list[str] = [*filter(None, [stands_in(built)]), *(_against(built, results) if serves else ())]
     better = [each for each in results if each.is_better]
     beside = [each for each in results if each.baseline_value is not None]
     who = str(listed(serves)) if serves else "The best model of each"

@@ -16,10 +16,11 @@ from lmworks.recipe.schema import PROTECTED
 from lmworks.release.built import Built, files_read
 from lmworks.release.cards.kinds import IMPORT
 from lmworks.release.cards.learned import searched, unsearched
+from lmworks.release.gates import served
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.dataflow import Origin
 from lmworks.release.inspect.personal import Anonymised, anonymised
-from lmworks.release.inspect.verdicts import served, tasks_with_texts
+from lmworks.release.inspect.verdicts import tasks_with_texts
 from lmworks.release.render.words import interval_of, number, value_of
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
 from lmworks.release.trace.provenance import WRITTEN
