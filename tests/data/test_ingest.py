@@ -321,3 +321,28 @@ def test_one_ingest_twice_gives_equal_bytes(tmp_path: Path, write_service: Inges
         ingest(config, out=tmp_path / place, context=make_context(tmp_path / f"work-{place}"))
         payloads.append(payload_bytes(tmp_path / place))
     assert payloads[0] == payloads[1]
+
+
+def test_each_source_counts_what_no_source_reads_and_neither_recipe_nor_store(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.csv", "b.txt", "in/c.txt", "in/d.exe", "e.exe"):
+        (tmp_path / name).write_text("text\nrow one\n")
+    for name in ("recipe.yaml", "answers.yaml"):
+        (tmp_path / name).write_text("use_case: trying\n")
+    (tmp_path / "other.yaml").write_text("apiVersion: v1\n")
+    for name in ("artifacts/ingest/1/payload/f.parquet", "builds/last"):
+        (tmp_path / "store" / name).parent.mkdir(parents=True)
+        (tmp_path / "store" / name).write_text("small")
+    sources = [
+        {"kind": "files", "path": ".", "include": ["*.csv"], "licence": "MIT", "name": "tables"},
+        {"kind": "files", "path": ".", "include": ["b.txt"], "licence": "MIT", "name": "texts"},
+        {"kind": "files", "path": "in", "licence": "MIT"},
+    ]
+    config = IngestConfig.model_validate({"sources": sources, "licences": {"allow": ["MIT"]}})
+    config.prepare(tmp_path)
+    result = ingest(config.resolve(tmp_path), out=tmp_path / ".out", context=make_context(tmp_path / ".scratch"))
+    assert result.counts["documents"] == 3
+    assert {name: count for name, count in result.counts.items() if name.startswith("not read")} == {
+        "not read: .exe": 2,
+        "not read: .yaml": 1,
+    }

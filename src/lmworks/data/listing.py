@@ -12,7 +12,7 @@ from typing import Any
 
 from lmworks.data.reader import PieceUnit, Reader, is_text, set_aside
 from lmworks.data.sources.cuts import cut_files
-from lmworks.data.sources.source import Piece, SourceConfig, Unreadable
+from lmworks.data.sources.source import EXCLUDED, Piece, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
@@ -30,6 +30,8 @@ def group_files(reader: Reader, shard_bytes: int) -> tuple[list[Group], Tally]:
     """The files of all sources, cut where their names say, and what is known of files that are not read."""
     groups: list[Group] = []
     tally = Tally()
+    several = len(reader.sources) > 1
+    told = {place for source in reader.sources for place in source.places()} if several else set[str]()
     for number, source in enumerate(reader.sources):
         paths = []
         for path in source.paths():
@@ -40,9 +42,13 @@ def group_files(reader: Reader, shard_bytes: int) -> tuple[list[Group], Tally]:
                 set_aside(reader, tally, source, Unreadable(shown, "", 0, "the file's name is not UTF-8", b""))
         names, sizes = [source.cut_key(path) for path in paths], [_size(source, path) for path in paths]
         groups += [(number, [paths[place] for place in places]) for places in cut_files(names, sizes, shard_bytes)]
-        not_read = {f"{NOT_READ}{ending}": times for ending, times in source.left_out().items()}
-        tally.counts.update(not_read)
-        tally.losses |= not_read.keys()
+        for place, why in source.left_out():
+            if place in told:  # which another source reads, or has told of
+                continue
+            told |= {place} if several else set()
+            reason = why if why == EXCLUDED else f"{NOT_READ}{why}"
+            tally.counts[reason] += 1
+            tally.losses |= set() if why == EXCLUDED else {reason}
     return groups, tally
 
 

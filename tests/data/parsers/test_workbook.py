@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Any
 
 import openpyxl
-from data_support import quarantined
+import pytest
+from data_support import quarantined, texts
 
 from lmworks.data.records import Documents
+from lmworks.errors import LmworksError
 
 Ingest = Callable[..., Any]
 
@@ -86,3 +88,12 @@ def test_a_cell_far_away_takes_no_memory(ingest_files: Ingest) -> None:
     _, folder = ingest_files({"a.xlsx": out.getvalue()})
     assert [document.text for document in Documents(folder, "").iterate()] == ["good"]
     assert [bad["reason"] for bad in quarantined(folder)] == ["a text in a column without a name: column 16384"]
+
+
+def test_some_sheets_are_read_and_others_counted(ingest_files: Ingest) -> None:
+    book = workbook({"A": [["text"], ["one"]], "B": [["other"], ["two"]]})
+    result, out = ingest_files({"a.xlsx": book}, sheets=["A"])
+    assert texts(out) == ["one"]
+    assert result.counts["skipped: a sheet of a workbook that `sheets` does not name"] == 1
+    with pytest.raises(LmworksError, match="no sheet that `sheets` names: found 'A', 'B', expected 'C'"):
+        ingest_files({"a.xlsx": book}, sheets=["C"])

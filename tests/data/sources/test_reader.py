@@ -369,3 +369,18 @@ def test_a_run_that_was_killed_among_repeated_keys_ends_like_one_that_was_not(
             break
     assert stop_at > 3 and result.counts == counts
     assert payload_bytes(tmp_path / "killed") == payload_bytes(tmp_path / "whole")
+
+
+def test_what_the_recipe_excludes_is_not_read_and_counted_as_left_out(ingest_files: Ingest) -> None:
+    files = {
+        "a.txt": "new",
+        "old/a.txt": "was",
+        "b.txt.bak": "spare",
+        "z.zip": zipped({"old/c.txt": b"was, too", "d.txt": b"packed"}),
+        "old.zip": zipped({"e.txt": b"all of it"}),
+        "g.exe": "binary",
+    }
+    result, out = ingest_files(files, exclude=["old/*", "*/old/*", "*.bak", "old.zip"])
+    assert texts(out) == ["new", "packed"]
+    assert result.counts["left out by `exclude`"] == 4, "a file, one of an archive, an archive and one of no known form"
+    assert {each for each in result.losses if "read" in each or "left out" in each} == {"not read: .exe"}

@@ -126,6 +126,8 @@ class Reading:
     quotes: bool | None = None
     """Whether fields of a table may stand in quotes; None for what the first rows show."""
     records: str | None = None
+    sheets: tuple[str, ...] = ()
+    """Of a workbook, those that are read; empty for all that are shown."""
     encoding: str = "utf-8"
     """What the file's bytes were before they were given as UTF-8; what parts of it are in that state none."""
     html: Literal["keep", "main"] = "keep"

@@ -31,7 +31,15 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
             yield span.unreadable(piece.name, "", reason)
             return
         workbook, cells = load_workbook(io.BytesIO(span.raw), read_only=True, data_only=True), 0
+        titles = [sheet.title for sheet in workbook.worksheets]
+        if reading.sheets and not {*titles} & {*reading.sheets}:
+            named, there = (", ".join(map(repr, each)) for each in (reading.sheets, titles))
+            yield span.unreadable(piece.name, "", f"no sheet that `sheets` names: found {there}, expected {named}")
+            return
         for sheet in workbook.worksheets:
+            if reading.sheets and sheet.title not in reading.sheets:
+                yield Skipped(piece.name, sheet.title, "a sheet of a workbook that `sheets` does not name")
+                continue
             if sheet.sheet_state != "visible":
                 yield Skipped(piece.name, sheet.title, "a hidden sheet of a workbook")
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -13,6 +13,10 @@ from pydantic import Field
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
+
+USE_CASE = re.compile(rb"^use_case:", re.MULTILINE)
+HEAD_BYTES = 2**16
+"""Of a YAML file, in which it says what it is."""
 
 
 class FolderOfFiles(ParsedSource, FolderSource):
@@ -44,18 +48,38 @@ class FolderOfFiles(ParsedSource, FolderSource):
         except LmworksError:  # the build tells it
             return []
 
-    def left_out(self) -> Counter[str]:
-        folders = sum(is_folder for _, is_folder in self._entries())
-        return super().left_out() + Counter({"a linked folder": folders})
+    def left_out(self) -> Iterator[tuple[str, str]]:
+        yield from super().left_out()
+        place = self.place()
+        yield from ((f"{place}/{path}", "a linked folder") for path, is_folder in self._entries() if is_folder)
 
     def _entries(self) -> Iterator[tuple[str, bool]]:
-        """Every path, and whether it is a folder that is linked: it is not entered, since it may lead in a circle."""
-        root = self.root()
+        """Every path, and whether it is a folder that is linked: it is not entered, since it may lead in a circle.
+
+        A recipe beside the one that reads this, and a store below the folder, are no data.
+        """
+        root, beside = self.root(), self.folder.resolve()
         for folder, folders, names in os.walk(root):
+            if {"artifacts", "builds"} <= {*folders} and Path(folder, "builds", "last").is_file():
+                folders.clear()
+                continue
+            if Path(folder) == beside:
+                names = [name for name in names if not _is_recipe(Path(folder, name))]
             folders[:] = [name for name in folders if not name.startswith(".")]
             links = [name for name in folders if Path(folder, name).is_symlink()]
             for name in [name for name in names if not name.startswith(".")] + links:
                 yield Path(folder, name).relative_to(root).as_posix(), name in links
+
+
+def _is_recipe(path: Path) -> bool:
+    """Whether a file is a recipe, or the answers by which one was written: both say what the use is."""
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as stream:
+            return USE_CASE.search(stream.read(HEAD_BYTES)) is not None
+    except OSError:
+        return False
 
 
 class Files(FolderOfFiles):

@@ -25,7 +25,7 @@ from lmworks.data.sources import unpack
 from lmworks.data.sources.archives import TAR, ZIP, Entry, entries, is_archive, is_tar, open_member, walk_tar
 from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
 from lmworks.data.sources.recode import UTF_8, encoding_of, recoded
-from lmworks.data.sources.source import SourceConfig
+from lmworks.data.sources.source import EXCLUDED, SourceConfig
 from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.recipe.kinds import Named
 
@@ -108,6 +108,11 @@ class ParsedSource(SourceConfig):
     include: list[str] = Field(
         default=[], description="Patterns of paths that are read, such as `*/Posts.xml`; all when empty."
     )
+    exclude: list[str] = Field(
+        default=[],
+        description="Patterns of paths that are not read though `include` names them, such as `old/*` or `*.bak`; none "
+        "by default, since what is left out teaches nothing. They are counted as left out, and not as lost.",
+    )
     columns: list[str] = Field(
         default=[], description="Names of the columns of csv and tsv files that have no header; empty, they have one."
     )
@@ -137,6 +142,11 @@ class ParsedSource(SourceConfig):
         default=None,
         description="Where a JSON file's records stand, such as `data.*.paragraphs.*`; unset, the file is a list of "
         "records, or one record. Of an XML file, the name of the elements that are records.",
+    )
+    sheets: list[str] = Field(
+        default=[],
+        description="Names of the sheets of workbooks that are read; empty, all that are shown, which suits those with "
+        "the same columns. Others are counted.",
     )
     html: Literal["keep", "main"] = Field(
         default="keep",
@@ -231,6 +241,7 @@ class ParsedSource(SourceConfig):
             quotes=self.quotes,
             dates=self.dates,
             records=self.records,
+            sheets=tuple(self.sheets),
             html=self.html,
             limit=self.record_bytes,
         )
@@ -249,10 +260,12 @@ class ParsedSource(SourceConfig):
     def paths(self) -> list[str]:
         """Every file that is wanted and whose form is known, archives included."""
         self._require_patterns()
-        paths = [path for path in self.walk() if is_archive(path) or self._reads(path)]
+        paths = [
+            path for path in self.walk() if (not self._is_excluded(path) if is_archive(path) else self._reads(path))
+        ]
         if not paths:
             endings = ", ".join([*ENDINGS, *unpack.PACKINGS, ZIP, TAR])
-            found = self.left_out()
+            found = Counter(why for _, why in self.left_out())
             others = format_counts(found) or "nothing else"
             raise LmworksError(
                 f"Source {self.label}: {self.place()} holds no file that can be read ({endings}); found {others}. "
@@ -277,17 +290,35 @@ class ParsedSource(SourceConfig):
                     f"there are {found or 'none'}. Mend the pattern, or leave it out."
                 )
 
-    def left_out(self) -> Counter[str]:
-        found: Counter[str] = Counter()
+    def left_out(self) -> Iterator[tuple[str, str]]:
+        place = self.place()
+        yield from ((f"{place}/{name}", why) for name, why in self._judged() if why)
+
+    def places(self) -> Iterator[str]:
+        place = self.place()
+        yield from (f"{place}/{name}" for name, why in self._judged() if not why)
+
+    def _judged(self) -> Iterator[tuple[str, str]]:
+        """Every file, of an archive those that it holds, and why it is not read; "" if it is."""
         for path in self.walk():
-            for entry in self._entries_of(path)[0] if is_archive(path) else [Entry(path, 0)]:
-                if entry.fault or not self._reads(f"{path}/{entry.name}" if is_archive(path) else path):
-                    found[entry.fault or PurePosixPath(entry.name).suffix.lower() or "no suffix"] += 1
-        return found
+            if not is_archive(path) or self._is_excluded(path):
+                yield path, self._why_not(path)
+                continue
+            for entry in self._entries_of(path)[0]:
+                name = f"{path}/{entry.name}"
+                yield (f"{name}: {entry.fault}", entry.fault) if entry.fault else (name, self._why_not(name))
+
+    def _why_not(self, name: str) -> str:
+        if self._is_excluded(name):
+            return EXCLUDED
+        return "" if self._reads(name) else PurePosixPath(name).suffix.lower() or "no suffix"
+
+    def _is_excluded(self, name: str) -> bool:
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude)
 
     def _reads(self, name: str) -> bool:
         included = not self.include or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)
-        return included and self._form(name) is not None
+        return included and self._form(name) is not None and not self._is_excluded(name)
 
     def _entries_of(self, path: str) -> tuple[Sequence[Entry], bool, int]:
         """What an archive holds, as far as it can be read, whether that is all, and its bytes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import IO, Any, ClassVar, Literal
 
@@ -54,8 +54,9 @@ class Remote(ParsedSource):
     def walk(self) -> list[str]:
         return self._listed()[0]
 
-    def left_out(self) -> Counter[str]:
-        return super().left_out() + Counter({"a path out of the source": self._listed()[1]})
+    def left_out(self) -> Iterator[tuple[str, str]]:
+        yield from super().left_out()
+        yield from ((f"{self.url} {number}", "a path out of the source") for number in range(self._listed()[1]))
 
     def _listed(self) -> tuple[list[str], int]:
         """Files below the address, and how many others the server names: a page may link to any place of its host."""

@@ -16,7 +16,10 @@ from lmworks.data.records import Document
 from lmworks.pipeline.files import open_below
 from lmworks.recipe.schema import Effect, StepConfig
 
-__all__ = ["FolderSource", "Found", "Piece", "Record", "Skipped", "SourceConfig", "Unreadable"]
+__all__ = ["EXCLUDED", "FolderSource", "Found", "Piece", "Record", "Skipped", "SourceConfig", "Unreadable"]
+
+EXCLUDED = "left out by `exclude`"
+"""Why a file is not read that the recipe leaves out."""
 
 
 class SourceConfig(StepConfig, ABC):
@@ -76,9 +79,13 @@ class SourceConfig(StepConfig, ABC):
         """A file cut into pieces of about `size` bytes; whole if its form cannot be cut."""
         return [Piece(path, self.size(path))]
 
-    def left_out(self) -> Counter[str]:
-        """How many files are not read, by their ending."""
-        return Counter()
+    def left_out(self) -> Iterator[tuple[str, str]]:
+        """The place of each file that is not read, and its ending, or another reason why."""
+        return iter(())
+
+    def places(self) -> Iterator[str]:
+        """The place of each file that is read, the same in whatever source it is named."""
+        return iter(())
 
     def told(self, path: str) -> Counter[str]:
         """What was found out about a file by itself, such as its delimiter, by words to count it under."""
