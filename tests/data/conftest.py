@@ -53,6 +53,7 @@ def ingest_files(tmp_path: Path) -> Callable[..., tuple[Result, Path]]:
 
     def run(
         files: Mapping[str, str | bytes],
+        /,
         *,
         gate: Mapping[str, Any] = {"allow": ["permissive"]},
         shard_bytes: int = 2**20,

@@ -12,6 +12,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from lmworks.data.parsers.parser import Piece, Record, Unreadable
 from lmworks.data.sources.files import Files
 from lmworks.start.look import look
 from lmworks.start.seen import Table
@@ -152,6 +153,36 @@ def test_sheets_of_a_workbook_are_tables(tmp_path: Path) -> None:
     assert (list(table.files), list(table.include)) == (["desk.xlsx"], ["*.xlsx"])
 
 
+def test_sheets_with_other_columns_are_tables_of_their_own_and_empty_cells_are_none(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for name, columns in {
+        "Desk": ["message", "queue", "note"],
+        "Hall": ["message", "queue", "note"],
+        "Rooms": ["room"],
+    }.items():
+        sheet = book.create_sheet(name)
+        sheet.append(columns)
+        for number, (text, label) in enumerate(sentences(60, seed=len(name))):
+            sheet.append([text, label, None if number % 3 else "urgent"][: len(columns)])
+    del book["Sheet"]
+    book.save(tmp_path / "desk.xlsx")
+    tables = {tuple(table.sheets): table for table in look(tmp_path).tables}
+    assert {sheets: table.records for sheets, table in tables.items()} == {("Desk", "Hall"): 120, ("Rooms",): 60}
+    for sheets, table in tables.items():
+        name = table.columns[0].name
+        source = Files(
+            kind="files",
+            path=str(tmp_path),
+            include=list(table.include),
+            sheets=list(sheets),
+            text_field=name,
+            licence="MIT",
+        )
+        read = list(source.read(Piece("desk.xlsx", source.size("desk.xlsx"))))
+        assert sum(isinstance(found, Record) for found in read) == table.records
+        assert not any(isinstance(found, Unreadable) for found in read)
+
+
 def test_licence_files_are_read_for_their_words_and_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "LICENSE").write_text("MIT License\n\nPermission is hereby granted, free of charge, to any person …")
     (tmp_path / "a.py").write_text("def area(side: float) -> float:\n    return side * side\n" * 9)
@@ -191,3 +222,57 @@ def test_a_table_is_seen_alike_inside_an_archive(tmp_path: Path) -> None:
     (tmp_path / "c.csv").unlink()
     packed = only(tmp_path)
     assert (packed.files, packed.shape, packed.records) == (["all.zip/in/c.csv"], bare.shape, bare.records)
+
+
+def test_folders_of_what_no_longer_holds_and_equal_copies_may_be_excluded(tmp_path: Path) -> None:
+    for name, what in {
+        "rules.md": "the rules of this year",
+        "Old/rules.md": "the rules of last year",
+        "Old/deep/more.md": "and of the one before",
+        "gold/notes.md": "notes on gold",
+        "gold/again.md": "the rules of this year",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(what)
+    seen = look(tmp_path)
+    assert [(list(each.patterns), each.count) for each in seen.aside] == [(["Old/*"], 2), (["gold/again.md"], 1)]
+    assert sum(table.records for table in seen.tables) == 5, "all is read as long as nobody says otherwise"
+    told = [line for line in seen_in_words(seen) if line.startswith("perhaps not wanted: ")]
+    assert 'exclude: ["Old/*"]' in told[0] and "equal copies" in told[1]
+    (pattern,) = [pattern for each in seen.aside[:1] for pattern in each.patterns]
+    source = Files(kind="files", path=str(tmp_path), exclude=[pattern], licence="MIT")
+    assert source.paths() == ["gold/again.md", "gold/notes.md", "rules.md"]
+
+
+def lines(folder: Path, name: str, language: str, count: int) -> None:
+    said = {"en": "This is the rule number {} of our house.", "de": "Dies ist die Regel Nummer {} unseres Hauses."}
+    (folder / name).write_text("".join(said[language].format(number) + "\n" for number in range(count)))
+
+
+def test_files_that_say_the_same_line_by_line_are_pairs(tmp_path: Path) -> None:
+    for name in ("train", "held"):
+        for language in ("en", "de"):
+            lines(tmp_path, f"{name}.{language}.txt", language, 70)
+    (tmp_path / "notes.txt").write_text("Notes on how these came to be.")
+    tables = {table.shape: table for table in look(tmp_path).tables}
+    pair = tables["pairs"]
+    assert dict(pair.parallel) == {"de": "*.de.txt", "en": "*.en.txt"} and (pair.records, len(pair.files)) == (140, 2)
+    assert list(tables["texts"].include) == ["notes.txt"]
+
+
+def test_languages_of_unequal_numbers_of_lines_are_told_with_both(tmp_path: Path) -> None:
+    lines(tmp_path, "a.en", "en", 70)
+    lines(tmp_path, "a.de", "de", 69)
+    (told,) = [line for line in seen_in_words(look(tmp_path)) if line.startswith("not read: ")]
+    assert "a.de has 69, a.en has 70: unequal numbers of lines" in told
+
+
+def test_a_catalogue_of_each_language_is_a_table_of_pairs(tmp_path: Path) -> None:
+    for language in ("de", "fr"):
+        head = f'msgid ""\nmsgstr ""\n"Language: {language}\\n"\n\n'
+        body = "".join(f'msgid "open the window {n} now"\nmsgstr "{language} {n} offen machen"\n\n' for n in range(70))
+        (tmp_path / f"{language}.po").write_text(head + body)
+    tables = {tuple(table.include): table for table in look(tmp_path).tables}
+    assert {*tables} == {("de.po",), ("fr.po",)}
+    for table in tables.values():
+        assert (table.shape, table.records, table.texts) == ("pairs", 70, ["source", "target"])

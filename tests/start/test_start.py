@@ -24,7 +24,7 @@ from lmworks.recipe.schema import Recipe
 from lmworks.start.answers import Answers, check, read_answers, write_answers
 from lmworks.start.look import look
 from lmworks.start.write import start
-from start.test_look import sentences, write_csv
+from start.test_look import lines, sentences, write_csv
 
 ENOUGH = {
     "distance": "far",
@@ -192,6 +192,26 @@ def test_passages_are_sought_in_texts_and_in_rows_and_nothing_found_is_said_in_t
     assert sorted(sources) == ["jsonl-1", "text-2"] and sources["jsonl-1"].text_field == ["pregunta", "respuesta"]
     assert recipe.data["passages"].least_score == 0  # type: ignore[attr-defined]  # chosen on nothing, it would hide all
     assert recipe.serve and recipe.serve.not_found == "Los documentos no dicen nada sobre esto."
+
+
+@pytest.mark.parametrize("form", ["lines", "po"])
+def test_parallel_files_are_learned_as_translations(form: str, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    if form == "lines":
+        lines(folder, "a.en", "en", 100)
+        lines(folder, "a.de", "de", 100)
+    else:
+        body = "".join(
+            f'msgid "open the window {n} now"\nmsgstr "das Fenster {n} jetzt öffnen"\n\n' for n in range(100)
+        )
+        (folder / "de.po").write_text(body)
+    recipe = started(folder, task="translate", **ENOUGH)
+    (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
+    train = recipe.data["train"]
+    sides = [train.source, train.target]  # type: ignore[attr-defined]
+    assert sides == (["en", "de"] if form == "lines" else ["source", "target"]) and {*source.fields} == {*sides}
+    assert source.kind == ("parallel" if form == "lines" else "files")
 
 
 def test_a_book_that_is_one_file_is_cut_so_that_some_can_be_held_out(tmp_path: Path) -> None:

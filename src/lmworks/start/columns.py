@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 from lmworks.data.parsers.facts import is_date
@@ -48,6 +49,13 @@ class Values:
             self.seen.add(text[:200])
         if len(self.first) < TRIED:
             self.first.append(value)
+
+    def take(self, other: Values) -> None:
+        """Note what another file has in a column of this name."""
+        for name in ("filled", "characters", "words", "numbers", "nested"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.seen = {*islice(chain(self.seen, other.seen), MOST_DISTINCT)}
+        self.first = [*self.first, *other.first][:TRIED]
 
 
 def column_of(name: str, values: Values, rows: int) -> Column:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,12 +19,13 @@ from lmworks.data.privacy.hidden import hide_name, shown_detectors
 from lmworks.data.quality.language import languages_of
 from lmworks.data.sources.archives import is_archive
 from lmworks.data.sources.files import Files
+from lmworks.data.sources.parallel import Parallel
 from lmworks.data.sources.unpack import plain_name
 from lmworks.errors import LmworksError
 from lmworks.start.columns import Values, column_of
 from lmworks.start.licences import LICENCE_FILE, stated_licence
 from lmworks.start.roles import WORDS, roles_of
-from lmworks.start.seen import Seen, Table, Unread
+from lmworks.start.seen import Aside, Seen, Table, Unread
 
 MOST_ROWS = 200_000
 """Of one file, that are read; of a longer one it is told that there are at least so many."""
@@ -38,10 +41,23 @@ MOST_JSON = 2**28
 """Bytes of a JSON file that is opened to find where its records stand."""
 OWN = frozenset(("recipe.yaml", "answers.yaml"))
 """Files that `lmworks init` writes."""
-OF_ROWS = frozenset(("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", "lines"))
+OF_ROWS = frozenset(("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", "lines", "po", "parallel"))
 """Forms whose records are rows, each of which is looked at."""
 CODE = frozenset(WORDS["code"])
 """Endings of source code."""
+OWN_LICENCE = "LicenseRef-own"
+FEW_LINES = 20
+"""Below which files of equal numbers of lines are so by chance."""
+NEAR = 0.1
+"""Share of lines by which files that are to say the same line by line may differ, and are then told of."""
+OF_LANGUAGE = re.compile(
+    r"(?P<stem>|.*[./_-])(?P<language>(?!txt$)[a-z]{2,3}([-_][A-Z][A-Za-z]{1,3})?)(?P<rest>(\.txt)?)"
+)
+"""Names such as `train.en`, `news_pt-BR.txt` and `de/en.txt`."""
+KEPT = re.compile(
+    r"(?i)_?(old|archived?|archives|archiv|alt|backups?|bak|obsolete|superseded|veraltet|ancien|viejo|antiguo)"
+)
+"""Names of folders in which people keep what no longer holds."""
 _GUESS = re.compile(r"looks like ([\w-]+)")
 
 
@@ -50,17 +66,36 @@ class _Group:
     """Files that belong to one table, while they are read."""
 
     form: str
-    names: tuple[str, ...]
     encoding: str = ""
     states_format: bool = False
     json_records: str = ""
+    parallel: Mapping[str, str] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    sheets: list[str] = field(default_factory=list)
     bytes: int = 0
     records: int = 0
     is_whole: bool = True
     values: dict[str, Values] = field(default_factory=dict)
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """Of its columns; none where each file is one text."""
+        return list(self.values) if self.form in OF_ROWS else []
+
+    def take(self, other: _Group) -> None:
+        """Add a file, or a sheet, with the same columns."""
+        self.files += [file for file in other.files if file not in self.files[-1:]]
+        self.sheets += [sheet for sheet in other.sheets if sheet not in self.sheets]
+        self.bytes += other.bytes
+        self.is_whole &= other.is_whole
+        for name, values in other.values.items():
+            self.values.setdefault(name, Values()).take(values)
+        for place, text in enumerate(other.texts):
+            self.records += 1
+            _sample(self, text, other.rows[place] if place < len(other.rows) else None)
+        self.records += other.records - len(other.texts)
 
 
 def look(folder: Path) -> Seen:
@@ -74,7 +109,7 @@ def look(folder: Path) -> Seen:
 class _Look:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._plain = Files(kind="files", path=str(folder.resolve()), fields="all", licence="LicenseRef-own")
+        self._plain = Files(kind="files", path=str(folder.resolve()), fields="all", licence=OWN_LICENCE)
         self._groups: dict[tuple[Any, ...], _Group] = {}
         self._unread: Counter[tuple[str, str]] = Counter()
         self._licences: dict[str, str] = {}
@@ -82,6 +117,13 @@ class _Look:
     def seen(self) -> Seen:
         paths = [path for path in self._plain.walk() if path not in OWN]
         kinds = {path: self._form(path) for path in paths}
+        together: list[str] = []
+        for names, files in self._parallel([path for path, form in kinds.items() if form in ("text", "code")]):
+            source = Parallel(kind="parallel", path=self._plain.path, files=names, fields="all", licence=OWN_LICENCE)
+            for path in source.walk():
+                self._records(source, path, source.size(path), ("parallel", str(names), ""), "")
+            together += files
+        kinds = {path: form for path, form in kinds.items() if path not in together}
         whole = Counter(kinds.values())
         passed: Counter[str | None] = Counter()
         for path, form in kinds.items():
@@ -91,11 +133,67 @@ class _Look:
             alone = not is_archive(path) and form not in OF_ROWS
             step = max(1, whole[form] // MOST_TEXTS)
             self._read(path, form, opened=not alone or passed[form] % step == 0 or whole[form] <= MOST_TEXTS)
-        read = [path for group in self._groups.values() for path in group.files]
-        tables = [_table(group, read) for group in self._groups.values()]
+        tables = list(_tables(list(self._groups.values()), together))
         tables = sorted((each for each in tables if each.records), key=lambda each: (-each.bytes, each.files[0]))
         unread = [Unread(*told) for told in _by_reason(self._unread)]
-        return Seen(str(self._folder), tables, unread, self._licences, sum(each.bytes for each in tables))
+        read = list(dict.fromkeys(path for table in tables for path in table.files))
+        aside = [*_kept_folders(read), *self._copies(read)]
+        return Seen(str(self._folder), tables, unread, self._licences, sum(each.bytes for each in tables), aside)
+
+    def _parallel(self, paths: Sequence[str]) -> Iterator[tuple[dict[str, str], list[str]]]:
+        """Files with equal numbers of lines and names that differ in their language alone: as a source names them.
+
+        With a star where all of the same languages are equally long.
+        """
+        from babel import localedata
+
+        sets: dict[tuple[str, str], dict[str, str]] = {}
+        for path in paths:
+            name = OF_LANGUAGE.fullmatch(path)
+            if name and localedata.exists(name["language"].replace("-", "_")):
+                sets.setdefault((name["stem"], name["rest"]), {})[name["language"]] = path
+        alike: dict[tuple[str, ...], list[dict[str, str]]] = {}
+        for (stem, rest), files in sets.items():
+            lines = {path: self._lines(path) for path in files.values()}
+            fewest, most = min(lines.values()), max(lines.values())
+            if len(files) < 2 or fewest < FEW_LINES:
+                continue
+            if fewest == most:
+                alike.setdefault((stem[-1:], rest, *sorted(files)), []).append(files)
+            elif most - fewest <= NEAR * most:
+                told = ", ".join(f"{path} has {count:,}" for path, count in lines.items())
+                self._lose(told, "unequal numbers of lines: not read as pairs, but each by itself")
+        for (before, rest, *languages), found in alike.items():
+            names = {language: f"*{before}{language}{rest}" for language in languages}
+            matched = [path for path in paths for pattern in names.values() if fnmatchcase(path, pattern)]
+            together = [path for each in found for path in each.values()]
+            if len(found) > 1 and before and {*matched} == {*together}:
+                yield names, together
+            else:
+                yield from (({name: each[name] for name in languages}, [*each.values()]) for each in found)
+
+    def _lines(self, path: str) -> int:
+        try:
+            with self._plain.open(path) as stream:
+                return sum(1 for _ in stream)
+        except OSError:
+            return 0
+
+    def _copies(self, paths: Sequence[str]) -> Iterator[Aside]:
+        """Files that are equal to another, of which the one nearest to the folder is no copy."""
+        sizes: dict[int, list[str]] = {}
+        for path in paths:
+            if (self._folder / path).is_file():  # and not in an archive
+                sizes.setdefault(self._plain.size(path), []).append(path)
+        found: dict[bytes, list[str]] = {}
+        for path in (path for alike in sizes.values() if len(alike) > 1 for path in alike):
+            with self._plain.open(path) as stream:
+                found.setdefault(hashlib.file_digest(stream, "sha256").digest(), []).append(path)  # type: ignore[arg-type]
+        copies = [
+            path for alike in found.values() for path in sorted(alike, key=lambda each: (each.count("/"), each))[1:]
+        ]
+        if copies:
+            yield Aside([_literal(path) for path in sorted(copies)], len(copies), "equal copies of other files")
 
     def _form(self, path: str) -> str | None:
         """What a file is read as: by its ending, or as text if its bytes are; None, told why, if it is not read."""
@@ -163,48 +261,65 @@ class _Look:
         except (LmworksError, OSError) as error:
             self._lose(path, str(error))
 
-    def _records(self, source: Files, path: str, size: int, key: tuple[Any, ...], encoding: str) -> str:
+    def _records(self, source: Files | Parallel, path: str, size: int, key: tuple[Any, ...], encoding: str) -> str:
         """Read the records of a file; stops at the first that is in another encoding, which is returned."""
         form, _, json_records = key
+        units: dict[tuple[str, str], _Group] = {}  # a table each, whose rows may lack some of its columns
         for number, found in enumerate(source.read(Piece(path, size)), 1):
             if isinstance(found, Unreadable):
                 guess = "" if encoding or is_archive(path) else _GUESS.search(found.reason)
                 if guess and found.reason.startswith("not UTF-8"):
-                    self._forget(path)
                     return guess[1]
                 self._lose(f"{found.path}" + (f", record {found.key}" if found.key else ""), found.reason)
                 continue
             if not isinstance(found, Record):
                 continue
             file, _, sheet = found.path.rpartition("/")
-            file = file if sheet and form_of(file) == "xlsx" else found.path  # a sheet is no file
+            is_sheet = bool(sheet) and form_of(file) == "xlsx"  # which is no file
+            file, sheet = (file, sheet) if is_sheet else (found.path, "")
             word = form if form != "archive" else form_of(plain_name(file)) or "text"
             if not found.text.strip() and not found.row:
                 self._lose(found.path, "holds no text")
                 continue
-            names = tuple(found.row) if found.row is not None and word in OF_ROWS else ()
-            group = self._groups.setdefault(
-                (*(key if form != "archive" else (word, "", "")), names, encoding),
-                _Group(word, names, encoding, source.format is not None, json_records),
+            unit = units.setdefault(
+                (file, sheet),
+                _Group(
+                    word,
+                    encoding,
+                    source.format is not None,
+                    json_records,
+                    source.files if isinstance(source, Parallel) else {},
+                    [file],
+                    [sheet] if is_sheet else [],
+                ),
             )
-            if not group.files or group.files[-1] != file:
-                group.files.append(file)
-                group.bytes += size if not is_archive(path) else 0
-            group.bytes += len(found.text.encode()) if is_archive(path) else 0
-            _note(group, found)
+            _note(unit, found)
+            unit.bytes += len(found.text.encode()) if is_archive(path) or is_sheet else 0
             if number >= MOST_ROWS:
-                group.is_whole = False
+                unit.is_whole = False
                 break
+        for (_, sheet), unit in units.items():
+            unit.bytes += size if not is_archive(path) and not sheet else 0
+            names = frozenset(unit.names)
+            if unit.form == "po":  # a table for each language
+                names |= unit.values["language"].seen
+            known = (*(key if form != "archive" else (unit.form, "", "")), names, encoding)
+            if known in self._groups:
+                self._groups[known].take(unit)
+            else:
+                self._groups[known] = unit
         return ""
 
-    def _forget(self, path: str) -> None:
-        """Take a file back that turned out to be in another encoding than the one it was read in."""
-        for key, group in list(self._groups.items()):
-            if path in group.files:
-                if len(group.files) == 1:
-                    del self._groups[key]
-                else:
-                    group.files.remove(path)
+
+def _kept_folders(paths: Sequence[str]) -> Iterator[Aside]:
+    """Folders that are named as what holds no longer is."""
+    found: Counter[str] = Counter()
+    for path in paths:
+        parts = PurePosixPath(path).parts[:-1]
+        if (place := next((at for at, part in enumerate(parts) if KEPT.fullmatch(part)), None)) is not None:
+            found[f"{_literal('/'.join(parts[: place + 1]))}/*"] += 1
+    for pattern, count in found.items():
+        yield Aside([pattern], count, "by its name a folder of what no longer holds")
 
 
 def _by_reason(lost: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, int, str]]:
@@ -222,16 +337,29 @@ def _note(group: _Group, record: Record) -> None:
     if record.row is not None:
         for name, value in record.row.items():
             group.values.setdefault(name, Values()).add(value)
-    sample = group.texts
-    if len(sample) < 4 * LOOKED_AT:
-        sample.append(record.text[:CHARACTERS])
-        if record.row is not None:
-            group.rows.append(record.row)
+    _sample(group, record.text[:CHARACTERS], record.row)
+
+
+def _sample(group: _Group, text: str, row: Mapping[str, Any] | None) -> None:
+    """Keep a record, or, of many, some that are spread over all."""
+    if len(group.texts) < 4 * LOOKED_AT:
+        group.texts.append(text)
+        group.rows += [row] if row is not None else []
     elif group.records % (1 + group.records // LOOKED_AT) == 0:
-        place = group.records % len(sample)
-        sample[place] = record.text[:CHARACTERS]
-        if record.row is not None:
-            group.rows[place] = record.row
+        place = group.records % len(group.texts)
+        group.texts[place] = text
+        if row is not None:
+            group.rows[place] = row
+
+
+def _tables(groups: Sequence[_Group], together: Sequence[str]) -> Iterator[Table]:
+    """A table of each group, with its sheets where a workbook has others. `together` are files read line by line."""
+    paths = [*dict.fromkeys(path for group in groups for path in group.files), *together]
+    holding = Counter(path for group in groups for path in group.files)
+    for group in groups:
+        table = _table(group, paths)
+        several = any(holding[path] > 1 for path in group.files)
+        yield replace(table, sheets=group.sheets) if several else table
 
 
 def _table(group: _Group, paths: Sequence[str]) -> Table:
@@ -258,6 +386,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         states_format=group.states_format,
         encoding=group.encoding,
         json_records=group.json_records,
+        parallel=group.parallel,
     )
     return roles_of(table, group.rows) if columns else table
 
@@ -279,8 +408,6 @@ def _patterns(files: Sequence[str], paths: Sequence[str]) -> list[str]:
 
 
 def _any_match(patterns: Sequence[str], paths: Sequence[str]) -> bool:
-    from fnmatch import fnmatchcase
-
     return any(fnmatchcase(path, pattern) for pattern in patterns for path in paths)
 
 

@@ -68,6 +68,10 @@ class Table:
     """Of the files, where it is not UTF-8."""
     json_records: str = ""
     """Where the records of a JSON file stand."""
+    sheets: Sequence[str] = ()
+    """Of workbooks with others, those with these columns."""
+    parallel: Mapping[str, str] = field(default_factory=dict)
+    """Of files that say the same line by line, the name of each, or a pattern with a star, by its column."""
     layout: str = ""
     """Name of the published layout that rows of conversations or judgements have."""
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -107,6 +111,15 @@ class Unread:
 
 
 @dataclass(frozen=True)
+class Aside:
+    """Files that are there to be kept, and are read unless a source excludes them."""
+
+    patterns: Sequence[str]
+    count: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Seen:
     """All of it."""
 
@@ -117,6 +130,8 @@ class Seen:
     """Files that state a licence → its SPDX id, "" where it is not one that is known by its words."""
     bytes: int
     """Of all files that are read."""
+    aside: Sequence[Aside] = ()
+    """What `exclude` may name."""
 
     @property
     def personal(self) -> Mapping[str, int]:

@@ -162,12 +162,15 @@ def flow(value: object) -> str:
 def source(situation: Situation, table: Table, **fields: object) -> str:
     """The source of a table, on one line."""
     stated: dict[str, object] = {"kind": "files", "path": situation.path, "include": list(table.include)}
+    if table.parallel:
+        stated = {"kind": "parallel", "path": situation.path, "files": table.parallel}
     stated |= {"licence": situation.answers.licence}
     if is_book(table):
         stated["format"] = "parts"
     elif table.states_format:
         stated["format"] = "text" if table.form == "code" else table.form
     stated |= {"records": table.json_records} if table.json_records else {}
+    stated |= {"sheets": list(table.sheets)} if table.sheets else {}
     stated |= {"encoding": table.encoding} if table.encoding else {}
     stated |= {"subject_field": table.subjects[0]} if table.subjects else {}
     stated |= {"created_field": table.dates[0]} if table.dates else {}

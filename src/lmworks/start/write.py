@@ -78,6 +78,7 @@ def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) ->
         f"budget: {{minutes: {answers.minutes:g}}}  # of a first build; values written as `auto` follow from it",
         "",
     ]
+    lines += [f"# Perhaps not wanted: {each}." for each in asides(situation.seen)]
     lines += _section("data", draft.data)
     lines += [f"tokenizer: {draft.tokenizer}", ""] if draft.tokenizer else []
     lines += _section("models", draft.models) + _section("evaluate", draft.evaluate)
@@ -103,12 +104,22 @@ def seen_in_words(seen: Seen) -> Iterator[str]:
     if seen.licences:
         told = (f"{path} ({licence or 'not known by its words'})" for path, licence in seen.licences.items())
         yield f"licence: {', '.join(told)}"
+    yield from (f"perhaps not wanted: {each}" for each in asides(seen))
     for each in seen.unread[:SHOWN]:
         like = f" and {each.count - 1:,} more" if each.count > 1 and not each.what.startswith(".") else ""
         count = f" ({each.count:,})" if each.count > 1 and not like else ""
         yield f"not read: {each.what}{like}{count}: {each.why}"
     if (more := len(seen.unread) - SHOWN) > 0:
         yield f"not read: {more} more kinds of file or fault"
+
+
+def asides(seen: Seen) -> Iterator[str]:
+    """What may be excluded, a line each: all of it is read as long as nobody says so."""
+    for each in seen.aside:
+        more = f" and {len(each.patterns) - SHOWN} more" if len(each.patterns) > SHOWN else ""
+        patterns = flow(list(each.patterns[:SHOWN]))
+        files = f"{each.count:,} file{'s' * (each.count > 1)}, {each.why}"
+        yield f"{files}: `exclude: {patterns}`{more} leaves {'them' if each.count > 1 else 'it'} out"
 
 
 def _table(table: Table) -> str:

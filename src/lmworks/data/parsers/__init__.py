@@ -17,6 +17,7 @@ from lmworks.data.parsers import (
     mediawiki,
     parts,
     pdf,
+    po,
     pubmed,
     stackexchange,
     warc,
@@ -45,6 +46,7 @@ PARSERS: Kinds[Form] = Kinds(
         "xlsx": workbook.FORM,
         "parquet": columns.PARQUET,
         "arrow": columns.ARROW,
+        "po": po.FORM,
         "eml": mail.FORM,
         "warc": warc.FORM,
         "xml": xml.FORM,
@@ -61,7 +63,7 @@ ENDINGS: Mapping[str, str] = {ending: name for name, form in PARSERS.built_in.it
 """Form by the file's ending. `.xml` and `.json` say too little: a source names the form of those."""
 
 
-NUMBERED = frozenset(("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow"))
+NUMBERED = frozenset(("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow", "po"))
 """Forms whose records have no name of their own."""
 
 

@@ -10,6 +10,7 @@ from lmworks.data.sources.dataset import Dataset
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.git import Git
 from lmworks.data.sources.huggingface import HuggingFace
+from lmworks.data.sources.parallel import Parallel
 from lmworks.data.sources.quarantine import Quarantine
 from lmworks.data.sources.remote import Remote
 from lmworks.data.sources.source import SourceConfig
@@ -23,6 +24,7 @@ SOURCES: Kinds[type[SourceConfig]] = Kinds(
     {
         "botocore": Botocore,  # the documentation of cloud services inside the botocore package
         "files": Files,  # a folder of files in any form that a parser reads
+        "parallel": Parallel,  # files that say the same line by line
         "dataset": Dataset,  # a folder with a well-known data set, as published
         "huggingface": HuggingFace,  # a data set's folder with its card
         "git": Git,  # the files that a checkout tracks

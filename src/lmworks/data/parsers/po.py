@@ -1,0 +1,65 @@
+"""Catalogues of translated messages (gettext, .po): a record a message, with the fields `source` and `target`.
+
+https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+
+from lmworks.data.parsers.fields import row_record
+from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Skipped, Span, whole_file
+
+KEPT_AS = {"format": "jsonl"}
+"""What is kept of a message that cannot be read."""
+
+
+@whole_file
+def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
+    """In the encoding that the catalogue states, else UTF-8. Of a plural the singular and its form for most numbers."""
+    from babel.messages.pofile import PoFileError, read_po
+
+    try:
+        catalogue = read_po(io.BytesIO(span.raw), abort_invalid=True)
+    except PoFileError as error:
+        yield span.unreadable(piece.name, "", f"not a gettext catalogue: line {error.lineno + 1}")
+        return
+    except LookupError:
+        yield span.unreadable(piece.name, "", "not a gettext catalogue: its charset is not known")
+        return
+    number = 0
+    for message in catalogue:
+        if not message.id:
+            continue  # the header
+        sources, strings = _ends(message.id), _ends(message.string)
+        for source, target in zip(sources, strings, strict=False):
+            number += 1
+            if message.fuzzy or not target:
+                reason = "a fuzzy translation" if message.fuzzy else "a message without a translation"
+                yield Skipped(piece.name, str(number), reason)
+                continue
+            comments = "\n".join([*message.auto_comments, *message.user_comments])
+            said = {"source": source, "target": target, "language": catalogue.locale_identifier or ""}
+            said |= {"context": message.context or "", "comment": comments}
+            raw = json.dumps(said, ensure_ascii=False).encode()
+            yield row_record(said, piece, number, Span(0, raw, len(raw), KEPT_AS), reading)
+    for _ in catalogue.obsolete:
+        yield Skipped(piece.name, "", "an obsolete message")
+    if not number and not catalogue.obsolete:
+        yield span.unreadable(piece.name, "", "not a gettext catalogue: it has no message")
+
+
+def _ends(said: str | Sequence[str] | None) -> Sequence[str]:
+    """The one text of a message, or of a plural the first form and the last."""
+    return [said or ""] if isinstance(said, str | None) else [said[0], said[-1]]
+
+
+FORM = Form(
+    parse,
+    endings=(".po",),
+    about="Messages of a gettext catalogue with their translations, as `source` and `target`; what is not translated, "
+    "or only perhaps so (fuzzy), is counted.",
+    needs=("babel",),
+)
