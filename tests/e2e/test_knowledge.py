@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from data.tiny_encoders import stand_in_for_minilm
 from e2e.answering import serving
 from e2e.small_recipe import lmworks
 from tiny import make_tiny_model
@@ -78,6 +80,35 @@ def test_answers_cite_documents_until_one_is_erased(tmp_path: Path) -> None:
     assert left["passages"] and all(each["path"] != "toaster.md" for each in left["passages"])
     with serving(tmp_path, "smollm2-135m") as (http, model):
         assert cited["document"] not in ask(http, model, "Which article is the toaster?").text
+
+
+def test_what_an_encoder_finds_is_shown_served_and_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in_for_minilm(tmp_path / "site", [*THINGS, "the", "which", "article", "is", "a", "cable"], monkeypatch)
+    write_shop(tmp_path)
+    recipe = (tmp_path / "recipe.yaml").read_text()
+    (tmp_path / "recipe.yaml").write_text(recipe.replace("from: clean, ques", "from: clean, encoder: minilm, ques"))
+    lmworks(tmp_path, "build", "recipe.yaml")
+    assert "hit_rate_at_5: 1.000" in lmworks(tmp_path, "show", "passages").stdout
+    told = json.loads(lmworks(tmp_path, "passages", "a cable", "-n", "80", "--json").stdout)
+    assert len(told["passages"]) == 80, "by words no more than those of a cable would be found, each alike"
+    traced = lmworks(tmp_path, "trace", "with-passages").stdout
+    assert re.search(r"passages .* from .*\bminilm\b", traced)
+    with serving(tmp_path, "smollm2-135m") as (http, model):
+        answer = ask(http, model, "Which article is the toaster?").json()
+        assert answer["found"] and answer["citations"][0]["path"] == "toaster.md"
+    lmworks(tmp_path, "erase", answer["citations"][0]["document"], "--apply")
+    assert not [*(tmp_path / ".lmworks" / "artifacts").rglob("vectors.npy")]
+    lmworks(tmp_path, "build", "recipe.yaml")
+    left = json.loads(lmworks(tmp_path, "passages", "Which article is the toaster?", "--json").stdout)
+    assert left["passages"] and all(each["path"] != "toaster.md" for each in left["passages"])
+
+
+def test_what_makes_no_vectors_is_no_encoder(tmp_path: Path) -> None:
+    write_shop(tmp_path)
+    recipe = (tmp_path / "recipe.yaml").read_text()
+    (tmp_path / "recipe.yaml").write_text(recipe.replace(": clean, ques", ": clean, encoder: smollm2-135m, ques"))
+    refused = lmworks(tmp_path, "plan", "recipe.yaml", code=2).stderr
+    assert "encoder" in refused and "expected an encoder" in refused
 
 
 def test_what_serves_no_passages_is_refused_before_anything_is_built(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """A collection of passages on disk: a table of them, and an index by BM25 of the terms that each has.
 
 Files of a collection: `passages.parquet` (a row a passage), `collection.json` (what its search was made with), and
-`index/`, arrays and JSON as the package `bm25s` writes them: no pickle is written, and none is read.
+`index/`, arrays and JSON as the package `bm25s` writes them: no pickle is written, and none is read. Where passages are
+found by what they mean, too, `vectors.npy` has a vector of each, and `encoder/` the model that made them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.data.records import as_array, read_columns, write_table
 from lmworks.errors import LmworksError
+from lmworks.knowledge.embedding import ENCODER, VECTORS, embed
 from lmworks.knowledge.terms import terms_of
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import canonical_json, write_atomically
@@ -47,6 +49,11 @@ class Passage:
     """Of its document, below the source's root; empty where none is known."""
     link: str
     """Where readers find its document; empty where none is known."""
+
+    @property
+    def searched(self) -> str:
+        """The text that a question is held against."""
+        return f"{self.title}\n{self.text}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,10 @@ class Collection:
         """Raises LmworksError for a folder that holds none."""
         self._folder = folder
         self._require()
-        self.least_score = float(json.loads((folder / FACTS).read_text(encoding="utf-8"))["least_score"])
+        facts: dict[str, float] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        self.least_score = float(facts["least_score"])
+        self._cosine_weight = float(facts.get("cosine_weight", 0))
+        self._vectors = np.load(folder / VECTORS, mmap_mode="r") if self._cosine_weight else None
         self._table = read_columns(folder / PASSAGES)
         self._index: BM25 = _bm25().load(folder / INDEX, mmap=True)
         frequency = np.diff(self._index.scores["indptr"])
@@ -106,7 +116,20 @@ class Collection:
             )
 
     def scores(self, question: str) -> NDArray[np.float64]:
-        """The score of every passage: BM25 over the weight of all the question's terms, those too that none has.
+        """The score of every passage, from 0 to 1: that by its words, and, with vectors, the cosine of these added.
+
+        The sum is divided by what it can be at the most.
+        """
+        by_words = self._by_words(question)
+        if self._vectors is None:
+            return by_words
+        (vector,) = embed(self._folder / ENCODER, [question])
+        cosines = np.maximum(self._vectors @ vector, 0)
+        found: NDArray[np.float64] = (by_words + self._cosine_weight * cosines) / (1 + self._cosine_weight)
+        return found
+
+    def _by_words(self, question: str) -> NDArray[np.float64]:
+        """BM25 over the weight of all the question's terms, those too that none has.
 
         So a question whose rarest words stand nowhere here scores low, however many others do.
         """
@@ -119,7 +142,7 @@ class Collection:
         return found
 
     def search(self, question: str, number: int = 5) -> Found:
-        """The passages that fit a question best; none that has no term of it.
+        """The passages that fit a question best; none whose score is 0, which without vectors has no term of it.
 
         Raises LmworksError where the collection was deleted since it was opened, so that nothing erased is shown.
         """
@@ -149,10 +172,7 @@ def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
     }
     write_table(folder / PASSAGES, pa.table(columns))
     vocabulary: dict[str, int] = {}
-    ids = [
-        [vocabulary.setdefault(term, len(vocabulary)) for term in terms_of(f"{each.title}\n{each.text}")]
-        for each in passages
-    ]
+    ids = [[vocabulary.setdefault(term, len(vocabulary)) for term in terms_of(each.searched)] for each in passages]
     index = _bm25()(method="lucene")
     index.index((ids, vocabulary), create_empty_token=False, show_progress=False)
     index.save(folder / INDEX, show_progress=False)
@@ -161,9 +181,10 @@ def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
     write_atomically(folder / INDEX / SETTINGS, canonical_json(settings) + "\n")
 
 
-def write_facts(folder: Path, least_score: float) -> None:
-    """Write what a search is made with; a collection is whole with it."""
-    write_atomically(folder / FACTS, canonical_json({"least_score": least_score}) + "\n")
+def write_facts(folder: Path, least_score: float, cosine_weight: float = 0) -> None:
+    """Write what a search is made with; a collection is whole with it. A weight needs vectors and their encoder."""
+    facts = {"least_score": least_score} | ({"cosine_weight": cosine_weight} if cosine_weight else {})
+    write_atomically(folder / FACTS, canonical_json(facts) + "\n")
 
 
 def _weight(passages: int, frequency: NDArray[Any]) -> NDArray[np.float64]:

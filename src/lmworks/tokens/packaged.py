@@ -80,8 +80,10 @@ def with_named_bases(recipe: dict[str, Any]) -> None:
     steps = {name: fields for name, fields in models.items() if isinstance(fields, dict)}
     data: Any = recipe.get("data")
     read = list(data.values()) if isinstance(data, dict) else []
-    named = {fields.get("model") for fields in read if isinstance(fields, dict)}
-    named = (named | {fields.get("from") for fields in steps.values()}) - {*steps, *(data or {})}
+    read = [fields for fields in read if isinstance(fields, dict)]
+    named = {fields.get("encoder" if fields.get("kind") == "passages" else "model") for fields in read}
+    begun = {fields.get("from") for fields in steps.values()}
+    named = (named | begun) - {*steps, *(data or {})}
     used = {name: base for name, base in PACKAGED.items() if name in named}
     if not used:
         return
@@ -90,5 +92,5 @@ def with_named_bases(recipe: dict[str, Any]) -> None:
         if fields.get("from") in own and "tokenizer" not in fields:
             fields["tokenizer"] = own[name] = own[fields["from"]]
     recipe["models"] = {name: base.step(name) for name, base in used.items()} | models
-    for name in used.keys() - own.keys():
+    for name in (used.keys() & begun) - own.keys():
         recipe.setdefault("tokenizer", {"kind": "pretrained", "path": name})

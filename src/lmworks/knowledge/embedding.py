@@ -1,0 +1,45 @@
+"""Vectors of passages and of questions, by a sentence encoder that lies in the collection whose passages it read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmworks.lazy import NDArray, np
+
+if TYPE_CHECKING:
+    from lmworks.engines.protocol import Engine
+
+ENCODER, VECTORS = "encoder", "vectors.npy"
+
+
+def embed(encoder: Path, texts: Sequence[str], device: str = "cpu") -> NDArray[np.float32]:
+    """A vector of length 1 for each text [N, D], of a long one by its beginning.
+
+    Raises LmworksError for a model that makes none.
+    """
+    known = [text.encode("utf-8", "replace").decode() for text in texts]  # half a surrogate pair is no letter
+    return np.array([each.vector for each in _open(encoder, device).embed(known)], np.float32)
+
+
+def as_file(vectors: NDArray[np.float32]) -> bytes:
+    """What numpy writes of them."""
+    stream = io.BytesIO()
+    np.save(stream, vectors)
+    return stream.getvalue()
+
+
+def files_of(encoder: Path) -> Iterator[Path]:
+    """What of a model's folder makes vectors, and what says under which terms."""
+    wanted = ("config.json", "tokenizer.json", "model.safetensors", "LICENSE*", "NOTICE*")
+    return (path for pattern in wanted for path in sorted(encoder.glob(pattern)))
+
+
+@cache
+def _open(encoder: Path, device: str) -> Engine:
+    from lmworks.engines.open import open_engine
+
+    return open_engine(encoder, device=device)
