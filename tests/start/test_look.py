@@ -199,6 +199,16 @@ def test_personal_data_are_counted_by_kind_and_not_shown(tmp_path: Path) -> None
     assert "lovelace" not in repr(table)
 
 
+def test_personal_data_of_every_column_are_counted_and_not_those_of_the_text_alone(tmp_path: Path) -> None:
+    rows = [
+        (text, label, "44051401359", f"ada{n}@example.org", "DE89370400440532013000")
+        for n, (text, label) in enumerate(sentences(90))
+    ]
+    write_csv(tmp_path / "a.csv", ["message", "queue", "PESEL", "contact", "account"], rows)
+    table = only(tmp_path)
+    assert {table.personal[kind] for kind in ("national_id", "email", "iban")} == {table.looked_at} == {90}
+
+
 def test_patterns_match_the_files_of_a_table_and_no_others(tmp_path: Path) -> None:
     for name in ("a[1].csv", "b.csv"):
         write_csv(

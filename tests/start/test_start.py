@@ -21,7 +21,7 @@ from lmworks.graph import CLASSES, make_nodes
 from lmworks.plan.plan import make_plan
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Recipe
-from lmworks.start.answers import Answers, check, read_answers, write_answers
+from lmworks.start.answers import Answers, ask_all, check, read_answers, write_answers
 from lmworks.start.look import look
 from lmworks.start.write import start
 from start.test_look import lines, sentences, write_csv
@@ -118,8 +118,9 @@ def test_what_is_written_can_be_built_and_serves_what_it_measures(
     kinds = {config.kind for config in recipe.data.values()}  # type: ignore[attr-defined]
     assert task != "search" or "passages" in kinds
     if "passages" in kinds:
-        assert task in ("search", "chat") and kinds == {"ingest", "normalise", "passages"}  # nothing learns
-        return
+        assert task in ("search", "chat") and kinds - {"anonymise"} == {"ingest", "normalise", "passages"}
+        assert ("anonymise" in kinds) == (privacy == "secret")
+        return  # nothing learns
     assert ("anonymise" in kinds) == (privacy == "secret" or what == "people")
     split = recipe.data["split"]
     assert split.by == ("subject" if what == "people" else "id")  # type: ignore[attr-defined]
@@ -309,3 +310,64 @@ def test_the_recipe_may_lie_beside_the_files_and_is_never_overwritten(tmp_path: 
     assert 'path: "../own"' in text
     assert "is there already" in lmworks(tmp_path, "init", "new", "--data", "own", "--yes", code=2).stderr
     assert (tmp_path / "new" / "recipe.yaml").read_text() == text
+
+
+PESEL = "44051401359"
+"""Of which the last digit is the check digit of the others."""
+
+
+def insured(folder: Path, what: str) -> Path:
+    """Files about people of whom no column's name says so."""
+    folder.mkdir()
+    if what == "letters":
+        for n in range(40):
+            (folder / f"{n}.txt").write_text(
+                f"Letter {n}. PESEL: {PESEL}. " + " ".join(text for text, _ in sentences(12, n))
+            )
+    else:
+        found = [(text, label, PESEL) for text, label in sentences(200)]
+        write_csv(folder / "register.csv", ["message", "queue", "PESEL"], found)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("what", "task"), [("letters", "write"), ("letters", "chat"), ("letters", "search"), ("rows", "classify")]
+)
+def test_personal_data_that_are_seen_keep_the_files_here_and_are_masked(what: str, task: str, tmp_path: Path) -> None:
+    folder = insured(tmp_path / "own", what)
+    said: list[str] = []
+    answers = ask_all(look(folder), {"use_case": "letters", "task": task}, None, lambda _: None, said.append)
+    assert (answers.privacy, answers.residency) == ("confidential", "on-premise")
+    assert all("personal data (national_id" in line for line in said) and len(said) == 2
+    recipe = started(folder, **answers.model_dump(exclude_none=True, exclude={"use_case", "licence"}))
+    assert "anonymise" in {config.kind for config in recipe.data.values()}  # type: ignore[attr-defined]
+    assert "hosted" not in (folder / "recipe.yaml").read_text()
+    own = ask_all(look(folder), {"task": task, "residency": "anywhere"}, None, lambda _: None, said.append)
+    assert own.residency == "anywhere"
+
+
+def test_files_without_personal_data_may_be_read_anywhere(tmp_path: Path) -> None:
+    answers = ask_all(look(company(tmp_path / "own", "labels")), {}, None, lambda _: None, print)
+    assert (answers.privacy, answers.residency) == ("internal", "anywhere")
+
+
+@pytest.mark.parametrize("field", ["label", "text", "target", "subject"])
+def test_an_answer_that_names_no_column_is_refused_with_those_that_there_are(field: str, tmp_path: Path) -> None:
+    company(tmp_path / "own", "labels")
+    (tmp_path / "mine.yaml").write_text(f"use_case: sorting\ntask: classify\n{field}: quueue\n")
+    done = lmworks(tmp_path, "init", "own", "--answers", "mine.yaml", code=2)
+    assert f"{field}: no column is called 'quueue'; did you mean 'queue'?; there are message, queue" in done.stderr
+    assert not (tmp_path / "own" / "recipe.yaml").exists()
+
+
+def test_a_table_that_has_the_columns_which_were_answered_goes_before_a_larger_one(tmp_path: Path) -> None:
+    folder = company(tmp_path / "own", "labels")
+    write_csv(folder / "small.csv", ["remark", "kind"], sentences(70))
+    recipe = started(folder, task="classify", label="kind")
+    (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
+    assert (list(source.include), source.label_field, source.text_field) == (["small.csv"], "kind", "remark")
+    (folder / "recipe.yaml").unlink()
+    started(folder, task="search", subject="kind")
+    (folder / "recipe.yaml").unlink()
+    started(folder, task="classify", label="kind", subject="queue")
+    assert "`subject: queue` was answered, and nothing" in (folder / "recipe.yaml").read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import Field, ValidationError, field_validator
 
 from lmworks.data.licences.gate import NO_LICENCE, NOT_KNOWN, NOT_SPDX, LicenceGate
+from lmworks.data.privacy.hidden import hide_name
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.recipe.schema import NeedsConfig, expected
@@ -30,6 +31,8 @@ TASKS: Mapping[Shape, str] = {
     "nothing": "write",
 }
 """What records of a shape are most often wanted for."""
+COLUMNS = ("label", "text", "target", "subject")
+"""Answers that name a column."""
 
 
 class Answers(NeedsConfig):
@@ -65,6 +68,8 @@ class Question:
     field: str
     words: str
     default: Any
+    reason: str = ""
+    """Why the default is what it is, where that follows from what was seen."""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -73,28 +78,31 @@ class Question:
         return tuple(map(str, get_args(kind))) if kind and all(isinstance(each, str) for each in get_args(kind)) else ()
 
 
-def questions(seen: Seen) -> list[Question]:
-    """What to ask of a folder, the use first."""
+def questions(seen: Seen, answers: Mapping[str, Any]) -> Iterator[Question]:
+    """What to ask of a folder, the use first; of the answers so far those are looked at that a question hangs on."""
     shape: Shape = next((table.shape for table in seen.tables if table.shape != "nothing"), "nothing")
     table = next((table for table in seen.tables if table.shape == shape), None)
     task = "translate" if table and shape == "pairs" and _is_translation(table) else TASKS[shape]
-    privacy = "confidential" if seen.subjects else "internal"
-    asked = [
-        Question("use_case", "What is the model for?", "finding what our documents say"),
-        Question("task", "What shall it do with a text", task),
-        Question("privacy", "The files are", privacy),
-        Question("residency", "They may be read on machines", "anywhere"),
-        Question("budget_usd", "US dollars for training and a year of use", 10_000),
-        Question("deadline_weeks", "Weeks until it is used", 12),
-        Question("users", "People who use it at the busiest moment", 10),
-    ]
+    yield Question("use_case", "What is the model for?", "finding what our documents say")
+    yield Question("task", "What shall it do with a text", task)
+    personal = _personal(seen, answers)
+    yield Question("privacy", "The files are", "confidential" if personal else "internal", personal)
+    yield Question("residency", "They may be read on machines", "on-premise" if personal else "anywhere", personal)
+    yield Question("budget_usd", "US dollars for training and a year of use", 10_000)
+    yield Question("deadline_weeks", "Weeks until it is used", 12)
+    yield Question("users", "People who use it at the busiest moment", 10)
     if seen.licence is None:
-        asked.append(
-            Question("licence", "Licence of the files (SPDX; LicenseRef-own where they are yours)", "LicenseRef-own")
-        )
+        yield Question("licence", "Licence of the files (SPDX; LicenseRef-own where they are yours)", "LicenseRef-own")
     if table and shape == "labelled" and len(table.labels) > 1:
-        asked.append(Question("label", f"Which column is right: {', '.join(table.labels[:8])}", table.labels[0]))
-    return asked
+        yield Question("label", f"Which column is right: {', '.join(table.labels[:8])}", table.labels[0])
+
+
+def _personal(seen: Seen, answers: Mapping[str, Any]) -> str:
+    """What shows that the files are about people; "" if nothing does."""
+    names = list(dict.fromkeys([*filter(None, [answers.get("subject")]), *seen.subjects]))
+    told = [f"personal data ({', '.join(seen.personal)})"] if seen.personal else []
+    told += [f"columns that name people ({', '.join(map(hide_name, names))})"] if names else []
+    return f"{' and '.join(told)} were seen" if told else ""
 
 
 def _is_translation(table: Table) -> bool:
@@ -113,6 +121,16 @@ def check(field: str, value: Any) -> Any:
     except ValidationError as error:
         fault = error.errors()[0]
         raise UsageError(f"{field}: {expected(fault)}; found {value!r}") from None
+
+
+def check_column(field: str, value: Any, seen: Seen) -> Any:
+    """An answer that names a column, if a table has it. Raises `UsageError` with the columns that there are."""
+    names = list(dict.fromkeys(column.name for table in seen.tables for column in table.columns))
+    if field not in COLUMNS or value is None or value in names:
+        return value
+    shown = list(map(hide_name, names))
+    there = f"there are {', '.join(shown)}" if shown else "no file has columns"
+    raise UsageError(f"{field}: no column is called {value!r}{nearest(value, shown)}; {there}")
 
 
 def read_answers(path: Path) -> dict[str, Any]:
@@ -146,13 +164,15 @@ def ask_all(
 
     `keep` is given all answers so far after each.
     """
-    answers = {field: check(field, value) for field, value in given.items()}
-    for question in questions(seen):
+    answers = {field: check_column(field, check(field, value), seen) for field, value in given.items()}
+    for question in questions(seen, answers):
+        if question.reason and question.field not in answers:
+            tell(f"{question.field} is {question.default} unless you answer another: {question.reason}")
         while question.field not in answers:
             options = f" ({', '.join(question.options)})" if question.options else ""
             answered: Any = ask(f"{question.words}{options}", str(question.default)) if ask else question.default
             try:
-                answers[question.field] = check(question.field, answered)
+                answers[question.field] = check_column(question.field, check(question.field, answered), seen)
                 keep(answers)
             except UsageError as error:
                 tell(str(error))

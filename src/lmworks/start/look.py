@@ -14,7 +14,7 @@ from typing import Any
 
 from lmworks.data.parsers import form_of, hints
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
-from lmworks.data.privacy.findings import scan
+from lmworks.data.privacy.findings import scan, worth_running
 from lmworks.data.privacy.hidden import hide_name, shown_detectors
 from lmworks.data.quality.language import languages_of
 from lmworks.data.sources.archives import is_archive
@@ -367,9 +367,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
     looked = group.texts[::step]
     told = [languages_of(text).language for text in looked] if group.form != "code" else []
     languages = Counter(name for name in told if name)
-    personal: Counter[str] = Counter()
-    for text in looked:
-        personal.update({finding.kind for finding in scan(text, shown_detectors())})
+    personal = _personal(group.rows[::step] or [{"": text} for text in looked])
     columns = [column_of(name, group.values[name], group.records) for name in group.names]
     table = Table(
         form=group.form,
@@ -389,6 +387,23 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         parallel=group.parallel,
     )
     return roles_of(table, group.rows) if columns else table
+
+
+def _personal(records: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """How many records hold personal data in any of their columns, by its kind."""
+    cells = [(at, name, _written(value)) for at, row in enumerate(records) for name, value in row.items()]
+    chosen = worth_running([text for _, _, text in cells], shown_detectors(), [name for _, name, _ in cells])
+    found = {
+        (at, finding.kind)
+        for (at, name, text), detectors in zip(cells, chosen, strict=True)
+        for finding in scan(text, detectors, label=name)
+    }
+    return Counter(kind for _, kind in sorted(found))
+
+
+def _written(value: Any) -> str:
+    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, default=str)
+    return text[:CHARACTERS]
 
 
 def _patterns(files: Sequence[str], paths: Sequence[str]) -> list[str]:

@@ -59,7 +59,7 @@ class Table:
     languages: Mapping[str, float] = field(default_factory=dict)
     """Share of the texts that were looked at and are long enough to tell, by language."""
     personal: Mapping[str, int] = field(default_factory=dict)
-    """Texts that were looked at and hold personal data, by its kind."""
+    """Records that were looked at and hold personal data in a text or another column, by its kind."""
     looked_at: int = 0
     """Texts that `languages` and `personal` are of."""
     states_format: bool = False
@@ -135,7 +135,7 @@ class Seen:
 
     @property
     def personal(self) -> Mapping[str, int]:
-        """Texts with personal data in all tables, by kind."""
+        """Records with personal data in all tables, by kind."""
         found: dict[str, int] = {}
         for table in self.tables:
             for kind, count in table.personal.items():

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lmworks.data.parsers.facts import LANGUAGE
 from lmworks.pipeline.files import canonical_json
 from lmworks.plan.decide import LADDER, Verdict
-from lmworks.start.answers import Answers
+from lmworks.start.answers import COLUMNS, Answers
 from lmworks.start.roles import is_dialogue, is_pair
 from lmworks.start.seen import SHAPES, Seen, Table
 
@@ -88,17 +88,36 @@ Template = Callable[[Situation, Table], "Draft | None"]
 
 def chosen(situation: Situation) -> Draft | Refusal:
     """The draft of the first template that fits a table, tables with what the task needs and of most bytes first."""
-    answers, tables = situation.answers, list(situation.seen.tables)
+    answers = situation.answers
+    tables = [_with_answers(table, answers) for table in situation.seen.tables]
     if not tables:
         return Refusal("nothing in the folder can be read as text")
-    wanted = NEEDED[answers.task]
+    situation = replace(situation, seen=replace(situation.seen, tables=tables))
+    wanted, named = NEEDED[answers.task], {*_answered(answers, STEERING[answers.task]).values()}
+    tables = [table for table in tables if named <= _names(table)] or tables
+    tables.sort(key=lambda table: (wanted.index(table.shape) if table.shape in wanted else 99, -table.bytes))
     for template in TEMPLATES[answers.task]:
-        for table in sorted(
-            tables, key=lambda each: (wanted.index(each.shape) if each.shape in wanted else 99, -each.bytes)
-        ):
-            if draft := template(situation, _with_answers(table, answers)):
-                return draft
+        for table in tables:
+            if draft := template(situation, table):
+                return replace(draft, doubts=[*_passed_over(draft, answers), *draft.doubts])
     return Refusal(_missing(situation))
+
+
+def _answered(answers: Answers, fields: Sequence[str] = COLUMNS) -> dict[str, str]:
+    """The columns that were answered."""
+    return {name: column for name in fields if (column := getattr(answers, name))}
+
+
+def _names(table: Table) -> set[str]:
+    return {column.name for column in table.columns}
+
+
+def _passed_over(draft: Draft, answers: Answers) -> Iterator[str]:
+    """Answers that name a column which nothing has that the recipe reads."""
+    read = set().union(*map(_names, draft.table.parts or [draft.table]))
+    for name, column in _answered(answers).items():
+        if column not in read:
+            yield f"`{name}: {column}` was answered, and nothing that this recipe reads has that column"
 
 
 NEEDED = {
@@ -111,6 +130,11 @@ NEEDED = {
     "search": ("texts", "code", "pairs", "labelled", "conversations"),
 }
 """What a task learns from, the best first."""
+STEERING: dict[str, Sequence[str]] = {
+    **dict.fromkeys(NEEDED, ("text", "target")),
+    **dict.fromkeys(("classify", "extract"), ("label", "text")),
+}
+"""Answers by which tables that have those columns are taken alone."""
 
 
 def _missing(situation: Situation) -> str:
@@ -132,7 +156,7 @@ def _missing(situation: Situation) -> str:
 
 def _with_answers(table: Table, answers: Answers) -> Table:
     """The table with the columns that were answered in front."""
-    names = {column.name for column in table.columns}
+    names = _names(table)
     labels, texts, subjects = list(table.labels), list(table.texts), list(table.subjects)
     if answers.label in names:
         labels = [answers.label, *(each for each in labels if each != answers.label)]
@@ -203,11 +227,19 @@ def ingested(situation: Situation, table: Table, **fields: object) -> Iterator[s
         yield f"  sources: [{source(situation, table, **fields)}]"
     yield f"  licences: {{allow: [permissive, {flow(licence)}]}}"
     if hides(situation, table):
-        found = ", ".join(f"{kind} ({count})" for kind, count in table.personal.items()) or "none"
-        yield f"# Personal data of {table.looked_at} texts that were looked at: {found}. Names that stand in no column"
-        yield "# stay: docs/privacy.md says what finds them. Made-up values are the same for the same value throughout."
-        people = f", people: {flow(list(table.subjects))}" if table.subjects else ""
-        yield f"private: {{kind: anonymise, from: raw, action: surrogate{people}}}"
+        yield from _masked(table, "surrogate")
+
+
+def _masked(table: Table, action: str) -> Iterator[str]:
+    found = ", ".join(f"{kind} ({count})" for kind, count in table.personal.items()) or "none"
+    yield f"# Personal data of {table.looked_at} records that were looked at: {found}. Names that stand in no column"
+    yield "# stay: docs/privacy.md says what finds them."
+    if action == "surrogate":
+        yield "# Made-up values are the same for the same value throughout."
+    else:
+        yield "# Who asks is shown the kind in place of the value. Take the step out if all who ask may read the files."
+    people = f", people: {flow(list(table.subjects))}" if table.subjects else ""
+    yield f"private: {{kind: anonymise, from: raw, action: {action}{people}}}"
 
 
 def _sources(situation: Situation, table: Table) -> Iterator[str]:
@@ -217,7 +249,8 @@ def _sources(situation: Situation, table: Table) -> Iterator[str]:
 
 def hides(situation: Situation, table: Table) -> bool:
     """Whether personal data are taken out."""
-    return situation.answers.privacy in CLOSED or bool(table.subjects)
+    privacy = situation.answers.privacy
+    return privacy in CLOSED or bool(table.subjects) or (bool(table.personal) and privacy != "public")
 
 
 def prepared(situation: Situation, table: Table) -> str:
@@ -267,7 +300,7 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     if not table.labels or not table.texts or table.records < LEAST["labelled"] or table.shape == "spans":
         return None
     label, texts = table.labels[0], list(table.texts)
-    text = situation.answers.text or (texts[0] if len(texts) == 1 else texts)
+    text = texts[0] if len(texts) == 1 or situation.answers.text in texts else texts
     data = list(ingested(situation, table, text_field=text, label_field=label))
     data += split_of(table, prepared(situation, table), _test_share(table.records))
     tuned = situation.verdict.step != NONE
@@ -309,7 +342,7 @@ def spans(situation: Situation, table: Table) -> Draft | None:
     """What is marked in texts: a dictionary of what was labelled, and an encoder where the verdict is to tune."""
     if table.shape != "spans" or table.records < LEAST["spans"]:
         return None
-    column, text = table.labels[0], situation.answers.text or table.texts[0]
+    column, text = table.labels[0], table.texts[0]
     data = list(ingested(situation, table, text_field=text, keep=[column]))
     data += split_of(table, prepared(situation, table), _test_share(table.records))
     tuned = situation.verdict.step != NONE
@@ -491,14 +524,16 @@ def found(situation: Situation, table: Table) -> Draft | None:
         return None
     table = _joined(readable)
     html = ", html: text" if "html" in {part.form for part in table.parts or [table]} else ""
+    masked = hides(situation, table)
     data = [
-        f"# {table.records:,} records. Nothing learns from them and nothing is masked: who may read them may ask.",
+        f"# {table.records:,} records. Nothing learns from them{'' if masked else ' and nothing is masked'}.",
         "raw:",
         "  kind: ingest",
         "  sources:",
         *_sources(situation, table),
         f"  licences: {{allow: [permissive, {flow(situation.answers.licence)}]}}",
-        f"clean: {{kind: normalise, from: raw{html}}}",
+        *(_masked(table, "redact") if masked else ()),
+        f"clean: {{kind: normalise, from: {prepared(situation, table)}{html}}}",
         "# Twenty `questions` of yours or more tell how often the right passage is found, and choose below what score",
         "# nothing is (docs/knowledge.md). Until then what fits best is shown: files alike have low scores throughout.",
         "passages: {kind: passages, from: clean, least_score: 0}",
@@ -551,6 +586,7 @@ def _joined(alike: Sequence[Table]) -> Table:
         bytes=total,
         personal=personal,
         languages=languages,
+        subjects=list(dict.fromkeys(name for each in alike for name in each.subjects)),
         looked_at=sum(each.looked_at for each in alike),
     )
 

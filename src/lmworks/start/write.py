@@ -158,8 +158,11 @@ def told(started: Started, seen: Seen) -> list[str]:
         lines += [f"the points alone would say {verdict.wanted}; what limits it: {why}"]
     otherwise = f", or `{draft.otherwise}` where a gate refuses it" if draft.otherwise else ""
     lines += [f"recipe: {draft.template}; served will be {draft.serves}{otherwise}"]
-    if any("kind: anonymise" in line for line in draft.data) and draft.table.subjects:
-        lines += [f"people: {', '.join(draft.table.subjects)} become made-up names before anything learns"]
+    if any("kind: anonymise" in line for line in draft.data):
+        found = [*draft.table.personal, *(f"the names in {name}" for name in draft.table.subjects)]
+        is_found = any("kind: passages" in line for line in draft.data)
+        become = "the word for what they are, in all that is found" if is_found else "made up before anything learns"
+        lines += [f"personal data: {', '.join(found) or 'what patterns find'} become {become}"]
     used = {*draft.table.files}
     if others := [table for table in seen.tables if not used & {*table.files}]:
         named = ", ".join([table.include[0] for table in others][:SHOWN])
