@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification, T5Config, T5
 from corpora import make_preferences
 from data.tiny_encoders import write_classifier
 from encoders import labelled
-from evaluate.evaluated import make_conversations, make_rows
+from evaluate.evaluated import make_conversations, make_passages, make_rows
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.task import Task
@@ -28,6 +28,7 @@ FIELDS: dict[str, Any] = {
     "data": "x",
     "train": "x",
     "judge": "judge",
+    "passages": "x",
     "max_tokens": 4,
     "limit": 6,
     "rules": [{"kind": "length", "most": 2}],
@@ -129,6 +130,8 @@ def run_task(name: str, models: dict[str, ModelFolder], folder: Path, device: st
     inputs |= {name: data for name in ("data", "train") if name in inputs} | {"model": models[model]}
     inputs |= {key: models["judge"] for key in inputs if key == "judge"}
     inputs |= {key: models["decoder"] for key in inputs if key == "reference" and getattr(config, key)}
+    if "passages" in inputs:
+        inputs["passages"] = make_passages(folder / "passages", "The bucket is red.", "The queue is long.")
     out = folder / "out"
     out.mkdir()
     return task.stage(config, **inputs, out=out, context=make_context(folder / "work"))

@@ -9,10 +9,12 @@ second article, the first, the third and so on; what is told of the others is to
 is taken out of the collection, which is indexed anew, and its questions are asked. Of BoolQ, passages are documents of
 their own, and a question is absent where its passage is left out of what was found.
 
-`--model N` asks SmolLM2-135M-instruct N of the other articles' questions with three passages and without any, through
-the steps and the task of a recipe, and sets both beside the best passage copied. `holds`: the answer stands in what
-was said (SQuAD's normalisation); `f1`: of their words. Intervals of search go by articles; those of
-the model by paragraphs, since five articles test no difference: they hold for other questions about these articles.
+`--model N` asks SmolLM2-135M-instruct N questions with three passages and without any, and copies the best passage, by
+the task `from-passages` of a recipe: N of the other articles' questions, and N of BoolQ's, of which nothing was chosen
+and whose answers are yes or no. `holds_answer` and `word_f1` are the task's. Intervals of search go by articles; those
+of the model by paragraphs, since five articles test no difference: they hold for other questions about these articles.
+Those of differences are as the recipe's report has them, adjusted for the pairs that are tested. With `--keep` a run
+that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -23,22 +25,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lmworks.evaluate.items import Item, Metric
 from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
 from lmworks.pipeline.statistics import share
-from lmworks.rewards.exact import squad_form
 
 HIT_AT_5, ABSENT, FALSE = 0.95, 0.85, 0.10
 WORDED = "{question}\nAnswer in a few words."
-HOLDS = Metric(name="holds", label="answers that hold the right one", value="holds", is_share=True)
-F1 = Metric(name="f1", label="F1 of words", value="f1", most=1)
+WORDED_YES_NO = "{question}?\nAnswer yes or no."
 
 
 def main() -> int:
@@ -50,18 +48,19 @@ def main() -> int:
     articles = json.loads((given.data / "squad-v2-dev" / "dev-v2.0.part.json").read_text())["data"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
+        boolq = given.data / "superglue-boolq" / "val.jsonl"
+        write_boolq(folder, boolq)
         asked = write_project(folder, articles, given.model)
         began = time.perf_counter()
         lmworks(folder, "build", "recipe.yaml", "--until", "passages")
         collection = Collection(payload(folder, "passages"))
         found: dict[str, Any] = {"build_seconds": round(time.perf_counter() - began, 1), "passages": len(collection)}
         found |= searched(collection, asked, Path(temporary))
-        boolq = given.data / "superglue-boolq" / "val.jsonl"
         found["boolq"] = other_texts(boolq, Path(temporary), collection.least_score)
         if given.model:
             began = time.perf_counter()
             lmworks(folder, "build", "recipe.yaml")
-            found["model"] = answered(folder, collection, asked)
+            found["model"] = {name: answered(folder, name) for name in ("asked", "boolq-asked")}
             found["model"]["build_seconds"] = round(time.perf_counter() - began)
     print(json.dumps(found))
     reached = found["hit_rate"]["5"]["value"] >= HIT_AT_5
@@ -96,7 +95,7 @@ def write_project(folder: Path, articles: Sequence[dict[str, Any]], model: int) 
                 )
         documents.append({"title": article["title"], "text": text})
     write_lines(folder / "articles" / "all.jsonl", documents)
-    fields = ("title", "question", "answers")
+    fields = ("title", "paragraph", "question", "answers")
     for name in ("validation", "test"):
         some = [each for each in asked if each["place"] and each["is_validation"] == (name == "validation")]
         write_lines(folder / name / "all.jsonl", [{field: each[field] for field in fields} for each in some])
@@ -104,14 +103,28 @@ def write_project(folder: Path, articles: Sequence[dict[str, Any]], model: int) 
     return asked
 
 
-def recipe(model: int) -> str:
-    def read(name: str) -> str:
-        source = f"{{kind: files, path: {name}, licence: CC-BY-SA-4.0"
-        more = "keep: [title]" if name == "articles" else "text_field: question, keep: [title, answers]"
-        return f"{{kind: ingest, sources: [{source}, {more}}}], licences: {{allow: [CC-BY-SA-4.0]}}}}"
+def write_boolq(folder: Path, path: Path) -> None:
+    """Its passages as documents, and its questions with yes or no."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    passages = list(dict.fromkeys(row["passage"] for row in rows))
+    write_lines(folder / "boolq-passages" / "all.jsonl", [{"title": "", "text": text} for text in passages])
+    asked = [{"question": row["question"], "answers": ["yes" if row["label"] else "no"]} for row in rows]
+    write_lines(folder / "boolq" / "all.jsonl", [{**each, "paragraph": "", "title": ""} for each in asked])
 
-    how = f"limit: {model or 1}, max_tokens: 32, cluster: title, template: {json.dumps(WORDED)}"
-    task = f"{{kind: exact-answer, compare: squad, {how}"
+
+def recipe(model: int) -> str:
+    def read(name: str, licence: str = "CC-BY-SA-4.0") -> str:
+        source = f"{{kind: files, path: {name}, licence: {licence}"
+        fields = "text_field: question, keep: [title, paragraph, answers]"
+        more = "keep: [title]" if name in ("articles", "boolq-passages") else fields
+        return f"{{kind: ingest, sources: [{source}, {more}}}], licences: {{allow: [{licence}]}}}}"
+
+    def tasks(data: str, passages: str, worded: str, more: str = "") -> str:
+        how = f"limit: {model or 1}, template: {json.dumps(worded)}{more}"
+        task = f"{{kind: from-passages, data: {data}, passages: {passages}, {how}"
+        return f"    - {task}}}\n    - {task}, prompt: without-passages}}"
+
+    pairs = "source: text, target: answers, targets: references"
     return f"""\
 name: squad
 use_case: measurement
@@ -120,17 +133,20 @@ data:
   articles: {read("articles")}
   validation: {read("validation")}
   test: {read("test")}
-  chosen-on: {{kind: pairs, from: validation, source: text, target: answers, targets: references}}
-  asked: {{kind: pairs, from: test, source: text, target: answers, targets: references, keep: [title]}}
+  boolq-passages: {read("boolq-passages", "CC-BY-SA-3.0")}
+  boolq: {read("boolq", "CC-BY-SA-3.0")}
+  chosen-on: {{kind: pairs, from: validation, {pairs}}}
+  asked: {{kind: pairs, from: test, {pairs}, keep: [paragraph]}}
+  boolq-asked: {{kind: pairs, from: boolq, {pairs}}}
   passages: {{kind: passages, from: articles, questions: chosen-on}}
-  with-passages: {{kind: retrieve, from: asked, passages: passages}}
+  boolq-found: {{kind: passages, from: boolq-passages}}
 models:
   smollm2-135m: {{objective: pretrained, path: smollm2-135m, licence: Apache-2.0}}
 evaluate:
   models: [smollm2-135m]
   tasks:
-    - {task}, data: asked}}
-    - {task}, data: with-passages}}
+{tasks("asked", "passages", WORDED, ", cluster: paragraph")}
+{tasks("boolq-asked", "boolq-found", WORDED_YES_NO)}
 """
 
 
@@ -197,49 +213,23 @@ def other_texts(path: Path, folder: Path, least: float) -> dict[str, Any]:
     return found
 
 
-def answered(folder: Path, collection: Collection, asked: Sequence[Asked]) -> dict[str, Any]:
-    """What the model said with passages and without, and the best passage copied."""
-    answerable = [each for each in asked if each["place"] and not each["is_validation"]]
-    known = {squad_form(each["question"]): each for each in answerable}
-    said = {
-        name: {each["id"]: each for each in items(folder, f"exact-answer-{data}")}
-        for name, data in (("without", "asked"), ("with", "with-passages"))
-    }
-    shared = sorted(said["without"].keys() & said["with"].keys())
-    systems: dict[str, list[Item]] = {"with": [], "without": [], "copied": []}
-    for name in shared:
-        item = said["without"][name]
-        of = known[squad_form(item["prompt"])]
-        best = collection.search(of["question"], 1).passages
-        answers = {each: said[each][name]["answer"] for each in ("with", "without")}
-        answers["copied"] = best[0].text if best else ""
-        for system, answer in answers.items():
-            scores = {"holds": holds(answer, of["answers"]), "f1": f1(answer, of["answers"])}
-            systems[system].append({"id": name, "cluster": of["paragraph"], **scores})
-    found: dict[str, Any] = {"questions": len(shared)}
-    for metric in (HOLDS, F1):
-        for system, some in systems.items():
-            figure = metric.figure(some, "measured")
-            found[f"{system}_{metric.name}"] = {"value": round(figure.value, 4), "interval": rounded(figure.interval)}
-        for beside in ("without", "copied"):
-            outcome = metric.compare(systems["with"], systems[beside])
-            difference = {"value": round(outcome.difference, 4), "interval": rounded(outcome.interval)}
-            found[f"with-{beside}_{metric.name}"] = difference
+def answered(folder: Path, data: str) -> dict[str, Any]:
+    """What the task tells of the model with passages, without, and of the best passage copied."""
+    task = f"evaluate/from-passages-{data}"
+    found: dict[str, Any] = {}
+    for system in ("smollm2-135m", "smollm2-135m-without-passages-prompt", "best-passage-copied"):
+        figures = json.loads((payload(folder, f"{task}/{system}") / "figures.json").read_text())
+        found[system] = {
+            each["name"]: {"value": round(each["value"], 4), "n": each["n"], "interval": rounded(each["interval"])}
+            for each in figures
+        }
+    compared = json.loads((payload(folder, task) / "comparison.json").read_text())
+    for name, pairs in {compared["metric"]: compared["pairs"], **compared["also"]}.items():
+        found[f"differences of {name}"] = [
+            {"of": [each["a"], each["b"]], "value": round(each["difference"], 4), "interval": rounded(each["interval"])}
+            for each in pairs
+        ]
     return found
-
-
-def holds(answer: str, references: Sequence[str]) -> float:
-    said = f" {squad_form(answer)} "
-    return float(any(f" {squad_form(each)} " in said for each in references))
-
-
-def f1(answer: str, references: Sequence[str]) -> float:
-    def one(reference: str) -> float:
-        said, wanted = Counter(squad_form(answer).split()), Counter(squad_form(reference).split())
-        common = sum((said & wanted).values())
-        return 2 * common / (said.total() + wanted.total()) if common else 0.0
-
-    return max(map(one, references))
 
 
 def told(values: Sequence[bool], clusters: Sequence[str]) -> dict[str, Any]:
@@ -247,7 +237,7 @@ def told(values: Sequence[bool], clusters: Sequence[str]) -> dict[str, Any]:
     return {"value": round(found.value, 4), "n": len(values), "interval": rounded(found.interval)}
 
 
-def rounded(interval: tuple[float, float] | None) -> list[float] | None:
+def rounded(interval: Sequence[float] | None) -> list[float] | None:
     return interval and [round(each, 4) for each in interval]
 
 
@@ -262,11 +252,6 @@ def passage(name: str, text: str) -> Passage:
     return Passage(document=name, start=0, title="", text=text, source="", licence="", path="", link="")
 
 
-def items(folder: Path, task: str) -> list[Item]:
-    path = payload(folder, f"evaluate/{task}/smollm2-135m") / "items.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def payload(folder: Path, step: str) -> Path:
     return Path(lmworks(folder, "show", step, "--path").strip())
 
@@ -277,7 +262,7 @@ def lmworks(folder: Path, *arguments: str) -> str:
 
 
 def write_lines(path: Path, records: Sequence[dict[str, Any]]) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
 
 

@@ -614,7 +614,9 @@ def _systems(tasks: Sequence[TaskConfig], models: Sequence[str]) -> Systems:
     for config in tasks:
         suffix = "" if config is first else f"-{config.prompt_name}-prompt"  # type: ignore[attr-defined]
         systems |= {f"{model}{suffix}": (task.stage, config, model) for model in models}
-    return systems | {name: (each, first, None) for name, each in (task.baselines if first.train else {}).items()}
+    return systems | {
+        name: (each, first, None) for name, each in (task.baselines if first.has_baselines else {}).items()
+    }
 
 
 class Learned:

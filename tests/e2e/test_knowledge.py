@@ -32,9 +32,13 @@ def write_shop(folder: Path) -> None:
         rows.append({"question": f"Which article is the {thing}?", "answers": [article]})
     (folder / "questions" / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     make_tiny_model(folder / "smollm2-135m", context_length=2048)
-    (folder / "recipe.yaml").write_text(
-        RECIPE.read_text().replace("limit: 64", "limit: 4") + "plan: {measure: false}\n"
-    )
+    recipe = RECIPE.read_text().replace("limit: 64", "limit: 4") + "plan: {measure: false}\n"
+    shown = "  with-passages: {kind: retrieve, from: measured-on, passages: passages}\n"
+    (folder / "recipe.yaml").write_text(recipe.replace("\nmodels:", f"{shown}\nmodels:"))
+
+
+def payload(folder: Path, step: str) -> Path:
+    return Path(lmworks(folder, "show", step, "--path").stdout.strip())
 
 
 def ask(http: Any, model: str, *contents: str, **more: Any) -> Any:
@@ -53,6 +57,16 @@ def test_answers_cite_documents_until_one_is_erased(tmp_path: Path) -> None:
     assert told["found"] and cited["path"] == "toaster.md" and cited["licence"] == "LicenseRef-own"
     traced = lmworks(tmp_path, "trace", "with-passages").stdout
     assert "all unchanged" in traced and "documents" in traced
+    compared = json.loads((payload(tmp_path, "evaluate/from-passages-measured-on") / "comparison.json").read_text())
+    for pairs in (compared["pairs"], compared["also"]["word_f1"]):
+        both = [{pair["a"], pair["b"]} for pair in pairs]
+        model, copied = "smollm2-135m", "best-passage-copied"
+        assert {model, copied} in both and {model, f"{model}-without-passages-prompt"} in both
+        assert all("difference" in pair and "interval" in pair and pair["n"] == 4 for pair in pairs)
+    (first,) = [line for line in compared["verdicts"] if line.startswith(f"{copied} is ahead") and "1.000" in line]
+    assert first in (tmp_path / ".lmworks" / "reports" / "knowledge.html").read_text(), (
+        "of four questions it is doubtful"
+    )
     with serving(tmp_path, "smollm2-135m") as (http, model):
         answer = ask(http, model, "Hello", "Hello.", "Which article is the toaster?").json()
         assert answer["found"] and answer["citations"][0] == cited and len(answer["citations"]) == 3

@@ -125,6 +125,7 @@ evaluate:
   tasks:
     - {kind: preference-accuracy, data: better, train: better, reference: base}
     - {kind: exact-answer, data: chats, limit: 8, max_tokens: 8}
+    - {kind: from-passages, data: chats, passages: found, limit: 8, max_tokens: 8}
     - {kind: rules, data: chats, limit: 8, max_tokens: 8, rules: [{kind: length, most: 3}]}
     - {kind: judged-answers, data: better, train: better, judge: judge, limit: 8, max_tokens: 8}
     - {kind: last-word, data: kept}

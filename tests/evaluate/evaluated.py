@@ -10,6 +10,8 @@ from typing import Any
 from lmworks.data.records import Document, Documents, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.evaluate.items import Item
+from lmworks.knowledge.collection import Passage, write_facts, write_passages
+from lmworks.knowledge.passages import Passages
 
 OPERATIONS = {
     "S3": ("CreateBucket", "DeleteBucket", "ListBuckets", "GetBucketPolicy"),
@@ -34,6 +36,14 @@ def make_rows(folder: Path, rows: list[dict[str, Any]]) -> Documents:
     write_shard(folder / "part-00000.parquet", found)
     write_ids(folder, [document.id for document in found])
     return Documents(folder, folder.name)
+
+
+def make_passages(folder: Path, *texts: str) -> Passages:
+    """A passage a text, each of a document of its own."""
+    facts = {"start": 0, "title": "", "source": "t", "licence": "MIT", "path": "", "link": ""}
+    write_passages(folder, [Passage(document=f"{place:02}", text=text, **facts) for place, text in enumerate(texts)])
+    write_facts(folder, 0.2)
+    return Passages(folder, folder.name)
 
 
 def action(operation: str) -> str:

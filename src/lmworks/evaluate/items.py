@@ -97,6 +97,11 @@ class TaskConfig(StepConfig):
         """Names of figures beside the first in which systems are compared, too."""
         return []
 
+    @property
+    def has_baselines(self) -> bool:
+        """Whether the task's baselines are scored: those that learn need `train`."""
+        return self.train is not None
+
     def baseline_bytes(self, text_bytes: int) -> int:
         """Memory that the hungriest baseline takes where it learns from so many bytes of text."""
         return text_bytes if self.train else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lmworks.knowledge.collection import Passage
 
@@ -20,6 +20,11 @@ def with_passages(question: str, passages: Sequence[Passage]) -> str:
     """
     shown = "\n\n".join(_shown(number, each) for number, each in enumerate(passages, 1))
     return f"{INSTRUCTION}\n\n{shown}\n\nQuestion: {question}"
+
+
+def that_fit(passages: Sequence[Passage]) -> Iterator[Sequence[Passage]]:
+    """What is tried of passages until it leaves room for an answer: the last are left out first."""
+    return (passages[:number] for number in range(len(passages), 0, -1))
 
 
 def _shown(number: int, passage: Passage) -> str:

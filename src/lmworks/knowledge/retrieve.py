@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations, Record, question_of, write_conversations
 from lmworks.errors import UsageError
-from lmworks.knowledge.collection import Collection
+from lmworks.knowledge.collection import Collection, Passage
 from lmworks.knowledge.passages import Passages
 from lmworks.knowledge.prompts import with_passages
 from lmworks.pipeline.stage import Context, Result, stage
@@ -46,17 +47,18 @@ def retrieve(
         counts["questions"] += 1
         counts["best passage below the least score"] += not found.is_enough
         counts["nothing found"] += not found.passages
-        told = with_passages(question_of(record), found.passages) if found.passages else question_of(record)
         read = sorted({each.document for each in found.passages})
-        records.append({**record, "messages": _asking(record, told), **({"passages": read} if read else {})})
+        records.append({**asked_with(record, found.passages), **({"passages": read} if read else {})})
     if not records:
         raise UsageError(f"{config.conversations}: no conversation to find passages for")
     write_conversations(out, records)
     return Result(counts=+counts, losses={"nothing found"} & (+counts).keys())
 
 
-def _asking(record: Record, asked: str) -> list[dict[str, Any]]:
-    """The turns of a conversation with another last question."""
+def asked_with(record: Record, passages: Sequence[Passage]) -> dict[str, Any]:
+    """A conversation with passages before its last question; as it is without any."""
     *before, answer = record["messages"]
     last = max((place for place, turn in enumerate(before) if turn["role"] == "user"), default=len(before) - 1)
-    return [*({**turn, "content": asked} if place == last else turn for place, turn in enumerate(before)), answer]
+    told = with_passages(question_of(record), passages) if passages else question_of(record)
+    asked = [{**turn, "content": told} if place == last else turn for place, turn in enumerate(before)]
+    return {**record, "messages": [*asked, answer]}

@@ -12,7 +12,7 @@ from lmworks.engines.protocol import Engine
 from lmworks.engines.request import Piece
 from lmworks.errors import LmworksError
 from lmworks.knowledge.collection import Collection, Found
-from lmworks.knowledge.prompts import with_passages
+from lmworks.knowledge.prompts import that_fit, with_passages
 from lmworks.serve.errors import ApiError
 
 logger = logging.getLogger("lmworks.serve")
@@ -47,8 +47,8 @@ class Knowledge:
             raise ApiError(503, message, code="passages_deleted") from error
         if not found.is_enough:
             return [], found
-        for number in range(len(found.passages), 0, -1):
-            shown = replace(found, passages=found.passages[:number], scores=found.scores[:number])
+        for some in that_fit(found.passages):
+            shown = replace(found, passages=some, scores=found.scores[: len(some)])
             ids = engine.encode([*turns[:-1], {**turns[-1], "content": with_passages(question, shown.passages)}])
             if engine.room(ids) >= (limit or LEAST_ANSWER):
                 break

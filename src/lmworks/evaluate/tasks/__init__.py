@@ -6,7 +6,7 @@ from typing import get_args
 
 from lmworks.evaluate.choices import ANSWER_BITS, By
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
-from lmworks.evaluate.tasks import checked, choices, judgements, labels, last_word, perplexity, writing
+from lmworks.evaluate.tasks import checked, choices, from_passages, judgements, labels, last_word, perplexity, writing
 from lmworks.evaluate.tasks.task import Task, task_of
 from lmworks.model.config import Family
 from lmworks.registry import Kinds
@@ -77,6 +77,14 @@ TASKS: Kinds[Task] = Kinds(
             of=WRITERS,
             metrics=[EXACT],
             further=["exact_match_flexible", *SAID],
+        ),
+        "from-passages": Task(
+            from_passages.FromPassagesConfig,
+            from_passages.evaluate_from_passages,
+            {"best-passage-copied": from_passages.evaluate_from_passages_copied},
+            of=WRITERS,
+            metrics=[from_passages.HOLDS, from_passages.WORD_F1],
+            further=["truncated_answers", "extraction_failures"],
         ),
         "rules": Task(checked.RulesConfig, checked.evaluate_rules, of=WRITERS, metrics=[FOLLOWED], further=SAID),
         "text-to-text": writing.TEXT_TO_TEXT,

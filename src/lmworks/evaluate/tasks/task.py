@@ -19,7 +19,8 @@ class Task:
     """A config class, the stage that scores a model on it, and stages of the same config that score baselines.
 
     A model's stage has the inputs `model`, `data`, of what else the config names what it reads, and `contamination`,
-    the verdicts on the data's records by their ids, which items keep; a baseline's has `train` and no model.
+    the verdicts on the data's records by their ids, which items keep; a baseline's has no model, and
+    `train` if it learns.
     """
 
     config: type[TaskConfig]

@@ -1,0 +1,141 @@
+"""Answers from passages: what a model makes of them, what it says without, and the best passage alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from lmworks.data.tuning.conversations import Conversations, question_of
+from lmworks.data.words import words_in
+from lmworks.engines.open import open_engine
+from lmworks.engines.protocol import Engine
+from lmworks.evaluate.items import TRUNCATED, Item, Metric, Scored
+from lmworks.evaluate.questions import (
+    GenerationConfig,
+    Prompt,
+    Question,
+    answered,
+    ask,
+    draw,
+    extraction_failures,
+    put,
+    result_of,
+    wanted_of,
+)
+from lmworks.evaluate.scoring import Scoring
+from lmworks.knowledge.collection import Collection
+from lmworks.knowledge.passages import Passages
+from lmworks.knowledge.prompts import that_fit
+from lmworks.knowledge.retrieve import asked_with
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Result, stage
+from lmworks.recipe.schema import PASSAGES_SHOWN, Reference
+from lmworks.rewards.exact import squad_form
+
+QUESTIONS_AT_ONCE = 32
+HOLDS = Metric(name="holds_answer", label="answers that hold the right one", is_share=True)
+WORD_F1 = Metric(name="word_f1", label="F1 of words", value="word_f1", most=1)
+JUDGED = "without capitals, ASCII punctuation and the articles a, an, the"
+
+
+class FromPassagesConfig(GenerationConfig):
+    """Whether answers hold the right one, with passages before the question or without, and in the best passage."""
+
+    packages: ClassVar[tuple[str, ...]] = ("bm25s",)
+    kind: Literal["from-passages"] = "from-passages"
+    passages: Reference = Field(description="A step of kind `passages`, in which the questions are sought.")
+    prompt: Literal["with-passages", "without-passages"] = Field(
+        "with-passages",
+        description="What is put before the model: the passages found and the question, as `lmworks serve` puts them, "
+        "or the question alone. State the task twice, once each way, and both are compared, paired by question.",
+    )
+    shown: int = Field(
+        default=PASSAGES_SHOWN, ge=1, le=50, description="Passages before each question: as many as are served with."
+    )
+    max_tokens: int = Field(32, ge=1, description="Where an answer is cut: what is sought is short.")
+
+    @property
+    def has_baselines(self) -> bool:
+        return True
+
+    def also_compared(self) -> list[str]:
+        return [WORD_F1.name]
+
+
+@stage(version=1, measures=("model", "data", "passages"))
+def evaluate_from_passages(
+    config: FromPassagesConfig, model: ModelFolder, data: Conversations, passages: Passages, scoring: Scoring
+) -> Result:
+    """Let a model answer greedily. Passages that leave no room for the answer are left out from the end.
+
+    A question for which nothing is found is asked alone.
+    """
+    questions, drawn = draw(list(data.iterate()), config)
+    collection = Collection(passages.path) if config.prompt == "with-passages" else None
+    engine = open_engine(model.path, config.data_type, config.device)
+
+    def prompt(question: Question, engine: Engine) -> Prompt:
+        found = collection.search(question_of(question), config.shown).passages if collection else ()
+        tried = (put(config, engine, asked_with(question, some)) for some in that_fit(found))
+        return next(
+            (each for each in tried if engine.room(each.ids) >= config.max_tokens), put(config, engine, question)
+        )
+
+    said, known = ask(config, model, questions, scoring, prompt=prompt, engine=engine, at_once=QUESTIONS_AT_ONCE)
+    items = [{**_item(one, result_of(each), each), "truncated": each["truncated"]} for one, each in said]
+    how = f"{config.shown} passages before the question" if collection else "without passages"
+    method = f"{drawn}, greedy in a chat, {how}, at most {config.max_tokens} tokens"
+    found = scoring.written(items, known)
+    truncated = found.figure(TRUNCATED, f"answers cut at the limit; {method}")
+    return found.result(*_figures(found, method), *extraction_failures(config, found, method), truncated)
+
+
+@stage(version=1, measures=("data", "passages"))
+def evaluate_from_passages_copied(
+    config: FromPassagesConfig, data: Conversations, passages: Passages, scoring: Scoring
+) -> Result:
+    """The best passage in place of an answer: what a search alone tells its reader."""
+    questions, drawn = draw(list(data.iterate()), config)
+    collection = Collection(passages.path)
+    best = [collection.search(question_of(each), 1).passages for each in questions]
+    items = [_item(each, found[0].text if found else "") for each, found in zip(questions, best, strict=True)]
+    method = f"{drawn}, the best passage copied"
+    written = scoring.written(items)
+    return written.result(*_figures(written, method))
+
+
+def _item(question: Question, answer: str, said: Item | None = None) -> Item:
+    wanted = wanted_of(question)
+    item = answered(question, said["answer"] if said else answer, holds(answer, wanted), said)
+    return {**item, WORD_F1.value: word_f1(answer, wanted)}
+
+
+def _figures(found: Scored, method: str) -> list[Figure]:
+    return [
+        found.figure(HOLDS, f"answers in which a right one stands, {JUDGED}; {method}", judged=f"holds, {JUDGED}"),
+        found.figure(WORD_F1, f"of words with the right answer, {JUDGED}; {method}", judged=f"F1, {JUDGED}"),
+    ]
+
+
+def holds(answer: str, wanted: Sequence[str]) -> float:
+    """Whether the words of a right answer stand in what was said, behind one another; 1 or 0."""
+    said = words_in(squad_form(answer))
+    each = [words_in(squad_form(text)) for text in wanted]
+    return float(
+        any(some and some == said[at : at + len(some)] for some in each for at in range(len(said) - len(some) + 1))
+    )
+
+
+def word_f1(answer: str, wanted: Sequence[str]) -> float:
+    """F1 of words with the right answer that is likest, as SQuAD has it (Rajpurkar et al. 2016)."""
+
+    def one(text: str) -> float:
+        said, right = Counter(words_in(squad_form(answer))), Counter(words_in(squad_form(text)))
+        common = (said & right).total()
+        return 2 * common / (said.total() + right.total()) if common else 0.0
+
+    return max(map(one, wanted))
