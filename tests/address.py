@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,10 @@ class Address:
     always: str = ""
     seconds: float = 0.0
     """That an answer takes."""
+    says: str = ""
+    """In place of every answer."""
+    counts: int = 0
+    """In place of the tokens of every answer."""
     url: str = ""
 
     async def handle(self, request: Request) -> Response:
@@ -44,9 +49,9 @@ class Address:
             return await self.odd(odd)
         said, limit = self.answer(body["messages"][-1]["content"], body.get("seed", 0)), body.get("max_tokens", 10**6)
         words = said.split()
-        message = {"role": "assistant", "content": " ".join(words[:limit])}
+        message = {"role": "assistant", "content": self.says or " ".join(words[:limit])}
         reason = "length" if len(words) > limit else "stop"
-        usage = {"prompt_tokens": 7, "completion_tokens": min(limit, len(words))}
+        usage = {"prompt_tokens": 7, "completion_tokens": self.counts or min(limit, len(words))}
         choices = [{"index": 0, "message": message, "finish_reason": reason}]
         return JSONResponse({"model": self.model, "choices": choices, "usage": usage})
 
@@ -72,14 +77,33 @@ class Address:
             return JSONResponse({"error": said}, 400)
         if kind == "half":
             return StreamingResponse(_half(), headers={"Content-Length": "1000"})
+        if kind in ("bomb", "bombs", "unlike its coding"):
+            packed = gzip.compress(b"{}" + b" " * 2**26) if kind != "unlike its coding" else b"{}"
+            coding = "gzip, gzip, gzip" if kind == "bombs" else "gzip"
+            return Response(packed, media_type="application/json", headers={"Content-Encoding": coding})
+        if kind == "packed":
+            said = b'{"choices": [{"message": {"content": "It is 1"}}]}'
+            return Response(gzip.compress(said), headers={"Content-Encoding": "gzip"})
+        if kind == "no redirect":
+            return Response(status_code=307, headers={"Location": "http://[x"})
         if kind == "large":
             return StreamingResponse(_large(), media_type="application/json")
         bodies = {
             "no JSON": "<html>welcome</html>",
             "no choices": '{"model": "adder-2026-11-01", "choices": []}',
+            "billions": _counting("3000000000"),
+            "float": _counting("1e30"),
+            "infinite": _counting("Infinity"),
+            "long": _counting("9" * 5000),
+            "half a character": '{"choices": [{"message": {"content": "It is \\ud800 1"}}]}',
+            "forms": f'{{"model": "adder\\u001b[2J\\n{KEY}", "choices": [{{"message": {{"content": "It is 1"}}}}]}}',
             "numbers": '{"choices": [{"message": {"content": 5}, "finish_reason": "stop"}]}',
         }
         return Response(bodies[kind], media_type="application/json")
+
+
+def _counting(tokens: str) -> str:
+    return f'{{"choices": [{{"message": {{"content": "1"}}}}], "usage": {{"completion_tokens": {tokens}}}}}'
 
 
 async def _half() -> AsyncIterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -136,6 +137,43 @@ def test_nothing_is_sent_that_costs_more_than_is_allowed(tmp_path: Path, address
     folder = project(tmp_path, address.url, NARROW.replace("{objective", "{" + prices + "objective"))
     said = lmworks(folder, "build", "recipe.yaml", code=3).stderr
     assert "nothing was sent" in said and len(address.asked) == 1  # whether it is there
+
+
+DEAR = NARROW[: NARROW.rindex("    -")].replace(
+    "{objective", "{usd_per_million_prompt_tokens: 0, usd_per_million_answer_tokens: 1000000, most_usd: 150, objective"
+)
+"""A dollar a token, and 18 answers of 8 tokens."""
+
+
+def test_what_is_asked_again_is_paid_for_and_bounded(tmp_path: Path, address: Address) -> None:
+    folder = project(tmp_path, address.url, DEAR)
+    lmworks(folder, "build", "recipe.yaml", "--until", "hosted")
+    address.always = "fails"
+    for _ in range(2):  # the second build knows what the first has spent
+        said = lmworks(folder, "build", "recipe.yaml", code=3).stderr
+        assert re.search(r"most_usd is 150, and this may cost \$1\d\d\.00; nothing (more )?was sent", said)
+        assert 1 < len(address.asked) <= 5
+    address.always = ""
+    lmworks(folder, "build", "recipe.yaml", "--set", "models.hosted.most_usd=1000")
+    assert len(address.asked) <= 5 + 18
+
+
+def test_a_server_that_counts_more_than_was_asked_for_is_stopped_at_the_bound(tmp_path: Path, address: Address) -> None:
+    folder = project(tmp_path, address.url, DEAR)
+    lmworks(folder, "build", "recipe.yaml", "--until", "hosted")
+    address.counts = 100
+    said = lmworks(folder, "build", "recipe.yaml", code=3).stderr
+    assert "what was answered is kept" in said and len(address.asked) < 10
+
+
+def test_a_server_that_repeats_the_key_gets_it_into_no_file(tmp_path: Path) -> None:
+    with at_address(model=f"adder-{KEY}", says=f"You are {KEY}, or {KEY[::-1]}") as address:
+        folder = project(tmp_path, address.url, NARROW)
+        said = lmworks(folder, "build", "recipe.yaml")
+    ways = [way.encode() for way in (KEY, KEY[::-1])]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if any(way in path.read_bytes() for way in ways)]
+    assert KEY not in said.stdout + said.stderr and "adder-‹key›" in said.stderr
 
 
 @pytest.mark.parametrize("needs", ["privacy: confidential", "privacy: secret", "residency: on-premise"])

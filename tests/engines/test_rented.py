@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from address import KEY, VARIABLE, Address, at_address
 from lmworks.engines.rented.address import RentedModelConfig
 from lmworks.engines.rented.client import Answered, Client
+from lmworks.engines.rented.secret import Secret
 from lmworks.engines.rented.stages import rent
 from lmworks.errors import LmworksError, Stopped, UsageError
 from support import make_context
@@ -62,12 +65,83 @@ def test_a_server_that_hangs_is_asked_again_in_vain_and_named(monkeypatch: pytes
         ("no choices", "no choices where"),
         ("numbers", "no answer where"),
         ("closed", "come back in 86,400 s"),
+        ("bomb", "more than 4 MiB"),
+        ("bombs", "in the coding 'gzip, gzip, gzip'"),
+        ("unlike its coding", "is no gzip, though it says so"),
+        ("no redirect", "sends elsewhere, to what is no address"),
+        ("billions", "a number of tokens that no model reads or writes"),
+        ("float", "a number of tokens that no model reads or writes"),
+        ("infinite", "a number of tokens that no model reads or writes"),
+        ("long", "no answer where"),
     ],
 )
 def test_what_cannot_go_well_is_told_at_once(odd: str, said: str) -> None:
     with at_address(always=odd) as address, pytest.raises(LmworksError, match=said):
         ask(address)
     assert len(address.asked) == 1
+
+
+def test_a_compressed_answer_and_half_a_character_are_read() -> None:
+    with at_address(first=["packed", "half a character"]) as address:
+        assert [each.text for each in ask(address, 2, requests_at_once=1)] == ["It is 1", "It is \ufffd 1"]
+
+
+WAYS = {
+    "as it is": KEY,
+    "in capitals": KEY.upper(),
+    "but for its end": KEY[:-1],
+    "spelled": " - ".join(KEY),
+    "backwards": KEY[::-1],
+    "in an address": "%" + "%".join(f"{ord(each):02X}" for each in KEY),
+    "in base64": base64.b64encode(KEY.encode()).decode(),
+    "in base64 behind a byte": base64.urlsafe_b64encode(f":{KEY}:".encode()).decode(),
+    "in base64 behind two": base64.b64encode(f"k={KEY};".encode()).decode(),
+    "as hexadecimals": KEY.encode().hex(" "),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_key_is_taken_out_of_what_a_server_says(way: str) -> None:
+    with at_address(says=f"Yes: {WAYS[way]}. So it is.") as address:
+        assert re.fullmatch(r"Yes: .{0,9}‹key›.{0,9}\. So it is\.", ask(address)[0].text)
+
+
+def test_an_answer_without_the_key_is_kept_as_it_is() -> None:
+    said = f"The tests {KEY[:9]}: 0123456 \N{LATIN SMALL LETTER SHARP S}\n\tİ"
+    with at_address(says=said) as address:
+        assert ask(address)[0].text == said
+
+
+def test_a_word_in_place_of_a_key_is_left_in_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Secret("EMPTY").taken_out("EMPTY YTPME") == "EMPTY YTPME"
+
+
+def test_a_model_is_called_by_a_name_on_one_line_that_holds_no_key() -> None:
+    with at_address(always="forms") as address:
+        assert ask(address)[0].reported == "adder [2J ‹key›"
+
+
+def test_a_model_that_is_called_after_the_key_is_refused_without_it(tmp_path: Path) -> None:
+    with at_address(model=f"other-{KEY}") as address, pytest.raises(LmworksError, match="other-‹key›") as caught:
+        rent(config(address), tmp_path / "out", make_context(tmp_path))
+    assert KEY not in str(caught.value)
+
+
+def test_a_key_in_another_field_of_the_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the recipe holds this key") as caught:
+        Client(config("http://127.0.0.1:9/v1", parameters={"user": KEY}))
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"n": 50}, {"max_tokens": 100_000}, {"max_completion_tokens": None}, {"temperature": 1.0}, {"model": "other"}],
+)
+def test_what_is_stated_and_counted_elsewhere_is_no_parameter(parameters: dict[str, Any]) -> None:
+    (name,) = parameters
+    with pytest.raises(ValueError, match=f"parameters: found {name}, which"):
+        config("http://127.0.0.1:9/v1", parameters=parameters)
+    assert config("http://127.0.0.1:9/v1", parameters={"temperature": None, "reasoning_effort": "low"})
 
 
 def test_a_refused_key_is_told_by_the_name_of_its_variable_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ class Piece:
 class Generation:
     """A whole answer. `ids` has neither the end token nor the text's cut before a stop string."""
 
-    ids: list[int]
+    ids: Sequence[int]
     text: str
     finish_reason: FinishReason
     end_id: int | None = None

@@ -16,6 +16,13 @@ from lmworks.recipe.schema import PROTECTED, Effect, NeedsConfig, StepConfig
 ENGINE_NAME = "rented"
 FAMILY: Family = "rented model"
 VARIABLE = r"^[A-Z][A-Z0-9_]{0,63}$"
+TO_LEAVE_OUT = ("temperature", "seed", "top_p", "stop")
+"""Fields that what asks states, and that a server may refuse: `parameters` may leave them out, and say nothing else."""
+NOT_TO_BE_SAID = (
+    *("model", "messages", "max_tokens", "max_completion_tokens", "stream", "stream_options"),
+    *("n", "best_of", "num_return_sequences", "candidate_count", "min_tokens", "max_new_tokens", "max_output_tokens"),
+)
+"""Fields that are stated elsewhere, or that let a request cost more than was counted."""
 
 
 class RentedModelConfig(StepConfig):
@@ -59,7 +66,8 @@ class RentedModelConfig(StepConfig):
     parameters: dict[str, str | int | float | bool | None] = Field(
         default={},
         description="Further fields of each request, such as {reasoning_effort: low}; null leaves one out that the "
-        "server refuses, such as {temperature: null}.",
+        "server refuses, such as {temperature: null}. What a task or a step states, and how many answers and tokens "
+        "are asked for, is not said here: it is counted, and told beside each figure.",
     )
     limit_name: Literal["max_tokens", "max_completion_tokens"] = Field(
         default="max_tokens",
@@ -88,7 +96,8 @@ class RentedModelConfig(StepConfig):
     most_usd: Annotated[float | None, Effect.NOTHING] = Field(
         default=None,
         ge=0,
-        description="What one step may cost at most by these prices; a step that could cost more sends nothing.",
+        description="What one step may cost at most by these prices; a step that could cost more sends nothing, and "
+        "one that must ask again, or that the server counts more of than was asked for, ends when it is reached.",
     )
 
     @model_validator(mode="after")
@@ -112,6 +121,18 @@ class RentedModelConfig(StepConfig):
                 "address: http, to another machine: prompts, answers and key could be read on the way; take https, or "
                 "state `unencrypted: true`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _says_nothing_twice(self) -> Self:
+        for name, value in self.parameters.items():
+            if name in NOT_TO_BE_SAID or (name in TO_LEAVE_OUT and value is not None):
+                raise ValueError(
+                    f"parameters: found {name}, which "
+                    + ("may be left out (null) and is else " if name in TO_LEAVE_OUT else "is ")
+                    + "stated by what asks (`max_tokens`, `temperature`, `samples` of a task or a step) or by fields "
+                    "of their own (`model`, `limit_name`); expected others"
+                )
         return self
 
     @model_validator(mode="after")

@@ -1,15 +1,19 @@
 """Asks chat completions of an address: bounded in size and time, and patient with a busy server.
 
-No redirect is followed, no body is kept beyond a bound, and neither key nor prompt stands in what is raised.
+No redirect is followed, and no body is kept beyond a bound. What a server says is cleaned here, once: the key is taken
+out of it, and what is no character of UTF-8.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import random
+import re
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,15 +26,18 @@ from urllib.parse import urlsplit
 
 from lmworks.data.privacy.hidden import hide
 from lmworks.engines.rented.address import RentedModelConfig, require_key
-from lmworks.errors import LmworksError
+from lmworks.engines.rented.secret import Secret
+from lmworks.errors import LmworksError, UsageError
 
 if TYPE_CHECKING:
     import httpx
 
 LARGEST_BODY = 4 * 2**20
 """Bytes of one answer: a hundred times the longest that models write."""
+MOST_TOKENS = 2**24
+"""That one request reads or writes: more than any model does."""
 SHOWN = 200
-"""Characters of what a server says is wrong."""
+"""Characters of a name, and of what a server says is wrong."""
 CONNECT_SECONDS = 10.0
 LONGEST_WAIT = 600.0
 """Seconds; a server that asks for more has closed for today."""
@@ -42,6 +49,12 @@ GRACE_SECONDS = 5.0
 TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "context size")
 """How OpenAI, lmworks, llama.cpp and vLLM say that a prompt is longer than the model reads."""
 BUSY = (408, 409, 425, 429)
+ENDINGS = ("length", "content_filter")
+"""What is told apart of how answers end; all others are whole."""
+
+LONGEST_FAULT = 10_000
+"""Characters of a fault that are looked through, for its first are shown."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Body = Mapping[str, Any]
 
@@ -75,6 +88,12 @@ class Client:
     def __init__(self, config: RentedModelConfig) -> None:
         self.config = config
         self._key = require_key(config.key_variable, os.environ.get(config.key_variable or ""))
+        self._secret = Secret(self._key)
+        if self._key and self._secret.is_sought and self._key in config.model_dump_json():
+            raise UsageError(
+                f"{config.key_variable}: the recipe holds this key in another field of the model, where all may read "
+                "it: take it out, and have another one issued"
+            )
 
     def ask(
         self,
@@ -82,13 +101,14 @@ class Client:
         received: Callable[[int, Answered], None],
         check_stop: Callable[[], None] = lambda: None,
         say: Callable[[str], None] = lambda line: None,
+        lost: Callable[[int], None] = lambda number: None,
     ) -> None:
-        """Ask each; `received` is told the number of each with its answer as it comes.
+        """Ask each; `received` is told the number of each with its answer as it comes, `lost` before it is asked again.
 
         Raises LmworksError for what cannot be answered, and what `check_stop` raises: what is under way then is given
         some seconds, since it is paid for.
         """
-        asking = partial(asyncio.run, self._ask(bodies, received, check_stop, say))
+        asking = partial(asyncio.run, self._ask(bodies, received, check_stop, say, lost))
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -103,6 +123,7 @@ class Client:
         received: Callable[[int, Answered], None],
         check_stop: Callable[[], None],
         say: Callable[[str], None],
+        lost: Callable[[int], None],
     ) -> None:
         import httpx
 
@@ -118,7 +139,7 @@ class Client:
 
             async def work() -> None:
                 for number, body in left:
-                    received(number, await self._patiently(http, body, say))
+                    received(number, await self._patiently(http, body, say, partial(lost, number)))
                     if is_stopping:
                         return
 
@@ -142,7 +163,9 @@ class Client:
                     each.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _patiently(self, http: httpx.AsyncClient, body: Body, say: Callable[[str], None]) -> Answered:
+    async def _patiently(
+        self, http: httpx.AsyncClient, body: Body, say: Callable[[str], None], lost: Callable[[], None]
+    ) -> Answered:
         """Ask until it goes well, or has failed as often as the recipe allows."""
         import httpx
 
@@ -159,6 +182,7 @@ class Client:
                 why, wait = f"cannot be reached, or broke off ({type(error).__name__})", None
             if attempt + 1 == self.config.attempts:
                 break
+            lost()
             wait = backoff * random.uniform(0.5, 1.0) if wait is None else wait  # noqa: S311 - no secret
             if wait > 2 * LONGEST_BACKOFF or attempt == 0:
                 say(f"{self.config.address} {why}: asked again in {wait:.0f} s")
@@ -174,23 +198,41 @@ class Client:
             "POST", f"{self.config.address.rstrip('/')}/chat/completions", json=dict(body)
         ) as answer:
             found = bytearray()
-            async for chunk in answer.aiter_bytes():
+            async for chunk in answer.aiter_raw():
                 found += chunk
                 if len(found) > LARGEST_BODY:
-                    raise self._refused(f"sends more than {LARGEST_BODY / 2**20:.0f} MiB for one answer")
+                    raise self._too_long()
+        sent = self._unpacked(bytes(found), answer.headers.get("content-encoding", "identity").strip().lower())
         if answer.status_code == 200:
-            return self._read(bytes(found))
-        return self._failed(answer.status_code, answer.headers, bytes(found))
+            return self._read(sent)
+        return self._failed(answer.status_code, answer.headers, sent)
+
+    def _unpacked(self, body: bytes, coding: str) -> bytes:
+        """A body that was sent compressed, though it was asked not to be; never more of it than is read of any."""
+        if coding in ("", "identity"):
+            return body
+        if coding not in ("gzip", "x-gzip", "deflate"):
+            raise self._refused(f"sends an answer in the coding {self._safe(coding)!r}, where none was asked for")
+        unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        try:
+            found = unpacking.decompress(body, LARGEST_BODY)
+        except zlib.error:
+            raise self._refused(f"sends an answer that is no {coding}, though it says so") from None
+        if unpacking.unconsumed_tail:
+            raise self._too_long()
+        return found
+
+    def _too_long(self) -> LmworksError:
+        return self._refused(f"sends more than {LARGEST_BODY / 2**20:.0f} MiB for one answer")
 
     def _failed(self, status: int, headers: httpx.Headers, body: bytes) -> Answered:
         """Raise what a status means; a prompt that is too long is an answer."""
         code, said = _fault(body)
         said = f" ({self._safe(said)})" if said else ""
         if 300 <= status < 400:
-            where = urlsplit(headers.get("location", "")).hostname or "a path of its own"
+            where = self._safe(_host(headers.get("location", "")))
             raise self._refused(
-                f"sends elsewhere, to {self._safe(where)} (HTTP {status}); nothing was sent there: name the address "
-                "that is meant"
+                f"sends elsewhere, to {where} (HTTP {status}); nothing was sent there: name the address that is meant"
             )
         if status in (401, 403):
             variable = self.config.key_variable
@@ -217,7 +259,7 @@ class Client:
             choice = found["choices"][0]
             message = choice["message"]
             usage = found.get("usage") or {}
-            read, written = (max(0, int(usage.get(name) or 0)) for name in ("prompt_tokens", "completion_tokens"))
+            read, written = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
             text, thoughts = message.get("content"), message.get("reasoning_content")
             reported, reason = found.get("model"), choice.get("finish_reason")
             if not all(isinstance(each, str | None) for each in (text, thoughts, reported, reason)):
@@ -225,19 +267,30 @@ class Client:
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             kind = "no choices" if isinstance(error, IndexError) else "no answer"
             kind = "no JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else kind
+            kind = str(error) if isinstance(error, _Implausible) else kind
             raise self._refused(
                 f"answers with {kind} where a chat completion was expected ({len(body):,} bytes): is it the base URL "
                 "of an OpenAI-compatible API?"
             ) from None
-        return Answered(text or "", reason or "stop", reported or "", read, written, thoughts)
+        return Answered(
+            self._clean(text or ""),
+            reason if reason in ENDINGS else "stop",
+            _shown(self._clean((reported or "")[:SHOWN])),
+            read,
+            written,
+            None if thoughts is None else self._clean(thoughts),
+        )
 
     def _refused(self, why: str) -> LmworksError:
         return LmworksError(f"{self.config.address} {why}")
 
+    def _clean(self, said: str) -> str:
+        """What a server says, to be kept: without the key, and without halves of characters, which no file holds."""
+        return self._secret.taken_out(_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", said))
+
     def _safe(self, said: str) -> str:
-        """What a server says, which may repeat the key or a prompt."""
-        said = " ".join(said.split())
-        return hide(said.replace(self._key, "‹key›") if self._key else said)[:SHOWN]
+        """What a server says is wrong, which may repeat the key or a prompt."""
+        return hide(_shown(self._clean(said[:LONGEST_FAULT])))[:SHOWN]
 
 
 def _fault(body: bytes) -> tuple[str, str]:
@@ -253,13 +306,38 @@ def _fault(body: bytes) -> tuple[str, str]:
     return code, str(inner.get("message") or inner.get("detail") or code)
 
 
+class _Implausible(ValueError):
+    """A number that no model counts."""
+
+
+def _count(found: Any) -> int:
+    """Tokens, as a server counts them; none where it does not."""
+    if found is None:
+        return 0
+    if not isinstance(found, int | float) or not math.isfinite(found) or found > MOST_TOKENS:
+        raise _Implausible("a number of tokens that no model reads or writes")
+    return max(0, int(found))
+
+
+def _shown(said: str) -> str:
+    """A text of others on one line, without what moves a terminal's cursor or turns its letters round."""
+    return " ".join("".join(each if each.isprintable() else " " for each in said).split())
+
+
+def _host(location: str) -> str:
+    """Of a redirect."""
+    with suppress(ValueError):
+        return urlsplit(location).hostname or "a path of its own"
+    return "what is no address"
+
+
 def _retry_after(said: str | None) -> float | None:
     """Seconds that a server asks for, in either of HTTP's two forms (RFC 9110, 10.2.3)."""
     if not said:
         return None
     with suppress(ValueError):
         return max(0.0, float(said)) if float(said) < float("inf") else None
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError, OSError):
         return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
     return None
 

@@ -92,7 +92,7 @@ class RentedEngine(Engine):
             raise BeyondContext(f"the server of {self.told['model']} says that a prompt is longer than it reads", 0)
         thoughts = found.get("thoughts")
         return Generation(
-            [0] * found["answer_tokens"],  # which tokens is not told, only how many
+            range(found["answer_tokens"]),  # which tokens is not told, only how many
             found["text"],
             "length" if found["finish_reason"] == "length" else "stop",
             thoughts=thoughts,

@@ -19,6 +19,7 @@ from lmworks.model.files import read_json
 from lmworks.model.folder import ENGINE, ModelFolder, write_json
 from lmworks.model.folder import FAMILY as FAMILY_FIELD
 from lmworks.pipeline.chunks import read_records, write_records
+from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -137,8 +138,10 @@ REQUESTS, PROMPT_TOKENS, ANSWER_TOKENS = "requests", "prompt tokens at most", "a
 
 def told(config: RentedModelConfig, size: Mapping[str, int]) -> str:
     """What is to be sent and what it costs at the most, in words."""
-    usd = config.usd(size[PROMPT_TOKENS], size[ANSWER_TOKENS])
-    price = "; the recipe states no prices" if usd is None else f": at most ${usd:,.2f} by the recipe's prices"
+    usd = config.usd(size[PROMPT_TOKENS] + size[REQUESTS] * _added(config), size[ANSWER_TOKENS])
+    again = f", and what is asked again, up to ${config.most_usd:g}" if config.most_usd is not None else ""
+    again = again or ", and what is asked again"
+    price = "; the recipe states no prices" if usd is None else f": at most ${usd:,.2f} by the recipe's prices{again}"
     return (
         f"{size[REQUESTS]:,} requests to {config.address}, of {size[PROMPT_TOKENS]:,} prompt tokens at most (a token a "
         f"byte; of English about a quarter) and {size[ANSWER_TOKENS]:,} answer tokens at most{price}"
@@ -155,6 +158,56 @@ class RentedAnswersConfig(StepConfig):
     )
 
 
+AGAIN = "again"
+"""The field of the journal for what was sent in vain, and may be billed."""
+
+
+class _Bill:
+    """What a step may cost at the most: what was counted of answers, and what all else may come to."""
+
+    def __init__(
+        self,
+        config: RentedModelConfig,
+        asked: Mapping[str, Mapping[str, Any]],
+        known: Sequence[Mapping[str, Any]],
+        again: Sequence[str],
+    ) -> None:
+        self._config, self._asked = config, asked
+        self._usd = sum(map(self._at_most, [*asked, *again]))
+        for record in known:
+            self.answered(record)
+
+    def again(self, key: str) -> None:
+        self._usd += self._at_most(key)
+
+    def answered(self, record: Mapping[str, Any]) -> None:
+        """In place of what its request could cost; a server that counts nothing may bill all of it."""
+        if counted := self._config.usd(record["prompt_tokens"], record["answer_tokens"]):
+            self._usd += counted - self._at_most(record["key"])
+
+    def require_room(self, what: str) -> None:
+        """Raise GateRefused where it is more than the recipe allows."""
+        most = self._config.most_usd
+        if most is not None and self._usd > most + ROUNDING:
+            raise GateRefused(
+                f"most_usd is {most:g}, and this may cost ${self._usd:,.2f}; {what}. Ask less (`limit`, `max_tokens` "
+                "of the task), or raise it"
+            )
+
+    def _at_most(self, key: str) -> float:
+        size = size_of([self._asked[key]])
+        return self._config.usd(size[PROMPT_TOKENS] + _added(self._config), size[ANSWER_TOKENS]) or 0.0
+
+
+ROUNDING = 1e-9
+"""USD that a sum of many may be off."""
+
+
+def _added(config: RentedModelConfig) -> int:
+    """Bytes that `parameters` add to a request: a server may read them to its model."""
+    return len(canonical_json(config.parameters).encode()) if config.parameters else 0
+
+
 @stage(version=1, reads=("prompts", "model"))
 def rented_answers(
     config: RentedAnswersConfig, prompts: Handle, model: ModelFolder, out: Path, context: Context
@@ -162,20 +215,18 @@ def rented_answers(
     """Ask what is to be asked, each once, and write the answers with their date: a model folder that knows only these.
 
     Each answer is on disk when it is received: none is paid for twice. Raises GateRefused, before anything is sent,
-    where it could cost more than the recipe allows.
+    where it could cost more than the recipe allows, and later, before what would make it so is asked again.
     """
     lease, rented = read_json(model.path / "config.json"), config.rented
     asked = {key_of(each): each for each in read_records(prompts.path / PROMPTS)}
     known = {each["key"]: each for each in context.journal.records() if each.get("key") in asked}
     left = [key for key in sorted(asked) if key not in known]
-    size = size_of([asked[key] for key in left])
-    context.log((f"goes on after {len(known)} answers: " if known else "") + told(rented, size))
-    usd = rented.usd(size[PROMPT_TOKENS], size[ANSWER_TOKENS])
-    if rented.most_usd is not None and usd is not None and usd > rented.most_usd:
-        raise GateRefused(
-            f"most_usd is {rented.most_usd:g}, and this may cost ${usd:,.2f}; nothing was sent. Ask less (`limit`, "
-            "`max_tokens` of the task), or raise it"
-        )
+    context.log(
+        (f"goes on after {len(known)} answers: " if known else "") + told(rented, size_of([asked[key] for key in left]))
+    )
+    again = [str(each[AGAIN]) for each in context.journal.records() if each.get(AGAIN) in asked]
+    bill = _Bill(rented, asked, [*known.values()], again)
+    bill.require_room("nothing was sent")
     context.progress.start(len(asked), "requests")
     context.progress.update(len(known))
 
@@ -189,10 +240,17 @@ def rented_answers(
         known[left[number]] = record
         context.journal.append(record)
         context.progress.update(len(known))
+        bill.answered(record)
+        bill.require_room("what was answered is kept")
+
+    def lost(number: int) -> None:
+        context.journal.append({AGAIN: left[number]})
+        bill.again(left[number])
+        bill.require_room("nothing more was sent")
 
     if left:
         bodies = [_body(rented, asked[key]) for key in left]
-        Client(rented).ask(bodies, received, context.check_stop, context.log)
+        Client(rented).ask(bodies, received, context.check_stop, context.log, lost)
     found = [known[key] for key in sorted(known)]
     dates = sorted(each.pop("at") for each in found)
     usage = {name: sum(each[name] for each in found) for name in ("prompt_tokens", "answer_tokens")}
