@@ -15,7 +15,7 @@ import json
 import sys
 from pathlib import Path
 
-from lmworks.plan.costs import device_hours, serving
+from lmworks.plan.costs import device_hours, servings
 from lmworks.plan.count import SHAPES
 from lmworks.plan.facts import NOTHING, load_facts
 from lmworks.recipe.schema import NeedsConfig
@@ -46,7 +46,7 @@ def main() -> None:
     served = []
     for what, context, published in SERVERS:
         device = "a100-80" if "A100" in what else "h100"
-        found = serving(shape, device, NeedsConfig(context_tokens=context), facts, NOTHING)
+        found = next(servings(shape, device, NeedsConfig(context_tokens=context), facts, NOTHING))
         low, high = found.written_tokens_per_second
         served.append(low <= published[0] and published[1] <= high)
         print(f"{what}: {low:,.0f} to {high:,.0f} tokens/s, published {published}", file=sys.stderr)

@@ -13,13 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from lmworks.errors import UsageError
-from lmworks.plan.costs import Serving, break_even, checkpoint_hours, device_hours, months, serving
-from lmworks.plan.count import SHAPES
-from lmworks.plan.facts import Range, load_facts
+from lmworks.plan.costs import Serving, break_even, checkpoint_hours, device_hours, months, servings
+from lmworks.plan.count import SHAPES, PublishedShape
+from lmworks.plan.facts import Facts, Range, load_facts
 from lmworks.recipe.schema import NeedsConfig
 
 FACTS = load_facts()
 LISTED = FACTS.price("h100", spot=False) or Range(0, 0)
+
+
+def serving(
+    shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range, most: int = 8
+) -> Serving | None:
+    """Of the smallest group."""
+    return next(servings(shape, name, needs, facts, price, most), None)
+
+
 NODE = next(each for each in FACTS.purchases if each.devices == 8)
 LLAMA = next(shape for shape in SHAPES if shape.name == "Llama-3.1-8B")
 

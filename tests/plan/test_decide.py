@@ -43,7 +43,8 @@ tokens_of = some.floats(0, 1e13)
 
 
 def decide(needs: NeedsConfig, tokens: float, usd: dict[str, Range]) -> Verdict:
-    return weigh(needs, tokens, usd, {step: places_for(needs, step)[0][0] for step in LADDER})
+    places = {step: places_for(needs, step)[0][0] for step in LADDER}
+    return weigh(needs, tokens, usd, places, usd[LADDER[0]], usd[LADDER[1]])
 
 
 def height(needs: NeedsConfig, tokens: float, usd: dict[str, Range] = USD) -> int:
@@ -194,3 +195,18 @@ def test_the_table_names_needs_that_exist() -> None:
     rules = [*TABLE["architecture"], *TABLE["place"], *TABLE["how"]]
     named = {name for rule in rules for name in rule["when"]} | set(TABLE["pushes"])
     assert named - {"step", "place", "architecture"} <= set(NeedsConfig.model_fields)
+
+
+def test_a_price_that_is_not_known_is_no_reason_for_or_against_training() -> None:
+    unknown = Range(float("inf"), float("inf"))
+    verdict = decide(needs_of(labelled_examples=3000), 5e7, {**USD, LADDER[1]: unknown})
+    assert verdict.factors[-1].points["training"] == 0 and "not known" in verdict.factors[-1].reason
+    assert "inf" not in f"{verdict.factors}{verdict.limits}"
+    (cost,) = (f for f in decide(needs_of(), 5e7, {**USD, LADDER[0]: unknown}).factors if f.name == "cost")
+    assert cost.points["training"] == 0 and "not known" in cost.found
+
+
+def test_a_step_without_a_price_is_said_to_have_none() -> None:
+    unknown = Range(float("inf"), float("inf"))
+    money = decide(needs_of(), 2e6, {**USD, LADDER[1]: unknown}).limits[-1]
+    assert "adapt: nothing with a known price does it there" in money.reason and "$inf" not in money.reason

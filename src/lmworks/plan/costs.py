@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lmworks.plan.count import PublishedShape
@@ -55,7 +55,7 @@ class Serving:
     """What groups of equal devices serve; rates are of one group, reading and writing by turns."""
 
     device: str
-    devices: int  # in a group: the fewest that hold 16-bit weights and one context
+    devices: int  # in a group, which holds 16-bit weights and one context or more
     users: int  # at once, each with the longest context: bound by memory for caches, and by 256 rows
     requests_per_second: float  # at the slow end, of a group
     read_tokens_per_second: Range
@@ -67,23 +67,32 @@ class Serving:
     usd_per_million_tokens: Range  # written, at the mean load
 
 
-def serving(
+def servings(
     shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range, most: int = 8
-) -> Serving | None:
-    """Capacity and price of a device; None when as many as share a machine do not hold it or write too slowly.
+) -> Iterator[Serving]:
+    """Capacity and price of groups of 1, 2, 4 or 8 of a device, of as many as share a machine, the smallest first.
 
-    None, too, where lmworks does not run or the facts lack a figure.
+    A larger group has more memory left for caches: it can be cheaper than several that hold one context each. None
+    where weights and a context do not fit or are written too slowly, lmworks does not run or the facts lack a figure.
     """
+    most = min(most, facts.devices[name].devices_per_node)
+    for count in (1, 2, 4, 8):
+        if count <= most and (group := _group(shape, name, needs, facts, price, count)):
+            yield group
+
+
+def _group(
+    shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range, count: int
+) -> Serving | None:
     device = facts.devices[name]
     memory, bandwidth, peak = device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops
     if memory is None or bandwidth is None or peak is None or device.lmworks == "no":
         return None
     weights, row = 2.0 * shape.parameters, max(1, shape.cache_bytes_per_token * needs.context_tokens)
-    room = {n: int((0.9 * memory * 1e9 * n - weights - 2**30 * n) // row) for n in (1, 2, 4, 8) if n <= most}
-    count = next((count for count, users in room.items() if users >= 1), None)
-    if count is None:
+    users = min(256, int((0.9 * memory * 1e9 * count - weights - 2**30 * count) // row))
+    if users < 1:
         return None
-    users, efficiency = min(256, room[count]), facts.value("serving_efficiency")
+    efficiency = facts.value("serving_efficiency")
     reads = peak * 1e12 * count / (2 * shape.parameters)
     bound = {rows: rows * bandwidth * 1e9 * count / (weights + rows * row / 2) for rows in (1, users)}  # half full
     writes, alone = efficiency * min(bound[users], reads), efficiency * min(bound[1], reads)

@@ -9,6 +9,7 @@ are ours: they order, they do not measure.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,15 +73,23 @@ def has_baseline(needs: NeedsConfig) -> bool:
     return needs.task == "search" or (needs.task in BASELINES and needs.labelled_examples >= BASELINE_EXAMPLES)
 
 
-def decide(needs: NeedsConfig, tokens: float, usd: Mapping[str, Range], places: Mapping[str, str]) -> Verdict:
+def decide(
+    needs: NeedsConfig,
+    tokens: float,
+    usd: Mapping[str, Range],
+    places: Mapping[str, str],
+    prompting: Range,
+    adapting: Range,
+) -> Verdict:
     """Choose a step, an architecture and a place.
 
     `tokens` are those of the organisation's texts; `usd` what each step of the ladder costs in the first twelve months
-    at its place of `places`.
+    at its place of `places`, which hangs on the budget; `prompting` and `adapting` what they cost at their cheapest
+    places, which does not, so that more money leads to no fewer points. What has no known price costs infinity.
     """
     values = {**needs.model_dump(), "tokens": tokens}
     factors = [_push(name, levels, values[name]) for name, levels in TABLE["pushes"].items()]
-    factors.append(_cheaper(usd))
+    factors.append(_cheaper(prompting, adapting))
     total = sum(factor.points["training"] for factor in factors)
     starts = [step["from_points"] for step in TABLE["ladder"]]
     wanted = max(index for index, start in enumerate(starts) if start is None or total >= start)
@@ -90,8 +99,8 @@ def decide(needs: NeedsConfig, tokens: float, usd: Mapping[str, Range], places: 
     most = min(wanted, *allowed.values())
     at = max(at for at in range(most + 1) if not at or usd[LADDER[at]].low <= needs.budget_usd)
     limits = [Factor(n, f"up to {LADDER[top]}", {"at most": top}, TABLE["reasons"][n]) for n, top in allowed.items()]
-    dear = [f"{name} costs from ${usd[name].low:,.0f}" for name in LADDER[at + 1 : most + 1]]
-    because = f"{dear[-1]} there, of ${needs.budget_usd:,.0f}" if dear else TABLE["reasons"]["money"]
+    dear = [_dear(name, usd[name].low, needs.budget_usd) for name in LADDER[at + 1 : most + 1]]
+    because = dear[-1] if dear else TABLE["reasons"]["money"]
     found, top = (f"up to {LADDER[at]}", at) if dear else ("holds nothing back", len(LADDER) - 1)
     limits.append(Factor("money", found, {"at most": top}, because))
     step = LADDER[at]
@@ -115,9 +124,21 @@ def _push(name: str, levels: Any, value: Any) -> Factor:
     return Factor(name.replace("_", " "), found, {"training": level["points"]}, level["reason"])
 
 
-def _cheaper(usd: Mapping[str, Range]) -> Factor:
-    prompt, adapt = usd[LADDER[0]], usd[LADDER[1]]
-    found = f"prompting ${prompt.low:,.0f} to {prompt.high:,.0f}, adapting ${adapt.low:,.0f} to {adapt.high:,.0f}"
+def _dear(step: str, usd: float, budget: float) -> str:
+    """Why the money, or the prices that are known, do not reach a step."""
+    if usd == math.inf:
+        return f"{step}: nothing with a known price does it there"
+    return f"{step} costs from ${usd:,.0f} there, of ${budget:,.0f}"
+
+
+def _cheaper(prompt: Range, adapt: Range) -> Factor:
+    said = {"prompting": prompt, "adapting": adapt}
+    found = ", ".join(
+        f"{what} " + ("not known" if usd.low == math.inf else f"${usd.low:,.0f} to {usd.high:,.0f}")
+        for what, usd in said.items()
+    )
+    if math.inf in (prompt.low, adapt.low):
+        return Factor("cost", found, {"training": 0}, "which is cheaper is not known at the prices listed")
     points = -3 if prompt.high < adapt.low else 2 if adapt.high < prompt.low else 0
     reason = {-3: "not to train is cheaper", 2: "a model of your own is cheaper", 0: "which is cheaper depends"}[points]
     return Factor("cost", found, {"training": points}, f"{reason} at the prices listed")

@@ -79,7 +79,9 @@ class Forecast:
         self.clouds = facts.clouds_of(needs.contracts)
         self.years = {step: dict(self._years(step)) for step in LADDER}
         places = {step: self._place(step) for step in LADDER}
-        self.verdict = decide(needs, self.tokens, {s: self._usd(s, place) for s, place in places.items()}, places)
+        cheapest = [min((year.total for year in self.years[step].values()), default=ENDLESS) for step in (NONE, ADAPT)]
+        usd = {step: self._usd(step, place) for step, place in places.items()}
+        self.verdict = decide(needs, self.tokens, usd, places, *cheapest)
         step = self.verdict.step
         self.baseline = self._baseline() if has_baseline(needs) else None
         plain = self.baseline and step == NONE
@@ -116,11 +118,10 @@ class Forecast:
             self.read_megabytes_per_second = Range(*reads)
 
     def _place(self, step: str) -> str:
-        """The best of the places that may see the texts and that the money reaches; the best where it reaches none."""
+        """The best of the places that may see the texts and that the money reaches; else the cheapest of them."""
         allowed = places_for(self.needs, step)[0]
         reached = (place for place in allowed if self._usd(step, place).low <= self.needs.budget_usd)
-        priced = (place for place in allowed if place in self.years[step])
-        return next(reached, next(priced, allowed[0]))
+        return next(reached, min(allowed, key=lambda place: self._usd(step, place).low))
 
     def _usd(self, step: str, place: str) -> Range:
         year = self.years[step].get(place)
@@ -227,17 +228,16 @@ class Forecast:
         return Year(year.place, year.usd, year.machines, year.service, note) if year and note else year
 
     def _rented_of(self, step: str, run: Run, place: str, clouds: Sequence[str], *, spot: bool) -> Year | None:
-        services = []
+        services: list[costs.Serving] = []
         for name in self.facts.devices:
             if price := self.facts.price(name, spot=False, clouds=clouds):
-                services.append(costs.serving(run.shape, name, self.needs, self.facts, price))
-        service = min((each for each in services if each), key=lambda each: each.usd_per_hour.low, default=None)
+                services += costs.servings(run.shape, name, self.needs, self.facts, price)
+        service = min(services, key=lambda each: self._served(each).low, default=None)
         options = self._options(run, clouds, spot=spot)
         trained = min(options, key=lambda each: each.usd.low, default=None) if step != NONE else None
         if service is None or (step != NONE and trained is None):
             return None
-        groups = sum(math.ceil(service.load * costs.grown(self.needs, month)) for month in range(1, 13))
-        usd = {"serving": service.usd_per_hour * (HOURS_PER_MONTH * groups / service.groups)}
+        usd = {"serving": self._served(service)}
         machines = f"{_doing('answer', service.groups * service.devices, service.device)}"
         if trained:
             usd = {"training": trained.usd * self.runs_per_year, **usd}
@@ -247,6 +247,11 @@ class Forecast:
         usd["egress, disks"] = sum(usd.values(), NOTHING) * self.facts.value("cloud_extra_share")
         return Year(place, usd, machines, service)
 
+    def _served(self, service: costs.Serving) -> Range:
+        """Dollars for the answers of twelve months, as use grows."""
+        groups = sum(math.ceil(service.load * costs.grown(self.needs, month)) for month in range(1, 13))
+        return service.usd_per_hour * (HOURS_PER_MONTH * groups / service.groups)
+
     def _owned(self, step: str, run: Run) -> Year | None:
         """The cheapest machines to buy that train and answer."""
         return min((year for year, _ in self._bought(step, run)), key=lambda year: year.total.low, default=None)
@@ -254,21 +259,17 @@ class Forecast:
     def _bought(self, step: str, run: Run) -> Iterator[tuple[Year, tuple[Purchase, float, int]]]:
         """A year of each kind of machine, and what its months follow from: (kind, training hours, machines)."""
         for machine in self.facts.purchases:
-            service = costs.serving(run.shape, machine.device, self.needs, self.facts, NOTHING, machine.devices)
             trained = next(self._option(run, machine.device, NOTHING), None) if step != NONE else None
             single = machine.devices < self.facts.devices[machine.device].devices_per_node
-            if (
-                not service
-                or (step != NONE and not trained)
-                or (trained and single and trained.devices > machine.devices)
-            ):
+            if (step != NONE and not trained) or (trained and single and trained.devices > machine.devices):
                 continue
             least = math.ceil((trained.devices if trained else 1) / machine.devices)
             trains = trained.device_hours.high * self.runs_per_year / 12 if trained else 0.0
-            spent = costs.months(service, trains, self.needs, 12, None, machine, self.facts, least)
-            number = spent[-1].machines
-            machines = f"{number} machine{'s' * (number > 1)} of {_number(machine.devices, machine.device)}"
-            yield Year(OWN, spent[-1].own, machines, service), (machine, trains, least)
+            for service in costs.servings(run.shape, machine.device, self.needs, self.facts, NOTHING, machine.devices):
+                spent = costs.months(service, trains, self.needs, 12, None, machine, self.facts, least)
+                number = spent[-1].machines
+                machines = f"{number} machine{'s' * (number > 1)} of {_number(machine.devices, machine.device)}"
+                yield Year(OWN, spent[-1].own, machines, service), (machine, trains, least)
 
     def _owning(self) -> tuple[Purchase | None, list[costs.Month]]:
         """The machine that owning what is trained would cost least with, and its 36 months beside renting as much."""

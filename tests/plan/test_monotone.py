@@ -1,0 +1,104 @@
+"""More of what is needed is never cheaper, and what is named is never dearer without a reason, over random needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from lmworks.plan.decide import HOSTED, LADDER, OWN
+from lmworks.plan.facts import Facts, load_facts
+from lmworks.plan.forecast import Forecast
+from lmworks.recipe.schema import NeedsConfig
+
+FACTS = load_facts()
+GREW = 1e-9
+"""Of a sum: rounding."""
+
+anything = some.fixed_dictionaries(
+    {
+        "task": some.sampled_from(["chat", "write", "translate", "summarise", "classify", "extract", "search"]),
+        "distance": some.sampled_from(["near", "some", "far"]),
+        "privacy": some.sampled_from(["public", "confidential", "secret"]),
+        "residency": some.sampled_from(["anywhere", "on-premise"]),
+        "control": some.sampled_from(["some", "full"]),
+        "expertise": some.sampled_from(["none", "some", "team"]),
+        "load": some.sampled_from(["steady", "daily", "spiky"]),
+        "contracts": some.sampled_from([[], ["AWS"], ["Azure"]]),
+        "parameters": some.sampled_from(["auto", 135_000_000, 8_000_000_000, 70_000_000_000, 400_000_000_000]),
+        "tokens": some.sampled_from([0, 10**5, 10**8, 10**10, 10**12]),
+        "labelled_examples": some.sampled_from([0, 300, 3000, 20_000]),
+        "budget_usd": some.sampled_from([0, 1000, 4000, 4500, 8000, 20_000, 60_000, 500_000, 5_000_000]),
+        "deadline_weeks": some.sampled_from([1, 4, 12, 26, 52]),
+        "users": some.integers(1, 3000),
+        "requests_per_second": some.floats(0.001, 50),
+        "context_tokens": some.integers(512, 40_000),
+        "growth_per_month": some.sampled_from([0.0, 0.05, 0.3]),
+    }
+)
+
+
+def told(fields: dict[str, Any], facts: Facts = FACTS) -> Forecast:
+    return Forecast(NeedsConfig(**fields), 0, facts)
+
+
+def serving_usd(found: Forecast) -> dict[tuple[str, str], float]:
+    return {(step, place): year.total.low for step, years in found.years.items() for place, year in years.items()}
+
+
+@settings(max_examples=15, deadline=None)
+@pytest.mark.parametrize("field", ["users", "requests_per_second", "context_tokens", "growth_per_month"])
+@given(fields=anything, factor=some.sampled_from([1.1, 2, 7]))
+def test_more_use_is_never_cheaper_for_the_same_step_and_place(
+    field: str, fields: dict[str, Any], factor: float
+) -> None:
+    more = fields | {field: type(fields[field])(fields[field] * factor + (field == "users"))}
+    few, many = serving_usd(told(fields)), serving_usd(told(more))
+    for at, usd in many.items():
+        assert at in few and few[at] <= usd * (1 + GREW), (at, few.get(at), usd)
+
+
+@settings(max_examples=15, deadline=None)
+@given(fields=anything)
+def test_where_the_money_reaches_no_place_the_cheapest_is_named(fields: dict[str, Any]) -> None:
+    found = told(fields)
+    if found.year is None or found.year is found.baseline or found.verdict.fits:
+        return
+    assert found.year.total.low == min(year.total.low for year in found.years[found.verdict.step].values())
+
+
+@settings(max_examples=10, deadline=None)
+@given(fields=anything)
+def test_more_money_never_leads_further_towards_prompting(fields: dict[str, Any]) -> None:
+    budgets = (0, 1500, 4000, 4500, 8000, 15_000, 30_000, 100_000, 10**6, 10**7)
+    steps = [told(fields | {"budget_usd": usd}).verdict.step for usd in budgets]
+    assert steps == sorted(steps, key=LADDER.index)
+
+
+def test_a_larger_group_of_devices_answers_where_it_is_cheaper() -> None:
+    """Two H100 hold one context of a 70B model; eight hold hundreds."""
+    needs = {"task": "write", "distance": "far", "parameters": 70_000_000_000, "tokens": 10**9, "users": 50}
+    needs |= {"labelled_examples": 20_000, "expertise": "team", "control": "full", "load": "steady"}
+    needs |= {"requests_per_second": 1, "privacy": "confidential", "residency": "on-premise", "deadline_weeks": 40}
+    by_context = [
+        told(needs | {"budget_usd": 500_000, "context_tokens": context}).years[LADDER[0]][OWN]
+        for context in (2048, 2200, 2400)
+    ]
+    assert all(year.total.low < 300_000 and year.machines == "1 machine of 8 × h100" for year in by_context)
+
+
+def test_the_cheapest_place_is_named_where_nothing_fits() -> None:
+    needs = {"task": "write", "distance": "far", "labelled_examples": 3000, "tokens": 10**10, "expertise": "team"}
+    needs |= {"control": "full", "load": "steady", "deadline_weeks": 52, "users": 50, "requests_per_second": 3}
+    found = told(needs | {"budget_usd": 3000})
+    assert not found.verdict.fits and found.verdict.place == HOSTED
+
+
+def test_one_user_does_not_cost_more_than_two() -> None:
+    needs = {"task": "write", "distance": "far", "requests_per_second": 0.001, "context_tokens": 32_768}
+    needs |= {"contracts": ["AWS"], "growth_per_month": 0.3, "tokens": 10**8, "labelled_examples": 100}
+    needs |= {"control": "full", "expertise": "none", "budget_usd": 100_000}
+    one, two = (serving_usd(told(needs | {"users": users})) for users in (1, 2))
+    assert all(one[at] <= two[at] for at in two)
