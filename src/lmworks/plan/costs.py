@@ -168,12 +168,13 @@ def months(
     for month in range(1, count + 1):
         load = service.load * grown(needs, month)
         busy = load * service.devices * HOURS_PER_MONTH + training_hours
-        groups = math.ceil(load) * service.devices
-        needed = max(owned, least, math.ceil(groups / size), math.ceil(busy / size / HOURS_PER_MONTH))
+        groups = math.ceil(load)
+        housed = math.ceil(groups / (size // service.devices))  # a group shares a machine
+        needed = max(owned, least, housed, math.ceil(busy / size / HOURS_PER_MONTH))
         staff = facts.value("staff_usd_per_month_one_machine" if size * needed <= 2 else "staff_usd_per_month")
         spent = (machine.usd * (needed - owned), spares * machine.usd * needed, space * needed, power * needed, staff)
         own = {part: own[part] + usd for part, usd in zip(OWNING, spent, strict=True)}
-        hours = groups * HOURS_PER_MONTH + training_hours
+        hours = groups * service.devices * HOURS_PER_MONTH + training_hours
         cloud = cloud + (price or NOTHING) * hours * (facts.value("cloud_extra_share") + 1.0)
         owned = needed
         result.append(Month(month, hours, needed, cloud, own))

@@ -26,6 +26,10 @@ HOSTED, MANAGED, CLOUD, OWN = TABLE["places"]
 BASELINES = ("classify", "extract")
 """Tasks that a bag of words or a dictionary answers for."""
 BASELINE_EXAMPLES = 200
+PAIRED = (*BASELINES, "translate", "summarise")
+"""Tasks that are learned from examples alone, not from texts."""
+LEAST_EXAMPLES = 40
+"""Below which nothing is tuned on pairs: the texts are gone on with (`how` in the table); `lmworks init` asks as many."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def decide(
     wanted = max(index for index, start in enumerate(starts) if start is None or total >= start)
     allowed = {name: _allowed(limit, values) for name, limit in TABLE["limits"].items()}
     labels, texts = allowed.pop("labelled examples"), allowed.pop("texts")
-    allowed["data"] = max(labels, texts) if labels or needs.task not in BASELINES else 0
+    allowed["data"] = max(labels, texts) if labels or needs.task not in PAIRED else 0
     most = min(wanted, *allowed.values())
     at = max(at for at in range(most + 1) if not at or usd[LADDER[at]].low <= needs.budget_usd)
     limits = [Factor(n, f"up to {LADDER[top]}", {"at most": top}, TABLE["reasons"][n]) for n, top in allowed.items()]

@@ -13,7 +13,18 @@ from lmworks.errors import UsageError
 from lmworks.plan import costs, count
 from lmworks.plan.costs import HOURS_PER_MONTH, Year
 from lmworks.plan.count import Architecture, PublishedShape
-from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN, architecture_for, decide, has_baseline, places_for
+from lmworks.plan.decide import (
+    CLOUD,
+    HOSTED,
+    LADDER,
+    LEAST_EXAMPLES,
+    MANAGED,
+    OWN,
+    architecture_for,
+    decide,
+    has_baseline,
+    places_for,
+)
 from lmworks.plan.facts import NOTHING, Facts, Purchase, Range
 from lmworks.recipe.schema import NeedsConfig
 
@@ -77,7 +88,9 @@ class Forecast:
         """A quarter of the deadline, or of the time until the next update; the rest is for data, trials, evaluation."""
         self.tokens = float(counted_tokens if needs.tokens == "auto" else needs.tokens)
         self.clouds = facts.clouds_of(needs.contracts)
-        self.years = {step: dict(self._years(step)) for step in LADDER}
+        architectures = {step: cast(Architecture, architecture_for(needs, step)[0]) for step in LADDER}
+        self.runs = {step: self._run(step, architecture) for step, architecture in architectures.items()}
+        self.years = {step: dict(self._years(step, run)) for step, run in self.runs.items()}
         places = {step: self._place(step) for step in LADDER}
         cheapest = [min((year.total for year in self.years[step].values()), default=ENDLESS) for step in (NONE, ADAPT)]
         usd = {step: self._usd(step, place) for step, place in places.items()}
@@ -87,13 +100,14 @@ class Forecast:
         plain = self.baseline and step == NONE
         self.year = self.baseline if plain else self.years[step].get(self.verdict.place)
         self.costed = step if step != NONE else ADAPT
-        self.run = self._run(self.costed, cast(Architecture, architecture_for(needs, self.costed)[0]))
+        self.run = self.runs[self.costed]
         clouds, spot = self._terms(self.verdict.place)
         self.options = list(self._options(self.run, clouds, spot=spot))
         self.service = self.year.service if self.year else None
         self.machine, self.months = self._owning()
         self.break_even_months = costs.break_even(self.months)
         self.training = self._training()
+        self.groups_there = self._groups_there()
         self.full_in_month = self._full()
         self._store()
 
@@ -147,8 +161,10 @@ class Forecast:
         shape = count.shape_for(architecture, wanted if needs.parameters == "auto" else needs.parameters)
         if step == SCRATCH:
             most = max(1e8, min(20.0 * shape.parameters, flops / 6 / shape.parameters))
-        examples = value("tuning_epochs").low * needs.labelled_examples * (needs.prompt_tokens + needs.answer_tokens)
-        tokens = examples or value("tuning_epochs").low * min(max(self.tokens, 1e5), 1e7)
+        tokens = min(max(self.tokens, 1e5), 1e7)
+        if needs.labelled_examples >= LEAST_EXAMPLES:
+            tokens = float(needs.labelled_examples * (needs.prompt_tokens + needs.answer_tokens))
+        tokens *= value("tuning_epochs").low
         if step in (CONTINUE, SCRATCH):
             tokens = min(max(self.tokens, 1e8), most)
         is_adapter = step == ADAPT and architecture == "decoder"  # the others take none: their weights are few
@@ -194,9 +210,8 @@ class Forecast:
         days = hours * (1 / 24 / total)
         yield Option(name, text, total, devices, parts, hours, days, price * hours, kwh, co2)
 
-    def _years(self, step: str) -> Iterator[tuple[str, Year]]:
+    def _years(self, step: str, run: Run) -> Iterator[tuple[str, Year]]:
         """Twelve months of a step, by each place that may see the texts and has what it takes at a known price."""
-        run = self._run(step, cast(Architecture, architecture_for(self.needs, step)[0]))
         for place in places_for(self.needs, step)[0]:
             year = (
                 self._hosted()
@@ -272,8 +287,12 @@ class Forecast:
                 yield Year(OWN, spent[-1].own, machines, service), (machine, trains, least)
 
     def _owning(self) -> tuple[Purchase | None, list[costs.Month]]:
-        """The machine that owning what is trained would cost least with, and its 36 months beside renting as much."""
-        bought = min(self._bought(self.costed, self.run), key=lambda each: each[0].total.low, default=None)
+        """The machine that owning would cost least with, and its 36 months beside renting as much.
+
+        Owning of what the verdict says, where its place is that, else of what is trained.
+        """
+        step = self.verdict.step if self.verdict.place == OWN and self.year is not self.baseline else self.costed
+        bought = min(self._bought(step, self.runs[step]), key=lambda each: each[0].total.low, default=None)
         if bought is None:
             return None, []
         machine, trains, least = bought[1]
@@ -298,10 +317,21 @@ class Forecast:
             options = list(self._option(self.run, self.machine.device, NOTHING))
         return min(options, key=lambda option: option.usd.low, default=None)
 
+    def _groups_there(self) -> int:
+        """Groups that may answer in the first month: all that machines hold which are bought, else those needed."""
+        if not (service := self.service):
+            return 0
+        if self.verdict.place != OWN or not (self.machine and self.months):
+            return service.groups
+        return self.months[0].machines * (self.machine.devices // service.devices)
+
     def _full(self) -> int | None:
         """The month in which the machines that answer in the first one are full; None while growth is foretold."""
         if not (service := self.service):
             return None
+        if self.verdict.place == OWN and self.months:
+            first = self.months[0].machines
+            return next((month.month for month in self.months if month.machines > first), None)
         loads = (service.load * costs.grown(self.needs, month) for month in range(1, 14))
         return next((month for month, load in enumerate(loads, 1) if load > service.groups), None)
 

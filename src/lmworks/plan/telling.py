@@ -14,10 +14,14 @@ from lmworks.plan.costs import Year
 from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN, TABLE, Factor, places_for
 from lmworks.plan.disk import Disk, full_in_month
 from lmworks.plan.facts import Fact, Facts, Range
-from lmworks.plan.forecast import ENDLESS, NONE, Forecast
+from lmworks.plan.forecast import ENDLESS, NONE, SCRATCH, Forecast
 
 RUNS_ON = {"measured": "yes", "expected": "untried", "no": "no"}
 """Whether lmworks trains and answers on a device: it runs where torch finds a processor, CUDA or ROCm."""
+TOLERATED = 1.25
+"""Times by which the size of a published shape may miss the one asked for without a word."""
+LEAST_TOKENS_A_PARAMETER = 10.0
+"""Half of Hoffmann's 20: sizes are rounded to published shapes, which lie up to twice apart."""
 MARK = "*"
 """Beside a fact more than a year old."""
 
@@ -38,16 +42,20 @@ def in_short(told: Forecast, width: int, recipe: str, today: datetime.date) -> s
     reasons = [longer if len(longer) <= width - 9 else shorter for longer, shorter in _reasons(told)]
     lines += [f"{'because' if not at else '':9}{reason}" for at, reason in enumerate(reasons[:3])]
     lines.append(f"place    {place_in_words(told)}")
+    asked = f" of {short(told.needs.parameters)} asked for" if _replaced(told) else ""
     if verdict.step == NONE:
-        lines.append("size     nothing is trained")
+        answers = told.service and told.year and told.year.place != HOSTED
+        lines.append(
+            f"size     nothing is trained{f'; {told.runs[NONE].shape.name}{asked} answers' if answers else ''}"
+        )
     else:
         lines.append(
-            f"size     {run.shape.name}, {short(run.parameters)} parameters, {short(run.tokens)} tokens a run, "
+            f"size     {run.shape.name}, {short(run.parameters)}{asked} parameters, {short(run.tokens)} tokens a run, "
             f"{told.runs_per_year:g} runs a year"
         )
     lines.append(f"cost     {cost_in_words(told, today)}")
     lines.append(f"time     {_time(told)}")
-    lines.append(f"doubt    {next(_doubts(told))}")
+    lines.append(f"doubt    {next(doubts(told))}")
     cut = [_cut(line, width) for line in lines]
     return "\n".join([*cut, f"next     lmworks plan {recipe} --all"])  # a command is never cut
 
@@ -121,11 +129,16 @@ def _time(told: Forecast) -> str:
     return f"{lasts} a run on {trained.devices} × {trained.device}, {late} {told.needs.deadline_weeks:g} weeks"
 
 
-def _doubts(told: Forecast) -> Iterator[str]:
+def doubts(told: Forecast) -> Iterator[str]:
     """What could make the verdict wrong, the heaviest first."""
     needs, verdict, year = told.needs, told.verdict, told.year
-    if not verdict.fits:
+    if year and not verdict.fits:
         yield "nothing fits the budget: spend more, or take a smaller model (`parameters`)"
+    if replaced := _replaced(told):
+        yield replaced
+    each = told.run.tokens / told.run.parameters
+    if verdict.step == SCRATCH and each < LEAST_TOKENS_A_PARAMETER:
+        yield f"{short(each)} tokens a parameter, where 20 train best: a smaller model would learn as much"
     if year and year.note:
         yield year.note
     if verdict.place == MANAGED:
@@ -147,11 +160,23 @@ def in_full(
 ) -> str:
     """All of it, for a terminal of so many columns; `disk` and `free_bytes` are of the store's disk."""
     lines = [*_weighing(told), *_places(told, width, today), *_training(told, width, today), *_serving(told)]
+    lines += ["DOUBTS", *(f"  {doubt}" for doubt in doubts(told))]
     lines += _storage(told, width, today, disk, free_bytes)
     lines += _premises(told)
     lines += [*_owning(told, width), *_devices(told, width, today)]
     wrapped = [textwrap.wrap(line, width, subsequent_indent=" " * 5) for line in lines]
     return "\n".join(part for parts in wrapped for part in parts)
+
+
+def _replaced(told: Forecast) -> str:
+    """Words where a size that is asked for is not that of the shape which is counted; else none."""
+    asked, counted = told.needs.parameters, told.run.parameters
+    if asked == "auto" or max(asked / counted, counted / asked) < TOLERATED:
+        return ""
+    return (
+        f"{short(asked)} parameters were asked for; {short(counted)} are counted, of {told.run.shape.name}: no "
+        "published shape in the table is nearer"
+    )
 
 
 def _weighing(told: Forecast) -> Iterator[str]:
@@ -175,11 +200,15 @@ def _places(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
             year = told.years[step].get(place)
             known = between(year.total) + _mark(told, year, today) if year else between(ENDLESS)
             cells.append("-" if place not in allowed else known)
-        rows.append([f"{step}{' <' if step == told.verdict.step else ''}", *cells])
+        size = short(told.runs[step].parameters)
+        rows.append([f"{step}, {size}{' <' if step == told.verdict.step else ''}", *cells])
     if told.baseline:
         rows.append(["baseline", *("-" for _ in list(TABLE["places"])[:-1]), between(told.baseline.total)])
     yield from table(rows, width)
-    yield "  -: the place may not see the texts, or does not do it"
+    yield "  -: the place may not see the texts, or does not do it; behind a step the parameters of its model"
+    if len({run.shape.name for run in told.runs.values()}) > 1:
+        models = "; ".join(f"{step} {run.shape.name}" for step, run in told.runs.items())
+        yield f"  Rows are not of one model: {models}. A smaller model costs less and answers worse."
     if told.year:
         yield f"  The verdict's {told.year.place}: {told.year.machines}. " + "; ".join(
             f"{part} {between(usd)}" for part, usd in told.year.usd.items()
@@ -255,12 +284,14 @@ def _storage(
 def _serving(told: Forecast) -> Iterator[str]:
     if not (each := told.service):
         return
+    more = told.groups_there > each.groups
+    there = f", of {told.groups_there} that the machines bought hold while none trains" if more else ""
     yield (
-        f"SERVING  {each.groups} × {each.devices} {each.device}: each group {each.users} users at once, "
+        f"SERVING  {each.groups} × {each.devices} {each.device}{there}: each group {each.users} users at once, "
         f"{each.requests_per_second:.3g} requests/s at the slow end"
     )
     full = told.full_in_month
-    yield f"  Full in {f'month {full}' if full else 'no month of the first twelve'} at the growth foretold"
+    yield f"  All full in {f'month {full}' if full else 'no month of the first twelve'} at the growth foretold"
     if told.run.shape.architecture != "encoder":
         rates = each.written_tokens_per_second, each.stream_tokens_per_second, each.usd_per_million_tokens
         writes, alone, usd = map(between, rates)

@@ -45,11 +45,12 @@ def forecast_page(
 def _costs(told: Forecast) -> Markup:
     bars = []
     for step in LADDER:
+        size = short(told.runs[step].parameters)
         for place in TABLE["places"]:
             if year := told.years[step].get(place):
                 low, high = year.total
                 chosen = step == told.verdict.step and year is told.year
-                bars.append(Bar(f"{step}, {place.split()[0]}", low, (low, high), f"from {short(low)}", chosen))
+                bars.append(Bar(f"{step} {size}, {place.split()[0]}", low, (low, high), f"from {short(low)}", chosen))
     return interval_chart("Twelve months", "USD", bars, told.needs.budget_usd)
 
 
@@ -58,7 +59,7 @@ def _load(told: Forecast) -> Markup:
     if not (service := told.service):
         return Markup("")
     asked = [(float(m), told.needs.requests_per_second * costs.grown(told.needs, m)) for m in range(1, 25)]
-    most = service.groups / service.load * told.needs.requests_per_second
+    most = told.groups_there / service.load * told.needs.requests_per_second
     series = [Series("asked", asked), Series("answered by the machines of month 1", [(1.0, most), (24.0, most)])]
     return line_chart("Use", "month", "requests a second", series)
 
