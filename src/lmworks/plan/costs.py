@@ -56,7 +56,7 @@ class Serving:
 
     device: str
     devices: int  # in a group, which holds 16-bit weights and one context or more
-    users: int  # at once, each with the longest context: bound by memory for caches, and by 256 rows
+    users: int  # at once, each with the longest context: bound by memory for caches, and by rows at once
     requests_per_second: float  # at the slow end, of a group
     read_tokens_per_second: Range
     written_tokens_per_second: Range  # all users together
@@ -81,20 +81,29 @@ def servings(
             yield group
 
 
+def serving_alone(shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range) -> Serving | None:
+    """What `lmworks serve` answers without another server: it decodes `LMWORKS_ROWS` at once, on one device."""
+    return _group(shape, name, needs, facts, price, 1, LMWORKS_ROWS)
+
+
+ROWS, LMWORKS_ROWS = 256, 16
+"""Requests that are decoded at once by a server such as vLLM, which the exported model runs in; by `lmworks serve`."""
+
+
 def _group(
-    shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range, count: int
+    shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts, price: Range, count: int, rows: int = ROWS
 ) -> Serving | None:
     device = facts.devices[name]
     memory, bandwidth, peak = device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops
     if memory is None or bandwidth is None or peak is None or device.lmworks == "no":
         return None
     weights, row = 2.0 * shape.parameters, max(1, shape.cache_bytes_per_token * needs.context_tokens)
-    users = min(256, int((0.9 * memory * 1e9 * count - weights - 2**30 * count) // row))
+    users = min(rows, int((0.9 * memory * 1e9 * count - weights - 2**30 * count) // row))
     if users < 1:
         return None
     efficiency = facts.value("serving_efficiency")
     reads = peak * 1e12 * count / (2 * shape.parameters)
-    bound = {rows: rows * bandwidth * 1e9 * count / (weights + rows * row / 2) for rows in (1, users)}  # half full
+    bound = {n: n * bandwidth * 1e9 * count / (weights + n * row / 2) for n in (1, users)}  # half full
     writes, alone = efficiency * min(bound[users], reads), efficiency * min(bound[1], reads)
     answer = 0 if shape.architecture == "encoder" else needs.answer_tokens
     if answer and alone.low < facts.value("slowest_stream_tokens_per_second").low:
@@ -171,8 +180,9 @@ def months(
         groups = math.ceil(load)
         housed = math.ceil(groups / (size // service.devices))  # a group shares a machine
         needed = max(owned, least, housed, math.ceil(busy / size / HOURS_PER_MONTH))
-        staff = facts.value("staff_usd_per_month_one_machine" if size * needed <= 2 else "staff_usd_per_month")
-        spent = (machine.usd * (needed - owned), spares * machine.usd * needed, space * needed, power * needed, staff)
+        staff = facts.value("staff_usd_per_month_one_machine" if needed <= 2 else "staff_usd_per_month")
+        bought = needed - max(owned, min(needed, machine.owned))
+        spent = (machine.usd * bought, spares * machine.usd * needed, space * needed, power * needed, staff)
         own = {part: own[part] + usd for part, usd in zip(OWNING, spent, strict=True)}
         hours = groups * service.devices * HOURS_PER_MONTH + training_hours
         cloud = cloud + (price or NOTHING) * hours * (facts.value("cloud_extra_share") + 1.0)

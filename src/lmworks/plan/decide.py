@@ -29,7 +29,7 @@ BASELINE_EXAMPLES = 200
 PAIRED = (*BASELINES, "translate", "summarise")
 """Tasks that are learned from examples alone, not from texts."""
 LEAST_EXAMPLES = 40
-"""Below which nothing is tuned on pairs: the texts are gone on with (`how` in the table); `lmworks init` asks as many."""
+"""Below which nothing is tuned on pairs: the texts are gone on with (`how` in the table), as `lmworks init` does."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,9 @@ class Device(Fact):
     peak_teraflops: float | None  # dense bfloat16 products
     watts: float | None
     devices_per_node: int = Field(ge=1)
+    joins_machines: bool  # trains across machines: they come with a network that is fast enough
+    network: str
+    licence: str = ""  # what its licence bars, where that can decide
     mfu: Range | None  # model FLOPs utilisation of whole training runs: operations that the model needs, by the peak
     mfu_source: str
     software: str
@@ -81,6 +84,7 @@ class Purchase(Fact):
     device: str
     devices: int = Field(ge=1)
     usd: Range
+    owned: int = Field(0, ge=0)  # machines that are there already, and cost nothing more
 
 
 class Storage(Fact):

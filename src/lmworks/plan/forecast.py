@@ -53,6 +53,11 @@ class Run:
     flops: float  # 6 N D, or its form for adapters
     flops_with_attention: float
 
+    @property
+    def trained_parameters(self) -> int:
+        """Those of the adapter where there is one."""
+        return self.shape.config.adapter_parameters(self.lora_rank) if self.lora_rank else self.parameters
+
 
 @dataclass(frozen=True)
 class Option:
@@ -66,6 +71,7 @@ class Option:
     device_hours: Range
     days: Range
     usd: Range  # from the cheapest listed terms, spot included, to the dearest
+    lost_hours: Range  # of the days, a run: to write checkpoints, and to repeat and restart after interruptions
     kwh: Range | None
     kg_co2: Range | None
 
@@ -108,14 +114,14 @@ class Forecast:
         self.break_even_months = costs.break_even(self.months)
         self.training = self._training()
         self.groups_there = self._groups_there()
+        self.alone = self._alone()
         self.full_in_month = self._full()
         self._store()
 
     def _store(self) -> None:
         """What is kept, read and written, and how often a checkpoint is."""
         run, facts, needs = self.run, self.facts, self.needs
-        adapter = run.shape.config.adapter_parameters(run.lora_rank) if run.lora_rank else 0
-        self.trained_parameters = adapter or run.parameters
+        self.trained_parameters = run.trained_parameters
         texts = facts.value("bytes_per_token") + 4.0  # and a token's id
         kept = 14.0 * facts.value("checkpoints_kept").low * self.trained_parameters + 4.0 * run.parameters
         self.storage_gigabytes = (texts * max(self.tokens, run.tokens) + kept) * 1e-9
@@ -127,7 +133,8 @@ class Forecast:
         self.checkpoint_hours = self.lost_hours = self.read_megabytes_per_second = None
         if trained := self.training:
             hours, lot = trained.days * 24, trained.devices
-            self.checkpoint_hours, self.lost_hours = costs.checkpoint_hours(self.trained_parameters, hours, lot, facts)
+            self.checkpoint_hours = costs.checkpoint_hours(self.trained_parameters, hours, lot, facts)[0]
+            self.lost_hours = trained.lost_hours
             reads = (run.tokens * 4 / 3600 / hour / 1e6 for hour in reversed(hours))  # 4 bytes a token's id
             self.read_megabytes_per_second = Range(*reads)
 
@@ -197,18 +204,28 @@ class Forecast:
         if not found:
             return
         layout, devices, parts = found
-        hours = costs.device_hours(run.flops_with_attention, device)
-        copies = math.ceil(hours.high / self.hours_a_run / devices)
-        alone = (
-            run.lora_rank or device.kind == "processor"
-        )  # one process trains an adapter; no cluster of processors is planned
-        if alone and devices * copies > 1:
+        most = math.inf if device.joins_machines else device.devices_per_node
+        if run.lora_rank or device.kind == "processor":  # one process trains an adapter; processors are not joined
+            most = 1
+        work = costs.device_hours(run.flops_with_attention, device)
+        total, hours, lost = devices, work, NOTHING
+        while total <= most:
+            lost = costs.checkpoint_hours(run.trained_parameters, work * (1 / total), total, self.facts)[1]
+            hours = work + lost * total
+            if hours.high <= self.hours_a_run * total:
+                break
+            more = math.ceil(hours.high / self.hours_a_run / devices) * devices
+            if more > 2 * total + 64 * devices and lost.high * total > work.high:
+                return  # what is added is lost to interruptions
+            total = max(total + devices, more)
+        if total > most:
             return
-        kwh = costs.energy_kwh(hours, device.watts, self.facts.value("pue")) if device.watts else None
+        watts = (self.facts.value("host_watts_share") + 1.0) * (device.watts or 0)
+        kwh = hours * (watts * 1e-3) * self.facts.value("pue") if device.watts else None
         co2 = kwh * self.facts.grid[self.needs.region].high if kwh else None
-        text, total = f"{layout}{f'; × {copies}' if copies > 1 else ''}", devices * copies
+        text = f"{layout}{f'; × {total // devices}' if total > devices else ''}"
         days = hours * (1 / 24 / total)
-        yield Option(name, text, total, devices, parts, hours, days, price * hours, kwh, co2)
+        yield Option(name, text, total, devices, parts, hours, days, price * hours, lost, kwh, co2)
 
     def _years(self, step: str, run: Run) -> Iterator[tuple[str, Year]]:
         """Twelve months of a step, by each place that may see the texts and has what it takes at a known price."""
@@ -275,7 +292,8 @@ class Forecast:
         """A year of each kind of machine, and what its months follow from: (kind, training hours, machines)."""
         for machine in self.facts.purchases:
             trained = next(self._option(run, machine.device, NOTHING), None) if step != NONE else None
-            single = machine.devices < self.facts.devices[machine.device].devices_per_node
+            device = self.facts.devices[machine.device]
+            single = machine.devices < device.devices_per_node or not device.joins_machines
             if (step != NONE and not trained) or (trained and single and trained.devices > machine.devices):
                 continue
             least = math.ceil((trained.devices if trained else 1) / machine.devices)
@@ -316,6 +334,13 @@ class Forecast:
         if not options and self.machine:
             options = list(self._option(self.run, self.machine.device, NOTHING))
         return min(options, key=lambda option: option.usd.low, default=None)
+
+    def _alone(self) -> costs.Serving | None:
+        """What one device of those that answer does by `lmworks serve` alone; None where it does not hold the model."""
+        if not self.service:
+            return None
+        run = self.runs[self.verdict.step]
+        return costs.serving_alone(run.shape, self.service.device, self.needs, self.facts, NOTHING)
 
     def _groups_there(self) -> int:
         """Groups that may answer in the first month: all that machines hold which are bought, else those needed."""

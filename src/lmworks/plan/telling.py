@@ -42,7 +42,7 @@ def in_short(told: Forecast, width: int, recipe: str, today: datetime.date) -> s
     reasons = [longer if len(longer) <= width - 9 else shorter for longer, shorter in _reasons(told)]
     lines += [f"{'because' if not at else '':9}{reason}" for at, reason in enumerate(reasons[:3])]
     lines.append(f"place    {place_in_words(told)}")
-    asked = f" of {short(told.needs.parameters)} asked for" if _replaced(told) else ""
+    asked = f" of {short(float(told.needs.parameters))} asked for" if _replaced(told) else ""
     if verdict.step == NONE:
         answers = told.service and told.year and told.year.place != HOSTED
         lines.append(
@@ -147,12 +147,37 @@ def doubts(told: Forecast) -> Iterator[str]:
         yield f"the dear end is above the budget of ${short(needs.budget_usd)}: get offers before you sign"
     if verdict.step != NONE and needs.labelled_examples < 100:
         yield "too few labelled examples to show that the model got better"
-    used = [each.device for each in (told.training, told.service) if each]
-    if verdict.step != NONE and any(told.facts.devices[name].lmworks == "expected" for name in used):
-        yield "lmworks was never run on such a device: its times are counted"
+    if year is not told.baseline:
+        yield from _machine_doubts(told)
+    if verdict.place == HOSTED:
+        yield "hosted prices go from the smallest to middle models: the low end holds if a small one is good enough"
     if verdict.step == NONE:
         yield "whether answers are good enough: try fifty of your own questions first"
     yield "whether it beats the plainest baseline on your own examples: build both"
+
+
+def _machine_doubts(told: Forecast) -> Iterator[str]:
+    """Of the devices that train and answer, and of what is counted about them."""
+    is_own, trained = told.verdict.place == OWN, told.training if told.verdict.step != NONE else None
+    devices = {each.device: told.facts.devices[each.device] for each in (trained, told.service) if each}
+    for name, device in devices.items():
+        if device.licence:
+            where = "rent of a rack is in the sum all the same" if is_own else "ask who rents it out"
+            yield f"{name}: {device.licence}; {where}"
+    if trained and trained.devices > 1:
+        device = devices[trained.device]
+        if not device.joins_machines:
+            yield "cards without NVLink are counted with the MFU of cards with it: training may take longer"
+        elif trained.devices > device.devices_per_node and is_own:
+            yield "a switch and cables between the machines are in no sum"
+        elif trained.devices > device.devices_per_node:
+            yield "the cheapest machines listed may not have the fast network that joining them takes"
+    if is_own and told.needs.region != "US":
+        yield f"electricity is at prices of the US, not of {told.needs.region}: --prices FILE adds yours"
+    if trained and any(device.lmworks == "expected" for device in devices.values()):
+        yield "lmworks was never run on such a device: its times are counted"
+    if told.service:
+        yield "each user is counted to hold a whole context at once, which short requests do not (`context_tokens`)"
 
 
 def in_full(
@@ -239,7 +264,11 @@ def _training(told: Forecast, width: int, today: datetime.date) -> Iterator[str]
         hours, days, usd, kwh, co2 = map(between, (o.device_hours, o.days, o.usd, o.kwh, o.kg_co2))
         rows.append([o.device, hours, days, usd + MARK * (f"price of {o.device}" in old), kwh, co2])
     yield from table(rows, width)
-    yield "  Low ends: MFU 0.55 (fp8 0.65), cheapest terms, spot too; high ends: MFU 0.30 (0.45), dearest."
+    yield (
+        "  Low ends: MFU 0.55 (fp8 0.65), cheapest terms, spot too; high ends: MFU 0.30 (0.45), dearest. Hours hold "
+        "what interruptions cost at the rate of machines on demand; spot machines are taken back more often, which no "
+        "source counts. What has no fast network between machines is not joined beyond one."
+    )
 
 
 def _storage(
@@ -255,8 +284,8 @@ def _storage(
     if told.training:
         yield (
             f"  A training reads {between(told.read_megabytes_per_second)} MB/s, and writes {short(size)} GB of "
-            f"checkpoint every {between(told.checkpoint_hours)} h (Young, Daly); interruptions cost "
-            f"{between(told.lost_hours)} h. Stall: seconds to write it, share of the time:"
+            f"checkpoint every {between(told.checkpoint_hours)} h (Young, Daly); of the time "
+            f"interruptions take {between(told.lost_hours)} h. Stall: seconds to write it, share of the time:"
         )
     rows = [["", "MB/s read", "MB/s written", "USD/GB month", "stall, s", "of time, %"]]
     for kind, each in told.facts.storage.items():
@@ -289,6 +318,17 @@ def _serving(told: Forecast) -> Iterator[str]:
     yield (
         f"SERVING  {each.groups} × {each.devices} {each.device}{there}: each group {each.users} users at once, "
         f"{each.requests_per_second:.3g} requests/s at the slow end"
+    )
+    alone = told.alone
+    yield (
+        f"  Counted for a server that decodes up to {costs.ROWS} requests at once on a group, such as vLLM, which the "
+        "exported model runs in. `lmworks serve` alone: "
+        + (
+            f"{alone.users} users at once, {alone.requests_per_second:.3g} requests/s a device, so "
+            f"{math.ceil(alone.load)} of it"
+            if alone
+            else "one device does not hold it, or writes too slowly"
+        )
     )
     full = told.full_in_month
     yield f"  All full in {f'month {full}' if full else 'no month of the first twelve'} at the growth foretold"

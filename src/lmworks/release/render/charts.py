@@ -101,7 +101,8 @@ def interval_chart(title: str, unit: str, bars: Sequence[Bar], chance: float | N
     ends = [end for bar in bars for end in (bar.value, *(bar.interval or ()))] + ([] if chance is None else [chance])
     if not bars:
         return Markup("")
-    width, side, row, foot = 720, 80, 30, 44
+    width, row, foot = 720, 30, 44
+    side = max(80.0, 22 + 7.5 * max(len(bar.label) for bar in bars))
     left = max(170.0, 20 + 8.3 * max(len(bar.name) for bar in bars))  # of a bold letter's usual width
     height = row * len(bars) + foot
     xs = ticks(min(0.0, *ends), max(ends), 6)
