@@ -319,14 +319,14 @@ def _serving(told: Forecast) -> Iterator[str]:
         f"SERVING  {each.groups} × {each.devices} {each.device}{there}: each group {each.users} users at once, "
         f"{each.requests_per_second:.3g} requests/s at the slow end"
     )
-    alone = told.alone
+    serves = told.alone
     yield (
         f"  Counted for a server that decodes up to {costs.ROWS} requests at once on a group, such as vLLM, which the "
         "exported model runs in. `lmworks serve` alone: "
         + (
-            f"{alone.users} users at once, {alone.requests_per_second:.3g} requests/s a device, so "
-            f"{math.ceil(alone.load)} of it"
-            if alone
+            f"{serves.users} users at once, {serves.requests_per_second:.3g} requests/s a device, so "
+            f"{math.ceil(serves.load)} of it"
+            if serves
             else "one device does not hold it, or writes too slowly"
         )
     )
