@@ -127,7 +127,13 @@ def test_not_to_train_is_advised_when_it_is_cheaper_at_any_price() -> None:
             "cloud machines",
             "",
         ),
-        ({"task": "chat", "residency": "on-premise"}, "decoder", "own machines", "sft, LoRA"),
+        ({"task": "chat", "residency": "on-premise"}, "decoder", "own machines", "causal-lm on your texts, LoRA"),
+        (
+            {"task": "chat", "residency": "on-premise", "labelled_examples": 300},
+            "decoder",
+            "own machines",
+            "sft, LoRA",
+        ),
         ({"labelled_examples": 5000, "expertise": "none", "contracts": ["AWS"]}, "decoder", "managed service", ""),
         (
             {"privacy": "secret", "deadline_weeks": 0.5, "expertise": "none"},

@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 from lmworks.plan.decide import HOSTED, LADDER, OWN
 from lmworks.plan.facts import Facts, load_facts
 from lmworks.plan.forecast import Forecast
+from lmworks.plan.telling import doubts, short
 from lmworks.recipe.schema import NeedsConfig
 
 FACTS = load_facts()
@@ -96,6 +97,9 @@ def test_the_cheapest_place_is_named_where_nothing_fits() -> None:
     needs |= {"control": "full", "load": "steady", "deadline_weeks": 52, "users": 50, "requests_per_second": 3}
     found = told(needs | {"budget_usd": 3000})
     assert not found.verdict.fits and found.verdict.place == HOSTED
+    least = found.years[LADDER[4]]["cloud machines"].total.low
+    assert least < found.years[LADDER[0]][HOSTED].total.low
+    assert f"least costs {LADDER[4]} (" in next(doubts(found)) and f"from ${short(least)}" in next(doubts(found))
 
 
 def test_one_user_does_not_cost_more_than_two() -> None:

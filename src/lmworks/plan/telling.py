@@ -133,7 +133,7 @@ def doubts(told: Forecast) -> Iterator[str]:
     """What could make the verdict wrong, the heaviest first."""
     needs, verdict, year = told.needs, told.verdict, told.year
     if year and not verdict.fits:
-        yield "nothing fits the budget: spend more, or take a smaller model (`parameters`)"
+        yield f"nothing fits the budget: spend more, or take a smaller model (`parameters`){_cheapest(told)}"
     if replaced := _replaced(told):
         yield replaced
     each = told.run.tokens / told.run.parameters
@@ -154,6 +154,17 @@ def doubts(told: Forecast) -> Iterator[str]:
     if verdict.step == NONE:
         yield "whether answers are good enough: try fifty of your own questions first"
     yield "whether it beats the plainest baseline on your own examples: build both"
+
+
+def _cheapest(told: Forecast) -> str:
+    """Words for what costs least of all steps that the limits but money allow, where that is not what is named."""
+    most = min(limit.points["at most"] for limit in told.verdict.limits if limit.name != "money")
+    costs_of = {(step, year.place): year.total.low for step in LADDER[: most + 1] for year in told.years[step].values()}
+    step, place = min(costs_of, key=lambda at: costs_of[at])
+    if step == told.verdict.step:
+        return ""
+    usd, size = short(costs_of[step, place]), short(told.runs[step].parameters)
+    return f"; least costs {step} ({size} parameters) on {place}, from ${usd}"
 
 
 def _machine_doubts(told: Forecast) -> Iterator[str]:
