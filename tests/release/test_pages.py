@@ -1,22 +1,18 @@
-"""Every page that is written to a file, and the one of a training that is watched, in a real browser."""
+"""Every page that is written to a file, in a real browser."""
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser
 
 from e2e.test_browser import browser
-from live_server import listening
 from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
 from lmworks.release.inspect.annotation import write_sample
 from lmworks.release.inspect.data_report import write_data_report
 from lmworks.release.report.report import write_report
-from lmworks.watch.page import make_app
 from looks import look, looks
 
 __all__ = ["browser"]  # a fixture
@@ -66,29 +62,3 @@ def test_the_page_for_experts(data_store: Store, browser: Browser, tmp_path: Pat
     (tmp_path / "guidelines.md").write_text("Reject what is <b>wrong</b>.\n")
     write_sample(Built.open(data_store), "corpus", 10, tmp_path / "guidelines.md", tmp_path, ["good", "bad"])
     accessible(browser, tmp_path / "annotate.html")
-
-
-def test_the_page_of_a_training(browser: Browser, tmp_path: Path) -> None:
-    live = tmp_path / "work" / "scratch" / "live.jsonl"
-    live.parent.mkdir(parents=True)
-    lines: list[dict[str, object]] = [{"run": "pretrain", "config": {"steps": 200, "tokens_per_step": 192}}]
-    for step in range(1, 101):
-        loss = 8 * math.exp(-step / 40)
-        lines.append({"step": step, "loss": loss, "bits_per_byte": loss / 3, "seconds": 0.4 * step})
-        if step % 20 == 0:
-            lines[-1] |= {"validation_loss": loss + 0.2, "validation_bits_per_byte": loss / 3 + 0.1}
-    lines.append({"step": 100, "prompt": "What does it do?", "text": "It makes a bucket, which is kept " * 20})
-    live.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with listening(make_app(lambda: live, "secret")) as address:
-        accessible(browser, f"{address}/secret/")
-        page = browser.new_page(viewport={"width": 375, "height": 800})
-        page.goto(f"{address}/secret/")
-        chart = page.locator("figure").first
-        chart.focus()
-        chart.evaluate("node => (node.scrollLeft = 50)")
-        with live.open("a") as file:
-            file.write(json.dumps({"step": 101, "loss": 1.0, "seconds": 41}) + "\n")
-        expect(page.locator(".lead")).to_contain_text("step 101 of 200", timeout=20_000)
-        expect(chart).to_be_focused()
-        assert chart.evaluate("node => node.scrollLeft") == 50
-        page.close()

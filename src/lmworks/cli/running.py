@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, LastStoreOption
+from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, LastStoreOption, RecipeArgument
 from lmworks.errors import UsageError
 from lmworks.serve import TIMEOUT_SECONDS
 
@@ -50,24 +51,41 @@ def serve(
 
 def watch(
     model: Annotated[str | None, typer.Argument(help="A model step; by default the training that wrote last.")] = None,
-    page: Annotated[bool, typer.Option("--page", help="Serve a page instead, on this machine only.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the page.")] = 8010,
     store: LastStoreOption = None,
 ) -> None:
     """Watch a training: loss, rates, memory and samples, while `lmworks build` runs elsewhere.
 
-    Example: lmworks watch pretrain --page
+    Example: lmworks watch pretrain
     """
     from lmworks.watch.follow import find_run
+    from lmworks.watch.terminal import follow
     from lmworks.workspace import open_store
 
-    opened = open_store(store)
-    path = find_run(opened, model)
-    if page:
-        from lmworks.watch.page import serve_page
+    follow(find_run(open_store(store), model))
 
-        serve_page(lambda: find_run(opened, model), port, lambda address: print(address, flush=True))
-    else:
-        from lmworks.watch.terminal import follow
 
-        follow(path)
+def open_pages(
+    recipe: RecipeArgument = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8010,
+    browser: Annotated[
+        bool | None, typer.Option("--browser/--no-browser", help="Open it in a browser; by default from a terminal.")
+    ] = None,
+    device: DeviceOption = None,
+    store: LastStoreOption = None,
+) -> None:
+    """Open what was built as pages, on this machine only: plan, training, report, data, passages, predictions, chat.
+
+    Example: lmworks open
+    """
+    import webbrowser
+
+    from lmworks.application.app import run
+    from lmworks.model.device import AUTO
+    from lmworks.workspace import open_store
+
+    def started(address: str) -> None:
+        print(f"open {address}\non this machine only, for who has this address; Ctrl-C ends it", flush=True)
+        if sys.stdout.isatty() if browser is None else browser:
+            webbrowser.open(address)
+
+    run(open_store(store, recipe).root, port, device or AUTO, started)

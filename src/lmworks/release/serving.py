@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lmworks.data.erasure.lists import refusal_to_serve
@@ -43,8 +44,27 @@ def serve_artifacts(
 ) -> None:
     """Serve a model on this machine until a signal to stop, or several that are adapters on one base.
 
+    Raises what `open_served` raises.
+    """
+    served = open_served(store, artifacts, device)
+    _run(served, load_or_make_key(store.root), port=port, as_json=as_json, timeout=timeout)
+
+
+@dataclass(frozen=True)
+class Served:
+    """Models of one engine, opened to be asked."""
+
+    engine: Engine
+    pages: Sequence[PageContent]
+    """Of each model; it has the name under which the model is asked."""
+    knowledge: Knowledge | None = None
+
+
+def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO) -> Served:
+    """Open a model, or several that are adapters on one base.
+
     Raises `UsageError` when an artifact is no model, and when several are more than that; GateRefused when one learned
-    from what was erased, or nobody can tell, since a list of it lost entries.
+    from what was erased, or nobody can tell, since a list of it lost entries, and when its gates refused it.
     """
     require_answers(store, artifacts)
     require_gates(store, artifacts)
@@ -68,8 +88,7 @@ def serve_artifacts(
             f"serve.passages: they are put before the question of a chat, and {names[0]} takes none: it has no chat "
             "template, or writes nothing; serve one that was tuned on conversations, or leave them out"
         )
-    key = load_or_make_key(store.root)
-    _run(engine, list(pages.values()), key, knowledge, port=port, as_json=as_json, timeout=timeout)
+    return Served(engine, list(pages.values()), knowledge)
 
 
 def _knowledge(store: Store, artifact: Artifact) -> Knowledge | None:
@@ -115,23 +134,14 @@ def serve_folder(
         parameters=stored_parameters(folder),
         context_length=engine.context_length,
     )
-    _run(engine, [page], load_or_make_key(folder), port=port, as_json=as_json, timeout=timeout)
+    _run(Served(engine, [page]), load_or_make_key(folder), port=port, as_json=as_json, timeout=timeout)
 
 
-def _run(
-    engine: Engine,
-    pages: Sequence[PageContent],
-    key: str,
-    knowledge: Knowledge | None = None,
-    *,
-    port: int,
-    as_json: bool,
-    timeout: float,
-) -> None:
+def _run(served: Served, key: str, *, port: int, as_json: bool, timeout: float) -> None:
     from lmworks.serve.run import run
     from lmworks.serve.service import Service
 
-    names = [page.name for page in pages]
+    names = [page.name for page in served.pages]
 
     def started(address: str) -> None:
         if as_json:
@@ -142,7 +152,8 @@ def _run(
                 flush=True,
             )
 
-    run(Service(engine, names, timeout_seconds=timeout), key, pages, knowledge, port=port, started=started)
+    service = Service(served.engine, names, timeout_seconds=timeout)
+    run(service, key, served.pages, served.knowledge, port=port, started=started)
 
 
 def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:

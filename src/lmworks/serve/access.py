@@ -115,6 +115,8 @@ class Access:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.has_key(token):
             return True
+        if request.method != "GET" and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return False  # asked by a page of another port of this machine: browsers send its requests with the session
         return hmac.compare_digest(request.cookies.get(self.cookie, "").encode(), self.session.encode())
 
 
@@ -171,7 +173,7 @@ class Gate:
         path = request.scope["path"]
         if path in OPEN_PATHS or self._access.admits(request) or (path == "/" and request.method == "POST"):
             return self._app
-        if path == "/":
+        if path == "/" or "text/html" in request.headers.get("accept", ""):
             return self._sign_in
         message = "a key is needed: send it as `Authorization: Bearer KEY`"
         return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"}).response()

@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from lmworks.engines.protocol import Ability, Read, ReadAbility, Reading, Writing, WrongTurns
@@ -61,25 +62,33 @@ PLACES: Mapping[Ability, str] = {
 """Where a model is asked for what it can do."""
 
 
-def create_app(service: Service, key: str, pages: Sequence[PageContent], knowledge: Knowledge | None = None) -> FastAPI:
+def create_app(
+    service: Service, key: str, pages: Sequence[PageContent], knowledge: Knowledge | None = None
+) -> Starlette:
     """The application for a service's models, with a page's content each. `key` opens all but /livez and /readyz.
 
     With `knowledge`, chats are answered from passages.
     """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         service.start()
         yield
         await asyncio.to_thread(service.stop)
 
     access = Access(key)
-    routes = Routes(service, access, pages, knowledge)
-    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = ungated(service, access, pages, knowledge)
+    app.router.lifespan_context = lifespan
     app.add_middleware(Gate, access=access, sign_in=sign_in_page())
-    app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    for path, endpoint, method in (
+    return app
+
+
+def ungated(
+    service: Service, access: Access, pages: Sequence[PageContent], knowledge: Knowledge | None = None
+) -> Starlette:
+    """The same for who has asked for the key already, and has started the service. Its addresses are relative."""
+    routes = Routes(service, access, pages, knowledge)
+    table = (
         ("/livez", routes.live, "GET"),
         ("/readyz", routes.ready, "GET"),
         ("/", routes.chat_page, "GET"),
@@ -92,8 +101,12 @@ def create_app(service: Service, key: str, pages: Sequence[PageContent], knowled
         ("/v1/classify", routes.classify, "POST"),
         ("/v1/extract", routes.extract, "POST"),
         ("/v1/embeddings", routes.embeddings, "POST"),
-    ):
-        app.add_route(path, endpoint, methods=[method])
+    )
+    app = Starlette(
+        routes=[Route(path, endpoint, methods=[method]) for path, endpoint, method in table],
+        exception_handlers={ApiError: _api_error, HTTPException: _http_error},
+    )
+    app.router.redirect_slashes = False
     return app
 
 
@@ -106,6 +119,21 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
     message = f"{request.method} {request.url.path}: {error.detail.lower()}"
     return ApiError(error.status_code, message, headers=error.headers).response()
+
+
+async def sign_in(request: Request, access: Access) -> Response:
+    """Trade the key in a form for a session."""
+    form = parse_qs((await _body(request, SIGN_IN_LIMIT)).decode(errors="replace"))
+    if not access.has_key(form.get("key", [""])[0].strip()):
+        return sign_in_page("This is not the key of this server.")
+    return with_session(access)
+
+
+def with_session(access: Access) -> Response:
+    """The way to the first page, with a session that opens it."""
+    response = RedirectResponse("/", 303)
+    response.set_cookie(access.cookie, access.session, httponly=True, samesite="strict")
+    return response
 
 
 class Routes:
@@ -136,12 +164,7 @@ class Routes:
 
     async def sign_in(self, request: Request) -> Response:
         """Trade the key for a session."""
-        form = parse_qs((await _body(request, SIGN_IN_LIMIT)).decode(errors="replace"))
-        if not self._access.has_key(form.get("key", [""])[0].strip()):
-            return sign_in_page("This is not the key of this server.")
-        response = RedirectResponse("/", 303)
-        response.set_cookie(self._access.cookie, self._access.session, httponly=True, samesite="strict")
-        return response
+        return await sign_in(request, self._access)
 
     async def page_file(self, request: Request) -> Response:
         found = self._files.get(request.path_params["name"])

@@ -60,12 +60,13 @@ def find_run(store: Store, name: str | None) -> Path:
 
     Raises UsageError where there is none.
     """
-    found = sorted(_runs(store), key=lambda run: run[1].stat().st_mtime)
+    found = sorted(runs(store), key=lambda run: run[1].stat().st_mtime)
     wanted = [path for step, path in found if name in (None, step)]
     if not wanted:
-        runs = ", ".join(sorted({step for step, _ in found}))
+        names = ", ".join(sorted({step for step, _ in found}))
         raise UsageError(
-            f"no run of {name!r} was seen in {store.root}; " + (f"there are runs of {runs}" if runs else "none of all")
+            f"no run of {name!r} was seen in {store.root}; "
+            + (f"there are runs of {names}" if names else "none of all")
             if name
             else f"no training has begun in {store.root}; start one with `lmworks build`, and watch it from elsewhere"
         )
@@ -107,7 +108,8 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
             continue
 
 
-def _runs(store: Store) -> Iterator[tuple[str, Path]]:
+def runs(store: Store) -> Iterator[tuple[str, Path]]:
+    """Every run that is seen in a store: the name of its model, and its live file or what it kept."""
     for path in store.root.glob(f"work/*/scratch/{LIVE}"):
         yield (path.parents[1] / "step").read_text(), path
     for artifact in store.all():

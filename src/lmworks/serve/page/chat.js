@@ -11,7 +11,7 @@ const [start, log, composer, prompt, send, stop, card, about, choice, settings] 
   "start", "log", "composer", "prompt", "send", "stop", "card", "about", "choice", "settings",
 ].map(element);
 
-const models = await (await fetch("/page/content.json")).json();
+const models = await (await fetch("page/content.json")).json();
 const MOST_TOKENS = 400; // of an answer: about a page
 const CHAT = "lmworks chat 1"; // names of what the browser keeps; another number where its form changes
 const SETTINGS = "lmworks settings 1";
@@ -95,7 +95,7 @@ async function fitting(turn, signal) {
   let limit = longest();
   for (;;) {
     try {
-      const response = await post(content.chats ? "/v1/chat/completions" : "/v1/completions", { ...chat(turn), ...(limit && { max_tokens: limit }) }, signal);
+      const response = await post(content.chats ? "v1/chat/completions" : "v1/completions", { ...chat(turn), ...(limit && { max_tokens: limit }) }, signal);
       const lost = isAlone ? 0 : 2 * turns.slice(0, left).filter(({ answer }) => answer).length;
       return { response, limit, notes: lost ? [`without the first ${lost} messages: they no longer fit the model’s context`] : [] };
     } catch (fault) {

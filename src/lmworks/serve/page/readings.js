@@ -51,7 +51,7 @@ function vector({ embedding }, text, answer, make) {
 }
 
 export const readings = {
-  classify: { endpoint: "/v1/classify", placeholder: "Text to sort", show: labels },
-  tag: { endpoint: "/v1/extract", placeholder: "Text to mark", show: spans },
-  embed: { endpoint: "/v1/embeddings", placeholder: "Text to compare", show: vector, clear: () => (before = []) },
+  classify: { endpoint: "v1/classify", placeholder: "Text to sort", show: labels },
+  tag: { endpoint: "v1/extract", placeholder: "Text to mark", show: spans },
+  embed: { endpoint: "v1/embeddings", placeholder: "Text to compare", show: vector, clear: () => (before = []) },
 };

@@ -1,0 +1,101 @@
+"""The chat page, and the API behind it, of a model of a build. Memory holds one model: opening another closes it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lmworks.application.opened import Opened, address, models_of
+from lmworks.pipeline.store import Artifact
+
+if TYPE_CHECKING:
+    from lmworks.serve.service import Service
+
+PAGE = "chat"
+
+
+def routes(opened: Opened) -> Sequence[BaseRoute]:
+    """The models to choose from, and the page of each."""
+    chats = Chats(opened)
+    opened.closing.append(chats.close)
+
+    def choose(request: Request) -> Response:
+        built = opened.built(request.path_params["build"])
+        rows = [
+            {"name": name, "to": address(built.name, PAGE, name) + "/", "served": served}
+            for name, served in models_of(built).items()
+        ]
+        return opened.show("chats.html.jinja", built.name, PAGE, rows=rows)
+
+    return [Route("/", choose), Mount("/{model}", app=chats)]
+
+
+@dataclass(frozen=True)
+class _Held:
+    payload: str
+    app: ASGIApp
+    service: Service
+
+
+class Chats:
+    """Opens the model that an address names, and answers for it."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._lock = threading.Lock()
+        self._held: _Held | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        build, model = scope["path_params"]["build"], scope["path_params"]["model"]
+        held = await run_in_threadpool(self._open, build, model)
+        if scope["path"].removeprefix(scope["root_path"]).strip("/"):
+            await held.app(scope, receive, send)
+        else:
+            await _page(address(build, PAGE))(scope, receive, send)
+
+    def _open(self, build: str, model: str) -> _Held:
+        """Raises UsageError where the build has no such model, GateRefused where it may not be served."""
+        store = self._opened.store(build)
+        artifact = store.named(model)
+        with self._lock:
+            if self._held is None or self._held.payload != str(artifact.payload):
+                self._close()
+                self._held = self._served(build, artifact)
+            return self._held
+
+    def _served(self, build: str, artifact: Artifact) -> _Held:
+        from lmworks.release.serving import open_served
+        from lmworks.serve.access import Access
+        from lmworks.serve.app import ungated
+        from lmworks.serve.service import Service
+
+        served = open_served(self._opened.store(build), [artifact], self._opened.device)
+        service = Service(served.engine, [page.name for page in served.pages])
+        service.start()
+        return _Held(str(artifact.payload), ungated(service, Access(""), served.pages, served.knowledge), service)
+
+    def close(self) -> None:
+        """Give back what the model holds."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._held:
+            self._held.service.stop()
+        self._held = None
+
+
+def _page(back: str) -> Response:
+    """The chat page, with a way back to the others."""
+    from lmworks.serve.content import page_files
+
+    text = bytes(page_files()["index.html"].body).decode()
+    return HTMLResponse(text.replace("<header>", f'<header>\n  <a class="back" href="{back}">Back</a>', 1))

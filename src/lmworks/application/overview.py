@@ -1,0 +1,73 @@
+"""The first pages: the builds of a store, and how one of them stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from lmworks.application.opened import Opened, address, said_at
+from lmworks.release.built import Built
+
+
+def builds(opened: Opened, request: Request) -> Response:
+    """All builds of the store; of a single one its own page."""
+    names = opened.store().builds.names
+    if len(names) == 1:
+        return RedirectResponse(address(names[0], "overview"), 303)
+    rows = [
+        {"name": name, "to": address(name, "overview"), "use_case": built.use_case, "written": _written(built)}
+        for name in names
+        if (built := opened.built(name))
+    ]
+    return opened.show("builds.html.jinja", None, "", title="Builds", rows=rows, root=opened.root)
+
+
+def routes(opened: Opened) -> Sequence[BaseRoute]:
+    """The page of one build."""
+
+    def overview(request: Request) -> Response:
+        name = request.path_params["build"]
+        return opened.show("overview.html.jinja", name, "overview", **_standing(opened.built(name)))
+
+    return [Route("/", overview)]
+
+
+def _standing(built: Built) -> dict[str, Any]:
+    from lmworks.release.cards.card import parameters
+    from lmworks.release.report.manager import manager
+
+    now, _ = built.parted()
+    first = manager(now, (), ())
+    report = f'href="{address(built.name, "report", f"{built.name}.html")}#'
+    steps = built.record.nodes or tuple(built.record.steps)
+    return {
+        "verdict": first.verdict,
+        "reasons": [
+            Markup(line.replace('href="#', report)) if isinstance(line, Markup) else line  # noqa: S704 - was one
+            for line in first.answers[0].lines
+        ],
+        "use_case": built.use_case,
+        "written": _written(built),
+        "recipe": built.recipe,
+        "is_there": built.recipe.is_file(),
+        "command": built.command,
+        "steps": len(steps),
+        "done": len(steps) - len(built.missing),
+        "erased": built.erased,
+        "outdated": built.outdated,
+        "missing": [name for name in built.missing if name not in built.erased],
+        "models": [
+            {"name": name, "parameters": parameters(each), "objective": each.manifest.config.get("objective", "")}
+            for name, each in built.models.items()
+        ],
+        "to": address,
+    }
+
+
+def _written(built: Built) -> str:
+    return said_at(built.store.builds.folder / f"{built.name}.json")

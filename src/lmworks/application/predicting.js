@@ -1,0 +1,65 @@
+// Send a file, tell how far its rows are, show the first of them.
+const form = document.querySelector("#ask");
+const [begin, stop, state, result, rows, file] = ["begin", "stop", "state", "result", "rows", "file"].map((id) => document.getElementById(id));
+
+function element(name, text = "", attributes = {}) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function say(text, isFault = false) {
+  state.replaceChildren(...text.split("\n").filter(Boolean).map((line) => element("p", line, isFault ? { class: "absent" } : {})));
+}
+
+async function json(response) {
+  const found = await response.json();
+  if (!response.ok) throw new Error(found.error);
+  return found;
+}
+
+async function ask(values) {
+  const chosen = values.get("file");
+  const query = new URLSearchParams({ model: values.get("model"), text: values.get("text"), name: chosen.name });
+  say(`Sending ${chosen.name} …`);
+  const { job } = await json(await fetch(`?${query}`, { method: "POST", body: chosen }));
+  const place = `jobs/${job}`;
+  stop.onclick = () => fetch(place, { method: "DELETE" });
+  stop.hidden = false;
+  for (;;) {
+    const now = await json(await fetch(place));
+    if (now.ended) return show(now, `${place}/file`);
+    say(now.rows ? `${now.rows.toLocaleString()} rows answered` : "Opening the model …");
+    await new Promise((done) => setTimeout(done, 500));
+  }
+}
+
+function show(now, address) {
+  say(now.said || `${now.rows.toLocaleString()} rows answered`, Boolean(now.said));
+  if (!now.file) return;
+  file.href = address;
+  const head = element("tr");
+  head.append(...now.columns.map((name) => element("th", name, { scope: "col" })));
+  const lines = now.first.map((cells) => {
+    const line = element("tr");
+    line.append(...cells.map((cell) => element("td", cell)));
+    return line;
+  });
+  rows.replaceChildren(element("caption", `The first ${lines.length} of ${now.rows.toLocaleString()} rows`), head, ...lines);
+  result.hidden = false;
+}
+
+form?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  result.hidden = true;
+  begin.disabled = true;
+  try {
+    await ask(new FormData(form));
+  } catch (error) {
+    say(error.message, true);
+  } finally {
+    begin.disabled = false;
+    stop.hidden = true;
+  }
+});

@@ -1,0 +1,46 @@
+"""The training that wrote last, or another, as it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from lmworks.application.opened import Opened, address
+
+PAGE = "training"
+
+
+def routes(opened: Opened) -> Sequence[BaseRoute]:
+    """The page, and the script that renews it."""
+
+    def training(request: Request) -> Response:
+        from lmworks.watch.follow import find_run, read_standing, runs
+        from lmworks.watch.page import render
+
+        build = request.path_params["build"]
+        store = opened.store(build)
+        if not (names := sorted({name for name, _ in runs(store)})):
+            said = "No training has begun in this store. lmworks build starts one; this page shows it then."
+            return opened.show("message.html.jinja", build, PAGE, said=said)
+        standing = read_standing(find_run(store, request.query_params.get("run")))
+        return opened.file(render(standing), build, PAGE, _links(build, names, standing.name))
+
+    def script(request: Request) -> Response:
+        from lmworks.watch.page import SCRIPT
+
+        return Response(SCRIPT, media_type="text/javascript")
+
+    return [Route("/", training), Route("/page.js", script)]
+
+
+def _links(build: str, names: Sequence[str], shown: str) -> Markup:
+    if len(names) == 1:
+        return Markup("")
+    links = Markup('<a href="{}"{}>{}</a>')
+    now = Markup(' aria-current="page"')
+    listed = (links.format(address(build, PAGE, run=name), now if name == shown else "", name) for name in names)
+    return Markup('<nav class="runs" aria-label="Trainings">{}</nav>').format(Markup(" ").join(listed))
