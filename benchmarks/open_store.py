@@ -2,8 +2,8 @@
 
     python benchmarks/open_store.py [--documents 20000] [--runs 5] [--store FOLDER --build NAME]
 
-makes a recipe of so many invented documents with passages, a word index and no model, builds it, and opens it again and
-again: seconds until the address is told, until the first page stands, and then of each page, medians over the runs. With
+makes a recipe of so many invented documents with passages and no model, builds it, and opens it again and again:
+seconds until the address is told, until the first page stands, and then of each page, medians over the runs. With
 `--store` it opens that instead. Processor seconds of the server stand beside them, since a machine may be busy.
 """
 
@@ -42,7 +42,7 @@ SYLLABLES = ("bar", "gel", "kom", "lux", "nid", "pov", "rud", "tiz", "zan", "mer
 
 def write_folder(folder: Path, documents: int) -> None:
     """Documents of sixty drawn words, and the recipe."""
-    draw = random.Random(0)  # noqa: S311 - nothing secret
+    draw = random.Random(0)
     (folder / "documents").mkdir()
     with (folder / "documents" / "all.jsonl").open("w", encoding="utf-8") as file:
         for number in range(documents):

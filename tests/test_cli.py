@@ -167,7 +167,7 @@ def test_bad_records_are_kept_apart_counted_and_shown(tmp_path: Path) -> None:
     assert len((tmp_path / folder / "quarantine.jsonl").read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("command", ["serve", "watch"])
+@pytest.mark.parametrize("command", ["serve", "open"])
 def test_a_port_that_there_is_not_is_said_plainly(tmp_path: Path, command: str) -> None:
     said = lmworks(tmp_path, command, "--port", "80000", code=2).stderr
     assert "65535" in said and "Traceback" not in said

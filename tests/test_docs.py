@@ -74,7 +74,7 @@ def test_each_command_has_options_that_exist(page: str, command: str) -> None:
     known, *words = group.commands[words[1]], *words[2:]  # type: ignore[attr-defined]
     while hasattr(known, "commands") and not (known.invoke_without_command and (words or ["-"])[0].startswith("-")):
         known, *words = known.commands[words[0]], *words[1:]
-    options = {option for parameter in known.params for option in parameter.opts}
+    options = {option for parameter in known.params for option in (*parameter.opts, *parameter.secondary_opts)}
     assert {word.split("=")[0] for word in words if word.startswith("--")} <= options, page
 
 
