@@ -60,6 +60,15 @@ def test_labels_people_and_dates_of_a_table_are_told_apart(tmp_path: Path) -> No
     assert "urgency" in table.labels  # a grade, which somebody may mean
 
 
+@pytest.mark.parametrize("day", ["{:02}.12.2024", "2024-12-{:02}", "{:02}/12/2024", "{:02}.12.2024 09:30"])
+def test_dates_are_dates_however_they_are_written(day: str, tmp_path: Path) -> None:
+    rows = [
+        (day.format(1 + n % 28), f"{n}.50", f"1.{n:03}", text, label) for n, (text, label) in enumerate(sentences(90))
+    ]
+    write_csv(tmp_path / "a.csv", ["day", "price", "sum", "message", "queue"], rows)
+    assert only(tmp_path).dates == ["day"]
+
+
 def test_a_table_of_another_delimiter_and_encoding_is_read_as_it_is(tmp_path: Path) -> None:
     rows = [
         (
@@ -129,6 +138,25 @@ def test_what_is_lost_for_one_reason_is_told_once(tmp_path: Path) -> None:
     told = [line for line in seen_in_words(look(tmp_path)) if line.startswith("not read: ")]
     assert told[0].startswith("not read: rows.jsonl, record 2 and 29 more: not JSON")
     assert told[1:] == ["not read: package0.txt and 8 more: an empty file"]
+
+
+def test_records_that_are_lost_are_told_by_the_file_that_they_are_of(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text('{"text": "a first line of text"}\n' + "{broken\n" * 3)
+    told = [line for line in seen_in_words(look(tmp_path)) if line.startswith("not read: ")]
+    assert [line.partition(":")[2].partition(":")[0] for line in told] == [
+        " a.jsonl, record 2 and 2 more",
+        " b.jsonl, record 2 and 2 more",
+    ]
+
+
+def test_a_sheet_with_a_title_above_its_header_is_a_table_like_others(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["Register of 2026"], [], ["message", "queue"], *map(list, sentences(90))):
+        book.active.append(row)
+    book.save(tmp_path / "desk.xlsx")
+    table = only(tmp_path)
+    assert (table.shape, table.records, table.texts, table.labels) == ("labelled", 90, ["message"], ["queue"])
 
 
 def test_mail_is_texts_whatever_its_headers(tmp_path: Path) -> None:

@@ -371,3 +371,21 @@ def test_a_table_that_has_the_columns_which_were_answered_goes_before_a_larger_o
     (folder / "recipe.yaml").unlink()
     started(folder, task="classify", label="kind", subject="queue")
     assert "`subject: queue` was answered, and nothing" in (folder / "recipe.yaml").read_text()
+
+
+def test_the_label_is_asked_of_a_table_that_is_smaller_than_the_letters_beside_it(tmp_path: Path) -> None:
+    folder = company(tmp_path / "own", "texts")
+    found = [(text, label, "open" if n % 2 else "closed") for n, (text, label) in enumerate(sentences(90))]
+    write_csv(folder / "tickets.csv", ["message", "queue", "status"], found)
+    asked: dict[str, str] = {}
+
+    def ask(words: str, default: str) -> str:
+        asked[words] = default
+        return "status" if words.startswith("Which column") else default
+
+    given = {"use_case": "sorting", "task": "classify"}
+    answers = ask_all(look(folder), given, ask, lambda _: None, print)
+    assert asked["Which column is right: queue, status"] == "queue" and answers.label == "status"
+    said: list[str] = []
+    ask_all(look(folder), given, None, lambda _: None, said.append)
+    assert said == ["label is queue unless you answer another: the likeliest of queue, status"]

@@ -31,6 +31,8 @@ TASKS: Mapping[Shape, str] = {
     "nothing": "write",
 }
 """What records of a shape are most often wanted for."""
+MOST_LABELS = 8
+"""That are named where one is asked for."""
 COLUMNS = ("label", "text", "target", "subject")
 """Answers that name a column."""
 
@@ -93,8 +95,18 @@ def questions(seen: Seen, answers: Mapping[str, Any]) -> Iterator[Question]:
     yield Question("users", "People who use it at the busiest moment", 10)
     if seen.licence is None:
         yield Question("licence", "Licence of the files (SPDX; LicenseRef-own where they are yours)", "LicenseRef-own")
-    if table and shape == "labelled" and len(table.labels) > 1:
-        yield Question("label", f"Which column is right: {', '.join(table.labels[:8])}", table.labels[0])
+    if answers["task"] == "classify" and len(labels := _labels(seen, answers)) > 1:
+        told = ", ".join(map(hide_name, labels[:MOST_LABELS]))
+        yield Question("label", f"Which column is right: {told}", labels[0], f"the likeliest of {told}")
+
+
+def _labels(seen: Seen, answers: Mapping[str, Any]) -> list[str]:
+    """Columns that may be what is asked for, those of the largest table of texts with labels first."""
+    tables = [table for table in seen.tables if table.labels and table.texts and table.shape != "spans"]
+    tables = [table for table in tables if answers.get("text") in (None, *table.texts)]
+    tables.sort(key=lambda table: (table.shape != "labelled", -table.bytes))
+    about = [answers.get("subject")]
+    return list(dict.fromkeys(name for table in tables for name in table.labels if name not in about))
 
 
 def _personal(seen: Seen, answers: Mapping[str, Any]) -> str:

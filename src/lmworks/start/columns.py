@@ -73,10 +73,10 @@ def _kind(values: Values) -> ColumnKind:
         return "empty"
     if values.nested > filled / 2:
         return "nested"
+    if sum(map(is_date, values.first)) >= 0.9 * len(values.first):  # 31.12.2024 looks like a number
+        return "date"
     if values.numbers >= 0.98 * filled:
         return "category" if _are_grades(values) else "number"
-    if sum(map(is_date, values.first)) >= 0.9 * len(values.first):
-        return "date"
     is_long = values.words / filled >= WORDS or (values.characters / filled >= CHARACTERS and values.words > filled)
     repeats = filled >= 10 * distinct and distinct <= MOST_CATEGORIES
     if is_long and not (repeats and values.characters / filled < 80):

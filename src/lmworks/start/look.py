@@ -323,10 +323,11 @@ def _kept_folders(paths: Sequence[str]) -> Iterator[Aside]:
 
 
 def _by_reason(lost: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, int, str]]:
-    """What is lost, files and records of one reason together, named by the first of them; endings each by itself."""
+    """What is lost, of one reason together: files, named by the first of them, and the records of each; or endings."""
     found: dict[str, tuple[str, int, str]] = {}
     for (what, why), count in lost.items():
-        key = what if what.startswith(".") else why.partition(":")[0]
+        file, of_record, _ = what.partition(", record ")
+        key = what if what.startswith(".") else why.partition(":")[0] + (file if of_record else "")
         first, before, said = found.get(key, (what, 0, why))
         found[key] = first, before + count, said
     yield from sorted(found.values(), key=lambda told: -told[1])

@@ -40,6 +40,7 @@ ASKED = [
     [],
     ["¿Y la garantía?", datetime(2024, 5, 2, 9, 30), 7, False],
 ]
+HEADER = "has none in row 1, which is read as the header"
 
 
 def test_rows_of_all_sheets_are_records_with_dates_and_numbers_as_they_are_shown(ingest_files: Ingest) -> None:
@@ -61,7 +62,7 @@ def test_a_row_that_says_more_than_the_header_names_is_kept_apart_as_json(ingest
     content = workbook({"Sheet": [["text", "n"], ["good", 1], ["lost", 2, "without a name"]]})
     _, out = ingest_files({"a.xlsx": content})
     (bad,) = quarantined(out)
-    assert bad["reason"] == "a text in a column without a name: column 3"
+    assert bad["reason"] == f"a text in a column without a name: column 3 {HEADER}"
     assert json.loads(b64decode(bad["raw"])) == {"text": "lost", "n": 2, "column 3": "without a name"}
     assert [document.text for document in Documents(out, "").iterate()] == ["good"]
 
@@ -87,7 +88,9 @@ def test_a_cell_far_away_takes_no_memory(ingest_files: Ingest) -> None:
     book.save(out)
     _, folder = ingest_files({"a.xlsx": out.getvalue()})
     assert [document.text for document in Documents(folder, "").iterate()] == ["good"]
-    assert [bad["reason"] for bad in quarantined(folder)] == ["a text in a column without a name: column 16384"]
+    assert [bad["reason"] for bad in quarantined(folder)] == [
+        f"a text in a column without a name: column 16384 {HEADER}"
+    ]
 
 
 def test_some_sheets_are_read_and_others_counted(ingest_files: Ingest) -> None:
@@ -97,3 +100,17 @@ def test_some_sheets_are_read_and_others_counted(ingest_files: Ingest) -> None:
     assert result.counts["skipped: a sheet of a workbook that `sheets` does not name"] == 1
     with pytest.raises(LmworksError, match="no sheet that `sheets` names: found 'A', 'B', expected 'C'"):
         ingest_files({"a.xlsx": book}, sheets=["C"])
+
+
+def test_a_title_above_the_header_of_a_sheet_is_passed_over_and_counted(ingest_files: Ingest) -> None:
+    rows = [[f"the pump of hall {n} leaks", "repair" if n % 2 else "access", n] for n in range(6)]
+    header = ["Message", "Queue", "Nr"]
+    titled = [["Register of 2026"], [None], ["As of", datetime(2026, 1, 31)], header, *rows]
+    single = [["Message"], ["the belt is worn"], ["the door is shut", "see above"]]
+    unnamed = [["Message"], *([text, queue] for text, queue, _ in rows)]
+    content = workbook({"Titled": titled, "Plain": [header, *rows], "Single": single, "Unnamed": unnamed})
+    result, out = ingest_files({"desk.xlsx": content}, fields="all")
+    found = [document.meta["path"] for document in Documents(out, "").iterate()]
+    assert [found.count(f"desk.xlsx/{sheet}") for sheet in ("Titled", "Plain", "Single", "Unnamed")] == [6, 6, 1, 0]
+    assert result.counts["skipped: a title above the header of a sheet"] == 2
+    assert {each["reason"] for each in quarantined(out)} == {f"a text in a column without a name: column 2 {HEADER}"}

@@ -1,4 +1,4 @@
-"""Spreadsheets (.xlsx): a record a row of each sheet that is shown, whose first row with a value names the columns."""
+"""Spreadsheets (.xlsx): a record a row of each sheet that is shown; the first row below a title names the columns."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
-from lmworks.data.parsers.fields import named_twice, row_record
+from lmworks.data.parsers.fields import named_twice, row_record, settings_of
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Skipped, Span, Unreadable, whole_file
 
 MOST_CELLS = 2**24
 """Of a workbook, empty ones before others of their row counted: one cell far to the right makes 16,384."""
 KEPT_AS = {"format": "jsonl"}
 """What is kept of a row that cannot be read."""
+FIRST_ROWS = 20
+"""With a value that are looked at for a title above the header."""
+NAME_CHARACTERS = 60
+"""Of the name of a column, at most, where it stands below a title."""
+
+
+class _TooManyCells(Exception):
+    pass
 
 
 @whole_file
@@ -45,33 +54,40 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
                 continue
             sheet.reset_dimensions()  # which a file may overstate
             place = replace(piece, member=f"{piece.member}/{sheet.title}" if piece.member else sheet.title)
-            for found in _records(sheet.iter_rows(values_only=True), place, reading):
-                cells += found if isinstance(found, int) else 0
-                if cells > MOST_CELLS:
-                    yield span.unreadable(place.name, "", f"more cells than are read: {MOST_CELLS:,} are")
-                    return
-                if not isinstance(found, int):
-                    yield found
+
+            def rows(sheet: Any = sheet) -> Iterator[Sequence[Any]]:
+                nonlocal cells
+                for row in sheet.iter_rows(values_only=True):
+                    cells += len(row)
+                    if cells > MOST_CELLS:
+                        raise _TooManyCells
+                    yield row
+
+            try:
+                yield from _records(rows(), place, reading)
+            except _TooManyCells:
+                yield span.unreadable(place.name, "", f"more cells than are read: {MOST_CELLS:,} are")
+                return
     except Exception as error:  # KeyError, ValueError, BadZipFile and more, of a broken or locked workbook
         yield span.unreadable(piece.name, "", f"not a readable workbook: {type(error).__name__}")
 
 
-def _records(rows: Iterator[Sequence[Any]], place: Piece, reading: Reading) -> Iterator[Found | int]:
-    """Those of one sheet, and before each how many cells were looked at."""
+def _records(rows: Iterator[Sequence[Any]], place: Piece, reading: Reading) -> Iterator[Found]:
+    """Those of one sheet."""
+    filled = ((at, row) for at, row in enumerate(rows, 1) if _filled(row))
+    first = list(islice(filled, FIRST_ROWS))
     names: Sequence[str] = reading.columns
-    number = 0
-    for row in rows:
-        yield len(row)
+    if not names and first:
+        above = _titles([row for _, row in first], reading)
+        for at, _ in first[:above]:
+            yield Skipped(place.name, f"row {at}", "a title above the header of a sheet")
+        (header, row), *first = first[above:]
+        names = [str(_plain(value) or "").strip() for value in row]
+        if fault := named_twice(names, reading):
+            yield Unreadable(place.name, "", 0, fault, b"")
+            return
+    for number, (_, row) in enumerate(chain(first, filled), 1):
         values = [_plain(value) for value in row]
-        if not any(value not in (None, "") for value in values):
-            continue
-        if not names:
-            names = [str(value or "").strip() for value in values]
-            if fault := named_twice(names, reading):
-                yield Unreadable(place.name, "", 0, fault, b"")
-                return
-            continue
-        number += 1
         all_names = [*names, *[""] * (len(values) - len(names))]
         named = [name or f"column {at}" for at, name in enumerate(all_names, 1)]
         said = {name: value for name, value in zip(named, values, strict=False) if value is not None}
@@ -80,9 +96,40 @@ def _records(rows: Iterator[Sequence[Any]], place: Piece, reading: Reading) -> I
         if lost := [
             at for at, (name, value) in enumerate(zip(all_names, values, strict=False), 1) if value and not name
         ]:
-            yield span.unreadable(place.name, str(number), f"a text in a column without a name: column {lost[0]}")
+            given = "in `columns`" if reading.columns else f"in row {header}, which is read as the header"
+            reason = f"a text in a column without a name: column {lost[0]} has none {given}"
+            yield span.unreadable(place.name, str(number), reason)
         else:
             yield row_record(said, place, number, span, reading)
+
+
+def _filled(row: Sequence[Any]) -> int:
+    return sum(value not in (None, "") for value in row)
+
+
+def _titles(rows: Sequence[Sequence[Any]], reading: Reading) -> int:
+    """How many of the first rows with a value stand above the header: a title, perhaps a date, in fewer cells.
+
+    Below a row with one value, most rows have several, and one with nearly as many as any, and more than those above
+    it, is short texts, each once in its column. A first row with a name that the user gave is the header.
+    """
+    wanted = {path.split(".")[0] for path in (*settings_of(reading).values(), *reading.text_fields)}
+    widths = [_filled(row) for row in rows]
+    several = [width for width in widths[1:] if width > 1]
+    if widths[0] > 1 or 2 * len(several) <= len(rows) - 1 or wanted & {*map(str, rows[0])}:
+        return 0
+    for at, width in enumerate(widths[:-1]):
+        if width > max(widths[:at], default=width) and 3 * width >= 2 * max(several) and _names_columns(rows[at:]):
+            return at
+    return 0
+
+
+def _names_columns(rows: Sequence[Sequence[Any]]) -> bool:
+    for column, name in enumerate(rows[0]):
+        below = [row[column] for row in rows[1:] if column < len(row)]
+        if name not in (None, "") and (not isinstance(name, str) or len(name) > NAME_CHARACTERS or name in below):
+            return False
+    return True
 
 
 def _plain(value: Any) -> Any:
