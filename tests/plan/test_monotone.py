@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from lmworks.plan.decide import HOSTED, LADDER, OWN
+from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN
 from lmworks.plan.facts import Facts, load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.telling import doubts, short
@@ -108,3 +108,27 @@ def test_one_user_does_not_cost_more_than_two() -> None:
     needs |= {"control": "full", "expertise": "none", "budget_usd": 100_000}
     one, two = (costs_of(told(needs | {"users": users})) for users in (1, 2))
     assert all(one[at][0] <= two[at][0] for at in two)
+
+
+@settings(max_examples=40, deadline=None)
+@given(fields=anything)
+def test_what_is_named_is_the_cheapest_or_the_plan_says_why_it_is_not(fields: dict[str, Any]) -> None:
+    found = told(fields)
+    if found.year is None or found.year is found.baseline or not found.verdict.fits:
+        return
+    least = min(year.total.low for year in found.years[found.verdict.step].values())
+    said = [doubt for doubt in doubts(found) if "would cost from" in doubt]
+    assert bool(said) == (found.year.total.low > 1.25 * least)
+    assert not said or said[0].split(" it is for: ")[1]
+
+
+def test_of_places_that_are_equally_good_the_cheapest_is_named() -> None:
+    """Managed and rented machines with equal points."""
+    needs = {"task": "write", "labelled_examples": 3000, "budget_usd": 10**6, "contracts": ["AWS"], "control": "full"}
+    found = told(needs)
+    points = {
+        place: sum(each.points.get(place, 0) for each in found.verdict.place_factors) for place in (CLOUD, MANAGED)
+    }
+    years = found.years[found.verdict.step]
+    assert points[CLOUD] == points[MANAGED] and years[CLOUD].total.low < years[MANAGED].total.low
+    assert found.verdict.place == CLOUD

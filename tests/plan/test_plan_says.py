@@ -149,3 +149,14 @@ def test_what_lmworks_serve_alone_answers_is_said_beside_a_server_of_many_rows()
     large = told(**HOSPITAL | {"budget_usd": 10**7}, labelled_examples=3000, parameters=70_000_000_000)
     assert large.service and large.alone is None
     assert "`lmworks serve` alone: one device does not hold it" in " ".join(in_full(large, 120, TODAY).split())
+
+
+def test_a_place_that_is_dearer_than_another_is_named_with_a_reason() -> None:
+    """Steady, confidential: a machine of one's own is named at several times the price of a rented one."""
+    found = told(task="write", labelled_examples=3000, budget_usd=10**6, privacy="confidential", **TEAM)
+    years = found.years[found.verdict.step]
+    assert found.verdict.place == OWN and years[CLOUD].total.low < years[OWN].total.low / 1.3
+    dearer = next(doubt for doubt in doubts(found) if doubt.startswith(f"{CLOUD} would cost from"))
+    assert short(years[CLOUD].total.low) in dearer and "confidential texts" in dearer
+    cheap = told(task="write", labelled_examples=3000, budget_usd=10**6)
+    assert not any("would cost from" in doubt for doubt in doubts(cheap))

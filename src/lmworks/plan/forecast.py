@@ -139,10 +139,11 @@ class Forecast:
             self.read_megabytes_per_second = Range(*reads)
 
     def _place(self, step: str) -> str:
-        """The best of the places that may see the texts and that the money reaches; else the cheapest of them."""
-        allowed = places_for(self.needs, step)[0]
-        reached = (place for place in allowed if self._usd(step, place).low <= self.needs.budget_usd)
-        return next(reached, min(allowed, key=lambda place: self._usd(step, place).low))
+        """The best of the places that may see the texts and that the money reaches, of equals and else the cheapest."""
+        allowed, factors = places_for(self.needs, step)
+        reached = [place for place in allowed if self._usd(step, place).low <= self.needs.budget_usd]
+        points = {place: sum(factor.points.get(place, 0) for factor in factors) for place in reached}
+        return min(reached or allowed, key=lambda place: (-points.get(place, 0), self._usd(step, place).low))
 
     def _usd(self, step: str, place: str) -> Range:
         year = self.years[step].get(place)

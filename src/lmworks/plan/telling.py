@@ -141,6 +141,8 @@ def doubts(told: Forecast) -> Iterator[str]:
         yield f"{short(each)} tokens a parameter, where 20 train best: a smaller model would learn as much"
     if year and year.note:
         yield year.note
+    if dearer := _dearer(told):
+        yield dearer
     if verdict.place == MANAGED:
         yield "lmworks has no launcher for that service: bring a container"
     if year and year is not told.baseline and year.total.high > needs.budget_usd:
@@ -154,6 +156,20 @@ def doubts(told: Forecast) -> Iterator[str]:
     if verdict.step == NONE:
         yield "whether answers are good enough: try fifty of your own questions first"
     yield "whether it beats the plainest baseline on your own examples: build both"
+
+
+def _dearer(told: Forecast) -> str:
+    """Words for a place that would cost much less for the same step, and why the other is named; else none."""
+    verdict, year = told.verdict, told.year
+    years = told.years[verdict.step].values()
+    if year is None or year is told.baseline or not verdict.fits:
+        return ""
+    other = min(years, key=lambda each: each.total.low)
+    if other.total.low * TOLERATED > year.total.low:
+        return ""
+    lead = {f.reason: f.points.get(year.place, 0) - f.points.get(other.place, 0) for f in verdict.place_factors}
+    why = ", ".join(sorted((reason for reason, points in lead.items() if points > 0), key=lambda why: -lead[why])[:2])
+    return f"{other.place} would cost from ${short(other.total.low)}; {year.place} it is for: {why}"
 
 
 def _cheapest(told: Forecast) -> str:
