@@ -221,8 +221,8 @@ class Forecast:
             total = max(total + devices, more)
         if total > most:
             return
-        watts = (self.facts.value("host_watts_share") + 1.0) * (device.watts or 0)
-        kwh = hours * (watts * 1e-3) * self.facts.value("pue") if device.watts else None
+        drawn = hours * (self.facts.value("host_watts_share") + 1.0)  # by the device and its host
+        kwh = costs.energy_kwh(drawn, device.watts, self.facts.value("pue")) if device.watts else None
         co2 = kwh * self.facts.grid[self.needs.region].high if kwh else None
         text = f"{layout}{f'; × {total // devices}' if total > devices else ''}"
         days = hours * (1 / 24 / total)

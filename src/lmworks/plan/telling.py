@@ -93,13 +93,7 @@ def _mark(told: Forecast, year: Year, today: datetime.date) -> str:
     facts = told.facts
     names = year.machines.replace(",", " ").split()
     prices = facts.purchases if year.place == OWN else facts.prices
-    shares = {
-        OWN: ("pue", "usd_per_kwh"),
-        MANAGED: ("managed_share", "cloud_extra_share"),
-        CLOUD: ("cloud_extra_share",),
-    }
-    constants = shares.get(year.place, ("prompt_usd_per_million_tokens", "answer_usd_per_million_tokens"))
-    used = [each for each in prices if each.device in names] + [facts.constants[name] for name in constants]
+    used = [each for each in prices if each.device in names] + [facts.constants[name] for name in CONSTANTS[year.place]]
     return MARK * (year is not told.baseline and any(fact.is_old(today) for fact in used))
 
 
