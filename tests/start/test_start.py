@@ -389,3 +389,13 @@ def test_the_label_is_asked_of_a_table_that_is_smaller_than_the_letters_beside_i
     said: list[str] = []
     ask_all(look(folder), given, None, lambda _: None, said.append)
     assert said == ["label is queue unless you answer another: the likeliest of queue, status"]
+
+
+def test_an_encoding_is_said_to_be_a_guess_with_words_that_show_whether_it_is_right(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    for n in range(9):
+        words = f"W\u0142a\u015bciciel domu {n} zg\u0142asza szkod\u0119 i prosi o wyp\u0142at\u0119. " * 9
+        (tmp_path / "own" / f"{n}.txt").write_bytes(words.encode("iso8859-2"))
+    done = lmworks(tmp_path, "init", "own", "--task", "search", "--yes")
+    guess = "not UTF-8, and iso8859-2 by a guess: do these words read well: zg\u0142asza, szkod\u0119, wyp\u0142at\u0119?"
+    assert guess in done.stdout and f"# Doubt: *.txt: {guess}" in (tmp_path / "own" / "recipe.yaml").read_text()

@@ -122,7 +122,7 @@ class IngestConfig(BesideRecipe):
         return total
 
 
-@stage(version=24)
+@stage(version=25)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 

@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lmworks.data.parsers import form_of, hints
+from lmworks.data.parsers.encodings import looks_like
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
 from lmworks.data.privacy.findings import scan, worth_running
 from lmworks.data.privacy.hidden import hide_name, shown_detectors
@@ -45,6 +46,8 @@ OF_ROWS = frozenset(("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", 
 """Forms whose records are rows, each of which is looked at."""
 CODE = frozenset(WORDS["code"])
 """Endings of source code."""
+DECODED = 5
+"""Words that show how an encoding that is a guess reads."""
 OWN_LICENCE = "LicenseRef-own"
 FEW_LINES = 20
 """Below which files of equal numbers of lines are so by chance."""
@@ -269,7 +272,8 @@ class _Look:
             if isinstance(found, Unreadable):
                 guess = "" if encoding or is_archive(path) else _GUESS.search(found.reason)
                 if guess and found.reason.startswith("not UTF-8"):
-                    return guess[1]
+                    is_plain = plain_name(path) == path  # else its bytes are compressed
+                    return (looks_like(self._head(path)) if is_plain else "") or guess[1]
                 self._lose(f"{found.path}" + (f", record {found.key}" if found.key else ""), found.reason)
                 continue
             if not isinstance(found, Record):
@@ -384,6 +388,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         looked_at=len(looked),
         states_format=group.states_format,
         encoding=group.encoding,
+        decoded=_decoded(looked) if group.encoding else (),
         json_records=group.json_records,
         parallel=group.parallel,
     )
@@ -400,6 +405,12 @@ def _personal(records: Sequence[Mapping[str, Any]]) -> Counter[str]:
         for finding in scan(text, detectors, label=name)
     }
     return Counter(kind for _, kind in sorted(found))
+
+
+def _decoded(texts: Iterable[str]) -> list[str]:
+    """Words by which one sees whether an encoding is right: frequent ones in small letters, which are no names."""
+    words = Counter(word for text in texts for word in re.findall(r"[^\W\d_]+", text) if not word.isascii())
+    return [word for word, _ in words.most_common() if word.islower()][:DECODED]
 
 
 def _written(value: Any) -> str:

@@ -65,7 +65,9 @@ class Table:
     states_format: bool = False
     """Whether no ending says the form, so that a source has to."""
     encoding: str = ""
-    """Of the files, where it is not UTF-8."""
+    """Of the files, where it is not UTF-8: a guess."""
+    decoded: Sequence[str] = ()
+    """Words as they read in it."""
     json_records: str = ""
     """Where the records of a JSON file stand."""
     sheets: Sequence[str] = ()
@@ -95,6 +97,12 @@ class Table:
     def language(self) -> str | None:
         """Of most texts."""
         return max(self.languages, key=lambda name: self.languages[name], default=None)
+
+    @property
+    def encoding_in_words(self) -> str:
+        """What the files seem to be written in, and by which words one sees whether that is so."""
+        words = f": do these words read well: {', '.join(self.decoded)}?" if self.decoded else ""
+        return f"not UTF-8, and {self.encoding} by a guess{words}"
 
     def column(self, name: str) -> Column:
         return next(each for each in self.columns if each.name == name)

@@ -99,13 +99,19 @@ def chosen(situation: Situation) -> Draft | Refusal:
     for template in TEMPLATES[answers.task]:
         for table in tables:
             if draft := template(situation, table):
-                return replace(draft, doubts=[*_passed_over(draft, answers), *draft.doubts])
+                return replace(draft, doubts=[*_passed_over(draft, answers), *_guessed(draft), *draft.doubts])
     return Refusal(_missing(situation))
 
 
 def _answered(answers: Answers, fields: Sequence[str] = COLUMNS) -> dict[str, str]:
     """The columns that were answered."""
     return {name: column for name in fields if (column := getattr(answers, name))}
+
+
+def _guessed(draft: Draft) -> Iterator[str]:
+    for part in draft.table.parts or [draft.table]:
+        if part.encoding:
+            yield f"{', '.join(part.include[:2])}: {part.encoding_in_words}"
 
 
 def _names(table: Table) -> set[str]:

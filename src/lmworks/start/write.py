@@ -137,7 +137,7 @@ def _table(table: Table) -> str:
         if names:
             said.append(f"{words}: {', '.join(names)}")
     if table.encoding:
-        said.append(f"in {table.encoding}, not UTF-8")
+        said.append(table.encoding_in_words)
     if table.personal:
         most = max(table.personal.values())
         said.append(f"personal data ({', '.join(table.personal)}) in {most} or more of {table.looked_at} looked at")

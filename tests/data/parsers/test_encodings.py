@@ -287,3 +287,25 @@ def test_any_bytes_are_records_or_quarantined(tmp_path: Path, content: bytes, na
         header = {"header": True} if name.endswith("sv") else {}
         for item in read(tmp_path, {name: content}, encoding=encoding, **header):
             assert not isinstance(item, Record) or item.text.encode() is not None
+
+
+LETTERS = {
+    "pl": "Właściciel zgłasza szkodę i prosi o wypłatę; źródło świeciło, a łóżko było mokre.",
+    "tr": "Modemin ışığı kırmızı yanıyor, akşamları hız düşüyor; şifremi unuttum, iade gelmedi, çözüm bekliyorum.",
+    "cs": "Příliš žluťoučký kůň úpěl ďábelské ódy, ještě včera.",
+    "fr": "L’été dernier à la plage, où nous étions, le maître a trouvé ça très drôle.",
+    "de": "Die Größe der süßen Bären überrascht Käufer öfter.",
+    "is": "Það er gott að búa í Reykjavík, og veðrið þar er æði, sagði hún með bros á vör.",
+}
+
+
+@pytest.mark.parametrize(
+    ("tongue", "encoding"),
+    [
+        *(("pl", "cp1250"), ("pl", "iso8859-2"), ("tr", "cp1254"), ("cs", "cp1250"), ("cs", "iso8859-2")),
+        *(("fr", "cp1252"), ("de", "cp1252"), ("de", "cp850"), ("is", "cp1252")),
+    ],
+)
+def test_encodings_of_latin_letters_are_told_apart_by_the_letters_of_a_language(tongue: str, encoding: str) -> None:
+    assert looks_like(LETTERS[tongue].encode(encoding)) == encoding
+    assert looks_like((LETTERS[tongue].upper() if tongue != "tr" else LETTERS[tongue]).encode(encoding)) == encoding

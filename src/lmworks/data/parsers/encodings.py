@@ -1,10 +1,11 @@
-"""Encodings of texts: their names, and which one bytes look like, which is told to the user and never acted on."""
+"""Encodings of texts: their names, and which one bytes look like, which is a guess and told to the user as one."""
 
 from __future__ import annotations
 
 import codecs
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 MARKS = (
@@ -19,6 +20,32 @@ HEAD_BYTES = 1024
 """That are looked at."""
 CANDIDATES = ("cp1252", "cp1250", "cp1251", "koi8-r", "cp1253", "cp932", "euc-jp", "gb18030", "big5", "cp949", "cp850")
 """What texts are most often in that are not UTF-8; of equally likely ones the first is named."""
+LATIN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp850")
+"""Those of Latin letters, which decode nearly all bytes: a language's letters tell them apart."""
+ALPHABETS = {
+    "de": "äöüß",
+    "fr": "àâæçéèêëîïôœùûüÿ",
+    "es": "áéíñóúü",
+    "pt": "àáâãçéêíóôõú",
+    "it": "àèéìíòóùú",
+    "nl": "éèëïóöü",
+    "sv": "åäöé",
+    "da": "æøåé",
+    "ca": "àçèéíïòóúü",
+    "pl": "ąćęłńóśźż",
+    "cs": "áčďéěíňóřšťúůýž",
+    "sk": "áäčďéíĺľňóôŕšťúýž",
+    "hu": "áéíóöőúüű",
+    "hr": "čćđšž",
+    "ro": "ăâîşţ",
+    "tr": "çğıöşüâîûİ",
+    "et": "äöõüšž",
+    "sq": "çë",
+    "is": "áðéíóúýþæö",
+}
+"""Letters beyond ASCII by language; of languages that explain a text equally well the first is taken."""
+LETTER_BYTES = 2**16
+"""That are looked at for the letters of a language, of which some are rare."""
 PUNCTUATION = "\u00a0«»„“”‘’–—…•·€£§°©®¿¡、。「」，"
 COMMON = "的一是不了在人有我他这個中大来上国和地到以说時要就出会可也你对生能而子那得于着下自之年、。の"
 """Chinese characters and marks that every page holds: what is decoded wrongly has rare ones."""
@@ -30,6 +57,7 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _LAST_WORD = re.compile(rb"\S*\Z")
 LONGEST_WORD = 64
 """Bytes of the word before the first byte beyond ASCII that are looked at with it."""
+_SIGN_IN_WORD = re.compile(r"(?<=[^\W\d_])[«»„“”‘•€£§°©®¿¡](?=[^\W\d_])")
 _WORD = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
 
 
@@ -61,7 +89,26 @@ def looks_like(raw: bytes) -> str:
     shares = {name: _plausible(head, name) for name in CANDIDATES}
     shares |= {name: _plausible(raw[: HEAD_BYTES & ~1], name) for name in ("utf-16-le", "utf-16-be")}
     best = max(shares, key=lambda name: shares[name])
+    if best in LATIN:
+        behind = raw[at:][:LETTER_BYTES]
+        fitting = {name: _plausible(head, name) for name in LATIN}
+        best = max(LATIN, key=lambda name: (fitting[name] > 0.5, _explained(behind, name), fitting[name]))
+        return best if fitting[best] > 0.5 else ""
     return best if shares[best] > 0.5 else ""
+
+
+def _explained(raw: bytes, encoding: str) -> tuple[float, int]:
+    """Share of the characters beyond ASCII that one language has, and how early it is named."""
+    text = raw.decode(encoding, "ignore")
+    found = Counter(character for character in text if not character.isascii())
+    total = found.total()
+    found.subtract(_SIGN_IN_WORD.findall(text))
+    shares = [
+        sum(count for character, count in found.items() if character in {*letters, *letters.upper(), *PUNCTUATION})
+        for letters in ALPHABETS.values()
+    ]
+    most = max(shares)
+    return most / total if total else 0.0, -shares.index(most)
 
 
 def looks_like_utf16(raw: bytes) -> str:
