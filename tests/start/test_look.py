@@ -212,7 +212,7 @@ def test_sheets_with_other_columns_are_tables_of_their_own_and_empty_cells_are_n
 
 
 def test_licence_files_are_read_for_their_words_and_are_no_text(tmp_path: Path) -> None:
-    (tmp_path / "LICENSE").write_text("MIT License\n\nPermission is hereby granted, free of charge, to any person …")
+    (tmp_path / "LICENSE").write_text("SPDX-License-Identifier: MIT\n")
     (tmp_path / "a.py").write_text("def area(side: float) -> float:\n    return side * side\n" * 9)
     seen = look(tmp_path)
     assert seen.licences == {"LICENSE": "MIT"}

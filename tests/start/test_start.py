@@ -21,7 +21,7 @@ from lmworks.graph import CLASSES, make_nodes
 from lmworks.plan.plan import make_plan
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Recipe
-from lmworks.start.answers import Answers, ask_all, check, read_answers, write_answers
+from lmworks.start.answers import Answers, ask_all, check, kept_place, read_answers, write_answers
 from lmworks.start.look import look
 from lmworks.start.write import start
 from start.test_look import lines, sentences, write_csv
@@ -297,9 +297,27 @@ def test_a_wrong_answer_is_asked_again_and_a_stop_keeps_the_others(tmp_path: Pat
     until("The files are")
     os.killpg(running.pid, signal.SIGINT)
     assert running.wait(60) == 130
-    assert read_answers(tmp_path / "own" / "answers.yaml") == {"use_case": "sorting our mail", "task": "classify"}
-    lmworks(tmp_path, "init", "own", "--yes")
+    kept = kept_place(tmp_path / "own")
+    assert read_answers(kept) == {"use_case": "sorting our mail", "task": "classify"}
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["tickets.csv"]
+    done = lmworks(tmp_path, "init", "own", "--yes")
+    assert 'use_case: "sorting our mail"; task: "classify"' in done.stderr
     assert 'use_case: "sorting our mail"' in (tmp_path / "own" / "recipe.yaml").read_text()
+    assert not kept.exists()
+
+
+def test_answers_that_lie_in_the_folder_are_named_and_not_taken(tmp_path: Path) -> None:
+    folder = company(tmp_path / "own", "labels")
+    (folder / "answers.yaml").write_text("privacy: public\nlicence: CC0-1.0\nbudget_usd: 1000000\n")
+    done = lmworks(tmp_path, "init", "own", "--yes", "--task", "classify")
+    assert 'not taken: own/answers.yaml (privacy: "public"; licence: "CC0-1.0"; budget_usd: 1000000.0)' in done.stderr
+    recipe = load_recipe(folder / "recipe.yaml", CLASSES)
+    assert recipe.needs and (recipe.needs.privacy, recipe.needs.budget_usd) == ("internal", 10_000)
+    assert "CC0-1.0" not in (folder / "recipe.yaml").read_text()
+    (folder / "recipe.yaml").unlink()
+    lmworks(tmp_path, "init", "own", "--answers", "own/answers.yaml", "--task", "classify")
+    recipe = load_recipe(folder / "recipe.yaml", CLASSES)
+    assert recipe.needs and (recipe.needs.privacy, recipe.needs.budget_usd) == ("public", 1e6)
 
 
 def test_the_recipe_may_lie_beside_the_files_and_is_never_overwritten(tmp_path: Path) -> None:

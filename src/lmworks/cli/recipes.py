@@ -81,21 +81,22 @@ def init(
         print("\n".join(seen_in_words(seen)))
     options = {"use_case": use_case, "licence": licence, "minutes": minutes, "task": task, "distance": distance}
     options |= {"privacy": privacy, "budget_usd": budget_usd}
-    kept = folder / answering.NAME
-    given = answering.read_answers(answers or kept) if answers or kept.exists() else {}
+    given, kept = _answers_of(folder, data or folder, answers)
     given |= {name: value for name, value in options.items() if value is not None}
 
     def keep(so_far: Mapping[str, Any]) -> None:
-        if not answers and not yes:
-            folder.mkdir(parents=True, exist_ok=True)
+        if kept and not answers and not yes:
             answering.write_answers(kept, so_far)
 
     ask = None if yes or answers else lambda words, default: str(typer.prompt(words, default=default))
     try:
         complete = answering.ask_all(seen, given, ask, keep, lambda said: print(said, file=sys.stderr))
     except typer.Abort:
-        raise Stopped(f"stopped; answers so far are in {kept} and are taken when you go on") from None
+        told_of = f"answers so far are in {kept} and are taken when you go on" if kept else "answers are not kept"
+        raise Stopped(f"stopped; {told_of}") from None
     started = start(folder, data or folder, seen, complete, lambda path: load_recipe(path, graph.CLASSES))
+    if kept:
+        kept.unlink(missing_ok=True)
     words = told(started, seen)
     tell(
         "\n".join(words),
@@ -107,6 +108,30 @@ def init(
         },
         as_json,
     )
+
+
+def _answers_of(folder: Path, data: Path, named: Path | None) -> tuple[dict[str, Any], Path | None]:
+    """Answers of the file that was named, else of this user's stopped run, and where those of this run are kept.
+
+    A file that lies in the folder is named and not taken: whoever made the folder may have written it.
+    """
+    from lmworks.start import answers as answering
+
+    try:
+        kept = answering.kept_place(folder)
+        is_there = kept.exists()
+    except (OSError, RuntimeError):  # this user has no home
+        return (answering.read_answers(named) if named else {}), None
+    if named:
+        return answering.read_answers(named), kept
+    for path in dict.fromkeys((folder / answering.NAME, data / answering.NAME)):
+        if path.exists():
+            said = f"not taken: {path} ({answering.in_words(path)})\n  --answers {path} takes it"
+            print(said, file=sys.stderr)
+    if not is_there:
+        return {}, kept
+    print(f"taken from your stopped run, {kept} ({answering.in_words(kept)})", file=sys.stderr)
+    return answering.read_answers(kept), kept
 
 
 def recipes(as_json: JsonOption = False) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +14,11 @@ from pydantic import Field, ValidationError, field_validator
 from lmworks.data.licences.gate import NO_LICENCE, NOT_KNOWN, NOT_SPDX, LicenceGate
 from lmworks.data.privacy.hidden import hide_name
 from lmworks.errors import UsageError
-from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.pipeline.files import write_atomically
 from lmworks.recipe.schema import NeedsConfig, expected
 from lmworks.recipe.yaml import read_yaml
 from lmworks.registry import nearest
+from lmworks.start.lines import one_line, quoted
 from lmworks.start.seen import Seen, Shape, Table
 
 NAME = "answers.yaml"
@@ -35,6 +38,8 @@ MOST_LABELS = 8
 """That are named where one is asked for."""
 COLUMNS = ("label", "text", "target", "subject")
 """Answers that name a column."""
+MOST_BYTES = 2**16
+"""Of a file of answers."""
 
 
 class Answers(NeedsConfig):
@@ -140,7 +145,7 @@ def check_column(field: str, value: Any, seen: Seen) -> Any:
     names = list(dict.fromkeys(column.name for table in seen.tables for column in table.columns))
     if field not in COLUMNS or value is None or value in names:
         return value
-    shown = list(map(hide_name, names))
+    shown = [one_line(hide_name(name)) for name in names]
     there = f"there are {', '.join(shown)}" if shown else "no file has columns"
     raise UsageError(f"{field}: no column is called {value!r}{nearest(value, shown)}; {there}")
 
@@ -159,9 +164,29 @@ def read_answers(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {error}") from None
 
 
+def kept_place(folder: Path) -> Path:
+    """Where the answers of this user's stopped run about a folder are kept: not in the folder, which may be whoever's.
+
+    Raises OSError or RuntimeError if this user has no place for it.
+    """
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return state / "lmworks" / "init" / f"{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]}.yaml"
+
+
+def in_words(path: Path) -> str:
+    """What a file of answers says, for a screen."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            return f"more than {MOST_BYTES:,} bytes"
+        return one_line("; ".join(f"{field}: {quoted(value)}" for field, value in read_answers(path).items()))
+    except (UsageError, OSError) as error:
+        return one_line(f"no answers: {error}")
+
+
 def write_answers(path: Path, answers: Mapping[str, Any]) -> None:
     """Keep answers, to be read again by `read_answers`."""
-    lines = [f"{field}: {canonical_json(value)}\n" for field, value in answers.items()]
+    lines = [f"{field}: {quoted(value)}\n" for field, value in answers.items()]
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomically(path, "# Answers to `lmworks init`, which takes them with --answers\n" + "".join(lines))
 
 
@@ -179,13 +204,17 @@ def ask_all(
     answers = {field: check_column(field, check(field, value), seen) for field, value in given.items()}
     for question in questions(seen, answers):
         if question.reason and question.field not in answers:
-            tell(f"{question.field} is {question.default} unless you answer another: {question.reason}")
+            tell(one_line(f"{question.field} is {question.default} unless you answer another: {question.reason}"))
         while question.field not in answers:
             options = f" ({', '.join(question.options)})" if question.options else ""
-            answered: Any = ask(f"{question.words}{options}", str(question.default)) if ask else question.default
+            shown = one_line(str(question.default))
+            answered: Any = ask(one_line(f"{question.words}{options}"), shown) if ask else question.default
+            answered = question.default if answered == shown else answered
             try:
                 answers[question.field] = check_column(question.field, check(question.field, answered), seen)
                 keep(answers)
             except UsageError as error:
                 tell(str(error))
-    return Answers.model_validate({"licence": seen.licence, **answers})
+    if "licence" not in answers:
+        answers["licence"] = check("licence", seen.licence)
+    return Answers.model_validate(answers)

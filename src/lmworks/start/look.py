@@ -202,7 +202,8 @@ class _Look:
         """What a file is read as: by its ending, or as text if its bytes are; None, told why, if it is not read."""
         name = PurePosixPath(path).name
         if LICENCE_FILE.fullmatch(name):
-            self._licences[path] = stated_licence(self._head(path).decode("utf-8", "replace"))
+            head = self._head(path)
+            self._licences[path] = stated_licence(head.decode("utf-8", "replace")) if len(head) < HEAD_BYTES else ""
             return None
         if is_archive(path):
             return "archive"
@@ -424,7 +425,7 @@ def _patterns(files: Sequence[str], paths: Sequence[str]) -> list[str]:
     An ending or a folder where that is enough, else names: what cannot be read is tried, and counted, by a build too.
     """
     wanted, others = set(files), [path for path in paths if path not in set(files)]
-    endings = sorted({f"*{PurePosixPath(path).suffix}" for path in files})
+    endings = sorted({f"*{_literal(PurePosixPath(path).suffix)}" for path in files})
     if all(PurePosixPath(path).suffix for path in files) and not _any_match(endings, others):
         return endings
     folders = sorted({str(PurePosixPath(path).parent) for path in files})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Literal
 
 ColumnKind = Literal["empty", "number", "date", "id", "category", "name", "text", "nested"]
@@ -152,9 +153,14 @@ class Seen:
 
     @property
     def licence(self) -> str | None:
-        """What the files that state one agree on; None where none is known, or they do not."""
-        stated = {licence for licence in self.licences.values() if licence}
-        return stated.pop() if len(stated) == 1 else None
+        """What is stated of all files, of each by its folder or the nearest above; None where it is not."""
+        stated: dict[PurePosixPath, set[str]] = {}
+        for path, licence in self.licences.items():
+            stated.setdefault(PurePosixPath(path).parent, set()).add(licence)
+        found = set[str]()
+        for folder in {PurePosixPath(file).parent for table in self.tables for file in table.files}:
+            found |= next((stated[place] for place in (folder, *folder.parents) if place in stated), {""})
+        return (found.pop() or None) if len(found) == 1 else None
 
     @property
     def subjects(self) -> Sequence[str]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from lmworks.data.parsers.facts import LANGUAGE
-from lmworks.pipeline.files import canonical_json
 from lmworks.plan.decide import LADDER, Verdict
 from lmworks.start.answers import COLUMNS, Answers
+from lmworks.start.lines import quoted
 from lmworks.start.roles import is_dialogue, is_pair
 from lmworks.start.seen import SHAPES, Seen, Table
 
@@ -41,6 +41,8 @@ WORDS = {
 
 PLAIN, NOT_WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*"), ("true", "false", "null", "yes", "no", "on", "off")
 """Words that stand in YAML without quotes, but for those that mean something else."""
+UNNAMED = re.compile(r"[{}\[\]:!]|^$")
+"""What is in a column's name that no template can name."""
 
 
 class Refusal(NamedTuple):
@@ -186,7 +188,7 @@ def flow(value: object) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{flow(name)}: {flow(each)}' for name, each in value.items())}}}"
     is_plain = isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in NOT_WORDS
-    return str(value) if is_plain else canonical_json(value)
+    return str(value) if is_plain else quoted(value)
 
 
 def source(situation: Situation, table: Table, **fields: object) -> str:
@@ -518,7 +520,8 @@ def scratch(situation: Situation, table: Table) -> Draft | None:
 
 
 def _has_prose(table: Table) -> bool:
-    return table.shape != "nothing" and table.bytes >= LEAST_BYTES
+    says = table.shape != "events" or any(not UNNAMED.search(c.name) for c in table.columns if c.kind != "empty")
+    return table.shape != "nothing" and table.bytes >= LEAST_BYTES and says
 
 
 def found(situation: Situation, table: Table) -> Draft | None:
@@ -610,8 +613,11 @@ def _documents(situation: Situation, table: Table) -> Iterator[str]:
     has_html = "html" in {part.form for part in table.parts or [table]}
     html, last = ", html: text" if has_html else "", prepared(situation, table)
     if table.shape == "events":
-        told = "; ".join(f"{column.name}: {{{column.name}}}" for column in table.columns if column.kind != "empty")
+        names = [column.name for column in table.columns if column.kind != "empty"]
+        told = "; ".join(f"{name}: {{{name}}}" for name in names if not UNNAMED.search(name))
         yield "# What a row says; better words are yours to write. It is text: no pictures, no curves of sensors."
+        if unnamed := [name for name in names if UNNAMED.search(name)]:
+            yield f"# Left out, since braces, brackets, `:` and `!` mean something in a template: {', '.join(unnamed)}."
         yield f"told: {{kind: tell, from: {last}, template: {flow(f'{told}.')}}}"
         last = "told"
     yield f"clean: {{kind: normalise, from: {last}{html}}}"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lmworks.errors import GateRefused, UsageError
-from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.errors import GateRefused, LmworksError, UsageError
+from lmworks.pipeline.files import write_atomically
 from lmworks.plan.decide import Verdict
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
-from lmworks.recipe.schema import NeedsConfig
+from lmworks.recipe.schema import NeedsConfig, Recipe
 from lmworks.start.answers import Answers
+from lmworks.start.lines import one_line, quoted
 from lmworks.start.seen import SHAPES, Seen, Table
 from lmworks.start.templates import Draft, Refusal, Situation, chosen, flow
 from lmworks.tokens.packaged import PACKAGED
@@ -34,7 +37,7 @@ class Started:
     verdict: Verdict
 
 
-def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callable[[Path], object]) -> Started:
+def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callable[[Path], Recipe]) -> Started:
     """Write `recipe.yaml` into a folder, about the files of another or of the same; `check` reads it as a build does.
 
     Raises `UsageError` when there is one already, `GateRefused` when nothing can be built of these files.
@@ -54,11 +57,27 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(path, _text(path, situation, draft, needs))
     try:
-        check(path)
+        _require_meant(check(path), situation, draft)
     except BaseException:
         path.unlink()
         raise
     return Started(path, draft, verdict)
+
+
+def _require_meant(recipe: Recipe, situation: Situation, draft: Draft) -> None:
+    """Raise `LmworksError` unless a recipe, as it is read, reads the files that were looked at, and no others."""
+    steps: Iterable[Any] = recipe.data.values()
+    read = [source for step in steps for source in getattr(step, "sources", ())]
+    meant = [
+        ("parallel", situation.path, {**part.parallel}) if part.parallel else ("files", situation.path, [*part.include])
+        for part in draft.table.parts or [draft.table]
+    ]
+    found = [(each.kind, each.path, getattr(each, "files", each.include)) for each in read]
+    if found != meant or recipe.use_case != situation.answers.use_case:
+        raise LmworksError(
+            "the recipe would read other files than were looked at, or say another use, so it is not kept: a name in "
+            "the folder is in the way; rename files and columns with brackets, quotes or line breaks in their names"
+        )
 
 
 def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) -> str:
@@ -70,8 +89,8 @@ def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) ->
     lines += [f"# Verdict: {verdict.step}. {verdict.how}"]
     lines += [f"# Doubt: {doubt}." for doubt in draft.doubts]
     lines += [f"# It takes {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
-    lines += [f"# Next: lmworks plan {path}, then lmworks build {path}"]
-    lines += [f"name: {name or 'model'}", f"use_case: {canonical_json(answers.use_case)}", ""]
+    lines += [f"# Next: {_next(path)}"]
+    lines += [f"name: {name or 'model'}", f"use_case: {quoted(answers.use_case)}", ""]
     lines += ["# What `lmworks plan` decides and costs by; more fields: docs/plan.md"]
     lines += [f"needs: {{{', '.join(f'{field}: {flow(value)}' for field, value in stated.items())}}}", ""]
     lines += [
@@ -84,7 +103,11 @@ def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) ->
     lines += _section("models", draft.models) + _section("evaluate", draft.evaluate)
     otherwise = f", otherwise: {draft.otherwise}" if draft.otherwise else ""
     lines += [f"serve: {{model: {draft.serve}{otherwise}{draft.serve_more}}}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join(one_line(line) if line.lstrip().startswith("#") else line for line in lines) + "\n"
+
+
+def _next(path: Path) -> str:
+    return f"lmworks plan {shlex.quote(str(path))}, then lmworks build {shlex.quote(str(path))}"
 
 
 def _section(name: str, lines: object) -> list[str]:
@@ -97,12 +120,16 @@ def _package(base: str) -> str:
 
 def seen_in_words(seen: Seen) -> Iterator[str]:
     """What lies in a folder, a line each."""
+    return map(one_line, _seen_in_words(seen))
+
+
+def _seen_in_words(seen: Seen) -> Iterator[str]:
     for table in seen.tables[:SHOWN]:
         yield _table(table)
     if more := len(seen.tables) - SHOWN:
         yield from [f"and {more} more kinds of file"] if more > 0 else []
     if seen.licences:
-        told = (f"{path} ({licence or 'not known by its words'})" for path, licence in seen.licences.items())
+        told = (f"{path} ({licence or 'not the whole text of a known one'})" for path, licence in seen.licences.items())
         yield f"licence: {', '.join(told)}"
     yield from (f"perhaps not wanted: {each}" for each in asides(seen))
     for each in seen.unread[:SHOWN]:
@@ -169,4 +196,5 @@ def told(started: Started, seen: Seen) -> list[str]:
         lines += [f"not used: {sum(len(table.files) for table in others):,} other files, such as {named}"]
     lines += [f"doubt: {doubt}" for doubt in draft.doubts]
     lines += [f"first: {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
-    return [*lines, f"wrote {started.path}", f"next: lmworks plan {started.path}, then lmworks build {started.path}"]
+    lines += [f"wrote {started.path}", f"next: {_next(started.path)}"]
+    return list(map(one_line, lines))
