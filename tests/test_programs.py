@@ -18,6 +18,7 @@ from lmworks import LmworksError, OpenRecipe, evaluate_answers, open_model, open
 from lmworks.data.records import Document
 from lmworks.engines.open import open_engine
 from lmworks.errors import GateRefused, UsageError
+from lmworks.evaluate.own import Evaluated
 from published import take, write_published
 from readers import write_reader
 from tiny import make_tiny_model
@@ -281,6 +282,18 @@ def test_groups_widen_an_interval() -> None:
         return interval[1] - interval[0]
 
     assert width([text[-1] + text[0] for text, _ in pairs]) > width(None)
+
+
+def test_questions_asked_again_and_again_are_no_more_evidence() -> None:
+    pairs = [(f"a text {number}", "x" if number < 6 else "y") for number in range(8)]
+
+    def found(times: int) -> Evaluated:
+        return evaluate_answers({"x": lambda _: "x", "y": lambda _: "y"}, pairs * times)
+
+    once, often = found(1), found(100)
+    first, again = (each.figures["x"][0].interval for each in (once, often))
+    assert first and again and again[0] <= first[0] and first[1] - 0.01 <= again[1]
+    assert 0.05 < once.pairs[0]["p"] <= often.pairs[0]["p"] and often.pairs[0]["n"] == 800
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ def evaluate_answers(
             of an installed package. The first leads.
         baselines: Names of systems that are no models; that one wins is said first.
         groups: What questions have in common, one a question: intervals and tests take those of a group for alike.
+            Without, those of the same text.
         max_tokens: Where the answer of a model that writes ends; it takes the likeliest token.
 
     Returns:

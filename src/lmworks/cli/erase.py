@@ -390,7 +390,7 @@ class _Listing:
             seen = f"  {counted[0]:,} of {counted[1]:,} records" if (counted := self.in_steps.get(item)) else ""
             seen += f"  counted as reached: {why}" if why else ""
             if item in self.models:
-                seen += f"  {as_text(*self.models[item])}"
+                seen += f"  {as_text(item, *self.models[item])}"
             print(f"{_step(item)}{seen}")
         for each in self.left:
             print(f"{LEFT} of {each.parent.name} {each.name[:12]}")

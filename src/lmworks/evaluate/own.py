@@ -55,7 +55,7 @@ class Evaluated:
 def questions_of(
     data: Iterable[tuple[str, str | Sequence[str]]], groups: Sequence[str] | None = None
 ) -> list[Question]:
-    """Texts, each with what would be right, as the questions that tasks ask.
+    """Texts, each with what would be right, as the questions that tasks ask; without groups, equal texts are one.
 
     Raises `UsageError` where there is none, where nothing is right, or where groups are not one a question.
     """
@@ -67,12 +67,14 @@ def questions_of(
             raise UsageError(f"data: pair {number} is {(text, wanted)!r:.100}; expected a text and one text or several")
     if groups is not None and len(groups) != len(pairs):
         raise UsageError(f"groups: found {len(groups)} for {len(pairs)} questions; expected one a question")
+    first = dict[str, int]()  # a text that is asked again is answered alike, and shows nothing more
+    alike = [first.setdefault(text, number) for number, (text, _) in enumerate(pairs)] if groups is None else groups
     return [
         {
             "id": str(number),
             "messages": [{"role": "user", "content": text}, {"role": "assistant", "content": wanted[0]}],
             "references": wanted,
-            "cluster": str(groups[number]) if groups is not None else None,
+            "cluster": str(alike[number]),
         }
         for number, (text, wanted) in enumerate(pairs)
     ]

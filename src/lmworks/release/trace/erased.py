@@ -1,9 +1,13 @@
-"""What a text that is erased was to the models that it reached: to their weights, their tokenizers, or a figure."""
+"""What a text that is erased was to the models that it reached: to their weights, their tokenizers, or a figure.
+
+To a model at an address it was a prompt.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from lmworks.engines.rented.stages import rented_answers
 from lmworks.pipeline.erasure import holders
 from lmworks.pipeline.manifest import InputRecord
 from lmworks.pipeline.stage import Role
@@ -11,6 +15,7 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import is_model, is_tokenizer
 
 WORDS = {
+    "sent": "the text {was} sent to {where}, which cannot be called back: ask who answers there to delete it",
     "weights": "weights that {saw} the text: retire every copy given away",
     "tokenizer": "its tokenizer {was} learned from the text, which no weight saw: retire every copy given away",
     "measured": "{was} only measured on the text, which no weight saw: retire the samples beside its weights",
@@ -23,13 +28,25 @@ def reached_by(store: Store, ids: Collection[str], found: Mapping[Artifact, str]
     if not models:
         return {}
     by_weights, by_tokenizer = holders(store, ids, _reaches_weights), holders(store, ids, _learns)
-    known = {"weights": by_weights, "tokenizer": by_tokenizer, "measured": found}
+    known = {
+        "sent": {each: why for each, why in found.items() if _address(each)},
+        "weights": by_weights,
+        "tokenizer": by_tokenizer,
+        "measured": found,
+    }
     return {model: next((how, each[model]) for how, each in known.items() if model in each) for model in models}
 
 
-def as_text(how: str, why: str) -> str:
+def as_text(model: Artifact, how: str, why: str) -> str:
     """One of `WORDS`, in doubt if there is a reason to be counted though it is not known."""
-    return WORDS[how].format(saw="may have seen" if why else "saw", was="may have been" if why else "was")
+    saw, was = ("may have seen", "may have been") if why else ("saw", "was")
+    return WORDS[how].format(saw=saw, was=was, where=_address(model))
+
+
+def _address(model: Artifact) -> str:
+    """That was asked, where the artifact holds what a rented model answered."""
+    manifest = model.manifest
+    return str(manifest.config["rented"]["address"]) if manifest.stage == rented_answers.name else ""
 
 
 def _learns(record: InputRecord, parent: Artifact | None) -> bool:
