@@ -55,3 +55,15 @@ def test_a_name_with_dots_is_found_where_no_object_has_the_first_part() -> None:
     assert value_at({"a": {"b": {"c": 2}}, "a.b": {"c": 3}}, "a.b.c") == 2
     assert value_at({"a.b": [{"c": 1}, {"c": 2}]}, "a.b.*.c") == [1, 2]
     assert value_at({"a.b": {"c": 1}}, "a.c") is None and value_at({"a.b": 1}, "a.b.c") is None
+
+
+def test_marks_of_a_text_stay_on_what_they_mark_when_it_is_masked() -> None:
+    text = "Write to ada.lovelace@example.org when Ada comes, or call Grace at 192.0.2.17, Sir."
+    marked = ["Ada comes", "Grace", "192.0.2.17", "to ada.lovelace", "Sir"]
+    spans = [{"start": text.index(each), "end": text.index(each) + len(each), "label": "P"} for each in marked]
+    document = Document(id="a", text=text, source="s", licence="MIT", meta={"spans": spans, "path": "a"})
+    ((new,), _, _) = anonymise_documents(AnonymiseConfig(documents="raw"), b"key", [document], {})
+    assert [new.text[each["start"] : each["end"]] for each in new.meta["spans"]] == [
+        *("Ada comes", "Grace", "[IP]", "to [EMAIL]", "Sir")
+    ]
+    assert [each["label"] for each in new.meta["spans"]] == ["P"] * 5

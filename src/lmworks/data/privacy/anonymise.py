@@ -43,6 +43,8 @@ from lmworks.recipe.schema import PROTECTED, Effect, Expected, Reference, StepCo
 
 LEAST_DIGITS = 3
 """Of a subject that is looked for among numbers: a shorter one is also a number of things."""
+MARK = {"start", "end", "label"}
+"""Fields of a mark of a stretch of a text."""
 SHOWN_AROUND = 40
 """Characters shown before and after a finding in an example."""
 
@@ -170,7 +172,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=17, reads="documents", judges="model")
+@stage(version=18, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -282,6 +284,7 @@ def _anonymise(
     fields, which many documents share, `of_key`.
     """
     days, said = day_shift(key, document.subject or document.id), (document.subject or "").strip()
+    moves: dict[str, list[tuple[int, int, int]]] = {}
     subject = document.subject and value_digest(key, "subject", document.subject)
 
     def instead(finding: Finding) -> str:
@@ -309,7 +312,10 @@ def _anonymise(
             else:
                 tally.counts[reason] += 1
         found.extend(findings)
-        return substitute(text, findings, instead)
+        new = [instead(finding) for finding in findings]
+        moves[text] = [(each.start, each.end, len(other)) for each, other in zip(findings, new, strict=True)]
+        others = iter(new)
+        return substitute(text, findings, lambda _: next(others))
 
     def rename(name: str) -> str:
         return treated(name, of_key(name))
@@ -320,7 +326,30 @@ def _anonymise(
     if new.structure and any(map(of_key, keys_of(new.structure))):
         fields, structure = renamed(new.fields, new.structure, rename)
         new = replace(new, fields=fields, structure=structure)
+    meta = {name: _moved_marks(value, moves.get(document.text, ())) for name, value in meta.items()}
     return replace(new, meta=meta, subject=subject, created=_moved(config.action_of("date"), document.created, days))
+
+
+def _moved_marks(value: Any, moves: Sequence[tuple[int, int, int]]) -> Any:
+    """Marks of stretches of a text (`start`, `end`, `label`) where these stand once others replace some of it.
+
+    `moves` are the start, the end and the new length of what is replaced; a mark that cuts into it covers all of it.
+    """
+    is_mark = isinstance(value, list) and all(isinstance(each, Mapping) and each.keys() >= MARK for each in value)
+    if not moves or not is_mark or any(type(each[name]) is not int for each in value for name in ("start", "end")):
+        return value
+
+    def moved(place: int, *, is_end: bool) -> int:
+        shift = 0
+        for start, end, length in moves:
+            if start < place < end:
+                return start + shift + (length if is_end else 0)
+            shift += length - (end - start) if end <= place and end > start else 0
+        return place + shift
+
+    return [
+        {**each, "start": moved(each["start"], is_end=False), "end": moved(each["end"], is_end=True)} for each in value
+    ]
 
 
 def _named_texts(document: Document) -> Sequence[tuple[str, str]]:
