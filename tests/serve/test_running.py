@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,40 @@ def test_a_full_server_says_when_to_come_back(small: Live) -> None:
             assert small.http().get("/readyz").status_code == 200
             with pytest.raises(openai.InternalServerError):
                 small.client().chat.completions.create(**ASK)
+    soon(lambda: works(small))
+
+
+@pytest.mark.parametrize(
+    "asked", [{"messages": [{"role": "user", "content": "an " * 200_000}]}, {"prompt": "an " * 200_000}]
+)
+def test_what_fits_in_no_context_is_refused_before_it_is_read(
+    small: Live, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]
+) -> None:
+    def encode(*_: Any) -> list[int]:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(type(small.service.engine), "encode", encode)
+    monkeypatch.setattr(type(small.service.engine), "encode_text", encode)
+    path = PATH if "messages" in asked else "/v1/completions"
+    refused = small.http().post(path, json={"model": CHAT["model"]} | asked)
+    assert refused.status_code == 400 and refused.json()["error"]["code"] == "context_length_exceeded"
+
+
+def test_prompts_that_are_being_read_have_places(small: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, going, encode = list[int](), threading.Event(), type(small.service.engine).encode
+
+    def slow(*asked: Any) -> Any:
+        begun.append(1)
+        going.wait(5)
+        return encode(*asked)
+
+    monkeypatch.setattr(type(small.service.engine), "encode", slow)
+    with ThreadPoolExecutor(3) as clients:
+        first = clients.submit(small.http().post, PATH, json=CHAT | {"max_tokens": 1, "n": 2})
+        soon(lambda: begun)
+        refused = small.http().post(PATH, json=CHAT | {"max_tokens": 1})
+        going.set()
+        assert refused.status_code == 503 and len(begun) == 1 and first.result().status_code == 200
     soon(lambda: works(small))
 
 

@@ -59,7 +59,7 @@ class DecoderEngine(Engine):
             )
         self.model = model.eval()
         self.tokenizer = tokenizer
-        self.vocab_size = tokenizer.vocab_size
+        self.vocab_size, self.longest_token = tokenizer.vocab_size, tokenizer.longest_token
         self.thinks, self.calls = tokenizer.thoughts is not None, tokenizer.calls
         self.chats = bool(tokenizer.chat_template)
         self.prefix = prefix

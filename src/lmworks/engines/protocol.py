@@ -212,6 +212,8 @@ class Engine(ABC):
     """Whether answers may have thoughts before them, which stand by themselves."""
     is_computing: bool = True
     """Whether it computes when it is asked; else it tells what was answered before, and its speed says nothing."""
+    longest_token: int = 0
+    """Characters that one token stands for at the most; 0 where that is not known."""
     vocab_size: int = 0
     """Ids of tokens that a prompt may be made of; 0 for what reads no tokens."""
 

@@ -192,13 +192,14 @@ class Routes:
         if wanted.functions and not (calls and calls.is_read):
             raise ApiError(400, NOT_READ if calls else NO_FUNCTIONS, param="tools")
         found: Found | None = None
+        engine, turns, number = self._service.engine, wanted.turns(), wanted.n or 1
+        self._check_length("messages", [str(turn["content"]) for turn in turns])
         try:
             if self._knowledge:
-                prompt, found = await asyncio.to_thread(
-                    self._knowledge.prompt, self._service.engine, wanted.turns(), wanted.limit()
-                )
+                put = partial(self._knowledge.prompt, engine, turns, wanted.limit())
+                prompt, found = await self._service.prepare(number, put)
             else:
-                prompt = await asyncio.to_thread(self._service.engine.encode, wanted.turns())
+                prompt = await self._service.prepare(number, partial(engine.encode, turns))
         except (WrongTurns, TurnsRefused) as error:
             raise ApiError(400, str(error), param="messages") from error
         except LmworksError as error:  # the model's template; the client cannot mend it
@@ -215,7 +216,10 @@ class Routes:
             raise ApiError(400, "prompt: the list is empty", param="prompt")
         self._check_ability("generate")
         self._check_number(len(given), wanted)  # before they take time
-        prompts = [await asyncio.to_thread(self._encode, prompt) for prompt in given]
+        for prompt in given:
+            self._check_length("prompt", [prompt])
+        number = len(given) * (wanted.n or 1)
+        prompts = await self._service.prepare(number, lambda: [self._encode(prompt) for prompt in given])
         return await self._answer(request, wanted, prompts, wanted.max_tokens or 16, CompletionShape)
 
     async def _answer(
@@ -298,6 +302,19 @@ class Routes:
     def _check_number(self, prompts: int, wanted: Parameters) -> None:
         if prompts * (wanted.n or 1) > self._service.capacity:
             raise ApiError(400, f"at most {self._service.capacity} answers in one request", param="n")
+
+    def _check_length(self, param: str, parts: Sequence[str | list[int]]) -> None:
+        """Refuse what is longer than any text that fits, before it takes the time of making it into tokens."""
+        engine = self._service.engine
+        most, length = engine.context_length * engine.longest_token, sum(map(len, parts))
+        if all(isinstance(each, str) for each in parts) and length > most > 0:
+            raise ApiError(
+                400,
+                f"this model's context is {engine.context_length} tokens, which is {most:,} characters at the most; "
+                f"found {length:,}: shorten the prompt",
+                param=param,
+                code="context_length_exceeded",
+            )
 
     def _encode(self, prompt: str | list[int]) -> list[int]:
         engine = self._service.engine

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from lmworks.engines.protocol import Answer, Asked, Engine, Late, Timed, is_last
 from lmworks.engines.request import Piece
@@ -21,9 +21,13 @@ from lmworks.serve import TIMEOUT_SECONDS
 from lmworks.serve.errors import ApiError, failed, late, overloaded, stopping
 
 logger = logging.getLogger("lmworks.serve")
+T = TypeVar("T")
 
 STEP_SECONDS = 5.0
 """Beyond its deadline, a client waits so long at the most for the end of the step in which that fell."""
+
+PREPARED_AT_ONCE = 2
+"""Requests whose prompts are made into tokens together: a megabyte of text takes a hundred of memory meanwhile."""
 
 
 class Pieces(Protocol):
@@ -112,7 +116,9 @@ class Service:
         self.capacity = rows + waiting
         """Requests inside at once: `rows` of them are decoded together, the others wait."""
         self._rows = rows
-        self._answers: set[Reply] = set()  # touched by the event loop only
+        self._answers: set[Reply] = set()  # this and the next two: touched by the event loop only
+        self._prepared = 0
+        self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._batch = Timed(engine.batch(rows))  # this and the next two: touched by the worker only
         self._owners: dict[Any, tuple[Reply, int]] = {}
@@ -128,12 +134,28 @@ class Service:
         """Of a request that comes now and may take so many seconds, or as many as this server gives."""
         return time.monotonic() + min(seconds or self._timeout_seconds, self._timeout_seconds)
 
-    def submit(self, requests: Sequence[Asked], model: str) -> Reply:
-        """Take requests for a model, all or none. Raises `ApiError` 503 when there is no place."""
+    def _require_places(self, number: int) -> None:
         if not self.ready:
             raise stopping()
-        if sum(len(answer.requests) for answer in self._answers) + len(requests) > self.capacity:
+        if sum(len(answer.requests) for answer in self._answers) + self._prepared + number > self.capacity:
             raise overloaded()
+
+    async def prepare(self, number: int, made: Callable[[], T]) -> T:
+        """What `made` makes of the prompts of so many requests, in a thread, a few at once; meanwhile they have places.
+
+        Raises `ApiError` 503 when there are none.
+        """
+        self._require_places(number)
+        self._prepared += number
+        try:
+            async with self._preparing:
+                return await asyncio.to_thread(made)
+        finally:
+            self._prepared -= number
+
+    def submit(self, requests: Sequence[Asked], model: str) -> Reply:
+        """Take requests for a model, all or none. Raises `ApiError` 503 when there is no place."""
+        self._require_places(len(requests))
         answer = Reply(requests, model, self._close)
         self._answers.add(answer)
         self._inbox.put(lambda: self._begin(answer))

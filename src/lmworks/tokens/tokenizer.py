@@ -123,6 +123,8 @@ class Tokenizer:
         """Number of ids, special tokens included."""
         self.unknown_id = vocabulary.get(unknown_token(self._backend))
         """Stands for text that is lost; None if none ever is."""
+        self.longest_token = max(map(len, vocabulary)) if self.unknown_id is None else 0
+        """Characters that one stands for at the most; 0 where text is lost, of any length."""
         self.end_of_text, self.end_of_text_id = document, vocabulary[document]
         """Begins every document: <|endoftext|>, or else what the settings call `bos_token`."""
         added = json.loads(raw[0]).get("added_tokens") or []
