@@ -33,6 +33,7 @@ data:
   raw:
     kind: ingest
     sources: [{kind: files, path: documents, include: ["*.jsonl"], text_field: text, licence: LicenseRef-own}]
+    licences: {allow: [LicenseRef-own]}
   clean: {kind: normalise, from: raw}
   passages: {kind: passages, from: clean, least_score: 0}
 """
@@ -97,7 +98,7 @@ def main() -> None:
             folder = Path(scratch)
             write_folder(folder, asked.documents)
             build = [sys.executable, "-m", "lmworks", "build", "recipe.yaml"]
-            subprocess.run(build, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run(build, cwd=folder, check=True, stdout=subprocess.DEVNULL)
             store = folder / ".lmworks"
         runs = [open_once(store, asked.build) for _ in range(asked.runs)]
     medians = {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}
