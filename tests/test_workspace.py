@@ -19,7 +19,8 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.lineage import unused
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built
-from lmworks.workspace import LAST, STORES, find_named, open_store, open_workspace, other_stores, run
+from lmworks.stores import LAST, STORES, find_named, open_store, other_stores
+from lmworks.workspace import open_workspace, run
 
 RECIPE = """\
 name: small
@@ -222,7 +223,7 @@ def test_a_store_that_cannot_be_noted_is_told(recipe: Path, tmp_path: Path, monk
             raise PermissionError(13, "Permission denied", str(path))
         real(path, content)
 
-    monkeypatch.setattr("lmworks.workspace.write_atomically", refusing)
+    monkeypatch.setattr("lmworks.stores.write_atomically", refusing)
     assert f"{STORES} cannot be written (Permission denied): `lmworks erase`" in build(recipe, tmp_path / "other")
 
 

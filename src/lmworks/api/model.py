@@ -27,7 +27,7 @@ from lmworks.predict.rows import Row
 from lmworks.predict.run import Asking, digest_of_folder, request_of
 from lmworks.release.gates import stored_as
 from lmworks.release.serving import require_answers
-from lmworks.workspace import find_one
+from lmworks.stores import find_one
 
 if TYPE_CHECKING:
     from lmworks.evaluate.choices import Likelihood

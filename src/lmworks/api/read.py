@@ -18,7 +18,7 @@ from lmworks.lazy import pa
 from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
-from lmworks.workspace import open_store
+from lmworks.stores import open_store
 
 if TYPE_CHECKING:
     import pandas

@@ -26,7 +26,8 @@ from lmworks.release.history.history import note
 from lmworks.release.inspect.verdicts import verdicts, worth
 from lmworks.release.report.report import said_first, write_report
 from lmworks.release.trace.trace import Traced, trace_lineage
-from lmworks.workspace import Workspace, find_one, open_store, open_workspace, run
+from lmworks.stores import find_one, open_store
+from lmworks.workspace import Workspace, open_workspace, run
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def show(
     """
     from lmworks.release.built import Built
     from lmworks.release.inspect.show import WIDTH, describe
-    from lmworks.workspace import find_one
+    from lmworks.stores import find_one
 
     opened, found = find_one(step or (), store)
     if path:
@@ -58,7 +58,7 @@ def trace(
     Example: lmworks trace finetune
     """
     from lmworks.release.trace.trace import trace_answer, trace_lineage
-    from lmworks.workspace import find_one
+    from lmworks.stores import find_one
 
     opened, found = find_one(step or (), store)
     traced = trace_lineage(opened, found) if answer is None else trace_answer(opened, found, answer)
@@ -71,7 +71,7 @@ def report(recipe: RecipeArgument = None, store: LastStoreOption = None, as_json
     Example: lmworks report
     """
     from lmworks.release.report.report import write_report
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     path = write_report(open_store(store, recipe))
     tell(str(path), {"report": str(path)}, as_json)
@@ -94,7 +94,7 @@ def items(
     """
     from lmworks.release.built import Built
     from lmworks.release.items.page import tasks_with_items, write_items
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     built = Built.open(open_store(store))
     tasks = [task] if task else tasks_with_items(built)
@@ -122,7 +122,7 @@ def export(
     from lmworks.model.gguf import FILE_TYPES, write_gguf
     from lmworks.release.built import Built
     from lmworks.release.gates import require_gates
-    from lmworks.workspace import find_one
+    from lmworks.stores import find_one
 
     types = {"gguf": list(FILE_TYPES), "onnx": ["f32"]}
     kind = file_type or ("f16" if form == "gguf" else "f32")
@@ -165,7 +165,7 @@ def push(
     from lmworks.recipe.file import load_recipe
     from lmworks.release.built import Built
     from lmworks.release.hub import require_release, require_token, upload
-    from lmworks.workspace import find_one
+    from lmworks.stores import find_one
 
     opened, found = find_one([model], store)
     built = Built.holding(opened, found)
@@ -192,7 +192,7 @@ def gc(
     Example: lmworks gc
     """
     from lmworks.pipeline.lineage import remove, unused
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     opened = open_store(store)
     for record, recipe in opened.builds.gone().items():

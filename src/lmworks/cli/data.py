@@ -35,7 +35,7 @@ def find_data(
     """
     from lmworks.data.privacy.index import find_person
     from lmworks.release.built import Built
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     opened = open_store(store)
     places = find_person(value, opened.all(), Built.open(opened).folder)
@@ -113,7 +113,7 @@ def inspect_data(
 
     from lmworks.release.built import Built
     from lmworks.release.inspect.changes import changes_of, inspectable
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     built = Built.open(open_store(store))
     steps = [step] if step else inspectable(built)
@@ -129,7 +129,7 @@ def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_jso
     Example: lmworks data report
     """
     from lmworks.release.inspect.data_report import write_data_report
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     path = write_data_report(open_store(store, recipe))
     tell(str(path), {"report": str(path)}, as_json)
@@ -152,7 +152,7 @@ def sample_data(
     """
     from lmworks.release.built import Built
     from lmworks.release.inspect.annotation import write_sample
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     built, labels = Built.open(open_store(store)), label or ["accept", "reject"]
     drawn = write_sample(built, step, count, guidelines, out, labels, seed, personal=show_personal)

@@ -84,7 +84,7 @@ def erase(
         leftovers_with,
     )
     from lmworks.release.built import Built
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     for option, names in (("--with", also or ()), ("--keep", keep or ())):
         if strange := next((name for name in names if not is_id(name)), None):
@@ -215,7 +215,7 @@ def _listing(
     """What is told of an erasure from a store, which recipes in these folders were built in."""
     from lmworks.pipeline.erasure import count_in
     from lmworks.release.trace.erased import reached_by
-    from lmworks.workspace import other_stores
+    from lmworks.stores import other_stores
 
     documents = {*taken.records}
     models = reached_by(opened, documents, found)

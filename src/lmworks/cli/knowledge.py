@@ -24,7 +24,7 @@ def passages(
     """
     from lmworks.knowledge.collection import Collection
     from lmworks.release.knowledge import passages_built
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     found = Collection(passages_built(open_store(store), step).payload).search(question, number)
     tell(found.as_text(), found.as_json(), as_json)

@@ -35,7 +35,7 @@ def serve(
     """
     from lmworks.model.device import AUTO
     from lmworks.release.serving import serve_artifacts, serve_folder
-    from lmworks.workspace import find_named
+    from lmworks.stores import find_named
 
     how: dict[str, Any] = {"port": port, "as_json": as_json, "timeout": request_timeout, "device": device or AUTO}
     try:
@@ -57,9 +57,9 @@ def watch(
 
     Example: lmworks watch pretrain
     """
+    from lmworks.stores import open_store
     from lmworks.watch.follow import find_run
     from lmworks.watch.terminal import follow
-    from lmworks.workspace import open_store
 
     follow(find_run(open_store(store), model))
 
@@ -81,7 +81,7 @@ def open_pages(
 
     from lmworks.application.app import run
     from lmworks.model.device import AUTO
-    from lmworks.workspace import open_store
+    from lmworks.stores import open_store
 
     def started(address: str) -> None:
         print(f"open {address}\non this machine only, for who has this address; Ctrl-C ends it", flush=True)

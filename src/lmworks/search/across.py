@@ -23,7 +23,8 @@ from lmworks.pipeline.conditions import Condition
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, measures_model
-from lmworks.workspace import find_one, open_store, open_workspace, run
+from lmworks.stores import find_one, open_store
+from lmworks.workspace import open_workspace, run
 
 NOT_STATED = "LicenseRef-not-stated"
 
