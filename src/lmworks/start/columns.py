@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from typing import Any
 
 from lmworks.data.parsers.facts import is_date
@@ -15,6 +14,8 @@ from lmworks.start.seen import Column, ColumnKind
 MOST_DISTINCT = 5_000
 """Values of a column that are told apart; with more it holds no categories."""
 MOST_CATEGORIES = 300
+LOOKED_AT = 20_000
+"""Characters of a value that its words are counted in."""
 TRIED = 500
 """Values that are looked at for dates and language."""
 WORDS, CHARACTERS = 4, 30
@@ -43,19 +44,20 @@ class Values:
         if isinstance(value, list | Mapping):
             self.nested += 1
         self.characters += len(text)
-        self.words += len(text.split())
+        self.words += len(text[:LOOKED_AT].split()) * max(1, len(text) // LOOKED_AT)
         self.numbers += isinstance(value, int | float) or _NUMBER.fullmatch(text[:40]) is not None
         if len(self.seen) < MOST_DISTINCT:
             self.seen.add(text[:200])
         if len(self.first) < TRIED:
-            self.first.append(value)
+            self.first.append(text[:LOOKED_AT] if isinstance(value, str) else value)
 
     def take(self, other: Values) -> None:
         """Note what another file has in a column of this name."""
         for name in ("filled", "characters", "words", "numbers", "nested"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.seen = {*islice(chain(self.seen, other.seen), MOST_DISTINCT)}
-        self.first = [*self.first, *other.first][:TRIED]
+        if len(self.seen) < MOST_DISTINCT:
+            self.seen |= other.seen
+        self.first += other.first[: max(0, TRIED - len(self.first))]
 
 
 def column_of(name: str, values: Values, rows: int) -> Column:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from lmworks.data.parsers import form_of, hints
 from lmworks.data.parsers.encodings import looks_like
+from lmworks.data.parsers.fields import crowded
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
 from lmworks.data.privacy.findings import scan, worth_running
 from lmworks.data.privacy.hidden import hide_name, shown_detectors
@@ -30,8 +33,12 @@ from lmworks.start.seen import Aside, Seen, Table, Unread
 
 MOST_ROWS = 200_000
 """Of one file, that are read; of a longer one it is told that there are at least so many."""
+MOST_READ = 2**28
+"""Characters of one file, or archive, that are read; of a longer one it is told that there is at least so much."""
 MOST_TEXTS = 200
-"""Files of one form that are one text each, such as PDFs, that are opened; all are counted."""
+"""Files of one form that are one text each, such as PDFs, that are opened first, spread over all."""
+SECONDS = 60.0
+"""In which the others are opened; those that are left are counted, and it is told that they were not opened."""
 LOOKED_AT = 300
 """Records of a table whose language and personal data are looked at, spread over it."""
 CHARACTERS = 2_000
@@ -61,6 +68,11 @@ KEPT = re.compile(
     r"(?i)_?(old|archived?|archives|archiv|alt|backups?|bak|obsolete|superseded|veraltet|ancien|viejo|antiguo)"
 )
 """Names of folders in which people keep what no longer holds."""
+KEYS = re.compile(
+    r"(?i)id_(rsa|dsa|ecdsa|ed25519)|.*\.(env|pem|key|ppk|asc|kdbx)|env(\..*)?|htpasswd|netrc|"
+    r".*(passw(or)?d|passphrase|credential|secret|api[_-]?key|private[_-]?key|kennw(o|ö)rt|passw(o|ö)rt|contraseñ).*"
+)
+"""Names of files in which people keep what opens doors."""
 _GUESS = re.compile(r"looks like ([\w-]+)")
 
 
@@ -78,6 +90,7 @@ class _Group:
     bytes: int = 0
     records: int = 0
     is_whole: bool = True
+    unopened: int = 0
     values: dict[str, Values] = field(default_factory=dict)
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -129,18 +142,25 @@ class _Look:
         kinds = {path: form for path, form in kinds.items() if path not in together}
         whole = Counter(kinds.values())
         passed: Counter[str | None] = Counter()
+        later: list[tuple[str, str]] = []
         for path, form in kinds.items():
             passed[form] += 1
             if form is None:
                 continue
             alone = not is_archive(path) and form not in OF_ROWS
             step = max(1, whole[form] // MOST_TEXTS)
-            self._read(path, form, opened=not alone or passed[form] % step == 0 or whole[form] <= MOST_TEXTS)
+            if not alone or passed[form] % step == 0 or whole[form] <= MOST_TEXTS:
+                self._read(path, form, opened=True)
+            else:
+                later.append((path, form))
+        until = time.monotonic() + SECONDS
+        for path, form in later:
+            self._read(path, form, opened=time.monotonic() < until)
         tables = list(_tables(list(self._groups.values()), together))
         tables = sorted((each for each in tables if each.records), key=lambda each: (-each.bytes, each.files[0]))
         unread = [Unread(*told) for told in _by_reason(self._unread)]
         read = list(dict.fromkeys(path for table in tables for path in table.files))
-        aside = [*_kept_folders(read), *self._copies(read)]
+        aside = [*_kept_folders(read), *_keys(read), *self._copies(read)]
         return Seen(str(self._folder), tables, unread, self._licences, sum(each.bytes for each in tables), aside)
 
     def _parallel(self, paths: Sequence[str]) -> Iterator[tuple[dict[str, str], list[str]]]:
@@ -208,7 +228,12 @@ class _Look:
         if is_archive(path):
             return "archive"
         ending = PurePosixPath(plain_name(path)).suffix.lower()
-        if not self._plain.size(path):
+        try:
+            size = self._plain.size(path)
+        except OSError as error:  # such as a link that leads nowhere
+            self._lose(path, f"cannot be opened: {error.strerror}")
+            return None
+        if not size:
             self._lose(path, "an empty file")
         elif ending == ".json":
             return "json"
@@ -242,7 +267,11 @@ class _Look:
         source, states = self._plain, form != "archive" and form_of(plain_name(path)) is None
         json_records = ""
         if form == "json":
-            json_records, fault = _json_records(self._folder / path)
+            try:
+                with self._plain.open(path) as stream:
+                    json_records, fault = _json_records(stream, self._plain.size(path))
+            except OSError as error:
+                fault = f"cannot be opened: {error.strerror}"
             if fault:
                 return self._lose(path, fault)
         if states:
@@ -256,6 +285,7 @@ class _Look:
                 group.files.append(path)
                 group.bytes += size
                 group.records += 1
+                group.unopened += 1
                 return None
         encoding = ""
         try:
@@ -269,13 +299,19 @@ class _Look:
         """Read the records of a file; stops at the first that is in another encoding, which is returned."""
         form, _, json_records = key
         units: dict[tuple[str, str], _Group] = {}  # a table each, whose rows may lack some of its columns
-        for number, found in enumerate(source.read(Piece(path, size)), 1):
+        read, firsts = 0, dict[str, str]()  # what is lost for a reason is told by its first
+        for number, found in enumerate(source.read(Piece(path, size))):
+            if number == MOST_ROWS or read > MOST_READ:
+                for unit in units.values():
+                    unit.is_whole = False
+                break
             if isinstance(found, Unreadable):
                 guess = "" if encoding or is_archive(path) else _GUESS.search(found.reason)
                 if guess and found.reason.startswith("not UTF-8"):
                     is_plain = plain_name(path) == path  # else its bytes are compressed
                     return (looks_like(self._head(path)) if is_plain else "") or guess[1]
-                self._lose(f"{found.path}" + (f", record {found.key}" if found.key else ""), found.reason)
+                name = f"{found.path}" + (f", record {found.key}" if found.key else "")
+                self._lose(firsts.setdefault(found.reason, name), found.reason)
                 continue
             if not isinstance(found, Record):
                 continue
@@ -300,9 +336,7 @@ class _Look:
             )
             _note(unit, found)
             unit.bytes += len(found.text.encode()) if is_archive(path) or is_sheet else 0
-            if number >= MOST_ROWS:
-                unit.is_whole = False
-                break
+            read += len(found.text) + sum(len(each) for each in (found.row or {}).values() if isinstance(each, str))
         for (_, sheet), unit in units.items():
             unit.bytes += size if not is_archive(path) and not sheet else 0
             names = frozenset(unit.names)
@@ -327,6 +361,12 @@ def _kept_folders(paths: Sequence[str]) -> Iterator[Aside]:
         yield Aside([pattern], count, "by its name a folder of what no longer holds")
 
 
+def _keys(paths: Sequence[str]) -> Iterator[Aside]:
+    """Files that are named as keys and passwords are, which whoever may ask the model could then be told."""
+    if found := [path for path in paths if KEYS.fullmatch(PurePosixPath(path).name)]:
+        yield Aside(list(map(_literal, found)), len(found), "by the name keys or passwords")
+
+
 def _by_reason(lost: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, int, str]]:
     """What is lost, of one reason together: files, named by the first of them, and the records of each; or endings."""
     found: dict[str, tuple[str, int, str]] = {}
@@ -343,7 +383,10 @@ def _note(group: _Group, record: Record) -> None:
     if record.row is not None:
         for name, value in record.row.items():
             group.values.setdefault(name, Values()).add(value)
-    _sample(group, record.text[:CHARACTERS], record.row)
+    row = record.row and {
+        name: each[:CHARACTERS] if isinstance(each, str) else each for name, each in record.row.items()
+    }
+    _sample(group, record.text[:CHARACTERS], row)
 
 
 def _sample(group: _Group, text: str, row: Mapping[str, Any] | None) -> None:
@@ -387,6 +430,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         languages={name: count / languages.total() for name, count in languages.most_common()},
         personal=dict(personal.most_common()),
         looked_at=len(looked),
+        unopened=group.unopened,
         states_format=group.states_format,
         encoding=group.encoding,
         decoded=_decoded(looked) if group.encoding else (),
@@ -424,7 +468,8 @@ def _patterns(files: Sequence[str], paths: Sequence[str]) -> list[str]:
 
     An ending or a folder where that is enough, else names: what cannot be read is tried, and counted, by a build too.
     """
-    wanted, others = set(files), [path for path in paths if path not in set(files)]
+    wanted = set(files)
+    others = [path for path in paths if path not in wanted]
     endings = sorted({f"*{_literal(PurePosixPath(path).suffix)}" for path in files})
     if all(PurePosixPath(path).suffix for path in files) and not _any_match(endings, others):
         return endings
@@ -457,12 +502,18 @@ def _is_text(head: bytes) -> bool:
     return sum(character < " " and character not in "\t\n\r\f" for character in text) < len(text) / 1000
 
 
-def _json_records(path: Path) -> tuple[str, str]:
+def _json_records(stream: IO[bytes], size: int) -> tuple[str, str]:
     """Where the records of a JSON file stand, "" for a list of them or one; and why it cannot be read, if so."""
-    if path.stat().st_size > MOST_JSON:
+    if stream.read(2**12).removeprefix(BOM_UTF8).lstrip().startswith(b"["):
+        return "", ""  # which is read item by item
+    if size > MOST_JSON:
         return "", f"more than {MOST_JSON:,} bytes of JSON; write a record a line (*.jsonl)"
+    stream.seek(0)
+    raw = stream.read(MOST_JSON)
+    if fault := crowded(raw):
+        return "", fault
     try:
-        held = json.loads(path.read_bytes())
+        held = json.loads(raw)
     except (ValueError, RecursionError):
         return "", "not JSON"
     return next(iter(_lists(held, "")), ""), ""

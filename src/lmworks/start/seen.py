@@ -63,6 +63,8 @@ class Table:
     """Records that were looked at and hold personal data in a text or another column, by its kind."""
     looked_at: int = 0
     """Texts that `languages` and `personal` are of."""
+    unopened: int = 0
+    """Files that were counted and not opened, and are taken to be as the others."""
     states_format: bool = False
     """Whether no ending says the form, so that a source has to."""
     encoding: str = ""

@@ -163,6 +163,8 @@ def _table(table: Table) -> str:
     ):
         if names:
             said.append(f"{words}: {', '.join(names)}")
+    if table.unopened:
+        said.append(f"{table.unopened:,} of the files were not opened, and are taken to be as the others")
     if table.encoding:
         said.append(table.encoding_in_words)
     if table.personal:
