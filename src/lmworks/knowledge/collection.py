@@ -79,7 +79,8 @@ class Found:
         """For people; what does not fit well enough is told to be so."""
         lines = [] if self.is_enough else [NOTHING if not self.passages else NOT_ENOUGH]
         for number, (each, score) in enumerate(zip(self.passages, self.scores, strict=True), 1):
-            place = "  ".join(filter(None, (each.title, each.link or each.path, each.source, each.licence)))
+            named = (each.title, each.link or each.path, each.source, each.licence)
+            place = "  ".join(" ".join(name.split()) for name in named if name)  # a name of several lines forges others
             lines += ["", f"[{number}] {place}  (document {each.document}, score {score:.2f})"]
             lines += [f"    {line}" for line in each.text.splitlines() if line.strip()]
         return "\n".join(lines).strip("\n")
