@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import docx
 import pytest
 
 from e2e.small_recipe import lmworks
@@ -417,3 +419,17 @@ def test_an_encoding_is_said_to_be_a_guess_with_words_that_show_whether_it_is_ri
     done = lmworks(tmp_path, "init", "own", "--task", "search", "--yes")
     guess = "not UTF-8, and iso8859-2 by a guess: do these words read well: zg\u0142asza, szkod\u0119"
     assert guess in done.stdout and f"# Doubt: *.txt: {guess}" in (tmp_path / "own" / "recipe.yaml").read_text()
+
+
+def test_the_verdict_counts_what_texts_say_and_examples_of_the_task_alone(tmp_path: Path) -> None:
+    folder = company(tmp_path / "own", "labels")
+    letter = docx.Document()
+    letter.add_paragraph("The belt on line two has worn through.")
+    letter.save(str(folder / "letter.docx"))
+    with zipfile.ZipFile(folder / "letter.docx", "a") as packed:
+        packed.writestr("word/media/image.png", bytes(900_000))
+    seen = look(folder)
+    assert seen.bytes > 900_000 > 50_000 > seen.text_bytes
+    assert started(folder, task="classify").needs.labelled_examples == 200  # type: ignore[union-attr]
+    (folder / "recipe.yaml").unlink()
+    assert started(folder, task="search").needs.labelled_examples == 0  # type: ignore[union-attr]

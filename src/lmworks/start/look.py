@@ -89,6 +89,10 @@ class _Group:
     sheets: list[str] = field(default_factory=list)
     bytes: int = 0
     records: int = 0
+    opened: int = 0
+    """Records that were read; others are counted as files of one text each."""
+    text_bytes: int = 0
+    """Of the texts of those."""
     is_whole: bool = True
     unopened: int = 0
     values: dict[str, Values] = field(default_factory=dict)
@@ -105,6 +109,8 @@ class _Group:
         self.files += [file for file in other.files if file not in self.files[-1:]]
         self.sheets += [sheet for sheet in other.sheets if sheet not in self.sheets]
         self.bytes += other.bytes
+        self.opened += other.opened
+        self.text_bytes += other.text_bytes
         self.is_whole &= other.is_whole
         for name, values in other.values.items():
             self.values.setdefault(name, Values()).take(values)
@@ -380,6 +386,8 @@ def _by_reason(lost: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, int, 
 
 def _note(group: _Group, record: Record) -> None:
     group.records += 1
+    group.opened += 1
+    group.text_bytes += len(record.text.encode("utf-8", "replace"))
     if record.row is not None:
         for name, value in record.row.items():
             group.values.setdefault(name, Values()).add(value)
@@ -425,6 +433,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         records=group.records,
         is_whole=group.is_whole,
         bytes=group.bytes,
+        text_bytes=group.text_bytes * group.records // max(group.opened, 1),
         columns=columns,
         shape="code" if group.form == "code" else "texts",
         languages={name: count / languages.total() for name, count in languages.most_common()},

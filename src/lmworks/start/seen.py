@@ -54,6 +54,9 @@ class Table:
     is_whole: bool
     """Whether all records were counted; else there are more than `records`."""
     bytes: int
+    """Of the files."""
+    text_bytes: int
+    """Of what they say, without what packs or frames it; of many files of one text each as those that were opened."""
     columns: Sequence[Column]
     """None where each file is one text."""
     shape: Shape
@@ -152,6 +155,11 @@ class Seen:
             for kind, count in table.personal.items():
                 found[kind] = found.get(kind, 0) + count
         return found
+
+    @property
+    def text_bytes(self) -> int:
+        """Of what all files say."""
+        return sum(table.text_bytes for table in self.tables)
 
     @property
     def licence(self) -> str | None:

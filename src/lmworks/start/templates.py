@@ -214,7 +214,7 @@ def source(situation: Situation, table: Table, **fields: object) -> str:
 
 def is_book(table: Table) -> bool:
     """Whether texts are so few and long that none could be held out: they are cut into parts."""
-    return table.form == "text" and table.records < FEW and table.bytes > LONG_BYTES * table.records
+    return table.form == "text" and table.records < FEW and table.text_bytes > LONG_BYTES * table.records
 
 
 def _group(table: Table) -> str | None:
@@ -489,7 +489,7 @@ def continued(situation: Situation, table: Table) -> Draft | None:
         "texts, continued" if tuned else "texts, not trained",
         table,
         f"SmolLM2-135M {'that went on reading' if tuned else 'as it was published, measured on'} "
-        f"{table.bytes / 1e6:,.1f} MB of texts",
+        f"{table.text_bytes / 1e6:,.2g} MB of texts",
         data,
         models if tuned else AS_PUBLISHED,
         evaluate,
@@ -509,7 +509,7 @@ def scratch(situation: Situation, table: Table) -> Draft | None:
     return Draft(
         "texts, from scratch",
         table,
-        f"a small model that has read nothing but {table.bytes / 1e6:,.1f} MB of your texts",
+        f"a small model that has read nothing but {table.text_bytes / 1e6:,.2g} MB of your texts",
         list(_documents(situation, table)),
         models,
         ["models: [pretrain]", "tasks: [{kind: perplexity, data: split.test, train: corpus}]"],
@@ -521,7 +521,8 @@ def scratch(situation: Situation, table: Table) -> Draft | None:
 
 def _has_prose(table: Table) -> bool:
     says = table.shape != "events" or any(not UNNAMED.search(c.name) for c in table.columns if c.kind != "empty")
-    return table.shape != "nothing" and table.bytes >= LEAST_BYTES and says
+    size = table.bytes if table.shape == "events" else table.text_bytes  # numbers are no text before they are told
+    return table.shape != "nothing" and size >= LEAST_BYTES and says
 
 
 def found(situation: Situation, table: Table) -> Draft | None:
@@ -529,7 +530,7 @@ def found(situation: Situation, table: Table) -> Draft | None:
     if situation.answers.task == "chat" and situation.verdict.step != NONE:
         return None
     readable = [each for each in situation.seen.tables if each.shape not in ("events", "nothing", "conversations")]
-    if sum(each.bytes for each in readable) < LEAST_TO_FIND:
+    if sum(each.text_bytes for each in readable) < LEAST_TO_FIND:
         return None
     table = _joined(readable)
     html = ", html: text" if "html" in {part.form for part in table.parts or [table]} else ""
@@ -593,6 +594,7 @@ def _joined(alike: Sequence[Table]) -> Table:
         files=[file for each in alike for file in each.files],
         records=sum(each.records for each in alike),
         bytes=total,
+        text_bytes=sum(each.text_bytes for each in alike),
         personal=personal,
         languages=languages,
         subjects=list(dict.fromkeys(name for each in alike for name in each.subjects)),
@@ -621,7 +623,7 @@ def _documents(situation: Situation, table: Table) -> Iterator[str]:
         yield f"told: {{kind: tell, from: {last}, template: {flow(f'{told}.')}}}"
         last = "told"
     yield f"clean: {{kind: normalise, from: {last}{html}}}"
-    test = max(min(0.1, TEST_BYTES / max(table.bytes, 1)), min(0.1, FEW / table.records))
+    test = max(min(0.1, TEST_BYTES / max(table.text_bytes, 1)), min(0.1, FEW / table.records))
     yield from split_of(replace(table, dates=[]) if table.records < 200 else table, "clean", round(test, 4))
     yield "corpus:"
     yield "  kind: curate"

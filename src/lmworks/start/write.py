@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,13 @@ from lmworks.start.seen import SHAPES, Seen, Table
 from lmworks.start.templates import Draft, Refusal, Situation, chosen, flow
 from lmworks.tokens.packaged import PACKAGED
 
-EXAMPLES = ("labelled", "pairs", "spans", "conversations", "preferences")
-"""Shapes whose records show what is right."""
+EXAMPLES: Mapping[str, Sequence[str]] = {
+    "extract": ("spans",),
+    **dict.fromkeys(("translate", "summarise", "write"), ("pairs",)),
+    "chat": ("conversations", "pairs", "preferences"),
+    "search": (),
+}
+"""By task, the shapes whose records show what is right; to classify it is texts with a label, whatever their shape."""
 SHOWN = 8
 """Tables, and reasons why files are not read, that are told one by one."""
 
@@ -45,11 +50,11 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
     path = folder / "recipe.yaml"
     if path.exists():
         raise UsageError(f"{path} is there already; edit it, or name another folder")
-    examples = max((table.records for table in seen.tables if table.shape in EXAMPLES), default=0)
+    examples = max((table.records for table in seen.tables if _shows(table, answers.task)), default=0)
     needs = answers.needs()
     if not needs.labelled_examples:
         needs = needs.model_copy(update={"labelled_examples": examples})
-    verdict = Forecast(needs, seen.bytes / 4, load_facts()).verdict
+    verdict = Forecast(needs, seen.text_bytes / 4, load_facts()).verdict
     situation = Situation(seen, answers, verdict, os.path.relpath(data, folder))
     draft = chosen(situation)
     if isinstance(draft, Refusal):
@@ -78,6 +83,13 @@ def _require_meant(recipe: Recipe, situation: Situation, draft: Draft) -> None:
             "the recipe would read other files than were looked at, or say another use, so it is not kept: a name in "
             "the folder is in the way; rename files and columns with brackets, quotes or line breaks in their names"
         )
+
+
+def _shows(table: Table, task: str) -> bool:
+    """Whether records show what is right for a task."""
+    if task == "classify":
+        return bool(table.labels and table.texts) and table.shape != "spans"
+    return table.shape in EXAMPLES[task]
 
 
 def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) -> str:
