@@ -312,6 +312,17 @@ def test_other_delimiters_and_encodings(engines: dict[str, Engine], tmp_path: Pa
     assert told.faults == {"rows that could not be read": 2}, "as UTF-8 it is none"
 
 
+def test_a_row_that_cannot_be_read_is_not_lost(engines: dict[str, Engine], tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes("id;text\n17;Äpfel\n18;Nüsse; Kerne\n19;Plums\n".encode("cp1252"))
+    out, told = asked(engines["classify"], file)
+    assert told.faults == {"rows that could not be read": 2}
+    with out.open(newline="", encoding="utf-8") as stream:
+        first, second, third = csv.DictReader(stream, delimiter=";")
+    assert first["id"] == "17" and first["text"] == "\ufffdpfel" and "not in UTF-8" in first["predicted_error"]
+    assert "18;N\ufffdsse; Kerne" in second["predicted_error"] and third["predicted_label"]
+
+
 ANY = st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.text(max_size=8) | st.floats(), max_size=3)
 
 

@@ -89,4 +89,10 @@ def _in_words(found: Told, out: Path) -> str:
     lines = [f"{count:,} {why}; the first: {found.first}" for why, count in found.faults.items()]
     if found.cut:
         lines.append(f"{found.cut:,} longer than the model reads or may write: their ends are missing")
-    return "\n".join([*lines, f"{found.rows:,} rows with their answers: {out}"])
+    lost = sum(found.faults.values())
+    answered = (
+        f"{found.rows - lost:,} of {found.rows:,} rows with answers"
+        if lost
+        else f"{found.rows:,} rows with their answers"
+    )
+    return "\n".join([*lines, f"{answered}: {out}"])

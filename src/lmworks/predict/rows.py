@@ -39,9 +39,9 @@ class Row:
     """In the file, in words."""
     fields: Fields
     fault: str = ""
-    """Why it could not be read; it has no fields then."""
+    """Why it could not be read; its fields are what could be."""
     raw: str = ""
-    """Of JSONL, the line, whether it could be read or not: it is written again as it stood there."""
+    """Of JSONL the line, which is written again as it stood there; of CSV that of a row without fields."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,17 @@ def _delimited(file: TableFile) -> Iterator[Row]:
     with _table(file) as (table, stream):
         for number, row in enumerate(table.rows(Piece(str(file.path), 0), stream, Reading.limit), 1):
             place = f"row {number}"
-            try:
-                fields = [field.encode("latin-1").decode() for field in row.fields]
-            except UnicodeError:
-                yield Row(place, {}, f"{place} is not in {file.encoding or 'UTF-8'}: say which with --encoding")
+            if row.fault:
+                yield Row(place, {}, row.fault, row.span.raw.decode(errors="replace").strip())
                 continue
-            yield Row(place, {} if row.fault else dict(zip(table.names or (), fields, strict=True)), row.fault)
+            fields = [field.encode("latin-1") for field in row.fields]
+            read = dict(zip(table.names or (), (field.decode(errors="replace") for field in fields), strict=True))
+            try:
+                b"".join(fields).decode()
+            except UnicodeError:
+                yield Row(place, read, f"{place} is not in {file.encoding or 'UTF-8'}: say which with --encoding")
+            else:
+                yield Row(place, read)
 
 
 def _write_delimited(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
@@ -136,8 +141,12 @@ def _write_delimited(file: TableFile, out: Path, more: Iterator[Fields], columns
     with out.open("w", encoding="utf-8", newline="") as target:
         writer = csv.DictWriter(target, [*(table.names or ()), *columns], delimiter=table.delimiter)
         writer.writeheader()
+        last = [*columns][-1]
         for row, added in zip(file.rows(), more, strict=True):
-            writer.writerow({**row.fields, **{name: _cell(value) for name, value in added.items()}})
+            answers = {name: _cell(value) for name, value in added.items()}
+            if row.raw:  # nothing of it can be told apart: it stands whole behind what is wrong with it
+                answers[last] = f"{answers.get(last, '')}: {row.raw}"
+            writer.writerow({**row.fields, **answers})
 
 
 def _cell(value: Any) -> Any:
