@@ -6,6 +6,7 @@ import json
 import math
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 KEY = "the-key-of-this-start"
 HTML = {"accept": "text/html"}
-LIVE = [{"run": "pretrain", "config": {"steps": 200, "tokens_per_step": 192}}]
+LIVE = [{"run": "smollm2-135m", "config": {"steps": 200, "tokens_per_step": 192}}]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lmworks(folder, "build", "recipe.yaml")
     work = folder / ".lmworks" / "work" / ("0" * 32)
     (work / "scratch").mkdir(parents=True)
-    (work / "step").write_text("pretrain")
+    (work / "step").write_text("smollm2-135m")
     lines: list[dict[str, Any]] = list(LIVE)
     for step in range(1, 101):
         loss = 8 * math.exp(-step / 40)
@@ -60,8 +61,7 @@ def at(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def entered(at: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=at, timeout=60, follow_redirects=True, headers=HTML) as http:
-        assert http.get("/enter", params={"key": KEY}).status_code == 200
+    with httpx.Client(base_url=f"{at}/{KEY}", timeout=60, follow_redirects=True, headers=HTML) as http:
         yield http
 
 
@@ -69,49 +69,55 @@ def entered(at: str) -> Iterator[httpx.Client]:
 def page_of(browser: Browser, at: str, width: int = 1280, scheme: str = "light") -> Iterator[Page]:
     size: Any = {"width": width, "height": 800}
     page = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
-    page.goto(f"{at}/enter?key={KEY}")
+    page.goto(f"{at}/{KEY}/")
     yield page
     page.close()
 
 
+def ended(http: httpx.Client, place: str) -> Any:
+    """How a file stands once it is answered, or is not."""
+    while not (now := http.get(place, headers={"accept": "*/*"}).json())["ended"]:
+        time.sleep(0.05)
+    return now
+
+
 def test_it_is_for_who_has_its_address(at: str) -> None:
     with httpx.Client(base_url=at, headers=HTML) as http:
-        for path in ("/", "/knowledge/report/", "/knowledge/report/knowledge.html", "/knowledge/chat/smollm2-135m/"):
+        for path in (
+            "/",
+            "/knowledge/report/",
+            "/another/knowledge/report/knowledge.html",
+            "/knowledge/predict/jobs/1",
+        ):
             refused = http.get(path)
-            assert refused.status_code == 401 and "Sign in" in refused.text and "toaster" not in refused.text
-        assert http.get("/enter", params={"key": "another"}).status_code == 401
-        assert http.get("/knowledge/predict/jobs/1", headers={"accept": "*/*"}).json()["error"]
-        entered = http.post("/", data={"key": KEY})
-        assert entered.status_code == 303 and "HttpOnly" in entered.headers["set-cookie"]
-    with entered_of_another_port(at) as http:
-        assert http.post("/knowledge/predict/?name=rows.csv", content="text\na\n").status_code == 401
-
-
-@contextmanager
-def entered_of_another_port(at: str) -> Iterator[httpx.Client]:
-    """A client with the session, asked by a page that is not of this application."""
+            assert refused.status_code == 404 and "knowledge" not in refused.text and "toaster" not in refused.text
     with entered(at) as http:
-        http.headers["sec-fetch-site"] = "same-site"
-        yield http
+        shown = http.get("/")
+        assert shown.status_code == 200 and not http.cookies, "other ports of the machine get what is in a cookie"
+        assert shown.headers["referrer-policy"] == "no-referrer" and shown.headers["cache-control"] == "no-store"
 
 
 def test_every_page_opens_and_every_link_leads_somewhere(at: str) -> None:
     with entered(at) as http:
-        waiting, seen = ["/"], set[str]()
+        waiting, seen, fragments = [f"/{KEY}/"], set[str](), list[tuple[str, str]]()
         while waiting:
             path = waiting.pop()
             if path in seen or "/chat/" in path.rstrip("/").removesuffix("/chat"):
                 continue
             seen.add(path)
-            found = http.get(path)
+            found = http.get(f"{at}{path}")
             assert found.status_code == 200, f"{path}: {found.text[:500]}"
             assert "default-src 'none'" in found.headers["content-security-policy"]
             if found.headers["content-type"].startswith("text/html"):
-                links = re.findall(r'<a [^>]*href="([^"#]+)', found.text)
-                links = [link.replace("&amp;", "&") for link in links if "://" not in link]
-                waiting += [str(found.url.join(link).raw_path.decode()) for link in links]
-        assert {f"/knowledge/{page.name}/" for page in PAGES} <= seen
-        assert "/knowledge/report/knowledge-data.html" in seen
+                links = re.findall(r'<a [^>]*href="([^"]+)"', found.text)
+                joined = [found.url.join(link.replace("&amp;", "&")) for link in links if "://" not in link]
+                waiting += [link.raw_path.decode() for link in joined]
+                fragments += [(link.raw_path.decode(), link.fragment) for link in joined if link.fragment]
+        assert {f"/{KEY}/knowledge/{page.name}/" for page in PAGES} <= seen
+        assert f"/{KEY}/knowledge/report/knowledge-data.html" in seen
+        assert fragments
+        for path, fragment in fragments:
+            assert f'id="{fragment}"' in http.get(f"{at}{path}").text, f"{path}#{fragment}"
 
 
 def test_what_is_not_there_is_told(at: str, shop: Path) -> None:
@@ -124,7 +130,7 @@ def test_what_is_not_there_is_told(at: str, shop: Path) -> None:
             "/knowledge/report/other.html": "the reports of knowledge have no such file",
             "/knowledge/chat/nobody/": "nobody",
             "/knowledge/passages/?q=a&from=clean": "expected one of passages",
-            "/knowledge/training/?run=nobody": "there are runs of pretrain",
+            "/knowledge/training/?run=nobody": "no training of &#39;nobody&#39;; expected smollm2-135m",
         }.items():
             found = http.get(path)
             assert found.status_code == 404 and (said == "404" or said in found.text), path
@@ -145,29 +151,31 @@ def test_a_file_is_answered_and_its_faults_are_told(at: str) -> None:
         ask = {"name": "../rows.csv", "model": "smollm2-135m", "text": "question"}
         begun = http.post("/knowledge/predict/", params=ask, content="question,n\nWho?,1\nWhat?,2\n").json()
         place = f"/knowledge/predict/jobs/{begun['job']}"
-        while not (now := http.get(place, headers={"accept": "*/*"}).json())["ended"]:
-            pass
+        now = ended(http, place)
         assert now["rows"] == 2 and now["columns"][:3] == ["question", "n", "predicted_text"]
         answered = http.get(f"{place}/file")
         assert answered.text.splitlines()[1].startswith("Who?,1,")
         assert "rows.predicted.csv" in answered.headers["content-disposition"]
         begun = http.post("/knowledge/predict/", params=ask | {"text": "other"}, content="question\nWho?\n").json()
         place = f"/knowledge/predict/jobs/{begun['job']}"
-        while not (now := http.get(place, headers={"accept": "*/*"}).json())["ended"]:
-            pass
+        now = ended(http, place)
         assert "other" in now["said"] and not now["file"]
+        long = ask | {"name": f"{'r' * 240}.jsonl", "text": "text"}
+        begun = http.post("/knowledge/predict/", params=long, content='{"text": "\\ud800"}\n{"text": "Who?"}\n').json()
+        now = ended(http, f"/knowledge/predict/jobs/{begun['job']}")
+        assert "1 rows that could not be asked" in now["said"] and now["rows"] == 2 and now["file"]
 
 
 def test_on_a_phone_and_a_desk_by_day_and_by_night(at: str, browser: Browser) -> None:
     for width, scheme in SEEN:
         with page_of(browser, at, width, scheme) as page:
             for each in PAGES:
-                page.goto(f"{at}/knowledge/{each.name}/")
+                page.goto(f"{at}/{KEY}/knowledge/{each.name}/")
                 page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
                 look(page)
-            page.goto(f"{at}/knowledge/passages/?q=Which+article+is+the+toaster%3F")
+            page.goto(f"{at}/{KEY}/knowledge/passages/?q=Which+article+is+the+toaster%3F")
             look(page)
-            page.goto(f"{at}/nobody/plan/")
+            page.goto(f"{at}/{KEY}/nobody/plan/")
             look(page)
 
 
@@ -199,7 +207,7 @@ def test_all_of_it_by_the_keyboard(at: str, browser: Browser, tmp_path: Path) ->
 
 def test_a_training_renews_itself_and_keeps_what_has_the_focus(at: str, browser: Browser, shop: Path) -> None:
     with page_of(browser, at, 375) as page:
-        page.goto(f"{at}/knowledge/training/?run=pretrain")
+        page.goto(f"{at}/{KEY}/knowledge/training/?run=smollm2-135m")
         chart = page.locator("figure").first
         chart.focus()
         chart.evaluate("node => (node.scrollLeft = 50)")
@@ -230,3 +238,34 @@ def test_the_command_says_where_and_what_was_erased_is_shown_no_more(tmp_path: P
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode in (0, 130)
+
+
+def test_a_browser_is_shown_a_file_and_nothing_stays_on_disk(
+    tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch, seen = tmp_path / "scratch", tmp_path / "seen"
+    scratch.mkdir()
+    browse = tmp_path / "browse.sh"
+    browse.write_text(f'#!/bin/sh\necho "$1" >> {seen}\n')
+    browse.chmod(0o700)
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setenv("BROWSER", f"{browse} %s")
+    process = start(tmp_path, "open", "--store", str(shop / ".lmworks"), "--port", "0", "--browser")
+    try:
+        assert process.stdout
+        entrance = process.stdout.readline().split()[1]
+        while not (seen.exists() and seen.read_text().endswith("\n")):
+            time.sleep(0.05)
+        opened = Path(seen.read_text().strip().removeprefix("file://"))
+        assert opened.parent.stat().st_mode & 0o077 == 0 and entrance in opened.read_text()
+        assert entrance.split("/")[3] not in seen.read_text(), "the arguments of programs are seen by all"
+        with httpx.Client(base_url=entrance, timeout=60) as http:
+            rows = "text\n" + "What is it?\n" * 5_000
+            ask = {"name": "rows.csv", "model": "smollm2-135m"}
+            assert http.post("knowledge/predict/", params=ask, content=rows).status_code == 202
+            while not [*scratch.rglob("*.jsonl")]:
+                time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+    assert not [*scratch.rglob("rows*"), *scratch.rglob("*.jsonl")]

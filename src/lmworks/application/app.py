@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import secrets
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,46 +15,62 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lmworks.application.opened import Opened
 from lmworks.application.overview import builds
 from lmworks.application.pages import PAGES
 from lmworks.application.reported import evidence_routes
 from lmworks.errors import GateRefused, LmworksError, UsageError
-from lmworks.serve.access import SECURITY_HEADERS, Access, Gate
-from lmworks.serve.app import sign_in, with_session
+from lmworks.serve.access import PAGE_POLICY, SECURITY_HEADERS
 from lmworks.serve.connections import BoundedServer
-from lmworks.serve.content import sign_in_page
 from lmworks.serve.run import listen
 
+logger = logging.getLogger("lmworks.application")
 
-def run(root: Path, port: int, device: str, started: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C. `started` is told the address, with a key made here that opens it until then."""
+HEADERS = [*SECURITY_HEADERS, (b"content-security-policy", PAGE_POLICY.encode())]
+"""Of what does not bring its own."""
+ENTRANCE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>lmworks</title><meta http-equiv="refresh" content="0;url={address}">
+</head><body><p><a href="{address}">Open</a></p></body></html>
+"""
+
+
+def run(root: Path, port: int, device: str, started: Callable[[str, Path], None]) -> None:
+    """Serve until Ctrl-C or a signal to stop.
+
+    `started` is told the address, which holds a key made here, and a file that leads there: what starts a browser with
+    the address itself shows it to all who list processes.
+    """
     key = secrets.token_urlsafe(24)
-    logging.getLogger("lmworks.access").setLevel(logging.WARNING)
-    with listen("127.0.0.1", port) as listener, TemporaryDirectory(prefix="lmworks-open-") as scratch:
+    with (
+        listen("127.0.0.1", port) as listener,
+        TemporaryDirectory(prefix="lmworks-open-", ignore_cleanup_errors=True) as scratch,
+    ):
         Path(scratch).chmod(0o700)
         server = BoundedServer(make_app(root, key, Path(scratch), device), lifespan="on", drain_seconds=5)
-        started(f"http://127.0.0.1:{listener.getsockname()[1]}/enter?key={key}")
-        server.run(sockets=[listener])
+        stopping = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        # uvicorn takes two of them, only while it serves, and raises them again at the end: being stopped is no failure
+        previous = {number: signal.signal(number, server.handle_exit) for number in stopping}
+        try:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}/{key}/"
+            entrance = Path(scratch) / "open.html"
+            entrance.write_text(ENTRANCE.format(address=address), encoding="utf-8")
+            started(address, entrance)
+            server.run(sockets=[listener])
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def make_app(root: Path, key: str, scratch: Path, device: str) -> Starlette:
-    """The application of a store; what `scratch` holds is of the files that are uploaded. `key` opens all."""
-    opened = Opened(root, device, scratch, PAGES)
-    access = Access(key)
+    """The application of a store; what `scratch` holds is of the files that are uploaded.
 
-    async def enter(request: Request) -> Response:
-        if not access.has_key(request.query_params.get("key", "")):
-            return sign_in_page("This address is of another start: take the newest, or its key.")
-        response = with_session(access)
-        response.headers.update({name.decode(): value.decode() for name, value in SECURITY_HEADERS})
-        return response
-
-    async def with_key(request: Request) -> Response:
-        return await sign_in(request, access)
+    All of it lies below `key`: a cookie would be sent to the servers of other ports of this machine, too.
+    """
+    opened = Opened(root, device, scratch, PAGES, f"/{key}")
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -64,22 +82,58 @@ def make_app(root: Path, key: str, scratch: Path, device: str) -> Starlette:
         status = 403 if isinstance(error, GateRefused) else 404 if isinstance(error, UsageError) else 500
         return _told(opened, request, str(error), status)
 
+    def system_fault(request: Request, error: Exception) -> Response:
+        logger.warning("%s", error)
+        said = getattr(error, "strerror", None) or "this address cannot be read"
+        return _told(opened, request, f"not possible: {said}", 500)
+
     def http_fault(request: Request, error: Exception) -> Response:
         found = error if isinstance(error, HTTPException) else HTTPException(500)
-        return _told(opened, request, f"{request.url.path}: {found.detail.lower()}", found.status_code)
+        return _told(opened, request, found.detail.lower(), found.status_code)
 
-    inner = Starlette(
-        routes=[
-            Route("/", lambda request: builds(opened, request)),
-            Route("/", with_key, methods=["POST"]),
-            Route("/favicon.ico", lambda request: Response(status_code=204)),
-            *(Mount(f"/{{build}}/{place}", routes=evidence_routes(opened, place)) for place in ("artifacts", "builds")),
-            *(Mount(f"/{{build}}/{page.name}", routes=page.routes(opened)) for page in PAGES),
-        ],
-        exception_handlers={LmworksError: fault, HTTPException: http_fault},
-        middleware=[Middleware(Gate, access=access, sign_in=sign_in_page())],
+    pages = [
+        Route("/", lambda request: builds(opened, request)),
+        *(Mount(f"/{{build}}/{place}", routes=evidence_routes(opened, place)) for place in ("artifacts", "builds")),
+        *(Mount(f"/{{build}}/{page.name}", routes=page.routes(opened)) for page in PAGES),
+    ]
+    return Starlette(
+        routes=[Route("/favicon.ico", lambda request: Response(status_code=204)), Mount("/{key}", routes=pages)],
+        exception_handlers={
+            LmworksError: fault,
+            HTTPException: http_fault,
+            OSError: system_fault,
+            ValueError: system_fault,
+        },
+        middleware=[Middleware(Door, key=key)],
+        lifespan=lifespan,
     )
-    return Starlette(routes=[Route("/enter", enter), Mount("/", app=inner)], lifespan=lifespan)
+
+
+class Door:
+    """Finds nothing for who does not know the key, in the same time whatever is given, and adds headers."""
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._key = key.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *((name, value) for name, value in HEADERS if name not in names),
+                ]
+            await send(message)
+
+        first = f"{scope['path']}/".split("/")[1].encode()
+        known = hmac.compare_digest(first, self._key) or first == b"favicon.ico"
+        app = self._app if known else PlainTextResponse("not found: take the address that the newest start told", 404)
+        await app(scope, receive, sending)
 
 
 def _told(opened: Opened, request: Request, said: str, status: int) -> Response:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lmworks.application.opened import Opened, address, models_of
+from lmworks.application.opened import Opened, models_of
 from lmworks.pipeline.store import Artifact
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
     def choose(request: Request) -> Response:
         built = opened.built(request.path_params["build"])
         rows = [
-            {"name": name, "to": address(built.name, PAGE, name) + "/", "served": served}
+            {"name": name, "to": opened.address(built.name, PAGE, name) + "/", "served": served}
             for name, served in models_of(built).items()
         ]
         return opened.show("chats.html.jinja", built.name, PAGE, rows=rows)
@@ -40,7 +40,8 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
 
 @dataclass(frozen=True)
 class _Held:
-    payload: str
+    made: tuple[str, int]
+    """The model's folder, and when its build was written."""
     app: ASGIApp
     service: Service
 
@@ -55,23 +56,34 @@ class Chats:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         build, model = scope["path_params"]["build"], scope["path_params"]["model"]
-        held = await run_in_threadpool(self._open, build, model)
-        if scope["path"].removeprefix(scope["root_path"]).strip("/"):
-            await held.app(scope, receive, send)
+        is_page = not scope["path"].removeprefix(scope["root_path"]).strip("/")
+        held = await run_in_threadpool(self._open, build, model, is_page)
+        if is_page:
+            await _page(self._opened.address(build, PAGE))(scope, receive, send)
         else:
-            await _page(address(build, PAGE))(scope, receive, send)
+            await held.app(scope, receive, send)
 
-    def _open(self, build: str, model: str) -> _Held:
-        """Raises UsageError where the build has no such model, GateRefused where it may not be served."""
+    def _open(self, build: str, model: str, is_page: bool) -> _Held:
+        """Raises UsageError where the build has no such model, GateRefused where it may not be served.
+
+        What was built again meanwhile is opened anew; gates, which may have been added since, are asked at each page.
+        """
         store = self._opened.store(build)
         artifact = store.named(model)
+        made = str(artifact.payload), (store.builds.folder / f"{build}.json").stat().st_mtime_ns
         with self._lock:
-            if self._held is None or self._held.payload != str(artifact.payload):
+            if self._held is None or self._held.made != made:
                 self._close()
-                self._held = self._served(build, artifact)
+                self._held = self._served(build, artifact, made)
+            elif is_page:
+                from lmworks.release.gates import require_gates
+                from lmworks.release.serving import require_answers
+
+                require_answers(store, [artifact])
+                require_gates(store, [artifact])
             return self._held
 
-    def _served(self, build: str, artifact: Artifact) -> _Held:
+    def _served(self, build: str, artifact: Artifact, made: tuple[str, int]) -> _Held:
         from lmworks.release.serving import open_served
         from lmworks.serve.access import Access
         from lmworks.serve.app import ungated
@@ -80,7 +92,7 @@ class Chats:
         served = open_served(self._opened.store(build), [artifact], self._opened.device)
         service = Service(served.engine, [page.name for page in served.pages])
         service.start()
-        return _Held(str(artifact.payload), ungated(service, Access(""), served.pages, served.knowledge), service)
+        return _Held(made, ungated(service, Access(""), served.pages, served.knowledge), service)
 
     def close(self) -> None:
         """Give back what the model holds."""

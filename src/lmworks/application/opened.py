@@ -49,6 +49,8 @@ class Opened:
     scratch: Path
     """Files that are uploaded and answered; they go when the application ends."""
     pages: Sequence[Page] = ()
+    base: str = ""
+    """Before every address; who does not know it finds nothing."""
     closing: list[Callable[[], None]] = field(default_factory=list)
     """What is to be done at the end."""
 
@@ -62,6 +64,12 @@ class Opened:
     def built(self, build: str) -> Built:
         """A recipe's last build, as it is now. Raises UsageError where there is none."""
         return Built.open(self.store(build))
+
+    def address(self, build: str, page: str, *below: str, **asked: str) -> str:
+        """Of a page of a build, or of what lies below it."""
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in asked.items() if value)
+        path = "/".join((self.base, *(quote(each, safe="") for each in (build, page, *below)))) + ("" if below else "/")
+        return path + (f"?{query}" if query else "")
 
     def show(
         self, template: str, build: str | None, page: str, *, status: int = 200, title: str = "", **values: Any
@@ -78,7 +86,9 @@ class Opened:
     def bar(self, build: str | None, page: str) -> Markup:
         """The links to all pages of a build."""
         template = environment(__package__).get_template("bar.html.jinja")
-        return Markup(template.render(pages=self.pages if build else (), build=build, at=page, to=address))  # noqa: S704 - a template of ours, which escapes
+        pages = self.pages if build else ()
+        shown = template.render(pages=pages, build=build, at=page, to=self.address, all=f"{self.base}/")
+        return Markup(shown)  # noqa: S704 - a template of ours, which escapes
 
     def file(self, text: str, build: str, page: str, more: Markup | str = "") -> HTMLResponse:
         """A page that is whole in itself, below the bar; what it lets run is what it says itself."""
@@ -86,13 +96,6 @@ class Opened:
         held = html.unescape(policy[1]) + "; frame-ancestors 'none'" if policy else POLICY
         shown = text.replace("<body>", f"<body>\n{self.bar(build, page)}{more}", 1)
         return HTMLResponse(shown, headers={"content-security-policy": held})
-
-
-def address(build: str, page: str, *below: str, **asked: str) -> str:
-    """Of a page of a build, or of what lies below it."""
-    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in asked.items() if value)
-    path = "/".join(("", *(quote(each, safe="") for each in (build, page, *below)))) + ("" if below else "/")
-    return path + (f"?{query}" if query else "")
 
 
 def models_of(built: Built) -> dict[str, bool]:

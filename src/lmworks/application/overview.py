@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from lmworks.application.opened import Opened, address, said_at
+from lmworks.application.opened import Opened, said_at
+from lmworks.errors import LmworksError
 from lmworks.release.built import Built
 
 
@@ -18,13 +19,17 @@ def builds(opened: Opened, request: Request) -> Response:
     """All builds of the store; of a single one its own page."""
     names = opened.store().builds.names
     if len(names) == 1:
-        return RedirectResponse(address(names[0], "overview"), 303)
-    rows = [
-        {"name": name, "to": address(name, "overview"), "use_case": built.use_case, "written": _written(built)}
-        for name in names
-        if (built := opened.built(name))
-    ]
+        return RedirectResponse(opened.address(names[0], "overview"), 303)
+    rows = [{"name": name, "to": opened.address(name, "overview"), **_about(opened, name)} for name in names]
     return opened.show("builds.html.jinja", None, "", title="Builds", rows=rows, root=opened.root)
+
+
+def _about(opened: Opened, name: str) -> dict[str, str]:
+    try:
+        built = opened.built(name)
+    except LmworksError as error:  # a record that cannot be read hides no other
+        return {"use_case": str(error), "written": "not known when"}
+    return {"use_case": built.use_case, "written": _written(built)}
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
@@ -32,23 +37,23 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
 
     def overview(request: Request) -> Response:
         name = request.path_params["build"]
-        return opened.show("overview.html.jinja", name, "overview", **_standing(opened.built(name)))
+        return opened.show("overview.html.jinja", name, "overview", **_standing(opened, opened.built(name)))
 
     return [Route("/", overview)]
 
 
-def _standing(built: Built) -> dict[str, Any]:
+def _standing(opened: Opened, built: Built) -> dict[str, Any]:
     from lmworks.release.cards.card import parameters
     from lmworks.release.report.manager import manager
 
     now, _ = built.parted()
     first = manager(now, (), ())
-    report = f'href="{address(built.name, "report", f"{built.name}.html")}#'
+    report = f'href="{opened.address(built.name, "report", f"{built.name}.html")}#'
     steps = built.record.nodes or tuple(built.record.steps)
     return {
         "verdict": first.verdict,
         "reasons": [
-            Markup(line.replace('href="#', report)) if isinstance(line, Markup) else line  # noqa: S704 - was one
+            Markup(str(line).replace('href="#', report)) if isinstance(line, Markup) else line  # noqa: S704 - was one
             for line in first.answers[0].lines
         ],
         "use_case": built.use_case,
@@ -65,7 +70,7 @@ def _standing(built: Built) -> dict[str, Any]:
             {"name": name, "parameters": parameters(each), "objective": each.manifest.config.get("objective", "")}
             for name, each in built.models.items()
         ],
-        "to": address,
+        "to": opened.address,
     }
 
 

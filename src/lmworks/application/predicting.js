@@ -14,8 +14,9 @@ function say(text, isFault = false) {
 }
 
 async function json(response) {
-  const found = await response.json();
-  if (!response.ok) throw new Error(found.error);
+  const isJson = response.headers.get("content-type")?.includes("json");
+  const found = isJson ? await response.json() : {};
+  if (!response.ok) throw new Error(typeof found.error === "string" ? found.error : `The application answers ${response.status}; it may have been started again, under another address.`);
   return found;
 }
 
@@ -30,7 +31,7 @@ async function ask(values) {
   for (;;) {
     const now = await json(await fetch(place));
     if (now.ended) return show(now, `${place}/file`);
-    say(now.rows ? `${now.rows.toLocaleString()} rows answered` : "Opening the model …");
+    say(now.rows ? `${now.rows.toLocaleString()} rows answered` : now.waits ? "Waiting for the file before it …" : "Opening the model …");
     await new Promise((done) => setTimeout(done, 500));
   }
 }
@@ -57,7 +58,7 @@ form?.addEventListener("submit", async (event) => {
   try {
     await ask(new FormData(form));
   } catch (error) {
-    say(error.message, true);
+    say(error instanceof TypeError ? "The application does not answer: it may have ended." : error.message, true);
   } finally {
     begin.disabled = false;
     stop.hidden = true;

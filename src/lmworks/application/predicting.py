@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
+import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,10 +23,17 @@ from lmworks.errors import LmworksError, Stopped, UsageError
 if TYPE_CHECKING:
     from lmworks.predict.rows import TableFile
 
+logger = logging.getLogger("lmworks.application")
+
 PAGE = "predict"
 SCRIPT = Path(__file__).with_name("predicting.js").read_text(encoding="utf-8")
 MOST_BYTES = 200 << 20
 """Of a file: what a browser sends in seconds. `lmworks predict` takes any."""
+KEPT = 8
+"""Answered files of a session that lie there until it ends."""
+STOP_SECONDS = 60
+"""Of the rows that are being answered when the application ends."""
+LONGEST_NAME = 60
 SHOWN = 20
 """Rows shown on the page; the file has all."""
 
@@ -35,34 +44,102 @@ class Job:
 
     folder: Path
     rows: int = 0
+    waits: bool = True
+    """For the file before it: memory holds the model of one."""
     said: str = ""
     """What went wrong, or was lost."""
     out: Path | None = None
+    columns: Sequence[str] = ()
+    first: Sequence[Sequence[str]] = ()
+    """Of the answered file, the first rows."""
     ended: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
     def as_json(self) -> dict[str, Any]:
-        """How it stands; at the end with the first rows."""
-        from lmworks.predict.rows import TableFile
+        """How it stands."""
+        shown = {"columns": self.columns, "first": self.first, "file": self.out is not None}
+        return {"rows": self.rows, "waits": self.waits, "said": self.said, "ended": self.ended, **shown}
 
-        shown: dict[str, Any] = {"columns": [], "first": []}
-        if self.out:
-            table = TableFile(self.out)
-            columns = table.columns()
-            first = [[_cell(row.fields.get(name)) for name in columns] for row in islice(table.rows(), SHOWN)]
-            shown = {"columns": columns, "first": first}
-        return {"rows": self.rows, "said": self.said, "ended": self.ended, "file": self.out is not None, **shown}
+
+class Jobs:
+    """The files of a session. One is answered at a time; of those that have ended the last few are kept."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._jobs: dict[str, Job] = {}
+        self._turn = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def begin(self, job: Job, build: str, model: str, table: TableFile, text: str) -> str:
+        """Answer a file; returns the name under which it is asked for."""
+        for name in [name for name, each in self._jobs.items() if each.ended][:-KEPT]:
+            shutil.rmtree(self._jobs.pop(name).folder, ignore_errors=True)
+        self._jobs[job.folder.name] = job
+        thread = threading.Thread(target=self._run, args=(job, build, model, table, text), daemon=True)
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        thread.start()
+        return job.folder.name
+
+    def named(self, name: str) -> Job:
+        """Raises UsageError where there is none."""
+        if not (job := self._jobs.get(name)):
+            raise UsageError("there is no such work any more: the last few are kept, until the application ends")
+        return job
+
+    def close(self) -> None:
+        """Stop all, and wait for the rows that are being answered."""
+        for job in self._jobs.values():
+            job.stop.set()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+
+    def _run(self, job: Job, build: str, model: str, table: TableFile, text: str) -> None:
+        try:
+            with self._turn:
+                job.waits = False
+                if not job.stop.is_set():
+                    self._answer(job, build, model, table, text)
+        except LmworksError as error:
+            job.said = str(error)
+        except OSError as error:
+            job.said = f"the file cannot be written: {error.strerror or error}"
+        except Exception:
+            logger.exception("a file could not be answered")
+            job.said = "This went wrong for a reason that is not known; where the application was started it is told."
+        finally:
+            if not job.out:
+                shutil.rmtree(job.folder, ignore_errors=True)
+            job.ended = True
+
+    def _answer(self, job: Job, build: str, model: str, table: TableFile, text: str) -> None:
+        from lmworks.engines.open import open_engine
+        from lmworks.predict.rows import TableFile
+        from lmworks.predict.run import Asking, ability_of, predict
+        from lmworks.release.serving import require_answers
+
+        def progress(rows: int) -> None:
+            job.rows = rows
+            if job.stop.is_set():
+                raise Stopped(f"stopped after {rows:,} rows")
+
+        out = job.folder / f"{table.path.stem}.predicted{table.form}"
+        store = self._opened.store(build)
+        artifact = store.named(model)
+        require_answers(store, [artifact])
+        engine = open_engine(artifact.payload, device=self._opened.device)
+        told = predict(engine, artifact.digest(), Asking(ability_of(engine), text), table, out, progress)
+        lost = [f"{count:,} {why}; the first: {told.first}" for why, count in told.faults.items()]
+        lost += [f"{told.cut:,} longer than the model reads or may write: their ends are missing"] * bool(told.cut)
+        answered = TableFile(out)
+        job.columns = answered.columns()
+        job.first = [[_cell(row.fields.get(name)) for name in job.columns] for row in islice(answered.rows(), SHOWN)]
+        job.said, job.out = "\n".join(lost), out
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
     """The form, the work behind it, and the file that comes of it."""
-    jobs: dict[str, Job] = {}
-
-    def stop_all() -> None:
-        for job in jobs.values():
-            job.stop.set()
-
-    opened.closing.append(stop_all)
+    jobs = Jobs(opened)
+    opened.closing.append(jobs.close)
 
     def page(request: Request) -> Response:
         from lmworks.predict.rows import FORMS
@@ -76,29 +153,30 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
     async def begin(request: Request) -> Response:
         from lmworks.predict.rows import FORMS, TableFile
 
-        asked = request.query_params
+        asked, build = request.query_params, request.path_params["build"]
         name = Path(asked.get("name", "")).name
         if (form := Path(name).suffix.lower()) not in FORMS:
             raise UsageError(f"{name or 'the file'}: expected one of {', '.join(sorted(FORMS))}")
+        model = asked.get("model", "")
+        await run_in_threadpool(lambda: opened.store(build).named(model))
         job = Job(opened.scratch / secrets.token_hex(8))
         job.folder.mkdir()
-        source = job.folder / f"{Path(name).stem}{form}"
-        await _receive(request, source)
-        model, text = asked.get("model", ""), asked.get("text", "text")
-        await run_in_threadpool(lambda: opened.store(request.path_params["build"]).named(model))
-        jobs[job.folder.name] = job
-        work = (opened, request.path_params["build"], model, TableFile(source), text, job)
-        threading.Thread(target=_run, args=work, daemon=True).start()
-        return JSONResponse({"job": job.folder.name}, 202)
+        source = job.folder / f"{Path(name).stem[:LONGEST_NAME]}{form}"
+        try:
+            await _receive(request, source)
+        except BaseException:  # who sends it has gone, or sent too much
+            shutil.rmtree(job.folder, ignore_errors=True)
+            raise
+        return JSONResponse({"job": jobs.begin(job, build, model, TableFile(source), asked.get("text", "text"))}, 202)
 
     def look(request: Request) -> Response:
-        job = _job(jobs, request)
+        job = jobs.named(request.path_params["job"])
         if request.method == "DELETE":
             job.stop.set()
         return JSONResponse(job.as_json())
 
     def answered(request: Request) -> Response:
-        job = _job(jobs, request)
+        job = jobs.named(request.path_params["job"])
         if not job.out:
             raise UsageError("this file is not answered yet, or was stopped")
         return FileResponse(job.out, filename=job.out.name)
@@ -119,43 +197,10 @@ async def _receive(request: Request, path: Path) -> None:
         async for chunk in request.stream():
             size += len(chunk)
             if size > MOST_BYTES:
-                path.unlink()
                 raise UsageError(f"found a file of more than {MOST_BYTES:,} bytes; `lmworks predict` takes any")
             file.write(chunk)
 
 
-def _job(jobs: dict[str, Job], request: Request) -> Job:
-    if not (job := jobs.get(request.path_params["job"])):
-        raise UsageError("there is no such work; it goes when the application ends")
-    return job
-
-
-def _run(opened: Opened, build: str, model: str, table: TableFile, text: str, job: Job) -> None:
-    from lmworks.engines.open import open_engine
-    from lmworks.predict.run import Asking, ability_of, predict
-    from lmworks.release.serving import require_answers
-
-    def progress(rows: int) -> None:
-        job.rows = rows
-        if job.stop.is_set():
-            raise Stopped("stopped")
-
-    out = job.folder / f"{table.path.stem}.predicted{table.form}"
-    try:
-        store = opened.store(build)
-        artifact = store.named(model)
-        require_answers(store, [artifact])
-        engine = open_engine(artifact.payload, device=opened.device)
-        told = predict(engine, artifact.digest(), Asking(ability_of(engine), text), table, out, progress)
-        lost = [f"{count:,} {why}" for why, count in told.faults.items()]
-        lost += [f"{told.cut:,} longer than the model reads or may write: their ends are missing"] * bool(told.cut)
-        job.said, job.out = "\n".join(lost), out
-    except LmworksError as error:
-        job.said = str(error)
-    finally:
-        job.ended = True
-
-
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
+    text = ("" if value is None else str(value)).encode(errors="replace").decode()
     return text if len(text) <= 200 else f"{text[:200]}…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from lmworks.application.opened import Opened, address
+from lmworks.application.opened import Opened
 from lmworks.errors import UsageError
 
 REPORT, DATA = "report", "data"
@@ -23,12 +24,14 @@ def report_routes(opened: Opened) -> Sequence[BaseRoute]:
     """The report, and every file beside it that is of this build, under its own name: links between them hold."""
 
     def report(request: Request) -> Response:
-        build = request.path_params["build"]
-        if not (opened.root / "reports" / f"{build}.html").exists():
+        built = opened.built(request.path_params["build"])
+        path = opened.root / "reports" / f"{built.name}.html"
+        made_of = (built.recipe, built.store.builds.folder / f"{built.name}.json")
+        if not path.exists() or any(each.exists() and each.stat().st_mtime > path.stat().st_mtime for each in made_of):
             from lmworks.release.report.report import write_report
 
-            write_report(opened.store(build), build)
-        return RedirectResponse(address(build, REPORT, f"{build}.html"), 303)
+            write_report(opened.store(built.name), built.name)
+        return RedirectResponse(opened.address(built.name, REPORT, path.name), 303)
 
     def file(request: Request) -> Response:
         build, name = request.path_params["build"], request.path_params["file"]
@@ -37,16 +40,30 @@ def report_routes(opened: Opened) -> Sequence[BaseRoute]:
             raise UsageError(f"{name}: the reports of {build} have no such file; `lmworks report` writes them again")
         at = DATA if name == f"{build}-data.html" else REPORT
         recipe = os.path.relpath(opened.built(build).recipe, path.parent)
-        lies, shown_at = f'href="{quote(recipe)}"', f'href="{address(build, "plan", "recipe.yaml")}"'
+        lies, shown_at = f'href="{quote(recipe)}"', f'href="{opened.address(build, "plan", "recipe.yaml")}"'
         if path.suffix == ".html":
             return opened.file(path.read_text(encoding="utf-8").replace(lies, shown_at), build, at)
         if path.suffix == ".md":
-            text = MarkdownIt("commonmark", {"html": False}).enable("table").render(path.read_text(encoding="utf-8"))
+            head, body = _parted(path.read_text(encoding="utf-8"))
+            text = MarkdownIt("commonmark", {"html": False}).enable("table").render(body)
+            text = re.sub(r"<h([1-6])>(.*?)</h\1>", _with_id, text)
             shown = Markup(text.replace(lies, shown_at))  # noqa: S704 - markdown-it escapes all HTML in it
-            return opened.show("text.html.jinja", build, at, title=path.stem, text=shown)
+            return opened.show("text.html.jinja", build, at, title=path.stem, text=shown, head=head)
         return FileResponse(path, headers={"content-security-policy": "default-src 'none'; sandbox"})
 
     return [Route("/", report), Route("/{file}", file)]
+
+
+def _with_id(heading: re.Match[str]) -> str:
+    """A heading with the name under which links in the card know it, as hubs make them."""
+    name = re.sub(r"[^\w -]", "", re.sub(r"<[^>]*>", "", heading[2])).strip().lower().replace(" ", "-")
+    return f'<h{heading[1]} id="{name}">{heading[2]}</h{heading[1]}>'
+
+
+def _parted(card: str) -> tuple[str, str]:
+    """The metadata at the head of a card, which is for programs, and its text."""
+    found = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
+    return (found[1], card[found.end() :]) if found else ("", card)
 
 
 def evidence_routes(opened: Opened, place: str) -> Sequence[BaseRoute]:
@@ -56,8 +73,12 @@ def evidence_routes(opened: Opened, place: str) -> Sequence[BaseRoute]:
         named = f"{place}/{request.path_params['path']}"
         root = opened.root.resolve()
         path = root / named
-        if ".." in path.parts or path != path.resolve() or not path.is_file():
+        if ".." in path.parts or path != path.resolve() or not path.exists():
             raise UsageError(f"{named}: the store has no such file; an erasure may have deleted it")
+        if path.is_dir():
+            build = request.path_params["build"]
+            files = [f"{each.name}/" if each.is_dir() else each.name for each in sorted(path.iterdir())]
+            return opened.show("files.html.jinja", build, REPORT, title=named, files=files, at=f"{request.url.path}/")
         kind = "text/plain; charset=utf-8" if path.suffix in READ_AS_TEXT else "application/octet-stream"
         return FileResponse(path, media_type=kind, headers={"content-security-policy": "default-src 'none'; sandbox"})
 
@@ -76,6 +97,6 @@ def data_routes(opened: Opened) -> Sequence[BaseRoute]:
             write_data_report(opened.store(build), build)
         elif not path.exists():
             return opened.show("no_data_report.html.jinja", build, DATA)
-        return RedirectResponse(address(build, REPORT, path.name), 303)
+        return RedirectResponse(opened.address(build, REPORT, path.name), 303)
 
     return [Route("/", data, methods=["GET", "POST"])]

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from lmworks.application.opened import Opened, address
+from lmworks.application.opened import Opened
+from lmworks.errors import UsageError
 
 PAGE = "training"
 
@@ -22,12 +23,17 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         from lmworks.watch.page import render
 
         build = request.path_params["build"]
-        store = opened.store(build)
-        if not (names := sorted({name for name, _ in runs(store)})):
-            said = "No training has begun in this store. lmworks build starts one; this page shows it then."
+        built = opened.built(build)
+        store, steps = built.store, {*built.record.nodes, *built.record.steps}
+        if not (names := sorted({name for name, _ in runs(store)} & steps)):
+            said = "No training has begun of this build. lmworks build starts one; this page shows it then."
             return opened.show("message.html.jinja", build, PAGE, said=said)
-        standing = read_standing(find_run(store, request.query_params.get("run")))
-        return opened.file(render(standing), build, PAGE, _links(build, names, standing.name))
+        asked = request.query_params.get("run")
+        if asked is not None and asked not in names:
+            raise UsageError(f"this build has no training of {asked!r}; expected {', '.join(names)}")
+        newest = max((path for name, path in runs(store) if name in names), key=lambda path: path.stat().st_mtime)
+        standing = read_standing(find_run(store, asked) if asked else newest)
+        return opened.file(render(standing), build, PAGE, _links(opened, build, names, standing.name))
 
     def script(request: Request) -> Response:
         from lmworks.watch.page import SCRIPT
@@ -37,10 +43,10 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
     return [Route("/", training), Route("/page.js", script)]
 
 
-def _links(build: str, names: Sequence[str], shown: str) -> Markup:
+def _links(opened: Opened, build: str, names: Sequence[str], shown: str) -> Markup:
     if len(names) == 1:
         return Markup("")
     links = Markup('<a href="{}"{}>{}</a>')
     now = Markup(' aria-current="page"')
-    listed = (links.format(address(build, PAGE, run=name), now if name == shown else "", name) for name in names)
+    listed = (links.format(opened.address(build, PAGE, run=name), now if name == shown else "", name) for name in names)
     return Markup('<nav class="runs" aria-label="Trainings">{}</nav>').format(Markup(" ").join(listed))

@@ -83,9 +83,12 @@ def open_pages(
     from lmworks.model.device import AUTO
     from lmworks.stores import open_store
 
-    def started(address: str) -> None:
+    def started(address: str, entrance: Path) -> None:
         print(f"open {address}\non this machine only, for who has this address; Ctrl-C ends it", flush=True)
         if sys.stdout.isatty() if browser is None else browser:
-            webbrowser.open(address)
+            webbrowser.open(entrance.as_uri())
 
-    run(open_store(store, recipe).root, port, device or AUTO, started)
+    root = open_store(store, recipe).root
+    if not (root / "builds").is_dir():
+        raise UsageError(f"{root}: here is no store that was built in; `lmworks build RECIPE` makes one")
+    run(root, port, device or AUTO, started)

@@ -173,7 +173,7 @@ class Gate:
         path = request.scope["path"]
         if path in OPEN_PATHS or self._access.admits(request) or (path == "/" and request.method == "POST"):
             return self._app
-        if path == "/" or "text/html" in request.headers.get("accept", ""):
+        if path == "/":
             return self._sign_in
         message = "a key is needed: send it as `Authorization: Bearer KEY`"
         return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"}).response()

@@ -121,21 +121,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return ApiError(error.status_code, message, headers=error.headers).response()
 
 
-async def sign_in(request: Request, access: Access) -> Response:
-    """Trade the key in a form for a session."""
-    form = parse_qs((await _body(request, SIGN_IN_LIMIT)).decode(errors="replace"))
-    if not access.has_key(form.get("key", [""])[0].strip()):
-        return sign_in_page("This is not the key of this server.")
-    return with_session(access)
-
-
-def with_session(access: Access) -> Response:
-    """The way to the first page, with a session that opens it."""
-    response = RedirectResponse("/", 303)
-    response.set_cookie(access.cookie, access.session, httponly=True, samesite="strict")
-    return response
-
-
 class Routes:
     """The endpoints."""
 
@@ -164,7 +149,12 @@ class Routes:
 
     async def sign_in(self, request: Request) -> Response:
         """Trade the key for a session."""
-        return await sign_in(request, self._access)
+        form = parse_qs((await _body(request, SIGN_IN_LIMIT)).decode(errors="replace"))
+        if not self._access.has_key(form.get("key", [""])[0].strip()):
+            return sign_in_page("This is not the key of this server.")
+        response = RedirectResponse("/", 303)
+        response.set_cookie(self._access.cookie, self._access.session, httponly=True, samesite="strict")
+        return response
 
     async def page_file(self, request: Request) -> Response:
         found = self._files.get(request.path_params["name"])
