@@ -32,7 +32,7 @@ def test_a_sound_model_is_served_though_its_page_cannot_say_what_an_altered_file
     store = Store(shutil.copytree(built.root, tmp_path / "store"))
     (store.named("corpus").payload / "part-00000.parquet").unlink()
     shown: list[PageContent] = []
-    monkeypatch.setattr(serving, "_run", lambda engine, pages, *_, **__: shown.extend(pages))
+    monkeypatch.setattr(serving, "_run", lambda served, *_, **__: shown.extend(served.pages))
     monkeypatch.setattr(serving, "open_engine", lambda *_, **__: None)
     serve_artifacts(store, [store.named("finetune")], port=0, as_json=True)
     (page,) = shown

@@ -89,7 +89,8 @@ class TaskConfig(StepConfig):
         description="Field that items which are alike share, such as the template that questions with other numbers "
         "were made from, or what `split` went by; of documents as its `by` names one, of conversations and judgements "
         "one that their step was told to `keep`. Intervals, comparisons and gates go by these groups. What has no "
-        "such field is a group of its own, as is each with `id` and unset; but unset, tasks on conversations and "
+        "such field is a group of its own, as is each with `id` and unset, but for items that ask and want the same, "
+        "which are one group; and unset, tasks on conversations and "
         "`perplexity` go by a field `service`, and judgements by the document that they were read from.",
     )
 
@@ -305,7 +306,7 @@ class Scored:
         lost: int = 0,
     ) -> Self:
         """Write the items, each with what a search of the training text found of it; ids are those of their records."""
-        items = judged(items, contamination)
+        items = judged(alike(items), contamination)
         write_records(out / "items.jsonl", items)
         # Where only the whole has a score, the verdict is on all that was scored.
         asked = items or judged(contamination.verdicts.values() if contamination else (), contamination)
@@ -353,6 +354,20 @@ def beside_clean(items: Sequence[Item], figure: Callable[[Sequence[Item]], Figur
         return found
     alone = figure(clean)
     return replace(found, clean_value=alone.value, clean_n=alone.n, clean_interval=alone.interval)
+
+
+def alike(items: Sequence[Item]) -> list[Item]:
+    """Items, of which those that ask and want the same are of one cluster, unless a recipe grouped them.
+
+    What is asked again is answered alike and shows nothing more: copies among test items would narrow every interval.
+    """
+    first: dict[str, str] = {}
+    return [
+        {**item, "cluster": first.setdefault(item["digest"], item["cluster"])}
+        if item["cluster"] == str(item["id"])
+        else item
+        for item in items
+    ]
 
 
 KEPT = ("put", "raw", "finish_reason", "tokens", "extracted", "unextracted", "thoughts", WITHIN)

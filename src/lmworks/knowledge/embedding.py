@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmworks.lazy import NDArray, np
+from lmworks.model.device import CPU
 
 if TYPE_CHECKING:
     from lmworks.engines.protocol import Engine
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 ENCODER, VECTORS = "encoder", "vectors.npy"
 
 
-def embed(encoder: Path, texts: Sequence[str], device: str = "cpu") -> NDArray[np.float32]:
+def embed(encoder: Path, texts: Sequence[str], device: str = CPU) -> NDArray[np.float32]:
     """A vector of length 1 for each text [N, D], of a long one by its beginning.
 
     Raises LmworksError for a model that makes none.

@@ -96,7 +96,7 @@ class PreferenceAccuracyConfig(TaskConfig):
         return self.score or ("sum" if self.reference else "per-token")
 
 
-@stage(version=6, measures=("model", "data", "reference"))
+@stage(version=7, measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
@@ -136,7 +136,7 @@ def evaluate_preference_accuracy(
     return found.result(*figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
 
 
-@stage(version=5, trains_on="train", measures=("data", "reference"))
+@stage(version=6, trains_on="train", measures=("data", "reference"))
 def evaluate_preference_accuracy_length(
     config: PreferenceAccuracyConfig,
     data: Preferences,
@@ -327,7 +327,7 @@ class JudgedAnswersConfig(GenerationConfig):
     prompt: Literal["chat"] = Field("chat", description="As users ask.")
 
 
-@stage(version=7, judges="judge", measures=("model", "data", "judged"))
+@stage(version=8, judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
@@ -356,7 +356,7 @@ def evaluate_judged_answers(
     )
 
 
-@stage(version=5, trains_on="train", judges="judge", measures=("data", "judged"))
+@stage(version=6, trains_on="train", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,

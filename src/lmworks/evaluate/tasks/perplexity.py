@@ -77,7 +77,7 @@ class PerplexityConfig(TaskConfig):
         return max(NGRAM_BYTES * text_bytes, XZ_BYTES + 3 * text_bytes) if self.train else 0
 
 
-@stage(version=5, measures=("model", "data"))
+@stage(version=6, measures=("model", "data"))
 def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Score every token of every document once."""
     engine = open_decoder(model.path, config.data_type, config.device)
@@ -114,7 +114,7 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
     return found.result(found.figure(BITS_PER_BYTE, method), perplexity, examples=())
 
 
-@stage(version=4, trains_on="train", measures="data")
+@stage(version=5, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for a byte n-gram model of the training text."""
     documents = _documents(config, data)
@@ -126,7 +126,7 @@ def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: 
     return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
-@stage(version=5, trains_on="train", measures="data")
+@stage(version=6, trains_on="train", measures="data")
 def evaluate_perplexity_xz(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for `xz -9`, which reads each document alone behind the training text, as a model does."""
     documents = _documents(config, data)
