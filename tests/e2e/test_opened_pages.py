@@ -83,14 +83,12 @@ def ended(http: httpx.Client, place: str) -> Any:
 
 def test_it_is_for_who_has_its_address(at: str) -> None:
     with httpx.Client(base_url=at, headers=HTML) as http:
-        for path in (
-            "/",
-            "/knowledge/report/",
-            "/another/knowledge/report/knowledge.html",
-            "/knowledge/predict/jobs/1",
-        ):
-            refused = http.get(path)
-            assert refused.status_code == 404 and "knowledge" not in refused.text and "toaster" not in refused.text
+        for first in ("", "/another", f"/{KEY[:-1]}", "/favicon.ico", f"//{KEY}", "/%00", "/.", "/favicon.ico/.."):
+            for path in ("/", "/knowledge/report/", "/knowledge/report/knowledge.html"):
+                refused = http.get(f"{at}{first}{path}")
+                assert refused.status_code == 404, f"{first}{path}"
+                assert "knowledge" not in refused.text and KEY not in f"{refused.headers}{refused.text}"
+        assert not http.get("/favicon.ico").content
     with entered(at) as http:
         shown = http.get("/")
         assert shown.status_code == 200 and not http.cookies, "other ports of the machine get what is in a cookie"

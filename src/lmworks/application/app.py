@@ -30,6 +30,8 @@ from lmworks.serve.run import listen
 
 logger = logging.getLogger("lmworks.application")
 
+ICON = "/favicon.ico"
+"""Browsers ask for it wherever they are; there is none."""
 HEADERS = [*SECURITY_HEADERS, (b"content-security-policy", PAGE_POLICY.encode())]
 """Of what does not bring its own."""
 ENTRANCE = """<!doctype html>
@@ -97,7 +99,7 @@ def make_app(root: Path, key: str, scratch: Path, device: str) -> Starlette:
         *(Mount(f"/{{build}}/{page.name}", routes=page.routes(opened)) for page in PAGES),
     ]
     return Starlette(
-        routes=[Route("/favicon.ico", lambda request: Response(status_code=204)), Mount("/{key}", routes=pages)],
+        routes=[Route(ICON, lambda request: Response(status_code=204)), Mount(f"/{key}", routes=pages)],
         exception_handlers={
             LmworksError: fault,
             HTTPException: http_fault,
@@ -131,7 +133,7 @@ class Door:
             await send(message)
 
         first = f"{scope['path']}/".split("/")[1].encode()
-        known = hmac.compare_digest(first, self._key) or first == b"favicon.ico"
+        known = hmac.compare_digest(first, self._key) or scope["path"] == ICON
         app = self._app if known else PlainTextResponse("not found: take the address that the newest start told", 404)
         await app(scope, receive, sending)
 
