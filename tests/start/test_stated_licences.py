@@ -41,6 +41,15 @@ OURS = Path(__file__).parents[2] / "LICENSE"
     [
         (MIT, "MIT"),
         (MIT.replace("\n", "\r\n").replace("MIT License", "The MIT License (MIT)"), "MIT"),
+        *(
+            (MIT.replace("2024 The Mill and Sons", f"2001-2024, {names}"), "MIT")
+            for names in (
+                "J. R. Müller, Inc. <j.mueller@example.org> (https://example.org)",
+                "by Åsa von der Mühle and contributors. All rights reserved.",
+                'Mill Systems Consortium, Inc. ("MSC")',
+            )
+        ),
+        (MIT.replace("2024 The Mill and Sons", "<year> <copyright holders>"), "MIT"),
         (OURS.read_text(encoding="utf-8"), "Apache-2.0"),
         ("SPDX-License-Identifier: MIT\n", "MIT"),
         (f"# SPDX-License-Identifier: MIT\n{MIT}", "MIT"),
@@ -74,6 +83,22 @@ def test_a_whole_text_and_an_expression_state_a_licence(text: str, licence: str)
         MIT.replace("free of charge, ", "free of charge for research, "),
         MIT.replace("Permission is hereby", "No permission is hereby"),
         f"{MIT}\nExcept for the folder data/, of which all rights are reserved.",
+        f"{OURS.read_text(encoding='utf-8')}\n禁止任何商业用途",
+        f"{OURS.read_text(encoding='utf-8')}\nКоммерческое использование запрещено.",
+        "Creative Commons Attribution 4.0 International\n非商业性使用",
+        *(
+            MIT.replace("2024 The Mill and Sons", f"2020 {after}")
+            for after in (
+                "Foo. Granted to Acme Inc. until 2021.",
+                "Foo. For internal purposes of Acme.",
+                "Foo. gewerbliche Nutzung verboten.",
+                "Foo, gewerbliche Nutzung verboten",
+                "Foo. GRANTED TO ACME",
+                "Foo.Acme Has It",
+                "Foo 禁止任何商业用途",
+                "Foo " + "And Every One Of His Friends " * 3,
+            )
+        ),
         "Permission is hereby granted, free of charge, to nobody",
         "free and unencumbered software released into the public domain was not wanted",
         "All rights reserved.",

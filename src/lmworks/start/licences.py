@@ -8,12 +8,24 @@ import re
 LICENCE_FILE = re.compile(r"(?i)(licen[sc]e|copying|unlicense)([.-][\w.-]*)?")
 """Names of files that state the licence of what lies beside them, and in the folders below."""
 _IDENTIFIER = re.compile(r"(?m)^[ \t#/*;-]*SPDX-License-Identifier:(.*)$")
-_NOTICE = re.compile(r"(?i)[ \t*#/]{0,20}(?:copyright|©|\(c\))[ \t]{0,9}(?:\(c\)|©)?[ \t]{0,9}[\d\[<{(].{0,160}")
+_NOTICE = re.compile(r"(?i)[ \t*#/]{0,20}(?:copyright|©|\(c\))[ \t]{0,9}(?:\(c\)|©)?[ \t]{0,9}([\d\[<{(].{0,160})")
 """A line that says whose it is; it is no part of a licence (SPDX matching guidelines, B.9)."""
-_RESERVED = re.compile(r"(?i)[ \t*#/]{0,20}all rights reserved\.?[ \t]*")
+_ADDRESS = re.compile(r"[<(]?[\w.+-]{0,60}(?:@|https?://|www\.)[\w./~+-]{1,80}[>)]?")
+_SENTENCE = re.compile(r"\b(?!(?:\w|Inc|Ltd|Co|Corp)\.)\w+\.(?:\s+\w|[A-Z])")
+"""A full stop with words behind it, but for that of an initial or a firm: the line says more than names."""
+_MOST_NAMES = 12
+"""Words of a line that says whose it is, years not counted."""
+_SMALL = re.compile(
+    r"affiliates|al|and|author|authors|by|c|com|contributors|copyright|da|de|del|den|der|des|developers|di|du|"
+    r"et|file|holder|holders|individual|its|la|le|name|of|or|org|others|owner|owners|present|project|respective|"
+    r"s|see|team|the|to|und|van|von|x|y|year|yyyy"
+)
+"""Words of names, and of what stands for them in a template, that have no capital."""
+_RESERVED = re.compile(r"(?i)[ \t*#/.,;]{0,20}all rights reserved\.?[ \t]*\Z")
 _LIMITS = re.compile(
-    r"(?i)\b(not?|non\w*|only|except\w*|without|unless|restrict\w*|commerc\w*|prohibit\w*|forbid\w*|licen[sc]\w*|"
-    r"permi\w*|us(e|es|ed|age)|may|must|shall|evaluat\w*|academic|research|confidential|secret)\b"
+    r"(?i)\b(for|granted|internal|not?|to(?! present)|until|non\w*|only|except\w*|without|unless|restrict\w*|"
+    r"commerc\w*|prohibit\w*|forbid\w*|licen[sc]\w*|permi\w*|us(e|es|ed|age)|may|must|shall|evaluat\w*|academic|research|"
+    r"confidential|secret)\b"
 )
 """Words that say more than whose it is."""
 _TITLE = re.compile(r"((the )?(mit|isc|bsd [23] clause|new bsd|modified bsd|simplified bsd) licen[sc]e )(mit )?")
@@ -64,7 +76,15 @@ def stated_licence(text: str) -> str:
 
 
 def _is_notice(line: str) -> bool:
-    return bool(_RESERVED.fullmatch(line) or (_NOTICE.fullmatch(line) and not _LIMITS.search(line)))
+    """Whether a line says whose it is, in years and names, and nothing else."""
+    if _RESERVED.match(line):
+        return True
+    if not (found := _NOTICE.fullmatch(line)) or _LIMITS.search(line):
+        return False
+    said = _ADDRESS.sub("", _RESERVED.sub("", found[1]))
+    names = [word for word in re.findall(r"[^\W_]+", said) if not word.isdigit()]
+    are_names = all(word[0].isupper() or _SMALL.fullmatch(word) for word in names)
+    return are_names and len(names) <= _MOST_NAMES and not _SENTENCE.search(said)
 
 
 def _of_text(text: str) -> str:
@@ -76,7 +96,7 @@ def _of_text(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    words = " ".join(re.findall(r"[a-z0-9]+", text.lower().replace("https:", "http:")))
+    words = " ".join(re.findall(r"[^\W_]+", text.lower().replace("https:", "http:")))
     words = _TITLE.sub("", words, count=1) if _TITLE.match(words) else words
     words = words.replace("shall the copyright owner or contributors", "shall the copyright holder or contributors", 1)
     holder = _HOLDER.search(words)
