@@ -243,6 +243,9 @@ def test_a_browser_is_shown_a_file_and_nothing_stays_on_disk(
 ) -> None:
     scratch, seen = tmp_path / "scratch", tmp_path / "seen"
     scratch.mkdir()
+    killed = scratch / "lmworks-open-99999999-abc"  # more than any process is called
+    killed.mkdir()
+    (killed / "rows.csv").write_text("text\nof a customer\n")
     browse = tmp_path / "browse.sh"
     browse.write_text(f'#!/bin/sh\necho "$1" >> {seen}\n')
     browse.chmod(0o700)
@@ -256,6 +259,7 @@ def test_a_browser_is_shown_a_file_and_nothing_stays_on_disk(
             time.sleep(0.05)
         opened = Path(seen.read_text().strip().removeprefix("file://"))
         assert opened.parent.stat().st_mode & 0o077 == 0 and entrance in opened.read_text()
+        assert not killed.exists()
         assert entrance.split("/")[3] not in seen.read_text(), "the arguments of programs are seen by all"
         with httpx.Client(base_url=entrance, timeout=60) as http:
             rows = "text\n" + "What is it?\n" * 5_000
@@ -263,6 +267,8 @@ def test_a_browser_is_shown_a_file_and_nothing_stays_on_disk(
             assert http.post("knowledge/predict/", params=ask, content=rows).status_code == 202
             while not [*scratch.rglob("*.jsonl")]:
                 time.sleep(0.05)
+            sent = [http.post("knowledge/predict/", params=ask, content=rows) for _ in range(4)]
+            assert [each.status_code for each in sent] == [202, 202, 202, 404] and "wait" in sent[-1].text
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=120)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hmac
 import logging
+import os
 import secrets
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -30,6 +32,8 @@ from lmworks.serve.run import listen
 
 logger = logging.getLogger("lmworks.application")
 
+SCRATCH = "lmworks-open-"
+"""How folders of sent files are called, with the process that they are of."""
 ICON = "/favicon.ico"
 """Browsers ask for it wherever they are; there is none."""
 HEADERS = [*SECURITY_HEADERS, (b"content-security-policy", PAGE_POLICY.encode())]
@@ -47,9 +51,10 @@ def run(root: Path, port: int, device: str, started: Callable[[str, Path], None]
     the address itself shows it to all who list processes.
     """
     key = secrets.token_urlsafe(24)
+    _clear_killed()
     with (
         listen("127.0.0.1", port) as listener,
-        TemporaryDirectory(prefix="lmworks-open-", ignore_cleanup_errors=True) as scratch,
+        TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-", ignore_cleanup_errors=True) as scratch,
     ):
         Path(scratch).chmod(0o700)
         server = BoundedServer(make_app(root, key, Path(scratch), device), lifespan="on", drain_seconds=5)
@@ -65,6 +70,24 @@ def run(root: Path, port: int, device: str, started: Callable[[str, Path], None]
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def _clear_killed() -> None:
+    """Delete what applications of this user left that were killed."""
+    for folder in Path(gettempdir()).glob(f"{SCRATCH}*-*"):
+        process = folder.name.removeprefix(SCRATCH).partition("-")[0]
+        if process.isdecimal() and folder.lstat().st_uid == os.geteuid() and not _runs(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def make_app(root: Path, key: str, scratch: Path, device: str) -> Starlette:

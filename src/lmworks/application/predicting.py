@@ -29,6 +29,8 @@ PAGE = "predict"
 SCRIPT = Path(__file__).with_name("predicting.js").read_text(encoding="utf-8")
 MOST_BYTES = 200 << 20
 """Of a file: what a browser sends in seconds. `lmworks predict` takes any."""
+WAITING = 4
+"""Files at once, so that what they take on the disk is bounded."""
 KEPT = 8
 """Answered files of a session that lie there until it ends."""
 STOP_SECONDS = 60
@@ -74,6 +76,8 @@ class Jobs:
         """Answer a file; returns the name under which it is asked for."""
         for name in [name for name, each in self._jobs.items() if each.ended][:-KEPT]:
             shutil.rmtree(self._jobs.pop(name).folder, ignore_errors=True)
+        if sum(not each.ended for each in self._jobs.values()) >= WAITING:
+            raise UsageError(f"{WAITING} files are being answered or wait: send this one when one of them is done")
         self._jobs[job.folder.name] = job
         thread = threading.Thread(target=self._run, args=(job, build, model, table, text), daemon=True)
         self._threads = [each for each in self._threads if each.is_alive()] + [thread]
@@ -164,10 +168,11 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         source = job.folder / f"{Path(name).stem[:LONGEST_NAME]}{form}"
         try:
             await _receive(request, source)
+            name = jobs.begin(job, build, model, TableFile(source), asked.get("text", "text"))
         except BaseException:  # who sends it has gone, or sent too much
             shutil.rmtree(job.folder, ignore_errors=True)
             raise
-        return JSONResponse({"job": jobs.begin(job, build, model, TableFile(source), asked.get("text", "text"))}, 202)
+        return JSONResponse({"job": name}, 202)
 
     def look(request: Request) -> Response:
         job = jobs.named(request.path_params["job"])

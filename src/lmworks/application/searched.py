@@ -37,7 +37,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         built = opened.built(request.path_params["build"])
         names = [name for name, each in built.artifacts.items() if each.stage == passages.name]
         if not names:
-            said = "This recipe has no step of kind passages; with one, its documents are searched here."
+            said = "No passages are built: the recipe has no step of kind passages, it was not reached, or was erased."
             return opened.show("message.html.jinja", built.name, PAGE, said=said)
         asked, step = (request.query_params.get(name, "").strip() for name in ("q", "from"))
         artifact = passages_built(built.store, step or (names[0] if len(names) > 1 else None), built)
