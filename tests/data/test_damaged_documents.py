@@ -67,7 +67,7 @@ def test_a_damaged_shard_of_another_store_is_no_source(tmp_path: Path) -> None:
     text_bit = 8 * (sound.index(b"A text.") if b"A text." in sound else 40)
     shard.write_bytes(flipped(sound, text_bit))
     first = build(tmp_path / "first", RECIPE)["raw"]
-    again = AGAIN.replace("artifact: raw", f"artifact: {first.key[:12]}")
+    again = AGAIN.replace("artifact: raw", f'artifact: "{first.key[:12]}"')  # one as 1e2… is a number
     with pytest.raises(LmworksError, match=r"part-00000.parquet: differs from its digest .*--rebuild raw"):
         build(tmp_path / "second", again, "raw")
     shard.write_bytes(sound)
