@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from data_support import quarantined
 
 from lmworks.data.records import Documents
@@ -70,3 +71,27 @@ def test_what_is_no_catalogue_is_quarantined_with_its_line(ingest_files: Ingest)
     told = {record["path"]: record["reason"] for record in quarantined(out)}
     assert told["a.po"] == "not a gettext catalogue: line 4" and told["b.po"].startswith("not a gettext")
     assert "not UTF-8" in told["d.po"] and {*told} == {"a.po", "b.po", "d.po"}
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("Language: 12", ""),
+        ("Language: de_DE_xx_yy_zz", ""),
+        ("POT-Creation-Date: 99-99-99 xx", ""),
+        ("PO-Revision-Date: tomorrow", ""),
+        ("Plural-Forms: nplurals=2000000000; plural=0;", ""),
+        ("Plural-Forms: nplurals=many", "not a gettext catalogue: a value that is none"),
+        ("Plural-Forms: nplurals=0", "not a gettext catalogue: line 7"),
+        ("Content-Type: text/plain; charset=hex", "not a gettext catalogue: its charset is not known"),
+    ],
+)
+def test_whatever_a_header_says_the_catalogue_is_read_or_quarantined(
+    header: str, reason: str, ingest_files: Ingest
+) -> None:
+    messages = 'msgid "Jä"\nmsgstr "Ja"\n\nmsgid "%d file"\nmsgid_plural "%d files"\nmsgstr[0] "a"\nmsgstr[1] "b"\n'
+    files = {"a.po": f'msgid ""\nmsgstr ""\n"{header}\\n"\n{messages}'.encode(), "b.po": 'msgid "Yes"\nmsgstr "Ja"\n'}
+    _, out = ingest_files(files, fields=["source", "target"])
+    assert [record["reason"] for record in quarantined(out)] == [reason] * bool(reason)
+    without = "nplurals=20" in header  # the last form of the plural
+    assert len([*Documents(out, "").iterate()]) == (1 if reason else 4 - without)
