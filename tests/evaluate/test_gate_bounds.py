@@ -60,6 +60,13 @@ def test_not_worse_is_shown_by_the_paired_difference(tmp_path: Path, lost: int, 
     assert tried(tmp_path, ours, theirs, not_worse_than="theirs", margin=0.05)[0] is passed
 
 
+@pytest.mark.parametrize(("more", "passed"), [(-4, False), (0, False), (40, True)])
+def test_without_a_margin_it_must_surely_be_better(tmp_path: Path, more: int, passed: bool) -> None:
+    ours, theirs = evaluation(tmp_path / "ours", 320 + more), evaluation(tmp_path / "theirs", 320, model="b" * 64)
+    found, said = tried(tmp_path, ours, theirs, not_worse_than="theirs", margin=0)
+    assert found is passed and "better than theirs: " in said
+
+
 def test_figures_that_may_not_be_compared_pass_no_gate(tmp_path: Path) -> None:
     ours, theirs = (
         evaluation(tmp_path / "ours", 399),
@@ -81,3 +88,6 @@ def test_a_copy_of_a_model_is_not_worse_than_it(tmp_path: Path) -> None:
     sides = (evaluation(tmp_path / name, 360, clusters=16) for name in ("ours", "copy"))
     passed, why = tried(tmp_path, *sides, not_worse_than="copy", margin=0.01)
     assert passed and why.endswith(": the two are one model, asked alike")
+    (tmp_path / "again").mkdir()
+    sides = (evaluation(tmp_path / "again" / name, 360, clusters=16) for name in ("ours", "copy"))
+    assert not tried(tmp_path / "again", *sides, not_worse_than="copy", margin=0)[0], "nor better"

@@ -134,8 +134,19 @@ def test_a_verdict_against_training_trains_nothing_that_costs(tmp_path: Path) ->
     assert [config.objective for config in recipe.models.values()] == ["bag-of-words"]  # type: ignore[attr-defined]
     recipe = started(company(tmp_path / "other", "labels"), task="classify", **ENOUGH)
     assert "sequence-classification" in [config.objective for config in recipe.models.values()]  # type: ignore[attr-defined]
-    assert recipe.evaluate and [gate.not_worse_than for gate in recipe.evaluate.gates] == ["words"]
+    assert recipe.evaluate and [gate.not_worse_than for gate in recipe.evaluate.gates] == ["majority", "words"]
     assert recipe.serve and (recipe.serve.model, recipe.serve.otherwise) == ("tuned", "words")
+
+
+@pytest.mark.parametrize(("what", "task"), [("labels", "classify"), ("spans", "extract")])
+@pytest.mark.parametrize("means", [{}, ENOUGH], ids=["little", "much"])
+def test_a_floor_is_asked_of_whatever_may_be_served(
+    what: str, task: str, means: Mapping[str, object], tmp_path: Path
+) -> None:
+    recipe = started(company(tmp_path / "own", what), task=task, **means)
+    assert recipe.evaluate and recipe.serve
+    served = [name for name in (recipe.serve.model, recipe.serve.otherwise) if name]
+    assert {name for gate in recipe.evaluate.gates for name in gate.asked_of(served)} == {*served}
 
 
 @pytest.mark.parametrize(

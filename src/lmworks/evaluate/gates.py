@@ -137,7 +137,7 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
     if because := unlike(figure, other, tried.may_differ):
         return False, f"the two are not compared: {because}"
     if figure.conditions and figure.conditions.model and figure.conditions == other.conditions:
-        return True, "the two are one model, asked alike"
+        return gate.margin > 0, "the two are one model, asked alike"
     pairs = [pair for pair in paired(ours.items(), theirs.items())[0] if _where(gate, [pair[0]])]
     if not pairs:
         return False, _no_item(gate, ours.items())

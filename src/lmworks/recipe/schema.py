@@ -278,9 +278,10 @@ class GateConfig(StepConfig):
     )
     margin: float = Field(
         0.02,
-        gt=0,
+        ge=0,
         allow_inf_nan=False,
-        description="by how much it may be worse than that; two points of a share are seldom felt",
+        description="by how much it may be worse than that, at 0 it must be better; two points of a share are seldom "
+        "felt",
     )
     where: dict[str, str] = Field(
         default={},
@@ -315,6 +316,8 @@ class GateConfig(StepConfig):
         """The gate in a few words."""
         what = f"{self.task}{f' {self.metric}' if self.metric else ''}"
         some = "".join(f", where {name} is {value}" for name, value in self.where.items())
+        if self.not_worse_than is not None and not self.margin:
+            return f"{what} better than {self.not_worse_than}{some}"
         if self.not_worse_than is not None:
             return f"{what} not worse than {self.not_worse_than} by {self.margin:g}{some}"
         bound = f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"

@@ -327,11 +327,11 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         names = ["tuned", "words"]
     evaluate = [f"models: [{', '.join(names)}]"]
     evaluate += [f"tasks: [{{kind: classification, data: split.test, train: split.train{_cluster(table)}}}]"]
+    evaluate += ["gates:", "  # Whatever is served surely knows more than which label is the most frequent."]
+    evaluate += ["  - {task: classification, not_worse_than: majority, margin: 0}"]
     if tuned:
-        evaluate += [
-            "# Served only if it is surely no worse than counted words, which cost nothing; otherwise they are."
-        ]
-        evaluate += ["gates: [{task: classification, model: tuned, not_worse_than: words, margin: 0.02}]"]
+        evaluate += ["  # Surely no worse than counted words, which cost nothing; otherwise they are served."]
+        evaluate += ["  - {task: classification, model: tuned, not_worse_than: words, margin: 0.02}"]
     return Draft(
         "labels" if tuned else "labels, counted words",
         table,
@@ -363,9 +363,11 @@ def spans(situation: Situation, table: Table) -> Draft | None:
         models += ["  sequence_length: 128", "  steps: auto"]
     evaluate = [f"models: [{'extractor, ' if tuned else ''}looked-up]"]
     evaluate += [f"tasks: [{{kind: extraction, data: split.test, train: split.train{own}{_cluster(table)}}}]"]
+    evaluate += ["gates:", "  # Whatever is served surely finds more than the patterns that everybody has."]
+    evaluate += ["  - {task: extraction, not_worse_than: rules, margin: 0}"]
     if tuned:
-        evaluate += ["# Served only if it is surely no worse than what looks up what was marked; otherwise that is."]
-        evaluate += ["gates: [{task: extraction, model: extractor, not_worse_than: looked-up, margin: 0.02}]"]
+        evaluate += ["  # Surely no worse than what looks up what was marked; otherwise that is served."]
+        evaluate += ["  - {task: extraction, model: extractor, not_worse_than: looked-up, margin: 0.02}"]
     return Draft(
         "spans" if tuned else "spans, looked up",
         table,
