@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lmworks.start import look as looking
 from lmworks.start.look import look
 from lmworks.start.write import seen_in_words
+from start.test_look import write_csv
 
 LETTER = "Für Müller: die Straße bei der Mühle bleibt über Ostern geschlossen. "
 
@@ -73,3 +75,38 @@ def test_files_that_are_named_as_keys_and_passwords_are_told_with_how_to_leave_t
         (tmp_path / name).write_text(f"what stands in {name} " * 90)
     (told,) = (line for line in seen_in_words(look(tmp_path)) if "keys or passwords" in line)
     assert told.startswith("perhaps not wanted: 4 files") and "id_rsa" in told and "letter" not in told
+
+
+def test_of_many_long_cells_no_more_are_searched_for_personal_data_than_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "MOST_SEARCHED", 60_000)
+    searched: list[int] = []
+    scan = looking.scan
+
+    def counted(text: str, *given: Any, **named: Any) -> Any:
+        searched.append(len(text))
+        return scan(text, *given, **named)
+
+    monkeypatch.setattr(looking, "scan", counted)
+    cell = "1234 5678 9012 3456 ada@example.org " * 10
+    write_csv(tmp_path / "a.csv", [f"c{n}" for n in range(20)], [[f"{n} {cell}"] * 20 for n in range(100)])
+    (table,) = look(tmp_path).tables
+    assert 0 < sum(searched) <= 60_000
+    assert table.looked_at < 10 and table.personal["email"] == table.looked_at
+    assert f"of {table.looked_at} looked at" in "\n".join(seen_in_words(look(tmp_path)))
+
+
+def test_a_line_without_end_in_files_that_may_be_pairs_is_told_and_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "MOST_LINE", 2**20)
+    for language in ("en", "de"):
+        with (tmp_path / f"train.{language}").open("wb") as held:
+            held.write(
+                (f"a line in {language} " * 300 + "\n").encode() * 30
+            )  # more than is looked at to tell what it is
+            held.truncate(2**27)
+    seen = look(tmp_path)
+    assert not any(table.parallel for table in seen.tables)
+    assert any("longer than" in each.why for each in seen.unread)

@@ -333,6 +333,23 @@ def test_answers_that_lie_in_the_folder_are_named_and_not_taken(tmp_path: Path) 
     assert recipe.needs and (recipe.needs.privacy, recipe.needs.budget_usd) == ("public", 1e6)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "long"])
+def test_answers_that_are_no_file_of_ordinary_size_are_refused_and_not_read(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "answers.yaml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("# more\n" * 2**16)
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32)); from pathlib import Path; "
+    code += "from lmworks.start.answers import in_words; print(in_words(Path(sys.argv[1])))"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("no answers: ") and "expected a file of at most" in done.stdout
+
+
 def test_the_recipe_may_lie_beside_the_files_and_is_never_overwritten(tmp_path: Path) -> None:
     company(tmp_path / "own", "labels")
     lmworks(tmp_path, "init", "new", "--data", "own", "--yes", "--task", "classify")

@@ -153,7 +153,13 @@ def check_column(field: str, value: Any, seen: Seen) -> Any:
 def read_answers(path: Path) -> dict[str, Any]:
     """Answers of a file, each checked. Raises `UsageError` naming the file and the field."""
     try:
-        held = read_yaml(path.read_text(encoding="utf-8"), str(path)).value
+        if not path.is_file() and path.exists():  # a pipe has no end, nor has a device
+            raise UsageError(f"{path}: found no file; expected a file of at most {MOST_BYTES:,} bytes")
+        with path.open("rb") as stream:
+            raw = stream.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            raise UsageError(f"{path}: found a longer one; expected a file of at most {MOST_BYTES:,} bytes")
+        held = read_yaml(raw.decode("utf-8"), str(path)).value
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
     if not isinstance(held, Mapping):
@@ -176,8 +182,6 @@ def kept_place(folder: Path) -> Path:
 def in_words(path: Path) -> str:
     """What a file of answers says, for a screen."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            return f"more than {MOST_BYTES:,} bytes"
         return one_line("; ".join(f"{field}: {quoted(value)}" for field, value in read_answers(path).items()))
     except (UsageError, OSError) as error:
         return one_line(f"no answers: {error}")

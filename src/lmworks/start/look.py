@@ -43,6 +43,10 @@ LOOKED_AT = 300
 """Records of a table whose language and personal data are looked at, spread over it."""
 CHARACTERS = 2_000
 """Of each of them."""
+MOST_SEARCHED = LOOKED_AT * CHARACTERS
+"""Characters of a table's records that are searched for personal data: of wide ones with long cells fewer are."""
+MOST_LINE = 2**26
+"""Bytes of a line, as `record_bytes` of a source has it: a longer one is in no file that is read line by line."""
 HEAD_BYTES = 2**16
 """Of a file without a known ending, by which it is told whether it is text."""
 MOST_JSON = 2**28
@@ -204,7 +208,13 @@ class _Look:
     def _lines(self, path: str) -> int:
         try:
             with self._plain.open(path) as stream:
-                return sum(1 for _ in stream)
+                count = 0
+                for line in iter(lambda: stream.readline(MOST_LINE + 1), b""):
+                    if len(line) > MOST_LINE:
+                        self._lose(path, f"a line longer than {MOST_LINE:,} bytes: not read line by line")
+                        return 0
+                    count += 1
+                return count
         except OSError:
             return 0
 
@@ -424,7 +434,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
     looked = group.texts[::step]
     told = [languages_of(text).language for text in looked] if group.form != "code" else []
     languages = Counter(name for name in told if name)
-    personal = _personal(group.rows[::step] or [{"": text} for text in looked])
+    searched, personal = _personal(group.rows[::step] or [{"": text} for text in looked])
     columns = [column_of(name, group.values[name], group.records) for name in group.names]
     table = Table(
         form=group.form,
@@ -438,7 +448,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         shape="code" if group.form == "code" else "texts",
         languages={name: count / languages.total() for name, count in languages.most_common()},
         personal=dict(personal.most_common()),
-        looked_at=len(looked),
+        looked_at=searched,
         unopened=group.unopened,
         states_format=group.states_format,
         encoding=group.encoding,
@@ -449,16 +459,22 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
     return roles_of(table, group.rows) if columns else table
 
 
-def _personal(records: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    """How many records hold personal data in any of their columns, by its kind."""
-    cells = [(at, name, _written(value)) for at, row in enumerate(records) for name, value in row.items()]
+def _personal(records: Sequence[Mapping[str, Any]]) -> tuple[int, Counter[str]]:
+    """How many records are searched, and how many hold personal data in any of their columns, by its kind."""
+    every = sum(len(_written(value)) for row in records for value in row.values())
+    left, cells = MOST_SEARCHED, list[tuple[int, str, str]]()
+    for at, row in enumerate(records[:: max(1, -(-every // MOST_SEARCHED))]):
+        for name, value in row.items():
+            text = _written(value)[:left]
+            left -= len(text)
+            cells += [(at, name, text)] if left else []
     chosen = worth_running([text for _, _, text in cells], shown_detectors(), [name for _, name, _ in cells])
     found = {
         (at, finding.kind)
         for (at, name, text), detectors in zip(cells, chosen, strict=True)
         for finding in scan(text, detectors, label=name)
     }
-    return Counter(kind for _, kind in sorted(found))
+    return len({at for at, _, _ in cells}), Counter(kind for _, kind in sorted(found))
 
 
 def _decoded(texts: Iterable[str]) -> list[str]:

@@ -65,7 +65,7 @@ class Table:
     personal: Mapping[str, int] = field(default_factory=dict)
     """Records that were looked at and hold personal data in a text or another column, by its kind."""
     looked_at: int = 0
-    """Texts that `languages` and `personal` are of."""
+    """Records that were searched for what `personal` says."""
     unopened: int = 0
     """Files that were counted and not opened, and are taken to be as the others."""
     states_format: bool = False

@@ -82,7 +82,7 @@ class Parallel(FolderOfFiles):
                 for name in names
             ]
             held = stack.enter_context(tempfile.TemporaryFile())
-            for lines in zip_longest(*streams):
+            for lines in zip_longest(*(_lines(stream, self.record_bytes) for stream in streams)):
                 lengths = [length + (line is not None) for length, line in zip(lengths, lines, strict=True)]
                 if None not in lines:
                     held.write(json.dumps(dict(zip(self.files, map(self._text, lines), strict=True))).encode() + b"\n")
@@ -118,3 +118,11 @@ class Parallel(FolderOfFiles):
 
     def _word(self, name: str) -> str:
         return "jsonl"
+
+
+def _lines(stream: IO[bytes], most: int) -> Iterator[bytes]:
+    """Each line, cut where it is longer than a record may be: its record is quarantined, and its end never held."""
+    while line := stream.readline(most + 1):
+        yield line
+        while len(line) > most and not line.endswith(b"\n"):
+            line = stream.readline(most + 1)
