@@ -312,6 +312,14 @@ def test_other_delimiters_and_encodings(engines: dict[str, Engine], tmp_path: Pa
     assert told.faults == {"rows that could not be read": 2}, "as UTF-8 it is none"
 
 
+def test_a_header_in_another_encoding_is_told_with_the_encoding_to_say(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes("text;Größe\nÄpfel für Jürgen;fünf\n".encode("cp1252"))
+    with pytest.raises(UsageError, match=r"first row.* is not in UTF-8; .*it looks like --encoding cp1252"):
+        TableFile(file).columns()
+    assert TableFile(file, encoding="cp1252").columns() == ["text", "Größe"]
+
+
 def test_a_row_that_cannot_be_read_is_not_lost(engines: dict[str, Engine], tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_bytes("id;text\n17;Äpfel\n18;Nüsse; Kerne\n19;Plums\n".encode("cp1252"))

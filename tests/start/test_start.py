@@ -319,6 +319,13 @@ def test_a_wrong_answer_is_asked_again_and_a_stop_keeps_the_others(tmp_path: Pat
     assert not kept.exists()
 
 
+def test_a_stop_before_the_first_answer_names_no_file(tmp_path: Path) -> None:
+    company(tmp_path / "own", "labels")
+    command = [sys.executable, "-m", "lmworks", "init", "own"]
+    done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert "stopped; no answers are kept" in done.stderr
+
+
 def test_answers_that_lie_in_the_folder_are_named_and_not_taken(tmp_path: Path) -> None:
     folder = company(tmp_path / "own", "labels")
     (folder / "answers.yaml").write_text("privacy: public\nlicence: CC0-1.0\nbudget_usd: 1000000\n")
@@ -447,6 +454,14 @@ def test_an_encoding_is_said_to_be_a_guess_with_words_that_show_whether_it_is_ri
     done = lmworks(tmp_path, "init", "own", "--task", "search", "--yes")
     guess = "not UTF-8, and iso8859-2 by a guess: do these words read well: zg\u0142asza, szkod\u0119"
     assert guess in done.stdout and f"# Doubt: *.txt: {guess}" in (tmp_path / "own" / "recipe.yaml").read_text()
+
+
+def test_words_that_show_an_encoding_are_whole_and_frequent_and_no_names(tmp_path: Path) -> None:
+    rows = [(f"ο πελάτης Άννα ζητά {n}", "ab"[n % 2]) for n in range(40)]
+    rows[3] = ("ο πελάτης γιώργος ζητά 3", "a")
+    (tmp_path / "a.csv").write_bytes("\n".join(["text,label", *map(",".join, rows)]).encode("iso8859-7"))
+    (table,) = look(tmp_path).tables
+    assert table.encoding == "iso8859-7" and set(table.decoded) == {"ο", "πελάτης", "ζητά"} - {"ο"}
 
 
 def test_the_verdict_counts_what_texts_say_and_examples_of_the_task_alone(tmp_path: Path) -> None:

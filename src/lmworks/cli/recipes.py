@@ -92,7 +92,11 @@ def init(
     try:
         complete = answering.ask_all(seen, given, ask, keep, lambda said: print(said, file=sys.stderr))
     except typer.Abort:
-        told_of = f"answers so far are in {kept} and are taken when you go on" if kept else "answers are not kept"
+        told_of = (
+            f"answers so far are in {kept} and are taken when you go on"
+            if kept and kept.exists()
+            else "no answers are kept"
+        )
         raise Stopped(f"stopped; {told_of}") from None
     started = start(folder, data or folder, seen, complete, lambda path: load_recipe(path, graph.CLASSES))
     if kept:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from lmworks.data.parsers.delimited import Table, open_table
+from lmworks.data.parsers.encodings import looks_like
 from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Piece, Reading
 from lmworks.data.sources.recode import encoding_of, recoded
@@ -111,6 +112,12 @@ def _table(file: TableFile) -> Iterator[tuple[Table, IO[bytes]]]:
     """The columns of a table, and its bytes as UTF-8."""
     with file.path.open("rb") as raw, closing(_decoded(file, raw)) as stream:
         table = open_table(stream, Reading(delimiter=file.delimiter), "\t" if file.form == ".tsv" else ",")
+        if table.names is None and table.header and not table.header.fault:
+            guess = looks_like(b"".join(line.raw for line in table.first))
+            raise UsageError(
+                f"{file.path}: its first row, which names the columns, is not in {file.encoding or 'UTF-8'}; say its "
+                f"encoding with --encoding" + (f"; it looks like --encoding {guess}" if guess else "")
+            )
         if not table.names or len(set(table.names)) < len(table.names) or "" in table.names:
             names = ", ".join(name or "a name without letters" for name in table.names or ()) or "nothing"
             raise UsageError(f"{file.path}: its first row is to name every column once; found {names}")

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from string import punctuation
 from typing import IO, Any
 
 from lmworks.data.parsers import form_of, hints
-from lmworks.data.parsers.encodings import looks_like
+from lmworks.data.parsers.encodings import PUNCTUATION, looks_like
 from lmworks.data.parsers.fields import crowded
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
 from lmworks.data.privacy.findings import scan, worth_running
@@ -77,6 +78,9 @@ KEYS = re.compile(
     r".*(passw(or)?d|passphrase|credential|secret|api[_-]?key|private[_-]?key|kennw(o|ö)rt|passw(o|ö)rt|contraseñ).*"
 )
 """Names of files in which people keep what opens doors."""
+_AROUND = "".join(character for character in f"{PUNCTUATION}{punctuation}" if character != "¶")
+_SHOWN = re.compile(r"[^\x00-\x40\x5b-\x60\x7b-\x9f\s]{2,30}")
+"""A word without digits, addresses and control characters."""
 _GUESS = re.compile(r"looks like ([\w-]+)")
 
 
@@ -478,9 +482,11 @@ def _personal(records: Sequence[Mapping[str, Any]]) -> tuple[int, Counter[str]]:
 
 
 def _decoded(texts: Iterable[str]) -> list[str]:
-    """Words by which one sees whether an encoding is right: frequent ones in small letters, which are no names."""
-    words = Counter(word for text in texts for word in re.findall(r"[^\W\d_]+", text) if not word.isascii())
-    return [word for word, _ in words.most_common() if word.islower()][:DECODED]
+    """Words by which one sees whether an encoding is right: whole ones in small letters, of a tenth of the records."""
+    records = [dict.fromkeys(word.strip(_AROUND) for word in text.split()) for text in texts]
+    words = Counter(word for record in records for word in record if _SHOWN.fullmatch(word))
+    shown = [word for word, count in words.most_common() if count >= max(2, len(records) / 10)]
+    return [word for word in shown if not word.isascii() and word == word.lower()][:DECODED]
 
 
 def _written(value: Any) -> str:

@@ -295,6 +295,11 @@ LETTERS = {
     "cs": "Příliš žluťoučký kůň úpěl ďábelské ódy, ještě včera.",
     "fr": "L’été dernier à la plage, où nous étions, le maître a trouvé ça très drôle.",
     "de": "Die Größe der süßen Bären überrascht Käufer öfter.",
+    "lt": "Įmonė siūlo ąžuolinį stalą, kurį žmonės vežė į šį ūkį; čia šaltą žiemą gyvenę kaimynai.",
+    "lv": "Uzņēmums piedāvā ķermeņa kopšanas līdzekļus, un ļoti daudzi cilvēki tos pērk ģimenēm šādā tirgū.",
+    "ru": "Клиент сообщает об ошибке: заказ не пришёл, а деньги списаны. Просим вернуть их на счёт как можно скорее.",
+    "el": "Ο πελάτης ζητά επιστροφή χρημάτων. Άννα και Άρης δεν έλαβαν την παραγγελία, Ίσως αύριο.",
+    "he": "הלקוח מבקש החזר כספי על ההזמנה שלא הגיעה אליו, והוא מחכה לתשובה מהחברה",
     "is": "Það er gott að búa í Reykjavík, og veðrið þar er æði, sagði hún með bros á vör.",
 }
 
@@ -304,8 +309,10 @@ LETTERS = {
     [
         *(("pl", "cp1250"), ("pl", "iso8859-2"), ("tr", "cp1254"), ("cs", "cp1250"), ("cs", "iso8859-2")),
         *(("fr", "cp1252"), ("de", "cp1252"), ("de", "cp850"), ("is", "cp1252")),
+        *(("lt", "cp1257"), ("lv", "cp1257"), ("lt", "iso8859-4"), ("ru", "cp1251"), ("ru", "koi8-r")),
+        *(("ru", "iso8859-5"), ("el", "cp1253"), ("el", "iso8859-7"), ("he", "cp1255")),
     ],
 )
-def test_encodings_of_latin_letters_are_told_apart_by_the_letters_of_a_language(tongue: str, encoding: str) -> None:
+def test_encodings_are_told_apart_by_the_letters_of_a_language(tongue: str, encoding: str) -> None:
     assert looks_like(LETTERS[tongue].encode(encoding)) == encoding
     assert looks_like((LETTERS[tongue].upper() if tongue != "tr" else LETTERS[tongue]).encode(encoding)) == encoding

@@ -18,10 +18,19 @@ MARKS = (
 """Byte order marks and the encoding that each stands for."""
 HEAD_BYTES = 1024
 """That are looked at."""
-CANDIDATES = ("cp1252", "cp1250", "cp1251", "koi8-r", "cp1253", "cp932", "euc-jp", "gb18030", "big5", "cp949", "cp850")
+CANDIDATES = (
+    *("cp1252", "cp1250", "cp1251", "koi8-r", "cp1253", "cp932", "euc-jp", "gb18030", "big5", "cp949", "cp850"),
+    *("cp1257", "iso8859-4", "koi8-u", "iso8859-5", "iso8859-7", "cp1255"),
+)
 """What texts are most often in that are not UTF-8; of equally likely ones the first is named."""
-LATIN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp850")
+LATIN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp1257", "iso8859-4", "cp850")
 """Those of Latin letters, which decode nearly all bytes: a language's letters tell them apart."""
+OTHER_LETTERS = {
+    **dict.fromkeys(("cp1251", "koi8-r", "koi8-u", "iso8859-5"), "оаеинтрсвл бгдёжзйкмпуфхцчшщъыьэюяіїєґўјљњћђџќѓѕ"),
+    **dict.fromkeys(("cp1253", "iso8859-7"), "αοιετσνηυρ βγδζθκλμξπφχψωςάέήίόύώϊϋΐΰ"),
+    "cp1255": "יוהלארתבשמ גדזחטכנסעפצקםןףץך",
+}
+"""Encodings of other letters that also decode nearly all bytes, with the commonest letters first, then all others."""
 ALPHABETS = {
     "de": "äöüß",
     "fr": "àâæçéèêëîïôœùûüÿ",
@@ -40,6 +49,8 @@ ALPHABETS = {
     "ro": "ăâîşţ",
     "tr": "çğıöşüâîûİ",
     "et": "äöõüšž",
+    "lt": "ąčęėįšųūž",
+    "lv": "āčēģīķļņšūž",
     "sq": "çë",
     "is": "áðéíóúýþæö",
 }
@@ -58,6 +69,7 @@ _LAST_WORD = re.compile(rb"\S*\Z")
 LONGEST_WORD = 64
 """Bytes of the word before the first byte beyond ASCII that are looked at with it."""
 _SIGN_IN_WORD = re.compile(r"(?<=[^\W\d_])[«»„“”‘•€£§°©®¿¡](?=[^\W\d_])")
+_SIGN_AT_WORD = re.compile(r"[¶΅µ¦§¤¬¢£‚•\x80-\x9f\ufffd](?=[^\W\d_])|(?<=[^\W\d_])[¶¦§¤¬¢£•\x80-\x9f\ufffd]")
 _WORD = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
 
 
@@ -89,11 +101,12 @@ def looks_like(raw: bytes) -> str:
     shares = {name: _plausible(head, name) for name in CANDIDATES}
     shares |= {name: _plausible(raw[: HEAD_BYTES & ~1], name) for name in ("utf-16-le", "utf-16-be")}
     best = max(shares, key=lambda name: shares[name])
-    if best in LATIN:
-        behind = raw[at:][:LETTER_BYTES]
-        fitting = {name: _plausible(head, name) for name in LATIN}
-        best = max(LATIN, key=lambda name: (fitting[name] > 0.5, _explained(behind, name), fitting[name]))
-        return best if fitting[best] > 0.5 else ""
+    for alike, explained in ((LATIN, _explained), (tuple(OTHER_LETTERS), _common)):
+        if best in alike:
+            behind = raw[at:][:LETTER_BYTES]
+            fitting = {name: _plausible(head, name) for name in alike}
+            best = max(alike, key=lambda name: (fitting[name] > 0.5, explained(behind, name), fitting[name]))
+            return best if fitting[best] > 0.5 else ""
     return best if shares[best] > 0.5 else ""
 
 
@@ -109,6 +122,20 @@ def _explained(raw: bytes, encoding: str) -> tuple[float, int]:
     ]
     most = max(shares)
     return most / total if total else 0.0, -shares.index(most)
+
+
+def _common(raw: bytes, encoding: str) -> tuple[float, int]:
+    """Share of the characters beyond ASCII that are letters of the encoding's languages, rarer ones counted half.
+
+    Signs that stand at a letter speak against it: ¶ννα is Άννα.
+    """
+    text = raw.decode(encoding, "replace")
+    common, rarer = OTHER_LETTERS[encoding].split()
+    found = Counter(character for character in text.lower() if not character.isascii())
+    known = sum(
+        n * (1.0 if each in common else 0.5 if each in {*rarer, *PUNCTUATION} else 0) for each, n in found.items()
+    )
+    return (known - len(_SIGN_AT_WORD.findall(text))) / max(found.total(), 1), 0
 
 
 def looks_like_utf16(raw: bytes) -> str:
