@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import openpyxl
@@ -314,3 +314,22 @@ def test_a_catalogue_of_each_language_is_a_table_of_pairs(tmp_path: Path) -> Non
     assert {*tables} == {("de.po",), ("fr.po",)}
     for table in tables.values():
         assert (table.shape, table.records, table.texts) == ("pairs", 70, ["source", "target"])
+
+
+def workbook(path: Path, sheets: Mapping[str, Sequence[str]]) -> None:
+    """A workbook of labelled texts, whose sheets have these columns."""
+    book = openpyxl.Workbook()
+    del book["Sheet"]
+    for seed, (name, columns) in enumerate(sheets.items()):
+        sheet = book.create_sheet(name)
+        sheet.append(columns)
+        for number, (text, label) in enumerate(sentences(90, seed)):
+            held = {"Message": text, "Service": label, "Number": number, "Text": text, "Queue": label}
+            sheet.append([held[column] for column in columns])
+    book.save(path)
+
+
+def test_a_sheet_that_has_a_column_more_is_read_with_the_others(tmp_path: Path) -> None:
+    workbook(tmp_path / "desk.xlsx", {"2023": ["Message", "Service"], "2024": ["Service", "Message", "Number"]})
+    table = only(tmp_path)
+    assert (table.records, list(table.sheets), table.texts, table.labels[0]) == (180, [], ["Message"], "Service")

@@ -25,8 +25,8 @@ from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Recipe
 from lmworks.start.answers import Answers, ask_all, check, kept_place, read_answers, write_answers
 from lmworks.start.look import look
-from lmworks.start.write import start
-from start.test_look import lines, sentences, write_csv
+from lmworks.start.write import seen_in_words, start, told
+from start.test_look import lines, sentences, workbook, write_csv
 
 ENOUGH = {
     "distance": "far",
@@ -476,3 +476,17 @@ def test_the_verdict_counts_what_texts_say_and_examples_of_the_task_alone(tmp_pa
     assert started(folder, task="classify").needs.labelled_examples == 200  # type: ignore[union-attr]
     (folder / "recipe.yaml").unlink()
     assert started(folder, task="search").needs.labelled_examples == 0  # type: ignore[union-attr]
+
+
+def test_sheets_that_are_not_used_are_said_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    workbook(
+        folder / "desk.xlsx",
+        {"2022": ["Text", "Queue"], "2023": ["Text", "Queue"], "2024": ["Message", "Service"]},
+    )
+    seen = look(folder)
+    assert any(line.startswith("desk.xlsx, sheets 2022, 2023: 180") for line in seen_in_words(seen))
+    answers = Answers(use_case="trying", licence="LicenseRef-own", task="classify")
+    found = start(folder, folder, seen, answers, lambda path: load_recipe(path, CLASSES))
+    assert "not used: sheet 2024 of desk.xlsx" in told(found, seen)

@@ -425,12 +425,31 @@ def _sample(group: _Group, text: str, row: Mapping[str, Any] | None) -> None:
 
 def _tables(groups: Sequence[_Group], together: Sequence[str]) -> Iterator[Table]:
     """A table of each group, with its sheets where a workbook has others. `together` are files read line by line."""
+    groups = _sheets_together(groups)
     paths = [*dict.fromkeys(path for group in groups for path in group.files), *together]
     holding = Counter(path for group in groups for path in group.files)
     for group in groups:
         table = _table(group, paths)
         several = any(holding[path] > 1 for path in group.files)
         yield replace(table, sheets=group.sheets) if several else table
+
+
+def _sheets_together(groups: Sequence[_Group]) -> Sequence[_Group]:
+    """The groups, of sheets of a workbook those as one that lack only columns which say neither text nor label."""
+    kept: list[_Group] = []
+    for group in sorted(groups, key=lambda each: -len(each.names)):
+        wider = (each for each in kept if group.form == each.form == "xlsx" and {*group.files} & {*each.files})
+        wider = (each for each in wider if {*group.names} < {*each.names} and _meaning(group) == _meaning(each))
+        if found := next(wider, None):
+            found.take(group)
+        else:
+            kept.append(group)
+    return kept
+
+
+def _meaning(group: _Group) -> tuple[Any, ...]:
+    table = _table(group, [])
+    return table.shape, table.texts, table.labels[:1]
 
 
 def _table(group: _Group, paths: Sequence[str]) -> Table:

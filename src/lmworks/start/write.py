@@ -163,6 +163,8 @@ def asides(seen: Seen) -> Iterator[str]:
 
 def _table(table: Table) -> str:
     files = table.files[0] if len(table.files) == 1 else f"{len(table.files):,} files {', '.join(table.include[:3])}"
+    if table.sheets:
+        files += f", {_sheets(table)}"
     count = f"{'' if table.is_whole else 'at least '}{table.records:,}"
     said = [f"{files}: {count} {SHAPES[table.shape]}, {table.bytes / 1e6:,.2g} MB"]
     if told := [f"{name} {share:.0%}" for name, share in table.languages.items() if share >= 0.05]:
@@ -185,6 +187,10 @@ def _table(table: Table) -> str:
     return "; ".join(said)
 
 
+def _sheets(table: Table) -> str:
+    return f"sheet{'s' * (len(table.sheets) > 1)} {', '.join(table.sheets)}"
+
+
 def told(started: Started, seen: Seen) -> list[str]:
     """What was decided, why, and what comes next, a line each."""
     draft, verdict = started.draft, started.verdict
@@ -204,10 +210,12 @@ def told(started: Started, seen: Seen) -> list[str]:
         is_found = any("kind: passages" in line for line in draft.data)
         become = "the word for what they are, in all that is found" if is_found else "made up before anything learns"
         lines += [f"personal data: {', '.join(found) or 'what patterns find'} become {become}"]
-    used = {*draft.table.files}
-    if others := [table for table in seen.tables if not used & {*table.files}]:
+    read = [({*part.files}, [*part.sheets]) for part in draft.table.parts or [draft.table]]
+    unused = [table for table in seen.tables if ({*table.files}, [*table.sheets]) not in read]
+    if others := [table for table in unused if not table.sheets]:
         named = ", ".join([table.include[0] for table in others][:SHOWN])
         lines += [f"not used: {sum(len(table.files) for table in others):,} other files, such as {named}"]
+    lines += [f"not used: {_sheets(table)} of {', '.join(table.files[:SHOWN])}" for table in unused if table.sheets]
     lines += [f"doubt: {doubt}" for doubt in draft.doubts]
     lines += [f"first: {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
     lines += [f"wrote {started.path}", f"next: {_next(started.path)}"]
