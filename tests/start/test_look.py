@@ -118,6 +118,24 @@ def test_conversations_and_spans_are_told_by_what_they_hold(tmp_path: Path) -> N
     assert shapes["marked.json"].records == 70
 
 
+@pytest.mark.parametrize("written", ["DE89 3704 0044 0532 0130 {:02}", "(0049) 30 1234 56 {:02}"])
+def test_identifiers_are_no_texts_however_they_are_grouped(written: str, tmp_path: Path) -> None:
+    found = [(text, written.format(n % 100), label) for n, (text, label) in enumerate(sentences(90))]
+    write_csv(tmp_path / "a.csv", ["message", "account", "queue"], found)
+    (table,) = look(tmp_path).tables
+    assert table.texts == ["message"] and table.column("account").kind == "id"
+
+
+@pytest.mark.parametrize(
+    "name", ["Πελάτης", "Μεταφραστής", "ΑΦΜ", "Mittente", "Traduttore", "Cliente", "expéditeur", "remitente"]
+)
+def test_columns_of_people_are_known_in_their_languages(name: str, tmp_path: Path) -> None:
+    found = [(f"Ada Byron {n % 30}", text, label) for n, (text, label) in enumerate(sentences(90))]
+    write_csv(tmp_path / "a.csv", [name, "message", "queue"], found)
+    (table,) = look(tmp_path).tables
+    assert list(table.subjects) == [name]
+
+
 def test_what_cannot_be_read_is_told_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "sheet.xls").write_bytes(b"\xd0\xcf\x11\xe0")

@@ -20,6 +20,10 @@ TRIED = 500
 """Values that are looked at for dates and language."""
 WORDS, CHARACTERS = 4, 30
 """In the mean of values, from where on they are texts."""
+_IDENTIFIER = re.compile(
+    r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?|[^\s@]+@[^\s@]+\.[^\s@]+|\+?[\d\s()/.-]{6,}"
+)
+"""An IBAN, in groups or not, an address of mail or a number of a telephone: of several words, and no text."""
 _NUMBER = re.compile(r"[-+]?[€$£]?\s?\d[\d.,' ]*(?:[eE][-+]?\d+)?\s?[%€$£]?")
 
 
@@ -82,7 +86,8 @@ def _kind(values: Values) -> ColumnKind:
     is_long = values.words / filled >= WORDS or (values.characters / filled >= CHARACTERS and values.words > filled)
     repeats = filled >= 10 * distinct and distinct <= MOST_CATEGORIES
     if is_long and not (repeats and values.characters / filled < 80):
-        return "text"
+        identifiers = sum(_IDENTIFIER.fullmatch(str(value).strip()[:200]) is not None for value in values.first)
+        return "id" if identifiers >= 0.9 * len(values.first) else "text"
     if distinct > 0.9 * filled and values.words < 1.5 * filled and filled > 2:
         return "id"
     if 2 <= distinct <= min(MOST_CATEGORIES, max(2, filled / 3)) or (distinct == 1 and filled > 1):

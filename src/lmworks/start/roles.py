@@ -30,7 +30,7 @@ def tokens(name: str) -> list[str]:
 
     plain = unicodedata.normalize("NFD", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
     letters = "".join(character for character in plain if not unicodedata.combining(character))
-    return re.findall(r"[a-z]+", letters.lower())
+    return re.findall(r"[^\W\d_]+", letters.lower())
 
 
 def _rank(name: str, words: Sequence[str]) -> int | None:
