@@ -221,7 +221,7 @@ def test_parallel_files_are_learned_as_translations(form: str, tmp_path: Path) -
         )
         (folder / "de.po").write_text(body)
     recipe = started(folder, task="translate", **ENOUGH)
-    (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
+    source = recipe.data["raw"].sources[0].located(folder)  # type: ignore[attr-defined]
     train = recipe.data["train"]
     sides = [train.source, train.target]  # type: ignore[attr-defined]
     assert sides == (["en", "de"] if form == "lines" else ["source", "target"]) and {*source.fields} == {*sides}
@@ -419,7 +419,7 @@ def test_a_table_that_has_the_columns_which_were_answered_goes_before_a_larger_o
     folder = company(tmp_path / "own", "labels")
     write_csv(folder / "small.csv", ["remark", "kind"], sentences(70))
     recipe = started(folder, task="classify", label="kind")
-    (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
+    source = recipe.data["raw"].sources[0].located(folder)  # type: ignore[attr-defined]
     assert (list(source.include), source.label_field, source.text_field) == (["small.csv"], "kind", "remark")
     (folder / "recipe.yaml").unlink()
     started(folder, task="search", subject="kind")
@@ -490,3 +490,18 @@ def test_sheets_that_are_not_used_are_said_by_name(tmp_path: Path) -> None:
     answers = Answers(use_case="trying", licence="LicenseRef-own", task="classify")
     found = start(folder, folder, seen, answers, lambda path: load_recipe(path, CLASSES))
     assert "not used: sheet 2024 of desk.xlsx" in told(found, seen)
+
+
+@pytest.mark.parametrize("what", ["labels", "texts"])
+def test_answers_that_a_model_wrote_beside_the_files_are_no_data(what: str, tmp_path: Path) -> None:
+    folder = company(tmp_path / "own", what)
+    recipe = started(folder, task="classify" if what == "labels" else "search")
+    source = recipe.data["raw"].sources[0].located(folder)  # type: ignore[attr-defined]
+    before, seen = source.paths(), look(folder)
+    for path in [*folder.iterdir()]:
+        if path.suffix in (".csv", ".md"):
+            path.with_suffix(f".predicted{path.suffix}").write_bytes(path.read_bytes())
+    assert source.paths() == before
+    again = look(folder)
+    assert [table.records for table in again.tables] == [table.records for table in seen.tables]
+    assert not again.aside and any("predicted" in line for line in seen_in_words(again))

@@ -30,7 +30,7 @@ from lmworks.errors import LmworksError
 from lmworks.start.columns import Values, column_of
 from lmworks.start.licences import LICENCE_FILE, stated_licence
 from lmworks.start.roles import WORDS, roles_of
-from lmworks.start.seen import Aside, Seen, Table, Unread
+from lmworks.start.seen import PREDICTED, Aside, Seen, Table, Unread
 
 MOST_ROWS = 200_000
 """Of one file, that are read; of a longer one it is told that there are at least so many."""
@@ -139,17 +139,21 @@ def look(folder: Path) -> Seen:
 class _Look:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._plain = Files(kind="files", path=str(folder.resolve()), fields="all", licence=OWN_LICENCE)
+        self._read_as: dict[str, Any] = {"fields": "all", "exclude": [PREDICTED], "licence": OWN_LICENCE}
+        self._plain = Files(kind="files", path=str(folder.resolve()), **self._read_as)
         self._groups: dict[tuple[Any, ...], _Group] = {}
         self._unread: Counter[tuple[str, str]] = Counter()
         self._licences: dict[str, str] = {}
 
     def seen(self) -> Seen:
         paths = [path for path in self._plain.walk() if path not in OWN]
+        for path in (path for path in paths if fnmatchcase(path, PREDICTED)):
+            self._lose(path, "answers that `lmworks predict` wrote, which are no data")
+        paths = [path for path in paths if not fnmatchcase(path, PREDICTED)]
         kinds = {path: self._form(path) for path in paths}
         together: list[str] = []
         for names, files in self._parallel([path for path, form in kinds.items() if form in ("text", "code")]):
-            source = Parallel(kind="parallel", path=self._plain.path, files=names, fields="all", licence=OWN_LICENCE)
+            source = Parallel(kind="parallel", path=self._plain.path, files=names, **self._read_as)
             for path in source.walk():
                 self._records(source, path, source.size(path), ("parallel", str(names), ""), "")
             together += files

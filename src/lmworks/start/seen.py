@@ -23,6 +23,9 @@ SHAPES: Mapping[Shape, str] = {
     "nothing": "rows without texts",
 }
 
+PREDICTED = "*.predicted.*"
+"""Files that `lmworks predict` writes beside those that it reads: they are no data, or a model learns from itself."""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -13,7 +13,7 @@ from lmworks.plan.decide import LADDER, Verdict
 from lmworks.start.answers import COLUMNS, Answers
 from lmworks.start.lines import quoted
 from lmworks.start.roles import is_dialogue, is_pair
-from lmworks.start.seen import SHAPES, Seen, Table
+from lmworks.start.seen import PREDICTED, SHAPES, Seen, Table
 
 NONE, ADAPT, FINE_TUNE, CONTINUE, SCRATCH = LADDER
 CLOSED = ("confidential", "secret")
@@ -196,7 +196,7 @@ def source(situation: Situation, table: Table, **fields: object) -> str:
     stated: dict[str, object] = {"kind": "files", "path": situation.path, "include": list(table.include)}
     if table.parallel:
         stated = {"kind": "parallel", "path": situation.path, "files": table.parallel}
-    stated |= {"licence": situation.answers.licence}
+    stated |= {"exclude": [PREDICTED], "licence": situation.answers.licence}
     if is_book(table):
         stated["format"] = "parts"
     elif table.states_format:
