@@ -220,12 +220,27 @@ def test_parallel_files_are_learned_as_translations(form: str, tmp_path: Path) -
             f'msgid "open the window {n} now"\nmsgstr "das Fenster {n} jetzt öffnen"\n\n' for n in range(100)
         )
         (folder / "de.po").write_text(body)
-    recipe = started(folder, task="translate", **ENOUGH)
+    recipe = started(folder, task="translate", **ENOUGH | {"use_case": "from English into German"})
     source = recipe.data["raw"].sources[0].located(folder)  # type: ignore[attr-defined]
     train = recipe.data["train"]
     sides = [train.source, train.target]  # type: ignore[attr-defined]
     assert sides == (["en", "de"] if form == "lines" else ["source", "target"]) and {*source.fields} == {*sides}
     assert source.kind == ("parallel" if form == "lines" else "files")
+
+
+@pytest.mark.parametrize(
+    ("use", "way"), [("translating", "de en English"), ("English letters into German", "en de German")]
+)
+def test_a_translation_goes_as_columns_stand_unless_the_use_says_otherwise(use: str, way: str, tmp_path: Path) -> None:
+    found = [(f"das Fenster {n} bitte auf", f"please open the window with the number {n}") for n in range(130)]
+    (tmp_path / "own").mkdir()
+    write_csv(tmp_path / "own" / "a.csv", ["de", "en"], found)
+    train = started(tmp_path / "own", task="translate", use_case=use).data["train"]
+    source, target, language = way.split()
+    assert (train.source, train.target) == (source, target)  # type: ignore[attr-defined]
+    assert train.ask.endswith(f"Translate this into {language}.")  # type: ignore[attr-defined]
+    said = f"{target} is written from {source}: answer `text: {target}`"
+    assert said in (tmp_path / "own" / "recipe.yaml").read_text()
 
 
 def test_a_book_that_is_one_file_is_cut_so_that_some_can_be_held_out(tmp_path: Path) -> None:

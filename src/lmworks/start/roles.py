@@ -86,13 +86,26 @@ def _holds_languages(column: Column, rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _in_order(texts: Sequence[Column]) -> list[str]:
-    """Columns of texts, what asks before what answers; without names that say it the longer first."""
+    """Columns of texts, what asks before what answers; without names that say it the longer first.
+
+    What says the same in several languages stays as it stands: longer is no sign of which is translated.
+    """
+    spoken = [language_of(column) for column in texts]
+    if len(texts) > 1 and all(spoken) and len({*spoken}) == len(texts):
+        texts = [replace(column, characters=0.0) for column in texts]
 
     def place(column: Column) -> tuple[int, float]:
-        asks, answers = _rank(column.name, ASKED), _rank(column.name, ANSWERED)
+        words = [word for word in ASKED if len(word) > 2]  # `en` is a language rather than what is asked
+        asks, answers = _rank(column.name, words), _rank(column.name, ANSWERED)
         return (0 if asks is not None else 2 if answers is not None else 1), -column.characters
 
     return [column.name for column in sorted(texts, key=place)]
+
+
+def language_of(column: Column) -> str | None:
+    """The language of a column of texts, by its name, else by what it holds."""
+    is_code = LANGUAGE.fullmatch(column.name) and len(column.name) in (2, 5)
+    return column.name if is_code else column.language
 
 
 def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label_named: bool) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from lmworks.data.parsers.facts import LANGUAGE
 from lmworks.plan.decide import LADDER, Verdict
 from lmworks.start.answers import COLUMNS, Answers
 from lmworks.start.lines import quoted
-from lmworks.start.roles import is_dialogue, is_pair
+from lmworks.start.roles import is_dialogue, is_pair, language_of
 from lmworks.start.seen import PREDICTED, SHAPES, Seen, Table
 
 NONE, ADAPT, FINE_TUNE, CONTINUE, SCRATCH = LADDER
@@ -390,10 +389,14 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
         return None
     if table.records < LEAST["pairs"] or (answers.task == "chat" and not named and not is_dialogue(table)):
         return None
+    if answers.task == "translate" and not (answers.text or answers.target):
+        table = _directed(table, answers.use_case)
     first, *_, last = table.texts
     ask = {"summarise": "{source}\n\nSum this up.", "translate": _translate(table, first, last)}.get(
         answers.task, "{source}"
     )
+    way = [f"{last} is written from {first}: answer `text: {last}` and `target: {first}` for the other way"]
+    way = way if answers.task == "translate" and not named else []
     data = list(ingested(situation, table, fields=[first, last]))
     data += split_of(table, prepared(situation, table), _test_share(table.records))
     cluster = "subject" if table.subjects else _group(table)
@@ -430,7 +433,7 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
         evaluate,
         "writer" if tuned else "smollm2-135m",
         packages=["smollm2-135m"],
-        doubts=[*_base_doubts(table, "smollm2-135m"), SMALL],
+        doubts=[*way, *_base_doubts(table, "smollm2-135m"), SMALL],
     )
 
 
@@ -443,8 +446,32 @@ SMALL = "135 million parameters answer a first build; name a larger base in `fro
 
 
 def _translate(table: Table, first: str, last: str) -> str:
-    other = table.column(last).language or (last if LANGUAGE.fullmatch(last) and len(last) == 2 else "")
-    return f"{{source}}\n\nTranslate this into {other}." if other else "{source}\n\nTranslate this."
+    other = language_of(table.column(last))
+    return f"{{source}}\n\nTranslate this into {_names_of(other)[0]}." if other else "{source}\n\nTranslate this."
+
+
+def _names_of(language: str) -> list[str]:
+    """What English and the language itself call a language; its code, if it has no name."""
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        locale = Locale.parse(language.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        return [language]
+    return [name for spoken in ("en", locale) if (name := locale.get_language_name(spoken))] or [language]
+
+
+def _directed(table: Table, use: str) -> Table:
+    """The table with its texts turned round where the use names its languages the other way round."""
+    first, *between, last = table.texts
+    places = []
+    for name in (first, last):
+        words = "|".join(map(re.escape, _names_of(language_of(table.column(name)) or name)))
+        said = re.search(rf"(?i)(\bfrom\s+)?\b({words})\b", use)
+        places.append(None if said is None else -1 if said[1] else said.start())
+    one, other = places
+    turned = one is not None and other is not None and other < one
+    return replace(table, texts=[last, *between, first]) if turned else table
 
 
 def conversations(situation: Situation, table: Table) -> Draft | None:
