@@ -186,6 +186,7 @@ def test_all_of_it_by_the_keyboard(at: str, browser: Browser, tmp_path: Path) ->
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("Chat")
         page.get_by_role("link", name="smollm2-135m").press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("knowledge/smollm2-135m")  # its script has begun
         page.get_by_label("Message").press_sequentially("Which article is the toaster?")
         page.keyboard.press("Enter")
         expect(page.locator("#log")).to_contain_text("toaster.md", timeout=30_000)
