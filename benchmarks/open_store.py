@@ -74,10 +74,10 @@ def open_once(store: Path, build: str) -> dict[str, float]:
             times["first page, processor"] = processor_seconds(process.pid)
             for page in PAGES:
                 at = time.perf_counter()
-                http.get(str(first.url.join(f"/{build}/{page}/"))).raise_for_status()
+                http.get(f"{found[0]}{build}/{page}/").raise_for_status()
                 times[page] = time.perf_counter() - at
             at = time.perf_counter()
-            http.get(str(first.url.join(f"/{build}/passages/?q=Document+77"))).raise_for_status()
+            http.get(f"{found[0]}{build}/passages/?q=Document+77").raise_for_status()
             times["search"] = time.perf_counter() - at
         return times
     finally:

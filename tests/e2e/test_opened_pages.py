@@ -199,6 +199,7 @@ def test_all_of_it_by_the_keyboard(at: str, browser: Browser, tmp_path: Path) ->
         (tmp_path / "rows.csv").write_text("text\nWho?\n")
         page.get_by_role("link", name="Predict").press("Enter")
         page.get_by_label(re.compile("File")).set_input_files(tmp_path / "rows.csv")
+        expect(page.get_by_role("button", name="Ask")).to_be_enabled()
         page.get_by_role("button", name="Ask").press("Enter")
         expect(page.get_by_role("link", name="The whole file")).to_be_visible(timeout=30_000)
         expect(page.locator("#rows")).to_contain_text("predicted_text")

@@ -64,3 +64,4 @@ form?.addEventListener("submit", async (event) => {
     stop.hidden = true;
   }
 });
+if (begin) begin.disabled = false; // before, the browser would send the form by itself
