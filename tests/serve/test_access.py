@@ -127,6 +127,14 @@ def test_another_site_cannot_ask_with_a_session(live: Live) -> None:
         assert "access-control-allow-origin" not in answer.headers
 
 
+def test_a_page_of_another_port_sends_nothing_with_a_session(live: Live) -> None:
+    with live.http(key=None) as http:
+        assert http.post("/", data={"key": KEY}).status_code == 303
+        for site, status in {"same-origin": 200, "same-site": 401, "cross-site": 401}.items():
+            asked = http.post("/v1/chat/completions", json=CHAT | {"max_tokens": 1}, headers={"sec-fetch-site": site})
+            assert asked.status_code == status, site
+
+
 def test_every_answer_carries_the_security_headers(live: Live) -> None:
     with live.http() as http, live.http(key=None) as stranger:
         for answer in (http.get("/"), http.get("/v1/models"), stranger.get("/"), stranger.get("/x"), http.get("/x")):

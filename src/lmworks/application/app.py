@@ -85,7 +85,7 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except PermissionError:  # it runs, as another user
         return True
     return True
 

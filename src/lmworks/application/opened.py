@@ -1,4 +1,4 @@
-"""What the pages share: the store that is shown, how a page is made, and how a person comes in."""
+"""What the pages share: the store that is shown, how a page is made, and where it lies."""
 
 from __future__ import annotations
 
@@ -99,9 +99,10 @@ class Opened:
 
 
 def models_of(built: Built) -> dict[str, bool]:
-    """The models of a build, and whether its recipe serves each; these first."""
-    serve = built.record.serve
-    named = [] if serve is None else [serve.model] if isinstance(serve.model, str) else serve.model
+    """The models of a build, and whether each is what `lmworks serve` serves; these first."""
+    from lmworks.release.gates import served  # which reads tasks and their figures
+
+    named = served(built)
     return {name: name in named for name in sorted(built.models, key=lambda name: name not in named)}
 
 

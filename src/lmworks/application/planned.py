@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -25,12 +25,18 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
     """The plan, and the forecast as a page of its own."""
 
     def plan(request: Request) -> Response:
+        from lmworks.watch.status import statuses
+
         built = opened.built(request.path_params["build"])
         try:
             workspace = _workspace(built)
         except LmworksError as error:  # the recipe is gone, or was changed into one that cannot be read
             return opened.show("planned.html.jinja", built.name, PAGE, fault=str(error), plan="", steps=[], needs=False)
-        shown: dict[str, Any] = {"plan": workspace.plan.as_text(), "steps": list(_steps(workspace)), "fault": ""}
+        shown: dict[str, Any] = {
+            "plan": workspace.plan.as_text(),
+            "steps": list(statuses(workspace.build)),
+            "fault": "",
+        }
         needs = workspace.recipe.needs is not None
         return opened.show("planned.html.jinja", built.name, PAGE, needs=needs, command=built.command, **shown)
 
@@ -60,18 +66,3 @@ def _workspace(built: Built) -> Workspace:
     from lmworks.workspace import open_workspace
 
     return open_workspace(built.recipe, built.record.settings, built.store.root, plan_only=True)
-
-
-def _steps(workspace: Workspace) -> Iterator[dict[str, Any]]:
-    """Each step with its state, as `lmworks status` says it."""
-    from lmworks.train.configs.train import LIVE
-    from lmworks.watch.follow import read_standing
-    from lmworks.watch.terminal import as_text
-
-    for node in workspace.build.nodes:
-        artifact, reason = workspace.build.look(node)
-        state = "built" if artifact else "stale"
-        if not artifact and (found := workspace.build.under_way(node)):
-            state, live = found[0], found[1] / "scratch" / LIVE
-            reason = as_text(read_standing(live)) if live.exists() else reason
-        yield {"step": node.name, "state": state, "reason": reason}

@@ -305,20 +305,11 @@ def status(
     """
     from lmworks.data.erasure.lists import lost_entries
     from lmworks.pipeline.erasure import unfinished
-    from lmworks.train.configs.train import LIVE
-    from lmworks.watch.follow import read_standing
-    from lmworks.watch.terminal import as_text
+    from lmworks.watch.status import statuses
     from lmworks.workspace import open_workspace
 
     workspace = open_workspace(recipe, settings or (), store, until="")  # of whatever a build was of
-    rows = []
-    for node in workspace.build.nodes:
-        artifact, reason = workspace.build.look(node)
-        state = "built" if artifact else "stale"
-        if not artifact and (found := workspace.build.under_way(node)):
-            state, live = found[0], found[1] / "scratch" / LIVE
-            reason = as_text(read_standing(live)) if live.exists() else reason
-        rows.append({"step": node.name, "built": artifact is not None, "state": state, "reason": reason})
+    rows = [asdict(each) for each in statuses(workspace.build)]
     for said in filter(None, (unfinished(workspace.store), lost_entries(workspace.store, workspace.folder))):
         print(said, file=sys.stderr if as_json else sys.stdout)
     if as_json:

@@ -1,0 +1,34 @@
+"""How far a build is, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lmworks.pipeline.build import Build
+from lmworks.train.configs.train import LIVE
+from lmworks.watch.follow import read_standing
+from lmworks.watch.terminal import as_text
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """Whether a step is built."""
+
+    step: str
+    built: bool
+    state: str
+    """"built", "stale", "running" or "stopped"."""
+    reason: str
+    """Why it is not built; of a training that goes on, how far it is."""
+
+
+def statuses(build: Build) -> Iterator[StepStatus]:
+    """Of every step, in order."""
+    for node in build.nodes:
+        artifact, reason = build.look(node)
+        state = "built" if artifact else "stale"
+        if not artifact and (found := build.under_way(node)):
+            state, live = found[0], found[1] / "scratch" / LIVE
+            reason = as_text(read_standing(live)) if live.exists() else reason
+        yield StepStatus(node.name, artifact is not None, state, reason)
