@@ -197,6 +197,14 @@ def test_a_step_that_the_money_does_not_reach_gives_way_to_the_next_lower_one() 
     assert "continue pretraining costs from $900,000 there, of $60,000" in verdict.limits[-1].reason
 
 
+def test_where_the_money_reaches_not_even_a_prompt_what_costs_no_more_is_not_ruled_out_by_it() -> None:
+    needs = needs_of(labelled_examples=3000, budget_usd=500, residency="on-premise")
+    verdict = decide(needs, 5e7, {**USD, LADDER[1]: USD[LADDER[0]]})
+    assert (verdict.step, verdict.fits) == (LADDER[1], False)
+    assert "no more than no training" in verdict.limits[-1].reason
+    assert decide(needs, 5e7, USD).step == LADDER[0]
+
+
 def test_the_table_names_needs_that_exist() -> None:
     rules = [*TABLE["architecture"], *TABLE["place"], *TABLE["how"]]
     named = {name for rule in rules for name in rule["when"]} | set(TABLE["pushes"])

@@ -255,6 +255,21 @@ def test_personal_data_of_every_column_are_counted_and_not_those_of_the_text_alo
     assert {table.personal[kind] for kind in ("national_id", "email", "iban")} == {table.looked_at} == {90}
 
 
+def test_letters_of_other_languages_inside_of_turns_are_not_read_as_escapes(tmp_path: Path) -> None:
+    rows = [
+        {
+            "turns": [
+                {"role": "user", "content": f"Hätten Sie für {n + 2} Nächte noch etwas frei?"},
+                {"role": "assistant", "content": f"Sehr gern. Für Sie ist ein Stellplatz {n} reserviert, das Fahrzeug bleibt dort."},
+            ]
+        }
+        for n in range(60)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = only(tmp_path)
+    assert table.looked_at and not table.personal
+
+
 def test_patterns_match_the_files_of_a_table_and_no_others(tmp_path: Path) -> None:
     for name in ("a[1].csv", "b.csv"):
         write_csv(

@@ -102,10 +102,14 @@ def decide(
     allowed["data"] = max(labels, texts) if labels or needs.task not in PAIRED else 0
     most = min(wanted, *allowed.values())
     at = max(at for at in range(most + 1) if not at or usd[LADDER[at]].low <= needs.budget_usd)
+    if is_free := most > 0 and _is_no_dearer(needs, usd, places):
+        at = 1
     limits = [Factor(n, f"up to {LADDER[top]}", {"at most": top}, TABLE["reasons"][n]) for n, top in allowed.items()]
     dear = [_dear(name, usd[name].low, needs.budget_usd) for name in LADDER[at + 1 : most + 1]]
     because = dear[-1] if dear else TABLE["reasons"]["money"]
     found, top = (f"up to {LADDER[at]}", at) if dear else ("holds nothing back", len(LADDER) - 1)
+    if is_free:
+        found, because = "reaches no step", f"{LADDER[1]} costs no more than {LADDER[0]} there"
     limits.append(Factor("money", found, {"at most": top}, because))
     step = LADDER[at]
     architecture, reasons = architecture_for(needs, step)
@@ -116,6 +120,16 @@ def decide(
     fits = plain or usd[step].low <= needs.budget_usd
     placed = places_for(needs, step)[1]
     return Verdict(step, how, LADDER[wanted], total, factors, limits, architecture, reasons, place, placed, fits)
+
+
+def _is_no_dearer(needs: NeedsConfig, usd: Mapping[str, Range], places: Mapping[str, str]) -> bool:
+    """Whether to adapt the model that would be asked costs no more than to ask it there, and the money reaches neither.
+
+    What is as far as the other gives no reason against it.
+    """
+    none, adapt, *_ = LADDER
+    is_there = places[none] == places[adapt] and usd[adapt].low <= usd[none].low
+    return is_there and needs.budget_usd < usd[none].low < math.inf
 
 
 def _push(name: str, levels: Any, value: Any) -> Factor:
