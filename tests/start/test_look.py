@@ -260,7 +260,10 @@ def test_letters_of_other_languages_inside_of_turns_are_not_read_as_escapes(tmp_
         {
             "turns": [
                 {"role": "user", "content": f"Hätten Sie für {n + 2} Nächte noch etwas frei?"},
-                {"role": "assistant", "content": f"Sehr gern. Für Sie ist ein Stellplatz {n} reserviert, das Fahrzeug bleibt dort."},
+                {
+                    "role": "assistant",
+                    "content": f"Sehr gern. Für Sie ist ein Stellplatz {n} reserviert, das Fahrzeug bleibt dort.",
+                },
             ]
         }
         for n in range(60)

@@ -92,11 +92,6 @@ def non_inferior(outcome: Comparison, margin: float, *, higher_is_better: bool =
     return low > -margin if higher_is_better else high < margin
 
 
-def equivalent(outcome: Comparison, margin: float) -> bool:
-    """Whether the two are shown to differ by less than the margin, whichever is better (Schuirmann 1987)."""
-    return all(non_inferior(outcome, margin, higher_is_better=each) for each in (True, False))
-
-
 # -- shares -----------------------------------------------------------------------------------------------------------
 
 

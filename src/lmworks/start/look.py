@@ -513,7 +513,9 @@ def _decoded(texts: Iterable[str]) -> list[str]:
 
 
 def _written(value: Any) -> str:
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    text = (
+        value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    )
     return text[:CHARACTERS]
 
 

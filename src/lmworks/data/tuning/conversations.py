@@ -81,11 +81,6 @@ def turns_before(record: Record) -> list[dict[str, str]]:
     return list(record["messages"][:-1])
 
 
-def said_before(record: Record) -> str:
-    """All that stands before the last answer, as one text."""
-    return "\n".join(str(turn["content"]) for turn in turns_before(record))
-
-
 def question_of(record: Record) -> str:
     """What a user asked last before the last answer; without a user, what was said last."""
     before = turns_before(record)
