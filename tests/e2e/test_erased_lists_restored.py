@@ -11,6 +11,7 @@ import pytest
 from data.data_support import KEY
 from e2e.erasing import build, said
 from e2e.test_erasure_beside_a_build import Silent
+from lmworks.cli.artifacts import export
 from lmworks.cli.recipes import status
 from lmworks.data.records import Documents
 from lmworks.errors import GateRefused, LmworksError
@@ -118,7 +119,7 @@ def test_a_project_with_another_key_is_told_what_was_erased(folder: Path, monkey
     assert "with another key of ids" in told
 
 
-def test_a_store_restored_from_before_an_erasure_is_told_and_not_served(
+def test_a_store_restored_from_before_an_erasure_is_told_and_neither_served_nor_exported(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(folder / ".lmworks")
@@ -128,6 +129,10 @@ def test_a_store_restored_from_before_an_erasure_is_told_and_not_served(
     monkeypatch.setattr(serving, "is_model", lambda artifact: True)
     with pytest.raises(GateRefused, match="erased"):
         serving.serve_artifacts(store, [served], port=0, as_json=False)
+    for form in ("gguf", "onnx"):
+        with pytest.raises(GateRefused, match="erased"):
+            export(["private"], form)
+    assert not [*folder.glob("private*")]
     lines = again(folder)
     (told,) = [line for line in lines if "erased-documents.txt names" in line]
     assert "2 outputs" in told and "lmworks erase" in told

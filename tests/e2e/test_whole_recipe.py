@@ -13,6 +13,7 @@ import pytest
 
 from e2e.small_recipe import edit_service, lmworks, made, start
 from hub_server import TOKEN, Hub, hub_running
+from modelfiles import parse, sent
 from report_pages import Pages, said_twice, words
 
 pytestmark = pytest.mark.slow
@@ -214,6 +215,15 @@ def test_commands_take_a_recipe_from_any_folder(built: Path) -> None:
     assert '"models": ["small/finetune"]' in process.stdout.readline()
     process.terminate()
     process.communicate(timeout=60)
+
+
+def test_a_model_is_exported_with_what_ollama_needs_to_ask_it(built: Path) -> None:
+    told = lmworks(built, "export", "finetune").stdout
+    assert "`ollama create finetune-f16 -f finetune-f16.Modelfile` takes it" in told
+    said = dict(parse((built / "finetune-f16.Modelfile").read_text()))
+    assert (built / said["from"]).read_bytes()[:4] == b"GGUF"
+    assert said["num_ctx"] == "192" and said["license"] == "Apache-2.0"
+    assert sent([*said.items()], [{"role": "user", "content": "?"}]).endswith("<|im_start|>assistant\n")
 
 
 def test_a_model_is_sent_to_a_hub_as_its_recipe_lets_it(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -115,13 +116,17 @@ def export(
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a model in a form that other programs load.
+    """Write a model in a form that other programs load; beside a gguf file, a Modelfile with which Ollama takes it.
+
+    Exit code 3 for a model that `lmworks serve` refuses.
 
     Example: lmworks export finetune --form gguf --type q8_0
     """
     from lmworks.model.gguf import FILE_TYPES, write_gguf
+    from lmworks.pipeline.files import write_atomically
     from lmworks.release.built import Built
-    from lmworks.release.gates import require_gates
+    from lmworks.release.modelfile import licences_of, modelfile_of
+    from lmworks.release.serving import require_servable
     from lmworks.stores import find_one
 
     types = {"gguf": list(FILE_TYPES), "onnx": ["f32"]}
@@ -132,16 +137,21 @@ def export(
     opened, artifact = find_one(model or (), store)
     name = Built.holding(opened, artifact).step_of(artifact) or artifact.manifest.step
     path = out or Path(f"{name}-{kind}.{form}")
-    require_gates(opened, [artifact])
-    artifact.require_sound()
+    require_servable(opened, [artifact])
+    facts, told = {"file": str(path)}, ""
     if form == "gguf":
+        said = modelfile_of(path, artifact.payload, licences_of(opened, artifact))
         write_gguf(artifact.payload, path, kind)
+        beside = path.with_suffix(".Modelfile")
+        write_atomically(beside, said)
+        facts["modelfile"] = str(beside)
+        told = f"\nand {beside}: `{shlex.join(['ollama', 'create', path.stem, '-f', str(beside)])}` takes it"
     else:
         from lmworks.engines.onnx_file import write_onnx
 
         write_onnx(artifact.payload, path)
     size = path.stat().st_size
-    tell(f"wrote {path}, {size / 1e6:,.1f} MB", {"file": str(path), "bytes": size}, as_json)
+    tell(f"wrote {path}, {size / 1e6:,.1f} MB{told}", {**facts, "bytes": size}, as_json)
 
 
 def push(

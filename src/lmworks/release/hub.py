@@ -27,8 +27,7 @@ from lmworks.recipe.schema import PROTECTED
 from lmworks.release.built import Built
 from lmworks.release.cards.card import card_text
 from lmworks.release.cards.kinds import SOURCE
-from lmworks.release.gates import require_gates
-from lmworks.release.serving import require_answers
+from lmworks.release.serving import require_servable
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -138,8 +137,7 @@ def _written_at_most(size: int, else_said: str) -> Iterator[None]:
 def require_release(store: Store, artifact: Artifact, privacy: str | None, *, confidential: bool) -> None:
     """Raise GateRefused for a model that learned from what was erased, or from texts that are not to leave unless so
     `confidential` states; what `serve` raises, too."""
-    require_answers(store, [artifact])
-    require_gates(store, [artifact])
+    require_servable(store, [artifact])
     if privacy in PROTECTED and not confidential:
         raise GateRefused(
             f"{artifact.manifest.step}: the recipe's `needs.privacy` is {privacy}, and a model can tell what it "

@@ -66,8 +66,7 @@ def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO)
     Raises `UsageError` when an artifact is no model, and when several are more than that; GateRefused when one learned
     from what was erased, or nobody can tell, since a list of it lost entries, and when its gates refused it.
     """
-    require_answers(store, artifacts)
-    require_gates(store, artifacts)
+    require_servable(store, artifacts)
     pages = {}
     for artifact in artifacts:
         page = _page(store, artifact)
@@ -154,6 +153,12 @@ def _run(served: Served, key: str, *, port: int, as_json: bool, timeout: float) 
 
     service = Service(served.engine, names, timeout_seconds=timeout)
     run(service, key, served.pages, served.knowledge, port=port, started=started)
+
+
+def require_servable(store: Store, artifacts: Sequence[Artifact]) -> None:
+    """What serving, exporting and pushing ask for: raise what `require_answers` and `require_gates` raise."""
+    require_answers(store, artifacts)
+    require_gates(store, artifacts)
 
 
 def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:
