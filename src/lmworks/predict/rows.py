@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from lmworks.data.parsers.columns import most_unpacked, open_parquet, parquet_batches, parts_within
 from lmworks.data.parsers.delimited import Table, open_table
 from lmworks.data.parsers.encodings import looks_like
 from lmworks.data.parsers.lines import read_lines
@@ -19,9 +20,6 @@ from lmworks.data.sources.recode import encoding_of, recoded
 from lmworks.errors import UsageError, told
 from lmworks.lazy import pa, pq
 from lmworks.pipeline.files import atomically
-
-PARQUET_ROWS = 4096
-"""Of a Parquet file that are held at once."""
 
 LINE = "unread_line"
 """Of JSONL, the field that keeps what could not be read."""
@@ -62,10 +60,15 @@ class TableFile:
         return form
 
     def columns(self) -> list[str]:
-        """Names of the fields, of JSONL those of any row. Raises UsageError for a table without names."""
+        """Names of the fields, of JSONL those of any row. Raises UsageError for a table without names.
+
+        Raises LmworksError for a Parquet file that cannot be read to its end, or that unpacks to more than a sound one.
+        """
         if self.form == ".parquet":
-            with told(self.path, "a Parquet file"):
-                return list(pq.read_schema(self.path).names)
+            with told(self.path, "a Parquet file"), open_parquet(self.path) as opened:
+                for _ in _parquet_parts(self, opened):
+                    pass
+                return list(opened.schema_arrow.names)
         if self.form in (".csv", ".tsv"):
             with _table(self) as (table, _):
                 return list(table.names or ())
@@ -161,12 +164,18 @@ def _cell(value: Any) -> Any:
 
 
 def _parquet(file: TableFile) -> Iterator[Row]:
-    with told(file.path, "a Parquet file"), pq.ParquetFile(file.path) as opened:
+    with told(file.path, "a Parquet file"), open_parquet(file.path) as opened:
         number = 0
-        for batch in opened.iter_batches(PARQUET_ROWS):
-            for fields in batch.to_pylist():
+        for part in _parquet_parts(file, opened):
+            for fields in part.to_pylist():
                 number += 1
                 yield Row(f"row {number}", fields)
+
+
+def _parquet_parts(file: TableFile, opened: Any) -> Iterator[Any]:
+    most = most_unpacked(file.path.stat().st_size, Reading.limit)
+    batches = parquet_batches(opened, range(opened.num_row_groups), opened.schema_arrow.names, most)
+    return parts_within(batches, most)
 
 
 def _write_parquet(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
@@ -177,9 +186,9 @@ def _write_parquet(file: TableFile, out: Path, more: Iterator[Fields], columns: 
         for field in added:
             schema = schema.append(field)
         with pq.ParquetWriter(out, schema) as writer:
-            for batch in opened.iter_batches(PARQUET_ROWS):
-                answers = pa.Table.from_pylist(list(islice(more, len(batch))), added)
-                writer.write_table(pa.table([*batch.columns, *answers.combine_chunks().columns], schema))
+            for part in _parquet_parts(file, opened):
+                answers = pa.Table.from_pylist(list(islice(more, len(part))), added)
+                writer.write_table(pa.table([*part.columns, *answers.combine_chunks().columns], schema))
 
 
 def _type(kind: Kind) -> Any:

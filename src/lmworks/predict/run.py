@@ -23,6 +23,8 @@ from lmworks.predict.rows import Columns, Fields, Row, TableFile
 
 CHUNK: dict[Ability, int] = {"generate": 64, "classify": 512, "tag": 256, "embed": 512}
 """Rows that a kill costs: some seconds of a small model on a processor."""
+CHUNK_CHARACTERS = 2**26
+"""Of rows that are held at once: a row may be as long as a record."""
 PREFIX = "predicted_"
 """Before the names of columns that are added, for a file has labels and texts of its own."""
 OWN_NAME = re.compile(r"\.?(\d{6,}\.jsonl|task\.json)(\..*)?")
@@ -111,7 +113,7 @@ def _written(
 ) -> Told:
     size, asked, chunks = CHUNK[asking.ability], 0, 0
     rows = file.rows()
-    while some := list(islice(rows, size)):
+    while some := list(_chunk(rows, size)):
         path = work / f"{chunks:06}.jsonl"
         if not path.exists():
             write_records(path, _answers(engine, asking, some))
@@ -131,6 +133,23 @@ def _written(
 
     file.write(out, answered(), asking.columns(engine))
     return Told(asked, faults, first, cut)
+
+
+def _chunk(rows: Iterator[Row], most: int) -> Iterator[Row]:
+    """The next rows, as many as are asked at once and as memory takes."""
+    held = 0
+    for row in islice(rows, most):
+        yield row
+        if (held := held + _bulk(row.fields)) >= CHUNK_CHARACTERS:
+            return
+
+
+def _bulk(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict | list | tuple):
+        return len(value) + sum(map(_bulk, value.values() if isinstance(value, dict) else value))
+    return 1
 
 
 def ability_of(engine: Engine) -> Ability:

@@ -137,6 +137,35 @@ def test_a_bomb_is_quarantined_in_bounded_memory(tmp_path: Path, name: str, form
     assert peak < 40 * 2**20
 
 
+BOMBS = {
+    "a list of one number": lambda: pa.ListArray.from_arrays([0, 2**24], pa.nulls(2**24, pa.int64()).fill_null(7)),
+    "a list of one text": lambda: pa.ListArray.from_arrays([0, 2**10], pa.array(["a" * 2**17] * 2**10)),
+    "one text in every row": lambda: pa.array(["a" * 2**20] * 2**7),
+    "one long text": lambda: pa.array(["a" * 2**27]),
+}
+"""Columns of 128 MiB, which a Parquet file holds in a few kilobytes."""
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_parquet_file_that_is_a_bomb_is_quarantined_in_bounded_memory(tmp_path: Path, name: str) -> None:
+    column = BOMBS[name]()
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet", compression="zstd")
+    assert (tmp_path / "a.parquet").stat().st_size < 2**16
+    del column
+    found, peak = peak_of(tmp_path, "a.parquet", record_bytes=2**20, fields="all")
+    assert isinstance(found[-1], Unreadable) and "when unpacked, which no sound file does" in found[-1].reason
+    assert peak < 40 * 2**20
+
+
+def test_lists_that_are_no_bomb_are_read(ingest_files: Ingest) -> None:
+    rows = [{"text": f"row {n}", "tags": ["one", None, "two"] * (n % 3), "mask": [1] * 50} for n in range(2_000)]
+    rows[0]["tags"] = None
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer, row_group_size=500)
+    _, out = ingest_files({"a.parquet": buffer.getvalue()}, keep=["tags", "mask"])
+    assert len(texts(out)) == 2_000
+
+
 def test_a_bomb_that_must_be_unpacked_to_disk_does_not_fill_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.parquet.zst").write_bytes(bomb("zst"))
     written = 0

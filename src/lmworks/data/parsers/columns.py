@@ -19,6 +19,8 @@ VIEW_BYTES = 16
 """Of a view, of which the first four count its text (Arrow columnar format, "Variable-size Binary View")."""
 MOST_TIMES = 200
 """Times its size in the file that a piece may hold when unpacked: one value may stand in millions of rows."""
+LEAST = {"INT64": 8, "DOUBLE": 8, "FLOAT": 4, "BYTE_ARRAY": 4}
+"""Bytes that a value in a list takes at least when unpacked, by how Parquet stores it."""
 KEPT_AS = {"format": "jsonl"}
 """What is kept of a row that cannot be read."""
 NULLS = "records without the nulls that stand inside their columns"
@@ -85,27 +87,62 @@ def _union_bytes(column: Any) -> NDArray[np.int64]:
     return found
 
 
-def _parts(batch: Any) -> Iterator[tuple[int, Any]]:
-    """Rows in parts that memory takes, each with its size."""
-    ends = np.cumsum(sum(map(_row_bytes, batch.columns), np.zeros(batch.num_rows, np.int64)))
-    start, done = 0, 0
-    while start < batch.num_rows:
-        stop = max(start + 1, int(np.searchsorted(ends, done + PART_BYTES, "right")))
-        stop = min(stop, start + PART_ROWS)
-        yield int(ends[stop - 1]) - done, batch.slice(start, stop - start)
-        start, done = stop, int(ends[stop - 1])
+def parts_within(batches: Iterable[Any], most: int) -> Iterator[Any]:
+    """Rows of record batches in parts that memory takes. Raises ArrowInvalid once they hold more than `most` bytes."""
+    unpacked = 0
+    for batch in batches:
+        ends = np.cumsum(sum(map(_row_bytes, batch.columns), np.zeros(batch.num_rows, np.int64)))
+        start, done = 0, 0
+        while start < batch.num_rows:
+            stop = max(start + 1, int(np.searchsorted(ends, done + PART_BYTES, "right")))
+            stop = min(stop, start + PART_ROWS)
+            if unpacked + int(ends[stop - 1]) > most:
+                raise _too_large(most)
+            yield batch.slice(start, stop - start)
+            start, done = stop, int(ends[stop - 1])
+        unpacked += done
+
+
+def most_unpacked(size: int, limit: int) -> int:
+    """Bytes that the rows of a file, or of a piece of it, of `size` bytes may hold."""
+    return max(limit, MOST_TIMES * size)
+
+
+def _too_large(most: int) -> Exception:
+    error: Exception = pa.ArrowInvalid(f"it holds more than {most} bytes when unpacked, which no sound file does")
+    return error
+
+
+def parquet_batches(file: Any, groups: Iterable[int], columns: Sequence[str], most: int) -> Iterator[Any]:
+    """Rows of a ParquetFile in record batches that memory takes, of these columns alone.
+
+    Raises ArrowInvalid before a row group is unpacked whose lists hold more than `most` bytes: one row may hold them.
+    """
+    for index in groups:
+        group = file.metadata.row_group(index)
+        chunks = [group.column(number) for number in range(group.num_columns)]
+        lists = (chunk for chunk in chunks if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns))
+        if sum(max(0, chunk.num_values - group.num_rows) * LEAST.get(chunk.physical_type, 1) for chunk in lists) > most:
+            raise _too_large(most)
+        rows = max(1, min(1000, BATCH_BYTES // max(group.total_byte_size, 1)))
+        yield from file.iter_batches(rows, row_groups=[index], columns=list(columns))
+
+
+def open_parquet(file: Any) -> Any:
+    """A ParquetFile whose lists of texts hold each text once, however often it stands there."""
+    opened = pq.ParquetFile(file)
+    leaves = [opened.schema.column(number) for number in range(len(opened.schema))]
+    lists = [leaf.path for leaf in leaves if leaf.max_repetition_level and leaf.physical_type == "BYTE_ARRAY"]
+    return pq.ParquetFile(file, metadata=opened.metadata, read_dictionary=lists) if lists else opened
 
 
 def _parse(
     batches: Iterable[Any], piece: Piece, size: int, stream: IO[bytes], reading: Reading, kind: str
 ) -> Iterator[Found]:
     """A record a row of record batches; rows before damage are kept. A row is kept apart as JSON."""
-    number, unpacked, most = piece.first_record, 0, max(reading.limit, MOST_TIMES * size)
+    number = piece.first_record
     try:
-        for each, part in (part for batch in batches for part in _parts(batch)):
-            unpacked += each
-            if unpacked > most:
-                raise pa.ArrowInvalid(f"it holds more than {most} bytes when unpacked, which no sound file does")
+        for part in parts_within(batches, most_unpacked(size, reading.limit)):
             nested = [field.name for field in part.schema if pa.types.is_nested(field.type)]
             for row in part.to_pylist():
                 number += 1
@@ -159,22 +196,22 @@ def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator
 
     def opened() -> Iterator[Any]:
         nonlocal file, wanted
-        file = pq.ParquetFile(stream)
+        file = open_parquet(stream)
         all_fields.update((path, None) for field in file.schema_arrow for path in _paths(field, field.name))
         columns = _columns(file.schema_arrow.names, reading)
         _require_names(file.schema_arrow, reading, columns)
         wanted = columns
         yield from ()
 
-    yield from _parse(opened(), piece, piece.bytes, stream, reading, "Parquet")
+    size = min(piece.bytes, stream.seek(0, 2))  # a piece's own is that of its pages, which may be bombs themselves
+    yield from _parse(opened(), piece, size, stream, reading, "Parquet")
     first = piece.first_record
     groups = range(piece.start, file.num_row_groups if piece.stop is None else piece.stop) if wanted else ()
     for index in groups:
         after = first + file.metadata.row_group(index).num_rows
-        rows = max(1, min(1000, BATCH_BYTES // max(file.metadata.row_group(index).total_byte_size, 1)))
-        batches = file.iter_batches(rows, row_groups=[index], columns=wanted)  # any row may hold all that stands there
+        batches = parquet_batches(file, [index], wanted, most_unpacked(size, reading.limit))
         read = first
-        for found in _parse(batches, replace(piece, first_record=first), piece.bytes, stream, reading, "Parquet"):
+        for found in _parse(batches, replace(piece, first_record=first), size, stream, reading, "Parquet"):
             if isinstance(found, Unreadable) and not found.key:
                 reason = f"{after - read:,} rows of a damaged row group: {found.reason}"
                 found = replace(found, key=f"{read + 1}-{after}", reason=reason, raw=b"")
