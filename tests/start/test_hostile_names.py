@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +123,58 @@ def test_a_column_that_a_template_cannot_name_is_left_out_of_what_rows_say(name:
     assert recipe.data["told"].template == "time: {time}; bar: {bar}."  # type: ignore[attr-defined]
     text = (tmp_path / "own" / "recipe.yaml").read_text()
     assert "Left out" in text and name in text
+
+
+def talks(speakers: Sequence[Sequence[str]], who: str = "author") -> str:
+    rows = [
+        {"talk": [{who: name, "says": f"so {name[:1]} says of ticket {n}"} for name in speakers[n % len(speakers)]]}
+        for n in range(90)
+    ]
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+MAILS = [("ada@example.org", "grace@example.org")]
+PEOPLE = [("Ada", "Support"), ("Grace", "Support"), ("Mary", "Support")]
+PAIR = [("Ada Byron", "Grace Hopper")]
+MANY = [(f"Ada {n}", "Grace") for n in range(40)]
+
+
+@pytest.mark.parametrize("speakers", [MAILS, PEOPLE, PAIR, MANY], ids=["addresses", "customers", "a pair", "many"])
+def test_who_speaks_by_a_name_of_their_own_is_in_no_recipe_and_the_reason_is_told(
+    speakers: Sequence[Sequence[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "t.jsonl").write_text(talks(speakers))
+    said = "\n".join(seen_in_words(look(tmp_path)))
+    with pytest.raises(LmworksError, match=r"not read as conversations: talk\.\*\.author says who speaks") as refused:
+        started(tmp_path, tmp_path, "chat")
+    for name in ("Ada", "ada@", "Grace", "grace@", "Mary"):
+        assert name not in said + str(refused.value)
+    assert "not read as conversations" in said and not (tmp_path / "recipe.yaml").exists()
+
+
+def test_a_field_of_roles_is_taken_before_one_of_names(tmp_path: Path) -> None:
+    turns = [
+        [("customer", f"Ada {n}"), ("agent", f"Grace {n % 2}"), ("bot", "Bot")][: 2 + (n % 5 == 0)] for n in range(90)
+    ]
+    rows = [
+        {"talk": [{"author": who, "type": what, "says": f"of ticket {n}"} for what, who in turns[n]]} for n in range(90)
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe, _ = started(tmp_path, tmp_path, "chat")
+    assert recipe.data["train"].roles == {"customer": "user", "agent": "assistant", "bot": "assistant"}  # type: ignore[attr-defined]
+    assert not {"Ada", "Grace"} & {*(tmp_path / "recipe.yaml").read_text().split()}
+
+
+def test_names_that_hold_personal_data_are_in_no_recipe_and_on_no_screen(tmp_path: Path) -> None:
+    mail = "ada.byron@example.org"
+    rows = [{"message": text, "queue": label, mail: f"{mail} {n % 9}"} for n, (text, label) in enumerate(sentences(90))]
+    (tmp_path / f"{mail}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_csv(tmp_path / "other.csv", ["question", "answer"], [(f"what of {n}?", "it is") for n in range(9)])
+    (tmp_path / "k.json").write_text(json.dumps({mail: [{"text": "one"}, {"text": "two"}]}))
+    (tmp_path / "talks.jsonl").write_text(talks([("customer", "agent")], mail))
+    (tmp_path / f"{mail}.bin").write_bytes(bytes(99))
+    recipe, said = started(tmp_path / "new", tmp_path, "classify")
+    text = (tmp_path / "new" / "recipe.yaml").read_text()
+    assert mail not in said + text and "example.org" not in said + text
+    assert only_source(recipe).located(tmp_path / "new").paths() == [f"{mail}.jsonl"]
+    assert "not used: 1 columns named ‹email hidden›" in said

@@ -19,8 +19,8 @@ from lmworks.data.parsers import form_of, hints
 from lmworks.data.parsers.encodings import PUNCTUATION, looks_like
 from lmworks.data.parsers.fields import crowded
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
-from lmworks.data.privacy.findings import scan, worth_running
-from lmworks.data.privacy.hidden import hide_name, shown_detectors
+from lmworks.data.privacy.findings import scan, substitute, worth_running
+from lmworks.data.privacy.hidden import hide, hide_name, shown_detectors
 from lmworks.data.quality.language import languages_of
 from lmworks.data.sources.archives import is_archive
 from lmworks.data.sources.files import Files
@@ -317,7 +317,7 @@ class _Look:
             if encoding:  # which is another than UTF-8
                 self._records(source.model_copy(update={"encoding": encoding}), path, size, key, encoding)
         except (LmworksError, OSError) as error:
-            self._lose(path, str(error))
+            self._lose(path, hide(str(error)))
 
     def _records(self, source: Files | Parallel, path: str, size: int, key: tuple[Any, ...], encoding: str) -> str:
         """Read the records of a file; stops at the first that is in another encoding, which is returned."""
@@ -462,7 +462,11 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
     told = [languages_of(text).language for text in looked] if group.form != "code" else []
     languages = Counter(name for name in told if name)
     searched, personal = _personal(group.rows[::step] or [{"": text} for text in looked])
-    columns = [column_of(name, group.values[name], group.records) for name in group.names]
+    named = [name for name in group.names if hide_name(name) == name]
+    columns = [column_of(name, group.values[name], group.records) for name in named]
+    remarks = []
+    if others := dict.fromkeys(hide_name(name) for name in group.names if name not in named):
+        remarks = [f"not used: {len(group.names) - len(named)} columns named {', '.join(others)}: rename them"]
     table = Table(
         form=group.form,
         files=group.files,
@@ -472,7 +476,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         bytes=group.bytes,
         text_bytes=group.text_bytes * group.records // max(group.opened, 1),
         columns=columns,
-        shape="code" if group.form == "code" else "texts",
+        shape="code" if group.form == "code" else "nothing" if remarks else "texts",
         languages={name: count / languages.total() for name, count in languages.most_common()},
         personal=dict(personal.most_common()),
         looked_at=searched,
@@ -482,6 +486,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         decoded=_decoded(looked) if group.encoding else (),
         json_records=group.json_records,
         parallel=group.parallel,
+        remarks=remarks,
     )
     return roles_of(table, group.rows) if columns else table
 
@@ -533,7 +538,7 @@ def _patterns(files: Sequence[str], paths: Sequence[str]) -> list[str]:
     inside = [f"{_literal(folder)}/*{ending[1:]}" for folder in folders if folder != "." for ending in endings]
     if "." not in folders and len(inside) < len(wanted) and not _any_match(inside, others):
         return inside
-    return [_literal(path) for path in sorted(wanted)]
+    return list(dict.fromkeys(map(_literal, sorted(wanted))))
 
 
 def _any_match(patterns: Sequence[str], paths: Sequence[str]) -> bool:
@@ -541,8 +546,9 @@ def _any_match(patterns: Sequence[str], paths: Sequence[str]) -> bool:
 
 
 def _literal(path: str) -> str:
-    """A pattern that matches this path alone."""
-    return re.sub(r"([*?[])", r"[\1]", path)
+    """A pattern that matches this path alone, or those as long that differ from it in personal data: it says none."""
+    hidden = substitute(path, scan(path, shown_detectors()), lambda finding: "\0" * (finding.end - finding.start))
+    return re.sub(r"([*?[])", r"[\1]", hidden).replace("\0", "?")
 
 
 def _is_text(head: bytes) -> bool:
@@ -572,7 +578,12 @@ def _json_records(stream: IO[bytes], size: int) -> tuple[str, str]:
         held = json.loads(raw)
     except (ValueError, RecursionError):
         return "", "not JSON"
-    return next(iter(_lists(held, "")), ""), ""
+    place = next(iter(_lists(held, "")), "")
+    return (
+        ("", f"its records stand in {hide(place)}: rename that, or write a record a line")
+        if hide(place) != place
+        else (place, "")
+    )
 
 
 def _lists(value: Any, place: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.turns import LISTS, ROLES
 from lmworks.data.parsers.facts import LANGUAGE
+from lmworks.data.privacy.hidden import hide_name
 from lmworks.start.seen import Column, Shape, Table
 
 WORDS: Mapping[str, Sequence[str]] = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
@@ -21,6 +23,10 @@ LABELS = WORDS["labels"]
 QUESTIONS, ANSWERS = WORDS["asked"], WORDS["answered"]
 ASKED, ANSWERED = [*QUESTIONS, *WORDS["read"]], [*ANSWERS, *WORDS["told"]]
 GROUPS = WORDS["groups"]
+SPEAKERS = frozenset((*SUBJECTS, *WORDS["speakers"]))
+"""Words for who speaks in a conversation; whatever else they are called by must be heard in most conversations."""
+MOST_ROLES = 6
+EXAMPLES = "customer and agent"
 SPAN = {"start", "end", "label"}
 
 
@@ -111,17 +117,26 @@ def language_of(column: Column) -> str | None:
 def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label_named: bool) -> dict[str, Any]:
     nested = [column.name for column in table.columns if column.kind == "nested"]
     first = rows[0] if rows else {}
+    remarks = [*table.remarks]
     if (name := form_of(first)) and (FORMS[name].is_judgement or {*LISTS} & {*nested}):
         return {"shape": "preferences" if FORMS[name].is_judgement else "conversations", "layout": name}
     for column in nested:
-        items = [item for row in rows for item in _items(row.get(column))]
+        turns = [_items(row.get(column)) for row in rows]
+        items = [item for each in turns for item in each]
         if items and all(item.keys() >= SPAN for item in items) and table.texts:
             return {"shape": "spans", "labels": [column]}
-        if items and (fields := _turn_fields(items)):
-            renamed = {"messages": column, "messages.*.role": f"{column}.*.{fields[0]}"}
-            renamed["messages.*.content"] = f"{column}.*.{fields[1]}"
-            roles = _roles([_items(row.get(column)) for row in rows], fields[0])
-            return {"shape": "conversations", "renamed": renamed, "roles": roles}
+        speakers, said = _turn_fields(items)
+        found = ((name, roles) for name in speakers if (roles := _roles(turns, name)))
+        if speaker := next(found, None):
+            renamed = {"messages": column, "messages.*.role": f"{column}.*.{speaker[0]}"}
+            renamed["messages.*.content"] = f"{column}.*.{said}"
+            return {"shape": "conversations", "renamed": renamed, "roles": speaker[1]}
+        if speakers:
+            remarks.append(
+                f"not read as conversations: {column}.*.{speakers[0]} says who speaks by other words than a few roles "
+                f"that most conversations have, such as {EXAMPLES}: people's names are no roles; write a role beside "
+                "each turn"
+            )
     shape: Shape = "nothing"
     if is_pair(table):
         shape = "pairs"
@@ -131,33 +146,50 @@ def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label_named: bool
         shape = "texts"
     elif any(column.kind in ("number", "category", "date") for column in table.columns):
         shape = "events" if table.dates and len(table.columns) > 2 and table.records > 1 else "nothing"
-    return {"shape": shape}
+    return {"shape": shape, "remarks": remarks}
 
 
 def _items(value: Any) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _turn_fields(items: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
-    """The fields of turns that say who speaks, and what; None if these are no turns."""
+def _turn_fields(items: Sequence[Mapping[str, Any]]) -> tuple[list[str], str]:
+    """The fields of turns that may say who speaks, the likeliest first, and the one that says what; none of others."""
     strings = {name for item in items for name, value in item.items() if isinstance(value, str)}
+    strings = {name for name in strings if hide_name(name) == name}
     distinct = {name: {str(item.get(name)) for item in items} for name in strings}
     length = {name: sum(len(str(item.get(name, ""))) for item in items) / len(items) for name in strings}
-    said = max(strings, key=lambda name: length[name], default=None)
-    speakers = [name for name in strings - {said} if 2 <= len(distinct[name]) <= 6]
-    if said is None or not speakers or length[said] < 8:
-        return None
+    said = max(strings, key=lambda name: length[name], default="")
+    if not said or length[said] < 8:
+        return [], ""
     named = {"role", "speaker", "from", "who", "by", "sender", "sprecher", "author"}
-    return min(speakers, key=lambda name: (not named & {*tokens(name)}, len(distinct[name]), name)), said
+    is_named = {name: bool(named & {*tokens(name)}) for name in strings}
+    speakers = [
+        name for name in strings - {said} if 2 <= len(distinct[name]) <= (MOST_ROLES, len(items))[is_named[name]]
+    ]
+    return sorted(speakers, key=lambda name: (not is_named[name], len(distinct[name]), name)), said
 
 
 def _roles(turns: Sequence[Sequence[Mapping[str, Any]]], speaker: str) -> dict[str, str]:
-    """The role of each speaker: who speaks first in most conversations is the user, and the others answer."""
+    """The role of each speaker: who speaks first in most conversations is the user, and the others answer.
+
+    None where one is neither a word for a role nor heard in most conversations: these are names of people.
+    """
+    heard = Counter(name for items in turns for name in {str(item.get(speaker)) for item in items})
+    held = sum(map(bool, turns))
+    if len(heard) > MOST_ROLES or not all(_is_role(name, count, held) for name, count in heard.items()):
+        return {}
     opened = [str(items[0].get(speaker)) for items in turns if items]
     first = max(sorted(set(opened)), key=opened.count)
-    speakers = sorted({str(item.get(speaker)) for items in turns for item in items})
-    roles = {name: "user" if name == first else "assistant" for name in speakers}
-    return roles | {name: ROLES[name.lower()] for name in speakers if name.lower() in ROLES}
+    roles = {name: "user" if name == first else "assistant" for name in sorted(heard)}
+    return roles | {name: ROLES[name.lower()] for name in roles if name.lower() in ROLES}
+
+
+def _is_role(name: str, heard: int, conversations: int) -> bool:
+    if name.lower() in ROLES or (tokens(name) and SPEAKERS.issuperset(tokens(name))):
+        return True
+    looks_own = hide_name(name) != name or (len(name.split()) > 1 and name.istitle())
+    return 2 * heard > conversations and not looks_own
 
 
 def is_dialogue(table: Table) -> bool:

@@ -99,6 +99,8 @@ class Table:
     """Columns that hold texts, those that are asked before those that answer."""
     parts: Sequence[Table] = ()
     """Of texts that are read together, the tables that they are in, each by a source of its own."""
+    remarks: Sequence[str] = ()
+    """What is in the way of reading them as what they may be, and what mends it."""
     groups: Sequence[str] = ()
     """Columns whose values several records share, such as a document's or a thread's, the likeliest first."""
 

@@ -147,7 +147,9 @@ STEERING: dict[str, Sequence[str]] = {
 def _missing(situation: Situation) -> str:
     """What the folder lacks for its task, in words that say what to do."""
     answers, tables = situation.answers, situation.seen.tables
-    found = "; ".join(f"{table.records:,} {SHAPES[table.shape]} ({table.form})" for table in tables[:4])
+    found = "; ".join(
+        "; ".join((f"{table.records:,} {SHAPES[table.shape]} ({table.form})", *table.remarks)) for table in tables[:4]
+    )
     need = {
         "classify": f"{LEAST['labelled']} texts and a column with their labels; label some, or say `label: COLUMN`",
         "extract": f"{LEAST['spans']} texts with labelled spans (`spans: [{{start, end, label}}]` in *.jsonl)",

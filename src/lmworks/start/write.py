@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.privacy.hidden import hide
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.pipeline.files import write_atomically
 from lmworks.plan.decide import Verdict
@@ -141,7 +142,10 @@ def _seen_in_words(seen: Seen) -> Iterator[str]:
     if more := len(seen.tables) - SHOWN:
         yield from [f"and {more} more kinds of file"] if more > 0 else []
     if seen.licences:
-        told = (f"{path} ({licence or 'not the whole text of a known one'})" for path, licence in seen.licences.items())
+        told = (
+            f"{hide(path)} ({licence or 'not the whole text of a known one'})"
+            for path, licence in seen.licences.items()
+        )
         yield f"licence: {', '.join(told)}"
     yield from (f"perhaps not wanted: {each}" for each in asides(seen))
     for each in seen.unread[:SHOWN]:
@@ -162,7 +166,9 @@ def asides(seen: Seen) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    files = table.files[0] if len(table.files) == 1 else f"{len(table.files):,} files {', '.join(table.include[:3])}"
+    files = (
+        hide(table.files[0]) if len(table.files) == 1 else f"{len(table.files):,} files {', '.join(table.include[:3])}"
+    )
     if table.sheets:
         files += f", {_sheets(table)}"
     count = f"{'' if table.is_whole else 'at least '}{table.records:,}"
@@ -181,6 +187,7 @@ def _table(table: Table) -> str:
         said.append(f"{table.unopened:,} of the files were not opened, and are taken to be as the others")
     if table.encoding:
         said.append(table.encoding_in_words)
+    said += table.remarks
     if table.personal:
         most = max(table.personal.values())
         said.append(f"personal data ({', '.join(table.personal)}) in {most} or more of {table.looked_at} looked at")
@@ -188,7 +195,7 @@ def _table(table: Table) -> str:
 
 
 def _sheets(table: Table) -> str:
-    return f"sheet{'s' * (len(table.sheets) > 1)} {', '.join(table.sheets)}"
+    return f"sheet{'s' * (len(table.sheets) > 1)} {', '.join(map(hide, table.sheets))}"
 
 
 def told(started: Started, seen: Seen) -> list[str]:
@@ -215,7 +222,9 @@ def told(started: Started, seen: Seen) -> list[str]:
     if others := [table for table in unused if not table.sheets]:
         named = ", ".join([table.include[0] for table in others][:SHOWN])
         lines += [f"not used: {sum(len(table.files) for table in others):,} other files, such as {named}"]
-    lines += [f"not used: {_sheets(table)} of {', '.join(table.files[:SHOWN])}" for table in unused if table.sheets]
+    lines += [
+        f"not used: {_sheets(table)} of {', '.join(map(hide, table.files[:SHOWN]))}" for table in unused if table.sheets
+    ]
     lines += [f"doubt: {doubt}" for doubt in draft.doubts]
     lines += [f"first: {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
     lines += [f"wrote {started.path}", f"next: {_next(started.path)}"]

@@ -121,7 +121,9 @@ def parquet_batches(file: Any, groups: Iterable[int], columns: Sequence[str], mo
     for index in groups:
         group = file.metadata.row_group(index)
         chunks = [group.column(number) for number in range(group.num_columns)]
-        lists = (chunk for chunk in chunks if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns))
+        lists = (
+            chunk for chunk in chunks if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns)
+        )
         if sum(max(0, chunk.num_values - group.num_rows) * LEAST.get(chunk.physical_type, 1) for chunk in lists) > most:
             raise _too_large(most)
         rows = max(1, min(1000, BATCH_BYTES // max(group.total_byte_size, 1)))
