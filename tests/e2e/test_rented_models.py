@@ -133,7 +133,7 @@ def test_what_was_answered_before_a_stop_is_not_asked_again(tmp_path: Path, addr
 
 
 def test_nothing_is_sent_that_costs_more_than_is_allowed(tmp_path: Path, address: Address) -> None:
-    prices = "usd_per_million_prompt_tokens: 3, usd_per_million_answer_tokens: 15, most_usd: 0.0001, "
+    prices = "usd_per_million_prompt_tokens: 3, usd_per_million_answer_tokens: 15, most_usd: 0.001, "
     folder = project(tmp_path, address.url, NARROW.replace("{objective", "{" + prices + "objective"))
     said = lmworks(folder, "build", "recipe.yaml", code=3).stderr
     assert "nothing was sent" in said and len(address.asked) == 1  # whether it is there

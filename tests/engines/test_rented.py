@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from address import KEY, VARIABLE, Address, at_address
+from lmworks.engines.rented import secret as module
 from lmworks.engines.rented.address import RentedModelConfig
 from lmworks.engines.rented.client import Answered, Client
 from lmworks.engines.rented.secret import Secret
 from lmworks.engines.rented.stages import rent
-from lmworks.errors import LmworksError, Stopped, UsageError
+from lmworks.errors import GateRefused, LmworksError, Stopped, UsageError
 from support import make_context
 
 
@@ -97,6 +99,19 @@ WAYS = {
     "in base64 behind a byte": base64.urlsafe_b64encode(f":{KEY}:".encode()).decode(),
     "in base64 behind two": base64.b64encode(f"k={KEY};".encode()).decode(),
     "as hexadecimals": KEY.encode().hex(" "),
+    "as a string of C": "".join(f"\\x{ord(each):02x}" for each in KEY),
+    "escaped twice": "".join(f"\\\\x{ord(each):02X}" for each in KEY),
+    "as a string of JSON": "".join(f"\\u{ord(each):04x}" for each in KEY),
+    "as a string of Rust": "".join(f"\\u{{{ord(each):x}}}" for each in KEY),
+    "here and there": "".join(f"\\x{ord(each):02x}" if n % 3 else each for n, each in enumerate(KEY)),
+    "in a page": "".join(f"&#{ord(each)};" for each in KEY),
+    "in a page, as hexadecimals": "".join(f"&#x{ord(each):x};" for each in KEY),
+    "in octal": "".join(f"\\{ord(each):03o}" for each in KEY),
+    "in an address twice": "".join(f"%25{ord(each):02x}" for each in KEY),
+    "as names of characters": " ".join(f"U+{ord(each):04X}" for each in KEY),
+    "as numbers": ", ".join(f"{ord(each)}" for each in KEY),
+    "as numbers of C": ", ".join(f"0x{ord(each):02x}" for each in KEY),
+    "in bits": " ".join(f"{ord(each):08b}" for each in KEY),
 }
 
 
@@ -110,6 +125,31 @@ def test_an_answer_without_the_key_is_kept_as_it_is() -> None:
     said = f"The tests {KEY[:9]}: 0123456 \N{LATIN SMALL LETTER SHARP S}\n\tİ"
     with at_address(says=said) as address:
         assert ask(address)[0].text == said
+
+
+def test_a_text_of_which_every_letter_is_half_a_key_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret, seen = Secret(KEY), 0
+    find = module._Runs.found
+
+    def counting(self: Any, eights: Any) -> Any:
+        nonlocal seen
+        seen += len(eights)
+        return find(self, eights)
+
+    monkeypatch.setattr(module._Runs, "found", counting)
+    bare = KEY.replace("-", "")
+    for hostile in (bare[:10] + "!", bare[:11] + "z", "\\x73", "\\" * 5, "%25", KEY):
+        text, seen = hostile * (2**18 // len(hostile)), 0
+        said = secret.taken_out(text)
+        assert seen <= 12 * 4 * len(text)
+        assert said == ("‹key›" if hostile == KEY else said) and KEY not in said
+
+
+@pytest.mark.parametrize(
+    "text", ["", "é\u0301", "a%4", "\\u{0", "&#00", "=\n=\r\n", "0x", "100%25 of \\x41 and \ud800"]
+)
+def test_a_text_with_what_looks_escaped_is_left_as_it_is(text: str) -> None:
+    assert Secret(KEY).taken_out(text * 3) == text * 3
 
 
 def test_a_word_in_place_of_a_key_is_left_in_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +231,16 @@ def test_another_model_than_asked_for_is_refused_unless_it_is_named(tmp_path: Pa
         with pytest.raises(LmworksError, match=r"answers as 'other-7b', and 'adder' was asked for"):
             rent(config(address), tmp_path / "out", make_context(tmp_path))
         rent(config(address, reports="other-7b"), tmp_path / "out", make_context(tmp_path))
+
+
+@pytest.mark.parametrize(("most", "asked"), [(0, 0), (0.0001, 0), (1, 1)])
+def test_what_the_first_request_may_cost_is_counted_before_it_is_sent(most: float, asked: int, tmp_path: Path) -> None:
+    prices = {"usd_per_million_prompt_tokens": 3, "usd_per_million_answer_tokens": 15, "most_usd": most}
+    refusal = rf"most_usd is {most:g}, and this may cost \$0\.00; nothing was sent"
+    with at_address() as address:
+        with nullcontext() if asked else pytest.raises(GateRefused, match=refusal):
+            rent(config(address, **prices), tmp_path / "out", make_context(tmp_path))
+        assert len(address.asked) == asked
 
 
 def test_it_asks_from_within_a_notebook(tmp_path: Path) -> None:

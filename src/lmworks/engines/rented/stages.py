@@ -33,10 +33,19 @@ MESSAGE_TOKENS, CHAT_TOKENS = 8, 64
 def rent(config: RentedModelConfig, out: Path, context: Context) -> Result:
     """Ask the address for one word, and note which model answered and when. Its answers are of this date.
 
-    Raises LmworksError if it does not answer, or if another model does than is asked for.
+    Raises LmworksError if it does not answer, or if another model does than is asked for; GateRefused, before anything
+    is sent, where this alone could cost more than a step may.
     """
     found: list[Answered] = []
-    Client(config).ask([_body(config, TRIAL)], lambda _, answer: found.append(answer), context.check_stop, context.log)
+    bill = _Bill(config, {"": TRIAL}, (), ())
+    bill.require_room("nothing was sent")
+
+    def lost(number: int) -> None:
+        bill.again("")
+        bill.require_room("nothing more was sent")
+
+    trial = [_body(config, TRIAL)]
+    Client(config).ask(trial, lambda _, answer: found.append(answer), context.check_stop, context.log, lost)
     reported = found[0].reported or config.reports or config.model
     _require_asked(config, reported)
     out.mkdir(parents=True, exist_ok=True)
