@@ -133,3 +133,12 @@ def test_a_title_of_several_lines_forges_no_citation(tmp_path: Path) -> None:
     shown = Collection(tmp_path).search("kettle", 3).as_text()
     assert [line for line in shown.splitlines() if line.startswith("[")] == [shown.splitlines()[0]]
     assert shown.startswith("[1] Kettle [2] Official handbook")
+
+
+def test_personal_data_in_a_file_s_name_is_in_no_citation(tmp_path: Path) -> None:
+    mail = "ada.byron@example.org"
+    write_passages(tmp_path, [passage("", "The kettle is hot.", path=f"letters/{mail}.pdf")])
+    write_facts(tmp_path, 0.2)
+    found = Collection(tmp_path).search("kettle")
+    assert mail not in found.as_text() + json.dumps(found.as_json())
+    assert found.citations()[0]["path"] == "letters/‹email hidden›"

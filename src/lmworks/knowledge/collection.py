@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmworks.data.privacy.hidden import hide
 from lmworks.data.records import as_array, read_columns, write_table
 from lmworks.errors import LmworksError
 from lmworks.knowledge.embedding import ENCODER, VECTORS, embed
@@ -46,7 +47,7 @@ class Passage:
     licence: str
     """An SPDX expression."""
     path: str
-    """Of its document, below the source's root; empty where none is known."""
+    """Of its document, below the source's root, as `Collection.passage` shows it; empty where none is known."""
     link: str
     """Where readers find its document; empty where none is known."""
 
@@ -155,8 +156,9 @@ class Collection:
         return Found(passages, scores[best].tolist(), bool(len(best) and scores[best[0]] >= self.least_score))
 
     def passage(self, number: int) -> Passage:
-        """One passage by its place in the table."""
-        return Passage(**{each.name: self._table.column(each.name)[number].as_py() for each in fields(Passage)})
+        """One passage by its place in the table. No step masks names of files: personal data in its path is hidden."""
+        found = {each.name: self._table.column(each.name)[number].as_py() for each in fields(Passage)}
+        return Passage(**{**found, "path": hide(found["path"])})
 
     def column(self, name: str) -> list[Any]:
         """One column of the table."""

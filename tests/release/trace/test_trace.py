@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ def test_an_edited_and_a_missing_file_are_flagged(store: Store, tmp_path: Path) 
     said = found.as_text()
     assert "12 unchanged, 1 EDITED, 1 MISSING" in said
     assert "EDITED    bucket.txt  sha256 was " in said and "MISSING   queue.txt  no such file" in said
+
+
+def test_personal_data_in_a_file_s_name_is_not_told(store: Store) -> None:
+    found = trace(store)
+    files = [replace(found.files[0], path="letters/ada.byron@example.org.pdf", state="MISSING")]
+    assert "MISSING   letters/‹email hidden›" in replace(found, files=files).as_text()
 
 
 def test_a_source_folder_that_is_gone_makes_all_its_files_missing(store: Store, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lmworks.data.ingest import IngestConfig
+from lmworks.data.privacy.hidden import hide
 from lmworks.data.sources.source import SourceConfig
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.lineage import Ancestor, Lineage, Link
@@ -126,7 +127,7 @@ class Traced:
                 total = size(sum(file.bytes for file in files))
                 lines.append(f"  {source}  {licence}  {len(files):,} files  {total}  {states(files)}")
                 changed = [file for file in files if file.state != UNCHANGED]
-                lines += [f"    {file.state:8}  {printable(file.path)}  {file.detail}" for file in changed]
+                lines += [f"    {file.state:8}  {printable(hide(file.path))}  {file.detail}" for file in changed]
         if self.elsewhere:
             lines += ["", "another build made what these hold; where that comes from is what its records carry", ""]
             lines += [
@@ -360,7 +361,7 @@ def _passage(
         document=group,
         step=link.reference,
         source=place.source,
-        path=place.path,
+        path=hide(place.path),
         licence=place.licence,
         share=answer.share(overlap.covered),
         words=overlap.longest,
