@@ -205,6 +205,12 @@ def test_where_the_money_reaches_not_even_a_prompt_what_costs_no_more_is_not_rul
     assert decide(needs, 5e7, USD).step == LADDER[0]
 
 
+def test_few_texts_speak_against_nothing_where_examples_are_learned_from() -> None:
+    few, some = (decide(needs_of(labelled_examples=count), 200_000, USD) for count in (150, 2700))
+    (without,), (beside,) = ([f for f in verdict.factors if f.name == "tokens"] for verdict in (few, some))
+    assert without.points["training"] == -1 and beside.points["training"] == 0 and "examples" in beside.reason
+
+
 def test_the_table_names_needs_that_exist() -> None:
     rules = [*TABLE["architecture"], *TABLE["place"], *TABLE["how"]]
     named = {name for rule in rules for name in rule["when"]} | set(TABLE["pushes"])

@@ -416,6 +416,26 @@ def test_personal_data_that_are_seen_keep_the_files_here_and_are_masked(what: st
     assert own.residency == "anywhere"
 
 
+def test_what_is_looked_for_by_a_word_of_any_column_is_found(tmp_path: Path) -> None:
+    """A glossary: short terms of two languages beside what explains them, and a column that names people."""
+    folder, parts = tmp_path / "own", ("valve", "pump", "flange", "gasket", "rotor", "nozzle")
+    teile = ("Ventil", "Pumpe", "Flansch", "Dichtung", "Rotor", "Düse")
+    folder.mkdir()
+    found = [
+        (
+            f"{parts[n % 6]} {parts[n % 5]}",
+            f"{teile[n % 5]} am {teile[n % 6]}",
+            f"Ada Byron {n % 9}",
+            f"{text} It is part {n}.",
+            n,
+        )
+        for n, (text, _) in enumerate(sentences(120))
+    ]
+    write_csv(folder / "terms.csv", ["english", "deutsch", "author", "definition", "page"], found)
+    (source,) = started(folder, task="search").data["raw"].sources  # type: ignore[attr-defined]
+    assert source.text_field == ["english", "deutsch", "definition"]
+
+
 def test_files_without_personal_data_may_be_read_anywhere(tmp_path: Path) -> None:
     answers = ask_all(look(company(tmp_path / "own", "labels")), {}, None, lambda _: None, print)
     assert (answers.privacy, answers.residency) == ("internal", "anywhere")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,7 @@ def decide(
     """
     values = {**needs.model_dump(), "tokens": tokens}
     factors = [_push(name, levels, values[name]) for name, levels in TABLE["pushes"].items()]
+    factors = _learned_from(factors)
     factors.append(_cheaper(prompting, adapting))
     total = sum(factor.points["training"] for factor in factors)
     starts = [step["from_points"] for step in TABLE["ladder"]]
@@ -130,6 +131,18 @@ def _is_no_dearer(needs: NeedsConfig, usd: Mapping[str, Range], places: Mapping[
     none, adapt, *_ = LADDER
     is_there = places[none] == places[adapt] and usd[adapt].low <= usd[none].low
     return is_there and needs.budget_usd < usd[none].low < math.inf
+
+
+def _learned_from(factors: Sequence[Factor]) -> list[Factor]:
+    """Where there are labelled examples enough to tune on, that texts are few speaks against nothing."""
+    labels = next(factor for factor in factors if factor.name == "labelled examples").points["training"]
+
+    def weighed(factor: Factor) -> Factor:
+        if factor.name != "tokens" or labels <= 0 or factor.points["training"] >= 0:
+            return factor
+        return replace(factor, points={"training": 0}, reason="few, and the examples are what is learned from")
+
+    return [weighed(factor) for factor in factors]
 
 
 def _push(name: str, levels: Any, value: Any) -> Factor:

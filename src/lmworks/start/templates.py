@@ -251,9 +251,11 @@ def _masked(table: Table, action: str) -> Iterator[str]:
     yield f"private: {{kind: anonymise, from: raw, action: {action}{people}}}"
 
 
-def _sources(situation: Situation, table: Table) -> Iterator[str]:
+def _sources(
+    situation: Situation, table: Table, fields: Callable[[Table], Sequence[str]] = lambda table: table.texts
+) -> Iterator[str]:
     for number, part in enumerate(table.parts or [table], 1):  # ids are by source: each has a name of its own
-        yield f"    - {source(situation, part, name=f'{part.form}-{number}', **_text_of(part))}"
+        yield f"    - {source(situation, part, name=f'{part.form}-{number}', **_text_of(part, fields))}"
 
 
 def hides(situation: Situation, table: Table) -> bool:
@@ -571,7 +573,7 @@ def found(situation: Situation, table: Table) -> Draft | None:
         "raw:",
         "  kind: ingest",
         "  sources:",
-        *_sources(situation, table),
+        *_sources(situation, table, _said),
         f"  licences: {{allow: [permissive, {flow(situation.answers.licence)}]}}",
         *(_masked(table, "redact") if masked else ()),
         f"clean: {{kind: normalise, from: {prepared(situation, table)}{html}}}",
@@ -633,9 +635,17 @@ def _joined(alike: Sequence[Table]) -> Table:
     )
 
 
-def _text_of(table: Table) -> dict[str, object]:
-    texts = list(table.texts)
+def _text_of(table: Table, fields: Callable[[Table], Sequence[str]] = lambda table: table.texts) -> dict[str, object]:
+    texts = list(fields(table))
     return {"text_field": texts[0] if len(texts) == 1 else texts} if texts else {}
+
+
+def _said(table: Table) -> Sequence[str]:
+    """Columns by whose words somebody may look for a row: a term and its translation stand beside what explains them."""
+    said = [
+        column.name for column in table.columns if column.kind in ("name", "category") or column.name in table.texts
+    ]
+    return [name for name in said if name not in table.subjects] if table.texts else ()
 
 
 def _documents(situation: Situation, table: Table) -> Iterator[str]:
