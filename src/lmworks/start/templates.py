@@ -641,7 +641,7 @@ def _text_of(table: Table, fields: Callable[[Table], Sequence[str]] = lambda tab
 
 
 def _said(table: Table) -> Sequence[str]:
-    """Columns by whose words somebody may look for a row: a term and its translation stand beside what explains them."""
+    """Columns by whose words somebody may look for a row: a term and its translation beside what explains it."""
     said = [
         column.name for column in table.columns if column.kind in ("name", "category") or column.name in table.texts
     ]
