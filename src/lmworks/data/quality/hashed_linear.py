@@ -4,6 +4,9 @@ The features of a text are its words, its pairs of words and its runs of 4 bytes
 of 2^18 weights a label (the hashing trick, Weinberger et al. 2009), as often as it occurs. A label's score is the sum
 of its weights over the square root of the number of features, and the softmax of the scores its probability.
 
+By hand: scikit-learn's HashingVectorizer with logistic regression judged at 0.35 times the speed (sentence polarity),
+its TF-IDF at 0.2 to 0.3 on three sets, from 0.011 more accurate to 0.045 less (benchmarks/data/classifier.py).
+
 Axes: N texts, S features of all of them, K labels.
 """
 

