@@ -191,7 +191,8 @@ def ask(folder: Path, company: Company, seconds: float) -> tuple[Said, list[str]
     rows = folder.with_suffix(".inputs.jsonl")
     rows.write_text("".join(json.dumps({"text": each}) + "\n" for each in company.inputs))
     out = folder.with_suffix(".answers.jsonl")
-    said = run(folder, seconds, "predict", "recipe.yaml", str(rows), "--out", str(out), "--max-tokens", "60")
+    how = ["--continue"] if company.expected.serves == "continuation" else []
+    said = run(folder, seconds, "predict", "recipe.yaml", str(rows), "--out", str(out), "--max-tokens", "60", *how)
     found = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     told = ("predicted_text", "predicted_label", "predicted_spans", "predicted_passages", "predicted_error")
     answers = [json.dumps(next((row[name] for name in told if row.get(name)), ""), ensure_ascii=False) for row in found]

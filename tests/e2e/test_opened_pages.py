@@ -154,6 +154,10 @@ def test_a_file_is_answered_and_its_faults_are_told(at: str) -> None:
         answered = http.get(f"{place}/file")
         assert answered.text.splitlines()[1].startswith("Who?,1,")
         assert "rows.predicted.csv" in answered.headers["content-disposition"]
+        ask_on = ask | {"continue": ""}
+        begun = http.post("/knowledge/predict/", params=ask_on, content="question,n\nWho?,1\nWhat?,2\n").json()
+        goes_on = f"/knowledge/predict/jobs/{begun['job']}"
+        assert ended(http, goes_on)["rows"] == 2 and http.get(f"{goes_on}/file").text != answered.text
         begun = http.post("/knowledge/predict/", params=ask | {"text": "other"}, content="question\nWho?\n").json()
         place = f"/knowledge/predict/jobs/{begun['job']}"
         now = ended(http, place)
@@ -203,6 +207,11 @@ def test_all_of_it_by_the_keyboard(at: str, browser: Browser, tmp_path: Path) ->
         page.get_by_role("button", name="Ask").press("Enter")
         expect(page.get_by_role("link", name="The whole file")).to_be_visible(timeout=30_000)
         expect(page.locator("#rows")).to_contain_text("predicted_text")
+        page.get_by_label("Go on from each text as it stands").press("Space")
+        with page.expect_request(lambda each: each.method == "POST") as sent:
+            page.get_by_role("button", name="Ask").press("Enter")
+        assert "&continue=" in sent.value.url
+        expect(page.get_by_role("link", name="The whole file")).to_be_visible(timeout=30_000)
 
 
 def test_a_training_renews_itself_and_keeps_what_has_the_focus(at: str, browser: Browser, shop: Path) -> None:

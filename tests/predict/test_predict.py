@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat_families import write_family
+from lmworks.cli.predicting import predict as ask
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Asked, Engine
 from lmworks.engines.request import Sampling
@@ -27,6 +28,7 @@ from lmworks.predict.run import Asking, Told, ability_of, predict
 from published import take, write_published
 from readers import write_reader, write_rewriter
 from scripted import Script
+from tiny import make_tiny_model
 
 TEXTS = [f"Where is parcel {number}?" for number in range(7)]
 
@@ -178,6 +180,30 @@ def test_turns_that_would_not_be_asked_cost_their_row(engines: dict[str, Engine]
     assert first["predicted_text"] == second["predicted_text"], "as the server answers them"
     assert "the role one of system, developer" in third["predicted_error"]
     assert "turn 2 has tool_calls, which would not be asked" in fourth["predicted_error"]
+
+
+def test_a_model_that_chats_goes_on_from_a_text_where_that_is_asked(
+    engines: dict[str, Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_tiny_model(tmp_path / "chats")
+    engine, file, code = open_engine(folder), tmp_path / "rows.jsonl", "def area(width):\n    return"
+    turns = [{"role": "user", "content": code}]
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in (code, turns)))
+    monkeypatch.chdir(tmp_path)
+    ask(str(folder), file, max_tokens=5, continues=True)
+    goes_on, refused = lines(tmp_path / "rows.predicted.jsonl")
+    ask(str(folder), file, max_tokens=5, overwrite=True)
+    answered, also = lines(tmp_path / "rows.predicted.jsonl")
+    sampling = Sampling(max_tokens=5)
+    assert goes_on["predicted_text"] == engine.generate([engine.encode_text(code)], sampling)[0].text
+    assert answered["predicted_text"] == engine.generate([engine.encode(turns)], sampling)[0].text
+    assert goes_on["predicted_text"] != answered["predicted_text"] == also["predicted_text"]
+    assert "text holds turns; --continue goes on from texts alone" in refused["predicted_error"]
+    for kind, what in {"classify": "tells the label of a text", "rewrite": "rewrites a text"}.items():
+        asking = Asking(ability_of(engines[kind]), continues=True)
+        with pytest.raises(UsageError, match=f"--continue: this model {what}, and goes on from none"):
+            predict(engines[kind], "digest", asking, TableFile(file), tmp_path / "o.jsonl", lambda rows: None)
+    assert not (tmp_path / "o.jsonl").exists()
 
 
 def test_a_folder_of_somebody_else_is_neither_believed_nor_deleted(engines: dict[str, Engine], tmp_path: Path) -> None:

@@ -138,6 +138,18 @@ def test_a_verdict_against_training_trains_nothing_that_costs(tmp_path: Path) ->
     assert recipe.serve and (recipe.serve.model, recipe.serve.otherwise) == ("tuned", "words")
 
 
+@pytest.mark.parametrize(
+    ("what", "task", "goes_on"),
+    [("code", "write", True), ("texts", "write", True), ("events", "chat", False), ("pairs", "write", False)],
+)
+def test_a_recipe_says_how_a_model_that_goes_on_is_asked(what: str, task: str, goes_on: bool, tmp_path: Path) -> None:
+    folder = company(tmp_path / "own", what)
+    started(folder, task=task, **ENOUGH)
+    recipe = folder / "recipe.yaml"
+    assert (f"# Ask: lmworks predict {recipe} FILE --continue\n" in recipe.read_text()) == goes_on
+    assert ("--continue" in recipe.read_text()) == goes_on
+
+
 @pytest.mark.parametrize(("what", "task"), [("labels", "classify"), ("spans", "extract")])
 @pytest.mark.parametrize("means", [{}, ENOUGH], ids=["little", "much"])
 def test_a_floor_is_asked_of_whatever_may_be_served(

@@ -23,6 +23,7 @@ async function json(response) {
 async function ask(values) {
   const chosen = values.get("file");
   const query = new URLSearchParams({ model: values.get("model"), text: values.get("text"), name: chosen.name });
+  if (values.has("continue")) query.set("continue", "");
   say(`Sending ${chosen.name} …`);
   const { job } = await json(await fetch(`?${query}`, { method: "POST", body: chosen }));
   const place = `jobs/${job}`;
@@ -51,6 +52,15 @@ function show(now, address) {
   result.hidden = false;
 }
 
+// What takes no chats goes on from texts anyway, or from none.
+function offer() {
+  const choice = document.getElementById("continue");
+  choice.hidden = !("chats" in form.elements.model.selectedOptions[0].dataset);
+  if (choice.hidden) choice.querySelector("input").checked = false;
+}
+
+form?.elements.model.addEventListener("change", offer);
+if (form) offer();
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   result.hidden = true;

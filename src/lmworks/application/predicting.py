@@ -19,6 +19,8 @@ from starlette.routing import BaseRoute, Route
 
 from lmworks.application.opened import Opened, models_of
 from lmworks.errors import LmworksError, Stopped, UsageError
+from lmworks.model.folder import family_of
+from lmworks.release.built import read_json
 
 if TYPE_CHECKING:
     from lmworks.predict.rows import TableFile
@@ -72,14 +74,14 @@ class Jobs:
         self._turn = threading.Lock()
         self._threads: list[threading.Thread] = []
 
-    def begin(self, job: Job, build: str, model: str, table: TableFile, text: str) -> str:
+    def begin(self, job: Job, build: str, model: str, table: TableFile, text: str, continues: bool) -> str:
         """Answer a file; returns the name under which it is asked for."""
         for name in [name for name, each in self._jobs.items() if each.ended][:-KEPT]:
             shutil.rmtree(self._jobs.pop(name).folder, ignore_errors=True)
         if sum(not each.ended for each in self._jobs.values()) >= WAITING:
             raise UsageError(f"{WAITING} files are being answered or wait: send this one when one of them is done")
         self._jobs[job.folder.name] = job
-        thread = threading.Thread(target=self._run, args=(job, build, model, table, text), daemon=True)
+        thread = threading.Thread(target=self._run, args=(job, build, model, table, text, continues), daemon=True)
         self._threads = [each for each in self._threads if each.is_alive()] + [thread]
         thread.start()
         return job.folder.name
@@ -97,12 +99,12 @@ class Jobs:
         for thread in self._threads:
             thread.join(STOP_SECONDS)
 
-    def _run(self, job: Job, build: str, model: str, table: TableFile, text: str) -> None:
+    def _run(self, job: Job, build: str, model: str, table: TableFile, text: str, continues: bool) -> None:
         try:
             with self._turn:
                 job.waits = False
                 if not job.stop.is_set():
-                    self._answer(job, build, model, table, text)
+                    self._answer(job, build, model, table, text, continues)
         except LmworksError as error:
             job.said = str(error)
         except OSError as error:
@@ -115,7 +117,7 @@ class Jobs:
                 shutil.rmtree(job.folder, ignore_errors=True)
             job.ended = True
 
-    def _answer(self, job: Job, build: str, model: str, table: TableFile, text: str) -> None:
+    def _answer(self, job: Job, build: str, model: str, table: TableFile, text: str, continues: bool) -> None:
         from lmworks.engines.open import open_engine
         from lmworks.predict.rows import TableFile
         from lmworks.predict.run import Asking, ability_of, predict
@@ -131,7 +133,8 @@ class Jobs:
         artifact = store.named(model)
         require_answers(store, [artifact])
         engine = open_engine(artifact.payload, device=self._opened.device)
-        told = predict(engine, artifact.digest(), Asking(ability_of(engine), text), table, out, progress)
+        asking = Asking(ability_of(engine), text, continues=continues)
+        told = predict(engine, artifact.digest(), asking, table, out, progress)
         lost = [f"{count:,} {why}; the first: {told.first}" for why, count in told.faults.items()]
         lost += [f"{told.cut:,} longer than the model reads or may write: their ends are missing"] * bool(told.cut)
         answered = TableFile(out)
@@ -149,7 +152,8 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         from lmworks.predict.rows import FORMS
 
         built = opened.built(request.path_params["build"])
-        return opened.show("predicting.html.jinja", built.name, PAGE, models=models_of(built), forms=sorted(FORMS))
+        models = {name: _chats(built.artifacts[name].payload) for name in models_of(built)}
+        return opened.show("predicting.html.jinja", built.name, PAGE, models=models, forms=sorted(FORMS))
 
     def script(request: Request) -> Response:
         return Response(SCRIPT, media_type="text/javascript")
@@ -168,7 +172,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         source = job.folder / f"{Path(name).stem[:LONGEST_NAME]}{form}"
         try:
             await _receive(request, source)
-            name = jobs.begin(job, build, model, TableFile(source), asked.get("text", "text"))
+            name = jobs.begin(job, build, model, TableFile(source), asked.get("text", "text"), "continue" in asked)
         except BaseException:  # who sends it has gone, or sent too much
             shutil.rmtree(job.folder, ignore_errors=True)
             raise
@@ -193,6 +197,14 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         Route("/jobs/{job}", look, methods=["GET", "DELETE"]),
         Route("/jobs/{job}/file", answered),
     ]
+
+
+def _chats(folder: Path) -> bool:
+    """Whether a model takes a text for a user's turn, and may go on from it instead."""
+    from lmworks.tokens.tokenizer import read_template
+
+    written = family_of(folder) in (None, "decoder")
+    return written and bool(read_template(folder, read_json(folder / "tokenizer_config.json")))
 
 
 async def _receive(request: Request, path: Path) -> None:

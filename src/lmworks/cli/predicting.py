@@ -31,6 +31,9 @@ def predict(
     temperature: Annotated[
         float, typer.Option(min=0, help="Of a text that is written; 0 takes the likeliest token.")
     ] = 0.0,
+    continues: Annotated[
+        bool, typer.Option("--continue", help="Go on from each text as it stands, where the model takes it for a turn.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Draws what is written above temperature 0.")] = 0,
     delimiter: Annotated[str | None, typer.Option(help="Of CSV; by default what the first rows show.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of the file, such as cp1252; by default UTF-8.")] = None,
@@ -65,7 +68,7 @@ def predict(
         raise UsageError(f"{target} is there already: write to another with --out, or replace it with --overwrite")
     folder, digest = find_model([model], store)
     engine = open_engine(folder, device=device or AUTO)
-    asking = Asking(ability_of(engine), text, Sampling(max_tokens, temperature, seed=seed))
+    asking = Asking(ability_of(engine), text, Sampling(max_tokens, temperature, seed=seed), continues)
     began, shows = time.monotonic(), sys.stderr.isatty()
 
     def progress(rows: int) -> None:

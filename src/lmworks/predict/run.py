@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.parsers.fields import SURROGATE
-from lmworks.engines.protocol import Ability, Answer, Asked, Classified, Embedded, Engine, Reading, Tagged, Writing
+from lmworks.engines.protocol import (
+    MEANS,
+    Ability,
+    Answer,
+    Asked,
+    Classified,
+    Embedded,
+    Engine,
+    Reading,
+    Tagged,
+    Writing,
+)
 from lmworks.engines.request import Piece, Sampling
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.chunks import read_records, write_records
@@ -52,6 +63,8 @@ class Asking:
     text: str = "text"
     """The field that holds the text, or for a model that writes, the user's turn or the list of turns."""
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=256))
+    continues: bool = False
+    """Whether a model goes on from the text as it stands, though it takes the turns of a chat."""
 
     def columns(self, engine: Engine) -> dict[str, Any]:
         """The columns that are added, with what each holds."""
@@ -87,8 +100,11 @@ def predict(
     A row that cannot be asked costs itself: its `predicted_error` says why. What was answered before a kill is kept
     beside `out` and not asked again. `progress` is told how many rows are answered. Raises UsageError for a file that
     has no such field, or columns of these names, and for work of another model, file or question that lies there, or
-    that another process is at.
+    that another process is at; and where a model that does not go on from texts is asked to.
     """
+    if asking.continues and (asking.ability != "generate" or engine.rewrites):
+        what = "rewrites a text" if engine.rewrites else MEANS[asking.ability]
+        raise UsageError(f"--continue: this model {what}, and goes on from none; leave it out")
     _require_columns(file, asking, asking.columns(engine))
     work = out.with_name(f".{out.name}.part")
     _require_own(work)
@@ -238,12 +254,13 @@ def request_of(engine: Engine, asking: Asking, row: Row) -> Asked:
         if lost := sorted(name for name, value in turn.items() if value and name not in ASKED):
             raise LmworksError(f"{asking.text}: turn {number + 1} has {', '.join(lost)}, which would not be asked")
     turns = [{**turn, "role": "system"} if turn["role"] == "developer" else turn for turn in turns]
-    if engine.chats:
+    if engine.chats and not asking.continues:
         prompt = engine.encode(turns)
     elif isinstance(text, str):
         prompt = engine.encode_text(text)
     else:
-        raise LmworksError(f"{asking.text} holds turns; a model without a chat template goes on from texts alone")
+        why = "--continue goes on from texts" if engine.chats else "a model without a chat template goes on from texts"
+        raise LmworksError(f"{asking.text} holds turns; {why} alone")
     if engine.room(prompt) < 1:
         raise LmworksError(f"{len(prompt)} tokens leave no room for an answer in a context of {engine.context_length}")
     return Writing(prompt, asking.sampling)

@@ -67,6 +67,8 @@ class Draft:
     """What is served where that does not pass."""
     serve_more: str = ""
     """What stands behind the model in `serve`."""
+    continues: bool = False
+    """Whether what is served is asked to go on from texts, though it would take them for turns of a chat."""
     tokenizer: str = ""
     packages: Sequence[str] = ()
     doubts: Sequence[str] = ()
@@ -527,6 +529,7 @@ def continued(situation: Situation, table: Table) -> Draft | None:
         models if tuned else AS_PUBLISHED,
         evaluate,
         "continued" if tuned else "smollm2-135m",
+        continues=tuned or situation.answers.task == "write",
         packages=["smollm2-135m"],
         doubts=[*_base_doubts(table, "smollm2-135m"), SMALL],
     )
@@ -547,6 +550,7 @@ def scratch(situation: Situation, table: Table) -> Draft | None:
         models,
         ["models: [pretrain]", "tasks: [{kind: perplexity, data: split.test, train: corpus}]"],
         "pretrain",
+        continues=True,
         tokenizer="{kind: bpe, from: corpus}",
         doubts=["what some minutes train shows the way and is no model to rely on: `lmworks plan` says what one takes"],
     )

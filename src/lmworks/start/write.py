@@ -103,6 +103,7 @@ def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) ->
     lines += [f"# Doubt: {doubt}." for doubt in draft.doubts]
     lines += [f"# It takes {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
     lines += [f"# Next: {_next(path)}"]
+    lines += [f"# Ask: lmworks predict {shlex.quote(str(path))} FILE --continue"] if draft.continues else []
     lines += [f"name: {name or 'model'}", f"use_case: {quoted(answers.use_case)}", ""]
     lines += ["# What `lmworks plan` decides and costs by; more fields: docs/plan.md"]
     lines += [f"needs: {{{', '.join(f'{field}: {flow(value)}' for field, value in stated.items())}}}", ""]
