@@ -9,7 +9,7 @@ from lmworks.engines.protocol import ANSWERS
 from lmworks.engines.rented.address import RentedModelConfig
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.items import TaskConfig
-from lmworks.evaluate.tasks import TASKS
+from lmworks.evaluate.tasks import TASKS, asked_of, family_of
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.baselines.baseline import BaselineConfig
@@ -69,11 +69,6 @@ def known_models(recipe: Recipe, folder: Path) -> Models:
     return models
 
 
-def asked_of(config: TaskConfig, models: Models, named: Sequence[str]) -> list[str]:
-    """Those of the models named that are of a family that the task is asked of."""
-    return [name for name in named if _family(models.get(name)) in (None, *_task(config).of)]
-
-
 def with_meaning(config: TaskConfig, models: Models, asked: Sequence[str]) -> list[str]:
     """Those of the models asked whose figures mean something: of decoders told over a reference, what began with it.
 
@@ -83,7 +78,7 @@ def with_meaning(config: TaskConfig, models: Models, asked: Sequence[str]) -> li
     return [
         name
         for name in asked
-        if not reference or _family(models.get(name)) not in (None, "decoder") or reference in bases(name, models)
+        if not reference or family_of(models.get(name)) not in (None, "decoder") or reference in bases(name, models)
     ]
 
 
@@ -102,13 +97,6 @@ def bases(name: str, models: Models) -> Iterator[str]:
 
 def _task(config: TaskConfig) -> Task:
     return TASKS[config.kind]  # type: ignore[attr-defined]
-
-
-def _family(config: StepConfig | None) -> str | None:
-    try:
-        return getattr(config, "family", None)
-    except LmworksError:  # of a damaged file, which is told where it is read
-        return None
 
 
 def room_of(name: str, models: Models) -> int | None:
@@ -147,7 +135,7 @@ def _unexpected(config: StepConfig, location: Location, models: Models) -> Fault
     """Models that a config names for what they cannot do."""
     for field, families in config.expects.items():
         name = getattr(config, field)
-        family = _family(models.get(name))
+        family = family_of(models.get(name))
         if name and field == "base" and isinstance(models.get(name), BaselineConfig):
             yield (
                 (*location, "from"),
@@ -193,7 +181,7 @@ def _unadaptable(config: TrainConfig, location: Location, models: Models) -> Fau
     if not config.adapter or not config.base:
         return
     first = models.get([config.base, *bases(config.base, models)][-1])
-    family, place = _family(models.get(config.base)), (*location, "adapter")
+    family, place = family_of(models.get(config.base)), (*location, "adapter")
     if family not in (None, "decoder", "reward model"):
         yield (
             place,
@@ -241,7 +229,7 @@ def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequ
             "chat or few-shot",
         )
     if not asked:
-        found = ", ".join(f"{name} ({_family(models.get(name))})" for name in named)
+        found = ", ".join(f"{name} ({family_of(models.get(name))})" for name in named)
         wanted = " or ".join(map(_one, _task(config).of))
         yield (
             ("evaluate", "models"),
@@ -276,7 +264,7 @@ def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequ
 def _unserved(field: str, named: Sequence[str], models: Models) -> Faults:
     """Models that nothing answers for: asked of what they are, as the engines are (`engines/open.py`)."""
     for name in named:
-        family = _family(models.get(name))
+        family = family_of(models.get(name))
         if name not in models:
             yield ("serve", field), f"found {name}, which is no model; expected one of {', '.join(models) or 'none'}"
         elif family and family not in ANSWERS:

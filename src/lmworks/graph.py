@@ -52,11 +52,10 @@ from lmworks.evaluate.gates import NODE, GatesConfig, TriedGate, gates
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.rehearsal import RehearsalConfig, StandIn, Trial, rehearse
 from lmworks.evaluate.relations import Relation
-from lmworks.evaluate.tasks import TASKS
+from lmworks.evaluate.tasks import TASKS, asked_of
 from lmworks.evaluate.tasks.task import figures_named
 from lmworks.fitting import (
     Models,
-    asked_of,
     bases,
     known_models,
     misfits,

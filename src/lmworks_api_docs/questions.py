@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 class OperationQuestionsConfig(QuestionsConfig):
     """What tasks on operations are asked."""
+
+    record_bytes: ClassVar[int] = 800  # of an operation's documentation, of which one question of each form is made
 
     prompt: Literal["chat", "few-shot", "document"] = Field(
         "chat",

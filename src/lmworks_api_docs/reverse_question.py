@@ -13,7 +13,7 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, Likelihood, beside, likeliest
-from lmworks.evaluate.items import ACCURACY, Item, digest_of, measured_by
+from lmworks.evaluate.items import ACCURACY, Item, Tokens, digest_of, measured_by
 from lmworks.evaluate.questions import (
     Question,
     answered,
@@ -49,7 +49,15 @@ class ReverseQuestionConfig(OperationQuestionsConfig):
         "model writes it; the other one, which favours long names, is reported beside it.",
     )
 
+    def tokens(self, text_bytes: int) -> Tokens:
+        """Behind what is asked, or before the sentence, stands each candidate."""
+        a_candidate = TITLED_TOKENS if self.prompt == "document" else NAME_TOKENS
+        read = super().tokens(text_bytes).read + self.count(text_bytes) * self.candidates * a_candidate
+        return Tokens(read)
 
+
+NAME_TOKENS, TITLED_TOKENS = 16, 64
+"""Of the name of an operation, and of one with its service and the sentence below."""
 MEASURES: tuple[By, ...] = ("sum", "per-byte")
 Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""

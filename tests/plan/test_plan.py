@@ -105,7 +105,7 @@ def test_the_time_in_which_a_model_writes_data_is_counted_where_the_prompts_are(
     answers = "data.said={kind: answers, model: first, data: texts, max_tokens: 50, samples: 2, LIMIT}"
     limited = plan(tmp_path, answers.replace("LIMIT", "limit: 1000"))
     (low, high), *others = (each.seconds for each in limited.predicted if each.step == "said")
-    operations = 2 * limited.parameters["first"] * 1000 * 2 * 50
+    operations = 3 * 2 * limited.parameters["first"] * 1000 * 2 * 50  # of so small a model, products are a third
     assert not others and 0 < low < operations / (50e9 * limited.machine.cores) < high
     assert "said" not in [each.step for each in plan(tmp_path, answers.replace(", LIMIT", "")).predicted]
 

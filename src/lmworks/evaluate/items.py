@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -54,8 +54,19 @@ Item = dict[str, Any]
 LOST = "items longer than the context"
 WITHIN = "within_thoughts"
 """The field of items that says whether an answer never left its thoughts."""
+BYTES_PER_TOKEN = 4
+"""Of text, about."""
 SHOWN = 6
 """Items kept as examples, unless a task says which."""
+
+
+class Tokens(NamedTuple):
+    """What one model is to read and to write at the most, about."""
+
+    read: int
+    written: int = 0
+    beams: int = 1
+    """Of encoder-decoders, which write that many texts for one."""
 
 
 class TaskConfig(StepConfig):
@@ -102,6 +113,10 @@ class TaskConfig(StepConfig):
     def has_baselines(self) -> bool:
         """Whether the task's baselines are scored: those that learn need `train`."""
         return self.train is not None
+
+    def tokens(self, text_bytes: int) -> Tokens:
+        """What is asked of a model where the data are of so many bytes of text; 0 where nobody knows."""
+        return Tokens(text_bytes // BYTES_PER_TOKEN)
 
     def baseline_bytes(self, text_bytes: int) -> int:
         """Memory that the hungriest baseline takes where it learns from so many bytes of text."""

@@ -12,6 +12,7 @@ import shutil
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from operator import itemgetter
@@ -20,18 +21,30 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from lmworks.errors import GateRefused, UsageError
+from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.evaluate.items import TaskConfig
+from lmworks.evaluate.tasks import asked_of
 from lmworks.model.config import FLOAT32, DecoderConfig, Shape
 from lmworks.model.device import CPU
+from lmworks.model.shapes import EncoderDecoderConfig
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.process import load_in_words
 from lmworks.pipeline.store import Store
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
-from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, peak_of, rehearsed, speed_of, writing_seconds
-from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
+from lmworks.plan.probe import (
+    Rate,
+    Speed,
+    counted_rate,
+    counted_speed,
+    peak_of,
+    reading_seconds,
+    rehearsed,
+    speed_of,
+    writing_seconds,
+)
+from lmworks.recipe.schema import Effect, Recipe, StepConfig, references, unaffecting
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.memory import LIBRARIES_BYTES, flops_per_token, require_fit, size_in_words, stored_bytes
 
@@ -40,8 +53,15 @@ DATA_SECONDS_PER_MEGABYTE = 1.6
 STEP_SECONDS = 1.0
 """That a step of the data may take however little it reads: to start workers, and to write."""
 
-EVALUATION_SHARE = 0.28
-"""Of the budget, for measuring models and baselines and writing the report: two minutes of seven and a half."""
+EVALUATION = "evaluation"
+LOADING_SECONDS = 3.0
+"""Of a model and its libraries, for each task that it is asked."""
+WRITTEN_SHARES = (0.2, 0.45, 1.0)
+"""Of the tokens that answers may have: tuned models write 0.1 to 0.2, published ones 0.4 to 0.6 or all."""
+EVALUATION_ACCURACY = (0.5, 1.0, 1.5)
+"""Times the seconds counted, with each of these shares: the least, what is likely, the most."""
+LARGEST_SHARE = 0.5
+"""Of the budget that evaluation is likely to take, above which the plan says so."""
 
 LEFT_BYTES = 2**20 * 128
 """What earlier steps of a build leave in its process, beside libraries; measured on the quickstart."""
@@ -179,7 +199,8 @@ def make_plan(
 ) -> Plan:
     """The stored plan of this recipe on this machine, or a new one.
 
-    A plan made by counting gives way to a measured one when `measure` allows it; only measured plans are stored.
+    A plan made by counting gives way to a measured one when `measure` allows it; only measured plans are stored. What
+    evaluation takes is counted anew each time: to ask more of models is no reason to train them again.
     Measuring takes half a minute: before it begins, `announce` is given the plan made by counting.
     """
     if recipe.tokenizer:
@@ -187,17 +208,18 @@ def make_plan(
     recipe = recipe.model_copy(update={"models": {name: each.resolve(folder) for name, each in recipe.models.items()}})
     trained = {each.device for each in recipe.models.values() if isinstance(each, TrainConfig)}
     machine = this_machine(trained.pop() if len(trained) == 1 else recipe.budget.device)
-    source_bytes = _source_bytes(recipe, folder)
+    source_bytes = {name: config.source_bytes(folder) for name, config in recipe.data.items()}
     asked = {name: _asked(config) for name, config in recipe.models.items()}
-    size = f"{source_bytes:.1e}"  # two digits: a few more documents are no reason to plan anew
+    size = f"{sum(source_bytes.values()):.1e}"  # two digits: a few more documents are no reason to plan anew
     facts = {"asked": asked, "bytes": size, "budget": recipe.budget.model_dump(mode="json"), "device": machine.device}
     key = digest_text(canonical_json({**facts, "vocabulary": _vocab_size(recipe)}))[:32]
     path = store / "plans" / f"{key}.json"
+    planner = _Planner(recipe, machine, source_bytes, store)
     if path.exists() and not replan and (measure or recipe.plan.measure):
-        return Plan.from_json(json.loads(path.read_text()))
+        return planner.with_evaluation(Plan.from_json(json.loads(path.read_text())))
     if measure and announce and recipe.models:
         announce(_Planner(recipe, machine, source_bytes, store).plan(key, measure=False))
-    plan = _Planner(recipe, machine, source_bytes, store).plan(key, measure)
+    plan = planner.plan(key, measure)
     if measure:
         write_atomically(path, json.dumps(plan.as_json(), indent=1) + "\n")
     return plan
@@ -226,8 +248,11 @@ def _vocab_size(recipe: Recipe) -> int:
 class _Planner:
     """Makes one plan: shapes, then memory, then rates, then steps."""
 
-    def __init__(self, recipe: Recipe, machine: Machine, source_bytes: int, store: Path) -> None:
-        self.recipe, self.machine, self.source_bytes, self.store = recipe, machine, source_bytes, store
+    def __init__(self, recipe: Recipe, machine: Machine, source_bytes: Mapping[str, int], store: Path) -> None:
+        self.recipe, self.machine, self.store = recipe, machine, store
+        self.bytes_read, self.source_bytes = source_bytes, sum(source_bytes.values())
+        tasks = recipe.evaluate.tasks if recipe.evaluate else []
+        self.tasks = [each for each in tasks if isinstance(each, TaskConfig)]
         self.configs = {name: config for name, config in recipe.models.items() if isinstance(config, TrainConfig)}
         self.vocab_size = _vocab_size(recipe)
         self.speed = counted_speed(machine)
@@ -236,8 +261,8 @@ class _Planner:
         began = time.monotonic()
         budget = self.recipe.budget.minutes * 60
         data = self.source_bytes / 1e6 * DATA_SECONDS_PER_MEGABYTE
-        evaluation = EVALUATION_SHARE * budget if self.recipe.evaluate else 0.0
-        left = budget - data - evaluation
+        largest = self._shapes(self._shares(budget))  # sizes, as if the whole budget were for training
+        left = budget - data - self._evaluation(largest)[1]
         models = self._shapes(self._shares(max(0.2 * budget, left)))
         shapes = {name: shape for name in self.configs if (shape := self._shape(name, models))}
         for name, shape in shapes.items():
@@ -272,24 +297,71 @@ class _Planner:
             predicted.append(Prediction(name, (low, high), seconds))
             operations[name] = float(steps * per_step)
         predicted += self._writing(models)
-        if self.recipe.evaluate and self.configs:  # what only counts is measured in no time that a budget tells
-            predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
-        evaluating = {} if apart else self._evaluating(shapes, memory)
+        evaluating = {} if apart else self._evaluating(shapes, memory, models)
         left = 0 if apart else LEFT_BYTES
         most = [sum(evaluating.values()), *(sum(parts.values()) + left for parts in memory.values())]
         classes = {name: self._class(name, shape, models) for name, shape in shapes.items()}
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
         stored = {name: stored_bytes(self._resolved(name, models), shape) for name, shape in shapes.items()}
-        return Plan(key, *found, _bits_per_byte(flops), operations, stored, evaluating, doubts)
+        return self.with_evaluation(Plan(key, *found, _bits_per_byte(flops), operations, stored, evaluating, doubts))
 
-    def _evaluating(self, shapes: Mapping[str, Shape], memory: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    def with_evaluation(self, plan: Plan) -> Plan:
+        """The plan with what the recipe's tasks take of its models, and a doubt where that is much of the budget."""
+        low, likely, high = self._evaluation(plan.models)
+        predicted = [each for each in plan.predicted if each.step != EVALUATION]
+        predicted += [Prediction(EVALUATION, (low, high))] if high else []
+        doubts = [each for each in plan.doubts if not each.startswith(f"{EVALUATION}: ")]
+        if likely > LARGEST_SHARE * 60 * (minutes := self.recipe.budget.minutes):
+            doubts.append(
+                f"{EVALUATION}: {_minutes((low, high))}, likely {likely / 60:.1f} min, of the {minutes:g} min that "
+                "`budget.minutes` gives the whole build: lower `limit` or `max_tokens` of the tasks, or raise it"
+            )
+        return replace(plan, predicted=predicted, doubts=doubts)
+
+    def _evaluation(self, models: Mapping[str, Mapping[str, Any]]) -> tuple[float, float, float]:
+        """Seconds in which models are asked their tasks: the least, likely, the most. Baselines are left out."""
+        reading = writing = 0.0
+        for task, shape in self._asked(models):
+            tokens = task.tokens(int(self._text_bytes(task.data)))
+            written = tokens.written * (tokens.beams if isinstance(shape, EncoderDecoderConfig) else 1)
+            reading += LOADING_SECONDS + reading_seconds(tokens.read, shape, task.data_type, self.machine)
+            writing += writing_seconds(written, shape, task.data_type, self.machine)
+        ways = zip(EVALUATION_ACCURACY, WRITTEN_SHARES, strict=True)
+        low, likely, high = (times * (reading + share * writing) for times, share in ways)
+        return low, likely, high
+
+    def _asked(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[TaskConfig, Shape]]:
+        """Each task with each model that computes here and is asked it."""
+        for task in self.tasks:
+            for name in asked_of(task, self.recipe.models, self.recipe.evaluate.models if self.recipe.evaluate else []):
+                with suppress(LmworksError):  # of files that are damaged or of no known kind, which the build tells
+                    if shape := self._shape(name, models):
+                        yield task, shape
+
+    def _text_bytes(self, reference: str) -> float:
+        """Bytes of the sources that become what a step, or a part of it, holds, as far as its fields tell."""
+        name, _, part = reference.partition(".")
+        if not (config := self.recipe.data.get(name)):
+            return 0.0
+        fields = dict(references(config))
+        chosen = [fields[part]] if fields.get(part) else fields.values()
+        several = ([each] if isinstance(each, str) else each or [] for each in chosen)
+        read = max((sum(map(self._text_bytes, some)) for some in several), default=0.0)
+        return config.share_of(part) * max(self.bytes_read[name], read)
+
+    def _evaluating(
+        self,
+        shapes: Mapping[str, Shape],
+        memory: Mapping[str, Mapping[str, int]],
+        models: Mapping[str, Mapping[str, Any]],
+    ) -> dict[str, int]:
         """Bytes of memory by part while models and baselines are measured, in turns."""
         if not self.recipe.evaluate:
             return {}
-        weights = max((FLOAT32 * shape.parameters for shape in shapes.values()), default=0)
-        tasks = [each for each in self.recipe.evaluate.tasks if isinstance(each, TaskConfig)]
-        baselines = max((each.baseline_bytes(self.source_bytes) for each in tasks), default=0)
+        held = [*shapes.values(), *(shape for _, shape in self._asked(models))]
+        weights = max((FLOAT32 * shape.parameters for shape in held), default=0)
+        baselines = max((each.baseline_bytes(self.source_bytes) for each in self.tasks), default=0)
         most = (
             {"a baseline": baselines}
             if baselines > SCORING_BYTES + weights
@@ -303,7 +375,7 @@ class _Planner:
         for name, config in self.recipe.data.items():
             writing = config.writing()
             if writing and (shape := self._shape(writing.model, models)):
-                seconds = writing_seconds(writing.tokens, shape.parameters, writing.data_type, self.machine)
+                seconds = writing_seconds(writing.tokens, shape, writing.data_type, self.machine)
                 low, high = ACCURACY["counted"]
                 yield Prediction(name, (low * seconds, high * seconds))
 

@@ -125,6 +125,10 @@ class StepConfig(BaseModel):
         """Bytes of the sources that are read from outside the recipe, as they are now; paths start at `folder`."""
         return 0
 
+    def share_of(self, part: str) -> float:
+        """About how much of the text that the step reads a part of its output holds."""
+        return 1.0
+
     def writing(self) -> Writing | None:
         """What a model is to write at the most, where that is stated: the plan tells how long it takes."""
         return None

@@ -99,6 +99,14 @@ class SplitConfig(StepConfig):
     def output_parts(self) -> tuple[str, ...]:
         return self.held_out() if self.folds else self.parts
 
+    def share_of(self, part: str) -> float:
+        """A number of groups is of nobody knows how many: it is taken for the usual share."""
+        if self.folds:
+            return 1 / self.folds
+        usual = float(type(self).model_fields["test"].default)
+        held = {name: usual if (size := getattr(self, name)) >= 1 else float(size) for name in self.held_out()}
+        return held.get(part, 1 - sum(held.values()))
+
     def held_out(self) -> tuple[str, ...]:
         """The parts that nothing is trained on while they are tested."""
         return tuple(f"fold-{number}" for number in range(self.folds)) or ("test", "validation")

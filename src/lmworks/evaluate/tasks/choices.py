@@ -26,7 +26,7 @@ from lmworks.evaluate.choices import (
     signs,
     told,
 )
-from lmworks.evaluate.items import ACCURACY, Item, digest_of, fields_of, measured_by
+from lmworks.evaluate.items import ACCURACY, Item, Tokens, digest_of, fields_of, measured_by
 from lmworks.evaluate.questions import Literally, Question, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
@@ -113,6 +113,10 @@ class MultipleChoiceConfig(LikelihoodConfig):
     def has_letters(self) -> bool:
         """Whether choices are listed, and their letters scored."""
         return "{choices}" in self.text
+
+    def tokens(self, text_bytes: int) -> Tokens:
+        """What a question's choices share is read once."""
+        return Tokens(super().tokens(text_bytes).read * (1 + self.shots))
 
     def asked(self, question: Question) -> str:
         """The question as it is put, alone."""

@@ -12,7 +12,7 @@ from lmworks.data.tuning.conversations import Conversations, question_of
 from lmworks.data.words import words_in
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Engine
-from lmworks.evaluate.items import TRUNCATED, Item, Metric, Scored
+from lmworks.evaluate.items import TRUNCATED, Item, Metric, Scored, Tokens
 from lmworks.evaluate.questions import (
     GenerationConfig,
     Prompt,
@@ -37,6 +37,8 @@ from lmworks.recipe.schema import PASSAGES_SHOWN, Reference
 from lmworks.rewards.exact import squad_form
 
 QUESTIONS_AT_ONCE = 32
+PASSAGE_TOKENS = 200
+"""Of a passage of SQuAD, about."""
 HOLDS = Metric(name="holds_answer", label="answers that hold the right one", is_share=True)
 WORD_F1 = Metric(name="word_f1", label="F1 of words", value="word_f1", most=1)
 JUDGED = "without capitals, ASCII punctuation and the articles a, an, the"
@@ -61,6 +63,11 @@ class FromPassagesConfig(GenerationConfig):
     @property
     def has_baselines(self) -> bool:
         return True
+
+    def tokens(self, text_bytes: int) -> Tokens:
+        found = super().tokens(text_bytes)
+        passages = self.count(text_bytes) * self.shown * PASSAGE_TOKENS if self.prompt == "with-passages" else 0
+        return found._replace(read=found.read + passages)
 
     def also_compared(self) -> list[str]:
         return [WORD_F1.name]

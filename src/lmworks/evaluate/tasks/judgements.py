@@ -22,6 +22,7 @@ from lmworks.evaluate.items import (
     Item,
     Metric,
     TaskConfig,
+    Tokens,
     cluster_of,
     digest_of,
     measured_by,
@@ -89,6 +90,10 @@ class PreferenceAccuracyConfig(TaskConfig):
         if self.template != "chat" and "{prompt}" not in self.template:
             raise ValueError(f"template: {self.template!r} is not chat, and has no {{prompt}}")
         return self
+
+    def tokens(self, text_bytes: int) -> Tokens:
+        """A prompt is read with both answers; a reference reads them, too."""
+        return Tokens(2 * super().tokens(text_bytes).read * (2 if self.reference else 1))
 
     @property
     def measure(self) -> Literal["sum", "per-token", "per-byte"]:
@@ -325,6 +330,11 @@ class JudgedAnswersConfig(GenerationConfig):
         "Hundreds are needed to tell 5 points.",
     )
     prompt: Literal["chat"] = Field("chat", description="As users ask.")
+
+    def tokens(self, text_bytes: int) -> Tokens:
+        """The judge reads each chat with its answer, as if it were of the model's size."""
+        found = super().tokens(text_bytes)
+        return found._replace(read=2 * found.read + found.written)
 
 
 @stage(version=8, judges="judge", measures=("model", "data", "judged"))

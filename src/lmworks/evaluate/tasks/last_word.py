@@ -12,7 +12,7 @@ from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import ANSWER_BITS, LikelihoodConfig, how_scored, judge, told
-from lmworks.evaluate.items import ACCURACY, Item, digest_of, fields_of, measured_by
+from lmworks.evaluate.items import ACCURACY, Item, Tokens, digest_of, fields_of, measured_by
 from lmworks.evaluate.questions import Question, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
@@ -20,6 +20,7 @@ from lmworks.pipeline.stage import Result, stage
 
 PASSAGES_AT_ONCE = 128
 """Some ten thousand tokens: what a kill costs."""
+WORD_TOKENS = 2
 Fields = Mapping[str, tuple[type, ...]]
 """What a record must have: field -> types of its value."""
 
@@ -48,6 +49,10 @@ class LastWordConfig(LikelihoodConfig):
     limit: int | None = Field(
         1000, ge=1, description="Passages drawn: a thousand tell 2 points where tuning changes one answer in ten."
     )
+
+    def tokens(self, text_bytes: int) -> Tokens:
+        """A passage is read to go on from it, and to score the word."""
+        return Tokens(2 * super().tokens(text_bytes).read, WORD_TOKENS * self.count(text_bytes))
 
 
 @stage(version=6, measures=("model", "data"))

@@ -18,6 +18,7 @@ from lmworks.evaluate.items import (
     Item,
     Metric,
     TaskConfig,
+    Tokens,
     cluster_of,
     digest_of,
     measured_by,
@@ -72,6 +73,13 @@ class PerplexityConfig(TaskConfig):
         description="What stands before a document, in its first window alone; the first token is predicted from it. "
         "`auto` is what the model is used to; `begin-of-text` is LM Evaluation Harness' choice.",
     )
+
+    def tokens(self, text_bytes: int) -> Tokens:
+        """Windows that slide read a token of a long document again."""
+        again = 1.0 if self.windows == "disjoint" else 4 / 3
+        if self.windows == "sliding" and self.context_length and self.stride:
+            again = self.context_length / self.stride
+        return Tokens(int(again * super().tokens(text_bytes).read))
 
     def baseline_bytes(self, text_bytes: int) -> int:
         return max(NGRAM_BYTES * text_bytes, XZ_BYTES + 3 * text_bytes) if self.train else 0
