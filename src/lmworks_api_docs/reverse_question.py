@@ -52,8 +52,7 @@ class ReverseQuestionConfig(OperationQuestionsConfig):
     def tokens(self, text_bytes: int) -> Tokens:
         """Behind what is asked, or before the sentence, stands each candidate."""
         a_candidate = TITLED_TOKENS if self.prompt == "document" else NAME_TOKENS
-        read = super().tokens(text_bytes).read + self.count(text_bytes) * self.candidates * a_candidate
-        return Tokens(read)
+        return super().tokens(text_bytes).times(1, self.count(text_bytes) * self.candidates * a_candidate)
 
 
 NAME_TOKENS, TITLED_TOKENS = 16, 64

@@ -61,12 +61,19 @@ SHOWN = 6
 
 
 class Tokens(NamedTuple):
-    """What one model is to read and to write at the most, about."""
+    """What one model is to read, about, and to write at the most."""
 
     read: int
+    most_read: int
+    """Where what is asked is long."""
     written: int = 0
     beams: int = 1
     """Of encoder-decoders, which write that many texts for one."""
+
+    def times(self, number: float, more: int = 0) -> Tokens:
+        """With all that is read so many times, and more beside."""
+        read, most = (int(number * each) + more for each in (self.read, self.most_read))
+        return self._replace(read=read, most_read=most)
 
 
 class TaskConfig(StepConfig):
@@ -116,7 +123,7 @@ class TaskConfig(StepConfig):
 
     def tokens(self, text_bytes: int) -> Tokens:
         """What is asked of a model where the data are of so many bytes of text; 0 where nobody knows."""
-        return Tokens(text_bytes // BYTES_PER_TOKEN)
+        return Tokens(read := text_bytes // BYTES_PER_TOKEN, read)
 
     def baseline_bytes(self, text_bytes: int) -> int:
         """Memory that the hungriest baseline takes where it learns from so many bytes of text."""

@@ -26,6 +26,7 @@ from lmworks.engines.rented.engine import RentedEngine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import (
+    BYTES_PER_TOKEN,
     UNEXTRACTED,
     Item,
     Scored,
@@ -52,8 +53,9 @@ if TYPE_CHECKING:
 
 RECORD_BYTES = 150
 """A short question with its answer, as files have them; from 96 to 1,515 in those of six companies."""
-QUESTION_TOKENS = 80
-"""In the frame of a chat: 43 to 88 in six tasks, 396 where abstracts are asked for a summary."""
+QUESTION_TOKENS, LONG_TOKENS, FRAME_TOKENS = 80, 500, 30
+"""Of a question in the frame of a chat, which were 43 to 88 in six tasks; of an abstract to be summarised (404); of the
+frame."""
 
 Question = Mapping[str, Any]
 """A line of `conversations.jsonl`."""
@@ -74,7 +76,9 @@ class DrawnConfig(TaskConfig):
         return min(there, self.limit or there)
 
     def tokens(self, text_bytes: int) -> Tokens:
-        return Tokens(self.count(text_bytes) * QUESTION_TOKENS)
+        count = self.count(text_bytes)
+        there = text_bytes // BYTES_PER_TOKEN + count * FRAME_TOKENS if text_bytes else count * LONG_TOKENS
+        return Tokens(count * QUESTION_TOKENS, max(count * QUESTION_TOKENS, min(count * LONG_TOKENS, there)))
 
 
 def _means_itself(text: str) -> str:
@@ -139,7 +143,7 @@ class QuestionsConfig(DrawnConfig):
         return self.prompt.startswith("few-shot")
 
     def tokens(self, text_bytes: int) -> Tokens:
-        return Tokens(self.count(text_bytes) * QUESTION_TOKENS * (1 + self.shots * self.has_shots))
+        return super().tokens(text_bytes).times(1 + self.shots * self.has_shots)
 
     @property
     def prompt_name(self) -> str:

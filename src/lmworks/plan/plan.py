@@ -58,8 +58,8 @@ LOADING_SECONDS = 3.0
 """Of a model and its libraries, for each task that it is asked."""
 WRITTEN_SHARES = (0.2, 0.45, 1.0)
 """Of the tokens that answers may have: tuned models write 0.1 to 0.2, published ones 0.4 to 0.6 or all."""
-EVALUATION_ACCURACY = (0.5, 1.0, 1.5)
-"""Times the seconds counted, with each of these shares: the least, what is likely, the most."""
+FASTEST, SLOWEST = 0.5, 1.5
+"""Times the seconds that are counted of the shortest questions and answers, and of the longest."""
 LARGEST_SHARE = 0.5
 """Of the budget that evaluation is likely to take, above which the plan says so."""
 
@@ -321,14 +321,16 @@ class _Planner:
 
     def _evaluation(self, models: Mapping[str, Mapping[str, Any]]) -> tuple[float, float, float]:
         """Seconds in which models are asked their tasks: the least, likely, the most. Baselines are left out."""
-        reading = writing = 0.0
+        low = likely = high = 0.0
         for task, shape in self._asked(models):
             tokens = task.tokens(int(self._text_bytes(task.data)))
             written = tokens.written * (tokens.beams if isinstance(shape, EncoderDecoderConfig) else 1)
-            reading += LOADING_SECONDS + reading_seconds(tokens.read, shape, task.data_type, self.machine)
-            writing += writing_seconds(written, shape, task.data_type, self.machine)
-        ways = zip(EVALUATION_ACCURACY, WRITTEN_SHARES, strict=True)
-        low, likely, high = (times * (reading + share * writing) for times, share in ways)
+            how = shape, task.data_type, self.machine
+            reading, longest = (LOADING_SECONDS + reading_seconds(each, *how) for each in tokens[:2])
+            few, some, all_written = (share * writing_seconds(written, *how) for share in WRITTEN_SHARES)
+            low += FASTEST * (reading + few)
+            likely += reading + some
+            high += SLOWEST * (longest + all_written)
         return low, likely, high
 
     def _asked(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[TaskConfig, Shape]]:

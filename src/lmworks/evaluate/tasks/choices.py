@@ -116,7 +116,7 @@ class MultipleChoiceConfig(LikelihoodConfig):
 
     def tokens(self, text_bytes: int) -> Tokens:
         """What a question's choices share is read once."""
-        return Tokens(super().tokens(text_bytes).read * (1 + self.shots))
+        return super().tokens(text_bytes).times(1 + self.shots)
 
     def asked(self, question: Question) -> str:
         """The question as it is put, alone."""

@@ -67,7 +67,7 @@ class FromPassagesConfig(GenerationConfig):
     def tokens(self, text_bytes: int) -> Tokens:
         found = super().tokens(text_bytes)
         passages = self.count(text_bytes) * self.shown * PASSAGE_TOKENS if self.prompt == "with-passages" else 0
-        return found._replace(read=found.read + passages)
+        return found.times(1, passages)
 
     def also_compared(self) -> list[str]:
         return [WORD_F1.name]

@@ -93,7 +93,7 @@ class PreferenceAccuracyConfig(TaskConfig):
 
     def tokens(self, text_bytes: int) -> Tokens:
         """A prompt is read with both answers; a reference reads them, too."""
-        return Tokens(2 * super().tokens(text_bytes).read * (2 if self.reference else 1))
+        return super().tokens(text_bytes).times(4 if self.reference else 2)
 
     @property
     def measure(self) -> Literal["sum", "per-token", "per-byte"]:
@@ -334,7 +334,7 @@ class JudgedAnswersConfig(GenerationConfig):
     def tokens(self, text_bytes: int) -> Tokens:
         """The judge reads each chat with its answer, as if it were of the model's size."""
         found = super().tokens(text_bytes)
-        return found._replace(read=2 * found.read + found.written)
+        return found.times(2, found.written)
 
 
 @stage(version=8, judges="judge", measures=("model", "data", "judged"))

@@ -52,7 +52,7 @@ class LastWordConfig(LikelihoodConfig):
 
     def tokens(self, text_bytes: int) -> Tokens:
         """A passage is read to go on from it, and to score the word."""
-        return Tokens(2 * super().tokens(text_bytes).read, WORD_TOKENS * self.count(text_bytes))
+        return super().tokens(text_bytes).times(2)._replace(written=WORD_TOKENS * self.count(text_bytes))
 
 
 @stage(version=6, measures=("model", "data"))

@@ -79,7 +79,7 @@ class PerplexityConfig(TaskConfig):
         again = 1.0 if self.windows == "disjoint" else 4 / 3
         if self.windows == "sliding" and self.context_length and self.stride:
             again = self.context_length / self.stride
-        return Tokens(int(again * super().tokens(text_bytes).read))
+        return super().tokens(text_bytes).times(again)
 
     def baseline_bytes(self, text_bytes: int) -> int:
         return max(NGRAM_BYTES * text_bytes, XZ_BYTES + 3 * text_bytes) if self.train else 0
