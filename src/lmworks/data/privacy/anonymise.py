@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -243,16 +243,22 @@ def anonymise_documents(
     documents = [_with_subject_as_text(document) for document in documents]
     named_texts = [each for document in documents for each in _named_texts(document)]
     useful = iter(worth_running([text for _, text in named_texts], detectors, [name for name, _ in named_texts]))
-    asked = functools.cache(lambda key: tuple(scan(key, detectors)))
-    for document, spans in zip(documents, guesses, strict=True):
+    of_meta = [_named_strings(document) for document in documents]
+    in_meta = [each for some in of_meta for each in some]
+    useful_there = iter(worth_running([text for _, text in in_meta], detectors, [name for name, _ in in_meta]))
+    in_key = functools.cache(lambda key: worth_running([key], detectors)[0])
+    for document, spans, strings in zip(documents, guesses, of_meta, strict=True):
         found: list[Finding] = []
         people = people_of(document, config.people)
         named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
         document = replace(document, subject=subject_of(document, config.people))
         guessed = {text: linked(text, some) for text, some in spans.items()}
-        inside = (some._replace(detectors=[*some.detectors, *named]) for some in islice(useful, len(document.texts())))
-        of_key = partial(scan, detectors=[*detectors, *named]) if named else asked
-        new = _anonymise(config, key, document, inside, [*detectors, *named], of_key, guessed, found, tally)
+
+        def also(some: Chosen, named: Sequence[Detector] = named) -> Chosen:
+            return some._replace(detectors=[*some.detectors, *named])
+
+        inside = map(also, chain(islice(useful_there, len(strings)), islice(useful, len(document.texts()))))
+        new = _anonymise(config, key, document, inside, lambda key: also(in_key(key)), guessed, found, tally)
         entries += [(finding_digest(key, each), each.kind, document.id) for each in found]
         if document.subject:
             entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
@@ -272,16 +278,15 @@ def _anonymise(
     key: bytes,
     document: Document,
     inside: Iterator[Chosen],
-    detectors: Sequence[Detector],
-    of_key: Callable[[str], Sequence[Finding]],
+    in_key: Callable[[str], Chosen],
     guessed: Mapping[str, Sequence[Finding]],
     found: list[Finding],
     tally: Tally,
 ) -> Document:
     """The document with all that is found in it treated, and added to `found` and the tally.
 
-    `inside` are the detectors that may find something in each of its texts; in `meta` all are asked, and in names of
-    fields, which many documents share, `of_key`.
+    `inside` are the detectors that may find something in each text of its `meta` and then in each of its own, `in_key`
+    those for a name of a field, which many documents share.
     """
     days, said = day_shift(key, document.subject or document.id), (document.subject or "").strip()
     moves: dict[str, list[tuple[int, int, int]]] = {}
@@ -291,7 +296,8 @@ def _anonymise(
         made = surrogate(key, finding, days) if config.action_of(finding.kind) == "surrogate" else None
         return made or mask(finding)
 
-    def treat(text: str, name: str, detectors: Sequence[Detector] | Chosen = detectors) -> str:
+    def treat(text: str, name: str) -> str:
+        detectors = next(inside)
         if not text.strip() or config.action_of("person") == "keep" or not is_named_by(name, config.people):
             findings = scan(text, detectors, guessed.get(text, ()), name)
             is_covered = len(findings) == 1 and findings[0].end - findings[0].start == len(text)
@@ -299,8 +305,7 @@ def _anonymise(
                 tally.counts["subject replaced in another field"] += 1
                 return subject
             return treated(text, findings)
-        others = detectors.detectors if isinstance(detectors, Chosen) else detectors
-        by_others = scan(text, [each for each in others if each.kind != "person"], label=name)
+        by_others = scan(text, [each for each in detectors.detectors if each.kind != "person"], label=name)
         found.extend(each for each in by_others if each.end - each.start < len(text))
         return treated(text, join_overlaps([*((0, each) for each in by_others), (1, whole_name(text))]))
 
@@ -317,12 +322,15 @@ def _anonymise(
         others = iter(new)
         return substitute(text, findings, lambda _: next(others))
 
+    def of_key(name: str) -> Sequence[Finding]:
+        return scan(name, in_key(name))
+
     def rename(name: str) -> str:
         return treated(name, of_key(name))
 
     meta = _in_meta(document, treat, rename)
     names = iter([name for name, _ in _named_texts(document)])
-    new = document.changed(lambda text: treat(text, next(names), next(inside)), codes=True)
+    new = document.changed(lambda text: treat(text, next(names)), codes=True)
     if new.structure and any(map(of_key, keys_of(new.structure))):
         fields, structure = renamed(new.fields, new.structure, rename)
         new = replace(new, fields=fields, structure=structure)
@@ -405,9 +413,14 @@ def _in_meta(
 
 def _strings(document: Document) -> list[str]:
     """All texts of a document that are treated."""
-    texts: list[str] = []
-    _in_meta(document, lambda text, _: texts.append(text) or text)  # type: ignore[func-returns-value]
-    return [*texts, *document.texts()]
+    return [*(text for _, text in _named_strings(document)), *document.texts()]
+
+
+def _named_strings(document: Document) -> list[tuple[str, str]]:
+    """The texts of a document's meta in the order in which they are treated, each with the name of its field."""
+    found: list[tuple[str, str]] = []
+    _in_meta(document, lambda text, name: found.append((name, text)) or text)  # type: ignore[func-returns-value]
+    return found
 
 
 def _in_strings(value: Any, name: str, treat: Callable[[str, str], str], rename: Callable[[str], str]) -> Any:
