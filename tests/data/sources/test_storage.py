@@ -7,9 +7,12 @@ import gzip
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -180,3 +183,50 @@ def test_a_public_bucket_needs_no_credentials(bucket: Any, tmp_path: Path, monke
     assert [(record["path"], record["reason"]) for record in quarantined(out)] == [
         ("b.txt", "unreadable: the storage says 403")
     ]
+
+
+LISTING = (
+    b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>texts/a.txt</Key><Size>10</Size>"
+    b"<ETag>&quot;1&quot;</ETag></Contents></ListBucketResult>"
+)
+
+
+class _Heedless(BaseHTTPRequestHandler):
+    """Lists an object of ten bytes, and sends many more of it, or fewer."""
+
+    sent: ClassVar[int] = 0
+    size: ClassVar[int] = 0
+
+    def do_GET(self) -> None:
+        is_listing = "list-type" in self.path
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(LISTING) if is_listing else self.size))
+        self.end_headers()
+        with suppress(OSError):
+            if is_listing:
+                self.wfile.write(LISTING)
+            for start in range(0, 0 if is_listing else self.size, 2**16):
+                type(self).sent += self.wfile.write(b"a" * min(2**16, self.size - start))
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.mark.parametrize(("size", "said"), [(2**26, "sends more than the 10 bytes"), (3, "sends less than the 10")])
+def test_a_server_that_heeds_no_range_is_read_no_further_than_was_asked(
+    size: int, said: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Heedless, "size", size)
+    monkeypatch.setattr(_Heedless, "sent", 0)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Heedless) as heedless:
+        threading.Thread(target=heedless.serve_forever, daemon=True).start()
+        S3.clear_instance_cache()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{heedless.server_port}")
+        source = Remote(kind="remote", url="s3://corpus/texts", licence="MIT")
+        try:
+            assert source.walk() == ["a.txt"]
+            with pytest.raises(OSError, match=said):
+                source.open("a.txt").read()
+        finally:
+            heedless.shutdown()
+            S3.clear_instance_cache()
+    assert _Heedless.sent < 2**24

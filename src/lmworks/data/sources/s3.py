@@ -74,10 +74,16 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
 class _Object(AbstractBufferedFile):  # type: ignore[misc]
     def _fetch_range(self, start: int, end: int) -> bytes:
         bucket, _, key = self.path.partition("/")
-        wanted = {"Range": f"bytes={start}-{end - 1}", "IfMatch": self.details["ETag"]}
-        with _faults(f"s3://{bucket}", key):
-            body: bytes = self.fs._client.get_object(Bucket=bucket, Key=key, **wanted)["Body"].read()
-        return body
+        wanted, asked = {"Range": f"bytes={start}-{end - 1}", "IfMatch": self.details["ETag"]}, end - start
+        with _faults(f"s3://{bucket}", key), self._body(bucket, key, wanted) as body:
+            found: bytes = body.read(asked + 1)
+        if len(found) != asked:  # a server that heeds no range may send the whole object, or go on for ever
+            more = "more" if len(found) > asked else "less"
+            raise OSError(errno.EIO, f"the storage sends {more} than the {asked:,} bytes that were asked for", key)
+        return found
+
+    def _body(self, bucket: str, key: str, wanted: dict[str, str]) -> Any:
+        return self.fs._client.get_object(Bucket=bucket, Key=key, **wanted)["Body"]
 
 
 @contextmanager
