@@ -13,9 +13,11 @@ from transformers import BertModel
 from corpora import make_documents
 from data.tiny_encoders import write_encoder
 from lmworks.data.records import Documents
+from lmworks.graph import CLASSES
 from lmworks.knowledge.collection import Collection
 from lmworks.knowledge.passages import PassagesConfig, passages
 from lmworks.model.folder import ModelFolder
+from lmworks.recipe.file import load_recipe
 from support import make_context
 
 PAGES = {
@@ -79,3 +81,13 @@ def test_what_reads_questions_lies_in_the_collection_and_no_pickle_with_it(tmp_p
 @pytest.mark.parametrize("question", ["", "?", "\ud800", "word " * 500])
 def test_no_question_is_too_odd_to_be_read(tmp_path: Path, question: str) -> None:
     assert len(make(tmp_path, encoder(tmp_path / "encoder")).search(question).passages) <= len(PAGES)
+
+
+@pytest.mark.parametrize("models", ["", "models:\n", "models: {}\n"])
+def test_a_published_encoder_is_named_alone_in_a_recipe_without_models(models: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(
+        "name: a\nuse_case: b\ndata:\n  raw: {kind: ingest, sources: [{kind: files, path: ., licence: MIT}], licences: "
+        f"{{allow: [MIT]}}}}\n  passages: {{kind: passages, from: raw, encoder: minilm}}\n{models}"
+    )
+    recipe = load_recipe(tmp_path / "recipe.yaml", CLASSES)
+    assert [(name, each.objective) for name, each in recipe.models.items()] == [("minilm", "pretrained")]

@@ -74,7 +74,7 @@ def with_named_bases(recipe: dict[str, Any]) -> None:
     A model that begins with such a decoder, at whatever remove, reads its tokenizer, and all read an encoder's, unless
     the recipe says otherwise.
     """
-    models: Any = recipe.get("models")
+    models: Any = recipe.get("models") or {}  # a recipe without any may name an encoder of its passages
     if not isinstance(models, dict):
         return
     steps = {name: fields for name, fields in models.items() if isinstance(fields, dict)}
