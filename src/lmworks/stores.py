@@ -31,8 +31,8 @@ def open_store(store: Path | None, recipe: Path | None = None) -> Store:
     found = {}
     for root in [store] if store else [recipe.parent / LAST.parent, *noted_stores(recipe.parent)]:
         builds = BuildRecords(root / "builds")
-        for name in builds.names:
-            if (record := builds.get(name)) and builds.recipe_of(record) == placed(recipe):
+        for name, record in builds.readable():
+            if builds.recipe_of(record) == placed(recipe):
                 found[(builds.folder / f"{name}.json").stat().st_mtime_ns] = root, name
     if not found:
         what = "it was never built" if recipe.is_file() else "there is no such recipe"

@@ -94,7 +94,7 @@ def open_workspace(
 
 def _gone(path: Path, root: Path) -> Iterator[str]:
     """The packages that steps of a recipe were last built with and that are no longer installed."""
-    for build in (records := BuildRecords(root / "builds")):
+    for _, build in (records := BuildRecords(root / "builds")).readable():
         if records.recipe_of(build) == placed(path):
             for name, step in build.steps.items():
                 for package in sorted(step.parts.plugins.keys() - installed(step.parts.plugins)):

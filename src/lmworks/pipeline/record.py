@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.files import canonical_json, digest_text, one_name, write_atomically
 from lmworks.pipeline.manifest import Below, Name
 from lmworks.recipe.schema import ServeConfig
+
+logger = logging.getLogger("lmworks.pipeline")
 
 
 class _Record(BaseModel):
@@ -117,6 +120,17 @@ class BuildRecords:
 
     def __iter__(self) -> Iterator[BuildRecord]:
         yield from filter(None, map(self.get, self.names))
+
+    def readable(self) -> Iterator[tuple[str, BuildRecord]]:
+        """Those that can be read, by their names, for who only shows or compares; others are told and passed over."""
+        for name in self.names:
+            try:
+                record = self.get(name)
+            except LmworksError as error:
+                logger.warning("passed over: %s", error)
+                continue
+            if record:
+                yield name, record
 
     def get(self, name: str | None) -> BuildRecord | None:
         """A recipe's last build; None if there is none. Raises LmworksError if its record cannot be read."""

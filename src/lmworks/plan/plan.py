@@ -482,7 +482,7 @@ class _Planner:
     def _own_runs(self, wanted: str) -> list[dict[str, Any]]:
         """What finished trainings of a class have measured of themselves, in the last build of each recipe."""
         store, found = Store(self.store), []
-        for record in store.builds:
+        for _, record in store.builds.readable():
             plan = record.plan or {}
             for name, which in plan.get("classes", {}).items():
                 step = record.steps.get(name) if which == wanted else None

@@ -42,7 +42,7 @@ class Built:
     def holding(cls, store: Store, artifact: Artifact) -> Built:
         """The build that an artifact belongs to; the last one, if none names it any more."""
         last = cls.open(store)
-        builds = [last, *(cls.open(store, name) for name in store.builds.names)]
+        builds = [last, *(cls(store, name, record) for name, record in store.builds.readable())]
         return next((build for build in builds if build.step_of(artifact)), last)
 
     @property

@@ -79,10 +79,17 @@ def _refusal(built: Built, artifact: Artifact) -> str:
 
 
 def _failed_elsewhere(built: Built, digest: str) -> str:
-    """The gates of the store's other recipes that a model failed."""
-    others = [Built.open(built.store, name) for name in built.store.builds.names if name != built.name]
-    failed = (f"{other.recipe}: {each.sentence}" for other in others for each in _failed(outcomes(other), digest))
-    return "\n".join(failed)
+    """The gates of the store's other recipes that a model failed.
+
+    Where the record of one cannot be read, all gates count that were ever tried in the store: it may ask for any.
+    """
+    builds = built.store.builds
+    readable = {name: Built(built.store, name, record) for name, record in builds.readable()}
+    others = [other for name, other in readable.items() if name != built.name]
+    failed = [f"{other.recipe}: {each.sentence}" for other in others for each in _failed(outcomes(other), digest)]
+    if len(readable) < len(builds.names):
+        failed += [each.sentence for each in _failed(_ever_tried(built.store), digest)]
+    return "\n".join(dict.fromkeys(failed))
 
 
 def _failed(found: Iterable[Outcome], digest: str) -> list[Outcome]:
