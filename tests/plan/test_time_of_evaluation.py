@@ -133,3 +133,11 @@ def test_a_stored_plan_keeps_its_values_and_tells_the_time_of_what_is_asked_now(
     assert again == first
     assert more.key == first.key and more.models == first.models, "what is trained is not trained again"
     assert evaluation(more)[1] > evaluation(first)[1]
+
+
+def test_who_takes_out_personal_data_is_told_that_it_takes_longer(tmp_path: Path) -> None:
+    def data(*settings: str) -> float:
+        (seconds,) = (each.seconds for each in plan(tmp_path, *settings, text_bytes=5_000_000).predicted[:1])
+        return seconds[1]
+
+    assert data("data.private={kind: anonymise, from: texts}") - data() > 5

@@ -260,9 +260,9 @@ class _Planner:
     def plan(self, key: str, measure: bool) -> Plan:
         began = time.monotonic()
         budget = self.recipe.budget.minutes * 60
-        data = self.source_bytes / 1e6 * DATA_SECONDS_PER_MEGABYTE
+        data, more = (self.source_bytes / 1e6 * each for each in self._seconds_per_megabyte())
         largest = self._shapes(self._shares(budget))  # sizes, as if the whole budget were for training
-        left = budget - data - self._evaluation(largest)[1]
+        left = budget - data - more / 2 - self._evaluation(largest)[1]
         models = self._shapes(self._shares(max(0.2 * budget, left)))
         shapes = {name: shape for name in self.configs if (shape := self._shape(name, models))}
         for name, shape in shapes.items():
@@ -282,7 +282,7 @@ class _Planner:
         doubts = list(self._doubts(rates, shapes, models))
         measuring = time.monotonic() - began if measure else 0.0  # by counting alone, equal recipes have equal plans
         shares = self._shares(max(0.2 * budget, left - measuring))
-        predicted = [Prediction("data", (0.7 * data, 1.6 * data + STEP_SECONDS * len(self.recipe.data)))]
+        predicted = [Prediction("data", (0.7 * data, 1.6 * data + more + STEP_SECONDS * len(self.recipe.data)))]
         operations: dict[str, float] = {}
         for number, (name, rate) in enumerate(rates.items()):
             config = self.configs[name]
@@ -305,6 +305,10 @@ class _Planner:
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
         stored = {name: stored_bytes(self._resolved(name, models), shape) for name, shape in shapes.items()}
         return self.with_evaluation(Plan(key, *found, _bits_per_byte(flops), operations, stored, evaluating, doubts))
+
+    def _seconds_per_megabyte(self) -> tuple[float, float]:
+        """Of the usual steps of data together, and what others may take beside them where records are short."""
+        return DATA_SECONDS_PER_MEGABYTE, sum(each.seconds_per_megabyte for each in self.recipe.data.values())
 
     def with_evaluation(self, plan: Plan) -> Plan:
         """The plan with what the recipe's tasks take of its models, and a doubt where that is much of the budget."""

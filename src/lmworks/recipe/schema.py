@@ -80,6 +80,8 @@ class StepConfig(BaseModel):
     """Where in the recipe a step of its own stands, if it is one."""
     expects: ClassVar[Expected] = {}
     """Fields that name models, and the families that these may be of."""
+    seconds_per_megabyte: ClassVar[float] = 0.0
+    """Of sources, that the step may take beside what steps usually do: on two cores, of short records."""
     default_effect: ClassVar[Effect | None] = Effect.KEY
     """Of fields that declare none; None where each must."""
 

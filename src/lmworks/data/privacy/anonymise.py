@@ -58,6 +58,7 @@ class AnonymiseConfig(StepConfig):
 
     packages: ClassVar[tuple[str, ...]] = ("faker", "phonenumbers")
     makes: ClassVar[str] = "documents"
+    seconds_per_megabyte: ClassVar[float] = 2.0
     kind: Literal["anonymise"] = "anonymise"
     documents: Reference = Field(alias="from", description="The documents to anonymise.")
     action: Action = Field(
