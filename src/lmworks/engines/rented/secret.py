@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import count
 from typing import NamedTuple
 
@@ -79,8 +80,8 @@ class Secret:
         change = np.zeros(len(text) + 1, np.int64)
         for said, starts, ends in _readings(text) if self.is_sought else ():
             codes = np.frombuffer(said.encode("utf-32-le", "surrogatepass"), "<u4")
-            places = np.flatnonzero(_IS_BARE[np.minimum(codes, 128)])
-            eights = _eights(_LOWER[codes[places]])
+            places = np.flatnonzero(_is_bare()[np.minimum(codes, 128)])
+            eights = _eights(_lower()[codes[places]])
             for first, last in (each.found(eights) for each in self._runs):
                 np.add.at(change, starts[places[first]], 1)
                 np.add.at(change, ends[places[last]], -1)
@@ -110,9 +111,15 @@ def _readings(text: str) -> Iterator[_Reading]:
         yield _Reading(text, starts, ends)
 
 
-_IS_BARE = np.array([chr(each).isalnum() for each in range(128)] + [False])
-"""Of a character; of all behind ASCII that it is not."""
-_LOWER = np.array([ord(chr(each).lower()) for each in range(128)], np.uint8)
+@cache
+def _is_bare() -> NDArray[np.bool_]:
+    """Of a character of ASCII; and of all behind it that it is not."""
+    return np.array([chr(each).isalnum() for each in range(128)] + [False])
+
+
+@cache
+def _lower() -> NDArray[np.uint8]:
+    return np.array([ord(chr(each).lower()) for each in range(128)], np.uint8)
 
 
 def _eights(bare: NDArray[np.uint8]) -> NDArray[np.uint64]:
