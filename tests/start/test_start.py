@@ -428,6 +428,14 @@ def test_personal_data_that_are_seen_keep_the_files_here_and_are_masked(what: st
     assert own.residency == "anywhere"
 
 
+def test_of_one_long_text_no_more_is_held_out_than_models_read_in_minutes(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    book = "\n\n".join(text for text, _ in sentences(2000))
+    (tmp_path / "own" / "book.txt").write_text("\n\n".join(f"{n}. {book}" for n in range(4_000_000 // len(book))))
+    split = started(tmp_path / "own", task="write", distance="far", control="full").data["split"]
+    assert 0.02 < split.test < 0.06  # type: ignore[attr-defined]
+
+
 def test_what_is_looked_for_by_a_word_of_any_column_is_found(tmp_path: Path) -> None:
     """A glossary: short terms of two languages beside what explains them, and a column that names people."""
     folder, parts = tmp_path / "own", ("valve", "pump", "flange", "gasket", "rotor", "nozzle")

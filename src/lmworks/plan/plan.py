@@ -319,7 +319,8 @@ class _Planner:
         if likely > LARGEST_SHARE * 60 * (minutes := self.recipe.budget.minutes):
             doubts.append(
                 f"{EVALUATION}: {_minutes((low, high))}, likely {likely / 60:.1f} min, of the {minutes:g} min that "
-                "`budget.minutes` gives the whole build: lower `limit` or `max_tokens` of the tasks, or raise it"
+                "`budget.minutes` gives the whole build: lower `limit` or `max_tokens` of the tasks, hold out less "
+                "(`test` of a split), or raise it"
             )
         return replace(plan, predicted=predicted, doubts=doubts)
 

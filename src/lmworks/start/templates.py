@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from lmworks.data.parsers.parts import PART_BYTES
 from lmworks.plan.decide import LADDER, Verdict
 from lmworks.start.answers import COLUMNS, Answers
 from lmworks.start.lines import quoted
@@ -668,7 +669,8 @@ def _documents(situation: Situation, table: Table) -> Iterator[str]:
         yield f"told: {{kind: tell, from: {last}, template: {flow(f'{told}.')}}}"
         last = "told"
     yield f"clean: {{kind: normalise, from: {last}{html}}}"
-    test = max(min(0.1, TEST_BYTES / max(table.text_bytes, 1)), min(0.1, FEW / table.records))
+    records = table.text_bytes / PART_BYTES if is_book(table) else table.records
+    test = max(min(0.1, TEST_BYTES / max(table.text_bytes, 1)), min(0.1, FEW / records))
     yield from split_of(replace(table, dates=[]) if table.records < 200 else table, "clean", round(test, 4))
     yield "corpus:"
     yield "  kind: curate"
