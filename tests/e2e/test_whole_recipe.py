@@ -224,6 +224,10 @@ def test_a_model_is_exported_with_what_ollama_needs_to_ask_it(built: Path) -> No
     assert (built / said["from"]).read_bytes()[:4] == b"GGUF"
     assert said["num_ctx"] == "192" and said["license"] == "Apache-2.0"
     assert sent([*said.items()], [{"role": "user", "content": "?"}]).endswith("<|im_start|>assistant\n")
+    for out in ("desk-1.7b", "odd.Modelfile"):
+        lmworks(built, "export", "finetune", "--out", out)
+        assert (built / out).read_bytes()[:4] == b"GGUF"
+        assert dict(parse((built / f"{out}.Modelfile").read_text()))["from"] == f"./{out}"
 
 
 def test_a_model_is_sent_to_a_hub_as_its_recipe_lets_it(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,10 +142,11 @@ def export(
     if form == "gguf":
         said = modelfile_of(path, artifact.payload, licences_of(opened, artifact))
         write_gguf(artifact.payload, path, kind)
-        beside = path.with_suffix(".Modelfile")
+        called = path.name.removesuffix(".gguf")
+        beside = path.with_name(f"{called}.Modelfile")
         write_atomically(beside, said)
         facts["modelfile"] = str(beside)
-        told = f"\nand {beside}: `{shlex.join(['ollama', 'create', path.stem, '-f', str(beside)])}` takes it"
+        told = f"\nand {beside}: `{shlex.join(['ollama', 'create', called, '-f', str(beside)])}` takes it"
     else:
         from lmworks.engines.onnx_file import write_onnx
 
