@@ -26,6 +26,10 @@ FEW, LONG_BYTES = 20, 200_000
 """Texts, and bytes of each in the mean: some hundred pages."""
 TEST_BYTES = 200_000
 """Of texts that are held out to test: each model reads all of them, which takes two cores a minute or two."""
+TEST_BYTES_A_MINUTE = 20_000
+"""And no more for each minute of the budget: two models that read them take a quarter of it."""
+FEW_PARTS = 15
+"""Of a book, held out at the least: of fewer groups an interval may be too narrow (`pipeline/statistics.py`)."""
 LEAST_TO_FIND = 2_000
 """Bytes of texts in which it is worth while to seek: a page."""
 WORDS = {
@@ -669,8 +673,9 @@ def _documents(situation: Situation, table: Table) -> Iterator[str]:
         yield f"told: {{kind: tell, from: {last}, template: {flow(f'{told}.')}}}"
         last = "told"
     yield f"clean: {{kind: normalise, from: {last}{html}}}"
-    records = table.text_bytes / PART_BYTES if is_book(table) else table.records
-    test = max(min(0.1, TEST_BYTES / max(table.text_bytes, 1)), min(0.1, FEW / records))
+    least, records = (FEW_PARTS, table.text_bytes / PART_BYTES) if is_book(table) else (FEW, table.records)
+    wanted = min(TEST_BYTES, TEST_BYTES_A_MINUTE * situation.answers.minutes)
+    test = max(min(0.1, wanted / max(table.text_bytes, 1)), min(0.1, least / records))
     yield from split_of(replace(table, dates=[]) if table.records < 200 else table, "clean", round(test, 4))
     yield "corpus:"
     yield "  kind: curate"
