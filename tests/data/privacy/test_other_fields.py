@@ -31,6 +31,17 @@ def test_a_subject_does_not_stay_in_another_field(who: Any) -> None:
     assert anonymised(row).row() == {"who": pseudonym, "said": "text of M01", "n": 7}
 
 
+@pytest.mark.parametrize("who", [8151, 47110815, 8151.0, "8151"])
+def test_somebody_who_is_a_number_does_not_stay_where_numbers_are_no_texts(who: Any) -> None:
+    number = int(who)
+    row = Document.of_row({"owner": who, "note": f"Kunde {number} hat bestellt", "payer": number, "n": 81}, **FACTS)
+    kept = anonymised(row, people=["owner"])
+    assert kept.subject == value_digest(b"key", "subject", str(number))
+    assert str(number) not in str(kept.row()) and kept.row()["owner"] == "[PERSON]" and kept.row()["n"] == 81
+    inside = Document(**FACTS, text=f"Kunde {number}", meta={"by": {"owner": [who]}, "payer": number})
+    assert str(number) not in str(anonymised(inside, people=["by.owner"]).meta)
+
+
 def test_a_subject_of_a_kind_that_is_found_is_treated_as_it_is_elsewhere() -> None:
     meta = {"mail": "ada@example.com", "patient": "Ada Quell"}
     assert anonymised(Document(**FACTS, text="x", subject="ada@example.com", meta=meta)).meta["mail"] == "[EMAIL]"

@@ -173,7 +173,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=18, reads="documents", judges="model")
+@stage(version=19, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -241,7 +241,7 @@ def anonymise_documents(
     entries: list[tuple[str, str, str]] = []
     detectors, tally = config.detectors(), Tally()
     guesses = [dict(zip(_strings(each), entities.get(each.id, ()), strict=False)) for each in documents]
-    documents = [_with_subject_as_text(document) for document in documents]
+    documents = [_with_ids_as_texts(document, config.people) for document in documents]
     named_texts = [each for document in documents for each in _named_texts(document)]
     useful = iter(worth_running([text for _, text in named_texts], detectors, [name for name, _ in named_texts]))
     of_meta = [_named_strings(document) for document in documents]
@@ -366,24 +366,32 @@ def _named_texts(document: Document) -> Sequence[tuple[str, str]]:
     return [("", document.text)] if document.structure is None else document.fields
 
 
-def _with_subject_as_text(document: Document) -> Document:
-    """The document with each number that is its subject as a text: numbers are else left as they are."""
-    subject = document.subject or ""
+def _with_ids_as_texts(document: Document, people: Sequence[str]) -> Document:
+    """The document with each number that names somebody, or is its subject, as a text: others are left as they are."""
+    if people:
+        document = _with_texts_for(document, lambda name, _: is_named_by(name, people))
+    subject = subject_of(document, people) or ""
     if len(subject) < LEAST_DIGITS or not (subject.isascii() and subject.isdigit()):
         return document
+    return _with_texts_for(document, lambda _, number: number == int(subject))
 
-    def as_text(value: Any) -> Any:
+
+def _with_texts_for(document: Document, chosen: Callable[[str, int | float], bool]) -> Document:
+    """The document with the numbers chosen by their place and value as texts."""
+
+    def as_text(value: Any, name: str) -> Any:
         if isinstance(value, Mapping):
-            return {name: as_text(inner) for name, inner in value.items()}
+            return {key: as_text(inner, f"{name}.{key}" if name else key) for key, inner in value.items()}
         if isinstance(value, list):
-            return [as_text(inner) for inner in value]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return subject if is_number and value == int(subject) else value
+            return [as_text(inner, name) for inner in value]
+        if not isinstance(value, int | float) or isinstance(value, bool) or not chosen(name, value):
+            return value
+        return str(int(value)) if value == value // 1 else str(value)
 
-    document = replace(document, meta=as_text(document.meta))
+    document = replace(document, meta=as_text(document.meta, ""))
     if document.structure is None:
         return document
-    fields, structure = take_apart(as_text(document.row()))
+    fields, structure = take_apart(as_text(document.row(), ""))
     return replace(document, fields=fields, structure=structure, text=as_one(fields))
 
 
