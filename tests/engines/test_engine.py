@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -257,3 +258,18 @@ def test_a_cache_takes_no_more_memory_than_allowed(engine: DecoderEngine, monkey
     while batch.busy:
         assert len(batch.step()) == 1  # one row: the others wait for it
     assert [request.ids for request in requests] == [generation.ids for generation in alone]
+
+
+def test_probabilities_of_all_tokens_sum_to_one_however_large_the_logits(tmp_path: Path) -> None:
+    """Weights are others' files: with logits near 2^27, log Σ exp has no digit left for the number of tokens."""
+    engine = open_decoder(make_tiny_model(tmp_path / "tiny"))
+    weight = engine.model.output_weight
+    with torch.no_grad():
+        weight.copy_(weight[7] * 2.0**28 / weight[7].norm())
+    tokens = range(len(weight))
+    behind = engine.log_likelihoods([[5, 9, token] for token in tokens], [2] * len(tokens))
+    chosen = engine.choice_log_likelihoods([([5, 9], [[token] for token in tokens])])[0]
+    for scores in (behind, chosen):
+        assert sum(math.exp(sum(each)) for each in scores) == pytest.approx(1, abs=1e-3)
+    (written,) = engine.generate([[5, 9]], [Sampling(1, temperature=1.0, seed=1, log_probabilities=True)])
+    assert written.log_probabilities == pytest.approx([-math.log(len(weight))], abs=1e-3)

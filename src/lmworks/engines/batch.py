@@ -113,8 +113,8 @@ class RunningBatch:
         logits = logits_of(torch.cat(hidden), self._model)
         tokens = choose(logits, [r.sampling for r in self._running], [r.noise.random() for r in self._running])
         if any(request.sampling.log_probabilities for request in self._running):
-            chosen = logits.gather(-1, torch.tensor(tokens, device=logits.device)[:, None])[:, 0]
-            for request, value in zip(self._running, (chosen - logits.logsumexp(-1)).tolist(), strict=True):
+            chosen = logits.log_softmax(-1).gather(-1, torch.tensor(tokens, device=logits.device)[:, None])[:, 0]
+            for request, value in zip(self._running, chosen.tolist(), strict=True):
                 request.log_probabilities.append(value)
         pieces = [(request, request.accept(token)) for request, token in zip(self._running, tokens, strict=True)]
         for request, piece in pieces:

@@ -242,7 +242,8 @@ class DecoderEngine(Engine):
             logits = logits_of(hidden[first : first + LOGIT_ROWS], self.model)
             here = (which >= first) & (which < first + LOGIT_ROWS)
             state = which[here] - first
-            found[here] = logits[state, targets[here]] - logits.logsumexp(-1)[state]
+            # Not less log Σ exp: beside logits of 2^27 no digit is left for log V, and each token would be certain.
+            found[here] = logits.log_softmax(-1)[state, targets[here]]
         return found
 
 

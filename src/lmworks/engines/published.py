@@ -65,7 +65,7 @@ class PublishedBatch:
             logits = found.logits[:, -1].float()
             (token,) = choose(logits, [request.sampling], [request.noise.random()])
             if request.sampling.log_probabilities:
-                request.log_probabilities.append(float(logits[0, token] - logits[0].logsumexp(-1)))
+                request.log_probabilities.append(float(logits[0].log_softmax(-1)[token]))
             piece = request.accept(token)
             if piece.finish_reason:
                 self.remove(request)
