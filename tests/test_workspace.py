@@ -341,3 +341,23 @@ def test_a_copied_project_speaks_of_itself(recipe: Path, tmp_path: Path, monkeyp
     assert open_store(None).root.resolve() == tmp_path / "copy" / ".lmworks"
     assert open_workspace(None).path.resolve() == tmp_path / "copy" / "recipe.yaml"
     assert other_stores(open_store(None), tmp_path / "copy") == []
+
+
+def test_a_folder_names_no_store_elsewhere_that_does_not_name_the_folder(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who fills a folder writes what is the last store there, and `gc` deletes in it."""
+    monkeypatch.chdir(recipe.parent)
+    monkeypatch.setenv("PWD", str(recipe.parent))
+    apart = tmp_path / "apart"
+    run(open_workspace(Path("recipe.yaml"), store=apart), PlainDisplay(io.StringIO()), workers=1)
+    assert open_store(None).root.resolve() == apart, "built from here"
+    other = tmp_path / "other"
+    (other / LAST.parent).mkdir(parents=True)
+    shutil.copy(recipe, other)
+    for store in (str(apart), "../apart"):
+        (other / LAST).write_text(json.dumps({"recipe": "recipe.yaml", "store": store, "stores": [], "settings": []}))
+        monkeypatch.chdir(other)
+        with pytest.raises(UsageError, match=r"names a store outside of its folder.*--store"):
+            open_store(None)
+        assert open_store(apart).root == apart

@@ -17,6 +17,8 @@ from lmworks.pipeline.store import Artifact, Store
 
 LAST = Path(".lmworks") / "last.json"
 """In the folder where a command ran: which recipe and store it used, as paths from there."""
+USED_FROM = "used-from"
+"""In a store: the folders outside of it whose commands built in it, a path a line."""
 STORES = ".lmworks-stores"
 """Beside a recipe: the stores, other than that beside it, that it was built in, from any folder; a path a line."""
 
@@ -77,16 +79,16 @@ def other_stores(store: Store, folder: Path) -> list[Path]:
 
 def noted_stores(folder: Path) -> list[Path]:
     """What is noted beside a recipe and in this folder, or the one above that speaks for it."""
-    named = [folder / line for line in _noted(folder)]
+    named = [folder / line for line in _lines(folder / STORES)]
     for place in (_project(), folder):
         last = _last(place)
         named += [place / each for each in (*last.get("stores", ()), last.get("store")) if each]
     return named
 
 
-def _noted(folder: Path) -> list[str]:
+def _lines(path: Path) -> list[str]:
     try:
-        return (folder / STORES).read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
 
@@ -95,7 +97,7 @@ def note_store(folder: Path, root: Path) -> str:
     """Note beside a recipe that it was built in a store. What to say where that cannot be written."""
     folder, root = folder.resolve(), root.resolve()
     line = str(root.relative_to(folder) if root.is_relative_to(folder) else root)
-    if line == ".lmworks" or line in (noted := _noted(folder)):
+    if line == ".lmworks" or line in (noted := _lines(folder / STORES)):
         return ""
     try:
         write_atomically(folder / STORES, "".join(f"{each}\n" for each in (*noted, line)))
@@ -113,9 +115,21 @@ def remembered(*, want_store: bool = True) -> tuple[Path, Path, list[str]]:
             "recipes/quickstart.yaml`, or a store with --store"
         )
     recipe, store = place / last["recipe"], place / last["store"]
+    if not _is_agreed(store, place):
+        raise UsageError(
+            f"{place / LAST} names a store outside of its folder, {store}, which does not name that folder in turn, as "
+            "in a folder that was copied or moved. If it is yours, name it with --store, or build there again"
+        )
     if place != Path():
         print(f"as last in {place.resolve()}: {recipe}{f', store {store}' if want_store else ''}", file=sys.stderr)
     return recipe, store, last["settings"]
+
+
+def _is_agreed(store: Path, place: Path) -> bool:
+    """Whether a store lies in a folder, or says itself that it is used from there: who fills a folder decides of it
+    alone, and a command such as `gc` deletes.
+    """
+    return store.resolve().is_relative_to(place.resolve()) or str(place.resolve()) in _lines(store / USED_FROM)
 
 
 def _project() -> Path:
@@ -150,6 +164,9 @@ def remember_build(recipe: Path, root: Path, settings: Sequence[str]) -> None:
     named, store = (os.path.relpath(path, place) if place != Path() else str(path) for path in (recipe, root))
     stores = dict.fromkeys(filter(None, [*before.get("stores", ()), before.get("store"), store]))
     last = {"recipe": named, "store": store, "stores": [*stores], "settings": [*settings]}
+    if not _is_agreed(root, place):
+        known = [*_lines(root / USED_FROM), str(place.resolve())]
+        write_atomically(root / USED_FROM, "".join(f"{each}\n" for each in known))
     write_atomically(place / LAST, json.dumps(before | last) + "\n")
     folder = recipe.parent.resolve()
     if folder != place.resolve() and root.resolve() == folder / LAST.parent:  # commands there find it, too
