@@ -89,8 +89,10 @@ class Table:
     """Of conversations in no published layout, the fields by the names that they usually have."""
     roles: Mapping[str, str] = field(default_factory=dict)
     """Of their speakers, who is the user, the assistant, the system."""
+    ignored: Sequence[str] = ()
+    """Of conversations, fields with texts that most of them have and that nothing is learned from."""
     subjects: Sequence[str] = ()
-    """Columns that say whom a record is about or from."""
+    """Columns that say whom a record is about or from, and paths inside of them; into lists behind the others."""
     dates: Sequence[str] = ()
     """Columns that hold dates."""
     labels: Sequence[str] = ()
@@ -114,6 +116,11 @@ class Table:
         """What the files seem to be written in, and by which words one sees whether that is so."""
         words = f": do these words read well: {', '.join(self.decoded)}?" if self.decoded else ""
         return f"not UTF-8, and {self.encoding} by a guess{words}"
+
+    @property
+    def subject(self) -> str | None:
+        """The column or path that names one person of a record, by whom records are held out."""
+        return next((name for name in self.subjects if "*" not in name), None)
 
     def column(self, name: str) -> Column:
         return next(each for each in self.columns if each.name == name)

@@ -212,7 +212,7 @@ def source(situation: Situation, table: Table, **fields: object) -> str:
     stated |= {"records": table.json_records} if table.json_records else {}
     stated |= {"sheets": list(table.sheets)} if table.sheets else {}
     stated |= {"encoding": table.encoding} if table.encoding else {}
-    stated |= {"subject_field": table.subjects[0]} if table.subjects else {}
+    stated |= {"subject_field": table.subject} if table.subject else {}
     stated |= {"created_field": table.dates[0]} if table.dates else {}
     keep = [*dict.fromkeys([*table.subjects, *([group] if (group := _group(table)) else []), *fields.pop("keep", [])])]  # type: ignore[misc]
     stated |= {name: value for name, value in fields.items() if value}
@@ -227,6 +227,11 @@ def is_book(table: Table) -> bool:
 
 def _group(table: Table) -> str | None:
     return table.groups[0] if table.groups else None
+
+
+def _shared(table: Table) -> str | None:
+    """By what records belong together."""
+    return "subject" if table.subject else _group(table)
 
 
 def ingested(situation: Situation, table: Table, **fields: object) -> Iterator[str]:
@@ -280,7 +285,7 @@ def split_of(table: Table, reads: str, test: float) -> Iterator[str]:
     """The lines of the split: whole people, else groups, are held out, the latest where dates tell."""
     share = f"test: {test:g}, validation: {min(0.05, test) if test < 0.05 else max(0.05, test / 2):.3g}"
     dated = ", assign: time" if table.dates else ""
-    by = "subject" if table.subjects else _group(table) or "id"
+    by = _shared(table) or "id"
     if by != "id":
         yield f"# Whole groups by {flow(by)} are held out" + (", the latest ones" if dated else "") + "."
     elif dated:
@@ -295,7 +300,7 @@ def _test_share(records: int) -> float:
 
 
 def _cluster(table: Table) -> str:
-    by = "subject" if table.subjects else _group(table)
+    by = _shared(table)
     return f", cluster: {flow(by)}" if by else ""
 
 
@@ -410,7 +415,7 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     way = way if answers.task == "translate" and not named else []
     data = list(ingested(situation, table, fields=[first, last]))
     data += split_of(table, prepared(situation, table), _test_share(table.records))
-    cluster = "subject" if table.subjects else _group(table)
+    cluster = _shared(table)
     kept = f", keep: [{flow(cluster)}]" if cluster and cluster != "subject" else ""
     for part in ("train", "validation", "test"):
         targets = ", targets: references" if part == "test" else ""
@@ -490,8 +495,12 @@ def conversations(situation: Situation, table: Table) -> Draft | None:
     if table.shape != "conversations" or table.records < LEAST["conversations"]:
         return None
     named = f", fields: {flow(table.renamed)}, roles: {flow(table.roles)}" if table.renamed else ""
+    named += f", ignore: {flow(list(table.ignored))}" if table.ignored else ""
     data = list(ingested(situation, table, fields="all"))
     data += split_of(table, prepared(situation, table), _test_share(table.records))
+    data += (
+        ["# `ignore`: fields with texts that are no turns, and of which nothing is learned."] if table.ignored else []
+    )
     for part in ("train", "validation", "test"):
         data += [f"{part}: {{kind: conversations, from: split.{part}{named}}}"]
     tuned = situation.verdict.step != NONE
@@ -562,7 +571,9 @@ def scratch(situation: Situation, table: Table) -> Draft | None:
 
 
 def _has_prose(table: Table) -> bool:
-    says = table.shape != "events" or any(not UNNAMED.search(c.name) for c in table.columns if c.kind != "empty")
+    says = table.shape != "events" or any(
+        not UNNAMED.search(c.name) for c in table.columns if c.kind not in ("empty", "nested")
+    )
     size = table.bytes if table.shape == "events" else table.text_bytes  # numbers are no text before they are told
     return table.shape != "nothing" and size >= LEAST_BYTES and says
 
@@ -665,11 +676,14 @@ def _documents(situation: Situation, table: Table) -> Iterator[str]:
     has_html = "html" in {part.form for part in table.parts or [table]}
     html, last = ", html: text" if has_html else "", prepared(situation, table)
     if table.shape == "events":
-        names = [column.name for column in table.columns if column.kind != "empty"]
+        names = [column.name for column in table.columns if column.kind not in ("empty", "nested")]
         told = "; ".join(f"{name}: {{{name}}}" for name in names if not UNNAMED.search(name))
         yield "# What a row says; better words are yours to write. It is text: no pictures, no curves of sensors."
         if unnamed := [name for name in names if UNNAMED.search(name)]:
             yield f"# Left out, since braces, brackets, `:` and `!` mean something in a template: {', '.join(unnamed)}."
+        if nested := [column.name for column in table.columns if column.kind == "nested"]:
+            yield f"# Left out, since an object or a list may hold names and letters of people: {', '.join(nested)}."
+            yield "# A path such as `{column.field}` tells one field of it."
         yield f"told: {{kind: tell, from: {last}, template: {flow(f'{told}.')}}}"
         last = "told"
     yield f"clean: {{kind: normalise, from: {last}{html}}}"

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from lmworks.recipe.schema import NeedsConfig, Recipe
 from lmworks.start.answers import Answers
 from lmworks.start.lines import one_line, quoted
 from lmworks.start.seen import SHAPES, Seen, Table
-from lmworks.start.templates import Draft, Refusal, Situation, chosen, flow
+from lmworks.start.templates import AS_PUBLISHED, NONE, Draft, Refusal, Situation, chosen, flow
 from lmworks.tokens.packaged import PACKAGED
 
 EXAMPLES: Mapping[str, Sequence[str]] = {
@@ -30,6 +30,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "search": (),
 }
 """By task, the shapes whose records show what is right; to classify it is texts with a label, whatever their shape."""
+ASKED = "ask a published model as it is; nothing is trained"
 SHOWN = 8
 """Tables, and reasons why files are not read, that are told one by one."""
 
@@ -60,6 +61,8 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
     draft = chosen(situation)
     if isinstance(draft, Refusal):
         raise GateRefused(f"nothing can be built of {data}: {draft.why}")
+    verdict, draft = _as_written(verdict, draft, answers)
+    situation = replace(situation, verdict=verdict)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(path, _text(path, situation, draft, needs))
     try:
@@ -68,6 +71,21 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
         path.unlink()
         raise
     return Started(path, draft, verdict)
+
+
+def _as_written(verdict: Verdict, draft: Draft, answers: Answers) -> tuple[Verdict, Draft]:
+    """The verdict in words that hold of the recipe, where nothing is trained and no passages are found, and a doubt."""
+    if verdict.step != NONE or any("kind: passages" in line for line in draft.data):
+        return verdict, draft
+    advised = verdict.how
+    verdict = replace(verdict, how=ASKED if draft.models is AS_PUBLISHED else draft.serves)
+    if answers.task != "chat":
+        return verdict, draft
+    doubt = (
+        f"`lmworks plan` advises more: {advised}. This recipe has no passages; write down what answers follow from, "
+        "and answer `task: search` (docs/knowledge.md)"
+    )
+    return verdict, replace(draft, doubts=[doubt, *draft.doubts])
 
 
 def _require_meant(recipe: Recipe, situation: Situation, draft: Draft) -> None:

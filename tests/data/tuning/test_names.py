@@ -69,6 +69,18 @@ def test_a_path_may_be_ignored(tmp_path: Path) -> None:
         converse(tmp_path / "b", [{"messages": turns}], ignore=["messages.*.noote"])
 
 
+def test_what_the_message_says_to_ignore_may_be_ignored(tmp_path: Path) -> None:
+    turns = [
+        {"de": "Ana Lima", "papel": "user", "texto": "Chove?"},
+        {"de": "Rui Sá", "papel": "assistant", "texto": "É."},
+    ]
+    ways = {"messages": "fio", "messages.*.role": "fio.*.papel", "messages.*.content": "fio.*.texto"}
+    with pytest.raises(UsageError, match=r"`ignore: \[messages.\*.de\]`"):
+        converse(tmp_path / "a", [{"fio": turns}], fields=ways)
+    _, found = converse(tmp_path / "b", [{"fio": turns}], fields=ways, ignore=["messages.*.de"])
+    assert len(found) == 1
+
+
 def test_a_usual_name_that_this_form_does_not_read_stops_the_step(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pair.*'rank'"):
         judge(tmp_path, JUDGED, fields={"rank": "good_note"})

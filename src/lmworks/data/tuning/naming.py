@@ -84,7 +84,6 @@ class Naming:
         self.records += 1
         self.columns |= dict.fromkeys(row)
         self.lacking.update({name for name in self.fields.values() if not _is_in(row, name)})
-        self.lacking.update({name for name in self.ignore if name not in self.fields and not _is_in(row, name)})
         called = {ours: value_at(row, theirs) for ours, theirs in self.columns_of.items() if _is_in(row, theirs)}
         own: dict[str, Any] = dict(row)
         for theirs in self.columns_of.values():
@@ -92,6 +91,8 @@ class Naming:
         taken = {name for name in called.keys() & own.keys() if name not in self.ignore}
         self.replaced.update(name for name in taken if says_something(own[name]))
         found = own | {ours: self._with_names(ours, value) for ours, value in called.items()}
+        ignored = [name for name in self.ignore if name not in self.fields]
+        self.lacking.update({name for name in ignored if not _is_in(row, name) and not _is_in(found, name)})
         return {name: self._with_roles(value) for name, value in found.items()} if self.roles else found
 
     def _with_names(self, column: str, value: Any) -> Any:

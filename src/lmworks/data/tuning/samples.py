@@ -64,8 +64,9 @@ class SamplesConfig(StepConfig):
     )
     ignore: list[str] = Field(
         default=[],
-        description="Fields with texts that are to be left out. None by default: a text that the form does not use "
-        "stops the step, so that nothing is lost unseen.",
+        description="Fields with texts that are to be left out; of a list that `fields` renames, behind its usual "
+        "name: `messages.*.note`. None by default: a text that the form does not use stops the step, so that nothing "
+        "is lost unseen.",
     )
     label_names: list[str] = Field(
         default=[], description="Of labels that are numbers from 0, the names: no file says them. None: the numbers."
