@@ -456,6 +456,45 @@ def test_what_is_looked_for_by_a_word_of_any_column_is_found(tmp_path: Path) -> 
     assert source.text_field == ["english", "deutsch", "definition"]
 
 
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("Dokumenten", "Dokumenten säger inget om detta."),
+        ("documentos", "Os documentos não dizem nada sobre isto."),
+    ],
+    ids=["sv", "pt"],
+)
+def test_a_term_of_one_word_is_searched_and_what_is_not_is_said(language: str, says: str, tmp_path: Path) -> None:
+    """A glossary in which no term comes twice: one word each, of letters; codes and people are no terms."""
+    folder, letters = tmp_path / "own", "abcdefghij"
+    folder.mkdir()
+    explained = {
+        "Dokumenten": "Vätskan för bort värmen från kylskåpet och måste bytas av en fackman vartannat år.",
+        "documentos": "O líquido retira o calor da máquina e precisa ser trocado por um técnico todos os anos.",
+    }[language]
+    terms = [f"köld{letters[n // 10]}{letters[n % 10]}medium" for n in range(80)]
+    terms[7] = "R134a"  # a term with digits is one among others
+    found = [(term, f"K{n:04}", f"Ada{n}", f"{explained} ({n})") for n, term in enumerate(terms)]
+    write_csv(folder / "glossary.csv", ["term", "code", "author", "explanation"], found, delimiter=";")
+    recipe = started(folder, task="search")
+    (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
+    assert source.text_field == ["term", "explanation"]
+    said = "Not searched, as identifiers or names of people: code, author; name them in"
+    assert said in (folder / "recipe.yaml").read_text()
+    assert recipe.serve and recipe.serve.not_found == says
+
+
+def test_what_limits_a_verdict_is_told_where_the_money_reaches_no_step(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write_csv(folder / "tickets.csv", ["message", "queue"], sentences(2700))
+    given = {**ENOUGH, "budget_usd": 0, "residency": "on-premise", "use_case": "trying", "licence": "LicenseRef-own"}
+    answers, seen = Answers.model_validate({**given, "task": "classify"}), look(folder)
+    found = start(folder, folder, seen, answers, lambda path: load_recipe(path, CLASSES))
+    (limited,) = (line for line in told(found, seen) if "what limits it:" in line)
+    assert "what limits it: money (adapt costs no more than no training there)" in limited
+
+
 def test_files_without_personal_data_may_be_read_anywhere(tmp_path: Path) -> None:
     answers = ask_all(look(company(tmp_path / "own", "labels")), {}, None, lambda _: None, print)
     assert (answers.privacy, answers.residency) == ("internal", "anywhere")

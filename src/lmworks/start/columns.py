@@ -24,6 +24,8 @@ _IDENTIFIER = re.compile(
     r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?|[^\s@]+@[^\s@]+\.[^\s@]+|\+?[\d\s()/.-]{6,}"
 )
 """An IBAN, in groups or not, an address of mail or a number of a telephone: of several words, and no text."""
+_WORDS = re.compile(r"[^\d@_/\\:]*[^\W\d_][^\d@_/\\:]*")
+"""Letters and no digits, and neither an address nor a path: what a person may look for, such as a term."""
 _NUMBER = re.compile(r"[-+]?[€$£]?\s?\d[\d.,' ]*(?:[eE][-+]?\d+)?\s?[%€$£]?")
 
 
@@ -89,7 +91,7 @@ def _kind(values: Values) -> ColumnKind:
         identifiers = sum(_IDENTIFIER.fullmatch(str(value).strip()[:200]) is not None for value in values.first)
         return "id" if identifiers >= 0.9 * len(values.first) else "text"
     if distinct > 0.9 * filled and values.words < 1.5 * filled and filled > 2:
-        return "id"
+        return "name" if sum(map(bool, map(_WORDS.fullmatch, values.seen))) >= 0.9 * distinct else "id"
     if 2 <= distinct <= min(MOST_CATEGORIES, max(2, filled / 3)) or (distinct == 1 and filled > 1):
         return "category"
     return "name"

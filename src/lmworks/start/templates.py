@@ -30,6 +30,8 @@ TEST_BYTES_A_MINUTE = 20_000
 """And no more for each minute of the budget: two models that read them take a quarter of it."""
 FEW_PARTS = 15
 """Of a book, held out at the least: of fewer groups an interval may be too narrow (`pipeline/statistics.py`)."""
+MOST_NAMED = 10
+"""Columns, or labels, that are told one by one."""
 LEAST_TO_FIND = 2_000
 """Bytes of texts in which it is worth while to seek: a page."""
 WORDS = {
@@ -594,6 +596,7 @@ def found(situation: Situation, table: Table) -> Draft | None:
         "  kind: ingest",
         "  sources:",
         *_sources(situation, table, _said),
+        *_unsaid(table),
         f"  licences: {{allow: [permissive, {flow(situation.answers.licence)}]}}",
         *(_masked(table, "redact") if masked else ()),
         f"clean: {{kind: normalise, from: {prepared(situation, table)}{html}}}",
@@ -616,9 +619,21 @@ def found(situation: Situation, table: Table) -> Draft | None:
 
 
 NOT_FOUND = {
+    "cs": "Dokumenty o tom nic neříkají.",
+    "da": "Dokumenterne siger intet om dette.",
     "de": "Dazu steht nichts in den Unterlagen.",
+    "el": "Τα έγγραφα δεν λένε τίποτα για αυτό.",
     "es": "Los documentos no dicen nada sobre esto.",
+    "fi": "Asiakirjat eivät kerro tästä mitään.",
     "fr": "Les documents n'en disent rien.",
+    "it": "I documenti non dicono nulla al riguardo.",
+    "nl": "De documenten zeggen hier niets over.",
+    "nn": "Dokumenta seier ingenting om dette.",
+    "no": "Dokumentene sier ingenting om dette.",
+    "pl": "Dokumenty nic o tym nie mówią.",
+    "pt": "Os documentos não dizem nada sobre isto.",
+    "sv": "Dokumenten säger inget om detta.",
+    "tr": "Belgelerde bu konuda hiçbir bilgi yok.",
 }
 """What is said where no passage fits, in the language of the texts; English is the default."""
 
@@ -666,6 +681,21 @@ def _said(table: Table) -> Sequence[str]:
         column.name for column in table.columns if column.kind in ("name", "category") or column.name in table.texts
     ]
     return [name for name in said if name not in table.subjects] if table.texts else ()
+
+
+def _unsaid(table: Table) -> Iterator[str]:
+    """A comment on the columns of words that are not searched."""
+    parts = [(part, _said(part)) for part in table.parts or [table]]
+    left = [
+        column.name
+        for part, said in parts
+        for column in part.columns
+        if said and column.name not in said and (column.kind == "id" or column.name in part.subjects)
+    ]
+    if names := list(dict.fromkeys(left)):
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        yield f"  # Not searched, as identifiers or names of people: {', '.join(names[:MOST_NAMED])}{more}; name them in"
+        yield "  # `text_field` if somebody looks for a row by them."
 
 
 def _documents(situation: Situation, table: Table) -> Iterator[str]:

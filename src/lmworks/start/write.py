@@ -226,7 +226,7 @@ def told(started: Started, seen: Seen) -> list[str]:
     )
     lines = [f"verdict: {verdict.step}, {verdict.place}. {verdict.how}", f"because: {reasons}"]
     if verdict.step != verdict.wanted:
-        capped = [each for each in verdict.limits if each.found == f"up to {verdict.step}"]
+        capped = [each for each in verdict.limits if each.found in (f"up to {verdict.step}", "reaches no step")]
         why = "; ".join(f"{each.name} ({each.reason})" for each in capped)
         lines += [f"the points alone would say {verdict.wanted}; what limits it: {why}"]
     otherwise = f", or `{draft.otherwise}` where a gate refuses it" if draft.otherwise else ""
