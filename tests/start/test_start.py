@@ -479,7 +479,7 @@ def test_a_term_of_one_word_is_searched_and_what_is_not_is_said(language: str, s
     recipe = started(folder, task="search")
     (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
     assert source.text_field == ["term", "explanation"]
-    said = "Not searched, as identifiers or names of people: code, author; name them in"
+    said = "Not searched, as identifiers or names of people: code, author;"
     assert said in (folder / "recipe.yaml").read_text()
     assert recipe.serve and recipe.serve.not_found == says
 
@@ -570,6 +570,47 @@ def test_the_verdict_counts_what_texts_say_and_examples_of_the_task_alone(tmp_pa
     assert started(folder, task="classify").needs.labelled_examples == 200  # type: ignore[union-attr]
     (folder / "recipe.yaml").unlink()
     assert started(folder, task="search").needs.labelled_examples == 0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("what", "task", "both"),
+    [
+        ("labels", "classify", "text and label in 110 of them"),
+        ("pairs", "translate", "both texts in 110 of them"),
+        ("spans", "extract", "text and spans in 110 of them"),
+    ],
+)
+def test_examples_are_records_that_have_both_what_is_read_and_what_is_right(
+    what: str, task: str, both: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    said = [text for text, _ in sentences(600)]
+    given: list[Any] = [
+        {
+            "labels": {"message": text, "queue": ["repair", "access"][n % 2]},
+            "pairs": {"question": text, "answer": f"{text}, and we have answered it"},
+            "spans": {"text": text, "spans": [{"start": 0, "end": 3, "label": "PART"}]},
+        }[what]
+        for n, text in enumerate(said)
+    ]
+    empty = {"labels": "queue", "pairs": "answer", "spans": "spans"}[what]
+    asked = next(iter(given[0]))
+    whole = [{**row, asked: ""} if n < 10 else row if n < 120 else {**row, empty: None} for n, row in enumerate(given)]
+    rows(folder, "a.jsonl", whole)
+    seen = look(folder)
+    assert any(both in line for line in seen_in_words(seen))
+    assert started(folder, task=task).needs.labelled_examples == 110  # type: ignore[union-attr]
+    first = (folder / "recipe.yaml").read_text().splitlines()[0]
+    assert " 110 " in first and "600" not in first
+
+
+def test_labels_that_are_too_few_beside_many_texts_are_refused_with_their_number(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    found = [(text, label if n < 50 else "") for n, (text, label) in enumerate(sentences(1200))]
+    write_csv(folder / "tickets.csv", ["message", "queue"], found)
+    with pytest.raises(GateRefused, match=r"1,200 texts with labels .csv.; text and label in 50 of them"):
+        started(folder, task="classify")
 
 
 def test_sheets_that_are_not_used_are_said_by_name(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,31 +39,32 @@ class Values:
     words: int = 0
     numbers: int = 0
     nested: int = 0
-    seen: set[str] = field(default_factory=set)
+    seen: Counter[str] = field(default_factory=Counter)
     first: list[Any] = field(default_factory=list)
     """Values, the first of them."""
 
-    def add(self, value: Any) -> None:
-        """Note one row's value."""
+    def add(self, value: Any) -> bool:
+        """Note one row's value; whether it says something."""
         if value is None or (text := str(value).strip()) == "":
-            return
+            return False
         self.filled += 1
         if isinstance(value, list | Mapping):
             self.nested += 1
         self.characters += len(text)
         self.words += len(text[:LOOKED_AT].split()) * max(1, len(text) // LOOKED_AT)
         self.numbers += isinstance(value, int | float) or _NUMBER.fullmatch(text[:40]) is not None
-        if len(self.seen) < MOST_DISTINCT:
-            self.seen.add(text[:200])
+        if len(self.seen) < MOST_DISTINCT or text[:200] in self.seen:
+            self.seen[text[:200]] += 1
         if len(self.first) < TRIED:
             self.first.append(text[:LOOKED_AT] if isinstance(value, str) else value)
+        return True
 
     def take(self, other: Values) -> None:
         """Note what another file has in a column of this name."""
         for name in ("filled", "characters", "words", "numbers", "nested"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        if len(self.seen) < MOST_DISTINCT:
-            self.seen |= other.seen
+        room = len(self.seen) < MOST_DISTINCT
+        self.seen.update({value: count for value, count in other.seen.items() if room or value in self.seen})
         self.first += other.first[: max(0, TRIED - len(self.first))]
 
 
@@ -72,7 +74,8 @@ def column_of(name: str, values: Values, rows: int) -> Column:
     texts = [value for value in values.first if isinstance(value, str)]
     language = languages_of("\n\n".join(texts[:40])).language if kind == "text" else None
     mean = values.characters / max(values.filled, 1)
-    return Column(name, kind, values.filled, len(values.seen), mean, language)
+    counts = dict(values.seen.most_common()) if kind in ("category", "name") else {}
+    return Column(name, kind, values.filled, len(values.seen), mean, language, counts)
 
 
 def _kind(values: Values) -> ColumnKind:

@@ -58,6 +58,8 @@ OF_ROWS = frozenset(("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", 
 """Forms whose records are rows, each of which is looked at."""
 CODE = frozenset(WORDS["code"])
 """Endings of source code."""
+MOST_PATTERNS = 1_000
+"""Sets of columns that rows fill, which are counted apart."""
 DECODED = 5
 """Words that show how an encoding that is a guess reads."""
 OWN_LICENCE = "LicenseRef-own"
@@ -104,6 +106,7 @@ class _Group:
     is_whole: bool = True
     unopened: int = 0
     values: dict[str, Values] = field(default_factory=dict)
+    filled: Counter[frozenset[str]] = field(default_factory=Counter)
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
 
@@ -120,6 +123,7 @@ class _Group:
         self.opened += other.opened
         self.text_bytes += other.text_bytes
         self.is_whole &= other.is_whole
+        self.filled.update(other.filled)
         for name, values in other.values.items():
             self.values.setdefault(name, Values()).take(values)
         for place, text in enumerate(other.texts):
@@ -407,8 +411,9 @@ def _note(group: _Group, record: Record) -> None:
     group.opened += 1
     group.text_bytes += len(record.text.encode("utf-8", "replace"))
     if record.row is not None:
-        for name, value in record.row.items():
-            group.values.setdefault(name, Values()).add(value)
+        told = frozenset([n for n, value in record.row.items() if group.values.setdefault(n, Values()).add(value)])
+        if len(group.filled) < MOST_PATTERNS or told in group.filled:
+            group.filled[told] += 1
     row = record.row and {
         name: each[:CHARACTERS] if isinstance(each, str) else each for name, each in record.row.items()
     }
@@ -476,6 +481,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         bytes=group.bytes,
         text_bytes=group.text_bytes * group.records // max(group.opened, 1),
         columns=columns,
+        filled=group.filled,
         shape="code" if group.form == "code" else "nothing" if remarks else "texts",
         languages={name: count / languages.total() for name, count in languages.most_common()},
         personal=dict(personal.most_common()),

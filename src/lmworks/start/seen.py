@@ -23,6 +23,9 @@ SHAPES: Mapping[Shape, str] = {
     "nothing": "rows without texts",
 }
 
+BOTH: Mapping[str, str] = {"labelled": "text and label", "spans": "text and spans", "pairs": "both texts"}
+"""What records of a shape need to be learned from."""
+
 PREDICTED = "*.predicted.*"
 """Files that `lmworks predict` writes beside those that it reads: they are no data, or a model learns from itself."""
 
@@ -41,6 +44,8 @@ class Column:
     """Of a value, in the mean."""
     language: str | None = None
     """Of most of its texts, where there is enough to tell."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Of categories and names, how many rows have each, the most frequent first."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ class Table:
     columns: Sequence[Column]
     """None where each file is one text."""
     shape: Shape
+    filled: Mapping[frozenset[str], int] = field(default_factory=dict)
+    """How many rows say something in just these columns."""
     languages: Mapping[str, float] = field(default_factory=dict)
     """Share of the texts that were looked at and are long enough to tell, by language."""
     personal: Mapping[str, int] = field(default_factory=dict)
@@ -121,6 +128,24 @@ class Table:
     def subject(self) -> str | None:
         """The column or path that names one person of a record, by whom records are held out."""
         return next((name for name in self.subjects if "*" not in name), None)
+
+    def having(self, *wanted: Sequence[str]) -> int:
+        """Records that say something in a column of each of these; by their share where not all are noted."""
+        noted = sum(self.filled.values())
+        found = sum(count for names, count in self.filled.items() if all(names & {*each} for each in wanted))
+        return found * self.records // noted if noted else self.records
+
+    @property
+    def complete(self) -> int:
+        """Records with all that is learned from in their shape."""
+        if self.shape == "pairs":
+            return self.having(self.texts[:1], self.texts[-1:])
+        return self.having(self.labels[:1], self.texts) if self.shape in BOTH else self.records
+
+    @property
+    def remarks_on_gaps(self) -> Sequence[str]:
+        """In how many records that is, where it is not in all."""
+        return [f"{BOTH[self.shape]} in {self.complete:,} of them"] if self.complete < self.records else []
 
     def column(self, name: str) -> Column:
         return next(each for each in self.columns if each.name == name)

@@ -157,7 +157,8 @@ def _missing(situation: Situation) -> str:
     """What the folder lacks for its task, in words that say what to do."""
     answers, tables = situation.answers, situation.seen.tables
     found = "; ".join(
-        "; ".join((f"{table.records:,} {SHAPES[table.shape]} ({table.form})", *table.remarks)) for table in tables[:4]
+        "; ".join((f"{table.records:,} {SHAPES[table.shape]} ({table.form})", *table.remarks_on_gaps, *table.remarks))
+        for table in tables[:4]
     )
     need = {
         "classify": f"{LEAST['labelled']} texts and a column with their labels; label some, or say `label: COLUMN`",
@@ -186,6 +187,21 @@ def _with_answers(table: Table, answers: Answers) -> Table:
         texts = [*(each for each in texts if each != answers.target), answers.target]
     labels = [each for each in labels if each not in subjects[:1]]
     return replace(table, labels=labels, texts=texts, subjects=subjects)
+
+
+def examples(table: Table, answers: Answers) -> int:
+    """Records that have both what a task reads and what is right."""
+    table = _with_answers(table, answers)
+    if answers.task == "classify":
+        return table.having(table.labels[:1], _read(table, answers))
+    if table.shape in ("conversations", "preferences", "spans"):
+        return table.complete
+    return table.having(table.texts[:1], table.texts[-1:])
+
+
+def _read(table: Table, answers: Answers) -> Sequence[str]:
+    """The columns that a classifier reads: the one that was answered, else all texts."""
+    return table.texts[:1] if answers.text in table.texts else table.texts
 
 
 # What all templates share: the source, personal data, the split.
@@ -322,12 +338,13 @@ def _base_doubts(table: Table, base: str) -> list[str]:
 
 def labels(situation: Situation, table: Table) -> Draft | None:
     """A bag of words, and, where the verdict is to tune, an encoder beside it."""
-    if not table.labels or not table.texts or table.records < LEAST["labelled"] or table.shape == "spans":
+    if not table.labels or not table.texts or table.shape == "spans":
         return None
-    label, texts = table.labels[0], list(table.texts)
-    text = texts[0] if len(texts) == 1 or situation.answers.text in texts else texts
-    data = list(ingested(situation, table, text_field=text, label_field=label))
-    data += split_of(table, prepared(situation, table), _test_share(table.records))
+    if (count := examples(table, situation.answers)) < LEAST["labelled"]:
+        return None
+    label, texts = table.labels[0], list(_read(table, situation.answers))
+    data = list(ingested(situation, table, text_field=texts[0] if len(texts) == 1 else texts, label_field=label))
+    data += split_of(table, prepared(situation, table), _test_share(count))
     tuned = situation.verdict.step != NONE
     models = ["# Counted words and logistic regression: learned in seconds, and hard to beat on many labels."]
     models += ["words: {objective: bag-of-words, data: split.train}"]
@@ -352,7 +369,7 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     return Draft(
         "labels" if tuned else "labels, counted words",
         table,
-        f"{'an encoder tuned' if tuned else 'a bag of words learned'} on {table.records:,} labelled texts ({label})",
+        f"{'an encoder tuned' if tuned else 'a bag of words learned'} on {count:,} labelled texts ({label})",
         data,
         models,
         evaluate,
@@ -365,11 +382,11 @@ def labels(situation: Situation, table: Table) -> Draft | None:
 
 def spans(situation: Situation, table: Table) -> Draft | None:
     """What is marked in texts: a dictionary of what was labelled, and an encoder where the verdict is to tune."""
-    if table.shape != "spans" or table.records < LEAST["spans"]:
+    if table.shape != "spans" or table.complete < LEAST["spans"]:
         return None
     column, text = table.labels[0], table.texts[0]
     data = list(ingested(situation, table, text_field=text, keep=[column]))
-    data += split_of(table, prepared(situation, table), _test_share(table.records))
+    data += split_of(table, prepared(situation, table), _test_share(table.complete))
     tuned = situation.verdict.step != NONE
     own = f", label: {flow(column)}" if column != "spans" else ""
     models = ["# All that was labelled, looked up: learned in seconds."]
@@ -388,7 +405,7 @@ def spans(situation: Situation, table: Table) -> Draft | None:
     return Draft(
         "spans" if tuned else "spans, looked up",
         table,
-        f"{'an encoder tuned' if tuned else 'a dictionary learned'} on {table.records:,} texts with marked spans",
+        f"{'an encoder tuned' if tuned else 'a dictionary learned'} on {table.complete:,} texts with marked spans",
         data,
         models,
         evaluate,
@@ -405,7 +422,9 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     named = bool(answers.text and answers.target)
     if len(table.texts) < 2 or not (is_pair(table) or named or answers.task == "summarise"):
         return None
-    if table.records < LEAST["pairs"] or (answers.task == "chat" and not named and not is_dialogue(table)):
+    if (count := examples(table, answers)) < LEAST["pairs"] or (
+        answers.task == "chat" and not named and not is_dialogue(table)
+    ):
         return None
     if answers.task == "translate" and not (answers.text or answers.target):
         table = _directed(table, answers.use_case)
@@ -416,7 +435,7 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     way = [f"{last} is written from {first}: answer `text: {last}` and `target: {first}` for the other way"]
     way = way if answers.task == "translate" and not named else []
     data = list(ingested(situation, table, fields=[first, last]))
-    data += split_of(table, prepared(situation, table), _test_share(table.records))
+    data += split_of(table, prepared(situation, table), _test_share(count))
     cluster = _shared(table)
     kept = f", keep: [{flow(cluster)}]" if cluster and cluster != "subject" else ""
     for part in ("train", "validation", "test"):
@@ -444,8 +463,7 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     return Draft(
         "pairs" if tuned else "pairs, not trained",
         table,
-        f"SmolLM2-135M {'tuned' if tuned else 'as it was published, measured'} on {table.records:,} pairs "
-        f"({first} → {last})",
+        f"SmolLM2-135M {'tuned' if tuned else 'as it was published, measured'} on {count:,} pairs ({first} → {last})",
         data,
         models,
         evaluate,
@@ -694,8 +712,8 @@ def _unsaid(table: Table) -> Iterator[str]:
     ]
     if names := list(dict.fromkeys(left)):
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        yield f"  # Not searched, as identifiers or names of people: {', '.join(names[:MOST_NAMED])}{more}; name them in"
-        yield "  # `text_field` if somebody looks for a row by them."
+        yield f"  # Not searched, as identifiers or names of people: {', '.join(names[:MOST_NAMED])}{more};"
+        yield "  # name them in `text_field` if somebody looks for a row by them."
 
 
 def _documents(situation: Situation, table: Table) -> Iterator[str]:

@@ -20,7 +20,7 @@ from lmworks.recipe.schema import NeedsConfig, Recipe
 from lmworks.start.answers import Answers
 from lmworks.start.lines import one_line, quoted
 from lmworks.start.seen import SHAPES, Seen, Table
-from lmworks.start.templates import AS_PUBLISHED, NONE, Draft, Refusal, Situation, chosen, flow
+from lmworks.start.templates import AS_PUBLISHED, NONE, Draft, Refusal, Situation, chosen, examples, flow
 from lmworks.tokens.packaged import PACKAGED
 
 EXAMPLES: Mapping[str, Sequence[str]] = {
@@ -52,10 +52,10 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
     path = folder / "recipe.yaml"
     if path.exists():
         raise UsageError(f"{path} is there already; edit it, or name another folder")
-    examples = max((table.records for table in seen.tables if _shows(table, answers.task)), default=0)
     needs = answers.needs()
     if not needs.labelled_examples:
-        needs = needs.model_copy(update={"labelled_examples": examples})
+        most = max((examples(table, answers) for table in seen.tables if _shows(table, answers.task)), default=0)
+        needs = needs.model_copy(update={"labelled_examples": most})
     verdict = Forecast(needs, seen.text_bytes / 4, load_facts()).verdict
     situation = Situation(seen, answers, verdict, os.path.relpath(data, folder))
     draft = chosen(situation)
@@ -191,7 +191,7 @@ def _table(table: Table) -> str:
     if table.sheets:
         files += f", {_sheets(table)}"
     count = f"{'' if table.is_whole else 'at least '}{table.records:,}"
-    said = [f"{files}: {count} {SHAPES[table.shape]}, {table.bytes / 1e6:,.2g} MB"]
+    said = [f"{files}: {count} {SHAPES[table.shape]}, {table.bytes / 1e6:,.2g} MB", *table.remarks_on_gaps]
     if told := [f"{name} {share:.0%}" for name, share in table.languages.items() if share >= 0.05]:
         said.append(f"in {', '.join(told)}")
     for words, names in (
