@@ -222,6 +222,15 @@ CASES = {
         ["data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}"],
         wrong={"more": lambda records: records[2].update(label="odd")},
     ),
+    "a label to validate on that differs by case alone": Case(
+        SORTER.replace(
+            "sequence-classification, from: enc, data: texts",
+            "sequence-classification, from: enc, data: texts, validation: more",
+        ),
+        ["nothing is learned of: Dry; known are dry, wet", "But for case or spaces Dry is dry: write labels alike"],
+        ["data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}"],
+        wrong={"more": lambda records: records[2].update(label="Dry")},
+    ),
     "answers without room for a prompt": Case(
         TUNED,
         ["data.said.max_tokens: found 64; expected less than 64, which is all that tuned reads with the prompt"],

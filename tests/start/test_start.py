@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -611,6 +612,28 @@ def test_labels_that_are_too_few_beside_many_texts_are_refused_with_their_number
     write_csv(folder / "tickets.csv", ["message", "queue"], found)
     with pytest.raises(GateRefused, match=r"1,200 texts with labels .csv.; text and label in 50 of them"):
         started(folder, task="classify")
+
+
+def test_labels_are_told_with_their_numbers_and_those_that_a_build_would_refuse(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    odd = {0: "Repair", 1: "north  gate", 2: "north gate", 3: "ada.byron@lovelace.org"}
+    found = [(text, odd.get(n, label)) for n, (text, label) in enumerate(sentences(200))]
+    write_csv(folder / "tickets.csv", ["message", "queue"], found)
+    done = lmworks(tmp_path, "init", "own", "--task", "classify", "--yes")
+    counts = Counter(label for _, label in found)
+    assert (
+        f"labels of queue: {', '.join(f'{name} ({count})' for name, count in counts.most_common(3))}, " in done.stdout
+    )
+    recipe = (folder / "recipe.yaml").read_text()
+    for said in (
+        f"differ by case or spaces alone are learned as others: repair ({counts['repair']}) beside Repair (1); "
+        "north  gate (1) beside north gate (1): write them alike",
+        "labels of fewer than 3 texts cannot be in each of train, validation and test",
+        "Repair (1), north  gate (1), north gate (1), ‹email hidden› (1): label more",
+    ):
+        assert said in done.stdout and said in recipe
+    assert "lovelace" not in done.stdout + recipe
 
 
 def test_sheets_that_are_not_used_are_said_by_name(tmp_path: Path) -> None:

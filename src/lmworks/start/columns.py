@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmworks.data.folding import one_form
 from lmworks.data.parsers.facts import is_date
+from lmworks.data.privacy.hidden import hide
 from lmworks.data.quality.language import languages_of
 from lmworks.start.seen import Column, ColumnKind
 
@@ -17,6 +19,10 @@ MOST_DISTINCT = 5_000
 MOST_CATEGORIES = 300
 LOOKED_AT = 20_000
 """Characters of a value that its words are counted in."""
+MOST_NAMED, MOST_OF_A_NAME = 10, 60
+"""Labels that are told one by one, and characters of each."""
+FEWEST = 3
+"""Texts of a label, below which one of train, validation and test is without it."""
 TRIED = 500
 """Values that are looked at for dates and language."""
 WORDS, CHARACTERS = 4, 30
@@ -104,3 +110,33 @@ def _are_grades(values: Values) -> bool:
     """Whether numbers are a few whole ones, such as stars or classes, that come again and again."""
     whole = all(re.fullmatch(r"-?\d{1,3}", each) for each in values.seen)
     return whole and 2 <= len(values.seen) <= 12 and values.filled >= 5 * len(values.seen)
+
+
+def counts_in_words(column: Column) -> str:
+    """The labels of a column with how many rows have each, the most frequent first; without personal data."""
+    return _named(column, list(column.counts))
+
+
+def label_doubts(column: Column) -> Iterator[str]:
+    """What of its labels a build would learn wrongly, or refuse."""
+    forms: dict[str, list[str]] = {}
+    for label in column.counts:
+        forms.setdefault(one_form(label), []).append(label)
+    if alike := [" beside ".join(_told(column, each) for each in some) for some in forms.values() if len(some) > 1]:
+        more = f" and {len(alike) - MOST_NAMED} more" if len(alike) > MOST_NAMED else ""
+        told = "; ".join(alike[:MOST_NAMED])
+        yield f"labels that differ by case or spaces alone are learned as others: {told}{more}: write them alike"
+    if rare := [label for label, count in column.counts.items() if count < FEWEST]:
+        yield (
+            f"labels of fewer than {FEWEST} texts cannot be in each of train, validation and test, and one that is not "
+            f"in train is refused: {_named(column, rare)}: label more such texts, join labels, or leave these out"
+        )
+
+
+def _named(column: Column, labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - MOST_NAMED} more" if len(labels) > MOST_NAMED else ""
+    return ", ".join(_told(column, label) for label in labels[:MOST_NAMED]) + more
+
+
+def _told(column: Column, label: str) -> str:
+    return f"{hide(label, column.name)[:MOST_OF_A_NAME]} ({column.counts[label]:,})"

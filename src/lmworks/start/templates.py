@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from lmworks.data.parsers.parts import PART_BYTES
 from lmworks.plan.decide import LADDER, Verdict
 from lmworks.start.answers import COLUMNS, Answers
+from lmworks.start.columns import counts_in_words, label_doubts
 from lmworks.start.lines import quoted
 from lmworks.start.roles import is_dialogue, is_pair, language_of
 from lmworks.start.seen import PREDICTED, SHAPES, Seen, Table
@@ -79,7 +80,8 @@ class Draft:
     tokenizer: str = ""
     packages: Sequence[str] = ()
     doubts: Sequence[str] = ()
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
+    """What else is told of what it learns from."""
 
 
 @dataclass(frozen=True)
@@ -376,7 +378,8 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         "tuned" if tuned else "words",
         "words" if tuned else "",
         packages=["minilm"] if tuned else [],
-        doubts=_base_doubts(table, "minilm") if tuned else [],
+        doubts=[*label_doubts(table.column(label)), *(_base_doubts(table, "minilm") if tuned else [])],
+        notes=[f"labels of {label}: {told}"] if (told := counts_in_words(table.column(label))) else [],
     )
 
 

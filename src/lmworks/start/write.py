@@ -230,7 +230,7 @@ def told(started: Started, seen: Seen) -> list[str]:
         why = "; ".join(f"{each.name} ({each.reason})" for each in capped)
         lines += [f"the points alone would say {verdict.wanted}; what limits it: {why}"]
     otherwise = f", or `{draft.otherwise}` where a gate refuses it" if draft.otherwise else ""
-    lines += [f"recipe: {draft.template}; served will be {draft.serves}{otherwise}"]
+    lines += [f"recipe: {draft.template}; served will be {draft.serves}{otherwise}", *draft.notes]
     if any("kind: anonymise" in line for line in draft.data):
         found = [*draft.table.personal, *(f"the names in {name}" for name in draft.table.subjects)]
         is_found = any("kind: passages" in line for line in draft.data)

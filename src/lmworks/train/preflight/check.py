@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.folding import one_form
 from lmworks.data.forms.row import Fault
 from lmworks.data.forms.turns import check_turns
 from lmworks.engines.open import open_engine
@@ -75,10 +76,7 @@ def check(
     ]
     strange = {*(held_out.open().label_names if held_out else ())} - {*rows.label_names}
     if strange:
-        faults.append(
-            f"- labels to validate on that nothing is learned of: {', '.join(sorted(strange)[:5])}; known are "
-            f"{', '.join(rows.label_names)}. Hold out other groups (`split`), or leave out `validation`"
-        )
+        faults.append(_fault_of_strange(strange, rows.label_names))
     if taught_by and (theirs := taught_by.open()).digest != encoder.digest:
         faults.append(f"- {other_tokens(theirs.vocab_size)}")
     faults += _faults_of_labels(getattr(config, "rewards", ()), labelled or ())
@@ -129,6 +127,16 @@ def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
             f"- {reason} in {count} of {len(records)} conversations, first in {first[reason]}. Mend them where they "
             "come from; a step of kind `conversations` or `preferences` would have set them aside"
         )
+
+
+def _fault_of_strange(strange: Iterable[str], known: Sequence[str]) -> str:
+    forms = {one_form(name): name for name in known}
+    alike = [f"{name} is {forms[one_form(name)]}" for name in sorted(strange) if one_form(name) in forms]
+    first = f"But for case or spaces {', '.join(alike[:5])}: write labels alike where they come from. " if alike else ""
+    return (
+        f"- labels to validate on that nothing is learned of: {', '.join(sorted(strange)[:5])}; known are "
+        f"{', '.join(known)}. {first}Hold out other groups (`split`), or leave out `validation`"
+    )
 
 
 def _faults_of_templates(
