@@ -20,7 +20,7 @@ MOST_CATEGORIES = 300
 LOOKED_AT = 20_000
 """Characters of a value that its words are counted in."""
 MOST_NAMED, MOST_OF_A_NAME = 10, 60
-"""Labels that are told one by one, and characters of each."""
+"""Columns, or labels, that are told one by one, and characters of a label."""
 FEWEST = 3
 """Texts of a label, below which one of train, validation and test is without it."""
 TRIED = 500

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lmworks.data.parsers.parts import PART_BYTES
 from lmworks.plan.decide import LADDER, Verdict
 from lmworks.start.answers import COLUMNS, Answers
-from lmworks.start.columns import counts_in_words, label_doubts
+from lmworks.start.columns import MOST_NAMED, counts_in_words, label_doubts
 from lmworks.start.lines import quoted
 from lmworks.start.roles import is_dialogue, is_pair, language_of
 from lmworks.start.seen import PREDICTED, SHAPES, Seen, Table
@@ -31,8 +31,6 @@ TEST_BYTES_A_MINUTE = 20_000
 """And no more for each minute of the budget: two models that read them take a quarter of it."""
 FEW_PARTS = 15
 """Of a book, held out at the least: of fewer groups an interval may be too narrow (`pipeline/statistics.py`)."""
-MOST_NAMED = 10
-"""Columns, or labels, that are told one by one."""
 LEAST_TO_FIND = 2_000
 """Bytes of texts in which it is worth while to seek: a page."""
 WORDS = {
