@@ -369,7 +369,7 @@ class _Look:
             unit.bytes += size if not is_archive(path) and not sheet else 0
             names = frozenset(unit.names)
             if unit.form == "po":  # a table for each language
-                names |= unit.values["language"].seen
+                names = names.union(unit.values["language"].seen)
             known = (*(key if form != "archive" else (unit.form, "", "")), names, encoding)
             if known in self._groups:
                 self._groups[known].take(unit)
