@@ -165,8 +165,8 @@ def remember_build(recipe: Path, root: Path, settings: Sequence[str]) -> None:
     stores = dict.fromkeys(filter(None, [*before.get("stores", ()), before.get("store"), store]))
     last = {"recipe": named, "store": store, "stores": [*stores], "settings": [*settings]}
     if not _is_agreed(root, place):
-        known = [*_lines(root / USED_FROM), str(place.resolve())]
-        write_atomically(root / USED_FROM, "".join(f"{each}\n" for each in known))
+        folders = [*_lines(root / USED_FROM), str(place.resolve())]
+        write_atomically(root / USED_FROM, "".join(f"{each}\n" for each in folders))
     write_atomically(place / LAST, json.dumps(before | last) + "\n")
     folder = recipe.parent.resolve()
     if folder != place.resolve() and root.resolve() == folder / LAST.parent:  # commands there find it, too
