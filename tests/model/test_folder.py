@@ -111,6 +111,7 @@ def test_equal_weights_give_equal_bytes(tokenizer: TokenizerFolder, tmp_path: Pa
         ({"hidden_act": "gelu"}, "hidden_act"),
         ({"rope_parameters": {"rope_type": "yarn"}}, "rope type"),
         ({"attention_bias": True}, "attention_bias"),
+        ({"is_causal": False}, "is_causal"),
         ({"model_type": "qwen3", "use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1}, "differ"),
         ({"intermediate_size": 64}, r"model.layers.0.mlp.down_proj.weight is \(32, 48\), expected \(32, 64\)"),
     ],

@@ -16,7 +16,7 @@ from lmworks.errors import LmworksError
 from lmworks.evaluate.items import measured_by
 from lmworks.model.files import weight_bits
 from lmworks.model.folder import ModelFolder, load_model, save_model
-from lmworks.model.gguf import FILE_TYPES, read_gguf, splits, write_gguf
+from lmworks.model.gguf import FILE_TYPES, read_gguf, read_shape, splits, write_gguf
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.tokens.tokenizer import TokenizerFolder, open_tokenizer
 from model.test_folder import SHAPE, VARIANTS, random_decoder
@@ -142,3 +142,15 @@ def test_what_has_no_place_in_such_a_file_is_refused(tokenizer: TokenizerFolder,
     writer.close()
     with pytest.raises(LmworksError, match=r"'mamba'.*ssm_in"):
         read_gguf(tmp_path / "other.gguf", tmp_path / "back")
+
+
+def test_a_file_of_a_model_that_reads_later_tokens_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_causal_attention(False)
+    writer.add_tensor("token_embd.weight", np.zeros((4, 32), np.float32))
+    for write in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file):
+        write()
+    writer.close()
+    with pytest.raises(LmworksError, match="attention is not causal"):
+        read_shape(path)

@@ -209,6 +209,7 @@ def _read_config(path: Path, found: dict[str, Any]) -> DecoderConfig:
         ("rope type", scaling, "llama3" if scaling == "llama3" else "default"),
         ("attention_bias", found.get("attention_bias", False), False),
         ("mlp_bias", found.get("mlp_bias", False), False),
+        ("is_causal", found.get("is_causal", True), True),
     ):
         if value != wanted:
             raise LmworksError(f"{path}: {field} is {value!r}; this decoder computes {wanted!r} only")

@@ -120,6 +120,8 @@ def _config(file: Path, fields: Mapping[str, Any], tensors: Mapping[str, Any]) -
             f"{file}: architecture {kind!r}, rope scaling {scaling!r}, tensors beyond our decoder's: "
             f"{', '.join(unknown) or 'none'}; expected llama, qwen2 or qwen3 without scaling and with none"
         )
+    if not fields.get(f"{kind}.attention.causal", True):
+        raise LmworksError(f"{file}: its attention is not causal: the model reads later tokens; expected a decoder")
     heads, hidden = fields[f"{kind}.attention.head_count"], fields[f"{kind}.embedding_length"]
     size = fields.get(f"{kind}.attention.key_length", hidden // heads)
     if fields.get(f"{kind}.rope.dimension_count", size) != size:

@@ -77,6 +77,8 @@ def require_known(folder: Path) -> None:
 
 AGREEMENT = 1e-3
 """Largest difference between a model's logits and the product they are taken for, as a share of their spread."""
+PROBE, PROBE_END = 16, 5
+"""Tokens of the two texts that show whether later ones are read, and the last that differ: no end of a chunk of 2ⁿ."""
 
 
 class PublishedDecoder:
@@ -119,12 +121,13 @@ class PublishedDecoder:
 def load_published_decoder(folder: Path, data_type: str | None = "float32") -> PublishedDecoder:
     """Read a folder that `AutoModelForCausalLM` knows; None keeps the type that is stored.
 
-    Raises LmworksError if it does not, if weights are missing, or if the logits are more than a product (Gemma 2 caps
-    them, Cohere scales them).
+    Raises LmworksError if it does not, if weights are missing, if the logits are more than a product (Gemma 2 caps
+    them, Cohere scales them), or if it reads later tokens.
     """
     network = load_published(folder, "AutoModelForCausalLM", data_type or "auto", may_miss=())
     model = PublishedDecoder(network, folder).eval()
     _require_plain_logits(model, folder)
+    _require_causal(model, folder)
     return model
 
 
@@ -146,4 +149,24 @@ def _require_plain_logits(model: PublishedDecoder, folder: Path) -> None:
         raise LmworksError(
             f"{folder}: its logits are not the product of hidden states and output matrix (they are capped, scaled or "
             "shifted): such a decoder cannot be tuned or measured here"
+        )
+
+
+def _require_causal(model: PublishedDecoder, folder: Path) -> None:
+    """Ask the settings that are known, and the model itself, as architectures have settings of their own."""
+    settings = model.network.config.get_text_config()
+    is_stated = getattr(settings, "is_causal", True) is False or (
+        getattr(settings, "use_bidirectional_attention", None) in (True, "all")
+    )
+    tokens = torch.arange(1, PROBE + 1)[None] % len(model.output_weight)
+    other = tokens.clone()
+    other[:, -PROBE_END:] = tokens[:, :PROBE_END]
+    with torch.no_grad():
+        one, two = (model.hidden(each)[0, :-PROBE_END].float() for each in (tokens, other))
+    difference = ((one - two).norm(dim=-1) / one.norm(dim=-1)).max()
+    if is_stated or float(difference) > torch.finfo(model.compute_type).eps ** 0.5:  # half the digits
+        found = "as its config.json states" if is_stated else f"and so earlier hidden states change by {difference:.1%}"
+        raise LmworksError(
+            f"{folder}: the model reads later tokens, {found}: its likelihoods mean nothing. Expected a causal "
+            "decoder; use_bidirectional_attention, is_causal and is_decoder in config.json are such settings"
         )

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    MixtralConfig,
+    MixtralForCausalLM,
+    XLNetConfig,
+    XLNetLMHeadModel,
+)
 
 from corpora import pack_chats, pack_texts, texts
 from lmworks.engines.open import open_decoder
@@ -19,7 +26,7 @@ from lmworks.train.configs.language_model import CausalLMConfig, DistillationCon
 from lmworks.train.contract import packed_batch
 from lmworks.train.families.decoder import TrainablePublished
 from lmworks.train.loop.train import train
-from published import FAMILIES, take, write_published
+from published import FAMILIES, SIZES, take, write_published
 from support import make_context
 
 SMALL = {
@@ -135,3 +142,33 @@ def test_what_such_a_model_cannot_do_is_said(tmp_path: Path) -> None:
     engine = open_decoder(base.path)
     with pytest.raises(LmworksError, match="a context of 64"):
         engine.generate([[5] * 64], Sampling(max_tokens=4))
+
+
+@pytest.mark.parametrize(
+    ("family", "setting"), [("Gemma 3", {"use_bidirectional_attention": True}), ("Pythia", {"is_causal": False})]
+)
+def test_a_model_that_reads_later_tokens_is_refused(family: str, setting: dict[str, bool], tmp_path: Path) -> None:
+    """It would be asked for a token that it has read: its likelihoods could be as good as it likes."""
+    folder = write_published(tmp_path / "model", family)
+    load_published_decoder(folder)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | setting))
+    with pytest.raises(LmworksError, match="model reads later tokens, as its config"):
+        load_published_decoder(folder)
+
+
+def test_a_model_is_believed_by_what_it_reads_and_not_by_its_settings(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = XLNetConfig(vocab_size=64, d_model=32, n_layer=2, n_head=4, d_inner=48, initializer_range=0.2)
+    XLNetLMHeadModel(config).save_pretrained(tmp_path)
+    with pytest.raises(LmworksError, match="later tokens, and so earlier hidden states change by"):
+        load_published_decoder(tmp_path)
+
+
+def test_experts_and_short_reach_are_no_later_tokens(tmp_path: Path) -> None:
+    """They round otherwise where other tokens stand behind, and see a part of what is before."""
+    torch.manual_seed(0)
+    sizes = {**SIZES, "num_key_value_heads": 2, "sliding_window": 4, "num_local_experts": 4}
+    MixtralForCausalLM(MixtralConfig(**sizes, vocab_size=64)).save_pretrained(tmp_path)
+    for data_type in ("float32", "bfloat16"):
+        load_published_decoder(tmp_path, data_type)
