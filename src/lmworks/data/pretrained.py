@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError, UsageError
 from lmworks.extras import told_if_missing
 from lmworks.lazy import np
@@ -40,13 +41,11 @@ def load(folder: Path, task: Task) -> tuple[Any, Any]:
 
     Raises LmworksError if `transformers` is absent or does not know the model, or if weights are missing.
     """
-    from tokenizers import Tokenizer
-
     try:
         model, loading = getattr(quiet_transformers(), task).from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = read_tokenizer(folder / "tokenizer.json")
     except (ValueError, OSError, RuntimeError) as error:
         raise LmworksError(f"{folder} cannot be loaded as {task}: {error}") from error
     if absent := sorted(name for name in loading["missing_keys"] if "pooler" not in name):  # nobody asks the pooler

@@ -10,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
 from lmworks.data.pretrained import batches, mean_of_tokens, most_tokens
+from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.data.tuning.spans import find_spans, parts_of_label
 from lmworks.engines.protocol import (
     ANSWERS,
@@ -47,7 +48,7 @@ class ReadingEngine(Engine):
         self.can = frozenset({ability})
         may_miss = ("pooler",) if ability == "embed" else ()  # nobody asks the pooler for vectors
         self.model = load_published(folder, AUTO_CLASSES[family], data_type, may_miss=may_miss).eval().to(device)
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer = read_tokenizer(folder / "tokenizer.json")
         self.tokenizer.encode_special_tokens = True
         self.tokenizer.no_padding()
         self.context_length = most_tokens(self.model)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 
+from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.engines.pieces import StopStrings
 from lmworks.engines.protocol import Rewriter, WholeBatch, computed_by_torch
 from lmworks.engines.request import FinishReason, Generation, Sampling, require_room
@@ -29,7 +29,7 @@ class EncoderDecoderEngine(Rewriter):
 
     def __init__(self, folder: Path, data_type: str, device: torch.device) -> None:
         self.model = load_published(folder, "AutoModelForSeq2SeqLM", data_type, may_miss=()).eval().to(device)
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer = read_tokenizer(folder / "tokenizer.json")
         self.tokenizer.encode_special_tokens = True  # in a text they are text
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError, UsageError, told
 from lmworks.model.config import Family, Shape
 from lmworks.model.files import check_own_files, read_json
@@ -295,12 +296,10 @@ def _ids(found: Mapping[str, Any], name: str) -> list[int]:
 
 
 def _read_tokenizer(out: Path) -> tokenizers.Tokenizer:
-    from tokenizers import Tokenizer as Backend
-
     path = out / "tokenizer.json"
     with told(path, "a tokenizer that the `tokenizers` library reads, or an older form that `transformers` converts"):
         if path.is_file():
-            backend = Backend.from_file(str(path))
+            backend = read_tokenizer(path)
         else:
             from transformers import AutoTokenizer
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lmworks.data.forms.turns import CALLS, REASONING, RESULTS, SAID, TOOLS, answering, calling
+from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError, UsageError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.stage import Handle
@@ -97,8 +98,7 @@ class Tokenizer:
         with told(folder / FILES[1], "the settings of a tokenizer as `transformers` writes them"):
             settings = dict(json.loads(raw[1]).items())
         self.folder = folder
-        with self._told():
-            self._backend: tokenizers.Tokenizer = tokenizers.Tokenizer.from_str(raw[0].decode())
+        self._backend: tokenizers.Tokenizer = read_tokenizer(folder / FILES[0])
         self._backend.no_truncation()  # a text that does not fit is told, and never cut in silence
         self._backend.no_padding()
         self._backend.encode_special_tokens = True  # the library's name for: special tokens in text are plain text

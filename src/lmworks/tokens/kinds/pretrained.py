@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError, UsageError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import digest_file, refuse_links_out
@@ -22,7 +23,7 @@ from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 def vocabulary_of(path: Path) -> Any:
     """What a `tokenizer.json` has learned, as the library writes it now, whatever release wrote the file."""
     with told(path, "a tokenizer that the `tokenizers` library reads"):
-        return json.loads(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")).to_str())["model"]
+        return json.loads(read_tokenizer(path).to_str())["model"]
 
 
 class PretrainedConfig(StepConfig):
@@ -61,18 +62,18 @@ class PretrainedConfig(StepConfig):
 
     def load(self) -> tokenizers.Tokenizer:
         """The tokenizer, with what chats and documents need added behind its ids. Raises LmworksError."""
-        from tokenizers import Tokenizer
-
         with told(f"{self.file}: not a tokenizer.json that can be read", "a tokenizer.json, or SentencePiece's .model"):
-            raw = self.file.read_bytes()
-            try:
-                backend = Tokenizer.from_buffer(raw) if self.file.suffix == ".json" else to_backend(read_model(raw))
-            except LmworksError as error:
-                raise LmworksError(f"{self.file}: {error}") from error
+            backend = read_tokenizer(self.file) if self.file.suffix == ".json" else self._sentencepiece()
         backend.no_truncation()
         backend.no_padding()
         backend.add_special_tokens(list(SPECIAL_TOKENS))
         return backend
+
+    def _sentencepiece(self) -> tokenizers.Tokenizer:
+        try:
+            return to_backend(read_model(self.file.read_bytes()))
+        except LmworksError as error:
+            raise LmworksError(f"{self.file}: {error}") from error
 
 
 @stage(version=2)

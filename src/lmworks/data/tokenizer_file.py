@@ -1,0 +1,74 @@
+"""`tokenizer.json` as others wrote it: read only where no step of it makes texts many times as long."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from lmworks.errors import LmworksError, told
+from lmworks.lazy import tokenizers
+
+MOST_GROWTH = 256
+"""Of published tokenizers the most is 72: a table of NFKC (18 characters for one), a replacement, a prepended space."""
+PARTS = {
+    "normalizer and pre_tokenizer": ("normalizer", "pre_tokenizer"),
+    "post_processor": ("post_processor",),
+    "decoder": ("decoder",),
+}
+NESTED = ("normalizers", "pretokenizers", "processors", "decoders")
+"""The steps of a Sequence."""
+GROWTH = {"ByteLevel": 4, "BertNormalizer": 3, "Metaspace": 2, "WordPiece": 2, "BPEDecoder": 2, "CTC": 2}
+"""Steps that write more than they read by what they are; Unicode's forms do so once, however often they are asked."""
+
+
+def read_tokenizer(path: Path) -> tokenizers.Tokenizer:
+    """The tokenizer of a file. Raises LmworksError if it is none, or would fill the memory with a short text."""
+    with told(path, "a tokenizer that the `tokenizers` library reads and can use"):
+        raw = path.read_bytes().decode()
+        _require_bounded(path, json.loads(raw))  # before it is built, which normalises the added tokens
+        return tokenizers.Tokenizer.from_str(raw)
+
+
+def _require_bounded(path: Path, found: Mapping[str, Any]) -> None:
+    for name, parts in PARTS.items():
+        growth = prod(_growth(found.get(part)) for part in parts)
+        if growth > MOST_GROWTH:
+            raise LmworksError(
+                f"{path}: its {name} can make a text {min(growth, 10**9):,} times as long or more; expected at most "
+                f"{MOST_GROWTH} times. Look for steps such as Replace with a long `content`, or many of them"
+            )
+
+
+def _growth(step: Any) -> int:
+    """Characters, or tokens, that one may become. By fields, as the library reads steps without `type` by theirs."""
+    if isinstance(step, list):
+        return prod(map(_growth, step))
+    if not isinstance(step, dict):
+        return 1
+    growth = prod(_growth(step[name]) for name in NESTED if name in step) * GROWTH.get(str(step.get("type")), 1)
+    if "content" in step and "pattern" in step:
+        shortest = len(step["pattern"].get("String", ""))  # an expression may match between any two characters
+        growth *= max(1, -(-len(step["content"]) // shortest)) if shortest else 1 + len(step["content"])
+    if "prepend" in step:
+        growth *= 1 + len(step["prepend"])
+    if "precompiled_charsmap" in step:
+        growth *= _longest_mapped(step["precompiled_charsmap"])
+    if "single" in step:
+        growth *= max(_pieces(step[name], step.get("special_tokens") or {}) for name in ("single", "pair"))
+    return growth
+
+
+def _longest_mapped(table: str | None) -> int:
+    """SentencePiece's: the length of a trie in four bytes, the trie, and texts that each end with a zero."""
+    raw = base64.b64decode(table or "")
+    texts = raw[4 + int.from_bytes(raw[:4], "little") :].decode(errors="replace").split("\0")
+    return max(1, *map(len, texts))
+
+
+def _pieces(template: list[dict[str, Any]], special: Mapping[str, Any]) -> int:
+    names = [piece["SpecialToken"]["id"] if "SpecialToken" in piece else None for piece in template]
+    return max(1, sum(len(special[name]["ids"]) if name in special else 1 for name in names))
