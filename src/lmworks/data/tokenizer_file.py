@@ -70,5 +70,6 @@ def _longest_mapped(table: str | None) -> int:
 
 
 def _pieces(template: list[dict[str, Any]], special: Mapping[str, Any]) -> int:
-    names = [piece["SpecialToken"]["id"] if "SpecialToken" in piece else None for piece in template]
-    return max(1, sum(len(special[name]["ids"]) if name in special else 1 for name in names))
+    names = [str(piece["SpecialToken"]["id"]) if "SpecialToken" in piece else "" for piece in template]
+    counts: list[int] = [len(special[name]["ids"]) if name in special else 1 for name in names]
+    return max(1, sum(counts))
