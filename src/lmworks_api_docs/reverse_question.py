@@ -13,7 +13,7 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, Likelihood, beside, likeliest
-from lmworks.evaluate.items import ACCURACY, Item, Tokens, digest_of, measured_by
+from lmworks.evaluate.items import ACCURACY, UNKNOWN, Item, Records, Tokens, digest_of, measured_by
 from lmworks.evaluate.questions import (
     Question,
     answered,
@@ -49,10 +49,14 @@ class ReverseQuestionConfig(OperationQuestionsConfig):
         "model writes it; the other one, which favours long names, is reported beside it.",
     )
 
-    def tokens(self, text_bytes: int) -> Tokens:
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """Behind what is asked, or before the sentence, stands each candidate."""
         a_candidate = TITLED_TOKENS if self.prompt == "document" else NAME_TOKENS
-        return super().tokens(text_bytes).times(1, self.count(text_bytes) * self.candidates * a_candidate)
+        return (
+            super()
+            .tokens(text_bytes, records)
+            .times(1, self.count(text_bytes, records) * self.candidates * a_candidate)
+        )
 
 
 NAME_TOKENS, TITLED_TOKENS = 16, 64

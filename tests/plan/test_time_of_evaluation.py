@@ -141,3 +141,17 @@ def test_who_takes_out_personal_data_is_told_that_it_takes_longer(tmp_path: Path
         return seconds[1]
 
     assert data("data.private={kind: anonymise, from: texts}") - data() > 5
+
+
+def test_questions_made_of_long_records_take_as_long_as_their_records_say(tmp_path: Path) -> None:
+    def of_lines(count: int, size: int, *settings: str) -> tuple[float, float]:
+        (folder := tmp_path / f"{count} {size}").mkdir(exist_ok=True)
+        (folder / "texts").mkdir(exist_ok=True)
+        (folder / "texts" / "pairs.jsonl").write_text((json.dumps({"text": "x" * size}) + "\n") * count)
+        return evaluation(plan(folder, "data.split.test=0.5", *settings, text_bytes=0))
+
+    sizes = [of_lines(400, size) for size in (300, 2_000, 4_000, 7_000, 9_000)]
+    assert all(one[1] < more[1] for one, more in pairwise(sizes))
+    assert sizes[-1] == of_lines(400, 10_000), "longer than what the model reads"
+    assert of_lines(40, 4_000)[1] == of_lines(40, 4_000, asking(limit=10**6, max_tokens=64))[1], "there are but 20"
+    assert of_lines(40, 4_000)[1] < of_lines(400, 4_000)[1] / 3

@@ -64,6 +64,7 @@ def test_a_template_that_go_does_not_say_is_left_to_ollama(family: str, tmp_path
     [
         "{% for m in messages %}{{ m.role }}: {{ m.content }}<|im_end|>{% endfor %}{{ strftime_now('%Y') }}",
         "{% for m in messages %}{{ m.role }}{% if loop.index > 4 %}!{% endif %}{{ m.content }}<|im_end|>{% endfor %}>",
+        "{% for m in messages %}{{ m.role }}{% if loop.index > 8 %}!{% endif %}{{ m.content }}<|im_end|>{% endfor %}>",
         "{% for m in messages %}{ {{ m.role }}: {{ m.content }}<|im_end|>}{% endfor %}>",
         '{% for m in messages %}{{ m.role }}"""\n{{ m.content }}<|im_end|>{% endfor %}>',
     ],
@@ -84,6 +85,19 @@ def test_a_base_goes_on_from_the_text_alone(tmp_path: Path) -> None:
     said = written(folder)
     assert sent(said, [{"role": "user", "content": "def f("}]) == "<|endoftext|>def f("
     assert ("num_ctx", str(MOST_CONTEXT)) in said
+
+
+def test_a_begin_token_that_go_would_take_for_its_own_is_in_no_template(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    for path in folder.glob("tokenizer*.json"):
+        path.write_text(path.read_text().replace("<|endoftext|>", "{{begin}}"))
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text()) | {"bos_token": "{{begin}}", "add_bos_token": True}
+    del settings["chat_template"]
+    path.write_text(json.dumps(settings))
+    assert open_tokenizer(folder).spell(open_tokenizer(folder).before()) == "{{begin}}"
+    text = modelfile_of(tmp_path / "x.gguf", folder, [])
+    assert "template" not in dict(parse(text)) and "# TEMPLATE is left out" in text
 
 
 @pytest.mark.parametrize(

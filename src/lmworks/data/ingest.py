@@ -121,6 +121,10 @@ class IngestConfig(BesideRecipe):
                     total += source.size(path)
         return total
 
+    def mean_record_bytes(self, folder: Path) -> int:
+        known = [mean for each in self.sources if (mean := each.mean_record_bytes(folder))]
+        return max(known, default=0)
+
 
 @stage(version=25)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:

@@ -9,6 +9,7 @@ the same items, so that any two can be compared pair by pair.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -76,6 +77,18 @@ class Tokens(NamedTuple):
         return self._replace(read=read, most_read=most)
 
 
+class Records(NamedTuple):
+    """What is known of the records of the sources."""
+
+    mean_bytes: int = 0
+    """0 where nobody knows."""
+    context_length: int = sys.maxsize
+    """Of the model that is asked: longer questions are left out."""
+
+
+UNKNOWN = Records()
+
+
 class TaskConfig(StepConfig):
     """What every task is asked."""
 
@@ -121,7 +134,7 @@ class TaskConfig(StepConfig):
         """Whether the task's baselines are scored: those that learn need `train`."""
         return self.train is not None
 
-    def tokens(self, text_bytes: int) -> Tokens:
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """What is asked of a model where the data are of so many bytes of text; 0 where nobody knows."""
         return Tokens(read := text_bytes // BYTES_PER_TOKEN, read)
 

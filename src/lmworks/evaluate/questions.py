@@ -28,7 +28,9 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.items import (
     BYTES_PER_TOKEN,
     UNEXTRACTED,
+    UNKNOWN,
     Item,
+    Records,
     Scored,
     TaskConfig,
     Tokens,
@@ -70,15 +72,17 @@ class DrawnConfig(TaskConfig):
     limit: int | None = Field(200, ge=1, description="Questions drawn; 200 tell 0.04 from nothing in most cases.")
     seed: int = Field(0, description="Draws the questions, the same for all models.")
 
-    def count(self, text_bytes: int) -> int:
+    def count(self, text_bytes: int, records: Records = UNKNOWN) -> int:
         """Questions drawn, about: no more than there may be."""
-        there = text_bytes // self.record_bytes + 1 if text_bytes else self.limit or 0
+        there = text_bytes // (records.mean_bytes or self.record_bytes) + 1 if text_bytes else self.limit or 0
         return min(there, self.limit or there)
 
-    def tokens(self, text_bytes: int) -> Tokens:
-        count = self.count(text_bytes)
-        there = text_bytes // BYTES_PER_TOKEN + count * FRAME_TOKENS if text_bytes else count * LONG_TOKENS
-        return Tokens(count * QUESTION_TOKENS, max(count * QUESTION_TOKENS, min(count * LONG_TOKENS, there)))
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
+        count = self.count(text_bytes, records)
+        known = records.mean_bytes // BYTES_PER_TOKEN
+        usual, long = (min(max(least, known), records.context_length) for least in (QUESTION_TOKENS, LONG_TOKENS))
+        there = text_bytes // BYTES_PER_TOKEN + count * FRAME_TOKENS if text_bytes else count * long
+        return Tokens(count * usual, max(count * usual, min(count * long, there)))
 
 
 def _means_itself(text: str) -> str:
@@ -142,8 +146,8 @@ class QuestionsConfig(DrawnConfig):
         """Whether answered questions stand before each."""
         return self.prompt.startswith("few-shot")
 
-    def tokens(self, text_bytes: int) -> Tokens:
-        return super().tokens(text_bytes).times(1 + self.shots * self.has_shots)
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
+        return super().tokens(text_bytes, records).times(1 + self.shots * self.has_shots)
 
     @property
     def prompt_name(self) -> str:
@@ -185,8 +189,8 @@ class GenerationConfig(QuestionsConfig):
             )
         return self
 
-    def tokens(self, text_bytes: int) -> Tokens:
-        return super().tokens(text_bytes)._replace(written=self.count(text_bytes) * self.max_tokens)
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
+        return super().tokens(text_bytes, records)._replace(written=self.count(text_bytes, records) * self.max_tokens)
 
     @property
     def is_text(self) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from lmworks.errors import GateRefused, LmworksError, UsageError
-from lmworks.evaluate.items import TaskConfig
+from lmworks.evaluate.items import UNKNOWN, Records, TaskConfig
 from lmworks.evaluate.tasks import asked_of
 from lmworks.model.config import FLOAT32, DecoderConfig, Shape
 from lmworks.model.device import CPU
@@ -214,11 +214,12 @@ def make_plan(
     facts = {"asked": asked, "bytes": size, "budget": recipe.budget.model_dump(mode="json"), "device": machine.device}
     key = digest_text(canonical_json({**facts, "vocabulary": _vocab_size(recipe)}))[:32]
     path = store / "plans" / f"{key}.json"
-    planner = _Planner(recipe, machine, source_bytes, store)
+    record_bytes = {name: config.mean_record_bytes(folder) for name, config in recipe.data.items()}
+    planner = _Planner(recipe, machine, source_bytes, record_bytes, store)
     if path.exists() and not replan and (measure or recipe.plan.measure):
         return planner.with_evaluation(Plan.from_json(json.loads(path.read_text())))
     if measure and announce and recipe.models:
-        announce(_Planner(recipe, machine, source_bytes, store).plan(key, measure=False))
+        announce(_Planner(recipe, machine, source_bytes, record_bytes, store).plan(key, measure=False))
     plan = planner.plan(key, measure)
     if measure:
         write_atomically(path, json.dumps(plan.as_json(), indent=1) + "\n")
@@ -248,9 +249,17 @@ def _vocab_size(recipe: Recipe) -> int:
 class _Planner:
     """Makes one plan: shapes, then memory, then rates, then steps."""
 
-    def __init__(self, recipe: Recipe, machine: Machine, source_bytes: Mapping[str, int], store: Path) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        machine: Machine,
+        source_bytes: Mapping[str, int],
+        record_bytes: Mapping[str, int],
+        store: Path,
+    ) -> None:
         self.recipe, self.machine, self.store = recipe, machine, store
         self.bytes_read, self.source_bytes = source_bytes, sum(source_bytes.values())
+        self.record_bytes = record_bytes
         tasks = recipe.evaluate.tasks if recipe.evaluate else []
         self.tasks = [each for each in tasks if isinstance(each, TaskConfig)]
         self.configs = {name: config for name, config in recipe.models.items() if isinstance(config, TrainConfig)}
@@ -328,12 +337,15 @@ class _Planner:
         """Seconds in which models are asked their tasks: the least, likely, the most. Baselines are left out."""
         low = likely = high = 0.0
         for task, shape in self._asked(models):
-            tokens = task.tokens(int(self._text_bytes(task.data)))
+            there, records = int(self._text_bytes(task.data)), self._records(task.data, shape)
+            tokens = task.tokens(there, records)
             written = tokens.written * (tokens.beams if isinstance(shape, EncoderDecoderConfig) else 1)
             how = shape, task.data_type, self.machine
-            reading, longest = (LOADING_SECONDS + reading_seconds(each, *how) for each in tokens[:2])
+            least = min(tokens.read, task.tokens(there).read)  # of records in which what is asked is short
+            read = least, tokens.read, tokens.most_read
+            shortest, reading, longest = (LOADING_SECONDS + reading_seconds(each, *how) for each in read)
             few, some, all_written = (share * writing_seconds(written, *how) for share in WRITTEN_SHARES)
-            low += FASTEST * (reading + few)
+            low += FASTEST * (shortest + few)
             likely += reading + some
             high += SLOWEST * (longest + all_written)
         return low, likely, high
@@ -356,6 +368,18 @@ class _Planner:
         several = ([each] if isinstance(each, str) else each or [] for each in chosen)
         read = max((sum(map(self._text_bytes, some)) for some in several), default=0.0)
         return config.share_of(part) * max(self.bytes_read[name], read)
+
+    def _records(self, reference: str, shape: Shape) -> Records:
+        """Those of the sources that a step, or a part of it, is made of: of several the longest."""
+
+        def longest(reference: str) -> int:
+            name = reference.partition(".")[0]
+            config = self.recipe.data.get(name)
+            fields = [value for _, value in references(config)] if config else []
+            several = [one for each in fields for one in ([each] if isinstance(each, str) else each or [])]
+            return max([self.record_bytes.get(name, 0), *map(longest, several)])
+
+        return Records(longest(reference), getattr(shape, "context_length", UNKNOWN.context_length))
 
     def _evaluating(
         self,

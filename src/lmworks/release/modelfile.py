@@ -28,9 +28,10 @@ PROBES = (
     ("user",),
     ("system", "user"),
     ("user", "assistant", "user"),
-    ("system", "user", "assistant", "user", "assistant", "user"),
+    ("system", *("user", "assistant") * 2, "user"),
+    ("system", *("user", "assistant") * 8, "user"),
 )
-"""Roles of chats in which a translated template must say what the model's own says."""
+"""Roles of chats, short and long, in which a translated template must say what the model's own says."""
 
 
 def modelfile_of(file: Path, folder: Path, licences: Sequence[str]) -> str:
@@ -82,7 +83,7 @@ def _chat(tokenizer: Tokenizer) -> Iterator[str]:
     template, system = go_template(tokenizer) or ("", "")
     values = [quoted(template), quoted(system)]
     if not template or None in values:
-        yield "# TEMPLATE is left out: Go's language does not say exactly what this model's chat template says. Ollama"
+        yield "# TEMPLATE is left out: Go's language does not say exactly what stands around this model's texts. Ollama"
         yield "# takes the one in the file, or what it holds to be like it: compare its answers with `lmworks serve`."
         return
     yield f"TEMPLATE {values[0]}"
@@ -125,10 +126,12 @@ def go_template(tokenizer: Tokenizer) -> tuple[str, str] | None:
     """What a chat template, or a tokenizer without one, puts around texts, as Go says it, and its usual system turn.
 
     None where that is not a frame around each turn: thoughts, dates, roles that are refused or that depend on others.
-    Calls of functions are not in it. Words at whose ends the chat template takes white space off keep it.
+    Calls of functions are not in it. Words at whose ends the chat template takes white space off keep it, and turns of
+    one role in a row are one to Ollama (`collate` in `template/template.go` there).
     """
     if not tokenizer.chat_template:
-        return f"{tokenizer.spell(tokenizer.before())}{{{{ .Prompt }}}}", ""
+        before = tokenizer.spell(tokenizer.before())
+        return None if "{" in before else (f"{before}{{{{ .Prompt }}}}", "")
     if tokenizer.thoughts or "strftime_now" in tokenizer.chat_template:
         return None
     try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field
 
+from lmworks.data.sources import unpack
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
@@ -17,6 +19,10 @@ from lmworks.errors import LmworksError, UsageError
 USE_CASE = re.compile(rb"^use_case:", re.MULTILINE)
 HEAD_BYTES = 2**16
 """Of a YAML file, in which it says what it is."""
+A_LINE_EACH = ("jsonl", "lines", "csv", "tsv")
+"""Forms of which a line is a record, or may be."""
+LOOKED_AT, LOOKED_AT_BYTES = 16, 2**20
+"""Files, and bytes of each, that tell how long the records of a source are."""
 
 
 class FolderOfFiles(ParsedSource, FolderSource):
@@ -47,6 +53,19 @@ class FolderOfFiles(ParsedSource, FolderSource):
             return self.located(folder).paths()
         except LmworksError:  # the build tells it
             return []
+
+    def mean_record_bytes(self, folder: Path) -> int:
+        size = count = 0
+        source = self.located(folder)
+        for path in [path for path in source.paths() if source._word(path) in A_LINE_EACH][:LOOKED_AT]:
+            with suppress(OSError), source.open(path) as stream:  # what cannot be opened will be quarantined
+                if unpack.is_packed(path):
+                    continue
+                head = stream.read(LOOKED_AT_BYTES)
+                is_whole = len(head) < LOOKED_AT_BYTES or b"\n" not in head
+                size += source.size(path) if is_whole else head.rindex(b"\n") + 1
+                count += head.count(b"\n") + (is_whole and not head.endswith(b"\n"))
+        return size // max(count, 1)
 
     def left_out(self) -> Iterator[tuple[str, str]]:
         yield from super().left_out()

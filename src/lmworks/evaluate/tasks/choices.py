@@ -26,7 +26,7 @@ from lmworks.evaluate.choices import (
     signs,
     told,
 )
-from lmworks.evaluate.items import ACCURACY, Item, Tokens, digest_of, fields_of, measured_by
+from lmworks.evaluate.items import ACCURACY, UNKNOWN, Item, Records, Tokens, digest_of, fields_of, measured_by
 from lmworks.evaluate.questions import Literally, Question, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
@@ -114,9 +114,9 @@ class MultipleChoiceConfig(LikelihoodConfig):
         """Whether choices are listed, and their letters scored."""
         return "{choices}" in self.text
 
-    def tokens(self, text_bytes: int) -> Tokens:
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """What a question's choices share is read once."""
-        return super().tokens(text_bytes).times(1 + self.shots)
+        return super().tokens(text_bytes, records).times(1 + self.shots)
 
     def asked(self, question: Question) -> str:
         """The question as it is put, alone."""

@@ -12,7 +12,7 @@ from lmworks.data.tuning.conversations import Conversations, question_of
 from lmworks.data.words import words_in
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Engine
-from lmworks.evaluate.items import TRUNCATED, Item, Metric, Scored, Tokens
+from lmworks.evaluate.items import TRUNCATED, UNKNOWN, Item, Metric, Records, Scored, Tokens
 from lmworks.evaluate.questions import (
     GenerationConfig,
     Prompt,
@@ -64,9 +64,11 @@ class FromPassagesConfig(GenerationConfig):
     def has_baselines(self) -> bool:
         return True
 
-    def tokens(self, text_bytes: int) -> Tokens:
-        found = super().tokens(text_bytes)
-        passages = self.count(text_bytes) * self.shown * PASSAGE_TOKENS if self.prompt == "with-passages" else 0
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
+        found = super().tokens(text_bytes, records)
+        passages = (
+            self.count(text_bytes, records) * self.shown * PASSAGE_TOKENS if self.prompt == "with-passages" else 0
+        )
         return found.times(1, passages)
 
     def also_compared(self) -> list[str]:

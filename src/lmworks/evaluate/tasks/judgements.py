@@ -19,8 +19,10 @@ from lmworks.evaluate.items import (
     DISTINCT,
     JUDGE_SCORE,
     TRUNCATED,
+    UNKNOWN,
     Item,
     Metric,
+    Records,
     TaskConfig,
     Tokens,
     cluster_of,
@@ -91,9 +93,9 @@ class PreferenceAccuracyConfig(TaskConfig):
             raise ValueError(f"template: {self.template!r} is not chat, and has no {{prompt}}")
         return self
 
-    def tokens(self, text_bytes: int) -> Tokens:
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """A prompt is read with both answers; a reference reads them, too."""
-        return super().tokens(text_bytes).times(4 if self.reference else 2)
+        return super().tokens(text_bytes, records).times(4 if self.reference else 2)
 
     @property
     def measure(self) -> Literal["sum", "per-token", "per-byte"]:
@@ -331,9 +333,9 @@ class JudgedAnswersConfig(GenerationConfig):
     )
     prompt: Literal["chat"] = Field("chat", description="As users ask.")
 
-    def tokens(self, text_bytes: int) -> Tokens:
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """The judge reads each chat with its answer, as if it were of the model's size."""
-        found = super().tokens(text_bytes)
+        found = super().tokens(text_bytes, records)
         return found.times(2, found.written)
 
 

@@ -12,7 +12,7 @@ from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import ANSWER_BITS, LikelihoodConfig, how_scored, judge, told
-from lmworks.evaluate.items import ACCURACY, Item, Tokens, digest_of, fields_of, measured_by
+from lmworks.evaluate.items import ACCURACY, UNKNOWN, Item, Records, Tokens, digest_of, fields_of, measured_by
 from lmworks.evaluate.questions import Question, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
@@ -50,9 +50,11 @@ class LastWordConfig(LikelihoodConfig):
         1000, ge=1, description="Passages drawn: a thousand tell 2 points where tuning changes one answer in ten."
     )
 
-    def tokens(self, text_bytes: int) -> Tokens:
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """A passage is read to go on from it, and to score the word."""
-        return super().tokens(text_bytes).times(2)._replace(written=WORD_TOKENS * self.count(text_bytes))
+        return (
+            super().tokens(text_bytes, records).times(2)._replace(written=WORD_TOKENS * self.count(text_bytes, records))
+        )
 
 
 @stage(version=6, measures=("model", "data"))

@@ -15,8 +15,10 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.baselines.xz import LARGEST, bits_behind
 from lmworks.evaluate.items import (
     BITS_PER_BYTE,
+    UNKNOWN,
     Item,
     Metric,
+    Records,
     TaskConfig,
     Tokens,
     cluster_of,
@@ -74,12 +76,12 @@ class PerplexityConfig(TaskConfig):
         "`auto` is what the model is used to; `begin-of-text` is LM Evaluation Harness' choice.",
     )
 
-    def tokens(self, text_bytes: int) -> Tokens:
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """Windows that slide read a token of a long document again."""
         again = 1.0 if self.windows == "disjoint" else 4 / 3
         if self.windows == "sliding" and self.context_length and self.stride:
             again = self.context_length / self.stride
-        return super().tokens(text_bytes).times(again)
+        return super().tokens(text_bytes, records).times(again)
 
     def baseline_bytes(self, text_bytes: int) -> int:
         return max(NGRAM_BYTES * text_bytes, XZ_BYTES + 3 * text_bytes) if self.train else 0

@@ -24,7 +24,7 @@ from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
-from lmworks.evaluate.items import Item, Scored, Tokens
+from lmworks.evaluate.items import UNKNOWN, Item, Records, Scored, Tokens
 from lmworks.evaluate.questions import (
     GenerationConfig,
     Question,
@@ -76,8 +76,8 @@ class WritingConfig(GenerationConfig):
         if {"bleu", "chrf"} & {*self.metrics}:
             yield "sacrebleu"
 
-    def tokens(self, text_bytes: int) -> Tokens:
-        found = super().tokens(text_bytes)
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
+        found = super().tokens(text_bytes, records)
         return found._replace(written=found.written + self.timed * self.max_tokens, beams=self.beams)
 
     def also_compared(self) -> list[str]:
