@@ -269,7 +269,8 @@ class _Planner:
     def plan(self, key: str, measure: bool) -> Plan:
         began = time.monotonic()
         budget = self.recipe.budget.minutes * 60
-        data, more = (self.source_bytes / 1e6 * each for each in self._seconds_per_megabyte())
+        data = self.source_bytes / 1e6 * DATA_SECONDS_PER_MEGABYTE
+        more = self.source_bytes / 1e6 * sum(each.seconds_per_megabyte for each in self.recipe.data.values())
         largest = self._shapes(self._shares(budget))  # sizes, as if the whole budget were for training
         left = budget - data - more / 2 - self._evaluation(largest)[1]
         models = self._shapes(self._shares(max(0.2 * budget, left)))
@@ -314,10 +315,6 @@ class _Planner:
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
         stored = {name: stored_bytes(self._resolved(name, models), shape) for name, shape in shapes.items()}
         return self.with_evaluation(Plan(key, *found, _bits_per_byte(flops), operations, stored, evaluating, doubts))
-
-    def _seconds_per_megabyte(self) -> tuple[float, float]:
-        """Of the usual steps of data together, and what others may take beside them where records are short."""
-        return DATA_SECONDS_PER_MEGABYTE, sum(each.seconds_per_megabyte for each in self.recipe.data.values())
 
     def with_evaluation(self, plan: Plan) -> Plan:
         """The plan with what the recipe's tasks take of its models, and a doubt where that is much of the budget."""

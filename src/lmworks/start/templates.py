@@ -81,6 +81,11 @@ class Draft:
     notes: Sequence[str] = ()
     """What else is told of what it learns from."""
 
+    @property
+    def finds_passages(self) -> bool:
+        """Whether what is served is read beside passages of the texts."""
+        return any("kind: passages" in line for line in self.data)
+
 
 @dataclass(frozen=True)
 class Situation:

@@ -75,15 +75,15 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
 
 def _as_written(verdict: Verdict, draft: Draft, answers: Answers) -> tuple[Verdict, Draft]:
     """The verdict in words that hold of the recipe, where nothing is trained and no passages are found, and a doubt."""
-    if verdict.step != NONE or any("kind: passages" in line for line in draft.data):
+    if verdict.step != NONE or draft.finds_passages:
         return verdict, draft
     advised = verdict.how
     verdict = replace(verdict, how=ASKED if draft.models is AS_PUBLISHED else draft.serves)
     if answers.task != "chat":
         return verdict, draft
     doubt = (
-        f"`lmworks plan` advises more: {advised}. This recipe has no passages; write down what answers follow from, "
-        "and answer `task: search` (docs/knowledge.md)"
+        f"`lmworks plan` advises more: {advised}. This recipe has no passages, for conversations are none: "
+        "write what answers follow from into files of their own, and answer `task: search` (docs/knowledge.md)"
     )
     return verdict, replace(draft, doubts=[doubt, *draft.doubts])
 
@@ -233,7 +233,7 @@ def told(started: Started, seen: Seen) -> list[str]:
     lines += [f"recipe: {draft.template}; served will be {draft.serves}{otherwise}", *draft.notes]
     if any("kind: anonymise" in line for line in draft.data):
         found = [*draft.table.personal, *(f"the names in {name}" for name in draft.table.subjects)]
-        is_found = any("kind: passages" in line for line in draft.data)
+        is_found = draft.finds_passages
         become = "the word for what they are, in all that is found" if is_found else "made up before anything learns"
         lines += [f"personal data: {', '.join(found) or 'what patterns find'} become {become}"]
     read = [({*part.files}, [*part.sheets]) for part in draft.table.parts or [draft.table]]
