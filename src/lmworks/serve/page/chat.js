@@ -403,3 +403,5 @@ showModel(content, ask);
 showSettings();
 remember();
 follow(true);
+prompt.disabled = send.disabled = false; // until here nothing would have sent what was typed
+toPrompt();
