@@ -178,6 +178,12 @@ def test_any_table_is_read_whole_whatever_separates_its_columns(
     assert len(found) == len(table)
 
 
+def test_signs_that_number_no_script_make_no_utf16_of_a_short_table(tmp_path: Path) -> None:
+    content = b"text,a,b\r\n" + b"a\x07b\x07c\x07d\x07,\x07,\x07\r\n"
+    (record,) = good(read(tmp_path, {"a.csv": content}, keep=["a", "b"]))
+    assert (record.text, record.meta["a"]) == ("a\x07b\x07c\x07d\x07", "\x07")
+
+
 def spans(content: bytes, limit: int = 10**9) -> Any:
     return read_lines(Piece("", 0), io.BytesIO(content), limit)
 

@@ -148,9 +148,11 @@ def looks_like_utf16(raw: bytes) -> str:
         return ""
     for name, scripts, others in (("utf-16-be", head[::2], head[1::2]), ("utf-16-le", head[1::2], head[::2])):
         no_text, also_text = (_share(part, NO_TEXT) for part in (scripts, others))
+        # Without a zero there is no space, no end of a line and no digit: all of it is of one script.
+        least = min(0.7, 4 / len(scripts)) if 0 in scripts else 0.9
         # The numbers of Indian scripts are those of a tab and of line ends. Their spaces have a zero.
         is_indian = _share(scripts, range(0x21)) > 0.9 and scripts.count(0) > others.count(0) == 0
-        if (no_text - also_text > 0.2 and no_text > min(0.7, 4 / len(scripts))) or is_indian:
+        if (no_text - also_text > 0.2 and no_text > least) or is_indian:
             return name
     return ""
 
