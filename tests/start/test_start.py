@@ -614,6 +614,23 @@ def test_labels_that_are_too_few_beside_many_texts_are_refused_with_their_number
         started(folder, task="classify")
 
 
+@pytest.mark.parametrize(("different", "is_enough"), [(40, False), (90, True)])
+def test_copies_of_a_text_are_one_example(different: int, is_enough: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    greeting = "Dear all, thank you for your message, to which we answer as soon as anybody of us is back at work. " * 3
+    found = [(str(n), f"{greeting}{text}", label) for n, (text, label) in enumerate(sentences(different) * 5)]
+    write_csv(folder / "tickets.csv", ["number", "message", "queue"], found)
+    said = [*seen_in_words(look(folder))]
+    assert any(f"{5 * different} texts with labels" in line for line in said)
+    assert any(f"{different} without copies" in line for line in said)
+    if is_enough:
+        assert started(folder, task="classify").needs.labelled_examples == different  # type: ignore[union-attr]
+    else:
+        with pytest.raises(GateRefused, match="it takes 60 texts"):
+            started(folder, task="classify")
+
+
 def test_labels_are_told_with_their_numbers_and_those_that_a_build_would_refuse(tmp_path: Path) -> None:
     folder = tmp_path / "own"
     folder.mkdir()

@@ -12,10 +12,9 @@ from lmworks.data.folding import one_form
 from lmworks.data.parsers.facts import is_date
 from lmworks.data.privacy.hidden import hide
 from lmworks.data.quality.language import languages_of
-from lmworks.start.seen import Column, ColumnKind
+from lmworks.pipeline.files import digest_text
+from lmworks.start.seen import MOST_DISTINCT, Column, ColumnKind
 
-MOST_DISTINCT = 5_000
-"""Values of a column that are told apart; with more it holds no categories."""
 MOST_CATEGORIES = 300
 LOOKED_AT = 20_000
 """Characters of a value that its words are counted in."""
@@ -23,6 +22,8 @@ MOST_NAMED, MOST_OF_A_NAME = 10, 60
 """Columns, or labels, that are told one by one, and characters of a label."""
 FEWEST = 3
 """Texts of a label, below which one of train, validation and test is without it."""
+LONGEST_KEPT = 200
+"""Characters of a value, of longer ones the first, with a digest of the whole."""
 TRIED = 500
 """Values that are looked at for dates and language."""
 WORDS, CHARACTERS = 4, 30
@@ -59,8 +60,9 @@ class Values:
         self.characters += len(text)
         self.words += len(text[:LOOKED_AT].split()) * max(1, len(text) // LOOKED_AT)
         self.numbers += isinstance(value, int | float) or _NUMBER.fullmatch(text[:40]) is not None
-        if len(self.seen) < MOST_DISTINCT or text[:200] in self.seen:
-            self.seen[text[:200]] += 1
+        kept = text if len(text) <= LONGEST_KEPT else text[:LONGEST_KEPT] + digest_text(text)
+        if len(self.seen) < MOST_DISTINCT or kept in self.seen:
+            self.seen[kept] += 1
         if len(self.first) < TRIED:
             self.first.append(text[:LOOKED_AT] if isinstance(value, str) else value)
         return True

@@ -29,8 +29,9 @@ from lmworks.data.sources.unpack import plain_name
 from lmworks.errors import LmworksError
 from lmworks.start.columns import Values, column_of
 from lmworks.start.licences import LICENCE_FILE, stated_licence
-from lmworks.start.roles import WORDS, roles_of
+from lmworks.start.roles import roles_of
 from lmworks.start.seen import PREDICTED, Aside, Seen, Table, Unread
+from lmworks.start.words import WORDS
 
 MOST_ROWS = 200_000
 """Of one file, that are read; of a longer one it is told that there are at least so many."""

@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from lmworks.data.forms.forms import FORMS, form_of
-from lmworks.data.forms.row import Fault, LeftOut, Read
-from lmworks.data.forms.turns import LISTS, ROLES
+from lmworks.data.forms.turns import LISTS
 from lmworks.data.parsers.facts import LANGUAGE
 from lmworks.data.privacy.hidden import hide_name
-from lmworks.data.tuning.naming import Naming
 from lmworks.start.columns import Values, column_of
 from lmworks.start.seen import Column, Shape, Table
+from lmworks.start.speakers import items_of, speakers_of, unread_fields
+from lmworks.start.words import ANSWERED, ANSWERS, ASKED, GROUPS, LABELS, QUESTIONS, SUBJECTS, rank, tokens
 
-WORDS: Mapping[str, Sequence[str]] = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
-"""Words of columns' names by what they say of a column, the likeliest first; and endings of source code."""
-SUBJECTS = WORDS["subjects"]
-LABELS = WORDS["labels"]
-QUESTIONS, ANSWERS = WORDS["asked"], WORDS["answered"]
-ASKED, ANSWERED = [*QUESTIONS, *WORDS["read"]], [*ANSWERS, *WORDS["told"]]
-GROUPS = WORDS["groups"]
-SPEAKERS = frozenset((*SUBJECTS, *WORDS["speakers"]))
-"""Words for who speaks in a conversation; whatever else they are called by must be heard in most conversations."""
-MOST_ROLES = 6
-LONGEST_NAME = 40
-"""Characters of who speaks."""
 PERSONAL = ("name", "id", "category")
 """Kinds of columns that may name people."""
 NAME_IN_PATH = re.compile(r"[^.*{}\[\]]+")
-EXAMPLES = "customer and agent"
 SPAN = {"start", "end", "label"}
 THINGS = {"file", "product", "producto", "produkt", "produto", "item", "service", "model", "company"}
 WHOLE_NAMES = {"name", "nombre", "nome", "nom"}
 """Words for a name, the parts of which stand inside of it: `customer.name.first`."""
 
 
-def tokens(name: str) -> list[str]:
-    """The words of a column's name, without accents, in lower case: `customerId` is customer, id."""
-    import unicodedata
-
-    plain = unicodedata.normalize("NFD", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
-    letters = "".join(character for character in plain if not unicodedata.combining(character))
-    return re.findall(r"[^\W\d_]+", letters.lower())
-
-
-def _rank(name: str, words: Sequence[str]) -> int | None:
-    """How early a word of a name stands in a list; None if none does."""
-    found = [words.index(token) for token in tokens(name) if token in words]
-    return min(found, default=None)
-
-
 def _ranked(columns: Sequence[Column], words: Sequence[str]) -> list[str]:
-    ranks = {column.name: _rank(column.name, words) for column in columns}
-    return sorted((name for name, rank in ranks.items() if rank is not None), key=lambda name: ranks[name] or 0)
+    ranks = {column.name: found for column in columns if (found := rank(column.name, words)) is not None}
+    return sorted(ranks, key=lambda name: ranks[name])
 
 
 def roles_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -110,7 +78,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _names_person(path: str) -> bool:
     _, *names = path.split(".")
-    says = _rank(names[-1], SUBJECTS) is not None if names else False
+    says = rank(names[-1], SUBJECTS) is not None if names else False
     return (says or bool(WHOLE_NAMES & {*tokens(path)})) and bool(names) and not _is_of_things(path)
 
 
@@ -141,7 +109,7 @@ def _in_order(texts: Sequence[Column]) -> list[str]:
 
     def place(column: Column) -> tuple[int, float]:
         words = [word for word in ASKED if len(word) > 2]  # `en` is a language rather than what is asked
-        asks, answers = _rank(column.name, words), _rank(column.name, ANSWERED)
+        asks, answers = rank(column.name, words), rank(column.name, ANSWERED)
         return (0 if asks is not None else 2 if answers is not None else 1), -column.characters
 
     return [column.name for column in sorted(texts, key=place)]
@@ -160,30 +128,17 @@ def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label_named: bool
     if (name := form_of(first)) and (FORMS[name].is_judgement or {*LISTS} & {*nested}):
         if FORMS[name].is_judgement:
             return {"shape": "preferences", "layout": name}
-        return {"shape": "conversations", "layout": name, "ignored": _unread(rows, {}, {})}
+        return {"shape": "conversations", "layout": name, "ignored": unread_fields(rows, {}, {})}
     for column in nested:
-        turns = [_items(row.get(column)) for row in rows]
-        items = [item for each in turns for item in each]
+        items = [item for row in rows for item in items_of(row.get(column))]
         if items and all(item.keys() >= SPAN for item in items) and table.texts:
             return {"shape": "spans", "labels": [column]}
-        speakers, said = _turn_fields(turns)
-        roles = {name: _roles(turns, name) for name in speakers}
-        people = [f"{column}.*.{name}" for name in speakers if not roles[name] and _are_names(items, name)]
-        subjects = [*dict.fromkeys([*table.subjects, *people])]
-        known = sorted((each for each in roles.items() if each[1]), key=lambda each: not all(map(_is_word, each[1])))
-        if speaker := next(iter(known), None):
-            renamed = {"messages": column, "messages.*.role": f"{column}.*.{speaker[0]}"}
-            renamed["messages.*.content"] = f"{column}.*.{said}"
-            ignored = _unread(rows, renamed, speaker[1])
-            conversations = {"shape": "conversations", "renamed": renamed, "roles": speaker[1], "ignored": ignored}
-            return conversations | {"subjects": subjects}
-        if speakers:
-            table = replace(table, subjects=subjects)
-            remarks.append(
-                f"not read as conversations: {[*people, f'{column}.*.{speakers[0]}'][0]} says who speaks by other "
-                f"words than a few roles that most conversations have, such as {EXAMPLES}: people's names are no "
-                "roles; write a role beside each turn"
-            )
+        speakers = speakers_of(column, rows)
+        table = replace(table, subjects=[*dict.fromkeys([*table.subjects, *speakers.people])])
+        if speakers.roles:
+            conversations = {"shape": "conversations", "renamed": speakers.renamed, "roles": speakers.roles}
+            return conversations | {"ignored": speakers.ignored, "subjects": table.subjects}
+        remarks += speakers.remarks
     shape: Shape = "nothing"
     if is_pair(table):
         shape = "pairs"
@@ -196,104 +151,10 @@ def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label_named: bool
     return {"shape": shape, "remarks": remarks, "subjects": table.subjects}
 
 
-def _items(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _turn_fields(turns: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[list[str], str]:
-    """The fields of turns that may say who speaks, the likeliest first, and the one that says what; none of others.
-
-    Who speaks is short, and of few values in all, or again and again the same within a conversation, whatever the
-    field is called.
-    """
-    items = [item for each in turns for item in each]
-    strings = {name for item in items for name, value in item.items() if isinstance(value, str)}
-    strings = {name for name in strings if hide_name(name) == name}
-    distinct = {name: {str(item.get(name)) for item in items} for name in strings}
-    length = {name: sum(len(str(item.get(name, ""))) for item in items) / len(items) for name in strings}
-    said = max(strings, key=lambda name: length[name], default="")
-    if not said or length[said] < 8:
-        return [], ""
-    named = {"role", "speaker", "from", "who", "by", "sender", "sprecher", "author"}
-    is_named = {name: bool(named & {*tokens(name)}) for name in strings}
-    speakers = [
-        name
-        for name in strings - {said}
-        if 2 <= len(distinct[name]) <= (len(items) if is_named[name] or _recurs(turns, name) else MOST_ROLES)
-    ]
-    return sorted(speakers, key=lambda name: (not is_named[name], len(distinct[name]), name)), said
-
-
-def _recurs(turns: Sequence[Sequence[Mapping[str, Any]]], name: str) -> bool:
-    """Whether a field says by whom of a few each turn of a conversation is: two or more of them, in most several times.
-
-    Where no conversation has three turns, these must be the same in many.
-    """
-    said = [[item.get(name) for item in each] for each in turns if len(each) > 1]
-    values = [value for each in said for value in each]
-    if not values or not all(isinstance(value, str) and len(value) <= LONGEST_NAME for value in values):
-        return False
-    several = [each for each in said if 2 <= len({*each}) <= MOST_ROLES]
-    longer = [each for each in several if len(each) > 2]
-    again = sum(len({*each}) < len(each) for each in longer)
-    is_again = 2 * again > len(longer) if longer else 2 * len({*values}) < len(values)
-    return 2 * len(several) > len(said) and is_again
-
-
-def _are_names(items: Sequence[Mapping[str, Any]], name: str) -> bool:
-    """Whether a field of turns holds people's names: by its own, or as more values than there are roles, written so."""
-    values = {value.strip() for item in items if isinstance(value := item.get(name), str)}
-    written = [value for value in values if value and not value[0].islower() and not re.search(r"\d", value)]
-    return len(values) > MOST_ROLES and 2 * len(written) > len(values)
-
-
-def _unread(rows: Sequence[Mapping[str, Any]], fields: Mapping[str, str], roles: Mapping[str, str]) -> list[str]:
-    """Fields with texts that most records have and that conversations of them leave unused.
-
-    Those that few have are not named: a part that is held out may have none of them, and what none has is refused.
-    """
-    naming, found, read = Naming(fields, [], roles), Counter[str](), 0
-    for row in rows:
-        named = Read(naming.named(row))
-        if (form := form_of(named)) and FORMS[form].threads is None:
-            with suppress(Fault, LeftOut):
-                deque(FORMS[form].convert(named), 0)
-            found.update(named.unread())
-            read += 1
-    return [name for name, count in found.items() if 2 * count > read and hide_name(name) == name]
-
-
-def _roles(turns: Sequence[Sequence[Mapping[str, Any]]], speaker: str) -> dict[str, str]:
-    """The role of each speaker: who speaks first in most conversations is the user, and the others answer.
-
-    None where one is neither a word for a role nor heard in most conversations: these are names of people.
-    """
-    heard = Counter(name for items in turns for name in {str(item.get(speaker)) for item in items})
-    held = sum(map(bool, turns))
-    if len(heard) > MOST_ROLES or not all(_is_role(name, count, held) for name, count in heard.items()):
-        return {}
-    opened = [str(items[0].get(speaker)) for items in turns if items]
-    first = max(sorted(set(opened)), key=opened.count)
-    roles = {name: "user" if name == first else "assistant" for name in sorted(heard)}
-    return roles | {name: ROLES[name.lower()] for name in roles if name.lower() in ROLES}
-
-
-def _is_word(name: str) -> bool:
-    """Whether a speaker is called by a word for a role."""
-    return name.lower() in ROLES or (bool(tokens(name)) and SPEAKERS.issuperset(tokens(name)))
-
-
-def _is_role(name: str, heard: int, conversations: int) -> bool:
-    if _is_word(name):
-        return True
-    looks_own = hide_name(name) != name or (len(name.split()) > 1 and name.istitle())
-    return 2 * heard > conversations and not looks_own
-
-
 def is_dialogue(table: Table) -> bool:
     """Whether one column of texts asks what another answers, rather than that one is about the other."""
     first, *_, last = table.texts or [""]
-    return _rank(first, QUESTIONS) is not None or _rank(last, ANSWERS) is not None
+    return rank(first, QUESTIONS) is not None or rank(last, ANSWERS) is not None
 
 
 def is_pair(table: Table) -> bool:
@@ -301,7 +162,7 @@ def is_pair(table: Table) -> bool:
     if len(table.texts) < 2:
         return False
     first, *_, last = table.texts
-    names = _rank(first, ASKED) is not None and _rank(last, ANSWERED) is not None
+    names = rank(first, ASKED) is not None and rank(last, ANSWERED) is not None
     one, other = table.column(first).language, table.column(last).language
     codes = all(LANGUAGE.fullmatch(name) and len(name) in (2, 5) for name in (first, last))
     return names or codes or (one is not None and other is not None and one != other)

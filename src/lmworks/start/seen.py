@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
@@ -25,6 +25,9 @@ SHAPES: Mapping[Shape, str] = {
 
 BOTH: Mapping[str, str] = {"labelled": "text and label", "spans": "text and spans", "pairs": "both texts"}
 """What records of a shape need to be learned from."""
+
+MOST_DISTINCT = 5_000
+"""Values of a column that are told apart; with more it holds no categories."""
 
 PREDICTED = "*.predicted.*"
 """Files that `lmworks predict` writes beside those that it reads: they are no data, or a model learns from itself."""
@@ -130,22 +133,41 @@ class Table:
         return next((name for name in self.subjects if "*" not in name), None)
 
     def having(self, *wanted: Sequence[str]) -> int:
-        """Records that say something in a column of each of these; by their share where not all are noted."""
+        """Records that say something in a column of each of these, equal texts counted once up to `MOST_DISTINCT`.
+
+        By their share where not all are noted.
+        """
+        found = self._filled(wanted)
+        different = self._different([name for names in wanted for name in names])
+        return found if different is None else min(found, different)
+
+    def _filled(self, wanted: Iterable[Sequence[str]]) -> int:
         noted = sum(self.filled.values())
         found = sum(count for names, count in self.filled.items() if all(names & {*each} for each in wanted))
         return found * self.records // noted if noted else self.records
 
+    def _different(self, names: Iterable[str]) -> int | None:
+        """How many texts these columns hold, equal ones counted once; None if there is none, or more than are told."""
+        texts = [column.distinct for column in self.columns if column.name in names and column.kind == "text"]
+        return None if max(texts, default=MOST_DISTINCT) >= MOST_DISTINCT else max(texts)
+
     @property
     def complete(self) -> int:
-        """Records with all that is learned from in their shape."""
-        if self.shape == "pairs":
-            return self.having(self.texts[:1], self.texts[-1:])
-        return self.having(self.labels[:1], self.texts) if self.shape in BOTH else self.records
+        """Records with all that is learned from in their shape, equal texts counted once."""
+        return self.having(*self._learned) if self.shape in BOTH else self.records
+
+    @property
+    def _learned(self) -> Sequence[Sequence[str]]:
+        return (self.texts[:1], self.texts[-1:]) if self.shape == "pairs" else (self.labels[:1], self.texts)
 
     @property
     def remarks_on_gaps(self) -> Sequence[str]:
-        """In how many records that is, where it is not in all."""
-        return [f"{BOTH[self.shape]} in {self.complete:,} of them"] if self.complete < self.records else []
+        """In how many records that is, where it is not in all, and how many of them are no copies."""
+        if self.shape not in BOTH or self.complete == self.records:
+            return []
+        filled = self._filled(self._learned)
+        told = [f"{BOTH[self.shape]} in {filled:,} of them"] if filled < self.records else []
+        return [*told, f"{self.complete:,} without copies"] if self.complete < filled else told
 
     def column(self, name: str) -> Column:
         return next(each for each in self.columns if each.name == name)
