@@ -46,7 +46,7 @@ def test_a_recipe_without_passages_promises_none(what: str, task: str, tmp_path:
     head = [line for line in (folder / "recipe.yaml").read_text().splitlines() if line.startswith("#")]
     (verdict,) = (line for line in head if line.startswith("# Verdict"))
     assert verdict == "# Verdict: no training. ask a published model as it is; nothing is trained"
-    assert any("has no passages" in line for line in head) == (task == "chat")
+    assert not any("has no passages" in line for line in head)
 
 
 def test_a_list_of_things_is_no_conversation(tmp_path: Path) -> None:
@@ -87,5 +87,9 @@ def test_a_role_beside_the_names_makes_conversations_that_are_built(tmp_path: Pa
     with (folder / "recipe.yaml").open("a") as written:
         written.write("plan: {measure: false}\n")
     lmworks(folder, "build", "recipe.yaml", "--until", "validation")
-    verdict = next(line for line in (folder / "recipe.yaml").read_text().splitlines() if "Verdict" in line)
+    head = [line for line in (folder / "recipe.yaml").read_text().splitlines() if line.startswith("#")]
+    verdict = next(line for line in head if "Verdict" in line)
+    doubt = " ".join(" ".join(head).replace("#", "").split())
+    assert "`lmworks plan` advises more: pretrained, an open model with your passages in the prompt." in doubt
+    assert "write what answers follow from into files of their own, and answer `task: search`" in doubt
     assert verdict == "# Verdict: no training. ask a published model as it is; nothing is trained"

@@ -103,7 +103,7 @@ class PreferenceAccuracyConfig(TaskConfig):
         return self.score or ("sum" if self.reference else "per-token")
 
 
-@stage(version=7, measures=("model", "data", "reference"))
+@stage(version=8, measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,

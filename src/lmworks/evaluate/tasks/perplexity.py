@@ -87,7 +87,7 @@ class PerplexityConfig(TaskConfig):
         return max(NGRAM_BYTES * text_bytes, XZ_BYTES + 3 * text_bytes) if self.train else 0
 
 
-@stage(version=6, measures=("model", "data"))
+@stage(version=7, measures=("model", "data"))
 def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Score every token of every document once."""
     engine = open_decoder(model.path, config.data_type, config.device)
