@@ -614,6 +614,22 @@ def test_labels_that_are_too_few_beside_many_texts_are_refused_with_their_number
         started(folder, task="classify")
 
 
+@pytest.mark.parametrize(("sentences_each", "questions"), [(1, 200), (30, 80)])
+def test_no_more_questions_are_asked_than_the_minutes_hold(
+    sentences_each: int, questions: int, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    said = [text for text, _ in sentences(1200)]
+    whole = [" ".join(said[(n * 7 + k) % 1200] for k in range(sentences_each)) for n in range(1200)]
+    rows(folder, "a.jsonl", [{"body": f"{n}. {text}", "abstract": said[n]} for n, text in enumerate(whole)])
+    recipe = started(folder, task="summarise", text="body", target="abstract", minutes=6, **ENOUGH)
+    assert recipe.evaluate
+    (task,) = recipe.evaluate.tasks
+    assert abs(task.limit - questions) <= 20  # type: ignore[attr-defined]
+    plan = make_plan(recipe, folder, folder / ".lmworks", measure=False)
+    assert not [doubt for doubt in plan.doubts if doubt.startswith("evaluation")]
+
+
 @pytest.mark.parametrize(("different", "is_enough"), [(40, False), (90, True)])
 def test_copies_of_a_text_are_one_example(different: int, is_enough: bool, tmp_path: Path) -> None:
     folder = tmp_path / "own"

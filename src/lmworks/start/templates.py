@@ -29,6 +29,10 @@ TEST_BYTES = 200_000
 """Of texts that are held out to test: each model reads all of them, which takes two cores a minute or two."""
 TEST_BYTES_A_MINUTE = 20_000
 """And no more for each minute of the budget: two models that read them take a quarter of it."""
+QUESTIONS, FEWEST_QUESTIONS = 200, 50
+"""Of pairs and conversations that are put to each model: 200 tell 0.04 from nothing in most cases."""
+QUESTION_SECONDS, TOKEN_SECONDS = 0.25, 0.0013
+"""Of one: a model of 135 million parameters answers in up to 96 tokens on two cores, and reads a token of the question."""
 FEW_PARTS = 15
 """Of a book, held out at the least: of fewer groups an interval may be too narrow (`pipeline/statistics.py`)."""
 LEAST_TO_FIND = 2_000
@@ -451,8 +455,8 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
             f"ask: {flow(ask)}{targets}{kept}}}"
         ]
     room = 256 if max(table.column(name).characters for name in (first, last)) < 300 else 512
-    task = f"{{kind: {TASK_OF.get(answers.task, 'text-to-text')}, data: test, train: train, limit: 200, max_tokens: 96"
-    task += ", data_type: bfloat16}"
+    task = f"{{kind: {TASK_OF.get(answers.task, 'text-to-text')}, data: test, train: train, max_tokens: 96"
+    task += f", limit: {_questions(situation, table)}, data_type: bfloat16}}"
     tuned = situation.verdict.step != NONE
     models: Sequence[str]
     names = ["smollm2-135m"]
@@ -477,6 +481,13 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
         packages=["smollm2-135m"],
         doubts=[*way, *_base_doubts(table, "smollm2-135m"), SMALL],
     )
+
+
+def _questions(situation: Situation, table: Table) -> int:
+    """How many questions two models answer in half of the minutes: fewer where texts are long."""
+    tokens = table.text_bytes / max(table.records, 1) / 4
+    found = situation.answers.minutes * 60 / 2 / 2 / (QUESTION_SECONDS + TOKEN_SECONDS * tokens)
+    return max(FEWEST_QUESTIONS, min(QUESTIONS, int(found / 10) * 10))
 
 
 TASK_OF = {"summarise": "summary", "translate": "text-to-text"}
@@ -533,7 +544,10 @@ def conversations(situation: Situation, table: Table) -> Draft | None:
     models = ["assistant:", "  objective: sft", "  from: smollm2-135m", "  data: train", "  validation: validation"]
     models += ["  adapter: {kind: lora, rank: 16}", "  learning_rate: 0.001", "  sequence_length: 512", "  steps: auto"]
     evaluate = [f"models: [smollm2-135m{', assistant' if tuned else ''}]", "tasks:"]
-    evaluate += ["  - {kind: text-to-text, data: test, train: train, limit: 100, max_tokens: 96, data_type: bfloat16}"]
+    limit = min(100, _questions(situation, table))
+    evaluate += [
+        f"  - {{kind: text-to-text, data: test, train: train, limit: {limit}, max_tokens: 96, data_type: bfloat16}}"
+    ]
     return Draft(
         "conversations" if tuned else "conversations, not trained",
         table,
