@@ -32,7 +32,7 @@ TEST_BYTES_A_MINUTE = 20_000
 QUESTIONS, FEWEST_QUESTIONS = 200, 50
 """Of pairs and conversations that are put to each model: 200 tell 0.04 from nothing in most cases."""
 QUESTION_SECONDS, TOKEN_SECONDS = 0.25, 0.0013
-"""Of one: a model of 135 million parameters answers in up to 96 tokens on two cores, and reads a token of the question."""
+"""Of one: an answer of up to 96 tokens by 135 million parameters on two cores, and each token of the question."""
 FEW_PARTS = 15
 """Of a book, held out at the least: of fewer groups an interval may be too narrow (`pipeline/statistics.py`)."""
 LEAST_TO_FIND = 2_000
