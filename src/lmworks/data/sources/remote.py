@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from lmworks.data.sources.parsed import Address, ParsedSource
-from lmworks.errors import UsageError
+from lmworks.errors import LmworksError, UsageError
 
 OF_THIS_MACHINE = {"", "asynclocal", "dvc", "file", "generic", "git", "local", "reference"}
 """Protocols of fsspec. `reference` reads a list of addresses, and `generic` one, which may be any."""
@@ -34,6 +34,14 @@ class Remote(ParsedSource):
     def place(self) -> str:
         return self.url
 
+    def imports(self, folder: Path) -> Iterator[str]:
+        yield from super().imports(folder)
+        if self._is_of_the_web():
+            yield "aiohttp"
+
+    def _is_of_the_web(self) -> bool:
+        return any(part.startswith(("http://", "https://")) for part in self.url.split("::"))
+
     def _system(self) -> tuple[Any, str]:
         """Raises UsageError for addresses of this machine, where links would be followed, and of lists of addresses."""
         import fsspec
@@ -45,6 +53,11 @@ class Remote(ParsedSource):
         if local or not chain[-1][1]:
             raise UsageError(f"Source {self.label}: {self.url} is read from this machine: use `kind: files`.")
         fsspec.register_implementation("s3", S3, clobber=True)
+        if self._is_of_the_web():
+            from lmworks.data.sources.http import Http
+
+            for protocol in Http.protocol:
+                fsspec.register_implementation(protocol, Http, clobber=True)
         try:
             system, root = fsspec.core.url_to_fs(self.url)
         except (ImportError, TypeError, ValueError) as error:
@@ -60,8 +73,16 @@ class Remote(ParsedSource):
 
     def _listed(self) -> tuple[list[str], int]:
         """Files below the address, and how many others the server names: a page may link to any place of its host."""
+        from lmworks.data.sources.listed import files_below
+
         system, root = self._system()
-        paths: list[str] = system.find(root)
+        try:
+            paths = files_below(system, root, f"Source {self.label}: {self.url}")
+        except OSError as error:
+            raise LmworksError(
+                f"Source {self.label}: {self.url} cannot be listed: {error}. Expected a folder whose files its server "
+                "names; mend `url`, or build again when the server answers"
+            ) from None
         below = [path[len(root) :].lstrip("/") for path in paths if path.startswith(f"{root}/"[not root :])]
         below = [path for path in below if ".." not in path.split("/")]
         shown = (path for path in below if not any(part.startswith(".") for part in path.split("/")))

@@ -6,12 +6,14 @@ The usual one, s3fs, cannot be installed beside it: it asks for an older botocor
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
+from lmworks.data.sources.listed import PAGE_BYTES, bounded
 from lmworks.errors import LmworksError, UsageError
 
 OF_ONE_OBJECT = {"403": errno.EACCES, "AccessDenied": errno.EACCES, "404": errno.ENOENT, "NoSuchKey": errno.ENOENT}
@@ -39,6 +41,7 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
             signature = None if session.get_credentials() else UNSIGNED
             config = Config(retries={"mode": "standard", "max_attempts": 5}, signature_version=signature)
             self._client = session.create_client("s3", config=config)
+        self._client.meta.events.register("before-send.s3.ListObjectsV2", self._page)
         self._known: dict[str, dict[str, Any]] = {}
 
     def find(self, path: str, **_: Any) -> list[str]:
@@ -47,11 +50,27 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=f"{folder}/" * bool(folder)
         )
+        found: dict[str, dict[str, Any]] = {}
+
+        def names() -> Iterator[str]:
+            for page in pages:
+                yield ""  # for the page, which may hold nothing
+                for item in page.get("Contents", ()):
+                    yield item["Key"]
+                    if not item["Key"].endswith("/"):
+                        found[f"{bucket}/{item['Key']}"] = {"size": item["Size"], "ETag": item["ETag"]}
+
         with _faults(f"s3://{bucket}"):
-            items = [item for page in pages for item in page.get("Contents", ()) if not item["Key"].endswith("/")]
-        found = {f"{bucket}/{item['Key']}": {"size": item["Size"], "ETag": item["ETag"]} for item in items}
+            deque(bounded(names(), f"s3://{bucket}/{folder}"), maxlen=0)
         self._known.update(found)
         return sorted(found)
+
+    def _page(self, request: Any, **_: Any) -> Any:
+        """Send a request for a part of a listing, whose answer is read no further than one may be."""
+        request.stream_output = True
+        answer = self._client._endpoint.http_session.send(request)
+        answer.raw = _Page(answer.raw, request.url)
+        return answer
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Size and ETag of an object, as it was last listed. Raises OSError."""
@@ -69,6 +88,23 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
 
     def _open(self, path: str, mode: str = "rb", **more: Any) -> _Object:
         return _Object(self, path, mode, **more)
+
+
+class _Page:
+    """What a server sends of a listing."""
+
+    def __init__(self, raw: Any, url: str) -> None:
+        self._raw, self._url = raw, url
+
+    def stream(self) -> Iterator[bytes]:
+        found: bytes = self._raw.read(PAGE_BYTES + 1)
+        if len(found) > PAGE_BYTES:
+            self._raw.close()
+            raise LmworksError(
+                f"{self._url.partition('?')[0]}: its server sends more than the {PAGE_BYTES:,} bytes that a list of "
+                "objects may have; mend AWS_ENDPOINT_URL_S3"
+            )
+        yield found
 
 
 class _Object(AbstractBufferedFile):  # type: ignore[misc]
