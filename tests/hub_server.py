@@ -34,12 +34,16 @@ class Hub:
     cut: str = ""
     """A file whose next answer ends in its middle; from then on it is not there, until this is empty again."""
     is_cut: bool = False
+    said: Response | None = None
+    """The answer to every question, where it is to be a strange one."""
     address: str = ""
 
     async def handle(self, request: Request) -> Response:
         path, is_head = request.url.path, request.method == "HEAD"
         self.asked.append(f"{request.method} {path} {request.headers.get('range', '')}".strip())
         self.agents.add(request.headers.get("user-agent", ""))
+        if self.said:
+            return self.said
         speaks = request.headers.get("authorization") == f"Bearer {TOKEN}"
         if path == "/api/validate-yaml":
             return JSONResponse({"errors": [], "warnings": []})

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.responses import Response, StreamingResponse
 
 from hub_server import COMMIT, TOKEN, Hub, hub_running
 from lmworks.cli.tuning import get_base
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.pipeline.store import Store
+from lmworks.release import hub as release_hub
 from lmworks.release.cards.kinds import SOURCE
 from lmworks.release.hub import download, find_snapshot, require_release, require_token, upload
 from tiny import make_tiny_model
@@ -91,6 +94,62 @@ def test_a_hub_that_sends_more_than_it_promised_is_cut_off(hub: Hub) -> None:
         download(replace(found, files=files), Path("out"))
     assert not Path("out").exists()
     assert max(path.stat().st_size for path in Path().rglob("*") if path.is_file()) < 2 << 20
+
+
+@pytest.mark.parametrize("status", [200, 302, 404])
+def test_a_description_without_an_end_is_read_as_far_as_one_may_go(
+    status: int, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release_hub, "DESCRIPTION_BYTES", 1 << 20)
+    sent = 0
+
+    def body() -> Iterator[bytes]:
+        nonlocal sent
+        yield b'{"id": "'
+        for _ in range(1 << 10):
+            sent += 1 << 16
+            yield b"a" * (1 << 16)
+
+    where = {"Location": f"{hub.address}/elsewhere"} if status == 302 else {}
+    hub.said = StreamingResponse(body(), status, where, "application/json")
+    with pytest.raises(LmworksError, match=f"^{hub.address}/api/models/{NAME}: its answer is longer than 1,048,576 b"):
+        find_snapshot(NAME)
+    assert sent < 1 << 25
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("[" * 100_000, "is no description of a model"),
+        ("[1, 2]", "is no description of a model"),
+        ('{"id": "org/tiny", "siblings": [{}]}', "is no description of a model"),
+        ('{"id": "org/tiny", "siblings": [{"rfilename": "config.json", "size": "9"}]}', "is no description of a m"),
+        ('{"id": "org/tiny"', "JSON"),
+    ],
+)
+def test_a_description_in_another_form_is_told(said: str, words: str, hub: Hub) -> None:
+    hub.said = Response(said, media_type="application/json")
+    with pytest.raises(LmworksError, match=f"{hub.address}.*{words}"):
+        find_snapshot(NAME)
+
+
+def test_a_description_is_not_unpacked(hub: Hub) -> None:
+    packed = gzip.compress(b" " * (1 << 24))
+    hub.said = Response(packed, headers={"Content-Encoding": "gzip"}, media_type="application/json")
+    with pytest.raises(LmworksError, match=f"{hub.address}/api/models/{NAME}: sends an answer in the coding 'gzip'"):
+        find_snapshot(NAME)
+
+
+def test_the_first_file_that_is_not_as_promised_is_the_last(hub: Hub) -> None:
+    """A hub may promise a hundred thousand files of no size."""
+    found = find_snapshot(NAME)
+    files = {
+        name: (size if name == "model.safetensors" else size + 1, digest)
+        for name, (size, digest) in found.files.items()
+    }
+    with pytest.raises(LmworksError, match=r"not what http.* promised"):
+        download(replace(found, files=files), Path("out"))
+    assert len([each for each in hub.asked if each.startswith("GET") and "/resolve/" in each]) == 1
 
 
 def test_what_a_hub_refuses_is_said_without_the_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,12 @@ import os
 import re
 import resource
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 TAKEN = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE", "NOTICE", "LICENSE.md")
+DESCRIPTION_BYTES = 1 << 25
+"""Of what a hub says beside files: the description of a model of 80,000 files."""
+SECONDS = 120.0
+"""For a hub to say that, and between two parts of a file."""
 SPARE = 1 << 20
 """Bytes beyond those of a file, for what `huggingface_hub` notes beside it."""
 
@@ -59,12 +65,14 @@ def find_snapshot(name: str, revision: str | None = None) -> Snapshot:
     """Ask a hub for a model. Raises `UsageError` for what is no name or no model here can be made of."""
     _require_name(name)
     with _hub() as hub:
-        found = hub.model_info(name, revision=revision, files_metadata=True)
-        files = {
-            each.rfilename: (each.size or 0, each.lfs.sha256 if each.lfs else each.blob_id or "")
-            for each in found.siblings or ()
-            if any(fnmatchcase(each.rfilename, kind) for kind in TAKEN) and Path(each.rfilename).name == each.rfilename
-        }
+        with _form_told(hub.endpoint, name):
+            found = hub.model_info(name, revision=revision, files_metadata=True, timeout=SECONDS)
+            files = {
+                each.rfilename: (_size(each.size), each.lfs.sha256 if each.lfs else each.blob_id or "")
+                for each in found.siblings or ()
+                if any(fnmatchcase(each.rfilename, kind) for kind in TAKEN)
+                and Path(each.rfilename).name == each.rfilename
+            }
         whole = [each for each in files if each.endswith(".safetensors") and not each.startswith("consolidated")]
         files = {each: facts for each, facts in files.items() if not (whole and each.startswith("consolidated"))}
         if "config.json" not in files or not any(each.endswith(".safetensors") for each in files):
@@ -92,8 +100,8 @@ def download(snapshot: Snapshot, out: Path) -> None:
     there = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
     if (free := shutil.disk_usage(part).free) < snapshot.size - there:
         raise UsageError(f"{out}: {snapshot.size / 1e6:,.0f} MB do not fit into the {free / 1e6:,.0f} MB that are free")
-    with _hub() as hub:
-        for file, (size, _) in sorted(snapshot.files.items(), key=lambda each: each[1][0]):
+    with _hub(of_files=True) as hub:
+        for file, (size, digest) in sorted(snapshot.files.items(), key=lambda each: each[1][0]):
             with _written_at_most(
                 size + SPARE, f"{file}: {snapshot.endpoint} sends more than the {size:,} bytes promised"
             ):
@@ -105,10 +113,10 @@ def download(snapshot: Snapshot, out: Path) -> None:
                     token=hub.token,
                     endpoint=hub.endpoint,
                 )
-    for file, (size, digest) in snapshot.files.items():
-        if (part / file).stat().st_size != size or digest not in (digest_once(part / file), _git_digest(part / file)):
-            (part / file).unlink()
-            raise LmworksError(f"{part / file}: not what {snapshot.endpoint} promised; it was deleted: try again")
+            got = part / file
+            if got.stat().st_size != size or digest not in (digest_once(got), _git_digest(got)):
+                got.unlink()
+                raise LmworksError(f"{got}: not what {snapshot.endpoint} promised; it was deleted: try again")
     shutil.rmtree(part / ".cache", ignore_errors=True)
     facts = {"endpoint": snapshot.endpoint, "name": snapshot.name, "revision": snapshot.revision}
     digests = {file: digest for file, (_, digest) in sorted(snapshot.files.items())}
@@ -186,16 +194,42 @@ def _git_digest(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
+def _size(stated: Any) -> int:
+    if not isinstance(stated, int | None) or (stated or 0) < 0:
+        raise TypeError("expected a number of bytes")
+    return stated or 0
+
+
 @contextmanager
-def _hub() -> Iterator[HfApi]:
-    """A client that reports to nobody. Raises LmworksError, without addresses that hold secrets, for what fails."""
+def _form_told(endpoint: str, name: str) -> Iterator[None]:
+    """Raise LmworksError for a description that `huggingface_hub` cannot make sense of."""
+    try:
+        yield
+    except (AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise LmworksError(
+            f"{endpoint}: what it says of {name} is no description of a model ({type(error).__name__}); expected a hub "
+            "of Hugging Face's form: mend HF_ENDPOINT"
+        ) from None
+
+
+@contextmanager
+def _hub(*, of_files: bool = False) -> Iterator[HfApi]:
+    """A client that reports to nobody. Raises LmworksError, without addresses that hold secrets, for what fails.
+
+    What is said beside files is read no further than `DESCRIPTION_BYTES`.
+    """
     for switch in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET"):  # by the one endpoint, and its open protocol
         os.environ[switch] = "1"
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, get_session
     from huggingface_hub.errors import HfHubHTTPError
 
     endpoint = os.environ.get("HF_ENDPOINT") or None
     hub = HfApi(endpoint=endpoint, token=os.environ.get("HF_TOKEN") or False)
+    client = get_session()
+    before = client.event_hooks["response"]
+    client.event_hooks["response"] = [*before, partial(_bound, of_files)]
+    client.headers["Accept-Encoding"] = "identity"  # what is small as it is sent may be large
+    client.timeout = SECONDS
     try:
         yield hub
     except LmworksError:
@@ -206,6 +240,31 @@ def _hub() -> Iterator[HfApi]:
         if "http" not in type(error).__module__:
             raise
         raise LmworksError(_in_words(hub.endpoint, error)) from None
+    finally:
+        client.event_hooks["response"] = before
+
+
+def _bound(of_files: bool, answer: Any) -> None:
+    """Have an answer read no further than it may go; files have bounds of their own."""
+    place = str(answer.url).partition("?")[0]
+    if (coding := answer.headers.get("Content-Encoding", "identity")) != "identity":
+        raise LmworksError(f"{place}: sends an answer in the coding {coding[:20]!r}, where none was asked for")
+    if of_files and answer.status_code in (200, 206):
+        return
+    read = answer.iter_bytes
+
+    def bounded(*size: int) -> Iterator[bytes]:
+        count, end = 0, time.monotonic() + SECONDS
+        for part in read(*size):
+            count += len(part)
+            if count > DESCRIPTION_BYTES or time.monotonic() > end:
+                most = f"{DESCRIPTION_BYTES:,} bytes" if count > DESCRIPTION_BYTES else f"{SECONDS:.0f} s"
+                raise LmworksError(
+                    f"{place}: its answer is longer than {most}; expected one of a hub: mend HF_ENDPOINT"
+                )
+            yield part
+
+    answer.iter_bytes = bounded
 
 
 def _in_words(endpoint: str, error: Any) -> str:
