@@ -145,6 +145,11 @@ def _require_plain_logits(model: PublishedDecoder, folder: Path) -> None:
     with torch.no_grad():
         expected = model.network(input_ids=tokens, use_cache=False).logits.float()
         found = (model.hidden(tokens) @ model.output_weight.T).float()
+    if not torch.isfinite(expected).all():  # no comparison below would hold of them
+        raise LmworksError(
+            f"{folder}: its logits are not all finite numbers: its weights hold such values, or overflow as "
+            f"{model.compute_type}; copy model.safetensors anew, or take another model or `data_type`"
+        )
     if float((found - expected).abs().max()) > AGREEMENT * float(expected.std() + expected.abs().max()):
         raise LmworksError(
             f"{folder}: its logits are not the product of hidden states and output matrix (they are capped, scaled or "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -163,6 +164,20 @@ def test_a_model_is_believed_by_what_it_reads_and_not_by_its_settings(tmp_path: 
     XLNetLMHeadModel(config).save_pretrained(tmp_path)
     with pytest.raises(LmworksError, match="later tokens, and so earlier hidden states change by"):
         load_published_decoder(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["layers.0.input_layernorm.weight", "embed_out.weight"])
+def test_a_model_whose_weights_give_no_numbers_is_refused(name: str, value: float, tmp_path: Path) -> None:
+    """Nothing is greater than what is no number: it would pass every comparison."""
+    folder = write_published(tmp_path / "model", "Pythia")
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    (stored,) = (each for each in weights if each.endswith(name))
+    weights[stored][-1] = value
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(LmworksError, match=r"model: its logits are not all finite numbers: its weights hold"):
+        load_published_decoder(folder)
 
 
 def test_experts_and_short_reach_are_no_later_tokens(tmp_path: Path) -> None:
