@@ -318,6 +318,35 @@ def test_folders_of_what_no_longer_holds_and_equal_copies_may_be_excluded(tmp_pa
     assert source.paths() == ["gold/again.md", "gold/notes.md", "rules.md"]
 
 
+@pytest.mark.parametrize(
+    "original, copy",
+    [
+        ("2022/evidence/register.md", "archiv/register - kopie.md"),
+        ("2022/evidence/register.md", "Old/register.md"),
+        ("2022/rules/of the house.md", "copy of rules.md"),
+        ("2022/Regeln.md", "Kopie von Regeln.md"),
+        ("register/of 2022.md", "register (1).md"),
+        ("register_b.md", "register_a_copy.md"),
+        ("notes/of mine.md", "passwords.md"),
+        ("kunden/hans.meier@example.com.md", "kunden/anna.meier@example.com.md"),
+    ],
+)
+def test_what_may_be_excluded_leaves_one_of_equal_files(tmp_path: Path, original: str, copy: str) -> None:
+    for name in (original, copy):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("what was written down in 2022")
+    patterns = [pattern for each in look(tmp_path).aside for pattern in each.patterns]
+    left = Files(kind="files", path=str(tmp_path), exclude=patterns, licence="MIT").paths()
+    assert original in left and (left == [original] or "@" in copy), "no pattern names people"
+
+
+def test_of_copies_in_folders_of_what_no_longer_holds_alone_each_but_one_may_be_excluded(tmp_path: Path) -> None:
+    for name in ("old/a.md", "old/b.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("what was written down in 2022")
+    assert [list(each.patterns) for each in look(tmp_path).aside] == [["old/*"], ["old/b.md"]]
+
+
 def lines(folder: Path, name: str, language: str, count: int) -> None:
     said = {"en": "This is the rule number {} of our house.", "de": "Dies ist die Regel Nummer {} unseres Hauses."}
     (folder / name).write_text("".join(said[language].format(number) + "\n" for number in range(count)))

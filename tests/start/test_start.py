@@ -615,9 +615,7 @@ def test_labels_that_are_too_few_beside_many_texts_are_refused_with_their_number
 
 
 @pytest.mark.parametrize(("sentences_each", "questions"), [(1, 200), (30, 80)])
-def test_no_more_questions_are_asked_than_the_minutes_hold(
-    sentences_each: int, questions: int, tmp_path: Path
-) -> None:
+def test_no_more_questions_are_asked_than_the_minutes_hold(sentences_each: int, questions: int, tmp_path: Path) -> None:
     folder = tmp_path / "own"
     said = [text for text, _ in sentences(1200)]
     whole = [" ".join(said[(n * 7 + k) % 1200] for k in range(sentences_each)) for n in range(1200)]

@@ -81,6 +81,10 @@ KEYS = re.compile(
     r".*(passw(or)?d|passphrase|credential|secret|api[_-]?key|private[_-]?key|kennw(o|ö)rt|passw(o|ö)rt|contraseñ).*"
 )
 """Names of files in which people keep what opens doors."""
+COPY = re.compile(
+    r"(?i).*((?<![^\W_])(copy|copies|kopie|kopia|kópia|copie|copia|cópia|kopio|kopi|másolat)(?![^\W_])|\(\d{1,3}\)(\.|$)).*"
+)
+"""Names that a file manager or a browser gives to copies: `a - kopie.csv`, `Copy of a.csv`, `a (1).csv`."""
 _AROUND = "".join(character for character in f"{PUNCTUATION}{punctuation}" if character != "¶")
 _SHOWN = re.compile(r"[^\x00-\x40\x5b-\x60\x7b-\x9f\s]{2,30}")
 """A word without digits, addresses and control characters."""
@@ -183,7 +187,8 @@ class _Look:
         tables = sorted((each for each in tables if each.records), key=lambda each: (-each.bytes, each.files[0]))
         unread = [Unread(*told) for told in _by_reason(self._unread)]
         read = list(dict.fromkeys(path for table in tables for path in table.files))
-        aside = [*_kept_folders(read), *_keys(read), *self._copies(read)]
+        aside = [*_kept_folders(read), *_keys(read)]
+        aside += self._copies(read, [pattern for each in aside for pattern in each.patterns])
         return Seen(str(self._folder), tables, unread, self._licences, sum(each.bytes for each in tables), aside)
 
     def _parallel(self, paths: Sequence[str]) -> Iterator[tuple[dict[str, str], list[str]]]:
@@ -231,8 +236,11 @@ class _Look:
         except OSError:
             return 0
 
-    def _copies(self, paths: Sequence[str]) -> Iterator[Aside]:
-        """Files that are equal to another, of which the one nearest to the folder is no copy."""
+    def _copies(self, paths: Sequence[str], left_out: Sequence[str]) -> Iterator[Aside]:
+        """Files that are equal to another, which other patterns leave, so that of all equal ones one is left.
+
+        No copy is, of those that they leave, one without a copy's name, the one nearest to the folder.
+        """
         sizes: dict[int, list[str]] = {}
         for path in paths:
             if (self._folder / path).is_file():  # and not in an archive
@@ -241,11 +249,17 @@ class _Look:
         for path in (path for alike in sizes.values() if len(alike) > 1 for path in alike):
             with self._plain.open(path) as stream:
                 found.setdefault(hashlib.file_digest(stream, "sha256").digest(), []).append(path)  # type: ignore[arg-type]
-        copies = [
-            path for alike in found.values() for path in sorted(alike, key=lambda each: (each.count("/"), each))[1:]
-        ]
-        if copies:
-            yield Aside([_literal(path) for path in sorted(copies)], len(copies), "equal copies of other files")
+
+        def place(path: str) -> tuple[bool, bool, int, str]:
+            is_named = COPY.fullmatch(PurePosixPath(path).name) is not None
+            return _any_match(left_out, [path]), is_named, path.count("/"), path
+
+        copies = {path for alike in found.values() for path in sorted(alike, key=place)[1:]}
+        others = [path for path in paths if path not in copies]
+        patterns = [_literal(path) for path in sorted(copies)]  # of which `?` may stand for another's personal data
+        told = [each for each in patterns if "?" not in each.replace("[?]", "") or not _any_match([each], others)]
+        if told:
+            yield Aside(told, len(told), "equal copies of other files")
 
     def _form(self, path: str) -> str | None:
         """What a file is read as: by its ending, or as text if its bytes are; None, told why, if it is not read."""
