@@ -81,7 +81,8 @@ def test_every_need_is_shown_with_a_reason_and_the_points_add_up(needs: NeedsCon
 
 
 def needs_of(**fields: Any) -> NeedsConfig:
-    return NeedsConfig(**{"budget_usd": 1e6, "expertise": "team", "deadline_weeks": 52, **fields})
+    asked = {"budget_usd": 1e6, "expertise": "team", "deadline_weeks": 52, "requests_per_second": 0.5}
+    return NeedsConfig(**asked | fields)
 
 
 @pytest.mark.parametrize(

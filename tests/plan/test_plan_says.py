@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lmworks.plan.decide import CLOUD, LADDER, OWN
+from lmworks.plan.decide import CLOUD, HOSTED, LADDER, OWN
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.telling import doubts, in_full, short
@@ -160,3 +160,14 @@ def test_a_place_that_is_dearer_than_another_is_named_with_a_reason() -> None:
     assert short(years[CLOUD].total.low) in dearer and "confidential texts" in dearer
     cheap = told(task="write", labelled_examples=3000, budget_usd=10**6)
     assert not any("would cost from" in doubt for doubt in doubts(cheap))
+
+
+def test_more_people_ask_more_where_no_rate_is_stated_and_the_long_page_says_how_often() -> None:
+    few, many = (told(task="chat", users=users, budget_usd=20_000) for users in (10, 5000))
+    (cheap, dear) = (each.years[LADDER[0]][HOSTED].total.low for each in (few, many))
+    assert dear == pytest.approx(500 * cheap)
+    assert "250 requests a second at the busiest hour: each of 5,000 users asks every 20 s" in in_full(many, 160, TODAY)
+    stated = told(task="chat", users=5000, requests_per_second=0.5, budget_usd=20_000)
+    assert stated.years[LADDER[0]][HOSTED].total.low == cheap
+    said = in_full(stated, 160, TODAY)
+    assert "0.5 requests a second at the busiest hour" in said and "users asks every" not in said

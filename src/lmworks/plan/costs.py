@@ -109,7 +109,7 @@ def _group(
     if answer and alone.low < facts.value("slowest_stream_tokens_per_second").low:
         return None
     seconds = needs.prompt_tokens / (efficiency.low * reads) + answer / writes.low
-    load = max(needs.requests_per_second * seconds, needs.users / users)
+    load = max(needs.requests * seconds, needs.users / users)
     groups = math.ceil(load)
     million = 1e6 / 3600 / facts.value(f"busy_{needs.load}").low * count
     usd = Range(price.low * million / writes.high, price.high * million / writes.low)

@@ -87,6 +87,8 @@ class Forecast:
         if needs.region not in facts.grid:
             known = ", ".join(facts.grid)
             raise UsageError(f"needs.region: no grid {needs.region!r}; known: {known}; --prices FILE adds yours")
+        self.asks_by_users = needs.requests_per_second == "auto"
+        needs = needs.model_copy(update={"requests_per_second": needs.requests})
         self.facts, self.needs = facts, needs
         self.busy = facts.value(f"busy_{needs.load}").low
         self.runs_per_year = facts.value(f"runs_per_year_{needs.update}").low
@@ -126,7 +128,7 @@ class Forecast:
         kept = 14.0 * facts.value("checkpoints_kept").low * self.trained_parameters + 4.0 * run.parameters
         self.storage_gigabytes = (texts * max(self.tokens, run.tokens) + kept) * 1e-9
         models = 4.0 * run.parameters * self.runs_per_year / 12
-        asked = needs.requests_per_second * self.busy * HOURS_PER_MONTH * 3600
+        asked = needs.requests * self.busy * HOURS_PER_MONTH * 3600
         logs = asked * (needs.prompt_tokens + needs.answer_tokens) * facts.value("bytes_per_token").high
         self.storage_gigabytes_a_month = {"models": models * 1e-9, "requests, if kept": logs * 1e-9}
         self.storage_usd_per_month = self.storage_gigabytes * facts.value("storage_usd_per_gigabyte_month")
@@ -245,7 +247,7 @@ class Forecast:
         """A hosted model, by the token."""
         needs, value = self.needs, self.facts.value
         growth = sum(costs.grown(needs, month) for month in range(1, 13))
-        requests = needs.requests_per_second * self.busy * HOURS_PER_MONTH * 3600 * growth
+        requests = needs.requests * self.busy * HOURS_PER_MONTH * 3600 * growth
         read = value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6 * requests)
         written = value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6 * requests)
         return Year(HOSTED, {"tokens read": read, "tokens written": written}, "small to middle hosted models")

@@ -15,6 +15,7 @@ from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN, TABLE, Fact
 from lmworks.plan.disk import Disk, full_in_month
 from lmworks.plan.facts import Fact, Facts, Range
 from lmworks.plan.forecast import ENDLESS, NONE, SCRATCH, Forecast
+from lmworks.recipe.schema import SECONDS_BETWEEN_REQUESTS
 
 RUNS_ON = {"measured": "yes", "expected": "untried", "no": "no"}
 """Whether lmworks trains and answers on a device: it runs where torch finds a processor, CUDA or ROCm."""
@@ -259,6 +260,9 @@ def _places(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
         yield f"  The verdict's {told.year.place}: {told.year.machines}. " + "; ".join(
             f"{part} {between(usd)}" for part, usd in told.year.usd.items()
         )
+    rate = f"  Counted for {short(told.needs.requests)} requests a second at the busiest hour"
+    assumed = f": each of {told.needs.users:,} users asks every {SECONDS_BETWEEN_REQUESTS} s, which is assumed"
+    yield rate + (f"{assumed}; `requests_per_second` replaces it" if told.asks_by_users else "")
     yield "  People who build and judge the model are in no sum; own machines hold those who run the machines."
 
 

@@ -351,6 +351,9 @@ class EvaluateConfig(StepConfig):
 PROTECTED = ("confidential", "secret")
 """What `needs.privacy` calls texts that are not to be told."""
 
+SECONDS_BETWEEN_REQUESTS = 20
+"""Of one user at the busiest hour, where no rate is stated."""
+
 
 class NeedsConfig(StepConfig):
     """What the organisation needs, can and has: what `lmworks plan` decides and costs by."""
@@ -364,7 +367,11 @@ class NeedsConfig(StepConfig):
         "some", description="of your texts from everyday and public ones; most trades have words of their own"
     )
     users: int = Field(10, ge=1, description="at once, at the busiest hour; a team")
-    requests_per_second: float = Field(0.5, gt=0, description="at the busiest hour; ten users who ask every 20 s")
+    requests_per_second: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+        "auto",
+        description=f"at the busiest hour; auto: each of `users` asks every {SECONDS_BETWEEN_REQUESTS} s, which is an "
+        "assumption of ours, without a source",
+    )
     prompt_tokens: int = Field(1000, ge=1, description="of a request; a page of instructions and passages")
     answer_tokens: int = Field(250, ge=1, description="of a request; two paragraphs")
     context_tokens: int = Field(2048, ge=8, description="longest prompt and answer; twice a usual request")
@@ -400,6 +407,12 @@ class NeedsConfig(StepConfig):
     parameters: Annotated[int, Field(ge=1_000_000)] | Literal["auto"] = Field(
         "auto", description="size of the model; auto follows from data, money and task"
     )
+
+    @property
+    def requests(self) -> float:
+        """A second, at the busiest hour: as stated, or as so many users ask."""
+        stated = self.requests_per_second
+        return self.users / SECONDS_BETWEEN_REQUESTS if stated == "auto" else stated
 
 
 KINDS = {
