@@ -185,9 +185,11 @@ def test_search_is_not_told_to_train_what_nothing_trains() -> None:
     assert verdict.step == LADDER[0] and "no model is trained" in verdict.how
 
 
-def test_secret_texts_go_to_no_service_and_hosted_models_are_not_trained() -> None:
-    places = places_for(needs_of(privacy="secret"), LADDER[1])[0]
-    assert "hosted model" not in places and "managed service" not in places
+def test_secret_texts_stay_and_confidential_ones_go_to_no_hosted_model_without_a_contract() -> None:
+    for step in LADDER:
+        assert places_for(needs_of(privacy="secret"), step)[0] == ["own machines"]
+    assert "hosted model" not in places_for(needs_of(privacy="confidential"), LADDER[0])[0], "it would be refused"
+    assert "hosted model" in places_for(needs_of(privacy="confidential", contracts=["AWS"]), LADDER[0])[0]
     assert places_for(needs_of(residency="on-premise"), LADDER[0])[0] == ["own machines"]
 
 

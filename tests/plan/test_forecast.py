@@ -70,11 +70,34 @@ def test_more_money_never_leads_further_towards_prompting_whatever_place_it_reac
     assert steps == sorted(steps, key=LADDER.index)
 
 
+@pytest.mark.parametrize("residency", ["anywhere", "on-premise"])
+@pytest.mark.parametrize("usd", [0, 500, 5000, 13_000, 20_000, 60_000])
+def test_what_the_money_reaches_is_never_called_out_of_its_reach(usd: int, residency: str) -> None:
+    asked = {"task": "classify", "privacy": "confidential", "residency": residency, "users": 20}
+    for labels in (313, 2000):
+        found = Forecast(NeedsConfig(**asked, labelled_examples=labels, budget_usd=usd), 35_000, FACTS)
+        (money,) = (limit for limit in found.verdict.limits if limit.name == "money")
+        assert found.verdict.fits and found.year and found.year.total.low <= usd
+        assert money.found != "reaches no step"
+
+
+def test_stricter_privacy_sends_no_text_further_away() -> None:
+    nearest = ["own machines", "cloud machines", "managed service", "hosted model"]
+    for more in ({"load": "spiky", "expertise": "none", "deadline_weeks": 2}, {"labelled_examples": 3000}, {}):
+        asked = {"task": "classify", "labelled_examples": 313, **more}
+        found = {
+            privacy: Forecast(NeedsConfig(privacy=privacy, **asked), 3e8, FACTS).verdict.place
+            for privacy in ("confidential", "secret")
+        }
+        assert nearest.index(found["secret"]) <= nearest.index(found["confidential"])
+        assert found["secret"] == "own machines"
+
+
 def test_from_scratch_the_size_follows_from_the_tokens_and_the_money() -> None:
     rich = Forecast(NeedsConfig(budget_usd=1e8, tokens=160_000_000_000, **RICH), 0, FACTS)
     assert (rich.verdict.step, rich.run.shape.name) == (LADDER[4], "Llama-3.1-8B")
     assert rich.run.tokens == pytest.approx(20 * rich.run.parameters, rel=0.01)
-    huge = {"tokens": 8_000_000_000_000, **RICH}
+    huge = {"tokens": 8_000_000_000_000, **RICH, "privacy": "confidential"}
     richest, rich = (Forecast(NeedsConfig(budget_usd=usd, **huge), 0, FACTS) for usd in (1e9, 1e7))
     assert richest.verdict.step == rich.verdict.step == LADDER[4]
     assert rich.run.parameters < richest.run.parameters == pytest.approx(400e9, rel=0.05)

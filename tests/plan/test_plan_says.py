@@ -62,11 +62,11 @@ def test_a_size_that_no_published_shape_has_is_said_to_be_replaced(asked: int) -
 
 def test_too_few_tokens_for_a_size_that_is_asked_for_are_doubted() -> None:
     found = told(
-        task="write", budget_usd=10**9, parameters=400_000_000_000, tokens=20 * 10**9, privacy="secret", **TEAM
+        task="write", budget_usd=10**9, parameters=400_000_000_000, tokens=20 * 10**9, privacy="confidential", **TEAM
     )
     assert found.verdict.step == LADDER[4]
     assert any("tokens a parameter" in doubt for doubt in doubts(found))
-    plenty = told(task="write", budget_usd=10**9, tokens=20 * 10**9, privacy="secret", **TEAM)
+    plenty = told(task="write", budget_usd=10**9, tokens=20 * 10**9, privacy="confidential", **TEAM)
     assert not any("tokens a parameter" in doubt for doubt in doubts(plenty))
 
 
@@ -114,7 +114,9 @@ def test_a_card_whose_licence_bars_data_centres_is_named_with_that() -> None:
 
 
 def test_what_interruptions_cost_is_in_days_and_dollars_and_the_host_in_energy() -> None:
-    found = told(task="write", tokens=10**12, budget_usd=10**9, parameters=400_000_000_000, privacy="secret", **TEAM)
+    found = told(
+        task="write", tokens=10**12, budget_usd=10**9, parameters=400_000_000_000, privacy="confidential", **TEAM
+    )
     assert found.training and found.lost_hours and found.lost_hours.low > 1
     trained, device = found.training, FACTS.devices[found.training.device]
     work = found.run.flops_with_attention / (device.peak_teraflops or 1) / 1e12 / 3600 / 0.55  # device hours at best

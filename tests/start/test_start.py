@@ -21,7 +21,7 @@ import pytest
 from e2e.small_recipe import lmworks
 from lmworks.errors import GateRefused, UsageError
 from lmworks.graph import CLASSES, make_nodes
-from lmworks.plan.plan import make_plan
+from lmworks.plan.plan import forecast_of, make_plan
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Recipe
 from lmworks.start.answers import Answers, ask_all, check, kept_place, read_answers, write_answers
@@ -489,11 +489,12 @@ def test_what_limits_a_verdict_is_told_where_the_money_reaches_no_step(tmp_path:
     folder = tmp_path / "own"
     folder.mkdir()
     write_csv(folder / "tickets.csv", ["message", "queue"], sentences(2700))
-    given = {**ENOUGH, "budget_usd": 0, "residency": "on-premise", "use_case": "trying", "licence": "LicenseRef-own"}
+    given = {**ENOUGH, "labelled_examples": 150, "budget_usd": 0, "residency": "on-premise"}
+    given |= {"use_case": "trying", "licence": "LicenseRef-own"}
     answers, seen = Answers.model_validate({**given, "task": "classify"}), look(folder)
     found = start(folder, folder, seen, answers, lambda path: load_recipe(path, CLASSES))
     (limited,) = (line for line in told(found, seen) if "what limits it:" in line)
-    assert "what limits it: money (adapt costs no more than no training there)" in limited
+    assert "money (adapt costs no more than no training there)" in limited
 
 
 def test_files_without_personal_data_may_be_read_anywhere(tmp_path: Path) -> None:
@@ -612,6 +613,50 @@ def test_labels_that_are_too_few_beside_many_texts_are_refused_with_their_number
     write_csv(folder / "tickets.csv", ["message", "queue"], found)
     with pytest.raises(GateRefused, match=r"1,200 texts with labels .csv.; text and label in 50 of them"):
         started(folder, task="classify")
+
+
+def test_what_the_verdict_costs_is_told_and_doubted_where_there_is_less(tmp_path: Path) -> None:
+    folder = company(tmp_path / "own", "texts")
+    asked = ("--task", "write", "--privacy", "secret", "--budget-usd", "500", "--yes")
+    done = lmworks(tmp_path, "init", "own", *asked)
+    (cost,) = (line for line in done.stdout.splitlines() if line.startswith("cost: "))
+    assert cost.startswith("cost: $") and cost.endswith(" for twelve months, of $500")
+    doubt = f"what the verdict costs is more than there is: {cost.removeprefix('cost: ')}"
+    assert f"doubt: {doubt}" in done.stdout
+    assert doubt in (folder / "recipe.yaml").read_text()
+
+
+def test_a_plan_is_told_the_lengths_of_the_texts_and_counts_no_pictures(tmp_path: Path) -> None:
+    folder = company(tmp_path / "own", "labels")
+    needs = started(folder, task="classify").needs
+    assert needs and needs.answer_tokens == 5 and needs.prompt_tokens < 100 and needs.tokens == "auto"
+    (folder / "recipe.yaml").unlink()
+    asked = started(folder, task="classify", prompt_tokens=700, answer_tokens=9).needs
+    assert asked and (asked.prompt_tokens, asked.answer_tokens) == (700, 9)
+    report = docx.Document()
+    report.add_paragraph("The belt on line two has worn through. " * 700)
+    (tmp_path / "reports").mkdir()
+    report.save(str(tmp_path / "reports" / "a.docx"))
+    with zipfile.ZipFile(tmp_path / "reports" / "a.docx", "a") as packed:
+        packed.writestr("word/media/image.png", bytes(900_000))
+    recipe = started(tmp_path / "reports", task="write")
+    forecast = forecast_of(recipe, tmp_path / "reports")
+    assert forecast and forecast.tokens == recipe.needs.tokens < 8_000  # type: ignore[union-attr, operator]
+
+
+def test_what_is_an_identifier_in_one_file_is_searched_in_none(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    said = [text for text, _ in sentences(300)]
+    write_csv(folder / "new.csv", ["reference", "message"], [(f"2026-{n:05}", each) for n, each in enumerate(said)])
+    old = [
+        {"reference": f"file {n // 30}", "message": f"{each}, as of old", "year": 2022} for n, each in enumerate(said)
+    ]
+    rows(folder, "old.jsonl", old)
+    recipe = started(folder, task="search")
+    raw: Any = recipe.data["raw"]
+    assert all("reference" not in source.text_field for source in raw.sources) and len(raw.sources) == 2
+    assert "# Not searched, as identifiers or names of people: reference;" in (folder / "recipe.yaml").read_text()
 
 
 @pytest.mark.parametrize(("sentences_each", "questions"), [(1, 200), (30, 80)])

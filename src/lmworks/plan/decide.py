@@ -103,7 +103,7 @@ def decide(
     allowed["data"] = max(labels, texts) if labels or needs.task not in PAIRED else 0
     most = min(wanted, *allowed.values())
     at = max(at for at in range(most + 1) if not at or usd[LADDER[at]].low <= needs.budget_usd)
-    if is_free := most > 0 and _is_no_dearer(needs, usd, places):
+    if is_free := at == 0 < most and not has_baseline(needs) and _is_no_dearer(needs, usd, places):
         at = 1
     limits = [Factor(n, f"up to {LADDER[top]}", {"at most": top}, TABLE["reasons"][n]) for n, top in allowed.items()]
     dear = [_dear(name, usd[name].low, needs.budget_usd) for name in LADDER[at + 1 : most + 1]]

@@ -221,6 +221,11 @@ class Seen:
         return sum(table.text_bytes for table in self.tables)
 
     @property
+    def tokens(self) -> float:
+        """Of that, by four bytes each, as a plan counts them."""
+        return self.text_bytes / 4
+
+    @property
     def licence(self) -> str | None:
         """What is stated of all files, of each by its folder or the nearest above; None where it is not."""
         stated: dict[PurePosixPath, set[str]] = {}

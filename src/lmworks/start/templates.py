@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from lmworks.data.parsers.parts import PART_BYTES
@@ -35,6 +36,10 @@ QUESTION_SECONDS, TOKEN_SECONDS = 0.25, 0.0013
 """Of one: an answer of up to 96 tokens by 135 million parameters on two cores, and each token of the question."""
 FEW_PARTS = 15
 """Of a book, held out at the least: of fewer groups an interval may be too narrow (`pipeline/statistics.py`)."""
+CHARACTERS_PER_TOKEN = 3
+"""About: four in English, two to three in other languages."""
+FRAME_TOKENS, LABEL_TOKENS = 20, 5
+"""Of what a question stands in, and of a label that is written."""
 LEAST_TO_FIND = 2_000
 """Bytes of texts in which it is worth while to seek: a page."""
 WORDS = {
@@ -50,6 +55,8 @@ WORDS = {
 
 PLAIN, NOT_WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*"), ("true", "false", "null", "yes", "no", "on", "off")
 """Words that stand in YAML without quotes, but for those that mean something else."""
+NAMING = ("id", "name", "category")
+"""Kinds of columns that may hold words, or name a row."""
 UNNAMED = re.compile(r"[{}\[\]:!]|^$")
 """What is in a column's name that no template can name."""
 
@@ -206,6 +213,21 @@ def examples(table: Table, answers: Answers) -> int:
     if table.shape in ("conversations", "preferences", "spans"):
         return table.complete
     return table.having(table.texts[:1], table.texts[-1:])
+
+
+def lengths(table: Table, answers: Answers) -> dict[str, int]:
+    """Tokens of what a task reads and writes, where its records are short texts that say both; else nothing."""
+    table = _with_answers(table, answers)
+
+    def tokens(names: Sequence[str]) -> int:
+        return max(1, round(sum(table.column(name).characters for name in names) / CHARACTERS_PER_TOKEN))
+
+    if answers.task in ("classify", "extract"):
+        read = _read(table, answers)
+        return {"prompt_tokens": tokens(read) + FRAME_TOKENS, "answer_tokens": LABEL_TOKENS} if read else {}
+    if table.shape != "pairs" or len(table.texts) < 2:
+        return {}
+    return {"prompt_tokens": tokens(table.texts[:1]) + FRAME_TOKENS, "answer_tokens": tokens(table.texts[-1:])}
 
 
 def _read(table: Table, answers: Answers) -> Sequence[str]:
@@ -375,6 +397,7 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     if tuned:
         evaluate += ["  # Surely no worse than counted words, which cost nothing; otherwise they are served."]
         evaluate += ["  - {task: classification, model: tuned, not_worse_than: words, margin: 0.02}"]
+    told = counts_in_words(table.column(label))
     return Draft(
         "labels" if tuned else "labels, counted words",
         table,
@@ -386,8 +409,12 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         "words" if tuned else "",
         packages=["minilm"] if tuned else [],
         doubts=[*label_doubts(table.column(label)), *(_base_doubts(table, "minilm") if tuned else [])],
-        notes=[f"labels of {label}: {told}"] if (told := counts_in_words(table.column(label))) else [],
+        notes=[f"labels of {label}{_whose(table, label, count)}: {told}"] if told else [],
     )
+
+
+def _whose(table: Table, label: str, count: int) -> str:
+    return ", copies and empty texts counted" if count < table.column(label).filled else ""
 
 
 def spans(situation: Situation, table: Table) -> Draft | None:
@@ -633,7 +660,7 @@ def found(situation: Situation, table: Table) -> Draft | None:
         "raw:",
         "  kind: ingest",
         "  sources:",
-        *_sources(situation, table, _said),
+        *_sources(situation, table, partial(_said, table)),
         *_unsaid(table),
         f"  licences: {{allow: [permissive, {flow(situation.answers.licence)}]}}",
         *(_masked(table, "redact") if masked else ()),
@@ -713,22 +740,27 @@ def _text_of(table: Table, fields: Callable[[Table], Sequence[str]] = lambda tab
     return {"text_field": texts[0] if len(texts) == 1 else texts} if texts else {}
 
 
-def _said(table: Table) -> Sequence[str]:
-    """Columns by whose words somebody may look for a row: a term and its translation beside what explains it."""
-    said = [
-        column.name for column in table.columns if column.kind in ("name", "category") or column.name in table.texts
-    ]
-    return [name for name in said if name not in table.subjects] if table.texts else ()
+def _said(table: Table, part: Table) -> Sequence[str]:
+    """Columns of a part by whose words somebody may look for a row: a term and its translation beside what explains it.
+
+    What is an identifier in one part is one in all.
+    """
+    if not part.texts:
+        return ()
+    identifiers = {column.name for each in table.parts for column in each.columns if column.kind == "id"}
+    words = {column.name for column in part.columns if column.kind in ("name", "category")} - identifiers
+    names = [column.name for column in part.columns if column.name in words or column.name in part.texts]
+    return [name for name in names if name not in part.subjects]
 
 
 def _unsaid(table: Table) -> Iterator[str]:
     """A comment on the columns of words that are not searched."""
-    parts = [(part, _said(part)) for part in table.parts or [table]]
+    parts = [(part, _said(table, part)) for part in table.parts or [table]]
     left = [
         column.name
         for part, said in parts
         for column in part.columns
-        if said and column.name not in said and (column.kind == "id" or column.name in part.subjects)
+        if said and column.name not in said and (column.kind in NAMING or column.name in part.subjects)
     ]
     if names := list(dict.fromkeys(left)):
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""

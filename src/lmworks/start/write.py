@@ -16,11 +16,12 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.plan.decide import Verdict
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
+from lmworks.plan.telling import between
 from lmworks.recipe.schema import NeedsConfig, Recipe
 from lmworks.start.answers import Answers
 from lmworks.start.lines import one_line, quoted
 from lmworks.start.seen import SHAPES, Seen, Table
-from lmworks.start.templates import AS_PUBLISHED, NONE, Draft, Refusal, Situation, chosen, examples, flow
+from lmworks.start.templates import AS_PUBLISHED, NONE, Draft, Refusal, Situation, chosen, examples, flow, lengths
 from lmworks.tokens.packaged import PACKAGED
 
 EXAMPLES: Mapping[str, Sequence[str]] = {
@@ -31,6 +32,8 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
 }
 """By task, the shapes whose records show what is right; to classify it is texts with a label, whatever their shape."""
 ASKED = "ask a published model as it is; nothing is trained"
+MOST_PACKED = 0.8
+"""Of the files' bytes, below which they hold pictures and frames that are no texts, and a plan is told the tokens."""
 SHOWN = 8
 """Tables, and reasons why files are not read, that are told one by one."""
 
@@ -42,6 +45,8 @@ class Started:
     path: Path
     draft: Draft
     verdict: Verdict
+    cost: str
+    """What the verdict costs, in words."""
 
 
 def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callable[[Path], Recipe]) -> Started:
@@ -52,16 +57,16 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
     path = folder / "recipe.yaml"
     if path.exists():
         raise UsageError(f"{path} is there already; edit it, or name another folder")
-    needs = answers.needs()
-    if not needs.labelled_examples:
-        most = max((examples(table, answers) for table in seen.tables if _shows(table, answers.task)), default=0)
-        needs = needs.model_copy(update={"labelled_examples": most})
-    verdict = Forecast(needs, seen.text_bytes / 4, load_facts()).verdict
+    needs = _needs(seen, answers)
+    forecast = Forecast(needs, seen.tokens, load_facts())
+    verdict, cost = forecast.verdict, _cost(forecast)
     situation = Situation(seen, answers, verdict, os.path.relpath(data, folder))
     draft = chosen(situation)
     if isinstance(draft, Refusal):
         raise GateRefused(f"nothing can be built of {data}: {draft.why}")
     verdict, draft = _as_written(verdict, draft, answers)
+    if not verdict.fits:
+        draft = replace(draft, doubts=[f"what the verdict costs is more than there is: {cost}", *draft.doubts])
     situation = replace(situation, verdict=verdict)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(path, _text(path, situation, draft, needs))
@@ -70,7 +75,28 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
     except BaseException:
         path.unlink()
         raise
-    return Started(path, draft, verdict)
+    return Started(path, draft, verdict, cost)
+
+
+def _needs(seen: Seen, answers: Answers) -> NeedsConfig:
+    """What was answered, and of what was not, what the files show: examples, lengths, tokens."""
+    needs, found = answers.needs(), dict[str, int]()
+    shown = [table for table in seen.tables if _shows(table, answers.task)]
+    table = max(shown, key=lambda each: examples(each, answers), default=None)
+    if table:
+        found = {"labelled_examples": examples(table, answers), **lengths(table, answers)}
+    if seen.text_bytes < MOST_PACKED * seen.bytes:
+        found["tokens"] = int(seen.tokens)
+    answered = {name for name in found if name in answers.model_fields_set}
+    if needs.labelled_examples:
+        answered.add("labelled_examples")
+    return needs.model_copy(update={name: value for name, value in found.items() if name not in answered})
+
+
+def _cost(forecast: Forecast) -> str:
+    if not forecast.year:
+        return "no price of what it takes is known"
+    return f"${between(forecast.year.total)} for twelve months, of ${forecast.needs.budget_usd:,.0f}"
 
 
 def _as_written(verdict: Verdict, draft: Draft, answers: Answers) -> tuple[Verdict, Draft]:
@@ -224,7 +250,7 @@ def told(started: Started, seen: Seen) -> list[str]:
     reasons = "; ".join(
         f"{factor.name} {factor.found} ({factor.reason})" for factor in pushes if factor.points["training"]
     )
-    lines = [f"verdict: {verdict.step}, {verdict.place}. {verdict.how}", f"because: {reasons}"]
+    lines = [f"verdict: {verdict.step}, {verdict.place}. {verdict.how}", f"cost: {started.cost}", f"because: {reasons}"]
     if verdict.step != verdict.wanted:
         capped = [each for each in verdict.limits if each.found in (f"up to {verdict.step}", "reaches no step")]
         why = "; ".join(f"{each.name} ({each.reason})" for each in capped)
