@@ -191,14 +191,14 @@ def test_a_store_that_was_built_in_from_another_folder_is_known(
     build(Path("../project/recipe.yaml"), Path("../project/within"))
     monkeypatch.chdir(folder)
     beside = open_workspace(Path("recipe.yaml")).store
-    assert other_stores(beside, folder) == [away / "deep" / "store", folder / "within"]
+    assert [*other_stores(beside, folder)] == [away / "deep" / "store", folder / "within"]
     folder.rename(tmp_path / "moved")
     assert tmp_path / "moved" / "within" in other_stores(beside, tmp_path / "moved")
 
 
 def test_a_store_that_is_not_remembered_as_the_last_is_known(recipe: Path, tmp_path: Path) -> None:
     run(open_workspace(recipe, store=tmp_path / "trials"), PlainDisplay(io.StringIO()), workers=1, remember=False)
-    assert other_stores(open_workspace(recipe).store, recipe.parent) == [tmp_path / "trials"]
+    assert [*other_stores(open_workspace(recipe).store, recipe.parent)] == [tmp_path / "trials"]
 
 
 def test_stores_that_an_older_version_noted_stay_known(
@@ -340,7 +340,7 @@ def test_a_copied_project_speaks_of_itself(recipe: Path, tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path / "copy")
     assert open_store(None).root.resolve() == tmp_path / "copy" / ".lmworks"
     assert open_workspace(None).path.resolve() == tmp_path / "copy" / "recipe.yaml"
-    assert other_stores(open_store(None), tmp_path / "copy") == []
+    assert [*other_stores(open_store(None), tmp_path / "copy")] == []
 
 
 def test_a_folder_names_no_store_elsewhere_that_does_not_name_the_folder(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,19 +72,80 @@ def find_one(names: Sequence[str], store: Path | None) -> tuple[Store, Artifact]
     return opened, found[0]
 
 
-def other_stores(store: Store, folder: Path) -> list[Path]:
-    """Further stores of a recipe's folder: those that its recipes, or commands in this folder, were built in."""
-    named = [folder / ".lmworks", *noted_stores(folder)]
-    return sorted({path.resolve() for path in named if (path / "artifacts").is_dir()} - {store.root.resolve()})
+def other_stores(store: Store, *folders: Path) -> dict[Path, str]:
+    """Further stores that are noted beside recipes and in this folder, with what to do about each.
+
+    A folder that was copied or moved names those of the place where it was: they may be another's.
+    """
+    lines = [(folder, folder / line) for folder in folders for line in _lines(folder / STORES)]
+    beside = [(folder, folder / LAST.parent) for folder in folders]
+    places: dict[Path, set[Path]] = {}
+    for place, path in [*beside, *lines, *(each for folder in folders for each in _last_stores(folder))]:
+        places.setdefault(path.resolve(), set()).add(place.resolve())
+    absent = {
+        path: f"is named in {folder / STORES} and is not there, or cannot be read: where it lies now, give the "
+        "command again with --store; if it is gone for good, delete that line"
+        for folder, path in lines
+        if not _is_there(path / "artifacts")
+    }
+    there = [root for root in sorted(places) if _is_there(root / "artifacts") and root != store.root.resolve()]
+    return {root: _whose(root, places[root]) for root in there} | absent
+
+
+def _whose(root: Path, places: Collection[Path]) -> str:
+    """What to do about a store that these folders name."""
+    option = f"--store {shlex.quote(str(root))}"
+    users, builds = {Path(line) for line in _lines(root / USED_FROM)}, BuildRecords(root / "builds")
+    users |= {builds.recipe_of(record).parent for _, record in builds.readable()}
+    if not users or not users.isdisjoint(places) or any(map(root.is_relative_to, places)):
+        return f"was built in, too: give the command again with {option}"
+    names = ", ".join(map(str, sorted(places)))
+    said = ", ".join(f"{user}{'' if _is_there(user) else ' (which is not there)'}" for user in sorted(users))
+    return (
+        f"is noted in {names} and was built in from {said}, not from here: if this folder is a copy, it is another's, "
+        f"and is erased from there; if it was moved, `lmworks build RECIPE {option}`, and give the command again with "
+        f"{option}"
+    )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return bool(path.stat())
+    except OSError:  # such as in a home that others may not read
+        return False
 
 
 def noted_stores(folder: Path) -> list[Path]:
     """What is noted beside a recipe and in this folder, or the one above that speaks for it."""
-    named = [folder / line for line in _lines(folder / STORES)]
+    return [*(folder / line for line in _lines(folder / STORES)), *(path for _, path in _last_stores(folder))]
+
+
+def _last_stores(folder: Path) -> list[tuple[Path, Path]]:
+    """The stores that commands in a recipe's folder and in this one used, each with the folder that says so."""
+    found = []
     for place in (_project(), folder):
         last = _last(place)
-        named += [place / each for each in (*last.get("stores", ()), last.get("store")) if each]
-    return named
+        found += [(place, place / each) for each in (*last.get("stores", ()), last.get("store")) if each]
+    return found
+
+
+def require_named(store: Store, folders: Collection[Path]) -> None:
+    """Raise UsageError for a recipe's folder, named by the store, that does not name the store in turn.
+
+    A store that was copied still names the recipes of what it was copied from: who writes beside them must not.
+    """
+    root = store.root.resolve()
+    for folder in folders:
+        last = _last(folder)
+        named = (LAST.parent, *_lines(folder / STORES), *last.get("stores", ()), last.get("store") or LAST.parent)
+        if not root.is_relative_to(folder.resolve()) and root not in {(folder / each).resolve() for each in named}:
+            raise UsageError(
+                f"{store.root}: was built in from {folder}, as its records say, and {folder / STORES} does not name "
+                "it, as where a store was copied or moved; lists and snapshots beside the recipe would be changed, "
+                f"which may be another's. If they belong together, `lmworks build RECIPE --store "
+                f"{shlex.quote(str(root))}` there, or add the line {root} to that file. Of a copy, build a recipe of "
+                f"your own in it, and delete the records of the others in {store.builds.folder}; or delete the copy"
+            )
 
 
 def _lines(path: Path) -> list[str]:

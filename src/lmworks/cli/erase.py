@@ -84,7 +84,7 @@ def erase(
         leftovers_with,
     )
     from lmworks.release.built import Built
-    from lmworks.stores import open_store
+    from lmworks.stores import open_store, require_named
 
     for option, names in (("--with", also or ()), ("--keep", keep or ())):
         if strange := next((name for name in names if not is_id(name)), None):
@@ -108,6 +108,7 @@ def erase(
         steps = {(item.stage, item.key) for item in found}
         steps |= {(each.parent.name, each.name) for each in (*left, *taken.absent)}
         folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
+        require_named(opened, folders)
         listing = _listing(opened, taken, found, left, folders, is_applied=apply, is_again=is_again)
         if (certificate or (apply and taken.absent)) and not is_again:
             begin_search(opened, who | {UNSEEN} if taken.absent else who, documents)
@@ -115,7 +116,7 @@ def erase(
             _apply(listing, documents, folders)
         if certificate:
             noted = [*map(Line.read, known_values(last))] if is_again else None
-            listing.searched = write_certificate(certificate, opened, taken, documents, key, noted)
+            listing.searched = write_certificate(certificate, opened, taken, documents, key, noted, listing.others)
         if certificate and not taken.absent:
             end_search(opened, who)
     listing.tell_json() if as_json else listing.tell()
@@ -219,10 +220,12 @@ def _listing(
 
     documents = {*taken.records}
     models = reached_by(opened, documents, found)
-    others = sorted({path for folder in folders for path in other_stores(opened, folder)})
+    configs = _ingests(found, left)
+    others = _read_or_written(found, configs, folders)
+    others |= {str(path): said for path, said in other_stores(opened, *folders).items()}
     in_steps = {item: count_in(item, documents) for item in found}
-    numbered = _without_key(taken, _ingests(found, left))
-    return _Listing(opened, taken, found, models, left, others, is_applied, in_steps, numbered, is_again)
+    numbered = _without_key(taken, configs)
+    return _Listing(opened, taken, found, models, left, others, folders, is_applied, in_steps, numbered, is_again)
 
 
 def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Path]) -> None:
@@ -260,6 +263,23 @@ def _ingests(found: Collection[Artifact], left: Collection[Path]) -> list[dict[s
     return configs
 
 
+def _read_or_written(
+    found: Collection[Artifact], configs: Sequence[Mapping[str, Any]], folders: Collection[Path]
+) -> dict[str, str]:
+    """Where else it may stand, as the configs of steps tell: stores that were read, and logs with samples of models."""
+    told = {
+        str(place): f"({kind}) has samples of what {item.manifest.step} wrote: delete them there"
+        for item in found
+        if item.is_readable
+        for kind, place in item.manifest.config.get("log_to", {}).items()
+    }
+    for source in (source for config in configs for source in config["sources"] if source["kind"] == "artifact"):
+        roots = ((folder / source["store"]).resolve() for folder in folders)
+        said = f"was read from (artifact {source['artifact']}): erase there, too"
+        told |= {str(root): said for root in roots if (root / "artifacts").is_dir()}
+    return told
+
+
 def _without_key(taken: Taken, configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The sources of records that are taken and have no name but their number in a file."""
     from lmworks.data.ingest import IngestConfig
@@ -280,7 +300,10 @@ class _Listing:
     found: Mapping[Artifact, str]
     models: Mapping[Artifact, tuple[str, str]]
     left: Sequence[Path]
-    others: Sequence[Path]
+    others: Mapping[str, str]
+    """Further stores and logs, with what to do about each."""
+    folders: Collection[Path]
+    """Of recipes, beside which it is noted."""
     is_applied: bool
     in_steps: Mapping[Artifact, tuple[int, int] | None]
     """How many of the records each lists, and how many in all."""
@@ -341,7 +364,7 @@ class _Listing:
         for each in self.left:
             facts = {"counted_because": f"{LEFT} of {each.parent.name}", "reached_by": None, "records": None}
             rows.append({"step": None, "key": each.name, "model": False} | facts)
-        elsewhere = {"store": str(self.store.root), "other_stores": list(map(str, self.others))}
+        elsewhere = {"store": str(self.store.root), "not_looked_at": dict(self.others)}
         records = {name: why.said for name, why in self.taken.records.items()}
         offered = {name: why.said for name, why in self.taken.offered.items()}
         print_json(
@@ -362,6 +385,9 @@ class _Listing:
         from lmworks.release.trace.erased import as_text
 
         print(f"in {self.store.root}:")
+        for folder in self.folders:
+            if folder != Path.cwd():
+                print(f"noted beside recipes in {folder}")
         counts = self.counts()
         of = f" of {counts['searched']:,}" if counts["searched"] else ""
         print(f"{counts['taken']:,}{of} records are {'taken' if self.is_applied else 'found'}:")
@@ -409,8 +435,8 @@ class _Listing:
             print(f"NOT SEARCHED: {path}: {reason}")
         if self.taken.unread:
             print(f"{len(self.taken.unread):,} records stand in them; what was made of these is deleted, too")
-        for path in self.others:
-            print(f"NOT LOOKED AT: {path} was built in, too: give the command again with --store {path}")
+        for path, said in self.others.items():
+            print(f"NOT LOOKED AT: {path} {said}")
         if self.searched is not None:
             self._tell_searched(self.searched)
 

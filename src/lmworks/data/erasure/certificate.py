@@ -31,8 +31,11 @@ LIMITS = (
     "reached.",
     "Rows of tokens, indices of numbers and weights are not decoded; those that were made from a record are deleted "
     "with what held it. Other files that are no text are searched byte by byte, unpacked only if they are gzip or zip.",
-    "Backups, copies, other stores, the files and databases that sources read, and caches outside of this store were "
-    "not searched.",
+    "Backups, copies, other stores (those that are known in not_looked_at), the files and databases that sources read, "
+    "and caches outside of this store were not searched; nor what commands wrote elsewhere: exports, models that were "
+    "pushed, samples for experts, predictions, with the folder .NAME.part beside one that was stopped, files that were "
+    "given to `lmworks open`, which go when it ends or is started again, chats and verdicts that a browser keeps, logs "
+    "of training (log_to), and answers of a server that somebody kept.",
     "A value is found as it was given: in any case, grouping of digits, HTML, JSON's escapes, percent-encoding, "
     "base64, quoted-printable, encoded words of mail and gzip, three of them in one another at most; an address of "
     "mail also broken at its `@` or a dot of its domain, or before a capital or digit glued to it, a number of nine "
@@ -56,11 +59,17 @@ AGAIN = (
 
 
 def write_certificate(
-    path: Path, store: Store, taken: Taken, ids: Collection[str], key: bytes, noted: Sequence[Line] | None = None
+    path: Path,
+    store: Store,
+    taken: Taken,
+    ids: Collection[str],
+    key: bytes,
+    noted: Sequence[Line] | None = None,
+    others: Collection[str] = (),
 ) -> dict[str, Any]:
     """Search the whole store, and write by keyed digests alone what was erased, searched and found. What it says.
 
-    Of an erasure that was made before, all is sought that was `noted` then and since.
+    Of an erasure that was made before, all is sought that was `noted` then and since. `others` were not looked at.
     """
     given = (line for value in taken.sought for line in lines_of(key, value))
     lines = [*dict.fromkeys([*taken.lines(key), *given, *(noted or ())])]
@@ -88,6 +97,9 @@ def write_certificate(
         "records": sorted(ids),
         "taken": _without_values(taken.by_source(taken.records), sought),
         "not_taken": _without_values(taken.by_source(taken.offered), sought),
+        "not_looked_at": [
+            each["place"] for each in _without_values([{"place": other} for other in others], sought, "place")
+        ],
         "kept": sorted(taken.kept),
         "sought_by_text": {
             "records": len(taken.passages.sought),
@@ -109,13 +121,10 @@ def write_certificate(
     return told
 
 
-def _without_values(counts: list[dict[str, Any]], sought: Sought) -> list[dict[str, Any]]:
+def _without_values(counts: list[dict[str, Any]], sought: Sought, name: str = "source") -> list[dict[str, Any]]:
     """How many records are of which source, by a digest where a source's name holds a value."""
-    found = sought.erased.find([each["source"] for each in counts])
-    return [
-        each | {"source": digest_text(each["source"])} if held else each
-        for each, held in zip(counts, found, strict=True)
-    ]
+    found = sought.erased.find([each[name] for each in counts])
+    return [each | {name: digest_text(each[name])} if held else each for each, held in zip(counts, found, strict=True)]
 
 
 def beside_records(store: Store, erased: Erased) -> dict[str, set[str]]:
