@@ -366,11 +366,29 @@ def test_other_delimiters_and_encodings(engines: dict[str, Engine], tmp_path: Pa
     file.write_bytes('text;note\nÄpfel für Jürgen;"zwei; drei"\nNüsse;fünf\n'.encode("cp1252"))
     out, told = asked(engines["classify"], file, encoding="cp1252")
     assert not told.faults
-    with out.open(newline="", encoding="utf-8") as stream:
+    with out.open(newline="", encoding="utf-8-sig") as stream:
         found = list(csv.DictReader(stream, delimiter=";"))
     assert [(row["text"], row["note"]) for row in found] == [("Äpfel für Jürgen", "zwei; drei"), ("Nüsse", "fünf")]
     _, told = asked(engines["classify"], file)
     assert told.faults == {"rows that could not be read": 2}, "as UTF-8 it is none"
+
+
+@pytest.mark.parametrize(
+    ("written", "named", "is_marked"),
+    [("utf-8-sig", None, True), ("utf-16", None, True), ("cp1252", "cp1252", True), ("utf-8", None, False)],
+)
+def test_a_table_that_excel_opens_comes_back_as_one(
+    written: str, named: str | None, is_marked: bool, tmp_path: Path
+) -> None:
+    """Excel takes UTF-8 for the encoding of its language where a file does not begin with a byte order mark."""
+    file, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    file.write_text("text;Größe\nÄpfel;fünf\n", encoding=written)
+    table = TableFile(file, encoding=named)
+    assert table.columns() == ["text", "Größe"]
+    table.write(out, [{"label": "ja"}], {"label": "text"})
+    assert out.read_bytes().startswith(b"\xef\xbb\xbf") == is_marked
+    assert out.read_text("utf-8-sig").splitlines() == ["text;Größe;label", "Äpfel;fünf;ja"]
+    assert TableFile(out).columns() == ["text", "Größe", "label"]
 
 
 def test_a_header_in_another_encoding_is_told_with_the_encoding_to_say(tmp_path: Path) -> None:

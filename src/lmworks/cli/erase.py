@@ -435,8 +435,8 @@ class _Listing:
             print(f"NOT SEARCHED: {path}: {reason}")
         if self.taken.unread:
             print(f"{len(self.taken.unread):,} records stand in them; what was made of these is deleted, too")
-        for path, said in self.others.items():
-            print(f"NOT LOOKED AT: {path} {said}")
+        for other, said in self.others.items():
+            print(f"NOT LOOKED AT: {other} {said}")
         if self.searched is not None:
             self._tell_searched(self.searched)
 

@@ -13,10 +13,10 @@ from typing import IO, Any, Literal
 
 from lmworks.data.parsers.columns import most_unpacked, open_parquet, parquet_batches, parts_within
 from lmworks.data.parsers.delimited import Table, open_table
-from lmworks.data.parsers.encodings import looks_like
+from lmworks.data.parsers.encodings import looks_like, marked
 from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Piece, Reading
-from lmworks.data.sources.recode import encoding_of, recoded
+from lmworks.data.sources.recode import UTF_8, encoding_of, recoded
 from lmworks.errors import UsageError, told
 from lmworks.lazy import pa, pq
 from lmworks.pipeline.files import atomically
@@ -79,7 +79,10 @@ class TableFile:
         return FORMS[self.form][0](self)
 
     def write(self, out: Path, more: Iterable[Fields], columns: Columns) -> None:
-        """The file again at `out`, with more fields for every row, in UTF-8."""
+        """The file again at `out`, with more fields for every row, in UTF-8.
+
+        A table that was not plain UTF-8 gets a byte order mark, by which Excel knows it.
+        """
         with atomically(out) as unfinished:
             FORMS[self.form][1](self, unfinished, iter(more), columns)
 
@@ -146,9 +149,10 @@ def _delimited(file: TableFile) -> Iterator[Row]:
 
 def _write_delimited(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
     """Texts and numbers as they are; what has parts as JSON."""
-    with _table(file) as (table, _):
-        pass
-    with out.open("w", encoding="utf-8", newline="") as target:
+    with _table(file) as (table, _), file.path.open("rb") as raw:
+        is_plain = not marked(raw.peek(4)) and encoding_of(raw, file.encoding, is_xml=False) == UTF_8
+    # Excel takes UTF-8 without a byte order mark for the encoding of its language.
+    with out.open("w", encoding=UTF_8 if is_plain else "utf-8-sig", newline="") as target:
         writer = csv.DictWriter(target, [*(table.names or ()), *columns], delimiter=table.delimiter)
         writer.writeheader()
         last = [*columns][-1]
