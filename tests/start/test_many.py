@@ -71,10 +71,18 @@ def test_a_list_of_nothing_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_files_that_are_named_as_keys_and_passwords_are_told_with_how_to_leave_them_out(tmp_path: Path) -> None:
-    for name in ("id_rsa", "prod.env", "passwords.txt", "Passwörter 2024.txt", "letter.txt"):
+    for name in (
+        "id_rsa",
+        "prod.env",
+        "passwords.txt",
+        "Passwörter 2024.txt",
+        "hesla_2024.txt",
+        "mots de passe.md",
+        "letter.txt",
+    ):
         (tmp_path / name).write_text(f"what stands in {name} " * 90)
     (told,) = (line for line in seen_in_words(look(tmp_path)) if "keys or passwords" in line)
-    assert told.startswith("perhaps not wanted: 4 files") and "id_rsa" in told and "letter" not in told
+    assert told.startswith("perhaps not wanted: 6 files") and "id_rsa" in told and "letter" not in told
 
 
 def test_of_many_long_cells_no_more_are_searched_for_personal_data_than_told(

@@ -78,7 +78,9 @@ KEPT = re.compile(
 """Names of folders in which people keep what no longer holds."""
 KEYS = re.compile(
     r"(?i)id_(rsa|dsa|ecdsa|ed25519)|.*\.(env|pem|key|ppk|asc|kdbx)|env(\..*)?|htpasswd|netrc|"
-    r".*(passw(or)?d|passphrase|credential|secret|api[_-]?key|private[_-]?key|kennw(o|ö)rt|passw(o|ö)rt|contraseñ).*"
+    r".*(passw(or)?d|passphrase|credential|secret|api[_-]?key|private[_-]?key|kennw(o|ö)rt|passw(o|ö)rt|contraseñ|"
+    r"(hes(lo|la|el)|has[łl][oa]|lozinke?|gesl[oa]|jelsz[óo]|senhas?)(?![^\W\d_])|mots?[ _-]?de[ _-]?passe|wachtwoord|"
+    r"l[öo]senord|adgangskode|passord|salasana|[şs]ifre|κωδικ|парол).*"
 )
 """Names of files in which people keep what opens doors."""
 COPY = re.compile(

@@ -38,8 +38,8 @@ FEW_PARTS = 15
 """Of a book, held out at the least: of fewer groups an interval may be too narrow (`pipeline/statistics.py`)."""
 CHARACTERS_PER_TOKEN = 3
 """About: four in English, two to three in other languages."""
-FRAME_TOKENS, LABEL_TOKENS = 20, 5
-"""Of what a question stands in, and of a label that is written."""
+FRAME_TOKENS, LABEL_TOKENS, SHOTS = 20, 5, 5
+"""Of what a question stands in, of a label that is written, and examples that show an untuned model what to write."""
 LEAST_TO_FIND = 2_000
 """Bytes of texts in which it is worth while to seek: a page."""
 WORDS = {
@@ -227,7 +227,8 @@ def lengths(table: Table, answers: Answers) -> dict[str, int]:
         return {"prompt_tokens": tokens(read) + FRAME_TOKENS, "answer_tokens": LABEL_TOKENS} if read else {}
     if table.shape != "pairs" or len(table.texts) < 2:
         return {}
-    return {"prompt_tokens": tokens(table.texts[:1]) + FRAME_TOKENS, "answer_tokens": tokens(table.texts[-1:])}
+    read, written = tokens(table.texts[:1]), tokens(table.texts[-1:])
+    return {"prompt_tokens": FRAME_TOKENS + SHOTS * (read + written) + read, "answer_tokens": written}
 
 
 def _read(table: Table, answers: Answers) -> Sequence[str]:
