@@ -15,11 +15,11 @@ from hypothesis import strategies as some
 from lmworks.errors import UsageError
 from lmworks.plan.costs import Serving, break_even, checkpoint_hours, device_hours, months, servings
 from lmworks.plan.count import SHAPES, PublishedShape
-from lmworks.plan.facts import Facts, Range, load_facts
+from lmworks.plan.facts import Facts, Range, Terms, load_facts
 from lmworks.recipe.schema import NeedsConfig
 
 FACTS = load_facts()
-LISTED = FACTS.price("h100", spot=False) or Range(0, 0)
+LISTED = FACTS.price("h100", Terms(spot=False)) or Range(0, 0)
 
 
 def serving(
@@ -131,14 +131,15 @@ def test_what_lmworks_trains_on_is_what_torch_finds_as_a_processor_cuda_or_rocm(
 
 @pytest.mark.parametrize("name", ["cpu-8", "l4", "rtx-4090", "l40s", "mi300x", "b300", "h100", "a100-80"])
 def test_what_small_and_large_models_run_on_has_a_price(name: str) -> None:
-    assert FACTS.price(name, spot=False)
+    assert FACTS.price(name, Terms(spot=False))
 
 
 def test_a_contract_names_a_cloud_and_its_prices() -> None:
-    assert FACTS.clouds_of(["Microsoft Azure"]) == ["Azure"] and FACTS.clouds_of(["OVH"]) == []
+    assert FACTS.clouds_of(["Microsoft Azure"]) == ["Azure"]
+    assert FACTS.providers_of(["OVH", "gcp"]) == ["OVH", "Google Cloud"]
     assert FACTS.clouds_of(["GCP", "amazon"]) == ["AWS", "Google Cloud"]
-    azure, anyone = FACTS.price("h100", spot=False, clouds=["Azure"]), FACTS.price("h100", spot=False)
-    assert azure and anyone and azure.low > anyone.low and FACTS.price("l4", spot=False, clouds=["Azure"]) is None
+    azure, anyone = FACTS.price("h100", Terms(["Azure"], spot=False)), FACTS.price("h100", Terms(spot=False))
+    assert azure and anyone and azure.low > anyone.low and FACTS.price("l4", Terms(["Azure"], spot=False)) is None
 
 
 @pytest.mark.parametrize(("read", "old"), [("2026", False), ("2025-12", False), ("2025-10", True), ("2024", True)])
@@ -159,7 +160,7 @@ def test_a_file_replaces_prices_and_single_constants(tmp_path: Path) -> None:
     file = tmp_path / "ours.json"
     file.write_text(json.dumps({"prices": [price], "constants": {"usd_per_kwh": one}, "grid": {"FI": one}}))
     facts = load_facts(file)
-    assert facts.price("h100", spot=True) == Range(2, 2) and facts.price("a100-80", spot=True) is None
+    assert facts.price("h100", Terms()) == Range(2, 2) and facts.price("a100-80", Terms()) is None
     assert facts.value("usd_per_kwh") == Range(0.3, 0.3) and facts.value("pue") == FACTS.value("pue")
     assert facts.grid["FI"].low == 0.3 and facts.grid["SE"] == FACTS.grid["SE"]
 

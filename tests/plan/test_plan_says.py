@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lmworks.plan.decide import CLOUD, HOSTED, LADDER, OWN
-from lmworks.plan.facts import load_facts
+from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN
+from lmworks.plan.facts import Terms, load_facts
 from lmworks.plan.forecast import Forecast
-from lmworks.plan.telling import doubts, in_full, short
+from lmworks.plan.telling import doubts, in_full, place_in_words, short
 from lmworks.recipe.schema import NeedsConfig
 from lmworks.release.render.forecast import forecast_page
 
@@ -94,7 +94,7 @@ def test_what_has_no_fast_network_is_not_joined_beyond_one_machine() -> None:
     for parameters in (8_000_000_000, 400_000_000_000):
         asked = {"task": "write", "tokens": 10**9, "labelled_examples": 20_000, "budget_usd": 10**8, "users": 20}
         found = told(**asked | TEAM | {"deadline_weeks": 4}, parameters=parameters)
-        options = [option for run in found.runs.values() for option in found._options(run, (), spot=True)]
+        options = [option for run in found.runs.values() for option in found._options(run, Terms())]
         assert parameters < 10**10 or any(option.devices > 8 for option in options), "some are joined"
         for name, devices in ((option.device, option.devices) for option in options):
             device = FACTS.devices[name]
@@ -122,7 +122,7 @@ def test_what_interruptions_cost_is_in_days_and_dollars_and_the_host_in_energy()
     work = found.run.flops_with_attention / (device.peak_teraflops or 1) / 1e12 / 3600 / 0.55  # device hours at best
     assert trained.days.low * 24 == pytest.approx(work / trained.devices + found.lost_hours.low, rel=1e-6)
     assert trained.device_hours.low == pytest.approx(trained.days.low * 24 * trained.devices, rel=1e-6)
-    price = FACTS.price(trained.device, spot=True)
+    price = FACTS.price(trained.device, Terms())
     assert price and trained.usd.low == pytest.approx(price.low * trained.device_hours.low, rel=1e-6)
     assert trained.kwh and device.watts
     host, pue = FACTS.value("host_watts_share").low, FACTS.value("pue").low
@@ -173,3 +173,41 @@ def test_more_people_ask_more_where_no_rate_is_stated_and_the_long_page_says_how
     assert stated.years[LADDER[0]][HOSTED].total.low == cheap
     said = in_full(stated, 160, TODAY)
     assert "0.5 requests a second at the busiest hour" in said and "users asks every" not in said
+
+
+MARKED = {"task": "classify", "privacy": "internal", "labelled_examples": 313, "users": 20, "budget_usd": 20_000}
+
+
+@pytest.mark.parametrize("place", [{"residency": "region", "region": "BR"}, {"contracts": ["OVH"]}])
+def test_a_region_or_contract_without_a_known_price_is_doubted_with_whose_prices_were_taken(
+    place: dict[str, Any],
+) -> None:
+    found, anywhere = told(**MARKED | place), told(**MARKED)
+    assert found.verdict.place == CLOUD and found.year and anywhere.year
+    assert found.year.total == anywhere.year.total, "no price fits: those of others are taken"
+    doubt = next(doubt for doubt in doubts(found) if doubt.startswith("no price"))
+    assert {"region": "in region BR", "contracts": "of OVH"}[[*place][-1]] in doubt
+    assert "the sum is of" in doubt and "Verda (Finland)" in doubt and "AWS" in doubt
+    assert not any(doubt.startswith("no price") for doubt in doubts(anywhere))
+
+
+def test_prices_of_the_region_and_of_those_under_contract_are_taken_first() -> None:
+    northern = FACTS.model_copy(update={"grid": FACTS.grid | {"FI": FACTS.grid["SE"]}})
+    for more in ({"residency": "region", "region": "FI"}, {"contracts": ["Verda"]}):
+        found = Forecast(NeedsConfig(**MARKED | more), 0, northern)  # type: ignore[arg-type]
+        assert found.year and found.service and found.training and found.verdict.place == CLOUD
+        for device, terms in ((found.service.device, "on-demand"), (found.training.device, "spot")):
+            prices = [p for p in FACTS.prices if p.device == device and p.provider == "Verda (Finland)"]
+            assert any(price.terms == terms for price in prices)
+        assert found.training.device in found.year.machines and not found.year.note
+    assert "(Verda)" in place_in_words(found)
+    both = told(**MARKED, contracts=["AWS", "OVH"])
+    assert both.year and both.year.note.startswith("no price of OVH is known that would do: the sum is of AWS;")
+    assert "(AWS):" in place_in_words(both)
+
+
+@pytest.mark.parametrize("place", [HOSTED, MANAGED])
+def test_services_that_no_price_is_known_of_are_doubted_too(place: str) -> None:
+    asked = {"task": "chat", "labelled_examples": 5000, "contracts": ["OVH"], "residency": "region", "region": "DE"}
+    note = told(**asked, budget_usd=10**6).years[LADDER[0 if place == HOSTED else 1]][place].note
+    assert "of OVH in region DE" in note and ("tokenpricing.dev" if place == HOSTED else "AWS") in note

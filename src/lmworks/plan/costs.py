@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lmworks.plan.count import PublishedShape
-from lmworks.plan.facts import NOTHING, Device, Facts, Purchase, Range
+from lmworks.plan.facts import ALL_TERMS, NOTHING, Device, Facts, Purchase, Range, Terms
 from lmworks.recipe.schema import NeedsConfig
 
 HOURS_PER_MONTH = 730
@@ -131,7 +131,10 @@ class Year:
     machines: str = ""
     """What trains and what answers."""
     service: Serving | None = None
+    terms: Terms = ALL_TERMS
+    """Whose prices were taken."""
     note: str = ""
+    """What of contracts and region no known price is of."""
 
     @property
     def total(self) -> Range:

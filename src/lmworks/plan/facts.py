@@ -76,6 +76,24 @@ class Price(Fact):
     provider: str
     terms: str
     usd_per_hour: Range
+    region: str = ""  # the code of the grid that it runs on, where the source says so
+
+    def is_of(self, *names: str) -> bool:
+        """Whether one of some names is in that of its provider."""
+        return any(name.lower() in self.provider.lower() for name in names)
+
+
+class Terms(NamedTuple):
+    """Which of the listed prices count."""
+
+    providers: Sequence[str] = ()
+    """Parts of their names; none for all."""
+    region: str = ""
+    """Empty for any."""
+    spot: bool = True
+
+
+ALL_TERMS = Terms()
 
 
 class Purchase(Fact):
@@ -131,20 +149,30 @@ class Facts(BaseModel):
     def value(self, name: str) -> Range:
         return Range(self.constants[name].low, self.constants[name].high)
 
-    def price(self, device: str, *, spot: bool, clouds: Sequence[str] = ()) -> Range | None:
-        """Of an hour, from the cheapest to the dearest listed terms: of any provider, or of some clouds alone."""
-        listed = [
+    def listed(self, device: str, terms: Terms) -> list[Price]:
+        """The prices of a device that count."""
+        return [
             price
             for price in self.prices
-            if price.device == device.removesuffix("-fp8") and (spot or price.terms != "spot")
+            if price.device == device.removesuffix("-fp8")
+            and (terms.spot or price.terms != "spot")
+            and terms.region in ("", price.region)
+            and (not terms.providers or price.is_of(*terms.providers))
         ]
-        found = [p.usd_per_hour for p in listed if not clouds or any(cloud in p.provider for cloud in clouds)]
+
+    def price(self, device: str, terms: Terms) -> Range | None:
+        """Of an hour, from the cheapest to the dearest listed terms that count."""
+        found = [price.usd_per_hour for price in self.listed(device, terms)]
         return Range(min(price.low for price in found), max(price.high for price in found)) if found else None
 
     def clouds_of(self, contracts: Sequence[str]) -> list[str]:
         """The known clouds that some contracts name."""
         said = " ".join(contracts).lower()
         return [cloud for cloud, words in self.clouds.items() if any(word in said for word in words)]
+
+    def providers_of(self, contracts: Sequence[str]) -> list[str]:
+        """What prices call those under contract: a known cloud by its name, another as the contract does."""
+        return [name for each in contracts if each.strip() for name in self.clouds_of([each]) or [each.strip()]]
 
 
 def load_facts(replacement: Path | None = None) -> Facts:

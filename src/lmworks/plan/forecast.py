@@ -14,7 +14,6 @@ from lmworks.plan import costs, count
 from lmworks.plan.costs import HOURS_PER_MONTH, Year
 from lmworks.plan.count import Architecture, PublishedShape
 from lmworks.plan.decide import (
-    CLOUD,
     HOSTED,
     LADDER,
     LEAST_EXAMPLES,
@@ -25,7 +24,7 @@ from lmworks.plan.decide import (
     has_baseline,
     places_for,
 )
-from lmworks.plan.facts import NOTHING, Facts, Purchase, Range
+from lmworks.plan.facts import ALL_TERMS, NOTHING, Facts, Price, Purchase, Range, Terms
 from lmworks.recipe.schema import NeedsConfig
 
 NONE, ADAPT, _, CONTINUE, SCRATCH = LADDER
@@ -96,6 +95,9 @@ class Forecast:
         """A quarter of the deadline, or of the time until the next update; the rest is for data, trials, evaluation."""
         self.tokens = float(counted_tokens if needs.tokens == "auto" else needs.tokens)
         self.clouds = facts.clouds_of(needs.contracts)
+        self.contracts = facts.providers_of(needs.contracts)
+        self.priced = tuple(name for name in self.contracts if any(price.is_of(name) for price in facts.prices))
+        self.bound_to = needs.region if needs.residency == "region" else ""
         architectures = {step: cast(Architecture, architecture_for(needs, step)[0]) for step in LADDER}
         self.runs = {step: self._run(step, architecture) for step, architecture in architectures.items()}
         self.years = {step: dict(self._years(step, run)) for step, run in self.runs.items()}
@@ -109,8 +111,7 @@ class Forecast:
         self.year = self.baseline if plain else self.years[step].get(self.verdict.place)
         self.costed = step if step != NONE else ADAPT
         self.run = self.runs[self.costed]
-        clouds, spot = self._terms(self.verdict.place)
-        self.options = list(self._options(self.run, clouds, spot=spot))
+        self.options = list(self._options(self.run, self.year.terms if self.year else ALL_TERMS))
         self.service = self.year.service if self.year else None
         self.machine, self.months = self._owning()
         self.break_even_months = costs.break_even(self.months)
@@ -159,7 +160,7 @@ class Forecast:
         needs, value = self.needs, self.facts.value
         wanted, most = value(f"base_parameters_{architecture}").low, math.inf
         if step == SCRATCH:
-            priced = [(self.facts.price(name, spot=True), device) for name, device in self.facts.devices.items()]
+            priced = [(self.facts.price(name, ALL_TERMS), device) for name, device in self.facts.devices.items()]
             found = (
                 p.low * costs.device_hours(1, device).low
                 for p, device in priced
@@ -182,16 +183,17 @@ class Forecast:
         with_attention = shape.training_flops(tokens, needs.context_tokens, rank)
         return Run(shape, shape.parameters, tokens, rank, shape.training_flops(tokens, 0, rank), with_attention)
 
-    def _terms(self, place: str) -> tuple[Sequence[str], bool]:
-        """The clouds whose prices count at a place, none for all providers, and whether spot machines may train."""
-        if place == MANAGED:
-            return self.clouds or [*self.facts.clouds], False
-        return (self.clouds if place == CLOUD else ()), True
+    def _terms(self, place: str) -> Iterator[Terms]:
+        """Whose prices count at a place, the fittest first: of where data may lie, then of those under contract."""
+        managed = place == MANAGED
+        fit = [tuple(self.clouds or self.facts.clouds)] if managed else [self.priced, ()]
+        pairs = ((region, providers) for region in (self.bound_to, "") for providers in fit)
+        yield from (Terms(providers, region, not managed) for region, providers in dict.fromkeys(pairs))
 
-    def _options(self, run: Run, clouds: Sequence[str], *, spot: bool) -> Iterator[Option]:
+    def _options(self, run: Run, terms: Terms) -> Iterator[Option]:
         """Every device that can train it, where lmworks runs, and has a price; as many as end in time."""
         for name in self.facts.devices:
-            if price := self.facts.price(name, spot=spot, clouds=clouds):
+            if price := self.facts.price(name, terms):
                 yield from self._option(run, name, price)
 
     def _option(self, run: Run, name: str, price: Range) -> Iterator[Option]:
@@ -250,25 +252,37 @@ class Forecast:
         requests = needs.requests * self.busy * HOURS_PER_MONTH * 3600 * growth
         read = value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6 * requests)
         written = value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6 * requests)
-        return Year(HOSTED, {"tokens read": read, "tokens written": written}, "small to middle hosted models")
+        asked = self._asked(self.contracts, self.bound_to)
+        source = self.facts.constants["prompt_usd_per_million_tokens"].source
+        note = asked and f"hosted prices are listed without provider and region, none{asked}: the sum is of {source}"
+        usd = {"tokens read": read, "tokens written": written}
+        return Year(HOSTED, usd, "small to middle hosted models", note=note)
 
     def _rented(self, step: str, run: Run, place: str) -> Year | None:
-        """Machines by the hour: of the clouds under contract; of others too where those have none at a known price."""
-        clouds, spot = self._terms(place)
-        note = ""
-        year = self._rented_of(step, run, place, clouds, spot=spot)
-        if not year and place == CLOUD and clouds:
-            note = f"no price of {' or '.join(clouds)} that would do is known: other providers' are taken"
-            year = self._rented_of(step, run, place, (), spot=spot)
-        return Year(year.place, year.usd, year.machines, year.service, note) if year and note else year
+        """Machines by the hour, at the fittest prices at which all that it takes is known."""
+        years = (self._rented_of(step, run, place, terms) for terms in self._terms(place))
+        return next((year for year in years if year), None)
 
-    def _rented_of(self, step: str, run: Run, place: str, clouds: Sequence[str], *, spot: bool) -> Year | None:
+    def _asked(self, contracts: Sequence[str], region: str) -> str:
+        """Words for providers under contract and for where data may lie; none for neither."""
+        of = f" of {' or '.join(contracts)}" if contracts else ""
+        return of + (f" in region {region}" if region else "")
+
+    def _note(self, used: Sequence[Price]) -> str:
+        """Whose prices a sum is of, where some contract or the place where data may lie has none; else nothing."""
+        known = self.priced if any(price.is_of(*self.priced) for price in used) else ()
+        missing = [name for name in self.contracts if name not in known]
+        region = "" if all(price.region == self.bound_to for price in used) else self.bound_to
+        asked, taken = self._asked(missing, region), "; ".join(sorted({price.provider for price in used}))
+        return asked and f"no price{asked} is known that would do: the sum is of {taken}; --prices FILE adds yours"
+
+    def _rented_of(self, step: str, run: Run, place: str, terms: Terms) -> Year | None:
         services: list[costs.Serving] = []
         for name in self.facts.devices:
-            if price := self.facts.price(name, spot=False, clouds=clouds):
+            if price := self.facts.price(name, terms._replace(spot=False)):
                 services += costs.servings(run.shape, name, self.needs, self.facts, price)
         service = min(services, key=lambda each: self._served(each).low, default=None)
-        options = self._options(run, clouds, spot=spot)
+        options = self._options(run, terms)
         trained = min(options, key=lambda each: each.usd.low, default=None) if step != NONE else None
         if service is None or (step != NONE and trained is None):
             return None
@@ -280,7 +294,9 @@ class Forecast:
         if place == MANAGED:
             usd["managed share"] = sum(usd.values(), NOTHING) * self.facts.value("managed_share")
         usd["egress, disks"] = sum(usd.values(), NOTHING) * self.facts.value("cloud_extra_share")
-        return Year(place, usd, machines, service)
+        used = self.facts.listed(service.device, terms._replace(spot=False))
+        used += self.facts.listed(trained.device, terms) if trained else []
+        return Year(place, usd, machines, service, terms, self._note(used))
 
     def _served(self, service: costs.Serving) -> Range:
         """Dollars for the answers of twelve months, as use grows."""
@@ -317,7 +333,7 @@ class Forecast:
         if bought is None:
             return None, []
         machine, trains, least = bought[1]
-        price = self.facts.price(machine.device, spot=False)
+        price = self.facts.price(machine.device, Terms(spot=False))
         if not price or not bought[0].service:
             return machine, []
         return machine, costs.months(bought[0].service, trains, self.needs, 36, price, machine, self.facts, least)

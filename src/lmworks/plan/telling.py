@@ -13,7 +13,7 @@ from lmworks.plan import costs
 from lmworks.plan.costs import Year
 from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN, TABLE, Factor, places_for
 from lmworks.plan.disk import Disk, full_in_month
-from lmworks.plan.facts import Fact, Facts, Range
+from lmworks.plan.facts import ALL_TERMS, Fact, Facts, Range
 from lmworks.plan.forecast import ENDLESS, NONE, SCRATCH, Forecast
 from lmworks.recipe.schema import SECONDS_BETWEEN_REQUESTS
 
@@ -72,8 +72,8 @@ def place_in_words(told: Forecast) -> str:
     if place == MANAGED:
         named = [s.name for s in told.facts.services if not told.clouds or s.cloud in told.clouds]
         place = f"{' or '.join(named)} ({place})"
-    elif place == CLOUD and told.clouds and told.year and not told.year.note:
-        place += f" ({' or '.join(told.clouds)})"
+    elif place == CLOUD and told.year and told.year.terms.providers:
+        place += f" ({' or '.join(told.year.terms.providers)})"
     return f"{place}: {told.year.machines}" if told.year else f"{place}: no price of what it takes is known"
 
 
@@ -397,7 +397,7 @@ def _devices(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
     yield "DEVICES side by side; lmworks: yes, untried (torch should find it), no"
     rows = [["", "GB", "GB/s", "TFLOP/s", "W", "software", "USD/h", "lmworks"]]
     for name, device in told.facts.devices.items():
-        price = told.facts.price(name, spot=True)
+        price = told.facts.price(name, ALL_TERMS)
         old = any(p.is_old(today) for p in told.facts.prices if p.device == name)
         sizes = (device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops, device.watts)
         figures = [f"{size:g}" if size else "-" for size in sizes]
