@@ -227,8 +227,8 @@ def lengths(table: Table, answers: Answers) -> dict[str, int]:
         return {"prompt_tokens": tokens(read) + FRAME_TOKENS, "answer_tokens": LABEL_TOKENS} if read else {}
     if table.shape != "pairs" or len(table.texts) < 2:
         return {}
-    read, written = tokens(table.texts[:1]), tokens(table.texts[-1:])
-    return {"prompt_tokens": FRAME_TOKENS + SHOTS * (read + written) + read, "answer_tokens": written}
+    asked, written = tokens(table.texts[:1]), tokens(table.texts[-1:])
+    return {"prompt_tokens": FRAME_TOKENS + SHOTS * (asked + written) + asked, "answer_tokens": written}
 
 
 def _read(table: Table, answers: Answers) -> Sequence[str]:
