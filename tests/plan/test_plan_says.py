@@ -141,6 +141,15 @@ def test_the_page_leaves_room_for_its_labels_and_its_plots_scroll_on_a_phone() -
     assert page.count("<svg") == len(re.findall(r'<div class="wide" tabindex="0"><svg', page)) == 4
 
 
+def test_the_chart_of_costs_draws_what_the_verdict_names() -> None:
+    found = told(task="classify", labelled_examples=313, privacy="confidential", budget_usd=500)
+    assert found.year is found.baseline
+    page = forecast_page(found, "n", "r", TODAY, None, 1)
+    (chart,) = re.findall(r'<svg[^>]*aria-label="Twelve months".*?</svg>', page, re.S)
+    assert "baseline, own" in chart
+    assert "baseline, own" not in forecast_page(told(task="chat"), "n", "r", TODAY, None, 1)
+
+
 def test_what_lmworks_serve_alone_answers_is_said_beside_a_server_of_many_rows() -> None:
     found = told(task="write", labelled_examples=3000, tokens=10**6, budget_usd=60_000, parameters=1_000_000_000)
     assert found.service and found.alone and found.verdict.place == CLOUD

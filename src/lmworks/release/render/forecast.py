@@ -44,6 +44,10 @@ def forecast_page(
 
 def _costs(told: Forecast) -> Markup:
     bars = []
+    if told.baseline:
+        low, high = told.baseline.total
+        is_chosen = told.year is told.baseline
+        bars.append(Bar("baseline, own", low, (low, high), f"from {short(low)}", is_chosen))
     for step in LADDER:
         size = short(told.runs[step].parameters)
         for place in TABLE["places"]:
