@@ -11,7 +11,7 @@ import pytest
 from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN
 from lmworks.plan.facts import Terms, load_facts
 from lmworks.plan.forecast import Forecast
-from lmworks.plan.telling import doubts, in_full, place_in_words, short
+from lmworks.plan.telling import doubts, in_full, in_short, place_in_words, short
 from lmworks.recipe.schema import NeedsConfig
 from lmworks.release.render.forecast import forecast_page
 
@@ -220,3 +220,18 @@ def test_services_that_no_price_is_known_of_are_doubted_too(place: str) -> None:
     asked = {"task": "chat", "labelled_examples": 5000, "contracts": ["OVH"], "residency": "region", "region": "DE"}
     note = told(**asked, budget_usd=10**6).years[LADDER[0 if place == HOSTED else 1]][place].note
     assert "of OVH in region DE" in note and ("tokenpricing.dev" if place == HOSTED else "AWS") in note
+
+
+def test_machines_that_are_still_to_be_bought_are_said_to_come_later_than_a_near_deadline() -> None:
+    needs = MARKED | {"residency": "on-premise", "privacy": "confidential", "budget_usd": 60_000}
+    soon, late = told(**needs, deadline_weeks=1), told(**needs, deadline_weeks=52)
+    low, high = FACTS.value("delivery_weeks")
+    weeks = f"{low:g}-{high:g} weeks"
+    assert soon.verdict.place == late.verdict.place == OWN
+    assert next(doubts(soon)).startswith(f"delivery of the machines takes {weeks}, of 1 until it is used")
+    assert "within 1 weeks of delivery" in in_short(soon, 120, "r", TODAY)
+    assert not any("delivery" in doubt for doubt in doubts(late)) and "delivery" not in in_short(late, 120, "r", TODAY)
+    assert f"delivery takes {weeks}" in in_full(late, 160, TODAY)
+    there = [each.model_copy(update={"owned": 9}) for each in FACTS.purchases]
+    owned = Forecast(NeedsConfig(**needs, deadline_weeks=1), 0, FACTS.model_copy(update={"purchases": there}))  # type: ignore[arg-type]
+    assert owned.verdict.place == OWN and not any("delivery" in doubt for doubt in doubts(owned))

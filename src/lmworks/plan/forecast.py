@@ -338,6 +338,14 @@ class Forecast:
             return machine, []
         return machine, costs.months(bought[0].service, trains, self.needs, 36, price, machine, self.facts, least)
 
+    @property
+    def is_delivered_first(self) -> bool:
+        """Whether machines must be bought that may come after the deadline."""
+        if self.verdict.place != OWN or not self.machine or self.year is self.baseline:
+            return False
+        first = self.months[0].machines if self.months else 1
+        return first > self.machine.owned and self.needs.deadline_weeks < self.facts.value("delivery_weeks").high
+
     def _baseline(self) -> Year:
         """What answers without a language model, on a computer that is there or is bought."""
         machine = next((each for each in self.facts.purchases if each.device == BASELINE_DEVICE), None)

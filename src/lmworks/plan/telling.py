@@ -121,7 +121,8 @@ def _time(told: Forecast) -> str:
     lasts = f"{between(days)} days" if days.high >= 2 else f"{between(days * 24)} hours"
     if days.high * 24 < 1:
         lasts = "less than an hour"
-    return f"{lasts} a run on {trained.devices} × {trained.device}, {late} {told.needs.deadline_weeks:g} weeks"
+    weeks = f"{told.needs.deadline_weeks:g} weeks{' of delivery' * told.is_delivered_first}"
+    return f"{lasts} a run on {trained.devices} × {trained.device}, {late} {weeks}"
 
 
 def doubts(told: Forecast) -> Iterator[str]:
@@ -136,6 +137,9 @@ def doubts(told: Forecast) -> Iterator[str]:
         yield f"{short(each)} tokens a parameter, where 20 train best: a smaller model would learn as much"
     if year and year.note:
         yield year.note
+    if told.is_delivered_first:
+        weeks = f"{between(told.facts.value('delivery_weeks'))} weeks, of {needs.deadline_weeks:g} until it is used"
+        yield f"delivery of the machines takes {weeks}: times count from then (servers with H100; desktops come sooner)"
     if dearer := _dearer(told):
         yield dearer
     if verdict.place == MANAGED:
@@ -390,7 +394,8 @@ def _premises(told: Forecast) -> Iterator[str]:
     yield f"  cooling   {between(drawn)} kW of heat day and night; {between(heat)} kW with what cooling draws"
     yield f"  spares    ${between(spares)} a year: disk, fan, power supply, memory"
     yield f"  N+1       one machine more, ${between(machine.usd)}, so that answers go on when one fails: in no sum"
-    yield "  besides   delivery takes months; a copy of models and texts elsewhere; who is called at night"
+    weeks = between(value("delivery_weeks"))
+    yield f"  besides   delivery takes {weeks} weeks; a copy of models and texts elsewhere; who is called at night"
 
 
 def _devices(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
