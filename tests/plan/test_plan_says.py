@@ -235,3 +235,18 @@ def test_machines_that_are_still_to_be_bought_are_said_to_come_later_than_a_near
     there = [each.model_copy(update={"owned": 9}) for each in FACTS.purchases]
     owned = Forecast(NeedsConfig(**needs, deadline_weeks=1), 0, FACTS.model_copy(update={"purchases": there}))  # type: ignore[arg-type]
     assert owned.verdict.place == OWN and not any("delivery" in doubt for doubt in doubts(owned))
+
+
+def test_an_encoder_is_filled_by_requests_alone_and_a_decoder_by_the_users_that_it_holds() -> None:
+    inside = {"residency": "on-premise", "privacy": "confidential", "requests_per_second": 0.5, "prompt_tokens": 45}
+    few, many = (told(**MARKED | inside | {"users": users}) for users in (250, 2000))
+    assert few.run.shape.architecture == "encoder" and few.year and many.year
+    assert many.year.total == few.year.total and many.full_in_month is None
+    said = " ".join(in_full(many, 120, TODAY).split())
+    assert "users at once" not in said and "requests/s a device" in said
+    assert not any("each user" in doubt for doubt in doubts(many))
+    faster = told(**MARKED | inside | {"requests_per_second": 7000, "budget_usd": 10**6})
+    assert faster.full_in_month is not None
+    written = MARKED | inside | {"task": "write", "labelled_examples": 3000, "budget_usd": 10**6}
+    held = [told(**written | {"users": users}).years[LADDER[1]][OWN].total.low for users in (250, 2000)]
+    assert held[0] < held[1]

@@ -56,7 +56,7 @@ class Serving:
 
     device: str
     devices: int  # in a group, which holds 16-bit weights and one context or more
-    users: int  # at once, each with the longest context: bound by memory for caches, and by rows at once
+    users: int  # at once, each with the longest context: bound by memory for caches, and by rows; an encoder keeps none
     requests_per_second: float  # at the slow end, of a group
     read_tokens_per_second: Range
     written_tokens_per_second: Range  # all users together
@@ -109,7 +109,8 @@ def _group(
     if answer and alone.low < facts.value("slowest_stream_tokens_per_second").low:
         return None
     seconds = needs.prompt_tokens / (efficiency.low * reads) + answer / writes.low
-    load = max(needs.requests * seconds, needs.users / users)
+    held = needs.users / users if shape.cache_bytes_per_token else 0.0
+    load = max(needs.requests * seconds, held)
     groups = math.ceil(load)
     million = 1e6 / 3600 / facts.value(f"busy_{needs.load}").low * count
     usd = Range(price.low * million / writes.high, price.high * million / writes.low)

@@ -113,6 +113,7 @@ class Forecast:
         self.run = self.runs[self.costed]
         self.options = list(self._options(self.run, self.year.terms if self.year else ALL_TERMS))
         self.service = self.year.service if self.year else None
+        self.answers = self.runs[step].shape
         self.machine, self.months = self._owning()
         self.break_even_months = costs.break_even(self.months)
         self.training = self._training()
@@ -366,8 +367,7 @@ class Forecast:
         """What one device of those that answer does by `lmworks serve` alone; None where it does not hold the model."""
         if not self.service:
             return None
-        run = self.runs[self.verdict.step]
-        return costs.serving_alone(run.shape, self.service.device, self.needs, self.facts, NOTHING)
+        return costs.serving_alone(self.answers, self.service.device, self.needs, self.facts, NOTHING)
 
     def _groups_there(self) -> int:
         """Groups that may answer in the first month: all that machines hold which are bought, else those needed."""

@@ -202,7 +202,7 @@ def _machine_doubts(told: Forecast) -> Iterator[str]:
         yield f"electricity is at prices of the US, not of {told.needs.region}: --prices FILE adds yours"
     if trained and any(device.lmworks == "expected" for device in devices.values()):
         yield "lmworks was never run on such a device: its times are counted"
-    if told.service:
+    if told.service and told.answers.cache_bytes_per_token:
         yield "each user is counted to hold a whole context at once, which short requests do not (`context_tokens`)"
 
 
@@ -344,24 +344,23 @@ def _serving(told: Forecast) -> Iterator[str]:
         return
     more = told.groups_there > each.groups
     there = f", of {told.groups_there} that the machines bought hold while none trains" if more else ""
+    cached, serves = told.answers.cache_bytes_per_token > 0, told.alone
     yield (
-        f"SERVING  {each.groups} × {each.devices} {each.device}{there}: each group {each.users} users at once, "
-        f"{each.requests_per_second:.3g} requests/s at the slow end"
+        f"SERVING  {each.groups} × {each.devices} {each.device}{there}: each group "
+        f"{f'{each.users} users at once, ' * cached}{each.requests_per_second:.3g} requests/s at the slow end"
     )
-    serves = told.alone
-    yield (
-        f"  Counted for a server that decodes up to {costs.ROWS} requests at once on a group, such as vLLM, which the "
-        "exported model runs in. `lmworks serve` alone: "
-        + (
-            f"{serves.users} users at once, {serves.requests_per_second:.3g} requests/s a device, so "
-            f"{math.ceil(serves.load)} of it"
-            if serves
-            else "one device does not hold it, or writes too slowly"
-        )
+    decodes = (
+        f"Counted for a server that decodes up to {costs.ROWS} requests at once on a group, such as vLLM, which the "
+        "exported model runs in."
     )
+    alone = "one device does not hold it, or writes too slowly"
+    if serves:
+        rate = f"{serves.requests_per_second:.3g} requests/s a device, so {math.ceil(serves.load)} of it"
+        alone = f"{f'{serves.users} users at once, ' * cached}{rate}"
+    yield f"  {decodes if cached else 'An encoder writes nothing and holds no users.'} `lmworks serve` alone: {alone}"
     full = told.full_in_month
     yield f"  All full in {f'month {full}' if full else 'no month of the first twelve'} at the growth foretold"
-    if told.run.shape.architecture != "encoder":
+    if cached:
         rates = each.written_tokens_per_second, each.stream_tokens_per_second, each.usd_per_million_tokens
         writes, alone, usd = map(between, rates)
         paid = "" if told.verdict.place == OWN else f"; ${usd} a million tokens at {told.busy:.0%} load"
