@@ -13,7 +13,7 @@ _DEEP = 3
 _FEW = 2
 """Alternatives that are tried as they are."""
 _QUANTIFIERS = ("?", "*", "+", "{")
-_ODD_CASES = "İı\u017f\u212a\u212bẞ"
+_ODD_CASES = "İı\u017f\u212a\u212bẞ\u00b5ςϐϑϕϖϰϱϵ"
 """Letters with a case that is no other letter's upper or lower one."""
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Pattern, Trigger, sharing
 from lmworks.data.privacy.kinds import checksums, credentials
 from lmworks.data.privacy.kinds.addresses import ADDRESSES
+from lmworks.data.privacy.kinds.birth_numbers import BIRTH_NUMBERS
 from lmworks.data.privacy.kinds.births import BIRTH, BIRTHDAY, PARTIAL, SPELLED, birth_dates, worded_birth_dates
 from lmworks.data.privacy.kinds.dates import DATE, read_date
 from lmworks.data.privacy.kinds.emails import AT, BACKWARDS, EMAIL, OBFUSCATED, obfuscated_emails
@@ -106,6 +107,7 @@ DETECTORS: tuple[Detector, ...] = (
     Pattern("card", MANY_DIGITS, LONG_CARD, checksums.card),
     Pattern("card", MANY_DIGITS, SHORT_CARD, checksums.card, CARD_WORDS),
     *NATIONAL_IDS,
+    *BIRTH_NUMBERS,
     *PAPERS,
     *THINGS,
     *RECORDS,

@@ -63,14 +63,14 @@ def us_ssn(value: str) -> bool:
     return value[:3] not in ("000", "666") and value[0] != "9" and value[3:5] != "00" and value[5:] != "0000"
 
 
-def _weighted(value: str, weights: str) -> int:
+def weighted(value: str, weights: str) -> int:
     """Sum of digits times weights, each weight one base-36 digit."""
     return sum(int(digit) * int(weight, 36) for digit, weight in zip(value, weights, strict=False))
 
 
 def uk_nhs(value: str) -> bool:
     """United Kingdom health service number: modulo 11."""
-    return _weighted(value, "a987654321") % 11 == 0 and len(set(value)) > 1
+    return weighted(value, "a987654321") % 11 == 0 and len(set(value)) > 1
 
 
 _NINO = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]")
@@ -86,10 +86,15 @@ def de_tax_id(value: str) -> bool:
     repeats = sorted(value[:10].count(digit) for digit in set(value[:10]))
     if value[0] == "0" or repeats[-1] not in (2, 3) or (len(repeats) > 1 and repeats[-2] > 1):
         return False
+    return iso_11_10(value)
+
+
+def iso_11_10(digits: str) -> bool:
+    """ISO 7064 MOD 11,10, with its check digit at the end."""
     product = 10
-    for digit in value[:10]:
+    for digit in digits[:-1]:
         product = ((int(digit) + product) % 10 or 10) * 2 % 11
-    return (11 - product) % 10 == int(value[10])
+    return (11 - product) % 10 == int(digits[-1])
 
 
 def fr_insee(value: str) -> bool:
@@ -124,18 +129,18 @@ def it_codice_fiscale(value: str) -> bool:
 
 def nl_bsn(value: str) -> bool:
     """Dutch citizen number: the eleven test."""
-    return (_weighted(value[:8], "98765432") - int(value[8])) % 11 == 0 and len(set(value)) > 1
+    return (weighted(value[:8], "98765432") - int(value[8])) % 11 == 0 and len(set(value)) > 1
 
 
 def pl_pesel(value: str) -> bool:
     """Polish PESEL: a month with its century, a day, and a weighted sum modulo 10."""
-    return 1 <= int(value[2:4]) % 20 <= 12 and 1 <= int(value[4:6]) <= 31 and _weighted(value, "13791379131") % 10 == 0
+    return 1 <= int(value[2:4]) % 20 <= 12 and 1 <= int(value[4:6]) <= 31 and weighted(value, "13791379131") % 10 == 0
 
 
 def br_cpf(value: str) -> bool:
     """Brazilian CPF: two digits modulo 11."""
-    first = _weighted(value[:9], "a98765432") * 10 % 11 % 10
-    second = _weighted(value[:10], "ba98765432") * 10 % 11 % 10
+    first = weighted(value[:9], "a98765432") * 10 % 11 % 10
+    second = weighted(value[:10], "ba98765432") * 10 % 11 % 10
     return value[9:] == f"{first}{second}" and len(set(value)) > 1
 
 
@@ -197,14 +202,14 @@ def ch_ahv(value: str) -> bool:
     return value[:3] == "756" and ean13(value)
 
 
-def _day(value: str) -> bool:
+def month_and_day(value: str) -> bool:
     """Whether four digits may be a month and a day."""
     return 1 <= int(value[:2]) <= 12 and 1 <= int(value[2:]) <= 31
 
 
 def cn_resident_id(value: str) -> bool:
     """Chinese resident identity number: a day of birth, and ISO 7064 MOD 11-2 (GB 11643-1999)."""
-    if not (value[:17].isdecimal() and value[6:8] in ("18", "19", "20") and _day(value[10:14])):
+    if not (value[:17].isdecimal() and value[6:8] in ("18", "19", "20") and month_and_day(value[10:14])):
         return False
     total = sum(int(digit) * 2 ** (17 - place) for place, digit in enumerate(value[:17]))
     return "10X98765432"[total % 11] == value[17]
@@ -215,7 +220,7 @@ def kr_rrn(value: str) -> bool:
 
     Numbers given since October 2020 have no check digit, so none is asked.
     """
-    return _day(value[2:6])
+    return month_and_day(value[2:6])
 
 
 _VERHOEFF = ("0123456789", "1234067895", "2340178956", "3401289567", "4012395678", "5987604321", "6598710432",
@@ -243,7 +248,7 @@ def in_pan(value: str) -> bool:
 def mx_curp(value: str) -> bool:
     """Mexican CURP: a day of birth, and a weighted sum modulo 10."""
     letters = "0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ"
-    if not _day(value[6:10]) or not value[17].isdecimal():
+    if not month_and_day(value[6:10]) or not value[17].isdecimal():
         return False
     total = sum(letters.index(character) * (18 - place) for place, character in enumerate(value[:17]))
     return (10 - total % 10) % 10 == int(value[17])
