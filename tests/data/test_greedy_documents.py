@@ -300,7 +300,7 @@ def test_a_value_that_an_arrow_file_repeats_is_not_written_out(
     ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     monkeypatch.setattr(columns, "PART_BYTES", 2**18)
-    _, out = ingest_files({"x.arrow": arrow_file(GREEDY[form])}, record_bytes=2**10)
+    _, out = ingest_files({"x.arrow": arrow_file(GREEDY[form]), "a.txt": "good"}, record_bytes=2**10)
     (kept,) = quarantined(out)
     assert "when unpacked" in kept["reason"]
 

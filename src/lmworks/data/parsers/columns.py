@@ -8,13 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
+from lmworks.data.parsers.arrow_messages import record_batches, too_large
 from lmworks.data.parsers.fields import named_twice, row_record
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Skipped, Span, Unreadable
 from lmworks.data.structure import words_of
 from lmworks.lazy import NDArray, np, pa, pc, pq
 
-MAGIC = b"ARROW1"
-"""At the beginning of an Arrow file; a stream has none."""
 VIEW_BYTES = 16
 """Of a view, of which the first four count its text (Arrow columnar format, "Variable-size Binary View")."""
 MOST_TIMES = 200
@@ -97,7 +96,7 @@ def parts_within(batches: Iterable[Any], most: int) -> Iterator[Any]:
             stop = max(start + 1, int(np.searchsorted(ends, done + PART_BYTES, "right")))
             stop = min(stop, start + PART_ROWS)
             if unpacked + int(ends[stop - 1]) > most:
-                raise _too_large(most)
+                raise too_large(most)
             yield batch.slice(start, stop - start)
             start, done = stop, int(ends[stop - 1])
         unpacked += done
@@ -106,11 +105,6 @@ def parts_within(batches: Iterable[Any], most: int) -> Iterator[Any]:
 def most_unpacked(size: int, limit: int) -> int:
     """Bytes that the rows of a file, or of a piece of it, of `size` bytes may hold."""
     return max(limit, MOST_TIMES * size)
-
-
-def _too_large(most: int) -> Exception:
-    error: Exception = pa.ArrowInvalid(f"it holds more than {most} bytes when unpacked, which no sound file does")
-    return error
 
 
 def parquet_batches(file: Any, groups: Iterable[int], columns: Sequence[str], most: int) -> Iterator[Any]:
@@ -125,7 +119,7 @@ def parquet_batches(file: Any, groups: Iterable[int], columns: Sequence[str], mo
             chunk for chunk in chunks if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns)
         )
         if sum(max(0, chunk.num_values - group.num_rows) * LEAST.get(chunk.physical_type, 1) for chunk in lists) > most:
-            raise _too_large(most)
+            raise too_large(most)
         rows = max(1, min(1000, BATCH_BYTES // max(group.total_byte_size, 1)))
         yield from file.iter_batches(rows, row_groups=[index], columns=list(columns))
 
@@ -279,16 +273,11 @@ def cut_parquet(whole: Piece, stream: IO[bytes], size: int, reading: Reading) ->
 def parse_arrow(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
     """Both IPC forms: the stream, as `datasets.save_to_disk` writes it, and the file with its footer."""
     size = stream.seek(0, 2)  # its own, also in an archive
-    stream.seek(0)
 
     def batches() -> Iterator[Any]:
-        is_file = stream.read(len(MAGIC)) == MAGIC
-        stream.seek(0)
-        opened = pa.ipc.open_file(stream) if is_file else pa.ipc.open_stream(stream)
-        _require_names(opened.schema, reading, opened.schema.names)
-        for batch in map(opened.get_batch, range(opened.num_record_batches)) if is_file else opened:
-            batch.validate(full=True)  # a place outside of its values would end this process
-            yield batch
+        schema, found = record_batches(stream, size, most_unpacked(size, reading.limit))
+        _require_names(schema, reading, schema.names)
+        yield from found
 
     return _parse(batches(), piece, size, stream, reading, "Arrow")
 
