@@ -250,3 +250,15 @@ def test_an_encoder_is_filled_by_requests_alone_and_a_decoder_by_the_users_that_
     written = MARKED | inside | {"task": "write", "labelled_examples": 3000, "budget_usd": 10**6}
     held = [told(**written | {"users": users}).years[LADDER[1]][OWN].total.low for users in (250, 2000)]
     assert held[0] < held[1]
+
+
+@pytest.mark.parametrize("task", ["classify", "write"])
+def test_the_page_draws_the_capacity_that_its_text_tells(task: str) -> None:
+    needs = {"task": task, "labelled_examples": 3000, "users": 400, "requests_per_second": 2, "budget_usd": 10**6}
+    found = told(**needs, privacy="confidential", residency="on-premise", prompt_tokens=45)
+    page, said = forecast_page(found, "n", "r", TODAY, None, 1), " ".join(in_full(found, 200, TODAY).split())
+    (drawn,) = re.findall(r"answered by the machines of month 1: ([\d.e+]+)", page)
+    (stated,) = re.findall(r"The machines of month 1 answer ([\d.e+]+) requests/s", said)
+    (each,) = re.findall(r"([\d.e+]+) requests/s at the slow end", said)
+    assert drawn == stated and float(stated) <= found.groups_there * float(each) * 1.01
+    assert found.full_in_month is None or float(stated) <= 2 * 1.05 ** (found.full_in_month - 1)

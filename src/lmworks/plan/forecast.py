@@ -118,6 +118,9 @@ class Forecast:
         self.break_even_months = costs.break_even(self.months)
         self.training = self._training()
         self.groups_there = self._groups_there()
+        each = self.needs.requests / self.service.load if self.service else 0.0
+        self.requests_answered = self.groups_there * each
+        """A second by what answers in the first month, of users who each hold a context where the model keeps one."""
         self.alone = self._alone()
         self.full_in_month = self._full()
         self._store()

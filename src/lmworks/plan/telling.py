@@ -349,6 +349,8 @@ def _serving(told: Forecast) -> Iterator[str]:
         f"SERVING  {each.groups} × {each.devices} {each.device}{there}: each group "
         f"{f'{each.users} users at once, ' * cached}{each.requests_per_second:.3g} requests/s at the slow end"
     )
+    users = f", where {told.needs.users:,} users are held who ask {told.needs.requests:.3g}" * cached
+    yield f"  The machines of month 1 answer {told.requests_answered:.3g} requests/s{users}"
     decodes = (
         f"Counted for a server that decodes up to {costs.ROWS} requests at once on a group, such as vLLM, which the "
         "exported model runs in."

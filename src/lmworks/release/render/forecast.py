@@ -60,11 +60,12 @@ def _costs(told: Forecast) -> Markup:
 
 def _load(told: Forecast) -> Markup:
     """Requests a second at the busiest hour, and what the machines of the first month answer."""
-    if not (service := told.service):
+    if not told.service:
         return Markup("")
     asked = [(float(m), told.needs.requests * costs.grown(told.needs, m)) for m in range(1, 25)]
-    most = told.groups_there / service.load * told.needs.requests
-    series = [Series("asked", asked), Series("answered by the machines of month 1", [(1.0, most), (24.0, most)])]
+    most = told.requests_answered
+    answered = f"answered by the machines of month 1: {most:.3g}"
+    series = [Series("asked", asked), Series(answered, [(1.0, most), (24.0, most)])]
     return line_chart("Use", "month", "requests a second", series)
 
 
