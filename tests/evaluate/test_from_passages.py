@@ -65,7 +65,7 @@ def test_without_passages_the_same_items_are_asked_bare(tmp_path: Path, monkeypa
     assert [item["digest"] for item in ours] == [item["digest"] for item in theirs]
 
 
-def test_passages_without_room_are_left_out_from_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passages_without_room_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, whole = asked(tmp_path / "whole", monkeypatch)
     assert all(f"> {page}" in whole.asked[0] for page in PAGES)
     most = len(whole.tokenizer.encode(whole.asked[0]))

@@ -9,10 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chat_families import write_family
+from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import LmworksError
 from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
 from lmworks.knowledge.cut import passages_in
+from lmworks.knowledge.passages import PassagesConfig, passages
 from lmworks.knowledge.prompts import with_passages
+from lmworks.serve.knowledge import Knowledge
+from scripted import Script
+from support import make_context
 
 PAGES = {
     "Kettles": "The warranty of a kettle is two years. It boils a litre in three minutes.",
@@ -58,6 +64,38 @@ def test_no_word_is_lost_where_nothing_ends_a_sentence(text: str) -> None:
     found = texts(text)
     assert "".join("".join(found).split()) == "".join(text.split())
     assert text.startswith("a") or len(found) > 1
+
+
+@pytest.mark.parametrize("line", ["=-;~" * 5_000, "89504e470d0a1a0a" * 1_000, "the long " + "e" * 9_000])
+def test_few_long_words_make_no_long_passage(line: str) -> None:
+    found = texts(f"# Kettles\n\nIt boils a litre in minutes. {line}\n\nIts warranty is of two years.")
+    assert "".join(found).replace("\n", "").count(line[-4:]) >= line.count(line[-4:]) - len(found)
+    assert max(map(len, found)) <= 1.5 * 12 * 12 + 2 * 40
+
+
+@pytest.mark.parametrize("limit", [200, None])
+@pytest.mark.parametrize("shown", [1, 3])
+def test_a_passage_that_leaves_no_room_gives_way_to_the_next(shown: int, limit: int | None, tmp_path: Path) -> None:
+    drawn = "The red kettle's warranty. " + "=-;~" * 900
+    make(tmp_path, {"Drawn": drawn, "Kettles": "The kettle's warranty is two years.", "Sale": "One red kettle."})
+    engine = Script(write_family(tmp_path / "zephyr", "zephyr"))
+    engine.context_length = 1_000
+    question = {"role": "user", "content": "How long is the red kettle's warranty?"}
+    prompt, found = Knowledge(Collection(tmp_path), shown, "no").prompt(engine, [question], limit)
+    assert found and {each.title for each in found.passages} == {"Kettles", *(["Sale"] if shown > 1 else [])}
+    assert engine.room(prompt) >= 200 and len(found.scores) == len(found.passages)
+
+
+def test_a_title_and_a_link_have_a_bound(tmp_path: Path) -> None:
+    pages = [
+        Document(id="1", text="A kettle.", source="t", licence="MIT", meta={"title": "T" * 9_999, "url": "u" * 9_999})
+    ]
+    write_shard(tmp_path / "part-00000.parquet", pages)
+    config = PassagesConfig.model_validate({"from": "pages"})
+    documents = Documents(tmp_path, "pages")
+    passages(config, documents, None, None, tmp_path / "out", make_context(tmp_path / "work"))
+    (found,) = Collection(tmp_path / "out").search("kettle").passages
+    assert len(found.title) == 300 and found.link == ""
 
 
 def test_the_passage_with_the_question_s_words_comes_first_in_any_form(tmp_path: Path) -> None:

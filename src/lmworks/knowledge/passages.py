@@ -18,7 +18,7 @@ from lmworks.data.steps import keep_beside
 from lmworks.data.tuning.conversations import Conversations, question_of, references_of, wanted_answer
 from lmworks.errors import UsageError
 from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
-from lmworks.knowledge.cut import passages_in
+from lmworks.knowledge.cut import CHARACTERS_A_WORD, passages_in
 from lmworks.knowledge.embedding import ENCODER, VECTORS, as_file, embed, files_of
 from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder
@@ -37,6 +37,12 @@ AT = (1, 5, 20)
 """Of so many passages it is told how often the right one is among them."""
 FEWEST = 20
 """Questions that a least score is chosen on: of fewer, one moves each share by more than five points."""
+
+
+TITLE_CHARACTERS = 300
+"""Of a title at the most: it stands before each passage of its document, and those of papers have up to some 200."""
+LINK_CHARACTERS = 2_000
+"""Of a link at the most, as browsers and servers take it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,8 @@ class PassagesConfig(StepConfig):
         default=200,
         ge=20,
         description="Of a passage at the most, without a heading that goes with it: five such passages and a question "
-        "fit a context of 2,048 tokens. A longer paragraph is cut at sentences.",
+        f"fit a context of 2,048 tokens. Of long words each {CHARACTERS_A_WORD} characters are one. A longer paragraph "
+        "is cut at sentences.",
     )
     least_words: int = Field(
         default=40,
@@ -66,9 +73,15 @@ class PassagesConfig(StepConfig):
         description="A shorter paragraph, such as a heading, goes with the next: alone it says too little to answer.",
     )
     title: str = Field(
-        default="title", description="Field, kept at ingest, with a document's title, which is searched and shown."
+        default="title",
+        description="Field, kept at ingest, with a document's title, which is searched and shown: its first "
+        f"{TITLE_CHARACTERS} characters.",
     )
-    link: str = Field(default="url", description="Field, kept at ingest, with the address where readers find it.")
+    link: str = Field(
+        default="url",
+        description="Field, kept at ingest, with the address where readers find it; one of more than "
+        f"{LINK_CHARACTERS:,} characters is left out.",
+    )
     encoder: Reference | None = Field(
         None,
         description="A model of the recipe that makes vectors of sentences, or a name that `lmworks bases` lists, such "
@@ -107,7 +120,7 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=1, reads=("documents", "encoder"), judges="questions")
+@stage(version=2, reads=("documents", "encoder"), judges="questions")
 def passages(
     config: PassagesConfig,
     documents: Documents,
@@ -161,7 +174,7 @@ def _write_vectors(
     Those of a shard are kept beside the artifact, so that a later build reads what is new alone.
     """
     one_process = replace(context, workers=1)  # the model computes in threads of its own
-    how = (encoder.digest, config.words, config.least_words, config.title)
+    how = (encoder.digest, config.words, config.least_words, config.title, CHARACTERS_A_WORD, TITLE_CHARACTERS)
     embedding = partial(_embed_shard, config, encoder.path)
     folder = keep_beside(documents.shards(), embedding, one_process, "embedded", *how)
     parts = [np.load(path) for path in sorted(folder.glob("*.npy"))]
@@ -182,16 +195,17 @@ def _cut(config: PassagesConfig, document: Document) -> list[Passage]:
         value = document.value(name)
         return str(value) if isinstance(value, str | int) else ""
 
+    title, address = told(config.title), told(config.link)
     return [
         Passage(
             document=document.id,
             start=start,
-            title=told(config.title),
+            title=title[:TITLE_CHARACTERS],
             text=document.text[start:end],
             source=document.source,
             licence=document.licence,
             path=str(document.meta.get("path", "")),
-            link=told(config.link),
+            link=address if len(address) <= LINK_CHARACTERS else "",
         )
         for start, end in passages_in(document.text, config.words, config.least_words)
     ]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lmworks.data.forms.turns import Turn
 from lmworks.engines.protocol import Engine
 from lmworks.engines.request import Piece
 from lmworks.errors import LmworksError
-from lmworks.knowledge.collection import Collection, Found
-from lmworks.knowledge.prompts import that_fit, with_passages
+from lmworks.knowledge.collection import Collection, Found, Passage
+from lmworks.knowledge.prompts import SPARE, fitting, with_passages
 from lmworks.serve.errors import ApiError
 
 logger = logging.getLogger("lmworks.serve")
@@ -33,26 +34,32 @@ class Knowledge:
     def prompt(self, engine: Engine, turns: Sequence[Turn], limit: int | None) -> tuple[list[int], Found | None]:
         """A chat as the model reads it, with what was found for its last question; None where a user asks none.
 
-        Of passages that leave no room for the answer the last ones are left out. Raises `ApiError` 503 where the
+        A passage that leaves no room for the answer is left out, and the next is read. Raises `ApiError` 503 where the
         collection was deleted.
         """
         if not turns or turns[-1]["role"] != "user":
             return engine.encode(turns), None
         question = turns[-1]["content"]
         try:
-            found = self.collection.search(question, self.shown)
+            found = self.collection.search(question, self.shown + SPARE)
         except LmworksError as error:
             logger.error("%s", error)
             message = "the passages that this server answers from were deleted; it must be started again"
             raise ApiError(503, message, code="passages_deleted") from error
         if not found.is_enough:
             return [], found
-        for some in that_fit(found.passages):
-            shown = replace(found, passages=some, scores=found.scores[: len(some)])
-            ids = engine.encode([*turns[:-1], {**turns[-1], "content": with_passages(question, shown.passages)}])
-            if engine.room(ids) >= (limit or LEAST_ANSWER):
-                break
-        return ids, shown
+
+        def put(some: Sequence[Passage]) -> list[int]:
+            return engine.encode([*turns[:-1], {**turns[-1], "content": with_passages(question, some)}])
+
+        def leaves(least: int, some: Sequence[Passage]) -> bool:
+            return engine.room(put(some)) >= least
+
+        for least in (limit,) if limit else (LEAST_ANSWER, 1):
+            shown = fitting(found, self.shown, partial(leaves, least))
+            if shown.passages:
+                return put(shown.passages), shown
+        return put(found.passages[:1]), found  # which leaves no room: the chat itself is too long
 
 
 def citing(found: Found | None, *, is_found: bool = True) -> dict[str, Any]:

@@ -26,9 +26,9 @@ from lmworks.evaluate.questions import (
     wanted_of,
 )
 from lmworks.evaluate.scoring import Scoring
-from lmworks.knowledge.collection import Collection
+from lmworks.knowledge.collection import Collection, Passage
 from lmworks.knowledge.passages import Passages
-from lmworks.knowledge.prompts import that_fit
+from lmworks.knowledge.prompts import SPARE, fitting
 from lmworks.knowledge.retrieve import asked_with
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Figure
@@ -75,11 +75,11 @@ class FromPassagesConfig(GenerationConfig):
         return [WORD_F1.name]
 
 
-@stage(version=2, measures=("model", "data", "passages"))
+@stage(version=3, measures=("model", "data", "passages"))
 def evaluate_from_passages(
     config: FromPassagesConfig, model: ModelFolder, data: Conversations, passages: Passages, scoring: Scoring
 ) -> Result:
-    """Let a model answer greedily. Passages that leave no room for the answer are left out from the end.
+    """Let a model answer greedily. A passage that leaves no room for the answer is left out, and the next is read.
 
     A question for which nothing is found is asked alone.
     """
@@ -88,11 +88,16 @@ def evaluate_from_passages(
     engine = open_engine(model.path, config.data_type, config.device)
 
     def prompt(question: Question, engine: Engine) -> Prompt:
-        found = collection.search(question_of(question), config.shown).passages if collection else ()
-        tried = (put(config, engine, asked_with(question, some)) for some in that_fit(found))
-        return next(
-            (each for each in tried if engine.room(each.ids) >= config.max_tokens), put(config, engine, question)
-        )
+        def with_those(some: Sequence[Passage]) -> Prompt:
+            return put(config, engine, asked_with(question, some))
+
+        def has_room(some: Sequence[Passage]) -> bool:
+            return engine.room(with_those(some).ids) >= config.max_tokens
+
+        if not collection:
+            return with_those(())
+        found = collection.search(question_of(question), config.shown + SPARE)
+        return with_those(fitting(found, config.shown, has_room).passages)
 
     said, known = ask(config, model, questions, scoring, prompt=prompt, engine=engine, at_once=QUESTIONS_AT_ONCE)
     items = [{**_item(one, result_of(each), each), "truncated": each["truncated"]} for one, each in said]
