@@ -172,10 +172,9 @@ def test_the_files_of_a_server_are_those_below_its_address(tmp_path: Path) -> No
     assert result.counts["not read: a path out of the source"] == 3
 
 
-THIS_MACHINE = ["texts", "file:///etc", "local:///etc", "simplecache::file:///etc", "dir::/etc", "://etc"]
+THIS_MACHINE = ["texts", "file:///etc", "local:///etc", "://etc"]
 THIS_MACHINE += [
     "generic://file:///etc",
-    "simplecache::generic://file:///etc",
     "zip://texts",
     "tar://texts",
     "dir://etc",
@@ -186,6 +185,16 @@ THIS_MACHINE += ["asyncwrapper://etc", "simplecache://etc", "git:///texts"]
 @pytest.mark.parametrize("url", THIS_MACHINE)
 def test_an_address_of_this_machine_is_the_business_of_another_kind(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match="kind: files"):
+        run(tmp_path, {"kind": "remote", "url": url, "licence": "MIT"})
+
+
+CHAINED = ["simplecache::http://localhost:9/texts", "zip://*.txt::s3://bucket/a.zip", "filecache::memory://texts"]
+CHAINED += ["simplecache::file:///etc", "dir::/etc", "simplecache::generic://file:///etc", "memory://a::b"]
+
+
+@pytest.mark.parametrize("url", CHAINED)
+def test_addresses_in_a_chain_are_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError, match=r"chained by `::` .* expected one address"):
         run(tmp_path, {"kind": "remote", "url": url, "licence": "MIT"})
 
 

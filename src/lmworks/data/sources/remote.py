@@ -14,9 +14,8 @@ from lmworks.errors import LmworksError, UsageError
 
 OF_THIS_MACHINE = {"", "asynclocal", "dvc", "file", "generic", "git", "local", "reference"}
 """Protocols of fsspec. `reference` reads a list of addresses, and `generic` one, which may be any."""
-AROUND_OTHERS = {"async_wrapper", "asyncwrapper", "blockcache", "cached", "dir", "filecache", "libarchive"}
-AROUND_OTHERS |= {"simplecache", "tar", "zip"}
-"""Protocols that read another's files, and those of this machine where no other follows."""
+OF_THIS_MACHINE |= {"async_wrapper", "asyncwrapper", "blockcache", "cached", "dir", "filecache", "libarchive"}
+OF_THIS_MACHINE |= {"simplecache", "tar", "zip"}  # these read another's files, here where no other follows
 
 
 class Remote(ParsedSource):
@@ -40,17 +39,24 @@ class Remote(ParsedSource):
             yield "aiohttp"
 
     def _is_of_the_web(self) -> bool:
-        return any(part.startswith(("http://", "https://")) for part in self.url.split("::"))
+        return self.url.startswith(("http://", "https://"))
 
     def _system(self) -> tuple[Any, str]:
-        """Raises UsageError for addresses of this machine, where links would be followed, and of lists of addresses."""
+        """Raises UsageError for addresses of this machine, where links would be followed, and of more than one place.
+
+        A chain of fsspec's, `simplecache::http://…`, keeps copies outside of the store, or unpacks without a limit.
+        """
         import fsspec
 
         from lmworks.data.sources.s3 import S3
 
-        chain = [part.partition("://")[::2] for part in self.url.split("::")]
-        local = OF_THIS_MACHINE.intersection(kind for kind, _ in chain) or chain[-1][0] in AROUND_OTHERS
-        if local or not chain[-1][1]:
+        if "::" in self.url:
+            raise UsageError(
+                f"Source {self.label}: found addresses chained by `::` in {self.url}; expected one address, such as "
+                "s3://bucket/folder. What is packed is unpacked as it is read; other files copy here for `kind: files`."
+            )
+        protocol, _, rest = self.url.partition("://")
+        if protocol in OF_THIS_MACHINE or not rest:
             raise UsageError(f"Source {self.label}: {self.url} is read from this machine: use `kind: files`.")
         fsspec.register_implementation("s3", S3, clobber=True)
         if self._is_of_the_web():
