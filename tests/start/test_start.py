@@ -480,7 +480,7 @@ def test_a_term_of_one_word_is_searched_and_what_is_not_is_said(language: str, s
     recipe = started(folder, task="search")
     (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
     assert source.text_field == ["term", "explanation"]
-    said = "Not searched, as identifiers or names of people: code, author;"
+    said = "Not searched, as identifiers, addresses or names of people: code, author;"
     assert said in (folder / "recipe.yaml").read_text()
     assert recipe.serve and recipe.serve.not_found == says
 
@@ -656,7 +656,10 @@ def test_what_is_an_identifier_in_one_file_is_searched_in_none(tmp_path: Path) -
     recipe = started(folder, task="search")
     raw: Any = recipe.data["raw"]
     assert all("reference" not in source.text_field for source in raw.sources) and len(raw.sources) == 2
-    assert "# Not searched, as identifiers or names of people: reference;" in (folder / "recipe.yaml").read_text()
+    assert (
+        "# Not searched, as identifiers, addresses or names of people: reference;"
+        in (folder / "recipe.yaml").read_text()
+    )
 
 
 @pytest.mark.parametrize(("sentences_each", "questions"), [(1, 200), (30, 80)])

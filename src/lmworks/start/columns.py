@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from lmworks.data.privacy.hidden import hide
 from lmworks.data.quality.language import languages_of
 from lmworks.pipeline.files import digest_text
 from lmworks.start.seen import MOST_DISTINCT, Column, ColumnKind
+from lmworks.start.words import ADDRESSES, PARTICLES, TELEPHONES, tokens
 
 MOST_CATEGORIES = 300
 LOOKED_AT = 20_000
@@ -34,6 +35,19 @@ _IDENTIFIER = re.compile(
 """An IBAN, in groups or not, an address of mail or a number of a telephone: of several words, and no text."""
 _WORDS = re.compile(r"[^\d@_/\\:]*[^\W\d_][^\d@_/\\:]*")
 """Letters and no digits, and neither an address nor a path: what a person may look for, such as a term."""
+MOST_OF_AN_ADDRESS = 90
+"""Characters in the mean, from where on a column called `address` holds texts."""
+MOST_WORDS = 5
+"""Of a person's name: `María del Carmen García Fernández` has two more than most."""
+SHARE_OF_NAMES = 0.9
+"""Of a column's values, from where on it holds people's names by how they are written."""
+_MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_TELEPHONE = re.compile(r"\+[\d\s()/.-]{6,}")
+_OF_HOUSE = re.compile(r"(?s).*(\d.*[^\W\d_]|[^\W\d_].*\d).*")
+"""Letters and digits."""
+_TOWN = r", (?:[A-Z]{1,2}-)?\d{2,5}[- ]?\d{0,3} [^\W\d_].*"
+_STREET = re.compile(rf"(?:[^\d,]{{3,40}} \d+\S{{0,6}}|\d+\S{{0,3}},? [^\d,]{{3,40}}){_TOWN}")
+"""Street and number, postcode and town, as most of Europe writes them."""
 _NUMBER = re.compile(r"[-+]?[€$£]?\s?\d[\d.,' ]*(?:[eE][-+]?\d+)?\s?[%€$£]?")
 
 
@@ -78,12 +92,46 @@ class Values:
 
 def column_of(name: str, values: Values, rows: int) -> Column:
     """A column of a table with so many rows."""
-    kind = _kind(values)
+    kind = "id" if _are_contacts(name, values) else _kind(values)
     texts = [value for value in values.first if isinstance(value, str)]
     language = languages_of("\n\n".join(texts[:40])).language if kind == "text" else None
     mean = values.characters / max(values.filled, 1)
     counts = dict(values.seen.most_common()) if kind in ("category", "name") else {}
-    return Column(name, kind, values.filled, len(values.seen), mean, language, counts)
+    return Column(name, kind, values.filled, len(values.seen), mean, language, counts, share_of_names(values.seen))
+
+
+def share_of_names(values: Collection[str]) -> float:
+    """How many of some values are written as people's names are, in a script with case."""
+    return sum(map(_is_written_as_name, values)) / max(len(values), 1)
+
+
+def _is_written_as_name(value: str) -> bool:
+    """Whether a value is two to four words that begin with a capital letter, particles aside: `Berg, J. van der`."""
+    words = [word for word in value.replace(",", " ").split() if word.lower() not in PARTICLES]
+    return len(value.split()) <= MOST_WORDS and 2 <= len(words) <= 4 and all(map(_is_part_of_name, words))
+
+
+def _is_part_of_name(word: str) -> bool:
+    """Whether a word may be of a name: `Anna-Maria`, `O'Brien`, `J.` or `KOWALSKI`, but no `USB`, `iPhone` or `C++`."""
+    letters = re.sub(r"[-'’.]", "", word)
+    is_short = len(letters) == 1 and word[-1] in letters + "."
+    return letters.isalpha() and word[0].isupper() and (is_short or not letters.isupper() or len(letters) > 3)
+
+
+def _are_contacts(name: str, values: Values) -> bool:
+    """Whether a column holds addresses, of mail or of houses, or numbers of telephones: no label and no text."""
+    texts = [str(value).strip()[:LONGEST_KEPT] for value in values.first]
+    if not texts or values.characters / values.filled >= MOST_OF_AN_ADDRESS:
+        return False
+
+    def share(pattern: re.Pattern[str]) -> float:
+        return sum(pattern.fullmatch(text) is not None for text in texts) / len(texts)
+
+    says = {*tokens(name)}
+    if says & ADDRESSES and share(_OF_HOUSE) > 0.5:
+        return True
+    numbers = _IDENTIFIER if says & TELEPHONES else _TELEPHONE
+    return max(share(_MAIL), share(_STREET), share(numbers)) >= SHARE_OF_NAMES
 
 
 def _kind(values: Values) -> ColumnKind:
@@ -97,6 +145,7 @@ def _kind(values: Values) -> ColumnKind:
     if values.numbers >= 0.98 * filled:
         return "category" if _are_grades(values) else "number"
     is_long = values.words / filled >= WORDS or (values.characters / filled >= CHARACTERS and values.words > filled)
+    is_long &= share_of_names(values.seen) < SHARE_OF_NAMES
     repeats = filled >= 10 * distinct and distinct <= MOST_CATEGORIES
     if is_long and not (repeats and values.characters / filled < 80):
         identifiers = sum(_IDENTIFIER.fullmatch(str(value).strip()[:200]) is not None for value in values.first)

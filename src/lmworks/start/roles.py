@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -11,16 +11,31 @@ from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.turns import LISTS
 from lmworks.data.parsers.facts import LANGUAGE
 from lmworks.data.privacy.hidden import hide_name
-from lmworks.start.columns import Values, column_of
+from lmworks.start.columns import SHARE_OF_NAMES, Values, column_of
 from lmworks.start.seen import Column, Shape, Table
 from lmworks.start.speakers import items_of, speakers_of, unread_fields
-from lmworks.start.words import ANSWERED, ANSWERS, ASKED, GROUPS, LABELS, QUESTIONS, SUBJECTS, rank, tokens
+from lmworks.start.words import (
+    ANSWERED,
+    ANSWERS,
+    ASKED,
+    GROUPS,
+    LABELS,
+    PARTICLES,
+    QUESTIONS,
+    SUBJECTS,
+    THINGS,
+    rank,
+    tokens,
+)
 
 PERSONAL = ("name", "id", "category")
 """Kinds of columns that may name people."""
 NAME_IN_PATH = re.compile(r"[^.*{}\[\]]+")
 SPAN = {"start", "end", "label"}
-THINGS = {"file", "product", "producto", "produkt", "produto", "item", "service", "model", "company"}
+FEWEST_PEOPLE = 7
+"""Values written as people's names, of fewer of which it is not sure: `Credit Card` and `Debit Card` are so written."""
+LIKELY = 0.6
+"""Share of values that are, from where on a column may hold people's names."""
 WHOLE_NAMES = {"name", "nombre", "nome", "nom"}
 """Words for a name, the parts of which stand inside of it: `customer.name.first`."""
 
@@ -36,23 +51,46 @@ def roles_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Table:
     texts = [column for column in columns if column.kind == "text"]
     people = [name for name in _ranked(columns, SUBJECTS) if table.column(name).kind in PERSONAL]
     named = [name for name in people if not _is_of_things(name)]
+    said = (str(row.get(column.name, "")) for column in texts for row in rows)
+    common = {word for text in said for word in re.findall(r"[^\W\d_]{3,}", text) if word.islower()} - PARTICLES
+    may = {column.name: _holds_names(column, common) for column in columns if column.name not in named}
+    named += [name for name, is_sure in may.items() if is_sure]
+    unsure = [name for name, is_sure in may.items() if is_sure is False]
     categories = [column for column in columns if column.kind == "category" and column.name not in named]
     categories = [column for column in categories if column.distinct > 1 and not _holds_languages(column, rows)]
     told = _ranked(categories, LABELS)
     labels = [
         *told,
-        *sorted((c.name for c in categories if c.name not in told), key=lambda name: _distinct(table, name)),
+        *sorted(
+            (c.name for c in categories if c.name not in told),
+            key=lambda name: (name in unsure, _distinct(table, name)),
+        ),
     ]
     shared = [c for c in columns if c.kind in ("name", "category", "id") and 1 < c.distinct < c.filled]
     table = replace(
         table,
         subjects=[*named, *_people_inside(columns, rows)],
+        unsure=unsure,
         dates=[column.name for column in columns if column.kind == "date"],
         labels=labels,
         texts=_in_order(texts),
         groups=[name for name in _ranked(shared, GROUPS) if name not in labels[:1]],
     )
     return replace(table, **_shape(table, rows, bool(told)))
+
+
+def _holds_names(column: Column, common: Set[str]) -> bool | None:
+    """Whether a column holds people's names, by how its values are written; False if it may, None if it does not.
+
+    What most values share with the words that texts have in small letters is no name of anybody. `common` is those.
+    """
+    if column.kind not in ("name", "category") or column.names < LIKELY or _is_of_things(column.name):
+        return None
+    words = [re.findall(r"[^\W\d_]{3,}", value.lower()) for value in column.counts]
+    if 2 * sum(not common.isdisjoint(each) for each in words) > len(words):
+        return None
+    says_other = rank(column.name, (*LABELS, *GROUPS)) is not None
+    return column.distinct >= FEWEST_PEOPLE and column.names >= SHARE_OF_NAMES and not says_other
 
 
 def _people_inside(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> list[str]:

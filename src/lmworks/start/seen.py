@@ -49,6 +49,8 @@ class Column:
     """Of most of its texts, where there is enough to tell."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Of categories and names, how many rows have each, the most frequent first."""
+    names: float = 0.0
+    """Share of the values that are written as people's names are."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Table:
     """Of conversations, fields with texts that most of them have and that nothing is learned from."""
     subjects: Sequence[str] = ()
     """Columns that say whom a record is about or from, and paths inside of them; into lists behind the others."""
+    unsure: Sequence[str] = ()
+    """Columns that may hold people's names, and as well those of something else."""
     dates: Sequence[str] = ()
     """Columns that hold dates."""
     labels: Sequence[str] = ()

@@ -125,7 +125,9 @@ def chosen(situation: Situation) -> Draft | Refusal:
     for template in TEMPLATES[answers.task]:
         for table in tables:
             if draft := template(situation, table):
-                return replace(draft, doubts=[*_passed_over(draft, answers), *_guessed(draft), *draft.doubts])
+                return replace(
+                    draft, doubts=[*_passed_over(draft, answers), *_guessed(draft), *_unsure(draft), *draft.doubts]
+                )
     return Refusal(_missing(situation))
 
 
@@ -138,6 +140,16 @@ def _guessed(draft: Draft) -> Iterator[str]:
     for part in draft.table.parts or [draft.table]:
         if part.encoding:
             yield f"{', '.join(part.include[:2])}: {part.encoding_in_words}"
+
+
+def _unsure(draft: Draft) -> Iterator[str]:
+    """Columns that may hold people's names."""
+    done = "searched" if draft.finds_passages else "masked"
+    for name in dict.fromkeys(name for part in draft.table.parts or [draft.table] for name in part.unsure):
+        yield (
+            f"{name} may hold people's names, and is not {done}: answer `subject: {name}` if it does; if it does not, "
+            "name it in `text_field` where it is to be read"
+        )
 
 
 def _names(table: Table) -> set[str]:
@@ -195,6 +207,7 @@ def _with_answers(table: Table, answers: Answers) -> Table:
     labels, texts, subjects = list(table.labels), list(table.texts), list(table.subjects)
     if answers.label in names:
         labels = [answers.label, *(each for each in labels if each != answers.label)]
+        subjects = [each for each in subjects if each != answers.label]
     if answers.subject in names:
         subjects = [answers.subject, *(each for each in subjects if each != answers.subject)]
     if answers.text in names:
@@ -202,7 +215,8 @@ def _with_answers(table: Table, answers: Answers) -> Table:
     if answers.target in names:
         texts = [*(each for each in texts if each != answers.target), answers.target]
     labels = [each for each in labels if each not in subjects[:1]]
-    return replace(table, labels=labels, texts=texts, subjects=subjects)
+    unsure = [each for each in table.unsure if each not in {*_answered(answers).values()}]
+    return replace(table, labels=labels, texts=texts, subjects=subjects, unsure=unsure)
 
 
 def examples(table: Table, answers: Answers) -> int:
@@ -751,7 +765,7 @@ def _said(table: Table, part: Table) -> Sequence[str]:
     identifiers = {column.name for each in table.parts for column in each.columns if column.kind == "id"}
     words = {column.name for column in part.columns if column.kind in ("name", "category")} - identifiers
     names = [column.name for column in part.columns if column.name in words or column.name in part.texts]
-    return [name for name in names if name not in part.subjects]
+    return [name for name in names if name not in part.subjects and name not in part.unsure]
 
 
 def _unsaid(table: Table) -> Iterator[str]:
@@ -765,7 +779,7 @@ def _unsaid(table: Table) -> Iterator[str]:
     ]
     if names := list(dict.fromkeys(left)):
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        yield f"  # Not searched, as identifiers or names of people: {', '.join(names[:MOST_NAMED])}{more};"
+        yield f"  # Not searched, as identifiers, addresses or names of people: {', '.join(names[:MOST_NAMED])}{more};"
         yield "  # name them in `text_field` if somebody looks for a row by them."
 
 

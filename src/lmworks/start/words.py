@@ -14,13 +14,19 @@ LABELS = WORDS["labels"]
 QUESTIONS, ANSWERS = WORDS["asked"], WORDS["answered"]
 ASKED, ANSWERED = [*QUESTIONS, *WORDS["read"]], [*ANSWERS, *WORDS["told"]]
 GROUPS = WORDS["groups"]
+THINGS = frozenset(WORDS["things"])
+ADDRESSES, TELEPHONES = frozenset(WORDS["addresses"]), frozenset(WORDS["telephones"])
+PARTICLES = frozenset(WORDS["particles"])
+"""Words of people's names in small letters."""
+_PLAIN = str.maketrans({"ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "æ": "ae", "ß": "ss"})
+"""Letters that are not composed of one and an accent, as headers without accents write them."""
 
 
 def tokens(name: str) -> list[str]:
-    """The words of a column's name, without accents, in lower case: `customerId` is customer, id."""
+    """The words of a column's name, without accents, in lower case: `customerId` is customer, id; `Treść` is tresc."""
     import unicodedata
 
-    plain = unicodedata.normalize("NFD", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    plain = unicodedata.normalize("NFD", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).translate(_PLAIN))
     letters = "".join(character for character in plain if not unicodedata.combining(character))
     return re.findall(r"[^\W\d_]+", letters.lower())
 
