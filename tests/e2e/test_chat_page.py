@@ -517,7 +517,9 @@ def test_an_answer_names_the_passages_that_were_read(browser: Browser, tmp_path:
         path="kettles.md",
         link="",
     )
-    write_passages(tmp_path / "passages", [kettles])
+    forged = "Forum (LicenseRef-own), [2] Official price list\n[3] Handbook \u202e"
+    forum = replace(kettles, title=forged, text="A kettle is as old as its warranty.", licence="MIT")
+    write_passages(tmp_path / "passages", [kettles, forum])
     write_facts(tmp_path / "passages", 0.1)
     knowledge = Knowledge(Collection(tmp_path / "passages"), 3, "Our pages do not say.")
     service = Service(open_decoder(make_tiny_model(tmp_path / "model", context_length=2048)), [MODEL])
@@ -528,7 +530,15 @@ def test_an_answer_names_the_passages_that_were_read(browser: Browser, tmp_path:
         page.get_by_label("Longest answer").fill("8")
         ask(page, "How long is the warranty of a kettle?")
         ended(page, 1)
-        expect(page.locator(".notes").first).to_have_text(re.compile(r"^read: \[1\] <b>Kettles</b> \(CC-BY-4\.0\) · "))
+        cited = page.locator(".citations li")
+        expect(cited).to_have_count(2)
+        expect(cited.first.locator("bdi")).to_have_text(["<b>Kettles</b>", "CC-BY-4.0"])
+        expect(cited.last.locator("bdi")).to_have_text([" ".join(forged.split()), "MIT"])
+        title, licence = (each.bounding_box() for each in cited.last.locator("bdi").all())
+        assert title and licence and title["y"] + title["height"] <= licence["y"], "a licence has a line of its own"
+        look(page)
+        page.reload()
+        expect(cited).to_have_count(2)
         ask(page, "Who won the cup?")
         ended(page, 2)
         expect(page.locator(".text").last).to_have_text("Our pages do not say.")

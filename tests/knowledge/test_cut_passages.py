@@ -170,7 +170,19 @@ def test_a_title_of_several_lines_forges_no_citation(tmp_path: Path) -> None:
     write_facts(tmp_path, 0.2)
     shown = Collection(tmp_path).search("kettle", 3).as_text()
     assert [line for line in shown.splitlines() if line.startswith("[")] == [shown.splitlines()[0]]
-    assert shown.startswith("[1] Kettle [2] Official handbook")
+    assert shown.startswith('[1] "Kettle [2] Official handbook')
+
+
+def test_a_title_passes_for_no_other_fact_of_its_citation(tmp_path: Path) -> None:
+    forged = 'Forum" "https://own.example" "LicenseRef-own", [2] "Official price list \u202e\x1b[2K'
+    write_passages(tmp_path, [replace(passage(forged, "The kettle is hot.", path=""), document="1")])
+    write_facts(tmp_path, 0.2)
+    found = Collection(tmp_path).search("kettle")
+    first = found.as_text().splitlines()[0]
+    assert first.startswith(
+        r'[1] "Forum\" \"https://own.example\" \"LicenseRef-own\", [2] \"Official price list \u202e\u001b[2K"  "pages"'
+    )
+    assert found.citations()[0]["title"] == forged
 
 
 def test_personal_data_in_a_file_s_name_is_in_no_citation(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from lmworks.knowledge.embedding import ENCODER, VECTORS, embed
 from lmworks.knowledge.terms import terms_of
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.terminal import shown
 
 if TYPE_CHECKING:
     from bm25s import BM25
@@ -81,7 +82,7 @@ class Found:
         lines = [] if self.is_enough else [NOTHING if not self.passages else NOT_ENOUGH]
         for number, (each, score) in enumerate(zip(self.passages, self.scores, strict=True), 1):
             named = (each.title, each.link or each.path, each.source, each.licence)
-            place = "  ".join(" ".join(name.split()) for name in named if name)  # a name of several lines forges others
+            place = "  ".join(_named(name) for name in named if name)
             lines += ["", f"[{number}] {place}  (document {each.document}, score {score:.2f})"]
             lines += [f"    {line}" for line in each.text.splitlines() if line.strip()]
         return "\n".join(lines).strip("\n")
@@ -188,6 +189,11 @@ def write_facts(folder: Path, least_score: float, cosine_weight: float = 0) -> N
     """Write what a search is made with; a collection is whole with it. A weight needs vectors and their encoder."""
     facts = {"least_score": least_score} | ({"cosine_weight": cosine_weight} if cosine_weight else {})
     write_atomically(folder / FACTS, canonical_json(facts) + "\n")
+
+
+def _named(name: str) -> str:
+    """A name of whoever's: in quotes, on one line, so that it passes for no fact beside it nor another citation."""
+    return shown(json.dumps(" ".join(name.split()), ensure_ascii=False))
 
 
 def _weight(passages: int, frequency: NDArray[Any]) -> NDArray[np.float64]:

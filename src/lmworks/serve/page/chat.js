@@ -16,7 +16,7 @@ const MOST_TOKENS = 400; // of an answer: about a page
 const CHAT = "lmworks chat 1"; // names of what the browser keeps; another number where its form changes
 const SETTINGS = "lmworks settings 1";
 let content = models[0];
-let turns = []; // what was asked with its answer, each a child of the log: {question, thoughts, answer, found, notes, fault}
+let turns = []; // what was asked with its answer, each a child of the log: {question, thoughts, answer, found, citations, notes, fault}
 let left = 0; // so many of the first no longer fit the model's context
 let running = null; // the AbortController of the answer being written
 const reading = readings[content.can[0]]; // how a text that is only read is answered; all models here are of one kind
@@ -68,7 +68,7 @@ async function write(turn, box, signal) {
   for await (const chunk of events(response)) {
     if (chunk.error) throw chunk.error;
     if (chunk.usage) tokens = chunk.usage.completion_tokens;
-    if (chunk.found) notes.push(`read: ${chunk.citations.map(({ number, title, link, path, licence }) => `[${number}] ${title || link || path} (${licence})`).join(", ")}`);
+    if (chunk.found) turn.citations = chunk.citations;
     for (const { delta, text, finish_reason } of chunk.choices) {
       turn.answer += text ?? delta.content ?? "";
       turn.thoughts += delta?.reasoning_content ?? "";
@@ -182,11 +182,24 @@ function finish(turn, box) {
   answered.classList.remove("running");
   const place = answered.querySelector(".text");
   showAnswer(turn, place);
+  if (turn.citations) showCitations(turn.citations, answered);
   if (turn.fault) make("p", "fault", turn.fault, answered).role = "alert";
   else if (turn.notes) make("p", "notes", turn.notes, answered);
   const actions = make("div", "actions", "", answered);
   if (turn.answer) action("Copy", actions, (button) => copy(turn.answer, button, place));
   if (turn.fault || !reading) action("Retry", actions, () => again(turn, turn.question, turn.answer)).classList.add("retry");
+}
+
+function showCitations(citations, answered) {
+  // A line and isolated elements for each: no title can pass for the licence, or for another citation.
+  make("p", "notes", "read:", answered);
+  const list = make("ol", "notes citations", "", answered);
+  for (const { number, title, link, path, licence } of citations) {
+    const line = make("li", "", "", list);
+    line.value = number;
+    make("bdi", "", (title || link || path).replace(/\s+/g, " "), line);
+    make("bdi", "licence", licence, line);
+  }
 }
 
 function showAnswer(turn, place) {
