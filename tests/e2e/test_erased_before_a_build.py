@@ -77,6 +77,20 @@ def test_what_a_killed_build_has_read_is_noted_and_deleted(folder: Path) -> None
         said("another@example.org", apply=True)
 
 
-def test_the_first_request_is_not_less_complete_for_being_looked_at_before_the_build(folder: Path) -> None:
-    said(JANE, apply=True)
-    assert "searched afterwards: nothing was found" in said(JANE, certificate=folder / "told.json")
+def test_a_certificate_before_the_build_does_not_say_less_than_the_first_one(folder: Path) -> None:
+    rows = [*ROWS, {"text": "A letter on stools by the same person", "patient": "", "case": "F1"}]
+    build(folder, rows, subject_field="case")
+    path = folder / "told.json"
+    said(JANE, apply=True, certificate=path)
+    assert json.loads(path.read_text())["not_taken"], "the letter on stools is offered, and comes back with the build"
+    with pytest.raises(LmworksError, match="it was erased before, and the next build"):
+        said(JANE, certificate=path)
+    told = json.loads(path.read_text())
+    assert told["said"].startswith("not complete") and told["again"]
+    assert "raw was deleted" in str(told["before"]["not_read"])
+    with pytest.raises(LmworksError, match="no document that is there holds value 1"):
+        said(JANE)
+    build(folder, rows, subject_field="case")
+    assert "stools" in texts(folder)
+    assert "searched afterwards: nothing was found" in said(JANE, certificate=path)
+    assert unfinished(Store(folder / ".lmworks")) == ""

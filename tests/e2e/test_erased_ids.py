@@ -82,5 +82,6 @@ def test_what_is_confirmed_must_be_listed(folder: Path) -> None:
 def test_what_was_confirmed_is_searched_for_again(folder: Path) -> None:
     (offered,) = listed(MAIL)["not_taken"]
     said(MAIL, also=[offered], apply=True)
+    build(folder, ROWS, subject_field="case")
     assert "it was erased before" in said(MAIL, also=[offered], certificate=folder / "told.json")
     assert offered in json.loads((folder / "told.json").read_text())["records"]

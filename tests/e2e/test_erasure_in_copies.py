@@ -85,6 +85,7 @@ def test_a_copied_folder_is_not_sent_to_erase_in_stores_of_what_it_was_copied_fr
     assert holds(shared) and holds(project / ".lmworks") and not holds(Path(".lmworks"))
     build(store="../shared")
     assert f"{project / '.lmworks'} was built in, too" in said(WHO, store=shared), "it is of both on purpose"
+    build()
     assert f"NOT LOOKED AT: {shared} was built in, too" in said(WHO, store=Path(".lmworks"), certificate=Path("c.json"))
     assert str(shared) in json.loads(Path("c.json").read_text())["not_looked_at"]
 

@@ -100,13 +100,14 @@ def erase(
         found = holders(opened, documents | taken.unread, also=reading) if documents else {}
         left = [each for each in leftovers(opened) if documents and each in taken.folders]
         left += [each for each in leftovers_with(opened, documents) if documents and each not in left]
-        is_again = not (found or left or taken.absent or is_begun(opened, documents))
+        to_note = () if taken.is_noted else taken.absent
+        is_again = not (found or left or to_note or is_begun(opened, documents))
         if is_again and not (certificate and documents.issubset(erased_documents(last))):
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         if certificate and not apply and not is_again:
             raise UsageError("--certificate tells of an erasure that was made: give it with --apply")
         steps = {(item.stage, item.key) for item in found}
-        steps |= {(each.parent.name, each.name) for each in (*left, *taken.absent)}
+        steps |= {(each.parent.name, each.name) for each in (*left, *to_note)}
         folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
         require_named(opened, folders)
         listing = _listing(opened, taken, found, left, folders, is_applied=apply, is_again=is_again)
@@ -175,8 +176,9 @@ def _find(
     who |= unseen
     listed = [name for name in confirmed if name not in named.keys() | unseen]
     taken = find_taken(opened, key, values, named, indexed, confirmed=listed, kept=kept, with_passages=with_certificate)
-    if unseen or not all(was_erased) or any(UNSEEN in digests for digests, _ in searches(opened, who)):
-        taken.absent, taken.unseen = absent, unseen
+    taken.absent, taken.unseen = absent, unseen
+    seen = not any(UNSEEN in digests for digests, _ in searches(opened, who))
+    taken.is_noted = not unseen and all(was_erased) and seen
     missing = [place for place, count in taken.held.items() if not count]
     never = [line for place in missing if not was_erased[place] for line in lines[place]]
     beside = beside_records(opened, Erased(key, never)) if never else {}
@@ -192,7 +194,7 @@ def _find(
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
     is_again = with_certificate and any(was_erased)
-    if not (taken.records or is_again or taken.absent):
+    if not (taken.records or is_again or (taken.absent and not taken.is_noted)):
         offered = [f"  {name}  {why.said}" for name, why in sorted(taken.offered.items())]
         left = [f"  and {len(offered) - LISTED:,} more"] if len(offered) > LISTED else []
         some = ["; NOT TAKEN, to be taken by --with ID:", *offered[:LISTED], *left] if offered else []
@@ -337,6 +339,11 @@ class _Listing:
             said = (
                 f"what builds read and is not there now, named above, could not be searched: {len(self.taken.absent)}"
             )
+            if self.is_again:
+                return (
+                    f"{said}: it was erased before, and the next build leaves out what holds it; what was listed as "
+                    "NOT TAKEN may come back with it. `lmworks build`, and give the command again with --certificate"
+                )
             if not self.is_applied:
                 return f"{said}: `lmworks build`, and give the command again; --apply notes the values for that build"
             return (

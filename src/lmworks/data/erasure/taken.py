@@ -103,6 +103,8 @@ class Taken:
     """Shards, and lists of what could not be read, that could not be searched → why."""
     absent: dict[Path, str] = field(default_factory=dict)
     """What builds read and could not be searched, since it is not there now → why: all values are noted for it."""
+    is_noted: bool = False
+    """Whether all that was given was erased before, when that was searched: nothing is to be noted for it again."""
     unseen: set[str] = field(default_factory=set)
     """Ids that were given and may be of records there."""
     unread: set[str] = field(default_factory=set)
