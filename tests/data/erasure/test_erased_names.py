@@ -68,6 +68,27 @@ PARTED = [
     ("Petit François", "le petit François joue"),
     ("Will Rose", "she will Rose the garden"),
 ]
+LONGER = [
+    "Maria Nowak-Kowalska zgłasza zalanie",
+    "maria nowak-kowalska zgłasza zalanie",
+    "Anna-Maria Nowak prosi",
+    "zgłasza Maria Nowak Kowalska z trzeciego",
+    "Zgłasza to Jan Maria Nowak z trzeciego",
+    "to pisze Maria Nowak Kowalska.",
+    "Jan Maria Nowak",
+]
+WHOLE = [
+    "Dzwoniła Maria Nowak spod trójki",
+    "Wczoraj pisała Pani Maria Nowak, a potem Dr. Maria Nowak",
+    "Gestern schrieb die Kundin Maria Nowak. Herr Lis schwieg",
+    "yesterday Mr Maria Nowak and Mrs Maria Nowak came. Dear Maria Nowak",
+    "Winda stoi. Sprawdza Maria Nowak. Jutro",
+    "MIESZKANKA MARIA NOWAK PROSI",
+    "pisze Maria Nowak-nak i Maria Nowak - Warszawa",
+    "Maria Nowak\nWarszawa",
+    "Maria Nowak, Anna Lis",
+    "Maria Nowak Tel. 030",
+]
 PHONES = [
     ("04921 887766", "Tel. 04921 – 887766."),
     ("04921 887766", "0049 (0) 4921 – 887766"),
@@ -87,6 +108,19 @@ PHONES = [
 @pytest.mark.parametrize(("value", "text"), [*CASES, *ORDERS, *PHONES])
 def test_a_value_is_found_in_any_case_order_and_with_any_dash(value: str, text: str) -> None:
     assert holds(value, text)
+
+
+@pytest.mark.parametrize("text", LONGER)
+def test_a_part_of_a_longer_name_is_not_taken_and_told(text: str) -> None:
+    assert not holds("Maria Nowak", text)
+    may_hold = [set[str]()]
+    Erased(KEY, lines_of(KEY, "Maria Nowak", offered=True)).find_read([text], may_hold)
+    assert may_hold[0]
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_a_title_or_the_first_word_of_a_sentence_makes_no_longer_name(text: str) -> None:
+    assert holds("Maria Nowak", text)
 
 
 @pytest.mark.parametrize(("value", "text"), PARTED)

@@ -110,6 +110,22 @@ WRAPPED = 40
 """Characters of a line from which on its end may be inside of a sentence: a shorter one is a line of a list."""
 MOST_PARTICLE = 3
 """Letters of a word in small letters that may be a part of a name, as `von` and `la` are."""
+_HYPHEN, _SPACE, _IN_SENTENCE = re.compile("[-‐‑]"), re.compile(r"[^\S\r\n]"), re.compile(r"[\w,)][^\S\r\n]+\Z")
+"""Between two words of a name, and what is in front of a word that begins no sentence."""
+_OF_PEOPLE = (
+    "pan pani panna panu panią państwo państwa szanowna szanowny pacjent pacjentka klient klientka lokator "
+    "lokatorka najemca sąsiad sąsiadka mgr inż lek doktor profesor geehrte geehrter familie fräulein patient "
+    "patientin kunde kundin mieter mieterin nachbar nachbarin kollege kollegin tochter sohn mutter vater "
+    "bruder schwester ehefrau ehemann firma professor professorin magister rechtsanwalt rechtsanwältin richter "
+    "richterin monsieur mme mlle mademoiselle maître docteur professeur client cliente voisin voisine patiente "
+    "locataire señorita doña sr sra srta doctor doctora paciente inquilino inquilina vecino vecina signor "
+    "signora signorina dott dottor dottoressa ingegnere avvocato paziente senhor senhora dom dona doutor "
+    "doutora mx lord lady dame tenant customer neighbour neighbor officer judge meneer mevrouw dhr mevr heer "
+    "klant sayın bey hasta müşteri пан пані господин госпожа don "
+    "tel telefon mobil fax mail ul str nr adr pesel"
+)
+"""Words that stand directly beside a name and are none: titles, what somebody is, labels of what follows."""
+_NO_PART_OF_NAMES = TITLES.union(map(fold, _OF_PEOPLE.split()))
 
 
 @lru_cache(maxsize=1)  # a text has a name more than once
@@ -126,6 +142,48 @@ def is_one_name(text: str, first: int, size: int) -> bool:
     spans = _spans(text)[first : first + size]
     words = [text[start:end] for start, end in spans]
     return all(_joins(text, *before, start) for before, (start, _) in pairwise(spans)) and not _are_words(words)
+
+
+def is_whole_of_one(text: str, first: int, size: int) -> bool:
+    """Whether a name of several words is not a part of a longer one: "Maria Nowak-Kowalska", "Jan Maria Nowak".
+
+    So it is where a hyphen joins another word to it, or a word with a capital stands directly beside it that is no
+    frequent word, no title and no word for what people are. In front, one that begins a sentence may be any word, and
+    counts only where the whole text is capitalised words. Where the name itself has no small letters, or no capitals,
+    capitals beside it say nothing.
+    """
+    spans = _spans(text)
+    start, end = spans[first][0], spans[first + size - 1][1]
+    before = spans[first - 1] if first else None
+    behind = spans[first + size] if first + size < len(spans) else None
+    name = text[start:end]
+    if before and _HYPHEN.fullmatch(text[before[1] : start]) and _is_added(text[slice(*before)], name):
+        return False
+    if behind and _HYPHEN.fullmatch(text[end : behind[0]]) and _is_added(text[slice(*behind)], name):
+        return False
+    if name.isupper() or name.islower():
+        return True
+    is_beside = behind and _SPACE.fullmatch(text[end : behind[0]]) and not text.startswith(":", behind[1])
+    if behind and is_beside and _may_be_of_name(text[slice(*behind)]):
+        return False
+    if not before or not _SPACE.fullmatch(text[before[1] : start]) or not _may_be_of_name(text[slice(*before)]):
+        return True
+    is_list = len(spans) <= MOST_WORDS + 1 and all(_is_capitalised(text[slice(*span)]) for span in spans)
+    return not is_list and not _IN_SENTENCE.search(text[max(0, before[0] - 4) : before[0]])
+
+
+def _is_added(word: str, name: str) -> bool:
+    """Whether a word that a hyphen joins to a name is another name, and not an ending."""
+    return word[0].isupper() or (name.islower() and len(word) > MOST_ENDING)
+
+
+def _may_be_of_name(word: str) -> bool:
+    plain = fold(word)
+    return _is_capitalised(word) and plain not in _NO_PART_OF_NAMES and plain not in frequent_words()
+
+
+def _is_capitalised(word: str) -> bool:
+    return len(word) > 1 and word[0].isupper() and word[1:].islower()
 
 
 def _joins(text: str, start: int, end: int, after: int) -> bool:

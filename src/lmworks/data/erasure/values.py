@@ -33,7 +33,14 @@ from lmworks.data.erasure.candidates import (
     numbers,
     trunk_prefixes,
 )
-from lmworks.data.erasure.names import MOST_WORDS, is_one_name, is_whole_name, spacings, without_particles
+from lmworks.data.erasure.names import (
+    MOST_WORDS,
+    is_one_name,
+    is_whole_name,
+    is_whole_of_one,
+    spacings,
+    without_particles,
+)
 from lmworks.data.erasure.readings import read_together, spellings
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
@@ -412,7 +419,10 @@ def _stands(text: str, first: int, size: int, kind: str) -> bool:
     """Whether some words of a text are a value of a kind, and not of others."""
     if kind in ("words", "turned"):
         return kind == "words"
-    return is_whole_name(text, first, size) and (kind == "phrase" or size == 1 or is_one_name(text, first, size))
+    if not is_whole_name(text, first, size):
+        return False
+    is_name = kind == "name" and size > 1
+    return not is_name or (is_one_name(text, first, size) and is_whole_of_one(text, first, size))
 
 
 def _unglued(text: str) -> list[str]:
