@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 import zipfile
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import openpyxl
 import pytest
 from data_support import quarantined, texts
 
+from lmworks.data.parsers.parser import Piece, Reading, Record, Unreadable
+from lmworks.data.parsers.workbook import _records
 from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
 
@@ -114,3 +118,20 @@ def test_a_title_above_the_header_of_a_sheet_is_passed_over_and_counted(ingest_f
     assert [found.count(f"desk.xlsx/{sheet}") for sheet in ("Titled", "Plain", "Single", "Unnamed")] == [6, 6, 1, 0]
     assert result.counts["skipped: a title above the header of a sheet"] == 2
     assert {each["reason"] for each in quarantined(out)} == {f"a text in a column without a name: column 2 {HEADER}"}
+
+
+def test_a_row_takes_memory_for_its_own_cells_however_wide_the_header_is() -> None:
+    header = ["text", "label", *[None] * 16_381, "stray"]
+    rows = iter([header, *(["It was paid.", "no"] for _ in range(50)), ["It was not.", "yes", None, "beside"]])
+    records = _records(rows, Piece("book.xlsx", 0), Reading(fields="all"))
+    tracemalloc.start()
+    found = list(islice(records, 30))
+    before, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    found += records
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - before < 2**19, "16,384 names are twice as much"
+    *paid, beside = found
+    assert len(paid) == 50 and all(isinstance(each, Record) for each in paid)
+    assert isinstance(beside, Unreadable) and "column 4 has none in row 1" in beside.reason

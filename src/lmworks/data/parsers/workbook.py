@@ -87,15 +87,12 @@ def _records(rows: Iterator[Sequence[Any]], place: Piece, reading: Reading) -> I
             yield Unreadable(place.name, "", 0, fault, b"")
             return
     for number, (_, row) in enumerate(chain(first, filled), 1):
-        values = [_plain(value) for value in row]
-        all_names = [*names, *[""] * (len(values) - len(names))]
-        named = [name or f"column {at}" for at, name in enumerate(all_names, 1)]
-        said = {name: value for name, value in zip(named, values, strict=False) if value is not None}
+        values = [(at, _plain(value)) for at, value in enumerate(row) if value is not None]
+        named = [(at, names[at] if at < len(names) else "", value) for at, value in values]  # a header may be far wider
+        said = {name or f"column {at + 1}": value for at, name, value in named}
         raw = json.dumps(said, ensure_ascii=False).encode()
         span = Span(0, raw, len(raw), KEPT_AS)
-        if lost := [
-            at for at, (name, value) in enumerate(zip(all_names, values, strict=False), 1) if value and not name
-        ]:
+        if lost := [at + 1 for at, name, value in named if value and not name]:
             given = "in `columns`" if reading.columns else f"in row {header}, which is read as the header"
             reason = f"a text in a column without a name: column {lost[0]} has none {given}"
             yield span.unreadable(place.name, str(number), reason)
