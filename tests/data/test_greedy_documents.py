@@ -333,3 +333,24 @@ def test_a_query_of_no_file_is_read_and_one_that_gives_no_row_is_told(
     with pytest.raises(LmworksError, match="ran longer than 0 seconds without a row") as told:
         source.model_copy(update={"query": ENDLESS}).walk()
     assert "password" not in str(told.value)
+
+
+def test_damaged_statistics_of_a_parquet_file_do_not_end_the_process(tmp_path: Path) -> None:
+    """pyarrow aborts where it is asked for the column chunk that they stand at; the rows are sound."""
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"text": ["good", None, "better"]}), stream, store_schema=False)
+    content, script = stream.getvalue(), tmp_path / "parse.py"
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    script.write_text(
+        "import io, sys\n"
+        "from lmworks.data.parsers.columns import parse_parquet\n"
+        "from lmworks.data.parsers.parser import Piece, Reading\n"
+        "content, footer = open(sys.argv[1], 'rb').read(), int(sys.argv[2])\n"
+        "for place in range(footer, len(content) - 8):\n"
+        "    for value in (0x06, 0x26, 0x29, 0x36):\n"
+        "        damaged = content[:place] + bytes([value]) + content[place + 1:]\n"
+        "        list(parse_parquet(Piece('x', len(damaged)), io.BytesIO(damaged), Reading()))\n"
+    )
+    (tmp_path / "x.parquet").write_bytes(content)
+    done = subprocess.run([sys.executable, script, tmp_path / "x.parquet", str(footer)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[:500]

@@ -112,13 +112,20 @@ def parquet_batches(file: Any, groups: Iterable[int], columns: Sequence[str], mo
 
     Raises ArrowInvalid before a row group is unpacked whose lists hold more than `most` bytes: one row may hold them.
     """
+    leaves = [file.schema.column(number) for number in range(len(file.schema))]
+    lists = [
+        number
+        for number, leaf in enumerate(leaves)
+        if leaf.max_repetition_level and any(f"{leaf.path}.".startswith(f"{name}.") for name in columns)
+    ]
     for index in groups:
         group = file.metadata.row_group(index)
-        chunks = [group.column(number) for number in range(group.num_columns)]
-        lists = (
-            chunk for chunk in chunks if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns)
-        )
-        if sum(max(0, chunk.num_values - group.num_rows) * LEAST.get(chunk.physical_type, 1) for chunk in lists) > most:
+        # pyarrow ends the process over damaged statistics of a column chunk that it is asked for: of lists alone.
+        chunks = [group.column(number) for number in lists if number < group.num_columns]
+        if (
+            sum(max(0, chunk.num_values - group.num_rows) * LEAST.get(chunk.physical_type, 1) for chunk in chunks)
+            > most
+        ):
             raise too_large(most)
         rows = max(1, min(1000, BATCH_BYTES // max(group.total_byte_size, 1)))
         yield from file.iter_batches(rows, row_groups=[index], columns=list(columns))
