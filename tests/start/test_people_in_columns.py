@@ -85,3 +85,66 @@ def test_every_word_of_a_columns_name_is_written_as_headers_are_read() -> None:
     """Without accents: a word that no header gives is in no list."""
     assert [word for name, words in WORDS.items() if name != "code" for word in words if tokens(word) != [word]] == []
     assert tokens("Zgłoszenie") == tokens("zgloszenie") and tokens("Adı") == tokens("adi")
+
+
+HEADER = ["lokator", "telefon", "poczta", "adres", "kategoria", "treść"]
+
+
+def tenants(count: int) -> list[tuple[str, ...]]:
+    """Complaints of 30 people, several of each."""
+    kinds = ("hałas", "winda", "czynsz")
+    return [
+        (
+            PEOPLE[n % 30],
+            f"601-234-{100 + n % 30}",
+            f"m{n % 30}@poczta.example",
+            f"ul. Lipowa {n % 30 + 1}/3, 59-300 Lubin",
+            kinds[n % 3],
+            f"Proszę o pomoc, {kinds[n % 3]} od tygodnia, zapisano pod numerem {n} w zeszycie.",
+        )
+        for n in range(count)
+    ]
+
+
+def test_people_are_held_out_whole_and_contacts_are_neither_text_nor_label(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write_csv(folder / "a.csv", HEADER, tenants(240))
+    (table,) = look(folder).tables
+    assert table.labels == ["kategoria"] and table.texts == ["treść"]
+    recipe = started(folder, task="classify")
+    assert recipe.data["split"].by == "subject"  # type: ignore[attr-defined]
+    (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
+    assert (source.text_field, source.label_field, source.subject_field) == ("treść", "kategoria", "lokator")
+
+
+@pytest.mark.parametrize(
+    ("column", "form"),
+    [
+        ("kontakt", "ul. Kręta {}/3, 59-300 Lubin"),
+        ("where", "{} rue des Lilas, 75011 Paris"),
+        ("direccion", "Calle Mayor {}, 2º izquierda"),
+        ("kontakt", "tenant{}@post.example"),
+        ("kontakt", "+48 601-234-1{}"),
+        ("puhelin", "040-123 45{}"),
+    ],
+)
+def test_contacts_are_seen_by_their_form(column: str, form: str, tmp_path: Path) -> None:
+    table = seen(tmp_path / "own", column, [form.format(10 + n) for n in range(30)])
+    assert not table.labels and table.texts == ["treść"]
+
+
+def test_what_is_called_an_address_and_is_none_stays_a_text_or_a_label(tmp_path: Path) -> None:
+    assert seen(tmp_path / "kinds", "address", ["home", "work", "billing"]).labels == ["address"]
+    speech = "We came here 20 years ago to address the question of how a town may own its water and its lamps."
+    assert "address" in seen(tmp_path / "speeches", "address", [f"{speech} ({n})" for n in range(150)]).texts
+
+
+def test_contacts_are_not_told_in_the_words_of_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    found = [(f"2026-03-{1 + n % 28:02}", n * 3 % 50, row[3], row[4]) for n, row in enumerate(tenants(600))]
+    write_csv(folder / "a.csv", ["day", "litres", "adres", "kategoria"], found)
+    recipe = started(folder, task="write")
+    assert "adres" not in recipe.data["told"].template  # type: ignore[attr-defined]
+    assert "{litres}" in recipe.data["told"].template  # type: ignore[attr-defined]

@@ -92,12 +92,14 @@ class Values:
 
 def column_of(name: str, values: Values, rows: int) -> Column:
     """A column of a table with so many rows."""
-    kind = "id" if _are_contacts(name, values) else _kind(values)
+    is_contact = _are_contacts(name, values)
+    kind = "id" if is_contact else _kind(values)
     texts = [value for value in values.first if isinstance(value, str)]
     language = languages_of("\n\n".join(texts[:40])).language if kind == "text" else None
     mean = values.characters / max(values.filled, 1)
     counts = dict(values.seen.most_common()) if kind in ("category", "name") else {}
-    return Column(name, kind, values.filled, len(values.seen), mean, language, counts, share_of_names(values.seen))
+    names = share_of_names(values.seen)
+    return Column(name, kind, values.filled, len(values.seen), mean, language, counts, names, is_contact)
 
 
 def share_of_names(values: Collection[str]) -> float:

@@ -51,6 +51,8 @@ class Column:
     """Of categories and names, how many rows have each, the most frequent first."""
     names: float = 0.0
     """Share of the values that are written as people's names are."""
+    is_contact: bool = False
+    """Whether it holds addresses, of mail or of houses, or numbers of telephones."""
 
 
 @dataclass(frozen=True)

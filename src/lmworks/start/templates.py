@@ -792,6 +792,9 @@ def _documents(situation: Situation, table: Table) -> Iterator[str]:
     html, last = ", html: text" if has_html else "", prepared(situation, table)
     if table.shape == "events":
         names = [column.name for column in table.columns if column.kind not in ("empty", "nested")]
+        if kept := [each for each in names if table.column(each).is_contact or each in table.unsure]:
+            yield f"# Left out, since they hold addresses or telephones, or may hold people's names: {', '.join(kept)}."
+        names = [name for name in names if name not in kept]
         told = "; ".join(f"{name}: {{{name}}}" for name in names if not UNNAMED.search(name))
         yield "# What a row says; better words are yours to write. It is text: no pictures, no curves of sensors."
         if unnamed := [name for name in names if UNNAMED.search(name)]:
