@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from data_support import quarantined, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmworks.data.parsers.columns import parse_arrow
+from lmworks.data.parsers.columns import cut_parquet, parse_arrow, parse_parquet
 from lmworks.data.parsers.parser import Found, Piece, Reading, Record, Unreadable
 
 Ingest = Callable[..., Any]
@@ -128,3 +129,14 @@ def test_any_damage_to_an_arrow_file_is_kept_apart(data: st.DataObject) -> None:
     content = content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))]
     for item in parsed(bytes(content)):
         assert isinstance(item, Record | Unreadable)
+
+
+def test_a_parquet_footer_with_names_in_no_encoding_is_kept_apart() -> None:
+    table = io.BytesIO()
+    pq.write_table(pa.table({"text": ["one", "two"]}), table)
+    damaged = table.getvalue().replace(b"text", b"\xff\xfe\xff\xfe")
+    reading = Reading(limit=2**20)
+    whole = Piece("a.parquet", len(damaged))
+    assert list(cut_parquet(whole, io.BytesIO(damaged), len(damaged), reading)) == []
+    (found,) = parse_parquet(whole, io.BytesIO(damaged), reading)
+    assert isinstance(found, Unreadable)

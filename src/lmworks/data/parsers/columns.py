@@ -268,7 +268,7 @@ def cut_parquet(whole: Piece, stream: IO[bytes], size: int, reading: Reading) ->
     """A piece a row group; a file whose footer cannot be read stays whole, to be quarantined."""
     try:
         footer = pq.read_metadata(stream)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         return
     first = 0
     for index in range(footer.num_row_groups):
