@@ -151,6 +151,32 @@ def test_a_server_that_sends_in_circles_is_named(web: tuple[str, type[_Web]]) ->
         source(address).walk()
 
 
+@pytest.mark.parametrize("is_listing", [True, False])
+def test_no_server_sends_to_another(is_listing: bool, web: tuple[str, type[_Web]], tmp_path: Path) -> None:
+    address, handler = web
+    asked = list[str]()
+
+    class Other(_Web):
+        @staticmethod
+        def answer(path: str) -> tuple[int, dict[str, str], Callable[[Write], None]]:
+            asked.append(path)
+            return page()
+
+    with serving(Other) as other:
+        elsewhere = (302, {"Location": f"{other}/secret", "Content-Length": "0"}, lambda write: None)
+        handler.answer = lambda path: elsewhere if is_listing or path.endswith(".md") else page(f"{address}/texts/a.md")
+        with pytest.raises(LmworksError, match=f"{other}/secret, another" if is_listing else "a.md"):
+            run(tmp_path, source(address))
+    assert not asked
+
+
+def test_a_server_may_send_to_another_place_of_its_own(web: tuple[str, type[_Web]]) -> None:
+    address, handler = web
+    moved = (301, {"Location": "/texts/", "Content-Length": "0"}, lambda write: None)
+    handler.answer = lambda path: moved if path == "/texts" else page(f"{address}/texts/a.md")
+    assert source(address).walk() == ["a.md"]
+
+
 def test_a_file_that_is_longer_than_its_server_says_is_quarantined(web: tuple[str, type[_Web]], tmp_path: Path) -> None:
     def answer(path: str) -> tuple[int, dict[str, str], Callable[[Write], None]]:
         if path == "/texts":

@@ -10,9 +10,9 @@ import html
 import re
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
-from aiohttp import ClientError, ClientResponse, ClientSession
+from aiohttp import ClientError, ClientResponse, ClientSession, TraceConfig, TraceRequestRedirectParams
 from fsspec.implementations.http import HTTPFileSystem
 
 from lmworks.data.sources.listed import PAGE_BYTES
@@ -71,5 +71,18 @@ class _Answer(ClientResponse):
             raise OSError(number.get(self.status, errno.EIO), f"the server says {self.status}", str(self.url))
 
 
+async def _stay(_: ClientSession, __: Any, redirect: TraceRequestRedirectParams) -> None:
+    """Raises OSError where a server sends to another: it could name any that this machine alone reaches."""
+    there = urljoin(str(redirect.url), redirect.response.headers.get("Location", ""))
+    here, sent = redirect.url, urlsplit(there)
+    is_safer = (here.scheme, here.port, sent.scheme, sent.port or 443) == ("http", 80, "https", 443)
+    is_same = (here.scheme, here.port) == (sent.scheme, sent.port or {"http": 80, "https": 443}.get(sent.scheme))
+    if sent.hostname != here.host or not (is_same or is_safer):
+        raise OSError(errno.EIO, f"the server sends to {there[:200]}, another; if it is meant, state that", str(here))
+
+
 async def _client(**more: Any) -> ClientSession:
-    return ClientSession(**more, response_class=_Answer, headers={"Accept-Encoding": "identity"})
+    staying = TraceConfig()
+    staying.on_request_redirect.append(_stay)
+    identity = {"Accept-Encoding": "identity"}
+    return ClientSession(**more, response_class=_Answer, headers=identity, trace_configs=[staying])
