@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,24 @@ def test_a_record_that_is_cut_short_is_told_with_what_to_do(tmp_path: Path) -> N
     (tmp_path / "small.json").write_text('{"recipe": "../rec')
     with pytest.raises(LmworksError, match=r"small\.json: the record of a build cannot be read; delete it and build"):
         BuildRecords(tmp_path).get("small")
+
+
+def test_a_pipe_in_place_of_a_record_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "small.json"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w") as end:
+            end.write('{"recipe": "recipe.yaml"}')
+
+    writer = threading.Timer(5, write)
+    writer.start()
+    with pytest.raises(LmworksError, match=r"small\.json: the record of a build cannot be read; delete it and build"):
+        BuildRecords(tmp_path).get("small")
+    writer.cancel()
+    os.mkfifo(tmp_path / "last")
+    with pytest.raises(LmworksError, match="last: holds no name of a build; delete it"):
+        print(BuildRecords(tmp_path).last)
 
 
 def test_a_key_hangs_on_each_of_its_parts_and_no_package_is_none() -> None:

@@ -93,6 +93,14 @@ def open_below(root: Path, path: str) -> IO[bytes]:
     return os.fdopen(opened, "rb")
 
 
+def read_regular(path: Path) -> bytes:
+    """What a file holds. Raises OSError where a pipe or a device stands in its place, which would be waited for."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(path))
+        return file.read()
+
+
 def check_below(root: Path, path: str) -> tuple[str, tuple[str, ...]]:
     """Where a path of a folder leads: a folder that belongs to it, and the way from there. Raises OSError as above."""
     file = os.path.realpath(root / path)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lmworks.errors import LmworksError
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.files import below, canonical_json, digest_text, one_name, write_atomically
+from lmworks.pipeline.files import below, canonical_json, digest_text, one_name, read_regular, write_atomically
 from lmworks.pipeline.stage import Role, declared_roles
 
 FORMAT = 2
@@ -146,7 +146,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises LmworksError, with what to do, for a file that is cut short, changed, too old or too new.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

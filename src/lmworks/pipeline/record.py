@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.files import canonical_json, digest_text, one_name, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_text, one_name, read_regular, write_atomically
 from lmworks.pipeline.manifest import Below, Name
 from lmworks.recipe.schema import ServeConfig
 
@@ -105,10 +105,10 @@ class BuildRecords:
         if self.chosen:
             return self.chosen
         try:
-            return one_name((self.folder / "last").read_text().strip())
+            return one_name(read_regular(self.folder / "last").decode().strip())
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise LmworksError(
                 f"{self.folder / 'last'}: holds no name of a build; delete it and build again"
             ) from error
@@ -136,7 +136,7 @@ class BuildRecords:
         """A recipe's last build; None if there is none. Raises LmworksError if its record cannot be read."""
         path = self.folder / f"{name}.json"
         try:
-            return BuildRecord.model_validate_json(path.read_bytes())
+            return BuildRecord.model_validate_json(read_regular(path))
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
