@@ -19,7 +19,7 @@ from lmworks.cli.options import (
     print_json,
     tell,
 )
-from lmworks.errors import UsageError
+from lmworks.errors import LmworksError, UsageError
 
 
 def find_data(
@@ -29,7 +29,7 @@ def find_data(
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the documents that a person's data stood in before it was anonymised: their ids, kind and step.
+    """Find the documents in which a person's data was masked, by the index of that alone: their ids, kind and step.
 
     Example: lmworks data find jane@example.org
     """
@@ -41,14 +41,13 @@ def find_data(
     places = find_person(value, opened.all(), Built.open(opened).folder)
     if as_json:
         print_json([place._asdict() for place in places])
-        return
-    for place in places:
+    for place in places if not as_json else ():
         print(f"{place.document}  {place.kind:13}  {place.step}")
     if not places:
-        print(
-            "no document that a step `anonymise` read holds it; `lmworks erase` with the same words searches all that "
-            "was ingested, and deletes nothing without --apply",
-            file=sys.stderr,
+        raise LmworksError(
+            "it is not in the index of what steps `anonymise` masked, and no text was searched: documents may hold it "
+            "that no step masked it in. `lmworks erase` with the same words searches all that was ingested, and "
+            "deletes nothing without --apply"
         )
 
 

@@ -37,7 +37,11 @@ def test_a_person_is_found_with_the_key_that_the_build_made(project: Path) -> No
     said = lmworks(project, "data", "find", "4111111111111111").stdout.split()
     assert said[1:] == ["card", "private"]
     assert said[0] in {place["document"] for place in found}
-    assert "no document" in lmworks(project, "data", "find", "joe@example.com").stderr
+    told = lmworks(project, "data", "find", "joe@example.com", code=1).stderr
+    assert "not in the index of what steps `anonymise` masked" in told
+    assert json.loads(lmworks(project, "data", "find", "Nothing to see", "--json", code=1).stdout) == []
+    told = lmworks(project, "data", "find", "Nothing to see", code=1).stderr
+    assert "no text was searched" in told and "no document" not in told, "a letter holds it"
     assert (project / ".lmworks-privacy-key").stat().st_mode & 0o77 == 0
     (project / ".lmworks-privacy-key").unlink()
     assert "restore" in lmworks(project, "data", "find", "jane@example.com", code=2).stderr
@@ -56,4 +60,4 @@ def test_a_person_is_erased_by_what_the_person_is_found_by(project: Path) -> Non
     assert "no document holds value 2 of 2" in said and "joe" not in said and "deleted" in said
     lmworks(project, "build")
     assert json.loads(lmworks(project, "show", "raw", "--json").stdout)["counts"]["erased"] == 2
-    assert "no document" in lmworks(project, "data", "find", "jane@example.com").stderr
+    assert "not in the index" in lmworks(project, "data", "find", "jane@example.com", code=1).stderr

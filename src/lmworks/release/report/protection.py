@@ -231,7 +231,8 @@ def _erasure(built: Built, steps: Sequence[Anonymised]) -> Answer:
     find = Markup("{}, which deletes nothing yet, in all that was read").format(code('lmworks erase "NAME"'))
     if steps:
         indexed = code('lmworks data find "NAME"')
-        find = Markup("{} in what {} read; {}").format(indexed, listed([step.step for step in steps]), find)
+        masked = listed([step.step for step in steps])
+        find = Markup("{}; {} looks only in the index of what {} masked").format(find, indexed, masked)
     lines: list[str] = [
         Markup("Find her: {}.").format(find),
         Markup("Erase her: {}, then {}; copies of models that were given away are yours to retire.").format(
