@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lmworks.data.folding import one_form
@@ -98,8 +98,8 @@ def column_of(name: str, values: Values, rows: int) -> Column:
     language = languages_of("\n\n".join(texts[:40])).language if kind == "text" else None
     mean = values.characters / max(values.filled, 1)
     counts = dict(values.seen.most_common()) if kind in ("category", "name") else {}
-    names = share_of_names(values.seen)
-    return Column(name, kind, values.filled, len(values.seen), mean, language, counts, names, is_contact)
+    names, told = share_of_names(values.seen), frozenset(values.seen) if kind == "text" else frozenset()
+    return Column(name, kind, values.filled, len(values.seen), mean, language, counts, names, is_contact, told)
 
 
 def share_of_names(values: Collection[str]) -> float:
@@ -134,6 +134,23 @@ def _are_contacts(name: str, values: Values) -> bool:
         return True
     numbers = _IDENTIFIER if says & TELEPHONES else _TELEPHONE
     return max(share(_MAIL), share(_STREET), share(numbers)) >= SHARE_OF_NAMES
+
+
+def column_of_all(columns: Sequence[Column]) -> Column:
+    """A column of several tables as one; what it is for the first says."""
+    first, filled = columns[0], sum(column.filled for column in columns)
+    counts = Counter[str]()
+    for column in columns:
+        counts.update(column.counts)
+    values = frozenset[str]().union(*(column.values for column in columns))
+    return replace(
+        first,
+        filled=filled,
+        distinct=min(MOST_DISTINCT, len(values)) or len(counts) or first.distinct,
+        characters=sum(column.characters * column.filled for column in columns) / max(filled, 1),
+        counts=dict(counts.most_common()) if first.counts else {},
+        values=values,
+    )
 
 
 def _kind(values: Values) -> ColumnKind:

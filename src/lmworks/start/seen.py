@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
@@ -53,6 +53,8 @@ class Column:
     """Share of the values that are written as people's names are."""
     is_contact: bool = False
     """Whether it holds addresses, of mail or of houses, or numbers of telephones."""
+    values: Set[str] = field(default=frozenset(), repr=False)
+    """Of texts, those that were told apart, long ones by a digest: what several tables have is counted once."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Table:
     texts: Sequence[str] = ()
     """Columns that hold texts, those that are asked before those that answer."""
     parts: Sequence[Table] = ()
-    """Of texts that are read together, the tables that they are in, each by a source of its own."""
+    """Of what is read together, the tables that it is in, each by a source of its own."""
     remarks: Sequence[str] = ()
     """What is in the way of reading them as what they may be, and what mends it."""
     groups: Sequence[str] = ()

@@ -6,13 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 from lmworks.data.parsers.parts import PART_BYTES
 from lmworks.plan.decide import LADDER, Verdict
 from lmworks.start.answers import COLUMNS, Answers
-from lmworks.start.columns import MOST_NAMED, counts_in_words, label_doubts
+from lmworks.start.columns import MOST_NAMED, column_of_all, counts_in_words, label_doubts
 from lmworks.start.lines import quoted
 from lmworks.start.roles import is_dialogue, is_pair, language_of
 from lmworks.start.seen import PREDICTED, SHAPES, Seen, Table
@@ -229,6 +228,44 @@ def examples(table: Table, answers: Answers) -> int:
     return table.having(table.texts[:1], table.texts[-1:])
 
 
+def with_alike(tables: Sequence[Table], table: Table, answers: Answers) -> Table:
+    """The table with all others that have the columns that it is learned from and held out by, as one."""
+    table = _with_answers(table, answers)
+    names = [*_learned(table, answers), *table.dates[:1], *table.groups[:1]]
+    if not table.columns or not names:
+        return table
+    kinds = {name: table.column(name).kind for name in names}
+    alike = [table]
+    others = [each for each in tables if (each.files, each.sheets) != (table.files, table.sheets)]
+    for each in (_with_answers(other, answers) for other in others):
+        has = {column.name: column.kind for column in each.columns}
+        if has.items() >= kinds.items() and _told_by(each) == _told_by(table):
+            alike.append(replace(each, texts=table.texts, labels=table.labels, dates=table.dates, groups=table.groups))
+    if len(alike) == 1:
+        return table
+    joined = _joined(alike)
+    columns = [
+        column_of_all([each.column(column.name) for each in alike if column.name in _names(each)])
+        for column in table.columns
+    ]
+    filled = Counter[frozenset[str]]()
+    for each in alike:
+        filled.update(each.filled)
+    return replace(joined, columns=columns, filled=filled, is_whole=all(each.is_whole for each in alike))
+
+
+def _learned(table: Table, answers: Answers) -> Sequence[str]:
+    """The columns that a table is learned from in a task, where columns are chosen."""
+    if answers.task == "classify":
+        return [*table.labels[:1], *_read(table, answers)] if table.labels else []
+    return [table.texts[0], table.texts[-1]] if len(table.texts) > 1 else []
+
+
+def _told_by(table: Table) -> Sequence[str]:
+    """Whom records are about, by which they are held out."""
+    return [table.subject or "", *map(str, table.parallel)]
+
+
 def lengths(table: Table, answers: Answers) -> dict[str, int]:
     """Tokens of what a task reads and writes, where its records are short texts that say both; else nothing."""
     table = _with_answers(table, answers)
@@ -307,7 +344,7 @@ def ingested(situation: Situation, table: Table, **fields: object) -> Iterator[s
     yield "  kind: ingest"
     if table.parts:
         yield "  sources:"
-        yield from _sources(situation, table)
+        yield from _sources(situation, table, lambda part: fields)
     else:
         yield f"  sources: [{source(situation, table, **fields)}]"
     yield f"  licences: {{allow: [permissive, {flow(licence)}]}}"
@@ -327,11 +364,9 @@ def _masked(table: Table, action: str) -> Iterator[str]:
     yield f"private: {{kind: anonymise, from: raw, action: {action}{people}}}"
 
 
-def _sources(
-    situation: Situation, table: Table, fields: Callable[[Table], Sequence[str]] = lambda table: table.texts
-) -> Iterator[str]:
+def _sources(situation: Situation, table: Table, fields: Callable[[Table], Mapping[str, object]]) -> Iterator[str]:
     for number, part in enumerate(table.parts or [table], 1):  # ids are by source: each has a name of its own
-        yield f"    - {source(situation, part, name=f'{part.form}-{number}', **_text_of(part, fields))}"
+        yield f"    - {source(situation, part, name=f'{part.form}-{number}', **fields(part))}"
 
 
 def hides(situation: Situation, table: Table) -> bool:
@@ -386,6 +421,7 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     """A bag of words, and, where the verdict is to tune, an encoder beside it."""
     if not table.labels or not table.texts or table.shape == "spans":
         return None
+    table = with_alike(situation.seen.tables, table, situation.answers)
     if (count := examples(table, situation.answers)) < LEAST["labelled"]:
         return None
     label, texts = table.labels[0], list(_read(table, situation.answers))
@@ -474,6 +510,7 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     named = bool(answers.text and answers.target)
     if len(table.texts) < 2 or not (is_pair(table) or named or answers.task == "summarise"):
         return None
+    table = with_alike(situation.seen.tables, table, answers)
     if (count := examples(table, answers)) < LEAST["pairs"] or (
         answers.task == "chat" and not named and not is_dialogue(table)
     ):
@@ -675,7 +712,7 @@ def found(situation: Situation, table: Table) -> Draft | None:
         "raw:",
         "  kind: ingest",
         "  sources:",
-        *_sources(situation, table, partial(_said, table)),
+        *_sources(situation, table, lambda part: _text_of(_said(table, part))),
         *_unsaid(table),
         f"  licences: {{allow: [permissive, {flow(situation.answers.licence)}]}}",
         *(_masked(table, "redact") if masked else ()),
@@ -750,9 +787,8 @@ def _joined(alike: Sequence[Table]) -> Table:
     )
 
 
-def _text_of(table: Table, fields: Callable[[Table], Sequence[str]] = lambda table: table.texts) -> dict[str, object]:
-    texts = list(fields(table))
-    return {"text_field": texts[0] if len(texts) == 1 else texts} if texts else {}
+def _text_of(texts: Sequence[str]) -> dict[str, object]:
+    return {"text_field": texts[0] if len(texts) == 1 else list(texts)} if texts else {}
 
 
 def _said(table: Table, part: Table) -> Sequence[str]:
@@ -784,7 +820,7 @@ def _unsaid(table: Table) -> Iterator[str]:
 
 
 def _documents(situation: Situation, table: Table) -> Iterator[str]:
-    fields = _text_of(table)
+    fields = _text_of(table.texts)
     if table.shape == "events":
         fields = {"fields": "all"}
     yield from ingested(situation, table, **fields)

@@ -21,7 +21,18 @@ from lmworks.recipe.schema import NeedsConfig, Recipe
 from lmworks.start.answers import Answers
 from lmworks.start.lines import one_line, quoted
 from lmworks.start.seen import SHAPES, Seen, Table
-from lmworks.start.templates import AS_PUBLISHED, NONE, Draft, Refusal, Situation, chosen, examples, flow, lengths
+from lmworks.start.templates import (
+    AS_PUBLISHED,
+    NONE,
+    Draft,
+    Refusal,
+    Situation,
+    chosen,
+    examples,
+    flow,
+    lengths,
+    with_alike,
+)
 from lmworks.tokens.packaged import PACKAGED
 
 EXAMPLES: Mapping[str, Sequence[str]] = {
@@ -81,7 +92,7 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
 def _needs(seen: Seen, answers: Answers) -> NeedsConfig:
     """What was answered, and of what was not, what the files show: examples, lengths, tokens."""
     needs, found = answers.needs(), dict[str, int]()
-    shown = [table for table in seen.tables if _shows(table, answers.task)]
+    shown = [with_alike(seen.tables, table, answers) for table in seen.tables if _shows(table, answers.task)]
     table = max(shown, key=lambda each: examples(each, answers), default=None)
     if table:
         found = {"labelled_examples": examples(table, answers), **lengths(table, answers)}
