@@ -192,3 +192,12 @@ def test_personal_data_in_a_file_s_name_is_in_no_citation(tmp_path: Path) -> Non
     found = Collection(tmp_path).search("kettle")
     assert mail not in found.as_text() + json.dumps(found.as_json())
     assert found.citations()[0]["path"] == "letters/‹email hidden›"
+
+
+def test_a_drawn_line_is_no_passage(tmp_path: Path) -> None:
+    text = f"{PAGES['Kettles']}\n\n{'─' * 9_000}"
+    write_shard(tmp_path / "part-00000.parquet", [Document(id="1", text=text, source="t", licence="MIT", meta={})])
+    config, documents = PassagesConfig.model_validate({"from": "pages"}), Documents(tmp_path, "pages")
+    found = passages(config, documents, None, None, tmp_path / "out", make_context(tmp_path / "work"))
+    assert found.counts["passages"] == 1
+    assert "─" not in Collection(tmp_path / "out").search("warranty of a kettle").passages[0].text[:75]

@@ -20,6 +20,7 @@ from lmworks.errors import UsageError
 from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
 from lmworks.knowledge.cut import CHARACTERS_A_WORD, passages_in
 from lmworks.knowledge.embedding import ENCODER, VECTORS, as_file, embed, files_of
+from lmworks.knowledge.terms import terms_of
 from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Figure
@@ -189,7 +190,7 @@ def _embed_shard(config: PassagesConfig, encoder: Path, shard: Path) -> Iterator
 
 
 def _cut(config: PassagesConfig, document: Document) -> list[Passage]:
-    """The passages of a document."""
+    """The passages of a document, without those that have no word, such as a drawn line: nothing finds them."""
 
     def told(name: str) -> str:
         value = document.value(name)
@@ -208,6 +209,7 @@ def _cut(config: PassagesConfig, document: Document) -> list[Passage]:
             link=address if len(address) <= LINK_CHARACTERS else "",
         )
         for start, end in passages_in(document.text, config.words, config.least_words)
+        if terms_of(document.text[start:end])
     ]
 
 
