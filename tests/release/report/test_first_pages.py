@@ -14,6 +14,7 @@ import pytest
 from data_store import EMAILS
 from small_store import build_store, make_nodes, write_sources
 
+from lmworks.data.privacy.detectors import ELSEWHERE
 from lmworks.evaluate.gates import Outcome
 from lmworks.pipeline.store import Store
 from lmworks.recipe.yaml import read_yaml
@@ -298,3 +299,12 @@ def test_a_data_report_that_would_take_long_is_named_by_its_command(
     monkeypatch.setattr("lmworks.release.report.report.DATA_REPORT_BYTES", 10)
     page = pages(Store(tmp_path / "store"))
     assert "lmworks data report writes it" in page.of("protection") and "handbook-data.html" not in page.links
+
+
+def test_what_no_pattern_of_other_countries_finds_is_said_on_the_page_and_in_the_docs(data: Pages) -> None:
+    """Both go by one table, so that neither promises what the other takes back."""
+    manual = " ".join((Path(__file__).parents[3] / "docs" / "privacy.md").read_text(encoding="utf-8").split())
+    page = " ".join(data.of("protection").split())
+    assert ELSEWHERE and all(told in manual for told in ELSEWHERE.values())
+    _, _, unsought = page.partition("Of some countries alone (docs/privacy.md)")
+    assert all(told in unsought for told in ELSEWHERE.values())

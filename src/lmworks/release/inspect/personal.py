@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lmworks.data.privacy.anonymise import DONE, AnonymiseConfig, anonymise
+from lmworks.data.privacy.detectors import ELSEWHERE
 from lmworks.data.privacy.findings import KINDS
 from lmworks.pipeline.figure import Figure
 from lmworks.release.built import Built
@@ -37,6 +38,8 @@ class Anonymised:
     """What was done with what was found, and how often."""
     unsought: list[str]
     """Kinds that the recipe does not ask for."""
+    elsewhere: list[str]
+    """Of kinds that it asks for, what no pattern finds: that of countries whose forms are not known."""
     seeks_names: bool
     """Whether a model looks for names in prose."""
     fields: list[str]
@@ -64,6 +67,7 @@ def anonymised(built: Built) -> Iterator[Anonymised]:
             [figure for name, figure in figures.items() if name not in KINDS],
             dict(done),
             [kind for kind in (*KINDS, *(each.name for each in config.own)) if config.action_of(kind) == "keep"],
+            [told for kind, told in ELSEWHERE.items() if config.action_of(kind) != "keep" and kind not in guessed],
             "person" in guessed,
             config.people,
         )

@@ -162,10 +162,12 @@ def _masked(built: Built, steps: Sequence[Anonymised]) -> Answer:
         shares = [(kind.recall.value, kind.kind, kind.recall) for kind in step.kinds if kind.recall]
         if shares:
             _, kind_name, least = min(shares)
-            lines.append(f"Of made-up values of another author it finds least of {kind_name}: {value_of(least)}.")
+            lines.append(f"Of another author's made-up values it finds least: {kind_name}, {value_of(least)}.")
         names = "" if step.seeks_names else "names in prose, " if not step.fields else "names that no field states, "
-        unsought = f"{', '.join(step.unsought)}, " if step.unsought else ""
+        unsought = "".join(f"{each}, " for each in step.unsought)
         lines.append(f"Not looked for: {names}{unsought}special categories ({SPECIAL}).")
+    if elsewhere := dict.fromkeys(kind for step in steps for kind in step.elsewhere):
+        lines.append(f"Of some countries alone (docs/privacy.md): {', '.join(elsewhere)}.")
     return Answer(title, lines, ("kind", "found", "share that is found"), rows)
 
 
@@ -210,9 +212,9 @@ def _place(built: Built) -> Answer:
     if quarantine.count:
         lines.append(f"Could not be read: {count(quarantine.count, 'record')}, set aside with their bytes.")
     else:
-        lines.append("All records could be read; none was set aside.")
+        lines.append("All records could be read.")
     lines.append(
-        Markup("They are kept until {} deletes what no build needs; no date is set.").format(code("lmworks gc --apply"))
+        Markup("Kept until {} deletes what no build needs; no date is set.").format(code("lmworks gc --apply"))
     )
     return Answer("Where they lie, and for how long", lines)
 
@@ -228,19 +230,17 @@ def _readers(folder: Path) -> str:
 
 
 def _erasure(built: Built, steps: Sequence[Anonymised]) -> Answer:
-    find = Markup("{}, which deletes nothing yet, in all that was read").format(code('lmworks erase "NAME"'))
+    find = Markup("{}, which deletes nothing yet").format(code('lmworks erase "NAME"'))
     if steps:
         indexed = code('lmworks data find "NAME"')
         masked = listed([step.step for step in steps])
-        find = Markup("{}; {} looks only in the index of what {} masked").format(find, indexed, masked)
+        find = Markup("{}; {} knows only what {} masked").format(find, indexed, masked)
     lines: list[str] = [
         Markup("Find her: {}.").format(find),
-        Markup("Erase her: {}, then {}; copies of models that were given away are yours to retire.").format(
+        Markup("Erase her: {}, then {}; copies of models given away are yours to retire.").format(
             code('lmworks erase "NAME" --apply --certificate FILE'), code(built.command)
         ),
     ]
     gone = erased_here(built.store)
-    lines.append(
-        f"Erased so far: {count(len(gone), 'document')}." if gone else "Nobody was erased from this store so far."
-    )
+    lines.append(f"Erased so far: {count(len(gone), 'document')}." if gone else "Nobody was erased so far.")
     return Answer("How to find and erase a person", lines)
