@@ -290,7 +290,7 @@ PLAN = {
         {"step": "pretrain", "seconds": [0.0001, 90.0]},
         {"step": "evaluation", "seconds": [0.0, 0.001]},
     ],
-    "memory_bytes": 3_000_000_000,
+    "memory_bytes": 60_000_000_000,
     "bits_per_byte": [1.2, 1.4],
 }
 
