@@ -100,6 +100,8 @@ def erase(
         found = holders(opened, documents | taken.unread, also=reading) if documents else {}
         left = [each for each in leftovers(opened) if documents and each in taken.folders]
         left += [each for each in leftovers_with(opened, documents) if documents and each not in left]
+        if taken.is_noted and apply and not certificate:
+            taken.absent = {}  # it ends an erasure that was cut off; only a certificate says what was searched
         to_note = () if taken.is_noted else taken.absent
         is_again = not (found or left or to_note or is_begun(opened, documents))
         if is_again and not (certificate and documents.issubset(erased_documents(last))):
@@ -339,7 +341,7 @@ class _Listing:
             said = (
                 f"what builds read and is not there now, named above, could not be searched: {len(self.taken.absent)}"
             )
-            if self.is_again:
+            if self.is_again or self.taken.is_noted:
                 return (
                     f"{said}: it was erased before, and the next build leaves out what holds it; what was listed as "
                     "NOT TAKEN may come back with it. `lmworks build`, and give the command again with --certificate"

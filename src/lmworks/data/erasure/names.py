@@ -122,7 +122,7 @@ _OF_PEOPLE = (
     "signora signorina dott dottor dottoressa ingegnere avvocato paziente senhor senhora dom dona doutor "
     "doutora mx lord lady dame tenant customer neighbour neighbor officer judge meneer mevrouw dhr mevr heer "
     "klant sayın bey hasta müşteri пан пані господин госпожа don "
-    "tel telefon mobil fax mail ul str nr adr pesel"
+    "tel telefon mobil fax mail ul str nr adr pesel licenseref"
 )
 """Words that stand directly beside a name and are none: titles, what somebody is, labels of what follows."""
 _NO_PART_OF_NAMES = TITLES.union(map(fold, _OF_PEOPLE.split()))
@@ -174,7 +174,8 @@ def is_whole_of_one(text: str, first: int, size: int) -> bool:
 
 def _is_added(word: str, name: str) -> bool:
     """Whether a word that a hyphen joins to a name is another name, and not an ending."""
-    return word[0].isupper() or (name.islower() and len(word) > MOST_ENDING)
+    is_name = word[0].isupper() or (name.islower() and len(word) > MOST_ENDING)
+    return is_name and fold(word) not in _NO_PART_OF_NAMES
 
 
 def _may_be_of_name(word: str) -> bool:
