@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 from data_support import quarantined, texts
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lmworks.data.parsers import xml, xml_rows
@@ -315,6 +315,7 @@ THREAD = "<thread><a>ok</a></thread>"
 
 
 @given(st.lists(st.sampled_from([*PARTS, THREAD]), max_size=25), st.integers(1, 30), st.integers(1, 200))
+@example(parts=["<thread a='1'/>", "<![CDATA[", "<thread>", "<![CDATA["], chunk=1, size=1)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 def test_records_are_the_same_however_a_file_with_sections_is_read_and_cut(
     tmp_path: Path, parts: list[str], chunk: int, size: int

@@ -32,6 +32,7 @@ Element = Any
 """An lxml element; the library states no types."""
 ToRecord = Callable[[Any, str, str, Reading], Found]
 """From (element, path, number of the record, options) to what it says."""
+_TAG_END = re.compile(rb"[<>]")
 _NO_MARKUP = {
     b"<!--": re.compile(rb"-->|<!--"),
     b"<![CDATA[": re.compile(rb"\]\]>|<!\[CDATA\["),
@@ -128,7 +129,7 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
         opens = edge[0][1:2] != b"/"
         if begin is not None:
             end = edge.start() if opens else edge.end()
-            yield _span(bytes(buffer[:end]), begin, base + end, limit, empty)
+            yield _span(bytes(buffer[:end]), begin, base + end, limit)
             begin = None
         elif opens:
             end = edge.start()
@@ -140,8 +141,24 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
             if piece.stop is not None and base >= piece.stop:
                 return
             begin, searched = base, 1
+            if alone := _alone(buffer, empty, stream, limit):
+                yield Span(base, alone, len(alone))
+                del buffer[: len(alone)]
+                base, begin, searched = base + len(alone), None, 0
     if begin is not None:
-        yield _span(bytes(buffer), begin, base + len(buffer), limit, empty)
+        yield _span(bytes(buffer), begin, base + len(buffer), limit)
+
+
+def _alone(buffer: bytearray, empty: re.Pattern[bytes], stream: IO[bytes], limit: int) -> bytes | None:
+    """The element at the beginning of a buffer if it has no end tag: what follows is not its own."""
+    at = 1
+    while _TAG_END.search(buffer, at) is None:
+        at = len(buffer)
+        if at > limit or not (chunk := stream.read(CHUNK)):
+            return None
+        buffer += chunk
+    found = empty.match(buffer)
+    return found[0] if found and found.end() <= limit else None
 
 
 def _behind(buffer: bytearray, edge: re.Match[bytes], ends: re.Pattern[bytes], stream: IO[bytes], room: int) -> int:
@@ -205,9 +222,7 @@ def _shorten(buffer: bytearray, base: int, inside: bool, searched: int, limit: i
     return base + searched - keep, keep
 
 
-def _span(raw: bytes, begin: int, end: int, limit: int, empty: re.Pattern[bytes]) -> Span:
-    if (alone := empty.match(raw)) and alone.end() <= limit:  # it has no end tag: what follows is not its own
-        return Span(begin, alone[0], alone.end())
+def _span(raw: bytes, begin: int, end: int, limit: int) -> Span:
     size = end - begin
     return Span(begin, raw if size <= limit else raw[:RAW_BYTES_KEPT], size)
 
