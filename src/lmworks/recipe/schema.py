@@ -387,7 +387,8 @@ class NeedsConfig(StepConfig):
     )
     privacy: Literal["public", "internal", "confidential", "secret"] = Field(
         "internal",
-        description="of the texts; what most companies' documents are. Of confidential and secret ones plan and build "
+        description="of the texts; what most companies' documents are. Secret ones leave for no cloud, confidential "
+        "ones for no hosted model without a contract. Of confidential and secret ones plan and build "
         "say first where nobody looks for personal data, and `lmworks push` sends no model without `--confidential`",
     )
     control: Literal["low", "some", "full"] = Field(

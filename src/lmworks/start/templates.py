@@ -31,6 +31,8 @@ TEST_BYTES_A_MINUTE = 20_000
 """And no more for each minute of the budget: two models that read them take a quarter of it."""
 QUESTIONS, FEWEST_QUESTIONS = 200, 50
 """Of pairs and conversations that are put to each model: 200 tell 0.04 from nothing in most cases."""
+MOST_CHATS = 100
+"""Of conversations, whose answers are longer."""
 QUESTION_SECONDS, TOKEN_SECONDS = 0.25, 0.0013
 """Of one: an answer of up to 96 tokens by 135 million parameters on two cores, and each token of the question."""
 FEW_PARTS = 15
@@ -565,7 +567,8 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
 def _questions(situation: Situation, table: Table) -> int:
     """How many questions two models answer in half of the minutes: fewer where texts are long."""
     tokens = table.text_bytes / max(table.records, 1) / 4
-    found = situation.answers.minutes * 60 / 2 / 2 / (QUESTION_SECONDS + TOKEN_SECONDS * tokens)
+    seconds_of_each = situation.answers.minutes * 60 / 2 / 2
+    found = seconds_of_each / (QUESTION_SECONDS + TOKEN_SECONDS * tokens)
     return max(FEWEST_QUESTIONS, min(QUESTIONS, int(found / 10) * 10))
 
 
@@ -623,7 +626,7 @@ def conversations(situation: Situation, table: Table) -> Draft | None:
     models = ["assistant:", "  objective: sft", "  from: smollm2-135m", "  data: train", "  validation: validation"]
     models += ["  adapter: {kind: lora, rank: 16}", "  learning_rate: 0.001", "  sequence_length: 512", "  steps: auto"]
     evaluate = [f"models: [smollm2-135m{', assistant' if tuned else ''}]", "tasks:"]
-    limit = min(100, _questions(situation, table))
+    limit = min(MOST_CHATS, _questions(situation, table))
     evaluate += [
         f"  - {{kind: text-to-text, data: test, train: train, limit: {limit}, max_tokens: 96, data_type: bfloat16}}"
     ]

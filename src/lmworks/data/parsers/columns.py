@@ -122,10 +122,8 @@ def parquet_batches(file: Any, groups: Iterable[int], columns: Sequence[str], mo
         group = file.metadata.row_group(index)
         # pyarrow ends the process over damaged statistics of a column chunk that it is asked for: of lists alone.
         chunks = [group.column(number) for number in lists if number < group.num_columns]
-        if (
-            sum(max(0, chunk.num_values - group.num_rows) * LEAST.get(chunk.physical_type, 1) for chunk in chunks)
-            > most
-        ):
+        claimed = (max(0, chunk.num_values - group.num_rows) * LEAST.get(chunk.physical_type, 1) for chunk in chunks)
+        if sum(claimed) > most:
             raise too_large(most)
         rows = max(1, min(1000, BATCH_BYTES // max(group.total_byte_size, 1)))
         yield from file.iter_batches(rows, row_groups=[index], columns=list(columns))
