@@ -238,3 +238,21 @@ def test_erasing_a_record_deletes_what_was_sent_and_answered_of_it(tmp_path: Pat
     kept = [path for path in (folder / ".lmworks").rglob("*") if path.is_file()]
     assert not [path for path in kept if erased["prompt"].encode() in path.read_bytes()]
     assert not [path for path in kept if path.name in ("answers.jsonl", "prompts.jsonl")]
+
+
+def test_what_a_model_says_of_an_erased_person_is_not_kept_when_it_is_asked_anew(
+    tmp_path: Path, address: Address
+) -> None:
+    address.says = "Philippa Quillfeather says 4"
+    folder = project(tmp_path, address.url, NARROW[: NARROW.rindex("    -")])
+    of_her = {"prompt": "What does Philippa Quillfeather get for 2 and 2?", "completion": "4"}
+    with (folder / "sums" / "sums.jsonl").open("a") as rows:
+        rows.write(json.dumps(of_her) + "\n")
+    lmworks(folder, "build", "recipe.yaml")
+    lmworks(folder, "erase", "Philippa Quillfeather", "--apply", "--certificate", "erased.json")
+    asked = len(address.asked)
+    said = lmworks(folder, "build", "recipe.yaml")
+    assert len(address.asked) > asked
+    kept = [path for path in (folder / ".lmworks").rglob("*") if path.is_file()]
+    assert not [path for path in kept if b"Quillfeather" in path.read_bytes()]
+    assert "answers held what was erased" in said.stdout + said.stderr

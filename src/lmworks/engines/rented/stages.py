@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny
 
+from lmworks.data.erasure.values import VALUES_FILE, Erased, Line, known_values
+from lmworks.data.identity import load_id_key
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.engines.rented.address import ENGINE_NAME, FAMILY, RentedModelConfig
 from lmworks.engines.rented.client import Answered, Client, now
@@ -21,7 +23,7 @@ from lmworks.model.folder import FAMILY as FAMILY_FIELD
 from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
-from lmworks.recipe.schema import Effect, Reference, StepConfig
+from lmworks.recipe.schema import BesideRecipe, Effect, Reference, StepConfig
 
 TRIAL = {"messages": [{"role": "user", "content": "Say yes."}], "max_tokens": 16, "temperature": 0.0}
 """Asked first: it shows that address, key and name are right, and holds nothing of yours."""
@@ -157,7 +159,7 @@ def told(config: RentedModelConfig, size: Mapping[str, int]) -> str:
     )
 
 
-class RentedAnswersConfig(StepConfig):
+class RentedAnswersConfig(BesideRecipe):
     """Ask a rented model; made by the graph."""
 
     prompts: Reference = Field(description="What it is asked.")
@@ -223,8 +225,10 @@ def rented_answers(
 ) -> Result:
     """Ask what is to be asked, each once, and write the answers with their date: a model folder that knows only these.
 
-    Each answer is on disk when it is received: none is paid for twice. Raises GateRefused, before anything is sent,
-    where it could cost more than the recipe allows, and later, before what would make it so is asked again.
+    Each answer is on disk when it is received: none is paid for twice. Of one that holds what was erased beside the
+    recipe no text is kept: the model may know a person whom no text here names any more. Raises GateRefused, before
+    anything is sent, where it could cost more than the recipe allows, and later, before what would make it so is asked
+    again.
     """
     lease, rented = read_json(model.path / "config.json"), config.rented
     asked = {key_of(each): each for each in read_records(prompts.path / PROMPTS)}
@@ -238,6 +242,8 @@ def rented_answers(
     bill.require_room("nothing was sent")
     context.progress.start(len(asked), "requests")
     context.progress.update(len(known))
+    lines = [Line.read(line) for line in known_values(config.folder)]
+    erased = Erased(load_id_key(config.folder), lines) if lines else None
 
     def received(number: int, answer: Answered) -> None:
         if answer.reported not in ("", lease["reported"]):
@@ -245,6 +251,8 @@ def rented_answers(
                 f"{rented.address} now answers as {answer.reported[:100]!r}, and this snapshot is of "
                 f"{lease['reported']!r}: `lmworks build --rebuild` the model's step asks the new one, all anew"
             )
+        if erased and any(erased.find([answer.text, answer.thoughts or ""])):
+            answer = replace(answer, text="", thoughts=None, finish_reason=NAMES_ERASED)
         record = {"key": left[number], "at": now(), **asdict(answer)}
         known[left[number]] = record
         context.journal.append(record)
@@ -271,15 +279,21 @@ def rented_answers(
     cut, withheld = endings["length"], endings["content_filter"]
     counts |= {CUT: cut} if cut else {}
     counts |= {WITHHELD: withheld} if withheld else {}
+    if named := endings[NAMES_ERASED]:
+        counts[HELD_ERASED] = named
+        context.log(f"WARNING: {named:,} answers held what was erased ({VALUES_FILE}): their texts were not kept")
     counts |= {BEYOND: beyond} if (beyond := sum(each["is_beyond"] for each in found)) else {}
     paid = rented.usd(usage["prompt_tokens"], usage["answer_tokens"])
     if paid is not None:
         context.log(f"it took {usage['prompt_tokens']:,} and {usage['answer_tokens']:,} tokens: ${paid:,.4f}")
-    return Result(counts=counts, losses={WITHHELD, BEYOND})
+    return Result(counts=counts, losses={WITHHELD, HELD_ERASED, BEYOND})
 
 
 CUT, WITHHELD = "answers that were cut", "answers that the provider withheld"
+HELD_ERASED = "answers that held what was erased"
 BEYOND = "prompts longer than the model reads"
+NAMES_ERASED = "erased"
+"""In place of why an answer ended: its text was not kept."""
 
 
 def asked_for(step: str) -> str:
