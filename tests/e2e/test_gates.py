@@ -132,7 +132,8 @@ def test_a_gate_of_what_is_not_measured_is_refused_before_anything_is_built(fold
 
 def building_otherwise(folder: Path, *gates: str, code: int = 0) -> str:
     """Of a recipe that serves `released` where `words` does not pass."""
-    text = RECIPE.replace("name: sorter", "name: sorter-otherwise").replace("    - GATE", "\n".join(gates))
+    text = RECIPE.replace("name: sorter", "name: sorter-otherwise\nneeds: {task: classify, labelled_examples: 400}")
+    text = text.replace("    - GATE", "\n".join(gates))
     (folder / "recipe.yaml").write_text(
         text.replace("serve: {model: words}", "serve: {model: words, otherwise: released}")
     )
@@ -158,6 +159,7 @@ def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothi
     why = "released is served in place of words: words fails classification not worse than released by 0.0001: "
     assert why in told and "next: lmworks serve" in told and "not to be released" not in told
     assert serves(folder) == "released"
+    assert f"built    {why}" in lmworks(folder, "plan", "recipe.yaml", "--store", "other").stdout
     reports = folder / "other" / "reports"
     for page in (reports / "sorter-otherwise.html", reports / "sorter-otherwise-released-card.md"):
         assert why.partition(": ")[0] in page.read_text().replace("\\", ""), page.name
@@ -166,6 +168,7 @@ def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothi
 
     told = building_otherwise(folder, "    - {task: classification, at_least: 0.8}")
     assert "words passes" in told and "in place of" not in told and serves(folder) == "words"
+    assert "built    " not in lmworks(folder, "plan", "recipe.yaml", "--store", "other").stdout
 
     told = building_otherwise(folder, beside, "    - {task: classification, at_least: 0.999}", code=3)
     assert "words fails classification at least 0.999" in told, "a gate that names no model is asked of both"

@@ -203,7 +203,7 @@ def test_a_region_or_contract_without_a_known_price_is_doubted_with_whose_prices
 def test_prices_of_the_region_and_of_those_under_contract_are_taken_first() -> None:
     northern = FACTS.model_copy(update={"grid": FACTS.grid | {"FI": FACTS.grid["SE"]}})
     for more in ({"residency": "region", "region": "FI"}, {"contracts": ["Verda"]}):
-        found = Forecast(NeedsConfig(**MARKED | more), 0, northern)  # type: ignore[arg-type]
+        found = Forecast(NeedsConfig(**MARKED | more), 0, FACTS)  # type: ignore[arg-type]
         assert found.year and found.service and found.training and found.verdict.place == CLOUD
         for device, terms in ((found.service.device, "on-demand"), (found.training.device, "spot")):
             prices = [p for p in FACTS.prices if p.device == device and p.provider == "Verda (Finland)"]
@@ -262,3 +262,11 @@ def test_the_page_draws_the_capacity_that_its_text_tells(task: str) -> None:
     (each,) = re.findall(r"([\d.e+]+) requests/s at the slow end", said)
     assert drawn == stated and float(stated) <= found.groups_there * float(each) * 1.01
     assert found.full_in_month is None or float(stated) <= 2 * 1.05 ** (found.full_in_month - 1)
+
+
+def test_where_no_region_is_stated_it_is_said_whose_electricity_is_counted() -> None:
+    silent = "no `region` is stated: electricity and CO2 are counted as in the US"
+    assert silent in doubts(told(**MARKED))
+    assert not any("no `region`" in doubt for doubt in doubts(told(**MARKED, region="US")))
+    italian, czech = (told(**MARKED, region=region).training for region in ("IT", "CZ"))
+    assert italian and czech and italian.kg_co2 and czech.kg_co2 and italian.kg_co2.high < czech.kg_co2.high

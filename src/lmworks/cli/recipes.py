@@ -171,6 +171,7 @@ def plan(
     from lmworks.plan.disk import known_disk, measure_disk
     from lmworks.plan.plan import forecast_of
     from lmworks.plan.telling import in_full, in_short
+    from lmworks.release.gates import spoke_against
     from lmworks.release.render.outcome import as_text, outcome
     from lmworks.workspace import missing_packages, open_workspace, to_be_rented, unprotected
 
@@ -183,18 +184,21 @@ def plan(
         raise UsageError(
             "--all, --page, --prices and --picture: this recipe has no section `needs`; docs/plan.md shows one"
         )
+    against = spoke_against(workspace.store, workspace.recipe.name)
     now = datetime.date.today(), disk, shutil.disk_usage(workspace.folder).free
     if told:
         _draw(told, workspace, picture, page, now)
     for said in filter(None, (*unprotected(workspace), missing_packages(workspace.build, workspace.folder))):
         print(said, file=sys.stderr)
     if as_json:
-        found = {"forecast": told.as_json()} if told else {}
+        found = {"forecast": told.as_json(), "built": against} if told else {}
         print_json(workspace.plan.as_json() | found | ({"disk": asdict(disk)} if disk else {}))
     else:
         if told:
             columns = min(120, shutil.get_terminal_size().columns)
             print(in_short(told, columns, str(workspace.path), now[0]), end="\n\n")
+            for said in against:
+                print(f"built    {said}", end="\n\n")
             if whole:
                 print(in_full(told, columns, *now), end="\n\n")
         print(workspace.plan.as_text())

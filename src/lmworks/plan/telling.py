@@ -198,6 +198,8 @@ def _machine_doubts(told: Forecast) -> Iterator[str]:
             yield "a switch and cables between the machines are in no sum"
         elif trained.devices > device.devices_per_node:
             yield "the cheapest machines listed may not have the fast network that joining them takes"
+    if told.year and "region" not in told.needs.model_fields_set:
+        yield "no `region` is stated: electricity and CO2 are counted as in the US"
     if is_own and told.needs.region != "US":
         yield f"electricity is at prices of the US, not of {told.needs.region}: --prices FILE adds yours"
     if trained and any(device.lmworks == "expected" for device in devices.values()):

@@ -49,6 +49,18 @@ def stands_in(built: Built) -> str:
     return f"{other} is served in place of {model}: {'; '.join(why.splitlines())}"
 
 
+def spoke_against(store: Store, name: str) -> list[str]:
+    """What the gates of a recipe's last build said against its model: what is served instead, or which failed.
+
+    Empty where all passed, or none was tried of the recipe as it is.
+    """
+    record = store.builds.get(name)
+    built = Built(store, name, record) if record else None
+    if built is None or NODE not in built.artifacts or untried(built):
+        return []
+    return [said] if (said := stands_in(built)) else failed_gates(built)
+
+
 def require_gates(store: Store, artifacts: Sequence[Artifact]) -> None:
     """Raise GateRefused for a model that failed a gate of its recipe, or whose gates were not tried.
 
