@@ -99,6 +99,15 @@ def test_a_machine_that_is_hardly_busy_is_not_bought_twice_for_growth_and_needs_
     assert year[-1].own_usd.low == sum(usd.low for usd in year[-1].own.values())
 
 
+def test_another_machine_takes_somewhat_more_staff_and_a_rack_no_more_than_a_racks() -> None:
+    staff = [
+        months(served(0.1), 10, NeedsConfig(growth_per_month=0), 1, None, NODE, FACTS, least=count)[0].own["staff"].high
+        for count in (1, 2, 3, 4, 40)
+    ]
+    assert staff[0] == staff[1] < staff[2] == 1.5 * staff[1] < staff[3] < staff[4]
+    assert staff[4] == FACTS.value("staff_usd_per_month").high
+
+
 def test_a_device_that_trains_nothing_is_not_costed() -> None:
     with pytest.raises(ValueError, match="trains nothing"):
         device_hours(1e20, FACTS.devices["fpga-u280"])

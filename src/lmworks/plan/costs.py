@@ -184,7 +184,8 @@ def months(
         groups = math.ceil(load)
         housed = math.ceil(groups / (size // service.devices))  # a group shares a machine
         needed = max(owned, least, housed, math.ceil(busy / size / HOURS_PER_MONTH))
-        staff = facts.value("staff_usd_per_month_one_machine" if needed <= 2 else "staff_usd_per_month")
+        some = facts.value("staff_usd_per_month_one_machine") * max(1.0, needed / FEW_MACHINES)
+        staff = Range(*map(min, some, facts.value("staff_usd_per_month")))
         bought = needed - max(owned, min(needed, machine.owned))
         spent = (machine.usd * bought, spares * machine.usd * needed, space * needed, power * needed, staff)
         own = {part: own[part] + usd for part, usd in zip(OWNING, spent, strict=True)}
@@ -195,6 +196,8 @@ def months(
     return result
 
 
+FEW_MACHINES = 2
+"""That `staff_usd_per_month_one_machine` is of: each further one takes as much more, up to a rack's staff."""
 OWNING = ("purchase", "spares", "space", "power and cooling", "staff")
 
 
