@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,28 @@ def test_only_the_key_opens_the_page(outside: Page) -> None:
     assert cookie["httpOnly"]
     assert cookie["sameSite"] == "Strict"
     assert KEY not in cookie["value"]
+
+
+def test_a_server_of_another_port_gets_no_session_and_the_address_leads_to_the_page_again(
+    page: Page, live: Live
+) -> None:
+    got: list[str] = []
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            got.append(self.headers.get("Cookie", ""))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        page.goto(f"http://127.0.0.1:{other.server_address[1]}/")
+        other.shutdown()
+    assert got and not any(got)
+    page.goto("/")
+    expect(page.get_by_label("Message")).to_be_focused()
 
 
 def test_an_answer_streams_and_says_its_speed(page: Page) -> None:

@@ -99,39 +99,50 @@ def test_signing_in_gives_a_session_that_is_not_the_key(live: Live) -> None:
         form = http.get("/")
         assert form.status_code == 401
         assert "<form" in form.text
-        assert "<script" not in form.text
         assert http.post("/", data={"key": "wrong"}).status_code == 401
         assert http.post("/", data={"key": "a" * 5_000}).status_code == 413
         assert http.post("/", content=b"\xff\xfe").status_code == 401
         assert not http.cookies
         entered = http.post("/", data={"key": KEY})
-        assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        place = entered.headers["location"]
+        assert entered.status_code == 303 and place.startswith("/session-") and place.endswith("/")
         cookie = entered.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "samesite=strict" in cookie.lower()
         assert KEY not in cookie
-        assert http.get("/").status_code == 200
-        assert http.get("/v1/models").status_code == 200
+        assert f"Path={place};" in cookie and place[:-1] not in cookie.replace(f"Path={place}", "")
+        assert http.get(place).status_code == 200
+        assert http.get(f"{place}v1/models").status_code == 200
+        assert http.get("/v1/models").status_code == 401, "a browser sends the cookie to its path alone"
         name, value = next(iter(http.cookies.items()))
+    assert raw(live, "GET", f"{place}v1/models", {"Cookie": f"{name}={value}"}) == 200
+    assert raw(live, "GET", "/v1/models", {"Cookie": f"{name}={value}"}) == 401, (
+        "sent to another port, it opens nothing"
+    )
     for forged in (value[:-1] + ("0" if value[-1] != "0" else "1"), KEY, ""):
-        assert raw(live, "GET", "/v1/models", {"Cookie": f"{name}={forged}"}) == 401
+        assert raw(live, "GET", f"{place}v1/models", {"Cookie": f"{name}={forged}"}) == 401
+    former = raw(live, "GET", "/session-0123/", {})
+    assert former == 401
 
 
 def test_another_site_cannot_ask_with_a_session(live: Live) -> None:
     """What a page elsewhere can send without asking first has one of these types, or none."""
     with live.http(key=None) as http:
-        http.post("/", data={"key": KEY})
+        place = http.post("/", data={"key": KEY}).headers["location"]
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-            assert http.post("/v1/chat/completions", content=b"{}", headers={"Content-Type": kind}).status_code == 415
-        answer = http.get("/v1/models", headers={"Origin": "http://elsewhere.example"})
+            asked = http.post(f"{place}v1/chat/completions", content=b"{}", headers={"Content-Type": kind})
+            assert asked.status_code == 415
+        answer = http.get(f"{place}v1/models", headers={"Origin": "http://elsewhere.example"})
         assert "access-control-allow-origin" not in answer.headers
 
 
 def test_a_page_of_another_port_sends_nothing_with_a_session(live: Live) -> None:
     with live.http(key=None) as http:
-        assert http.post("/", data={"key": KEY}).status_code == 303
+        place = http.post("/", data={"key": KEY}).headers["location"]
         for site, status in {"same-origin": 200, "same-site": 401, "cross-site": 401}.items():
-            asked = http.post("/v1/chat/completions", json=CHAT | {"max_tokens": 1}, headers={"sec-fetch-site": site})
+            asked = http.post(
+                f"{place}v1/chat/completions", json=CHAT | {"max_tokens": 1}, headers={"sec-fetch-site": site}
+            )
             assert asked.status_code == status, site
 
 

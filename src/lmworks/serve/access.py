@@ -21,6 +21,8 @@ from lmworks.serve.errors import ApiError, failed
 logger = logging.getLogger("lmworks.serve")
 access_log = logging.getLogger("lmworks.access")
 
+PLACES = "/session-"
+"""How the place of every session begins, also of one that a former key gave."""
 OPEN_PATHS = ("/livez", "/readyz")
 """All that is answered without a key; they say nothing but yes or no."""
 
@@ -105,7 +107,9 @@ class Access:
         self.session = hmac.new(key.encode(), b"lmworks session", hashlib.sha256).hexdigest()
         """What a browser keeps instead of the key."""
         self.cookie = "lmworks-" + hmac.new(key.encode(), b"lmworks cookie", hashlib.sha256).hexdigest()[:8]
-        """Differs by key, since browsers share cookies between the ports of a machine."""
+        self.place = f"{PLACES}{hmac.new(key.encode(), b'lmworks place', hashlib.sha256).hexdigest()[:32]}/"
+        """Where a session counts: a browser sends a cookie to every port of a machine, but to no other path than this,
+        and a server of another port cannot ask for a path that it does not know."""
 
     def has_key(self, key: str) -> bool:
         return hmac.compare_digest(hashlib.sha256(key.encode()).digest(), self._digest)
@@ -117,7 +121,13 @@ class Access:
             return True
         if request.method != "GET" and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return False  # asked by a page of another port of this machine: browsers send its requests with the session
-        return hmac.compare_digest(request.cookies.get(self.cookie, "").encode(), self.session.encode())
+        session = request.cookies.get(self.cookie, "")
+        return self.is_place(request) and hmac.compare_digest(session.encode(), self.session.encode())
+
+    def is_place(self, request: Request) -> bool:
+        """Whether a request is for the place of a session."""
+        asked = request.scope["path"].encode()[: len(self.place)]
+        return hmac.compare_digest(asked, self.place.encode())
 
 
 class Gate:
@@ -171,9 +181,13 @@ class Gate:
 
     def _answerer(self, request: Request) -> ASGIApp:
         path = request.scope["path"]
-        if path in OPEN_PATHS or self._access.admits(request) or (path == "/" and request.method == "POST"):
+        admitted = self._access.admits(request)
+        if self._access.is_place(request):
+            # Routes and the log know nothing of places.
+            request.scope["path"] = path[len(self._access.place) - 1 :]
+        if path in OPEN_PATHS or admitted or (path == "/" and request.method == "POST"):
             return self._app
-        if path == "/":
+        if path == "/" or (path.startswith(PLACES) and path.endswith("/")):
             return self._sign_in
         message = "a key is needed: send it as `Authorization: Bearer KEY`"
         return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"}).response()

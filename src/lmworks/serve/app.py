@@ -152,8 +152,9 @@ class Routes:
         form = parse_qs((await _body(request, SIGN_IN_LIMIT)).decode(errors="replace"))
         if not self._access.has_key(form.get("key", [""])[0].strip()):
             return sign_in_page("This is not the key of this server.")
-        response = RedirectResponse("/", 303)
-        response.set_cookie(self._access.cookie, self._access.session, httponly=True, samesite="strict")
+        place = self._access.place
+        response = RedirectResponse(place, 303)
+        response.set_cookie(self._access.cookie, self._access.session, path=place, httponly=True, samesite="strict")
         return response
 
     async def page_file(self, request: Request) -> Response:

@@ -75,12 +75,18 @@ def page_files() -> dict[str, Response]:
 
 
 def sign_in_page(message: str = "") -> Response:
-    """A bare form that asks for the key, status 401. Its style stands inside, since no other file is to be had yet."""
+    """A bare form that asks for the key, status 401. All of it stands inside, since no other file is to be had yet."""
     text = (files("lmworks.serve") / "page" / "sign-in.html").read_text(encoding="utf-8")
-    found = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
-    assert found  # noqa: S101 - the file is ours
-    digest = base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()
+    style, script = (_digest_of(text, tag) for tag in ("style", "script"))
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src '{style}'; script-src '{script}'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     )
     return HTMLResponse(text.replace("{message}", message), 401, {"Content-Security-Policy": policy})
+
+
+def _digest_of(text: str, tag: str) -> str:
+    """Of what stands in a page between a tag and its end, as a content security policy names it."""
+    found = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    assert found  # noqa: S101 - the file is ours
+    return f"sha256-{base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()}"

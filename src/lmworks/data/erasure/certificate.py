@@ -37,8 +37,8 @@ LIMITS = (
     "given to `lmworks open`, which go when it ends or is started again, chats and verdicts that a browser keeps, logs "
     "of training (log_to), and answers of a server that somebody kept.",
     "What rented models answer is deleted where it can hold what was erased, and fetched anew by the next build, which "
-    "searches no answers: they may name a person again, as whatever a model writes. A certificate that is written "
-    "again after that build searches them.",
+    "keeps no answer that holds a value as it is found here. Builds do not search what models write here: "
+    "a certificate that is written again after one searches it.",
     "A value is found as it was given: in any case, grouping of digits, HTML, JSON's escapes, percent-encoding, "
     "base64, quoted-printable, encoded words of mail and gzip, three of them in one another at most; an address of "
     "mail also broken at its `@` or a dot of its domain, or before a capital or digit glued to it, a number of nine "
