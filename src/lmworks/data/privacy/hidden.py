@@ -41,7 +41,8 @@ def hide(text: str, name: str = "", more: Sequence[Detector] = ()) -> str:
 
 def hide_all(examples: Iterable[Mapping[str, Any]], more: Sequence[Detector] = ()) -> list[dict[str, Any]]:
     """What is kept of some documents, without the personal data in its texts, numbers and names; see `hide`."""
-    return [_hidden_row(each, "", more) for each in examples]
+    hiding = Hiding(more)
+    return [hiding.row(each) for each in examples]
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -50,22 +51,30 @@ def hide_name(name: str) -> str:
     return hide(name)
 
 
-def _hidden_row(row: Mapping[Any, Any], name: str, more: Sequence[Detector]) -> dict[str, Any]:
-    keys = told_apart(map(str, row), functools.partial(hide, more=more) if more else hide_name)
-    inner = (_hidden(value, f"{name}.{key}" if name else key, more) for key, value in row.items())
-    return dict(zip(keys, inner, strict=True))
+class Hiding:
+    """Hides personal data in what is shown together: rows have the same fields, and often the same values."""
 
+    def __init__(self, more: Sequence[Detector] = ()) -> None:
+        self._has_more = bool(more)
+        self.text = functools.lru_cache(maxsize=10_000)(functools.partial(hide, more=more))
+        """A text, of a field of that name; see `hide`."""
 
-def _hidden(value: Any, name: str, more: Sequence[Detector]) -> Any:
-    if name in NAMES:
+    def row(self, row: Mapping[Any, Any], name: str = "") -> dict[str, Any]:
+        """What is kept of a document, which stands in a field of that name."""
+        keys = told_apart(map(str, row), self.text)
+        inner = (self._value(value, f"{name}.{key}" if name else key) for key, value in row.items())
+        return dict(zip(keys, inner, strict=True))
+
+    def _value(self, value: Any, name: str) -> Any:
+        if name in NAMES:
+            return value
+        if isinstance(value, str):
+            return value if is_id(value) else self.text(value, name)
+        if is_long_number(value) or (self._has_more and isinstance(value, int | float)):
+            written = json.dumps(value)
+            return value if (shown := self.text(written, name)) == written else shown
+        if isinstance(value, Mapping):
+            return self.row(value, name)
+        if isinstance(value, list | tuple):
+            return [self._value(inner, name) for inner in value]
         return value
-    if isinstance(value, str):
-        return value if is_id(value) else hide(value, name, more)
-    if is_long_number(value) or (more and isinstance(value, int | float)):
-        written = json.dumps(value)
-        return value if (shown := hide(written, name, more)) == written else shown
-    if isinstance(value, Mapping):
-        return _hidden_row(value, name, more)
-    if isinstance(value, list | tuple):
-        return [_hidden(inner, name, more) for inner in value]
-    return value

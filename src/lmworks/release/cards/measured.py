@@ -165,7 +165,7 @@ def _failures(witness: Witness, task: str, evaluation: Artifact) -> Iterator[Fai
     if metric.is_share:
         answered = [item for item in answered if not metric.values([item])[0]]
     worst = sorted(answered, key=lambda item: (metric.values([item])[0], item["id"]))[:FAILURES]
-    more = hiding(witness.built, evaluation, {item["id"] for item in worst})
+    more = hiding(witness.built, evaluation, ids={item["id"] for item in worst})
     for item in worst:
         asked, answer, wanted = (
             shorten(hide(str(item[name]), more=more), FAILURE_WIDTH) for name in ("prompt", "answer", "reference")

@@ -72,19 +72,21 @@ def in_recipe(fields: Mapping[str, Any]) -> list[AnonymiseConfig]:
         return []
 
 
-def hiding(built: Built, artifact: Artifact | None = None, ids: Collection[str] = ()) -> list[Detector]:
+def hiding(built: Built, *artifacts: Artifact, ids: Collection[str] = ()) -> list[Detector]:
     """What is hidden in what is kept of documents, beside the kinds with patterns: what `own` detectors find.
 
-    Of records with these ids, the people, too, whom the `people` fields of the documents name that they are or were
-    made from, and whom they are about.
+    Of records of these artifacts with these ids, the people, too, whom the `people` fields of the documents name that
+    they are or were made from, and whom they are about.
     """
     configs = anonymising(built)
     fields = [name for config in configs for name in config.people]
     people: list[str] = []
-    if (fields or _states_subjects(built)) and ids and artifact:
-        links = built.lineage.links(artifact, Role.READS, Role.MEASURES)
-        behind = (document for link in links for document in _behind(built, link, ids))
-        for document in (*behind, *(each for documents in outputs(artifact) for each in find(documents, ids))):
+    if (fields or _states_subjects(built)) and ids:
+        links = (link for each in artifacts for link in built.lineage.links(each, Role.READS, Role.MEASURES))
+        each_once = {link.path: link for link in links}.values()
+        behind = [document for link in each_once for document in _behind(built, link, ids)]
+        own_documents = (documents for each in artifacts for documents in outputs(each))
+        for document in (*behind, *(each for documents in own_documents for each in find(documents, ids))):
             people += _named_in(document, fields)
     own: list[Detector] = [each.detector() for config in configs for each in config.own]
     return [*own, *([people_detector(people)] if people else [])]

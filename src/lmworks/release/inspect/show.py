@@ -75,7 +75,7 @@ def by_reason(artifact: Artifact, built: Built | None) -> dict[str, list[dict[st
         if len(group) < EXAMPLES:
             group.append(record)
     more = built and hiding(
-        built, artifact, {record["id"] for group in groups.values() for record in group if "id" in record}
+        built, artifact, ids={record["id"] for group in groups.values() for record in group if "id" in record}
     )
     return {reason: hide_all(group, more or ()) for reason, group in groups.items()}
 

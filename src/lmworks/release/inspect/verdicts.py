@@ -267,7 +267,7 @@ def samples_of(built: Built) -> list[Samples]:
         if metric and items and "answer" in items[0]:
             ranked = sorted(items, key=lambda item: (-metric.values([item])[0], item["id"]))
             chosen = _chosen(ranked, metric)
-            more = hiding(built, evaluation, {item["id"] for _, item in chosen})
+            more = hiding(built, evaluation, ids={item["id"] for _, item in chosen})
             rows = [_sample(kind, item, metric, more) for kind, item in chosen]
             found.append(Samples(each.task, each.model, metric.label, rows))
     return found

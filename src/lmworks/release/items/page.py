@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.privacy.hidden import hide, hide_all
+from lmworks.data.privacy.hidden import Hiding
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.items import Item, Metric
@@ -79,10 +79,14 @@ def render(built: Built, task: str, systems: Mapping[str, Artifact], count: int,
     found = collect(read, metric_named(headlines[0]) if headlines else None, count)
     if not personal:
         ids = {row["id"] for row in found["items"]}
-        more = [one for each in systems.values() for one in hiding(built, each, ids)]
-        found["texts"] = [hide(text, more=more) for text in found["texts"]]
+        hidden = Hiding(hiding(built, *systems.values(), ids=ids))
+        found["texts"] = [hidden.text(text) for text in found["texts"]]
         found["items"] = [
-            {**row, "wanted": hide_all([{"wanted": row["wanted"]}], more)[0]["wanted"], "by": _hidden(row["by"], more)}
+            {
+                **row,
+                "wanted": hidden.row({"wanted": row["wanted"]})["wanted"],
+                "by": [said and hidden.row(said) for said in row["by"]],
+            }
             for row in found["items"]
         ]
     told = [
@@ -137,12 +141,6 @@ def page(recipe: str, task: str, data: Mapping[str, Any]) -> str:
     return made.get_template("items.html.jinja").render(
         recipe=recipe, task=task, data=data, script=script, script_digest=digest
     )
-
-
-def _hidden(said: Sequence[Mapping[str, Any] | None], more: Sequence[Any]) -> list[dict[str, Any] | None]:
-    """What systems said of an item, without personal data in what stands beside its texts."""
-    hidden = iter(hide_all([each for each in said if each is not None], more))
-    return [None if each is None else next(hidden) for each in said]
 
 
 def _scores(items: Sequence[Item], metric: Metric | None) -> list[float | None]:
