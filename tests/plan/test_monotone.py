@@ -58,8 +58,11 @@ def test_more_use_is_never_cheaper_for_the_same_step_and_place(
     field: str, fields: dict[str, Any], factor: float
 ) -> None:
     more = fields | {field: type(fields[field])(fields[field] * factor + (field == "users"))}
-    few, many = costs_of(told(fields)), costs_of(told(more))
+    less_used, more_used = told(fields), told(more)
+    few, many = costs_of(less_used), costs_of(more_used)
     for at, (usd, note) in many.items():
+        if less_used.runs[at[0]].shape != more_used.runs[at[0]].shape:  # at many a second an encoder takes over
+            continue
         assert at in few and (few[at][0] <= usd * (1 + GREW) or note != few[at][1]), (at, few.get(at), usd)
 
 
