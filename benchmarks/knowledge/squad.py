@@ -47,7 +47,7 @@ def main() -> int:
     given = parser.parse_args()
     articles = json.loads((given.data / "squad-v2-dev" / "dev-v2.0.part.json").read_text())["data"]
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.keep or Path(temporary)
+        folder = given.keep or Path(temporary) / "project"  # beside what is indexed without it
         boolq = given.data / "superglue-boolq" / "val.jsonl"
         write_boolq(folder, boolq)
         asked = write_project(folder, articles, given.model)
@@ -242,7 +242,7 @@ def rounded(interval: Sequence[float] | None) -> list[float] | None:
 
 
 def indexed(folder: Path, passages: Sequence[Passage], least: float) -> Collection:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     write_passages(folder, passages)
     write_facts(folder, least)
     return Collection(folder)
