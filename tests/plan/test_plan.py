@@ -76,6 +76,23 @@ def test_rates_that_other_work_made_wrong_are_in_doubt(
     assert Plan.from_json(json.loads(json.dumps(found.as_json()))).doubts == found.doubts
 
 
+def test_where_nothing_is_trained_by_steps_no_machine_is_measured_and_nothing_is_told_of_what_is_not_counted(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "text.txt").write_text("one two three")
+    (tmp_path / "recipe.yaml").write_text(RECIPE[: RECIPE.index("tokenizer:")] + "models:\n" + WORDS)
+    recipe, said = load_recipe(tmp_path / "recipe.yaml", CLASSES), list[Plan]()
+    found = make_plan(recipe, tmp_path, tmp_path / "store", measure=True, announce=said.append)
+    assert not said and not (tmp_path / "store" / "plans").exists()
+    told = found.as_text()
+    assert "GFLOP/s" not in told and "0 MiB" not in told and "memory" not in told
+    assert told.endswith("; what words takes is not counted")
+
+
+WORDS = "  words: {objective: bag-of-words, data: texts}\n"
+
+
 def test_memory_in_all_holds_what_baselines_take_of_much_text(tmp_path: Path) -> None:
     task = "{models: [first], tasks: [{kind: perplexity, data: texts, train: texts}]}"
     (tmp_path / "texts").mkdir()

@@ -127,6 +127,8 @@ class Plan:
     """Bytes of memory by part while models and baselines are measured."""
     doubts: Sequence[str] = ()
     """Why measured rates may be wrong: of one model in two speeds, or far below counting on a busy machine."""
+    uncounted: Sequence[str] = ()
+    """Models that are not trained by steps: bases that are taken over, and what learns in one go."""
 
     def resolved(self, name: str, config: TrainConfig) -> TrainConfig:
         """A model's config with each `auto` replaced."""
@@ -162,10 +164,9 @@ class Plan:
 
     def as_text(self) -> str:
         how = "measured" if self.speed.measured else "estimated by counting"
-        lines = [
-            f"plan {self.key[:8]} for {self.machine.as_text()}",
-            f"  speed      {self.speed.flops_per_second / 1e9:,.0f} GFLOP/s in training, {how}",
-        ]
+        lines = [f"plan {self.key[:8]} for {self.machine.as_text()}"]
+        if self.rates:
+            lines.append(f"  speed      {self.speed.flops_per_second / 1e9:,.0f} GFLOP/s in training, {how}")
         for name, values in self.models.items():
             shown = "".join(f"; {field.replace('_', ' ')} {value}" for field, value in values.items())
             size = f"{self.parameters[name] / 1e6:.1f}M parameters" if name in self.parameters else "the base's size"
@@ -175,13 +176,14 @@ class Plan:
             lines.append(f"  {name:10} {size}{shown}{budget}{fast}")
         low, high = (sum(item.seconds[end] for item in self.predicted) for end in (0, 1))
         parts = ", ".join(f"{item.step} {_minutes(item.seconds)}" for item in self.predicted)
-        lines.append(f"  time       {_minutes((low, high))} in all: {parts}")
+        but = f"; what {', '.join(self.uncounted)} takes is not counted" if self.uncounted else ""
+        lines.append(f"  time       {_minutes((low, high))} in all: {parts}{but}")
         told = {**self.memory, **({"evaluation": self.evaluating} if self.evaluating else {})}
         lines += [f"  in doubt   {doubt}" for doubt in self.doubts]
         for name, memory in told.items():
             shown = ", ".join(f"{part} {size_in_words(count)}" for part, count in memory.items() if count >= 2**20)
             lines.append(f"  memory     {name}: {size_in_words(sum(memory.values()))}: {shown}")
-        lines.append(f"             at most {size_in_words(self.memory_bytes)} in all")
+        lines += [f"             at most {size_in_words(self.memory_bytes)} in all"] if told else []
         if self.bits_per_byte:
             low, high = self.bits_per_byte
             lines.append(f"  loss       {low:.2f} to {high:.2f} bits per byte on held-out text, from runs of our own")
@@ -197,7 +199,7 @@ def make_plan(
     replan: bool = False,
     announce: Callable[[Plan], None] | None = None,
 ) -> Plan:
-    """The stored plan of this recipe on this machine, or a new one.
+    """The stored plan of this recipe on this machine, or a new one. Where nothing is trained by steps none is measured.
 
     A plan made by counting gives way to a measured one when `measure` allows it; only measured plans are stored. What
     evaluation takes is counted anew each time: to ask more of models is no reason to train them again.
@@ -207,6 +209,7 @@ def make_plan(
         recipe = recipe.model_copy(update={"tokenizer": recipe.tokenizer.resolve(folder)})
     recipe = recipe.model_copy(update={"models": {name: each.resolve(folder) for name, each in recipe.models.items()}})
     trained = {each.device for each in recipe.models.values() if isinstance(each, TrainConfig)}
+    measure = measure and bool(trained)
     machine = this_machine(trained.pop() if len(trained) == 1 else recipe.budget.device)
     source_bytes = {name: config.source_bytes(folder) for name, config in recipe.data.items()}
     asked = {name: _asked(config) for name, config in recipe.models.items()}
@@ -218,7 +221,7 @@ def make_plan(
     planner = _Planner(recipe, machine, source_bytes, record_bytes, store)
     if path.exists() and not replan and (measure or recipe.plan.measure):
         return planner.with_evaluation(Plan.from_json(json.loads(path.read_text())))
-    if measure and announce and recipe.models:
+    if measure and announce:
         announce(_Planner(recipe, machine, source_bytes, record_bytes, store).plan(key, measure=False))
     plan = planner.plan(key, measure)
     if measure:
@@ -314,7 +317,9 @@ class _Planner:
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
         stored = {name: stored_bytes(self._resolved(name, models), shape) for name, shape in shapes.items()}
-        return self.with_evaluation(Plan(key, *found, _bits_per_byte(flops), operations, stored, evaluating, doubts))
+        counted = *found, _bits_per_byte(flops), operations, stored, evaluating, doubts
+        uncounted = [name for name in self.recipe.models if name not in self.configs]
+        return self.with_evaluation(Plan(key, *counted, uncounted))
 
     def with_evaluation(self, plan: Plan) -> Plan:
         """The plan with what the recipe's tasks take of its models, and a doubt where that is much of the budget."""
