@@ -51,6 +51,7 @@ def main() -> int:
         boolq = given.data / "superglue-boolq" / "val.jsonl"
         write_boolq(folder, boolq)
         asked = write_project(folder, articles, given.model)
+        (folder / ".lmworks-id-key").write_text("0" * 64)  # of ids, which decide which questions are drawn
         began = time.perf_counter()
         lmworks(folder, "build", "recipe.yaml", "--until", "passages")
         collection = Collection(payload(folder, "passages"))
