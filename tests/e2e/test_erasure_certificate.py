@@ -176,3 +176,17 @@ def test_a_recipe_elsewhere_that_may_bring_them_back_is_stopped(project: Path, t
     (other / "recipe.yaml").write_text(RECIPE.replace("path: letters", f"path: {project / 'letters'}"))
     said = lmworks(other, "build", "recipe.yaml", "--store", str(project / ".lmworks"), code=3).stderr
     assert "erased-documents.txt lacks 4 entries" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    "name", ["Notulen rapat bulanan bagian operasi.txt", "Personalia/Operasional/arsipmasuk2025.txt"]
+)
+def test_the_name_of_a_file_that_stays_is_no_text_that_was_erased(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "letters" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("Rapat di kantor pusat dihadiri Siti Lestari dan membahas jadwal sandar kapal bulan depan.\n")
+    (tmp_path / "letters" / "other.txt").write_text("Kapal sandar di dermaga timur pada hari Senin pukul delapan.\n")
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace(", subject_field: customer, text_field: text", ""))
+    lmworks(tmp_path, "build", "recipe.yaml")
+    wanted = ("Siti Lestari", "--apply", "--certificate", "told.json")
+    assert "nothing was found in what was searched" in lmworks(tmp_path, "erase", *wanted).stdout

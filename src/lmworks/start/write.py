@@ -272,7 +272,8 @@ def told(started: Started, seen: Seen) -> list[str]:
         found = [*draft.table.personal, *(f"the names in {name}" for name in draft.table.subjects)]
         is_found = draft.finds_passages
         become = "the word for what they are, in all that is found" if is_found else "made up before anything learns"
-        lines += [f"personal data: {', '.join(found) or 'what patterns find'} become {become}"]
+        stays = "; a name stays in records that do not state it in that column" if draft.table.subjects else ""
+        lines += [f"personal data: {', '.join(found) or 'what patterns find'} become {become}{stays}"]
     read = [({*part.files}, [*part.sheets]) for part in draft.table.parts or [draft.table]]
     unused = [table for table in seen.tables if ({*table.files}, [*table.sheets]) not in read]
     if others := [table for table in unused if not table.sheets]:

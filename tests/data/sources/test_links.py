@@ -17,9 +17,11 @@ from data_support import quarantined, texts
 from fsspec.implementations.memory import MemoryFileSystem
 
 from data.sources.test_sources import run
+from lmworks.data.erasure.values import add_values, lines_of
 from lmworks.data.sources.files import Files
 from lmworks.errors import UsageError
 from lmworks.pipeline import files as pipeline_files
+from lmworks.pipeline.erasure import add_erased
 from lmworks.pipeline.store import Store
 from support import make_manifest
 
@@ -202,3 +204,13 @@ def test_addresses_in_a_chain_are_refused(tmp_path: Path, url: str) -> None:
 def test_an_address_that_cannot_be_opened_is_refused_in_a_line(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match="cannot be opened"):
         run(tmp_path, {"kind": "remote", "url": url, "licence": "MIT"})
+
+
+def test_the_lists_of_what_was_erased_are_no_documents_and_another_file_of_that_name_is_one(tmp_path: Path) -> None:
+    add_erased(tmp_path, ["0" * 32, "1" * 32], "key", {"0" * 32: ["2" * 32]})
+    add_values(tmp_path, lines_of(b"k" * 32, "Siti Lestari"), "key")
+    (tmp_path / "told.txt").write_text("Kapal sandar di dermaga.")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "erased-documents.txt").write_text("Of what was erased, and when.\n")
+    source = Files(kind="files", path=".", licence="MIT").located(tmp_path)
+    assert source.paths() == ["below/erased-documents.txt", "told.txt"]

@@ -213,12 +213,12 @@ def ids_among(store: Store, key: bytes, names: Collection[str]) -> set[str]:
 
 
 def _passages(sources: Sources, taken: Taken) -> Passages:
-    """What tells the texts that are taken from all that is kept."""
+    """What tells the texts that are taken from all that is kept; paths of files are no texts, and stay listed."""
     collector, kept = Collector(), list[str]()
     for is_kept in (False, True):
         for _, document in sources.documents():
             if (document.id not in taken.records) is is_kept:
-                texts = [*document.texts(), *(value for _, value in named_facts(document))]
+                texts = [*document.texts(), *(value for name, value in named_facts(document) if name != "path")]
                 kept += texts if is_kept else ()
                 for text in texts if not is_kept else ():
                     collector.take(document.id, text)

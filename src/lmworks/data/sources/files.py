@@ -6,15 +6,18 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field
 
+from lmworks.data.erasure.values import VALUES_FILE
 from lmworks.data.sources import unpack
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.erasure import ERASED_FILE
 
 USE_CASE = re.compile(rb"^use_case:", re.MULTILINE)
 HEAD_BYTES = 2**16
@@ -75,7 +78,7 @@ class FolderOfFiles(ParsedSource, FolderSource):
     def _entries(self) -> Iterator[tuple[str, bool]]:
         """Every path, and whether it is a folder that is linked: it is not entered, since it may lead in a circle.
 
-        A recipe beside the one that reads this, and a store below the folder, are no data.
+        A recipe beside the one that reads this, a store below the folder, and lists of what was erased are no data.
         """
         root, beside = self.root(), self.folder.resolve()
         for folder, folders, names in os.walk(root):
@@ -84,6 +87,7 @@ class FolderOfFiles(ParsedSource, FolderSource):
                 continue
             if Path(folder) == beside:
                 names = [name for name in names if not _is_recipe(Path(folder, name))]
+            names = [name for name in names if name not in ERASURES or not _lists_erasures(Path(folder, name))]
             folders[:] = [name for name in folders if not name.startswith(".")]
             links = [name for name in folders if Path(folder, name).is_symlink()]
             for name in [name for name in names if not name.startswith(".")] + links:
@@ -97,6 +101,18 @@ def _is_recipe(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
             return USE_CASE.search(stream.read(HEAD_BYTES)) is not None
+    except OSError:
+        return False
+
+
+ERASURES = frozenset((ERASED_FILE, VALUES_FILE))
+
+
+def _lists_erasures(path: Path) -> bool:
+    """Whether a file of that name is a list of what was erased: each line is a remark, or begins with a digest."""
+    try:
+        with path.open("rb") as stream:
+            return all(re.match(rb"\s*(#|$|[0-9a-f]{32}\b)", line) for line in islice(stream, LOOKED_AT))
     except OSError:
         return False
 
