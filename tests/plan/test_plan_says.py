@@ -201,7 +201,6 @@ def test_a_region_or_contract_without_a_known_price_is_doubted_with_whose_prices
 
 
 def test_prices_of_the_region_and_of_those_under_contract_are_taken_first() -> None:
-    northern = FACTS.model_copy(update={"grid": FACTS.grid | {"FI": FACTS.grid["SE"]}})
     for more in ({"residency": "region", "region": "FI"}, {"contracts": ["Verda"]}):
         found = Forecast(NeedsConfig(**MARKED | more), 0, FACTS)  # type: ignore[arg-type]
         assert found.year and found.service and found.training and found.verdict.place == CLOUD

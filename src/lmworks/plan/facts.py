@@ -145,9 +145,14 @@ class Facts(BaseModel):
     services: list[Service]
     grid: dict[str, Constant]
     constants: dict[str, Constant]
+    replaced: list[str] = []  # constants that the file of `--prices` gives
 
     def value(self, name: str) -> Range:
         return Range(self.constants[name].low, self.constants[name].high)
+
+    def is_replaced(self, *names: str) -> bool:
+        """Whether constants are of the user's own file, so that what is said of the packaged ones does not hold."""
+        return set(names) <= set(self.replaced)
 
     def listed(self, device: str, terms: Terms) -> list[Price]:
         """The prices of a device that count."""
@@ -196,6 +201,8 @@ def load_facts(replacement: Path | None = None) -> Facts:
     except ValidationError as error:
         faults = (f"{replacement}: {'.'.join(map(str, each['loc']))}: {expected(each)}" for each in error.errors())
         raise UsageError("\n".join(faults)) from None
+    if replacement:
+        facts = facts.model_copy(update={"replaced": sorted(given.get("constants", {}))})
     for field, named in (("prices", facts.prices), ("purchases", facts.purchases)):
         if unknown := [each.device for each in named if each.device not in facts.devices]:
             raise UsageError(f"{replacement}: {field}: no device {unknown[0]!r}; known: {', '.join(facts.devices)}")

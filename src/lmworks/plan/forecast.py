@@ -256,11 +256,13 @@ class Forecast:
         requests = needs.requests * self.busy * HOURS_PER_MONTH * 3600 * growth
         read = value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6 * requests)
         written = value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6 * requests)
-        asked = self._asked(self.contracts, self.bound_to)
+        is_theirs = self.facts.is_replaced("prompt_usd_per_million_tokens", "answer_usd_per_million_tokens")
+        asked = "" if is_theirs else self._asked(self.contracts, self.bound_to)
         source = self.facts.constants["prompt_usd_per_million_tokens"].source
         note = asked and f"hosted prices are listed without provider and region, none{asked}: the sum is of {source}"
         usd = {"tokens read": read, "tokens written": written}
-        return Year(HOSTED, usd, "small to middle hosted models", note=note)
+        models = "hosted models at your prices" if is_theirs else "small to middle hosted models"
+        return Year(HOSTED, usd, models, note=note)
 
     def _rented(self, step: str, run: Run, place: str) -> Year | None:
         """Machines by the hour, at the fittest prices at which all that it takes is known."""

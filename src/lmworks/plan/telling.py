@@ -139,7 +139,8 @@ def doubts(told: Forecast) -> Iterator[str]:
         yield year.note
     if told.is_delivered_first:
         weeks = f"{between(told.facts.value('delivery_weeks'))} weeks, of {needs.deadline_weeks:g} until it is used"
-        yield f"delivery of the machines takes {weeks}: times count from then (servers with H100; desktops come sooner)"
+        whose = " (servers with H100; desktops come sooner)" * (not told.facts.is_replaced("delivery_weeks"))
+        yield f"delivery of the machines takes {weeks}: times count from then{whose}"
     if dearer := _dearer(told):
         yield dearer
     if verdict.place == MANAGED:
@@ -150,7 +151,7 @@ def doubts(told: Forecast) -> Iterator[str]:
         yield "too few labelled examples to show that the model got better"
     if year is not told.baseline:
         yield from _machine_doubts(told)
-    if verdict.place == HOSTED:
+    if verdict.place == HOSTED and not told.facts.is_replaced(*CONSTANTS[HOSTED]):
         yield "hosted prices go from the smallest to middle models: the low end holds if a small one is good enough"
     if verdict.step == NONE:
         yield "whether answers are good enough: try fifty of your own questions first"
@@ -198,9 +199,10 @@ def _machine_doubts(told: Forecast) -> Iterator[str]:
             yield "a switch and cables between the machines are in no sum"
         elif trained.devices > device.devices_per_node:
             yield "the cheapest machines listed may not have the fast network that joining them takes"
+    is_listed = not told.facts.is_replaced("usd_per_kwh")
     if told.year and "region" not in told.needs.model_fields_set:
-        yield "no `region` is stated: electricity and CO2 are counted as in the US"
-    if is_own and told.needs.region != "US":
+        yield f"no `region` is stated: {'electricity and CO2 are' if is_listed else 'CO2 is'} counted as in the US"
+    if is_own and is_listed and told.needs.region != "US":
         yield f"electricity is at prices of the US, not of {told.needs.region}: --prices FILE adds yours"
     if trained and any(device.lmworks == "expected" for device in devices.values()):
         yield "lmworks was never run on such a device: its times are counted"
@@ -254,11 +256,13 @@ def _places(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
             known = between(year.total) + _mark(told, year, today) if year else between(ENDLESS)
             cells.append("-" if place not in allowed else known)
         size = short(told.runs[step].parameters)
-        rows.append([f"{step}, {size}{' <' if step == told.verdict.step else ''}", *cells])
+        is_named = step == told.verdict.step and told.year is not told.baseline
+        rows.append([f"{step}, {size}{' <' * is_named}", *cells])
     if told.baseline:
-        rows.append(["baseline", *("-" for _ in list(TABLE["places"])[:-1]), between(told.baseline.total)])
+        cells = ["-"] * (len(TABLE["places"]) - 1)
+        rows.append([f"baseline{' <' * (told.year is told.baseline)}", *cells, between(told.baseline.total)])
     yield from table(rows, width)
-    yield "  -: the place may not see the texts, or does not do it; behind a step the parameters of its model"
+    yield "  -: the place may not see the texts, or does not do it; behind a step its model's parameters; <: the verdict"
     if len({run.shape.name for run in told.runs.values()}) > 1:
         models = "; ".join(f"{step} {run.shape.name}" for step, run in told.runs.items())
         yield f"  Rows are not of one model: {models}. A smaller model costs less and answers worse."
