@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lmworks.plan.decide import HOSTED, OWN
+from lmworks.plan.decide import HOSTED
 from lmworks.plan.facts import Facts, load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.telling import doubts, in_full, in_short
@@ -20,7 +20,7 @@ from lmworks.release.render.forecast import forecast_page
 
 FACTS = load_facts()
 TODAY = date(2026, 11, 29)
-INSIDE = {"task": "write", "labelled_examples": 2000, "tokens": 50_000_000, "residency": "on-premise"}
+INSIDE: dict[str, Any] = {"task": "write", "labelled_examples": 2000, "tokens": 50_000_000, "residency": "on-premise"}
 INSIDE |= {"privacy": "confidential", "budget_usd": 900_000, "region": "FR"}
 
 
@@ -56,7 +56,7 @@ def test_electricity_of_ones_own_bill_is_not_said_to_be_of_the_us(tmp_path: Path
 
 
 def test_hosted_prices_and_delivery_of_ones_own_are_not_said_to_be_the_lists(tmp_path: Path) -> None:
-    needs = {"task": "chat", "contracts": ["OVH"], "users": 20}
+    needs: dict[str, Any] = {"task": "chat", "contracts": ["OVH"], "users": 20}
     assert "none of OVH" in whole(told(**needs)) and "from the smallest to middle models" in whole(told(**needs))
     usd = {f"{kind}_usd_per_million_tokens": constant(0.3, 0.3) for kind in ("prompt", "answer")}
     found = told(priced(tmp_path, constants=usd), **needs)

@@ -262,7 +262,7 @@ def _places(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
         cells = ["-"] * (len(TABLE["places"]) - 1)
         rows.append([f"baseline{' <' * (told.year is told.baseline)}", *cells, between(told.baseline.total)])
     yield from table(rows, width)
-    yield "  -: the place may not see the texts, or does not do it; behind a step its model's parameters; <: the verdict"
+    yield "  -: the place may not see the texts, or does not do it; behind a step the size of its model; <: the verdict"
     if len({run.shape.name for run in told.runs.values()}) > 1:
         models = "; ".join(f"{step} {run.shape.name}" for step, run in told.runs.items())
         yield f"  Rows are not of one model: {models}. A smaller model costs less and answers worse."
