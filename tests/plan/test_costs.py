@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from lmworks.errors import UsageError
-from lmworks.plan.costs import Serving, break_even, checkpoint_hours, device_hours, months, servings
+from lmworks.plan.costs import Month, Serving, break_even, checkpoint_hours, device_hours, months, rented, servings
 from lmworks.plan.count import SHAPES, PublishedShape
 from lmworks.plan.facts import Facts, Range, Terms, load_facts
 from lmworks.recipe.schema import NeedsConfig
@@ -77,23 +77,33 @@ def served(load: float) -> Serving:
     return replace(found, load=load, groups=ceil(load))
 
 
+def beside_renting(service: Serving, needs: NeedsConfig) -> list[Month]:
+    """36 months of nodes of one's own beside rented devices at 1.99 to 5 dollars an hour."""
+    service = replace(service, usd_per_hour=Range(1.99, 5.0) * service.groups)
+    cloud = [rented(Range(0, 0), service, needs, FACTS, count, is_managed=False) for count in range(1, 37)]
+    return months(service, 0, needs, NODE, FACTS, 1, [sum(usd.values(), Range(0, 0)) for usd in cloud])
+
+
 def test_nodes_are_bought_as_the_load_grows_and_busy_machines_pay_back() -> None:
-    price, needs = Range(1.99, 5.0), NeedsConfig(growth_per_month=0.05)
-    busy = months(served(8), 0, needs, 36, price, NODE, FACTS)
-    assert busy[0].cloud_usd.high == pytest.approx(5.0 * 8 * 730 * 1.5)
+    needs = NeedsConfig(growth_per_month=0.05)
+    busy = beside_renting(served(8), needs)
+    assert busy[0].cloud_usd and busy[0].cloud_usd.high == pytest.approx(5.0 * 8 * 730 * 1.5)
     assert [busy[at].machines for at in (0, 1, 11, 35)] == [1, 2, 2, 2]
-    assert busy[12].device_hours == busy[35].device_hours == ceil(8 * 1.05**12) * 730
+    spent = [busy[at].cloud_usd or Range(0, 0) for at in (11, 12, 34, 35)]
+    level = ceil(8 * 1.05**12) * 730 * 5.0 * 1.5
+    assert [spent[1].high - spent[0].high, spent[3].high - spent[2].high] == [pytest.approx(level)] * 2
     best, worst = break_even(busy)
     assert best and (worst is None or best < worst)
     before, after = busy[best - 2], busy[best - 1]
-    assert before.own_usd.low >= before.cloud_usd.high and after.own_usd.low < after.cloud_usd.high
-    level = NeedsConfig(growth_per_month=0)
-    assert break_even(months(served(1), 0, level, 36, price, NODE, FACTS)) == (None, None)  # one of eight is busy
+    assert before.cloud_usd and before.own_usd.low >= before.cloud_usd.high
+    assert after.cloud_usd and after.own_usd.low < after.cloud_usd.high
+    steady = NeedsConfig(growth_per_month=0)
+    assert break_even(beside_renting(served(1), steady)) == (None, None)  # one of eight is busy
 
 
 def test_a_machine_that_is_hardly_busy_is_not_bought_twice_for_growth_and_needs_no_rack_staff() -> None:
     desk = next(each for each in FACTS.purchases if each.device == "cpu-8")
-    year = months(served(0.1), 10, NeedsConfig(growth_per_month=0.05), 12, None, desk, FACTS)
+    year = months(served(0.1), 10, NeedsConfig(growth_per_month=0.05), desk, FACTS)
     assert year[-1].machines == 1
     assert year[-1].own["staff"] == FACTS.value("staff_usd_per_month_one_machine") * 12
     assert year[-1].own_usd.low == sum(usd.low for usd in year[-1].own.values())
@@ -101,7 +111,7 @@ def test_a_machine_that_is_hardly_busy_is_not_bought_twice_for_growth_and_needs_
 
 def test_another_machine_takes_somewhat_more_staff_and_a_rack_no_more_than_a_racks() -> None:
     staff = [
-        months(served(0.1), 10, NeedsConfig(growth_per_month=0), 1, None, NODE, FACTS, least=count)[0].own["staff"].high
+        months(served(0.1), 10, NeedsConfig(growth_per_month=0), NODE, FACTS, least=count)[0].own["staff"].high
         for count in (1, 2, 3, 4, 40)
     ]
     assert staff[0] == staff[1] < staff[2] == 1.5 * staff[1] < staff[3] < staff[4]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lmworks.plan.decide import HOSTED
+from lmworks.plan.decide import CLOUD, HOSTED, MANAGED, OWN
 from lmworks.plan.facts import Facts, load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.telling import doubts, in_full, in_short
@@ -78,3 +78,68 @@ def test_the_table_of_costs_marks_the_row_of_the_verdict(users: int, budget: int
     assert len(rows) == 1 and rows[0].startswith("baseline" if is_plain else found.verdict.step)
     page = forecast_page(found, "n", "r", TODAY, None, 1)
     assert html.escape(rows[0]) in page
+
+
+LETTERS: dict[str, Any] = {"task": "write", "distance": "far", "labelled_examples": 2000, "tokens": 50_000_000}
+LETTERS |= {"budget_usd": 60_000, "deadline_weeks": 26, "privacy": "confidential", "users": 300}
+LETTERS |= {"requests_per_second": 12, "residency": "region", "region": "FR"}
+PLACES: dict[str, dict[str, Any]] = {
+    CLOUD: {"contracts": ["AWS"]},
+    MANAGED: {"contracts": ["AWS"], "expertise": "none", "budget_usd": 900_000},
+    OWN: {"residency": "on-premise", "budget_usd": 900_000, "load": "steady"},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("use", [{}, {"users": 900, "growth_per_month": 0.3}, {"users": 5, "requests_per_second": 0.1}])
+def test_owning_is_set_beside_what_the_table_of_costs_says_of_renting(place: str, use: dict[str, Any]) -> None:
+    found = told(**LETTERS | PLACES[place] | use | {"budget_usd": 10**7})
+    assert found.verdict.place == place and found.year and found.machine
+    year = found.months[11]
+    if place != OWN:
+        assert year.cloud_usd == pytest.approx(found.year.total)
+    assert found.rented and year.cloud_usd == pytest.approx(found.rented.total)
+    assert year.own_usd == pytest.approx(found.years[found.compared][OWN].total)
+    for end, month in zip(("low", "high"), found.break_even_months, strict=True):
+        owned, rented = getattr(year.own_usd, end), getattr(year.cloud_usd, {"low": "high", "high": "low"}[end])
+        assert owned < rented or month is None or month > 12
+    assert f"{found.rented.place} ({found.rented.machines})" in whole(found)
+
+
+@pytest.mark.parametrize("place", [CLOUD, MANAGED])
+def test_dollars_a_million_tokens_times_the_tokens_are_what_serving_costs(place: str) -> None:
+    found = told(**LETTERS | PLACES[place])
+    assert found.verdict.place == place and found.year and found.service
+    each = found.service.usd_per_million_tokens
+    hours = found.busy * 730 * sum(1.05**month for month in range(12))
+    millions = found.needs.requests * 3600 * hours * found.needs.answer_tokens / 1e6
+    assert each and each * millions == pytest.approx(found.year.usd["serving"])
+    assert f"serving is ${each.low:.2g}-{each.high:.2g} for each million written" in whole(found)
+
+
+def test_machines_of_ones_own_are_told_of_alike_where_nobody_rents_out_such_ones(tmp_path: Path) -> None:
+    """Prices of one's own list one device; what is bought is another."""
+    rent = {"device": "h100", "provider": "ours", "terms": "contract", "usd_per_hour": [2.1, 2.1], "region": "FR"}
+    other, same = ([{**rent, "device": name, "source": "x", "date": "2026"}] for name in ("h100", "a100-80"))
+    buy = {"device": "a100-80", "devices": 4, "usd": [60_000, 90_000], "owned": 1, "source": "rack", "date": "2026"}
+    needs = LETTERS | PLACES[OWN] | {"deadline_weeks": 4, "users": 3000, "requests_per_second": 120}
+    unpriced, with_price = (told(priced(tmp_path, prices=prices, purchases=[buy]), **needs) for prices in (other, same))
+    assert unpriced.verdict.place == OWN and unpriced.year and with_price.year
+    assert unpriced.year.machines == with_price.year.machines and "a100-80" in unpriced.year.machines
+    for found in (unpriced, with_price):
+        said = whole(found)
+        assert found.is_delivered_first and "delivery of the machines takes" in said and "of delivery" in said
+        assert "ON YOUR PREMISES" in said and "OWN OR RENT" in said
+        assert found.training and found.training.device == "a100-80" in [each.device for each in found.options]
+    assert unpriced.full_in_month == with_price.full_in_month
+    assert unpriced.requests_answered == with_price.requests_answered
+
+
+def test_where_no_price_of_renting_is_known_owning_is_not_set_beside_it(tmp_path: Path) -> None:
+    found = told(priced(tmp_path, prices=[]), **LETTERS | PLACES[OWN])
+    assert found.verdict.place == OWN and found.machine and found.rented is None
+    assert found.break_even_months == (None, None)
+    said = whole(found)
+    assert "no rented ones, of which no price is known" in said and "Owning is cheaper from" not in said
+    assert "never in 36 months" not in said and "own, high" in said and "cloud, high" not in said
+    json.dumps(found.as_json(), allow_nan=False)

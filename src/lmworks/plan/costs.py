@@ -64,7 +64,7 @@ class Serving:
     load: float  # groups' worth in the busiest hour, at the slow end
     groups: int  # that this needs
     usd_per_hour: Range  # of all groups, without spot
-    usd_per_million_tokens: Range  # written, at the mean load
+    usd_per_million_tokens: Range | None  # written in twelve months, of all that answering costs; None of an encoder
 
 
 def servings(
@@ -112,10 +112,33 @@ def _group(
     held = needs.users / users if shape.cache_bytes_per_token else 0.0
     load = max(needs.requests * seconds, held)
     groups = math.ceil(load)
-    million = 1e6 / 3600 / facts.value(f"busy_{needs.load}").low * count
-    usd = Range(price.low * million / writes.high, price.high * million / writes.low)
     hourly = price * count * groups
+    millions = requests_a_year(needs, facts) * answer / 1e6
+    usd = hourly * (_busy_hours(load, needs, 12) / groups / millions) if millions else None
     return Serving(name, count, users, 1 / seconds, efficiency * reads, writes, alone, load, groups, hourly, usd)
+
+
+def _busy_hours(load: float, needs: NeedsConfig, months: int) -> int:
+    """Hours that groups are there in so many months, as many as each takes, day and night."""
+    return HOURS_PER_MONTH * sum(math.ceil(load * grown(needs, month)) for month in range(1, months + 1))
+
+
+def requests_a_year(needs: NeedsConfig, facts: Facts) -> float:
+    """Of the first twelve months."""
+    growth = sum(grown(needs, month) for month in range(1, 13))
+    return needs.requests * facts.value(f"busy_{needs.load}").low * HOURS_PER_MONTH * 3600 * growth
+
+
+def rented(
+    training: Range, service: Serving, needs: NeedsConfig, facts: Facts, months: int, is_managed: bool
+) -> dict[str, Range]:
+    """Dollars of the first so many months on rented machines, by part; `training` is what a year's runs cost."""
+    usd = {"training": training * (months / 12)} if training.high else {}
+    usd["serving"] = service.usd_per_hour * (_busy_hours(service.load, needs, months) / service.groups)
+    if is_managed:
+        usd["managed share"] = sum(usd.values(), NOTHING) * facts.value("managed_share")
+    usd["egress, disks"] = sum(usd.values(), NOTHING) * facts.value("cloud_extra_share")
+    return usd
 
 
 def grown(needs: NeedsConfig, month: int) -> float:
@@ -147,9 +170,8 @@ class Month:
     """A month of use, and what has been spent by its end in the cloud or on machines of one's own."""
 
     month: int
-    device_hours: float  # rented ones
     machines: int
-    cloud_usd: Range
+    cloud_usd: Range | None  # None where no price of what it takes is known
     own: Mapping[str, Range]
     """By part: purchase, spares, space, power, staff."""
 
@@ -162,37 +184,34 @@ def months(
     service: Serving,
     training_hours: float,
     needs: NeedsConfig,
-    count: int,
-    price: Range | None,
     machine: Purchase,
     facts: Facts,
     least: int = 1,
+    cloud: Sequence[Range | None] = (None,) * 12,
 ) -> list[Month]:
     """Costs month by month, growing for twelve of them, then level. Machines are bought when the load needs another.
 
-    `training_hours` are device hours a month; `least` are the machines that a training needs at once.
+    `training_hours` are device hours a month; `least` are the machines that a training needs at once; `cloud` is what
+    renting has cost by the end of each month.
     """
     device, size = facts.devices[machine.device], machine.devices
     watts = (facts.value("host_watts_share") + 1.0) * ((device.watts or 0) * size)
     space = watts * facts.value("space_usd_per_kw_month") * 1e-3
     power = watts * facts.value("pue") * facts.value("usd_per_kwh") * (HOURS_PER_MONTH * 1e-3)
     spares = facts.value("spares_share_per_year") * (1 / 12)
-    result, owned, cloud, own = [], 0, NOTHING, dict.fromkeys(OWNING, NOTHING)
-    for month in range(1, count + 1):
+    result, owned, own = [], 0, dict.fromkeys(OWNING, NOTHING)
+    for month, usd in enumerate(cloud, 1):
         load = service.load * grown(needs, month)
         busy = load * service.devices * HOURS_PER_MONTH + training_hours
-        groups = math.ceil(load)
-        housed = math.ceil(groups / (size // service.devices))  # a group shares a machine
+        housed = math.ceil(math.ceil(load) / (size // service.devices))  # a group shares a machine
         needed = max(owned, least, housed, math.ceil(busy / size / HOURS_PER_MONTH))
         some = facts.value("staff_usd_per_month_one_machine") * max(1.0, needed / FEW_MACHINES)
         staff = Range(*map(min, some, facts.value("staff_usd_per_month")))
         bought = needed - max(owned, min(needed, machine.owned))
         spent = (machine.usd * bought, spares * machine.usd * needed, space * needed, power * needed, staff)
-        own = {part: own[part] + usd for part, usd in zip(OWNING, spent, strict=True)}
-        hours = groups * service.devices * HOURS_PER_MONTH + training_hours
-        cloud = cloud + (price or NOTHING) * hours * (facts.value("cloud_extra_share") + 1.0)
+        own = {part: own[part] + more for part, more in zip(OWNING, spent, strict=True)}
         owned = needed
-        result.append(Month(month, hours, needed, cloud, own))
+        result.append(Month(month, needed, usd, own))
     return result
 
 
@@ -203,6 +222,7 @@ OWNING = ("purchase", "spares", "space", "power and cooling", "staff")
 
 def break_even(costs: Sequence[Month]) -> tuple[int | None, int | None]:
     """First months after which owning stays cheaper: (cheap own against dear cloud, the reverse); None for never."""
-    best = max((each.month for each in costs if each.own_usd.low >= each.cloud_usd.high), default=0) + 1
-    worst = max((each.month for each in costs if each.own_usd.high >= each.cloud_usd.low), default=0) + 1
-    return best if best <= len(costs) else None, worst if worst <= len(costs) else None
+    known = [(each.month, each.own_usd, each.cloud_usd) for each in costs if each.cloud_usd]
+    best = max((month for month, own, cloud in known if own.low >= cloud.high), default=0) + 1
+    worst = max((month for month, own, cloud in known if own.high >= cloud.low), default=0) + 1
+    return best if best <= len(known) else None, worst if worst <= len(known) else None

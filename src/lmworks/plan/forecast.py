@@ -14,6 +14,7 @@ from lmworks.plan import costs, count
 from lmworks.plan.costs import HOURS_PER_MONTH, Year
 from lmworks.plan.count import Architecture, PublishedShape
 from lmworks.plan.decide import (
+    CLOUD,
     HOSTED,
     LADDER,
     LEAST_EXAMPLES,
@@ -115,6 +116,9 @@ class Forecast:
         self.service = self.year.service if self.year else None
         self.answers = self.runs[step].shape
         self.machine, self.months = self._owning()
+        buys = self.machine if self.verdict.place == OWN or not self.options else None
+        if buys and buys.device not in {option.device for option in self.options}:  # nobody is known to rent it out
+            self.options += self._option(self.run, buys.device, ENDLESS)
         self.break_even_months = costs.break_even(self.months)
         self.training = self._training()
         self.groups_there = self._groups_there()
@@ -252,8 +256,7 @@ class Forecast:
     def _hosted(self) -> Year:
         """A hosted model, by the token."""
         needs, value = self.needs, self.facts.value
-        growth = sum(costs.grown(needs, month) for month in range(1, 13))
-        requests = needs.requests * self.busy * HOURS_PER_MONTH * 3600 * growth
+        requests = costs.requests_a_year(needs, self.facts)
         read = value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6 * requests)
         written = value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6 * requests)
         is_theirs = self.facts.is_replaced("prompt_usd_per_million_tokens", "answer_usd_per_million_tokens")
@@ -287,27 +290,23 @@ class Forecast:
         for name in self.facts.devices:
             if price := self.facts.price(name, terms._replace(spot=False)):
                 services += costs.servings(run.shape, name, self.needs, self.facts, price)
-        service = min(services, key=lambda each: self._served(each).low, default=None)
+        service = min(services, key=lambda each: self._rents(NOTHING, each, place).low, default=None)
         options = self._options(run, terms)
         trained = min(options, key=lambda each: each.usd.low, default=None) if step != NONE else None
         if service is None or (step != NONE and trained is None):
             return None
-        usd = {"serving": self._served(service)}
+        training = trained.usd * self.runs_per_year if trained else NOTHING
+        usd = costs.rented(training, service, self.needs, self.facts, 12, place == MANAGED)
         machines = f"{_doing('answer', service.groups * service.devices, service.device)}"
         if trained:
-            usd = {"training": trained.usd * self.runs_per_year, **usd}
             machines = f"{_doing('train', trained.devices, trained.device)}, {machines}"
-        if place == MANAGED:
-            usd["managed share"] = sum(usd.values(), NOTHING) * self.facts.value("managed_share")
-        usd["egress, disks"] = sum(usd.values(), NOTHING) * self.facts.value("cloud_extra_share")
         used = self.facts.listed(service.device, terms._replace(spot=False))
         used += self.facts.listed(trained.device, terms) if trained else []
         return Year(place, usd, machines, service, terms, self._note(used))
 
-    def _served(self, service: costs.Serving) -> Range:
-        """Dollars for the answers of twelve months, as use grows."""
-        groups = sum(math.ceil(service.load * costs.grown(self.needs, month)) for month in range(1, 13))
-        return service.usd_per_hour * (HOURS_PER_MONTH * groups / service.groups)
+    def _rents(self, training: Range, service: costs.Serving, place: str, months: int = 12) -> Range:
+        usd = costs.rented(training, service, self.needs, self.facts, months, place == MANAGED)
+        return sum(usd.values(), NOTHING)
 
     def _owned(self, step: str, run: Run) -> Year | None:
         """The cheapest machines to buy that train and answer."""
@@ -324,33 +323,41 @@ class Forecast:
             least = math.ceil((trained.devices if trained else 1) / machine.devices)
             trains = trained.device_hours.high * self.runs_per_year / 12 if trained else 0.0
             for service in costs.servings(run.shape, machine.device, self.needs, self.facts, NOTHING, machine.devices):
-                spent = costs.months(service, trains, self.needs, 12, None, machine, self.facts, least)
+                spent = costs.months(service, trains, self.needs, machine, self.facts, least)
                 number = spent[-1].machines
                 machines = f"{number} machine{'s' * (number > 1)} of {_number(machine.devices, machine.device)}"
                 yield Year(OWN, spent[-1].own, machines, service), (machine, trains, least)
 
     def _owning(self) -> tuple[Purchase | None, list[costs.Month]]:
-        """The machine that owning would cost least with, and its 36 months beside renting as much.
+        """The machine that owning would cost least with, and its 36 months beside what renting costs.
 
-        Owning of what the verdict says, where its place is that, else of what is trained.
+        Of what the verdict says where it takes machines, else of what is trained; beside the rented machines of the
+        verdict, else of its step.
         """
-        step = self.verdict.step if self.verdict.place == OWN and self.year is not self.baseline else self.costed
-        bought = min(self._bought(step, self.runs[step]), key=lambda each: each[0].total.low, default=None)
+        place = self.verdict.place if self.verdict.place == MANAGED else CLOUD
+        self.compared = self.verdict.step if self.service else self.costed
+        run = self.runs[self.compared]
+        self.rented = self.years[self.compared].get(place) or self._rented(self.compared, run, place)
+        bought = min(self._bought(self.compared, run), key=lambda each: each[0].total.low, default=None)
         if bought is None:
             return None, []
-        machine, trains, least = bought[1]
-        price = self.facts.price(machine.device, Terms(spot=False))
-        if not price or not bought[0].service:
-            return machine, []
-        return machine, costs.months(bought[0].service, trains, self.needs, 36, price, machine, self.facts, least)
+        year, (machine, trains, least) = bought
+        cloud: list[Range | None] = [None] * 36
+        if self.rented and self.rented.service:
+            spent = self.rented.usd.get("training", NOTHING), self.rented.service, place
+            cloud = [self._rents(*spent, months) for months in range(1, 37)]
+        service = cast(costs.Serving, year.service)
+        return machine, costs.months(service, trains, self.needs, machine, self.facts, least, cloud)
 
     @property
     def is_delivered_first(self) -> bool:
         """Whether machines must be bought that may come after the deadline."""
         if self.verdict.place != OWN or not self.machine or self.year is self.baseline:
             return False
-        first = self.months[0].machines if self.months else 1
-        return first > self.machine.owned and self.needs.deadline_weeks < self.facts.value("delivery_weeks").high
+        return (
+            self.months[0].machines > self.machine.owned
+            and self.needs.deadline_weeks < self.facts.value("delivery_weeks").high
+        )
 
     def _baseline(self) -> Year:
         """What answers without a language model, on a computer that is there or is bought."""
@@ -363,9 +370,7 @@ class Forecast:
         names = (
             {self.machine.device} if self.machine and self.verdict.place == OWN else {o.device for o in self.options}
         )
-        options = [option for option in self.options if option.device in names]
-        if not options and self.machine:
-            options = list(self._option(self.run, self.machine.device, NOTHING))
+        options = (option for option in self.options if option.device in names)
         return min(options, key=lambda option: option.usd.low, default=None)
 
     def _alone(self) -> costs.Serving | None:
@@ -378,7 +383,7 @@ class Forecast:
         """Groups that may answer in the first month: all that machines hold which are bought, else those needed."""
         if not (service := self.service):
             return 0
-        if self.verdict.place != OWN or not (self.machine and self.months):
+        if self.verdict.place != OWN or not self.machine:
             return service.groups
         return self.months[0].machines * (self.machine.devices // service.devices)
 

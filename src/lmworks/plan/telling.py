@@ -371,26 +371,32 @@ def _serving(told: Forecast) -> Iterator[str]:
     if cached:
         rates = each.written_tokens_per_second, each.stream_tokens_per_second, each.usd_per_million_tokens
         writes, alone, usd = map(between, rates)
-        paid = "" if told.verdict.place == OWN else f"; ${usd} a million tokens at {told.busy:.0%} load"
+        paid = f"; serving is ${usd} for each million written, prompts and idle hours in it ({told.busy:.0%} load)"
+        paid *= told.verdict.place != OWN
         yield f"  {writes} tokens/s, {alone} for one alone{paid}"
 
 
 def _owning(told: Forecast, width: int) -> Iterator[str]:
-    if not (told.months and told.machine):
+    if not told.machine:
         return
-    machine = f"{told.machine.devices} × {told.machine.device}"
-    yield f"OWN OR RENT  machines of {machine}; USD spent by the end of the month"
-    rows = [["month", "device hours", "machines", "cloud", "own"]]
+    machine, rented = f"{told.machine.devices} × {told.machine.device}", told.rented
+    beside = f"{rented.place} ({rented.machines})" if rented else "no rented ones, of which no price is known"
+    yield f"OWN OR RENT  {told.compared}: machines of {machine} beside {beside}; USD spent by the end of the month"
+    rows = [["month", "machines", "cloud", "own"]]
     for m in (m for m in told.months if m.month in (1, 6, 12, 24, 36)):
-        rows.append([str(m.month), short(m.device_hours), str(m.machines), between(m.cloud_usd), between(m.own_usd)])
+        rows.append([str(m.month), str(m.machines), between(m.cloud_usd), between(m.own_usd)])
     yield from table(rows, width)
+    if not rented:
+        return
+    if rented.note and rented is not told.year:
+        yield f"  Of rented machines {rented.note}"
     best, worst = (f"month {month}" if month else "never in 36 months" for month in told.break_even_months)
     yield f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture"
 
 
 def _premises(told: Forecast) -> Iterator[str]:
     """What to have ready where machines are one's own."""
-    if told.verdict.place != OWN or not told.machine or told.year is told.baseline or not told.months:
+    if told.verdict.place != OWN or not told.machine or told.year is told.baseline:
         return
     machine, number = told.machine, told.months[11].machines
     device, value = told.facts.devices[machine.device], told.facts.value

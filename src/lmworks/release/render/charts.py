@@ -91,6 +91,7 @@ def owning_lines(months: Sequence[Month], ends: Sequence[str] = ("low", "high"))
     series = [
         Series(f"{name}, {end}", [(m.month, getattr(getattr(m, field), end)) for m in months])
         for name, field in (("cloud", "cloud_usd"), ("own", "own_usd"))
+        if getattr(months[0], field)
         for end in ends
     ]
     return line_chart("Own or rent", "month", "USD spent in all", series)
