@@ -66,8 +66,11 @@ def rows_of(what: str, name: str) -> tuple[str, list[Mapping[str, object]]]:
             {"message": text, "label": label, f"customer {name}": f"Ada Byron {n % 30}"} for n, (text, label) in found
         ]
     if what == "turn":
-        said = [{f"role {name}": who, f"said {name}": f"where is hall {who}, please?"} for who in ("user", "assistant")]
-        return "chat", [{f"talk {name}": said} for n in range(99)]
+        who = ("user", "assistant")
+        return "chat", [
+            {f"talk {name}": [{f"role {name}": each, f"said {name}": f"where is hall {each} {n}?"} for each in who]}
+            for n in range(99)
+        ]
     return "write", [{"time": f"2026-03-01T10:{n % 60:02}:00", name: n % 7, "bar": n * 0.5} for n in range(900)]
 
 

@@ -693,6 +693,34 @@ def test_copies_of_a_text_are_one_example(different: int, is_enough: bool, tmp_p
             started(folder, task="classify")
 
 
+@pytest.mark.parametrize(("alone", "others"), [("message", 300), ("message", 6_000), ("subject", 300)])
+def test_copies_are_one_example_beside_texts_without_a_label_and_in_a_column_of_titles(
+    alone: str, others: int, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    labelled = [(text, f"Ticket {n % 40}", label) for n, (text, label) in enumerate(sentences(90) * 7)]
+    rest = [(f"{n}. {text}", f"Ticket {n}", "") for n, (text, _) in enumerate(sentences(others))]
+    write_csv(folder / "tickets.csv", ["message", "subject", "queue"], labelled + rest)
+    if alone == "message":
+        recipe = started(folder, task="classify", label="queue", text=alone)
+        assert recipe.needs.labelled_examples == 90  # type: ignore[union-attr]
+    else:  # of which forty differ
+        with pytest.raises(GateRefused, match="it takes 60 texts"):
+            started(folder, task="classify", label="queue", text=alone)
+
+
+def test_copies_of_a_conversation_are_one_example(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    turns = [
+        [{"role": "user", "content": text}, {"role": "assistant", "content": label}] for text, label in sentences(30)
+    ]
+    rows(folder, "chats.jsonl", [{"id": f"c{n}", "messages": each} for n, each in enumerate(turns * 5)])
+    assert any("150 conversations" in line and "30 without copies" in line for line in seen_in_words(look(folder)))
+    with pytest.raises(GateRefused, match="it takes 40 conversations"):
+        started(folder, task="chat")
+
+
 def test_labels_are_told_with_their_numbers_and_those_that_a_build_would_refuse(tmp_path: Path) -> None:
     folder = tmp_path / "own"
     folder.mkdir()

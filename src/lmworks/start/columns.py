@@ -64,10 +64,10 @@ class Values:
     first: list[Any] = field(default_factory=list)
     """Values, the first of them."""
 
-    def add(self, value: Any) -> bool:
-        """Note one row's value; whether it says something."""
+    def add(self, value: Any) -> int | None:
+        """Note one row's value; a digest of what it says, if it says something."""
         if value is None or (text := str(value).strip()) == "":
-            return False
+            return None
         self.filled += 1
         if isinstance(value, list | Mapping):
             self.nested += 1
@@ -79,7 +79,7 @@ class Values:
             self.seen[kept] += 1
         if len(self.first) < TRIED:
             self.first.append(text[:LOOKED_AT] if isinstance(value, str) else value)
-        return True
+        return hash(kept)
 
     def take(self, other: Values) -> None:
         """Note what another file has in a column of this name."""
@@ -98,8 +98,8 @@ def column_of(name: str, values: Values, rows: int) -> Column:
     language = languages_of("\n\n".join(texts[:40])).language if kind == "text" else None
     mean = values.characters / max(values.filled, 1)
     counts = dict(values.seen.most_common()) if kind in ("category", "name") else {}
-    names, told = share_of_names(values.seen), frozenset(values.seen) if kind == "text" else frozenset()
-    return Column(name, kind, values.filled, len(values.seen), mean, language, counts, names, is_contact, told)
+    names = share_of_names(values.seen)
+    return Column(name, kind, values.filled, len(values.seen), mean, language, counts, names, is_contact)
 
 
 def share_of_names(values: Collection[str]) -> float:
@@ -142,14 +142,12 @@ def column_of_all(columns: Sequence[Column]) -> Column:
     counts = Counter[str]()
     for column in columns:
         counts.update(column.counts)
-    values = frozenset[str]().union(*(column.values for column in columns))
     return replace(
         first,
         filled=filled,
-        distinct=min(MOST_DISTINCT, len(values)) or len(counts) or first.distinct,
+        distinct=len(counts) or first.distinct,
         characters=sum(column.characters * column.filled for column in columns) / max(filled, 1),
         counts=dict(counts.most_common()) if first.counts else {},
-        values=values,
     )
 
 

@@ -30,7 +30,7 @@ from lmworks.errors import LmworksError
 from lmworks.start.columns import Values, column_of
 from lmworks.start.licences import LICENCE_FILE, stated_licence
 from lmworks.start.roles import roles_of
-from lmworks.start.seen import PREDICTED, Aside, Seen, Table, Unread
+from lmworks.start.seen import PREDICTED, Aside, Rows, Seen, Table, Unread
 from lmworks.start.words import WORDS
 
 MOST_ROWS = 200_000
@@ -113,7 +113,7 @@ class _Group:
     is_whole: bool = True
     unopened: int = 0
     values: dict[str, Values] = field(default_factory=dict)
-    filled: Counter[frozenset[str]] = field(default_factory=Counter)
+    filled: dict[frozenset[str], Rows] = field(default_factory=dict)
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
 
@@ -130,7 +130,8 @@ class _Group:
         self.opened += other.opened
         self.text_bytes += other.text_bytes
         self.is_whole &= other.is_whole
-        self.filled.update(other.filled)
+        for names, rows in other.filled.items():
+            self.filled.setdefault(names, Rows()).take(rows)
         for name, values in other.values.items():
             self.values.setdefault(name, Values()).take(values)
         for place, text in enumerate(other.texts):
@@ -428,9 +429,10 @@ def _note(group: _Group, record: Record) -> None:
     group.opened += 1
     group.text_bytes += len(record.text.encode("utf-8", "replace"))
     if record.row is not None:
-        told = frozenset([n for n, value in record.row.items() if group.values.setdefault(n, Values()).add(value)])
-        if len(group.filled) < MOST_PATTERNS or told in group.filled:
-            group.filled[told] += 1
+        digests = {name: group.values.setdefault(name, Values()).add(value) for name, value in record.row.items()}
+        told = {name: digest for name, digest in digests.items() if digest is not None}
+        if len(group.filled) < MOST_PATTERNS or told.keys() in group.filled:
+            group.filled.setdefault(frozenset(told), Rows()).add(told)
     row = record.row and {
         name: each[:CHARACTERS] if isinstance(each, str) else each for name, each in record.row.items()
     }

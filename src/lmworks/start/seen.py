@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
@@ -23,7 +23,13 @@ SHAPES: Mapping[Shape, str] = {
     "nothing": "rows without texts",
 }
 
-BOTH: Mapping[str, str] = {"labelled": "text and label", "spans": "text and spans", "pairs": "both texts"}
+BOTH: Mapping[str, str] = {
+    "labelled": "text and label",
+    "spans": "text and spans",
+    "pairs": "both texts",
+    "conversations": "turns",
+    "preferences": "answers",
+}
 """What records of a shape need to be learned from."""
 
 MOST_DISTINCT = 5_000
@@ -53,8 +59,28 @@ class Column:
     """Share of the values that are written as people's names are."""
     is_contact: bool = False
     """Whether it holds addresses, of mail or of houses, or numbers of telephones."""
-    values: Set[str] = field(default=frozenset(), repr=False)
-    """Of texts, those that were told apart, long ones by a digest: what several tables have is counted once."""
+
+
+@dataclass
+class Rows:
+    """Rows that say something in just the same columns."""
+
+    count: int = 0
+    values: dict[str, set[int]] = field(default_factory=dict)
+    """By column, the digests of its values, the first `MOST_DISTINCT`: what several tables have is counted once."""
+
+    def add(self, values: Mapping[str, int]) -> None:
+        """Note a row by the digests of its values."""
+        self.count += 1
+        for name, value in values.items():
+            if len(known := self.values.setdefault(name, set())) < MOST_DISTINCT:
+                known.add(value)
+
+    def take(self, other: Rows) -> None:
+        """Note the rows of another table with the same columns."""
+        self.count += other.count
+        for name, values in other.values.items():
+            self.values[name] = self.values.get(name, set()) | values
 
 
 @dataclass(frozen=True)
@@ -77,8 +103,8 @@ class Table:
     columns: Sequence[Column]
     """None where each file is one text."""
     shape: Shape
-    filled: Mapping[frozenset[str], int] = field(default_factory=dict)
-    """How many rows say something in just these columns."""
+    filled: Mapping[frozenset[str], Rows] = field(default_factory=dict, repr=False)
+    """The rows that say something in just these columns."""
     languages: Mapping[str, float] = field(default_factory=dict)
     """Share of the texts that were looked at and are long enough to tell, by language."""
     personal: Mapping[str, int] = field(default_factory=dict)
@@ -145,19 +171,18 @@ class Table:
 
         By their share where not all are noted.
         """
-        found = self._filled(wanted)
-        different = self._different([name for names in wanted for name in names])
-        return found if different is None else min(found, different)
+        texts = {name for names in wanted for name in names if name in self.texts or name not in self.labels}
+        alike: dict[Set[str], list[Rows]] = {}
+        for names, rows in self._filled(wanted):
+            alike.setdefault(names & texts, []).append(rows)
+        return self._of_all(sum(_different(names, rows) for names, rows in alike.items()))
 
-    def _filled(self, wanted: Iterable[Sequence[str]]) -> int:
-        noted = sum(self.filled.values())
-        found = sum(count for names, count in self.filled.items() if all(names & {*each} for each in wanted))
+    def _filled(self, wanted: Sequence[Sequence[str]]) -> Iterator[tuple[Set[str], Rows]]:
+        return (each for each in self.filled.items() if all(each[0] & {*names} for names in wanted))
+
+    def _of_all(self, found: int) -> int:
+        noted = sum(rows.count for rows in self.filled.values())
         return found * self.records // noted if noted else self.records
-
-    def _different(self, names: Iterable[str]) -> int | None:
-        """How many texts these columns hold, equal ones counted once; None if there is none, or more than are told."""
-        texts = [column.distinct for column in self.columns if column.name in names and column.kind == "text"]
-        return None if max(texts, default=MOST_DISTINCT) >= MOST_DISTINCT else max(texts)
 
     @property
     def complete(self) -> int:
@@ -166,6 +191,8 @@ class Table:
 
     @property
     def _learned(self) -> Sequence[Sequence[str]]:
+        if self.shape in ("conversations", "preferences"):
+            return [[column.name for column in self.columns if column.kind in ("text", "nested")]]
         return (self.texts[:1], self.texts[-1:]) if self.shape == "pairs" else (self.labels[:1], self.texts)
 
     @property
@@ -173,12 +200,21 @@ class Table:
         """In how many records that is, where it is not in all, and how many of them are no copies."""
         if self.shape not in BOTH or self.complete == self.records:
             return []
-        filled = self._filled(self._learned)
+        filled = self._of_all(sum(rows.count for _, rows in self._filled(self._learned)))
         told = [f"{BOTH[self.shape]} in {filled:,} of them"] if filled < self.records else []
         return [*told, f"{self.complete:,} without copies"] if self.complete < filled else told
 
     def column(self, name: str) -> Column:
         return next(each for each in self.columns if each.name == name)
+
+
+def _different(names: Set[str], rows: Sequence[Rows]) -> int:
+    """How many rows differ in the texts of these columns; all of them, if these are none or more than are told."""
+    every = sum(each.count for each in rows)
+    values = [[each.values[name] for each in rows] for name in names]
+    if not values or any(len(each) >= MOST_DISTINCT for told in values for each in told):
+        return every
+    return max(len(set[int]().union(*told)) for told in values)
 
 
 @dataclass(frozen=True)

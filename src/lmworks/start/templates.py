@@ -14,12 +14,12 @@ from lmworks.start.answers import COLUMNS, Answers
 from lmworks.start.columns import MOST_NAMED, column_of_all, counts_in_words, label_doubts
 from lmworks.start.lines import quoted
 from lmworks.start.roles import is_dialogue, is_pair, language_of
-from lmworks.start.seen import PREDICTED, SHAPES, Seen, Table
+from lmworks.start.seen import PREDICTED, SHAPES, Rows, Seen, Table
 
 NONE, ADAPT, FINE_TUNE, CONTINUE, SCRATCH = LADDER
 CLOSED = ("confidential", "secret")
 """Of `privacy`: texts whose personal data are taken out before anything learns from them."""
-LEAST = {"labelled": 60, "spans": 60, "pairs": 60, "conversations": 40, "preferences": 40, "texts": 1, "code": 1}
+LEAST = {"labelled": 60, "spans": 60, "pairs": 60, "conversations": 40}
 """Records below which a held-out part would say nothing."""
 LEAST_BYTES = 20_000
 """Of texts without labels, from which on something can be learned or found."""
@@ -250,9 +250,9 @@ def with_alike(tables: Sequence[Table], table: Table, answers: Answers) -> Table
         column_of_all([each.column(column.name) for each in alike if column.name in _names(each)])
         for column in table.columns
     ]
-    filled = Counter[frozenset[str]]()
-    for each in alike:
-        filled.update(each.filled)
+    filled: dict[frozenset[str], Rows] = {}
+    for pattern, rows in (pair for each in alike for pair in each.filled.items()):
+        filled.setdefault(pattern, Rows()).take(rows)
     return replace(joined, columns=columns, filled=filled, is_whole=all(each.is_whole for each in alike))
 
 
@@ -611,12 +611,12 @@ def _directed(table: Table, use: str) -> Table:
 
 def conversations(situation: Situation, table: Table) -> Draft | None:
     """A published decoder, tuned on conversations, or as it is where the verdict is not to train."""
-    if table.shape != "conversations" or table.records < LEAST["conversations"]:
+    if table.shape != "conversations" or table.complete < LEAST["conversations"]:
         return None
     named = f", fields: {flow(table.renamed)}, roles: {flow(table.roles)}" if table.renamed else ""
     named += f", ignore: {flow(list(table.ignored))}" if table.ignored else ""
     data = list(ingested(situation, table, fields="all"))
-    data += split_of(table, prepared(situation, table), _test_share(table.records))
+    data += split_of(table, prepared(situation, table), _test_share(table.complete))
     data += (
         ["# `ignore`: fields with texts that are no turns, and of which nothing is learned."] if table.ignored else []
     )
@@ -633,7 +633,7 @@ def conversations(situation: Situation, table: Table) -> Draft | None:
     return Draft(
         "conversations" if tuned else "conversations, not trained",
         table,
-        f"SmolLM2-135M {'tuned' if tuned else 'as it was published, measured'} on {table.records:,} conversations",
+        f"SmolLM2-135M {'tuned' if tuned else 'as it was published, measured'} on {table.complete:,} conversations",
         data,
         models if tuned else AS_PUBLISHED,
         evaluate,
