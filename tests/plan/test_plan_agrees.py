@@ -80,6 +80,42 @@ def test_the_table_of_costs_marks_the_row_of_the_verdict(users: int, budget: int
     assert html.escape(rows[0]) in page
 
 
+SEARCH: dict[str, Any] = {"task": "search", "load": "steady", "growth_per_month": 0.3}
+
+
+def test_computers_that_search_are_as_many_as_the_requests_and_passages_take() -> None:
+    """1.1 ms of a core among 60,000 passages are 6.8 s among 370 million; 800 a second are 14,337 in month 12."""
+    found = told(**SEARCH, tokens=10**11, requests_per_second=800, users=20_000, budget_usd=3000)
+    assert found.year and found.year is found.baseline and not found.verdict.fits
+    low, high = found.computers
+    assert low == pytest.approx(800 * 1.3**11 * 1.1e-3 * 10**11 / 270 / 60_000 / 4, rel=0.03) and high > low
+    computer = next(each for each in FACTS.purchases if each.device == "cpu-8")
+    assert found.year.usd["purchase"].low == pytest.approx((low - 1) * computer.usd.low)
+    said = whole(found)
+    assert f"{low:,} to {high:,} × cpu-8" in said and "MORE THAN THERE IS" in said and "any computer that" not in said
+    unpriced = FACTS.model_copy(update={"purchases": []})
+    unknown = told(unpriced, **SEARCH, tokens=10**11, requests_per_second=800)
+    assert unknown.computers == found.computers and "no price of cpu-8 is known" in whole(unknown)
+    assert "14.3k requests/s" in said and "each computer holds the whole index" in said and "never tried" in said
+
+
+def test_one_computer_is_enough_for_few_requests_and_a_large_index_is_doubted_all_the_same() -> None:
+    small = told(**SEARCH, tokens=10**6, requests_per_second=20, budget_usd=3000)
+    assert small.year is small.baseline and small.computers == (1, 1) and small.verdict.fits
+    assert "any computer that is there" in whole(small) and "of a core" not in whole(small)
+    large = told(**SEARCH, tokens=10**11, requests_per_second=0.001, budget_usd=3000)
+    assert large.computers == (1, 1) and "each computer holds the whole index" in whole(large)
+
+
+@pytest.mark.parametrize("task", ["classify", "extract", "search"])
+def test_more_requests_never_make_a_baseline_cheaper(task: str) -> None:
+    needs: dict[str, Any] = {"task": task, "labelled_examples": 5000, "tokens": 10**8}
+    found = [told(**needs, requests_per_second=rate).baseline for rate in (0.1, 10, 3000, 10_000, 10**6)]
+    totals = [each.total for each in found if each]
+    assert totals == sorted(totals) and [usd.high for usd in totals] == sorted(usd.high for usd in totals)
+    assert totals[0].low == 0 < totals[-1].low
+
+
 LETTERS: dict[str, Any] = {"task": "write", "distance": "far", "labelled_examples": 2000, "tokens": 50_000_000}
 LETTERS |= {"budget_usd": 60_000, "deadline_weeks": 26, "privacy": "confidential", "users": 300}
 LETTERS |= {"requests_per_second": 12, "residency": "region", "region": "FR"}

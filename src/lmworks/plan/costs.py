@@ -194,25 +194,31 @@ def months(
     `training_hours` are device hours a month; `least` are the machines that a training needs at once; `cloud` is what
     renting has cost by the end of each month.
     """
-    device, size = facts.devices[machine.device], machine.devices
-    watts = (facts.value("host_watts_share") + 1.0) * ((device.watts or 0) * size)
-    space = watts * facts.value("space_usd_per_kw_month") * 1e-3
-    power = watts * facts.value("pue") * facts.value("usd_per_kwh") * (HOURS_PER_MONTH * 1e-3)
-    spares = facts.value("spares_share_per_year") * (1 / 12)
-    result, owned, own = [], 0, dict.fromkeys(OWNING, NOTHING)
-    for month, usd in enumerate(cloud, 1):
+    numbers, size = list[int](), machine.devices
+    for month in range(1, len(cloud) + 1):
         load = service.load * grown(needs, month)
         busy = load * service.devices * HOURS_PER_MONTH + training_hours
         housed = math.ceil(math.ceil(load) / (size // service.devices))  # a group shares a machine
-        needed = max(owned, least, housed, math.ceil(busy / size / HOURS_PER_MONTH))
-        some = facts.value("staff_usd_per_month_one_machine") * max(1.0, needed / FEW_MACHINES)
+        numbers.append(max(least, housed, math.ceil(busy / size / HOURS_PER_MONTH)))
+    spent = zip(numbers, cloud, owned(machine, numbers, facts), strict=True)
+    return [Month(month, *each) for month, each in enumerate(spent, 1)]
+
+
+def owned(machine: Purchase, numbers: Sequence[int], facts: Facts) -> Iterator[dict[str, Range]]:
+    """Dollars by part, spent by the end of each month in which so many machines are there; none is sold."""
+    watts = (facts.value("host_watts_share") + 1.0) * ((facts.devices[machine.device].watts or 0) * machine.devices)
+    space = watts * facts.value("space_usd_per_kw_month") * 1e-3
+    power = watts * facts.value("pue") * facts.value("usd_per_kwh") * (HOURS_PER_MONTH * 1e-3)
+    spares = facts.value("spares_share_per_year") * (1 / 12)
+    there, own = 0, dict.fromkeys(OWNING, NOTHING)
+    for number in numbers:
+        some = facts.value("staff_usd_per_month_one_machine") * max(1.0, number / FEW_MACHINES)
         staff = Range(*map(min, some, facts.value("staff_usd_per_month")))
-        bought = needed - max(owned, min(needed, machine.owned))
-        spent = (machine.usd * bought, spares * machine.usd * needed, space * needed, power * needed, staff)
+        bought = number - max(there, min(number, machine.owned))
+        spent = (machine.usd * bought, spares * machine.usd * number, space * number, power * number, staff)
         own = {part: own[part] + more for part, more in zip(OWNING, spent, strict=True)}
-        owned = needed
-        result.append(Month(month, needed, usd, own))
-    return result
+        there = number
+        yield own
 
 
 FEW_MACHINES = 2

@@ -84,12 +84,15 @@ def decide(
     places: Mapping[str, str],
     prompting: Range,
     adapting: Range,
+    *,
+    baseline: float = 0.0,
 ) -> Verdict:
     """Choose a step, an architecture and a place.
 
     `tokens` are those of the organisation's texts; `usd` what each step of the ladder costs in the first twelve months
     at its place of `places`, which hangs on the budget; `prompting` and `adapting` what they cost at their cheapest
-    places, which does not, so that more money leads to no fewer points. What has no known price costs infinity.
+    places, which does not, so that more money leads to no fewer points; `baseline` what it costs from to do without a
+    language model. What has no known price costs infinity.
     """
     values = {**needs.model_dump(), "tokens": tokens}
     factors = [_push(name, levels, values[name]) for name, levels in TABLE["pushes"].items()]
@@ -118,7 +121,7 @@ def decide(
     place = OWN if plain else places[step]
     values |= {"step": step, "architecture": architecture, "place": place}
     how = next(rule["how"] for rule in TABLE["how"] if _all_hold(rule["when"], values))
-    fits = plain or usd[step].low <= needs.budget_usd
+    fits = (baseline if plain else usd[step].low) <= needs.budget_usd
     placed = places_for(needs, step)[1]
     return Verdict(step, how, LADDER[wanted], total, factors, limits, architecture, reasons, place, placed, fits)
 

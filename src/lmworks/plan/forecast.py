@@ -29,8 +29,8 @@ from lmworks.plan.facts import ALL_TERMS, NOTHING, Facts, Price, Purchase, Range
 from lmworks.recipe.schema import NeedsConfig
 
 NONE, ADAPT, _, CONTINUE, SCRATCH = LADDER
-BASELINE_DEVICE = "cpu-8"
-"""On which a bag of words, a dictionary or an index of passages answers."""
+BASELINE_DEVICE, BASELINE_CORES = "cpu-8", 4
+"""With half as many cores as threads, on which a bag of words, a dictionary or an index of passages answers."""
 ENDLESS = Range(math.inf, math.inf)
 
 
@@ -105,9 +105,11 @@ class Forecast:
         places = {step: self._place(step) for step in LADDER}
         cheapest = [min((year.total for year in self.years[step].values()), default=ENDLESS) for step in (NONE, ADAPT)]
         usd = {step: self._usd(step, place) for step, place in places.items()}
-        self.verdict = decide(needs, self.tokens, usd, places, *cheapest)
+        self.passages = Range(*(self.tokens / each for each in reversed(facts.value("tokens_per_passage"))))
+        self.computers, self.baseline = self._baseline() if has_baseline(needs) else ((0, 0), cast(Year | None, None))
+        least = self.baseline.total.low if self.baseline else 0.0
+        self.verdict = decide(needs, self.tokens, usd, places, *cheapest, baseline=least)
         step = self.verdict.step
-        self.baseline = self._baseline() if has_baseline(needs) else None
         plain = self.baseline and step == NONE
         self.year = self.baseline if plain else self.years[step].get(self.verdict.place)
         self.costed = step if step != NONE else ADAPT
@@ -359,11 +361,28 @@ class Forecast:
             and self.needs.deadline_weeks < self.facts.value("delivery_weeks").high
         )
 
-    def _baseline(self) -> Year:
-        """What answers without a language model, on a computer that is there or is bought."""
-        machine = next((each for each in self.facts.purchases if each.device == BASELINE_DEVICE), None)
-        most = machine.usd.high if machine else 0.0
-        return Year(OWN, {"a computer": Range(0.0, most)}, f"{BASELINE_DEVICE}, or any computer that is there")
+    def _baseline(self) -> tuple[tuple[int, int], Year]:
+        """What answers without a language model: how many computers at the end of the year, and what they cost.
+
+        One that is there or is bought; where use takes more, all that machines of one's own cost.
+        """
+        needs, facts = self.needs, self.facts
+        each = facts.value("baseline_seconds_per_million_tokens") * (needs.prompt_tokens / 1e6)
+        if needs.task == "search":
+            each = facts.value("search_seconds_per_million_passages") * self.passages * 1e-6
+        busy = each * (needs.requests / BASELINE_CORES)
+        low, high = ([max(1, math.ceil(load * costs.grown(needs, m))) for m in range(1, 13)] for load in busy)
+        machine = next((each for each in facts.purchases if each.device == BASELINE_DEVICE), None)
+        least, most = low[-1], high[-1]
+        usd = {"a computer": Range(0.0, machine.usd.high if machine else 0.0)}
+        if most == 1:
+            return (least, most), Year(OWN, usd, f"{BASELINE_DEVICE}, or any computer that is there")
+        if machine:
+            one = machine.model_copy(update={"owned": max(1, machine.owned)})
+            few, many = ([*costs.owned(*each, facts)][-1] for each in ((one, low), (machine, high)))
+            usd = {part: Range(few[part].low if least > 1 else 0.0, many[part].high) for part in many}
+        number = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        return (least, most), Year(OWN, usd, f"{number} × {BASELINE_DEVICE}, or as many computers that are there")
 
     def _training(self) -> Option | None:
         """The training that the verdict's cost holds."""

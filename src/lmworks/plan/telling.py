@@ -14,7 +14,7 @@ from lmworks.plan.costs import Year
 from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN, TABLE, Factor, places_for
 from lmworks.plan.disk import Disk, full_in_month
 from lmworks.plan.facts import ALL_TERMS, Fact, Facts, Range
-from lmworks.plan.forecast import ENDLESS, NONE, SCRATCH, Forecast
+from lmworks.plan.forecast import BASELINE_DEVICE, ENDLESS, NONE, SCRATCH, Forecast
 from lmworks.recipe.schema import SECONDS_BETWEEN_REQUESTS
 
 RUNS_ON = {"measured": "yes", "expected": "untried", "no": "no"}
@@ -23,6 +23,8 @@ TOLERATED = 1.25
 """Times by which the size of a published shape may miss the one asked for without a word."""
 LEAST_TOKENS_A_PARAMETER = 10.0
 """Half of Hoffmann's 20: sizes are rounded to published shapes, which lie up to twice apart."""
+MEASURED_PASSAGES = 240_000.0
+"""The most in which a search was timed."""
 MARK = "*"
 """Beside a fact more than a year old."""
 
@@ -129,7 +131,8 @@ def doubts(told: Forecast) -> Iterator[str]:
     """What could make the verdict wrong, the heaviest first."""
     needs, verdict, year = told.needs, told.verdict, told.year
     if year and not verdict.fits:
-        yield f"nothing fits the budget: spend more, or take a smaller model (`parameters`){_cheapest(told)}"
+        smaller = "ask less of it" if year is told.baseline else "take a smaller model (`parameters`)"
+        yield f"nothing fits the budget: spend more, or {smaller}{_cheapest(told)}"
     if replaced := _replaced(told):
         yield replaced
     each = told.run.tokens / told.run.parameters
@@ -145,7 +148,9 @@ def doubts(told: Forecast) -> Iterator[str]:
         yield dearer
     if verdict.place == MANAGED:
         yield "lmworks has no launcher for that service: bring a container"
-    if year and year is not told.baseline and year.total.high > needs.budget_usd:
+    if year is told.baseline:
+        yield from _baseline_doubts(told)
+    if year and (year is not told.baseline or told.computers[1] > 1) and year.total.high > needs.budget_usd:
         yield f"the dear end is above the budget of ${short(needs.budget_usd)}: get offers before you sign"
     if verdict.step != NONE and needs.labelled_examples < 100:
         yield "too few labelled examples to show that the model got better"
@@ -181,6 +186,26 @@ def _cheapest(told: Forecast) -> str:
         return ""
     usd, size = short(costs_of[step, place]), short(told.runs[step].parameters)
     return f"; least costs {step} ({size} parameters) on {place}, from ${usd}"
+
+
+def _baseline_doubts(told: Forecast) -> Iterator[str]:
+    """Of many requests, and of more passages than a computer was seen to search."""
+    facts, asked = told.facts, told.needs.requests * costs.grown(told.needs, 12)
+    if told.needs.task == "search" and told.passages.high > MEASURED_PASSAGES:
+        seconds = between(facts.value("search_seconds_per_million_passages") * told.passages * 1e-6)
+        yield (
+            f"a search among {between(told.passages)} passages is reckoned to take {seconds} s of a core, from that of "
+            f"one among {short(MEASURED_PASSAGES)}: more were never tried"
+        )
+        index = facts.value("search_bytes_per_passage") * told.passages * 1e-9
+        memory = facts.devices[BASELINE_DEVICE].memory_gigabytes or 0
+        if index.high > memory:
+            yield f"each computer holds the whole index: {between(index)} GB, where {BASELINE_DEVICE} has {memory:g}"
+    if told.computers[1] > 1:
+        number = between(Range(*told.computers))
+        priced = any(each.device == BASELINE_DEVICE for each in facts.purchases)
+        unknown = "" if priced else f"; what they cost is in no sum: no price of {BASELINE_DEVICE} is known"
+        yield f"{number} computers answer {short(asked)} requests/s in month 12, by what each takes of a core{unknown}"
 
 
 def _machine_doubts(told: Forecast) -> Iterator[str]:
