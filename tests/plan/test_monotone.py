@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from lmworks.plan.costs import Year
 from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN
 from lmworks.plan.facts import Facts, load_facts
 from lmworks.plan.forecast import Forecast
@@ -64,6 +65,38 @@ def test_more_use_is_never_cheaper_for_the_same_step_and_place(
         if less_used.runs[at[0]].shape != more_used.runs[at[0]].shape:  # at many a second an encoder takes over
             continue
         assert at in few and (few[at][0] <= usd * (1 + GREW) or note != few[at][1]), (at, few.get(at), usd)
+
+
+def least_dear_end(year: Year) -> float:
+    """Of the machines that are named, and of those that would cost less at the dear end."""
+    return (year.surer or year).total.high
+
+
+@settings(max_examples=15, deadline=None)
+@pytest.mark.parametrize("field", ["users", "requests_per_second"])
+@given(fields=anything, factor=some.sampled_from([1.1, 3]))
+def test_the_least_dear_end_of_machines_never_falls_with_use(field: str, fields: dict[str, Any], factor: float) -> None:
+    more = fields | {field: type(fields[field])(fields[field] * factor + (field == "users"))}
+    less_used, more_used = told(fields), told(more)
+    for step, years in more_used.years.items():
+        for place, year in years.items():
+            before = less_used.years[step].get(place)
+            if less_used.runs[step].shape != more_used.runs[step].shape or not before or before.note != year.note:
+                continue
+            assert least_dear_end(before) <= least_dear_end(year) * (1 + GREW), (step, place)
+
+
+def test_machines_that_cost_much_less_at_the_dear_end_are_named() -> None:
+    """With three times the requests the dear end of what is named falls, as another machine takes over."""
+    needs = {"task": "classify", "distance": "some", "users": 100, "prompt_tokens": 200, "answer_tokens": 50}
+    needs |= {"context_tokens": 512, "labelled_examples": 150, "budget_usd": 5000, "deadline_weeks": 8}
+    needs |= {"privacy": "public", "load": "spiky", "expertise": "team", "control": "full", "tokens": 10**6}
+    few, many = (told(needs | {"requests_per_second": rate}) for rate in (15, 45))
+    assert few.year and many.year and few.year.total.high > many.year.total.high
+    said = next(doubt for doubt in doubts(few) if doubt.startswith("machines are taken by the cheap end"))
+    assert few.year.surer and few.year.surer.machines in said and "less at the dear end" in said
+    assert few.year.total.low <= few.year.surer.total.low and few.year.surer.total.high <= many.year.total.high
+    assert not any(doubt.startswith("machines are taken") for doubt in doubts(many))
 
 
 @settings(max_examples=15, deadline=None)

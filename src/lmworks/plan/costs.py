@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lmworks.plan.count import PublishedShape
 from lmworks.plan.facts import ALL_TERMS, NOTHING, Device, Facts, Purchase, Range, Terms
@@ -159,10 +159,20 @@ class Year:
     """Whose prices were taken."""
     note: str = ""
     """What of contracts and region no known price is of."""
+    surer: Year | None = None
+    """The same on the machines whose dear end is least, where others have the least cheap end and were taken."""
 
     @property
     def total(self) -> Range:
         return sum(self.usd.values(), NOTHING)
+
+
+def cheapest(years: Sequence[Year]) -> Year | None:
+    """That whose cheap end is least, which tells what the money could reach, with the one whose dear end is."""
+    if not years:
+        return None
+    least, surer = (min(years, key=lambda year: year.total[end]) for end in (0, 1))
+    return replace(least, surer=surer) if surer.total.high < least.total.high else least
 
 
 @dataclass(frozen=True)

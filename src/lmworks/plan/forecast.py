@@ -292,11 +292,17 @@ class Forecast:
         for name in self.facts.devices:
             if price := self.facts.price(name, terms._replace(spot=False)):
                 services += costs.servings(run.shape, name, self.needs, self.facts, price)
-        service = min(services, key=lambda each: self._rents(NOTHING, each, place).low, default=None)
-        options = self._options(run, terms)
-        trained = min(options, key=lambda each: each.usd.low, default=None) if step != NONE else None
-        if service is None or (step != NONE and trained is None):
+        options = list(self._options(run, terms)) if step != NONE else []
+        if not services or (step != NONE and not options):
             return None
+
+        def on(end: int) -> Year:
+            service = min(services, key=lambda each: self._rents(NOTHING, each, place)[end])
+            return self._rented_on(service, min(options, key=lambda each: each.usd[end], default=None), place, terms)
+
+        return costs.cheapest([on(0), on(1)])
+
+    def _rented_on(self, service: costs.Serving, trained: Option | None, place: str, terms: Terms) -> Year:
         training = trained.usd * self.runs_per_year if trained else NOTHING
         usd = costs.rented(training, service, self.needs, self.facts, 12, place == MANAGED)
         machines = f"{_doing('answer', service.groups * service.devices, service.device)}"
@@ -312,7 +318,7 @@ class Forecast:
 
     def _owned(self, step: str, run: Run) -> Year | None:
         """The cheapest machines to buy that train and answer."""
-        return min((year for year, _ in self._bought(step, run)), key=lambda year: year.total.low, default=None)
+        return costs.cheapest([year for year, _ in self._bought(step, run)])
 
     def _bought(self, step: str, run: Run) -> Iterator[tuple[Year, tuple[Purchase, float, int]]]:
         """A year of each kind of machine, and what its months follow from: (kind, training hours, machines)."""

@@ -152,6 +152,11 @@ def doubts(told: Forecast) -> Iterator[str]:
         yield from _baseline_doubts(told)
     if year and (year is not told.baseline or told.computers[1] > 1) and year.total.high > needs.budget_usd:
         yield f"the dear end is above the budget of ${short(needs.budget_usd)}: get offers before you sign"
+    if year and (other := year.surer) and other.total.high * TOLERATED < year.total.high:
+        yield (
+            f"machines are taken by the cheap end of their prices alone: {other.machines} would cost "
+            f"${between(other.total)}, less at the dear end"
+        )
     if verdict.step != NONE and needs.labelled_examples < 100:
         yield "too few labelled examples to show that the model got better"
     if year is not told.baseline:
