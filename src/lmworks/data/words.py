@@ -30,6 +30,7 @@ _A_WORD = {"\u3400-\u4dbf\u4e00-\u9fff": 2, "\u1000-\u109f\u1780-\u17ff": 3, "\u
 of Thai, Lao and Japanese kana. Translations of GTK's and the GNU tools' messages have 1.7 letters for a word in
 Chinese, 2.6 in Burmese, 3.1 in Khmer and Japanese (with Chinese letters among the kana), 4.0 in Thai."""
 UNSPACED = "".join(_A_WORD)
+HANGUL = "\uac00-\ud7a3"
 _ASCII_WORD = re.compile("[0-9A-Z_a-z]+")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LETTER = re.compile(rf"[{UNSPACED}](?<=\w)")
@@ -82,10 +83,17 @@ def words_in(text: str) -> list[str]:
 
 
 def borders(term: str) -> str:
-    """A pattern of a term as it stands by itself; in a script without spaces, wherever it stands."""
-    before = "" if re.match(f"[{UNSPACED}]", term) else rf"(?<![^\W{UNSPACED}])"
-    after = "" if re.search(rf"[{UNSPACED}]\Z", term) else rf"(?![^\W{UNSPACED}])"
-    return rf"{before}{re.escape(term)}{after}(?![{combining_marks()}])"
+    """A pattern of a term as it stands by itself; in a script without spaces, and at a sign, wherever it stands.
+
+    120 is no part of 7,120 nor of 120.5 (Unicode Standard Annex 29, WB11 and WB12). What Korean writes behind a word
+    without a space, such as a particle, is not of it.
+    """
+    marks, number = combining_marks(), r"[.,'’٫٬]"
+    before = "" if re.match(rf"[{UNSPACED}\W]", term) else rf"(?<![^\W{UNSPACED}])(?<!(?![{UNSPACED}])[{marks}])"
+    after = "" if re.search(rf"[{UNSPACED}]\Z|[^\w{marks}]\Z", term) else rf"(?![^\W{UNSPACED}{HANGUL}])"
+    before += rf"(?<!\d{number})" if re.match(r"\d", term) else ""
+    after += rf"(?!{number}\d)" if re.search(r"\d\Z", term) else ""
+    return rf"{before}{re.escape(term)}{after}(?![{marks}])"
 
 
 def has_words(text: str) -> bool:

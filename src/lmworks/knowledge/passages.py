@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from lmworks.data.folding import fold
 from lmworks.data.records import Document, Documents, read_shard, write_ids
 from lmworks.data.steps import keep_beside
 from lmworks.data.tuning.conversations import Conversations, question_of, references_of, wanted_answer
+from lmworks.data.words import borders
 from lmworks.errors import UsageError
 from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
 from lmworks.knowledge.cut import CHARACTERS_A_WORD, passages_in
@@ -121,7 +123,7 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=2, reads=("documents", "encoder"), judges="questions")
+@stage(version=3, reads=("documents", "encoder"), judges="questions")
 def passages(
     config: PassagesConfig,
     documents: Documents,
@@ -156,8 +158,8 @@ def passages(
         if len(tried) < FEWEST:
             raise UsageError(
                 f"{config.questions}: of {len(tried)} questions it is known which document answers them; expected "
-                f"{FEWEST} or more: conversations whose `document` is one of these, or whose answer stands word for "
-                "word in one of these alone. Name others, or leave `questions` out"
+                f"{FEWEST} or more: conversations whose `document` is one of these, or whose answer stands in "
+                "whole words in one of these alone. Name others, or leave `questions` out"
             )
         if config.least_score is None:
             least = chosen_score(tried, config.largest_false_share)
@@ -228,14 +230,15 @@ class Tried(NamedTuple):
 def try_questions(collection: Collection, questions: Iterator[Mapping[str, Any]], counts: Counter[str]) -> list[Tried]:
     """Search for each question whose answer is known to stand in one document; others are counted.
 
-    That is the document which it was made of; else the only one in which the answer stands word for word.
+    That is the document which it was made of; else the only one in which the answer stands in whole words.
     """
     owners = np.array(collection.column("document"))
     known, texts = {*owners.tolist()}, [fold(text) for text in collection.column("text")]
     tried: list[Tried] = []
     for record in questions:
         answers = {*map(fold, references_of(record)), fold(wanted_answer(record))} - {""}
-        holds = np.array([any(answer in text for answer in answers) for text in texts])
+        whole = re.compile("|".join(map(borders, answers)))
+        holds = np.array([any(answer in text for answer in answers) and bool(whole.search(text)) for text in texts])
         document = record.get("document")
         if document not in known:
             if len(holding := {*owners[holds].tolist()}) != 1:
