@@ -16,7 +16,7 @@ from pydantic import Field, SerializeAsAny
 
 from lmworks.engines.open import REHEARSAL
 from lmworks.errors import BeyondContext, GateRefused, LmworksError
-from lmworks.evaluate.items import LOST, Item, Scored
+from lmworks.evaluate.items import LOST, Item, Scored, alike
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ENGINE, copy_tokenizer, write_json
@@ -73,7 +73,7 @@ class _Trying(Scoring):
     """Ends where items would be written."""
 
     def written(self, items: Sequence[Item], conditions: Conditions | None = None) -> Scored:
-        raise _Asked(items)
+        raise _Asked(alike(items))
 
 
 class _Forgetful:
@@ -125,7 +125,10 @@ def power(items: Sequence[Item]) -> str:
     """How many items, and which difference of two models they find, in words."""
     sizes = [*Counter(str(item["cluster"]) for item in items).values()]
     is_grouped = len(sizes) < len(items)
-    groups = f" in {len(sizes)} groups (`cluster`), each taken for one item as its answers may all be alike"
+    groups = (
+        f" in {len(sizes)} groups (of one `cluster`, or that ask and want the same), each taken for one item as its "
+    )
+    groups += "answers may all be alike"
     least = detectable(sizes)
     found = f"a true difference of {100 * least:.1f} points" if least else "with so few no true difference"
     return (
