@@ -6,10 +6,11 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -127,13 +128,53 @@ def test_a_server_of_another_port_gets_no_session_and_the_address_leads_to_the_p
 
         def log_message(self, *_: object) -> None: ...
 
-    with HTTPServer(("127.0.0.1", 0), Other) as other:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
-        page.goto(f"http://127.0.0.1:{other.server_address[1]}/")
+        page.goto(f"http://127.0.0.1:{other.server_address[1]}/", wait_until="networkidle")
+        page.goto("/")
+        expect(page.get_by_label("Message")).to_be_focused()
         other.shutdown()
     assert got and not any(got)
-    page.goto("/")
-    expect(page.get_by_label("Message")).to_be_focused()
+
+
+def test_below_a_path_of_a_proxy_the_key_goes_to_this_server_alone(outside: Page, live: Live) -> None:
+    elsewhere: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.startswith("/model/"):
+                elsewhere.append(self.path)
+                self.send_error(404)
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            names = ("Cookie", "Content-Type", "Sec-Fetch-Site")
+            headers = {name: self.headers[name] for name in names if self.headers[name]}
+            answer = httpx.request(
+                self.command, live.url.rstrip("/") + self.path.removeprefix("/model"), content=body, headers=headers
+            )
+            self.send_response(answer.status_code)
+            for name in ("Location", "Set-Cookie", "Content-Type", "Content-Security-Policy"):
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{proxy.server_address[1]}/model/"
+        outside.goto(address)
+        sign_in(outside, KEY)
+        expect(outside.locator("#examples button").first).to_be_visible()
+        outside.goto(address)
+        expect(outside.get_by_label("Message")).to_be_focused()
+        assert outside.url.startswith(f"{address}session-")
+        proxy.shutdown()
+    assert not [path for path in elsewhere if path != "/favicon.ico"]
 
 
 def test_an_answer_streams_and_says_its_speed(page: Page) -> None:

@@ -294,7 +294,9 @@ DANGEROUS = """text => {
 @pytest.fixture
 def shown(page: Page) -> Callable[[list[str]], list[tuple[list[str], bool]]]:
     """What of texts is shown that may not be, and whether they look the same when they come in parts."""
-    page.evaluate('import("/page/markdown.js").then(({ showMarkdown }) => (window.show = showMarkdown))')
+    page.evaluate(
+        'import(new URL("page/markdown.js", location.href)).then(({ showMarkdown }) => (window.show = showMarkdown))'
+    )
     return lambda texts: page.evaluate(f"texts => texts.map({DANGEROUS})", texts)
 
 
@@ -437,7 +439,7 @@ def test_the_whole_page_is_used_by_keyboard(page: Page) -> None:
 
 
 def test_the_licences_of_what_is_shipped_are_served(page: Page) -> None:
-    found = page.evaluate("fetch('/page/markdown-it.LICENSES.txt').then((answer) => answer.text())")
+    found = page.evaluate("fetch('page/markdown-it.LICENSES.txt').then((answer) => answer.text())")
     assert found == (Path("src/lmworks/serve/page/markdown-it.LICENSES.txt")).read_text()
 
 

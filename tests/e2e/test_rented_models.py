@@ -256,3 +256,22 @@ def test_what_a_model_says_of_an_erased_person_is_not_kept_when_it_is_asked_anew
     kept = [path for path in (folder / ".lmworks").rglob("*") if path.is_file()]
     assert not [path for path in kept if b"Quillfeather" in path.read_bytes()]
     assert "answers held what was erased" in said.stdout + said.stderr
+
+
+def test_a_person_whom_only_a_models_answers_name_is_erased_and_not_kept_again(
+    tmp_path: Path, address: Address
+) -> None:
+    address.says = "Philippa Quillfeather says 4"
+    unruled = SUMS[: SUMS.index("  ruled:")] + SUMS[SUMS.index("models:") :]
+    folder = project(tmp_path, address.url, unruled)
+    lmworks(folder, "build", "recipe.yaml")
+    wanted = ("erase", "Philippa Quillfeather", "--certificate", "erased.json")
+    told = lmworks(folder, *wanted[:2]).stdout
+    assert "no document holds value 1 of 1; what a model wrote does, and is taken" in told and "drafts" in told
+    assert "raw" not in [line.partition(" ")[0] for line in told.splitlines()], "it has read no answer"
+    done = lmworks(folder, *wanted, "--apply").stdout
+    assert "nothing was found in what was searched" in done
+    address.says = "4, says Philippa Quillfeather"
+    lmworks(folder, "build", "recipe.yaml", code=None)
+    kept = [path for path in (folder / ".lmworks").rglob("*") if path.is_file()]
+    assert not [path for path in kept if b"Quillfeather" in path.read_bytes()]

@@ -100,6 +100,14 @@ def test_the_dictionary_holds_what_was_always_labelled_alike(tmp_path: Path, tra
     assert values(found)["span_precision"] == 1, "Jordan was both, and is neither"
 
 
+def test_who_marks_nothing_is_not_precise(tmp_path: Path, test: Documents) -> None:
+    elsewhere = documents(tmp_path / "elsewhere", ["[Zzz](NAME) is far"])
+    figures = evaluate_extraction_dictionary(CONFIG, test, elsewhere, tmp_path / "o", make_context(tmp_path / "o"))
+    assert not any(item["found"] for item in items_of(tmp_path / "o"))
+    (precision,) = (each for each in figures.figures if each.name == "span_precision")
+    assert precision.value == 0 and precision.interval == (0, 1)
+
+
 def test_rules_find_the_kinds_that_a_label_names(tmp_path: Path) -> None:
     marked = ["pay [4111 1111 1111 1111](CREDIT_CARD) for [Ada](PERSON), write to [ada@example.org](EMAIL)"]
     train, test = documents(tmp_path / "train", marked), documents(tmp_path / "test", marked)

@@ -8,6 +8,7 @@ import shutil
 import stat
 from pathlib import Path
 
+import httpx
 import pytest
 
 from live_server import CHAT, KEY, PAGE, Live
@@ -103,14 +104,19 @@ def test_signing_in_gives_a_session_that_is_not_the_key(live: Live) -> None:
         assert http.post("/", data={"key": "a" * 5_000}).status_code == 413
         assert http.post("/", content=b"\xff\xfe").status_code == 401
         assert not http.cookies
-        entered = http.post("/", data={"key": KEY})
-        place = entered.headers["location"]
-        assert entered.status_code == 303 and place.startswith("/session-") and place.endswith("/")
+        sent_on = http.post("/", data={"key": KEY})
+        assert (sent_on.status_code, sent_on.headers["location"][:8]) == (307, "session-"), "relative, for proxies"
+        place = f"/{sent_on.headers['location']}"
+        assert http.post(place, data={"key": "wrong"}).status_code == 401
+        assert http.post("/session-0123/", data={"key": KEY}).headers["location"] == f"..{place}"
+        assert not http.cookies
+        entered = http.post(place, data={"key": KEY})
+        assert (entered.status_code, entered.headers["location"]) == (303, "./")
         cookie = entered.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "samesite=strict" in cookie.lower()
         assert KEY not in cookie
-        assert f"Path={place};" in cookie and place[:-1] not in cookie.replace(f"Path={place}", "")
+        assert "Path" not in cookie, "then it is that of the place, wherever a proxy puts it"
         assert http.get(place).status_code == 200
         assert http.get(f"{place}v1/models").status_code == 200
         assert http.get("/v1/models").status_code == 401, "a browser sends the cookie to its path alone"
@@ -125,10 +131,17 @@ def test_signing_in_gives_a_session_that_is_not_the_key(live: Live) -> None:
     assert former == 401
 
 
+def signed_in(http: httpx.Client) -> str:
+    """The place where its session counts."""
+    place = f"/{http.post('/', data={'key': KEY}).headers['location']}"
+    assert http.post(place, data={"key": KEY}).status_code == 303
+    return place
+
+
 def test_another_site_cannot_ask_with_a_session(live: Live) -> None:
     """What a page elsewhere can send without asking first has one of these types, or none."""
     with live.http(key=None) as http:
-        place = http.post("/", data={"key": KEY}).headers["location"]
+        place = signed_in(http)
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
             asked = http.post(f"{place}v1/chat/completions", content=b"{}", headers={"Content-Type": kind})
             assert asked.status_code == 415
@@ -138,7 +151,7 @@ def test_another_site_cannot_ask_with_a_session(live: Live) -> None:
 
 def test_a_page_of_another_port_sends_nothing_with_a_session(live: Live) -> None:
     with live.http(key=None) as http:
-        place = http.post("/", data={"key": KEY}).headers["location"]
+        place = signed_in(http)
         for site, status in {"same-origin": 200, "same-site": 401, "cross-site": 401}.items():
             asked = http.post(
                 f"{place}v1/chat/completions", json=CHAT | {"max_tokens": 1}, headers={"sec-fetch-site": site}

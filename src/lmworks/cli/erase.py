@@ -37,6 +37,8 @@ OFFERED = {
 SHORT = "one of fewer than 3 letters, or of fewer than 5 digits alone, is sought in no text"
 """Of a value that is sought as a subject alone, why."""
 LISTED = 20
+ARTIFACTS, GO_WITH_THEM = "artifacts/", ("reports/", "work/")
+"""Of a store: what steps made, and what every erasure deletes."""
 """Records that are named one by one; the others are counted."""
 
 
@@ -82,6 +84,7 @@ def erase(
         is_id,
         leftovers,
         leftovers_with,
+        made_from,
     )
     from lmworks.release.built import Built
     from lmworks.stores import open_store, require_named
@@ -98,6 +101,8 @@ def erase(
         documents = {*taken.records} | taken.unseen
         reading = [artifact for artifact in opened.all() if artifact.folder in taken.folders]
         found = holders(opened, documents | taken.unread, also=reading) if documents else {}
+        wholly = made_from(opened, taken.written)
+        found = wholly | found
         left = [each for each in leftovers(opened) if documents and each in taken.folders]
         left += [each for each in leftovers_with(opened, documents) if documents and each not in left]
         if taken.is_noted and apply and not certificate:
@@ -116,7 +121,7 @@ def erase(
         if (certificate or (apply and taken.absent)) and not is_again:
             begin_search(opened, who | {UNSEEN} if taken.absent else who, documents)
         if apply and not is_again:
-            _apply(listing, documents, folders)
+            _apply(listing, documents, folders, [each.folder for each in wholly])
         if certificate:
             noted = [*map(Line.read, known_values(last))] if is_again else None
             listing.searched = write_certificate(certificate, opened, taken, documents, key, noted, listing.others)
@@ -184,6 +189,7 @@ def _find(
     missing = [place for place, count in taken.held.items() if not count]
     never = [line for place in missing if not was_erased[place] for line in lines[place]]
     beside = beside_records(opened, Erased(key, never)) if never else {}
+    written = set[int]()
     for place in missing:
         if not (was_erased[place] and unfinished):  # else it was deleted before the erasure was cut off
             said = f"no document {'that is there ' * bool(taken.absent)}holds value {place + 1} of {len(values)}"
@@ -193,16 +199,25 @@ def _find(
             said += f" as its subject: {SHORT}" * is_subject_alone(values[place])
             digests = {line.digest for line in lines[place]}
             places = [file for file, found in beside.items() if not was_erased[place] and found & digests]
+            if folders := {
+                opened.root.joinpath(*Path(file).parts[:3]) for file in places if file.startswith(ARTIFACTS)
+            }:
+                taken.written |= folders
+                written.add(place)
+                said += "; what a model wrote does, and is taken"
+            places = [file for file in places if not file.startswith((ARTIFACTS, *GO_WITH_THEM))]
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
     is_again = with_certificate and any(was_erased)
-    if not (taken.records or is_again or (taken.absent and not taken.is_noted)):
+    if not (taken.records or taken.written or is_again or (taken.absent and not taken.is_noted)):
         offered = [f"  {name}  {why.said}" for name, why in sorted(taken.offered.items())]
         left = [f"  and {len(offered) - LISTED:,} more"] if len(offered) > LISTED else []
         some = ["; NOT TAKEN, to be taken by --with ID:", *offered[:LISTED], *left] if offered else []
         raise LmworksError("; ".join([*taken.missing, "nothing was erased"]) + "\n".join(some))
     taken.values = [
-        value for place, value in enumerate(values) if taken.held[place] or was_erased[place] or taken.absent
+        value
+        for place, value in enumerate(values)
+        if taken.held[place] or was_erased[place] or taken.absent or place in written
     ]
     return key, taken, who
 
@@ -232,8 +247,11 @@ def _listing(
     return _Listing(opened, taken, found, models, left, others, folders, is_applied, in_steps, numbered, is_again)
 
 
-def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Path]) -> None:
-    """Note what is erased beside each recipe that may read it again, and delete all that was made from it."""
+def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Path], wholly: Collection[Path]) -> None:
+    """Note what is erased beside each recipe that may read it again, and delete all that was made from it.
+
+    Of some folders of artifacts nothing is left to the next build.
+    """
     from lmworks.data.erasure.values import add_values
     from lmworks.data.identity import ID_KEY, key_digest
     from lmworks.data.sources.sql import forget_rows
@@ -250,9 +268,10 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
     contents = listing.taken.contents(ID_KEY.load(same, make=False)) if same else {}
     begin(listing.store, documents, made_with, contents)
     for folder in folders:
-        add_erased(folder, documents, made_with, contents)
+        if documents:
+            add_erased(folder, documents, made_with, contents)
         forget_rows(configs, folder)
-    delete(listing.store, list(listing.found), documents, listing.taken.unread)
+    delete(listing.store, list(listing.found), documents, listing.taken.unread, wholly)
 
 
 def _ingests(found: Collection[Artifact], left: Collection[Path]) -> list[dict[str, Any]]:

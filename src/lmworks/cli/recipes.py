@@ -191,16 +191,16 @@ def plan(
     for said in filter(None, (*unprotected(workspace), missing_packages(workspace.build, workspace.folder))):
         print(said, file=sys.stderr)
     if as_json:
-        found = {"forecast": told.as_json(), "built": against} if told else {}
+        found = {"built": against} | ({"forecast": told.as_json()} if told else {})
         print_json(workspace.plan.as_json() | found | ({"disk": asdict(disk)} if disk else {}))
     else:
         if told:
             columns = min(120, shutil.get_terminal_size().columns)
             print(in_short(told, columns, str(workspace.path), now[0]), end="\n\n")
-            for said in against:
-                print(f"built    {said}", end="\n\n")
             if whole:
                 print(in_full(told, columns, *now), end="\n\n")
+        for said in against:
+            print(f"built    {said}", end="\n\n")
         print(workspace.plan.as_text())
         if disk:
             print(f"  disk       {disk.as_text()}")

@@ -99,13 +99,13 @@ def span_counts(wanted: Sequence[tuple[str, int, int]], given: Sequence[tuple[st
 
 
 def span_precision_of(sums: Floats) -> Floats:
-    """[…,3] sums of `span_counts` -> […] right / given; 1 where nothing was given."""
-    return _share(sums[..., 0], sums[..., 1])
+    """[…,3] sums of `span_counts` -> […] right / given; 0 where nothing was given: none of nothing is right."""
+    return _share(sums[..., 0], sums[..., 1], of_nothing=0.0)
 
 
 def span_recall_of(sums: Floats) -> Floats:
-    """[…,3] sums of `span_counts` -> […] right / wanted; 1 where nothing was wanted."""
-    return _share(sums[..., 0], sums[..., 2])
+    """[…,3] sums of `span_counts` -> […] right / wanted; 0 where nothing was wanted."""
+    return _share(sums[..., 0], sums[..., 2], of_nothing=0.0)
 
 
 def span_f1_of(sums: Floats) -> Floats:
@@ -113,11 +113,11 @@ def span_f1_of(sums: Floats) -> Floats:
 
     1 where nothing was wanted and nothing given.
     """
-    return _share(2 * sums[..., 0], sums[..., 1] + sums[..., 2])
+    return _share(2 * sums[..., 0], sums[..., 1] + sums[..., 2], of_nothing=1.0)
 
 
-def _share(right: Floats, of: Floats) -> Floats:
-    return np.where(of > 0, right / np.maximum(of, 1), 1.0)
+def _share(right: Floats, of: Floats, *, of_nothing: float) -> Floats:
+    return np.where(of > 0, right / np.maximum(of, 1), of_nothing)
 
 
 CHARACTER_ORDERS = 6

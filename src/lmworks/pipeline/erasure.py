@@ -168,6 +168,13 @@ def holders(
     return lineage.reached(holds, passes_on, follows)
 
 
+def made_from(store: Store, folders: Collection[Path]) -> dict[Artifact, str]:
+    """The artifacts of some folders, and all that was made from them in any role; as `holders` has it."""
+    if not folders:
+        return {}
+    return Lineage(store).reached(lambda artifact: artifact.folder in folders, lambda parent, part: None)
+
+
 def _id_files(artifact: Artifact, part: str = "") -> list[Path]:
     """Of an artifact, or of one part of it."""
     names = artifact.manifest.files if artifact.is_readable else ()
@@ -265,10 +272,17 @@ def is_begun(store: Store, ids: Iterable[str]) -> bool:
     return not begun(store).isdisjoint(ids)
 
 
-def delete(store: Store, found: Collection[Artifact], ids: Iterable[str], unread: Iterable[str] = ()) -> None:
+def delete(
+    store: Store,
+    found: Collection[Artifact],
+    ids: Iterable[str],
+    unread: Iterable[str] = (),
+    wholly: Collection[Path] = (),
+) -> None:
     """Delete what has read erased documents, states kept beside it, all unfinished work and every report.
 
-    So of what was made from documents in damaged shards, which nobody could search, though they are not erased.
+    So of what was made from documents in damaged shards, which nobody could search, though they are not erased. Of the
+    folders in `wholly` no unit of work is kept: what they hold has no id.
 
     A deletion that was cut off is found and ended again. Of an artifact there remain its manifest, as `erased.json`,
     and units of work that have read none of the documents, for the next build to take; so of earlier erasures.
@@ -292,7 +306,8 @@ def delete(store: Store, found: Collection[Artifact], ids: Iterable[str], unread
     clean = set(_shards(store)).difference(*holding.values())
     for folder in sorted(folders, key=lambda folder: bool(holding[folder])):  # what tells of a deletion goes last
         # The shards that would tell which units have read the documents may be gone already.
-        _delete_all_but(folder, set() if was_cut_off else set(_untouched(folder, clean, erased)))
+        is_whole = was_cut_off or folder in wholly
+        _delete_all_but(folder, set() if is_whole else set(_untouched(folder, clean, erased)))
     for artifact in found:
         (artifact.folder / "manifest.json").unlink()
     if left := begun(store) - erased:  # of another erasure that was cut off

@@ -215,12 +215,13 @@ def of_sums(
     if most is not None and trials is not None:
         number = trials(totals)
         all_trials, rate = float(number.sum()), value / most
-        if all_trials > 0:
-            residuals = moved / most * all_trials / count
-            shrunk = all_trials / _design_effect(residuals, rate * (1 - rate) * all_trials, number)
-            shrunk *= (normal(level) / student(effective - 1, level)) ** 2
-            low, high = share_interval(min(rate, 1.0) * shrunk, shrunk, level)
-            return Estimate(value, (most * low, most * high), "mid-p interval on the effective number", doubt)
+        if not all_trials:
+            return Estimate(value, (0.0, most), "all that it may be: nothing was counted", doubt)
+        residuals = moved / most * all_trials / count
+        shrunk = all_trials / _design_effect(residuals, rate * (1 - rate) * all_trials, number)
+        shrunk *= (normal(level) / student(effective - 1, level)) ** 2
+        low, high = share_interval(min(rate, 1.0) * shrunk, shrunk, level)
+        return Estimate(value, (most * low, most * high), "mid-p interval on the effective number", doubt)
     far = moved if most is None else np.where(np.isclose(score(totals), most), 0.0, moved)
     error, skew = _spread(moved, far, most)
     if error == 0:

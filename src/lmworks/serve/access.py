@@ -30,6 +30,9 @@ KEY_VARIABLE = "LMWORKS_API_KEY"
 SHORTEST_KEY = 16
 """Characters: drawn at random from letters and digits, they are beyond guessing at any rate of requests."""
 
+AT_PLACE = "lmworks.place"
+"""Where a request's scope says that it was for the place of a session (`.`), or for that of a former key (`..`)."""
+
 MODEL_ASKED = "lmworks.model"
 """Where a request's scope says which of the models served it asks, once that is known."""
 
@@ -184,10 +187,13 @@ class Gate:
         admitted = self._access.admits(request)
         if self._access.is_place(request):
             # Routes and the log know nothing of places.
-            request.scope["path"] = path[len(self._access.place) - 1 :]
+            request.scope["path"], request.scope[AT_PLACE] = path[len(self._access.place) - 1 :], "."
+        elif path.startswith(PLACES) and path.endswith("/"):
+            request.scope["path"], request.scope[AT_PLACE] = "/", ".."
+        path = request.scope["path"]
         if path in OPEN_PATHS or admitted or (path == "/" and request.method == "POST"):
             return self._app
-        if path == "/" or (path.startswith(PLACES) and path.endswith("/")):
+        if path == "/":
             return self._sign_in
         message = "a key is needed: send it as `Authorization: Bearer KEY`"
         return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"}).response()

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from lmworks.engines.protocol import Ability, Read, ReadAbility, Reading, Writing, WrongTurns
 from lmworks.errors import LmworksError
 from lmworks.knowledge.collection import Found
-from lmworks.serve.access import MODEL_ASKED, Access, Gate
+from lmworks.serve.access import AT_PLACE, MODEL_ASKED, Access, Gate
 from lmworks.serve.content import PageContent, page_files, sign_in_page
 from lmworks.serve.errors import ApiError, failed, late
 from lmworks.serve.knowledge import Knowledge, Told, citing
@@ -148,13 +148,19 @@ class Routes:
         return self._files["index.html"]
 
     async def sign_in(self, request: Request) -> Response:
-        """Trade the key for a session."""
+        """Trade the key for a session: at its place, to which the browser is sent with the key.
+
+        All addresses are relative, and the cookie states no path, so that it is that of the place: a proxy may serve
+        this below a path of its own.
+        """
         form = parse_qs((await _body(request, SIGN_IN_LIMIT)).decode(errors="replace"))
         if not self._access.has_key(form.get("key", [""])[0].strip()):
             return sign_in_page("This is not the key of this server.")
-        place = self._access.place
-        response = RedirectResponse(place, 303)
-        response.set_cookie(self._access.cookie, self._access.session, path=place, httponly=True, samesite="strict")
+        at = request.scope.get(AT_PLACE, "")
+        if at != ".":
+            return RedirectResponse(f"{at}{self._access.place}".lstrip("/"), 307)
+        response = RedirectResponse("./", 303)
+        response.set_cookie(self._access.cookie, self._access.session, path=None, httponly=True, samesite="strict")
         return response
 
     async def page_file(self, request: Request) -> Response:

@@ -131,12 +131,11 @@ def _without_values(counts: list[dict[str, Any]], sought: Sought, name: str = "s
 
 
 def beside_records(store: Store, erased: Erased) -> dict[str, set[str]]:
-    """The files of a store, but for shards, that hold values, with the digests of those.
+    """The files of a store that hold values, with the digests of those.
 
-    A log or a report tells of what became no record.
+    A log, a report or what a model wrote tells of what became no record.
     """
-    files = [file for file in _files(store) if not file.match("part-*.parquet")]
-    found = ((file, _search(file, store, Sought(erased))[1]) for file in files)
+    found = ((file, _search(file, store, Sought(erased))[1]) for file in _files(store))
     return {str(file.relative_to(store.root)): standing.values for file, standing in found if standing}
 
 

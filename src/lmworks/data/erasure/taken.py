@@ -93,6 +93,8 @@ class Taken:
     of which no copy is kept."""
     folders: set[Path] = field(default_factory=set)
     """Of artifacts that hold a record, those too that could not be read."""
+    written: set[Path] = field(default_factory=set)
+    """Of artifacts that hold a value that no record holds: what a model wrote, and what was made of that."""
     held: dict[int, int] = field(default_factory=dict)
     """Place of a value → how many records hold it in any spelling given, or are of it as their subject."""
     first: Sequence[int] = ()

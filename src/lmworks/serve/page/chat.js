@@ -11,7 +11,8 @@ const [start, log, composer, prompt, send, stop, card, about, choice, settings] 
   "start", "log", "composer", "prompt", "send", "stop", "card", "about", "choice", "settings",
 ].map(element);
 
-if (location.pathname.startsWith("/session-")) keep("localStorage", "place", location.pathname); // "/" leads here then
+const [, before] = location.pathname.match(/^(.*\/)session-[0-9a-f]+\/$/) ?? [];
+if (before) keep("localStorage", `place of ${before}`, location.pathname); // so that the address above leads here
 const models = await (await fetch("page/content.json")).json();
 const MOST_TOKENS = 400; // of an answer: about a page
 const CHAT = "lmworks chat 1"; // names of what the browser keeps; another number where its form changes
