@@ -186,7 +186,7 @@ def test_a_model_of_a_recipe_answers(recipe: OpenRecipe) -> None:
         model.generate(["Hello"])
     with pytest.raises(UsageError, match=r"found the text 'Thank you'; expected a list of texts"):
         model.classify("Thank you")
-    with pytest.raises(LmworksError, match="text 1 of 2: text holds no text"):
+    with pytest.raises(LmworksError, match="text 2 of 2: text holds no text"):
         model.classify(["Thank you", " "])
     with pytest.raises(UsageError, match="no step or digest 'sorter'"):
         open_model("sorter", recipe.store)

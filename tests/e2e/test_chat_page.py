@@ -538,6 +538,9 @@ def test_an_answer_names_the_passages_that_were_read(browser: Browser, tmp_path:
         expect(cited.last.locator("bdi")).to_have_text([" ".join(forged.split()), "MIT"])
         title, licence = (each.bounding_box() for each in cited.last.locator("bdi").all())
         assert title and licence and title["y"] + title["height"] <= licence["y"], "a licence has a line of its own"
+        expect(page.get_by_text(kettles.text)).to_be_hidden()
+        cited.first.get_by_text("What it says").click()
+        expect(page.get_by_text(kettles.text)).to_be_visible()
         look(page)
         page.reload()
         expect(cited).to_have_count(2)

@@ -172,7 +172,7 @@ class Model:
         if isinstance(texts, str):
             raise UsageError(f"found the text {texts!r:.60}; expected a list of texts, such as [text]")
         asking, asked = Asking(ability, sampling=sampling or Sampling(1)), []
-        for number, text in enumerate(texts):
+        for number, text in enumerate(texts, 1):
             try:
                 asked.append(request_of(self.engine, asking, Row(f"text {number}", {asking.text: text})))
             except LmworksError as error:

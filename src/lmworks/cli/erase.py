@@ -397,7 +397,8 @@ class _Listing:
         offered = {name: why.said for name, why in self.taken.offered.items()}
         print_json(
             {"erased": self.is_applied, "counts": self.counts(), "held_by": rows}
-            | {"records": records, "not_taken": offered, "not_held": self.taken.missing}
+            | {"records": records, "files": self.taken.paths}
+            | {"not_taken": offered, "not_held": self.taken.missing}
             | {"kept": {name: why.said for name, why in self.taken.kept.items()}}
             | {"without_key_field": list(self.numbered)}
             | {"not_searched": {str(path): reason for path, reason in (self.taken.damaged | self.taken.absent).items()}}
@@ -439,7 +440,7 @@ class _Listing:
             print(f"{count:8,}  NOT taken: {OFFERED[kind]} (below)")
             for each in (each for each in counts["not_taken_by_source"] if each["reason"] == kind):
                 print(f"{each['records']:12,}  in source {each['source']}")
-        _tell_records(self.taken.records)
+        _tell_records(self.taken.records, self.taken.paths)
         for item, why in self.found.items():
             seen = f"  {counted[0]:,} of {counted[1]:,} records" if (counted := self.in_steps.get(item)) else ""
             seen += f"  counted as reached: {why}" if why else ""
@@ -458,7 +459,7 @@ class _Listing:
             print("which go over to others where rows go: see docs/erase.md before you delete one")
         if self.taken.offered:
             print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
-            _tell_records(self.taken.offered)
+            _tell_records(self.taken.offered, self.taken.sources)
         for path, reason in (self.taken.damaged | self.taken.absent).items():
             print(f"NOT SEARCHED: {path}: {reason}")
         if self.taken.unread:
@@ -481,9 +482,10 @@ class _Listing:
             print(f"STILL HOLDS IT: {self.store.root / each['place']}")
 
 
-def _tell_records(records: Mapping[str, Why]) -> None:
+def _tell_records(records: Mapping[str, Why], of: Mapping[str, str]) -> None:
+    """Why each is taken, or offered, and which file or source it is of."""
     for name, why in [*sorted(records.items(), key=lambda item: (item[1].said, item[0]))][:LISTED]:
-        print(f"  {name}  {why.said}")
+        print(f"  {name}  {why.said}" + (f"  of {of[name]}" if of.get(name) else ""))
     if len(records) > LISTED:
         print(f"  and {len(records) - LISTED:,} more, which --json lists")
 

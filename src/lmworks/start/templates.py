@@ -197,7 +197,7 @@ def _missing(situation: Situation) -> str:
         "chat": f"{LEAST['conversations']} conversations or pairs of question and answer, or "
         f"{LEAST_BYTES:,} bytes of texts",
         "write": f"{LEAST_BYTES:,} bytes of texts",
-        "search": "texts with words to find",
+        "search": f"{LEAST_TO_FIND:,} bytes of texts with words to find",
     }[answers.task]
     return f"to {WORDS[answers.task]} it takes {need}; the folder holds {found}"
 
@@ -734,7 +734,11 @@ def found(situation: Situation, table: Table) -> Draft | None:
         serve="smollm2-135m",
         serve_more=", passages: passages" + (f", not_found: {flow(not_found)}" if not_found else ""),
         packages=["smollm2-135m"],
-        doubts=["how often the right passage is found is not measured before there are `questions`", SMALL],
+        doubts=[
+            "how often the right passage is found is not measured before there are `questions`",
+            *_base_doubts(table, "smollm2-135m"),
+            SMALL,
+        ],
     )
 
 
@@ -746,6 +750,8 @@ NOT_FOUND = {
     "es": "Los documentos no dicen nada sobre esto.",
     "fi": "Asiakirjat eivät kerro tästä mitään.",
     "fr": "Les documents n'en disent rien.",
+    "hu": "A dokumentumok erről nem írnak semmit.",
+    "id": "Dokumen-dokumen ini tidak menyebutkan apa pun tentang hal itu.",
     "it": "I documenti non dicono nulla al riguardo.",
     "nl": "De documenten zeggen hier niets over.",
     "nn": "Dokumenta seier ingenting om dette.",

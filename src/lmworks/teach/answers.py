@@ -126,6 +126,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
         raise LmworksError(
             f"{config.model} wrote nothing to learn from: {counts}. Raise max_tokens (now {config.max_tokens}), or "
             "`cut: keep` what does not end"
+            + ("" if engine.is_computing else f"; `lmworks build --rebuild {config.model}` asks it anew")
         )
     write_conversations(out, kept)
     examples = hide_all({"reason": f"answer of {config.model}", **each} for each in kept[:3])

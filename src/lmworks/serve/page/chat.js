@@ -70,7 +70,7 @@ async function write(turn, box, signal) {
   for await (const chunk of events(response)) {
     if (chunk.error) throw chunk.error;
     if (chunk.usage) tokens = chunk.usage.completion_tokens;
-    if (chunk.found) turn.citations = chunk.citations;
+    if (chunk.found) showCitations((turn.citations = chunk.citations), box.lastChild); // worth reading before the answer ends
     for (const { delta, text, finish_reason } of chunk.choices) {
       turn.answer += text ?? delta.content ?? "";
       turn.thoughts += delta?.reasoning_content ?? "";
@@ -184,7 +184,7 @@ function finish(turn, box) {
   answered.classList.remove("running");
   const place = answered.querySelector(".text");
   showAnswer(turn, place);
-  if (turn.citations) showCitations(turn.citations, answered);
+  if (turn.citations && !answered.querySelector(".citations")) showCitations(turn.citations, answered);
   if (turn.fault) make("p", "fault", turn.fault, answered).role = "alert";
   else if (turn.notes) make("p", "notes", turn.notes, answered);
   const actions = make("div", "actions", "", answered);
@@ -196,11 +196,14 @@ function showCitations(citations, answered) {
   // A line and isolated elements for each: no title can pass for the licence, or for another citation.
   make("p", "notes", "read:", answered);
   const list = make("ol", "notes citations", "", answered);
-  for (const { number, title, link, path, licence } of citations) {
+  for (const { number, title, text, link, path, licence } of citations) {
     const line = make("li", "", "", list);
     line.value = number;
     make("bdi", "", (title || link || path).replace(/\s+/g, " "), line);
     make("bdi", "licence", licence, line);
+    const passage = make("details", "", "", line);
+    make("summary", "", "What it says", passage);
+    make("blockquote", "", text.trim(), passage).dir = "auto";
   }
 }
 
