@@ -205,9 +205,10 @@ def test_two_builds_at_once_share_the_work_and_one_says_that_it_waits(tmp_path: 
     assert any("waiting for it to finish" in text for text in said)
 
 
-def test_sigterm_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("again", [(), ("--rebuild", "tokenizer")])
+def test_sigterm_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, again: tuple[str, ...]) -> None:
     make_project(tmp_path)
-    process = start(tmp_path, "build", "recipe.yaml")
+    process = start(tmp_path, "build", "recipe.yaml", *again)
     assert process.stderr
     for line in process.stderr:
         if line.startswith("[2/"):
@@ -216,7 +217,7 @@ def test_sigterm_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     process.terminate()
     rest = process.stderr.read()
     assert process.wait(timeout=60) == 130
-    assert "finished work is kept" in rest and "lmworks build" in rest
+    assert "finished work is kept" in rest and " ".join(["Go on with: lmworks build", *again]) in rest
     assert "raw: reused" in lmworks(tmp_path, "build", "recipe.yaml", "--until", "clean").stderr
 
 

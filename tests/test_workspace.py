@@ -290,6 +290,23 @@ def test_the_last_build_is_found_from_any_folder_of_the_project(
     assert (open_workspace(None).path, open_store(None).root) == (Path("recipe.yaml"), Path(".lmworks"))
 
 
+def test_a_recipe_that_was_not_built_is_not_passed_by_on_the_way_up(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = recipe.parent
+    monkeypatch.chdir(folder.parent)
+    build(Path(folder.name) / "recipe.yaml")
+    monkeypatch.chdir(folder)
+    assert open_store(None).root.resolve() == folder / ".lmworks", "its own was built from above"
+    other = folder.parent / "other" / "below"
+    other.mkdir(parents=True)
+    (other.parent / "recipe.yaml").write_text("name: other\n")
+    for place in (other.parent, other):
+        monkeypatch.chdir(place)
+        with pytest.raises(UsageError, match="other/recipe.yaml was not built yet"):
+            open_store(None)
+
+
 def test_the_way_up_ends_at_a_home_and_at_a_folder_of_somebody_else(
     recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

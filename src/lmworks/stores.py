@@ -177,6 +177,14 @@ def remembered(*, want_store: bool = True) -> tuple[Path, Path, list[str]]:
             "recipes/quickstart.yaml`, or a store with --store"
         )
     recipe, store = place / last["recipe"], place / last["store"]
+    here = Path.cwd()
+    between = [here, *here.parents][: len(place.parts)]
+    own = [folder / "recipe.yaml" for folder in between if (folder / "recipe.yaml").is_file()]
+    if own and recipe.resolve() not in own:
+        raise UsageError(
+            f"{own[0]} was not built yet, and what was built last in {place.resolve()} is of {recipe.resolve()}: name "
+            "one of them, as in `lmworks build recipe.yaml`, or a store with --store"
+        )
     if not _is_agreed(store, place):
         raise UsageError(
             f"{place / LAST} names a store outside of its folder, {store}, which does not name that folder in turn, as "

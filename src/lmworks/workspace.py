@@ -157,7 +157,12 @@ def run(
     if remember:
         remember_build(workspace.path, workspace.store.root, workspace.settings)
     place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
-    with stop_flag() as check_stop, workspace.store.in_use(display.say), place as execute:
+    waiting = [*dict.fromkeys(rebuild)]
+
+    def go_on() -> str:
+        return " ".join(["lmworks build", *(f"--rebuild {name}" for name in waiting)])
+
+    with stop_flag(go_on) as check_stop, workspace.store.in_use(display.say), place as execute:
         forget_digests()
         if said := unfinished(workspace.store):
             display.say(said)
@@ -181,6 +186,7 @@ def run(
                 display.reused(node.name, index, len(nodes))
             else:
                 build.run(node, display, (index, len(nodes)), environment, again=node.name in rebuild)
+                waiting[:] = [name for name in waiting if name != node.name]
             if remember:
                 workspace.store.builds.save(workspace.recipe.name, _record(workspace))
         sources = [build.artifacts.get(node.name) for node in build.nodes if isinstance(node.config, IngestConfig)]
@@ -289,8 +295,10 @@ def _wanted(nodes: Sequence[Node], until: str | None) -> list[Node]:
 
 
 @contextmanager
-def stop_flag() -> Iterator[Any]:
+def stop_flag(go_on: Callable[[], str] = lambda: "lmworks build") -> Iterator[Any]:
     """Turn Ctrl-C and SIGTERM into a request to stop at the next safe point. A second Ctrl-C stops at once.
+
+    `go_on` tells then how to go on.
 
     Signals reach the first thread alone: in another nothing is changed, and the program that began it stops it.
     """
@@ -304,7 +312,7 @@ def stop_flag() -> Iterator[Any]:
 
     def check_stop() -> None:
         if asked:
-            raise Stopped("stopped as asked; finished work is kept. Go on with: lmworks build")
+            raise Stopped(f"stopped as asked; finished work is kept. Go on with: {go_on()}")
 
     numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     previous = {number: signal.signal(number, ask) for number in numbers}
