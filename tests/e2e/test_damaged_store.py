@@ -214,3 +214,15 @@ def test_nothing_is_erased_or_sought_where_the_recipe_is_not(project: Path, comm
     assert TEXT.format(3) in texts(project) and not (project / "erased-documents.txt").exists()
     lmworks(project, "build", "renamed.yaml")
     assert "deleted" in lmworks(project, "erase", name, "--apply").stdout
+
+
+def test_a_step_of_which_a_file_is_gone_or_cut_is_not_told_to_be_built(project: Path) -> None:
+    shard = next(store(project).named("clean").payload.glob("part-*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-10])
+    said = lmworks(project, "status").stdout.splitlines()
+    assert said[0].startswith("built   raw") and said[1].startswith(f"damaged clean  {shard.name} has ")
+    shard.unlink()
+    said = lmworks(project, "status").stdout.splitlines()
+    assert f"{shard.name}: No such file or directory" in said[1] and "--rebuild clean" in said[1]
+    lmworks(project, "build", "recipe.yaml", "--rebuild", "clean")
+    assert all(line.startswith("built ") for line in lmworks(project, "status").stdout.splitlines())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lmworks.pipeline.build import Build
+from lmworks.pipeline.store import Artifact
 from lmworks.train.configs.train import LIVE
 from lmworks.watch.follow import read_standing
 from lmworks.watch.terminal import as_text
@@ -18,7 +19,7 @@ class StepStatus:
     step: str
     built: bool
     state: str
-    """"built", "stale", "running" or "stopped"."""
+    """"built", "stale", "damaged", "running" or "stopped"."""
     reason: str
     """Why it is not built; of a training that goes on, how far it is."""
 
@@ -31,4 +32,18 @@ def statuses(build: Build) -> Iterator[StepStatus]:
         if not artifact and (found := build.under_way(node)):
             state, live = found[0], found[1] / "scratch" / LIVE
             reason = as_text(read_standing(live)) if live.exists() else reason
+        if artifact and (fault := _damage(artifact)):
+            artifact, state, reason = None, "damaged", f"{fault}: `lmworks build --rebuild {node.name}` makes it again"
         yield StepStatus(node.name, artifact is not None, state, reason)
+
+
+def _damage(artifact: Artifact) -> str:
+    """Which file is not there, or of another size; that it holds what was written, its readers look."""
+    for name, written in artifact.manifest.files.items():
+        try:
+            size = (artifact.payload / name).stat().st_size
+        except OSError as error:
+            return f"{name}: {error.strerror}"
+        if size != written.bytes:
+            return f"{name} has {size:,} bytes, and {written.bytes:,} were written"
+    return ""
