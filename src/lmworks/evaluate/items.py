@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field
 
+from lmworks.data.duplicates.minhash import near_groups
 from lmworks.data.named import require_fields
 from lmworks.data.records import Document
 from lmworks.data.splits.groups import OWN, group_name
@@ -120,8 +121,8 @@ class TaskConfig(StepConfig):
         description="Field that items which are alike share, such as the template that questions with other numbers "
         "were made from, or what `split` went by; of documents as its `by` names one, of conversations and judgements "
         "one that their step was told to `keep`. Intervals, comparisons and gates go by these groups. What has no "
-        "such field is a group of its own, as is each with `id` and unset, but for items that ask and want the same, "
-        "which are one group; and unset, tasks on conversations and "
+        "such field is a group of its own, as is each with `id` and unset, but for items that ask the same, or nearly "
+        "so (Jaccard similarity 0.8 of five-word shingles), which are one group; and unset, tasks on conversations and "
         "`perplexity` go by a field `service`, and judgements by the document that they were read from.",
     )
 
@@ -391,18 +392,20 @@ def beside_clean(items: Sequence[Item], figure: Callable[[Sequence[Item]], Figur
     return replace(found, clean_value=alone.value, clean_n=alone.n, clean_interval=alone.interval)
 
 
+NEAR = 0.8
+"""Jaccard similarity of shingles from which two texts are near copies, as `split` keeps them together."""
+
+
 def alike(items: Sequence[Item]) -> list[Item]:
-    """Items, of which those that ask and want the same are of one cluster, unless a recipe grouped them.
+    """Items, of which those that ask the same, or nearly so, are of one cluster, unless a recipe grouped them.
 
     What is asked again is answered alike and shows nothing more: copies among test items would narrow every interval.
     """
-    first: dict[str, str] = {}
-    return [
-        {**item, "cluster": first.setdefault(item["digest"], item["cluster"])}
-        if item["cluster"] == str(item["id"])
-        else item
-        for item in items
-    ]
+    found, own = [*items], [place for place, item in enumerate(items) if item["cluster"] == str(item["id"])]
+    texts = [str(items[place].get("prompt") or items[place]["digest"]) for place in own]
+    for place, first in zip(own, near_groups(texts, NEAR), strict=True):
+        found[place] = {**items[place], "cluster": items[own[first]]["cluster"]}
+    return found
 
 
 KEPT = ("put", "raw", "finish_reason", "tokens", "extracted", "unextracted", "thoughts", WITHIN)
