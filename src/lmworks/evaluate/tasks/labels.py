@@ -65,7 +65,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=12, measures=("model", "data"))
+@stage(version=13, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
@@ -75,7 +75,7 @@ def evaluate_classification(
     return _scored(config, data, scoring, guess, "the likeliest label", engine, model)
 
 
-@stage(version=10, trains_on="train", measures="data")
+@stage(version=11, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -89,7 +89,7 @@ def evaluate_classification_majority(
     return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@stage(version=11, trains_on="train", measures="data")
+@stage(version=12, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
