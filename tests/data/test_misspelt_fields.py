@@ -34,9 +34,7 @@ def step_of(stage: Any, config: Any, *, many: bool = False) -> Step:
 
 def classified(documents: Documents, folder: Path) -> object:
     config = ClassificationConfig(data="x", train="x", label="region", cluster="regoin")
-    return evaluate_classification_majority(
-        config, documents, train=documents, out=folder / "out", context=make_context(folder)
-    )
+    return evaluate_classification_majority(config, documents, out=folder / "out", context=make_context(folder))
 
 
 @pytest.mark.parametrize(

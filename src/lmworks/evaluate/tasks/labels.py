@@ -75,18 +75,20 @@ def evaluate_classification(
     return _scored(config, data, scoring, guess, "the likeliest label", engine, model)
 
 
-@stage(version=11, trains_on="train", measures="data")
-def evaluate_classification_majority(
-    config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
-) -> Result:
-    """The commonest label of the training texts, whatever the text."""
-    known = labelled(train, config.label)
-    ((best, count),) = Counter(each.meta[config.label] for each in known).most_common(1)
+@stage(version=12, measures="data")
+def evaluate_classification_majority(config: ClassificationConfig, data: Documents, scoring: Scoring) -> Result:
+    """The commonest label of the texts that are asked, whatever the text: of blind answers none is right more often.
+
+    That of the training texts is often rarer than chance here, where labels are about equally frequent: what is held
+    out is missing there. Of models that knew nothing 6 to 32 in 100 were surely better than it, of 6 to 77 labels.
+    """
+    asked = _labels_asked(config, data)
+    ((best, count),) = Counter(each.meta[config.label] for each in asked).most_common(1)
 
     def guess(texts: Sequence[str]) -> list[Classified]:
-        return [Classified(0, False, {str(best): count / len(known)})] * len(texts)
+        return [Classified(0, False, {str(best): count / len(asked)})] * len(texts)
 
-    return _scored(config, data, scoring, guess, "the commonest label")
+    return _scored(config, data, scoring, guess, "the commonest label of the texts that are asked")
 
 
 @stage(version=12, trains_on="train", measures="data")
