@@ -303,7 +303,7 @@ def test_a_recipe_that_was_not_built_is_not_passed_by_on_the_way_up(
     (other.parent / "recipe.yaml").write_text("name: other\n")
     for place in (other.parent, other):
         monkeypatch.chdir(place)
-        with pytest.raises(UsageError, match="other/recipe.yaml was not built yet"):
+        with pytest.raises(UsageError, match=r"other/recipe\.yaml was not built yet"):
             open_store(None)
 
 
