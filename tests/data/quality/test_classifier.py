@@ -12,7 +12,7 @@ from data_support import documents_of, payload_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.quality.classifier import ClassifierConfig, classifier
+from lmworks.data.quality.classifier import ClassifierConfig, _figures, classifier
 from lmworks.data.quality.classify import ClassifyConfig, classify
 from lmworks.data.quality.hashed_linear import LinearClassifier, features
 from lmworks.data.records import Documents
@@ -178,3 +178,8 @@ def test_many_texts_are_judged_as_one_is() -> None:
     assert together.shape == (302, 3)
     assert np.allclose(together.sum(axis=1), 1)
     assert all(np.allclose(model.probabilities([text])[0], row) for text, row in zip(texts, together, strict=True))
+
+
+def test_chance_is_the_commonest_label_of_what_is_asked() -> None:
+    accuracy, _ = _figures(np.array([0, 1, 1, 1]), np.array([0, 0, 0, 1]), 3, ["a", "b", "c", "d"])
+    assert (accuracy.value, accuracy.chance) == (0.5, 0.75), "whatever is commonest in training, where it is missing"

@@ -43,7 +43,7 @@ class ClassifierConfig(StepConfig):
     seed: int = Field(default=0, description="Of the order of examples; any number will do.")
 
 
-@stage(version=4, trains_on="documents")
+@stage(version=5, trains_on="documents")
 def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, context: Context) -> Result:
     """Train on most examples, measure on the others. Equal texts are on one side. Raises `LmworksError` for too few."""
     tally = Tally()
@@ -71,7 +71,7 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
         figures=_figures(
             targets[tested],
             found,
-            np.bincount(targets[learned], minlength=len(labels)),
+            len(labels),
             [examples[place][0] for place in tested],
         ),
     )
@@ -116,15 +116,15 @@ def checked_labels(step: str, counts: Counter[str], tally: Tally) -> list[str]:
     return sorted(counts)
 
 
-def _figures(
-    truth: NDArray[np.int64], found: NDArray[np.int64], trained: NDArray[np.int64], digests: Sequence[str]
-) -> list[Figure]:
-    """Accuracy and macro F1, beside what the most frequent label of the training examples scores.
+def _figures(truth: NDArray[np.int64], found: NDArray[np.int64], labels: int, digests: Sequence[str]) -> list[Figure]:
+    """Accuracy and macro F1, beside what the most frequent label of what is asked scores, as no blind answer beats it.
 
     Of equal texts nobody knows more than of one: intervals treat them as one.
     """
-    labels, most = len(trained), np.full_like(truth, trained.argmax())
-    method = f"examples held out by the hash of their text; {labels} labels; chance is the most frequent label for all"
+    most = np.full_like(truth, np.bincount(truth).argmax())
+    method = (
+        f"examples held out by the hash of their text; {labels} labels; chance is the most frequent of these for all"
+    )
     accuracy = share(truth == found, digests)
     f1, how = macro_f1(truth.tolist(), found.tolist(), digests, range(labels))
     by_chance, _ = macro_f1(truth.tolist(), most.tolist(), digests)
