@@ -125,7 +125,7 @@ def power(items: Sequence[Item]) -> str:
     """How many items, and which difference of two models they find, in words."""
     sizes = [*Counter(str(item["cluster"]) for item in items).values()]
     is_grouped = len(sizes) < len(items)
-    groups = f" in {len(sizes)} groups (of one `cluster`, or that ask and want the same), each taken for one item"
+    groups = f" in {len(sizes)} groups (of one `cluster`, or that ask nearly the same), each taken for one item"
     groups += " as its answers may all be alike"
     least = detectable(sizes)
     found = f"a true difference of {100 * least:.1f} points" if least else "with so few no true difference"

@@ -141,7 +141,10 @@ def jaccard(first: NDArray[np.unsignedinteger[Any]], second: NDArray[np.unsigned
 
 
 def near_groups(texts: Sequence[str], threshold: float) -> list[int]:
-    """Of each text [N] the place of the first that it is a near duplicate of, directly or by way of others.
+    """Of each text [N] the place of the first of its group: near duplicates by Jaccard similarity of their shingles.
+
+    Of texts that agree on a band each is compared with the first of every group there, not with all, so that a group of
+    thousands takes no time; one that is like a later member alone may stay out.
 
     For as many texts as memory holds; `deduplicate` finds them in any number of documents.
     """

@@ -94,7 +94,7 @@ class Taken:
     folders: set[Path] = field(default_factory=set)
     """Of artifacts that hold a record, those too that could not be read."""
     written: set[Path] = field(default_factory=set)
-    """Of artifacts that hold a value that no record holds: what a model wrote, and what was made of that."""
+    """Of artifacts that hold a value that no record holds, as what a model wrote does."""
     held: dict[int, int] = field(default_factory=dict)
     """Place of a value → how many records hold it in any spelling given, or are of it as their subject."""
     first: Sequence[int] = ()
