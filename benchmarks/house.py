@@ -1,0 +1,168 @@
+"""Lines of each capability in `src/` beside its budget, and the limits on files, folders and functions.
+
+    python benchmarks/house.py                      # of the working tree
+    python benchmarks/house.py --at a42e0df4        # of a commit, which is not checked out
+    python benchmarks/house.py --json
+
+`house.yaml` maps every file to one row. Python lines include docstrings and empty lines. Jinja, JavaScript and YAML are
+counted beside them, so that code does not move there unseen. "faults of today" is the growth since commit a42e0df4,
+without the files of the rows after it. OVER marks a row above its budget. OVER is not an error yet. A file without a
+row is an error, and the script ends with 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TABLE = Path(__file__).with_suffix(".yaml")
+KINDS = {
+    ".py": "python",
+    ".jinja": "jinja",
+    ".html": "jinja",
+    ".js": "javascript",
+    ".css": "css",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "yaml",
+}
+SHOWN = ("python", "jinja", "javascript", "css", "yaml", "other")
+
+
+def table() -> dict:
+    """Return the rows, their paths and budgets."""
+    return yaml.safe_load(TABLE.read_text())
+
+
+def rows_of(path: str, rows: list[dict]) -> list[int]:
+    """Return the rows that hold the longest path matching a file. A sound table gives one row for each file."""
+    found = [
+        (len(start), row["row"])
+        for row in rows
+        for start in row.get("paths", [])
+        if path == start or (start.endswith("/") and path.startswith(start))
+    ]
+    return [row for length, row in found if length == max(found)[0]]
+
+
+def files_here() -> dict[str, str]:
+    """Return the text of each file in `src/` of the working tree. Ignored files are left out."""
+    names = _git("ls-files", "--cached", "--others", "--exclude-standard", "src").splitlines()
+    return {name.removeprefix("src/"): (ROOT / name).read_text() for name in names if (ROOT / name).exists()}
+
+
+def files_at(commit: str) -> dict[str, str]:
+    """Return the text of each file of a commit's `src/`, by its path below `src/`."""
+    names = _git("ls-tree", "-r", "--name-only", commit, "src").splitlines()
+    queries = "".join(f"{commit}:{name}\n" for name in names).encode()
+    out = subprocess.run(
+        ["git", "-C", ROOT, "cat-file", "--batch"], input=queries, stdout=subprocess.PIPE, check=True
+    ).stdout
+    texts, at = {}, 0
+    for name in names:
+        end = out.index(b"\n", at)
+        size = int(out[at:end].split()[-1])
+        texts[name.removeprefix("src/")] = out[end + 1 : end + 1 + size].decode()
+        at = end + size + 2
+    return texts
+
+
+def counted(files: dict[str, str]) -> dict:
+    """Return the lines of each row by kind, the sum, and how many folders, files and functions pass their limits.
+
+    Raises ValueError if a file has no row, or several.
+    """
+    stated = table()
+    lines: dict[int, Counter] = defaultdict(Counter)
+    for path, text in files.items():
+        rows = rows_of(path, stated["rows"])
+        if len(rows) != 1:
+            problem = f"src/{path} is in {len(rows)} rows of benchmarks/house.yaml"
+            raise ValueError(f"{problem}\nTry: add its path to one row")
+        lines[rows[0]][KINDS.get(Path(path).suffix, "other")] += text.count("\n")
+    python = sum(count["python"] for count in lines.values())
+    rows = []
+    for row in stated["rows"]:
+        count = {kind: lines[row["row"]][kind] for kind in SHOWN}
+        if row.get("growth"):
+            later = sum(lines[other["row"]]["python"] for other in stated["rows"] if other["row"] > row["row"])
+            count["python"] = python - later - stated["start"]["python"]
+        named = {name: row.get(name) for name in ("row", "title", "now", "budget")}
+        rows.append(named | count | {"over": count["python"] > row["budget"]})
+    return {"rows": rows, "python": python, "budgets": stated["sum"], "limits": limits(files, stated["limits"])}
+
+
+def limits(files: dict[str, str], most: dict[str, int]) -> dict:
+    """Return what passes the limits: folders by files (`__init__.py` not counted), files and functions by lines."""
+    python = {path: text for path, text in files.items() if path.endswith(".py")}
+    folders = Counter(str(Path(path).parent) for path in python if Path(path).name != "__init__.py")
+    functions = {
+        f"{path}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
+        for path, text in python.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    long = {path: text.count("\n") for path, text in python.items()}
+    return {
+        "folders": _past(folders, most["files"]),
+        "files": _past(long, most["lines"]),
+        "functions": _past(functions, most["function"]),
+        "most": most,
+    }
+
+
+def _past(sizes: dict[str, int], most: int) -> dict[str, int]:
+    return {name: size for name, size in sorted(sizes.items(), key=lambda pair: -pair[1]) if size > most}
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=True).stdout
+
+
+def _print(result: dict, place: str) -> None:
+    print(f"Lines of src/ at {place}. Budgets are of Python.\n")
+    head = f"{'':>3} {'capability':30}{'a42e0df4':>9}{'python':>8}{'budget':>8}{'':6}"
+    print(head + "".join(f"{kind:>11}" for kind in SHOWN[1:]))
+    for row in result["rows"]:
+        beside = "".join(f"{row[kind] or '':>11}" for kind in SHOWN[1:])
+        mark = " OVER" if row["over"] else ""
+        start = f"{row['row']:>3} {row['title']:30}{row['now'] or '':>9}{row['python']:>8}{row['budget']:>8}"
+        print(f"{start}{mark:6}{beside}".rstrip())
+    beside = "".join(f"{sum(row[kind] for row in result['rows']):>11}" for kind in SHOWN[1:])
+    print(f"{'':>3} {'sum':30}{'':>9}{result['python']:>8}{'':14}{beside}")
+    for name, most in result["budgets"].items():
+        print(f"{'':>3} {'sum, ' + name.replace('_', ' '):47}{most:>8}{' OVER' if result['python'] > most else ''}")
+    found = result["limits"]
+    print(f"\n{len(found['folders'])} folders have more than {found['most']['files']} files:")
+    print("  " + ", ".join(f"{name} {size}" for name, size in found["folders"].items()))
+    print(f"{len(found['files'])} files have more than {found['most']['lines']} lines:")
+    print("  " + ", ".join(f"{name} {size}" for name, size in found["files"].items()))
+    print(f"{len(found['functions'])} functions have more than {found['most']['function']} lines")
+
+
+def main() -> None:
+    """Count and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--at", metavar="COMMIT", help="count this commit instead of the working tree")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    given = parser.parse_args()
+    try:
+        result = counted(files_at(given.at) if given.at else files_here())
+    except ValueError as error:
+        sys.exit(f"house.py: {error}")
+    if given.json:
+        print(json.dumps(result))
+    else:
+        _print(result, given.at or "the working tree")
+
+
+if __name__ == "__main__":
+    main()
