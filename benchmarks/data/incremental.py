@@ -5,8 +5,9 @@
 
 Every document step and packing with a tokenizer that is given: read, normalise, anonymise, split with its leak test,
 filter and near-duplicates, decontaminate, repeated passages, rows. Built from nothing; again with one more file; again
-after one document was erased. The bytes of each are compared with those of a build in an empty store. Processor seconds
-are those of this process, which does all the work (`--workers 1`), and include reading and writing.
+after `lmworks erase` took out one document. The bytes of each are compared with those of a build in an empty store.
+Processor seconds are those of this process, which does all the work (`--workers 1`), and include reading and writing.
+The seconds of `lmworks erase` are in `steps` and not in the share.
 
 The texts are paragraphs of this Python's sources. In each file words are exchanged for others of about the same
 frequency, so that they are its own, but in one paragraph of ten (`--repeated`), so that some come twice
@@ -21,6 +22,8 @@ import argparse
 import json
 import os
 import random
+import resource
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -32,10 +35,10 @@ from make_corpus import exchanger, ranked_words
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from lmworks import graph
-from lmworks.pipeline.erasure import add_erased, delete, holders
+from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
-from lmworks.pipeline.store import Artifact, Store
+from lmworks.pipeline.store import Artifact
 from lmworks.tokens.rows.pack import PackDocumentsConfig, pack_documents
 from lmworks.workspace import open_workspace, run
 
@@ -87,32 +90,20 @@ class Texts:
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
 
 
-class Meter:
+class Meter(PlainDisplay):
     """A display that notes the processor seconds of each step."""
 
     def __init__(self) -> None:
+        super().__init__(sys.stderr)
         self.steps: dict[str, float] = {}
         self._begin = 0.0
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+    def step(self, node: str, *place: Any, **more: Any) -> Progress:
         self._begin = time.process_time()
-        return self
+        return super().step(node, *place, **more)
 
     def finished(self, manifest: Manifest) -> None:
         self.steps[manifest.step] = round(time.process_time() - self._begin, 2)
-
-    def reused(self, node: str, index: int, total: int) -> None: ...
-
-    def say(self, line: str) -> None:
-        print(line, file=sys.stderr)
-
-    def close(self) -> None: ...
-
-    def start(self, total: float, unit: str) -> None: ...
-
-    def update(self, done: float, **values: float | str) -> None: ...
-
-    def sample(self, title: str, text: str) -> None: ...
 
 
 def build(folder: Path, store: str) -> tuple[dict[str, Artifact], dict[str, float], float]:
@@ -121,8 +112,15 @@ def build(folder: Path, store: str) -> tuple[dict[str, Artifact], dict[str, floa
     workspace = open_workspace(folder / "recipe.yaml", store=folder / store)
     packing = PackDocumentsConfig.model_validate({"from": "passages", "sequence_length": 512})
     workspace.build.nodes = [*workspace.build.nodes, graph.node("rows", pack_documents, packing)]
-    made = run(workspace, meter, workers=1, remember=False)
+    # `lmworks erase` refuses a store that the recipe's folder does not name, so the first store is remembered.
+    made = run(workspace, meter, workers=1, remember=store == "store")
     return made, meter.steps, round(time.process_time() - began, 2)
+
+
+def ended() -> float:
+    """Return the processor seconds of commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def train_tokenizer(folder: Path, texts: Texts) -> None:
@@ -161,16 +159,18 @@ def measure(folder: Path, files: int, documents: int, shard_bytes: int, repeated
 
     def erase() -> None:
         victim = texts.draw.choice((made["fair"].payload / "ids.txt").read_text().split())
-        store = Store(folder / "store")
-        add_erased(folder, [victim])
-        delete(store, holders(store, [victim]), [victim])
+        command = [sys.executable, "-m", "lmworks", "erase", victim, "--store", "store", "--apply", "--json"]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
     def add() -> None:
         texts.write(folder / "texts" / "0100-more.jsonl", documents // files)
 
     for name, change in (("one more file", add), ("one document erased", erase)):
+        before = ended()
         change()
+        command = round(ended() - before, 2)
         made, steps, seconds = build(folder, "store")
+        steps |= {"lmworks erase": command} if change is erase else {}
         fresh, _, whole = build(folder, name)
         equal = all(made[step].digest() == artifact.digest() for step, artifact in fresh.items())
         share = round(seconds / whole, 4)

@@ -28,6 +28,7 @@ from judging import Truth, ids_by_place, judge_pairs, judge_personal, proportion
 from lmworks import graph
 from lmworks.data.identity import ID_KEY, PRIVACY_KEY, load_id_key
 from lmworks.data.records import Documents
+from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
 from lmworks.pipeline.store import Artifact
@@ -68,10 +69,11 @@ def recipe(corpus: Path, shard_bytes: int, filters: list[str]) -> dict[str, Any]
     }
 
 
-class Meter:
+class Meter(PlainDisplay):
     """A display that shows a line a step, and measures each."""
 
     def __init__(self) -> None:
+        super().__init__(sys.stderr)
         self.steps: dict[str, dict[str, float]] = {}
         self._name = ""
         self._cpu: dict[int, float] = {}
@@ -89,10 +91,10 @@ class Meter:
     def _used(self) -> float:
         return sum(self._cpu.values()) - self._own
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+    def step(self, node: str, *place: Any, **more: Any) -> Progress:
         watch(os.getpid(), self._cpu, proportional)
         self._name, self._peak, self._begin = node, 0, (time.perf_counter(), self._used())
-        return self
+        return super().step(node, *place, **more)
 
     def finished(self, manifest: Manifest) -> None:
         self._peak = max(self._peak, watch(os.getpid(), self._cpu, proportional))
@@ -103,18 +105,6 @@ class Meter:
             "peak_mb": round(self._peak / 1e6),
         }
         print(manifest.step, self.steps[manifest.step], manifest.counts, file=sys.stderr)
-
-    def reused(self, node: str, index: int, total: int) -> None: ...
-
-    def say(self, line: str) -> None: ...
-
-    def close(self) -> None: ...
-
-    def start(self, total: float, unit: str) -> None: ...
-
-    def update(self, done: float, **values: float | str) -> None: ...
-
-    def sample(self, title: str, text: str) -> None: ...
 
 
 def judge(corpus: Path, folder: Path, made: Mapping[str, Artifact]) -> dict[str, Any]:

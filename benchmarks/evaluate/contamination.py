@@ -40,6 +40,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.identity import ID_KEY
+from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
 from lmworks.pipeline.store import Artifact
@@ -279,10 +280,11 @@ def truth(sought: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-class Meter:
+class Meter(PlainDisplay):
     """A display that keeps the seconds of each step, and those of the processor."""
 
     def __init__(self) -> None:
+        super().__init__(sys.stderr)
         self.seconds: dict[str, float] = {}
         self.processor: dict[str, float] = {}
         self._began = 0.0
@@ -292,21 +294,9 @@ class Meter:
         self.processor[manifest.step] = time.process_time() - self._began
         print(manifest.step, manifest.run.seconds, manifest.counts, file=sys.stderr)
 
-    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+    def step(self, node: str, *place: Any, **more: Any) -> Progress:
         self._began = time.process_time()
-        return self
-
-    def reused(self, node: str, index: int, total: int) -> None: ...
-
-    def say(self, line: str) -> None: ...
-
-    def close(self) -> None: ...
-
-    def start(self, total: float, unit: str) -> None: ...
-
-    def update(self, done: float, **values: float | str) -> None: ...
-
-    def sample(self, title: str, text: str) -> None: ...
+        return super().step(node, *place, **more)
 
 
 def verdicts_of(made: Mapping[str, Artifact], task: str) -> list[dict[str, Any]]:
