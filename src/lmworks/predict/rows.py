@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from lmworks.data.parsers.columns import most_unpacked, open_parquet, parquet_batches, parts_within
+from lmworks.data.parsers.columns import most_unpacked, open_parquet, parquet_batches, parts_within, rows_of
 from lmworks.data.parsers.delimited import Table, open_table
 from lmworks.data.parsers.encodings import looks_like, marked
 from lmworks.data.parsers.lines import read_lines
@@ -171,7 +171,7 @@ def _parquet(file: TableFile) -> Iterator[Row]:
     with told(file.path, "a Parquet file"), open_parquet(file.path) as opened:
         number = 0
         for part in _parquet_parts(file, opened):
-            for fields in part.to_pylist():
+            for fields in rows_of(part, {}):
                 number += 1
                 yield Row(f"row {number}", fields)
 

@@ -152,7 +152,7 @@ class _Look:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read_as: dict[str, Any] = {"fields": "all", "exclude": [PREDICTED], "licence": OWN_LICENCE}
-        self._plain = Files(kind="files", path=str(folder.resolve()), **self._read_as)
+        self._plain = Files(kind="files", path=str(folder.resolve()), **self._read_as).located(folder)
         self._groups: dict[tuple[Any, ...], _Group] = {}
         self._unread: Counter[tuple[str, str]] = Counter()
         self._licences: dict[str, str] = {}

@@ -97,5 +97,6 @@ def copa(row: Read) -> Choice:
     relation = row.text("question")
     if relation not in asked:
         raise Fault(f"no question: field 'question' is {relation!r}, expected cause or effect")
-    choices = [row.text(name) for name in ("choice1", "choice2")]
-    return Choice(f"{row.text('premise')} {asked[relation]}", choices, _place(row["label"], "label"))
+    names, label = ("choice1", "choice2"), row["label"]
+    place = names.index(label) if label in names else _place(label, "label")  # a class has the name of its field
+    return Choice(f"{row.text('premise')} {asked[relation]}", [row.text(name) for name in names], place)

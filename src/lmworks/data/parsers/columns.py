@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import IO, Any
 
 from lmworks.data.parsers.arrow_messages import record_batches, too_large
+from lmworks.data.parsers.classes import Classes, classes_of, named
 from lmworks.data.parsers.fields import named_twice, row_record
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Skipped, Span, Unreadable
 from lmworks.data.structure import words_of
@@ -137,6 +138,12 @@ def open_parquet(file: Any) -> Any:
     return pq.ParquetFile(file, metadata=opened.metadata, read_dictionary=lists) if lists else opened
 
 
+def rows_of(part: Any, stated: Classes) -> list[dict[str, Any]]:
+    """Return the rows of a record batch, with the names of classes that its schema, or else `stated`, has."""
+    classes = {**stated, **classes_of(part.schema.metadata)}
+    return [named(row, classes) for row in part.to_pylist()]
+
+
 def _parse(
     batches: Iterable[Any], piece: Piece, size: int, stream: IO[bytes], reading: Reading, kind: str
 ) -> Iterator[Found]:
@@ -145,7 +152,7 @@ def _parse(
     try:
         for part in parts_within(batches, most_unpacked(size, reading.limit)):
             nested = [field.name for field in part.schema if pa.types.is_nested(field.type)]
-            for row in part.to_pylist():
+            for row in rows_of(part, reading.classes):
                 number += 1
                 made_up = [name for name in nested if _without_nulls(row[name])]
                 # One whose key is there twice is kept apart, too.

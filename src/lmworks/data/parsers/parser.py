@@ -119,6 +119,8 @@ class Reading:
     dates: Literal["day-first", "month-first"] | None = None
     """Which of two numbers of a date is the day; None where only a day above 12 says it."""
     keep: tuple[str, ...] = ()
+    classes: Mapping[str, Any] = field(default_factory=dict)
+    """Names of classes that stand beside the files; see `classes.Classes`."""
     columns: tuple[str, ...] = ()
     header: bool | None = None
     """Whether the first row of a table names its columns though it looks like data."""

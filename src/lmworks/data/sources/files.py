@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from lmworks.data.erasure.values import VALUES_FILE
+from lmworks.data.parsers.classes import classes_in
 from lmworks.data.sources import unpack
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import ERASED_FILE
+from lmworks.recipe.schema import RecipeError
+from lmworks.recipe.yaml import read_yaml
 
 USE_CASE = re.compile(rb"^use_case:", re.MULTILINE)
+_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MULTILINE)
+CARD_BYTES = 2**24
+"""Bytes that are read of a card, or of `dataset_info.json`."""
 HEAD_BYTES = 2**16
 """Of a YAML file, in which it says what it is."""
 A_LINE_EACH = ("jsonl", "lines", "csv", "tsv")
@@ -47,6 +54,33 @@ class FolderOfFiles(ParsedSource, FolderSource):
 
     def place(self) -> str:
         return str(self.root())
+
+    def located(self, folder: Path) -> Self:
+        """Takes the names of classes from `dataset_info.json` and README.md beside the files."""
+        found = super().located(folder)
+        names: dict[str, Any] = {}
+        with suppress(LmworksError, OSError, ValueError, RecursionError):  # what cannot be read names no classes
+            names |= classes_in(found.dataset_info())
+            names |= classes_in(json.loads(found.open("dataset_info.json").read(CARD_BYTES)))
+        return found.model_copy(update={"class_names": names})
+
+    def dataset_info(self) -> Any:
+        """Return what the card says of the fields of the files."""
+        return self.card().get("dataset_info")
+
+    def card(self) -> dict[str, Any]:
+        """The front matter of README.md; empty when there is none."""
+        try:
+            with self.open("README.md") as stream:
+                text = stream.read(CARD_BYTES).decode(errors="replace")
+        except OSError:
+            return {}
+        found = _FRONT_MATTER.match(text.replace("\r\n", "\n"))
+        try:
+            value = read_yaml(found[1], str(self.root() / "README.md")).value if found else {}
+        except RecipeError as error:
+            raise UsageError(f"Source {self.label}: the card cannot be read. {error}") from None
+        return value if isinstance(value, dict) else {}
 
     def walk(self) -> list[str]:
         return sorted(path for path, is_folder in self._entries() if not is_folder)

@@ -14,10 +14,7 @@ from lmworks.data.parsers import form_of
 from lmworks.data.sources.files import FolderOfFiles
 from lmworks.data.sources.unpack import plain_name
 from lmworks.errors import UsageError
-from lmworks.recipe.schema import RecipeError
-from lmworks.recipe.yaml import read_yaml
 
-_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MULTILINE)
 _SPDX = {name.lower(): name for name in PERMISSIVE}
 
 
@@ -28,19 +25,11 @@ class HuggingFace(FolderOfFiles):
     config: str | None = Field(default=None, description="Configuration in the card; unset, the card's first one.")
     split: str = Field(default="train", description="The split that is meant for training.")
 
-    def card(self) -> dict[str, Any]:
-        """The front matter of README.md; empty when there is none."""
-        try:
-            with self.open("README.md") as stream:
-                text = stream.read().decode(errors="replace")
-        except OSError:
-            return {}
-        found = _FRONT_MATTER.match(text.replace("\r\n", "\n"))
-        try:
-            value = read_yaml(found[1], str(self.root() / "README.md")).value if found else {}
-        except RecipeError as error:
-            raise UsageError(f"Source {self.label}: the card cannot be read. {error}") from None
-        return value if isinstance(value, dict) else {}
+    def dataset_info(self) -> Any:
+        """Return what the card says of the fields of the configuration that is read."""
+        info = super().dataset_info()
+        configs = [item for item in info if isinstance(item, dict)] if isinstance(info, list) else []
+        return [item for item in configs if self.config in (None, item.get("config_name"))][:1] or info
 
     @property
     def source_licence(self) -> str | None:

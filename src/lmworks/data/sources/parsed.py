@@ -154,6 +154,9 @@ class ParsedSource(SourceConfig):
         "pages of documentation lose tables and lists by it.",
     )
     records_of_provenance: dict[str, dict[str, Any]] = Field(default={}, description="Set by `located`.")
+    class_names: dict[str, Any] = Field(
+        default={}, description="Names of classes that stand beside the files. Set by `located`."
+    )
     record_bytes: int = Field(
         default=2**26,
         ge=2**10,
@@ -235,6 +238,7 @@ class ParsedSource(SourceConfig):
             key_field=self.key_field,
             facts={fact: path for fact in FACTS if (path := getattr(self, f"{fact}_field"))},
             keep=tuple(self.keep),
+            classes=self.class_names,
             columns=tuple(self.columns),
             header=self.header,
             delimiter=self.delimiter,

@@ -69,7 +69,8 @@ class SamplesConfig(StepConfig):
         "is lost unseen.",
     )
     label_names: list[str] = Field(
-        default=[], description="Of labels that are numbers from 0, the names: no file says them. None: the numbers."
+        default=[],
+        description="Names of labels that are numbers from 0, for files that do not state them. None: the numbers.",
     )
     mend: list[Mend] = Field(
         default=[],
