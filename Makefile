@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup docs quickstart quickstart-reduced plain test test-all lint types contracts check conformance
+.PHONY: setup docs quickstart quickstart-reduced plain test test-all lint types contracts check conformance benchmarks-toy
 
 setup: $(READY)
 
@@ -64,6 +64,10 @@ contracts: setup
 	$(BIN)/lint-imports
 
 check: lint types contracts
+
+# Every benchmark at a toy size, to see that it runs: make benchmarks-toy [DATA=folder of published sets] [ONLY=text]
+benchmarks-toy: setup
+	$(BIN)/python benchmarks/toy.py $(if $(DATA),--data "$(DATA)") $(if $(ONLY),--only $(ONLY))
 
 # Measures against real data sets that are not shipped: make conformance DATA=folder
 conformance: setup

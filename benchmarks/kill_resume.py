@@ -1,6 +1,6 @@
 """Kill a whole build with SIGKILL again and again, and compare what it ends with to an undisturbed build.
 
-    python benchmarks/kill_resume.py [--kills 20] [--seed 0] [--compiled] [--forget]
+    python benchmarks/kill_resume.py [--kills 20] [--seed 0] [--compiled] [--forget] [--until STEP]
 
 Each step is hit at least once, at a random moment of its running time: a step that ended before the kill is withdrawn
 from the store and aimed at again. Payloads must end byte-identical. A kill may cost one checkpoint interval, one shard
@@ -20,6 +20,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from killed import Build, digests, finished_pieces, not_continued
@@ -44,11 +45,11 @@ ATTEMPTS = 20
 """The shortest steps take a few hundredths of a second; most kills come too late for them."""
 
 
-def start(folder: Path, store: Path, training: dict[str, str]) -> Build:
-    """A build of the small recipe."""
+def start(folder: Path, store: Path, training: dict[str, str], until: Sequence[str]) -> Build:
+    """Start a build of the small recipe, whole or until a step."""
     both = {f"{model}.{name}": value for model in ("pretrain", "finetune") for name, value in training.items()}
     settings = [part for name, value in (FIXED | both).items() for part in ("--set", f"{name}={value}")]
-    return Build(folder, RECIPE, "--store", str(store), *settings)
+    return Build(folder, RECIPE, "--store", str(store), *settings, *until)
 
 
 def withdraw(step: str, store: Path) -> None:
@@ -75,13 +76,15 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20, help="at the least; more when there are more steps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--until", metavar="STEP", help="the last step that is built; without it all are")
     parser.add_argument("--forget", action="store_true", help="delete journals after each kill; must fail")
     options = parser.parse_args()
     draw = random.Random(options.seed)
     training = COMPILED if options.compiled else PLAIN
+    until = ["--until", options.until] if options.until else []
     with tempfile.TemporaryDirectory() as name:
         folder, store = Path(name), Path(name) / "killed"
-        calm = start(folder, folder / "calm", training)
+        calm = start(folder, folder / "calm", training, until)
         calm.wait()
         done = calm.finished()
         seconds = {step: done[step] - when for step, when in calm.began().items()}
@@ -93,7 +96,7 @@ def main() -> None:
         for step in wanted:
             for _ in range(ATTEMPTS):
                 withdraw(step, store)
-                build = kill_in(step, draw.random() * seconds[step], start(folder, store, training))
+                build = kill_in(step, draw.random() * seconds[step], start(folder, store, training, until))
                 faults += not_continued(left, build)
                 left = finished_pieces(store, options.forget)
                 if step in build.began() and step not in build.finished():
@@ -104,7 +107,7 @@ def main() -> None:
             print(f"killed in {step}; finished pieces kept: {left.get(step, 0)}", file=sys.stderr)
             if step not in left and seconds[step] > MOST_SECONDS:
                 faults.append(f"{step} takes {seconds[step]:.0f} s and keeps no finished piece")
-        last = start(folder, store, training)
+        last = start(folder, store, training, until)
         last.wait()
         faults += not_continued(left, last)
         ours, theirs = digests(store), digests(folder / "calm")

@@ -1,6 +1,6 @@
 """How fast programs are judged in the sandbox, and how much of a published set of tests can be: one JSON line.
 
-    python benchmarks/sandbox.py [HUMANEVAL.jsonl]
+    python benchmarks/sandbox.py [HUMANEVAL.jsonl] [--rounds 5]
 
 Speed: answers a second to `unit-tests`, beside those of a harness that starts one interpreter for each program with its
 tests, without any wall (`python -I -S -B`, as many at once as in the sandbox). Rounds are interleaved; medians are
@@ -11,6 +11,7 @@ that return nothing, or what is equal to everything; none of the latter may.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -80,8 +81,12 @@ def human_eval(path: Path) -> dict[str, object]:
 
 def main() -> None:
     """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("problems", type=Path, nargs="?", metavar="HUMANEVAL.jsonl")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
     speeds: dict[str, list[tuple[float, float]]] = {"sandboxed": [], "trusting": []}
-    for _ in range(ROUNDS):
+    for _ in range(options.rounds):
         for judge in (sandboxed, trusting):
             speeds[judge.__name__].append(speed(judge))
     told: dict[str, object] = {}
@@ -90,8 +95,8 @@ def main() -> None:
             round(statistics.median(each), 1) for each in zip(*found, strict=True)
         )
     told |= {"answers": ANSWERS, "at_once": len(os.sched_getaffinity(0))}
-    if len(sys.argv) > 1:
-        told["human_eval"] = human_eval(Path(sys.argv[1]))
+    if options.problems:
+        told["human_eval"] = human_eval(options.problems)
     print(json.dumps(told))
 
 

@@ -63,13 +63,13 @@ def main() -> None:
 def answer(engine: DecoderEngine, names: Sequence[str], rows: int, tokens: int) -> float:
     """Processor seconds a written token, with prompts of 64, asked of the models in turn."""
     batch = engine.batch(rows)
-    asked = [
-        batch.add([0, *range(1000 + row, 1063 + row)], Sampling(tokens), names[row % len(names)]) for row in range(rows)
-    ]
+    size = engine.model.config.vocab_size
+    prompts = [[0, *(token % size for token in range(1000 + row, 1063 + row))] for row in range(rows)]
+    requests = [batch.add(ids, Sampling(tokens), names[row % len(names)]) for row, ids in enumerate(prompts)]
     began = time.process_time()
     while batch.busy:
         batch.step()
-    return (time.process_time() - began) / sum(len(request.ids) for request in asked)
+    return (time.process_time() - began) / sum(len(request.ids) for request in requests)
 
 
 if __name__ == "__main__":

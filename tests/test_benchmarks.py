@@ -1,4 +1,4 @@
-"""Benchmarks cover the whole source: every file counts towards one capability."""
+"""Benchmarks cover the whole source, and each of them has a toy size."""
 
 import importlib.util
 from pathlib import Path
@@ -37,3 +37,21 @@ def test_a_long_function_and_a_long_file_are_named():
     found = house.counted({"lmworks/sandbox/new.py": text})["limits"]
     assert found["files"] == {"lmworks/sandbox/new.py": 451}
     assert found["functions"] == {"lmworks/sandbox/new.py:1 long": 451}
+
+
+def test_each_script_has_a_toy_size_or_says_why_not():
+    toy = script("toy")
+    rows = toy.table()
+    assert toy.scripts() == set(rows)
+    for name, row in rows.items():
+        assert len({"arguments", "used_by", "left_out"} & set(row)) == 1, name
+        assert row.get("used_by", name) in rows, name
+
+
+def test_a_failing_script_is_told_and_one_without_its_data_is_left_out(tmp_path):
+    toy = script("toy")
+    runner = toy.Runner(tmp_path, None, 60)
+    assert runner.run("privacy/audit.py", {"arguments": "1"}) == ""
+    assert "ValueError" in runner.run("privacy/audit.py", {"arguments": "no-number"})
+    assert runner.why_not({"arguments": "{data}"}) == "needs DATA"
+    assert runner.why_not({"arguments": "", "needs": ["no_such_package"]}) == "needs no_such_package"

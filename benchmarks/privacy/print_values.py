@@ -1,13 +1,16 @@
 """Fill the templates whose recall a build prints, once each, and store the values beside them.
 
-    python benchmarks/privacy/print_values.py
+    python benchmarks/privacy/print_values.py [OUT]
 
-Writes `src/lmworks/data/privacy/printed_values.json`, so that a build needs neither the makers of values nor time.
+Writes `src/lmworks/data/privacy/printed_values.json`, or the file OUT. A build then needs neither time nor
+the makers of values.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 from audit import PRINTED, rendered
 
@@ -22,7 +25,8 @@ def main() -> None:
         for cell, rows in rendered(PRINTED, SEED).items()
     }
     lines = [f"{json.dumps(cell)}: {json.dumps(values, ensure_ascii=False)}" for cell, values in cells.items()]
-    VALUES.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else VALUES
+    out.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     print(json.dumps({"cells": len(cells), "values": sum(len(row) for rows in cells.values() for row in rows)}))
 
 

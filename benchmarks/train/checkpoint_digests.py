@@ -1,6 +1,6 @@
 """What the digests of a checkpoint cost beside writing and reading it: one JSON line.
 
-    python benchmarks/train/checkpoint_digests.py [--rounds 3] [--folder .]
+    python benchmarks/train/checkpoint_digests.py [--rounds 3] [--layers 30] [--folder .]
 
 Weights of SmolLM2-135M's shape in float32, with AdamW's two moments: 272 tensors each, 1.6 GB a checkpoint. In each
 round, in turn: the copy that a step waits for (`safetensors.torch.save`), the digests by each algorithm, what stands in
@@ -59,10 +59,11 @@ def main() -> None:
     """Measure in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=LAYERS, help="fewer make a smaller checkpoint")
     parser.add_argument("--folder", type=Path, default=Path(), help="on the disk to write to")
     options = parser.parse_args()
     shapes = {"embed_tokens": (VOCABULARY, WIDTH), "norm": (WIDTH,)}
-    shapes |= {f"layers.{layer}.{name}": shape for layer in range(LAYERS) for name, shape in BLOCK.items()}
+    shapes |= {f"layers.{layer}.{name}": shape for layer in range(options.layers) for name, shape in BLOCK.items()}
     kinds = ("model", "mean", "square")
     tensors = {f"{kind}.{name}": torch.randn(shape) for kind in kinds for name, shape in shapes.items()}
     wall, processor = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
