@@ -15,9 +15,10 @@ from pathlib import Path, PurePosixPath
 from string import punctuation
 from typing import IO, Any
 
-from lmworks.data.parsers import form_of, hints
+from lmworks.data.parsers import CODE, form_of, hints
 from lmworks.data.parsers.encodings import PUNCTUATION, looks_like
 from lmworks.data.parsers.fields import crowded
+from lmworks.data.parsers.json_values import is_lines
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
 from lmworks.data.privacy.findings import scan, substitute, worth_running
 from lmworks.data.privacy.hidden import hide, hide_name, shown_detectors
@@ -31,7 +32,6 @@ from lmworks.start.columns import Values, column_of
 from lmworks.start.licences import LICENCE_FILE, stated_licence
 from lmworks.start.roles import roles_of
 from lmworks.start.seen import PREDICTED, Aside, Rows, Seen, Table, Unread
-from lmworks.start.words import WORDS
 
 MOST_ROWS = 200_000
 """Of one file, that are read; of a longer one it is told that there are at least so many."""
@@ -57,8 +57,6 @@ OWN = frozenset(("recipe.yaml", "answers.yaml"))
 """Files that `lmworks init` writes."""
 OF_ROWS = frozenset(("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", "lines", "po", "parallel"))
 """Forms whose records are rows, each of which is looked at."""
-CODE = frozenset(WORDS["code"])
-"""Endings of source code."""
 MOST_PATTERNS = 1_000
 """Sets of columns that rows fill, which are counted apart."""
 DECODED = 5
@@ -593,6 +591,8 @@ def _json_records(stream: IO[bytes], size: int) -> tuple[str, str]:
     """Where the records of a JSON file stand, "" for a list of them or one; and why it cannot be read, if so."""
     if stream.read(2**12).removeprefix(BOM_UTF8).lstrip().startswith(b"["):
         return "", ""  # which is read item by item
+    if is_lines(stream):
+        return "", ""
     if size > MOST_JSON:
         return "", f"more than {MOST_JSON:,} bytes of JSON; write a record a line (*.jsonl)"
     stream.seek(0)

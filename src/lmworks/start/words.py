@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 WORDS: Mapping[str, Sequence[str]] = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
-"""Words of columns' names by what they say of a column, the likeliest first; and endings of source code."""
+"""Words of columns' names by what they say of a column, the likeliest first."""
 SUBJECTS = WORDS["subjects"]
 LABELS = WORDS["labels"]
 QUESTIONS, ANSWERS = WORDS["asked"], WORDS["answered"]

@@ -48,6 +48,7 @@ PARSERS: Kinds[Form] = Kinds(
         "arrow": columns.ARROW,
         "po": po.FORM,
         "eml": mail.FORM,
+        "mbox": mail.MAILBOX,
         "warc": warc.FORM,
         "xml": xml.FORM,
         "mediawiki": mediawiki.FORM,
@@ -60,10 +61,14 @@ PARSERS: Kinds[Form] = Kinds(
 """By the word that a source's `format` names."""
 
 ENDINGS: Mapping[str, str] = {ending: name for name, form in PARSERS.built_in.items() for ending in form.endings}
-"""Form by the file's ending. `.xml` and `.json` say too little: a source names the form of those."""
+"""Form by the file's ending. `.xml` and `.json` say too little alone: see `ParsedSource`."""
+_CODE = (
+    "py js ts tsx jsx java kt go rs c h cc cpp hpp cs rb php swift scala r jl lua pl sh sql css vue proto tf m f90 hs"
+)
+CODE = frozenset(f".{word}" for word in f"{_CODE} ex clj dart".split())
+"""Endings of source code, which `git` reads as text."""
 
-
-NUMBERED = frozenset(("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow", "po"))
+NUMBERED = frozenset(("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow", "po", "mbox"))
 """Forms whose records have no name of their own."""
 
 
@@ -78,7 +83,7 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys((".pptx", ".ppt", ".odp", ".key"), _SLIDES),
     **dict.fromkeys((".doc", ".rtf", ".odt", ".pages"), _PAGES),
     **dict.fromkeys((".epub", ".mobi", ".azw3"), "convert it to HTML or text; an EPUB is a zip archive of HTML pages"),
-    **dict.fromkeys((".msg", ".pst", ".mbox"), "export each message as EML"),
+    **dict.fromkeys((".msg", ".pst"), "export it as MBOX, or each message as EML"),
     **dict.fromkeys((".rar", ".7z"), "pack it as zip or tar"),
 }
 """By endings of common forms that are not read: what to do."""

@@ -10,8 +10,10 @@ from dataclasses import replace
 from functools import partial
 from typing import IO, Any
 
+from lmworks.data.parsers import jsonl
 from lmworks.data.parsers.fields import MOST_KEYS, crowded, row_record
 from lmworks.data.parsers.jsonl import Doubled, object_of, parse_line
+from lmworks.data.parsers.lines import cut_lines
 from lmworks.data.parsers.parser import (
     RAW_BYTES_KEPT,
     Form,
@@ -46,6 +48,9 @@ _PATIENCE = 2**11
 def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
     """A record an object; `records` says where they stand in a file that is no list of them."""
     start = _first_item(stream)
+    if start is None and not reading.records and is_lines(stream):
+        yield from jsonl.FORM.parse(piece, stream, reading)
+        return
     if reading.records or start is None:
         stream.seek(0)
         yield from _parse_whole(piece, stream, reading)
@@ -62,10 +67,23 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
     """Cut a list between its items; anything else stays whole, as does what stands behind the list's end."""
     start = _first_item(stream)
+    if start is None and not reading.records and is_lines(stream):
+        return cut_lines(whole, stream, size, reading)
     if reading.records or start is None:
         return iter(())
     items = _items(Piece(whole.path, 0, start), stream, reading.limit, is_one=True)
     return cut_between(whole, (span for span, _ in items if span.size), size)
+
+
+def is_lines(stream: IO[bytes]) -> bool:
+    """Return whether a file holds an object a line, as many files named `.json` do; the stream is at its beginning."""
+    stream.seek(0)
+    first, second = (stream.readline(CHUNK).removeprefix(BOM_UTF8).strip() for _ in range(2))
+    stream.seek(0)
+    try:
+        return second.startswith(b"{") and isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _first_item(stream: IO[bytes]) -> int | None:
@@ -214,4 +232,4 @@ def _doubled_in(value: Any) -> list[Doubled]:
     return own + [found for each in inside for found in _doubled_in(each)]
 
 
-FORM = Form(parse, cut, encoding="text", about="JSON: a list of records, or what `records` names.")
+FORM = Form(parse, cut, encoding="text", about="JSON: a list of records, a record a line, or what `records` names.")

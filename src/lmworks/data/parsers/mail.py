@@ -1,9 +1,10 @@
-"""Mail messages (.eml): the subject and the text, a document a file. Attachments are counted and not read."""
+"""Mail messages (.eml) and mailboxes (.mbox): subject and text of each. Attachments are counted and not read."""
 
 from __future__ import annotations
 
 import email
 import html
+import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -11,10 +12,23 @@ from dataclasses import replace
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
+from typing import IO
 
 from lmworks.data.parsers.encodings import encoding_name
 from lmworks.data.parsers.fields import settings_of, stated
-from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped, Span, whole_file
+from lmworks.data.parsers.parser import (
+    RAW_BYTES_KEPT,
+    Form,
+    Found,
+    Piece,
+    Reading,
+    Record,
+    Skipped,
+    Span,
+    Unreadable,
+    cut_between,
+    whole_file,
+)
 from lmworks.data.parsers.whole import page_text
 
 HEADER_BYTES = 2**13
@@ -24,6 +38,15 @@ OF_ADDRESSES = {"from", "to", "cc", "bcc", "sender", "reply-to", "return-path", 
 MOST_PARTS, MOST_LEVELS = 2**16, 200
 """Of a message: each part takes memory, and each line is looked at for every level."""
 ATTACHMENT = "an attachment of a message"
+BEGIN_BYTES = 500
+"""Bytes of a line that may begin a message of a mailbox; an address has at most 320."""
+_BEGIN = re.compile(
+    rb"From [^\r\n]*\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:[A-Z][a-z]{2} {1,2}\d{1,2}|\d{1,2} [A-Z][a-z]{2} \d{4}) "
+    rb"\d\d:\d\d[\w :+-]{0,25}\r?\n?"
+)
+"""The line before each message of a mailbox, with sender and time (RFC 4155)."""
+_QUOTED = re.compile(rb"^>(?=>*From )", re.MULTILINE)
+"""Sign before a line of a text that would else begin a message."""
 _BOUNDARY = re.compile(rb"boundary[\s*0-9]{0,100}=", re.IGNORECASE)
 """In each way that the library takes: `boundary = b`, and in pieces or with an encoding (RFC 2231)."""
 _WITH_PARAMETERS = re.compile(
@@ -68,6 +91,55 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
         text, form = "\n\n".join(text for text in (subject, *(each for each, _ in texts)) if text.strip()), "text"
     empty = (*text_settings, *said.empty)
     yield Record(piece.name, said.key, text, form, said.licence, said.meta, span=span, row=row, empty=empty, **facts)
+
+
+def parse_mailbox(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+    """Yield what each message of a mailbox holds, as `parse` does of a file with one."""
+    for number, span in enumerate(_messages(piece, stream, reading.limit), piece.first_record + 1):
+        key = str(number)
+        begin, _, raw = span.raw.partition(b"\n")
+        if fault := span.too_long(piece.name, key, reading.limit):
+            yield replace(fault, settings=_ALONE)
+        elif not _BEGIN.fullmatch(begin):
+            yield span.unreadable(piece.name, key, "not a mailbox: it does not begin with `From `, sender and time")
+        else:
+            for found in parse(piece, io.BytesIO(_QUOTED.sub(b"", raw)), reading):
+                if isinstance(found, Skipped):
+                    yield replace(found, key=f"{key}, {found.key}")
+                elif isinstance(found, Unreadable):
+                    start = span.offset + len(begin) + 1
+                    yield replace(found, key=key, offset=start + found.offset, start=start, settings=_ALONE)
+                else:
+                    yield replace(found, key=found.key or key, span=replace(span, settings=_ALONE))
+
+
+_ALONE = {"format": "eml"}
+"""How one message of a mailbox is read again."""
+
+
+def _messages(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
+    """The messages of a mailbox with the line before each. Of one longer than `limit` only the beginning is held."""
+    stream.seek(piece.start)
+    held, start, size, is_empty, is_begun = list[bytes](), piece.start, 0, True, True
+    while piece.stop is None or start + size < piece.stop:
+        line = stream.readline(limit)
+        is_begin = is_begun and is_empty and len(line) <= BEGIN_BYTES and _BEGIN.fullmatch(line)
+        if size and (is_begin or not line):
+            yield Span(start, b"".join(held), size)
+            held, start, size = [], start + size, 0
+        if not line:
+            return
+        if size <= limit:
+            held.append(line)
+        size += len(line)
+        is_empty, is_begun = line in (b"\n", b"\r\n"), line.endswith(b"\n")
+    if size:
+        yield Span(start, b"".join(held), size)
+
+
+def cut_mailbox(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
+    """Cut a mailbox between its messages."""
+    return cut_between(whole, _messages(Piece(whole.path, 0), stream, RAW_BYTES_KEPT), size)
 
 
 class Headers(Mapping[str, str]):
@@ -155,3 +227,6 @@ def _date(message: Message) -> str | None:
 
 
 FORM = Form(parse, endings=(".eml",), about="A mail message: subject and text, without its attachments.")
+MAILBOX = Form(
+    parse_mailbox, cut_mailbox, endings=(".mbox",), about="A mailbox: subject and text of each message, as of `eml`."
+)

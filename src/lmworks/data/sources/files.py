@@ -20,6 +20,7 @@ from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import ERASED_FILE
+from lmworks.pipeline.files import open_below
 from lmworks.recipe.schema import RecipeError
 from lmworks.recipe.yaml import read_yaml
 
@@ -61,8 +62,13 @@ class FolderOfFiles(ParsedSource, FolderSource):
         names: dict[str, Any] = {}
         with suppress(LmworksError, OSError, ValueError, RecursionError):  # what cannot be read names no classes
             names |= classes_in(found.dataset_info())
-            names |= classes_in(json.loads(found.open("dataset_info.json").read(CARD_BYTES)))
+            names |= classes_in(json.loads(found.beside("dataset_info.json")))
         return found.model_copy(update={"class_names": names})
+
+    def beside(self, name: str) -> bytes:
+        """Return the beginning of a file of the folder, which need not be one that is read. Raises OSError."""
+        with open_below(self.root(), name) as stream:
+            return stream.read(CARD_BYTES)
 
     def dataset_info(self) -> Any:
         """Return what the card says of the fields of the files."""
@@ -71,8 +77,7 @@ class FolderOfFiles(ParsedSource, FolderSource):
     def card(self) -> dict[str, Any]:
         """The front matter of README.md; empty when there is none."""
         try:
-            with self.open("README.md") as stream:
-                text = stream.read(CARD_BYTES).decode(errors="replace")
+            text = self.beside("README.md").decode(errors="replace")
         except OSError:
             return {}
         found = _FRONT_MATTER.match(text.replace("\r\n", "\n"))

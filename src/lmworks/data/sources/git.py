@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Literal
 
+from lmworks.data.parsers import CODE
 from lmworks.data.sources.files import FolderOfFiles
+from lmworks.data.sources.unpack import plain_name
 from lmworks.errors import UsageError
 
 HARMLESS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
@@ -15,9 +18,13 @@ HARMLESS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
 
 
 class Git(FolderOfFiles):
-    """A working tree, without what is ignored or not yet added. Files of code need `format: text`."""
+    """A working tree, without what is ignored or not yet added. Source code is read as text."""
 
     kind: Literal["git"]
+
+    def _word(self, name: str) -> str | None:
+        is_code = PurePosixPath(plain_name(name)).suffix.lower() in CODE
+        return super()._word(name) or ("text" if is_code else None)
 
     def _entries(self) -> Iterator[tuple[str, bool]]:
         root = self.root()

@@ -10,9 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.licences.gate import PERMISSIVE
-from lmworks.data.parsers import form_of
 from lmworks.data.sources.files import FolderOfFiles
-from lmworks.data.sources.unpack import plain_name
 from lmworks.errors import UsageError
 
 _SPDX = {name.lower(): name for name in PERMISSIVE}
@@ -44,7 +42,7 @@ class HuggingFace(FolderOfFiles):
     def walk(self) -> list[str]:
         """Files that the card names for the split, else those named like it; for `train` all, if there are none."""
         patterns = self._patterns()
-        paths = [path for path in super().walk() if form_of(plain_name(path)) or self.format]
+        paths = [path for path in super().walk() if self._word(path)]
         paths = [path for path in paths if PurePosixPath(path).name != "README.md"]
         if patterns:
             return [path for path in paths if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)]

@@ -31,6 +31,8 @@ from lmworks.recipe.kinds import Named
 
 PACKED_PIECE = 2**24
 """Bytes, at least, of a piece that is found by unpacking, or decoding, all that is before it: few and large ones."""
+ABOUT = frozenset(("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"))
+"""Files that `datasets` writes about a data set, which hold none of its records."""
 ENTRIES_KEPT = 2**20
 """Of archives whose contents are known: those of compressed tar archives take a reading of all."""
 
@@ -103,7 +105,9 @@ class ParsedSource(SourceConfig):
         default=[], description="Fields kept in `meta`; none by default, since what nobody asked for may be private."
     )
     format: Annotated[str, Named(PARSERS)] | None = Field(
-        default=None, description="Form of every file; unset, each file's ending says it. XML and JSON need it."
+        default=None,
+        description="Form of every file; unset, each file's ending says it. XML needs it, and JSON where "
+        "neither `fields` nor `records` says that its files are records.",
     )
     include: list[str] = Field(
         default=[], description="Patterns of paths that are read, such as `*/Posts.xml`; all when empty."
@@ -356,7 +360,9 @@ class ParsedSource(SourceConfig):
         return self.key_field is None and self._word(path) in NUMBERED
 
     def _word(self, name: str) -> str | None:
-        return self.format or form_of(unpack.plain_name(name))
+        path = PurePosixPath(unpack.plain_name(name))
+        is_rows = (self.fields or self.records) and path.suffix.lower() == ".json" and path.name not in ABOUT
+        return self.format or form_of(str(path)) or ("json" if is_rows else None)
 
     def _form(self, name: str) -> Form | None:
         word = self._word(name)

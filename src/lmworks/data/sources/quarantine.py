@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.data.parsers import PARSERS, form_of
+from lmworks.data.parsers import PARSERS
 from lmworks.data.parsers.encodings import looks_like_utf16
 from lmworks.data.parsers.lines import cut_lines, read_lines
 from lmworks.data.parsers.parser import Found, Piece, Span, Unreadable
@@ -20,7 +20,6 @@ from lmworks.data.records import Document
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.recode import BAD_BYTE
 from lmworks.data.sources.source import FolderSource
-from lmworks.data.sources.unpack import plain_name
 from lmworks.errors import UsageError
 
 
@@ -76,7 +75,7 @@ class Quarantine(ParsedSource, FolderSource):
             span = Span(int(entry.get("start", 0)), raw, int(entry["raw_bytes"]))
             whole = "mended" in entry or len(kept) == span.size
             settings = dict(entry.get("settings", {}))
-            word = settings.pop("format", None) or self.format or form_of(plain_name(str(entry["path"])))
+            word = settings.pop("format", None) or self._word(str(entry["path"]))
             reading = replace(self.reading(), **self._of_table(settings))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             yield line.unreadable(piece.path, str(number), f"not a quarantined record: {type(error).__name__} {error}")
