@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup docs quickstart quickstart-reduced plain test test-all lint types contracts check conformance benchmarks-toy
+.PHONY: setup docs quickstart quickstart-reduced plain test test-ci test-full benchmarks-toy lint types contracts check conformance
 
 setup: $(READY)
 
@@ -46,12 +46,20 @@ plain: setup
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
+# The quick tests.
 test: setup
+	$(BIN)/pytest --numprocesses 2 -m "not slow and not whole"
+
+# The quick tests, whole recipes at small size, a kill and a page in a browser (/usr/bin/chromium).
+test-ci: setup
 	$(BIN)/pytest --numprocesses 2 -m "not slow"
 
-# Adds whole recipes, kills and a real browser (/usr/bin/chromium).
-test-all: setup
-	$(BIN)/pytest --numprocesses 2
+# What continuous integration leaves out: all other tests, all examples of a property, every benchmark at toy size, and
+# real data sets where there are some: make test-full DATA=folder
+test-full: setup
+	LMWORKS_TEST_EXAMPLES=full $(BIN)/pytest --numprocesses 2 -m "slow or hypothesis"
+	$(MAKE) benchmarks-toy DATA="$(DATA)"
+	$(if $(DATA),$(MAKE) conformance)
 
 lint: setup
 	$(BIN)/ruff check src tests benchmarks examples

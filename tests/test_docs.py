@@ -107,6 +107,7 @@ def test_hooks_run_programs_of_the_project() -> None:
     assert all(hook["language"] == "system" for hook in hooks)
 
 
+@pytest.mark.whole
 def test_the_site_has_every_page_and_fetches_nothing(tmp_path: Path) -> None:
     """Strict: a link that leads nowhere, or a page that stands in no list, fails."""
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path / "site")]

@@ -314,6 +314,7 @@ def test_what_cannot_be_evaluated_is_said(systems: dict, data: list, more: dict,
         evaluate_answers(systems, data, **more)
 
 
+@pytest.mark.slow
 def test_a_users_program_passes_the_type_checker(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(

@@ -35,6 +35,7 @@ def test_a_recipe_is_built_read_asked_and_compared(tmp_path: Path, monkeypatch: 
     assert open_recipe("recipe.yaml").figures
 
 
+@pytest.mark.slow
 def test_a_classifier_and_a_writer_are_loaded_by_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_reader(tmp_path / "sorter", "sequence classifier")
     make_tiny_model(tmp_path / "writer")

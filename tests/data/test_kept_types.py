@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from lmworks.data.clean.normalise import NormaliseConfig, normalise
 from lmworks.data.records import Documents
+from quick import examples
 from support import make_context
 
 Ingest = Callable[..., Any]
@@ -88,7 +89,7 @@ PLAIN = st.recursive(
 
 
 @given(value=PLAIN.filter(lambda value: value is not None))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40), deadline=None)
 def test_any_value_of_json_is_kept_as_it_is(ingest_files: Ingest, value: Any) -> None:
     _, payload = ingest_files({"a.jsonl": json.dumps({"text": "one text", "kept": value}) + "\n"}, keep=["kept"])
     (document,) = Documents(payload, "").iterate()

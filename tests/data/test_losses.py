@@ -114,6 +114,7 @@ def packed_rows(folder: Path, rows: bytes, **settings: object) -> Result:
     return ingest(config.resolve(folder), out=folder / "out", context=make_context(folder / "work"))
 
 
+@pytest.mark.slow
 def test_a_file_of_broken_rows_is_given_up_and_fills_no_disk(tmp_path: Path) -> None:
     """3 KB of gzip hold a million of them, and each takes 200 bytes where it is kept."""
     with pytest.raises(GateRefused, match=r"10,001 of 10,061 records .* given up \(1\).*Some of them stand in"):

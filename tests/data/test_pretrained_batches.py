@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tiny_encoders import write_encoder
 
 from lmworks.data.pretrained import BATCH, TOKENS_AT_ONCE, batches, load
+from quick import examples
 
 LENGTHS = st.integers(1, 600) | st.integers(5000, TOKENS_AT_ONCE + 100)
 
@@ -22,7 +23,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     )
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.lists(LENGTHS, max_size=2 * BATCH))
 def test_every_text_is_read_once_and_never_more_at_once_than_memory_is_meant_for(
     encoder: tuple[Any, Any], lengths: list[int]

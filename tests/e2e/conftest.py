@@ -10,14 +10,13 @@ import pytest
 
 from e2e.small_recipe import lmworks, make_project
 from e2e.small_writing import build_writing
+from once import once
 
 
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that is built; do not change it."""
-    folder = make_project(tmp_path_factory.mktemp("small"))
-    lmworks(folder, "build", "recipe.yaml")
-    return folder
+    return once(tmp_path_factory, "small", lambda folder: lmworks(make_project(folder), "build", "recipe.yaml"))
 
 
 @pytest.fixture
@@ -32,4 +31,4 @@ def built(built_once: Path, tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the recipes `content` and `summarize`, each built in a folder of its name; do not change it."""
-    return build_writing(tmp_path_factory.mktemp("writing"))
+    return once(tmp_path_factory, "writing", build_writing)

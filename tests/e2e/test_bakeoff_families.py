@@ -6,6 +6,8 @@ import json
 import random
 from pathlib import Path
 
+import pytest
+
 from e2e.small_recipe import lmworks
 from lmworks.search.families import Tuned, unequal
 
@@ -45,6 +47,7 @@ def test_time_that_was_not_equal_is_said_first() -> None:
     assert "one trained for 92 s, other for 50 s" in unequal({"one": tuned(92), "other": tuned(50)})
 
 
+@pytest.mark.slow
 def test_families_are_compared_at_equal_time_by_rates_that_validation_chose(tmp_path: Path) -> None:
     draw, words = random.Random(0), {"weather": ["rain", "tides", "storm"], "goods": ["bread", "glass", "wool"]}
     (tmp_path / "labelled").mkdir()

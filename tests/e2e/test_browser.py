@@ -23,7 +23,7 @@ from lmworks.tokens.tokenizer import open_tokenizer
 from looks import look
 from tiny import make_adapted, make_tiny_model
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [

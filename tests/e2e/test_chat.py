@@ -11,7 +11,7 @@ from e2e.answering import answers
 from e2e.small_recipe import lmworks, make_services
 from tiny import make_tiny_model
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 RECIPE = Path(__file__).parents[2] / "recipes" / "chat.yaml"
 SMALL = {
     "{kind: botocore}": "{kind: botocore, path: services}",

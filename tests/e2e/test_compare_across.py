@@ -13,6 +13,8 @@ import pytest
 from e2e.small_recipe import lmworks
 from tiny import make_tiny_model
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """\
 name: NAME
 use_case: going on with texts

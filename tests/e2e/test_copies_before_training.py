@@ -6,7 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from e2e.small_recipe import lmworks
+
+pytestmark = pytest.mark.slow
 
 RECIPE = """\
 name: copies

@@ -20,6 +20,8 @@ from lmworks.pipeline import erasure
 from lmworks.pipeline.erasure import ERASED
 from lmworks.pipeline.store import Store
 
+pytestmark = pytest.mark.slow
+
 TEXT = "note {} of the house"
 
 

@@ -13,6 +13,8 @@ from lmworks.data.records import Documents
 from lmworks.pipeline.erasure import add_erased
 from lmworks.workspace import open_workspace, run
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """
 name: renamed
 use_case: a test

@@ -15,6 +15,8 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import unfinished
 from lmworks.pipeline.store import Store
 
+pytestmark = pytest.mark.slow
+
 JANE, JOHN = "jane@example.org", "john@example.org"
 ROWS = [
     {"text": f"Write to {JANE} about the ladder", "patient": "", "case": "F1"},

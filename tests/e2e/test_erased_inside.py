@@ -16,6 +16,8 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.store import Store
 from lmworks.workspace import open_workspace, run
 
+pytestmark = pytest.mark.slow
+
 ROWS = {
     "ko": "김민수 고객님께 내일 오전에 전화 바랍니다",
     "ko2": "고객 김민수의 주소는 서울시 종로구입니다",

@@ -19,6 +19,8 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.release import serving
 from lmworks.workspace import open_workspace, run
 
+pytestmark = pytest.mark.slow
+
 MAIL = "jane@example.org"
 ROWS = [
     {"text": f"Write to {MAIL} about the ladder in the garden", "patient": ""},

@@ -17,6 +17,8 @@ from e2e.erasure_corpus import ORDERS, Person, people, write_archive, write_reci
 from e2e.small_recipe import lmworks
 from lmworks.data.records import Document, Documents
 
+pytestmark = pytest.mark.slow
+
 
 def contents(store: Path) -> Iterator[tuple[Path, str]]:
     """Everything that can be read in a store, decoded by other means than lmworks decodes it."""

@@ -18,6 +18,8 @@ from lmworks.pipeline.stage import Progress
 from lmworks.pipeline.store import Store
 from lmworks.workspace import open_workspace, run
 
+pytestmark = pytest.mark.slow
+
 
 class Silent:
     """A display that shows nothing, and does something once when units of work of a step begin."""

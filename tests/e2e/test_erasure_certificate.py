@@ -11,6 +11,8 @@ import pytest
 
 from e2e.small_recipe import lmworks
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """\
 name: letters
 use_case: answering letters

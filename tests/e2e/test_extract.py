@@ -14,7 +14,7 @@ from e2e.answering import answers
 from e2e.small_recipe import lmworks
 from lmworks.data.records import Documents
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 RECIPE = Path(__file__).parents[2] / "recipes" / "extract.yaml"
 NAMES, PLACES = ["ada", "bo", "cy", "di", "ed", "flo"], ["rome", "oslo", "lima", "kyiv"]
 OTHER = ["lives", "paid", "wrote", "left", "for", "in", "the", "old", "new", "very"]

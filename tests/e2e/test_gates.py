@@ -10,6 +10,8 @@ import pytest
 
 from e2e.small_recipe import lmworks, start
 
+pytestmark = pytest.mark.whole
+
 RECIPE = """\
 name: sorter
 use_case: which letters need an answer today

@@ -6,10 +6,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from e2e.small_recipe import lmworks
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
 from lmworks.release.history.history import change_of
+
+pytestmark = pytest.mark.slow
 
 RECIPE = """\
 name: sorter

@@ -14,7 +14,7 @@ from e2e.answering import serving
 from e2e.small_recipe import lmworks
 from tiny import make_tiny_model
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 RECIPE = Path(__file__).parents[2] / "recipes" / "knowledge.yaml"
 SYLLABLES = ("bar", "gel", "kom", "lux", "nid", "pov", "rud", "tiz", "zan")
 THINGS = ["kettle", "toaster", *(f"{first}{second}er" for first in SYLLABLES for second in SYLLABLES)]

@@ -10,6 +10,8 @@ import pytest
 
 from e2e.small_recipe import lmworks
 
+pytestmark = pytest.mark.whole
+
 RECIPE = """\
 name: letters
 use_case: answering letters

@@ -18,6 +18,7 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.manifest import Manifest
 from lmworks.workspace import open_workspace, run
 from published import write_published
+from quick import few
 from readers import write_rewriter
 from support import Quiet
 
@@ -349,7 +350,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("late")
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", few(CASES, 8))
 def test_what_would_end_a_build_late_is_refused_before_anything_is_trained(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,8 @@ from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from tiny import make_tiny_model
 
+pytestmark = pytest.mark.slow
+
 SUMS = """\
 name: sums
 use_case: sums, and who adds best

@@ -15,7 +15,7 @@ from e2e.answering import answers
 from e2e.small_recipe import lmworks
 from tiny import make_tiny_model
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 RECIPE = Path(__file__).parents[2] / "recipes" / "sentiment.yaml"
 TOLD = {"praise": ["good", "fine", "bright"], "blame": ["bad", "dull", "grey"]}
 OTHER = ["film", "song", "book", "was", "the", "very", "quite", "long"]

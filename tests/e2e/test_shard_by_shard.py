@@ -29,6 +29,8 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.tokens.rows.pack import PackDocumentsConfig, pack_documents
 from lmworks.workspace import open_workspace, run
 
+pytestmark = pytest.mark.slow
+
 WORDS = [
     "rain",
     "bread",
@@ -243,7 +245,10 @@ def test_a_document_in_shards_that_an_erasure_left_is_erased_there(project: Path
     assert leftovers(Store(project / "store")), "what neither has reached stays"
 
 
-def test_the_command_erases_in_shards_that_an_erasure_left(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_erases_in_shards_that_an_erasure_left(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
     store = project / "store"
     recipe = {"name": "small", "use_case": "tests", "plan": {"measure": False}, "data": {"raw": STEPS["raw"]}}
     (project / "recipe.yaml").write_text(json.dumps(recipe))

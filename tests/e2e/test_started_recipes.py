@@ -12,7 +12,7 @@ from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.conversations import Conversations
 from start.test_start import ENOUGH, company, rows
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 
 def init(what: str, task: str, folder: Path) -> None:

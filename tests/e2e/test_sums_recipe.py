@@ -11,7 +11,7 @@ import pytest
 from e2e.answering import answers
 from e2e.small_recipe import lmworks
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 RECIPE = Path(__file__).parents[2] / "recipes" / "arithmetic.yaml"
 SETTINGS = (
     *("numbers.largest=39", "plan.measure=false", "learn.global_batch_tokens=1280", "learn.steps=4"),

@@ -17,7 +17,7 @@ from e2e.answering import answers
 from e2e.small_recipe import lmworks
 from lmworks.pipeline.store import Artifact, Store
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 RECIPES = Path(__file__).parents[2] / "recipes"
 OTHER = ["please", "the", "my", "again", "with", "today", "very", "old"]
 TOLD = {"card lost": ["lost", "gone"], "fee asked": ["fee", "cost"], "top up": ["load", "fill"]}
@@ -85,7 +85,11 @@ def write(path: Path, text: str) -> None:
 
 
 @pytest.fixture(
-    params=[("customer-service", write_questions), ("medical", write_tabular_list), ("legal", write_licences)]
+    params=[
+        ("customer-service", write_questions),
+        pytest.param(("medical", write_tabular_list), marks=pytest.mark.slow),
+        pytest.param(("legal", write_licences), marks=pytest.mark.slow),
+    ]
 )
 def built(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

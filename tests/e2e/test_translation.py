@@ -13,7 +13,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from e2e.answering import answers
 from e2e.small_recipe import lmworks
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 RECIPE = Path(__file__).parents[2] / "recipes" / "translation.yaml"
 WORDS = {"one": "eins", "two": "zwei", "red": "rot", "green": "gruen", "house": "haus", "tree": "baum", "old": "alt"}
 SMALLER = {

@@ -16,7 +16,7 @@ from hub_server import TOKEN, Hub, hub_running
 from modelfiles import parse, sent
 from report_pages import Pages, said_twice, words
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 MODELS = {"pretrain", "finetune"}
 

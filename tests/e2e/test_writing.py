@@ -14,7 +14,7 @@ from e2e.answering import answers
 from e2e.small_recipe import lmworks
 from lmworks.data.tuning.conversations import Conversations
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 
 
 def artifact(folder: Path, step: str) -> Path:

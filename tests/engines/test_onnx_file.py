@@ -18,6 +18,7 @@ from lmworks.engines.open import open_decoder, open_engine
 from lmworks.errors import LmworksError
 from lmworks.model.folder import load_model, save_model
 from published import take, write_published
+from quick import few
 from readers import LABELS, write_reader, write_rewriter
 from tiny import make_adapted, make_tiny_model
 
@@ -42,7 +43,7 @@ def encoded(folder: Path, session: onnxruntime.InferenceSession) -> dict[str, np
     }
 
 
-@pytest.mark.parametrize("shape", [{}, {"window": 4}, {"qkv_bias": True}], ids=["llama", "window", "qwen2"])
+@pytest.mark.parametrize("shape", few([{}, {"window": 4}, {"qkv_bias": True}], 1), ids=["llama", "window", "qwen2"])
 def test_logits_of_our_decoders(shape: dict[str, int], tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "model", **shape)  # type: ignore[arg-type]
     session, engine = opened(folder), open_decoder(folder)
@@ -57,7 +58,7 @@ def test_logits_of_our_decoders(shape: dict[str, int], tmp_path: Path) -> None:
             np.testing.assert_allclose(found, wanted, **CLOSE)
 
 
-@pytest.mark.parametrize("family", ["GPT-2", "Pythia", "Phi", "Gemma 3"])
+@pytest.mark.parametrize("family", few(["GPT-2", "Pythia", "Phi", "Gemma 3"], 1))
 def test_logits_of_published_decoders(family: str, tmp_path: Path) -> None:
     folder = tmp_path / "taken"
     take(write_published(tmp_path / "theirs", family), folder)
@@ -69,6 +70,7 @@ def test_logits_of_published_decoders(family: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(logits, wanted.numpy(), **CLOSE)
 
 
+@pytest.mark.slow
 def test_a_text_that_is_filled_up_says_what_it_says_alone(tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "model")
     session = opened(folder)
@@ -78,7 +80,7 @@ def test_a_text_that_is_filled_up_says_what_it_says_alone(tmp_path: Path) -> Non
     np.testing.assert_allclose(beside[0, :4], alone[0], **CLOSE)
 
 
-@pytest.mark.parametrize("kind", ["encoder", "decoder"])
+@pytest.mark.parametrize("kind", few(["encoder", "decoder"], 1))
 def test_labels_of_texts(kind: str, tmp_path: Path) -> None:
     folder = write_reader(tmp_path / "model", "sequence classifier")
     if kind == "decoder":
@@ -107,7 +109,7 @@ def test_labels_of_words(tmp_path: Path) -> None:
     np.testing.assert_allclose(logits[seen], wanted[seen], **CLOSE)
 
 
-@pytest.mark.parametrize("bare", [False, True], ids=["with its head", "as models of sentences are published"])
+@pytest.mark.parametrize("bare", few([False, True], 1), ids=["with its head", "as models of sentences are published"])
 def test_vectors(bare: bool, tmp_path: Path) -> None:
     folder = write_reader(tmp_path / "model", "encoder")
     wanted = [each.vector for each in open_engine(folder).embed(TEXTS)]

@@ -22,6 +22,7 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.statistics import compare_shares, detectable, items_needed
 from lmworks.plan.plan import make_plan
 from lmworks.recipe.file import load_recipe
+from quick import few
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +43,17 @@ def test_the_grid_has_136_cells_of_its_own_names(grid: ModuleType) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "macro F1, labels of 50% 49% 1%, n 200, none",
-        "macro F1, labels of 49% 49% 2%, n 100, none",
-        "macro F1, labels of 60% 35% 5%, n 100, none",
-        "share, 0.995, n 100, none",
-        "share, 0.02, n 500, 25 equal",
-        "share, paired, 0.99 and 0.98 alike to 0.5, n 20, none",
-        "calibration error, times 1, n 400, none",
-    ],
+    few(
+        [
+            "share, 0.995, n 100, none",
+            "macro F1, labels of 60% 35% 5%, n 100, none",
+            "macro F1, labels of 50% 49% 1%, n 200, none",
+            "macro F1, labels of 49% 49% 2%, n 100, none",
+            "share, 0.02, n 500, 25 equal",
+            "share, paired, 0.99 and 0.98 alike to 0.5, n 20, none",
+            "calibration error, times 1, n 400, none",
+        ]
+    ),
 )
 def test_intervals_that_once_misled_hold(grid: ModuleType, name: str) -> None:
     (number,) = [number for number, cell in enumerate(grid.cells()) if cell.name == name]

@@ -24,6 +24,7 @@ from lmworks.model.peft_folder import put_on
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.model.published import load_published
 from lmworks.tokens.tokenizer import open_tokenizer
+from quick import examples
 from support import make_context
 from tiny import make_tiny_model
 
@@ -178,7 +179,7 @@ def test_a_tokenizer_whose_pattern_cannot_be_matched_fails_as_an_error_of_ours(m
     refused(lambda: tokenizer.encode_with_offsets([text]), model)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"]),
     share=st.floats(0, 1, exclude_max=True),
@@ -376,7 +377,7 @@ def test_a_tensor_in_a_gguf_file_lies_in_the_file(packed: bytes, tmp_path: Path)
         refused(lambda: opened(path, tmp_path / "out"), path)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     share=st.floats(0, 1, exclude_max=True),
     how=st.sampled_from(["flip", "cut", "zero", "insert"]),

@@ -56,6 +56,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_tasks_give_the_same_bytes_as_one_process(workers: RayWorkers, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     on_ray = replace(make_context(tmp_path / "a"), workers=2, execute=workers)
@@ -81,6 +82,7 @@ class Counted(Sequence[int]):
         return int(index)
 
 
+@pytest.mark.slow
 def test_few_tasks_are_handed_out_at_a_time(workers: RayWorkers) -> None:
     units = Counted()
     results = workers(abs, units, 2)
@@ -89,6 +91,7 @@ def test_few_tasks_are_handed_out_at_a_time(workers: RayWorkers) -> None:
     results.close()
 
 
+@pytest.mark.slow
 def test_a_fault_in_a_task_arrives_as_it_was_raised(workers: RayWorkers, tmp_path: Path) -> None:
     context = replace(make_context(tmp_path), workers=2, execute=workers)
     with pytest.raises(UsageError, match=r"^four is no word$"):
@@ -126,6 +129,7 @@ def test_a_missing_ray_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch)
         parse_place("ray")
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_refused_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

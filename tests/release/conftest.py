@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from data_store import build_data_store
 from small_store import build_store, make_nodes, write_sources
 
 from lmworks.pipeline.store import Store
+from once import once
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The whole small build; tests only read it."""
-    folder = tmp_path_factory.mktemp("whole")
-    write_sources(folder / "sources")
-    return build_store(folder, make_nodes(folder))
+
+    def build(folder: Path) -> None:
+        write_sources(folder / "sources")
+        build_store(folder, make_nodes(folder))
+
+    return Store(once(tmp_path_factory, "whole", build) / ".lmworks")
 
 
 @pytest.fixture(scope="session")
 def data_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A build of every data step; tests only read it."""
-    return build_data_store(tmp_path_factory.mktemp("data"))
+    return Store(once(tmp_path_factory, "data", build_data_store) / ".lmworks")

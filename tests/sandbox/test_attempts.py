@@ -5,7 +5,6 @@ Every attempt of `attempts.py` succeeds where there is no sandbox; so the table 
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import json
 import os
@@ -20,6 +19,10 @@ from pathlib import Path
 import pytest
 from attempts import TABLE, Attempt
 
+from once import once
+
+pytestmark = pytest.mark.whole
+
 USERS = {"root": 0, "nobody": 65534} if os.getuid() == 0 else {"user": os.getuid()}
 MODES = ("without", "within", "within-namespaces")
 Outcomes = dict[str, dict[str, dict[str, object]]]
@@ -29,17 +32,16 @@ Outcomes = dict[str, dict[str, dict[str, object]]]
 @pytest.fixture(scope="session")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
     """Of every attempt, made once for all processes that test."""
-    folder = tmp_path_factory.getbasetemp()
-    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    path = folder / "attempts.json"
-    with (folder / "attempts.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            pairs = list(itertools.product(USERS, MODES))
-            with ThreadPoolExecutor(2) as pool:  # much of it is waiting
-                found = zip(pairs, pool.map(lambda pair: make_all(*pair), pairs), strict=True)
-                path.write_text(json.dumps({f"{user} {mode}": each for (user, mode), each in found}))
-    return dict(json.loads(path.read_text()))
+    folder = once(tmp_path_factory, "attempts", attempt_all)
+    return dict(json.loads((folder / "outcomes.json").read_text()))
+
+
+def attempt_all(folder: Path) -> None:
+    """The attempts of every user in every mode, written to a file."""
+    pairs = list(itertools.product(USERS, MODES))
+    with ThreadPoolExecutor(2) as pool:  # much of it is waiting
+        found = zip(pairs, pool.map(lambda pair: make_all(*pair), pairs), strict=True)
+        (folder / "outcomes.json").write_text(json.dumps({f"{user} {mode}": each for (user, mode), each in found}))
 
 
 def make_all(user: str, mode: str) -> dict[str, dict[str, object]]:

@@ -69,6 +69,7 @@ def test_certainty_falls_with_distance_even_where_runs_lie_on_one_law() -> None:
     assert half[0] < 0.008 and half[1] > 0.01 and half[2] > 0.02
 
 
+@pytest.mark.slow
 def test_seeds_of_a_ladder_narrow_its_interval_as_far_as_the_law_is_exact() -> None:
     def half(seeds: int) -> float:
         x = np.repeat(2.5 ** np.arange(-4.0, 1.0), seeds)

@@ -78,12 +78,14 @@ def test_a_connection_that_drips_after_its_answer_is_closed(engine: DecoderEngin
         soon(drips_and_is_closed)
 
 
+@pytest.mark.slow
 def test_an_answer_that_takes_longer_than_a_header_may_is_whole(engine: DecoderEngine) -> None:
     with serving(engine, limits=Limits(header_seconds=0.1)) as live, live.http() as http:
         lines = [line for line in http.post(PATH, json=CHAT | LONG | STREAM).text.splitlines() if line]
     assert lines[-1] == "data: [DONE]"
 
 
+@pytest.mark.slow
 def test_connections_beyond_the_bound_replace_those_that_wait_longest(engine: DecoderEngine) -> None:
     with ExitStack() as held:
         live = held.enter_context(serving(engine, limits=Limits(connections=20)))
@@ -100,6 +102,7 @@ def test_connections_beyond_the_bound_replace_those_that_wait_longest(engine: De
     assert rest[-1] == "data: [DONE]"  # what is being answered stays
 
 
+@pytest.mark.slow
 def test_idle_connections_take_neither_the_files_nor_the_log(model_folder: Path) -> None:
     """Below a hard limit of files: a server that everybody can reach while a stranger holds more than it has files."""
     files = 256

@@ -123,6 +123,7 @@ def test_likelihoods_are_those_of_the_base_while_adapters_are_beside_it(folders:
     assert engine.log_likelihoods([[0, 5, 9, 7]], [1]) == base.log_likelihoods([[0, 5, 9, 7]], [1])
 
 
+@pytest.mark.slow
 def test_the_weights_of_the_base_are_held_once(folders: dict[str, Path]) -> None:
     def stored(file: Path) -> int:
         return sum(tensor.nbytes for tensor in load_file(file).values())

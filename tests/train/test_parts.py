@@ -48,6 +48,7 @@ def test_packed_attention_is_attention_of_each_segment_alone(
         torch.testing.assert_close(packed[:, :, start:end], alone)
 
 
+@pytest.mark.slow
 def test_attention_in_bfloat16_is_the_same_compiled_interpreted_and_of_long_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

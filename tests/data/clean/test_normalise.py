@@ -22,6 +22,7 @@ from lmworks.data.clean.normalise import (
     repair,
 )
 from lmworks.data.records import Document, Documents
+from quick import examples
 from support import make_context
 
 
@@ -89,7 +90,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.one_of(st.lists(PIECES, max_size=12).map("".join), st.text()))
 def test_what_is_skipped_would_have_changed_nothing(text: str) -> None:
     config = ftfy.TextFixerConfig(

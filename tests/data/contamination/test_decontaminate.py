@@ -24,6 +24,7 @@ from lmworks.data.records import Documents, read_shard, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.stage import Handle, Result
+from quick import examples
 from support import MemoryJournal, make_context
 
 WORDS = [f"word{number}" for number in range(2000)]
@@ -181,7 +182,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         assert payload_bytes(place / "out") == payload_bytes(tmp_path / "whole")
 
 
-@settings(max_examples=40)  # every example writes and syncs an index
+@settings(max_examples=examples(40))  # every example writes and syncs an index
 @given(st.data())
 def test_an_item_pasted_anywhere_is_found_where_it_stands(data: st.DataObject) -> None:
 
@@ -204,7 +205,7 @@ def test_an_item_pasted_anywhere_is_found_where_it_stands(data: st.DataObject) -
                 assert mine.tolist() == theirs.tolist()
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.data())
 def test_texts_that_are_no_candidates_hold_no_item(data: st.DataObject) -> None:
     words = st.sampled_from(["one", "two", "three", "Four", "fünf", "六", "…"])

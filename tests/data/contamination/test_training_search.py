@@ -23,6 +23,7 @@ from lmworks.data.records import Document, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
 from lmworks.pipeline.stage import Handle
+from quick import examples
 from support import make_context
 
 KEYS = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
@@ -92,7 +93,7 @@ def item_and_texts(draw: st.DrawFn) -> tuple[str, list[str], list[list[str]]]:
     return script, item, texts
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(item_and_texts())
 @example(("Latin", story(1, 13), [story(1, 12)]))
 @example(("Latin", story(1, 14), [story(1, 12)]))
@@ -195,7 +196,7 @@ def test_the_numbers_of_an_index_tell_nothing_without_the_key() -> None:
     assert not ours & set(shingles(pa.array([" ".join(story(1, 400))]))[0].tolist())
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text("ab <>/&;!-[]?_.Ü\u00ad\n'\"=#x1amp", max_size=60))
 @example("caf&eacute;<b>s</b> a<!-- b -->c")
 @example("a <i x='a b &amp; x 1'>b</i><!--a b x Ü --> a")

@@ -164,6 +164,7 @@ def test_passages_at_the_ends_of_neighbours_are_two(tmp_path: Path) -> None:
     assert texts(out) == sorted([*pairs[0], prose(40, 30), prose(41, 30)])
 
 
+@pytest.mark.slow
 def test_processes_memory_and_kills_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = in_shards(tmp_path / "in")
     result, one = run(tmp_path / "a", documents)

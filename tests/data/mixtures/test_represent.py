@@ -20,6 +20,7 @@ from lmworks.data.mixtures.represent import RepresentConfig, represent
 from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.stage import Result
+from quick import examples
 from support import make_context
 
 EVEN = {"language": {"en": 0.5, "de": 0.5}}
@@ -195,7 +196,7 @@ def test_raking_meets_every_target_and_keeps_odds_ratios(drawn: Any) -> None:
     assert np.allclose(grid - grid[:1] - grid[:, :1] + grid[0, 0], 0, atol=1e-6)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(tables)
 def test_a_sample_meets_every_target_with_as_many_documents_at_least(drawn: Any) -> None:
     (rows, columns), counts, first, second = drawn

@@ -21,6 +21,7 @@ from lmworks.data.parsers.parser import Piece
 from lmworks.data.parsers.quotes import has_quotes
 from lmworks.data.sources.source import Record
 from lmworks.errors import LmworksError
+from quick import examples
 
 Ingest = Callable[..., Any]
 
@@ -218,7 +219,7 @@ def by_giving_up_lines(content: bytes, limit: int, width: int) -> list[tuple[int
     st.integers(1, 4),
     st.sampled_from([6, 20, 10**6]),
 )
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_quotes_that_never_close_cost_the_lines_that_they_cost_alone(parts: list[str], width: int, limit: int) -> None:
     content = "".join(parts).encode()
     found = [

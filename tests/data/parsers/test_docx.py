@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from lmworks.data.parsers import docx as parser
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Skipped, Unreadable
+from quick import examples
 
 Ingest = Callable[..., Any]
 OFFICE = "http://schemas.openxmlformats.org"
@@ -265,7 +266,7 @@ def wrapped(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @given(st.recursive(st.just(paragraph(run("§"))), wrapped, max_leaves=12))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40), deadline=None)
 def test_each_word_comes_once_however_it_is_wrapped(tmp_path: Path, body: str) -> None:
     numbers = itertools.count()
     numbered = re.sub("§", lambda _: f"w{next(numbers)}w", body)

@@ -27,6 +27,7 @@ from lmworks.data.parsers.encodings import looks_like, looks_like_utf16
 from lmworks.data.sources import parsed
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record
+from quick import examples
 
 Ingest = Callable[..., Any]
 TEXTS = ["Größe – süße „Bären“", "zweite Zeile", "L’été à la plage"]
@@ -278,7 +279,7 @@ def test_any_table_in_any_encoding_and_with_any_delimiter_is_read_whole(tmp_path
     st.binary(max_size=200), st.sampled_from(["a.txt", "a.jsonl", "a.csv", "a.tsv", "a.html", "a.tex"]), st.booleans()
 )
 @example(b"`\x06", "a.csv", False)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(150))
 def test_any_bytes_are_records_or_quarantined(tmp_path: Path, content: bytes, name: str, marked: bool) -> None:
     for old in tmp_path.iterdir():
         old.unlink()

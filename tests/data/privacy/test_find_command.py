@@ -31,6 +31,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_person_is_found_with_the_key_that_the_build_made(project: Path) -> None:
     found = json.loads(lmworks(project, "data", "find", "Jane@Example.com", "--json").stdout)
     assert [place["kind"] for place in found] == ["email", "email"]
@@ -55,6 +56,7 @@ def test_what_is_shown_tells_how_much_is_found_and_no_personal_text(project: Pat
     assert "jane@" not in shown and "4111" not in shown
 
 
+@pytest.mark.slow
 def test_a_person_is_erased_by_what_the_person_is_found_by(project: Path) -> None:
     said = lmworks(project, "erase", "jane@example.com", "joe@example.com", "--apply").stdout
     assert "no document holds value 2 of 2" in said and "joe" not in said and "deleted" in said

@@ -15,6 +15,7 @@ from lmworks.data.privacy.kinds.births import BIRTH
 from lmworks.data.privacy.kinds.identities import AFTER, BEFORE, number
 from lmworks.data.privacy.kinds.vehicles import PLATES
 from lmworks.data.privacy.words import Words, lowered
+from quick import few
 
 TRIGGERS = [each for each in dict.fromkeys(detector.trigger for detector in DETECTORS) if each.words]
 WORDS = sorted({word for trigger in TRIGGERS for word in trigger.words})
@@ -27,8 +28,8 @@ def naive(trigger: Trigger, text: str) -> set[int]:
     return {place for word in trigger.words for place in range(len(text)) if searched.startswith(word, place)}
 
 
-@pytest.mark.parametrize("change", [str, str.upper, str.title, str.swapcase])
-@pytest.mark.parametrize("beside", ["", "İ", "中\U0001f600"])
+@pytest.mark.parametrize("change", few([str.swapcase, str, str.upper, str.title], 1))
+@pytest.mark.parametrize("beside", few(["İ", "", "中\U0001f600"], 1))
 def test_every_word_is_found_at_both_ends_of_a_text_in_any_case(change: type[str], beside: str) -> None:
     lists = [trigger.words for trigger in TRIGGERS]
     finder = Words([tuple(map(lowered, words)) for words in lists])

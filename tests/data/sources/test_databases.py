@@ -63,6 +63,7 @@ def read(folder: Path, **more: Any) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_rows_with_nulls_and_all_types(tmp_path: Path, tickets: Any) -> None:
     tickets(
         r"""insert into tickets values
@@ -85,6 +86,7 @@ def test_rows_with_nulls_and_all_types(tmp_path: Path, tickets: Any) -> None:
     assert [record["reason"] for record in quarantined(out)] == ["field 'body' is missing"]
 
 
+@pytest.mark.slow
 def test_a_snapshot_stays_as_it_was_on_its_day(tmp_path: Path, tickets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tickets("insert into tickets values (2, 'second'), (1, 'first')")
     read(tmp_path)
@@ -96,6 +98,7 @@ def test_a_snapshot_stays_as_it_was_on_its_day(tmp_path: Path, tickets: Any, mon
         read(tmp_path, date="2024-05-02")
 
 
+@pytest.mark.slow
 def test_another_day_is_another_snapshot_with_the_same_ids(tmp_path: Path, tickets: Any) -> None:
     tickets("insert into tickets values (2, 'second'), (1, 'first')")
     before = {document.text: document.id for document in Documents(read(tmp_path), "").iterate()}
@@ -106,6 +109,7 @@ def test_another_day_is_another_snapshot_with_the_same_ids(tmp_path: Path, ticke
     assert (later["first"], later["changed"]) == (before["first"], before["second"])
 
 
+@pytest.mark.slow
 def test_rows_pass_through_a_cursor_of_the_server_in_bounded_memory(tmp_path: Path, tickets: Any) -> None:
     assert texts(read(tmp_path, query="select 1 as id, name || statement as body from pg_cursors")) != []
     rows = "select n as id, repeat('x', 10000) as body from generate_series(1, 8000) as n"
@@ -123,6 +127,7 @@ def test_rows_pass_through_a_cursor_of_the_server_in_bounded_memory(tmp_path: Pa
     assert grown * 1024 < 40 * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "fault"),
     [
@@ -146,6 +151,7 @@ def test_a_server_that_cannot_be_asked_is_named_without_its_password(
     assert not list(tmp_path.rglob("*.jsonl*")), "nothing half written stays"
 
 
+@pytest.mark.slow
 def test_a_query_that_fails_in_its_midst_leaves_no_snapshot(tmp_path: Path, tickets: Any) -> None:
     query = "select n as id, repeat('private ', 10) || (1 / (4000 - n)) as body from generate_series(1, 5000) as n"
     with pytest.raises(LmworksError, match=r"the query failed: division by zero.* Mend `url` or `query`"):

@@ -95,6 +95,7 @@ def test_a_line_beyond_the_limit_is_quarantined_in_bounded_memory(tmp_path: Path
     assert peak < 8 * 2**20
 
 
+@pytest.mark.slow
 def test_a_field_that_is_misspelt_everywhere_quarantines_a_large_file_in_bounded_memory(ingest_files: Ingest) -> None:
     bad = lines({"txt": "x" * 2000})
     content = bad * 15_000 + lines({"text": "good"})

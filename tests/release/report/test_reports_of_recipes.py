@@ -12,6 +12,8 @@ from e2e.small_recipe import lmworks
 from published import write_published
 from report_pages import Pages, words
 
+pytestmark = pytest.mark.slow
+
 WORDS = {"urgent": ("burst", "fire", "flood"), "calm": ("thanks", "greetings", "invoice")}
 SERVED = """\
 name: sorter

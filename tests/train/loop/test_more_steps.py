@@ -17,6 +17,7 @@ from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.growth import last_constant_step, why_anew
+from quick import few
 from support import MemoryJournal, make_context
 from train.loop.test_damage import flip
 from train.loop.test_recovery import SMALL, Killed, kill_after, payload, run
@@ -40,12 +41,15 @@ def kept(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("more", "state"),
-    [
-        (PLATEAU, 11),
-        (WSD, 9),
-        ({**WSD, "schedule": "cosine", "dropout": 0.2, "optimizer": "adamw", "learning_rate": 0.002}, 9),
-        ({**PLATEAU, "on_spike": "skip", "spike_ratio": 1.05}, 11),
-    ],
+    few(
+        [
+            (PLATEAU, 11),
+            (WSD, 9),
+            ({**WSD, "schedule": "cosine", "dropout": 0.2, "optimizer": "adamw", "learning_rate": 0.002}, 9),
+            ({**PLATEAU, "on_spike": "skip", "spike_ratio": 1.05}, 11),
+        ],
+        1,
+    ),
 )
 def test_more_steps_end_as_the_straight_run(
     rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path, more: dict[str, Any], state: int
@@ -93,6 +97,7 @@ def test_of_several_states_the_furthest_that_fits_is_taken(
     assert payload(tmp_path / "hurt") == payload(tmp_path / "new")
 
 
+@pytest.mark.slow
 def test_other_threads_would_give_other_bits(rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path) -> None:
     run(tmp_path / "few", rows, tokenizer, context_of(tmp_path / "few"), **PLATEAU)
     said: list[str] = []

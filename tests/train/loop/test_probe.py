@@ -17,6 +17,7 @@ from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
 from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.configs.train import TrainConfig, as_record
 from lmworks.train.objectives import OBJECTIVES
+from quick import few
 
 SETTLED = {"data": "probe", "steps": 9, "sequence_length": 32, "global_batch_tokens": 64, "data_type": "float32"} | {
     "threads": 1,
@@ -61,7 +62,7 @@ def rehearse(chain: list[TrainConfig], **more: Any) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("name", few(CHAINS, 1))
 def test_a_rehearsal_measures_every_part_of_a_training(name: str) -> None:
     found = rehearse(CHAINS[name])
     parts = ("loading", "begin", "first_step", "first_validation", "validation", "checkpoint")
@@ -75,19 +76,21 @@ def test_every_objective_is_rehearsed() -> None:
     assert set(OBJECTIVES) - AS_ANOTHER - counted == {chain[-1].objective for chain in CHAINS.values()}
 
 
+@pytest.mark.slow
 def test_the_memory_is_that_of_the_training_and_not_of_making_what_it_begins_with() -> None:
     tuned = rehearse(CHAINS["sft"], vocab_size=6000)["peak_memory_bytes"]
     first = rehearse(CHAINS["causal-lm"], vocab_size=6000)["peak_memory_bytes"]
     assert first > tuned + FIRST.beginning_bytes(6000) / 3, "the table of token pairs is the first model's"
 
 
-@pytest.mark.parametrize("name", ["causal-lm", "sft", "text-to-text"])
+@pytest.mark.parametrize("name", few(["causal-lm", "sft", "text-to-text"], 1))
 def test_what_is_watched_is_answered_while_the_rehearsal_trains(name: str) -> None:
     *before, last = CHAINS[name]
     found = rehearse([*before, last.model_copy(update={"watch": "anything"})])
     assert found["sample_seconds"] > 0 < found["first_sample_seconds"], "of several answers, not of one after the end"
 
 
+@pytest.mark.slow
 def test_a_rehearsal_chooses_among_threads_when_asked() -> None:
     assert rehearse([FIRST.model_copy(update={"threads": 3})])["threads"] == 3
     assert rehearse([FIRST.model_copy(update={"threads": 3})], most_threads=2)["threads"] in (1, 2)

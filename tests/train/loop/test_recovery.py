@@ -45,6 +45,7 @@ from lmworks.train.loop.train import train
 from lmworks.train.memory import available_bytes, shortage_in_words
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.workspace import stop_flag
+from quick import few
 from support import MemoryJournal, Quiet, make_context
 
 SMALL = {
@@ -162,7 +163,7 @@ MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | No
 """Data and base of each objective; a new objective adds itself here."""
 
 
-@pytest.mark.parametrize("objective", objectives.OBJECTIVES)
+@pytest.mark.parametrize("objective", few(objectives.OBJECTIVES, 1))
 @pytest.mark.parametrize(("end_at", "how", "left"), [(1, Killed, 12), (8, Killed, 6), (8, Stopped, 4)])
 def test_every_objective_killed_or_stopped_and_continued_ends_with_the_same_bytes(
     objective: str, end_at: int, how: type[BaseException], left: int, tokenizer: TokenizerFolder, tmp_path: Path
