@@ -158,3 +158,16 @@ def test_a_t5_a_decoder_and_the_baselines_are_compared_on_the_same_pairs(model: 
     assert "bleu: word-table - t5" in compared
     assert not any("copy-source" in name and "word-table" in name for name in compared)
     assert any(name in compared for name in ("bleu: t5 - decoder", "bleu: decoder - t5"))
+
+
+def test_examples_are_kept_without_personal_data(tmp_path: Path) -> None:
+    mail = "jane.roe@example.org"
+    asked = conversation(id="p", form="pair", question=f"Ask {mail}.", answer=f"Frag {mail}.", document="d")
+    write_conversations(tmp_path / "data", [asked])
+    data = Conversations(tmp_path / "data", "data")
+    baseline = TASKS["text-to-text"].baselines["copy-source"]
+    (tmp_path / "out").mkdir()
+    config = TextToTextTaskConfig(data="x", train="y")
+    result = baseline(config, data, data, out=tmp_path / "out", context=make_context(tmp_path / "work"))
+    assert mail in str(items_of(tmp_path / "out")), "what is compared keeps its text"
+    assert "‹email hidden›" in str(result.examples) and mail not in str(result.examples)

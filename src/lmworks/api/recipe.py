@@ -54,10 +54,11 @@ def finish(
     *,
     until: str | None = None,
     rebuild: Sequence[str] = (),
+    workers: int | None = None,
     ray: str | None = None,
 ) -> Finished:
     """Build what is missing or stale, write the report and try the gates, as `lmworks build` does."""
-    artifacts = run(workspace, display, until=until, rebuild=rebuild, ray=ray)
+    artifacts = run(workspace, display, until=until, rebuild=rebuild, workers=workers, ray=ray)
     built, _ = Built.open(workspace.store, workspace.recipe.name).parted()
     if not until:
         note(built)

@@ -238,6 +238,9 @@ def build(
     on: Annotated[
         str, typer.Option(metavar="PLACE", help="Where document steps run: local, ray or ray://HOST:PORT.")
     ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of a document step; by default one per processor.")
+    ] = None,
     device: DeviceOption = None,
     settings: SetOption = None,
     store: StoreOption = None,
@@ -260,7 +263,7 @@ def build(
     if not as_json:
         print(workspace.plan.as_text(), file=sys.stderr)
     with closing(make_display()) as display:
-        finished = finish(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
+        finished = finish(workspace, display, until=until, rebuild=rebuild or (), workers=workers, ray=ray)
     if as_json:
         print_json({name: {"stage": item.stage, "key": item.key} for name, item in finished.artifacts.items()})
     else:

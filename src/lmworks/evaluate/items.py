@@ -20,6 +20,7 @@ from pydantic import Field
 
 from lmworks.data.duplicates.minhash import near_groups
 from lmworks.data.named import require_fields
+from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.records import Document
 from lmworks.data.splits.groups import OWN, group_name
 from lmworks.data.structure import value_at
@@ -380,7 +381,8 @@ class Scored:
         if self.unfinished:
             more |= {"counts": {UNFINISHED: self.unfinished, **more.get("counts", {})}}
             more |= {"losses": {UNFINISHED, *more.get("losses", ())}}
-        return Result(figures=figures, examples=self.items[:SHOWN] if examples is None else examples, **more)
+        examples = hide_all(self.items[:SHOWN] if examples is None else examples)
+        return Result(figures=figures, examples=examples, **more)
 
 
 def beside_clean(items: Sequence[Item], figure: Callable[[Sequence[Item]], Figure]) -> Figure:

@@ -31,7 +31,12 @@ def run(tmp_path: Path, wanted: ClassicConfig, *documents: str) -> tuple[Result,
     ("steps", "before", "after"),
     [
         (["lower-case"], "The US, in ÉVRY", "the us, in évry"),
-        (["punctuation"], "Well-known: C++, don’t (ever) use snake_case!", "Well known C dont ever use snake case"),
+        (["punctuation"], "Well-known: C++, don’t (ever) use snake_case!", "Well known C++ dont ever use snake case"),
+        (
+            ["lower-case", "punctuation", "stop-words"],
+            "The C++, C# (or F#) of .NET: node.js, ASP.NET, C++17. A.net? 3+4 # no",
+            "c++ c# or f# .net node.js asp.net c++17 a.net 3 4 no",
+        ),
         (["stop-words"], "The state of the art is on a shelf", "state art shelf"),
         (
             ["contractions"],
@@ -119,7 +124,7 @@ def test_figures_say_what_each_step_costs(tmp_path: Path) -> None:
     text = "US staff told us: ain't aint, the C++ of y'all. ++ staff staff IT. Don't"
     result, _ = run(tmp_path, config("lower-case", "punctuation", "stop-words"), text)
     found = {figure.name: (figure.value, figure.n) for figure in result.figures}
-    assert found["technical types lost or merged by lower-case"] == (1 / 2, 2)  # US → us; IT stays alone
+    assert found["technical types lost or merged by lower-case"] == (1 / 3, 3)  # US → us; IT and C++ stay alone
     assert found["dialect types lost or merged by punctuation"] == (
         1 / 2,
         2,
@@ -136,7 +141,16 @@ def test_protection_shows_in_the_figures(tmp_path: Path) -> None:
     result, _ = run(tmp_path, config("lower-case", "punctuation", protect=["US", "C++"]), text)
     found = {figure.name: (figure.value, figure.n) for figure in result.figures}
     assert found["protected terms kept"] == (1.0, 3)
-    assert found["technical types lost or merged by lower-case"] == (0.0, 1)
+    assert found["technical types lost or merged by lower-case"] == (0.0, 2)
+
+
+def test_names_with_signs_are_technical_types(tmp_path: Path) -> None:
+    text = "We write C++ and c++ for .NET, (node.js) too."
+    result, out = run(tmp_path, config("lower-case", "punctuation"), text)
+    found = {figure.name: (figure.value, figure.n) for figure in result.figures}
+    assert texts(out) == ["we write c++ and c++ for .net node.js too"]
+    assert found["technical types lost or merged by lower-case"] == (2 / 4, 4)  # C++ and c++ become one
+    assert found["technical types lost or merged by punctuation"] == (0.0, 4)
 
 
 def test_lists_come_from_files(tmp_path: Path) -> None:

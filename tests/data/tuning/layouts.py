@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 ASKED, SAID = "What is rain made of?", "Rain is made of water."
@@ -44,8 +45,71 @@ def one(row: dict[str, Any], **told: Any) -> Layout:
     return Layout([row], **told)
 
 
+SHAREGPT = [{"from": "human", "value": ASKED}, {"from": "gpt", "value": SAID}]
+CALL = "<tool_call>\n{'name': 'weather', 'arguments': {'place': 'Rome'}}\n</tool_call>"
+PROMPTED = f"You may call functions. <tools> {[TOOL]} </tools> Return each call between tags."
+RIGHT = "<think>\nTwo and two.\n</think>\n\nIt is $\\boxed{4}$."
+MAGPIE = {
+    "uuid": "0b3c",
+    "model": "A model of theirs",
+    "gen_input_configs": {"temperature": 1.0, "top_p": 1.0, "input_generator": "the same model", "seed": None},
+    "instruction": ASKED,
+    "response": SAID,
+    "task_category": "Information seeking",
+    "other_task_category": ["Advice seeking"],
+    "task_category_generator": "A model of theirs",
+    "difficulty": "very easy",
+    "intent": "The user wants to know about rain.",
+    "knowledge": "To answer it, one has to know rain.",
+    "input_quality": "good",
+    "quality_explanation": "The question is clear.",
+    "instruct_reward": -8.5,
+    "reward_model": "A judge of theirs",
+    "language": "EN",
+}
+OPENR1 = {
+    "problem": ASKED,
+    "solution": "One adds. It is $\\boxed{4}$.",
+    "answer": "4",
+    "problem_type": "Number Theory",
+    "question_type": "math-word-problem",
+    "source": "olympiads of old",
+    "uuid": "0b3c",
+    "is_reasoning_complete": [True, True, False],
+    "generations": ["<think>\nHm.\n</think>\n\nIt is $\\boxed{5}$.", RIGHT, "<think>\nIt is $\\boxed{4}$, or"],
+    "correctness_math_verify": [False, True, True],
+    "correctness_llama": None,
+    "finish_reasons": ["stop", "stop", "length"],
+    "correctness_count": 1,
+    "messages": CHAT,
+}
+
 LAYOUTS: dict[str, Layout] = {
     # --- conversations ---
+    "magpie": one({**MAGPIE, "conversations": SHAREGPT}),
+    "magpie-without-turns": one(MAGPIE),
+    "smoltalk": one({"messages": CHAT, "full_topic": "Weather/Water from above/Rain", "source": "talk of every day"}),
+    "smol-magpie-ultra": one(
+        {"messages": CHAT, "category": "data analysis", "difficulty": "very easy", "conversation_tokens": 9}
+    ),
+    "hermes-function-calling": one(
+        {
+            "id": "0b3c",
+            "conversations": [
+                {"from": "system", "value": PROMPTED},
+                {"from": "human", "value": ASKED},
+                {"from": "gpt", "value": CALL},
+            ],
+            "tools": json.dumps([TOOL]),
+            "category": "Weather and Climate",
+            "subcategory": "Weather of Places",
+            "task": "Get the Weather",
+        },
+        said='<tool_call>\n{"name": "weather", "arguments": {"place": "Rome"}}\n</tool_call>',
+        system=PROMPTED,
+    ),
+    "openr1": one(OPENR1, said=RIGHT, compared="4"),
+    "solutions": one({"problem": ASKED, "solutions": [SAID]}),
     "messages": one(
         {"messages": [turn("system", "Be brief, please."), *CHAT], "id": "a-1"}, system="Be brief, please."
     ),

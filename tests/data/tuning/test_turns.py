@@ -49,6 +49,36 @@ def test_calls_and_results_of_functions_are_written_out() -> None:
     )
 
 
+def test_calls_and_results_that_stand_in_texts_are_read() -> None:
+    results = "<tool_response>\nwet\n</tool_response>\n<tool_response>\ncold\n</tool_response>"
+    calls = [called("rain", {"day": 1}), "<tool_call>\n{'arguments': {'day': 2}, 'name': 'rain'}\n</tool_call>"]
+    said = {"role": "assistant", "content": "I look.\n" + "\n".join(calls)}
+    tools = [{"type": "function", "function": {"name": "rain", "parameters": {"type": "object"}}}]
+    system = {"role": "system", "content": f"Call functions. <tools>{tools}</tools>"}
+    made = turns_of(system, ASKED, said, {"role": "tool", "content": results}, SAID, tools=tools)
+    assert (made[0]["content"], made[0]["tools"], made[0]["said"]) == (system["content"], tools, "")
+    assert (made[2]["said"], [call["arguments"] for call in made[2]["tool_calls"]]) == (
+        "I look.",
+        [{"day": 1}, {"day": 2}],
+    )
+    assert (made[3]["content"], made[3]["results"]) == (results, ["wet", "cold"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write <tool_call> before a call.",
+        "<tool_call>rain(1)</tool_call>",
+        "<tool_call>{}</tool_call> was said.",
+        "<tool_call>[[[</tool_call>",
+        "<tool_call>" + "[" * 100_000 + "</tool_call>",
+    ],
+)
+def test_what_only_looks_like_a_call_stays_a_text(text: str) -> None:
+    (_, made) = turns_of(ASKED, {"role": "assistant", "content": text})
+    assert made == {"role": "assistant", "content": text}
+
+
 def calls_of(*names: str | None) -> dict[str, Any]:
     """A turn that calls a function for each id."""
     calls = [{"id": name, "function": {"name": f"f{name}", "arguments": "{}"}} for name in names]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +85,17 @@ class Tuning:
         """Of the rows, to be spoilt in their file."""
         return np.load(self.rows.path / "weights.npy", mmap_mode="r+")
 
-    def check(self) -> Result:
+    def check(self, log: Callable[[str], None] | None = None) -> Result:
         context = make_context(self.folder / "check")
+        context = replace(context, log=log) if log else context
         samples = Handle(self.folder / "samples", "")
         return check(
             self.config, self.base, self.rows, self.tokenizer, samples, None, None, self.folder / "out", context
         )
 
-    def refused(self) -> str:
+    def refused(self, log: Callable[[str], None] | None = None) -> str:
         with pytest.raises(GateRefused) as caught:
-            self.check()
+            self.check(log)
         return str(caught.value)
 
 
@@ -112,6 +114,20 @@ def test_the_mask_is_shown_over_the_whole_sample(tmp_path: Path) -> None:
     assert told.startswith("<|endoftext|><|im_start|>user\nWhat does S3")
     assert told.count("⟦It lists tags.<|im_end|>⟧") == told.count("⟦It returns.<|im_end|>⟧") == 1
     assert "\x1b[32mIt returns.<|im_end|>\x1b[0m" in as_text(sample, colour=True)
+
+
+def test_samples_are_shown_without_personal_data(tmp_path: Path) -> None:
+    told: list[str] = []
+    said = "Write to jane.roe@example.org or call +49 30 901820."
+    tuning = Tuning(tmp_path, [record(n, f"Whom do I ask {n}?", said) for n in range(20)])
+    shown = str(tuning.check().examples)
+    assert "Whom do I ask" in shown and "‹email hidden›" in shown
+    assert not any(part in shown for part in ("jane.roe", "901820"))
+    weights = tuning.weights()
+    weights[:, :] = 0
+    weights.flush()
+    tuning.refused(told.append)
+    assert "‹email hidden›" in "".join(told) and "jane.roe" not in "".join(told)
 
 
 def test_a_lost_mask_is_refused(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def stop_words_of(folder: Path, words: list[str] | str) -> list[str]:
     return sorted(found)
 
 
-@stage(version=2, reads="documents")
+@stage(version=3, reads="documents")
 def classic(config: ClassicConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Cleaned documents; figures show what each step alone does to the types of words that occur."""
     folder = context.beside / "types"
@@ -148,8 +148,13 @@ def _protected(terms: tuple[str, ...]) -> re.Pattern[str]:
 
 
 _APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
-_PUNCTUATION = re.compile(r"[^\w\s]|_")
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_TECHNICAL = re.compile(
+    r"(?<![^\W_])[a-z][a-z0-9]*(?:\+\+\d*|#)(?![^\W_])|(?:(?<![^\W_])[a-z][a-z0-9]*)?\.(?:net|js)(?![^\W_])",
+    re.IGNORECASE,
+)
+"""Names whose signs tell them from other words: C++, C#, F#, .NET, node.js."""
+_PUNCTUATION = re.compile(rf"(?P<name>{_TECHNICAL.pattern})|[^\w\s]|_", re.IGNORECASE)
+_WORD = re.compile(rf"{_TECHNICAL.pattern}|\w+(?:['’]\w+)*", re.IGNORECASE)
 
 
 def _without_stop_words(text: str, config: ClassicConfig) -> str:
@@ -160,7 +165,7 @@ def _without_stop_words(text: str, config: ClassicConfig) -> str:
 STEPS: Mapping[Step, Callable[[str, ClassicConfig], str]] = {
     "contractions": lambda text, config: written_out(text, config.language),
     "lower-case": lambda text, config: text.lower(),
-    "punctuation": lambda text, config: _PUNCTUATION.sub(" ", _APOSTROPHE.sub("", text)),
+    "punctuation": lambda text, config: _PUNCTUATION.sub(lambda found: found["name"] or " ", _APOSTROPHE.sub("", text)),
     "stop-words": _without_stop_words,
 }
 """In the order of doing; an apostrophe inside a word goes without a space, as is usual."""
@@ -189,11 +194,15 @@ def syllables(word: str) -> int:
 
 
 def _types(text: str) -> Iterator[str]:
-    return filter(None, (word.strip('.,;:!?"()[]{}“”…') for word in text.split()))
+    for word in text.split():
+        name = _TECHNICAL.search(word)
+        if found := name[0] if name else word.strip('.,;:!?"()[]{}“”…'):
+            yield found
 
 
 def _is_jargon(word: str) -> bool:
-    return sum(map(str.isupper, word)) > 1 or (word.isalnum() and not word.isalpha() and not word.isdigit())
+    is_name = _TECHNICAL.fullmatch(word) is not None
+    return is_name or sum(map(str.isupper, word)) > 1 or (word.isalnum() and not word.isalpha() and not word.isdigit())
 
 
 def _is_dialect(word: str) -> bool:

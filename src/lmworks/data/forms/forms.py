@@ -102,6 +102,35 @@ FORMS: Kinds[SampleForm] = Kinds(
         ),
         # conversations
         "ultrachat-200k": layout("prompt prompt_id messages", published.ultrachat, "messages", left="prompt"),
+        "magpie": layout(
+            "uuid gen_input_configs/gen_input_config conversations/instruction/input",
+            published.magpie,
+            "conversations, or instruction or input → response or output",
+            left="model gen_input_configs gen_input_config instruction response input output task_category "
+            "other_task_category task_category_generator difficulty intent knowledge difficulty_generator "
+            "input_quality quality_explanation quality_generator llama_guard_2 reward_model base_output language",
+        ),
+        "smoltalk": layout(
+            "messages full_topic/conversation_tokens",
+            general.messages,
+            "messages",
+            left="full_topic topic subtopic subsubtopic category difficulty quality source",
+        ),
+        "hermes-function-calling": layout(
+            "conversations category subcategory",
+            general.messages,
+            "conversations behind tools; calls and results in their text are read",
+            left="category subcategory task schema",
+        ),
+        **{
+            name: layout(
+                f"problem/question/prompt {name}:texts",
+                partial(published.several, name),
+                f"problem → each of {name} that no checker found wrong; answer, or the end of solution, is compared",
+                left=" ".join(("solution messages problem_type question_type source", *published.VERDICTS)),
+            )
+            for name in ("generations", "solutions")
+        },
         "numina": layout(
             "problem solution messages",
             published.numina,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lmworks.data.forms.general import PROMPT
 from lmworks.data.forms.row import Fault, LeftOut, Read, first
 from lmworks.data.forms.sample import Sample, conversation, short_answer, verified
 from lmworks.data.forms.turns import Turns, answering, ask, calling, calls_in, framed, read_turns, say, transcript
@@ -99,3 +100,34 @@ def ultrachat(row: Read) -> Iterator[Sample]:
 def numina(row: Read) -> Iterator[Sample]:
     solution = row.text("solution")
     yield conversation(ask(row.text("problem")) + say(solution), verified(solution))
+
+
+def magpie(row: Read) -> Iterator[Sample]:
+    """One exchange, or the turns of several, which hold the first one, too."""
+    if row.get("conversations"):
+        yield conversation(read_turns(row["conversations"], "conversations"))
+    else:
+        asked, said = first(row, ("instruction", "input")), first(row, ("response", "output"))
+        yield conversation(ask(row.text(asked)) + say(row.text(said)))
+
+
+WHOLE = "is_reasoning_complete"
+CORRECT = ("correctness_math_verify", "correctness_llama", "correctness", "is_correct")
+VERDICTS = (*CORRECT, WHOLE)
+"""Fields that say of each of several answers whether a checker found it right, and whether it is finished."""
+
+
+def several(name: str, row: Read) -> Iterator[Sample | LeftOut]:
+    """Each answer of a list; those that were not finished, or that a checker found wrong, are left out."""
+    verdicts = [row[field] for field in CORRECT if isinstance(row.get(field), list)]
+    whole = row[WHOLE] if isinstance(row.get(WHOLE), list) else []
+    answer = (
+        row.text("answer") if row.get("answer") else verified(row.text("solution")) if row.get("solution") else None
+    )
+    for number, text in enumerate(row.texts(name)):
+        if verdicts and not any(found[number : number + 1] == [True] for found in verdicts):
+            yield LeftOut("a wrong answer: a checker did not find it right")
+        elif whole[number : number + 1] == [False]:
+            yield LeftOut("an unfinished answer: it ends within its reasoning")
+        else:
+            yield conversation(framed(row, ask(row.text(first(row, PROMPT))) + say(text)), answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -148,7 +149,8 @@ def framed(row: Read, turns: Turns) -> Turns:
     tools = next((row[name] for name in ("tools", "functions") if row.get(name)), None)
     words = "\n\n".join(part for part in before if part.strip())
     if tools:
-        return [offering(words, [_definition(whole(tool)) for tool in as_list(tools, "tools")]), *turns]
+        offered = offering(words, [_definition(whole(tool)) for tool in as_list(tools, "tools")])
+        return [offered | {"content": words, SAID: ""} if "<tools>" in words else offered, *turns]
     return [{"role": "system", "content": words}, *turns] if words else turns
 
 
@@ -202,7 +204,9 @@ def read_turns(value: Any, field: str) -> Turns:
             raise Fault(f"not a turn: {place} is {short(turn)}")
         made = _turn(turn, place)
         if made["role"] == TOOL:
-            results.append((place, str(turn.get("tool_call_id") or ""), made["content"]))
+            _, texts = _tagged(made["content"], "tool_response")
+            name = str(turn.get("tool_call_id") or "")
+            results += [(place, name, text) for text in texts or [made["content"]]]
             continue
         tell()
         turns.append(made)
@@ -256,6 +260,8 @@ def _turn(turn: Read, place: str) -> Turn:
     for name in ("tool_calls", "function_call"):
         if turn.get(name):
             calls += calls_in(turn[name] if isinstance(turn[name], list) else [turn[name]], f"{place}.{name}")
+    if ROLES[role] == "assistant" and not calls:
+        text, calls = _called(text, place)
     made: Turn = {"role": ROLES[role], "content": text}
     if calls:
         made |= {name: value for name, value in calling(text, calls).items() if name != "role"}
@@ -268,6 +274,28 @@ def _turn(turn: Read, place: str) -> Turn:
         if name in turn and turn[name] not in (0, 1, None):
             raise Fault(f"no weight: {place}.{name} is {short(turn[name])}, expected 0 or 1")
     return made
+
+
+def _tagged(text: str, name: str) -> tuple[str, list[str]]:
+    """Return the words of a text and what is between the tags behind them; no part where words follow a tag."""
+    words, *rest = text.split(f"<{name}>")
+    parts = [part.partition(f"</{name}>") for part in rest]
+    if not all(end and not behind.strip() for _, end, behind in parts):
+        return text, []
+    return words.strip() if parts else text, [inside.strip() for inside, _, _ in parts]
+
+
+def _called(text: str, place: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return the words of an answer and the calls that it has as text, written as JSON or as Python writes objects.
+
+    An answer with a call that cannot be read stays as it is written.
+    """
+    words, parts = _tagged(text, "tool_call")
+    try:
+        calls = [json.loads(part) if '"name"' in part else ast.literal_eval(part) for part in parts]
+        return words, calls_in(calls, place)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # a Fault is a ValueError
+        return text, []
 
 
 _ROLE, _CONTENT = ("role", "from"), ("content", "value", "text")

@@ -151,7 +151,7 @@ class _Made:
         )
 
 
-@stage(version=11, reads="documents")
+@stage(version=12, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
@@ -174,7 +174,7 @@ def _unlearned(turn: Mapping[str, Any]) -> dict[str, Any]:
     return {**turn, "weight": 0} if turn["role"] == "assistant" else dict(turn)
 
 
-@stage(version=11, reads="documents")
+@stage(version=12, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [], judgements=True)

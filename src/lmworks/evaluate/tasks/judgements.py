@@ -103,7 +103,7 @@ class PreferenceAccuracyConfig(TaskConfig):
         return self.score or ("sum" if self.reference else "per-token")
 
 
-@stage(version=9, measures=("model", "data", "reference"))
+@stage(version=10, measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
@@ -143,7 +143,7 @@ def evaluate_preference_accuracy(
     return found.result(*figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
 
 
-@stage(version=7, trains_on="train", measures=("data", "reference"))
+@stage(version=8, trains_on="train", measures=("data", "reference"))
 def evaluate_preference_accuracy_length(
     config: PreferenceAccuracyConfig,
     data: Preferences,
@@ -339,7 +339,7 @@ class JudgedAnswersConfig(GenerationConfig):
         return found.times(2, found.written)
 
 
-@stage(version=9, judges="judge", measures=("model", "data", "judged"))
+@stage(version=10, judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
@@ -368,7 +368,7 @@ def evaluate_judged_answers(
     )
 
 
-@stage(version=7, trains_on="train", judges="judge", measures=("data", "judged"))
+@stage(version=8, trains_on="train", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,

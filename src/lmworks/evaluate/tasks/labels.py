@@ -65,7 +65,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=13, measures=("model", "data"))
+@stage(version=14, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
@@ -75,7 +75,7 @@ def evaluate_classification(
     return _scored(config, data, scoring, guess, "the likeliest label", engine, model)
 
 
-@stage(version=12, measures="data")
+@stage(version=13, measures="data")
 def evaluate_classification_majority(config: ClassificationConfig, data: Documents, scoring: Scoring) -> Result:
     """The commonest label of the texts that are asked, whatever the text: of blind answers none is right more often.
 
@@ -91,7 +91,7 @@ def evaluate_classification_majority(config: ClassificationConfig, data: Documen
     return _scored(config, data, scoring, guess, "the commonest label of the texts that are asked")
 
 
-@stage(version=12, trains_on="train", measures="data")
+@stage(version=13, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -256,7 +256,7 @@ class ExtractionConfig(TaskConfig):
     label: str = Field("spans", description="Field of `meta` with the spans, as for training.")
 
 
-@stage(version=11, measures=("model", "data"))
+@stage(version=12, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in sections, these in windows that overlap."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -264,7 +264,7 @@ def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Docu
     return _spans_scored(config, data, scoring, engine.tag, method, measured_by(engine, model))
 
 
-@stage(version=9, trains_on="train", measures="data")
+@stage(version=10, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -280,7 +280,7 @@ def evaluate_extraction_dictionary(
     return _spans_scored(config, data, scoring, find, method)
 
 
-@stage(version=9, trains_on="train", measures="data")
+@stage(version=10, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)

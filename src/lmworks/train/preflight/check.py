@@ -15,6 +15,7 @@ from typing import Any
 from lmworks.data.folding import one_form
 from lmworks.data.forms.row import Fault
 from lmworks.data.forms.turns import check_turns
+from lmworks.data.privacy.hidden import hide
 from lmworks.engines.open import open_engine
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.folder import ModelFolder, shape_of
@@ -43,7 +44,7 @@ COMPARED = 64
 """Conversations encoded as the server does."""
 
 
-@stage(version=5, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
+@stage(version=6, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out", "labelled"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,
@@ -84,8 +85,9 @@ def check(
     shutil.copyfile(data.path / "ids.txt", out / "ids.txt")  # some of their texts are kept as examples
     if base:
         faults += _faults_of_memory(config, base, encoder)
+    hidden = [[(hide(text), trained) for text, trained in sample] for sample in found.shown]
     if faults:
-        for sample in found.shown:
+        for sample in hidden:
             context.log(as_text(sample))
         raise GateRefused("\n".join([f"the check of {config.step_name or config.objective} refuses:", *faults]))
     measured, tried = dict[str, float](), config.without_judges()
@@ -97,7 +99,7 @@ def check(
         **found.counts(),
         "micro_batches": -(-len(rows.tokens) // min(config.micro_batch_rows, config.rows_per_step)),
     }
-    examples = [{"reason": "sample", "pieces": sample} for sample in found.shown]
+    examples = [{"reason": "sample", "pieces": sample} for sample in hidden]
     return Result(counts=counts, examples=examples, measured=measured)
 
 
