@@ -197,6 +197,7 @@ def test_an_unusable_store_is_said_plainly(tmp_path: Path) -> None:
     assert "store cannot be used" in said and "--store" in said
 
 
+@pytest.mark.whole
 def test_two_builds_at_once_share_the_work_and_one_says_that_it_waits(tmp_path: Path) -> None:
     make_project(tmp_path)
     both = [start(tmp_path, "build", "recipe.yaml", "--until", "tokenizer") for _ in range(2)]
@@ -205,7 +206,7 @@ def test_two_builds_at_once_share_the_work_and_one_says_that_it_waits(tmp_path: 
     assert any("waiting for it to finish" in text for text in said)
 
 
-@pytest.mark.parametrize("again", [(), ("--rebuild", "tokenizer")])
+@pytest.mark.parametrize("again", [(), pytest.param(("--rebuild", "tokenizer"), marks=pytest.mark.slow)])
 def test_sigterm_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, again: tuple[str, ...]) -> None:
     make_project(tmp_path)
     process = start(tmp_path, "build", "recipe.yaml", *again)

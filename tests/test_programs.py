@@ -192,6 +192,7 @@ def test_a_model_of_a_recipe_answers(recipe: OpenRecipe) -> None:
         open_model("sorter", recipe.store)
 
 
+@pytest.mark.slow
 def test_what_pytorch_does_not_compute_is_not_written_as_onnx(recipe: OpenRecipe) -> None:
     export = ("export", recipe.path.name, "words", "--form", "onnx")
     assert "ONNX files are written of decoders" in command(recipe.path.parent, *export, code=1).stderr

@@ -10,8 +10,6 @@ import pytest
 
 from e2e.small_recipe import lmworks, start
 
-pytestmark = pytest.mark.whole
-
 RECIPE = """\
 name: sorter
 use_case: which letters need an answer today
@@ -57,6 +55,7 @@ def build(folder: Path, gate: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.whole
 def test_a_model_that_surely_reaches_its_gate_is_exported_and_one_that_does_not_is_refused(folder: Path) -> None:
     told = build(folder, "{task: classification, at_least: 0.8}")
     assert "words passes classification at least 0.8: 0.9" in told and "of which the lower end counts" in told
@@ -75,6 +74,7 @@ def test_a_model_that_surely_reaches_its_gate_is_exported_and_one_that_does_not_
     lmworks(folder, "show", "words")
 
 
+@pytest.mark.slow
 def test_a_gate_may_be_of_some_items_of_another_figure_and_beside_the_released_model(folder: Path) -> None:
     told = build(folder, "{task: classification, at_least: 0.5, where: {reference: urgent}}")
     assert "words passes classification at least 0.5, where reference is urgent: 0." in told and ", n=92, " in told
@@ -88,6 +88,7 @@ def test_a_gate_may_be_of_some_items_of_another_figure_and_beside_the_released_m
     assert "words passes classification not worse than majority by 0.02: +0." in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gate", "why"),
     [
@@ -103,6 +104,7 @@ def test_a_gate_of_which_nothing_can_be_said_is_failed(folder: Path, gate: str, 
     assert "words fails classification" in told and why in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gate", "why"),
     [
@@ -155,6 +157,7 @@ def serves(folder: Path) -> str:
     return str(name).rpartition("/")[2]
 
 
+@pytest.mark.slow
 def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothing_does(folder: Path) -> None:
     beside = "    - {task: classification, not_worse_than: released, margin: 0.0001}"
     told = building_otherwise(folder, beside)
@@ -184,6 +187,7 @@ def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothi
     assert "released fails" in lmworks(folder, "serve", "released", "--store", "other", code=3).stderr
 
 
+@pytest.mark.slow
 def test_before_the_gates_are_tried_neither_of_two_models_is_served(folder: Path) -> None:
     building_otherwise(folder, "    - {task: classification, at_least: 0.8}")
     recipe = folder / "recipe.yaml"
@@ -193,6 +197,7 @@ def test_before_the_gates_are_tried_neither_of_two_models_is_served(folder: Path
         assert "the gates of its recipe are not tried yet" in done.stderr, names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("serve", "why"),
     [
@@ -207,6 +212,7 @@ def test_what_cannot_stand_in_is_refused_before_anything_is_built(folder: Path, 
     assert why in lmworks(folder, "build", "recipe.yaml", code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_model_whose_gates_were_not_tried_is_not_released(folder: Path) -> None:
     (folder / "recipe.yaml").write_text(
         RECIPE.replace("GATE", "{task: classification, at_least: 0.1}").replace("sorter", "untried")
@@ -224,6 +230,7 @@ def refused(folder: Path, *model: str) -> str:
     return lmworks(folder, "serve", *model, code=3).stderr
 
 
+@pytest.mark.slow
 def test_another_name_for_the_same_model_does_not_release_it(folder: Path) -> None:
     recipe = RECIPE.replace("GATE", FAILS).replace(
         "  released:", "  alias: {objective: bag-of-words, data: split.train}\n  released:"
@@ -235,6 +242,7 @@ def test_another_name_for_the_same_model_does_not_release_it(folder: Path) -> No
         assert "words fails classification at least 0.99" in refused(folder, name), name
 
 
+@pytest.mark.slow
 def test_a_model_that_failed_and_was_trained_anew_is_not_released_by_its_digest(folder: Path) -> None:
     build(folder, FAILS, code=3)
     digest = json.loads(lmworks(folder, "show", "words", "--json").stdout)["key"]
@@ -245,6 +253,7 @@ def test_a_model_that_failed_and_was_trained_anew_is_not_released_by_its_digest(
     assert "words fails classification at least 0.99" in refused(folder, payload), "nor as a folder of the store"
 
 
+@pytest.mark.slow
 def test_gates_written_after_the_build_are_not_tried_yet(folder: Path) -> None:
     build(folder, PASSES)
     for gate in (FAILS, f"{PASSES}\n    - {FAILS}"):
@@ -256,6 +265,7 @@ def test_gates_written_after_the_build_are_not_tried_yet(folder: Path) -> None:
     assert "the gates of its recipe are not tried yet" in refused(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", None])
 def test_an_altered_verdict_releases_nothing(folder: Path, content: str | None) -> None:
     build(folder, FAILS, code=3)
@@ -270,6 +280,7 @@ def test_an_altered_verdict_releases_nothing(folder: Path, content: str | None) 
         path.write_text(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bound", ["at_least: -.inf", "at_most: .inf", "at_least: .nan", "not_worse_than: majority, margin: .inf"]
 )
@@ -277,6 +288,7 @@ def test_a_bound_that_everything_passes_is_refused(folder: Path, bound: str) -> 
     assert "finite number" in build(folder, f"{{task: classification, {bound}}}", code=2)
 
 
+@pytest.mark.slow
 def test_no_setting_stands_over_the_gates_of_the_file(folder: Path) -> None:
     build(folder, FAILS, code=3)
     for setting in ("evaluate.gates=[]", "evaluate.gates=[{task: classification, at_least: 0.1}]"):
@@ -290,6 +302,7 @@ def test_no_setting_stands_over_the_gates_of_the_file(folder: Path) -> None:
     assert "the gates of its recipe are not tried yet" in refused(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "gate", ["{task: classification, at_least: 0.99, matric: macro_f1}", "seven", "{task: classification}"]
 )
@@ -299,6 +312,7 @@ def test_gates_that_cannot_be_read_release_nothing(folder: Path, gate: str) -> N
     assert "the gates of its recipe cannot be read" in refused(folder)
 
 
+@pytest.mark.slow
 def test_another_model_to_serve_is_another_gate(folder: Path) -> None:
     build(folder, PASSES)
     (folder / "recipe.yaml").write_text(
@@ -307,6 +321,7 @@ def test_another_model_to_serve_is_another_gate(folder: Path) -> None:
     assert "the gates of its recipe are not tried yet" in refused(folder, "released")
 
 
+@pytest.mark.slow
 def test_another_recipe_of_the_store_does_not_release_what_failed(folder: Path) -> None:
     build(folder, FAILS, code=3)
     (folder / "probe.yaml").write_text(
@@ -329,6 +344,7 @@ def test_another_recipe_of_the_store_does_not_release_what_failed(folder: Path) 
         path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", ["erased.json", "manifest.json"])
 def test_what_a_cut_off_erasure_left_is_not_served_as_a_folder(folder: Path, left: str) -> None:
     build(folder, PASSES)
@@ -346,12 +362,14 @@ def test_what_a_cut_off_erasure_left_is_not_served_as_a_folder(folder: Path, lef
         path.write_bytes(kept) if kept else path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["score", "answer", "probabilities", "refrence"])
 def test_a_gate_is_not_of_the_items_that_were_answered_well(folder: Path, field: str) -> None:
     told = build(folder, f"{{task: classification, at_least: 0.1, where: {{{field}: x}}}}", code=2)
     assert f"found {field!r}; which items a gate is of is told by cluster, contamination, id, prompt, reference" in told
 
 
+@pytest.mark.slow
 def test_altered_items_are_neither_shown_nor_compared(folder: Path) -> None:
     build(folder, PASSES)
     payload = lmworks(folder, "show", "evaluate/classification-split-test/words", "--path").stdout.strip()

@@ -10,7 +10,7 @@ import pytest
 
 from e2e.small_recipe import lmworks
 
-pytestmark = pytest.mark.whole
+pytestmark = pytest.mark.slow
 
 RECIPE = """\
 name: letters

@@ -58,7 +58,8 @@ def test_logits_of_our_decoders(shape: dict[str, int], tmp_path: Path) -> None:
             np.testing.assert_allclose(found, wanted, **CLOSE)
 
 
-@pytest.mark.parametrize("family", few(["GPT-2", "Pythia", "Phi", "Gemma 3"], 1))
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["GPT-2", "Pythia", "Phi", "Gemma 3"])
 def test_logits_of_published_decoders(family: str, tmp_path: Path) -> None:
     folder = tmp_path / "taken"
     take(write_published(tmp_path / "theirs", family), folder)
@@ -97,6 +98,7 @@ def test_labels_of_texts(kind: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(row, list(said.probabilities.values()), **CLOSE)
 
 
+@pytest.mark.slow
 def test_labels_of_words(tmp_path: Path) -> None:
     folder = write_reader(tmp_path / "model", "token classifier")
     session, engine = opened(folder), open_engine(folder)
@@ -109,7 +111,8 @@ def test_labels_of_words(tmp_path: Path) -> None:
     np.testing.assert_allclose(logits[seen], wanted[seen], **CLOSE)
 
 
-@pytest.mark.parametrize("bare", few([False, True], 1), ids=["with its head", "as models of sentences are published"])
+@pytest.mark.slow
+@pytest.mark.parametrize("bare", [False, True], ids=["with its head", "as models of sentences are published"])
 def test_vectors(bare: bool, tmp_path: Path) -> None:
     folder = write_reader(tmp_path / "model", "encoder")
     wanted = [each.vector for each in open_engine(folder).embed(TEXTS)]

@@ -13,6 +13,7 @@ from lmworks.train.configs.adapter import LoraConfig
 from lmworks.train.contract import Batch
 from lmworks.train.families.adapters import Adapters
 from lmworks.train.families.decoder import TrainableDecoder
+from quick import examples, few
 
 
 @st.composite
@@ -33,7 +34,7 @@ def shapes(draw: st.DrawFn) -> DecoderConfig:
     )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(shapes())
 def test_parameters_by_part_are_those_of_the_module(shape: DecoderConfig) -> None:
     decoder = Decoder(shape)
@@ -71,7 +72,7 @@ def saved_bytes(
     return sum(seen.values())
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(shapes(), st.integers(1, 3), st.sampled_from([5, 64, 256, 300, 520]), st.booleans())
 def test_autograd_keeps_no_more_activations_than_are_counted(
     shape: DecoderConfig, rows: int, length: int, narrow: bool
@@ -82,8 +83,10 @@ def test_autograd_keeps_no_more_activations_than_are_counted(
     assert kept <= 1.05 * sum(counted.values()) + 4096
 
 
-@pytest.mark.parametrize("rank", [0, 16])
-@pytest.mark.parametrize(("length", "narrow", "compiled"), [(300, False, False), (300, True, False), (128, True, True)])
+@pytest.mark.parametrize("rank", few([0, 16], 1))
+@pytest.mark.parametrize(
+    ("length", "narrow", "compiled"), few([(300, True, False), (300, False, False), (128, True, True)], 1)
+)
 def test_activations_of_a_published_shape_are_counted_within_a_tenth(
     length: int, narrow: bool, compiled: bool, rank: int
 ) -> None:

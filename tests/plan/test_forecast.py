@@ -185,6 +185,7 @@ def test_an_adapter_is_planned_only_where_a_build_would_not_refuse_its_memory() 
     assert not {"rtx-4090", "l4"} & {option.device for option in found.options}
 
 
+@pytest.mark.slow
 def test_plan_shows_the_verdict_before_the_build_and_draws_owning_against_renting(tmp_path: Path) -> None:
     make_project(tmp_path)
     recipe = tmp_path / "recipe.yaml"

@@ -25,6 +25,7 @@ def test_a_known_law_is_recovered_and_carried_on(floor: float, size: float, expo
         assert predicted == pytest.approx(loss(x), rel=0.04)
 
 
+@pytest.mark.slow
 def test_intervals_hold_what_they_promise() -> None:
     random = np.random.default_rng(3)
     held = 0

@@ -75,6 +75,7 @@ def test_rows_are_told_without_the_names_and_letters_inside_of_them(tmp_path: Pa
     assert "Left out" in (tmp_path / "own" / "recipe.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_a_role_beside_the_names_makes_conversations_that_are_built(tmp_path: Path) -> None:
     folder = tmp_path / "own"
     rows(

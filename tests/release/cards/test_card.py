@@ -115,7 +115,7 @@ def test_texts_of_an_installed_package_lie_at_no_path_and_are_of_no_published_se
     raw, *others = make_nodes(tmp_path, until="pretrain")
     read = IngestConfig.model_validate(
         {"sources": [{"kind": "botocore", "limit": 3}], "licences": {"allow": ["permissive"]}}
-    )
+    ).resolve(tmp_path)
     card = card_of(build_store(tmp_path, [replace(raw, config=read), *others]), "pretrain")
     assert "datasets" not in yaml.safe_load(card.split("---\n", 2)[1])
 

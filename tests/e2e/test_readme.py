@@ -1,0 +1,66 @@
+"""The commands of README.md run in its order, in a checkout of their own and at small size."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from e2e.answering import serving
+
+pytestmark = pytest.mark.whole
+ROOT = Path(__file__).parents[2]
+NEVER_SET_UP = ("make", "-o", "setup")
+"""This environment is set up already."""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with all files of the checkout that the commands read."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("recipes", "src", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    return tmp_path
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command in a folder; it must not fail."""
+    path = f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_quickstart_test_serve_and_the_others_run_one_after_another(checkout: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    lines = lines[: lines.index("lmworks status") + 1]
+    commands = [line for line in lines if line.startswith(("make ", "lmworks "))]
+    assert commands[:3] == ["make quickstart", "make test", "lmworks serve"]
+    question = {"text": "What does CreateBucket do?"}
+    (checkout / "questions.jsonl").write_text(json.dumps(question) + "\n")
+    for command in commands:
+        if command == "make quickstart":
+            assert "next: lmworks serve" in run(checkout, *NEVER_SET_UP, "quickstart-reduced")
+            noted = (checkout / ".lmworks" / "last.json").read_text()
+        elif command == "make test":  # all tests would run this one
+            (tests,) = run(checkout, *NEVER_SET_UP, "--dry-run", "test").splitlines()
+            assert " passed" in run(checkout, *shlex.split(tests), "tests/test_registry.py")
+            assert (checkout / ".lmworks" / "last.json").read_text() == noted
+        elif command == "lmworks serve":
+            with serving(checkout, "finetune") as (http, model):
+                asked = {"model": model, "messages": [{"role": "user", "content": question["text"]}], "max_tokens": 4}
+                assert http.post("/v1/chat/completions", json=asked).json()["choices"]
+        else:
+            assert run(checkout, *shlex.split(command))
+    answered = json.loads((checkout / "questions.predicted.jsonl").read_text())
+    assert answered["predicted_text"]
