@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lmworks.engines.decoder import DecoderEngine
 from lmworks.engines.open import open_adapted, open_decoder
+from lmworks.engines.protocol import Writing
 from lmworks.engines.request import Sampling
 
 
@@ -65,7 +66,8 @@ def answer(engine: DecoderEngine, names: Sequence[str], rows: int, tokens: int) 
     batch = engine.batch(rows)
     size = engine.model.config.vocab_size
     prompts = [[0, *(token % size for token in range(1000 + row, 1063 + row))] for row in range(rows)]
-    requests = [batch.add(ids, Sampling(tokens), names[row % len(names)]) for row, ids in enumerate(prompts)]
+    wanted = [Writing(ids, Sampling(tokens)) for ids in prompts]
+    requests = [batch.add(writing, names[row % len(names)]) for row, writing in enumerate(wanted)]
     began = time.process_time()
     while batch.busy:
         batch.step()

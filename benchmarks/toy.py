@@ -21,6 +21,7 @@ failed.
 from __future__ import annotations
 
 import argparse
+import csv
 import importlib.util
 import json
 import os
@@ -42,7 +43,7 @@ import yaml
 HERE = Path(__file__).parent
 TABLE = HERE / "toy.yaml"
 LINES, LABELLED = 300, 2000
-"""Lines that are kept of a file of DATA, beside its first: of tables more, since some have 77 labels."""
+"""Lines that are kept of a file of DATA, beside its first: of CSV more, since one has 77 labels."""
 NO_TABLE = ("toy.py",)
 """Scripts without a row: this one."""
 
@@ -77,7 +78,11 @@ def pairs(folder: Path) -> str:
     """Write judged dialogues in the form of HH-RLHF."""
     folder.mkdir()
     asked = [f"\n\nHuman: What is {number} plus 2?\n\nAssistant:" for number in range(60)]
-    rows = [{"chosen": f"{text} It is {number + 2}.", "rejected": f"{text} No."} for number, text in enumerate(asked)]
+    answers = ["It is what you say.", "No."]
+    rows = [
+        {"chosen": f"{text} {answers[number % 2]}", "rejected": f"{text} {answers[1 - number % 2]}"}
+        for number, text in enumerate(asked)
+    ]
     (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(folder / "pairs.jsonl")
 
@@ -92,10 +97,14 @@ def cut(data: Path, folder: Path) -> str:
             read = json.loads(content)
             articles = [article | {"paragraphs": article["paragraphs"][:3]} for article in read["data"]]
             content = json.dumps(read | {"data": articles}).encode()
+        elif path.suffix == ".csv":
+            with path.open(encoding="utf-8", newline="") as stream, out.open("w", encoding="utf-8", newline="") as copy:
+                rows = list(csv.reader(stream))
+                csv.writer(copy).writerows(rows[:1] + rows[1 :: max(1, len(rows) // LABELLED)])
+            continue
         elif path.suffix != ".json":
             lines = content.splitlines(keepends=True)
-            most = LABELLED if path.suffix in (".csv", ".tsv") else LINES
-            content = b"".join(lines[:1] + lines[1 :: max(1, len(lines) // most)])
+            content = b"".join(lines[:1] + lines[1 :: max(1, len(lines) // LINES)])
         out.write_bytes(content)
     return str(folder)
 
@@ -196,7 +205,10 @@ def main() -> None:
                 print(f"{'left out' if reason else 'runs':9}{name}  {reason or row['arguments']}", flush=True)
                 continue
             started, used = time.monotonic(), _used()
-            fault = runner.run(name, row)
+            try:
+                fault = runner.run(name, row)
+            except Exception as error:  # what the script needs could not be made
+                fault = f"{type(error).__name__}: {error}"
             failed += [name] if fault else []
             times = f"{time.monotonic() - started:6.0f} s {_used() - used:6.0f} processor s"
             print(f"{'failed' if fault else 'ok':9}{name:40}{times}", flush=True)

@@ -118,7 +118,7 @@ def measure(groups: int, seed: int, folder: Path) -> dict[str, float]:
     split(SplitConfig.model_validate(fields), documents, out=folder / "hash", context=make_context(folder / "hashed"))
     parts = json.loads((folder / "balanced" / "balance.json").read_text())
     rows = [row for part in ("test", "validation") for row in parts[part]["features"].values() if row["random"]]
-    features = read_features(context.scratch / "described", list(FEATURES), TOPICS, seed)
+    features = read_features(context.beside / "described", list(FEATURES), TOPICS, seed)
     names = [document.meta["group"] for shard in documents.shards() for document in read_shard(shard)]
     owners = np.unique(names, return_inverse=True)[1].astype(np.int64)
     started = time.perf_counter()

@@ -1,6 +1,6 @@
 """Predicted time and memory of a training beside what it took: one JSON line.
 
-    python benchmarks/plan/predictions.py [--calibrate] [--only NAME …] [--keep DIR]
+    python benchmarks/plan/predictions.py [--calibrate] [--only NAME …] [--steps N] [--keep DIR]
 
 Seven recipes that no constant of the plan was set on, and two of a published base, whose memory is counted with gaps
 that were set on such; or with `--calibrate` those that the constants were set on. Each plan is measured and stored
@@ -155,6 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--only", action="append", metavar="NAME")
+    parser.add_argument("--steps", type=int, help="of each training, instead of its own")
     parser.add_argument("--keep", type=Path, help="folder of the store, to look at afterwards")
     options = parser.parse_args()
     from lmworks.train.objectives import OBJECTIVES
@@ -177,7 +178,8 @@ def main() -> None:
             ):
                 skipped.append(f"{case}: a field of it is not known")
             else:
-                found[case] = judge(case, vocab_size, models, folder)
+                steps = {"steps": options.steps} if options.steps else {}
+                found[case] = judge(case, vocab_size, models | {"model": models["model"] | steps}, folder)
                 print(f"{case}: {json.dumps(found[case])}", file=sys.stderr)
     for line in skipped:
         print(f"SKIPPED {line}", file=sys.stderr)

@@ -36,6 +36,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -296,7 +297,7 @@ def document_side(options: argparse.Namespace) -> dict[str, float]:
     from lmworks.data.records import Documents
     from lmworks.engines.open import open_decoder
     from lmworks.evaluate.items import BITS_PER_BYTE
-    from lmworks.evaluate.tasks.perplexity import _score
+    from lmworks.evaluate.tasks.perplexity import PerplexityConfig, _score, windows
     from lmworks.tokens.rows.shards import Shards
     from lmworks.tokens.tokenizer import TokenizerFolder
     from lmworks.train.loop.train import train
@@ -332,7 +333,9 @@ def document_side(options: argparse.Namespace) -> dict[str, float]:
         used, wall = clock(options.threads) - began, time.perf_counter() - wall
         engine = engine or open_decoder(model, "bfloat16")
         documents = list(Documents(options.data / "split" / options.part, "").iterate())[: options.documents]
-        items = _score(engine, documents, DOCUMENT_WINDOW * 3 // 4)
+        before, stride = (engine.tokenizer.beginning_id,), DOCUMENT_WINDOW * 3 // 4
+        cut = partial(windows, context=DOCUMENT_WINDOW, stride=stride)
+        items = _score(PerplexityConfig(data="split"), engine, documents, before, cut)
     bits = BITS_PER_BYTE.figure(items, "whole documents").value
     return {"bits_per_byte": bits, "seconds": used, "wall_seconds": wall, "documents": len(documents), **found}
 
