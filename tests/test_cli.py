@@ -19,6 +19,7 @@ import pytest
 from e2e.small_recipe import RECIPE, lmworks, make_project, start
 from lmworks import cli
 from lmworks.terminal import Shown
+from quick import few
 
 
 @pytest.mark.parametrize(
@@ -77,17 +78,20 @@ def faulty(tmp_path: Path, old: str, new: str, code: int) -> str:
 
 @pytest.mark.parametrize(
     ("old", "new", "code", "words"),
-    [
-        ("html: text", "htm: text", 2, "recipe.yaml:10: data.clean.htm: unknown field 'htm'; did you mean 'html'?"),
-        ("steps: 12", "steps: many", 2, "models.pretrain.steps"),
-        ("steps: 12", f"steps: 0x{'f' * 4000}", 2, ": a number of 4,002 digits; no field takes one"),
-        ("steps: 12", f"steps: {'9' * 400}", 2, "a number of 400 digits; no field takes one"),
-        ("name: small", "name: small\nname: big", 2, "'name' stands twice"),
-        ("path: services", "path: absent", 2, "absent"),
-        ("allow: [permissive]", "allow: [MIT]", 3, "Apache-2.0"),
-        ("{kind: botocore, path: services}", "{kind: files, path: notes}", 3, "licence"),
-        ("{kind: botocore, path: services}", "{kind: files, path: empty, licence: MIT}", 1, "holds no file"),
-    ],
+    few(
+        [
+            ("html: text", "htm: text", 2, "recipe.yaml:10: data.clean.htm: unknown field 'htm'; did you mean 'html'?"),
+            ("allow: [permissive]", "allow: [MIT]", 3, "Apache-2.0"),
+            ("{kind: botocore, path: services}", "{kind: files, path: empty, licence: MIT}", 1, "holds no file"),
+            ("steps: 12", "steps: many", 2, "models.pretrain.steps"),
+            ("steps: 12", f"steps: 0x{'f' * 4000}", 2, ": a number of 4,002 digits; no field takes one"),
+            ("steps: 12", f"steps: {'9' * 400}", 2, "a number of 400 digits; no field takes one"),
+            ("name: small", "name: small\nname: big", 2, "'name' stands twice"),
+            ("path: services", "path: absent", 2, "absent"),
+            ("{kind: botocore, path: services}", "{kind: files, path: notes}", 3, "licence"),
+        ],
+        3,
+    ),
 )
 def test_a_fault_is_one_plain_message_and_an_exit_code(
     tmp_path: Path, old: str, new: str, code: int, words: str
@@ -183,6 +187,7 @@ def test_nothing_built_here_is_said_plainly(tmp_path: Path) -> None:
         assert "no recipe was built from this folder" in lmworks(tmp_path, command, code=2).stderr
 
 
+@pytest.mark.slow
 def test_what_was_built_from_above_is_known_in_its_folder(tmp_path: Path) -> None:
     make_project(tmp_path / "inner")
     lmworks(tmp_path, "build", "inner/recipe.yaml", "--until", "raw")

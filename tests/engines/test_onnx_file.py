@@ -81,7 +81,8 @@ def test_a_text_that_is_filled_up_says_what_it_says_alone(tmp_path: Path) -> Non
     np.testing.assert_allclose(beside[0, :4], alone[0], **CLOSE)
 
 
-@pytest.mark.parametrize("kind", few(["encoder", "decoder"], 1))
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["encoder", "decoder"])
 def test_labels_of_texts(kind: str, tmp_path: Path) -> None:
     folder = write_reader(tmp_path / "model", "sequence classifier")
     if kind == "decoder":

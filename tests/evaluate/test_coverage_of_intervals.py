@@ -52,7 +52,8 @@ def test_the_grid_has_136_cells_of_its_own_names(grid: ModuleType) -> None:
             "share, 0.02, n 500, 25 equal",
             "share, paired, 0.99 and 0.98 alike to 0.5, n 20, none",
             "calibration error, times 1, n 400, none",
-        ]
+        ],
+        1,
     ),
 )
 def test_intervals_that_once_misled_hold(grid: ModuleType, name: str) -> None:

@@ -297,6 +297,7 @@ def test_what_a_function_gives_is_told_or_why_it_gives_nothing(body: str, value:
     assert found == [Returned(value, failure)]
 
 
+@pytest.mark.slow
 def test_calls_are_answered_in_order_and_leave_nothing_to_each_other(sandbox: Sandbox) -> None:
     program = "seen = []\ndef score(number):\n    seen.append(number)\n    return seen"
     found = sandbox.returned(program, "score", [{"number": number} for number in range(40)])

@@ -25,6 +25,7 @@ from lmworks.engines.batch import RunningBatch
 from lmworks.engines.decoder import DecoderEngine
 from lmworks.errors import LmworksError
 from lmworks.serve.run import listen
+from quick import few
 
 LONG = {"max_tokens": 1900, "temperature": 0}
 """An answer that takes seconds."""
@@ -209,7 +210,7 @@ def process(model_folder: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.C
             child.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", few([signal.SIGTERM, signal.SIGINT], 1))
 def test_a_signal_lets_running_requests_finish(
     process: tuple[subprocess.Popen[str], httpx.Client], number: signal.Signals
 ) -> None:

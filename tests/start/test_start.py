@@ -617,6 +617,7 @@ def test_labels_that_are_too_few_beside_many_texts_are_refused_with_their_number
         started(folder, task="classify")
 
 
+@pytest.mark.slow
 def test_what_the_verdict_costs_is_told_and_doubted_where_there_is_less(tmp_path: Path) -> None:
     folder = company(tmp_path / "own", "texts")
     asked = ("--task", "write", "--privacy", "secret", "--budget-usd", "500", "--yes")
