@@ -246,7 +246,12 @@ def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -
         for parameter, expected in each.stage.inputs.items():
             wanted, given = expected.handle.holds, each.inputs.get(parameter)
             for reference in [given] if isinstance(given, str) else given or []:
-                made = getattr(data.get(reference.partition(".")[0]), "makes", "")
+                made = _makes(reference, data)
+                if made == "both":
+                    raise UsageError(
+                        f"{each.name}: {reference!r} mixes conversations with documents\nName it as `data` of a model "
+                        "that learns from conversations; take one of its parts here"
+                    )
                 if wanted and made and made != wanted and each.stage is not mix:  # which takes both
                     kinds = [name for name, step in STEPS.loadable() if step.config.makes == wanted]
                     raise UsageError(
@@ -414,10 +419,13 @@ def model_nodes(
     rows: dict[str, str | None] = {}
     config = config.model_copy(update={"step_name": name})
 
-    def packing(use: str, reference: str) -> Node:
+    checked: tuple[str, str] | None = None
+
+    def packing(use: str, reference: str, *, as_documents: bool = False) -> Node:
         fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
-        fields |= config.packing()
-        return node(f"{name}/{use}", pack, pack.config.model_validate(fields))
+        how = pack_documents if as_documents else pack
+        fields |= {} if as_documents else config.packing()
+        return node(f"{name}/{use}", how, how.config.model_validate(fields))
 
     for use, reference in (("data", config.data), ("validation", config.validation)):
         rows[use] = reference and f"{name}/{use}"
@@ -427,10 +435,17 @@ def model_nodes(
                     f"models.{name}.data: {reference!r} is a mix, and {config.objective} is trained on other data "
                     "than documents and conversations; name a step that makes it"
                 )
-            packed = {part: packing(f"data/{part}", each.documents) for part, each in mixed.documents.items()}
+            spoken = spoken_part(name, mixed, data) if pack is pack_conversations else None
+            packed = {
+                part: packing(f"data/{part}", each.documents, as_documents=spoken not in (None, part))
+                for part, each in mixed.documents.items()
+            }
             yield from packed.values()
             names = [each.name for each in packed.values()]
-            yield node(f"{name}/data", join_rows, JoinConfig(rows=names, names=list(packed)))
+            tokenizer = config.tokenizer if spoken else None
+            yield node(f"{name}/data", join_rows, JoinConfig(rows=names, names=list(packed), tokenizer=tokenizer))
+            if spoken:  # what is checked are turns
+                checked = packed[spoken].name, mixed.documents[spoken].documents
             config = config.model_copy(update={"proportions": mixed.proportions()})
         elif reference:
             yield packing(use, reference)
@@ -447,10 +462,10 @@ def model_nodes(
         }
         inputs: dict[str, Any] = {
             "base": others,
-            "data": rows["data"],
+            "data": checked[0] if checked else rows["data"],
             "validation": None,
             "watch": None,
-            "samples": config.data,
+            "samples": checked[1] if checked else config.data,
         }
         inputs |= {"rewards": None, "teacher": None}  # which may be trained later
         if config.family == "sequence classifier":
@@ -463,6 +478,32 @@ def model_nodes(
         yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)
         after = [f"{name}/check"]
     yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)
+
+
+def spoken_part(name: str, mixed: MixConfig, data: Mapping[str, StepConfig]) -> str | None:
+    """The part of a mix that holds conversations where the others hold documents; None where all are alike.
+
+    Raises UsageError where several do, or none.
+    """
+    made = {part: _makes(each.documents, data) for part, each in mixed.documents.items()}
+    if "documents" not in made.values():
+        return None
+    spoken = [part for part, each in made.items() if each != "documents"]
+    if len(spoken) != 1:
+        raise UsageError(
+            f"models.{name}.data: expected one part with conversations beside the documents, found "
+            f"{', '.join(spoken) or 'none'}\nMix the conversations in a step of their own, and name that step as a part"
+        )
+    return spoken[0]
+
+
+def _makes(reference: str, data: Mapping[str, StepConfig]) -> str:
+    """What a data step makes; a mix makes what its parts do; empty where this is not known before a build."""
+    step = data.get(split_reference(reference)[0])
+    if not isinstance(step, MixConfig):
+        return step.makes if step else ""
+    made = {_makes(part.documents, data) for part in step.documents.values()}
+    return made.pop() if len(made) == 1 else "both" if "documents" in made else ""
 
 
 def tuning(

@@ -30,7 +30,7 @@ from lmworks.pipeline.record import BuildRecord, BuildRecords, placed
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.workers import Execute, in_processes
-from lmworks.plan.plan import Plan, make_plan
+from lmworks.plan.plan import Plan, make_plan, states_sizes
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import PROTECTED, Recipe, RecipeError, data_of_models
 from lmworks.registry import installed
@@ -70,7 +70,8 @@ def open_workspace(
 
     `measure` lets a missing plan be measured; otherwise values follow from counting alone until somebody measures.
     It is not measured for work that ends at the data step `until`, which needs no plan; nor does that work refuse what
-    does not fit together behind that step. `announce` is given the counted plan before measuring begins. Before that,
+    does not fit together behind that step. Nor is it measured to build models whose sizes and steps are stated.
+    `announce` is given the counted plan before measuring begins. Before that,
     packages that its steps need must be there, but `plan_only`. Not `gated`, the recipe is one without its gates.
     """
     if path is None:
@@ -83,7 +84,7 @@ def open_workspace(
         raise RecipeError("\n".join([str(error), *_gone(path, root)])) from None
     opened = Store(root)
     needs_none = recipe.data.keys() - data_of_models(recipe).keys()
-    measure = measure and recipe.plan.measure and until not in needs_none
+    measure = measure and recipe.plan.measure and until not in needs_none and (plan_only or not states_sizes(recipe))
     if measure and not plan_only:
         counted = make_plan(recipe, path.parent, opened.root, measure=False)
         _require_packages(_build_of(recipe, counted, path, opened), path.parent, until)

@@ -28,6 +28,7 @@ from lmworks.release.render.outcome import as_text, outcome
 from lmworks.train.configs.alignment import GrpoConfig
 from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.configs.train import TrainConfig
+from lmworks.workspace import open_workspace
 from support import make_manifest
 
 RECIPE = """\
@@ -74,6 +75,22 @@ def test_rates_that_other_work_made_wrong_are_in_doubt(
     for doubt, begin in zip(found.doubts, told, strict=True):
         assert doubt.startswith(begin) and "--replan" in doubt and f"  in doubt   {doubt}" in found.as_text()
     assert Plan.from_json(json.loads(json.dumps(found.as_json()))).doubts == found.doubts
+
+
+@pytest.mark.parametrize(
+    ("settings", "rehearsed"), [((), True), (("first.steps=9",), True), (("first.steps=9", "second.steps=9"), False)]
+)
+def test_a_build_rehearses_only_models_whose_size_or_steps_are_not_stated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: tuple[str, ...], rehearsed: bool
+) -> None:
+    plan(tmp_path)
+    ran: list[str] = []
+    rate = Rate("rehearsed", 9e4, 1, 1, 1, 1, 1, 1, 1)
+    monkeypatch.setattr(planning, "rehearsed", lambda *_: (ran.append("first"), (rate, 1))[1])
+    open_workspace(tmp_path / "recipe.yaml", settings, measure=True)
+    assert bool(ran) is rehearsed
+    open_workspace(tmp_path / "recipe.yaml", [*settings, "budget.minutes=7"], measure=True, plan_only=True)
+    assert ran, "`lmworks plan --measure` measures what is stated, too"
 
 
 def test_where_nothing_is_trained_by_steps_no_machine_is_measured_and_nothing_is_told_of_what_is_not_counted(

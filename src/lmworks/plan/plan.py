@@ -229,6 +229,19 @@ def make_plan(
     return plan
 
 
+def states_sizes(recipe: Recipe) -> bool:
+    """Return whether the recipe states the size and the steps of every model, so that a rehearsal decides nothing.
+
+    The first steps of such a training are the measurement.
+    """
+    trained = [config for config in recipe.models.values() if isinstance(config, TrainConfig)]
+    sizes = [
+        getattr(config, name, None) for config in trained if not config.base for name in ("hidden_size", "num_layers")
+    ]
+    steps = [config.steps for config in trained if not config.same_operations_as]
+    return "auto" not in [*sizes, *steps]
+
+
 def forecast_of(recipe: Recipe, folder: Path, prices: Path | None = None) -> Forecast | None:
     """The verdict on the recipe's needs and what it takes beyond this machine; None where it states no needs."""
     if recipe.needs is None:

@@ -11,10 +11,12 @@ from lmworks.data.records import Document, Documents, write_ids, write_json_line
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import UsageError
 from lmworks.graph import CLASSES, make_nodes
+from lmworks.pipeline.build import Node
 from lmworks.pipeline.keys import key_config
 from lmworks.plan.plan import make_plan
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import RecipeError, references
+from lmworks.tokens.rows.pack import pack_conversations, pack_documents
 from support import make_context
 
 RECIPE = """\
@@ -106,10 +108,69 @@ def test_conversations_are_mixed_and_keep_their_documents(tmp_path: Path) -> Non
     assert [line["id"] for line in mixed.iterate()] == ["x/1", "x/2", "y/1"]
     assert (tmp_path / "out" / "ids.txt").read_text().split() == ["1", "2"]
     assert result.counts == {"x conversations": 2, "y conversations": 1}
-    with pytest.raises(UsageError, match="mix: y are conversations and x documents"):
-        mix(config, [make_part(tmp_path / "c", ["01"]), parts[1]], tmp_path / "out", make_context(tmp_path))
     with pytest.raises(UsageError, match="here are no conversations; name a step that makes them"):
-        list(Conversations(tmp_path / "c", "").iterate())
+        list(Conversations(make_part(tmp_path / "c", ["01"]).path, "").iterate())
+
+
+BOTH = """\
+  chats: {kind: pairs, from: handbook}
+  both: {kind: mix, parts: {chats: {from: chats, weight: 2}, texts: {from: novels, weight: 1}}}
+"""
+TUNED = "  tuned: {objective: sft, from: pretrain, data: both, steps: 3}\n"
+
+
+def nodes_of_both(folder: Path, *changes: tuple[str, str]) -> dict[str, Node]:
+    text = RECIPE.replace("tokenizer:", BOTH + "tokenizer:") + TUNED
+    for old, new in changes:
+        text = text.replace(old, new)
+    recipe = load_recipe(write_recipe(folder, text), CLASSES)
+    return {
+        node.name: node
+        for node in make_nodes(recipe, make_plan(recipe, folder, folder / "store", measure=False), folder)
+    }
+
+
+def test_a_model_is_tuned_on_conversations_and_documents_of_one_mix(tmp_path: Path) -> None:
+    nodes = nodes_of_both(tmp_path)
+    assert nodes["tuned/data/chats"].stage is pack_conversations
+    assert nodes["tuned/data/texts"].stage is pack_documents
+    assert nodes["tuned/data"].inputs == {
+        "rows": ["tuned/data/chats", "tuned/data/texts"],
+        "tokenizer": "tokenizer",
+    }
+    assert nodes["tuned"].config.model_dump()["proportions"]["weights"] == {"chats": 2.0, "texts": 1.0}
+    assert (nodes["tuned/check"].inputs["data"], nodes["tuned/check"].inputs["samples"]) == (
+        "tuned/data/chats",
+        "chats",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (("from: mixed", "from: both"), "'both' mixes conversations with documents\nName it as `data` of a model"),
+        (
+            ("texts: {from: novels, weight: 1}", "more: {from: chats, weight: 1}, texts: {from: novels, weight: 1}"),
+            "models.tuned.data: expected one part with conversations beside the documents, found chats, more\nMix",
+        ),
+        (("data: both", "data: mixed"), "beside the documents, found none"),
+    ],
+)
+def test_what_cannot_read_a_mix_of_both_is_refused_before_a_build(
+    tmp_path: Path, change: tuple[str, str], fault: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        nodes_of_both(tmp_path, change)
+    assert fault in str(caught.value)
+
+
+def test_a_mix_of_both_forms_keeps_the_ids_of_all_documents(tmp_path: Path) -> None:
+    chats = write_chats(tmp_path / "b", "02")
+    write_ids(chats.path, ["02"])
+    config = MixConfig.model_validate({"parts": {"x": {"from": "a"}, "y": {"from": "b"}}})
+    (tmp_path / "out").mkdir()
+    mix(config, [make_part(tmp_path / "a", ["01"]), chats], tmp_path / "out", make_context(tmp_path))
+    assert (tmp_path / "out" / "ids.txt").read_text().split() == ["01", "02"]
 
 
 def test_weights_but_no_names_of_steps_are_in_a_key() -> None:

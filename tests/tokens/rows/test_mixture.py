@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from corpora import make_tokenizer, pack_texts, texts
 from lmworks.data.mixtures.mixing import Proportions
+from lmworks.data.tuning.conversations import Conversations, write_conversations
 from lmworks.errors import UsageError
 from lmworks.tokens.rows.join import JoinConfig, join_rows
 from lmworks.tokens.rows.mixture import Mixture
+from lmworks.tokens.rows.pack import PackConversationsConfig, pack_conversations
 from lmworks.tokens.rows.shards import Shards, row_numbers
 from support import make_context
 
@@ -151,7 +153,7 @@ def test_joined_rows_are_those_of_the_parts(tmp_path: Path) -> None:
         for name, start, size in (("a", 0, 20), ("b", 20, 40))
     ]
     config = JoinConfig(rows=["a", "b"], names=["a", "b"])
-    result = join_rows(config, parts, tmp_path / "out", make_context(tmp_path))
+    result = join_rows(config, parts, None, tmp_path / "out", make_context(tmp_path))
     joined, opened = Shards(tmp_path / "out", "").open(), [part.open() for part in parts]
     assert joined.parts == {"a": len(opened[0].tokens), "b": len(opened[1].tokens)}
     for name in ("tokens", "weights"):
@@ -159,3 +161,23 @@ def test_joined_rows_are_those_of_the_parts(tmp_path: Path) -> None:
         assert np.array_equal(getattr(joined, name), expected)
     assert joined.trained_tokens == sum(part.trained_tokens for part in opened) == result.counts["trained_tokens"]
     assert joined.tokenizer_digest == opened[0].tokenizer_digest
+
+
+def test_conversations_and_documents_in_one_set_of_rows_say_where_each_begins(tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(tmp_path / "tokenizer")
+    turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "the old house"}]
+    (tmp_path / "chats").mkdir()
+    write_conversations(tmp_path / "chats", [{"id": f"{n}", "document": None, "messages": turns} for n in range(9)])
+    config = PackConversationsConfig.model_validate({"from": "chats", "sequence_length": 64})
+    chats = Conversations(tmp_path / "chats", "")
+    (tmp_path / "packed").mkdir()
+    pack_conversations(config, chats, tokenizer, tmp_path / "packed", make_context(tmp_path / "p"))
+    parts = [Shards(tmp_path / "packed", ""), pack_texts(tmp_path / "texts", tokenizer, texts()[:20], 64)]
+    joining = JoinConfig(rows=["a", "b"], names=["a", "b"], tokenizer="tokenizer")
+    result = join_rows(joining, parts, tokenizer, tmp_path / "out", make_context(tmp_path))
+    joined, (spoken, written) = Shards(tmp_path / "out", "").open(), [part.open() for part in parts]
+    end = tokenizer.open().end_of_text_id
+    assert joined.begins is not None and spoken.begins is not None
+    assert np.array_equal(joined.begins, np.concatenate([spoken.begins, written.tokens == end]))
+    assert joined.weights[len(spoken.tokens) :].mean() > 0.8 > 0.7 > joined.weights[: len(spoken.tokens)].mean() > 0
+    assert result.counts["dropped"] == 0

@@ -280,7 +280,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tokenizer: TokenizerFolder, rows
 
 def joined(folder: Path, tokenizer: TokenizerFolder, parts: dict[str, list[str]]) -> Shards:
     packed = [pack_texts(folder / name, tokenizer, found, 48) for name, found in parts.items()]
-    join_rows(JoinConfig(rows=list(parts), names=list(parts)), packed, folder / "joined", make_context(folder))
+    join_rows(JoinConfig(rows=list(parts), names=list(parts)), packed, None, folder / "joined", make_context(folder))
     return Shards(folder / "joined", "rows")
 
 

@@ -11,7 +11,6 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from lmworks.data.records import Documents, shard_ids, write_ids, write_json_lines
 from lmworks.data.tuning.conversations import Conversations, documents_of, is_conversations
-from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import link
 from lmworks.recipe.schema import Reference, StepConfig
@@ -62,7 +61,7 @@ class MixPart(StepConfig):
 
 
 class MixConfig(Course):
-    """Mix sets of documents, or of conversations."""
+    """Mix sets of documents, of conversations, or one of conversations with documents."""
 
     kind: Literal["mix"] = "mix"
     documents: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")], MixPart] = Field(
@@ -108,15 +107,17 @@ def mix(config: MixConfig, documents: list[Documents], out: Path, context: Conte
     """The shards of all parts, one part after another; each document once. Of conversations, the lines of all.
 
     Proportions change nothing here: they hold for a model whose `data` this step is, which is trained on rows of each
-    part in turn. Whatever else reads this step, such as a tokenizer, reads each document once. Raises `UsageError` for
-    parts of both forms.
+    part in turn. Whatever else reads this step, such as a tokenizer, reads each document once. Of parts of both forms
+    only the ids are written, since nothing but a model's `data` reads such a mix.
     """
     counts: dict[str, int] = {}
-    talking = [name for name, part in zip(config.documents, documents, strict=True) if is_conversations(part)]
+    parts = dict(zip(config.documents, documents, strict=True))
+    talking = [name for name, part in parts.items() if is_conversations(part)]
+    if talking and len(talking) < len(parts):
+        ids = (line for part in documents for line in (part.path / "ids.txt").read_text(encoding="utf-8").split())
+        write_ids(out, sorted(set(ids)))
+        return Result()
     if talking:
-        if silent := config.documents.keys() - set(talking):
-            raise UsageError(f"mix: {', '.join(talking)} are conversations and {', '.join(sorted(silent))} documents")
-        parts = dict(zip(config.documents, documents, strict=True))
         return _mix_conversations({name: Conversations(part.path, part.digest) for name, part in parts.items()}, out)
     shards = [shard for part in documents for shard in part.shards()]
     for number, shard in enumerate(shards):

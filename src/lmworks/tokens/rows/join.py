@@ -12,6 +12,7 @@ from pydantic import Field
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.rows.shards import LOST, Rows, Shards, write_rows
+from lmworks.tokens.tokenizer import TokenizerFolder
 
 ROWS_AT_ONCE = 4096
 """A few megabytes."""
@@ -22,11 +23,19 @@ class JoinConfig(StepConfig):
 
     rows: list[Reference] = Field(description="The rows of each part.")
     names: list[str] = Field(description="What the parts are called.")
+    tokenizer: Reference | None = Field(
+        default=None, description="Tells where documents begin, where others are conversations; unset: all are alike."
+    )
 
 
-@stage(version=1, trains_on="rows")
-def join_rows(config: JoinConfig, rows: list[Shards], out: Path, context: Context) -> Result:
-    """All rows, one part after another, packed alike; `shards.json` says how many each part has."""
+@stage(version=1, trains_on="rows", reads="tokenizer")
+def join_rows(
+    config: JoinConfig, rows: list[Shards], tokenizer: TokenizerFolder | None, out: Path, context: Context
+) -> Result:
+    """All rows, one part after another; `shards.json` says how many each part has.
+
+    Rows of conversations say where each begins. With a tokenizer, those of documents beside them say so, too.
+    """
     opened = [part.open() for part in rows]
     facts = [json.loads((part.path / "shards.json").read_text()) for part in rows]
 
@@ -37,7 +46,10 @@ def join_rows(config: JoinConfig, rows: list[Shards], out: Path, context: Contex
                 yield array[start : start + ROWS_AT_ONCE]
 
     marked = [part.begins for part in opened if part.begins is not None]
-    lost = {name: sum(fact[name] for fact in facts) for name in LOST if all(name in fact for fact in facts)}
+    if tokenizer:
+        end = tokenizer.open().end_of_text_id
+        marked = [part.tokens == end if part.begins is None else part.begins for part in opened]
+    lost = {name: sum(fact.get(name, 0) for fact in facts) for name in LOST if any(name in fact for fact in facts)}
     sizes = [(name, len(part.tokens)) for name, part in zip(config.names, opened, strict=True)]
     counts = write_rows(
         out,
