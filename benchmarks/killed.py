@@ -18,7 +18,7 @@ class Build:
     """A running build whose lines are read as they come."""
 
     def __init__(self, folder: Path, recipe: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "lmworks", "build", str(recipe), *options]
+        command = [sys.executable, "-m", "lmworks", "build", str(recipe), "--verbose", *options]
         environment = {**os.environ, "LMWORKS_ID_KEY": "a key for this benchmark"}
         self.process = subprocess.Popen(
             command,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
+
+COLUMNS, LINES = 80, 12
+"""Size of a box: it is read at a glance, on the narrowest terminal."""
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 """All control characters but tab and new line."""
@@ -41,6 +45,22 @@ class Shown:
 def print_coloured(text: str) -> None:
     """Print a text of which all but our own colours is `shown` already."""
     print(text, file=raw(sys.stdout))
+
+
+def print_box(lines: Callable[[int, int], Sequence[str]]) -> None:
+    """Print what fits into so many columns and lines: in a box on a terminal, as plain lines elsewhere."""
+    if not sys.stdout.isatty():
+        print("\n".join(lines(COLUMNS, LINES)))
+        return
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.text import Text
+
+    console = Console(file=raw(sys.stdout), highlight=False)
+    width = min(COLUMNS, console.width)
+    first, *others = map(shown, lines(width - 4, LINES - 2))
+    text = Text("\n").join([Text(first, "bold"), *map(Text, others)])
+    console.print(Panel(text, width=width, border_style="dim"))
 
 
 def raw(stream: TextIO) -> TextIO:

@@ -32,7 +32,7 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan, states_sizes
 from lmworks.recipe.file import load_recipe
-from lmworks.recipe.schema import PROTECTED, Recipe, RecipeError, data_of_models
+from lmworks.recipe.schema import PROTECTED, Recipe, RecipeError, data_of_models, steps_in_order
 from lmworks.registry import installed
 from lmworks.stores import note_store, remember_build, remembered
 
@@ -160,6 +160,10 @@ def run(
     place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
     waiting = [*dict.fromkeys(rebuild)]
 
+    def save() -> None:
+        if remember:
+            workspace.store.builds.save(workspace.recipe.name, _record(workspace))
+
     def go_on() -> str:
         return " ".join(["lmworks build", *(f"--rebuild {name}" for name in waiting)])
 
@@ -180,20 +184,38 @@ def run(
         if line := foresee(build, nodes):
             display.say(line)
         workspace.plan.require_room([node.name for node in nodes if not build.look(node)[0]], workspace.store.root)
+        unsaved = False
         for index, node in enumerate(nodes, start=1):
             check_stop()
             artifact, _ = build.look(node)
             if artifact and node.name not in rebuild:
                 display.reused(node.name, index, len(nodes))
+                unsaved = True
             else:
+                if unsaved:
+                    save()
                 build.run(node, display, (index, len(nodes)), environment, again=node.name in rebuild)
                 waiting[:] = [name for name in waiting if name != node.name]
-            if remember:
-                workspace.store.builds.save(workspace.recipe.name, _record(workspace))
+                save()
+                unsaved = False
+        if unsaved:
+            save()
         sources = [build.artifacts.get(node.name) for node in build.nodes if isinstance(node.config, IngestConfig)]
         if None not in sources and (said := unmet(workspace.folder, filter(None, sources))):
             display.say(said)
     return build.artifacts
+
+
+def stage_of(recipe: Recipe) -> Callable[[str], str]:
+    """Return what tells the stage of a step by its name: data, tokenizer, a model, what prepares, evaluate, release."""
+    sections = {name: str(place[0]) for place, name, _ in steps_in_order(recipe)}
+    kinds = {"evaluate": "evaluate", "contamination": "evaluate", "gates": "release"}
+
+    def found(step: str) -> str:
+        section = sections.get(step)
+        return (step if section == "models" else section) or kinds.get(step.partition("/")[0], "prepare")
+
+    return found
 
 
 def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:

@@ -32,7 +32,7 @@ def answers(folder: Path, model: str, texts: Sequence[str]) -> list[Any]:
 @contextmanager
 def serving(folder: Path, model: str) -> Iterator[tuple[httpx.Client, str]]:
     """A client of a server of this model, and the name that it has there."""
-    process = start(folder, "serve", model, "--port", "0", "--json")
+    process = start(folder, "serve", model, "--port", "0", "--json", "--unmeasured")
     try:
         assert process.stdout
         line = process.stdout.readline()

@@ -156,7 +156,8 @@ def make_project(folder: Path) -> Path:
 
 
 def start(folder: Path, *arguments: str, key: str = "a key for tests only") -> subprocess.Popen[str]:
-    """Start the command in a folder."""
+    """Start the command in a folder; a build tells of each step."""
+    arguments = (*arguments, "--verbose") if arguments[0] == "build" else arguments
     environment = {**os.environ, "LMWORKS_ID_KEY": key, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "lmworks", *arguments]
     pipe = subprocess.PIPE

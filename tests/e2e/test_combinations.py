@@ -97,11 +97,11 @@ def test_models_are_traced_and_erased_whatever_they_were_made_of(
         check_lineage(command, store, model, case)
 
     write(tmp_path, recipe(tokenizer, [*cases.values()], allowed="[permissive, CC-BY-SA-4.0]"))
-    assert made(command("build")[1]) == ["raw", "services", "examples", "turns", "short", "pairs"], (
+    assert made(command("build", "--verbose")[1]) == ["raw", "services", "examples", "turns", "short", "pairs"], (
         "their output is equal"
     )
     assert "raw" in command("gc", "--apply")[0]
-    assert made(command("build")[1]) == []
+    assert made(command("build", "--verbose")[1]) == []
     command("report")
     assert "stale" not in command("status")[0]
     for model, case in cases.items():

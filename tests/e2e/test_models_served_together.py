@@ -32,7 +32,7 @@ def test_the_recipe_of_the_page_is_built_served_and_asked(tmp_path: Path) -> Non
         records = [{"prompt": f"What of case {number}?", "completion": answer} for number in range(40)]
         (tmp_path / name / "chats.jsonl").write_text("\n".join(map(json.dumps, records)))
     lmworks(tmp_path, "build", "recipe.yaml", *(word for setting in SETTINGS for word in ("--set", setting)))
-    process = start(tmp_path, "serve", "--port", "0", "--json")
+    process = start(tmp_path, "serve", "--port", "0", "--json", "--unmeasured")
     try:
         assert process.stdout
         started = json.loads(process.stdout.readline())

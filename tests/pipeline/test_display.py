@@ -10,7 +10,7 @@ from math import inf
 import pytest
 from rich.console import Console
 
-from lmworks.pipeline.display import LiveDisplay, LiveProgress, PlainProgress
+from lmworks.pipeline.display import LiveDisplay, LiveProgress, PlainProgress, Stages
 from lmworks.pipeline.figure import Figure
 from support import make_manifest
 
@@ -72,3 +72,50 @@ def test_a_step_that_takes_far_longer_than_planned_says_so_and_who_has_the_cores
         assert "slower" not in early
         said = "(slower than planned: 4:10 in all, not 1:40; 7 tasks share 2 cores)" in late
         assert said == expected and ("slower" in late) == expected
+
+
+def test_a_build_shows_stages_and_not_their_steps() -> None:
+    told = StringIO()
+    stages = {"raw": "data", "clean": "data", "words/data": "prepare", "words": "words", "evaluate/x/words": "evaluate"}
+    display = Stages(told, stages.__getitem__)
+    display.reused("raw", 1, 5)
+    display.reused("clean", 2, 5)
+    for place, step in enumerate(["words/data", "words", "evaluate/x/words"], start=3):
+        progress = display.step(step, place, 5, "not built before")
+        progress.start(3, "rows")
+        progress.update(1)
+        progress.sample("a title", "a text")
+        display.say(f"{step}: 3 texts are longer than a row")
+        display.say(f"{step}: waiting for it to finish")
+        if step != "evaluate/x/words":
+            display.finished(make_manifest(step=step, stage="s", key="k"))
+    display.close()
+    assert told.getvalue().splitlines() == [
+        "data: reused",
+        "prepare: begins",
+        "words/data: waiting for it to finish",
+        "prepare: done in 0:00",
+        "words: begins",
+        "words: waiting for it to finish",
+        "words: done in 0:00",
+        "evaluate: begins",
+        "evaluate/x/words: waiting for it to finish",
+    ], "the last one failed"
+
+
+def test_a_terminal_shows_the_running_stage_with_its_rate_and_time_left() -> None:
+    live = LiveDisplay()
+    live.console.file, live.console.width = StringIO(), 100
+    display = Stages(StringIO(), lambda step: "data", live)
+    try:
+        progress = display.step("clean", 2, 5, "not built before")
+        progress.start(100, "texts")
+        progress.update(3)
+        progress.update(50)
+        live.console.print(live._render())
+        display.finished(make_manifest(step="clean", stage="s", key="k"))
+    finally:
+        display.close()
+    shown = live.console.file.getvalue()
+    assert "● data  clean" in shown and "50 of 100 texts" in shown and "left" in shown
+    assert shown.splitlines()[-1].strip() == "data: done in 0:00"

@@ -21,13 +21,14 @@ from lmworks.pipeline.store import Artifact
 from lmworks.plan.plan import Plan
 from lmworks.recipe.schema import Recipe
 from lmworks.release.built import Built
-from lmworks.release.gates import failed_gates, stands_in
+from lmworks.release.gates import failed_gates
 from lmworks.release.history.history import note
-from lmworks.release.inspect.verdicts import verdicts, worth
-from lmworks.release.report.report import said_first, write_report
+from lmworks.release.inspect.verdicts import verdicts
+from lmworks.release.report.ending import Ending, ending
+from lmworks.release.report.report import write_report
 from lmworks.release.trace.trace import Traced, trace_lineage
 from lmworks.stores import find_one, open_store
-from lmworks.workspace import Workspace, open_workspace, run
+from lmworks.workspace import Workspace, open_workspace, run, stage_of
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class Finished:
     built: Built
     failed: Sequence[str]
     """Gates that what a whole build would serve did not pass, and why."""
+    until: str | None = None
+    """The step that it stopped after."""
 
     @property
-    def said(self) -> list[str]:
-        """What is said at a build's end: what stands in for a refused model, what is shown of the one served, and what
-        did not come true."""
-        return [*filter(None, [stands_in(self.built)]), *worth(self.built), *said_first(self.built)]
+    def ending(self) -> Ending:
+        """The verdict, at most three numbers, and what to do next."""
+        return ending(self.built, self.report, self.failed, self.until)
 
 
 def finish(
@@ -63,7 +65,7 @@ def finish(
     if not until:
         note(built)
     report = write_report(workspace.store, workspace.recipe.name)
-    return Finished(artifacts, report, built, [] if until else failed_gates(built))
+    return Finished(artifacts, report, built, [] if until else failed_gates(built), until)
 
 
 class _Told(PlainDisplay):
@@ -132,7 +134,7 @@ class OpenRecipe:
         Example:
             >>> open_recipe("recipe.yaml").build(until="corpus", progress=print).artifacts["corpus"].payload
         """
-        display = make_display() if progress is None else _Told(progress)
+        display = make_display(stage_of(self.recipe)) if progress is None else _Told(progress)
         with closing(display):
             finished = finish(self._open(measure=True, until=until), display, until=until, rebuild=rebuild)
         if finished.failed:

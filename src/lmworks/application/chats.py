@@ -89,7 +89,7 @@ class Chats:
         from lmworks.serve.app import ungated
         from lmworks.serve.service import Service
 
-        served = open_served(self._opened.store(build), [artifact], self._opened.device)
+        served = open_served(self._opened.store(build), [artifact], self._opened.device, unmeasured=True)
         service = Service(served.engine, [page.name for page in served.pages])
         service.start()
         return _Held(made, ungated(service, Access(""), served.pages, served.knowledge), service)

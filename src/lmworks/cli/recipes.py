@@ -24,6 +24,7 @@ from lmworks.cli.options import (
     with_device,
 )
 from lmworks.errors import GateRefused, LmworksError, Stopped, UsageError
+from lmworks.terminal import print_box
 
 if TYPE_CHECKING:
     from lmworks.plan.disk import Disk
@@ -245,6 +246,7 @@ def build(
     settings: SetOption = None,
     store: StoreOption = None,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show each step, and why it is made.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build what is missing or stale, and say why.
@@ -254,26 +256,22 @@ def build(
     from lmworks.api.recipe import finish
     from lmworks.pipeline.display import make_display
     from lmworks.pipeline.ray_workers import parse_place
-    from lmworks.workspace import open_workspace
+    from lmworks.workspace import open_workspace, stage_of
 
     ray = parse_place(on)
     announce = None if as_json else say_counted
     asked = with_device(settings, device)
     workspace = open_workspace(recipe, asked, store, measure=True, replan=replan, until=until, announce=announce)
     if not as_json:
-        print(workspace.plan.as_text(), file=sys.stderr)
-    with closing(make_display()) as display:
+        lines = workspace.plan.as_text().splitlines()
+        shown = [line for line in lines if verbose or line.startswith(("  time ", "  in doubt "))]
+        print("\n".join(shown), file=sys.stderr)
+    with closing(make_display(None if verbose else stage_of(workspace.recipe))) as display:
         finished = finish(workspace, display, until=until, rebuild=rebuild or (), workers=workers, ray=ray)
     if as_json:
         print_json({name: {"stage": item.stage, "key": item.key} for name, item in finished.artifacts.items()})
     else:
-        for line in finished.said:
-            print(line)
-        print(f"report: {finished.report}")
-        if finished.failed:
-            print(f"not to be released: {len(finished.failed)} of its gates failed")
-        elif workspace.recipe.serve and not until:
-            print("next: lmworks serve")
+        print_box(finished.ending.lines)
     if finished.failed:
         raise GateRefused("\n".join(finished.failed))
 

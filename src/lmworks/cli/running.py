@@ -25,6 +25,9 @@ def serve(
     request_timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds of a request at the most; OpenAI's clients wait as long.")
     ] = TIMEOUT_SECONDS,
+    unmeasured: Annotated[
+        bool, typer.Option("--unmeasured", help="Serve a language model that no task has measured, too.")
+    ] = False,
     device: DeviceOption = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
@@ -38,6 +41,7 @@ def serve(
     from lmworks.stores import find_named
 
     how: dict[str, Any] = {"port": port, "as_json": as_json, "timeout": request_timeout, "device": device or AUTO}
+    how["unmeasured"] = unmeasured
     try:
         opened, named = find_named(models or (), store)
     except UsageError:

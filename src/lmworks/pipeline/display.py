@@ -31,9 +31,10 @@ SAMPLE_LINES = 8
 """Of a text that is being rewritten; a young model writes empty lines by the dozen, which are left out."""
 
 
-def make_display() -> Display:
-    """The live display on a terminal, plain lines elsewhere."""
-    return LiveDisplay() if sys.stderr.isatty() else PlainDisplay(sys.stderr)
+def make_display(stage_of: Callable[[str], str] | None = None) -> Display:
+    """The live display on a terminal, plain lines elsewhere; of stages, if told the stage of a step by its name."""
+    live = LiveDisplay() if sys.stderr.isatty() else None
+    return Stages(sys.stderr, stage_of, live) if stage_of else live or PlainDisplay(sys.stderr)
 
 
 class Meter:
@@ -109,6 +110,50 @@ class PlainDisplay:
         """Nothing is held."""
 
 
+class Stages(PlainDisplay):
+    """Stages of a build in place of its steps: a line when one begins and one when it ends; the running one is drawn.
+
+    What steps log is not shown: `lmworks show` and the report have it.
+    """
+
+    def __init__(self, stream: TextIO, stage_of: Callable[[str], str], live: LiveDisplay | None = None) -> None:
+        super().__init__(stream)
+        self._stage_of, self._live = stage_of, live
+        self._stage, self._running, self._made, self._began = "", "", False, 0.0
+
+    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
+        self.reused(node, index, total)
+        if not self._made and not self._live:
+            super().say(f"{self._stage}: begins")
+        self._made, self._running = True, node
+        if self._live:
+            return self._live.step(node, index, total, reason, most_seconds, self._stage)
+        return PlainProgress(lambda line: None, node, most_seconds)
+
+    def reused(self, node: str, index: int, total: int) -> None:
+        if (stage := self._stage_of(node)) != self._stage:
+            self._leave()
+            self._stage, self._made, self._began = stage, False, time.monotonic()
+
+    def finished(self, manifest: Manifest) -> None:
+        self._running = ""
+
+    def say(self, line: str) -> None:
+        if not self._running or not line.startswith(f"{self._running}: ") or "wait" in line:
+            self._live.say(line) if self._live else super().say(line)
+
+    def close(self) -> None:
+        self._leave()
+        if self._live:
+            self._live.close()
+
+    def _leave(self) -> None:
+        """Tell that a stage ended, unless it failed, which the error tells."""
+        if self._stage and not self._running:
+            took = _clock_text(time.monotonic() - self._began)
+            self.say(f"{self._stage}: {f'done in {took}' if self._made else 'reused'}")
+
+
 class PlainProgress(Meter):
     """Progress as a line each ten seconds."""
 
@@ -144,8 +189,11 @@ class LiveDisplay:
     def say(self, line: str) -> None:
         self.console.print(plain(line), markup=False)
 
-    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
-        self._progress = LiveProgress(f"[{index}/{total}] {node}", reason, most_seconds)
+    def step(
+        self, node: str, index: int, total: int, reason: str, most_seconds: float = inf, stage: str = ""
+    ) -> Progress:
+        title = (stage, node) if stage else (f"[{index}/{total}] {node}", reason)
+        self._progress = LiveProgress(*title, most_seconds)
         return self._progress
 
     def reused(self, node: str, index: int, total: int) -> None:

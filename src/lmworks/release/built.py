@@ -6,13 +6,13 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from lmworks.data.privacy.hidden import hide
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.lineage import Lineage
+from lmworks.pipeline.lineage import Lineage, Link
 from lmworks.pipeline.record import BuildRecord
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe.yaml import read_yaml
@@ -146,6 +146,44 @@ class Built:
                 _, task, *system = name.split("/", 2)
                 tasks.setdefault(task, {})["".join(system)] = artifact
         return tasks
+
+    @cached_property
+    def diagnoses(self) -> frozenset[str]:
+        """Tasks on trained text: each model whose training text is known was trained on most of theirs."""
+        shares = {
+            task: [self._trained_share(each) for name, each in systems.items() if name and measures_model(each)]
+            for task, systems in self.evaluations().items()
+        }
+        known = {task: [share for share in some if share is not None] for task, some in shares.items()}
+        return frozenset(task for task, some in known.items() if some and min(some) > 1 / 2)
+
+    def judging(self) -> dict[str, dict[str, Artifact]]:
+        """The evaluations that may judge a model: all but those on trained text."""
+        return {task: systems for task, systems in self.evaluations().items() if task not in self.diagnoses}
+
+    def measures(self, model: Artifact) -> bool:
+        """Return whether a task that may judge a model was asked of this one."""
+        evaluations = [each for systems in self.judging().values() for name, each in systems.items() if name]
+        read = (record for each in evaluations for record in each.manifest.inputs.get("model", ()))
+        return any(record.digest == model.digest() for record in read)
+
+    def _trained_share(self, evaluation: Artifact) -> float | None:
+        """The share of the documents behind a task that its model was trained on; None where that is not known."""
+        links = {link.name: link for link in self.lineage.links(evaluation)}
+        model, asked = links["model"].parent, _ids(links["data"]) if "data" in links else frozenset()
+        texts = self.lineage.trained_on(model) if model and asked else []
+        learned: frozenset[str] = frozenset().union(*map(_ids, texts))
+        return len(asked & learned) / len(asked) if learned else None
+
+
+@cache
+def _ids_in(path: Path) -> frozenset[str]:
+    return frozenset(path.read_text(encoding="utf-8").split()) if path.exists() else frozenset()
+
+
+def _ids(link: Link) -> frozenset[str]:
+    """The ids of the documents that an input holds, or was made of; none where nobody wrote them down."""
+    return _ids_in(link.path / "ids.txt") if link.path else frozenset()
 
 
 def is_model(artifact: Artifact) -> bool:

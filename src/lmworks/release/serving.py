@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lmworks.data.erasure.lists import refusal_to_serve
 from lmworks.data.tuning.conversations import Conversations, question_of
@@ -22,6 +24,7 @@ from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
 from lmworks.release.cards.card import card_facts, parameters
+from lmworks.release.cards.kinds import writes
 from lmworks.release.gates import require_gates, stored_as
 from lmworks.release.knowledge import passages_built
 from lmworks.serve import TIMEOUT_SECONDS
@@ -41,12 +44,13 @@ def serve_artifacts(
     as_json: bool,
     timeout: float = TIMEOUT_SECONDS,
     device: str = AUTO,
+    unmeasured: bool = False,
 ) -> None:
     """Serve a model on this machine until a signal to stop, or several that are adapters on one base.
 
     Raises what `open_served` raises.
     """
-    served = open_served(store, artifacts, device)
+    served = open_served(store, artifacts, device, unmeasured=unmeasured)
     _run(served, load_or_make_key(store.root), port=port, as_json=as_json, timeout=timeout)
 
 
@@ -60,11 +64,12 @@ class Served:
     knowledge: Knowledge | None = None
 
 
-def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO) -> Served:
+def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO, *, unmeasured: bool = False) -> Served:
     """Open a model, or several that are adapters on one base.
 
     Raises `UsageError` when an artifact is no model, and when several are more than that; GateRefused when one learned
-    from what was erased, or nobody can tell, since a list of it lost entries, and when its gates refused it.
+    from what was erased, or nobody can tell, since a list of it lost entries, when its gates refused it, and unless
+    `unmeasured`, when it is a language model that no task has measured.
     """
     require_servable(store, artifacts)
     pages = {}
@@ -74,10 +79,12 @@ def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO)
     if len(pages) < len(artifacts):
         raise UsageError(f"a model is named twice; found {len(artifacts)} models called {', '.join(pages)}")
     names = list(pages)
-    if len(names) == 1:
+    base = base_of(store, artifacts) if len(names) > 1 else None
+    if not unmeasured:
+        require_measured(store, artifacts)
+    if base is None:
         engine: Engine = open_engine(artifacts[0].payload, device=device)
     else:
-        base = base_of(store, artifacts)
         base.require_sound()
         adapters = (None if each.digest() == base.digest() else each.payload / ADAPTER for each in artifacts)
         engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)), device)
@@ -119,13 +126,28 @@ def _page(store: Store, artifact: Artifact) -> PageContent:
 
 
 def serve_folder(
-    folder: Path, *, port: int, as_json: bool, timeout: float = TIMEOUT_SECONDS, device: str = AUTO
+    folder: Path,
+    *,
+    port: int,
+    as_json: bool,
+    timeout: float = TIMEOUT_SECONDS,
+    device: str = AUTO,
+    unmeasured: bool = False,
 ) -> None:
-    """Serve a Hugging Face folder. Of one that is no artifact, nobody knows here what it was made for and of."""
+    """Serve a Hugging Face folder. Of one that is no artifact, nobody knows here what it was made for and of.
+
+    Raises GateRefused for a language model, which was not measured here, unless `unmeasured`.
+    """
     folder = folder.resolve()
+    how: dict[str, Any] = {"port": port, "as_json": as_json, "timeout": timeout}
     if found := stored_as(folder):
-        serve_artifacts(found[0], [found[1]], port=port, as_json=as_json, timeout=timeout, device=device)
+        serve_artifacts(found[0], [found[1]], device=device, unmeasured=unmeasured, **how)
         return
+    if not unmeasured and writes(folder):
+        raise GateRefused(
+            f"{folder}: no build here has measured how well it answers\nImport it in a recipe with `evaluate`, or "
+            f"type: lmworks serve {shlex.quote(str(folder))} --unmeasured"
+        )
     engine = open_engine(folder, device=device)
     page = PageContent(
         name=folder.name,
@@ -133,7 +155,7 @@ def serve_folder(
         parameters=stored_parameters(folder),
         context_length=engine.context_length,
     )
-    _run(Served(engine, [page]), load_or_make_key(folder), port=port, as_json=as_json, timeout=timeout)
+    _run(Served(engine, [page]), load_or_make_key(folder), **how)
 
 
 def _run(served: Served, key: str, *, port: int, as_json: bool, timeout: float) -> None:
@@ -159,6 +181,19 @@ def require_servable(store: Store, artifacts: Sequence[Artifact]) -> None:
     """What serving, exporting and pushing ask for: raise what `require_answers` and `require_gates` raise."""
     require_answers(store, artifacts)
     require_gates(store, artifacts)
+
+
+def require_measured(store: Store, artifacts: Sequence[Artifact]) -> None:
+    """Raise GateRefused for a language model of which no build of the store has measured how well it answers."""
+    builds = [Built(store, name, record).parted()[0] for name, record in store.builds.readable()]
+    for artifact in artifacts:
+        if writes(artifact.payload) and not any(built.measures(artifact) for built in builds):
+            built = Built.holding(store, artifact)
+            name = built.step_of(artifact) or artifact.manifest.step
+            raise GateRefused(
+                f"{name}: no task has measured how well it answers\nName it under `evaluate: models:` in "
+                f"{built.recipe} and build again, or type: lmworks serve {name} --unmeasured"
+            )
 
 
 def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:

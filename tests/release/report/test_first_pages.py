@@ -59,7 +59,7 @@ def versions(built: Built) -> dict[str, str]:
 ANSWERS: dict[str, dict[str, Answered]] = {
     "manager": {
         "allowed": lambda page, built, _, __: (
-            "Nothing speaks for it yet, and simple means win in 1 of 2 tasks." in page and "No gate says" in page
+            "Nothing speaks for it yet, and a baseline wins in 1 of 2 tasks." in page and "No gate says" in page
         ),
         "purpose": lambda page, built, _, __: (
             built.use_case in page and all(each.task in page for each in measured(built))
@@ -212,7 +212,7 @@ def test_texts_that_the_recipe_calls_confidential_are_called_so_where_data_prote
 @pytest.mark.parametrize(
     ("passed", "verdict"),
     [
-        ((True, True), "Yes, for what its recipe asks: it passed all 2 gates, and simple means win in 1 of 2 tasks."),
+        ((True, True), "Yes, for what its recipe asks: it passed all 2 gates, and a baseline wins in 1 of 2 tasks."),
         ((True, False), "No: 1 of its 2 gates failed, and it is refused for release."),
         ((), "Not yet: the gates of its recipe are not tried."),
     ],

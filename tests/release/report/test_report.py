@@ -14,19 +14,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_store import NASTY, build_store, make_nodes, write_sources
+from small_store import NASTY, TaskConfig, build_store, make_nodes, write_sources
 
 from lmworks.errors import UsageError
+from lmworks.pipeline.build import Node
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.pipeline.store import Store
+from lmworks.recipe.schema import ServeConfig
 from lmworks.release.built import Built
-from lmworks.release.inspect.verdicts import Doubt, trainings_in_doubt, worth
+from lmworks.release.cards.card import card_facts
+from lmworks.release.inspect.verdicts import Doubt, trainings_in_doubt
 from lmworks.release.render.charts import Bar, Series, interval_chart, line_chart, ticks
 from lmworks.release.render.picture import Box, picture
 from lmworks.release.render.tables import may_compare, tasks
 from lmworks.release.render.templates import environment
-from lmworks.release.report.report import render, said_first, warned_once, write_report
+from lmworks.release.report.ending import ending
+from lmworks.release.report.report import render, warned_once, write_report
 from support import change_manifest
 
 
@@ -188,12 +193,7 @@ def test_plan_stands_beside_actual(page: Page) -> None:
     assert "bits per byte of held-out text 1.2 to 1.4 1.31 as predicted" in page.text
 
 
-def test_what_did_not_come_true_and_a_training_in_doubt_are_said_before_all_else(built: Store, page: Page) -> None:
-    first, *others = said_first(Built.open(built))
-    assert re.fullmatch(
-        r"the prediction was wrong: time of data is \S+ s, and 83 min to 2.5 h was predicted \(less\)", first
-    )
-    assert "finetune: starved: 400 steps" in others[-1] and not any("pretrain" in each for each in others)
+def test_what_did_not_come_true_and_a_training_in_doubt_are_said_first_to_the_engineer(page: Page) -> None:
     engineer = page.text.partition("What is in doubt")[2]
     assert engineer.index("finetune (starved)") < engineer.index("Leading figures")
     assert engineer.index("time of data is") < engineer.index("Leading figures")
@@ -336,28 +336,81 @@ def test_a_long_name_is_drawn_whole_beside_its_interval() -> None:
     assert float(end) > 8 * len(name)  # a bold letter is some 8 units wide, and what is left of 0 is cut
 
 
-def test_two_sentences_say_what_a_model_is_better_at_than_baselines_and_what_not(tmp_path: Path) -> None:
-    def built(**tasks: bool) -> Any:
-        figure = Figure(name="accuracy", value=0.51, n=20, method="counted")
-        manifest = SimpleNamespace(figures=[figure], inputs={"model": ()})
-        systems = {}
-        for task, is_better in tasks.items():
-            (tmp_path / task).mkdir(exist_ok=True)
-            beside = {"model": "tuned", "value": 0.51, "baseline": "copied", "baseline_value": 0.5, "label": "accuracy"}
-            record = {"beside_baselines": {**beside, "is_better": is_better}}
-            (tmp_path / task / "comparison.json").write_text(json.dumps(record))
-            artifact = SimpleNamespace(payload=tmp_path / task, manifest=manifest)
-            systems[task] = {"": artifact, "tuned": artifact}
-        return SimpleNamespace(evaluations=lambda: systems, record=SimpleNamespace(serve=None))
+def serving(store: Store, *left_out: str) -> Built:
+    """The build of a recipe that serves its tuned model, without steps that begin so."""
+    built = Built.open(store)
+    steps = {name: step for name, step in built.record.steps.items() if not name.startswith((*left_out, "-"))}
+    fields = {"serve": ServeConfig(model="finetune"), "steps": steps, "nodes": tuple(steps)}
+    return Built(store, built.name, built.record.model_copy(update=fields))
 
-    assert worth(built()) == []
-    beside = "(tuned 0.510 accuracy, copied 0.500)"
-    assert worth(built(one=True, two=True, three=False)) == [
-        f"Better than every simple baseline in one {beside} and two {beside}.",
-        f"Not shown to be better in three {beside}.",
-        "That is the best model of each task: the recipe serves none.",
-    ]
-    assert worth(built(three=False))[0].startswith("Nothing that was measured here is shown to be better")
+
+def test_the_end_of_a_build_is_one_box(built: Store) -> None:
+    found = ending(serving(built), Path("reports/handbook.html"), [])
+    lines = found.lines(80, 12)
+    assert len(lines) <= 12 and max(map(len, lines)) <= 80
+    assert lines[0].startswith("Nothing speaks for it yet, and a baseline wins in 1 of 2 tasks.")
+    assert any(line.startswith("  Documentation questions test: finetune 0.39 ROUGE-L") for line in lines)
+    assert "The training of finetune is in doubt: the report says why." in lines
+    assert lines[-2:] == ["report: reports/handbook.html", "next: lmworks serve"]
+    assert "predict" not in "".join(lines) and len(found.numbers) <= 3
+    assert len(found.lines(60, 7)) <= 7, "numbers give way"
+
+
+def test_a_build_that_failed_a_gate_or_measured_nothing_does_not_say_serve(built: Store) -> None:
+    assert ending(serving(built), Path("r.html"), ["finetune fails documentation"]).next.startswith("lmworks open")
+    unknown = ending(serving(built, "evaluate/"), Path("r.html"), [])
+    assert unknown.verdict == "No: nothing is known about how good finetune is." and not unknown.numbers
+    assert unknown.next.startswith("measure finetune: name it under `evaluate: models:` in ")
+
+
+@stage(version=1, measures=("model", "data"))
+def evaluate_seen(config: TaskConfig, model: Handle, data: Handle, out: Path, context: Context) -> Result:
+    figure = Figure(name="rouge_l", value=config.score, n=20, method="counted", unit="ROUGE-L")
+    (out / "items.jsonl").write_text("")
+    return Result(figures=[figure])
+
+
+def test_a_task_on_trained_text_is_a_diagnosis_and_judges_no_model(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    inputs = {"model": "finetune", "data": "questions.train"}
+    seen = Node("evaluate/documentation-questions-train/finetune", evaluate_seen, TaskConfig(score=0.99), inputs)
+    store = build_store(tmp_path, [*make_nodes(tmp_path), seen])
+    found = serving(store)
+    assert found.diagnoses == {"documentation-questions-train"}
+    assert not any("0.99" in number for number in ending(found, Path("r.html"), []).numbers)
+    assert "of 2 tasks" in ending(found, Path("r.html"), []).verdict
+    shown = Page(render(found)).text
+    assert "documentation-questions-train · A diagnosis: the model was trained on most of these texts." in shown
+    facts = card_facts(store, store.named("finetune"))
+    assert not any("train" in figure.name for figure in facts["figures"]) and "0.99" not in facts["advice"][0]
+    alone = serving(store, "evaluate/documentation-questions-test", "evaluate/perplexity")
+    assert ending(alone, Path("r.html"), []).verdict == "No: nothing is known about how good finetune is."
+
+
+def test_a_page_is_written_again_only_when_what_it_shows_has_changed(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_nodes(tmp_path))
+    reports = store.root / "reports"
+
+    def written() -> set[str]:
+        """The pages that are written anew."""
+        for page in reports.iterdir():
+            before[page.name] = page.read_text()
+        stamps = {page: page.stat().st_mtime_ns for page in reports.iterdir()}
+        write_report(store)
+        return {page.name for page in reports.glob("*.*[!n]") if stamps.get(page) != page.stat().st_mtime_ns}
+
+    before: dict[str, str] = {}
+    write_report(store)
+    assert written() == set()
+    (reports / "handbook-items-documentation-questions-test.html").write_text("edited")
+    (reports / "handbook-pretrain-card.md").unlink()
+    assert written() >= {"handbook-items-documentation-questions-test.html", "handbook-pretrain-card.md"}
+    assert "handbook-data.html" in before and written() == set()
+    (tmp_path / "recipe.yaml").write_text("name: handbook\nuse_case: something else\n")
+    assert "handbook.html" in written() and "something else" in (reports / "handbook.html").read_text()
+    build_store(tmp_path, [*make_nodes(tmp_path), *make_nodes(tmp_path)[-1:]], plan=None)
+    assert written() == {"handbook.html", "handbook-pretrain-card.md", "handbook-finetune-card.md"}
 
 
 def test_what_was_measured_of_an_earlier_state_of_the_recipe_stands_apart(tmp_path: Path) -> None:

@@ -20,15 +20,10 @@ from lmworks.release.cards.head import head_of
 from lmworks.release.cards.kinds import Base, kind_of, python_code, shell_code
 from lmworks.release.cards.layout import Block, Bullets, Code, Heading, Paragraph, Table, render
 from lmworks.release.cards.learned import Learned
-from lmworks.release.cards.measured import evaluation, failures_of, gates_of, verdicts_of
-from lmworks.release.inspect.verdicts import trainings_in_doubt
+from lmworks.release.cards.measured import evaluation, failures_of, figure_evidence, gates_of, verdicts_of
+from lmworks.release.inspect.verdicts import measured, trainings_in_doubt
 from lmworks.release.render.tables import label_of
-from lmworks.release.render.words import duration, number, shorten
-
-ADVICE = 4
-"""Sentences beside a chat: more are not read."""
-ADVICE_WIDTH = 240
-"""Characters of one."""
+from lmworks.release.render.words import duration, number
 
 
 def card_text(built: Built, artifact: Artifact, published_as: str | None = None) -> str:
@@ -49,7 +44,7 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
     """Facts for the chat page, named as its `PageContent` names them. Of each task the first figure, which leads it."""
     built = Built.holding(store, artifact)
     card = Card(built, artifact)
-    measured = {task: systems[card.name] for task, systems in card.built.evaluations().items() if card.name in systems}
+    judged = {task: systems[card.name] for task, systems in card.built.judging().items() if card.name in systems}
     return {
         "name": f"{built.name}/{card.name}",
         "purpose": built.use_case,
@@ -57,12 +52,12 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
         "context_length": card.kind.shape.context_length if card.kind.shape else 0,
         "figures": [
             replace(figure, name=f"{task}: {label_of(figure)}")
-            for task, evaluation in measured.items()
+            for task, evaluation in judged.items()
             for figure in evaluation.manifest.figures[:1]
         ],
         "licences": card.learned.licences,
         "digest": artifact.digest(),
-        "advice": [shorten(each.plain, ADVICE_WIDTH) for each in card.advice()],
+        "advice": [card.advice().plain],
         "failures": failures_of(card.witness, card.name),
     }
 
@@ -109,11 +104,32 @@ class Card:
             *self._settings(),
         ]
 
-    def advice(self) -> list[Statement]:
-        """What a user should know before she relies on an answer, the most important first."""
-        measured = verdicts_of(self.witness, self.name) or [*self._unmeasured()]
-        about = [*self._measured_by(), *self.learned.limits()]
-        return [*[*self._doubts(), *measured][: ADVICE - len(about)], *about]
+    def advice(self) -> Statement:
+        """What a user should know before she relies on an answer: one sentence, the worst that was measured."""
+        steps = self.witness.record("steps")
+        results = measured(self.built, [self.name])
+        if not results:
+            return say("Check every answer: no task has measured how good they are.", steps)
+        worst = min(results, key=lambda each: (not each.baseline_wins, each.is_better, each.baseline_value is None))
+        form = "Check every answer: in {task} it reaches {value} {label}, and no baseline was measured beside it."
+        if worst.baseline_value is not None:
+            than = "which is better than" if worst.is_better else "not shown to be better than"
+            if worst.baseline_wins:
+                than = "which is worse than"
+            form = (
+                "Check every answer: in {task} it reaches {value} {label}, " + than + " the {theirs} of the baseline "
+                "{baseline}."
+            )
+        evaluation = self.built.evaluations()[worst.task][self.name]
+        return say(
+            form,
+            *figure_evidence(self.witness, evaluation, evaluation.manifest.figures[0]),
+            task=worst.task.replace("-", " "),
+            value=f"{worst.figure.value:.2f}",
+            label=worst.label,
+            theirs=f"{worst.baseline_value or 0:.2f}",
+            baseline=worst.baseline,
+        )
 
     # ------------------------------------------------------------ what it is
 

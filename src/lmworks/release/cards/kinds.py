@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from lmworks.model.config import DecoderConfig, Family
@@ -34,6 +35,8 @@ DOES: Mapping[Family | None, str] = {
     "encoder-decoder": "writes the target of a source",
     "byte n-gram": "goes on from a text, byte by byte",
 }
+WRITERS: tuple[Family | None, ...] = (None, "decoder", "byte n-gram", "encoder-decoder")
+"""Families that write texts; None where `config.json` does not tell."""
 OF_DOCUMENTS = ("causal-lm", "n-gram")
 """Objectives after which a decoder goes on from texts, and has learned no chat."""
 
@@ -77,7 +80,7 @@ class Kind:
     @property
     def writes(self) -> bool:
         """Whether it writes texts."""
-        return self.family in (None, "decoder", "byte n-gram", "encoder-decoder")
+        return self.family in WRITERS
 
     @property
     def does(self) -> str:
@@ -101,6 +104,11 @@ class Kind:
         if self.is_imported:
             return "quantized" if self.bases[-1].is_quantised else None
         return "adapter" if self.prefix else "finetune"
+
+
+def writes(folder: Path) -> bool:
+    """Return whether the model in a folder writes texts."""
+    return family_of(folder) in WRITERS
 
 
 def kind_of(witness: Witness, artifact: Artifact) -> Kind:

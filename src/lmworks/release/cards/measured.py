@@ -149,7 +149,7 @@ def failures_of(witness: Witness, name: str) -> list[Failure]:
     """Questions of tests that a model got wrong, of as many tasks as there are; of scores, its worst answers."""
     found = [
         list(_failures(witness, task, systems[name]))
-        for task, systems in witness.built.evaluations().items()
+        for task, systems in witness.built.judging().items()
         if name in systems
     ]
     return [each for some in zip_longest(*found) for each in some if each][:FAILURES]

@@ -22,13 +22,18 @@ from lmworks.release.inspect.hidden import hiding
 
 AGAINST = 3
 """Of the verdicts against a model that are said of a task: the others stand with all comparisons."""
+ITSELF = {"ngram": "5-gram"}
+"""Stages that make a model which is a baseline, too, where the baseline has another name."""
 
 
 def verdicts(built: Built) -> dict[str, list[str]]:
-    """Task → what its paired tests say. First stand tasks where tuning cost too much, then where a baseline wins."""
+    """Task → what its paired tests say. First stand tasks where tuning cost too much, then where a baseline wins.
+
+    A task on trained text says nothing: its figures are a diagnosis.
+    """
     found: dict[str, list[str]] = {}
     lost: set[str] = set()
-    for task, systems in built.evaluations().items():
+    for task, systems in built.judging().items():
         record = read_json(systems[""].payload / "comparison.json") if "" in systems else {}
         if record.get("verdicts"):
             found[task] = record["verdicts"]
@@ -54,8 +59,6 @@ class Measured:
     """Whether one is shown to be better than it, or cannot be tested against it and is ahead."""
     items: Counter[Standing]
     """How many of its items stand in what it learned from, are clean, or of neither it is known."""
-    same: str
-    """What is said behind the baseline if it answers every item alike, as one does that the model itself is."""
 
     @property
     def known_share(self) -> float:
@@ -69,9 +72,9 @@ class Measured:
 
 
 def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
-    """Each task that a model was measured on, with the best one there, or with each of those named."""
+    """Each task that judges a model, with the best one there, or with each of those named."""
     found = []
-    for task, systems in built.evaluations().items():
+    for task, systems in built.judging().items():
         figures = {name: each.manifest.figures for name, each in systems.items() if name and measures_model(each)}
         figures = {name: each for name, each in figures.items() if each}
         if not figures:
@@ -83,9 +86,7 @@ def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
             figures, key=lambda name: sign * figures[name][0].value
         )
         for name in [each for each in models if each in figures] if models else [best]:
-            beside = _beside(systems, name, record)
-            items = _items(systems[name])
-            theirs = _items(systems[beside["baseline"]]) if beside.get("baseline") in systems else []
+            beside = _beside(systems, name, record, _own_baseline(built, systems, name))
             found.append(
                 Measured(
                     task,
@@ -96,27 +97,35 @@ def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
                     beside.get("baseline_value"),
                     beside.get("is_better", False),
                     _baseline_wins(built, task, record.get("verdicts", ()), name),
-                    Counter(map(standing, items)),
-                    ", the same on every item"
-                    if metric and theirs and _said(items, metric) == _said(theirs, metric)
-                    else "",
+                    Counter(map(standing, _items(systems[name]))),
                 )
             )
     return found
 
 
-def _beside(systems: Mapping[str, Artifact], name: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a comparison says of a model beside the baselines; it tells of the best one itself."""
+def _own_baseline(built: Built, systems: Mapping[str, Artifact], name: str) -> str:
+    """The baseline that is the model itself, trained on the same data: it says the same of every item; or empty."""
+    links = built.lineage.links(systems[name])
+    stage = next((link.record.stage for link in links if link.name == "model"), "")
+    label = ITSELF.get(stage, stage)
+    if label not in systems or not (metric := metric_named(systems[name].manifest.figures[0].name)):
+        return ""
+    return label if _said(_items(systems[name]), metric) == _said(_items(systems[label]), metric) else ""
+
+
+def _beside(systems: Mapping[str, Artifact], name: str, record: Mapping[str, Any], itself: str) -> dict[str, Any]:
+    """What a comparison says of a model beside the baselines but for `itself`; it tells of the best one itself."""
     told = record.get("beside_baselines", {})
     metric = metric_named(record.get("metric", ""))
-    if told.get("model", name) == name or metric is None:
+    if (told.get("model", name) == name and not itself) or metric is None:
         return dict(told)
     found = {
         label: System(label, not measures_model(each), _leading(each, record), _items(each))
         for label, each in systems.items()
-        if label and each.manifest.figures
+        if label and label != itself and each.manifest.figures
     }
-    return beside_baselines(metric, found[name], [each for each in found.values() if each.is_baseline], record["pairs"])
+    baselines = [each for each in found.values() if each.is_baseline]
+    return beside_baselines(metric, found[name], baselines, record["pairs"]) if baselines else {}
 
 
 def _leading(evaluation: Artifact, record: Mapping[str, Any]) -> Figure:
@@ -158,44 +167,6 @@ def against_first(lines: Sequence[str], model: str) -> list[str]:
     found = against(lines, model)
     more = len(found) - AGAINST
     return [*found[:AGAINST], *([f"{more} more verdicts speak against {model}"] if more > 0 else [])]
-
-
-def worth(built: Built) -> list[str]:
-    """What each served model is shown to be better at than every baseline beside it, what not, and what speaks against.
-
-    Where the recipe serves none, of the best model of each task; that is said.
-    """
-    serves = served(built)
-    results, comparisons = measured(built, serves), verdicts(built)
-    unmeasured = [name for name in serves if all(each.model != name for each in results)]
-    found: dict[bool, list[str]] = {True: [], False: []}
-    for each in results:
-        if each.baseline_value is not None:
-            found[each.is_better].append(
-                f"{each.task} ({each.model} {each.figure.value:.3f} {each.label}, {each.baseline} "
-                f"{each.baseline_value:.3f}{each.same})"
-            )
-    good, bad = found[True], found[False]
-    said = [f"Nothing is known about how good {_listed(unmeasured)} is: no task measures it."] if unmeasured else []
-    if good or bad:
-        said += (
-            [f"Better than every simple baseline in {_listed(good)}."]
-            if good
-            else ["Nothing that was measured here is shown to be better than a simple baseline."]
-        )
-        said += [f"Not shown to be better in {_listed(bad)}."] if bad else []
-        said += [] if serves else ["That is the best model of each task: the recipe serves none."]
-    said += [
-        f"{each.task}: {line}"
-        for each in results
-        if serves
-        for line in against_first(comparisons.get(each.task, ()), each.model)
-    ]
-    return said
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lmworks.release.built import Built, measures_model, read_lines
 from lmworks.release.inspect.hidden import hiding
 from lmworks.release.render.templates import environment
 from lmworks.release.render.words import sentence_of
+from lmworks.release.written import Written
 
 BESIDE_REPORT = 1_000
 """Items on the pages that every report writes anew: to look for personal data in more takes longer than a minute."""
@@ -53,10 +55,10 @@ def write_items(built: Built, task: str, count: int = ITEMS, *, personal: bool =
     return page_of(built, task)
 
 
-def write_pages(built: Built) -> None:
-    """Write the page of every task that keeps items, for a report to link to."""
+def write_pages(built: Built, written: Written) -> None:
+    """Write the page of every task that keeps items, for a report to link to, where its items have changed."""
     for task in tasks_with_items(built):
-        write_items(built, task, BESIDE_REPORT)
+        written.write([page_of(built, task)], partial(write_items, built, task, BESIDE_REPORT), {task})
 
 
 def tasks_with_items(built: Built) -> list[str]:

@@ -97,9 +97,7 @@ def _figures(built: Built, results: Sequence[Measured]) -> list[Answer]:
     if unknown := [each.task for each in results if each.has_unknown]:
         lines.append(Markup("Contamination is not known of all items of {}.").format(listed(unknown, 2)))
     if behind := [each for each in ordered if each.baseline_value is not None and not each.is_better]:
-        names = listed(
-            [f"{each.task} ({each.baseline} has {each.baseline_value:.3f}{each.same})" for each in behind], 2
-        )
+        names = listed([f"{each.task} ({each.baseline} has {each.baseline_value:.3f})" for each in behind], 2)
         lines.append(Markup("Worst: {}, not shown to be better than a baseline.").format(names))
     else:
         lines.append("Worst: nothing here is behind a baseline.")

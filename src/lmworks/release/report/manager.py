@@ -53,10 +53,8 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
     beside = [each for each in results if each.baseline_value is not None]
     who = str(listed(serves)) if serves else "The best model of each"
     if beside:
-        same = sum(bool(each.same) for each in beside)
         reasons.append(
-            f"{who} is shown to be better than every simple baseline in {len(better)} of {count(len(beside), 'task')}"
-            + (f", and the same as one on every item in {same}." if same else ".")
+            f"{who} is shown to be better than every simple baseline in {len(better)} of {count(len(beside), 'task')}."
         )
     if built.models and not serves:
         reasons.append("The recipe serves no model: judged is the best of each task.")
@@ -64,7 +62,7 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
         told = listed([each.model for each in doubts])
         reasons.append(Markup("The training of {} is in doubt ({}).").format(told, link("#training", "why")))
     wins = sum(each.baseline_wins for each in results)
-    lost = f", and simple means win in {wins} of {count(len(results), 'task')}" if wins else ""
+    lost = f", and a baseline wins in {wins} of {count(len(results), 'task')}" if wins else ""
     gates, asked = outcomes(built), NODE in (*built.record.nodes, *built.record.steps)
     unasked = [name for name in serves if not any(_is_of(built, each, name) for each in gates)]
     mine = [each for each in gates if not serves or any(_is_of(built, each, name) for name in serves)]
@@ -166,8 +164,8 @@ def _quality(built: Built, results: Sequence[Measured], samples: Sequence[Sample
             each.task,
             f"{each.model} {value_of(each.figure)} {each.label}",
             interval_of(each.figure) or "not known",
-            "none measured" if each.baseline_value is None else f"{each.baseline} {each.baseline_value:.3f}{each.same}",
-            "" if each.baseline_value is None else "yes" if each.is_better else "no" if each.same else "not shown",
+            "none measured" if each.baseline_value is None else f"{each.baseline} {each.baseline_value:.3f}",
+            "" if each.baseline_value is None else "yes" if each.is_better else "not shown",
         )
         for each in ordered[:TASKS]
     ]
@@ -203,7 +201,7 @@ def _in_words(each: Measured) -> str:
     if each.baseline_value is None:
         return f"{said}{sure}, from {figure.n:,} items. Nothing simpler was measured beside it."
     theirs = f"{100 * each.baseline_value:.0f}" if _is_share(each) else f"{each.baseline_value:.3f}"
-    return f"{said}{sure}, from {figure.n:,} items. Of simple means, {each.baseline} has {theirs}{each.same}."
+    return f"{said}{sure}, from {figure.n:,} items. Of simple means, {each.baseline} has {theirs}."
 
 
 def _cost(built: Built, plan: Sequence[Row]) -> Answer:

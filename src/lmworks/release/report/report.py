@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from lmworks.data.privacy.hidden import hide
 from lmworks.model.device import CPU
+from lmworks.pipeline.erasure import erased_here
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.plan.probe import peak_of
@@ -29,7 +30,7 @@ from lmworks.release.inspect.verdicts import samples_of, trainings_in_doubt, ver
 from lmworks.release.inspect.vocabularies import comparison
 from lmworks.release.items.page import write_pages
 from lmworks.release.render.charts import Series, line_chart
-from lmworks.release.render.outcome import NOT_YET, compare, outcome, wrong
+from lmworks.release.render.outcome import NOT_YET, compare, outcome
 from lmworks.release.render.picture import Box, picture
 from lmworks.release.render.tables import Comparable, latencies, tasks
 from lmworks.release.render.templates import environment
@@ -38,6 +39,7 @@ from lmworks.release.report.checks import checks
 from lmworks.release.report.engineer import engineer
 from lmworks.release.report.manager import manager
 from lmworks.release.report.protection import protection
+from lmworks.release.written import Written
 
 CURVE_POINTS = 200
 """Of a training loss: the mean of some steps shows what the jitter of single ones hides."""
@@ -53,19 +55,26 @@ def write_report(store: Store, name: str | None = None) -> Path:
     """Write the report of a recipe's last build, and cards of its models and their data. Returns its path."""
     built = Built.open(store, name)
     now, _ = built.parted()
-    folder = store.root / "reports"
-    for model, artifact in built.models.items():
-        write_atomically(folder / f"{built.name}-{model}-card.md", card_text(built, artifact))
-    write_data_cards(built)
-    write_history(built)
-    write_pages(now)
+    folder, written = store.root / "reports", Written(built)
     path, data_path = folder / f"{built.name}.html", folder / f"{built.name}-data.html"
     steps = dataflow.data_steps(built)
+    write_pages(now, written)
     if sum(text.bytes or 0 for step in steps for text in step.after) <= DATA_REPORT_BYTES:
-        write_data_report(store, built.name)
+        written.write([data_path], lambda: write_data_report(store, built.name), ())
     else:
         data_path.unlink(missing_ok=True)  # of an earlier build
-    write_atomically(path, render(built))
+
+    cards = {folder / f"{built.name}-{model}-card.md": artifact for model, artifact in built.models.items()}
+
+    def write_cards_and_report() -> None:
+        for card, artifact in cards.items():
+            write_atomically(card, card_text(built, artifact))
+        write_data_cards(built)
+        write_history(built)
+        write_atomically(path, render(built))
+
+    about = built.record.model_dump(mode="json"), erased_here(store)
+    written.write([path, *cards], write_cards_and_report, None, *about)
     return path
 
 
@@ -108,12 +117,6 @@ def render(built: Built) -> str:
             versions=_versions(built),
         )
     )
-
-
-def said_first(built: Built) -> list[str]:
-    """What did not come true, and what trainings came to that is no fit."""
-    doubts = [f"{each.model}: {each.text}" for each in trainings_in_doubt(built)]
-    return [*(f"the prediction was wrong: {line}" for line in wrong(plan_against_actual(built)["rows"])), *doubts]
 
 
 def _doubts(built: Built) -> list[tuple[str, str]]:
