@@ -18,7 +18,7 @@ from starlette.routing import Route
 from live_server import listening
 
 KEY = "sk-test-0123456789abcdef"
-VARIABLE = "HOSTED_KEY"
+VARIABLE = "LMWORKS_KEY_HOSTED"
 
 
 @dataclass

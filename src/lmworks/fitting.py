@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lmworks.engines.protocol import ANSWERS
 from lmworks.engines.rented.address import RentedModelConfig
+from lmworks.engines.rented.confirmed import refusal
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS, asked_of, family_of
@@ -22,6 +24,8 @@ from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.configs.train import TrainConfig
 
 Models = Mapping[str, StepConfig]
+MLFLOW_KEYS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""Variables whose values MLflow's client sends to the server that a recipe names."""
 Faults = Iterator[tuple[Location, str]]
 
 
@@ -39,6 +43,7 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
                     f"found {config.address}, and {why}: nothing is sent there; ask a server of this machine, or state "
                     "`confidential: true` here if this address may see these texts",
                 )
+            yield from _unconfirmed(config, location)
             if isinstance(config, TrainConfig):
                 yield from _too_long(config, location, models)
                 yield from _unadaptable(config, location, models)
@@ -55,6 +60,18 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
         made = getattr(recipe.data.get((recipe.serve.examples or "").partition(".")[0]), "makes", "conversations")
         if made not in ("", "conversations"):
             yield ("serve", "examples"), f"found {recipe.serve.examples}, {made}; expected conversations: leave it out"
+
+
+def _unconfirmed(config: StepConfig, location: Location) -> Faults:
+    """Keys of the environment that a recipe may not send where it says."""
+    key = config.key_variable if isinstance(config, RentedModelConfig) else None
+    if isinstance(config, RentedModelConfig) and key and (said := refusal(key, config.address)):
+        yield (*location, "key_variable"), said
+    place = config.log_to.get("mlflow", "") if isinstance(config, TrainConfig) else ""
+    if place.startswith(("http://", "https://")) and place != os.environ.get("MLFLOW_TRACKING_URI"):
+        for variable in filter(os.environ.get, MLFLOW_KEYS):  # which its client sends wherever it logs to
+            if said := refusal(variable, place):
+                yield (*location, "log_to", "mlflow"), said
 
 
 def known_models(recipe: Recipe, folder: Path) -> Models:

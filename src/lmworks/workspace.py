@@ -19,6 +19,8 @@ from lmworks.data.erasure.values import known_values
 from lmworks.data.identity import ID_KEY
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.privacy.anonymise import AnonymiseConfig
+from lmworks.engines.rented.address import RentedModelConfig
+from lmworks.engines.rented.confirmed import host_of
 from lmworks.engines.rented.stages import RentedAnswersConfig, told
 from lmworks.errors import GateRefused, Stopped, UsageError
 from lmworks.extras import MissingPackage, absent, remedy
@@ -276,6 +278,16 @@ def to_be_rented(workspace: Workspace) -> Iterator[str]:
             f"{node.name}: {many}{price}, to {rented.address}; `lmworks build --until {prompts.name}` notes and counts "
             "the prompts, and sends none"
         )
+
+
+def keys_to_send(workspace: Workspace) -> list[dict[str, str]]:
+    """Return model, environment variable and host of each key that the recipe sends."""
+    models = {name: config for name, config in workspace.recipe.models.items() if isinstance(config, RentedModelConfig)}
+    return [
+        {"model": name, "variable": config.key_variable, "host": host_of(config.address)}
+        for name, config in models.items()
+        if config.key_variable
+    ]
 
 
 def _unsearched(nodes: Mapping[str, Node], reference: str) -> bool:

@@ -38,7 +38,7 @@ def serving(folder: Path, model: str) -> Iterator[tuple[httpx.Client, str]]:
         line = process.stdout.readline()
         assert line, process.stderr.read() if process.stderr else ""
         told = json.loads(line)
-        key = {"Authorization": f"Bearer {told['key']}"}
+        key = {"Authorization": f"Bearer {Path(told['key_file']).read_text().strip()}"}
         with httpx.Client(base_url=told["address"], headers=key, timeout=60) as http:
             yield http, told["models"][0]
     finally:

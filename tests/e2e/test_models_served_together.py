@@ -36,7 +36,7 @@ def test_the_recipe_of_the_page_is_built_served_and_asked(tmp_path: Path) -> Non
     try:
         assert process.stdout
         started = json.loads(process.stdout.readline())
-        client = OpenAI(base_url=started["address"] + "v1", api_key=started["key"])
+        client = OpenAI(base_url=started["address"] + "v1", api_key=Path(started["key_file"]).read_text().strip())
         assert [model.id for model in client.models.list()] == started["models"]
         assert started["models"] == ["desks/support", "desks/legal", "desks/base"]
         answers = [

@@ -39,7 +39,7 @@ data:
     rules: [{kind: principle, rule: The answer is short., model: hosted}]
 models:
   hosted:
-    {objective: rented, address: "ADDRESS", model: NAME, licence: LicenseRef-test, key_variable: HOSTED_KEY}
+    {objective: rented, address: "ADDRESS", model: NAME, licence: LicenseRef-test, key_variable: LMWORKS_KEY_HOSTED}
 evaluate:
   models: [hosted]
   tasks:

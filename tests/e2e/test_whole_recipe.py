@@ -177,7 +177,7 @@ def test_serve_answers_an_openai_client_and_ends_on_sigterm(built: Path) -> None
     try:
         assert process.stdout
         started = json.loads(process.stdout.readline())
-        client = OpenAI(base_url=started["address"] + "v1", api_key=started["key"])
+        client = OpenAI(base_url=started["address"] + "v1", api_key=Path(started["key_file"]).read_text().strip())
         model = client.models.list().data[0].id
         stream = client.chat.completions.create(
             model=model, messages=[{"role": "user", "content": "What does CreateBucket do?"}], max_tokens=8, stream=True

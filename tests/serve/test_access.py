@@ -192,11 +192,11 @@ def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     folder = tmp_path / "store"
     folder.mkdir()
-    key = load_or_make_key(folder)
+    key = load_or_make_key(folder).key
     assert len(key) > 40
-    assert load_or_make_key(folder) == key
+    assert load_or_make_key(folder).key == key
     (tmp_path / "link").symlink_to(folder)
-    assert load_or_make_key(tmp_path / "link") == key
+    assert load_or_make_key(tmp_path / "link").key == key
     (file,) = (tmp_path / "state" / "lmworks" / "keys").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     file.chmod(0o644)
@@ -208,10 +208,10 @@ def test_a_copied_store_brings_no_key(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.delenv("LMWORKS_API_KEY", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "store").mkdir()
-    key = load_or_make_key(tmp_path / "store")
+    key = load_or_make_key(tmp_path / "store").key
     assert list((tmp_path / "store").iterdir()) == []
     shutil.copytree(tmp_path / "store", tmp_path / "copy")
-    assert load_or_make_key(tmp_path / "copy") != key
+    assert load_or_make_key(tmp_path / "copy").key != key
     (tmp_path / "copy" / "api-key").write_text("planted-by-a-stranger")
     (tmp_path / "copy" / "api-key").chmod(0o600)
     with pytest.raises(UsageError, match=r"copy/api-key: .* delete it\. .* LMWORKS_API_KEY is set, to what it held"):
@@ -236,7 +236,7 @@ def test_where_there_is_no_place_for_a_key_it_is_said_how_to_give_one(
 
 def test_the_environment_wins_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LMWORKS_API_KEY", "from-outside-001")
-    assert load_or_make_key(tmp_path) == "from-outside-001"
+    assert load_or_make_key(tmp_path).key == "from-outside-001"
     assert list(tmp_path.iterdir()) == []
     for unusable in ("", "of more than two words", "schlüssel-schlüssel", "line-after-line-1\n"):
         monkeypatch.setenv("LMWORKS_API_KEY", unusable)

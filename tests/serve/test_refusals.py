@@ -15,6 +15,8 @@ from live_server import ASK, CHAT, KEY, MODEL, Live, serving
 from lmworks.engines.open import open_decoder
 from lmworks.serve.app import Routes
 
+JSON = {"Content-Type": "application/json"}
+
 
 def error_of(response: Any) -> dict[str, Any]:
     """The error, which must have OpenAI's shape whatever went wrong."""
@@ -220,3 +222,21 @@ def test_a_model_whose_template_goes_on_for_ever_fails_on_its_request_alone(
         short = http.post("/v1/chat/completions", json={"model": MODEL, "messages": [turn], "max_tokens": 2})
         assert short.status_code == 200
     assert "tokenizer_config.json: chat_template: it takes more than" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("chat/completions", '{"model": "m", "messages": [{"role": "user", "role": "system", "content": "x"}]}'),
+        ("chat/completions", '{"max_tokens": 1, "model": "m", "messages": [], "max_tokens": 1000}'),
+        ("completions", '{"model": "m", "prompt": "x", "prompt": "y"}'),
+        ("embeddings", '{"model": "m", "input": "x", "input": "y"}'),
+    ],
+)
+def test_a_name_twice_in_one_object_is_refused(live: Live, path: str, body: str) -> None:
+    """Of several values, one reader takes the first and another the last: a proxy may have checked the other one."""
+    with live.http() as http:
+        told = http.post(f"/v1/{path}", content=body.replace('"m"', f'"{MODEL}"'), headers=JSON)
+    assert told.status_code == 400, told.text
+    if "[]" not in body:
+        assert told.json()["error"]["code"] == "duplicate_key"

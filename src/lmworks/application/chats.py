@@ -72,7 +72,7 @@ class Chats:
         artifact = store.named(model)
         made = str(artifact.payload), (store.builds.folder / f"{build}.json").stat().st_mtime_ns
         with self._lock:
-            if self._held is None or self._held.made != made:
+            if self._held is None or self._held.made != made or not self._held.service.alive:
                 self._close()
                 self._held = self._served(build, artifact, made)
             elif is_page:
@@ -85,14 +85,13 @@ class Chats:
 
     def _served(self, build: str, artifact: Artifact, made: tuple[str, int]) -> _Held:
         from lmworks.release.serving import open_served
-        from lmworks.serve.access import Access
         from lmworks.serve.app import ungated
         from lmworks.serve.service import Service
 
         served = open_served(self._opened.store(build), [artifact], self._opened.device, unmeasured=True)
         service = Service(served.engine, [page.name for page in served.pages])
         service.start()
-        return _Held(made, ungated(service, Access(""), served.pages, served.knowledge), service)
+        return _Held(made, ungated(service, None, served.pages, served.knowledge), service)
 
     def close(self) -> None:
         """Give back what the model holds."""

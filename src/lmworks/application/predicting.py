@@ -109,7 +109,7 @@ class Jobs:
             job.said = str(error)
         except OSError as error:
             job.said = f"the file cannot be written: {error.strerror or error}"
-        except Exception:
+        except BaseException:  # Rust's panics are no Exception
             logger.exception("a file could not be answered")
             job.said = "This went wrong for a reason that is not known; where the application was started it is told."
         finally:

@@ -17,7 +17,7 @@ from lmworks.cli.knowledge import passages
 from lmworks.cli.predicting import predict
 from lmworks.cli.recipes import build, init, launch, plan, recipes, status, verify_resume
 from lmworks.cli.reference import explain, schema
-from lmworks.cli.running import open_pages, serve, watch
+from lmworks.cli.running import confirm_key, open_pages, serve, watch
 from lmworks.cli.trials import bakeoff, compare, scale, search
 from lmworks.cli.tuning import bases, check, get_base
 from lmworks.errors import LmworksError
@@ -58,7 +58,7 @@ app.add_typer(bases_app, name="bases")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(recipes, init, plan, build, verify_resume, status, show, trace, report, items, serve, predict, watch, launch),
-    *(passages, check, export, push, erase, gc, compare, search, scale, bakeoff, explain, schema),
+    *(passages, check, export, push, erase, gc, compare, search, scale, bakeoff, explain, schema, confirm_key),
 )
 _DATA_COMMANDS: dict[str, Callable[..., None]] = {
     "find": find_data,

@@ -174,7 +174,7 @@ def plan(
     from lmworks.plan.telling import in_full, in_short
     from lmworks.release.gates import spoke_against
     from lmworks.release.render.outcome import as_text, outcome
-    from lmworks.workspace import missing_packages, open_workspace, to_be_rented, unprotected
+    from lmworks.workspace import keys_to_send, missing_packages, open_workspace, to_be_rented, unprotected
 
     announce = None if as_json else say_counted
     asked = with_device(settings, device)
@@ -192,7 +192,7 @@ def plan(
     for said in filter(None, (*unprotected(workspace), missing_packages(workspace.build, workspace.folder))):
         print(said, file=sys.stderr)
     if as_json:
-        found = {"built": against} | ({"forecast": told.as_json()} if told else {})
+        found = {"built": against, "keys": keys_to_send(workspace)} | ({"forecast": told.as_json()} if told else {})
         print_json(workspace.plan.as_json() | found | ({"disk": asdict(disk)} if disk else {}))
     else:
         if told:
@@ -207,6 +207,8 @@ def plan(
             print(f"  disk       {disk.as_text()}")
         for line in to_be_rented(workspace):
             print(line)
+        for key in keys_to_send(workspace):
+            print(f"{key['model']}: sends the key in {key['variable']} to {key['host']}")
         artifacts = (workspace.build.look(node)[0] for node in workspace.build.nodes)
         print(as_text(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, LastStoreOption, RecipeArgument
+from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, LastStoreOption, RecipeArgument, tell
 from lmworks.errors import UsageError
 from lmworks.serve import TIMEOUT_SECONDS
 
@@ -51,6 +52,28 @@ def serve(
         serve_folder(folder, **how)
     else:
         serve_artifacts(opened, named, **how)
+
+
+def confirm_key(
+    variable: Annotated[str, typer.Argument(help="Environment variable that holds the key.")],
+    host: Annotated[str, typer.Argument(help="Host that may get the key, such as api.example.com.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Confirm once that recipes may send an environment variable to a host. Not needed for LMWORKS_KEY_… variables.
+
+    Example: lmworks confirm-key OPENAI_API_KEY api.openai.com
+    """
+    from lmworks.engines.rented.address import VARIABLE
+    from lmworks.engines.rented.confirmed import confirm, host_of
+
+    if not re.fullmatch(VARIABLE, variable) or not host_of(host):
+        raise UsageError(
+            "confirm-key: expected the name of a variable, not its value, and a host\n"
+            "  lmworks confirm-key OPENAI_API_KEY api.openai.com"
+        )
+    place = confirm(variable, host)
+    words = f"confirmed: recipes of yours may send {variable} to {host_of(host)}\n  to take it back: rm {place}"
+    tell(words, {"variable": variable, "host": host_of(host), "file": str(place)}, as_json)
 
 
 def watch(

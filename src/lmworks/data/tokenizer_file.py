@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import tokenizers
+from lmworks.pipeline.files import read_regular
 
 MOST_GROWTH = 256
 """Of published tokenizers the most is 72: a table of NFKC (18 characters for one), a replacement, a prepended space."""
+TRIAL = f"One text, of 2 lines,\n\tand a long word: {'a' * 60}b"
+"""Encoded once when a tokenizer is read, since some are found broken only then."""
 PARTS = {
     "normalizer and pre_tokenizer": ("normalizer", "pre_tokenizer"),
     "post_processor": ("post_processor",),
@@ -28,9 +35,30 @@ GROWTH = {"ByteLevel": 4, "BertNormalizer": 3, "Metaspace": 2, "WordPiece": 2, "
 def read_tokenizer(path: Path) -> tokenizers.Tokenizer:
     """The tokenizer of a file. Raises LmworksError if it is none, or would fill the memory with a short text."""
     with told(f"{path}: not a tokenizer.json that can be read", "one that the `tokenizers` library reads and can use"):
-        raw = path.read_bytes().decode()
+        raw = read_regular(path).decode()
         _require_bounded(path, json.loads(raw))  # before it is built, which normalises the added tokens
-        return tokenizers.Tokenizer.from_str(raw)
+        with _without_panics():
+            found = tokenizers.Tokenizer.from_str(raw)
+            with suppress(Exception):  # words that it does not know; panics are no Exception
+                found.decode(found.encode(TRIAL).ids)
+        return found
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """Keep what Rust writes of a panic from standard error: the exception that follows says the same in a line."""
+    with TemporaryFile() as written:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            written.seek(0)
+            if b" panicked at " not in (text := written.read()):
+                os.write(2, text)
 
 
 def _require_bounded(path: Path, found: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from lmworks.engines.rented.address import ENGINE_NAME
 from lmworks.errors import LmworksError
 from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
-from lmworks.model.files import read_json
+from lmworks.model.files import read_json, refuse_special_files, require_finite
 from lmworks.model.folder import engine_of, family_of, is_native, require_whole
 from lmworks.model.published import load_published_decoder
 from lmworks.registry import Kinds
@@ -47,6 +47,7 @@ def _ours(
     from lmworks.tokens.tokenizer import open_tokenizer
 
     model = load_model(folder, data_type, labels=labels).to(device)
+    require_finite(folder, model.named_parameters())
     adapters = Adapters(model, beside) if beside else None
     return DecoderEngine(model, open_tokenizer(folder), load_prefix(folder, model), adapters)
 
@@ -157,8 +158,9 @@ def open_engine(folder: Path, data_type: str = "auto", device: str = AUTO) -> En
     It computes on the device of that name, by default on an accelerator where there is one. Raises UnknownKind where
     the folder names an engine of a package that is not installed.
     """
-    place = find_device(device)
-    return ENGINES.require(engine_named(folder))(folder, "float32" if data_type == "auto" else data_type, place)
+    place, named = find_device(device), engine_named(folder)
+    refuse_special_files(folder)
+    return ENGINES.require(named)(folder, "float32" if data_type == "auto" else data_type, place)
 
 
 def open_decoder(folder: Path, data_type: str = "auto", device: str = AUTO) -> DecoderEngine:

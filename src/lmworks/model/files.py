@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.errors import LmworksError, told
-from lmworks.pipeline.files import refuse_links_out
+from lmworks.lazy import torch
+from lmworks.pipeline.files import read_regular, refuse_links_out, without_duplicates
 
 INDEX = "*.safetensors.index.json"
 """Names which file holds which tensor."""
@@ -25,7 +26,7 @@ POSITIONS, MOST_POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx"),
 def read_json(path: Path) -> dict[str, Any]:
     """What a JSON file of a model folder says."""
     with told(path, f"a set of fields: a model folder holds {path.name}"):
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_regular(path), object_pairs_hook=without_duplicates)
         if not isinstance(found, dict):
             raise TypeError(f"found a {type(found).__name__}")
     return found
@@ -48,14 +49,38 @@ def open_weights(path: Path) -> Iterator[Any]:
     """A file of tensors, opened with safetensors."""
     from safetensors import safe_open
 
-    with told(path, "a whole safetensors file; copy it anew"), safe_open(path, "pt") as tensors:
-        yield tensors
+    with told(path, "a whole safetensors file; copy it anew"):
+        if not path.is_file():  # a pipe would be waited for
+            raise FileNotFoundError("no regular file")
+        with safe_open(path, "pt") as tensors:
+            yield tensors
 
 
 def load_weights(path: Path) -> dict[str, Any]:
-    """All tensors of a file, by name."""
+    """All tensors of a file, by name. Raises LmworksError if one holds NaN or infinity."""
     with open_weights(path) as tensors:
-        return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - it is no dict
+        found = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - it is no dict
+    require_finite(path, found.items())
+    return found
+
+
+def require_finite(place: Path, weights: Iterable[tuple[str, Any]]) -> None:
+    """Raise LmworksError, with the name, for weights that hold NaN or infinity: such a model answers nothing."""
+    for name, tensor in weights:
+        # A sum needs no memory. It may overflow where all numbers are finite.
+        is_sound = not tensor.is_floating_point() or tensor.detach().sum(dtype=torch.float32).isfinite()
+        if not is_sound and not tensor.isfinite().all():
+            raise LmworksError(
+                f"{place}: the weights {name} hold NaN or infinity: the model cannot answer\n"
+                "  Copy the files again, or train again from the last sound checkpoint, with a lower learning rate"
+            )
+
+
+def refuse_special_files(folder: Path) -> None:
+    """Raise LmworksError for a pipe, socket or device in a folder: who reads it waits for ever."""
+    for path in sorted(folder.iterdir()):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise LmworksError(f"{path}: not a regular file\n  Put the file itself there, or delete it")
 
 
 def count_tensors(folder: Path) -> int:
@@ -85,6 +110,7 @@ def weight_bits(folder: Path) -> float | None:
 def check_own_files(folder: Path, names: Iterable[str]) -> None:
     """Raise LmworksError for a link that leads out of a model folder, and an index that names files elsewhere."""
     refuse_links_out(folder, names)
+    refuse_special_files(folder)
     for path in sorted(folder.glob(INDEX)):
         named = read_json(path).get("weight_map")
         for file in sorted(set(map(str, named.values())) if isinstance(named, dict) else ()):
@@ -94,6 +120,7 @@ def check_own_files(folder: Path, names: Iterable[str]) -> None:
 
 def check_extent(folder: Path) -> None:
     """Raise LmworksError for a `config.json` of more than its weights can be: it would be built before that is seen."""
+    refuse_special_files(folder)
     path = folder / "config.json"
     found = read_json(path)
     tensors = count_tensors(folder)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lmworks.data.pretrained import quiet_transformers
 from lmworks.errors import LmworksError
 from lmworks.lazy import torch
-from lmworks.model.files import check_extent, read_json
+from lmworks.model.files import check_extent, read_json, require_finite
 from lmworks.model.folder import ARCHITECTURES, approximate_config, copy_tokenizer, special_ids
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def load_published(
             f"{folder} cannot be loaded as {auto_class}: {line}. Expected config.json and model.safetensors of an "
             "architecture that `transformers` knows; `save_pretrained` writes them"
         ) from error
+    require_finite(folder, model.named_parameters())
     absent = [name for name in loading["missing_keys"] if not any(part in name for part in may_miss)]
     if absent:
         raise LmworksError(f"{folder} has no weights for {', '.join(sorted(absent)[:3])}: it is no whole {auto_class}")

@@ -24,6 +24,19 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+class DuplicateKey(ValueError):
+    """A JSON object has two values under one name."""
+
+
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, as `object_pairs_hook`. Raises DuplicateKey: readers differ in which value they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise DuplicateKey(repr(next(name for name in names if names.count(name) > 1)[:100]))
+    return found
+
+
 def digest_text(text: str) -> str:
     """sha256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -140,6 +153,11 @@ def _places(root: Path) -> list[str]:
     above = next((each.parent for each in (folder, *folder.parents) if each.parent.name == "snapshots"), None)
     blobs = above and above.with_name("blobs")
     return [str(folder), *([str(blobs)] if blobs and blobs.is_dir() and not blobs.is_symlink() else [])]
+
+
+def state_folder() -> Path:
+    """Return the folder of what this user keeps outside all projects. Raises RuntimeError if this user has no home."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lmworks"
 
 
 @contextmanager

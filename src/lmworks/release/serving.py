@@ -28,7 +28,7 @@ from lmworks.release.cards.kinds import writes
 from lmworks.release.gates import require_gates, stored_as
 from lmworks.release.knowledge import passages_built
 from lmworks.serve import TIMEOUT_SECONDS
-from lmworks.serve.access import load_or_make_key
+from lmworks.serve.access import ServerKey, load_or_make_key
 from lmworks.serve.content import Examples, PageContent
 from lmworks.serve.knowledge import Knowledge
 from lmworks.tokens.tokenizer import FILES
@@ -158,7 +158,7 @@ def serve_folder(
     _run(Served(engine, [page]), load_or_make_key(folder), **how)
 
 
-def _run(served: Served, key: str, *, port: int, as_json: bool, timeout: float) -> None:
+def _run(served: Served, key: ServerKey, *, port: int, as_json: bool, timeout: float) -> None:
     from lmworks.serve.run import run
     from lmworks.serve.service import Service
 
@@ -166,15 +166,14 @@ def _run(served: Served, key: str, *, port: int, as_json: bool, timeout: float) 
 
     def started(address: str) -> None:
         if as_json:
-            print(json.dumps({"address": address, "models": names, "key": key}), flush=True)
+            found = {"address": address, "models": names, "key_file": key.file and str(key.file)}
+            print(json.dumps(found | ({"key": key.key} if key.is_new else {})), flush=True)
         else:
-            print(
-                f"serving {', '.join(names)}\n  chat page  {address}\n  API        {address}v1\n  key        {key}",
-                flush=True,
-            )
+            places = f"  chat page  {address}\n  API        {address}v1\n  key        {key.as_text()}"
+            print(f"serving {', '.join(names)}\n{places}", flush=True)
 
     service = Service(served.engine, names, timeout_seconds=timeout)
-    run(service, key, served.pages, served.knowledge, port=port, started=started)
+    run(service, key.key, served.pages, served.knowledge, port=port, started=started)
 
 
 def require_servable(store: Store, artifacts: Sequence[Artifact]) -> None:

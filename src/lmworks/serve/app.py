@@ -12,19 +12,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from lmworks.engines.protocol import Ability, Read, ReadAbility, Reading, Writing, WrongTurns
 from lmworks.errors import LmworksError
 from lmworks.knowledge.collection import Found
-from lmworks.serve.access import AT_PLACE, MODEL_ASKED, Access, Gate
+from lmworks.serve.access import MODEL_ASKED, SIGN_OUT, Access, Gate
 from lmworks.serve.content import PageContent, page_files, sign_in_page
 from lmworks.serve.errors import ApiError, failed, late
 from lmworks.serve.knowledge import Knowledge, Told, citing
@@ -42,6 +41,7 @@ from lmworks.serve.protocol import (
     usage,
 )
 from lmworks.serve.service import Pieces, Reply, Service, is_late
+from lmworks.serve.sessions import sign_in, sign_out
 from lmworks.tokens.calls import NO_FUNCTIONS, NOT_READ, Calling
 from lmworks.tokens.tokenizer import TurnsRefused
 
@@ -63,11 +63,16 @@ PLACES: Mapping[Ability, str] = {
 
 
 def create_app(
-    service: Service, key: str, pages: Sequence[PageContent], knowledge: Knowledge | None = None
+    service: Service,
+    key: str,
+    pages: Sequence[PageContent],
+    knowledge: Knowledge | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The application for a service's models, with a page's content each. `key` opens all but /livez and /readyz.
 
-    With `knowledge`, chats are answered from passages.
+    With `knowledge`, chats are answered from passages. Sessions end, and sign-in waits, by `clock`, in seconds.
     """
 
     @asynccontextmanager
@@ -76,7 +81,7 @@ def create_app(
         yield
         await asyncio.to_thread(service.stop)
 
-    access = Access(key)
+    access = Access(key, clock)
     app = ungated(service, access, pages, knowledge)
     app.router.lifespan_context = lifespan
     app.add_middleware(Gate, access=access, sign_in=sign_in_page())
@@ -84,7 +89,7 @@ def create_app(
 
 
 def ungated(
-    service: Service, access: Access, pages: Sequence[PageContent], knowledge: Knowledge | None = None
+    service: Service, access: Access | None, pages: Sequence[PageContent], knowledge: Knowledge | None = None
 ) -> Starlette:
     """The same for who has asked for the key already, and has started the service. Its addresses are relative."""
     routes = Routes(service, access, pages, knowledge)
@@ -92,7 +97,6 @@ def ungated(
         ("/livez", routes.live, "GET"),
         ("/readyz", routes.ready, "GET"),
         ("/", routes.chat_page, "GET"),
-        ("/", routes.sign_in, "POST"),
         ("/page/{name}", routes.page_file, "GET"),
         ("/v1/models", routes.models, "GET"),
         ("/v1/models/{model:path}", routes.model, "GET"),
@@ -101,6 +105,7 @@ def ungated(
         ("/v1/classify", routes.classify, "POST"),
         ("/v1/extract", routes.extract, "POST"),
         ("/v1/embeddings", routes.embeddings, "POST"),
+        *(() if access is None else (("/", routes.sign_in, "POST"), (SIGN_OUT, routes.sign_out, "POST"))),
     )
     app = Starlette(
         routes=[Route(path, endpoint, methods=[method]) for path, endpoint, method in table],
@@ -108,6 +113,10 @@ def ungated(
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _yes_or_no(is_so: bool, otherwise: str) -> Response:
+    return PlainTextResponse("ok\n" if is_so else otherwise, 200 if is_so else 503)
 
 
 async def _api_error(request: Request, error: Exception) -> Response:
@@ -125,7 +134,7 @@ class Routes:
     """The endpoints."""
 
     def __init__(
-        self, service: Service, access: Access, pages: Sequence[PageContent], knowledge: Knowledge | None = None
+        self, service: Service, access: Access | None, pages: Sequence[PageContent], knowledge: Knowledge | None = None
     ) -> None:
         self._service = service
         self._knowledge = knowledge
@@ -137,31 +146,24 @@ class Routes:
         self._files["content.json"] = JSONResponse([page.as_json() | {"model": model} | does for model, page in shown])
 
     async def live(self, request: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        return _yes_or_no(self._service.alive, "the engine does not answer: restart this server\n")
 
     async def ready(self, request: Request) -> Response:
-        ready = self._service.ready
-        return PlainTextResponse("ok\n" if ready else "stopping\n", 200 if ready else 503)
+        return _yes_or_no(self._service.ready, "not ready\n")
 
     async def chat_page(self, request: Request) -> Response:
         """The chat page; the gate shows the sign-in form instead to whom it does not know."""
         return self._files["index.html"]
 
     async def sign_in(self, request: Request) -> Response:
-        """Trade the key for a session: at its place, to which the browser is sent with the key.
+        """Trade the key for a session."""
+        assert self._access  # noqa: S101 - without it there is no such route
+        return sign_in(self._access, request, await _body(request, SIGN_IN_LIMIT))
 
-        All addresses are relative, and the cookie states no path, so that it is that of the place: a proxy may serve
-        this below a path of its own.
-        """
-        form = parse_qs((await _body(request, SIGN_IN_LIMIT)).decode(errors="replace"))
-        if not self._access.has_key(form.get("key", [""])[0].strip()):
-            return sign_in_page("This is not the key of this server.")
-        at = request.scope.get(AT_PLACE, "")
-        if at != ".":
-            return RedirectResponse(f"{at}{self._access.place}".lstrip("/"), 307)
-        response = RedirectResponse("./", 303)
-        response.set_cookie(self._access.cookie, self._access.session, path=None, httponly=True, samesite="strict")
-        return response
+    async def sign_out(self, request: Request) -> Response:
+        """End the session of this browser."""
+        assert self._access  # noqa: S101 - without it there is no such route
+        return sign_out(self._access, request)
 
     async def page_file(self, request: Request) -> Response:
         found = self._files.get(request.path_params["name"])

@@ -74,15 +74,16 @@ def page_files() -> dict[str, Response]:
     }
 
 
-def sign_in_page(message: str = "") -> Response:
-    """A bare form that asks for the key, status 401. All of it stands inside, since no other file is to be had yet."""
+def sign_in_page(message: str = "", wait: int = 0) -> Response:
+    """Return a form that asks for the key: status 401, or 429 with the seconds to wait. It needs no other file."""
     text = (files("lmworks.serve") / "page" / "sign-in.html").read_text(encoding="utf-8")
     style, script = (_digest_of(text, tag) for tag in ("style", "script"))
     policy = (
         f"default-src 'none'; style-src '{style}'; script-src '{script}'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )
-    return HTMLResponse(text.replace("{message}", message), 401, {"Content-Security-Policy": policy})
+    headers = {"Content-Security-Policy": policy} | ({"Retry-After": str(wait)} if wait else {})
+    return HTMLResponse(text.replace("{message}", message), 429 if wait else 401, headers)
 
 
 def _digest_of(text: str, tag: str) -> str:

@@ -55,6 +55,13 @@ def late() -> ApiError:
     )
 
 
+def unread() -> ApiError:
+    """Error for a stream that its client did not read while others needed its place."""
+    return ApiError(
+        503, "the server was full and you did not read this answer: read it as it comes", code="answer_not_read"
+    )
+
+
 def stopping() -> ApiError:
     """The server is going down."""
     return ApiError(503, "the server is stopping", code="server_stopping", headers={"Retry-After": "5"})

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from lmworks.data.forms.turns import Turn, answering, calling, offering
 from lmworks.engines.protocol import Answer, Classified, Embedded, Tagged
 from lmworks.engines.request import Piece, Sampling
+from lmworks.pipeline.files import DuplicateKey, without_duplicates
 from lmworks.serve.errors import ApiError
 from lmworks.tokens.calls import Call, Calling
 
@@ -168,7 +169,9 @@ def _wrong(param: str, what: str) -> ApiError:
 
 def _arguments(call: ToolCall, place: str) -> dict[str, Any]:
     try:
-        found = json.loads(call.function.arguments)
+        found = json.loads(call.function.arguments, object_pairs_hook=without_duplicates)
+    except DuplicateKey as error:
+        raise _wrong(f"{place}.function.arguments", f"names {error} twice in one object") from None
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -292,7 +295,15 @@ Body = TypeVar("Body", bound=_Strict)
 def read(kind: type[Body], body: bytes) -> Body:
     """Check a body. Raises `ApiError` 400, which names the parameter, for whatever is wrong with it."""
     try:
-        return kind.model_validate_json(body)
+        found = kind.model_validate_json(body)
+        json.loads(
+            body, object_pairs_hook=without_duplicates, parse_int=str
+        )  # the line above takes the last of several
+        return found
+    except DuplicateKey as error:
+        raise ApiError(
+            400, f"the body names {error} twice in one object: leave one out", code="duplicate_key"
+        ) from None
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
     if fault["type"] == "json_invalid":

@@ -12,19 +12,23 @@ import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from lmworks.engines.protocol import Answer, Asked, Engine, Late, Timed, is_last
 from lmworks.engines.request import Piece
 from lmworks.errors import LmworksError
 from lmworks.serve import TIMEOUT_SECONDS
-from lmworks.serve.errors import ApiError, failed, late, overloaded, stopping
+from lmworks.serve.errors import ApiError, failed, late, overloaded, stopping, unread
 
 logger = logging.getLogger("lmworks.serve")
 T = TypeVar("T")
 
 STEP_SECONDS = 5.0
 """Beyond its deadline, a client waits so long at the most for the end of the step in which that fell."""
+UNREAD_SECONDS = 5.0
+"""Seconds after which an answer that its client does not read loses its place if others wait for one. A client that
+reads takes the next piece at once. A line of 10 kB/s empties a full buffer (48 kB) in these seconds."""
 
 PREPARED_AT_ONCE = 2
 """Requests whose prompts are made into tokens together: a megabyte of text takes a hundred of memory meanwhile."""
@@ -47,16 +51,39 @@ class Pieces(Protocol):
 class Reply:
     """The pieces of one or several requests as they come. Whoever submitted them must `close` it."""
 
-    def __init__(self, requests: Sequence[Asked], model: str, close: Callable[[Reply], None]) -> None:
+    def __init__(
+        self, requests: Sequence[Asked], model: str, close: Callable[[Reply], None], others_wait: Callable[[], bool]
+    ) -> None:
         self.requests = requests
         self.model = model
         self._close = close
+        self._others_wait = others_wait
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[tuple[int, Answer] | ApiError] = asyncio.Queue()
+        self._moved = 0.0
 
     def put(self, item: tuple[int, Answer] | ApiError) -> None:
         """Hand over a request's index and its next piece, or the error that ends them all; from any thread."""
-        self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._keep, item)
+
+    def _keep(self, item: tuple[int, Answer] | ApiError) -> None:
+        if self._queue.empty():
+            self._moved = time.monotonic()
+        self._queue.put_nowait(item)
+        if self.unread_seconds() >= UNREAD_SECONDS and self._others_wait():
+            self.drop(unread())
+
+    def unread_seconds(self) -> float:
+        """Return the seconds since the client took a piece, or 0 if no piece waits; in the event loop."""
+        return 0.0 if self._queue.empty() else time.monotonic() - self._moved
+
+    def drop(self, error: ApiError) -> None:
+        """Forget the pieces that wait, and end with an error; in the event loop."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(error)
+        self.close()
 
     async def pieces(self) -> AsyncIterator[tuple[int, Piece]]:
         """`answers` of what was asked to be written."""
@@ -76,6 +103,7 @@ class Reply:
                     item = await self._queue.get()
             except TimeoutError:
                 raise late() from None
+            self._moved = time.monotonic()
             if isinstance(item, ApiError):
                 raise item
             open_requests -= is_last(item[1])
@@ -120,25 +148,52 @@ class Service:
         self._prepared = 0
         self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._batch = Timed(engine.batch(rows))  # this and the next two: touched by the worker only
+        self._batch: Timed | None = Timed(engine.batch(rows))  # this and the next two: touched by the worker only
         self._owners: dict[Any, tuple[Reply, int]] = {}
         self._stopped = False
+        self._busy_since: float | None = None
         self._worker = threading.Thread(target=self._work, name="lmworks-engine", daemon=True)
-        self.ready = False
+        self._accepts = False
 
     def start(self) -> None:
         self._worker.start()
-        self.ready = True
+        self._accepts = True
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker runs and is not stuck: no client waits for a step that is longer than a request may be."""
+        since = self._busy_since
+        stuck = since is not None and time.monotonic() - since > self._timeout_seconds + STEP_SECONDS
+        return self._stopped or (self._worker.is_alive() and not stuck)
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are taken and will be answered."""
+        return self._accepts and self.alive
 
     def deadline(self, seconds: float | None) -> float:
         """Of a request that comes now and may take so many seconds, or as many as this server gives."""
         return time.monotonic() + min(seconds or self._timeout_seconds, self._timeout_seconds)
 
     def _require_places(self, number: int) -> None:
-        if not self.ready:
+        if not self._accepts:
             raise stopping()
-        if sum(len(answer.requests) for answer in self._answers) + self._prepared + number > self.capacity:
+        if not self.alive:
+            logger.error("the engine hangs: end this server and start it again")
+            raise failed()
+        missing = self._taken() + number - self.capacity
+        if missing <= 0:
+            return
+        unread_ones = [answer for answer in self._answers if answer.unread_seconds() >= UNREAD_SECONDS]
+        if missing > sum(len(answer.requests) for answer in unread_ones):
             raise overloaded()
+        for answer in sorted(unread_ones, key=Reply.unread_seconds, reverse=True):
+            if missing > 0:
+                missing -= len(answer.requests)
+                answer.drop(unread())
+
+    def _taken(self) -> int:
+        return sum(len(answer.requests) for answer in self._answers) + self._prepared
 
     async def prepare(self, number: int, made: Callable[[], T]) -> T:
         """What `made` makes of the prompts of so many requests, in a thread, a few at once; meanwhile they have places.
@@ -156,22 +211,22 @@ class Service:
     def submit(self, requests: Sequence[Asked], model: str) -> Reply:
         """Take requests for a model, all or none. Raises `ApiError` 503 when there is no place."""
         self._require_places(len(requests))
-        answer = Reply(requests, model, self._close)
+        answer = Reply(requests, model, self._close, lambda: self._taken() > self._rows)
         self._answers.add(answer)
         self._inbox.put(lambda: self._begin(answer))
         return answer
 
     def abort(self) -> None:
         """End every answer with an error; no further ones are taken. From any thread."""
-        self.ready = False
+        self._accepts = False
         for answer in tuple(self._answers):
             answer.put(stopping())
 
     def stop(self) -> None:
-        """End the worker, and wait for it."""
+        """End the worker, and wait for it unless it is stuck."""
         self.abort()
         self._inbox.put(self._halt)
-        self._worker.join()
+        self._worker.join(None if self.alive else 0)
 
     def _close(self, answer: Reply) -> None:
         self._answers.discard(answer)
@@ -182,39 +237,53 @@ class Service:
     def _work(self) -> None:
         try:
             while not self._stopped:
-                if self._batch.busy and self._inbox.empty():
-                    self._step()
-                else:
-                    self._inbox.get()()
+                try:
+                    self._turn()
+                except BaseException:  # Rust's panics are no Exception, and the next request must be answered
+                    logger.exception("decoding failed; the requests that were running get an error")
+                    self._fail()
+                self._busy_since = None
         finally:  # however it ends, nobody may wait for a worker that is gone
-            self.ready = False
-            self._fail()
+            self._accepts = False
+            for answer in tuple(self._answers):
+                answer.put(failed())
+
+    def _turn(self) -> None:
+        """Do one step of the batch, or one thing of the inbox."""
+        if self._batch and self._batch.busy and self._inbox.empty():
+            self._busy_since = time.monotonic()
+            self._step(self._batch)
+        else:
+            work = self._inbox.get()
+            self._busy_since = time.monotonic()
+            work()
 
     def _halt(self) -> None:
         self._stopped = True
 
     def _begin(self, answer: Reply) -> None:
         try:
+            if self._batch is None:
+                self._batch = Timed(self.engine.batch(self._rows))
             for index, asked in enumerate(answer.requests):
                 self._owners[self._batch.add(asked, answer.model)] = (answer, index)
-        except LmworksError as error:  # one request that cannot be answered ends itself, not the worker
+        except BaseException as error:  # a request that cannot be added ends itself, not the others
+            if not isinstance(error, LmworksError):
+                logger.exception("a request could not be added; it gets an error")
+            answer.put(ApiError(400, str(error)) if isinstance(error, LmworksError) else failed())
             self._end(answer)
-            answer.put(ApiError(400, str(error)))
 
     def _end(self, answer: Reply) -> None:
         for request in [request for request, (owner, _) in self._owners.items() if owner is answer]:
-            self._batch.remove(request)
             del self._owners[request]
+            if self._batch:
+                self._batch.remove(request)
 
-    def _step(self) -> None:
-        try:
-            pieces = self._batch.step()
-        except Exception:
-            logger.exception("decoding failed; the requests that were running get an error")
-            self._fail()
-            self._batch = Timed(self.engine.batch(self._rows))
-            return
-        for request, piece in pieces:
+    def _step(self, batch: Timed) -> None:
+        for request, piece in batch.step():
+            if request not in self._owners:  # its `add` failed when it was in the batch already
+                batch.remove(request)
+                continue
             answer, index = self._owners.pop(request) if is_last(piece) else self._owners[request]
             if is_late(piece):
                 self.timed_out += 1
@@ -222,6 +291,7 @@ class Service:
             answer.put((index, piece))
 
     def _fail(self) -> None:
-        for answer in {answer for answer, _ in self._owners.values()}:
+        """End what runs with an error. The state of the batch is unknown, so the next request gets a new one."""
+        owners, self._owners, self._batch = self._owners, {}, None
+        for answer in {answer for answer, _ in owners.values()}:
             answer.put(failed())
-        self._owners.clear()

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from lmworks.data.licences.gate import NO_LICENCE, NOT_KNOWN, NOT_SPDX, LicenceGate
 from lmworks.data.privacy.hidden import hide_name
 from lmworks.errors import UsageError
-from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.files import state_folder, write_atomically
 from lmworks.recipe.schema import NeedsConfig, expected
 from lmworks.recipe.yaml import read_yaml
 from lmworks.registry import nearest
@@ -175,8 +175,7 @@ def kept_place(folder: Path) -> Path:
 
     Raises OSError or RuntimeError if this user has no place for it.
     """
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return state / "lmworks" / "init" / f"{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]}.yaml"
+    return state_folder() / "init" / f"{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]}.yaml"
 
 
 def in_words(path: Path) -> str:

@@ -17,6 +17,7 @@ from lmworks.data.forms.turns import CALLS, REASONING, RESULTS, SAID, TOOLS, ans
 from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError, UsageError, told
 from lmworks.lazy import tokenizers
+from lmworks.pipeline.files import read_regular
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.answers import OTHER_WORDS, Message, answers_of, shared, whole_chat
 from lmworks.tokens.calls import HOUSE as HOUSE_CALLS
@@ -89,7 +90,7 @@ class Tokenizer:
 
     def __init__(self, folder: Path) -> None:
         try:
-            raw = [(folder / name).read_bytes() for name in FILES]
+            raw = [read_regular(folder / name) for name in FILES]
         except OSError as error:
             raise LmworksError(
                 f"{error.filename}: {error.strerror}; a tokenizer folder holds {' and '.join(FILES)}"

@@ -45,8 +45,9 @@ class RentedModelConfig(StepConfig):
     )
     key_variable: Annotated[str | None, Effect.NOTHING] = Field(
         default=None,
-        description="Name of the environment variable that holds the key: capitals, digits and _. The key itself "
-        "stands nowhere. Unset, none is sent, as servers of your own may need none.",
+        description="Name of the environment variable that holds the key, such as LMWORKS_KEY_HOSTED. One that "
+        "does not begin with LMWORKS_KEY_ is sent to a host only after you confirm both: `lmworks confirm-key VARIABLE "
+        "HOST`. Unset, no key is sent, as servers of your own may need none.",
     )
     reports: Annotated[str | None, Effect.NOTHING] = Field(
         default=None,
@@ -113,7 +114,7 @@ class RentedModelConfig(StepConfig):
             )
         if self.key_variable is not None and not re.fullmatch(VARIABLE, self.key_variable):
             raise ValueError(
-                "key_variable: expected the name of an environment variable, in capitals as HOSTED_KEY. If this is "
+                "key_variable: expected the name of an environment variable, such as LMWORKS_KEY_HOSTED. If this is "
                 "the key itself, take it out of the recipe, and have another one issued"
             )
         if parts.scheme == "http" and not self.is_here and not self.unencrypted:

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from lmworks.data.privacy.hidden import hide
 from lmworks.engines.rented.address import RentedModelConfig, require_key
+from lmworks.engines.rented.confirmed import require_confirmed
 from lmworks.engines.rented.secret import Secret
 from lmworks.errors import LmworksError, UsageError
 
@@ -87,6 +88,8 @@ class Client:
 
     def __init__(self, config: RentedModelConfig) -> None:
         self.config = config
+        if config.key_variable:
+            require_confirmed(config.key_variable, config.address)
         self._key = require_key(config.key_variable, os.environ.get(config.key_variable or ""))
         self._secret = Secret(self._key)
         if self._key and self._secret.is_sought and self._key in config.model_dump_json():

@@ -391,6 +391,8 @@ stop.addEventListener("click", () => running?.abort());
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") running?.abort();
 });
+element("leave").hidden = !before; // below another door, as that of `lmworks open`, nobody signs in
+element("leave").addEventListener("submit", newChat); // which forgets this one
 addEventListener("pagehide", remember); // with what there is of an answer
 log.addEventListener("click", ({ target }) => {
   const block = target.closest(".code .bar button")?.closest(".code").querySelector("code");

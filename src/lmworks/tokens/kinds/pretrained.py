@@ -11,7 +11,7 @@ from pydantic import Field
 from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError, UsageError, told
 from lmworks.lazy import tokenizers
-from lmworks.pipeline.files import digest_file, refuse_links_out
+from lmworks.pipeline.files import digest_file, read_regular, refuse_links_out
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, StepConfig
 from lmworks.tokens.kinds.learn import write_tokenizer
@@ -71,7 +71,7 @@ class PretrainedConfig(StepConfig):
 
     def _sentencepiece(self) -> tokenizers.Tokenizer:
         try:
-            return to_backend(read_model(self.file.read_bytes()))
+            return to_backend(read_model(read_regular(self.file)))
         except LmworksError as error:
             raise LmworksError(f"{self.file}: {error}") from error
 
