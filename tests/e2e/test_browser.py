@@ -109,10 +109,24 @@ def test_only_the_key_opens_the_page(outside: Page) -> None:
     expect(outside.get_by_role("alert")).to_have_text("This is not the key of this server.")
     sign_in(outside, KEY)
     expect(outside.get_by_label("Message")).to_be_focused()
-    [cookie] = outside.context.cookies()
-    assert cookie["httpOnly"]
-    assert cookie["sameSite"] == "Strict"
-    assert KEY not in cookie["value"]
+    cookies = outside.context.cookies()
+    assert len(cookies) == 2, "the session, and that this browser signed in"
+    assert all(cookie["httpOnly"] and cookie["sameSite"] == "Strict" for cookie in cookies)
+    assert not any(KEY in cookie["value"] for cookie in cookies)
+
+
+def test_signing_out_asks_for_the_key_again_and_forgets_the_chat(page: Page) -> None:
+    ask(page, "What does S3 CreateBucket do?")
+    expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=30_000)
+    if not page.get_by_role("button", name="Sign out").is_visible():
+        page.get_by_role("button", name="About").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Key of this server")).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Key of this server")).to_be_visible()
+    sign_in(page, KEY)
+    expect(page.get_by_label("Message")).to_be_focused()
+    assert "CreateBucket" not in page.locator("#log").inner_text()
 
 
 def test_a_server_of_another_port_gets_no_session_and_the_address_leads_to_the_page_again(
