@@ -52,7 +52,11 @@ class Reply:
     """The pieces of one or several requests as they come. Whoever submitted them must `close` it."""
 
     def __init__(
-        self, requests: Sequence[Asked], model: str, close: Callable[[Reply], None], others_wait: Callable[[], bool]
+        self,
+        requests: Sequence[Asked],
+        model: str,
+        close: Callable[[Reply], None],
+        others_wait: Callable[[], bool] = lambda: False,
     ) -> None:
         self.requests = requests
         self.model = model
