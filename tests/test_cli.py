@@ -256,3 +256,34 @@ def test_threads_that_wait_leave_the_cores_soon_unless_it_is_stated_how(stated: 
     kept = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     told = subprocess.run([sys.executable, "-c", code], env=kept | stated, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == spins
+
+
+TEXTS_RECIPE = """\
+name: texts
+use_case: counting processes
+plan: {measure: false}
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: texts, licence: CC0-1.0}]
+    licences: {allow: [CC0-1.0]}
+    shard_bytes: 64
+"""
+
+
+def test_a_build_uses_as_many_processes_as_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    for number in range(4):
+        (tmp_path / "texts" / f"{number}.txt").write_text(f"The text of file {number}. " * 8)
+    (tmp_path / "recipe.yaml").write_text(TEXTS_RECIPE)
+    code = (
+        "import sys\nfrom multiprocessing import forkserver\nfrom lmworks.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as leave:\n    assert not leave.code\n"
+        "print(forkserver._forkserver._forkserver_pid is not None)"
+    )
+    for workers, begins_others in (("1", "False"), ("2", "True")):
+        command = [sys.executable, "-c", code, "build", "recipe.yaml", "--workers", workers, "--rebuild", "raw"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == begins_others
+    assert lmworks(tmp_path, "build", "recipe.yaml", "--workers", "0", code=2).stderr
