@@ -106,6 +106,7 @@ CONTROL = "\x1b]52;c;aGk=\x07\x1b[2Jno\x9b8m\r\u202e"
 SHOWN = r"\u001b]52;c;aGk=\u0007\u001b[2Jno\u009b8m\u000d"
 
 
+@pytest.mark.slow
 def test_control_characters_reach_no_terminal_as_such(tmp_path: Path) -> None:
     make_project(tmp_path)
     escaped = json.dumps(CONTROL)
@@ -236,6 +237,7 @@ def test_a_counted_plan_is_shown_before_the_machine_is_measured(tmp_path: Path) 
     assert "being measured" not in lmworks(tmp_path, "plan", "recipe.yaml", "--measure").stderr, "the plan is stored"
 
 
+@pytest.mark.slow
 def test_data_alone_is_built_without_measuring_the_machine(tmp_path: Path) -> None:
     make_project(tmp_path)
     done = lmworks(tmp_path, "build", "recipe.yaml", "--until", "clean", "--set", "plan.measure=true")

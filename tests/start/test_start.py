@@ -355,6 +355,7 @@ def test_a_stop_before_the_first_answer_names_no_file(tmp_path: Path) -> None:
     assert "stopped; no answers are kept" in done.stderr
 
 
+@pytest.mark.slow
 def test_answers_that_lie_in_the_folder_are_named_and_not_taken(tmp_path: Path) -> None:
     folder = company(tmp_path / "own", "labels")
     (folder / "answers.yaml").write_text("privacy: public\nlicence: CC0-1.0\nbudget_usd: 1000000\n")
@@ -386,6 +387,7 @@ def test_answers_that_are_no_file_of_ordinary_size_are_refused_and_not_read(kind
     assert done.stdout.startswith("no answers: ") and "expected a file of at most" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_recipe_may_lie_beside_the_files_and_is_never_overwritten(tmp_path: Path) -> None:
     company(tmp_path / "own", "labels")
     lmworks(tmp_path, "init", "new", "--data", "own", "--yes", "--task", "classify")
@@ -503,7 +505,7 @@ def test_files_without_personal_data_may_be_read_anywhere(tmp_path: Path) -> Non
     assert (answers.privacy, answers.residency) == ("internal", "anywhere")
 
 
-@pytest.mark.parametrize("field", ["label", "text", "target", "subject"])
+@pytest.mark.parametrize("field", few(["label", "text", "target", "subject"], 1))
 def test_an_answer_that_names_no_column_is_refused_with_those_that_there_are(field: str, tmp_path: Path) -> None:
     company(tmp_path / "own", "labels")
     (tmp_path / "mine.yaml").write_text(f"use_case: sorting\ntask: classify\n{field}: quueue\n")
