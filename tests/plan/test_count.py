@@ -67,26 +67,34 @@ def test_each_stack_of_an_encoder_decoder_sees_half_of_the_tokens() -> None:
 
 
 def test_memory_of_a_known_model() -> None:
-    parts = training_bytes(LLAMA, Layout(), 1, 2048)
-    assert sum(parts[name] for name in ("weights", "gradients", "optimizer")) == 16 * LLAMA.parameters
-    assert parts["activations"] / 2**30 == pytest.approx(8.5, abs=0.01)
-    assert training_bytes(LLAMA, Layout(recompute=True), 1, 2048)["activations"] / 2**30 == pytest.approx(0.5, abs=0.01)
+    """Weights, gradients and momentum or two moments in float32, and the whole shape's own count of activations."""
+    parts = training_bytes(LLAMA, Layout(apart=True), 2048)
+    matrices, others = LLAMA.config.parts["matrices"], LLAMA.parameters - LLAMA.config.parts["matrices"]
+    state = sum(parts[name] for name in ("weights", "gradients", "optimizer"))
+    assert state == 12 * matrices + 16 * others
+    recomputed = training_bytes(LLAMA, Layout(recompute=True, apart=True), 2048)
+    assert sum(recomputed.values()) < sum(parts.values())
     assert BY_NAME["Llama-3.1-8B"].cache_bytes_per_token == 131_072
     assert LLAMA.cache_bytes_per_token == 524_288
     assert BY_NAME["GPT-3-175B"].cache_bytes_per_token == 2 * 2 * 96 * 96 * 128
     assert BY_NAME["T5-small"].cache_bytes_per_token == 2 * 2 * 2 * 6 * 8 * 64  # of the source as well
 
 
-def test_stages_divide_what_the_zero_paper_says() -> None:
-    whole = training_bytes(LLAMA, Layout(8, 0), 1, 2048)
-    for stage, divided in enumerate(
-        ([], ["optimizer"], ["optimizer", "gradients"], ["optimizer", "gradients", "weights"])
-    ):
-        parts = training_bytes(LLAMA, Layout(8, stage), 1, 2048)
-        assert {name for name in parts if parts[name] < whole[name]} == set(divided)
-        assert all(parts[name] * 8 == whole[name] for name in divided)
-    half = training_bytes(LLAMA, Layout(1, 0, 2), 1, 2048)
-    assert all(half[name] * 2 == whole[name] for name in whole)
+def test_shards_divide_what_the_processes_share() -> None:
+    """Matrices inside blocks are shared out; embeddings, output matrix and norms are whole in each process."""
+    matrices, others = LLAMA.config.parts["matrices"], LLAMA.parameters - LLAMA.config.parts["matrices"]
+    for layout in (Layout(8, apart=True), Layout(1, 8, apart=True), Layout(4, 2, apart=True)):
+        parts = training_bytes(LLAMA, layout, 2048)
+        assert parts["weights"] == parts["gradients"] == 4 * (matrices // 8 + others)
+        assert parts["optimizer"] == 4 * (matrices // 8 + 2 * others)
+    halves = training_bytes(LLAMA, Layout(1, 2, apart=True), 2048)
+    assert halves["activations"] < training_bytes(LLAMA, Layout(2, apart=True), 2048)["activations"]
+
+
+def test_a_model_of_another_architecture_is_planned_as_the_decoder_that_is_trained() -> None:
+    known = BY_NAME["GPT-3-175B"]
+    assert known.trained_as.parameters == pytest.approx(known.parameters, rel=0.01)
+    assert known.trained_as.num_layers == 96 and BY_NAME["T5-small"].trained_as is BY_NAME["T5-small"].config
 
 
 @given(memory=some.floats(8e9, 200e9), name=some.sampled_from(sorted(BY_NAME)))
@@ -94,7 +102,7 @@ def test_the_layout_chosen_fits_and_more_memory_needs_no_more_devices(memory: fl
     shape = BY_NAME[name]
     layout, roomier = smallest_layout(shape, memory, 2048), smallest_layout(shape, 1.5 * memory, 2048)
     if layout:
-        assert sum(training_bytes(shape, layout, 1, 2048).values()) <= 0.9 * memory
+        assert sum(training_bytes(shape, layout, 2048).values()) <= 0.9 * memory
         assert roomier and roomier.devices <= layout.devices
 
 

@@ -15,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from e2e.small_recipe import lmworks, make_project
-from lmworks.errors import UsageError
+from lmworks.errors import GateRefused, UsageError
+from lmworks.plan.count import SHAPES, as_config, smallest_layout
 from lmworks.plan.decide import LADDER, TABLE
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.telling import in_full, in_short
 from lmworks.recipe.schema import NeedsConfig
+from lmworks.train.memory import Layout, require_fit
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/plan"))
 from use_cases import CASES, disagreements
@@ -182,7 +184,36 @@ def test_an_adapter_is_planned_only_where_a_build_would_not_refuse_its_memory() 
     needs = NeedsConfig(labelled_examples=2000, budget_usd=1e6)
     found = Forecast(needs, 2e6, FACTS)
     assert found.costed == "adapt" and found.run.shape.name == "Llama-3.1-8B"
-    assert not {"rtx-4090", "l4"} & {option.device for option in found.options}
+    for option in found.options:
+        memory = (FACTS.devices[option.device].memory_gigabytes or 0) * 1e9
+        asked = found.needs.context_tokens, found.run.lora_rank, "nf4" if "nf4" in option.layout else None
+        config = as_config(Layout(recompute=True, apart=True), *asked)
+        require_fit("sft", found.run.shape.config, config, found.run.shape.config.vocab_size, memory, apart=True)
+    small = {name for name, device in FACTS.devices.items() if 0 < (device.memory_gigabytes or 0) < 16}
+    assert not small & {option.device for option in found.options}
+    layouts = {option.device: option.layout for option in found.options}
+    assert "nf4" in layouts["rtx-4090"] and "nf4" not in layouts["a100-40"], "16 bits do not fit in 24 GB"
+
+
+@pytest.mark.parametrize(
+    "name", ["SmolLM2-135M", "TinyLlama-1.1B", "Llama-3.1-8B", "GPT-3-175B", "BERT-large", "T5-small"]
+)
+@pytest.mark.parametrize("gigabytes", [24, 80, 180])
+def test_the_build_trains_in_every_layout_that_the_planner_advises(name: str, gigabytes: int) -> None:
+    shape = next(each for each in SHAPES if each.name == name)
+    layout = smallest_layout(shape, gigabytes * 1e9, 2048)
+    if layout is None:
+        assert shape.parameters > 8e9 and gigabytes < 100, "embeddings are whole in each process"
+        return
+    config = as_config(layout, 2048)
+    assert Layout.of(config, apart=True) == layout
+    trained, vocab_size = shape.trained_as, shape.config.vocab_size
+    held = require_fit("whole", trained, config, vocab_size, gigabytes * 1e9, apart=True)
+    assert sum(held.values()) <= 0.9 * gigabytes * 1e9
+    if layout.devices > 1:
+        with pytest.raises(GateRefused, match="micro_batch_rows 1 takes"):
+            fewer = config.model_copy(update={"processes": 1, "tensor_parallel": 1})
+            require_fit("whole", trained, fewer, vocab_size, 0.9 * gigabytes * 1e9, apart=True)
 
 
 @pytest.mark.slow

@@ -85,6 +85,12 @@ def test_an_editor_sees_what_is_wrong(validator: Draft202012Validator, old: str,
     assert any(words in line for line in said(validator, QUICKSTART.replace(old, new)))
 
 
+def test_a_learning_rate_names_the_one_that_applies_with_an_adapter() -> None:
+    for kind in ("sft", "causal-lm"):
+        told = CliRunner().invoke(app, ["explain", f"{kind}.learning_rate"]).stdout
+        assert "With an `adapter` 0.0002 applies instead" in " ".join(told.split())
+
+
 def test_a_kind_and_a_field_are_explained() -> None:
     told = CliRunner().invoke(app, ["explain", "ingest.shard_bytes"]).stdout
     assert "shard_bytes: integer, ≥ 1; default 1048576; changes key" in told

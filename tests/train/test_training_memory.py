@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lmworks.model.config import FLOAT32
+import elsewhere
+from lmworks.errors import GateRefused
+from lmworks.graph import CLASSES
+from lmworks.model import device
+from lmworks.model.config import FLOAT32, DecoderConfig
 from lmworks.model.decoder import Decoder
+from lmworks.plan.plan import make_plan
+from lmworks.recipe.file import load_recipe
+from lmworks.train import memory
 from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
 from lmworks.train.loop.optimizer import Optimizer
-from lmworks.train.memory import trained_parts, training_memory
+from lmworks.train.memory import Layout, require_fit, require_fit_here, trained_parts, training_memory
 
 SETTLED = {"steps": 1, "data_type": "float32", "threads": 1, "compile": False}
 
@@ -60,3 +69,94 @@ def test_a_tuned_model_has_the_shape_of_its_base_and_none_is_refused() -> None:
 @pytest.mark.parametrize(("hidden_size", "heads"), [(64, 1), (128, 1), (192, 1), (320, 1), (384, 3), (576, 3)])
 def test_every_width_has_key_heads_that_divide_its_heads(hidden_size: int, heads: int) -> None:
     assert config(hidden_size=hidden_size).shape(300).num_key_value_heads == heads
+
+
+EIGHT = DecoderConfig(
+    vocab_size=128_256,
+    hidden_size=4096,
+    num_layers=32,
+    num_heads=32,
+    num_key_value_heads=8,
+    head_size=128,
+    intermediate_size=14_336,
+    context_length=8192,
+)
+"""Llama 3 8B by its config.json."""
+GIB = 2**30
+
+
+def tuning(**values: Any) -> SftConfig:
+    fields = {"from": "base", "data": "x", **SETTLED, "data_type": "bfloat16", "micro_batch_rows": 1}
+    return SftConfig.model_validate({**fields, "global_batch_tokens": 8 * 512, **values})
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize(("quantise", "most"), [(None, 24), ("nf4", 12), ("q4_1", 13)])
+def test_adapters_of_eight_billion_parameters_fit_common_cards(
+    quantise: str | None, most: int, recompute: bool
+) -> None:
+    adapter = {"adapter": {"rank": 16, "quantise": quantise}, "activation_checkpointing": recompute}
+    parts = training_memory(EIGHT, tuning(**adapter), EIGHT.vocab_size, 0, Layout(1, 1, recompute, apart=True))
+    assert sum(parts.values()) <= most * GIB, parts
+    assert sum(parts.values()) > (0.9 * 2 if quantise is None else 0.5) * EIGHT.parameters, "no less than the weights"
+
+
+@pytest.mark.parametrize("more", [{}, {"optimizer": "adamw", "learning_rate": 2e-5}, {"tensor_parallel": 2}])
+def test_eight_billion_parameters_train_on_eight_devices_of_80_gb_and_not_on_one(more: dict[str, Any]) -> None:
+    config = tuning(processes=8, **more)
+    held = require_fit("whole", EIGHT, config, EIGHT.vocab_size, 80e9, apart=True)
+    assert held["weights"] < 4 * EIGHT.parameters / 3
+    alone = config.model_copy(update={"processes": 1, "tensor_parallel": 1})
+    with pytest.raises(GateRefused, match="are there"):
+        require_fit("whole", EIGHT, alone, EIGHT.vocab_size, 80e9, apart=True)
+
+
+def test_gradients_of_several_micro_batches_are_whole_until_the_last() -> None:
+    once, often = (tuning(processes=8, global_batch_tokens=count * 8 * 512) for count in (1, 4))
+    held = [
+        training_memory(EIGHT, each, EIGHT.vocab_size, 0, Layout.of(each, apart=True))["gradients"]
+        for each in (once, often)
+    ]
+    assert held[0] < held[1] / 4 and held[1] == FLOAT32 * EIGHT.parameters
+
+
+def test_processes_on_one_processor_share_its_memory() -> None:
+    shape = config().shape(300)
+    needed = sum(training_memory(shape, config(), 300, 0).values())
+    require_fit("alone", shape, config(), 300, 1.5 * needed)
+    with pytest.raises(GateRefused, match="are there"):
+        require_fit("both", shape, config(processes=2), 300, 1.5 * needed)
+
+
+@pytest.mark.parametrize(("devices", "code"), [(8, 0), (1, 3)])
+def test_a_plan_for_emulated_devices_trains_eight_billion_parameters_on_eight(
+    devices: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in elsewhere.environment(tmp_path / "site", devices, memory_bytes=int(80e9)).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setattr(device, "PRODUCT", 64)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "text.txt").write_text("one two three")
+    model = {"objective": "causal-lm", "from": "scratch", "data": "texts", "steps": 10, "data_type": "bfloat16"}
+    model |= {"hidden_size": 4096, "num_layers": 32, "num_heads": 32, "num_key_value_heads": 8}
+    model |= {"micro_batch_rows": 1, "global_batch_tokens": 512 * 8, "processes": devices}
+    source = {"kind": "files", "path": "texts", "licence": "MIT"}
+    recipe = {"name": "eight", "use_case": "planning", "models": {"whole": model}}
+    recipe |= {"tokenizer": {"kind": "bpe", "vocab_size": 128_256, "from": "texts"}}
+    recipe |= {"data": {"texts": {"kind": "ingest", "sources": [source], "licences": {"allow": ["permissive"]}}}}
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    found = load_recipe(tmp_path / "recipe.yaml", CLASSES, ())
+    if code:
+        with pytest.raises(GateRefused, match="of memory by counting, and 7"):
+            make_plan(found, tmp_path, tmp_path / "store", measure=False)
+        return
+    plan = make_plan(found, tmp_path, tmp_path / "store", measure=False)
+    assert plan.machine.device == elsewhere.NAME and plan.parameters["whole"] > 6e9
+    config = plan.resolved("whole", found.models["whole"]).model_copy(update={"device": "auto"})  # type: ignore[arg-type]
+    with elsewhere.present(devices, int(80e9)):
+        monkeypatch.setattr(memory, "available_bytes", lambda: 2e12)
+        require_fit_here(config.shape(128_256), config, 128_256)
+        monkeypatch.setattr(memory, "available_bytes", lambda: 64e9)
+        with pytest.raises(GateRefused, match="of the machine's own memory by counting"):
+            require_fit_here(config.shape(128_256), config, 128_256)

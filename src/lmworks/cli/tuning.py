@@ -96,8 +96,14 @@ def check(
     configs = [node.config for node in workspace.build.nodes if isinstance(node.config, AnonymiseConfig)]
     more = [own.detector() for config in configs for own in config.own]
     colour, plan = sys.stdout.isatty() and not as_json, workspace.plan
+
+    def rows_of(model: str) -> int:
+        packed = workspace.build.artifacts.get(f"{model}/data")
+        return packed.manifest.counts.get("rows", 0) if packed else 0
+
     words = [
-        as_text(model, artifact, plan.prediction(model), colour=colour, more=more) for model, artifact in found.items()
+        as_text(model, artifact, plan.prediction(model), colour=colour, more=more, rows=rows_of(model))
+        for model, artifact in found.items()
     ]
     if colour:
         print_coloured("\n".join(words))

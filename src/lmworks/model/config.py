@@ -69,6 +69,8 @@ class Forward:
     compiled: bool = False
     frozen: bool = False
     """Whether adapters alone learn."""
+    narrow_weights: bool = False
+    """Whether frozen weights are kept in the type of products, so that no product copies them."""
 
 
 class Shape(ABC):
@@ -138,6 +140,8 @@ class DecoderConfig(Shape):
     tie_embeddings: bool = False
     labels: tuple[str, ...] = ()
     """Of which a score each is told of a text, by a head in place of the output matrix."""
+    native: bool = True
+    """Whether lmworks computes it. `transformers` computes other architectures, with frozen weights in float32."""
 
     def __post_init__(self) -> None:
         if self.num_heads % self.num_key_value_heads:
@@ -237,10 +241,16 @@ class DecoderConfig(Shape):
             "attention scores": kept * scores,
             "attention mask": mask,
             "gradients inside a block": inside + scores,
-            "copies of weights": narrow * width * kept * self.block_matrices,
+            "copies of weights": 0 if how.narrow_weights else narrow * width * kept * self.block_matrices,
             "logits": loss_chunk(self.outputs) * self.outputs * (2 * width + 2 * FLOAT32)
-            + self.outputs * hidden * (width if how.frozen else width + 2 * FLOAT32),
+            + self.outputs * hidden * (width * (not how.narrow_weights) + 2 * FLOAT32 * (not how.frozen)),
         }
+
+    def in_parts(self, count: int) -> DecoderConfig:
+        """The shape that one of `count` tensor-parallel processes computes: a part of the heads and inner features."""
+        heads, keys = self.num_heads // count, self.num_key_value_heads // count
+        inner = self.intermediate_size // count
+        return replace(self, num_heads=heads, num_key_value_heads=keys, intermediate_size=inner)
 
     def cache_bytes(self, length: int, width: int = 4) -> int:
         """Memory of the keys and values of `length` positions of one sequence, in numbers of `width` bytes."""

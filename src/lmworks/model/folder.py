@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,8 @@ FAMILY = "lmworks_family"
 """The field beside it that says what such a model is."""
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """PEFT's names of the files in it."""
+FILE_BYTES = 4 * 2**30
+"""Largest file of weights that a model is written into, and so what is held of it at once."""
 PREFIXES = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
 """Kinds that stand before every text and not in the weights, with PEFT's names."""
 MOST_LAYERS, LARGEST_SIZE, LARGEST_TABLE = 2**12, 2**22, 2**26
@@ -62,20 +64,52 @@ class ModelFolder(Handle):
         return load_model(self.path, data_type)
 
 
-def save_model(model: Decoder, folder: Path, tokenizer_folder: Path) -> None:
-    """Write config, weights, tokenizer and the ids that end an answer. Equal weights give equal bytes."""
-    from safetensors.torch import save_file
+def save_model(
+    model: Decoder, folder: Path, tokenizer_folder: Path, weights: Iterable[tuple[str, torch.Tensor]] | None = None
+) -> None:
+    """Write config, weights, tokenizer and the ids that end an answer. Equal weights give equal bytes.
 
+    `weights`, by name, replace the model's own. They are taken one at a time and held no longer than their file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
-    if model.config.tie_embeddings:
-        del weights["lm_head.weight"]
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    data_type = str(weights["model.norm.weight"].dtype).removeprefix("torch.")
+    kept = model.state_dict().items() if weights is None else weights
+    tied = model.config.tie_embeddings
+    types = _write_weights(folder, ((name, each) for name, each in kept if not (tied and name == "lm_head.weight")))
+    data_type = str(types["model.norm.weight"]).removeprefix("torch.")
     copy_tokenizer(tokenizer_folder, folder)
     ids = special_ids(folder)
     write_json(folder / "config.json", describe(model.config) | ids | {"dtype": data_type})
     write_json(folder / "generation_config.json", ids)
+
+
+def _write_weights(folder: Path, weights: Iterable[tuple[str, torch.Tensor]]) -> dict[str, torch.dtype]:
+    """Write files of at most `FILE_BYTES`, each when it is full, and an index if they are several. Return the types."""
+    from safetensors.torch import save_file
+
+    held, types, parts = dict[str, torch.Tensor](), dict[str, torch.dtype](), list[list[str]]()
+
+    def write() -> None:
+        save_file(held, folder / f"part-{len(parts)}", metadata={"format": "pt"})
+        parts.append(list(held))
+        held.clear()
+
+    size = total = 0
+    for name, tensor in weights:
+        if held and size + tensor.nbytes > FILE_BYTES:
+            write()
+            size = 0
+        held[name] = tensor.detach().contiguous()
+        types[name], size, total = tensor.dtype, size + tensor.nbytes, total + tensor.nbytes
+    write()
+    count = len(parts)
+    files = [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
+    files = ["model.safetensors"] if count == 1 else files
+    for number, file in enumerate(files):
+        (folder / f"part-{number}").rename(folder / file)
+    if count > 1:
+        names = {name: file for part, file in zip(parts, files, strict=True) for name in part}
+        write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": names})
+    return types
 
 
 def copy_tokenizer(source: Path, folder: Path) -> None:
@@ -118,9 +152,8 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
     with torch.device("meta"):
         model = Decoder(config)
     weights: dict[str, torch.Tensor] = {}
-    for name, tensor in _stored_tensors(folder):
-        if not name.endswith(".inv_freq"):  # older folders hold the rotary frequencies, which follow from config.json
-            weights[name] = tensor.to(kind)
+    for name, tensor in stored_tensors(folder):
+        weights[name] = tensor.to(kind)
     if fresh_head:
         weights.pop("lm_head.weight", None)
         weights["score.weight"] = torch.zeros(len(labels), config.hidden_size, dtype=kind)
@@ -144,12 +177,14 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
     return model
 
 
-def _stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    """Each of the files' tensors; mapped by itself, so that its pages go with it."""
+def stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield each of the files' tensors; mapped by itself, so that its pages go with it."""
     for file in sorted(folder.glob("*.safetensors")):
         with open_weights(file) as tensors:
             names = list(tensors.keys())
         for name in names:
+            if name.endswith(".inv_freq"):  # older folders hold the rotary frequencies, which follow from config.json
+                continue
             with open_weights(file) as tensors:
                 tensor = tensors.get_tensor(name)
             if not tensor.is_floating_point():
@@ -266,6 +301,7 @@ def approximate_config(path: Path) -> DecoderConfig:
         intermediate_size=first("intermediate_size", "n_inner", "ffn_dim", default=4 * hidden),
         context_length=first("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", default=2048),
         tie_embeddings=bool(found.get("tie_word_embeddings", True)),
+        native=False,
     )
 
 

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.errors import LmworksError
-from lmworks.model.decoder import Linear
 
 Packed = tuple[Tensor, ...]
 LEVELS = 16
@@ -136,12 +135,9 @@ class QuantisedLinear(nn.Module):
         output: Tensor = _Product.apply(x, self.form, *self.packed)  # type: ignore[no-untyped-call]
         return output if self.bias is None else output + self.bias.to(x.dtype)
 
-    def unpacked(self, weight: Tensor | None = None) -> Linear:
-        """The same with a matrix in 16 bits, or with another one."""
-        plain = Linear(self.in_features, self.out_features, bias=self.bias is not None, device="meta")
-        plain.weight = nn.Parameter((self.weight if weight is None else weight).bfloat16(), requires_grad=False)
-        plain.bias = self.bias
-        return plain
+    def cpu_weight(self) -> Tensor:
+        """[O,I] in float32, made on the host."""
+        return FORMS[self.form].unpack(*(part.cpu() for part in self.packed))
 
 
 class _Product(torch.autograd.Function):

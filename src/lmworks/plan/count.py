@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from lmworks.model.config import DecoderConfig
+from lmworks.model.config import DecoderConfig, Shape
 from lmworks.model.shapes import EncoderConfig, EncoderDecoderConfig
 from lmworks.train.configs.adapter import LoraConfig
 from lmworks.train.configs.language_model import SftConfig
-from lmworks.train.memory import training_memory
+from lmworks.train.memory import Layout, training_memory
 
 Architecture = Literal["decoder", "encoder", "encoder-decoder"]
+Quantised = Literal["nf4"] | None
 
 
 COUNTED_AS = {"decoder": DecoderConfig, "encoder": EncoderConfig, "encoder-decoder": EncoderDecoderConfig}
@@ -40,6 +42,18 @@ class PublishedShape:
     @property
     def parameters(self) -> int:
         return self.config.parameters
+
+    @property
+    def trained_as(self) -> DecoderConfig | EncoderConfig | EncoderDecoderConfig:
+        """The shape that lmworks trains at this size: its decoders have gated feed-forward parts of as many numbers."""
+        known = self.config
+        if self.architecture != "decoder" or not isinstance(known, EncoderConfig):
+            return known
+        inner = known.intermediate_size * 2 // 3 // 128 * 128
+        size = {"vocab_size": known.vocab_size, "hidden_size": known.hidden_size, "num_layers": known.num_layers}
+        heads = {"num_heads": known.num_heads, "num_key_value_heads": known.num_heads}
+        rest = {"head_size": known.hidden_size // known.num_heads, "context_length": known.context_length}
+        return DecoderConfig(**size, **heads, **rest, intermediate_size=inner, tie_embeddings=True)
 
     @property
     def _num_stacks(self) -> int:
@@ -82,65 +96,61 @@ def shape_for(architecture: Architecture, parameters: float) -> PublishedShape:
     return min(kin, key=lambda shape: abs(math.log(shape.parameters / parameters)))
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a training run is spread over devices."""
-
-    data_parallel: int = 1
-    stage: int = 0  # 0 plain data parallelism, 1 to 3 the stages of ZeRO; FSDP is stage 3
-    tensor_parallel: int = 1
-    recompute: bool = False
-
-    @property
-    def devices(self) -> int:
-        return self.data_parallel * self.tensor_parallel
-
-    def __str__(self) -> str:
-        kind = ("data parallel", "ZeRO-1", "ZeRO-2", "FSDP (ZeRO-3)")[self.stage]
-        data = f"{kind} ×{self.data_parallel}" if self.data_parallel > 1 else "one replica"
-        tensor = f", tensor parallel ×{self.tensor_parallel}" if self.tensor_parallel > 1 else ""
-        return data + tensor + (", recompute" if self.recompute else "")
+PARTS = {"weights": "weights", "gradients": "gradients", "optimizer state": "optimizer", "logits": "logits"}
+"""Parts of a training's memory that a forecast shows by these names; all others it shows as activations."""
 
 
-def training_bytes(shape: PublishedShape, layout: Layout, rows: int, sequence_length: int) -> dict[str, float]:
-    """Bytes on each device, by part. `rows` are those of one device at once."""
-    tensor, data = layout.tensor_parallel, layout.data_parallel
-    tokens = rows * sequence_length
+@cache
+def as_config(layout: Layout, sequence_length: int, rank: int = 0, quantise: Quantised = None) -> SftConfig:
+    """Return the settings that train in a layout, a row on each device at once: with a `rank` an adapter, else all."""
+    fields = {"from": "base", "data": "data", "data_type": "bfloat16", "micro_batch_rows": 1, "compile": False}
+    fields |= {"sequence_length": sequence_length, "global_batch_tokens": layout.data_parallel * sequence_length}
+    fields |= {"processes": layout.devices, "tensor_parallel": layout.tensor_parallel}
+    fields |= {"activation_checkpointing": layout.recompute}
+    fields |= {"adapter": LoraConfig(rank=rank, quantise=quantise)} if rank else {}
+    return SftConfig.model_validate(fields)
 
-    def split(stage: int) -> int:
-        return tensor * (data if layout.stage >= stage else 1)
 
-    return {
-        "weights": 2 * shape.parameters / split(3),
-        "gradients": 2 * shape.parameters / split(2),
-        "optimizer": 12 * shape.parameters / split(1),
-        "activations": (2 if layout.recompute else 34) * tokens * shape.config.hidden_size * shape.num_blocks / tensor,
-        "logits": 6 * tokens * shape.config.vocab_size / tensor,
-    }
+def training_bytes(
+    shape: PublishedShape, layout: Layout, sequence_length: int, rank: int = 0, quantise: Quantised = None
+) -> dict[str, float]:
+    """Count the bytes on each device, by part, as the build does that refuses what does not fit."""
+    config, parts = as_config(layout, sequence_length, rank, quantise), {*PARTS.values(), "activations"}
+    found: dict[str, float] = dict.fromkeys(sorted(parts), 0.0)
+    for part, size in training_memory(shape.trained_as, config, shape.config.vocab_size, 0, layout).items():
+        found[PARTS.get(part, "activations")] += size
+    return found
 
 
 LAYOUTS = sorted(
     (
-        Layout(data, stage, tensor, recompute)
+        Layout(data, tensor, recompute, apart=True)
         for tensor in (1, 2, 4, 8)
         for data in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-        for stage in ((3,) if data > 1 else (0,))  # several processes hold blocks in shares (FSDP2)
         for recompute in (False, True)
     ),
-    key=lambda layout: (layout.devices, layout.recompute, layout.tensor_parallel, layout.stage),
+    key=lambda layout: (layout.devices, layout.recompute, layout.tensor_parallel),
 )
 """Those that lmworks has, the smallest first; among equals the one that communicates least."""
 
 RESERVE = 0.9  # of a device's memory is planned with; the rest is for buffers and fragments: assumed
 
 
+@cache
 def smallest_layout(shape: PublishedShape, memory_bytes: float, sequence_length: int, node: int = 8) -> Layout | None:
     """The first layout whose parts fit, one row at once; None when a thousand devices do not hold it."""
     for layout in LAYOUTS:
-        needed = sum(training_bytes(shape, layout, 1, sequence_length).values())
-        if needed <= RESERVE * memory_bytes and layout.tensor_parallel <= node:
+        can = layout.tensor_parallel <= node and divides(shape.trained_as, layout.tensor_parallel)
+        if can and sum(training_bytes(shape, layout, sequence_length).values()) <= RESERVE * memory_bytes:
             return layout
     return None
+
+
+def divides(shape: Shape, parts: int) -> bool:
+    """Whether each of `parts` processes can compute a part of every block. Only decoders are split."""
+    if not isinstance(shape, DecoderConfig):
+        return parts == 1
+    return not any(count % parts for count in (shape.num_heads, shape.num_key_value_heads, shape.intermediate_size))
 
 
 Fit = tuple[str, int, dict[str, float]]
@@ -152,24 +162,18 @@ def spread(shape: PublishedShape, memory_bytes: float, sequence_length: int, nod
     layout = smallest_layout(shape, memory_bytes, sequence_length, node)
     if layout is None:
         return None
-    return str(layout), layout.devices, training_bytes(shape, layout, 1, sequence_length)
+    return str(layout), layout.devices, training_bytes(shape, layout, sequence_length)
 
 
 def adapted(shape: PublishedShape, memory_bytes: float, sequence_length: int, rank: int) -> Fit | None:
     """How an adapter is trained on one device of some memory: by the count that refuses a training that does not fit.
 
-    The frozen weights stay in float32 where they fit so, else in 4 bits (nf4).
+    The frozen weights stay in 16 bits where they fit so, else in 4 bits (nf4).
     """
-    for quantise in (None, "nf4"):
-        adapter = LoraConfig(rank=rank, quantise=quantise)
-        fields = {"from": "base", "data": "data", "adapter": adapter, "data_type": "bfloat16", "micro_batch_rows": 1}
-        fields |= {"sequence_length": sequence_length, "activation_checkpointing": True}
-        config = SftConfig.model_validate(fields)
-        held = training_memory(shape.config, config, shape.config.vocab_size, 0, apart=True)
-        if sum(held.values()) <= RESERVE * memory_bytes:
-            named = {"weights": "weights", "gradients": "gradients", "optimizer state": "optimizer", "logits": "logits"}
-            parts: dict[str, float] = dict.fromkeys(("weights", "gradients", "optimizer", "activations", "logits"), 0.0)
-            for part, size in held.items():
-                parts[named.get(part, "activations")] += size
+    layout = Layout(recompute=True, apart=True)
+    choices: tuple[Quantised, ...] = (None, "nf4")
+    for quantise in choices:
+        parts = training_bytes(shape, layout, sequence_length, rank, quantise)
+        if sum(parts.values()) <= RESERVE * memory_bytes:
             return f"one replica{', nf4' if quantise else ''}, recompute", 1, parts
     return None

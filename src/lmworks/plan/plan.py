@@ -60,6 +60,10 @@ WRITTEN_SHARES = (0.2, 0.45, 1.0)
 """Of the tokens that answers may have: tuned models write 0.1 to 0.2, published ones 0.4 to 0.6 or all."""
 FASTEST, SLOWEST = 0.5, 1.5
 """Times the seconds that are counted of the shortest questions and answers, and of the longest."""
+MOST_PASSES = 20
+"""Times that a training may read its data before the plan doubts it. Tuning is published with 1 to 4 passes."""
+BYTES_PER_TOKEN = 4.0
+"""Of text, by which passes are counted before there are tokens."""
 LARGEST_SHARE = 0.5
 """Of the budget that evaluation is likely to take, above which the plan says so."""
 
@@ -127,6 +131,10 @@ class Plan:
     """Bytes of memory by part while models and baselines are measured."""
     doubts: Sequence[str] = ()
     """Why measured rates may be wrong: of one model in two speeds, or far below counting on a busy machine."""
+    passes: Mapping[str, float] = field(default_factory=dict)
+    """About how often each training reads its data, by the bytes of its sources."""
+    rows_read: Mapping[str, int] = field(default_factory=dict)
+    """Rows that each training reads in all its steps."""
     uncounted: Sequence[str] = ()
     """Models that are not trained by steps: bases that are taken over, and what learns in one go."""
 
@@ -151,7 +159,8 @@ class Plan:
             return {}
         seconds = next(item.seconds for item in self.predicted if item.step == name)
         sums = {"seconds": list(seconds), "memory_bytes": sum(self.memory[name].values())}
-        return {**sums, "tokens_per_second": rate.tokens_per_second, "source": rate.source}
+        rows = {"rows_read": self.rows_read[name]} if name in self.rows_read else {}
+        return {**sums, **rows, "tokens_per_second": rate.tokens_per_second, "source": rate.source}
 
     def as_json(self) -> dict[str, Any]:
         """All of it, for the store and for programs."""
@@ -173,7 +182,8 @@ class Plan:
             rate = self.rates.get(name)
             budget = f"; {self.operations[name]:.1e} operations" if name in self.operations else ""
             fast = f"; {rate.tokens_per_second:,.0f} tokens/s, {rate.source}" if rate else ""
-            lines.append(f"  {name:10} {size}{shown}{budget}{fast}")
+            often = f"; reads its data {times(self.passes[name])}" if name in self.passes else ""
+            lines.append(f"  {name:10} {size}{shown}{budget}{fast}{often}")
         low, high = (sum(item.seconds[end] for item in self.predicted) for end in (0, 1))
         parts = ", ".join(f"{item.step} {_minutes(item.seconds)}" for item in self.predicted)
         but = f"; what {', '.join(self.uncounted)} takes is not counted" if self.uncounted else ""
@@ -309,7 +319,7 @@ class _Planner:
         measuring = time.monotonic() - began if measure else 0.0  # by counting alone, equal recipes have equal plans
         shares = self._shares(max(0.2 * budget, left - measuring))
         predicted = [Prediction("data", (0.7 * data, 1.6 * data + more + STEP_SECONDS * len(self.recipe.data)))]
-        operations: dict[str, float] = {}
+        operations, rows_read, passes = dict[str, float](), dict[str, int](), dict[str, float]()
         for number, (name, rate) in enumerate(rates.items()):
             config = self.configs[name]
             per_step = config.rows_per_step * config.sequence_length * flops_per_token(config, shapes[name])
@@ -322,6 +332,14 @@ class _Planner:
             low, high = (share * sum(seconds.values()) for share in ACCURACY[rate.source])
             predicted.append(Prediction(name, (low, high), seconds))
             operations[name] = float(steps * per_step)
+            rows_read[name] = steps * config.rows_per_step
+            if text := self._text_bytes(config.data) / BYTES_PER_TOKEN:
+                passes[name] = rows_read[name] * config.sequence_length / text
+            if passes.get(name, 0.0) > MOST_PASSES:
+                doubts.append(
+                    f"{name}: its {steps} steps read its data {times(passes[name])}. A model memorises what it reads "
+                    "so often: lower `steps`, raise `patience` with validation data, or add data"
+                )
         predicted += self._writing(models)
         evaluating = {} if apart else self._evaluating(shapes, memory, models)
         left = 0 if apart else LEFT_BYTES
@@ -330,7 +348,7 @@ class _Planner:
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
         stored = {name: stored_bytes(self._resolved(name, models), shape) for name, shape in shapes.items()}
-        counted = *found, _bits_per_byte(flops), operations, stored, evaluating, doubts
+        counted = *found, _bits_per_byte(flops), operations, stored, evaluating, doubts, passes, rows_read
         uncounted = [name for name in self.recipe.models if name not in self.configs]
         return self.with_evaluation(Plan(key, *counted, uncounted))
 
@@ -339,7 +357,12 @@ class _Planner:
         low, likely, high = self._evaluation(plan.models)
         predicted = [each for each in plan.predicted if each.step != EVALUATION]
         predicted += [Prediction(EVALUATION, (low, high))] if high else []
-        doubts = [each for each in plan.doubts if not each.startswith(f"{EVALUATION}: ")]
+        doubts = [each for each in plan.doubts if not each.startswith((f"{EVALUATION}: ", "all: "))]
+        if (least := sum(each.seconds[0] for each in predicted)) > 60 * self.recipe.budget.minutes:
+            doubts.append(
+                f"all: at least {least:,.0f} s, more than the {self.recipe.budget.minutes:g} min of `budget.minutes`: "
+                "state fewer `steps` or smaller models, or raise it"
+            )
         if likely > LARGEST_SHARE * 60 * (minutes := self.recipe.budget.minutes):
             doubts.append(
                 f"{EVALUATION}: {_minutes((low, high))}, likely {likely / 60:.1f} min, of the {minutes:g} min that "
@@ -600,6 +623,11 @@ def _bits_per_byte(flops: float) -> tuple[float, float] | None:
     )
     middle = y0 + (y1 - y0) * (at - x0) / (x1 - x0)
     return (round(0.92 * middle, 2), round(1.1 * middle, 2))
+
+
+def times(passes: float) -> str:
+    """Return how often data is read, in words."""
+    return f"about {passes:,.0f} times" if passes >= 2 else "about once" if passes >= 0.75 else f"to {passes:.0%}"
 
 
 def _minutes(seconds: tuple[float, float]) -> str:

@@ -1,19 +1,24 @@
 """The memory of a training by part, and its operations, counted before anything is built or spent; and whether it fits.
 
+The planner, the build and its refusal all call `training_memory`, which counts one process of a `Layout`.
+
 Imports no torch: plans are made of it.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from lmworks.errors import GateRefused, LmworksError
-from lmworks.model.config import FLOAT32, PACKED_BITS, Forward, Shape
+from lmworks.model.config import FLOAT32, PACKED_BITS, DecoderConfig, Forward, Shape
 from lmworks.model.device import CPU, find_device, free_bytes, is_out_of_memory
+from lmworks.model.folder import FILE_BYTES
 from lmworks.pipeline.stage import Journal
 from lmworks.train.configs.adapter import PrefixConfig
 from lmworks.train.configs.train import TrainConfig
@@ -31,51 +36,74 @@ OPTIMIZER_COPIES = {"muon": 1, "sgd": 1, "adam": 2, "adamw": 2}
 """Running means that are kept of each gradient."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How a training lies on devices."""
+
+    data_parallel: int = 1
+    """Processes that each hold a shard of every block (FSDP2) and learn from other rows."""
+    tensor_parallel: int = 1
+    """Processes that each hold a part of every matrix inside blocks."""
+    recompute: bool = False
+    """Whether blocks are computed again in the backward pass."""
+    apart: bool = False
+    """Whether devices have memory of their own, apart from the machine's."""
+
+    @classmethod
+    def of(cls, config: TrainConfig, *, apart: bool = False) -> Layout:
+        """The layout that a training's settings ask for."""
+        tensor = config.tensor_parallel
+        return cls(max(1, config.processes // tensor), tensor, config.activation_checkpointing, apart)
+
+    @property
+    def devices(self) -> int:
+        return self.data_parallel * self.tensor_parallel
+
+    def __str__(self) -> str:
+        data = f"FSDP (ZeRO-3) ×{self.data_parallel}" if self.data_parallel > 1 else "one replica"
+        tensor = f", tensor parallel ×{self.tensor_parallel}" if self.tensor_parallel > 1 else ""
+        return data + tensor + (", recompute" if self.recompute else "")
+
+
 def training_memory(
-    shape: Shape, config: TrainConfig, vocab_size: int, row_bytes: int, *, apart: bool = False
+    shape: Shape, config: TrainConfig, vocab_size: int, row_bytes: int, layout: Layout | None = None
 ) -> dict[str, int]:
-    """Bytes by part when most is held: making the model, drawing answers, a step, an update, or writing a checkpoint.
+    """Count the bytes by part that one process holds at most: making the model, a step, an update, a checkpoint.
 
-    `row_bytes` are what the data take. A device whose memory is `apart` from the machine's holds neither those nor
-    libraries, and no copies for checkpoints; what a driver takes is not free there to begin with.
+    `layout` is that of the config unless it is given. `row_bytes` are what the data take. A device whose memory is
+    apart from the machine's holds neither those nor libraries, and no copies for checkpoints.
 
+    Blocks are shared among processes. Embeddings, output and last norm are whole in each, as in `processes.py`.
     Exact for decoders but for the libraries and the gaps; up to a quarter too high for encoders and encoder-decoders,
     and with a compiler more.
     """
-    width = FLOAT32 if config.data_type == "float32" else 2
+    layout = layout or Layout.of(config)
+    apart, data, tensor = layout.apart, layout.data_parallel, layout.tensor_parallel
     trained = trained_parts(config, shape)
-    rest = "adamw" if config.optimizer == "muon" else config.optimizer
-    copies = {part: OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest] for part in trained}
-    state = sum(copies[part] * count for part, count in trained.items())
-    held = {
-        "weights": weight_bytes(config, shape) + FLOAT32 * config.frozen_parameters(shape),
-        "optimizer state": FLOAT32 * state,
-    }
-    copy = 0 if apart else FLOAT32 * (sum(trained.values()) + state)
-    stepping = {**held, "gradients": FLOAT32 * sum(trained.values()), "copy for the checkpoint": copy}
-    how = Forward(
-        width=width,
-        recomputed=config.activation_checkpointing,
-        dropout=config.dropout > 0,
-        compiled=config.compile is True,
-        frozen=config.adapter is not None,
-    )
+    here = {part: count // (layout.devices if part == "matrices" else 1) for part, count in trained.items()}
+    state = _state_numbers(config, here)
+    others = FLOAT32 * config.frozen_parameters(shape)
+    weights = FLOAT32 * sum(here.values()) + (weight_bytes(config, shape) if config.adapter else 0)
+    held = {"weights": weights + others, "optimizer state": FLOAT32 * state}
+    copy = 0 if apart else FLOAT32 * (sum(trained.values()) + _state_numbers(config, trained))
     rows = min(config.micro_batch_rows, config.rows_per_step)
-    activations = dict(shape.activation_bytes(rows, config.sequence_length + config.tokens_before, how))
-    if config.lora and config.lora.kind == "dora" and not how.compiled:  # a compiler computes them again
-        kept = 1 if config.activation_checkpointing else shape.num_layers
-        activations["outputs before magnitudes"] = width * rows * config.sequence_length * kept * shape.block_outputs
-    merged = 0
-    if config.lora and config.lora.quantise:  # one matrix of numbers at a time; at the end, all in 16 bits
-        activations["copies of weights"] = FLOAT32 * shape.parts["matrices"] // shape.num_layers
-        merged = 2 * shape.parameters
+    block = _block(shape)
+    gradients = dict(here)
+    if data > 1 and -(-config.rows_per_step // rows) > data:  # blocks keep whole ones until the last micro-batch
+        gradients["matrices"] = trained["matrices"] // tensor
+    stepping = {**held, "gradients": FLOAT32 * sum(gradients.values()), "copy for the checkpoint": copy}
+    if data > 1:  # a block whole, the next one, and the gradient of one
+        stepping["gathered blocks"] = 3 * FLOAT32 * block // tensor
+    # Freed memory is kept, in pieces that an update does not fit whole into: measured, by a third of its numbers.
+    largest = {**here, "matrices": min(here.get("matrices", 0), block) if apart else here.get("matrices", 0)}
+    update = FLOAT32 * max(largest.values())
+    owned = here.get("matrices", 0) if config.optimizer == "muon" and layout.devices > 1 else 0
     moments = [
         {"weights": held["weights"], "table of token pairs": 0 if apart else config.beginning_bytes(vocab_size)},
-        # Freed memory is kept, in pieces that an update does not fit whole into: measured, by a third of its numbers.
-        {**stepping, **activations, "update": FLOAT32 * max(trained.values())},
-        {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
+        {**stepping, **_activations(shape, config, rows, layout), "update": update},
+        {**stepping, "update": (1 if apart else 3) * update + 3 * FLOAT32 * owned},
         {**held, "copy for the checkpoint": 2 * copy},
-        {**held, "merged model": 2 * merged},
+        {**held, "merged model": 0 if apart else _merged_bytes(config, shape)},
         {**held, "copy for the checkpoint": copy, "cache of answers": config.drawing_bytes(shape)},
     ]
     parts = max(moments, key=lambda moment: sum(moment.values()))
@@ -84,6 +112,73 @@ def training_memory(
         return {**parts, "gaps": gaps}
     libraries = LIBRARIES_BYTES[config.compile is True] + config.needs_transformers * TRANSFORMERS_BYTES
     return {"libraries": libraries, **parts, "gaps": gaps, "data rows": row_bytes}
+
+
+def _activations(shape: Shape, config: TrainConfig, rows: int, layout: Layout) -> dict[str, int]:
+    """Count what one process keeps of its rows for the backward pass, by part."""
+    how = Forward(
+        width=FLOAT32 if config.data_type == "float32" else 2,
+        recomputed=layout.recompute,
+        dropout=config.dropout > 0,
+        compiled=config.compile is True,
+        frozen=config.adapter is not None,
+        narrow_weights=frozen_width(config, shape) < FLOAT32,
+    )
+    part = shape.in_parts(layout.tensor_parallel) if isinstance(shape, DecoderConfig) else shape
+    found = dict(part.activation_bytes(rows, config.sequence_length + config.tokens_before, how))
+    if config.lora and config.lora.kind == "dora" and not how.compiled:  # a compiler computes them again
+        kept = 1 if layout.recompute else shape.num_layers
+        found["outputs before magnitudes"] = how.width * rows * config.sequence_length * kept * shape.block_outputs
+    if config.lora and config.lora.quantise:  # one matrix of numbers at a time; a processor keeps what it frees
+        found["copies of weights"] = FLOAT32 * shape.parts["matrices"] // shape.num_layers
+        if layout.apart and isinstance(shape, DecoderConfig):
+            widest = max(shape.intermediate_size, shape.num_heads * shape.head_size)
+            found["copies of weights"] = 2 * FLOAT32 * shape.hidden_size * widest  # its numbers, codes and narrow form
+    return found
+
+
+def host_memory(shape: Shape, config: TrainConfig) -> dict[str, int]:
+    """Count the bytes by part that all processes of a machine hold at most beside devices with memory of their own.
+
+    Each reads the whole model before it shares it out. The first copies checkpoints, twice while it writes them.
+    """
+    trained, local = trained_parts(config, shape), int(os.environ.get("LOCAL_WORLD_SIZE", config.processes))
+    libraries = local * (LIBRARIES_BYTES[False] + config.needs_transformers * TRANSFORMERS_BYTES)
+    copy = FLOAT32 * (sum(trained.values()) + _state_numbers(config, trained))
+    whole = FLOAT32 * shape.parameters * (config.processes > 1)
+    moments = [
+        {"weights": local * weight_bytes(config, shape)},
+        {"weights": whole, "copy for the checkpoint": 2 * copy},
+        {"merged model": _merged_bytes(config, shape)},
+    ]
+    return {"libraries": libraries, **max(moments, key=lambda moment: sum(moment.values()))}
+
+
+def _block(shape: Shape) -> int:
+    """Count the parameters of the matrices of one block; of a family without `num_layers`, of all."""
+    return shape.parts.get("matrices", 0) // max(1, getattr(shape, "num_layers", 1))
+
+
+def _state_numbers(config: TrainConfig, trained: Mapping[str, int]) -> int:
+    """Count the numbers of the optimizer's state."""
+    rest = "adamw" if config.optimizer == "muon" else config.optimizer
+    return sum(
+        OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest] * count for part, count in trained.items()
+    )
+
+
+def frozen_width(config: TrainConfig, shape: Shape) -> int:
+    """Return the bytes of a number of a frozen base: those of the type in which lmworks multiplies it."""
+    narrow = config.adapter is not None and config.data_type == "bfloat16" and getattr(shape, "native", False)
+    return 2 if narrow else FLOAT32
+
+
+def _merged_bytes(config: TrainConfig, shape: Shape) -> int:
+    """Count what the host holds while adapters are merged: a file of the model at once, or all that is not ours."""
+    if config.adapter is None:
+        return 0
+    whole = (2 if config.lora and config.lora.quantise else FLOAT32) * shape.parameters
+    return min(whole, FILE_BYTES) + 2 * FLOAT32 * _block(shape) if getattr(shape, "native", False) else whole
 
 
 def trained_parts(config: TrainConfig, shape: Shape) -> Mapping[str, int]:
@@ -100,21 +195,21 @@ def trained_parts(config: TrainConfig, shape: Shape) -> Mapping[str, int]:
 def stored_bytes(config: TrainConfig, shape: Shape) -> tuple[int, int]:
     """What a training writes: the model with its published checkpoints, and those that go when it ends."""
     trained = trained_parts(config, shape)
-    rest = "adamw" if config.optimizer == "muon" else config.optimizer
-    state = sum(
-        OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest] * count for part, count in trained.items()
-    )
-    one = FLOAT32 * (sum(trained.values()) + state)
+    one = FLOAT32 * (sum(trained.values()) + _state_numbers(config, trained))
     at_once = config.keep_checkpoints + 1 if int(config.steps) > config.checkpoint_steps else 0
     return FLOAT32 * shape.parameters + one * len(config.publish_checkpoints), one * at_once
 
 
 def weight_bytes(config: TrainConfig, shape: Shape) -> int:
-    """What the weights of the model take that is trained."""
-    if not (config.lora and config.lora.quantise):
+    """Count the bytes of the weights of the model that is trained, without an adapter's own."""
+    if config.adapter is None:
         return FLOAT32 * shape.parameters
-    packed = shape.parts["matrices"]
-    return FLOAT32 * (shape.parameters - packed) + int(packed * PACKED_BITS[config.lora.quantise] / 8)
+    parts, width, bits = shape.parts, frozen_width(config, shape), 8 * frozen_width(config, shape)
+    if config.lora and config.lora.quantise:
+        bits = PACKED_BITS[config.lora.quantise]  # type: ignore[assignment]
+    vectors = FLOAT32 * parts.get("norms and biases", 0)
+    tables = width * (shape.parameters - parts["matrices"] - parts.get("norms and biases", 0))
+    return int(parts["matrices"] * bits / 8) + vectors + tables
 
 
 def flops_per_token(config: TrainConfig, shape: Shape) -> int:
@@ -161,9 +256,15 @@ def memory_there(config: TrainConfig) -> tuple[float, bool]:
 
 
 def require_fit_here(shape: Shape, config: TrainConfig, vocab_size: int) -> None:
-    """Raise GateRefused if a training does not fit where it is about to run."""
+    """Raise GateRefused if a training does not fit where it is about to run: on its device, or on the machine."""
     memory_bytes, apart = memory_there(config)
     require_fit(config.step_name, shape, config, vocab_size, memory_bytes, apart=apart)
+    if apart and (needed := sum(host_memory(shape, config).values())) > (free := available_bytes()):
+        raise GateRefused(
+            f"models.{config.step_name}: reading the model and writing checkpoints take {size_in_words(needed)} of the "
+            f"machine's own memory by counting, and {size_in_words(free)} are free.\n"
+            "  Try: an `adapter`, fewer `processes`, or a machine with more memory"
+        )
 
 
 def require_fit(
@@ -183,9 +284,12 @@ def require_fit(
 
     def count(rows: int) -> int:
         fewer = config.model_copy(update={"micro_batch_rows": rows})
-        return sum(training_memory(shape, fewer, vocab_size, row_bytes, apart=apart).values())
+        return sum(training_memory(shape, fewer, vocab_size, row_bytes, layout).values())
 
-    parts = training_memory(shape, config, vocab_size, row_bytes, apart=apart)
+    layout = Layout.of(config, apart=apart)
+    if not apart:  # which all processes share
+        memory_bytes /= int(os.environ.get("LOCAL_WORLD_SIZE", config.processes))
+    parts = training_memory(shape, config, vocab_size, row_bytes, layout)
     if sum(parts.values()) <= memory_bytes:
         return parts
     rows = min(config.micro_batch_rows, config.rows_per_step)

@@ -20,6 +20,7 @@ from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.loop.train import train
+from lmworks.train.memory import Layout, training_memory
 from support import make_context
 from train.distributed.test_processes import ADAMW, SETTINGS, difference
 
@@ -28,9 +29,11 @@ from train.distributed.test_processes import ADAMW, SETTINGS, difference
 def run(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Train in a folder; other processes find so many accelerators."""
 
-    def go(name: str, devices: int, **values: Any) -> tuple[Result, list[dict[str, Any]], dict[str, torch.Tensor]]:
+    def go(
+        name: str, devices: int, memory_bytes: int = elsewhere.PLENTY, **values: Any
+    ) -> tuple[Result, list[dict[str, Any]], dict[str, torch.Tensor]]:
         if devices:
-            for key, value in elsewhere.environment(tmp_path / "site", devices).items():
+            for key, value in elsewhere.environment(tmp_path / "site", devices, memory_bytes).items():
                 monkeypatch.setenv(key, value)
         work = tmp_path / name
         work.mkdir(exist_ok=True)
@@ -66,6 +69,17 @@ def test_a_process_holds_one_block_whole_at_a_time(run: Any, another_device: tor
     alone, shared = (run(name, count, **deep, processes=count or 1)[0] for name, count in (("alone", 0), ("shared", 2)))
     one, two = (result.measured["device_memory_bytes"] for result in (alone, shared))
     assert two < 0.8 * one
+
+
+@pytest.mark.slow
+def test_a_finished_training_is_saved_on_devices_that_the_run_itself_fills(run: Any) -> None:
+    """While it is saved, a second model would not fit beside the one that was trained."""
+    deep = {**ADAMW, "hidden_size": 128, "num_layers": 8, "steps": 2}
+    config = CausalLMConfig.model_validate({**SETTINGS, **deep})
+    shape = config.shape(400)
+    needed = sum(training_memory(shape, config, 400, 0, Layout(apart=True)).values())
+    result, _, weights = run("filled", 2, int(1.1 * needed), **deep, processes=2)
+    assert result.counts["steps"] == 2 and sum(each.numel() for each in weights.values()) > 10**6
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 from corpora import pack_chats
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, Stopped
+from lmworks.model import folder as folders
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
@@ -24,6 +25,7 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.adapter import LoraConfig
 from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
 from lmworks.train.families.adapters import PARTS, Adapters
+from lmworks.train.families.decoder import TrainableDecoder
 from lmworks.train.loop.train import train
 from lmworks.train.memory import trained_parts, training_memory, weight_bytes
 from model.test_folder import SHAPE, logits
@@ -303,3 +305,78 @@ def test_layers_of_other_architectures_get_adapters_where_they_are_linear(tmp_pa
     chats = pack_chats(tmp_path / "chats of GPT-2", TokenizerFolder(tmp_path / "GPT-2", "GPT-2"), 64)
     with pytest.raises(LmworksError, match=r"the blocks of this architecture have none .* leave `adapter` out"):
         tune(ModelFolder(tmp_path / "GPT-2", ""), chats, make_context(tmp_path / "a"), tmp_path / "out")
+
+
+def test_a_frozen_base_is_kept_in_16_bits_and_merged_without_loss_on_the_host(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of the merged model hold the base's own float32 numbers, and all forms of the base end close together."""
+    save_model(fresh(WIDE), tmp_path / "base", tokenizer.path)
+    base, held = ModelFolder(tmp_path / "base", "wide"), dict[str, torch.dtype]()
+    monkeypatch.setattr(folders, "FILE_BYTES", 2**16)
+    merged: dict[str, dict[str, torch.Tensor]] = {}
+    for name, adapter, data_type in (
+        ("wide", {}, "float32"),
+        ("narrow", {}, "bfloat16"),
+        ("four bits", {"quantise": "nf4"}, "bfloat16"),
+    ):
+        out = tmp_path / name
+        with monkeypatch.context() as patch:
+            patch.setattr(TrainableDecoder, "save", seen(held, TrainableDecoder.save))
+            tune(base, rows, make_context(tmp_path / f"{name} work"), out, adapter=SMALL["adapter"] | adapter,
+                 data_type=data_type, watch=None)  # fmt: skip
+        assert held["model.embed_tokens.weight"] == getattr(torch, data_type)
+        assert held["model.norm.weight"] == torch.float32
+        assert len([*out.glob("model-*-of-*.safetensors")]) > 1
+        merged[name] = dict(load_model(out).state_dict())
+        theirs = AutoModelForCausalLM.from_pretrained(out, dtype="float32").state_dict()
+        assert all(torch.equal(theirs[key], weight) for key, weight in merged[name].items())
+        if name != "wide":
+            learned = load_file(out / "adapter" / "adapter_model.safetensors")
+            for key, before in load_model(base.path).state_dict().items():
+                if "_proj" not in key:
+                    expected = before
+                else:
+                    a, b = (
+                        learned[f"base_model.model.{key.removesuffix('weight')}lora_{part}.weight"] for part in "AB"
+                    )
+                    expected = (before if name == "narrow" else unpack_nf4(*pack_nf4(before))) + 2 * (b @ a)
+                close = 0.0 if name == "narrow" else 2**-8
+                assert torch.allclose(merged[name][key], expected, rtol=close, atol=1e-6 * (close > 0)), key
+    narrow, wide = (logits(load_model(tmp_path / name)) for name in ("narrow", "wide"))
+    four = logits(load_model(tmp_path / "four bits"))
+    far = float((wide - logits(load_model(base.path))).abs().mean())
+    assert float((narrow - wide).abs().mean()) < 0.1 * far and float((four - wide).abs().mean()) < far
+
+
+def seen(held: dict[str, torch.dtype], save: Any) -> Any:
+    """`save` of a trained model, of which is noted in what types its weights are held."""
+
+    def noted(model: TrainableDecoder, *folders: Path) -> None:
+        held.update({name: weight.dtype for name, weight in model.decoder.named_parameters()})
+        save(model, *folders)
+
+    return noted
+
+
+@pytest.mark.parametrize("quantise", [None, "nf4"])
+def test_a_model_is_merged_beside_its_device(
+    quantise: str | None, tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, another_device: torch.device
+) -> None:
+    save_model(fresh(WIDE), tmp_path / "base", tokenizer.path)
+    base, out = ModelFolder(tmp_path / "base", "wide"), tmp_path / "out"
+    values = {
+        "adapter": SMALL["adapter"] | {"quantise": quantise},
+        "data_type": "bfloat16",
+        "device": another_device.type,
+    }
+    found = tune(base, rows, make_context(tmp_path), out, **values)
+    assert found.measured["device_memory_bytes"] >= torch.accelerator.max_memory_reserved(another_device), (
+        "saving took more of the device than training"
+    )
+    learned, merged = load_file(out / "adapter" / "adapter_model.safetensors"), load_file(out / "model.safetensors")
+    for name, before in load_file(base.path / "model.safetensors").items():
+        if "_proj" in name:
+            a, b = (learned[f"base_model.model.{name.removesuffix('weight')}lora_{part}.weight"] for part in "AB")
+            held = unpack_nf4(*pack_nf4(before)) if quantise else before
+            assert torch.allclose(merged[name].float(), held + 2 * (b @ a), rtol=2**-8, atol=1e-5), name

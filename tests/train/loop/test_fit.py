@@ -245,6 +245,10 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
         "unlike",
         MadeUp([*falling(8.3, 3.0, 400), *falling(3.0, 2.9, 800)], [8.3, 5.4, 5.1, 5.0, 5.0, 5.0, 5.0], 2.9, 3),
     ),
+    "text of another language, which rose from the first pass on, read four times": (
+        "unlike",
+        MadeUp(falling(8.3, 3.0, 2000), [8.3, 7.2, 7.3, 7.6, 7.9, 8.2], 3.0, 4, trivial=9.5),
+    ),
     "few texts, many copies of each": (
         "learned partly by heart",
         MadeUp(falling(8.3, 2.3, 900), [8.3, 4.6, 4.0, 3.96, 3.95, 3.95], 2.3, 0.8, more={"repeated": 1.0}),

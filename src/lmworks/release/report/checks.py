@@ -8,6 +8,7 @@ from typing import Any
 from lmworks.data.privacy.findings import Detector
 from lmworks.data.privacy.hidden import hide
 from lmworks.pipeline.store import Artifact
+from lmworks.plan.plan import MOST_PASSES, times
 from lmworks.release.built import Built, read_lines
 from lmworks.release.inspect.hidden import hiding
 from lmworks.release.render.words import duration, number, size, visible_lines
@@ -39,8 +40,8 @@ def checks(built: Built) -> dict[str, dict[str, Any]]:
     }
 
 
-def lines(artifact: Artifact, predicted: Mapping[str, Any]) -> dict[str, str]:
-    """What was looked at, and what was found there."""
+def lines(artifact: Artifact, predicted: Mapping[str, Any], rows: int = 0) -> dict[str, str]:
+    """Return what was looked at, and what was found there; `rows` are those of the data, if their number is known."""
     counts, step = artifact.manifest.counts, artifact.manifest.run.measured
     told = _prompts(counts) if "prompts" in counts else _texts(counts) if "texts" in counts else _answers(counts)
     if step:
@@ -54,6 +55,10 @@ def lines(artifact: Artifact, predicted: Mapping[str, Any]) -> dict[str, str]:
         )
     if predicted:
         low, high = map(duration, predicted["seconds"])
+        if rows and predicted.get("rows_read"):
+            passes = predicted["rows_read"] / rows
+            often = ". A model memorises what it reads so often: lower `steps`, or add data" * (passes > MOST_PASSES)
+            told["passes"] = f"training reads the {number(rows)} rows {times(passes)}{often}"
         told["training"] = f"{size(predicted['memory_bytes'])} of memory, {low} to {high}, by the plan"
     return told
 
@@ -122,11 +127,17 @@ def _length(counts: Mapping[str, int], samples: str) -> str:
 
 
 def as_text(
-    model: str, artifact: Artifact, predicted: Mapping[str, Any], *, colour: bool, more: Sequence[Detector] = ()
+    model: str,
+    artifact: Artifact,
+    predicted: Mapping[str, Any],
+    *,
+    colour: bool,
+    more: Sequence[Detector] = (),
+    rows: int = 0,
 ) -> str:
     """For a terminal: samples with their mask, then what was found; with `colour`, all but that is `shown`."""
     visible = [[(visible_lines(text), trained) for text, trained in sample] for sample in samples(artifact, more)]
-    told = "\n".join(f"  {name:11} {text}" for name, text in lines(artifact, predicted).items())
+    told = "\n".join(f"  {name:11} {text}" for name, text in lines(artifact, predicted, rows).items())
     words = f"{model}: what is {'green' if colour else 'in ⟦ ⟧'} is learned\n{told}"
     return "\n\n".join(
         [*(sample_in_words(sample, colour=colour) for sample in visible), shown(words) if colour else words]

@@ -50,6 +50,10 @@ RATES = {"prompt": 0.03, "prefix": 0.01}
 """Of PEFT's examples (peft_prompt_tuning_clm, peft_prefix_tuning_seq2seq), on larger models; others have QLoRA's."""
 
 
+ADAPTER_RATES = "With an `adapter` 0.0002 applies instead, 0.03 for a prompt and 0.01 for a prefix."
+"""Words for the descriptions of `learning_rate`."""
+
+
 def kind_of(adapter: Any) -> str:
     """Of a config, or of the fields of one."""
     return str(adapter.get("kind", "lora") if isinstance(adapter, dict) else getattr(adapter, "kind", "lora"))

@@ -12,6 +12,7 @@ from lmworks.model.config import DecoderConfig, Family, Shape, require_heads
 from lmworks.model.shapes import Architecture, EncoderConfig
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.tokens.rows.packings import LABELLED, SPANS, TEXTS, Packing
+from lmworks.train.configs.adapter import ADAPTER_RATES
 from lmworks.train.configs.train import CHECKED, STEP, TrainConfig
 from lmworks.train.preflight.inspection import Inspection, Texts
 
@@ -119,7 +120,8 @@ class ClassificationConfig(EncoderTrainConfig):
         default=1e-4,
         gt=0,
         description="Between those for BERT and for smaller encoders. Unset, 0.002 of a base that is trained from "
-        "scratch: it has little to lose, and at 0.0001 it told 38 % of twelve labels where 0.002 told 93 %.",
+        "scratch: it has little to lose, and at 0.0001 it told 38 % of twelve labels where 0.002 told 93 %. "
+        f"{ADAPTER_RATES}",
     )
     adamw_learning_rate: float = Field(default=1e-4, gt=0, description="Of what Muon does not move.")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="BERT's: labelled texts are few and seen often.")

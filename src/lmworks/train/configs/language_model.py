@@ -10,6 +10,7 @@ from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig, Shape, require_heads
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.tokens.rows.packings import CONVERSATIONS, DOCUMENTS, Packing
+from lmworks.train.configs.adapter import ADAPTER_RATES
 from lmworks.train.configs.train import CHECKED, RESULT, STEP, Count, LostShare, TrainConfig
 from lmworks.train.preflight.inspection import Inspection
 from lmworks.train.preflight.turns import Turns
@@ -26,7 +27,7 @@ class CausalLMConfig(TrainConfig):
     expects: ClassVar[Expected] = {"base": ("decoder",)}
 
     objective: Literal["causal-lm"] = "causal-lm"
-    learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
+    learning_rate: float = Field(default=0.02, gt=0, description=f"Muon's, for matrices inside blocks. {ADAPTER_RATES}")
     adamw_learning_rate: float = Field(
         default=0.025, gt=0, description="For embeddings, output and norms; between the two best of five tried."
     )
@@ -104,7 +105,9 @@ class ChatConfig(TrainConfig):
 
     base: Reference = Field(alias="from", description="The model to tune.")
     learning_rate: float = Field(
-        default=0.01, gt=0, description="Half of pretraining's: the base is to be bent, not unlearned."
+        default=0.01,
+        gt=0,
+        description=f"Half of pretraining's: the base is to be bent, not unlearned. {ADAPTER_RATES}",
     )
     adamw_learning_rate: float = Field(default=0.002, gt=0, description="Higher rates lost more on validation text.")
     long_samples: Annotated[Literal["drop", "truncate", "split"], CHECKED] = Field(

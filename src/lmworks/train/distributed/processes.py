@@ -50,7 +50,7 @@ class Processes:
             self.is_first = dist.get_rank() == 0
 
     def spread(self, blocks: Iterable[nn.Module]) -> None:
-        """Shard the blocks, before an optimizer is made of their parameters."""
+        """Move the blocks to the device one by one and shard each, before an optimizer is made of their parameters."""
         if self.mesh is None:
             return
         from torch.distributed.fsdp import fully_shard
@@ -66,6 +66,7 @@ class Processes:
             name: RowwiseParallel() for name in ROWS
         }
         for block in blocks:
+            block.to(self.device)
             if split.size() > 1:
                 _require_divisible(block, split.size())
                 parallelize_module(block, split, plan)

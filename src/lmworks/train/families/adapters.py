@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ class AdaptedLinear(nn.Module):
             torch.empty(config.rank, base.in_features).uniform_(-bound, bound, generator=generator)
         )
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, config.rank))
-        self.lora_magnitude_vector = nn.Parameter(base.weight.norm(dim=1)) if config.kind == "dora" else None
+        self.lora_magnitude_vector = nn.Parameter(base.weight.float().norm(dim=1)) if config.kind == "dora" else None
 
     def forward(self, x: Tensor) -> Tensor:
         output: Tensor = self.base(x)
@@ -76,15 +77,13 @@ class AdaptedLinear(nn.Module):
         return self.base.weight + product
 
     @torch.no_grad()
-    def merged(self) -> nn.Linear:
-        """The matrix that computes the same without an adapter."""
-        whole = self.whole()
+    def merged(self, weight: Tensor) -> Tensor:
+        """Return the matrix [O,I] that computes the same without an adapter, of W, where W is."""
+        left, right = (part.to(weight.device) for part in (self.lora_B, self.lora_A))
+        whole: Tensor = weight.float() + self.scale * (left @ right)
         if self.lora_magnitude_vector is not None:
-            whole *= (self.lora_magnitude_vector / row_lengths(whole))[:, None]
-        if isinstance(self.base, QuantisedLinear):
-            return self.base.unpacked(whole)
-        self.base.weight.copy_(whole)
-        return self.base
+            whole *= (self.lora_magnitude_vector.to(weight.device) / row_lengths(whole))[:, None]
+        return whole
 
 
 class Adapters:
@@ -97,8 +96,6 @@ class Adapters:
             for name, matrix in linear.items():
                 linear[name] = QuantisedLinear(matrix, name, config.quantise)
                 _put(network, name, linear[name])
-            for parameter in network.parameters():
-                parameter.data = parameter.data.to(torch.float32, copy=True)  # in a file until now, whose pages go
         found = linear
         if config.targets != "all-linear":
             found = {name: matrix for name, matrix in linear.items() if _last(name) in config.targets}
@@ -153,14 +150,37 @@ class Adapters:
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Make one of each matrix and what stands beside it; what was held in 4 bits is then in 16."""
+        """Replace each matrix, and what was learned beside it, by one that computes the same."""
         for name, matrix in self.by_name.items():
-            _put(self.network, name, matrix.merged())
-        if self.config.quantise:
-            for name, module in list(self.network.named_modules()):
-                if isinstance(module, QuantisedLinear):
-                    _put(self.network, name, module.unpacked())
-            self.network.to(torch.bfloat16)
+            matrix.base.weight.copy_(matrix.merged(matrix.base.weight))
+            _put(self.network, name, matrix.base)
+
+    @torch.no_grad()
+    def merged(self, stored: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+        """Yield the weights of the merged model by name, one at a time, each made on the host.
+
+        They are made of the base's `stored` weights. What was held in 4 bits is made of those, and is then in 16.
+        """
+        quantised = self.config.quantise is not None
+        for name, weight in self._unpacked() if quantised else stored:
+            if "score" in self.trained and name in ("lm_head.weight", "score.weight"):
+                continue
+            matrix = self.by_name.get(name.removesuffix(".weight"))
+            whole = matrix.merged(weight) if matrix else weight.float()
+            yield name, whole.bfloat16() if quantised else whole
+        if "score" in self.trained:
+            score = self.trained["score"].detach().cpu()
+            yield "score.weight", score.bfloat16() if quantised else score
+
+    def _unpacked(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the weights of the base on the host by name, without what was learned beside them."""
+        for place, module in self.network.named_modules():
+            name = place.removesuffix(".base")
+            if isinstance(module, QuantisedLinear):
+                yield f"{name}.weight", module.cpu_weight()
+            for field, parameter in module.named_parameters(recurse=False):
+                if not field.startswith("lora_"):
+                    yield f"{name}.{field}", parameter.detach().cpu()
 
 
 def adapt(model: Any, network: nn.Module, config: TrainConfig) -> None:
@@ -170,11 +190,21 @@ def adapt(model: Any, network: nn.Module, config: TrainConfig) -> None:
         model.module = model.adapters.trained
 
 
-def save_adapters(adapters: Adapters | Prefix | None, folder: Path) -> None:
+def save_adapters(adapters: Adapters | None, folder: Path) -> None:
     """Write adapters, if there are any, into `folder/adapter`, and merge them into the model."""
     if adapters:
         adapters.save(folder / ADAPTER)
         adapters.merge()
+
+
+def keep_narrow(network: nn.Module, data_type: torch.dtype) -> None:
+    """Hold frozen matrices and tables in the type in which they are multiplied: no product changes by that.
+
+    Norms and biases stay in float32. What was in a file until now is in memory then.
+    """
+    for parameter in network.parameters():
+        if not parameter.requires_grad:
+            parameter.data = parameter.data.to(data_type if parameter.ndim > 1 else torch.float32, copy=True)
 
 
 def _write(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
@@ -214,7 +244,7 @@ class Prefix:
         decoder.requires_grad_(False)
         table = decoder.model.embed_tokens.weight
         draw = torch.Generator().manual_seed(seed)
-        words = table[torch.randint(min(COMMON, len(table)), (config.tokens,), generator=draw)]
+        words = table[torch.randint(min(COMMON, len(table)), (config.tokens,), generator=draw)].float()
         learned = words.clone() if config.kind == "prompt" else stored(read(words, decoder))
         self.decoder, self.config, self.on = decoder, config, True
         self.trained = nn.ParameterDict({"prompt_embeddings": learned})
@@ -233,5 +263,6 @@ class Prefix:
         tensors = {name: weight.detach() for name, weight in self.trained.items()}
         _write(folder, tensors, peft_config(self.config.kind, self.config.tokens, self.decoder.config))
 
-    def merge(self) -> None:
-        """Nothing: no weights say the same."""
+    def merged(self, stored: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+        """Yield the base's weights: none of them says the same."""
+        return ((name, weight.float()) for name, weight in stored)

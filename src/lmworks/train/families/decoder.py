@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,13 +23,14 @@ from lmworks.model.decoder import Decoder, rotations
 from lmworks.model.device import narrow_products
 from lmworks.model.files import read_json
 from lmworks.model.folder import (
+    ADAPTER,
     ARCHITECTURES,
     ModelFolder,
     is_native,
     load_model,
-    read_config,
     require_whole,
     save_model,
+    stored_tensors,
     write_json,
 )
 from lmworks.model.prefix import KeysAndValues, length_of
@@ -46,13 +47,15 @@ from lmworks.train.configs.adapter import PrefixConfig
 from lmworks.train.configs.language_model import LARGEST_PAIR_VOCABULARY, CausalLMConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.contract import Batch, Labelling, Objective, TextBatch, Watched
-from lmworks.train.families.adapters import Prefix, adapt, save_adapters
+from lmworks.train.families.adapters import Adapters, Prefix, adapt, keep_narrow, save_adapters
 from lmworks.train.families.reference import WithReference
-from lmworks.train.memory import require_fit_here
 
 
 class TrainableDecoder(WithReference[Decoder]):
     """Offers what the trainer and objectives ask of a decoder."""
+
+    stored: Callable[[], Iterator[tuple[str, Tensor]]]
+    """The weights of the base by name, as its files hold them. Set where adapters are learned."""
 
     def __init__(
         self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0, recompute: bool = False
@@ -92,8 +95,11 @@ class TrainableDecoder(WithReference[Decoder]):
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder; with adapters merged, and beside it alone."""
-        save_adapters(self.adapters, folder)
-        save_model(self.decoder, folder, tokenizer_folder)
+        weights = None
+        if self.adapters:
+            self.adapters.save(folder / ADAPTER)
+            weights = self.adapters.merged(self.stored())
+        save_model(self.decoder, folder, tokenizer_folder, weights)
 
 
 class ClassifyingDecoder(TrainableDecoder, Labelling):
@@ -145,7 +151,8 @@ class TrainablePublished(WithReference[PublishedDecoder]):
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder; with adapters merged, and beside it alone."""
-        save_adapters(self.adapters, folder)
+        if isinstance(self.adapters, Adapters):
+            save_adapters(self.adapters, folder)
         save_published_decoder(self.decoder, folder, tokenizer_folder)
 
 
@@ -209,8 +216,6 @@ def begin_native(
 
     With a `frame`, one that reads texts in it and tells labels of them.
     """
-    shape = config.tuned_shape(read_config(base.path)) if base else _shape(config, tokenizer)
-    require_fit_here(shape, config, tokenizer.vocab_size)
     decoder = _loaded(base, config, tokenizer, labels) if base else _fresh(config, rows, tokenizer)
     decoder.compute_type = getattr(torch, config.data_type)
     how: Any = {"compiled": compiled, "dropout": config.dropout, "recompute": config.activation_checkpointing}
@@ -222,6 +227,9 @@ def begin_native(
         model.adapters = Prefix(decoder, config.adapter, config.seed)
         model.module = model.adapters.trained
     adapt(model, decoder, config)
+    if base and config.adapter:
+        keep_narrow(decoder, decoder.compute_type)
+        model.stored = partial(stored_tensors, base.path)
     return model
 
 
@@ -240,9 +248,8 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
 
 
 def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, labels: Sequence[str]) -> Decoder:
-    quantised = config.lora and config.lora.quantise
     require_whole(base.path)
-    decoder = load_model(base.path, None if quantised else "float32", labels=labels)
+    decoder = load_model(base.path, None if config.lora else "float32", labels=labels)
     require_room(decoder.config, base, config, tokenizer)
     return decoder
 

@@ -32,7 +32,6 @@ from lmworks.train.arithmetic.losses import best_output_gradient
 from lmworks.train.arithmetic.recompute import compute_again
 from lmworks.train.configs.seq2seq import SENTINELS, Seq2SeqConfig
 from lmworks.train.contract import Ids, Objective, Trainable
-from lmworks.train.memory import require_fit_here
 
 KNOWN = ("t5", "mt5")
 """Architectures whose parts are put together here: encoder, decoder, output matrix."""
@@ -158,9 +157,7 @@ class Seq2SeqObjective(Objective):
             _check(base.path, module, tokenizer)
             _grow(module, tokenizer)
         else:
-            shape = config.shape(tokenizer.vocab_size)
-            require_fit_here(shape, config, tokenizer.vocab_size)
-            module = fresh(shape, tokenizer, config)
+            module = fresh(config.shape(tokenizer.vocab_size), tokenizer, config)
         _prepare(module, config.dropout)
         sentinels = sentinel_ids(tokenizer.to_json(), module.config.vocab_size)
         model = TrainableSeq2Seq(module, sentinels, config.data_type, compiled=compiled)

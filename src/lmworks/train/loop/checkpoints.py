@@ -147,7 +147,11 @@ class Checkpoints:
         from safetensors.torch import save
 
         self._settle()  # one copy at a time
-        copies = {key: whole(tensor).cpu() for key, tensor in tensors.items()}
+        copies = {}
+        for key, tensor in tensors.items():
+            one = whole(tensor)  # for which all processes give their parts
+            if self.processes.is_first:
+                copies[key] = one.cpu()
         if not self.processes.is_first:
             return
         content = save(copies)

@@ -298,7 +298,7 @@ def _fit(course: Course, gap: Figure, facts: str, gained: _Difference | None) ->
             f"the validation loss rose {risen.share:.1%} ({_number(risen.first - risen.last)}{_ends(risen.interval)}) "
             f"since validation {best + 1} of {len(after)}"
         )
-        if course.reads_again:
+        if course.reads_again and not unlike:
             return "overfitting", (
                 f"{rose}; {facts}. Stop there (`patience`), add data, or raise `weight_decay` or `dropout`."
             )
@@ -475,7 +475,7 @@ def _unlike(course: Course, gap: Figure, facts: str) -> str:
         error = math.hypot(*(statistics.stdev(some) / math.sqrt(len(some)) for some in (parts, read)))
         error *= student(min(len(parts), len(read)) - 1)
         interval, when = (found - error, found + error), f"after {step} steps, in the first pass"
-        if found < gap.value / 2:
+        if found < min(gap.value / 2, 2 * WIDE * statistics.fmean(parts)):  # most of it came with the later passes
             return ""
     turned = (-interval[1], -interval[0])
     if not (_is_wide(course, interval) or (course.passes <= 1 and _is_wide(course, turned))):

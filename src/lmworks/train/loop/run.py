@@ -18,8 +18,9 @@ import torch
 
 from lmworks.data.privacy.hidden import hide
 from lmworks.errors import BeyondContext, LmworksError, Stopped
-from lmworks.model.device import CPU, device_name, find_device, forget_peak, peak_bytes, product_rate
-from lmworks.model.folder import ModelFolder
+from lmworks.model.config import FLOAT32
+from lmworks.model.device import CPU, device_name, find_device, forget_peak, free_bytes, peak_bytes, product_rate
+from lmworks.model.folder import ModelFolder, shape_of
 from lmworks.pipeline.chunks import losing_none_else
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
@@ -40,6 +41,7 @@ from lmworks.train.loop.fit import Course, Verdict, each_mean, judge, judge_rewa
 from lmworks.train.loop.leak import share_seen
 from lmworks.train.loop.live import Live
 from lmworks.train.loop.optimizer import Optimizer, rate_share
+from lmworks.train.memory import GAPS, require_fit_here
 from lmworks.train.objectives import objective_of
 
 WATCHED_PROMPTS = 2
@@ -90,13 +92,15 @@ class Run:
             product_rate(self.device, getattr(torch, config.data_type))  # once in a process: no part of the peak
             forget_peak(self.device)
         self.processes = Processes(self.device, config.tensor_parallel)
-        self.model: Trainable = self._on_device(self.begin(compiled=compiled and self.processes.mesh is None))
+        self._require_fit(inputs.base)
+        self.model: Trainable = self.begin(compiled=compiled and self.processes.mesh is None)
         if config.adapter and self.model.module is self.model.network:
             raise LmworksError("adapters stand beside the matrices of decoders alone: leave `adapter` out")
         if config.adapter and self.processes.mesh:
             raise LmworksError("adapters are trained by one process: leave `processes` at 1")
-        self.objective.prepare(self.model, self.tokenizer, context, inputs.judges)
         self.processes.spread(self.model.blocks)
+        self._on_device(self.model, self.device)
+        self.objective.prepare(self.model, self.tokenizer, context, inputs.judges)
         facts = {
             "steps": self.steps,
             "tokens_per_step": config.rows_per_step * config.sequence_length,
@@ -129,10 +133,21 @@ class Run:
         now = self.config.model_copy(update={"threads": torch.get_num_threads(), "compile": compiled})
         return conditions(now, device=device_name(self.device))
 
-    def _on_device(self, model: Trainable) -> Trainable:
-        """All that is computed with, and all that is learned, which may stand beside it."""
+    def _require_fit(self, base: ModelFolder | None) -> None:
+        """Raise GateRefused where the training does not fit, as far as the model's shape is known."""
+        try:
+            shape = (
+                self.config.tuned_shape(shape_of(base.path)) if base else self.config.shape(self.tokenizer.vocab_size)
+            )
+        except (LmworksError, OSError):  # what is wrong is told when the model is read
+            return
+        require_fit_here(shape, self.config, self.tokenizer.vocab_size)
+
+    @staticmethod
+    def _on_device(model: Trainable, device: torch.device) -> Trainable:
+        """Move all that is computed with, and all that is learned, which may be beside it."""
         for part in (model.network, model.module):
-            part.to(self.device)
+            part.to(device)
         return model
 
     def _begun(self, base: ModelFolder | None) -> Position:
@@ -371,7 +386,8 @@ class Run:
 
         Those that leave no room for an answer are told, and watched no longer.
         """
-        model, step, lost = self.whole_model(), self.position.step, list[BeyondContext]()
+        step, lost = self.position.step, list[BeyondContext]()
+        model = self.whole_model()
         asked, self.watched = self.watched, []
 
         def answered(some: Sequence[Watched]) -> list[dict[str, Any]]:
@@ -393,11 +409,18 @@ class Run:
         if records:
             self.context.progress.sample(records[0]["prompt"], records[0]["text"])
 
-    def whole_model(self) -> Trainable:
-        """The model as one process has it: itself, or one made of what all processes hold."""
+    def whole_model(self, device: torch.device | None = None) -> Trainable:
+        """Return the model as one process has it: itself, or one made of what all processes hold.
+
+        That one is on `device`; unset, on the device of this run if it fits there beside the run, else on the host.
+        """
         if self.processes.mesh is None:
             return self.model
-        model = self._on_device(self.begin(compiled=False))
+        if device is None:
+            size = FLOAT32 * sum(weight.numel() for weight in self.weights.values())
+            fits = not self.is_apart or GAPS * size < free_bytes(self.device)
+            device = self.device if fits else torch.device(CPU)
+        model = self._on_device(self.begin(compiled=False), device)
         weights = dict(model.module.named_parameters())
         for name, weight in self.weights.items():
             weights[name].data.copy_(whole(weight))

@@ -13,6 +13,7 @@ from typing import Any
 
 from lmworks.data.records import write_json_lines
 from lmworks.lazy import torch
+from lmworks.model.device import CPU
 from lmworks.model.folder import ModelFolder, name_engine, stored_parameters
 from lmworks.pipeline.files import full_disk_in_words, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
@@ -69,7 +70,7 @@ def train(
         run = Run(config, read, out, context, compiled=settings["compile"])
         with run.timed("running"), run.checkpoints, closing(run.live):
             run.go()
-        model, result = run.whole_model(), run.result()
+        model, result = run.whole_model(torch.device(CPU)), run.result()
         if not run.processes.is_first:
             return result
         size = sum(weight.numel() * weight.element_size() for weight in model.network.parameters())

@@ -26,7 +26,7 @@ from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, TEMPLATE_FILE, ChatRefused, Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.memory import MEND, memory_there, size_in_words, training_memory
+from lmworks.train.memory import MEND, Layout, memory_there, size_in_words, training_memory
 from lmworks.train.preflight.inspection import Inspection, Piece, Record
 
 
@@ -227,7 +227,7 @@ def _faults_of_labels(rewards: Sequence[Reward], labelled: Sequence[Handle]) -> 
 def _faults_of_memory(config: TrainConfig, base: ModelFolder, encoder: Tokenizer) -> Iterator[str]:
     shape = config.tuned_shape(shape_of(base.path))
     there, apart = memory_there(config)
-    parts = training_memory(shape, config, encoder.vocab_size, 0, apart=apart)
+    parts = training_memory(shape, config, encoder.vocab_size, 0, Layout.of(config, apart=apart))
     if sum(parts.values()) > there:
         largest = ", ".join(
             f"{part} {size_in_words(count)}" for part, count in sorted(parts.items(), key=lambda item: -item[1])[:3]
