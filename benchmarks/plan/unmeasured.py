@@ -6,7 +6,7 @@ The ten builds differ in objective and size. No constant of the plan was set on 
 builds that the constants were set on: other sizes of decoders, encoders, adapters and encoder-decoders, without a
 compiler. `--toy` takes a tenth of the steps. A line is printed for each build, and a JSON line for all of them.
 
-`time` is the training's seconds over the middle of its planned range. Time holds if it is within a factor of 3. `memory`
+`time` is the training's seconds over the middle of its planned range. It holds within a factor of 3. `memory`
 is the peak over the plan, which holds if it is at most 1. Wall times depend on what else runs. So each build also has
 `busy`, the processor seconds of the whole command over its wall seconds: far below 1, other work had the cores.
 """

@@ -72,6 +72,7 @@ def test_memory_of_a_known_model() -> None:
     matrices, others = LLAMA.config.parts["matrices"], LLAMA.parameters - LLAMA.config.parts["matrices"]
     state = sum(parts[name] for name in ("weights", "gradients", "optimizer"))
     assert state == 12 * matrices + 16 * others
+    assert list(parts) == ["weights", "gradients", "optimizer", "activations", "logits"], "as columns name them"
     recomputed = training_bytes(LLAMA, Layout(recompute=True, apart=True), 2048)
     assert sum(recomputed.values()) < sum(parts.values())
     assert BY_NAME["Llama-3.1-8B"].cache_bytes_per_token == 131_072

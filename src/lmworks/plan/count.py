@@ -49,11 +49,17 @@ class PublishedShape:
         known = self.config
         if self.architecture != "decoder" or not isinstance(known, EncoderConfig):
             return known
-        inner = known.intermediate_size * 2 // 3 // 128 * 128
-        size = {"vocab_size": known.vocab_size, "hidden_size": known.hidden_size, "num_layers": known.num_layers}
-        heads = {"num_heads": known.num_heads, "num_key_value_heads": known.num_heads}
-        rest = {"head_size": known.hidden_size // known.num_heads, "context_length": known.context_length}
-        return DecoderConfig(**size, **heads, **rest, intermediate_size=inner, tie_embeddings=True)
+        return DecoderConfig(
+            vocab_size=known.vocab_size,
+            hidden_size=known.hidden_size,
+            num_layers=known.num_layers,
+            num_heads=known.num_heads,
+            num_key_value_heads=known.num_heads,
+            head_size=known.hidden_size // known.num_heads,
+            intermediate_size=known.intermediate_size * 2 // 3 // 128 * 128,
+            context_length=known.context_length,
+            tie_embeddings=True,
+        )
 
     @property
     def _num_stacks(self) -> int:
@@ -115,8 +121,8 @@ def training_bytes(
     shape: PublishedShape, layout: Layout, sequence_length: int, rank: int = 0, quantise: Quantised = None
 ) -> dict[str, float]:
     """Count the bytes on each device, by part, as the build does that refuses what does not fit."""
-    config, parts = as_config(layout, sequence_length, rank, quantise), {*PARTS.values(), "activations"}
-    found: dict[str, float] = dict.fromkeys(sorted(parts), 0.0)
+    config = as_config(layout, sequence_length, rank, quantise)
+    found: dict[str, float] = dict.fromkeys(("weights", "gradients", "optimizer", "activations", "logits"), 0.0)
     for part, size in training_memory(shape.trained_as, config, shape.config.vocab_size, 0, layout).items():
         found[PARTS.get(part, "activations")] += size
     return found

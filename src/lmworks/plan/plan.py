@@ -514,7 +514,7 @@ class _Planner:
                 if most:
                     threads = models[name]["threads"] = used
             else:
-                rates[name] = counted_rate(self._resolved(name, models), per_token, self.speed)
+                rates[name] = counted_rate(self._resolved(name, models), per_token, self.speed, _blocks(shape))
             if rates[name].source != "counted" and not self.speed.measured:
                 flops = rates[name].tokens_per_second * per_token
                 self.speed = replace(self.speed, measured=True, flops_per_second=flops)
@@ -532,7 +532,7 @@ class _Planner:
             if rate.source == "counted":
                 continue
             alike.setdefault((per_token, *settings), {})[name] = rate.tokens_per_second
-            expected = counted_rate(config, per_token, counted).tokens_per_second
+            expected = counted_rate(config, per_token, counted, _blocks(shapes[name])).tokens_per_second
             if busy and rate.tokens_per_second < ACCURACY["counted"][0] * expected:
                 yield (
                     f"{name}: {rate.tokens_per_second:,.0f} tokens/s where counting expects {expected:,.0f}, and "
@@ -623,6 +623,11 @@ def _bits_per_byte(flops: float) -> tuple[float, float] | None:
     )
     middle = y0 + (y1 - y0) * (at - x0) / (x1 - x0)
     return (round(0.92 * middle, 2), round(1.1 * middle, 2))
+
+
+def _blocks(shape: Shape) -> int:
+    """Count the blocks that a token of a micro-batch may pass; 0 where the family does not tell."""
+    return (1 + isinstance(shape, EncoderDecoderConfig)) * getattr(shape, "num_layers", 0)
 
 
 def times(passes: float) -> str:

@@ -18,7 +18,7 @@ from lmworks.model.config import Shape
 from lmworks.pipeline.manifest import Run
 from lmworks.plan.machine import Machine
 from lmworks.recipe.schema import Effect, references, unaffecting
-from lmworks.train.configs.train import TrainConfig, as_record
+from lmworks.train.configs.train import LEAST_PARTS, TrainConfig, as_record
 
 FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
 """Peak of one server core with AVX-512 (Zen 4, measured on 4096-cubed products)."""
@@ -28,6 +28,16 @@ EFFICIENCY = 0.55
 
 ACCELERATOR_EFFICIENCY = 0.3
 """Of an accelerator's product: the least that published runs of large models reach. Not measured of small ones."""
+
+BLOCK_SECONDS, ENDS = 0.008, 0.75
+"""Of all operations that a micro-batch takes in a block, forward and backward, beside products: small ones take as long
+as it takes to begin them. And how many blocks the rest of a model counts as. Set on decoders of one to four blocks."""
+
+COMPILED_SHARE = 0.3
+"""Of those seconds, where a compiler joins operations. Assumed."""
+
+NARROW_SHARE = 0.5
+"""Of bfloat16's speed in products, which is reached where no compiler joins them with what is computed in float32."""
 
 COMPILE_SECONDS = 20.0
 """Before the first step, when nothing that the compiler makes is there yet."""
@@ -137,14 +147,21 @@ def speed_of(config: TrainConfig, speed: Speed) -> float:
     return share * speed.flops_per_second * FLOPS_PER_CORE[data_type] / FLOPS_PER_CORE[speed.data_type]
 
 
-def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed) -> Rate:
-    """A rate from operations alone."""
-    tokens_per_second = speed_of(config, speed) / flops_per_token
-    step = config.rows_per_step * config.sequence_length / tokens_per_second
-    validation = VALIDATION_SHARE * step * config.measured_rows / config.rows_per_step
-    compiling = COMPILE_SECONDS if config.compile is True else 0.0
+def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed, num_layers: int = 0) -> Rate:
+    """Count a rate from operations, and from the least time that those of each block and micro-batch take."""
+    tokens, rows = config.rows_per_step * config.sequence_length, config.rows_per_step
+    products = tokens * flops_per_token / speed_of(config, speed)
+    compiles, width = config.compile is True, speed.data_type if config.data_type == "auto" else config.data_type
+    if width == "bfloat16" and not compiles and not speed.on_accelerator:
+        products /= NARROW_SHARE
+    block = 3 * LAUNCHING_SECONDS if speed.on_accelerator else BLOCK_SECONDS * (COMPILED_SHARE if compiles else 1.0)
+    least = (num_layers + ENDS) * block if num_layers else 0.0
+    step = products + -(-rows // config.rows_at_once) * least
+    batches = max(LEAST_PARTS, -(-config.measured_rows // config.rows_at_once))
+    validation = VALIDATION_SHARE * (products * config.measured_rows / rows + batches * least)
+    compiling = COMPILE_SECONDS if compiles else 0.0
     first_validation = validation + compiling / 2
-    return Rate("counted", tokens_per_second, 5.0, 1.0, step + compiling, first_validation, validation, 0.1, 0.5)
+    return Rate("counted", tokens / step, 5.0, 1.0, step + compiling, first_validation, validation, 0.1, 0.5)
 
 
 def reading_seconds(tokens: int, shape: Shape, data_type: str, machine: Machine) -> float:

@@ -313,7 +313,7 @@ def _training(told: Forecast, width: int, today: datetime.date) -> Iterator[str]
         f"TRAINING  {told.costed}{compared}: {run.shape.name}, {short(run.parameters)} parameters, "
         f"{short(run.tokens)} tokens a run; {run.flops:.3g} operations by {4 if run.lora_rank else 6} N D, "
         f"{run.flops_with_attention:.3g} with attention (PaLM). GB a device by the counts of "
-        f"{'`lmworks build`, which holds weights in float32' if run.lora_rank else 'ZeRO and Korthikanti'}:"
+        "`lmworks build`, which refuses what does not fit:"
     )
     rows = [["", "n", "weights", "grad.", "optim.", "activ.", "logits", "layout"]]
     for option in told.options:

@@ -23,10 +23,10 @@ from lmworks.pipeline.stage import Journal
 from lmworks.train.configs.adapter import PrefixConfig
 from lmworks.train.configs.train import TrainConfig
 
-LIBRARIES_BYTES = {False: 350 * 2**20, True: 480 * 2**20}
+LIBRARIES_BYTES = {False: 380 * 2**20, True: 480 * 2**20}
 """Of a process that has loaded what training loads, without and with the compiler and what it has made."""
 
-TRANSFORMERS_BYTES = 105 * 2**20
+TRANSFORMERS_BYTES = 120 * 2**20
 """Of `transformers` on top."""
 
 GAPS = 1.17
@@ -151,7 +151,8 @@ def host_memory(shape: Shape, config: TrainConfig) -> dict[str, int]:
         {"weights": whole, "copy for the checkpoint": 2 * copy},
         {"merged model": _merged_bytes(config, shape)},
     ]
-    return {"libraries": libraries, **max(moments, key=lambda moment: sum(moment.values()))}
+    most = max(moments, key=lambda moment: sum(moment.values()))
+    return {"libraries": libraries, **most}
 
 
 def _block(shape: Shape) -> int:
