@@ -167,7 +167,7 @@ def test_the_key_is_shown_when_it_is_made_and_never_again(model_folder: Path, tm
     environment.pop("LMWORKS_API_KEY", None)
 
     def started(*options: str, **more: str) -> str:
-        command = [sys.executable, "-m", "lmworks", "serve", str(model_folder), "--port", "0", *options]
+        command = [sys.executable, "-m", "lmworks", "serve", str(model_folder), "--port", "0", "--unmeasured", *options]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment | more
         ) as child:
