@@ -47,4 +47,4 @@ def test_the_guide_names_each_file_of_which_tests_are_left_to_the_full_run() -> 
     named = re.findall(r"`([\w/]+\.py)`", table)
     files = {path for path in (ROOT / "tests").rglob("test_*.py") if path.name != Path(__file__).name}
     left = {str(path.relative_to(ROOT / "tests")) for path in files if MARKS.search(path.read_text("utf-8"))}
-    assert sorted(named) == sorted(left)
+    assert sorted(named) == sorted(left), "name in the table of CONTRIBUTING.md each file with slow tests"
