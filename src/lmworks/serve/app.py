@@ -115,10 +115,6 @@ def ungated(
     return app
 
 
-def _yes_or_no(is_so: bool, otherwise: str) -> Response:
-    return PlainTextResponse("ok\n" if is_so else otherwise, 200 if is_so else 503)
-
-
 async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101 - registered for it alone
     return error.response()
@@ -146,10 +142,12 @@ class Routes:
         self._files["content.json"] = JSONResponse([page.as_json() | {"model": model} | does for model, page in shown])
 
     async def live(self, request: Request) -> Response:
-        return _yes_or_no(self._service.alive, "the engine does not answer: restart this server\n")
+        alive = self._service.alive
+        return PlainTextResponse("ok\n" if alive else "stuck: restart this server\n", 200 if alive else 503)
 
     async def ready(self, request: Request) -> Response:
-        return _yes_or_no(self._service.ready, "not ready\n")
+        ready = self._service.ready
+        return PlainTextResponse("ok\n" if ready else "not ready\n", 200 if ready else 503)
 
     async def chat_page(self, request: Request) -> Response:
         """The chat page; the gate shows the sign-in form instead to whom it does not know."""
