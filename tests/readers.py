@@ -11,6 +11,7 @@ from transformers import (
     BertForMaskedLM,
     BertForSequenceClassification,
     BertForTokenClassification,
+    PreTrainedTokenizerFast,
     T5Config,
     T5ForConditionalGeneration,
 )
@@ -52,7 +53,7 @@ def write_reader(folder: Path, kind: str) -> Path:
 
 
 def write_rewriter(folder: Path) -> Path:
-    """A T5."""
+    """A T5, whose tokenizer has no chat template."""
     backend = train_backend(["</s>", "<pad>"])
     torch.manual_seed(1)
     config = T5Config(
@@ -67,5 +68,5 @@ def write_rewriter(folder: Path) -> Path:
         eos_token_id=0,
     )
     T5ForConditionalGeneration(config).save_pretrained(folder)
-    backend.save(str(folder / "tokenizer.json"))
+    PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", pad_token="<pad>").save_pretrained(folder)
     return folder

@@ -37,6 +37,7 @@ from lmworks.data.tuning.styles import styles
 from lmworks.data.tuning.tell import tell
 from lmworks.data.tuning.verdicts import verdicts
 from lmworks.engines.open import ENGINES
+from lmworks.engines.protocol import LONGEST_SOURCE
 from lmworks.engines.rented.address import RentedModelConfig
 from lmworks.engines.rented.stages import (
     PromptsConfig,
@@ -52,7 +53,7 @@ from lmworks.evaluate.gates import NODE, GatesConfig, TriedGate, gates
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.rehearsal import RehearsalConfig, StandIn, Trial, rehearse
 from lmworks.evaluate.relations import Relation
-from lmworks.evaluate.tasks import TASKS, asked_of
+from lmworks.evaluate.tasks import TASKS, asked_of, family_of
 from lmworks.evaluate.tasks.task import figures_named
 from lmworks.fitting import (
     Models,
@@ -381,10 +382,11 @@ def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[No
         for parameter, each in judging.items() if not is_asked else ():
             tokenizer = getattr(models[each], "tokenizer", each)
             tokenizers += [] if tokenizer in tokenizers else [tokenizer]
-            room = room_of(each, models)
-            stand_ins.append(StandIn(parameter=parameter, tokenizer=tokenizers.index(tokenizer), context_length=room))
+            family, number = family_of(models[each]), tokenizers.index(tokenizer)
+            room = LONGEST_SOURCE if family == "encoder-decoder" else room_of(each, models)
+            stand_ins.append(StandIn(parameter=parameter, tokenizer=number, context_length=room, family=family))
         tasks += [] if config in tasks else [config]
-        first = room_set_by(model, models) if model else None
+        first = room_set_by(model, models) if model and room_of(model, models) else None
         trial = Trial(
             systems=[name],
             task=tasks.index(config),

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from chat_families import write_family
 from e2e.answering import answers, serving
@@ -38,6 +39,35 @@ evaluate:
   models: [counts]
   tasks: [{kind: perplexity, data: held, train: learned}]
 serve: {model: counts}
+"""
+
+TUNED_RECIPE = """\
+name: tuned
+use_case: translating with what others published
+plan: {measure: false}
+data:
+  raw: {kind: ingest, sources: [{kind: files, path: pairs, licence: MIT, fields: [source, target]}], licences: {allow: [MIT]}}
+  split: {kind: split, from: raw, by: id, test: 12, validation: 12}
+  train: {kind: pairs, from: split.train}
+  validation: {kind: pairs, from: split.validation}
+  test: {kind: pairs, from: split.test}
+models:
+  t5: {objective: pretrained, path: t5, licence: MIT}
+  tuned:
+    objective: text-to-text
+    from: t5
+    tokenizer: t5
+    data: train
+    validation: validation
+    watch: validation
+    steps: 4
+    sequence_length: 64
+    global_batch_tokens: 256
+    data_type: float32
+    threads: 1
+    compile: false
+evaluate: {models: [t5, tuned], tasks: [{kind: text-to-text, data: test, train: train, max_tokens: 4}]}
+serve: {model: tuned}
 """
 
 
@@ -101,3 +131,23 @@ def test_an_n_gram_is_a_model_of_a_recipe(tmp_path: Path) -> None:
         body = {"model": name, "prompt": "The bucket li", "max_tokens": 13, "temperature": 0}
         assert http.post("/v1/completions", json=body).json()["choices"][0]["text"] == "sts its tags."
         assert http.get("/page/content.json").json()[0]["chats"] is False
+
+
+def test_a_published_t5_is_tuned_evaluated_and_answers(tmp_path: Path) -> None:
+    write_rewriter(tmp_path / "t5")
+    (tmp_path / "pairs").mkdir()
+    pairs = [{"source": f"Bucket {number}", "target": f"Eimer {number}"} for number in range(60)]
+    (tmp_path / "pairs" / "lines.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    (tmp_path / "recipe.yaml").write_text(TUNED_RECIPE)
+    assert "tuned" in lmworks(tmp_path, "plan", "recipe.yaml").stdout
+    lmworks(tmp_path, "build", "recipe.yaml")
+    for model in ("t5", "tuned"):
+        shown = json.loads(lmworks(tmp_path, "show", f"evaluate/text-to-text-test/{model}", "--json").stdout)
+        (figure,) = (each for each in shown["figures"] if each["name"] == "chrf")
+        assert figure["n"] == 12
+    folder = lmworks(tmp_path, "show", "tuned", "--path").stdout.strip()
+    theirs = AutoTokenizer.from_pretrained(folder)
+    written = AutoModelForSeq2SeqLM.from_pretrained(folder).generate(
+        **theirs("Bucket 3", return_tensors="pt"), max_new_tokens=4, num_beams=4, do_sample=False
+    )
+    assert answers(tmp_path, "tuned", ["Bucket 3"]) == [theirs.decode(written[0], skip_special_tokens=True).strip()]

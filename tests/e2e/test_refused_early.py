@@ -290,6 +290,17 @@ CASES = {
         ],
         family="T5",
     ),
+    "sources that no encoder-decoder reads": Case(
+        BASE
+        + "  tuned: {objective: text-to-text, from: base, tokenizer: base, data: chats, SMALL}\n"
+        + evaluated("tuned", "{kind: text-to-text, data: long, train: chats}"),
+        [
+            "- tuned: 1 of 1 items longer than the context of 4096 tokens",
+            "Name models that read more, shorten them, or state largest_lost_share",
+        ],
+        family="T5",
+        wrong={"asking": lambda records: [each["messages"][0].update(content="Rain? " * 2000) for each in records]},
+    ),
     "words where a number stands": Case(
         "", ["models.lm.steps: expected a whole number or 'auto'; found the word 'many'"], ["lm.steps=many"]
     ),

@@ -122,10 +122,11 @@ def _rented(folder: Path, data_type: str, device: torch.device) -> Engine:
 
 def _rehearsing(folder: Path, data_type: str, device: torch.device) -> Engine:
     """In place of a model that is not trained yet."""
-    from lmworks.engines.rehearsal import Rehearsal
+    from lmworks.engines.rehearsal import Rehearsal, RewriterRehearsal
     from lmworks.tokens.tokenizer import open_tokenizer
 
-    return Rehearsal(open_tokenizer(folder), read_json(folder / "config.json")["context_length"])
+    rehearsing = RewriterRehearsal if family_of(folder) == "encoder-decoder" else Rehearsal
+    return rehearsing(open_tokenizer(folder), read_json(folder / "config.json")["context_length"])
 
 
 ENGINES: Kinds[Open] = Kinds(

@@ -38,6 +38,9 @@ ANSWERS: Mapping[Family, Ability] = {
 }
 """What each family is asked by users; a reward model says numbers that mean something beside others alone."""
 
+LONGEST_SOURCE = 4096
+"""Tokens of a source where positions are relative, as in T5: attention to more would take gigabytes."""
+
 LongSamples = Literal["truncate", "split"]
 """What becomes of a text that is longer than the context."""
 

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from lmworks.engines.decoder import Choices, DecoderEngine
+from lmworks.engines.protocol import Rewriter
 from lmworks.engines.request import Generation, Sampling, require_room
 from lmworks.errors import BeyondContext
+from lmworks.pipeline.conditions import Conditions
 from lmworks.tokens.tokenizer import Tokenizer
 
 
@@ -21,9 +23,7 @@ class Rehearsal(DecoderEngine):
         self.model: Any = SimpleNamespace(compute_type="none", output_weight=weight)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
-        for prompt in prompts:
-            require_room(prompt, self.context_length)
-        return [Generation([], "", "stop") for _ in prompts]
+        return _nothing(prompts, self.context_length)
 
     def log_likelihoods(self, sequences: Sequence[Sequence[int]], first: Sequence[int]) -> list[list[float]]:
         self._require_short(max(map(len, sequences), default=0))
@@ -42,3 +42,26 @@ class Rehearsal(DecoderEngine):
             raise BeyondContext(
                 f"a text of {tokens} tokens; the context takes {self.context_length}: shorten it", tokens
             )
+
+
+class RewriterRehearsal(Rewriter):
+    """Stand-in for an encoder-decoder: it reads one text without a chat's frame, as that will."""
+
+    def __init__(self, tokenizer: Tokenizer, context_length: int) -> None:
+        self.tokenizer, self.context_length = tokenizer, context_length
+        self.vocab_size = tokenizer.vocab_size
+        self.computed = Conditions(tokenizer=tokenizer.digest, context_length=context_length)
+
+    def encode_text(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
+        """Return an empty answer for every source that fits."""
+        return _nothing(prompts, self.context_length)
+
+
+def _nothing(prompts: Sequence[Sequence[int]], context_length: int) -> list[Generation]:
+    """Return an empty answer for each prompt. Raises LmworksError where one leaves no room."""
+    for prompt in prompts:
+        require_room(prompt, context_length)
+    return [Generation([], "", "stop") for _ in prompts]

@@ -10,7 +10,7 @@ import torch
 
 from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.engines.pieces import StopStrings
-from lmworks.engines.protocol import Rewriter, WholeBatch, computed_by_torch
+from lmworks.engines.protocol import LONGEST_SOURCE, Rewriter, WholeBatch, computed_by_torch
 from lmworks.engines.request import FinishReason, Generation, Sampling, require_room
 from lmworks.model.published import load_published
 
@@ -18,8 +18,6 @@ SOURCES_AT_ONCE = 64
 """Of like length: more are no faster on a processor."""
 WAITING_SOURCES = 8
 """Written together for requests that come and go, so that who comes meanwhile does not wait for many."""
-LONGEST_SOURCE = 4096
-"""Tokens of a source where positions are relative, as in T5: attention to more would take gigabytes."""
 BEAMS = 4
 """As in most published figures; an answer that is drawn has none."""
 

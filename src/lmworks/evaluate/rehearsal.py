@@ -19,7 +19,8 @@ from lmworks.errors import BeyondContext, GateRefused, LmworksError
 from lmworks.evaluate.items import LOST, Item, Scored, alike
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
-from lmworks.model.folder import ENGINE, copy_tokenizer, write_json
+from lmworks.model.config import Family
+from lmworks.model.folder import ENGINE, FAMILY, copy_tokenizer, write_json
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
 from lmworks.pipeline.statistics import detectable, items_needed
@@ -35,6 +36,7 @@ class StandIn(StepConfig):
     parameter: str = Field(description="Of the stage that is given it.")
     tokenizer: int = Field(description="Its number among those of the rehearsal.")
     context_length: int | None = Field(description="Tokens that it will read; none for one that reads any number.")
+    family: Family | None = Field(description="Family of the model: an encoder-decoder reads texts without a frame.")
 
 
 class Trial(StepConfig):
@@ -85,7 +87,7 @@ class _Forgetful:
     def append(self, record: Mapping[str, Any]) -> None: ...
 
 
-@stage(version=2, measures=("read", "tokenizers"))
+@stage(version=3, measures=("read", "tokenizers"))
 def rehearse(
     config: RehearsalConfig, read: list[Handle], tokenizers: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -144,7 +146,8 @@ def _stand_in(known: StandIn, tokenizers: Sequence[Handle], folder: Path) -> Pat
     made = folder / known.parameter
     made.mkdir(parents=True, exist_ok=True)
     copy_tokenizer(tokenizers[known.tokenizer].path, made)
-    write_json(made / "config.json", {ENGINE: REHEARSAL, "context_length": known.context_length or UNLIMITED})
+    room = known.context_length or UNLIMITED
+    write_json(made / "config.json", {ENGINE: REHEARSAL, FAMILY: known.family, "context_length": room})
     return made
 
 

@@ -108,12 +108,12 @@ class Tokenizer:
         named = {name: value for name, value in settings.items() if name.endswith("_token")}
         named = {name: _content(value) for name, value in (named | (extra if isinstance(extra, dict) else {})).items()}
         self._names = {name: token for name, token in named.items() if isinstance(token, str) and token in vocabulary}
-        begins = [END_OF_TEXT, *(self._names.get(name) for name in ("bos_token", "eos_token"))]
+        begins = [END_OF_TEXT, *(self._names.get(name) for name in ("bos_token", "eos_token", "cls_token"))]
         document = next((token for token in begins if token in vocabulary), None)
         if document is None:
             raise LmworksError(
-                f"{folder}: the tokenizer has no {END_OF_TEXT}; documents need it (that of an encoder has none: name "
-                "the recipe's `tokenizer`)"
+                f"{folder}: the tokenizer has no token that begins a document. Name one in {FILES[1]} as bos_token, "
+                "eos_token or cls_token"
             )
         stated = settings.get("chat_template")
         self.chat_template: str = stated if isinstance(stated, str) else read_template(folder, settings) or ""
@@ -127,7 +127,7 @@ class Tokenizer:
         self.longest_token = max(map(len, vocabulary)) if self.unknown_id is None else 0
         """Characters that one stands for at the most; 0 where text is lost, of any length."""
         self.end_of_text, self.end_of_text_id = document, vocabulary[document]
-        """Begins every document: <|endoftext|>, or else what the settings call `bos_token`."""
+        """Token that begins every document: <|endoftext|>, or else `bos_token`, `eos_token` or `cls_token`."""
         added = json.loads(raw[0]).get("added_tokens") or []
         self._added = {token["content"]: (bool(token["lstrip"]), bool(token["rstrip"])) for token in added}
         """Tokens beside what was learned, and whether each takes the white space before, and behind it."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from corpora import make_tokenizer, texts
 from encoders import LENGTH, labelled, pack
@@ -14,6 +15,7 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.tokens.rows.pack_texts import tags
 from lmworks.tokens.tokenizer import TokenizerFolder
 from support import make_context
+from tiny import train_backend
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +108,13 @@ def test_documents_without_labels_are_refused(tmp_path: Path, tokenizer: Tokeniz
     write_ids(tmp_path / "d", [each.id for each in documents])
     with pytest.raises(LmworksError, match="`label` names 'label', which none of its 4 documents has: they have text"):
         pack(tmp_path / "rows", "sequence-classification", Documents(tmp_path / "d", "d"), tokenizer)
+
+
+def test_a_published_encoders_own_tokenizer_frames_texts_as_its_model_reads_them(tmp_path: Path) -> None:
+    backend = train_backend(["[PAD]", "[CLS]", "[SEP]", "[MASK]"])
+    names = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "pad_token": "[PAD]"}
+    PreTrainedTokenizerFast(tokenizer_object=backend, **names).save_pretrained(tmp_path / "theirs")
+    documents, theirs = labelled(tmp_path / "d"), TokenizerFolder(tmp_path / "theirs", "theirs")
+    rows = pack(tmp_path / "rows", "sequence-classification", documents, theirs)[0].open()
+    first = rows.tokens[0]
+    assert theirs.open().spell(first[:1].tolist()) == "[CLS]" and "[SEP]" in theirs.open().spell(first.tolist())

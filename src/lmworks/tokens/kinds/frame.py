@@ -32,8 +32,11 @@ def frame_of(tokenizer: Tokenizer) -> Frame:
     for names in PUBLISHED:
         if all(name in ids for name in names):
             return Frame(names, *(ids[name] for name in names))
-    begin, end, mask = tokenizer.end_of_text_id, tokenizer.end_of_turn_id, tokenizer.vocab_size
-    return Frame((tokenizer.end_of_text, tokenizer.end_of_turn, MASK, tokenizer.end_of_text), begin, end, mask, begin)
+    begin = end = tokenizer.end_of_text
+    ids_of_both = [tokenizer.end_of_text_id] * 2
+    if tokenizer.chat_template:  # a published T5 has none, and closes no turns
+        end, ids_of_both[1] = tokenizer.end_of_turn, tokenizer.end_of_turn_id
+    return Frame((begin, end, MASK, begin), *ids_of_both, tokenizer.vocab_size, tokenizer.end_of_text_id)
 
 
 def write_framing_tokenizer(tokenizer: Tokenizer, folder: Path, vocab_size: int, context_length: int) -> None:
