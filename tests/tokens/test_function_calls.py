@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -17,6 +17,7 @@ from lmworks.data.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.request import Request, Sampling
 from lmworks.tokens.calls import HOUSE, Calling, Calls, expanded
+from lmworks.tokens.rows.each_answer import Answers
 from lmworks.tokens.rows.pack import PackConversationsConfig, pack_conversations
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder, TurnsRefused, open_tokenizer
@@ -191,9 +192,11 @@ def test_turns_that_call_functions_are_packed_and_checked_or_refused(
         with pytest.raises(TurnsRefused, match="takes no functions"):
             pack_conversations(config, data, tokenizer, tmp_path / "rows", make_context(tmp_path))
         return
-    pack_conversations(config, data, tokenizer, tmp_path / "rows", make_context(tmp_path))
-    rows = Shards(tmp_path / "rows", "rows").open()
-    found = Turns.of(None, rows, bases[name], data.path)  # type: ignore[arg-type]
-    assert (found.samples, found.turns) == (4, 16)
-    assert not any((found.silent, found.foreign, found.endless, found.cut, found.masked))
-    assert found.counts()["trained"] == int(rows.weights.sum())
+    for answers in get_args(Answers):
+        packing, out = config.model_copy(update={"answers": answers}), tmp_path / answers
+        pack_conversations(packing, data, tokenizer, out, make_context(tmp_path))
+        rows = Shards(out, "rows").open()
+        found = Turns.of(packing, rows, bases[name], data.path)  # type: ignore[arg-type]
+        assert (found.samples, found.turns) == (16 if (answers, name) == ("each", "qwen-3") else 4, 16)
+        assert not any((found.silent, found.foreign, found.endless, found.cut, found.masked))
+        assert found.counts()["trained"] == int(rows.weights.sum())

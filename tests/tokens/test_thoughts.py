@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from chat_families import TOKENS, write_family
+from lmworks.data.forms.turns import answering, calling
+from lmworks.tokens.rows.each_answer import Encoded, chats_of
 from lmworks.tokens.thoughts import Parting, Thoughts
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 
@@ -184,3 +186,49 @@ def test_no_answer_is_learned_behind_its_prompt_without_the_thoughts_that_it_was
         ids, trained, unlike = base.encode_answers([ask, plain, ask, plain])
         learned = base.spell([token for token, on in zip(ids, trained, strict=True) if on])
         assert (unlike, learned) == (0, "6<|im_end|><think>\n\n</think>\n\n6<|im_end|>"), "no thoughts were lost"
+
+
+def thinking() -> list[dict[str, Any]]:
+    """A chat whose answers each have thoughts of their own."""
+    turns: list[dict[str, Any]] = []
+    for number in range(3):
+        turns.append({"role": "user", "content": f"{number}+{number}?"})
+        turns.append({"role": "assistant", "content": f"{2 * number}.", "reasoning_content": f"Twice {number}"})
+    return turns
+
+
+def trained(base: Tokenizer, encoded: Encoded) -> str:
+    return base.spell([token for token, on in zip(*encoded[:2], strict=True) if on])
+
+
+@pytest.mark.parametrize("name", ["qwen-3", "bare", "begun", "ended", "cut", "smollm2"])
+def test_each_answer_of_a_chat_is_trained_as_it_is_written_last(
+    bases: dict[str, Tokenizer], name: str, tmp_path: Path
+) -> None:
+    base, turns = bases[name] if name in bases else open_tokenizer(write_base(tmp_path, name)), thinking()
+    if name == "smollm2":
+        turns = [{key: value for key, value in turn.items() if key != "reasoning_content"} for turn in turns]
+    chats = chats_of(base, turns, "each")
+    lasts = [trained(base, base.encode_answers([*with_weight(turns[:stop], 0), turns[stop]])) for stop in (1, 3, 5)]
+    assert "".join(trained(base, encoded) for _, encoded in chats) == "".join(lasts)
+    assert all("Twice" in last for last in lasts) or name in ("smollm2", "ended")
+    assert len(chats) == (1 if name in ("bare", "smollm2") else 3)
+    assert not any(unlike for _, (_, _, unlike) in chats)
+    (last,) = chats_of(base, turns, "last")
+    assert last[1] == base.encode_answers(turns)
+
+
+def test_answers_that_are_written_alike_share_a_chat(bases: dict[str, Tokenizer]) -> None:
+    base = bases["qwen-3"]
+    ask, thought = {"role": "user", "content": "2+2?"}, {"role": "assistant", "reasoning_content": "Two."}
+    call = {**calling("", [{"name": "add", "arguments": {"a": 2}}]), "reasoning_content": "Add."}
+    turns = [ask, call, answering(["4"]), {**thought, "content": "4"}, ask, {**thought, "content": "4"}]
+    chats = chats_of(base, turns, "each")
+    assert [len(chat) for chat, _ in chats] == [4, 6], "a call and what is said of its result are one exchange"
+    assert [trained(base, encoded).count(base.end_of_turn) for _, encoded in chats] == [2, 1]
+    ignored = [{**turn, "weight": 0} if turn is turns[3] else turn for turn in turns]
+    assert [len(chat) for chat, _ in chats_of(base, ignored, "each")] == [2, 6]
+
+
+def with_weight(turns: list[dict[str, Any]], weight: int) -> list[dict[str, Any]]:
+    return [{**turn, "weight": weight} for turn in turns]

@@ -168,7 +168,7 @@ def test_answers_that_lose_their_thoughts_are_read_and_told_and_no_lost_mask(tmp
         for n in range(20, 30)
     ]
     template = (TEMPLATES / "qwen-3.jinja").read_text()
-    tuning = Tuning(tmp_path, [*SOUND, *records], template, long_samples=long_samples)
+    tuning = Tuning(tmp_path, [*SOUND, *records], template, long_samples=long_samples, answers="last")
     assert json.loads((tuning.rows.path / "shards.json").read_text())["answers_unlike_asked"] == 10
     counts = tuning.check().counts
     assert (counts["unlike_asked"], counts["turns"], counts["silent"]) == (10, 50, 0)
@@ -177,6 +177,25 @@ def test_answers_that_lose_their_thoughts_are_read_and_told_and_no_lost_mask(tmp
     weights[:] = 0
     weights.flush()
     assert "lost mask: of 50 of 50 assistant turns" in tuning.refused()
+
+
+@pytest.mark.parametrize("long_samples", ["drop", "truncate", "split"])
+def test_each_answer_that_loses_its_thoughts_is_trained_in_a_chat_of_its_own(tmp_path: Path, long_samples: str) -> None:
+    thought = "<think>\nIt is so.\n</think>\n\n"
+    records = [
+        record(n, f"What does S3 do {n}?", f"{thought}It lists.", "And then?", f"{thought}It returns.")
+        for n in range(20)
+    ]
+    tuning = Tuning(tmp_path, records, (TEMPLATES / "qwen-3.jinja").read_text(), long_samples=long_samples)
+    facts, counts = json.loads((tuning.rows.path / "shards.json").read_text()), tuning.check().counts
+    assert facts["chats_of_answers"] == 20 and "answers_unlike_asked" not in facts
+    assert (counts["records"], counts["samples"], counts["turns"], counts["history"]) == (40, 40, 40, 20)
+    assert not any(counts[name] for name in ("silent", "endless", "foreign", "masked", "cut"))
+    long = [*records[:1], record(21, "Why?", f"{thought}It lists.", "And?", f"{thought}{'It lists tags. ' * 40}")]
+    kept = Tuning(tmp_path / "long", long, (TEMPLATES / "qwen-3.jinja").read_text(), long_samples=long_samples)
+    facts = json.loads((kept.rows.path / "shards.json").read_text())
+    assert (facts["dropped"], facts["truncated"]) == ((0, 1) if long_samples == "truncate" else (1, 0))
+    assert facts.get("exchanges_dropped", 0) == (long_samples == "split"), "it is counted once, not for each chat"
 
 
 @pytest.mark.parametrize("spoilt", ["words", "end"])

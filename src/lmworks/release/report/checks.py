@@ -75,6 +75,8 @@ def _answers(counts: Mapping[str, int]) -> dict[str, str]:
             f"; {number(unlike)} more are read only, as the chat template writes them otherwise than they were asked "
             "for and given, as without their thoughts"
         )
+    if history := counts.get("history"):
+        asked += f"; {number(history)} times an earlier answer is read only, before the one that its chat trains"
     return {
         "mask": f"words of all {what} are trained, and no others: "
         f"{counts['trained'] / max(1, counts['tokens']):.0%} of the tokens{asked}",

@@ -22,6 +22,7 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.answers import Message
 from lmworks.tokens.bulk import BulkEncoder
+from lmworks.tokens.rows.each_answer import Answers, Encoded, chats_of
 from lmworks.tokens.rows.shards import Rows, filled, token_type, write_filled, write_rows
 from lmworks.tokens.tokenizer import ChatRefused, Tokenizer, TokenizerFolder
 
@@ -37,8 +38,6 @@ Long = Literal["drop", "truncate", "split"]
 FATES: Mapping[Long, str] = {"drop": "dropped", "truncate": "truncated", "split": "split"}
 LOSSES = frozenset(["dropped", "truncated", "untrained", "exchanges_dropped", "refused", "answers_unlike_asked"])
 """Counts of what is not trained on, or not whole."""
-Encoded = tuple[list[int], list[bool], int]
-"""Ids, which of them are trained, and how many answers stand otherwise than they were asked for and given."""
 
 
 class PackConfig(StepConfig):
@@ -59,6 +58,7 @@ class PackConversationsConfig(PackConfig):
 
     conversations: Reference = Field(alias="from", description="Only what assistants say in these is trained.")
     long_samples: Long = Field(default="drop", description="Set by the model that reads the rows.")
+    answers: Answers = Field(default="each", description="Set by the model that reads the rows.")
 
 
 class PackPairsConfig(PackConfig):
@@ -173,7 +173,7 @@ def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
         yield weights
 
 
-@stage(version=5, trains_on="conversations", reads="tokenizer")
+@stage(version=6, trains_on="conversations", reads="tokenizer")
 def pack_conversations(
     config: PackConversationsConfig,
     conversations: Conversations,
@@ -184,26 +184,33 @@ def pack_conversations(
     """Conversations in rows, the longest first, each into the fullest row that has room.
 
     What is longer than a row is dropped, truncated or split, what nothing is trained of is left out, and so is what the
-    chat template refuses, such as a system's words; all are counted. So are answers that are read and not trained, as
-    the template leaves out what was thought before them. Rows are filled up with tokens of weight 0.
+    chat template refuses, such as a system's words; all are counted. Where the template leaves out what was thought
+    before earlier answers, a chat becomes several that each end with an answer, or these answers are only read; both
+    are counted. Rows are filled up with tokens of weight 0.
     """
     encoder, width = tokenizer.open(), config.sequence_length + 1
     encoded: list[Encoded] = []
     documents: list[str] = []
     fates = Counter(dropped=0, truncated=0, split=0, untrained=0, refused=0)
     refused: ChatRefused | None = None
+    further = 0
     for record in conversations.iterate():
         try:
-            pieces = [encoder.encode_answers(record["messages"])]
+            chats = chats_of(encoder, record["messages"], config.answers)
         except ChatRefused as error:
             if not refused:
                 context.log(f"conversation {record['id']}: {error}")
             refused, fates["refused"] = error, fates["refused"] + 1
             continue
-        if len(pieces[0][0]) > width:
-            pieces = _shortened(encoder, record["messages"], pieces[0], width, config.long_samples, fates)
-        elif not any(pieces[0][1]):
-            pieces, fates["untrained"] = [], fates["untrained"] + 1
+        pieces = list[Encoded]()
+        further += len(chats) - 1
+        for messages, whole in chats:
+            if len(whole[0]) > width:
+                pieces += _shortened(encoder, messages, whole, width, config.long_samples, fates)
+            elif any(whole[1]):
+                pieces.append(whole)
+            else:
+                fates["untrained"] += 1
         encoded += pieces
         documents += documents_of(record) if pieces else []
     if refused and not encoded:
@@ -212,7 +219,13 @@ def pack_conversations(
         fates["answers_unlike_asked"] = unlike
         context.log(
             f"{unlike} answers are read and not trained: in their chats the template writes them otherwise than they "
-            "were asked for and given, as without their thoughts. A chat that ends with such an answer trains it"
+            "were asked for and given, as without their thoughts. Take `answers: each` to train them"
+        )
+    if further:
+        fates["chats_of_answers"] = further
+        context.log(
+            f"{further} chats more than there are conversations: the template writes an earlier answer otherwise than "
+            "the last, so each such answer ends a chat of its own. `answers: last` leaves these chats out"
         )
     rows = best_fit([len(ids) for ids, *_ in encoded], width)
     ids = [[each for member in members for each in encoded[member][0]] for members in rows]
@@ -260,7 +273,7 @@ def _split(encoder: Tokenizer, messages: Sequence[Message], width: int, fates: C
         fitting = piece if len(piece[0]) <= width else None
         if not fitting:
             first = stop
-            fates["exchanges_dropped"] += 1
+            fates["exchanges_dropped"] += any(piece[1])  # else another chat trains its answers
     if fitting:
         yield fitting
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig, Shape, require_heads
 from lmworks.recipe.schema import Expected, Reference
+from lmworks.tokens.rows.each_answer import Answers
 from lmworks.tokens.rows.packings import CONVERSATIONS, DOCUMENTS, Packing
 from lmworks.train.configs.adapter import ADAPTER_RATES
 from lmworks.train.configs.train import CHECKED, RESULT, STEP, Count, LostShare, TrainConfig
@@ -115,10 +116,17 @@ class ChatConfig(TrainConfig):
         description="What becomes of conversations longer than a row. A dropped one teaches nothing wrong; `truncate` "
         "cuts the end off, `split` makes several of the exchanges that fit.",
     )
+    answers: Annotated[Answers, CHECKED] = Field(
+        default="each",
+        description="Answers of a chat that are trained where the chat template writes earlier ones otherwise than the "
+        "last, as without their thoughts. `each` makes a chat of every such answer, since the model will write it as a "
+        "last one: `last` read 255 of 299 answers under Qwen 3.5's template without training them. `last` takes fewer "
+        "rows.",
+    )
     largest_lost_share: LostShare = 0.2
 
     def packing(self) -> dict[str, Any]:
-        return {"long_samples": self.long_samples}
+        return {"long_samples": self.long_samples, "answers": self.answers}
 
 
 class SftConfig(ChatConfig):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from lmworks.data.forms.sample import Sample
 from lmworks.data.tuning.samples import claims
 from lmworks.lazy import NDArray, np
+from lmworks.tokens.rows.each_answer import Answers, chats_of
 from lmworks.tokens.rows.pack_preferences import REJECTED, SIDES
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import ChatRefused, Tokenizer
@@ -17,6 +18,9 @@ from lmworks.train.preflight.inspection import SHOWN, Inspection, Record, begins
 
 if TYPE_CHECKING:
     from lmworks.train.configs.train import TrainConfig
+
+UNTRAINED = ("unlearned", "unlike_asked", "history")
+"""Counts of turns of which nothing is trained, and nothing should be."""
 
 
 @dataclass
@@ -32,6 +36,8 @@ class Turns(Inspection):
     """Beside these: turns of which nothing is trained, as their samples ask."""
     unlike_asked: int = 0
     """Likewise, as the template writes them otherwise than they were asked for and given."""
+    history: int = 0
+    """Likewise, in chats that train another answer."""
     silent: int = 0
     """Turns of which no word is trained, and nobody asked for that."""
     endless: int = 0
@@ -57,7 +63,7 @@ class Turns(Inspection):
     def of(cls, config: TrainConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
         """Read every row: an assistant's turn begins behind what the template writes where an answer is asked for."""
         turns = cls(rows, list(records_of(samples)))
-        _inspect(turns, rows, encoder)
+        _inspect(turns, rows, encoder, getattr(config, "answers", "last"))
         if turns.groups:
             turns.contradicted = list(_contradicted(samples))
         return turns
@@ -65,6 +71,8 @@ class Turns(Inspection):
     def whole(self, facts: Mapping[str, Any]) -> tuple[int, str]:
         if self.groups:
             return self.groups + int(facts["dropped"]), "judgements"
+        if further := int(facts.get("chats_of_answers", 0)):
+            return len(self.records) + further, "conversations and chats of their answers"
         return len(self.records), "conversations"
 
     @property
@@ -74,7 +82,7 @@ class Turns(Inspection):
     def counts(self) -> dict[str, int]:
         """Without groups, and turns that are not learned from, where there are none."""
         usual = {name: n for name, n in super().counts().items() if self.groups or name not in ("groups", "alike")}
-        return {name: n for name, n in usual.items() if n or name not in ("unlearned", "unlike_asked")}
+        return {name: n for name, n in usual.items() if n or name not in UNTRAINED}
 
     def faults(self, config: TrainConfig) -> Iterator[str]:
         yield from _faults_of_turns(self)
@@ -82,13 +90,13 @@ class Turns(Inspection):
         yield from _faults_of_batches(config, self.rows)
 
 
-def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
+def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer, answers: Answers) -> None:
     """Count what every row holds.
 
     Judged answers are of one turn each, the last, or some are of several, and the turns before may be trained.
     """
     openings = begins_of_answer(encoder)
-    asked = dict(_unlearned(found.records, rows, encoder, openings))
+    asked = dict(_unlearned(found.records, rows, encoder, openings, answers))
     one_turn = all(answer == 1 for _, _, answer in found.records)
     every = -(-len(rows.tokens) // SHOWN)
     for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
@@ -125,7 +133,7 @@ def _inspect_sample(
     one_turn: bool,
     encoder: Tokenizer,
     openings: Sequence[Sequence[int]],
-    asked: Mapping[int, bool],
+    asked: Mapping[int, str],
     found: Turns,
 ) -> None:
     """Count what one sample holds."""
@@ -165,28 +173,43 @@ def _assistants_turns(
 
 
 def _unlearned(
-    records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, openings: Sequence[Sequence[int]]
-) -> Iterator[tuple[int, bool]]:
-    """Digests of turns that are not to be learned from, as rows hold them: whole, or cut at the end of a row.
+    records: Sequence[Record],
+    rows: PackedRows,
+    encoder: Tokenizer,
+    openings: Sequence[Sequence[int]],
+    answers: Answers,
+) -> Iterator[tuple[int, str]]:
+    """Yield digests of turns that are not to be learned from, as rows hold them: whole, or cut at the end of a row.
 
-    And whether their samples ask for that, by weight 0: else the template leaves out what was thought before them.
+    Each comes with the name of `UNTRAINED` that it is counted under.
     """
     for _, turns, _ in records:
         is_asked = any(turn.get("weight") == 0 for turn in turns)
         if is_asked or encoder.thoughts:
             try:
-                ids, mask, unlike = encoder.encode_answers(turns)
+                chats = chats_of(encoder, turns, answers)
+                unlike = chats[-1][1][2]
                 weighty = [{**turn, "weight": 1} for turn in turns]
-                told = encoder.encode_answers(weighty)[1] if unlike else [True] * len(ids)
+                told = encoder.encode_answers(weighty)[1] if unlike else None
             except ChatRefused:  # is in no row
                 continue
-            tokens, trained = np.array(ids, rows.tokens.dtype), np.array(mask)
-            for width in (len(tokens), rows.tokens.shape[1]) if is_asked or unlike else ():
-                sample = tokens[:width], trained[:width]
-                for start, end, stop in _assistants_turns(*sample, encoder, openings):
-                    place = slice(start, stop if end is None else end)
-                    if (end is not None or stop == len(sample[0])) and not sample[1][place].any():
-                        yield _digest(sample[0][place]), any(told[place])
+            for _, (ids, mask, _) in chats if is_asked or unlike or len(chats) > 1 else ():
+                tokens, trained = np.array(ids, rows.tokens.dtype), np.array(mask)
+                for place in _untrained(tokens, trained, rows.tokens.shape[1], encoder, openings):
+                    why = "unlearned" if told is None or any(told[place]) else "unlike_asked"
+                    yield _digest(tokens[place]), "history" if len(chats) > 1 else why
+
+
+def _untrained(
+    tokens: NDArray[Any], trained: NDArray[Any], width: int, encoder: Tokenizer, openings: Sequence[Sequence[int]]
+) -> Iterator[slice]:
+    """Yield the places of turns of which nothing is trained, in a chat that is whole, and cut to a row."""
+    for length in (len(tokens), width):
+        sample = tokens[:length], trained[:length]
+        for start, end, stop in _assistants_turns(*sample, encoder, openings):
+            place = slice(start, stop if end is None else end)
+            if (end is not None or stop == len(sample[0])) and not sample[1][place].any():
+                yield place
 
 
 def _digest(tokens: NDArray[Any]) -> int:
@@ -199,7 +222,7 @@ def _count_turn(
     start: int,
     end: int | None,
     stop: int,
-    asked: Mapping[int, bool],
+    asked: Mapping[int, str],
     found: Turns,
 ) -> int:
     """Count one assistant's turn; its trained tokens.
@@ -209,8 +232,7 @@ def _count_turn(
     place = slice(start, stop if end is None else end)
     words = trained[place]
     if asked and not words.any() and (digest := _digest(tokens[place])) in asked:
-        found.unlearned += asked[digest]
-        found.unlike_asked += not asked[digest]
+        setattr(found, asked[digest], getattr(found, asked[digest]) + 1)
         return 0
     if end is None and not words.any():
         return 0
