@@ -193,12 +193,18 @@ def test_a_model_of_a_recipe_answers(recipe: OpenRecipe) -> None:
 
 
 @pytest.mark.slow
-def test_what_pytorch_does_not_compute_is_not_written_as_onnx(recipe: OpenRecipe) -> None:
+def test_what_pytorch_does_not_compute_is_written_in_no_form(recipe: OpenRecipe) -> None:
     export = ("export", recipe.path.name, "words", "--form", "onnx")
-    assert "ONNX files are written of decoders" in command(recipe.path.parent, *export, code=1).stderr
+    for form in ("onnx", "gguf"):
+        said = command(recipe.path.parent, *export[:-1], form, code=1).stderr
+        assert f"words: a model of kind bag-of-words cannot be written as {form.upper()}, which is for decoders" in said
     said = command(recipe.path.parent, *export, "--type", "q8_0", code=2).stderr
     assert "--form onnx --type q8_0: expected gguf and one of f32, f16, q8_0, or onnx and one of f32" in said
-    assert not list(recipe.path.parent.glob("*.onnx*"))
+    assert not [
+        *recipe.path.parent.glob("*.onnx*"),
+        *recipe.path.parent.glob("*.gguf*"),
+        *recipe.path.parent.glob("*Modelfile"),
+    ]
 
 
 def test_a_folder_in_a_store_is_refused_once_it_is_erased(recipe: OpenRecipe, tmp_path: Path) -> None:

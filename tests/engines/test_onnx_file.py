@@ -127,7 +127,7 @@ def test_vectors(bare: bool, tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     rewriter = write_rewriter(tmp_path / "t5")
-    with pytest.raises(LmworksError, match="family 'encoder-decoder'; ONNX files are written of decoders"):
+    with pytest.raises(LmworksError, match="a model of kind encoder-decoder cannot be written as ONNX"):
         write_onnx(rewriter, tmp_path / "model.onnx")
     prefixed = make_adapted(make_tiny_model(tmp_path / "base"), tmp_path / "prefixed")
     write_onnx(prefixed, tmp_path / "adapted.onnx")

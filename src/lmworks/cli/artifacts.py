@@ -122,6 +122,7 @@ def export(
 
     Example: lmworks export finetune --form gguf --type q8_0
     """
+    from lmworks.model.folder import require_form
     from lmworks.model.gguf import FILE_TYPES, write_gguf
     from lmworks.pipeline.files import write_atomically
     from lmworks.release.built import Built
@@ -138,6 +139,7 @@ def export(
     name = Built.holding(opened, artifact).step_of(artifact) or artifact.manifest.step
     path = out or Path(f"{name}-{kind}.{form}")
     require_servable(opened, [artifact])
+    require_form(artifact.payload, "gguf" if form == "gguf" else "onnx", name)
     facts, told = {"file": str(path)}, ""
     if form == "gguf":
         said = modelfile_of(path, artifact.payload, licences_of(opened, artifact))

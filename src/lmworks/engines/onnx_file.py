@@ -19,13 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from lmworks.engines.decoder import DecoderEngine
 from lmworks.engines.encoder import ReadingEngine
 from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError
 from lmworks.extras import told_if_missing
 from lmworks.model.device import CPU
-from lmworks.model.folder import family_of, require_whole
+from lmworks.model.folder import family_of, require_form
 from lmworks.pipeline.files import atomically
 
 OPSET = 18
@@ -53,9 +52,9 @@ def write_onnx(folder: Path, file: Path) -> None:
     with told_if_missing():
         import onnxruntime
         import onnxscript  # noqa: F401 - which torch imports
-    require_whole(folder)
+    require_form(folder, "onnx")
     engine = open_engine(folder, device=CPU)
-    network, inputs, output, labels = _wrapped(folder, engine)
+    network, inputs, output, labels = _wrapped(engine)
     size = sum(each.numel() * 4 for each in network.parameters())
     if size > LARGEST_BYTES:
         raise LmworksError(f"{folder}: has {size / 2**30:.1f} GiB of weights in float32; one ONNX file holds 2 GiB")
@@ -74,7 +73,7 @@ def write_onnx(folder: Path, file: Path) -> None:
         _require_equal(folder, network, session, inputs)
 
 
-def _wrapped(folder: Path, engine: Any) -> tuple[_Logits | _Read, list[str], str, list[str]]:
+def _wrapped(engine: Any) -> tuple[_Logits | _Read, list[str], str, list[str]]:
     """What is computed, the names of its inputs and of its output, and the labels that it tells."""
     if isinstance(engine, ReadingEngine):
         vectors = "embed" in engine.can
@@ -84,12 +83,7 @@ def _wrapped(folder: Path, engine: Any) -> tuple[_Logits | _Read, list[str], str
             "vector" if vectors else "logits",
             [] if vectors else engine.labels,
         )
-    if isinstance(engine, DecoderEngine):
-        return _Logits(engine.model).eval(), ["input_ids"], "logits", []
-    raise LmworksError(
-        f"{folder}: is a model of family {family_of(folder)!r}; ONNX files are written of decoders, of encoders, and "
-        "of classifiers of texts and of words that PyTorch computes"
-    )
+    return _Logits(engine.model).eval(), ["input_ids"], "logits", []
 
 
 class _Logits(nn.Module):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import torch
@@ -53,6 +53,14 @@ PREFIXES = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
 """Kinds that stand before every text and not in the weights, with PEFT's names."""
 MOST_LAYERS, LARGEST_SIZE, LARGEST_TABLE = 2**12, 2**22, 2**26
 """In a `config.json`: what is more was never trained, and would be built before it is found not to fit."""
+Form = Literal["gguf", "onnx"]
+FORMS: Mapping[Form, str] = {
+    "gguf": "decoders of Llama, Mistral, Qwen2 and Qwen3",
+    "onnx": "decoders, encoders, and classifiers of texts and of words, of which PyTorch computes each",
+}
+"""Models that each form is for, in words."""
+_ONNX: tuple[Family | None, ...] = ("decoder", "encoder", "sequence classifier", "token classifier", None)
+"""None is an encoder without a head."""
 LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
@@ -333,6 +341,33 @@ def family_of(folder: Path) -> Family | None:
         if name.endswith(SCORED) and is_native(folder) and len(_labels(found)) == 1:
             return "reward model"
     return next((family for ending, family in FAMILIES.items() if name.endswith(ending)), None)
+
+
+def forms_of(folder: Path) -> list[Form]:
+    """Return the forms that the model of a folder can have."""
+    family = family_of(folder)
+    if engine_of(folder) or family not in _ONNX:
+        return []
+    return ["gguf", "onnx"] if family == "decoder" and is_native(folder) else ["onnx"]
+
+
+def require_form(folder: Path, form: Form, name: str = "") -> None:
+    """Raise LmworksError for a model that cannot have a form, whose message says what to do instead.
+
+    `name` is what the user calls the model.
+    """
+    known = forms_of(folder)
+    if form in known:
+        require_whole(folder)
+        return
+    family = engine_of(folder) or family_of(folder) or "encoder"
+    instead = (
+        f"`lmworks export {name or 'STEP'} --form {known[0]}`" if known else "`lmworks serve`, which answers for it"
+    )
+    raise LmworksError(
+        f"{name or folder}: a model of kind {family} cannot be written as {form.upper()}, which is for {FORMS[form]}.\n"
+        f"Try: {instead}"
+    )
 
 
 def stored_parameters(folder: Path) -> int:

@@ -16,7 +16,7 @@ from lmworks.extras import told_if_missing
 from lmworks.lazy import np
 from lmworks.model.config import DecoderConfig
 from lmworks.model.files import WEIGHT_BITS
-from lmworks.model.folder import describe, read_config, require_whole
+from lmworks.model.folder import describe, read_config, require_form
 from lmworks.model.gguf_file import check_gguf
 from lmworks.pipeline.files import atomically, write_atomically
 
@@ -292,7 +292,7 @@ def write_gguf(folder: Path, file: Path, file_type: str = "f16") -> None:
     """Write a folder of our decoder as one file that llama.cpp loads. Raises LmworksError for what it has not."""
     import gguf
 
-    require_whole(folder)
+    require_form(folder, "gguf")
     config = read_config(folder)
     if config.sliding_window or config.rope_scaling:
         raise LmworksError(f"{folder}: no sliding window and no rope scaling can be written for this architecture")
