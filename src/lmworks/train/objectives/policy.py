@@ -146,8 +146,8 @@ class PolicyObjective(DecoderObjective):
         names = ", ".join(each.name for each in self.config.rewards if each.weight)
         raise LmworksError(
             f"{words}, and never otherwise: the reward is dead ({names}), and nothing was learned. Look at what the "
-            "model answers (`lmworks check`); ask for less (`format` or `length` beside what is exact), take easier "
-            "prompts, a larger group_size or answer_tokens, or tune the model to answer first"
+            "model answers (`lmworks check`); ask for less (rewards of kind `regex` or `length` beside what is exact), "
+            "take easier prompts, a larger group_size or answer_tokens, or tune the model to answer first"
         )
 
     @property
