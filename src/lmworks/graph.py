@@ -93,7 +93,7 @@ from lmworks.recipe.schema import (
 )
 from lmworks.registry import Kinds, derived_from, plugins_behind
 from lmworks.rewards.models import ClassifierReward
-from lmworks.teach.answers import answers
+from lmworks.teach.answers import AnswersConfig, answers
 from lmworks.teach.constitution import constitution
 from lmworks.tokens.kinds.best_of import best_of
 from lmworks.tokens.kinds.bpe import bpe
@@ -108,12 +108,15 @@ from lmworks.tokens.rows.pack import (
     pack_conversations,
     pack_documents,
 )
+from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.configs.encoder import with_rates_of_fresh_bases
+from lmworks.train.configs.language_model import ChatConfig
 from lmworks.train.configs.seq2seq import Seq2SeqConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.preflight.check import check
+from lmworks.train.preflight.room import RoomConfig, room
 
 Systems = Mapping[str, tuple[Stage, TaskConfig, str | None]]
 """What is scored on a task, by labels: a stage, how it asks, and the model, which baselines have none of."""
@@ -210,10 +213,12 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
     nodes: list[Node] = []
     for (section, *_), name, config in steps_in_order(recipe):
         if section in ("data", "tokenizer"):
+            nodes += room_nodes(name, config, recipe)
             nodes.append(node(name, STEPS[config.kind], config.resolve(folder)))  # type: ignore[attr-defined]
         elif isinstance(config, TrainConfig):
             config = plan.resolved(name, config.model_copy(update={"step_name": name})).resolve(folder)
             config.require_checkpoints_on_the_way()
+            nodes += room_nodes(name, config, recipe)
             *before, training = model_nodes(name, config, recipe.data, recipe.models)
             nodes += [*before, replace(training, predicted=plan.prediction(name))]
         else:
@@ -411,6 +416,35 @@ def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[No
         plugins = {each for task in tasks for each in plugins_of(task)}
         plugins |= plugins_behind([stage.function for stage, *_ in systems.values()])
         yield replace(node(f"rehearsal/{label}", rehearse, tried), plugins=sorted(plugins))
+
+
+def room_nodes(name: str, config: StepConfig, recipe: Recipe) -> Iterator[Node]:
+    """The room that prompts leave in a step that reads them behind, or from, a model which is not trained yet."""
+    tokenizer, tokens, most = getattr(config, "tokenizer", ""), 0, getattr(config, "largest_lost_share", 1.0)
+    answered = getattr(config, "data", "")
+    prompts = _prompts_before(answered, recipe)
+    if isinstance(config, AnswersConfig) and isinstance(model := recipe.models.get(config.model), TrainConfig):
+        tokenizer, tokens, most = (
+            model.tokenizer,
+            (room_of(config.model, recipe.models) or 0) - config.max_tokens,
+            0.999,
+        )
+        told = f"Try: a smaller data.{name}.max_tokens, or shorter prompts"
+    elif isinstance(config, ChatConfig | PolicyConfig) and prompts != answered:
+        tokens = config.sequence_length + 1 - getattr(config, "answer_tokens", 1)
+        told = f"Try: a greater models.{name}.sequence_length, or shorter prompts"
+    if tokens > 0:
+        fields = {"conversations": prompts, "tokenizer": tokenizer, "tokens": tokens, "most": most, "told": told}
+        yield node(f"{name}/room", room, RoomConfig.model_validate(fields))
+
+
+def _prompts_before(reference: str, recipe: Recipe) -> str:
+    """The conversations that are there before any training and have the prompts of these."""
+    while isinstance(step := recipe.data.get(reference), AnswersConfig) and isinstance(
+        recipe.models.get(step.model), TrainConfig
+    ):
+        reference = step.data
+    return reference
 
 
 def model_nodes(

@@ -290,6 +290,21 @@ CASES = {
         ],
         family="T5",
     ),
+    "prompts without room whose answers a trained model writes": Case(
+        TUNED
+        + "  policy: {objective: grpo, from: tuned, data: said, rewards: [{kind: length, most: 9}], answer_tokens: 8, "
+        + "group_size: 4, SMALL}\n",
+        [
+            "12 of 12 prompts leave no room for an answer: they may have 57 tokens, and the longest has ",
+            "Try: a greater models.policy.sequence_length, or shorter prompts",
+        ],
+        ["data.said={kind: answers, model: tuned, data: long, max_tokens: 4}", "lm.sequence_length=512"],
+    ),
+    "prompts that a trained model has no room to answer": Case(
+        TUNED,
+        ["12 of 12 prompts leave no room for an answer", "Try: a smaller data.said.max_tokens, or shorter prompts"],
+        ["data.said={kind: answers, model: tuned, data: long, max_tokens: 8}"],
+    ),
     "sources that no encoder-decoder reads": Case(
         BASE
         + "  tuned: {objective: text-to-text, from: base, tokenizer: base, data: chats, SMALL}\n"

@@ -89,8 +89,9 @@ def check(
         known = ", ".join(name.removesuffix("/check") for name in names) or "none"
         raise UsageError(f"no model {step or 'that is tuned'} in this recipe; models that are tuned: {known}")
     rehearsals = [node.name for node in workspace.build.nodes if node.name.startswith("rehearsal/") and step is None]
+    rooms = [node.name for node in workspace.build.nodes if node.name.endswith("/room") and step is None]
     with closing(make_display()) as display:
-        for name in (*wanted, *rehearsals):
+        for name in (*rooms, *wanted, *rehearsals):
             run(workspace, display, until=name, remember=False)
     found = {name.removesuffix("/check"): workspace.build.artifacts[name] for name in wanted}
     configs = [node.config for node in workspace.build.nodes if isinstance(node.config, AnonymiseConfig)]

@@ -195,21 +195,13 @@ def _unlearned(
                 continue
             for _, (ids, mask, _) in chats if is_asked or unlike or len(chats) > 1 else ():
                 tokens, trained = np.array(ids, rows.tokens.dtype), np.array(mask)
-                for place in _untrained(tokens, trained, rows.tokens.shape[1], encoder, openings):
-                    why = "unlearned" if told is None or any(told[place]) else "unlike_asked"
-                    yield _digest(tokens[place]), "history" if len(chats) > 1 else why
-
-
-def _untrained(
-    tokens: NDArray[Any], trained: NDArray[Any], width: int, encoder: Tokenizer, openings: Sequence[Sequence[int]]
-) -> Iterator[slice]:
-    """Yield the places of turns of which nothing is trained, in a chat that is whole, and cut to a row."""
-    for length in (len(tokens), width):
-        sample = tokens[:length], trained[:length]
-        for start, end, stop in _assistants_turns(*sample, encoder, openings):
-            place = slice(start, stop if end is None else end)
-            if (end is not None or stop == len(sample[0])) and not sample[1][place].any():
-                yield place
+                for width in (len(tokens), rows.tokens.shape[1]):
+                    sample = tokens[:width], trained[:width]
+                    for start, end, stop in _assistants_turns(*sample, encoder, openings):
+                        place = slice(start, stop if end is None else end)
+                        if (end is not None or stop == len(sample[0])) and not sample[1][place].any():
+                            why = "unlearned" if told is None or any(told[place]) else "unlike_asked"
+                            yield _digest(sample[0][place]), "history" if len(chats) > 1 else why
 
 
 def _digest(tokens: NDArray[Any]) -> int:
