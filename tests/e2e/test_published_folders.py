@@ -46,7 +46,10 @@ name: tuned
 use_case: translating with what others published
 plan: {measure: false}
 data:
-  raw: {kind: ingest, sources: [{kind: files, path: pairs, licence: MIT, fields: [source, target]}], licences: {allow: [MIT]}}
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: pairs, licence: MIT, fields: [source, target]}]
+    licences: {allow: [MIT]}
   split: {kind: split, from: raw, by: id, test: 12, validation: 12}
   train: {kind: pairs, from: split.train}
   validation: {kind: pairs, from: split.validation}

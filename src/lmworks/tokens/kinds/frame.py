@@ -32,11 +32,10 @@ def frame_of(tokenizer: Tokenizer) -> Frame:
     for names in PUBLISHED:
         if all(name in ids for name in names):
             return Frame(names, *(ids[name] for name in names))
-    begin = end = tokenizer.end_of_text
-    ids_of_both = [tokenizer.end_of_text_id] * 2
+    begin, begin_id = end, end_id = tokenizer.end_of_text, tokenizer.end_of_text_id
     if tokenizer.chat_template:  # a published T5 has none, and closes no turns
-        end, ids_of_both[1] = tokenizer.end_of_turn, tokenizer.end_of_turn_id
-    return Frame((begin, end, MASK, begin), *ids_of_both, tokenizer.vocab_size, tokenizer.end_of_text_id)
+        end, end_id = tokenizer.end_of_turn, tokenizer.end_of_turn_id
+    return Frame((begin, end, MASK, begin), begin_id, end_id, tokenizer.vocab_size, begin_id)
 
 
 def write_framing_tokenizer(tokenizer: Tokenizer, folder: Path, vocab_size: int, context_length: int) -> None:
