@@ -14,6 +14,8 @@ from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.rows.shards import LOST, Rows, Shards, write_rows
 from lmworks.tokens.tokenizer import TokenizerFolder
 
+COUNTED = (*LOST, "chats_of_answers")
+"""Counts of packing that are summed over the parts."""
 ROWS_AT_ONCE = 4096
 """A few megabytes."""
 
@@ -49,7 +51,7 @@ def join_rows(
     if tokenizer:
         end = tokenizer.open().end_of_text_id
         marked = [part.tokens == end if part.begins is None else part.begins for part in opened]
-    lost = {name: sum(fact.get(name, 0) for fact in facts) for name in LOST if any(name in fact for fact in facts)}
+    lost = {name: sum(fact.get(name, 0) for fact in facts) for name in COUNTED if any(name in fact for fact in facts)}
     sizes = [(name, len(part.tokens)) for name, part in zip(config.names, opened, strict=True)]
     counts = write_rows(
         out,
