@@ -23,7 +23,7 @@ from lmworks.pipeline.stage import Journal
 from lmworks.train.configs.adapter import PrefixConfig
 from lmworks.train.configs.train import TrainConfig
 
-LIBRARIES_BYTES = {False: 380 * 2**20, True: 480 * 2**20}
+LIBRARIES_BYTES = {False: 400 * 2**20, True: 480 * 2**20}
 """Of a process that has loaded what training loads, without and with the compiler and what it has made."""
 
 TRANSFORMERS_BYTES = 120 * 2**20
