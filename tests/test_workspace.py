@@ -378,3 +378,24 @@ def test_a_folder_names_no_store_elsewhere_that_does_not_name_the_folder(
         with pytest.raises(UsageError, match=r"names a store outside of its folder.*--store"):
             open_store(None)
         assert open_store(apart).root == apart
+
+
+def test_a_moved_project_names_the_key_that_did_not_come_along(recipe: Path, tmp_path: Path) -> None:
+    run(open_workspace(recipe.parent), PlainDisplay(io.StringIO()), workers=1)
+    moved = tmp_path / "moved"
+    shutil.copytree(recipe.parent, moved)
+    (moved / KEY_FILE).unlink()
+    with pytest.raises(UsageError, match=rf"moved/{KEY_FILE} is missing: .*\nCopy it from .* --new-id-key"):
+        run(open_workspace(moved), PlainDisplay(io.StringIO()), workers=1)
+    assert not (moved / KEY_FILE).exists()
+    shutil.copy(recipe.parent / KEY_FILE, moved)
+    again = open_workspace(moved)
+    assert again.path == moved / "recipe.yaml" and again.build.look(again.build.nodes[0])[0]
+
+
+def test_a_folder_stands_for_its_recipe(recipe: Path) -> None:
+    run(open_workspace(recipe.parent), PlainDisplay(io.StringIO()), workers=1)
+    opened, (found,) = find_named([str(recipe.parent), "raw"], None)
+    assert found.stage == "ingest" and open_store(None, recipe.parent).root == opened.root
+    with pytest.raises(UsageError, match=r"texts/recipe.yaml: cannot be read"):
+        open_workspace(recipe.parent / "texts")

@@ -108,7 +108,8 @@ def _child_seconds() -> float:
 def served_by(recipe: Mapping[str, Any]) -> tuple[str, str]:
     """What a recipe serves, in the words of `companies.yaml`, and the objective of the model behind it."""
     name = str((recipe.get("serve") or {}).get("model", ""))
-    if (recipe.get("serve") or {}).get("passages"):
+    serve = recipe.get("serve") or {}
+    if serve.get("passages") or serve.get("model") == "passages":
         return "passages", "passages"
     model = recipe["models"][name]
     kinds = {step: config["kind"] for step, config in recipe["data"].items()}

@@ -42,6 +42,11 @@ def _is_there(module: str) -> bool:
         return False
 
 
+def of_extras(modules: Iterable[str]) -> list[str]:
+    """Return those modules that a plain installation lacks, sorted."""
+    return sorted({each for each in modules if _distribution(each) in extras()})
+
+
 def remedy(modules: Iterable[str]) -> str:
     """The command that installs what brings these modules."""
     names = [*map(_distribution, modules)]

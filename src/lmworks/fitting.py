@@ -54,8 +54,11 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
                 yield from _unasked(task, ("evaluate", "tasks", number), models, recipe.evaluate.models)
     if recipe.serve:
         named = recipe.serve.model if isinstance(recipe.serve.model, list) else [recipe.serve.model]
-        yield from _unserved("model", named, models)
-        yield from _unserved("otherwise", [recipe.serve.otherwise] if recipe.serve.otherwise else [], models)
+        quoted = {name for name, config in recipe.data.items() if getattr(config, "makes", "") == "passages"}
+        yield from _unserved("model", [name for name in named if name not in quoted or len(named) > 1], models)
+        yield from _unserved(
+            "otherwise", [name for name in [recipe.serve.otherwise] if name and name not in quoted], models
+        )
         yield from _not_served_together(named, models)
         made = getattr(recipe.data.get((recipe.serve.examples or "").partition(".")[0]), "makes", "conversations")
         if made not in ("", "conversations"):

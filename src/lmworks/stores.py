@@ -31,7 +31,7 @@ def open_store(store: Path | None, recipe: Path | None = None) -> Store:
     """
     if recipe is None:
         return Store(store or remembered()[1])
-    found = {}
+    recipe, found = recipe_file(recipe), {}
     for root in [store] if store else [recipe.parent / LAST.parent, *noted_stores(recipe.parent)]:
         builds = BuildRecords(root / "builds")
         for name, record in builds.readable():
@@ -50,11 +50,20 @@ def find_named(names: Sequence[str], store: Path | None) -> tuple[Store, list[Ar
 
     Raises `UsageError` for what is not built.
     """
-    recipe = Path(names[0]) if names and names[0].endswith((".yaml", ".yml")) else None
+    recipe = Path(names[0]) if names and _is_recipe(names[0]) else None
     opened, steps = open_store(store, recipe), names[1:] if recipe else names
     if not (named := steps or _served(opened)):
         raise UsageError("the last recipe built names no model to serve; name one, such as a step of it")
     return opened, [opened.named(step) for step in named]
+
+
+def recipe_file(path: Path) -> Path:
+    """Return the file of a recipe: of a folder its `recipe.yaml`."""
+    return path / "recipe.yaml" if path.is_dir() else path
+
+
+def _is_recipe(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or (Path(name) / "recipe.yaml").is_file()
 
 
 def _served(store: Store) -> Sequence[str]:
@@ -67,7 +76,7 @@ def _served(store: Store) -> Sequence[str]:
 def find_one(names: Sequence[str], store: Path | None) -> tuple[Store, Artifact]:
     """The same of one step; of several that are served, the first. Raises `UsageError` if several are named."""
     opened, found = find_named(names, store)
-    if len(names) > 2 or (len(names) == 2 and not names[0].endswith((".yaml", ".yml"))):
+    if len(names) > 2 or (len(names) == 2 and not _is_recipe(names[0])):
         raise UsageError(f"found {', '.join(names)}; expected one step, or a recipe's file and one of its steps")
     return opened, found[0]
 

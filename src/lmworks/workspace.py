@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -36,7 +37,7 @@ from lmworks.plan.plan import Plan, make_plan, states_sizes
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import PROTECTED, Recipe, RecipeError, data_of_models, steps_in_order
 from lmworks.registry import installed
-from lmworks.stores import note_store, remember_build, remembered
+from lmworks.stores import note_store, recipe_file, remember_build, remembered
 
 
 @dataclass
@@ -79,6 +80,7 @@ def open_workspace(
     if path is None:
         path, last_store, last_settings = remembered(want_store=store is None)
         store, settings = store or last_store, [*last_settings, *settings]
+    path = recipe_file(path)
     root = store or path.parent / ".lmworks"
     try:
         recipe = load_recipe(path, graph.CLASSES, settings, until, gated=gated)
@@ -131,7 +133,7 @@ def _build_of(recipe: Recipe, plan: Plan, path: Path, store: Store) -> Build:
 
 def recipe_name(path: Path) -> str:
     """The name under which a recipe's builds are kept."""
-    return load_recipe(path, graph.CLASSES).name
+    return load_recipe(recipe_file(path), graph.CLASSES).name
 
 
 def run(
@@ -149,6 +151,7 @@ def run(
     `ray` has document steps run on Ray: "" starts one on this machine, else it is a cluster's address. Without
     `remember` this does not become the last build, which other commands speak of.
     """
+    _require_id_key(workspace)
     unprepared = [node for node in workspace.build.nodes if node.config.prepare(workspace.folder)]
     if unprepared:
         workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.path, workspace.store)
@@ -218,6 +221,22 @@ def stage_of(recipe: Recipe) -> Callable[[str], str]:
         return (step if section == "models" else section) or kinds.get(step.partition("/")[0], "prepare")
 
     return found
+
+
+def _require_id_key(workspace: Workspace) -> None:
+    """Raise UsageError where the key of document ids is missing that this recipe's last build was made with."""
+    builds = workspace.store.builds
+    record = builds.get(builds.name_of(workspace.recipe.name, workspace.path))
+    if ID_KEY.digest(workspace.folder) or not record or builds.recipe_of(record) != placed(workspace.path):
+        return
+    for step in record.steps.values():
+        found = workspace.store.find(step.stage, step.key)
+        if found and found.is_readable and found.manifest.config.get("id_key_digest"):
+            raise UsageError(
+                f"{workspace.folder / ID_KEY.file} is missing: this project was built with it, and every step would be "
+                f"built again\nCopy it from the folder where the project was, or accept that with `lmworks build "
+                f"{shlex.quote(str(workspace.path))} --new-id-key`"
+            )
 
 
 def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:

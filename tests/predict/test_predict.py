@@ -357,8 +357,28 @@ def test_what_cannot_be_read_is_refused_before_anything_is_asked(
     file.write_text(content)
     with pytest.raises(UsageError, match=words):
         asked(engines["classify"], file, text)
-    with pytest.raises(UsageError, match=r"found the ending '?\.xlsx'?; expected one of \.jsonl"):
-        TableFile(tmp_path / "rows.xlsx").columns()
+    with pytest.raises(UsageError, match=r"found the ending '?\.bin'?; expected one of \.jsonl"):
+        TableFile(tmp_path / "rows.bin").columns()
+
+
+def test_what_a_build_reads_is_answered_too_and_written_as_json_lines(
+    engines: dict[str, Engine], tmp_path: Path
+) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["text", "nr"], ["where is my parcel", 1], ["the invoice is wrong", 2]):
+        book.active.append(row)
+    book.save(tmp_path / "rows.xlsx")
+    (tmp_path / "rows.json").write_text(json.dumps([{"text": "where is my parcel", "nr": 1}]))
+    (tmp_path / "letter.md").write_text("where is my parcel")
+    for name, count in (("rows.xlsx", 2), ("rows.json", 1), ("letter.md", 1)):
+        table = TableFile(tmp_path / name)
+        out = tmp_path / f"{name}{table.written}"
+        told = predict(engines["classify"], "digest", Asking("classify"), table, out, lambda rows: None)
+        answered = [json.loads(line) for line in out.read_text().splitlines()]
+        assert told.rows == len(answered) == count and not told.faults
+        assert answered[0]["text"] == "where is my parcel" and answered[0]["predicted_label"]
 
 
 def test_other_delimiters_and_encodings(engines: dict[str, Engine], tmp_path: Path) -> None:

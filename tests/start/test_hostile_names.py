@@ -64,7 +64,7 @@ def rows_of(what: str, name: str) -> tuple[str, list[Mapping[str, object]]]:
     if what == "person":
         found = enumerate(sentences(99))
         return "classify", [
-            {"message": text, "label": label, f"customer {name}": f"Ada Byron {n % 30}"} for n, (text, label) in found
+            {"message": text, "label": label, f"customer {name}": f"Ada Byron {n % 80}"} for n, (text, label) in found
         ]
     if what == "turn":
         who = ("user", "assistant")
@@ -164,8 +164,9 @@ def test_a_field_of_roles_is_taken_before_one_of_names(tmp_path: Path) -> None:
         {"talk": [{"author": who, "type": what, "says": f"of ticket {n}"} for what, who in turns[n]]} for n in range(90)
     ]
     (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    recipe, _ = started(tmp_path, tmp_path, "chat")
-    assert recipe.data["train"].roles == {"customer": "user", "agent": "assistant", "bot": "assistant"}  # type: ignore[attr-defined]
+    started(tmp_path, tmp_path, "chat")
+    (table,) = look(tmp_path).tables
+    assert table.roles == {"customer": "user", "agent": "assistant", "bot": "assistant"}
     assert not {"Ada", "Grace"} & {*(tmp_path / "recipe.yaml").read_text().split()}
 
 

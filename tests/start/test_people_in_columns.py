@@ -12,7 +12,7 @@ from lmworks.start.words import WORDS, tokens
 from start.test_look import write_csv
 from start.test_start import started
 
-FIRST = ("Anna", "Piotr", "Łucja", "Żaneta", "Marek")
+FIRST = ("Anna", "Piotr", "Łucja", "Żaneta", "Marek", "Ewa", "Jan", "Olga", "Adam", "Zofia", "Jerzy", "Iga")
 LAST = ("Kowalczyk", "Wiśniewska", "Źrebiec", "Nowak-Mazur", "Śliwa", "Ćwik")
 PEOPLE = [f"{first} {last}" for first in FIRST for last in LAST]
 
@@ -91,11 +91,11 @@ HEADER = ["lokator", "telefon", "poczta", "adres", "kategoria", "treść"]
 
 
 def tenants(count: int) -> list[tuple[str, ...]]:
-    """Complaints of 30 people, several of each."""
+    """Complaints of 72 people, several of each."""
     kinds = ("hałas", "winda", "czynsz")
     return [
         (
-            PEOPLE[n % 30],
+            PEOPLE[n % len(PEOPLE)],
             f"601-234-{100 + n % 30}",
             f"m{n % 30}@poczta.example",
             f"ul. Lipowa {n % 30 + 1}/3, 59-300 Lubin",

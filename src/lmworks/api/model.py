@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.open import open_reward_model
 from lmworks.engines.protocol import (
     Ability,
     Asked,
@@ -21,12 +21,13 @@ from lmworks.engines.protocol import (
 )
 from lmworks.engines.request import Piece, Sampling
 from lmworks.errors import LmworksError, UsageError
+from lmworks.knowledge.quoting import holds_passages
 from lmworks.model.device import AUTO
 from lmworks.model.folder import family_of
 from lmworks.predict.rows import Row
 from lmworks.predict.run import Asking, digest_of_folder, request_of
 from lmworks.release.gates import stored_as
-from lmworks.release.serving import require_answers
+from lmworks.release.serving import open_answering, require_answers
 from lmworks.stores import find_one
 
 if TYPE_CHECKING:
@@ -215,8 +216,9 @@ def open_model(model: str | Path, store: str | Path | None = None, *, device: st
 def find_and_open(names: Sequence[str], store: Path | None, device: str) -> Model:
     """The model that `find_model` finds."""
     folder, digest = find_model(names, store)
-    opens = open_reward_model if family_of(folder) == "reward model" else open_engine
-    return Model(folder, digest, opens(folder, device=device))
+    is_reward = not holds_passages(folder) and family_of(folder) == "reward model"
+    opened = open_reward_model(folder, device=device) if is_reward else open_answering(folder, device)
+    return Model(folder, digest, opened)
 
 
 def find_model(names: Sequence[str], store: Path | None) -> tuple[Path, str]:

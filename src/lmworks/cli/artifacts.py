@@ -25,6 +25,7 @@ from lmworks.errors import UsageError
 def show(
     step: StepArgument = None,
     path: Annotated[bool, typer.Option("--path", help="Print only the folder of its files.")] = False,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="Recipe, or its folder, whose build is shown.")] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,7 +37,7 @@ def show(
     from lmworks.release.inspect.show import WIDTH, describe
     from lmworks.stores import find_one
 
-    opened, found = find_one(step or (), store)
+    opened, found = find_one([*([recipe] if recipe else []), *(step or ())], store)
     if path:
         print(found.payload.resolve())
     elif as_json:

@@ -10,7 +10,9 @@ import typer
 
 RecipeArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder or above."),
+    typer.Argument(
+        metavar="RECIPE", help="A recipe or its folder; by default the one last built in this folder or above."
+    ),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a field: --set pretrain.steps=60.")
@@ -29,7 +31,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for progra
 ShowPersonalOption = Annotated[
     bool, typer.Option("--show-personal", help="Show personal data where no step has anonymised it yet.")
 ]
-ARTIFACT_HELP = "A step of the last build, or the beginning of a digest; before it, a recipe's file: of its build."
+ARTIFACT_HELP = (
+    "A step of the last build, or the beginning of a digest; before it, a recipe or its folder: of its build."
+)
 StepArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="[RECIPE] [STEP]", help=f"{ARTIFACT_HELP} Without a step, the first served model."),

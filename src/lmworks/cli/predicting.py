@@ -13,7 +13,7 @@ from lmworks.cli.options import DeviceOption, JsonOption, LastStoreOption, tell
 from lmworks.errors import UsageError
 
 PREDICTED = (
-    "A step of the last build, the beginning of a digest, a recipe's file (what it serves), or a model's folder."
+    "A step of the last build, the beginning of a digest, a recipe or its folder (what it serves), or a model's folder."
 )
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=PREDICTED)],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, CSV, TSV or Parquet.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSONL, CSV, TSV, Parquet, or what a build reads, such as XLSX.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to write; by default FILE.predicted.… beside it.")
     ] = None,
@@ -49,25 +51,23 @@ def predict(
     Example: lmworks predict sorter letters.csv --text body
     """
     from lmworks.api.model import find_model
-    from lmworks.engines.open import open_engine
     from lmworks.engines.request import Sampling
     from lmworks.model.device import AUTO
     from lmworks.predict.rows import TableFile
     from lmworks.predict.run import Asking, ability_of
     from lmworks.predict.run import predict as ask
+    from lmworks.release.serving import open_answering
 
     table = TableFile(file, delimiter, encoding)
-    target = out or file.with_suffix(f".predicted{table.form}")
+    target = out or file.with_suffix(f".predicted{table.written}")
     if not file.is_file():
         raise UsageError(f"{file}: there is no such file")
-    if target.suffix.lower() != table.form:
-        raise UsageError(
-            f"--out {target}: found the ending {target.suffix!r}; what is read as {table.form} is written so"
-        )
+    if target.suffix.lower() != table.written:
+        raise UsageError(f"--out {target}: found the ending {target.suffix!r}; expected {table.written}")
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already: write to another with --out, or replace it with --overwrite")
     folder, digest = find_model([model], store)
-    engine = open_engine(folder, device=device or AUTO)
+    engine = open_answering(folder, device or AUTO)
     asking = Asking(ability_of(engine), text, Sampling(max_tokens, temperature, seed=seed), continues)
     began, shows = time.monotonic(), sys.stderr.isatty()
 

@@ -249,6 +249,9 @@ def build(
     store: StoreOption = None,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show each step, and why it is made.")] = False,
+    new_id_key: Annotated[
+        bool, typer.Option("--new-id-key", help="Make a new key of document ids where it is missing, and build again.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build what is missing or stale, and say why.
@@ -256,6 +259,7 @@ def build(
     Example: lmworks build recipes/quickstart.yaml --set pretrain.steps=60
     """
     from lmworks.api.recipe import finish
+    from lmworks.data.identity import load_id_key
     from lmworks.pipeline.display import make_display
     from lmworks.pipeline.ray_workers import parse_place
     from lmworks.workspace import open_workspace, stage_of
@@ -264,6 +268,8 @@ def build(
     announce = None if as_json else say_counted
     asked = with_device(settings, device)
     workspace = open_workspace(recipe, asked, store, measure=True, replan=replan, until=until, announce=announce)
+    if new_id_key:
+        load_id_key(workspace.folder)
     if not as_json:
         lines = workspace.plan.as_text().splitlines()
         shown = [line for line in lines if verbose or line.startswith(("  time ", "  in doubt "))]

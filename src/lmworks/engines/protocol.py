@@ -209,6 +209,8 @@ class Engine(ABC):
     """Whether it answers the turns of a user; otherwise, if it writes, it goes on from a text alone."""
     reads_instructions: bool = True
     """Whether words that ask for something may stand around the text that a model rewrites."""
+    quotes: bool = False
+    """Whether it quotes passages as its answer, and writes nothing itself."""
     calls: Calls | None = None
     """How it calls functions, if it can."""
     thinks: bool = False

@@ -11,11 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from lmworks.data.parsers import ENDINGS
 from lmworks.data.parsers.columns import most_unpacked, open_parquet, parquet_batches, parts_within, rows_of
 from lmworks.data.parsers.delimited import Table, open_table
 from lmworks.data.parsers.encodings import looks_like, marked
 from lmworks.data.parsers.lines import read_lines
-from lmworks.data.parsers.parser import Piece, Reading
+from lmworks.data.parsers.parser import Piece, Reading, Record, Unreadable
+from lmworks.data.sources.files import Files
 from lmworks.data.sources.recode import UTF_8, encoding_of, recoded
 from lmworks.errors import UsageError, told
 from lmworks.lazy import pa, pq
@@ -54,10 +56,16 @@ class TableFile:
 
     @property
     def form(self) -> str:
-        """How it is read. Raises UsageError for a file of another form."""
-        if (form := self.path.suffix.lower()) not in FORMS:
-            raise UsageError(f"{self.path}: found the ending {form or 'none'!r}; expected one of {', '.join(FORMS)}")
+        """Its ending, which says how it is read. Raises UsageError for one that no parser reads."""
+        if (form := self.path.suffix.lower()) not in (known := dict.fromkeys([*FORMS, ".json", *ENDINGS])):
+            expected = ", ".join(known)
+            raise UsageError(f"{self.path}: found the ending {form or 'none'!r}; expected one of {expected}")
         return form
+
+    @property
+    def written(self) -> str:
+        """The ending of the file with answers: its own, or that of JSONL."""
+        return self.form if self.form in FORMS else ".jsonl"
 
     def columns(self) -> list[str]:
         """Names of the fields, of JSONL those of any row. Raises UsageError for a table without names.
@@ -76,7 +84,7 @@ class TableFile:
 
     def rows(self) -> Iterator[Row]:
         """Every row, in order; one that cannot be read has a fault."""
-        return FORMS[self.form][0](self)
+        return FORMS.get(self.form, PARSED)[0](self)
 
     def write(self, out: Path, more: Iterable[Fields], columns: Columns) -> None:
         """The file again at `out`, with more fields for every row, in UTF-8.
@@ -84,7 +92,7 @@ class TableFile:
         A table that was not plain UTF-8 gets a byte order mark, by which Excel knows it.
         """
         with atomically(out) as unfinished:
-            FORMS[self.form][1](self, unfinished, iter(more), columns)
+            FORMS.get(self.form, PARSED)[1](self, unfinished, iter(more), columns)
 
 
 def _jsonl(file: TableFile) -> Iterator[Row]:
@@ -211,6 +219,23 @@ def _decoded(file: TableFile, raw: IO[bytes]) -> IO[bytes]:
     return recoded(raw, encoding_of(raw, file.encoding, is_xml=False))
 
 
+def _parsed(file: TableFile) -> Iterator[Row]:
+    """The rows of a file as a build reads them; of a file of texts each with its `text`."""
+    folder, name = file.path.resolve().parent, file.path.name
+    source = Files(kind="files", path=str(folder), fields="all", encoding=file.encoding, licence="LicenseRef-own")
+    for number, found in enumerate(source.read(Piece(name, file.path.stat().st_size)), 1):
+        if isinstance(found, Unreadable):
+            yield Row(f"row {number}", {}, f"row {number} cannot be read: {found.reason}")
+        elif isinstance(found, Record):
+            yield Row(f"row {number}", {"text": found.text} if found.row is None else found.row)
+
+
+def _write_parsed(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
+    with out.open("w", encoding="utf-8") as stream:
+        for row, added in zip(file.rows(), more, strict=True):
+            stream.write(json.dumps({**row.fields, **added}, ensure_ascii=False, default=str) + "\n")
+
+
 Read = Callable[[TableFile], Iterator[Row]]
 Write = Callable[[TableFile, Path, Iterator[Fields], Columns], None]
 FORMS: dict[str, tuple[Read, Write]] = {
@@ -221,3 +246,5 @@ FORMS: dict[str, tuple[Read, Write]] = {
     ".parquet": (_parquet, _write_parquet),
 }
 """By a file's ending: how its rows are read, and how it is written with more columns."""
+PARSED: tuple[Read, Write] = (_parsed, _write_parsed)
+"""The same for every other form that a build reads; it is written as JSONL."""

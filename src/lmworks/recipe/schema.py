@@ -201,6 +201,8 @@ PASSAGES_SHOWN = 3
 """Passages before a question: of SQuAD's questions 0.947 have their answer in one of the first three, 0.972 of five,
 and each takes some 200 tokens."""
 
+NOT_FOUND = "The documents hold no answer to this."
+
 
 class ServeConfig(StepConfig):
     """What `lmworks serve` serves."""
@@ -208,7 +210,8 @@ class ServeConfig(StepConfig):
     default_effect = Effect.NOTHING
 
     model: Reference | Annotated[list[Reference], Field(min_length=1)] = Field(
-        description="a step; or several that are LoRA or DoRA on one base, whose weights are then held once"
+        description="a model; or several that are LoRA or DoRA on one base, whose weights are then held once; or a "
+        "step of kind `passages`, whose best passages are quoted as the answer"
     )
     otherwise: Reference | None = Field(
         None,
@@ -227,7 +230,7 @@ class ServeConfig(StepConfig):
         PASSAGES_SHOWN, ge=1, le=50, description="how many of them at the most; fewer where the context has no room"
     )
     not_found: str = Field(
-        "The documents hold no answer to this.",
+        NOT_FOUND,
         min_length=1,
         description="what is said, without asking the model, where no passage fits; in the language of your readers",
     )

@@ -16,6 +16,7 @@ from lmworks.engines.open import open_adapted, open_engine
 from lmworks.engines.protocol import Engine
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.knowledge.collection import Collection
+from lmworks.knowledge.quoting import QuotingEngine, holds_passages
 from lmworks.model.device import AUTO
 from lmworks.model.folder import ADAPTER, stored_parameters
 from lmworks.pipeline.lineage import Lineage
@@ -71,7 +72,8 @@ def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO,
     from what was erased, or nobody can tell, since a list of it lost entries, when its gates refused it, and unless
     `unmeasured`, when it is a language model that no task has measured.
     """
-    require_servable(store, artifacts)
+    require_answers(store, artifacts)
+    require_gates(store, artifacts)
     pages = {}
     for artifact in artifacts:
         page = _page(store, artifact)
@@ -83,12 +85,12 @@ def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO,
     if not unmeasured:
         require_measured(store, artifacts)
     if base is None:
-        engine: Engine = open_engine(artifacts[0].payload, device=device)
+        engine = open_answering(artifacts[0].payload, device)
     else:
         base.require_sound()
         adapters = (None if each.digest() == base.digest() else each.payload / ADAPTER for each in artifacts)
         engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)), device)
-    knowledge = _knowledge(store, artifacts[0])
+    knowledge = _knowledge(store, artifacts[0], quotes=engine.quotes)
     if knowledge and not engine.chats:
         raise UsageError(
             f"serve.passages: they are put before the question of a chat, and {names[0]} takes none: it has no chat "
@@ -97,18 +99,26 @@ def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO,
     return Served(engine, list(pages.values()), knowledge)
 
 
-def _knowledge(store: Store, artifact: Artifact) -> Knowledge | None:
+def open_answering(folder: Path, device: str) -> Engine:
+    """Open what answers for a model's folder, or for one of passages."""
+    return QuotingEngine(folder) if holds_passages(folder) else open_engine(folder, device=device)
+
+
+def _knowledge(store: Store, artifact: Artifact, *, quotes: bool) -> Knowledge | None:
     """What the recipe of a model lets it answer from; None where that names no passages."""
     built = Built.holding(store, artifact)
     serve = built.record.serve
-    if not serve or not serve.passages:
+    step = built.step_of(artifact) if quotes else serve and serve.passages
+    if not step:
         return None
-    collection = Collection(passages_built(store, serve.passages, built).payload)
-    return Knowledge(collection, serve.passages_shown, serve.not_found)
+    collection = Collection(passages_built(store, step, built).payload)
+    return Knowledge(collection, serve.passages_shown, serve.not_found) if serve else Knowledge(collection)
 
 
 def _page(store: Store, artifact: Artifact) -> PageContent:
     """What is said of a model beside its chat; of what was altered, that nothing can be said, and in the log why."""
+    if holds_passages(artifact.payload):
+        return _passages_page(store, artifact)
     try:
         facts, examples = card_facts(store, artifact), _examples(store, artifact)
         return PageContent(**facts, examples=[Examples(form, prompts) for form, prompts in examples])
@@ -123,6 +133,22 @@ def _page(store: Store, artifact: Artifact) -> PageContent:
             digest=artifact.digest(),
             advice=("What is known of this model cannot be told: a file behind it was altered or is lost.",),
         )
+
+
+def _passages_page(store: Store, artifact: Artifact) -> PageContent:
+    """What is said beside passages that are quoted as answers."""
+    built, figures = Built.holding(store, artifact), artifact.manifest.figures
+    unmeasured = "How often the right passage is found was not measured: `questions` of the step measure it."
+    return PageContent(
+        name=f"{built.name}/{built.step_of(artifact) or artifact.manifest.step}",
+        purpose=built.use_case,
+        parameters=0,
+        context_length=0,
+        figures=figures,
+        licences=sorted({*Collection(artifact.payload).column("licence")}),
+        digest=artifact.digest(),
+        advice=["Answers are passages of your documents, quoted. No model writes.", *([] if figures else [unmeasured])],
+    )
 
 
 def serve_folder(
@@ -177,7 +203,9 @@ def _run(served: Served, key: ServerKey, *, port: int, as_json: bool, timeout: f
 
 
 def require_servable(store: Store, artifacts: Sequence[Artifact]) -> None:
-    """What serving, exporting and pushing ask for: raise what `require_answers` and `require_gates` raise."""
+    """Raise what `require_answers` and `require_gates` raise, and `UsageError` for passages: none can be exported."""
+    for artifact in artifacts:
+        _require(artifact, is_fit=is_model(artifact))
     require_answers(store, artifacts)
     require_gates(store, artifacts)
 
@@ -186,7 +214,7 @@ def require_measured(store: Store, artifacts: Sequence[Artifact]) -> None:
     """Raise GateRefused for a language model of which no build of the store has measured how well it answers."""
     builds = [Built(store, name, record).parted()[0] for name, record in store.builds.readable()]
     for artifact in artifacts:
-        if writes(artifact.payload) and not any(built.measures(artifact) for built in builds):
+        if is_model(artifact) and writes(artifact.payload) and not any(built.measures(artifact) for built in builds):
             built = Built.holding(store, artifact)
             name = built.step_of(artifact) or artifact.manifest.step
             raise GateRefused(
@@ -195,13 +223,15 @@ def require_measured(store: Store, artifacts: Sequence[Artifact]) -> None:
             )
 
 
+def _require(artifact: Artifact, *, is_fit: bool) -> None:
+    if not is_fit:
+        raise UsageError(f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and answers nothing")
+
+
 def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:
-    """Raise `UsageError` for what is no model, GateRefused where one learned from what was erased, or damage."""
+    """Raise `UsageError` for what answers nothing, GateRefused where it learned from what was erased, or damage."""
     for artifact in artifacts:
-        if not is_model(artifact):
-            raise UsageError(
-                f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and answers nothing"
-            )
+        _require(artifact, is_fit=is_model(artifact) or holds_passages(artifact.payload))
     if said := refusal_to_serve(store, _folder(store, artifacts[0]), artifacts):
         raise GateRefused(said)
     for artifact in artifacts:

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -138,7 +138,7 @@ class Routes:
         self._files = page_files()
         shown = zip(service.models, pages, strict=True)
         engine = service.engine
-        does = {"can": sorted(engine.can), "rewrites": engine.rewrites, "chats": engine.chats}
+        does = {name: getattr(engine, name) for name in ("rewrites", "chats", "quotes")} | {"can": sorted(engine.can)}
         self._files["content.json"] = JSONResponse([page.as_json() | {"model": model} | does for model, page in shown])
 
     async def live(self, request: Request) -> Response:
@@ -202,8 +202,9 @@ class Routes:
         except LmworksError as error:  # the model's template; the client cannot mend it
             logger.error("%s", error)
             raise failed() from error
-        if self._knowledge and found and not found.is_enough:
-            return await self._told(wanted, self._knowledge.not_found)
+        if self._knowledge and found and (engine.quotes or not found.is_enough):
+            cited = found if engine.quotes else replace(found, passages=(), scores=())
+            return await self._told(wanted, self._knowledge.told(found), cited)
         return await self._answer(request, wanted, [prompt], wanted.limit(), ChatShape, found)
 
     async def completions(self, request: Request) -> Response:
@@ -251,10 +252,10 @@ class Routes:
             return EventStream(answer, writer)
         return await _unless_gone(request, answer, writer.whole(answer))
 
-    async def _told(self, wanted: ChatRequest, text: str) -> Response:
-        """A text of the server's own in place of an answer, with no passage to cite."""
+    async def _told(self, wanted: ChatRequest, text: str, found: Found) -> Response:
+        """Answer with a text that no model wrote, and cite what was found: where it is not enough, the nearest."""
         include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
-        writer = Writer(wanted.model, ChatShape, 0, include_usage, more=citing(None, is_found=False))
+        writer = Writer(wanted.model, ChatShape, 0, include_usage, more=citing(found))
         told = Told(text, wanted.n or 1)
         return EventStream(told, writer) if wanted.stream else await writer.whole(told)
 

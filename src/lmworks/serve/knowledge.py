@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,8 @@ from lmworks.engines.request import Piece
 from lmworks.errors import LmworksError
 from lmworks.knowledge.collection import Collection, Found, Passage
 from lmworks.knowledge.prompts import SPARE, fitting, with_passages
+from lmworks.knowledge.quoting import quoted
+from lmworks.recipe.schema import NOT_FOUND, PASSAGES_SHOWN
 from lmworks.serve.errors import ApiError
 
 logger = logging.getLogger("lmworks.serve")
@@ -26,9 +28,9 @@ class Knowledge:
     """A collection that chats are answered from."""
 
     collection: Collection
-    shown: int
+    shown: int = PASSAGES_SHOWN
     """Passages before a question at the most."""
-    not_found: str
+    not_found: str = NOT_FOUND
     """What is said where no passage fits well enough."""
 
     def prompt(self, engine: Engine, turns: Sequence[Turn], limit: int | None) -> tuple[list[int], Found | None]:
@@ -46,6 +48,8 @@ class Knowledge:
             logger.error("%s", error)
             message = "the passages that this server answers from were deleted; it must be started again"
             raise ApiError(503, message, code="passages_deleted") from error
+        if engine.quotes:
+            return [], replace(found, passages=found.passages[: self.shown], scores=found.scores[: self.shown])
         if not found.is_enough:
             return [], found
 
@@ -61,12 +65,14 @@ class Knowledge:
                 return put(shown.passages), shown
         return put(found.passages[:1]), found  # which leaves no room: the chat itself is too long
 
+    def told(self, found: Found) -> str:
+        """Return what is said without a model: the passages found, or that none fits."""
+        return quoted(found.passages) if found.is_enough else self.not_found
 
-def citing(found: Found | None, *, is_found: bool = True) -> dict[str, Any]:
+
+def citing(found: Found | None) -> dict[str, Any]:
     """What an answer says of passages: whether there are such, and each that was before the model; nothing without."""
-    if found is None and is_found:
-        return {}
-    return {"found": is_found, "citations": found.citations() if found else []}
+    return {"found": found.is_enough, "citations": found.citations()} if found else {}
 
 
 @dataclass(frozen=True)

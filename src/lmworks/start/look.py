@@ -32,6 +32,7 @@ from lmworks.start.columns import Values, column_of
 from lmworks.start.licences import LICENCE_FILE, stated_licence
 from lmworks.start.roles import roles_of
 from lmworks.start.seen import PREDICTED, Aside, Rows, Seen, Table, Unread
+from lmworks.start.words import LANGUAGES
 
 MOST_ROWS = 200_000
 """Of one file, that are read; of a longer one it is told that there are at least so many."""
@@ -197,12 +198,10 @@ class _Look:
 
         With a star where all of the same languages are equally long.
         """
-        from babel import localedata
-
         sets: dict[tuple[str, str], dict[str, str]] = {}
         for path in paths:
             name = OF_LANGUAGE.fullmatch(path)
-            if name and localedata.exists(name["language"].replace("-", "_")):
+            if name and re.split("[-_]", name["language"])[0] in LANGUAGES:
                 sets.setdefault((name["stem"], name["rest"]), {})[name["language"]] = path
         alike: dict[tuple[str, ...], list[dict[str, str]]] = {}
         for (stem, rest), files in sets.items():

@@ -12,6 +12,7 @@ from lmworks.data.forms.turns import LISTS
 from lmworks.data.parsers.facts import LANGUAGE
 from lmworks.data.privacy.hidden import hide_name
 from lmworks.start.columns import SHARE_OF_NAMES, Values, column_of
+from lmworks.start.predicted import fits
 from lmworks.start.seen import Column, Shape, Table
 from lmworks.start.speakers import items_of, speakers_of, unread_fields
 from lmworks.start.words import (
@@ -59,13 +60,15 @@ def roles_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Table:
     categories = [column for column in columns if column.kind == "category" and column.name not in named]
     categories = [column for column in categories if column.distinct > 1 and not _holds_languages(column, rows)]
     told = _ranked(categories, LABELS)
-    labels = [
-        *told,
-        *sorted(
-            (c.name for c in categories if c.name not in told),
-            key=lambda name: (name in unsure, _distinct(table, name)),
-        ),
-    ]
+    measured = fits(rows, [column.name for column in texts], [column.name for column in categories])
+
+    def place(name: str) -> tuple[object, ...]:
+        fit = measured.get(name)
+        by_name = told.index(name) if name in told else len(told)
+        return not (fit and fit.is_clear), by_name, name in unsure, -fit.accuracy if fit else 0, _distinct(table, name)
+
+    labels = sorted((column.name for column in categories), key=place)
+    is_label = bool(labels) and (measured[labels[0]].is_clear if labels[0] in measured else bool(told))
     shared = [c for c in columns if c.kind in ("name", "category", "id") and 1 < c.distinct < c.filled]
     table = replace(
         table,
@@ -73,10 +76,11 @@ def roles_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Table:
         unsure=unsure,
         dates=[column.name for column in columns if column.kind == "date"],
         labels=labels,
+        fits=measured,
         texts=_in_order(texts),
         groups=[name for name in _ranked(shared, GROUPS) if name not in labels[:1]],
     )
-    return replace(table, **_shape(table, rows, bool(told)))
+    return replace(table, **_shape(table, rows, is_label))
 
 
 def _holds_names(column: Column, common: Set[str]) -> bool | None:
@@ -159,7 +163,7 @@ def language_of(column: Column) -> str | None:
     return column.name if is_code else column.language
 
 
-def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label_named: bool) -> dict[str, Any]:
+def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label: bool) -> dict[str, Any]:
     nested = [column.name for column in table.columns if column.kind == "nested"]
     first = rows[0] if rows else {}
     remarks = [*table.remarks]
@@ -180,7 +184,7 @@ def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label_named: bool
     shape: Shape = "nothing"
     if is_pair(table):
         shape = "pairs"
-    elif table.texts and table.labels and is_label_named:
+    elif table.texts and table.labels and is_label:
         shape = "labelled"
     elif table.texts:
         shape = "texts"

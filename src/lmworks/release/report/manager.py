@@ -69,7 +69,11 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
     unmeasured = [name for name in serves if all(each.model != name for each in results)]
     if erased := [name for name in built.erased if "/" not in name]:
         reasons.append(Markup("Erased, since they held what was erased: {}.").format(listed(erased)))
-    if not built.models:
+    if quoted := [name for name in serves if name in built.artifacts and name not in built.models]:
+        verdict = f"Yes: {listed(quoted)} quotes passages of the documents, and no model writes."
+        if not any(built.artifacts[name].manifest.figures for name in quoted):
+            reasons.append("How often the right passage is found is not measured: `questions` of the step measure it.")
+    elif not built.models:
         verdict = "No: its models were erased and are to be built again." if erased else "No: no model is built yet."
     elif unbuilt := [name for name in serves if name not in built.models]:
         verdict = f"No: {listed(unbuilt)}, which the recipe serves, is not built yet."

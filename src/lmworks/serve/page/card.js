@@ -15,10 +15,8 @@ export function showModel(content, ask) {
   document.title = content.name;
   element("name").textContent = content.name;
   element("purpose").textContent = content.purpose;
-  const facts = [
-    ["Name", content.name],
-    ["Parameters", size(content.parameters)],
-  ];
+  const facts = [["Name", content.name]];
+  if (content.parameters) facts.push(["Parameters", size(content.parameters)]);
   if (content.context_length) facts.push(["Context", `${content.context_length.toLocaleString("en")} tokens`]);
   if (content.digest) facts.push(["Digest", content.digest.slice(0, 12)]);
   for (const [name, value] of facts) {

@@ -70,7 +70,10 @@ async function write(turn, box, signal) {
   for await (const chunk of events(response)) {
     if (chunk.error) throw chunk.error;
     if (chunk.usage) tokens = chunk.usage.completion_tokens;
-    if (chunk.found) showCitations((turn.citations = chunk.citations), box.lastChild); // worth reading before the answer ends
+    if (chunk.citations?.length) {
+      turn.isNear = !chunk.found;
+      showCitations((turn.citations = chunk.citations), box.lastChild, turn.isNear); // worth reading before the answer ends
+    }
     for (const { delta, text, finish_reason } of chunk.choices) {
       turn.answer += text ?? delta.content ?? "";
       turn.thoughts += delta?.reasoning_content ?? "";
@@ -184,7 +187,7 @@ function finish(turn, box) {
   answered.classList.remove("running");
   const place = answered.querySelector(".text");
   showAnswer(turn, place);
-  if (turn.citations && !answered.querySelector(".citations")) showCitations(turn.citations, answered);
+  if (turn.citations && !answered.querySelector(".citations")) showCitations(turn.citations, answered, turn.isNear);
   if (turn.fault) make("p", "fault", turn.fault, answered).role = "alert";
   else if (turn.notes) make("p", "notes", turn.notes, answered);
   const actions = make("div", "actions", "", answered);
@@ -192,9 +195,9 @@ function finish(turn, box) {
   if (turn.fault || !reading) action("Retry", actions, () => again(turn, turn.question, turn.answer)).classList.add("retry");
 }
 
-function showCitations(citations, answered) {
+function showCitations(citations, answered, isNear) {
   // A line and isolated elements for each: no title can pass for the licence, or for another citation.
-  make("p", "notes", "read:", answered);
+  make("p", "notes", isNear ? "nearest passages:" : content.quotes ? "passages:" : "read:", answered);
   const list = make("ol", "notes citations", "", answered);
   for (const { number, title, text, link, path, licence } of citations) {
     const line = make("li", "", "", list);
@@ -289,7 +292,7 @@ function chosen(name) {
 }
 
 function showSettings() {
-  settings.hidden = Boolean(reading);
+  settings.hidden = Boolean(reading) || content.quotes;
   const { max_tokens: field } = settings.elements;
   if (content.context_length) field.max = Math.max(1, Math.floor(content.context_length / 2)); // the chat needs room too
   field.value = "";
@@ -334,7 +337,7 @@ function showRunning(is, end) {
   send.hidden = is;
   stop.hidden = !is;
   log.setAttribute("aria-busy", is);
-  tell(is ? "The model is answering." : end);
+  tell(is ? (content.quotes ? "Passages are sought." : "The model is answering.") : end);
   if ([document.body, send, stop].includes(document.activeElement)) toPrompt(); // it was on what is hidden or gone now
 }
 
@@ -403,6 +406,7 @@ element("new-chat").addEventListener("click", () => {
   newChat();
   toPrompt();
 });
+if (content.quotes) prompt.placeholder = "Ask the documents";
 if (isAlone) {
   prompt.placeholder = reading?.placeholder ?? (content.rewrites ? "Text to rewrite" : "Text to go on from");
   if (reading) about.textContent = "About"; // there is nothing to be set

@@ -1,0 +1,55 @@
+"""Passages as the answer: the best ones are quoted and numbered, and no model writes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmworks.engines.protocol import Engine, Messages, WholeBatch
+from lmworks.engines.request import Generation, Sampling
+from lmworks.knowledge.collection import FACTS, Collection, Passage
+from lmworks.recipe.schema import NOT_FOUND, PASSAGES_SHOWN
+
+
+class QuotingEngine(Engine):
+    """An engine whose answers are passages of a collection. Its tokens are characters."""
+
+    can = frozenset({"generate"})
+    quotes = True
+    context_length = 2**16
+    longest_token = 1
+    vocab_size = sys.maxunicode + 1
+
+    def __init__(self, folder: Path) -> None:
+        self._collection = Collection(folder)
+
+    def batch(self, rows: int) -> WholeBatch:
+        return WholeBatch(self, rows)
+
+    def encode(self, messages: Messages) -> list[int]:
+        return self.encode_text(str(messages[-1]["content"]))
+
+    def encode_text(self, text: str) -> list[int]:
+        return [*map(ord, text)]
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
+        found = [self._collection.search("".join(map(chr, prompt)), PASSAGES_SHOWN) for prompt in prompts]
+        texts = [quoted(each.passages) if each.is_enough else NOT_FOUND for each in found]
+        return [Generation((), text, "stop") for text in texts]
+
+
+def holds_passages(folder: Path) -> bool:
+    """Return whether a folder is a collection of passages."""
+    return (folder / FACTS).is_file()
+
+
+def quoted(passages: Sequence[Passage]) -> str:
+    """Return passages as Markdown: the number and place of each, and its text behind `> `."""
+    return "\n\n".join(_quoted(number, each) for number, each in enumerate(passages, 1))
+
+
+def _quoted(number: int, passage: Passage) -> str:
+    place = " ".join((passage.title or passage.link or passage.path).split())
+    lines = "\n".join(f"> {line}".rstrip() for line in passage.text.strip().splitlines())
+    return f"[{number}] {place}\n\n{lines}"
