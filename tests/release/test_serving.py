@@ -35,7 +35,7 @@ def test_a_sound_model_is_served_though_its_page_cannot_say_what_an_altered_file
     (store.named("corpus").payload / "part-00000.parquet").unlink()
     shown: list[PageContent] = []
     monkeypatch.setattr(serving, "_run", lambda served, *_, **__: shown.extend(served.pages))
-    monkeypatch.setattr(serving, "open_engine", lambda *_, **__: None)
+    monkeypatch.setattr(serving, "open_engine", lambda *_, **__: SimpleNamespace(quotes=False))
     serve_artifacts(store, [store.named("finetune")], port=0, as_json=True)
     (page,) = shown
     assert page.name == "handbook/finetune" and page.figures == () and page.licences == ()
@@ -52,7 +52,7 @@ def test_a_language_model_that_no_task_measured_is_served_only_if_you_say_so(
     steps = {name: step for name, step in record.steps.items() if not name.startswith("evaluate/")}
     store.builds.save("handbook", record.model_copy(update={"steps": steps}))
     monkeypatch.setattr(serving, "_run", lambda served, *_, **__: shown.extend(served.pages))
-    monkeypatch.setattr(serving, "open_engine", lambda *_, **__: SimpleNamespace(context_length=64))
+    monkeypatch.setattr(serving, "open_engine", lambda *_, **__: SimpleNamespace(context_length=64, quotes=False))
     model = store.named("finetune")
     with pytest.raises(GateRefused) as refused:
         serve_artifacts(store, [model], port=0, as_json=True)
@@ -69,7 +69,7 @@ def test_a_folder_of_a_published_language_model_is_unmeasured_and_one_that_sorts
 ) -> None:
     shown: list[PageContent] = []
     monkeypatch.setattr(serving, "_run", lambda served, *_, **__: shown.extend(served.pages))
-    monkeypatch.setattr(serving, "open_engine", lambda *_, **__: SimpleNamespace(context_length=64))
+    monkeypatch.setattr(serving, "open_engine", lambda *_, **__: SimpleNamespace(context_length=64, quotes=False))
     monkeypatch.setattr(serving, "stored_parameters", lambda folder: 9)
     model_type = kind.partition("For")[0].lower()
     (tmp_path / "config.json").write_text(json.dumps({"architectures": [kind], "model_type": model_type}))

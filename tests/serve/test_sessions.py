@@ -94,6 +94,7 @@ def test_signing_out_ends_one_session_on_the_server(address: str) -> None:
         assert other.get(f"{place}v1/models").status_code == 200, "another site signs nobody out"
 
 
+@pytest.mark.whole
 def test_wrong_keys_make_the_next_one_wait_and_others_do_not(address: str, clock: Clock) -> None:
     with browser(address) as guesser, browser(address, "203.0.113.2") as owner:
         found = [guesser.post("/", data={"key": f"guess-{number}"}).status_code for number in range(300)]
@@ -162,6 +163,7 @@ def test_guessers_and_browsers_fill_no_memory() -> None:
     assert len(access._sessions) == 1000
 
 
+@pytest.mark.whole
 def test_the_key_is_shown_when_it_is_made_and_never_again(model_folder: Path, tmp_path: Path) -> None:
     environment = os.environ | {"XDG_STATE_HOME": str(tmp_path)}
     environment.pop("LMWORKS_API_KEY", None)

@@ -133,8 +133,11 @@ def test_people_are_hidden_in_items_that_are_conversations(tmp_path: Path, state
     record = {"question": f"Who is {PATIENT}?", "answers": [f"{PATIENT} is well.", "Mrs Quastenflosser is ill."]}
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / "a.jsonl").write_text(json.dumps({**record, "patient": PATIENT}) + "\n")
+    (tmp_path / "learned").mkdir()  # other texts than the tasks': those on trained text show no samples
+    (tmp_path / "learned" / "b.txt").write_text("Rain is made of water.\n")
     (tmp_path / ".lmworks-id-key").write_text("0" * 64)
     source = {"kind": "files", "path": "sources", "licence": "MIT", "fields": "all"}
+    learned = {"kind": "files", "path": "learned", "licence": "MIT"}
     private = {"kind": "anonymise", "from": "raw", "people": ["patient"], "action": "surrogate"}
     if stated_by == "subject_field":
         source, private = {**source, "subject_field": "patient"}, {"kind": "normalise", "from": "raw"}
@@ -143,10 +146,11 @@ def test_people_are_hidden_in_items_that_are_conversations(tmp_path: Path, state
         "private": private,
         "chats": {"kind": "pairs", "from": "raw", "source": "question", "target": "answers"},
         "again": {"kind": "mix", "parts": {"a": {"from": "chats"}}},
+        "learned": {"kind": "ingest", "sources": [learned], "licences": {"allow": ["MIT"]}},
     }
     configs = {name: STEPS[fields["kind"]].config.model_validate(fields) for name, fields in steps.items()}
     nodes = [node(name, STEPS[config.kind], config.resolve(tmp_path)) for name, config in configs.items()]
-    nodes.append(node("lm", train, TrainConfig(), base=None, data="chats", tokenizer=None, validation=None))
+    nodes.append(node("lm", train, TrainConfig(), base=None, data="learned", tokenizer=None, validation=None))
     for data in ("chats", "again"):
         inputs = {"model": "lm", "data": data}
         nodes.append(node(f"evaluate/{data}/lm", evaluate_chats, TaskConfig(score=0.0, kind="documentation"), **inputs))
