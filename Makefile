@@ -48,16 +48,16 @@ docs: setup
 
 # The quick tests.
 test: setup
-	$(BIN)/pytest --numprocesses 2 -m "not slow and not whole"
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow and not whole"
 
 # The quick tests, whole recipes at small size, a kill and a page in a browser (/usr/bin/chromium).
 test-ci: setup
-	$(BIN)/pytest --numprocesses 2 -m "not slow"
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow"
 
 # What continuous integration leaves out: all other tests, all examples of a property, every benchmark at toy size, and
 # real data sets where there are some: make test-full DATA=folder
 test-full: setup
-	LMWORKS_TEST_EXAMPLES=full $(BIN)/pytest --numprocesses 2 -m "slow or hypothesis"
+	LMWORKS_TEST_EXAMPLES=full $(BIN)/pytest --numprocesses 2 --dist worksteal -m "slow or hypothesis"
 	$(MAKE) benchmarks-toy DATA="$(DATA)"
 	$(if $(DATA),$(MAKE) conformance)
 
