@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import lzma
 import random
+import sys
+import time
 
+import psutil
 import pytest
 
 from lmworks.evaluate.baselines.xz import bits_behind
@@ -26,3 +29,20 @@ def test_xz_behind_a_text_is_what_the_program_adds_for_both() -> None:
     one = len(lzma.compress(before, preset=9))
     for text, bits in zip(texts, bits_behind(before, texts), strict=True):
         assert bits / 8 == pytest.approx(len(lzma.compress(before + text, preset=9)) - one, abs=12, rel=0.01)
+
+
+def test_a_killed_program_leaves_no_compressor_behind() -> None:
+    program = (
+        "import os; from lmworks.evaluate.baselines.xz import bits_behind; bits_behind(os.urandom(8 << 20), [b'a'])"
+    )
+    process = psutil.Popen([sys.executable, "-c", program])
+    while not process.children(recursive=True):
+        time.sleep(0.05)
+    time.sleep(2)
+    started = process.children(recursive=True)
+    process.kill()
+    process.wait()
+    _, left = psutil.wait_procs(started, timeout=20)
+    for child in left:
+        child.kill()
+    assert not left

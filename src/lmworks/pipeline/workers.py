@@ -43,7 +43,7 @@ def in_processes(work: Callable[[Any], int], units: Sequence[Any], workers: int)
     # torch that may be a trainer.
     known = [] if "torch" in sys.modules else sorted(name for name in sys.modules if name.startswith("lmworks."))
     processes.set_forkserver_preload(["pyarrow.dataset", "pyarrow.parquet", "numpy", module, *known])
-    pool = ProcessPoolExecutor(min(workers, len(units)), processes, initializer=_begin_worker)
+    pool = ProcessPoolExecutor(min(workers, len(units)), processes, initializer=begin_worker)
     try:
         with main_left_out():
             futures = [pool.submit(work, unit) for unit in units]
@@ -93,7 +93,7 @@ def in_threads(work: Callable[[Any], int], units: Sequence[Any], workers: int) -
         pool.shutdown(cancel_futures=True)
 
 
-def _begin_worker() -> None:
+def begin_worker() -> None:
     """Leave Ctrl-C to the parent, and end with it even when it is killed."""
     import multiprocessing
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from lmworks.pipeline.workers import main_left_out
+from lmworks.pipeline.workers import begin_worker, main_left_out
 
 LARGEST = 64 << 20
 """Bytes that preset 9 looks back."""
@@ -22,7 +22,7 @@ def bits_behind(before: bytes, texts: Sequence[bytes]) -> list[int]:
     A compressor has read `before` once, in a process of its own, of which each text gets a copy: the library that holds
     its state can neither save nor copy it, and to read 17 MB again for each text takes 8 seconds.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=begin_worker) as pool:
         with main_left_out():
             found = pool.submit(_bits_behind, before[-LARGEST:], texts)
         return found.result()
