@@ -51,6 +51,7 @@ def test_every_command_shows_an_example(tmp_path: Path, command: str) -> None:
     assert "--json" in shown
 
 
+@pytest.mark.slow
 def test_a_recipe_that_comes_with_lmworks_is_listed_and_copied(tmp_path: Path) -> None:
     listed = json.loads(lmworks(tmp_path, "recipes", "--json").stdout)
     assert {"quickstart", "arithmetic", "legal"} <= listed.keys() and all(listed.values())
@@ -158,6 +159,7 @@ def test_memory_that_runs_out_is_told_in_one_line(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.startswith("the memory of this machine, or what it lets this process have, ran out")
 
 
+@pytest.mark.whole
 def test_bad_records_are_kept_apart_counted_and_shown(tmp_path: Path) -> None:
     make_project(tmp_path)
     (tmp_path / "mixed").mkdir()
@@ -183,6 +185,7 @@ def test_the_version_and_completion_are_had_by_an_option(tmp_path: Path) -> None
     assert "--install-completion" in lmworks(tmp_path, "--help").stdout
 
 
+@pytest.mark.slow
 def test_nothing_built_here_is_said_plainly(tmp_path: Path) -> None:
     for command in ("status", "report", "gc", "serve"):
         assert "no recipe was built from this folder" in lmworks(tmp_path, command, code=2).stderr
@@ -213,6 +216,7 @@ def test_two_builds_at_once_share_the_work_and_one_says_that_it_waits(tmp_path: 
 
 
 @pytest.mark.parametrize("again", [(), pytest.param(("--rebuild", "tokenizer"), marks=pytest.mark.slow)])
+@pytest.mark.whole
 def test_sigterm_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, again: tuple[str, ...]) -> None:
     make_project(tmp_path)
     process = start(tmp_path, "build", "recipe.yaml", *again)
@@ -273,6 +277,7 @@ data:
 """
 
 
+@pytest.mark.whole
 def test_a_build_uses_as_many_processes_as_it_is_given(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     for number in range(4):

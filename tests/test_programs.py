@@ -142,6 +142,7 @@ def test_records_that_were_changed_are_refused(tmp_path: Path) -> None:
         opened.records("raw")
 
 
+@pytest.mark.whole
 def test_a_script_without_a_guard_builds_once(tmp_path: Path) -> None:
     """Python has worker processes run a program's first file again, where each waited for the others, for ever."""
     write_project(tmp_path)

@@ -53,6 +53,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("command", ["plan", "check", "build"])
+@pytest.mark.whole
 def test_another_variable_is_refused_before_anything_is_sent(tmp_path: Path, command: str) -> None:
     with at_address() as address:
         project(tmp_path, address.url, "AWS_SECRET_ACCESS_KEY")
@@ -64,6 +65,7 @@ def test_another_variable_is_refused_before_anything_is_sent(tmp_path: Path, com
     assert SECRET not in told
 
 
+@pytest.mark.whole
 def test_what_is_confirmed_once_is_sent_to_that_host_alone(tmp_path: Path) -> None:
     with at_address() as address:
         recipe = project(tmp_path, address.url, "AWS_SECRET_ACCESS_KEY")

@@ -44,6 +44,7 @@ def encoded(folder: Path, session: onnxruntime.InferenceSession) -> dict[str, np
 
 
 @pytest.mark.parametrize("shape", few([{}, {"window": 4}, {"qkv_bias": True}], 1), ids=["llama", "window", "qwen2"])
+@pytest.mark.slow
 def test_logits_of_our_decoders(shape: dict[str, int], tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "model", **shape)  # type: ignore[arg-type]
     session, engine = opened(folder), open_decoder(folder)
@@ -125,6 +126,7 @@ def test_vectors(bare: bool, tmp_path: Path) -> None:
     np.testing.assert_allclose([each.vector for each in open_engine(folder).embed(TEXTS)], wanted, **CLOSE)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     rewriter = write_rewriter(tmp_path / "t5")
     with pytest.raises(LmworksError, match="a model of kind encoder-decoder cannot be written as ONNX"):

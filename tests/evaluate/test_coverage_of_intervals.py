@@ -101,6 +101,7 @@ def test_ten_tasks_in_which_nothing_differs_seldom_say_that_one_beats_the_other(
 
 @pytest.mark.parametrize("loss", [0.05, 0.02])
 @pytest.mark.parametrize("n", [20, 145, 200])
+@pytest.mark.slow
 def test_what_lost_points_is_seldom_said_to_keep_them(grid: ModuleType, n: int, loss: float) -> None:
     _, said = grid.losses(n, loss, 100, seed=7)
     assert said <= 0.1

@@ -47,6 +47,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.whole
 def test_a_named_decoder_becomes_a_step_whose_tokenizer_all_after_it_read(tmp_path: Path) -> None:
     recipe = load(
         tmp_path,

@@ -55,6 +55,7 @@ def costs_of(found: Forecast) -> dict[tuple[str, str], tuple[float, str]]:
 @settings(max_examples=15, deadline=None)
 @pytest.mark.parametrize("field", ["users", "requests_per_second", "context_tokens", "growth_per_month"])
 @given(fields=anything, factor=some.sampled_from([1.1, 2, 7]))
+@pytest.mark.slow
 def test_more_use_is_never_cheaper_for_the_same_step_and_place(
     field: str, fields: dict[str, Any], factor: float
 ) -> None:
@@ -110,6 +111,7 @@ def test_where_the_money_reaches_no_place_the_cheapest_is_named(fields: dict[str
 
 @settings(max_examples=10, deadline=None)
 @given(fields=anything)
+@pytest.mark.slow
 def test_more_money_never_leads_further_towards_prompting(fields: dict[str, Any]) -> None:
     budgets = (0, 1500, 4000, 4500, 8000, 15_000, 30_000, 100_000, 10**6, 10**7)
     steps = [told(fields | {"budget_usd": usd}).verdict.step for usd in budgets]

@@ -154,6 +154,7 @@ def test_it_is_sorted_by_score_and_by_the_lead_of_one_system(browser: Browser, t
     made.close()
 
 
+@pytest.mark.slow
 def test_choices_labels_and_spans_are_shown_with_their_scores_and_offsets(browser: Browser, tmp_path: Path) -> None:
     asked = {**item(0, right=True), "prompt": "🙂 Ada met Bob.", "reference": "yes", "answer": "yes"}
     choice = {
@@ -174,6 +175,7 @@ def test_choices_labels_and_spans_are_shown_with_their_scores_and_offsets(browse
         look(made)
 
 
+@pytest.mark.whole
 def test_it_is_accessible_and_fits_a_phone(sums: Path, browser: Browser) -> None:
     for made in looks(browser, sums):
         made.locator(".row button").nth(0).click()

@@ -256,6 +256,7 @@ def test_an_indented_fence_is_taken_without_its_indent() -> None:
         "held = bytearray(1 << 28)\n" + RIGHT,
     ],
 )
+@pytest.mark.whole
 def test_a_program_that_fails_or_ends_early_or_takes_too_much_is_worth_nothing(program: str) -> None:
     assert passes(program) == 0
 

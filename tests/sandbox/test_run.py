@@ -103,6 +103,7 @@ def test_many_calls_take_none_of_the_time_of_the_program(sandbox: Sandbox) -> No
     assert verdict(sandbox, "def same(a):\n    return a", tests) == Verdict("passed")
 
 
+@pytest.mark.slow
 def test_all_calls_together_have_the_time_of_one_program(sandbox: Sandbox) -> None:
     program = "from time import process_time as now\ndef f():\n    while now() < 0.8:\n        pass"
     assert verdict(sandbox, program, "assert f() is None").kind == "passed"
@@ -241,6 +242,7 @@ def test_answers_that_come_before_their_question_are_worth_nothing(sandbox: Sand
     assert verdict(sandbox, program, "assert f(7) == 7\nassert f(8) == 8").kind == "failed"
 
 
+@pytest.mark.slow
 def test_a_program_with_many_calls_is_judged_by_its_own_time() -> None:
     with Sandbox(seconds=2, megabytes=64, wall_seconds=1) as sandbox:
         tests = "for n in range(400):\n    assert f(n) == n"

@@ -149,6 +149,7 @@ def test_a_client_that_does_not_read_its_stream_loses_its_place(
     assert "its client read nothing of an answer for 1 s; 1 since the start" in caplog.text
 
 
+@pytest.mark.whole
 def test_a_client_that_reads_slowly_gets_all(engine: DecoderEngine) -> None:
     served = serving(engine, limits=Limits(unread_seconds=3))
     with served as live, connect(live, post(CHAT | LONG | STREAM), receive_buffer=2048) as reading:

@@ -211,6 +211,7 @@ def process(model_folder: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.C
 
 
 @pytest.mark.parametrize("number", few([signal.SIGTERM, signal.SIGINT], 1))
+@pytest.mark.whole
 def test_a_signal_lets_running_requests_finish(
     process: tuple[subprocess.Popen[str], httpx.Client], number: signal.Signals
 ) -> None:

@@ -39,6 +39,7 @@ def register(folder: Path, task: str) -> None:
 
 
 @pytest.mark.parametrize("task", few(COLUMNS, 1))
+@pytest.mark.slow
 def test_years_in_several_forms_and_encodings_are_learned_from_together(task: str, tmp_path: Path) -> None:
     register(tmp_path / "own", task)
     recipe = started(tmp_path / "own", task=task, privacy="internal", licence="MIT")

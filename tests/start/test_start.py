@@ -344,6 +344,7 @@ def test_answers_of_a_file_are_checked_one_by_one(tmp_path: Path) -> None:
     assert read_answers(path) == {"use_case": 'say "hello": yes', "minutes": 3.0}
 
 
+@pytest.mark.slow
 def test_a_wrong_answer_is_asked_again_and_a_stop_keeps_the_others(tmp_path: Path) -> None:
     company(tmp_path / "own", "labels")
     parent, child = pty.openpty()

@@ -49,6 +49,7 @@ def test_a_person_is_found_with_the_key_that_the_build_made(project: Path) -> No
     assert not (project / ".lmworks-privacy-key").exists()
 
 
+@pytest.mark.whole
 def test_what_is_shown_tells_how_much_is_found_and_no_personal_text(project: Path) -> None:
     shown = lmworks(project, "show", "private").stdout
     assert "recall of email" in shown and "recall of phone/DE" in shown and "templates of another author" in shown

@@ -157,6 +157,7 @@ def test_a_tar_archive_that_is_a_bomb_is_given_up(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("packing", few([".gz", ".bz2", ".xz", ".zst"], 1))
+@pytest.mark.slow
 def test_a_file_of_rows_that_unpacks_without_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packing: str
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_file_of_rows_that_unpacks_without_end_is_given_up(
 
 
 @pytest.mark.parametrize("ending", few(["zip", "tar", "tar.gz"], 1))
+@pytest.mark.slow
 def test_a_packed_file_in_an_archive_is_given_up_as_one_beside_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:

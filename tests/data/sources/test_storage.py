@@ -103,6 +103,7 @@ def test_objects_are_read_like_files_in_every_packing(bucket: Any, tmp_path: Pat
     assert len(texts(read(tmp_path, "s3://corpus"))) == 8
 
 
+@pytest.mark.slow
 def test_a_large_object_comes_in_parts_and_many_objects_in_pages(
     bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

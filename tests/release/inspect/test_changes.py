@@ -108,6 +108,7 @@ def test_what_could_not_be_read_is_named_with_its_place(built: Built) -> None:
     assert change.pieces == []
 
 
+@pytest.mark.slow
 def test_examples_are_random_but_equal_for_equal_seeds(built: Built) -> None:
     def ids(seed: int, count: int) -> list[str]:
         return [each.id for each in changes_of(built, "private", count, seed).examples["email redacted"]]

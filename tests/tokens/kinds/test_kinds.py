@@ -98,6 +98,7 @@ def test_a_rare_character_takes_bytes(made: Made) -> None:
     assert (len(tokenizer.encode("e")), len(tokenizer.encode("Ж")), len(tokenizer.encode("👩"))) == (1, 2, 4)
 
 
+@pytest.mark.slow
 def test_another_process_learns_the_same_bytes(made: Made, tmp_path: Path) -> None:
     here = Path(__file__).parent
     places = os.pathsep.join(map(str, (here, here.parents[1], *sys.path)))

@@ -276,6 +276,7 @@ def test_a_base_with_another_vocabulary_is_refused(packed: Shards, tokenizer: To
         TextToText.begin(config, ModelFolder(tmp_path, ""), rows, tokenizer.open(), compiled=False)
 
 
+@pytest.mark.slow
 def test_it_learns_from_a_base_that_was_pretrained_by_span_corruption(
     packed: Shards, pairs: Conversations, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:

@@ -199,6 +199,7 @@ def rolled(folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, ModelFolde
 
 
 @pytest.mark.parametrize("rollouts", [[1], [0, 1]])
+@pytest.mark.slow
 def test_damaged_answers_are_drawn_anew_from_the_weights_that_drew_them_or_the_run_stops(
     folder: Path,
     rolled: tuple[Shards, ModelFolder],

@@ -415,6 +415,7 @@ def trained(folder: Path, rows: Shards, unseen: Shards, tokenizer: TokenizerFold
 
 
 @pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.slow
 def test_a_real_run_is_told_for_what_it_is(
     name: str, parted: tuple[Shards, Shards], tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
@@ -423,6 +424,7 @@ def test_a_real_run_is_told_for_what_it_is(
     assert told["verdict"] == kind, told["text"]
 
 
+@pytest.mark.whole
 def test_text_of_another_kind_and_copies_of_few_texts_are_told_apart(
     parted: tuple[Shards, Shards], tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def test_the_memory_is_that_of_the_training_and_not_of_making_what_it_begins_wit
 
 
 @pytest.mark.parametrize("name", few(["causal-lm", "sft", "text-to-text"], 1))
+@pytest.mark.slow
 def test_what_is_watched_is_answered_while_the_rehearsal_trains(name: str) -> None:
     *before, last = CHAINS[name]
     found = rehearse([*before, last.model_copy(update={"watch": "anything"})])

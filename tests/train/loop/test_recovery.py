@@ -271,6 +271,7 @@ def fill_the_disk(folder: Path, rows: Shards, tokenizer: TokenizerFolder, after:
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_full_disk_costs_no_checkpoint_and_the_run_goes_on_afterwards(
     rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path, after: int, message: str, kept: list[str], left: int
 ) -> None:

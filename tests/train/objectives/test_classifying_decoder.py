@@ -75,6 +75,7 @@ def said_in_packed_rows(
 
 
 @pytest.mark.parametrize("adapter", [None, {"rank": 4}])
+@pytest.mark.slow
 def test_transformers_says_of_a_text_what_was_learned_in_packed_rows(
     adapter: dict[str, Any] | None,
     base: ModelFolder,

@@ -94,6 +94,7 @@ def test_the_divergence_and_its_gradients_are_the_papers(reverse: bool, temperat
 
 
 @pytest.mark.parametrize("divergence", ["forward", "reverse"])
+@pytest.mark.slow
 def test_a_student_comes_to_expect_what_its_teacher_does(
     models: tuple[ModelFolder, ModelFolder], rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path, divergence: str
 ) -> None:

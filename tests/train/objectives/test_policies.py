@@ -78,6 +78,7 @@ def spike_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
         {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant"},
     ],
 )
+@pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_bytes_under_every_policy(
     tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -313,6 +313,7 @@ def test_advantages_compare_answers_to_one_prompt_only(begin: Begin) -> None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.slow
 def test_rewards_rise_and_unlike_answers_become_few(
     name: str, base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
