@@ -33,7 +33,7 @@ from lmworks.workspace import Workspace, open_workspace, run, stage_of
 
 @dataclass(frozen=True)
 class Finished:
-    """What a build came to."""
+    """Result of a build: its artifacts, its report and its last screen."""
 
     artifacts: Mapping[str, Artifact]
     """By step."""

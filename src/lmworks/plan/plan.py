@@ -63,7 +63,7 @@ FASTEST, SLOWEST = 0.5, 1.5
 MOST_PASSES = 20
 """Times that a training may read its data before the plan doubts it. Tuning is published with 1 to 4 passes."""
 BYTES_PER_TOKEN = 4.0
-"""Of text, by which passes are counted before there are tokens."""
+"""Bytes of text per token, by which passes are counted before there are tokens."""
 LARGEST_SHARE = 0.5
 """Of the budget that evaluation is likely to take, above which the plan says so."""
 

@@ -34,7 +34,7 @@ BLOCK_SECONDS, ENDS = 0.008, 0.75
 as it takes to begin them. And how many blocks the rest of a model counts as. Set on decoders of one to four blocks."""
 
 COMPILED_SHARE = 0.3
-"""Of those seconds, where a compiler joins operations. Assumed."""
+"""Share of those seconds that is left where a compiler joins operations. Assumed."""
 
 NARROW_SHARE = 0.5
 """Of bfloat16's speed in products, which is reached where no compiler joins them with what is computed in float32."""

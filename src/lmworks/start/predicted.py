@@ -18,7 +18,7 @@ from lmworks.lazy import np
 MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 1_200, 60, 50
 """Rows that are looked at, those below which nothing is said, and values beyond which a column holds no labels."""
 HELD_OUT = 3
-"""Of so many rows one is held out."""
+"""Number of rows of which one is held out."""
 CLEARLY = 0.05
 """Share of rows by which a prediction must be better at the least, beside two standard errors."""
 
@@ -29,7 +29,7 @@ class Fit:
 
     accuracy: float
     commonest: float
-    """Of the most common value, which every row is given."""
+    """Accuracy of the most common value, given to every row."""
     rows: int
 
     @property

@@ -114,7 +114,7 @@ def _own_baseline(built: Built, systems: Mapping[str, Artifact], name: str) -> s
 
 
 def _beside(systems: Mapping[str, Artifact], name: str, record: Mapping[str, Any], itself: str) -> dict[str, Any]:
-    """What a comparison says of a model beside the baselines but for `itself`; it tells of the best one itself."""
+    """Return what a comparison says of a model and its baselines, except for `itself`."""
     told = record.get("beside_baselines", {})
     metric = metric_named(record.get("metric", ""))
     if (told.get("model", name) == name and not itself) or metric is None:

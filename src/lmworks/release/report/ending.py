@@ -20,7 +20,7 @@ NUMBERS = 3
 
 @dataclass(frozen=True)
 class Ending:
-    """What a build came to."""
+    """Result of a build, as its last screen shows it."""
 
     verdict: str
     numbers: Sequence[str]
