@@ -17,8 +17,8 @@ from e2e.answering import serving
 
 pytestmark = pytest.mark.whole
 ROOT = Path(__file__).parents[2]
-NEVER_SET_UP = ("make", "-o", "setup")
-"""This environment is set up already."""
+NEVER_SET_UP = ("make", "--no-print-directory", "-o", "setup")
+"""This environment is set up already; and a make that runs these tests must not add its own lines."""
 
 
 @pytest.fixture

@@ -137,9 +137,11 @@ def test_an_answer_that_is_read_keeps_its_place_on_a_full_server(small: Live, mo
     monkeypatch.setattr("lmworks.serve.service.UNREAD_SECONDS", 0.5)
     body = CHAT | STREAM | {"n": 2, "max_tokens": 400, "temperature": 0}
     with small.http() as http, http.stream("POST", PATH, json=body) as response, small.http() as other:
-        refused, last, end = list[int](), "", time.monotonic() + 1
+        codes, last, end = list[int](), "", time.monotonic() + 1
         for line in response.iter_lines():
             last = line or last
             if line and time.monotonic() < end:
-                refused.append(other.post(PATH, json=CHAT | {"max_tokens": 1}).status_code)
-    assert (set(refused), last) == ({503}, "data: [DONE]")
+                codes.append(other.post(PATH, json=CHAT | {"max_tokens": 1}).status_code)
+    # The places are free again when all is sent, which can be before all is read.
+    assert codes == sorted(codes, reverse=True)
+    assert (codes[0], last) == (503, "data: [DONE]")

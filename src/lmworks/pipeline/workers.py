@@ -20,6 +20,9 @@ Execute = Callable[[Callable[[Any], int], Sequence[Any], int], Generator[int, No
 MOST_THREADS = 4
 """More of them wait for the interpreter's lock longer than processes take to start."""
 
+NOT_KNOWN = 255
+"""The exit code that Python gives a process whose end it could not learn."""
+
 WORKER_DIED = (
     "A worker process died ({}). Build again to go on from the shards that are finished; if it happens again and "
     "memory may be short, set fewer workers or a smaller shard_bytes."
@@ -75,7 +78,7 @@ def _end_of(processes: Iterable[BaseProcess]) -> str:
     ends = set()
     for process in processes:
         process.join(5)
-        if process.exitcode and process.exitcode != -signal.SIGTERM:
+        if process.exitcode and process.exitcode not in (NOT_KNOWN, -signal.SIGTERM):
             ends.add(process.exitcode)
     told = [f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}" for code in sorted(ends)]
     return " and ".join(told) or "how is not known"
