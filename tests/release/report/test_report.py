@@ -351,7 +351,7 @@ def test_the_end_of_a_build_is_one_box(built: Store) -> None:
     assert lines[0].startswith("Nothing speaks for it yet, and a baseline wins in 1 of 2 tasks.")
     assert any(line.startswith("  Documentation questions test: finetune 0.39 ROUGE-L") for line in lines)
     assert "The training of finetune is in doubt: the report says why." in lines
-    assert lines[-2:] == ["report: reports/handbook.html", "next: lmworks serve"]
+    assert lines[-2:] == ["report: reports/handbook.html", "next: lmworks open  (the report says what to do)"]
     assert "predict" not in "".join(lines) and len(found.numbers) <= 3
     assert len(found.lines(60, 7)) <= 7, "numbers give way"
 

@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -54,20 +55,7 @@ class Botocore(FolderSource):
             if not folder.is_dir():
                 raise UsageError(f"Source botocore: there is no folder {folder}.")
             return folder
-        mend = f"Run: pip install 'botocore=={self.version}'"
-        try:
-            installed = version("botocore")
-        except PackageNotFoundError as error:
-            raise UsageError(f"Source botocore: the package botocore is not installed. {mend}") from error
-        if installed != self.version:
-            raise UsageError(
-                f"Source botocore: version {installed} is installed and {self.version} is expected. {mend}, "
-                f"or write `version: {installed}` in the recipe to take it knowingly."
-            )
-        spec = importlib.util.find_spec("botocore")
-        if spec is None or not spec.submodule_search_locations:
-            raise UsageError(f"Source botocore: the installed package cannot be found. {mend}")
-        return Path(spec.submodule_search_locations[0]) / "data"
+        return _installed(self.version)
 
     def paths(self) -> list[str]:
         """The latest model of each service. Raises UsageError for a service that there is none of."""
@@ -107,6 +95,25 @@ class Botocore(FolderSource):
         for name, text in operations:
             about = {"kind": "operation", **meta, "operation": name}
             yield Record(path, name, text, "html", self.source_licence, about)
+
+
+@cache  # which is asked for each of hundreds of files
+def _installed(expected: str) -> Path:
+    """Return the data of the installed package. Raises UsageError for any version but the expected one."""
+    mend = f"Run: pip install 'botocore=={expected}'"
+    try:
+        installed = version("botocore")
+    except PackageNotFoundError as error:
+        raise UsageError(f"Source botocore: the package botocore is not installed. {mend}") from error
+    if installed != expected:
+        raise UsageError(
+            f"Source botocore: version {installed} is installed and {expected} is expected. {mend}, "
+            f"or write `version: {installed}` in the recipe to take it knowingly."
+        )
+    spec = importlib.util.find_spec("botocore")
+    if spec is None or not spec.submodule_search_locations:
+        raise UsageError(f"Source botocore: the installed package cannot be found. {mend}")
+    return Path(spec.submodule_search_locations[0]) / "data"
 
 
 def _operation_html(service: str, name: str, model: dict[str, Any]) -> str:

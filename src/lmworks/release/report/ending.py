@@ -49,8 +49,8 @@ def ending(built: Built, report: Path, failed: Sequence[str], until: str | None 
     results = measured(built, serves)
     doubted = ", ".join(dict.fromkeys(each.model for each in trainings_in_doubt(built)))
     caveat = stands_in(built) or (f"The training of {doubted} is in doubt: the report says why." if doubted else "")
-    verdict, numbers = manager(built, (), ()).verdict, [_number(each) for each in results[:NUMBERS]]
-    return Ending(str(verdict), numbers, caveat, report, _next(built, serves, bool(failed)))
+    verdict, numbers = str(manager(built, (), ()).verdict), [_number(each) for each in results[:NUMBERS]]
+    return Ending(verdict, numbers, caveat, report, _next(built, serves, verdict, bool(failed)))
 
 
 def unmeasured(built: Built, names: Sequence[str]) -> list[str]:
@@ -59,13 +59,14 @@ def unmeasured(built: Built, names: Sequence[str]) -> list[str]:
     return [name for name, each in models.items() if not built.measures(each)]
 
 
-def _next(built: Built, serves: Sequence[str], failed: bool) -> str:
+def _next(built: Built, serves: Sequence[str], verdict: str, failed: bool) -> str:
+    look = "lmworks open  (the report says what to do)"
     if failed or not serves or built.missing:
-        return "lmworks open  (the report says what to do)" if failed else "lmworks open"
+        return look if failed else "lmworks open"
     if unknown := unmeasured(built, serves):
         recipe = shlex.quote(str(built.recipe))
         return f"measure {unknown[0]}: name it under `evaluate: models:` in {recipe}"
-    return "lmworks serve"
+    return look if verdict.startswith(("No:", "Nothing")) else "lmworks serve"
 
 
 def _number(each: Measured) -> str:
