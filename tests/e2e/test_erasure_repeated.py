@@ -34,6 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("apply", [False, True])
 def test_a_certificate_is_had_again(folder: Path, apply: bool) -> None:
     path = folder / "told.json"

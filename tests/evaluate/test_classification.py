@@ -42,6 +42,7 @@ def parts(tmp_path: Path) -> tuple[Documents, Documents]:
     return labelled(tmp_path / "train", every[:60]), labelled(tmp_path / "test", [text * 2 for text in every[60:]])
 
 
+@pytest.mark.whole
 def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
     tmp_path: Path, parts: tuple[Documents, Documents]
 ) -> None:
@@ -180,6 +181,7 @@ def _truncated(figure: Figure) -> int:
     return figure.conditions.truncated
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("labels", few([2, 6, 20], 1))
 def test_what_knows_nothing_is_seldom_better_than_the_commonest_label(labels: int, tmp_path: Path) -> None:
     """Of labels that are equally frequent what is held out is missing in training, whose shares are all it knows."""

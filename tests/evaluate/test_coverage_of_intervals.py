@@ -94,6 +94,7 @@ def test_noise_of_a_few_long_documents_is_not_taken_for_skewness(grid: ModuleTyp
     assert abs(middle - outcome.difference) < 0.02 * width
 
 
+@pytest.mark.whole
 def test_ten_tasks_in_which_nothing_differs_seldom_say_that_one_beats_the_other(grid: ModuleType) -> None:
     _, said = grid.null_builds("200 items", 25, seed=7)
     assert said <= 0.2, "37 of 100 builds said so, where each task was adjusted alone"

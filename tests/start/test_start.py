@@ -883,6 +883,7 @@ def test_the_advice_on_another_base_works_when_it_is_typed(tmp_path: Path) -> No
     assert models[models[model].base].path == "ORG/NAME"  # type: ignore[attr-defined]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("what", "task"), [("labels", "classify"), ("lines", "translate"), ("talks", "chat")])
 def test_a_folder_is_looked_at_without_any_extra(what: str, task: str, tmp_path: Path) -> None:
     if what == "lines":

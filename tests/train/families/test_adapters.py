@@ -202,6 +202,7 @@ def test_rows_of_zeros_have_no_direction_and_stay_as_they_are() -> None:
     assert torch.allclose(logits(decoder), before, atol=1e-6)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("how", [{}, {"kind": "dora"}, {"quantise": "q4_1"}])
 def test_a_stopped_run_ends_with_the_same_bytes_and_its_checkpoint_holds_adapters_alone(
     how: dict[str, str], base: ModelFolder, in_blocks: ModelFolder, rows: Shards, tmp_path: Path
@@ -237,6 +238,7 @@ def test_an_adapter_has_rates_of_its_own_and_a_base() -> None:
             CausalLMConfig.model_validate({**given, **values})
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("kind", ["lora", "dora"])
 def test_a_base_out_of_4_bit_blocks_is_held_in_them_without_a_loss_and_merged_in_16_bits(
     kind: str, in_blocks: ModelFolder, rows: Shards, tmp_path: Path
@@ -307,6 +309,7 @@ def test_layers_of_other_architectures_get_adapters_where_they_are_linear(tmp_pa
         tune(ModelFolder(tmp_path / "GPT-2", ""), chats, make_context(tmp_path / "a"), tmp_path / "out")
 
 
+@pytest.mark.whole
 def test_a_frozen_base_is_kept_in_16_bits_and_merged_without_loss_on_the_host(
     tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,6 +159,7 @@ def test_what_fills_positions_up_has_no_weight(
     assert metrics["accuracy"] == (logits.argmax(-1) == batch.targets[asked]).sum()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("objective", TASKS)
 def test_the_loss_falls(
     tmp_path: Path, tokenizer: TokenizerFolder, rows: dict[str, Shards], bases: dict[str, ModelFolder], objective: str

@@ -148,6 +148,7 @@ def test_each_segment_of_a_row_learns_as_it_does_alone_in_peft(
         assert off[0, : len(plain)].gather(-1, parts[0][1:, None])[:, 0].tolist() == pytest.approx(plain, abs=1e-4)
 
 
+@pytest.mark.whole
 @KINDS
 def test_a_stopped_run_ends_with_the_same_bytes(
     kind: str,

@@ -49,6 +49,7 @@ def base_of(family: str, folder: Path) -> tuple[ModelFolder, TokenizerFolder]:
     return ModelFolder(folder / "base", "base"), TokenizerFolder(folder / "base", "base")
 
 
+@pytest.mark.whole
 def test_a_gpt2_is_tuned_on_chats_and_loads_in_transformers_again(tmp_path: Path) -> None:
     base, tokenizer = base_of("GPT-2", tmp_path)
     rows = pack_chats(tmp_path / "chats", tokenizer, 64)
@@ -72,6 +73,7 @@ def test_a_gpt2_is_tuned_on_chats_and_loads_in_transformers_again(tmp_path: Path
     assert ours.ids == answer and ours.text == engine.tokenizer.decode(answer)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("rate", "learned"), [(1e-9, False), (0.02, True)])
 def test_a_published_model_teaches(rate: float, learned: bool, tmp_path: Path) -> None:
     """Itself, whose expectations it has until labels lead it away from them."""

@@ -439,6 +439,7 @@ def test_text_of_another_kind_and_copies_of_few_texts_are_told_apart(
     assert told["verdict"] in ("overfitting", "learned partly by heart"), told["text"]
 
 
+@pytest.mark.whole
 def test_validation_texts_that_are_trained_on_are_found_wherever_they_stand(
     parted: tuple[Shards, Shards], folder: Path, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
@@ -466,6 +467,7 @@ def test_a_form_that_all_texts_share_is_no_sign_that_they_are_trained_on() -> No
     assert share_seen(trained_on, np.arange(40), np.repeat(trained_on[:5], 9, axis=0), [0]) == 1  # of five texts
 
 
+@pytest.mark.whole
 def test_a_branch_on_other_data_is_told_by_them_alone(
     parted: tuple[Shards, Shards], folder: Path, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
@@ -493,6 +495,7 @@ def test_a_branch_on_other_data_is_told_by_them_alone(
     assert f"{passes:.1f} passes" in told, told
 
 
+@pytest.mark.whole
 def test_validation_data_in_order_are_measured_from_their_beginning_to_their_end(
     parted: tuple[Shards, Shards], tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:

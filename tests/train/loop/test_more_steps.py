@@ -39,6 +39,7 @@ def kept(folder: Path) -> list[str]:
     return sorted(file.name for file in (folder / "kept").glob("*"))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("more", "state"),
     few(
@@ -75,6 +76,7 @@ def test_more_steps_end_as_the_straight_run(
         assert (folders["more"] / "kept" / name).read_bytes() == (folders["straight"] / "kept" / name).read_bytes()
 
 
+@pytest.mark.whole
 def test_of_several_states_the_furthest_that_fits_is_taken(
     rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
@@ -107,6 +109,7 @@ def test_other_threads_would_give_other_bits(rows: Shards, tokenizer: TokenizerF
     assert "begins anew: bits may differ, since threads was 1, now 2" in said
 
 
+@pytest.mark.whole
 def test_a_policy_goes_on_where_its_answers_are_drawn(folder: Path, tokenizer: TokenizerFolder, tmp_path: Path) -> None:
     run(folder / "base", pack_texts(folder / "short", tokenizer, texts(), 48), tokenizer, steps=2)
     base = ModelFolder(folder / "base" / "out", "base")

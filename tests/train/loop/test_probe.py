@@ -62,6 +62,7 @@ def rehearse(chain: list[TrainConfig], **more: Any) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", few(CHAINS, 1))
 def test_a_rehearsal_measures_every_part_of_a_training(name: str) -> None:
     found = rehearse(CHAINS[name])

@@ -163,6 +163,7 @@ MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | No
 """Data and base of each objective; a new objective adds itself here."""
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("objective", few(objectives.OBJECTIVES, 1))
 @pytest.mark.parametrize(("end_at", "how", "left"), [(1, Killed, 12), (8, Killed, 6), (8, Stopped, 4)])
 def test_every_objective_killed_or_stopped_and_continued_ends_with_the_same_bytes(
@@ -316,6 +317,7 @@ class Signals(Quiet):
                 signal.raise_signal(number)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("numbers", "error", "left"),
     [

@@ -159,6 +159,7 @@ def test_an_untrained_model_already_knows_pairs_of_tokens(folder: Path, base: Mo
     assert history(folder / "base")[0]["loss"] < 0.75 * math.log(400)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("kill_at", [2, 7, 11])
 def test_a_run_that_was_killed_ends_with_the_same_bytes(
     kill_at: int,
@@ -187,6 +188,7 @@ def test_a_continued_run_keeps_its_threads(tokenizer: TokenizerFolder, rows: Sha
     assert [record["threads"] for record in journal.lines if "threads" in record] == [1]
 
 
+@pytest.mark.whole
 def test_one_process_loads_nothing_that_only_many_need() -> None:
     code = (
         "import sys, torch, lmworks.train.loop.checkpoints, lmworks.train.objectives, lmworks.train.loop.optimizer\n"
@@ -220,6 +222,7 @@ def test_documents_of_one_row_do_not_see_each_other(base: ModelFolder, rows: Sha
     assert not torch.allclose(one[1:begins], other[1:begins])
 
 
+@pytest.mark.whole
 def test_tuning_learns_answers(base: ModelFolder, tokenizer: TokenizerFolder, tmp_path: Path) -> None:
     chats = pack_chats(tmp_path / "chats", tokenizer, 48)
     watch = make_conversations(tmp_path / "watch")

@@ -95,6 +95,7 @@ def weights(folder: Path) -> bytes:
     return (folder / "out" / "model.safetensors").read_bytes()
 
 
+@pytest.mark.whole
 def test_a_skipped_step_moves_nothing_and_is_counted(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:
     policy = {"spike_ratio": 1.1, "on_spike": "skip", "schedule": "constant"}
     result = run(tmp_path / "all", rows, tokenizer, **policy)
@@ -107,6 +108,7 @@ def test_a_skipped_step_moves_nothing_and_is_counted(tokenizer: TokenizerFolder,
     assert weights(tmp_path / "before") == weights(tmp_path / "with")
 
 
+@pytest.mark.whole
 def test_a_skipped_step_skips_no_validation_no_checkpoint_and_no_sample(
     tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path
 ) -> None:
@@ -158,6 +160,7 @@ def test_a_roll_back_keeps_the_best_weights_together_with_their_step(
     assert history(tmp_path / "measured")[-1]["validation_loss"] == pytest.approx(best, abs=1e-5)
 
 
+@pytest.mark.whole
 def test_a_roll_back_meets_other_data_and_ends_all_steps(
     tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

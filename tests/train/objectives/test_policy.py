@@ -240,6 +240,7 @@ def test_ppo_has_the_losses_and_gradients_of_its_papers(begin: Begin) -> None:
         torch.testing.assert_close(found[key], parameter.grad, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.whole
 def test_values_learn_what_comes_and_are_not_kept(
     base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
