@@ -17,16 +17,12 @@ from lmworks.data.contamination.decontaminate import decontaminate
 from lmworks.data.contamination.search import SearchConfig, contamination_search
 from lmworks.data.contamination.training import IndexConfig, contamination_index
 from lmworks.data.duplicates.passages import repeated_passages
-from lmworks.data.duplicates.semantic import semantic_duplicates
 from lmworks.data.ingest import ingest
 from lmworks.data.mixtures.mixing import MixConfig, mix
-from lmworks.data.mixtures.represent import represent
 from lmworks.data.privacy.anonymise import anonymise
 from lmworks.data.quality.classifier import classifier
 from lmworks.data.quality.classify import classify
 from lmworks.data.quality.curate import curate
-from lmworks.data.quality.cut_lines import cut_lines
-from lmworks.data.quality.doubtful_labels import doubtful_labels
 from lmworks.data.splits.split import split
 from lmworks.data.tuning.arithmetic import arithmetic
 from lmworks.data.tuning.label import label
@@ -146,15 +142,11 @@ STEPS: Kinds[Stage] = Kinds(
         "classifier": classifier,
         "classify": classify,
         "curate": curate,
-        "cut-lines": cut_lines,
-        "semantic-duplicates": semantic_duplicates,
         "decontaminate": decontaminate,
         "repeated-passages": repeated_passages,
         "verdicts": verdicts,
-        "represent": represent,
         "label": label,
         "tell": tell,
-        "doubtful-labels": doubtful_labels,
         "mix": mix,
         "pairs": pairs,
         "styles": styles,

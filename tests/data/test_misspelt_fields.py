@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from data_support import documents_of
 
-from lmworks.data.mixtures.represent import RepresentConfig, represent
 from lmworks.data.named import require_fields
 from lmworks.data.quality.classifier import ClassifierConfig, classifier
-from lmworks.data.quality.doubtful_labels import DoubtfulLabelsConfig, doubtful_labels
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.label import LabelConfig, label
 from lmworks.data.tuning.pairs import PairsConfig, pairs
@@ -40,15 +38,13 @@ def classified(documents: Documents, folder: Path) -> object:
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        (step_of(represent, RepresentConfig(documents="x", target={"regoin": {"north": 0.5}})), "`target`"),
-        (step_of(represent, RepresentConfig(documents="x", target={"person.rule": "even"})), "`target`"),
         (step_of(label, LabelConfig(documents="x", by="regoin", labels={"a": ["north"], "b": ["south"]})), "`by`"),
+        (step_of(label, LabelConfig(documents="x", by="person.rule", labels={"a": ["x"], "b": ["y"]})), "`by`"),
         (step_of(pairs, PairsConfig(documents="x", source="sorce")), "`source`"),
         (step_of(pairs, PairsConfig(documents="x", target="traget")), "`target`"),
         (step_of(styles, StylesConfig(documents="x", facts="sorce")), "`facts`"),
         (step_of(styles, StylesConfig(documents="x", text="traget")), "`text`"),
         (step_of(classifier, ClassifierConfig(documents=["x"], label="regoin"), many=True), "`label`"),
-        (step_of(doubtful_labels, DoubtfulLabelsConfig(documents="x", label="regoin")), "`label`"),
         (classified, "`cluster`"),
     ],
 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_encoders import write_encoder
 
-from lmworks.data.pretrained import BATCH, TOKENS_AT_ONCE, batches, load
+from lmworks.data.pretrained import BATCH, TOKENS_AT_ONCE, batches, embed, load
 from quick import examples
 
 LENGTHS = st.integers(1, 600) | st.integers(5000, TOKENS_AT_ONCE + 100)
@@ -36,3 +38,18 @@ def test_every_text_is_read_once_and_never_more_at_once_than_memory_is_meant_for
         assert mask.shape == output.last_hidden_state.shape[:2] and mask.shape[0] <= BATCH
         assert mask.numel() <= TOKENS_AT_ONCE or mask.shape[0] == 1
         assert torch.isfinite(output.last_hidden_state).all()
+
+
+def test_a_text_has_the_same_embedding_alone_and_among_longer_ones(tmp_path: Path) -> None:
+    words = [f"word{number}" for number in range(20)]
+    folder = write_encoder(tmp_path / "encoder", words)
+    among = embed(folder, ["word1 word2", " ".join(words), ""], 32)
+    assert np.allclose(among[0], embed(folder, ["word1 word2"], 32)[0], atol=1e-6)
+    assert np.allclose(np.linalg.norm(among, axis=1), 1)
+
+
+def test_an_embedding_is_that_of_the_first_tokens(tmp_path: Path) -> None:
+    folder = write_encoder(tmp_path / "encoder", [f"word{number}" for number in range(9)])
+    first, other = (" ".join([*(f"word{number}" for number in range(6)), end]) for end in ("word7", "word8"))
+    assert np.array_equal(*embed(folder, [first, other], 8))
+    assert not np.array_equal(*embed(folder, [first, other], 9))

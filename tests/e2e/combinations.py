@@ -8,7 +8,6 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.tiny_encoders import write_encoder
 from e2e.small_recipe import make_services
 from lmworks import graph
 from lmworks.data.identity import document_id
@@ -40,18 +39,14 @@ DATA = """\
   clean: {kind: normalise, from: raw}
   private: {kind: anonymise, from: clean, action: redact}
   plain: {kind: classic, from: clean, steps: [lower-case]}
-  lines: {kind: cut-lines, from: clean}
   parted: {kind: split, from: clean, by: id, test: 4, validation: 2}
   apis: {kind: split, from: services, by: folder, test: 1, validation: 1}
   corpus: {kind: curate, from: parted.train, filters: [], avoid: [parted.test]}
-  different: {kind: semantic-duplicates, from: clean, encoder: encoder, cosine: 0.999}
   unseen: {kind: decontaminate, from: clean, files: [exam.jsonl]}
   single: {kind: repeated-passages, from: clean, words: 12}
   judged: {kind: verdicts, from: clean, verdicts: verdicts.jsonl}
-  even: {kind: represent, from: clean, target: {rain: {mentioned: 0.3}}, groups: {rain: [rain]}, mitigate: repeat}
   labelled: {kind: label, from: clean, by: label, labels: {weather: [rain, tides], goods: [bread, glass, wool, salt]}}
   told: {kind: tell, from: clean, template: "It is told so: {text}"}
-  doubted: {kind: doubtful-labels, from: labelled}
   taste: {kind: classifier, from: [examples]}
   tasted: {kind: classify, from: clean, classifier: taste, label: notes}
   mixed: {kind: mix, parts: {some: {from: corpus, weight: 2}, all: {from: single, weight: 1}}}
@@ -81,19 +76,15 @@ MADE: Mapping[str, Mapping[str, type[Handle] | None]] = {
     "normalise": {"clean": Documents},
     "anonymise": {"private": Documents},
     "classic": {"plain": Documents},
-    "cut-lines": {"lines": Documents},
     "split": {"parted.train": Documents},
     "curate": {"corpus": Documents},
-    "semantic-duplicates": {"different": Documents},
     "decontaminate": {"unseen": Documents},
     "repeated-passages": {"single": Documents},
     "verdicts": {"judged": Documents},
-    "represent": {"even": Documents},
     "label": {"labelled": Documents},
     "tell": {"told": Documents},
     "passages": {"cited": None},
     "retrieve": {"shown": Conversations},
-    "doubtful-labels": {"doubted": Documents},
     "classifier": {"taste": None},
     "classify": {"tasted": Documents},
     "mix": {"mixed": Documents, "talks": Conversations},
@@ -265,8 +256,6 @@ def make_sources(folder: Path) -> None:
     said = {40: QUESTION, 41: PASSAGE, 42: PASSAGE, 45: "Write to ada@example.org.", 46: "Write to bob@example.org."}
     for number, more in said.items():
         notes[number]["text"] += f" {more}"
-    notes[44]["text"] = " ".join(reversed(str(notes[43]["text"]).split(" ")))
-    notes[44]["spans"] = []
     turns = [
         {"prompt": f"What of {TOPICS[n % 8]} {n}?", "completion": f"It was {word_of(500 + n)}."} for n in range(24)
     ]
@@ -288,6 +277,5 @@ def make_sources(folder: Path) -> None:
     (folder / "exam.jsonl").write_text(json.dumps({"question": QUESTION}) + "\n")
     verdict = {"id": document_id(KEY.encode(), "notes", "lines.jsonl", "7"), "label": "reject", "annotator": "expert-1"}
     (folder / "verdicts.jsonl").write_text(json.dumps(verdict) + "\n")
-    write_encoder(folder / "encoder", [*TOPICS, *(word_of(number) for number in range(NOTES))])
     (folder / "tokenizer").mkdir()
     train_backend(["<|endoftext|>"]).save(str(folder / "tokenizer" / "tokenizer.json"))

@@ -73,13 +73,7 @@ STEPS: dict[str, Any] = {
     "corpus": {"kind": "curate", "from": "parts.train", "filters": ["length", "repetition"], "avoid": ["parts.test"]},
     "fair": {"kind": "decontaminate", "from": "corpus", "files": ["exam.jsonl"]},
     "single": {"kind": "repeated-passages", "from": "fair", "words": 12},
-    "even": {
-        "kind": "represent",
-        "from": "single",
-        "target": {"rain": {"mentioned": 0.5}},
-        "groups": {"rain": ["rain"]},
-    },
-    "plain": {"kind": "classic", "from": "even", "steps": ["lower-case"]},
+    "plain": {"kind": "classic", "from": "single", "steps": ["lower-case"]},
     "mixed": {"kind": "mix", "parts": {"one": {"from": "plain"}, "two": {"from": "parts.test"}}},
 }
 
@@ -332,7 +326,6 @@ RECORDS = {
     "corpus": "6f25b897cf9f",
     "fair": "6f25b897cf9f",
     "single": "651455925219",
-    "even": "651455925219",
     "plain": "9554f7f31c94",
     "mixed": "29c8c4daf41c",
 }

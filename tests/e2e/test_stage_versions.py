@@ -17,7 +17,6 @@ from pydantic_core import to_jsonable_python
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
-from data.tiny_encoders import write_encoder
 from e2e.small_recipe import lmworks, make_project
 from e2e.small_writing import build_writing
 from e2e.test_translation import build_translation
@@ -31,7 +30,7 @@ from lmworks.train.configs.language_model import SftConfig
 from published import write_published
 
 TABLE = Path(__file__).with_name("stage_versions.json")
-INEXACT = ("train", "evaluate", "compare", "classif", "doubtful", "semantic", "unigram", "best-of")
+INEXACT = ("train", "evaluate", "compare", "classif", "unigram", "best-of")
 """Stages that reckon in floating point: their figures agree closely, not to the bit, on another kind of processor."""
 
 NOTES_RECIPE = """\
@@ -48,10 +47,7 @@ data:
   private: {kind: anonymise, from: clean, action: surrogate, people: [writer]}
   single: {kind: repeated-passages, from: private, words: 12}
   unseen: {kind: decontaminate, from: single, files: [exam.jsonl]}
-  pages: {kind: cut-lines, from: unseen}
   judged: {kind: verdicts, from: unseen, verdicts: verdicts.jsonl}
-  different: {kind: semantic-duplicates, from: unseen, encoder: encoder, cosine: 0.99}
-  even: {kind: represent, from: unseen, target: {rain: {mentioned: 0.3}}, groups: {rain: [rain]}, mitigate: repeat}
   plain: {kind: classic, from: unseen, steps: [contractions, lower-case, punctuation, stop-words], protect: [May]}
   examples:
     kind: ingest
@@ -66,7 +62,6 @@ data:
   sums: {kind: arithmetic, largest: 29}
   mixed: {kind: mix, parts: {notes: {from: unseen, weight: 2}, examples: {from: examples, weight: 1}}}
   taste: {kind: classifier, from: [examples]}
-  doubted: {kind: doubtful-labels, from: examples, label: folder}
   tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
   turns:
     kind: ingest
@@ -206,7 +201,6 @@ def make_notes(folder: Path) -> Path:
         for number in range(40)
     ]
     (folder / "answers" / "judged.jsonl").write_text("".join(json.dumps(line) + "\n" for line in judged))
-    write_encoder(folder / "encoder", ["note", "about", "rain", "bread", "trains", "glass", "music", "tides", "wool"])
     write_published(folder / "base", "Llama")
     (folder / "labelled").mkdir()
     topics = ("bread", "rain", "trains", "glass", "tides", "wool")

@@ -103,7 +103,7 @@ def test_a_kind_and_a_field_are_explained() -> None:
 def test_all_kinds_are_listed_by_group() -> None:
     told = CliRunner().invoke(app, ["explain"]).stdout
     assert all(title in told for title in GROUPS.values())
-    assert "documentation" in told and "semantic-duplicates" in " ".join(told.split())
+    assert "documentation" in told and "repeated-passages" in " ".join(told.split())
 
 
 def test_an_unknown_kind_or_field_is_answered_with_the_nearest() -> None:

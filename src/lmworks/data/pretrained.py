@@ -97,3 +97,10 @@ def mean_of_tokens(model: Any, windows: Sequence[Any]) -> NDArray[np.float32]:
         mean = (output.last_hidden_state.float() * weights).sum(dim=1) / weights.sum(dim=1)
         found[places] = (mean / mean.norm(dim=1, keepdim=True)).cpu().numpy()
     return found
+
+
+def embed(folder: Path, texts: Sequence[str], tokens: int) -> NDArray[np.float32]:
+    """Return embeddings [N, D] of length 1: the encoder's output, averaged over each text's first tokens."""
+    tokenizer, model = load(folder, "AutoModel")
+    tokenizer.enable_truncation(min(tokens, most_tokens(model)))
+    return mean_of_tokens(model, tokenizer.encode_batch(texts))

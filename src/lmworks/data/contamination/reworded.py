@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from lmworks.data.contamination.plain import compared_in_turn, compared_words
 from lmworks.data.contamination.training import texts_in
-from lmworks.data.duplicates.semantic import embed
+from lmworks.data.pretrained import embed
 from lmworks.lazy import NDArray, np, pa
 from lmworks.recipe.schema import RewordedConfig
 

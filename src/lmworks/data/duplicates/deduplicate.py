@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from lmworks.data.duplicates.codes import read_codes
 from lmworks.data.duplicates.facts import Facts, choose, facts_of
@@ -53,7 +52,6 @@ REASONS = (
     "near duplicate",
     "exact duplicate of a held-out document",
     "near duplicate of a held-out document",
-    "semantic duplicate",
 )
 
 
@@ -351,7 +349,7 @@ def drop_units(
     edges: Sequence[int],
     out: Path,
     context: Context,
-    together: Mapping[int, str] = MappingProxyType({}),
+    together: Mapping[int, str],
 ) -> Tally:
     """Leave out of each shard the rows that have a reason, by its place in `REASONS`; `edges` are the shards' first.
 

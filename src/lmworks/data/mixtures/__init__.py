@@ -1,1 +1,1 @@
-"""Data by weights: mixtures, and samples that represent a population."""
+"""Mixtures of data by weights."""

@@ -118,15 +118,10 @@ def train(
 
 
 def learn(
-    labels: Sequence[str],
-    texts: Sequence[str],
-    targets: NDArray[np.int64],
-    seed: int,
-    context: Context,
-    before: int = 0,
+    labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.int64], seed: int, context: Context
 ) -> LinearClassifier:
-    """The classifier after all epochs; `before` are those of others that the progress counts already."""
-    for done, (model, loss) in enumerate(train(labels, texts, targets, seed), 1 + before):  # noqa: B007
+    """Return the classifier after all epochs."""
+    for done, (model, loss) in enumerate(train(labels, texts, targets, seed), 1):  # noqa: B007
         context.check_stop()
         context.progress.update(done, loss=loss)
     return model

@@ -110,35 +110,24 @@ def c4(text: str) -> str | None:
     broken = {
         "lorem ipsum": "lorem ipsum" in text.lower(),
         "curly bracket": "{" in text,
-        "fewer than 3 sentences": len(_SENTENCE_END.findall(running_text(text)[0])) < 3,
+        "fewer than 3 sentences": len(_SENTENCE_END.findall(running_text(text))) < 3,
     }
     return _first("c4", broken)
 
 
-def running_text(text: str) -> tuple[str, list[tuple[str, str]]]:
-    """Section 2.2: a text without the lines and marks that are no running text, and each that went with its reason."""
-    kept: list[str] = []
-    pieces: list[tuple[str, str]] = []
-    for line in text.split("\n"):
-        pieces += (("citation mark cut", mark) for mark in _CITATION.findall(line))
-        shorter = _CITATION.sub("", line)
-        if reason := _bad_line(shorter.strip()):
-            pieces.append((reason, line))
-        else:
-            kept.append(shorter)
-    return (_PARAGRAPHS.sub("\n\n", "\n".join(kept)).strip("\n"), pieces) if pieces else (text, [])
+def running_text(text: str) -> str:
+    """Return a text without the lines and citation marks that section 2.2 takes out."""
+    kept = [line for line in _CITATION.sub("", text).split("\n") if not _is_cut(line.strip())]
+    return _PARAGRAPHS.sub("\n\n", "\n".join(kept)).strip("\n")
 
 
-def _bad_line(line: str) -> str | None:
+def _is_cut(line: str) -> bool:
     lower = line.lower()
-    broken = {
-        # An ellipsis is no end: so the code that C4 was made with, of which the paper says nothing.
-        "no end of a sentence": not _ends(line, '"', "”") or line.endswith("..."),
-        "fewer than 5 words": count_words(line) < 5,
-        "javascript": "javascript" in lower,
-        "terms of use, privacy or cookies": _POLICIES.search(lower) is not None,
-    }
-    return _first("line cut", broken) if line else None
+    # An ellipsis is no end: so the code that C4 was made with, of which the paper says nothing.
+    is_sentence = _ends(line, '"', "”") and not line.endswith("...")
+    return bool(line) and not (
+        is_sentence and count_words(line) >= 5 and "javascript" not in lower and not _POLICIES.search(lower)
+    )
 
 
 def _first(name: str, broken: Mapping[str, bool]) -> str | None:

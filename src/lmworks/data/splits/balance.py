@@ -152,7 +152,7 @@ def draw_balance(listing: Mapping[str, Any]) -> str:
 
 
 def draw_bars(title: str, caption: str, rows: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """An SVG picture: for each label its two or three values as bars, the first one dark."""
+    """Return an SVG picture: for each label its two values as bars, the first one dark."""
     height = 10 * len(rows[0][1]) + 8 if rows else 0
     longest = max([1e-9, *(value for _, values in rows for value in values)])
     lines = [
@@ -163,7 +163,7 @@ def draw_bars(title: str, caption: str, rows: Sequence[tuple[str, Sequence[float
     for number, (label, values) in enumerate(rows):
         top = height * number + 28
         lines.append(f'<text x="8" y="{top + 14}">{escape(label)}</text>')
-        for place, (value, colour) in enumerate(zip(values, ("#1f4e79", "#b8c7d9", "#e0a030"), strict=False)):
+        for place, (value, colour) in enumerate(zip(values, ("#1f4e79", "#b8c7d9"), strict=True)):
             width, y = 380 * value / longest, top + 10 * place
             lines.append(f'<rect x="170" y="{y}" width="{width:.1f}" height="9" fill="{colour}"/>')
             lines.append(f'<text x="{176 + width:.1f}" y="{y + 9}">{value:.4f}</text>')
