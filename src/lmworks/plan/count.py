@@ -65,11 +65,6 @@ class PublishedShape:
     def _num_stacks(self) -> int:
         return 2 if self.architecture == "encoder-decoder" else 1
 
-    @property
-    def num_blocks(self) -> int:
-        """Of all stacks."""
-        return self._num_stacks * self.config.num_layers
-
     def training_flops(self, tokens: float, sequence_length: int = 0, lora_rank: int = 0) -> float:
         """Operations of training on `tokens`; with attention when `sequence_length` is given.
 

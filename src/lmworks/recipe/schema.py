@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from lmworks.errors import UsageError
 
@@ -452,16 +452,6 @@ def expected(fault: Mapping[str, Any]) -> str:
     if fault["type"] in KINDS:
         return f"expected {KINDS[fault['type']].format_map(fault.get('ctx', {}))}"
     return f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
-
-
-def parse_needs(**answers: Any) -> NeedsConfig:
-    """Needs from answers in words. Raises `RecipeError` naming the question and what may be answered."""
-    try:
-        return NeedsConfig.model_validate(answers)
-    except ValidationError as error:
-        raise RecipeError(
-            "\n".join(f"{each['loc'][0]}: {expected(each)}; found {each['input']!r}" for each in error.errors())
-        ) from None
 
 
 class Recipe(StepConfig):

@@ -100,7 +100,6 @@ _ES_WAY = (
     r"Ronda|Rda\.|Travesía|Trav\.|Carrer|Carretera|Ctra\.|Glorieta|Callejón|Rambla|"
     r"Rúa|Gran Vía|Vía|Cuesta|Urbanización|Urb\.|Polígono|Alameda|Bulevar|Pasaje|Pje\.|Barrio|Acera"
 )
-_ES_WORD = rf"(?:(?:de las|de los|de la|del|de|la|las|los|el|y|i|d['’]) ?|[{_UP}0-9][{_LETTERS}0-9'’.-]{{0,30}} ?)"
 ES = re.compile(
     rf"(?<![\w./-])(?:{_ES_WAY}|c/) ?(?:(?:de las|de los|de la|del|de|la|las|los|el|y|d['’]) |"
     rf"{_WORD} ?){{1,6}}?,? ?(?:n\.?[º°o]\.? ?|nº ?|núm\.? ?|número |km )?(?:[0-9]{{1,4}}|s/n)(?: ?(?:bis|"
