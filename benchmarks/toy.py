@@ -26,6 +26,7 @@ import importlib.util
 import json
 import os
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -149,8 +150,9 @@ class Runner:
         known = {"folder": str(own), "here": str(HERE)}
         words = " ".join([row["arguments"], *row.get("first", [])])
         known |= {made: self._made(made) for made in self._names if f"{{{made}}}" in words}
-        commands = [["-m", "lmworks", *line.format(**known).split()] for line in row.get("first", [])]
-        commands.append([str(HERE / name), *row["arguments"].format(**known).split()])
+        filled = [[word.format(**known) for word in shlex.split(line)] for line in row.get("first", [])]
+        commands = [["-m", "lmworks", *line] for line in filled]
+        commands.append([str(HERE / name), *(word.format(**known) for word in shlex.split(row["arguments"]))])
         environment = {"OMP_NUM_THREADS": "1", "LMWORKS_ID_KEY": "a key for this benchmark", **os.environ}
         for command in commands:
             ended = _within(self.seconds, command, own, environment)

@@ -51,7 +51,7 @@ def test_each_script_has_a_toy_size_or_says_why_not():
 def test_a_failing_script_is_told_and_one_without_its_data_is_left_out(tmp_path):
     toy = script("toy")
     runner = toy.Runner(tmp_path, None, 900)
-    assert runner.run("privacy/audit.py", {"arguments": "1"}) == ""
+    assert runner.run("privacy/audit.py", {"arguments": '"1"'}) == "", "quotes hold a word together"
     assert "ValueError" in runner.run("privacy/audit.py", {"arguments": "no-number"})
     assert runner.why_not({"arguments": "{data}"}) == "needs DATA"
     assert runner.why_not({"arguments": "", "needs": ["no_such_package"]}) == "needs no_such_package"

@@ -1,6 +1,6 @@
 """Predicted time and memory of a training beside what it took: one JSON line.
 
-    python benchmarks/plan/predictions.py [--calibrate] [--only NAME …] [--steps N] [--keep DIR]
+    python benchmarks/plan/predictions.py [--calibrate] [--only NAME …] [--steps N] [--once] [--keep DIR]
 
 Seven recipes that no constant of the plan was set on, and two of a published base, whose memory is counted with gaps
 that were set on such; or with `--calibrate` those that the constants were set on. Each plan is measured and stored
@@ -113,8 +113,10 @@ def lmworks(*words: str) -> str:
     ).stdout
 
 
-def judge(name: str, vocab_size: int, models: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """Plan, train, plan again."""
+def judge(
+    name: str, vocab_size: int, models: dict[str, dict[str, Any]], folder: Path, *, is_once: bool
+) -> dict[str, Any]:
+    """Plan, train and, unless `is_once`, plan again."""
     recipe = folder / f"{name.replace(' ', '-')}.yaml"
     named = f"name: {recipe.stem}\nuse_case: held against its prediction\nbudget: {{minutes: 5}}\n"
     tokenizer = f"tokenizer: {{kind: bpe, vocab_size: {vocab_size}, from: corpus}}\n" if vocab_size else ""
@@ -126,9 +128,8 @@ def judge(name: str, vocab_size: int, models: dict[str, dict[str, Any]], folder:
         lmworks("build", str(recipe), "--until", until, "--json", *store)
     built = json.loads(lmworks("build", str(recipe), "--until", "model", "--json", *store))["model"]
     run = json.loads((folder / "store/artifacts" / built["stage"] / built["key"] / "manifest.json").read_text())["run"]
-    again = json.loads(
-        lmworks("plan", str(recipe), "--measure", "--json", "--store", str(folder / f"again-{recipe.stem}"))
-    )
+    repeat = ("plan", str(recipe), "--measure", "--json", "--store", str(folder / f"again-{recipe.stem}"))
+    again = plan if is_once else json.loads(lmworks(*repeat))
     parts = next(item["parts"] for item in plan["predicted"] if item["step"] == "model")
     late = plan["rates"]["model"]["loading_seconds"] if len(models) > 1 else 0.0  # it loads in a process of its own
     seconds, memory = sum(parts.values()) + late, sum(plan["memory"]["model"].values())
@@ -156,6 +157,7 @@ def main() -> None:
     parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--steps", type=int, help="of each training, instead of its own")
+    parser.add_argument("--once", action="store_true", help="do not measure a plan a second time")
     parser.add_argument("--keep", type=Path, help="folder of the store, to look at afterwards")
     options = parser.parse_args()
     from lmworks.train.objectives import OBJECTIVES
@@ -179,7 +181,8 @@ def main() -> None:
                 skipped.append(f"{case}: a field of it is not known")
             else:
                 steps = {"steps": options.steps} if options.steps else {}
-                found[case] = judge(case, vocab_size, models | {"model": models["model"] | steps}, folder)
+                models |= {"model": models["model"] | steps}
+                found[case] = judge(case, vocab_size, models, folder, is_once=options.once)
                 print(f"{case}: {json.dumps(found[case])}", file=sys.stderr)
     for line in skipped:
         print(f"SKIPPED {line}", file=sys.stderr)

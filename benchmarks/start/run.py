@@ -170,9 +170,10 @@ def ask_server(folder: Path, company: Company, seconds: float) -> tuple[Said, li
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             told = json.loads(server.stdout.readline() if server.stdout else "")
+            key = Path(told["key_file"]).read_text().strip()
             model, client = (
                 told["models"][0],
-                openai.OpenAI(base_url=told["address"].rstrip("/") + "/v1", api_key=told["key"], timeout=seconds),
+                openai.OpenAI(base_url=told["address"].rstrip("/") + "/v1", api_key=key, timeout=seconds),
             )
             for each in company.inputs:
                 turns: Any = [{"role": "user", "content": each}]

@@ -375,6 +375,11 @@ def test_a_card_for_a_hub_names_digests_and_no_place_of_this_machine(built: Stor
     card = card_text(Built.open(built), built.named("finetune"), "team/desk")
     assert 'from_pretrained("team/desk")' in card and "](<" not in card and str(built.root) not in card
     assert len(re.findall(r"\(sha256 `[0-9a-f]{64}`\)", card)) > 20
+    assert "lmworks serve desk --unmeasured\n" in card, "who takes it from the hub has no build that measured it"
+
+
+def test_the_card_of_a_measured_model_serves_it_as_it_is(card: str) -> None:
+    assert "\nlmworks serve finetune\n" in card
 
 
 def test_tables_are_whole_lines(card: str) -> None:
@@ -387,7 +392,9 @@ def test_tables_are_whole_lines(card: str) -> None:
 def test_a_model_that_was_not_measured_says_so(tmp_path: Path) -> None:
     write_sources(tmp_path / "sources")
     store = build_store(tmp_path, make_nodes(tmp_path, until="pretrain"), plan=None)
-    assert "Nothing has been measured: nothing is known about how good it is." in card_of(store, "pretrain")
+    card = card_of(store, "pretrain")
+    assert "Nothing has been measured: nothing is known about how good it is." in card
+    assert "lmworks serve pretrain --unmeasured\n" in card
 
 
 def test_facts_for_the_chat_page(built: Store) -> None:

@@ -311,7 +311,9 @@ class Card:
         else:
             evidence = self.witness.files(self.artifact, "config.json", "lmworks_engine")
             yield Paragraph([say("No other tool reads it.", *evidence)])
-        if shell := shell_code(self.kind, published_as.rpartition("/")[2] if published_as else self.name):
+        model = published_as.rpartition("/")[2] if published_as else self.name
+        is_measured = not published_as and self.built.measures(self.artifact)
+        if shell := shell_code(self.kind, model, is_measured=is_measured):
             yield Code("sh", shell)
 
     def _settings(self) -> Iterator[Block]:

@@ -221,12 +221,16 @@ def python_code(kind: Kind, folder: str) -> str:
     return form.format_map({"tag": kind.tag, "imports": imports, "adapter": adapter, "most": most, **places})
 
 
-def shell_code(kind: Kind, model: str) -> str:
-    """How lmworks asks a model, by its step or folder, of rows of a file and over HTTP."""
+def shell_code(kind: Kind, model: str, *, is_measured: bool) -> str:
+    """Return how lmworks asks a model, by its step or folder, of rows of a file and over HTTP.
+
+    `is_measured` says whether a task of the store that serves it has measured the model.
+    """
     if kind.family == "reward model":
         return ""
+    option = " --unmeasured" if kind.writes and not is_measured else ""
     return f"""\
 echo '{{"text": "Hello"}}' > rows.jsonl
 lmworks predict {model} rows.jsonl
-lmworks serve {model}
+lmworks serve {model}{option}
 """
