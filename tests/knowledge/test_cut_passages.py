@@ -123,6 +123,29 @@ def test_a_question_of_which_one_common_word_stands_here_is_not_found(tmp_path: 
     assert found.as_text().startswith("not found: no passage fits the question well enough")
 
 
+MINUTES = {
+    "Marzo": "Se acuerda la compra urgente de dos bombas a la casa Aquaduero, por una avería de la depuradora.",
+    "Abril": "La biblioteca abrirá también los sábados de diez a dos, y la encargada pedirá trescientos libros nuevos.",
+    "Mayo": "El autobús escolar tendrá una parada nueva junto al consultorio médico, que cubre la empresa Gormaz.",
+    "Junio": "El coto de caza se arrienda por diez años, y la concejala de cultura propone un taller de teatro.",
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "title"),
+    [("¿Cuánto nos costaron las bombas?", "Marzo"), ("¿Dónde para ahora el autobús?", "Mayo")],
+)
+def test_words_of_questions_that_no_passage_has_lower_no_score(question: str, title: str, tmp_path: Path) -> None:
+    found = make(tmp_path, MINUTES, least_score=0.16).search(question)
+    assert found.is_enough and found.passages[0].title == title
+
+
+def test_words_of_questions_alone_find_nothing(tmp_path: Path) -> None:
+    collection = make(tmp_path, MINUTES, least_score=0.16)
+    assert not collection.search("¿Quién y por qué?").passages
+    assert not collection.search("¿Cuánto cuesta un billete de tren a Australia?").is_enough
+
+
 def test_equal_passages_make_equal_files_of_which_none_is_a_pickle(tmp_path: Path) -> None:
     make(tmp_path / "one"), make(tmp_path / "two")
     files = [each for each in sorted((tmp_path / "one").rglob("*")) if each.is_file()]

@@ -28,13 +28,10 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
     opened.closing.append(chats.close)
 
     def choose(request: Request) -> Response:
-        from lmworks.release.gates import served
-
         built = opened.built(request.path_params["build"])
-        quoting = {name: True for name in served(built) if name in built.artifacts}
         rows = [
             {"name": name, "to": opened.address(built.name, PAGE, name) + "/", "served": is_served}
-            for name, is_served in {**quoting, **models_of(built)}.items()
+            for name, is_served in models_of(built).items()
         ]
         return opened.show("chats.html.jinja", built.name, PAGE, rows=rows)
 

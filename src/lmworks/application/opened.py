@@ -99,11 +99,14 @@ class Opened:
 
 
 def models_of(built: Built) -> dict[str, bool]:
-    """The models of a build, and whether each is what `lmworks serve` serves; these first."""
+    """Return what answers, the models of a build and the passages that it serves, and whether each is served.
+
+    What is served comes first.
+    """
     from lmworks.release.gates import served  # which reads tasks and their figures
 
-    named = served(built)
-    return {name: name in named for name in sorted(built.models, key=lambda name: name not in named)}
+    named = dict.fromkeys((name for name in served(built) if name in built.artifacts), True)
+    return named | dict.fromkeys((name for name in built.models if name not in named), False)
 
 
 def said_at(path: Path) -> str:

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from lmworks.application.opened import Opened, models_of
 from lmworks.errors import LmworksError, Stopped, UsageError
+from lmworks.knowledge.quoting import holds_passages
 from lmworks.model.folder import family_of
 from lmworks.release.built import read_json
 
@@ -118,10 +119,9 @@ class Jobs:
             job.ended = True
 
     def _answer(self, job: Job, build: str, model: str, table: TableFile, text: str, continues: bool) -> None:
-        from lmworks.engines.open import open_engine
         from lmworks.predict.rows import TableFile
         from lmworks.predict.run import Asking, ability_of, predict
-        from lmworks.release.serving import require_answers
+        from lmworks.release.serving import open_answering, require_answers
 
         def progress(rows: int) -> None:
             job.rows = rows
@@ -132,7 +132,7 @@ class Jobs:
         store = self._opened.store(build)
         artifact = store.named(model)
         require_answers(store, [artifact])
-        engine = open_engine(artifact.payload, device=self._opened.device)
+        engine = open_answering(artifact.payload, self._opened.device)
         asking = Asking(ability_of(engine), text, continues=continues)
         told = predict(engine, artifact.digest(), asking, table, out, progress)
         lost = [f"{count:,} {why}; the first: {told.first}" for why, count in told.faults.items()]
@@ -203,7 +203,7 @@ def _chats(folder: Path) -> bool:
     """Whether a model takes a text for a user's turn, and may go on from it instead."""
     from lmworks.tokens.tokenizer import read_template
 
-    written = family_of(folder) in (None, "decoder")
+    written = not holds_passages(folder) and family_of(folder) in (None, "decoder")
     return written and bool(read_template(folder, read_json(folder / "tokenizer_config.json")))
 
 

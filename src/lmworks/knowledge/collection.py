@@ -1,8 +1,9 @@
 """A collection of passages on disk: a table of them, and an index by BM25 of the terms that each has.
 
-Files of a collection: `passages.parquet` (a row a passage), `collection.json` (what its search was made with), and
-`index/`, arrays and JSON as the package `bm25s` writes them: no pickle is written, and none is read. Where passages are
-found by what they mean, too, `vectors.npy` has a vector of each, and `encoder/` the model that made them.
+Files of a collection: `passages.parquet` (a row a passage), `collection.json` (what its search was made with),
+`stop-words.json` (words that questions are read without; a collection in English has none), and `index/`, arrays and
+JSON as the package `bm25s` writes them: no pickle is written, and none is read. Where passages are found by what they
+mean, too, `vectors.npy` has a vector of each, and `encoder/` the model that made them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lmworks.data.privacy.hidden import hide
 from lmworks.data.records import as_array, read_columns, write_table
 from lmworks.errors import LmworksError
 from lmworks.knowledge.embedding import ENCODER, VECTORS, embed
-from lmworks.knowledge.terms import terms_of
+from lmworks.knowledge.terms import stop_words_of, terms_of
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.terminal import shown
@@ -26,7 +27,7 @@ from lmworks.terminal import shown
 if TYPE_CHECKING:
     from bm25s import BM25
 
-PASSAGES, FACTS, INDEX = "passages.parquet", "collection.json", "index"
+PASSAGES, FACTS, INDEX, STOP_WORDS = "passages.parquet", "collection.json", "index", "stop-words.json"
 SETTINGS = "params.index.json"
 
 NOTHING = "not found: no passage has a word of the question"
@@ -99,6 +100,8 @@ class Collection:
         self.least_score = float(facts["least_score"])
         self._cosine_weight = float(facts.get("cosine_weight", 0))
         self._vectors = np.load(folder / VECTORS, mmap_mode="r") if self._cosine_weight else None
+        words = folder / STOP_WORDS
+        self._stop_words = frozenset(json.loads(words.read_text(encoding="utf-8")) if words.exists() else ())
         self._table = read_columns(folder / PASSAGES)
         self._index: BM25 = _bm25().load(folder / INDEX, mmap=True)
         frequency = np.diff(self._index.scores["indptr"])
@@ -134,9 +137,10 @@ class Collection:
     def _by_words(self, question: str) -> NDArray[np.float64]:
         """BM25 over the weight of all the question's terms, those too that none has.
 
-        So a question whose rarest words stand nowhere here scores low, however many others do.
+        So a question whose rarest words stand nowhere here scores low, however many others do. Stop words do not
+        count: documents seldom have those of questions, such as "cuánto", which would weigh as much as the rarest.
         """
-        terms = list(dict.fromkeys(terms_of(question)))
+        terms = list(dict.fromkeys(terms_of(question, self._stop_words)))
         ids = [number for term in terms if (number := self._index.vocab_dict.get(term)) is not None]
         most = self._weights[ids].sum() + self._unknown * (len(terms) - len(ids))
         if not ids:
@@ -167,7 +171,7 @@ class Collection:
 
 
 def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
-    """Write the table and the index."""
+    """Write the table, the index and the stop words."""
     columns = {
         each.name: as_array([getattr(passage, each.name) for passage in passages])
         if each.name != "start"
@@ -183,6 +187,8 @@ def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
     settings = json.loads((folder / INDEX / SETTINGS).read_text(encoding="utf-8"))
     del settings["version"]  # of the package: manifests record it, and equal passages make equal files
     write_atomically(folder / INDEX / SETTINGS, canonical_json(settings) + "\n")
+    if words := stop_words_of([each.text for each in passages]):
+        write_atomically(folder / STOP_WORDS, canonical_json(words) + "\n")
 
 
 def write_facts(folder: Path, least_score: float, cosine_weight: float = 0) -> None:

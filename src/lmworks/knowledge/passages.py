@@ -59,7 +59,7 @@ class PassagesConfig(StepConfig):
     """Cut documents into passages, and index them so that those which fit a question are found."""
 
     makes: ClassVar[str] = "passages"
-    packages: ClassVar[tuple[str, ...]] = ("bm25s",)
+    packages: ClassVar[tuple[str, ...]] = ("bm25s", "stopwordsiso")
     expects: ClassVar[Expected] = {"encoder": ("encoder",)}
     kind: Literal["passages"] = "passages"
     documents: Reference = Field(alias="from", description="The documents to cut.")
@@ -123,7 +123,7 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=3, reads=("documents", "encoder"), judges="questions")
+@stage(version=4, reads=("documents", "encoder"), judges="questions")
 def passages(
     config: PassagesConfig,
     documents: Documents,

@@ -21,8 +21,10 @@ class QuotingEngine(Engine):
     longest_token = 1
     vocab_size = sys.maxunicode + 1
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shown: int = PASSAGES_SHOWN, not_found: str = NOT_FOUND) -> None:
+        """Open a collection. An answer quotes up to `shown` passages, or is `not_found` if none fits well enough."""
         self._collection = Collection(folder)
+        self._shown, self._not_found = shown, not_found
 
     def batch(self, rows: int) -> WholeBatch:
         return WholeBatch(self, rows)
@@ -34,8 +36,8 @@ class QuotingEngine(Engine):
         return [*map(ord, text)]
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
-        found = [self._collection.search("".join(map(chr, prompt)), PASSAGES_SHOWN) for prompt in prompts]
-        texts = [quoted(each.passages) if each.is_enough else NOT_FOUND for each in found]
+        found = [self._collection.search("".join(map(chr, prompt)), self._shown) for prompt in prompts]
+        texts = [quoted(each.passages) if each.is_enough else self._not_found for each in found]
         return [Generation((), text, "stop") for text in texts]
 
 

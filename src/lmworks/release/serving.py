@@ -100,8 +100,11 @@ def open_served(store: Store, artifacts: Sequence[Artifact], device: str = AUTO,
 
 
 def open_answering(folder: Path, device: str) -> Engine:
-    """Open what answers for a model's folder, or for one of passages."""
-    return QuotingEngine(folder) if holds_passages(folder) else open_engine(folder, device=device)
+    """Open what answers for a model's folder, or for a folder of passages, which are quoted as their recipe says."""
+    if not holds_passages(folder):
+        return open_engine(folder, device=device)
+    serve = Built.holding(*stored).record.serve if (stored := stored_as(folder)) else None
+    return QuotingEngine(folder, serve.passages_shown, serve.not_found) if serve else QuotingEngine(folder)
 
 
 def _knowledge(store: Store, artifact: Artifact, *, quotes: bool) -> Knowledge | None:

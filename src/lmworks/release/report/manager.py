@@ -71,6 +71,7 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
         reasons.append(Markup("Erased, since they held what was erased: {}.").format(listed(erased)))
     if quoted := [name for name in serves if name in built.artifacts and name not in built.models]:
         verdict = f"Yes: {listed(quoted)} quotes passages of the documents, and no model writes."
+        reasons.append(Markup("{} answers questions with them.").format(code("lmworks serve")))
         if not any(built.artifacts[name].manifest.figures for name in quoted):
             reasons.append("How often the right passage is found is not measured: `questions` of the step measure it.")
     elif not built.models:
