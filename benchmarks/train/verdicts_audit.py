@@ -3,10 +3,10 @@
 
     python benchmarks/train/verdicts_audit.py [--folder FOLDER] [--only RUN ...] [--jobs 2]
 
-Every run is tiny, and built as a user builds it: a recipe, `lmworks build`, `lmworks show`. Texts are Python's own
-help, the documentation of the cloud services inside botocore, and sentences put together here. Beside each run stand
-the words of docs/watch.md that are true of it; whatever else is said of it is wrong. `--only` builds some, which is
-for looking at their losses. It always ends with 0: it measures.
+Every run is tiny, and built as a user builds it: a recipe, `lmworks build --verbose`, `lmworks show`. Texts are
+Python's own help, the documentation of the cloud services inside botocore, and sentences put together here. Beside each
+run stand the words of docs/watch.md that are true of it; whatever else is said of it is wrong. `--only` builds some,
+which is for looking at their losses. It always ends with 0: it measures.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def told(run: Run, folder: Path) -> tuple[str, str, str]:
     (folder / "recipe.yaml").write_text(json.dumps(recipe(run)))
     env = {"LMWORKS_ID_KEY": "a key for measurements only", "OMP_NUM_THREADS": "1", **os.environ}
     said, refused = "", ""
-    for words in (["build", "recipe.yaml"], ["show", "model"]):
+    for words in (["build", "recipe.yaml", "--verbose"], ["show", "model"]):
         ended = subprocess.run(
             [sys.executable, "-m", "lmworks", *words], cwd=folder, env=env, capture_output=True, text=True, check=False
         )

@@ -142,7 +142,7 @@ def building_otherwise(folder: Path, *gates: str, code: int = 0) -> str:
         text.replace("serve: {model: words}", "serve: {model: words, otherwise: released}")
     )
     done = lmworks(folder, "build", "recipe.yaml", "--store", "other", code=code)
-    return done.stdout + done.stderr
+    return " ".join((done.stdout + done.stderr).split())  # the end of a build is wrapped
 
 
 def serves(folder: Path) -> str:
