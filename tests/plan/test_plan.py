@@ -354,8 +354,19 @@ def test_time_is_the_sum_of_its_parts() -> None:
 
 
 def test_steps_fill_the_time_that_is_left(tmp_path: Path) -> None:
+    plan(tmp_path)
+    (tmp_path / "texts" / "long.txt").write_text("one two three four five six\n" * 1_000_000)
     steps = [plan(tmp_path, f"budget.minutes={minutes}").models["first"]["steps"] for minutes in (10, 20)]
     assert 1.8 < steps[1] / steps[0] < 2.2
+
+
+def test_no_training_of_auto_steps_reads_its_data_so_often_that_the_plan_doubts_it(tmp_path: Path) -> None:
+    plan(tmp_path)
+    (tmp_path / "texts" / "short.txt").write_text("one two three four five six\n" * 20_000)
+    steps = [plan(tmp_path, f"budget.minutes={minutes}") for minutes in (100, 200)]
+    assert steps[0].models["first"] == steps[1].models["first"]
+    assert "reads its data about 20 times" in steps[0].as_text()
+    assert not any("memorises" in doubt for doubt in steps[0].doubts)
 
 
 def trained(folder: Path, found: Plan, **measured: float) -> None:

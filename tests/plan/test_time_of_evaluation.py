@@ -107,9 +107,10 @@ def test_what_a_task_asks_grows_with_its_settings_and_its_data(kind: str) -> Non
 
 
 def test_training_has_the_time_that_evaluation_leaves(tmp_path: Path) -> None:
+    large = TRAINED.replace("hidden_size: 64, num_layers: 1", "hidden_size: 512, num_layers: 8")
     asked = "evaluate.models=[base, first]"
     steps = [
-        plan(tmp_path, TRAINED, asked, asking(limit=limit, max_tokens=256), text_bytes=10**6).models["first"]["steps"]
+        plan(tmp_path, large, asked, asking(limit=limit, max_tokens=256), text_bytes=10**7).models["first"]["steps"]
         for limit in (10, 100, 1000)
     ]
     assert steps[0] > steps[1] > steps[2]

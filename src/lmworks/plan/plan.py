@@ -61,7 +61,8 @@ WRITTEN_SHARES = (0.2, 0.45, 1.0)
 FASTEST, SLOWEST = 0.5, 1.5
 """Times the seconds that are counted of the shortest questions and answers, and of the longest."""
 MOST_PASSES = 20
-"""Times that a training may read its data before the plan doubts it. Tuning is published with 1 to 4 passes."""
+"""Times that a training may read its data before the plan doubts it, and that `auto` steps read it at most. Tuning is
+published with 1 to 4 passes."""
 BYTES_PER_TOKEN = 4.0
 """Bytes of text per token, by which passes are counted before there are tokens."""
 LARGEST_SHARE = 0.5
@@ -322,19 +323,23 @@ class _Planner:
         operations, rows_read, passes = dict[str, float](), dict[str, int](), dict[str, float]()
         for number, (name, rate) in enumerate(rates.items()):
             config = self.configs[name]
-            per_step = config.rows_per_step * config.sequence_length * flops_per_token(config, shapes[name])
+            step_tokens = config.rows_per_step * config.sequence_length
+            per_step = step_tokens * flops_per_token(config, shapes[name])
+            text_tokens = self._text_bytes(config.data) / BYTES_PER_TOKEN
             if config.same_operations_as:
                 models[name]["steps"] = max(1, round(operations[config.same_operations_as] / per_step))
             elif config.steps == "auto":
-                models[name]["steps"] = _affordable(rate, config, shares[name], first=not number)
+                readable = MOST_PASSES * text_tokens / step_tokens if text_tokens else math.inf
+                affordable = _affordable(rate, config, shares[name], first=not number)
+                models[name]["steps"] = int(min(affordable, max(LEAST_STEPS, readable)))
             steps = int(models[name].get("steps", config.steps)) - (config.branch_step or 0)
             seconds = rate.parts(config, steps, first=not number)
             low, high = (share * sum(seconds.values()) for share in ACCURACY[rate.source])
             predicted.append(Prediction(name, (low, high), seconds))
             operations[name] = float(steps * per_step)
             rows_read[name] = steps * config.rows_per_step
-            if text := self._text_bytes(config.data) / BYTES_PER_TOKEN:
-                passes[name] = rows_read[name] * config.sequence_length / text
+            if text_tokens:
+                passes[name] = steps * step_tokens / text_tokens
             if passes.get(name, 0.0) > MOST_PASSES:
                 doubts.append(
                     f"{name}: its {steps} steps read its data {times(passes[name])}. A model memorises what it reads "

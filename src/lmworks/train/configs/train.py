@@ -133,7 +133,9 @@ class TrainConfig(StepConfig):
     micro_batch_rows: Annotated[int, STEP] = Field(
         default=4, ge=1, description="Rows at once; their activations stay in a CPU's cache."
     )
-    steps: Annotated[Count, RESULT] = Field(default="auto", description="As many as the budget allows.")
+    steps: Annotated[Count, RESULT] = Field(
+        default="auto", description="As many as the budget allows, which read the data at most 20 times."
+    )
     warmup_steps: Annotated[int, RESULT] = Field(
         default=10, ge=0, description="Muon needs few: its updates have one size from the first."
     )
