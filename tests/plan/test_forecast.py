@@ -24,7 +24,7 @@ from lmworks.plan.telling import in_full, in_short
 from lmworks.recipe.schema import NeedsConfig
 from lmworks.train.memory import Layout, require_fit
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/plan"))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks/plan"))  # after tests, which have a `published`, too
 from use_cases import CASES, disagreements
 
 FACTS = load_facts()
