@@ -65,5 +65,5 @@ def test_names_in_messages_are_without_personal_data(ingest_files: Ingest) -> No
 def test_labels_in_messages_are_without_personal_data() -> None:
     counts: Counter[str] = Counter({"jane.roe@example.org": 1, "other": 50})
     with pytest.raises(LmworksError) as stopped:
-        checked_labels("classifier", counts, Tally())
+        checked_labels(counts, Tally())
     assert "jane" not in str(stopped.value) and "other" in str(stopped.value)

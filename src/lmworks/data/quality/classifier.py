@@ -49,7 +49,7 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
     tally = Tally()
     require_fields(label_fields(config.label), (each for some in documents for each in some.iterate()), "classifier")
     examples = heapq.nsmallest(MOST_EXAMPLES, labelled(documents, config.label, tally))
-    labels = _checked_labels(Counter(label for _, _, label, _ in examples), tally)
+    labels = checked_labels(Counter(label for _, _, label, _ in examples), tally)
     targets = np.array([labels.index(label) for _, _, label, _ in examples])
     held = np.array([int(digest[-8:], 16) < HELD_OUT * 2**32 for digest, *_ in examples])
     texts = [text for *_, text in examples]
@@ -104,7 +104,7 @@ def label_of(document: Document, field: str) -> str | None:
     return None if found is None else str(found)
 
 
-def _checked_labels(counts: Counter[str], tally: Tally) -> list[str]:
+def checked_labels(counts: Counter[str], tally: Tally) -> list[str]:
     """The labels in order. Raises `LmworksError` for fewer than two, or too few examples of one."""
     few = {label: count for label, count in counts.items() if count < LEAST_EXAMPLES}
     if len(counts) < 2 or few:
