@@ -83,17 +83,20 @@ def test_a_baseline_that_wins_stands_in_the_first_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shift", "clean", "is_better"),
-    [(0.3, {}, True), (0.001, {}, False), (-0.1, {}, False), (0.3, {"clean_value": 0.05}, False)],
+    ("shift", "on_clean", "is_better"),
+    [(0.3, 0.3, True), (0.001, 0.001, False), (-0.1, -0.1, False), (0.3, 0.001, False), (0.3, -0.1, False)],
 )
 def test_a_model_is_better_than_the_baselines_where_tests_say_so_and_on_clean_items_too(
-    tmp_path: Path, shift: float, clean: dict[str, float], is_better: bool
+    tmp_path: Path, shift: float, on_clean: float, is_better: bool
 ) -> None:
     first = evaluation(tmp_path / "weak", 0.1 + NOISE[1])
     second = evaluation(tmp_path / "copied", 0.2 + NOISE[2])
-    model = evaluation(tmp_path / "tuned", 0.2 + shift + NOISE[0], **MODEL)
-    figures = json.loads((model.path / "figures.json").read_text())
-    (model.path / "figures.json").write_text(json.dumps([figures[0] | clean]))
+    is_known = np.arange(N) < N // 2
+    model = evaluation(tmp_path / "tuned", 0.2 + np.where(is_known, shift, on_clean) + NOISE[0], **MODEL)
+    items = [json.loads(line) for line in (model.path / "items.jsonl").read_text().splitlines()]
+    marks = [{"contamination": "known" if known else "clean"} for known in is_known]
+    (model.path / "items.jsonl").unlink()
+    write_records(model.path / "items.jsonl", [item | mark for item, mark in zip(items, marks, strict=True)])
     _, record = compared(tmp_path, model, first, second, baselines=["weak", "copied"])
     beside = record["beside_baselines"]
     assert (beside["model"], beside["baseline"], beside["is_better"]) == ("tuned", "copied", is_better)
@@ -101,7 +104,7 @@ def test_a_model_is_better_than_the_baselines_where_tests_say_so_and_on_clean_it
     assert "beside_baselines" not in alone
 
 
-@pytest.mark.parametrize(("known", "is_better"), [(0, True), (N - 20, True), (N - 19, False), (N, False)])
+@pytest.mark.parametrize(("known", "is_better"), [(0, True), (N // 2, True), (N - 19, False), (N, False)])
 def test_a_model_that_learned_what_it_is_asked_is_shown_to_be_better_on_the_other_items_alone(
     tmp_path: Path, known: int, is_better: bool
 ) -> None:

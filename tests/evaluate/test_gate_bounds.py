@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lmworks.evaluate.gates import FILE, GatesConfig, TriedGate, gates, outcomes_from, refusal
-from lmworks.evaluate.items import ACCURACY, Evaluation, Item
+from lmworks.evaluate.items import ACCURACY, Evaluation, Item, beside_clean
 from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.conditions import Conditions
 from lmworks.recipe.schema import GateConfig
@@ -18,13 +18,23 @@ from support import make_context
 CONDITIONS = Conditions(items="these", model="a" * 64, prompt="chat", data_type="float32", device="cpu")
 
 
-def evaluation(folder: Path, right: int, n: int = 400, clusters: int = 400, **changed: Any) -> Evaluation:
+def evaluation(
+    folder: Path, right: int, n: int = 400, clusters: int = 400, known: int = 0, **changed: Any
+) -> Evaluation:
     items: list[Item] = [
-        {"id": str(k), "digest": str(k), "cluster": str(k % clusters), "score": float(k < right)} for k in range(n)
+        {
+            "id": str(k),
+            "digest": str(k),
+            "cluster": str(k % clusters),
+            "score": float(k < right),
+            "contamination": "known" if k < known else "clean",
+        }
+        for k in range(n)
     ]
     folder.mkdir()
     write_records(folder / "items.jsonl", items)
-    figure = ACCURACY.figure(items, "counted", conditions=Conditions(**{**CONDITIONS.as_json(), **changed}))
+    conditions = Conditions(**{**CONDITIONS.as_json(), **changed})
+    figure = beside_clean(items, lambda some: ACCURACY.figure(some, "counted", conditions=conditions))
     (folder / "figures.json").write_text(json.dumps([figure.as_json()]))
     return Evaluation(folder, folder.name)
 
@@ -52,6 +62,19 @@ def test_an_interval_that_may_be_too_narrow_passes_no_gate(tmp_path: Path) -> No
     assert not passed and "the interval may be too narrow: the items come in groups" in why
     passed, why = tried(tmp_path, evaluation(tmp_path / "one", 360, clusters=1), at_least=0.1)
     assert not passed and "more independent items are needed" in why
+
+
+@pytest.mark.parametrize(("known", "passed"), [(0, True), (200, False), (390, False), (400, False)])
+def test_items_that_a_model_learned_from_pass_no_gate(tmp_path: Path, known: int, passed: bool) -> None:
+    """The first 300 of 400 are right, so with 200 known half of the others are."""
+    ours = evaluation(tmp_path / "ours", 300, known=known)
+    found, why = tried(tmp_path, ours, at_least=0.6)
+    assert found is passed and (f"{known} of 400 items stand in the text" in why) is not passed
+    theirs = evaluation(tmp_path / "theirs", 200, model="b" * 64)
+    assert tried(tmp_path / "ours", ours, theirs, not_worse_than="theirs", margin=0)[0] is (known < 300)
+    where = {"contamination": "known"}
+    if known:
+        assert tried(tmp_path / "theirs", ours, at_least=0.6, where=where)[0], "a gate may ask for them by name"
 
 
 @pytest.mark.parametrize(("lost", "passed"), [(0, True), (4, True), (40, False)])

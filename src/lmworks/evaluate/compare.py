@@ -107,7 +107,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=11, measures="evaluations")
+@stage(version=12, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`."""
     record, figures = concluded(config, evaluations)
@@ -462,7 +462,7 @@ def beside_baselines(
 ) -> dict[str, Any]:
     """A model and the best baseline, and whether the tests of pairs show the first to be better than every baseline.
 
-    Items that it learned from speak for nobody: on the others it must lead, too.
+    Items that one of them learned from speak for nobody: the others must show it, too.
     """
     best = min(baselines, key=lambda system: _rank(metric, system))
     rivals = {each.label for each in baselines}
@@ -471,17 +471,26 @@ def beside_baselines(
         for each in pairs
         if each["a"] == model.label and each["p_holm"] is not None and each["p_holm"] < LEVEL and not each.get("doubt")
     }
-    own, *theirs = (_on_others(metric, each) for each in (model, *baselines))
-    values = [each.figure.value if value is None else value for each, value in zip(baselines, theirs, strict=True)]
-    leads = own is not None and all(own > each if metric.higher_is_better else own < each for each in values)
     return {
         "model": model.label,
         "value": model.figure.value,
         "baseline": best.label,
         "baseline_value": best.figure.value,
         "label": metric.label,
-        "is_better": rivals <= shown and leads,
+        "is_better": rivals <= shown and all(_is_shown_on_others(metric, model, each) for each in baselines),
     }
+
+
+def _is_shown_on_others(metric: Metric, model: System, baseline: System) -> bool:
+    """Whether a model is shown to be better on items that neither learned from; true where all items are such."""
+    pairs = paired(model.items, baseline.items)[0]
+    others = [pair for pair in pairs if "known" not in map(standing, pair)]
+    if len(others) == len(pairs):
+        return True
+    if len(others) < CLEAN_AT_LEAST:
+        return False
+    outcome = metric.compare([ours for ours, _ in others], [theirs for _, theirs in others])
+    return outcome.is_shown(outcome.p) and (outcome.difference > 0) == metric.higher_is_better
 
 
 def _on_others(metric: Metric, system: System) -> float | None:

@@ -1,19 +1,21 @@
 """What a model must reach before it is released: bounds on figures, and not to be worse than another model.
 
 A bound is asked of the interval's worse end, so that luck passes no gate; a gate that nothing can be said of is failed.
+Items that a model learned from do not count, unless the gate chooses items by `contamination`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from lmworks.evaluate.compare import metric_named, paired, unlike
-from lmworks.evaluate.items import Evaluation, Item
+from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
+from lmworks.evaluate.items import Evaluation, Item, Metric
 from lmworks.evaluate.relations import between
 from lmworks.pipeline.chunks import write_records
 from lmworks.pipeline.conditions import Condition
@@ -56,7 +58,7 @@ class Outcome:
     sentence: str
 
 
-@stage(version=2, measures="evaluations")
+@stage(version=3, measures="evaluations")
 def gates(config: GatesConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Try every gate, and write what came of it; a model that fails one is not released."""
     found = [_tried(each, evaluations) for each in config.tried]
@@ -93,15 +95,31 @@ def _tried(tried: TriedGate, evaluations: Sequence[Evaluation]) -> Outcome:
 
 
 def _sliced(gate: GateConfig, figure: Figure, items: Sequence[Item]) -> tuple[Figure | None, str]:
-    """The figure of the gate's slice, or why there is none."""
+    """Return the figure of the items that count, and what is to be said of them, or why there is none."""
     if not gate.where:
-        return figure, ""
-    metric, some = metric_named(figure.name), _where(gate, items)
+        return _unknown_to_it(figure, items)
+    metric, some = metric_named(figure.name), [item for item in _where(gate, items) if _counts(gate, item)]
     if not some:
         return None, _no_item(gate, items)
     if metric is None:
         return None, f"{figure.name} is not made of items alone, and so not of some of them: leave `where` out"
     return metric.figure(some, figure.method), ""
+
+
+def _unknown_to_it(figure: Figure, items: Sequence[Item]) -> tuple[Figure | None, str]:
+    known = sum(standing(item) == "known" for item in items)
+    if not known:
+        return figure, ""
+    told = f"{known} of {len(items)} items stand in the text that it learned from"
+    if figure.clean_value is None:
+        return None, f"{told}, and fewer than {CLEAN_AT_LEAST} others are clean"
+    clean = replace(figure, value=figure.clean_value, interval=figure.clean_interval, n=figure.clean_n or 0)
+    return clean, f" clean items ({told})"
+
+
+def _counts(gate: GateConfig, *items: Item) -> bool:
+    """Whether an item counts: nobody learned from it, or the gate chooses by that itself."""
+    return "contamination" in gate.where or all(standing(item) != "known" for item in items)
 
 
 def _where(gate: GateConfig, items: Sequence[Item]) -> list[Item]:
@@ -110,7 +128,7 @@ def _where(gate: GateConfig, items: Sequence[Item]) -> list[Item]:
 
 def _no_item(gate: GateConfig, items: Sequence[Item]) -> str:
     fields = ", ".join(sorted({name for item in items for name in item}))
-    return f"no item is so; items have the fields {fields}"
+    return f"no item that was not learned from is so; items have the fields {fields}"
 
 
 def _bound(gate: GateConfig, found: tuple[Figure | None, str]) -> tuple[bool, str]:
@@ -119,7 +137,7 @@ def _bound(gate: GateConfig, found: tuple[Figure | None, str]) -> tuple[bool, st
         return False, why
     metric = metric_named(figure.name)
     label = metric.label if metric else figure.name.replace("_", " ")
-    told = f"{figure.value:.3f} {label}{between(figure.interval, '.3f')}, n={figure.n}"
+    told = f"{figure.value:.3f} {label}{between(figure.interval, '.3f')}, n={figure.n}{why}"
     if figure.interval is None or figure.doubt:
         return False, f"{told}; {figure.doubt or NO_INTERVAL}"
     low, high = figure.interval
@@ -138,14 +156,25 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
         return False, f"the two are not compared: {because}"
     if figure.conditions and figure.conditions.model and figure.conditions == other.conditions:
         return gate.margin > 0, "the two are one model, asked alike"
-    pairs = [pair for pair in paired(ours.items(), theirs.items())[0] if _where(gate, [pair[0]])]
+    some = [pair for pair in paired(ours.items(), theirs.items())[0] if _where(gate, [pair[0]])]
+    pairs = [pair for pair in some if _counts(gate, *pair)]
     if not pairs:
         return False, _no_item(gate, ours.items())
+    is_baseline = not (other.conditions and other.conditions.model)
+    if is_baseline and all(_said(metric, one) == _said(metric, two) for one, two in pairs):
+        return False, "the baseline answers every item as this model does: name another"
     outcome = metric.compare([one for one, _ in pairs], [two for _, two in pairs])
     told = f"{outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
+    if len(pairs) < len(some):
+        told += f" ({len(some) - len(pairs)} of {len(some)} items stand in the text that one of the two learned from)"
     if outcome.interval is None or outcome.doubt:
         return False, f"{told}; {outcome.doubt or NO_INTERVAL}"
     return non_inferior(outcome, gate.margin, higher_is_better=metric.higher_is_better), told
+
+
+def _said(metric: Metric, item: Item) -> tuple[Any, Any]:
+    """Return what was answered to an item, and how good it was."""
+    return item.get("answer"), item[metric.value]
 
 
 def refusal(found: Sequence[Outcome], names: Collection[str], digest: str) -> str:

@@ -11,6 +11,7 @@ from lmworks.release.inspect.verdicts import Doubt, Measured, measured, training
 from lmworks.release.items.page import page_of
 from lmworks.release.render.outcome import Row, wrong
 from lmworks.release.render.words import conditions_of, interval_of, number, value_of
+from lmworks.release.report.manager import quoting
 from lmworks.release.report.pages import Answer, FirstPage, code, count, link, listed
 
 ROWS = 7
@@ -32,7 +33,7 @@ def _verdict(built: Built, doubts: Sequence[Doubt], results: Sequence[Measured])
         return f"Unfinished: {count(len(waiting), 'step')} missing or stale."
     if doubts:
         return f"Complete, with {count(len(doubts), 'training')} in doubt."
-    return "Complete." if results else "Complete; nothing was measured."
+    return "Complete." if results or any(quoting(built).values()) else "Complete; nothing was measured."
 
 
 def _wrong(built: Built, doubts: Sequence[Doubt], plan: Sequence[Row]) -> Answer:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.contamination import Standing
 from lmworks.evaluate.gates import NODE, Outcome
+from lmworks.pipeline.figure import Figure
 from lmworks.release.built import Built
 from lmworks.release.gates import outcomes, served, stands_in, untried
 from lmworks.release.inspect.verdicts import (
@@ -34,6 +35,8 @@ DETAILS = re.compile(r" \[[^\]]*\](?: at [\d.]+ %)?|, n=[\d,]+|, p[<=][\d.]+")
 """Of a verdict, what the figures below it hold."""
 TASKS, GATES, SAID = 3, 3, 1
 """Rows of the table, gates, and verdicts against it: how many more there are is said, and where they stand."""
+RIGHT_FIRST = 0.5
+"""Share of questions for which the right passage must come first: below it a reader meets a wrong one more often."""
 SPREAD = re.compile(r"over \d+ seeds, ")
 """How a comparison tells what trainings came to that differ by their seed alone."""
 
@@ -44,6 +47,22 @@ def manager(built: Built, plan: Sequence[Row], samples: Sequence[Samples]) -> Fi
     verdict, reasons = _allowed(built, results)
     answers = [Answer("Why", reasons), *_quality(built, results, samples), _cost(built, plan)]
     return FirstPage("manager", "Manager", verdict, [*answers, _unknown(built, results), _next(built, verdict)])
+
+
+def quoting(built: Built) -> dict[str, dict[str, Figure]]:
+    """Return the figures, by name, of each collection of passages that the recipe serves."""
+    names = [name for name in served(built) if name in built.artifacts and name not in built.models]
+    return {name: {each.name: each for each in built.artifacts[name].manifest.figures} for name in names}
+
+
+def not_found(built: Built) -> list[str]:
+    """Return how often questions to passages are rightly and wrongly told to have no answer."""
+    return [
+        f"{name}: of questions without an answer there {figures['absent_told'].value:.0%} are told so, "
+        f"of those with one {figures['falsely_not_found'].value:.0%}."
+        for name, figures in quoting(built).items()
+        if figures.keys() >= {"absent_told", "falsely_not_found"}
+    ]
 
 
 def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]:
@@ -69,11 +88,16 @@ def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]
     unmeasured = [name for name in serves if all(each.model != name for each in results)]
     if erased := [name for name in built.erased if "/" not in name]:
         reasons.append(Markup("Erased, since they held what was erased: {}.").format(listed(erased)))
-    if quoted := [name for name in serves if name in built.artifacts and name not in built.models]:
-        verdict = f"Yes: {listed(quoted)} quotes passages of the documents, and no model writes."
+    if quoted := quoting(built):
+        verdict = f"{listed(list(quoted))} quotes passages of the documents, and no model writes"
         reasons.append(Markup("{} answers questions with them.").format(code("lmworks serve")))
-        if not any(built.artifacts[name].manifest.figures for name in quoted):
-            reasons.append("How often the right passage is found is not measured: `questions` of the step measure it.")
+        if first := next(iter(quoted.values())).get("hit_rate_at_1"):
+            answer = "Yes" if first.value >= RIGHT_FIRST else "No"
+            verdict = f"{answer}: {verdict}; the right one comes first for {first.value:.0%} of {first.n} questions."
+            reasons += not_found(built)
+        else:
+            verdict = f"Not measured: {verdict}."
+            reasons.append("How often the right passage is found is not known: `questions` of the step measure it.")
     elif not built.models:
         verdict = "No: its models were erased and are to be built again." if erased else "No: no model is built yet."
     elif unbuilt := [name for name in serves if name not in built.models]:
