@@ -18,7 +18,10 @@ from lmworks.lazy import np
 MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 1_200, 60, 50
 """Rows that are looked at, those below which nothing is said, and values beyond which a column holds no labels."""
 HELD_OUT = 3
-"""Number of rows of which one is held out."""
+"""Number of rows, or of groups of near copies, of which one is held out."""
+PRIME = (1 << 31) - 1
+PLACES, ALIKE = 64, 0.7
+"""Hashes that stand for a text's words, and the share of equal ones from which two texts are near copies."""
 CLEARLY = 0.05
 """Share of rows by which a prediction must be better at the least, beside two standard errors."""
 
@@ -53,6 +56,18 @@ def fits(rows: Sequence[Mapping[str, Any]], texts: Sequence[str], columns: Seque
     return {name: fit for name, fit in found.items() if fit}
 
 
+def _near_copies(texts: Sequence[Sequence[int]]) -> list[int]:
+    """Return a number for each text, the same for near copies (MinHash: Broder 1997)."""
+    factors = np.random.default_rng(1).integers(1, PRIME, (2, PLACES))
+    firsts, groups = np.empty((len(texts), PLACES), np.int64), list[int]()
+    for ids in texts:
+        sketch = ((np.array(ids)[:, None] * factors[0] + factors[1]) % PRIME).min(axis=0)
+        shared = (firsts[: (known := max(groups, default=-1) + 1)] == sketch).mean(axis=1)
+        groups.append(int(shared.argmax()) if known and shared.max() >= ALIKE else known)
+        firsts[groups[-1]] = sketch if groups[-1] == known else firsts[groups[-1]]
+    return groups
+
+
 def _value(value: Any) -> str:
     return "" if value is None or isinstance(value, list | Mapping) else str(value).strip()
 
@@ -63,7 +78,11 @@ def _fit(words: Sequence[Sequence[int]], values: Sequence[str], size: int) -> Fi
     if len(some) < FEWEST_ROWS or not 2 <= len(counts) <= MOST_VALUES:
         return None
     order = np.random.default_rng(0).permutation(len(some))
-    asked, learned = ([some[at] for at in part] for part in (order[::HELD_OUT], np.delete(order, np.s_[::HELD_OUT])))
+    groups = _near_copies([some[at][0] for at in order])
+    asked = [some[at] for at, group in zip(order, groups, strict=True) if group % HELD_OUT == 0]
+    learned = [some[at] for at, group in zip(order, groups, strict=True) if group % HELD_OUT]
+    if min(len(asked), len(learned)) < FEWEST_ROWS // HELD_OUT:
+        return None
     numbers = {value: number for number, value in enumerate(counts)}
     seen, often = np.ones((len(numbers), size)), np.ones(len(numbers))
     for ids, value in learned:
