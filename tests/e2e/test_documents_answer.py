@@ -98,3 +98,52 @@ def test_the_opened_pages_offer_the_passages(council: Path, tmp_path: Path) -> N
             for page in ("chat", "predict"):
                 shown = http.get(f"{first.url}".replace("overview", page)).text
                 assert "passages" in shown and "no model yet" not in shown
+
+
+MEASURED = """\
+name: list
+use_case: prices
+data:
+  texts:
+    kind: ingest
+    sources: [{kind: files, path: texts, licence: CC0-1.0}]
+    licences: {allow: [permissive]}
+  chatted:
+    kind: ingest
+    sources: [{kind: files, path: chats, licence: CC0-1.0, fields: all}]
+    licences: {allow: [permissive]}
+  chats: {kind: conversations, from: chatted}
+  passages: {kind: passages, from: texts, questions: chats}
+serve: {model: passages}
+"""
+ENDS = ("dak", "fen", "gol", "hus", "jit", "nep", "rov", "wix", "yem", "qual")
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0, "Yes: passages quotes"), (1, "No: passages quotes")])
+def test_the_last_screen_says_how_often_the_right_passage_is_found(shift: int, verdict: str, tmp_path: Path) -> None:
+    things = [begins + ends for begins in ("bal", "kor", "mip", "tuz", "ven", "zor") for ends in ENDS]
+    number = len(things)
+    for name in ("texts", "chats"):
+        (tmp_path / name).mkdir()
+    for n, thing in enumerate(things):
+        (tmp_path / "texts" / f"{n}.txt").write_text(f"A {thing} costs {n + 1000} crowns in the list of the town hall.")
+    chats = [
+        [
+            {"role": "user", "content": f"What does a {things[(n + shift) % number]} cost?"},
+            {"role": "assistant", "content": f"A {thing} costs {n + 1000} crowns"},
+        ]
+        for n, thing in enumerate(things)
+    ]
+    (tmp_path / "chats" / "asked.jsonl").write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats))
+    (tmp_path / "recipe.yaml").write_text(MEASURED)
+    done = lmworks(tmp_path, "build", "recipe.yaml")
+    last = " ".join((done.stdout + done.stderr).split())
+    assert verdict in last and f"% of {number} questions." in last and "are told so" in last
+    assert ("next: lmworks serve" in last) is (shift == 0)
+
+
+def test_the_last_screen_says_that_nobody_measured_how_often_the_right_passage_is_found(council: Path) -> None:
+    done = lmworks(council, "build", "own", "--set", "plan.measure=false")
+    last = " ".join((done.stdout + done.stderr).split())
+    assert "Not measured: passages quotes passages of the documents, and no model writes." in last
+    assert "next: lmworks serve" in last

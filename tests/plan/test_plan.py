@@ -443,3 +443,14 @@ def test_the_prediction_goes_with_the_step_and_is_told_beside_the_outcome(tmp_pa
 
 def test_the_machine_is_named_alike_in_plans_and_manifests() -> None:
     assert this_machine().processor == processor_name() and this_machine().memory_bytes > 2**28
+
+
+def test_a_machine_too_busy_to_be_measured_is_counted_and_the_plan_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lmworks.plan.probe.TIMEOUT_SECONDS", 0.1)
+    plan(tmp_path)
+    recipe = load_recipe(tmp_path / "recipe.yaml", CLASSES)
+    found = make_plan(recipe, tmp_path, tmp_path / "store", measure=True)
+    assert any("first: measuring took longer than" in doubt for doubt in found.doubts)
+    assert found.as_text().count("counted") and found.prediction("first")["seconds"]

@@ -197,6 +197,7 @@ def _find(
             said += ", but what is kept" * bool(taken.kept)
             said += f", nor has any the id {values[place]}" * is_id(values[place])
             said += f" as its subject: {SHORT}" * is_subject_alone(values[place])
+            said += ": give the name and the address as two values" * ("<" in values[place] and "@" in values[place])
             digests = {line.digest for line in lines[place]}
             places = [file for file, found in beside.items() if not was_erased[place] and found & digests]
             if folders := {

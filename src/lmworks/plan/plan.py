@@ -34,6 +34,7 @@ from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import (
+    TIMEOUT_SECONDS,
     Rate,
     Speed,
     counted_rate,
@@ -292,6 +293,7 @@ class _Planner:
         self.configs = {name: config for name, config in recipe.models.items() if isinstance(config, TrainConfig)}
         self.vocab_size = _vocab_size(recipe)
         self.speed = counted_speed(machine)
+        self.slow = list[str]()  # to measure
 
     def plan(self, key: str, measure: bool) -> Plan:
         began = time.monotonic()
@@ -515,10 +517,15 @@ class _Planner:
                 if threads and config.threads == "auto":
                     models[name]["threads"] = threads
                 most = self.speed.threads if config.threads == "auto" and not threads else None
-                rates[name], used = rehearsed([self._resolved(each, models) for each in chain], self.vocab_size, most)
-                if most:
-                    threads = models[name]["threads"] = used
-            else:
+                try:
+                    chained = [self._resolved(each, models) for each in chain]
+                    rates[name], used = rehearsed(chained, self.vocab_size, most)
+                    threads = used if most else threads
+                    models[name] |= {"threads": used} if most else {}
+                except TimeoutError:
+                    self.slow.append(name)
+                    measure = False
+            if name not in rates:
                 rates[name] = counted_rate(self._resolved(name, models), per_token, self.speed, _blocks(shape))
             if rates[name].source != "counted" and not self.speed.measured:
                 flops = rates[name].tokens_per_second * per_token
@@ -531,6 +538,8 @@ class _Planner:
         """Of measured rates: two speeds of what takes equal operations, and less than counting is ever wrong by."""
         alike: dict[tuple[Any, ...], dict[str, float]] = {}
         counted, busy = counted_speed(self.machine), load_in_words(self.machine.cores)
+        for name in self.slow:
+            yield f"{name}: measuring took longer than {TIMEOUT_SECONDS} s, so the plan counts. --replan measures anew"
         for name, rate in rates.items():
             config, per_token = self._resolved(name, models), flops_per_token(self.configs[name], shapes[name])
             settings = config.data_type, config.threads, config.compile, config.micro_batch_rows, config.sequence_length

@@ -59,7 +59,10 @@ LAUNCHING_SECONDS = 3e-4
 SECONDS, MOST_STEPS = 3.0, 200
 """Of steady training: dozens of steps, whose median is steady to a few per cent."""
 
-TIMEOUT_SECONDS = 600
+TIMEOUT_SECONDS = 90
+"""Of each of the two rehearsals of a model. On a quiet machine one takes 5 to 30; where others take the cores, what it
+would measure is not worth the wait.
+"""
 
 STATED = {"learning_rate", "on_spike", "steps"}
 """Kept in a rehearsal: rate and steps may have to be stated, and at this rate a step that went wrong may be skipped."""
@@ -185,6 +188,8 @@ def rehearsed(chain: Sequence[TrainConfig], vocab_size: int, most_threads: int |
     What is compiled the first time is kept in the compiler's cache, where the second rehearsal and training find it.
     `chain` are the model's config and before it those of the models that it begins with. Gives the rate and the
     threads, `most_threads` or one, whichever is faster; None takes those of the config.
+
+    Raises TimeoutError where a rehearsal takes longer than `TIMEOUT_SECONDS`.
     """
     asked = [as_rehearsed(config) for config in chain]
     first = _run({"chain": asked, "vocab_size": vocab_size, "steps": 4, "most_threads": most_threads})
@@ -210,7 +215,13 @@ def _run(settings: dict[str, object]) -> dict[str, float]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout and process.stderr  # noqa: S101 - for the type checker
-        watchdog = threading.Timer(TIMEOUT_SECONDS, process.kill)
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        watchdog = threading.Timer(TIMEOUT_SECONDS, end)
         watchdog.start()
         try:
             output, errors = process.stdout.read(), process.stderr.read()
@@ -220,7 +231,9 @@ def _run(settings: dict[str, object]) -> dict[str, float]:
             raise
         finally:
             watchdog.cancel()
+    if late.is_set():
+        raise TimeoutError
     if code:
-        last = (errors.strip().splitlines() or [f"no answer within {TIMEOUT_SECONDS} s"])[-1]
+        last = (errors.strip().splitlines() or [f"exit code {code}"])[-1]
         raise LmworksError(f"the probe of the plan failed: {last}; {mend}")
     return dict(json.loads(output.splitlines()[-1]))
