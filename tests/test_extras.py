@@ -150,6 +150,12 @@ def test_what_no_extra_brings_is_left_to_be_seen() -> None:
     assert remedy(["sklearn", "sacrebleu", "wandb"]) == "pip install 'lmworks[data,evaluate]' wandb"
 
 
+def test_no_extra_is_asked_for_beyond_those_that_bring_all() -> None:
+    assert remedy(["scipy", "optuna"]) == "pip install 'lmworks[search]'"
+    assert remedy(["scipy", "faker", "bm25s"]) == "pip install 'lmworks[data,knowledge]'"
+    assert remedy(["scipy", "wandb"]) == "pip install 'lmworks[data]' wandb"
+
+
 def imported(path: Path) -> Iterator[str]:
     """Modules that a file imports while it runs, type checking aside."""
     for node in ast.walk(ast.parse(path.read_text())):

@@ -20,13 +20,13 @@ class MissingPackage(UsageError):
 
 
 @cache
-def extras() -> dict[str, str]:
-    """Distribution → the extra of lmworks that brings it; of several, the first. None for developers."""
-    found: dict[str, str] = {}
+def extras() -> dict[str, list[str]]:
+    """Distribution → the extras of lmworks that bring it. None for developers."""
+    found: dict[str, list[str]] = {}
     for line in metadata.requires("lmworks") or ():
         match = re.match(r"([\w.-]+).*;.*\bextra *== *['\"]([\w-]+)['\"]", line)
         if match and match[2] != "dev":
-            found.setdefault(_normal(match[1]), match[2])
+            found.setdefault(_normal(match[1]), []).append(match[2])
     return found
 
 
@@ -48,10 +48,13 @@ def of_extras(modules: Iterable[str]) -> list[str]:
 
 
 def remedy(modules: Iterable[str]) -> str:
-    """The command that installs what brings these modules."""
+    """The command that installs what brings these modules; an extra that is needed is not asked for twice."""
     names = [*map(_distribution, modules)]
-    brought = sorted({extras()[name] for name in names if name in extras()})
-    words = [f"'lmworks[{','.join(brought)}]'"] if brought else []
+    needed = set[str]()
+    for brings in sorted((extras()[name] for name in names if name in extras()), key=len):
+        if needed.isdisjoint(brings):
+            needed.add(brings[0])
+    words = [f"'lmworks[{','.join(sorted(needed))}]'"] if needed else []
     return " ".join(["pip install", *words, *sorted(name for name in names if name not in extras())])
 
 

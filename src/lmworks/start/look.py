@@ -21,7 +21,7 @@ from lmworks.data.parsers.fields import crowded
 from lmworks.data.parsers.json_values import is_lines
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
 from lmworks.data.privacy.findings import scan, substitute, worth_running
-from lmworks.data.privacy.hidden import hide, hide_name, shown_detectors
+from lmworks.data.privacy.hidden import counted_detectors, hide, hide_name, shown_detectors
 from lmworks.data.quality.language import languages_of
 from lmworks.data.sources.archives import is_archive
 from lmworks.data.sources.files import Files
@@ -522,7 +522,7 @@ def _personal(records: Sequence[Mapping[str, Any]]) -> tuple[int, Counter[str]]:
             text = _written(value)[:left]
             left -= len(text)
             cells += [(at, name, text)] if left else []
-    chosen = worth_running([text for _, _, text in cells], shown_detectors(), [name for _, name, _ in cells])
+    chosen = worth_running([text for _, _, text in cells], counted_detectors(), [name for _, name, _ in cells])
     found = {
         (at, finding.kind)
         for (at, name, text), detectors in zip(cells, chosen, strict=True)

@@ -116,7 +116,8 @@ def _install(modules: Iterable[str], bases: Iterable[str]) -> list[str]:
 def _needs(seen: Seen, answers: Answers) -> NeedsConfig:
     """What was answered, and of what was not, what the files show: examples, lengths, tokens."""
     needs, found = answers.needs(), dict[str, int]()
-    shown = [with_alike(seen.tables, table, answers) for table in seen.tables if _shows(table, answers.task)]
+    tables = (with_alike(seen.tables, table, answers) for table in seen.tables)
+    shown = [table for table in tables if _shows(table, answers.task)]
     table = max(shown, key=lambda each: examples(each, answers), default=None)
     if table:
         found = {"labelled_examples": examples(table, answers), **lengths(table, answers)}
@@ -158,7 +159,7 @@ def _require_meant(recipe: Recipe, situation: Situation, draft: Draft) -> None:
 
 
 def _shows(table: Table, task: str) -> bool:
-    """Whether records show what is right for a task."""
+    """Whether records show what is right for a task; the columns that were answered stand in front."""
     if task == "classify":
         return bool(table.labels and table.texts) and table.shape != "spans"
     return table.shape in EXAMPLES[task]

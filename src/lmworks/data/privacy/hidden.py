@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Pattern, scan, substitute
+from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Pattern, scan, substitute
 from lmworks.data.structure import is_long_number, told_apart
 from lmworks.extras import absent
 from lmworks.pipeline.erasure import is_id
@@ -32,6 +32,17 @@ def shown_detectors(*, dates: bool = False) -> Sequence[Detector]:
         any_number = Pattern("phone", DIGITS, re.compile(r"[+(]{0,2}[0-9](?:[ .()/-]{0,3}[0-9]){6,}"))
         return [any_number, *(detector for detector in detectors if detector.kind != "phone")]
     return detectors
+
+
+@functools.cache
+def counted_detectors() -> Sequence[Detector]:
+    """What is counted in what is looked at: as what is shown, but no date or id counts as a telephone number."""
+    if not absent(["phonenumbers"]):
+        return shown_detectors()
+    from lmworks.data.privacy.kinds.phones import phones
+
+    by_form = Function("phone", DIGITS, functools.partial(phones, plans=False))
+    return [by_form, *(detector for detector in shown_detectors() if detector.kind != "phone")]
 
 
 def hide(text: str, name: str = "", more: Sequence[Detector] = ()) -> str:

@@ -165,6 +165,8 @@ OTHER_NUMBER = re.compile(
 DATE_LIKE = re.compile(
     r"(?:1[89]|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9][/.][0-3]?[0-9][/.][12][0-9]{3}"
 )
+DASHED_DATE = re.compile(r"[0-3]?[0-9]-[0-3]?[0-9]-(?:1[89]|20)[0-9]{2}\b")
+"""A date that might be a number of groups: only where no plan is asked."""
 DATE_AFTER = re.compile(f" (?:{DATE_LIKE.pattern})")
 FORMS = re.compile(
     rf"\(?(?:\+|00)|{NORTH_AMERICAN.pattern}|{ZERO_LED.pattern}|{UNMISTAKABLE.pattern}|{GROUPED.pattern}"
@@ -174,10 +176,11 @@ LOCAL_FORMS = re.compile("|".join(form.pattern for _, form in LOCAL))
 WORDS_AFTER = 25
 
 
-def phones(text: str) -> Iterator[Finding]:
+def phones(text: str, plans: bool = True) -> Iterator[Finding]:
     """Telephone numbers: international ones, national ones in a form of their own, others beside a word such as "call".
 
     Where a run of digits is none as a whole, a date after it and then its last groups are left off one by one.
+    Without `plans` the plans of countries, and so the package phonenumbers, are not needed.
     """
     words, position = _Words(text), 0
     while match := PHONE.search(text, position):
@@ -198,9 +201,9 @@ def phones(text: str) -> Iterator[Finding]:
         while end > start:
             number = text[start:end]
             if (
-                is_phone(number, spoken, alone and end == match.end())
+                is_phone(number, spoken, alone and end == match.end(), plans)
                 or (local and any(form.fullmatch(number) and tongue.search(around) for tongue, form in LOCAL))
-                or (hinted and is_phone(number, True, alone) and _fits(number))
+                or (plans and hinted and is_phone(number, True, alone) and _fits(number))
             ):
                 yield Finding("phone", start, end, number, _check(number))
                 position = end
@@ -279,21 +282,22 @@ class _Words:
         return any(first <= left < line for places in self._places for left, _ in places)
 
 
-def is_phone(number: str, spoken: bool, alone: bool) -> bool:
+def is_phone(number: str, spoken: bool, alone: bool, plans: bool = True) -> bool:
     """Whether a number is one to call; `spoken` if words beside it say so, `alone` if no other number is beside it."""
     main = re.split(EXTENSION, number.removeprefix("0xx"))[0].replace("(0)", "")
     digits = "".join(filter(str.isdigit, main))
-    if not number[-1].isdigit() or DATE_LIKE.match(main):
+    if not number[-1].isdigit() or DATE_LIKE.match(main) or (not plans and DASHED_DATE.match(main)):
         return False
     abroad = main.lstrip("(").startswith("00") and (spoken or " " in main or BARE_MOBILE.fullmatch(main, 2))
     if main.lstrip("(").startswith("+") or abroad:
-        return valid_phone("+" + digits.removeprefix("00"))
+        digits = digits.removeprefix("00")
+        return valid_phone(f"+{digits}") if plans else 8 <= len(digits) <= 15
     if NORTH_AMERICAN.fullmatch(number) or UNMISTAKABLE.fullmatch(main) or UNMISTAKABLE.fullmatch(number):
         return True
     if ZERO_LED.fullmatch(main) and 9 <= len(digits) <= 12:
         return True
     if GROUPED.fullmatch(main) and 8 <= len(digits) <= 11 and not re.search(r"\b(?:1[89]|20)[0-9]{2}\b", main):
-        return spoken or (alone and fits_a_plan(digits))
+        return spoken or (plans and alone and fits_a_plan(digits))
     groups = re.findall("[0-9]+", main)
     short = sum(len(group) == 1 for group in groups)
     return (
