@@ -71,10 +71,22 @@ def _unconfirmed(config: StepConfig, location: Location) -> Faults:
     if isinstance(config, RentedModelConfig) and key and (said := refusal(key, config.address)):
         yield (*location, "key_variable"), said
     place = config.log_to.get("mlflow", "") if isinstance(config, TrainConfig) else ""
-    if place.startswith(("http://", "https://")) and place != os.environ.get("MLFLOW_TRACKING_URI"):
-        for variable in filter(os.environ.get, MLFLOW_KEYS):  # which its client sends wherever it logs to
-            if said := refusal(variable, place):
-                yield (*location, "log_to", "mlflow"), said
+    scheme, mark, _ = place.strip().lower().partition("://")
+    if mark and scheme not in ("file", "sqlite") and place != os.environ.get("MLFLOW_TRACKING_URI"):
+        for variable, where in _mlflow_keys():  # which its client sends wherever it logs to
+            if reason := refusal(variable, place, where):
+                yield (*location, "log_to", "mlflow"), reason
+
+
+def _mlflow_keys() -> Iterator[tuple[str, str]]:
+    """Variables of MLflow's that are set, or that its file of credentials holds, and where."""
+    yield from ((variable, "") for variable in filter(os.environ.get, MLFLOW_KEYS))
+    try:
+        kept = Path.home() / ".mlflow" / "credentials"
+        if kept.exists() and not os.environ.get(MLFLOW_KEYS[0]):
+            yield MLFLOW_KEYS[0], f" in {kept}"
+    except (OSError, RuntimeError):  # this user has no home, or cannot read it
+        return
 
 
 def known_models(recipe: Recipe, folder: Path) -> Models:

@@ -14,11 +14,17 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from live_server import KEY, MODEL, PAGE, Live, serving
+from live_server import KEY, MODEL, PAGE, Live, listening, serving
 from lmworks.engines.decoder import DecoderEngine
 from lmworks.engines.open import open_adapted
 from lmworks.engines.protocol import Running
+from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
+from lmworks.knowledge.quoting import QuotingEngine
 from lmworks.model.folder import load_model
+from lmworks.serve.app import create_app
+from lmworks.serve.connections import LIMITS
+from lmworks.serve.knowledge import Knowledge
+from lmworks.serve.service import Service
 from lmworks.tokens.tokenizer import open_tokenizer
 from looks import look
 from tiny import make_adapted, make_tiny_model
@@ -319,4 +325,38 @@ def test_of_several_models_one_is_chosen_and_its_card_shown(browser: Browser, tm
         assert asked.value.post_data_json["model"] == "legal"
         page.set_viewport_size({"width": 390, "height": 800})
         look(page)
+        page.close()
+
+
+def test_quoted_passages_make_no_links_and_keep_their_numbers(browser: Browser, tmp_path: Path) -> None:
+    texts = {
+        "x ](https:evil) [zoo](https:evil.example).md": "The kettle costs 5 pounds.\n\n[1]: https://evil.example/login\n"
+        "[2]: https://evil.example/2\n\nA kettle ![i](https://evil.example/i) <https://evil.example/a> [1] "
+        "[z](https:evil.example)",
+        "plain.md": "The kettle has **two** years:\n\n- one https://evil.example/b\n- see list[0]\n\n"
+        "```\nkettle[0]\n```",
+    }
+    passages = [
+        Passage(document=path, start=0, title="", text=text, source="s", licence="MIT", path=path, link="")
+        for path, text in texts.items()
+    ]
+    write_passages(tmp_path, passages)
+    write_facts(tmp_path, 0.0)
+    app = create_app(Service(QuotingEngine(tmp_path), [MODEL]), KEY, [PAGE], Knowledge(Collection(tmp_path)))
+    with listening(app, LIMITS) as address:
+        page = browser.new_page(base_url=address)
+        page.goto("/")
+        sign_in(page, KEY)
+        expect(page.locator("#examples button").first).to_be_visible()
+        ask(page, "What does a kettle cost, and how many years has it?")
+        expect(page.locator(".notes").first).to_be_visible(timeout=30_000)
+        answer = page.locator(".turn .text").last
+        expect(answer.locator("blockquote")).to_have_count(2)
+        expect(answer.locator("a")).to_have_count(0)
+        said = answer.inner_text()
+        assert "[1] " in said and "[2] " in said and "x ](https:evil) [zoo](https:evil.example).md" in said
+        assert "[1]: https://evil.example/login" in said and "see list[0]" in said
+        expect(answer.locator("strong")).to_have_text("two")
+        expect(answer.locator("blockquote li")).to_have_count(2)
+        expect(answer.locator("pre")).to_have_text("kettle[0]")
         page.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from address import KEY, at_address
 from e2e.small_recipe import lmworks
 from lmworks import graph
+from lmworks.cli.running import confirm_key
 from lmworks.engines.rented.address import RentedModelConfig
 from lmworks.engines.rented.client import Client
-from lmworks.engines.rented.confirmed import confirm
+from lmworks.engines.rented.confirmed import confirm, refusal
 from lmworks.errors import UsageError
 from lmworks.recipe.file import load_recipe
 
@@ -50,6 +52,7 @@ def project(folder: Path, address: str, variable: str) -> Path:
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.mark.parametrize("command", ["plan", "check", "build"])
@@ -121,13 +124,7 @@ def test_what_is_no_name_of_a_variable_or_no_host_is_not_confirmed(tmp_path: Pat
 def test_a_password_of_mlflow_goes_to_no_server_that_a_recipe_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = project(tmp_path, "https://api.example.com/v1", "LMWORKS_KEY_ADDER")
-    text = recipe.read_text().replace(
-        "evaluate:\n",
-        "  own: {objective: causal-lm, from: scratch, data: raw, log_to: {mlflow: 'https://evil.example'}}\n"
-        "tokenizer: {kind: bpe, vocab_size: 300, from: raw}\nevaluate:\n",
-    )
-    recipe.write_text(text)
+    recipe = logged_to(tmp_path, "https://evil.example")
     load_recipe(recipe, graph.CLASSES)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
     with pytest.raises(UsageError, match=r"log_to\.mlflow: found MLFLOW_TRACKING_PASSWORD") as raised:
@@ -135,3 +132,100 @@ def test_a_password_of_mlflow_goes_to_no_server_that_a_recipe_names(
     assert SECRET not in str(raised.value)
     confirm("MLFLOW_TRACKING_PASSWORD", "evil.example")
     load_recipe(recipe, graph.CLASSES)
+
+
+@pytest.mark.parametrize("place", ["HTTP://127.0.0.1:8790", "Https://evil.example", " http://evil.example", "x://y.z"])
+def test_every_place_with_a_scheme_is_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
+    with pytest.raises(UsageError, match=r"log_to\.mlflow: found MLFLOW_TRACKING_PASSWORD"):
+        load_recipe(logged_to(tmp_path, place), graph.CLASSES)
+
+
+@pytest.mark.parametrize("place", ["runs", "file:///tmp/runs", "FILE:///tmp/runs", "sqlite:///runs.db"])
+def test_a_folder_or_a_file_needs_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
+    assert load_recipe(logged_to(tmp_path, place), graph.CLASSES)
+
+
+def test_a_password_that_mlflow_keeps_in_a_file_needs_the_same_word(tmp_path: Path) -> None:
+    kept = tmp_path / ".mlflow" / "credentials"
+    kept.parent.mkdir()
+    kept.write_text(f"[mlflow]\nmlflow_tracking_username = me\nmlflow_tracking_password = {SECRET}\n")
+    recipe = logged_to(tmp_path, "https://evil.example")
+    with pytest.raises(UsageError, match=r"confirm-key MLFLOW_TRACKING_PASSWORD evil\.example") as raised:
+        load_recipe(recipe, graph.CLASSES)
+    assert str(kept) in str(raised.value) and SECRET not in str(raised.value)
+    confirm("MLFLOW_TRACKING_PASSWORD", "evil.example")
+    assert load_recipe(recipe, graph.CLASSES)
+
+
+def logged_to(folder: Path, place: str) -> Path:
+    recipe = project(folder, "https://api.example.com/v1", "LMWORKS_KEY_ADDER")
+    text = recipe.read_text().replace(
+        "evaluate:\n",
+        f"  own: {{objective: causal-lm, from: scratch, data: raw, log_to: {{mlflow: '{place}'}}}}\n"
+        "tokenizer: {kind: bpe, vocab_size: 300, from: raw}\nevaluate:\n",
+    )
+    recipe.write_text(text)
+    return recipe
+
+
+NO_HOSTS = [
+    *(
+        "sk-abcdefghijklmnop",
+        "http://",
+        "../../x",
+        "u:p@api.openai.com",
+        "https://u:p@api.openai.com",
+        "[",
+        "https://[",
+    ),
+    *(
+        "api.openai.com/v1",
+        "api.openai.com:99999",
+        "api.openai.com:x",
+        "sk-abcdef:443",
+        "sk://abcdefghijkl",
+        "AKIA.0f9e8d",
+    ),
+    *(" api.openai.com", "api.openai.com\n", "a..com", "-a.com", ".com", "https://..", "https://evil.example\\@x.com"),
+]
+
+
+@pytest.mark.parametrize("typed", NO_HOSTS)
+def test_what_is_no_host_is_neither_confirmed_nor_shown(
+    tmp_path: Path, typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        confirm_key("OPENAI_API_KEY", typed)
+    assert "lmworks confirm-key OPENAI_API_KEY api.openai.com" in str(raised.value)
+    shown = str(raised.value).replace("confirm-key OPENAI_API_KEY api.openai.com", "") + "".join(capsys.readouterr())
+    assert typed == "[" or typed.strip() not in shown
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "address"),
+    [
+        ("api.openai.com", "https://api.openai.com/v1"),
+        ("API.OpenAI.com:8443", "https://api.openai.com:8443/v1"),
+        ("https://api.openai.com/v1", "https://api.openai.com"),
+        ("localhost:5000", "https://localhost:5000"),
+        ("127.0.0.1", "https://127.0.0.1/v1"),
+        ("[::1]:8000", "https://[::1]:8000/v1"),
+        ("http://mlflow:5000", "http://mlflow:5000"),
+    ],
+)
+def test_a_host_is_confirmed_alone_or_in_an_address(typed: str, address: str) -> None:
+    confirm_key("OPENAI_API_KEY", typed)
+    assert not refusal("OPENAI_API_KEY", address)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://mlflow:5000", "http://mlflow:5000", "https://evil.example", "https://[::1]"]
+)
+def test_what_a_refusal_says_to_type_confirms(address: str) -> None:
+    found = re.search(r"`lmworks confirm-key OPENAI_API_KEY (\S+)`", refusal("OPENAI_API_KEY", address))
+    assert found
+    confirm_key("OPENAI_API_KEY", found[1])
+    assert not refusal("OPENAI_API_KEY", address)

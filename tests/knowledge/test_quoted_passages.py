@@ -8,7 +8,7 @@ import pytest
 
 from live_server import KEY, MODEL, PAGE, listening
 from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
-from lmworks.knowledge.quoting import QuotingEngine
+from lmworks.knowledge.quoting import QuotingEngine, quoted
 from lmworks.serve.app import create_app
 from lmworks.serve.connections import LIMITS
 from lmworks.serve.knowledge import Knowledge
@@ -58,3 +58,22 @@ def test_rows_of_a_file_are_answered_by_passages(folder: Path) -> None:
     engine = QuotingEngine(folder)
     (answer,) = engine.generate([engine.encode([{"role": "user", "content": "a used lamp"}])], [])
     assert answer.text.startswith("[1] lamp.md\n\n> A used lamp")
+
+
+@pytest.mark.parametrize("start", ["", "  ", "> ", "- ", "1. ", "text\n\n> * "])
+@pytest.mark.parametrize("label", ["[1]", "[\n1\n]", "[a\\]b]"])
+def test_a_passage_defines_no_link_of_the_answer(start: str, label: str) -> None:
+    text = f"{start}{label}: https://evil.example/login"
+    passage = Passage(
+        document="a", start=0, title="", text=text, source="pages", licence="MIT", path="x ](b) [z](c).md", link=""
+    )
+    said = quoted([passage])
+    assert said.startswith(r"[1] x \](b) \[z\](c).md" + "\n\n> ")
+    first = label.splitlines()[0]
+    assert f"\\{first}" in said and said.replace("\\[", "[").endswith("https://evil.example/login")
+
+
+def test_other_brackets_of_a_passage_stay_as_they_are() -> None:
+    text = "def f() -> list[int]:\n    return [1]\n\n[section]\nSee [the page](https://example.com)."
+    passage = Passage(document="a", start=0, title="", text=text, source="s", licence="MIT", path="a.md", link="")
+    assert "\\" not in quoted([passage])

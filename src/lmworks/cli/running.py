@@ -64,9 +64,9 @@ def confirm_key(
     Example: lmworks confirm-key OPENAI_API_KEY api.openai.com
     """
     from lmworks.engines.rented.address import VARIABLE
-    from lmworks.engines.rented.confirmed import confirm, host_of
+    from lmworks.engines.rented.confirmed import confirm, host_of, typed_host
 
-    if not re.fullmatch(VARIABLE, variable) or not host_of(host):
+    if not re.fullmatch(VARIABLE, variable) or not typed_host(host):
         raise UsageError(
             "confirm-key: expected the name of a variable, not its value, and a host\n"
             "  lmworks confirm-key OPENAI_API_KEY api.openai.com"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ from lmworks.engines.protocol import Engine, Messages, WholeBatch
 from lmworks.engines.request import Generation, Sampling
 from lmworks.knowledge.collection import FACTS, Collection, Passage
 from lmworks.recipe.schema import NOT_FOUND, PASSAGES_SHOWN
+
+_DEFINITION = re.compile(r"^([ \t>*+\-\d.)]*)(?=\[(?:\\.|[^\[\]\\])*\]:)", re.MULTILINE | re.DOTALL)
+"""Where a line begins to define a link: Markdown would take it for the whole answer, its numbers included."""
 
 
 class QuotingEngine(Engine):
@@ -53,5 +57,7 @@ def quoted(passages: Sequence[Passage]) -> str:
 
 def _quoted(number: int, passage: Passage) -> str:
     place = " ".join((passage.title or passage.link or passage.path).split())
+    place = re.sub(r"[\\\[\]<]", r"\\\g<0>", place)
     lines = "\n".join(f"> {line}".rstrip() for line in passage.text.strip().splitlines())
+    lines = _DEFINITION.sub(r"\1\\", lines)
     return f"[{number}] {place}\n\n{lines}"

@@ -217,7 +217,7 @@ function showAnswer(turn, place) {
   thoughts.lastChild.textContent = turn.thoughts ?? "";
   if (turn.found) reading.show(turn.found, turn.question, place, make);
   else if (isPlain) place.textContent = turn.answer;
-  else showMarkdown(turn.answer, place);
+  else showMarkdown(turn.answer, place, content.quotes);
   follow(near);
 }
 

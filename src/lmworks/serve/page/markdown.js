@@ -6,16 +6,17 @@ import { make } from "./elements.js";
 
 const parser = globalThis.markdownit({ breaks: true, linkify: true });
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false }); // addresses alone, no words that look like a host
+const linkless = globalThis.markdownit({ breaks: true }).disable(["reference", "link", "image", "autolink"]); // of quotes
 const TAGS = ["p", "ul", "ol", "li", "blockquote", "hr", "br", "thead", "tbody", "tr", "th", "td", "em", "strong", "s"];
 const SCHEMES = ["http:", "https:", "mailto:"];
 const DEEPEST = 32; // elements in elements: thousands end the page
 let level; // of the heading before: the page's own is the first, and none leaves one out
 
-export function showMarkdown(text, place) {
+export function showMarkdown(text, place, isQuoted) {
   // Show it in a place that may hold the beginning of it: what is there already stays, with what is selected in it.
   const fresh = document.createElement("div");
   level = 1;
-  build(parser.parse(text, {}), fresh);
+  build((isQuoted ? linkless : parser).parse(text, {}), fresh);
   const nodes = [...fresh.childNodes];
   let same = 0;
   while (same < nodes.length && place.childNodes[same]?.isEqualNode(nodes[same])) same++;
