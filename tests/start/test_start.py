@@ -816,7 +816,7 @@ def test_a_column_that_words_predict_is_the_label_whatever_it_is_called(tmp_path
     (table,) = seen.tables
     assert (table.shape, table.labels) == ("labelled", ["grp_x", "status"])
     assert re.search(
-        r"labels: grp_x \([01]\.\d\d against 0\.\d\d for the most common label\), status \(0\.",
+        r"labels: grp_x \(1\.00 against 0\.\d\d for the most common label\), status \(0\.",
         "\n".join(seen_in_words(seen)),
     )
     started(folder, task="classify", label="status")
@@ -924,3 +924,14 @@ def test_near_copies_do_not_make_a_column_of_chance_look_predictable(tmp_path: P
     (told,) = seen_in_words(look(folder))
     found = re.search(r"grp_x \(0\.(\d\d) against", told)
     assert found and int(found[1]) < 50, "every label stands beside its copies, and a third of them is right by chance"
+
+
+def test_a_rare_label_is_not_told_for_every_text(tmp_path: Path) -> None:
+    chance, folder = random.Random(5), tmp_path / "own"
+    folder.mkdir()
+    words = [f"word{n}" for n in range(300)]
+    rows = [(" ".join(chance.sample(words, 15)), "five" if n % 20 else f"rare{n % 3}") for n in range(600)]
+    write_csv(folder / "export.csv", ["msg", "grp_x"], rows)
+    (told,) = seen_in_words(look(folder))
+    found = re.search(r"grp_x \((\d\.\d\d) against", told)
+    assert found and float(found[1]) > 0.85, "words say nothing, so the most common label is told of nearly all"

