@@ -64,16 +64,16 @@ def confirm_key(
     Example: lmworks confirm-key OPENAI_API_KEY api.openai.com
     """
     from lmworks.engines.rented.address import VARIABLE
-    from lmworks.engines.rented.confirmed import confirm, host_of, typed_host
+    from lmworks.engines.rented.confirmed import confirm, typed_host
 
-    if not re.fullmatch(VARIABLE, variable) or not typed_host(host):
+    if not re.fullmatch(VARIABLE, variable) or not (name := typed_host(host)):
         raise UsageError(
             "confirm-key: expected the name of a variable, not its value, and a host\n"
             "  lmworks confirm-key OPENAI_API_KEY api.openai.com"
         )
     place = confirm(variable, host)
-    words = f"confirmed: recipes of yours may send {variable} to {host_of(host)}\n  to take it back: rm {place}"
-    tell(words, {"variable": variable, "host": host_of(host), "file": str(place)}, as_json)
+    words = f"confirmed: recipes of yours may send {variable} to {name}\n  to take it back: rm {place}"
+    tell(words, {"variable": variable, "host": name, "file": str(place)}, as_json)
 
 
 def watch(

@@ -304,6 +304,11 @@ def paired(ours: Sequence[Item], theirs: Sequence[Item]) -> tuple[list[tuple[Ite
     return [(item, asked[item["digest"]].pop()) for item in ours if asked[item["digest"]]], 0
 
 
+def answers_alike(metric: Metric, pairs: Sequence[tuple[Item, Item]]) -> bool:
+    """Whether two systems give each item the same answer and score."""
+    return all((a.get("answer"), a[metric.value]) == (b.get("answer"), b[metric.value]) for a, b in pairs)
+
+
 def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> Figure:
     method = f"no test of {outcome.clusters} clusters: {outcome.untested}"
     if p is not None:

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import Field
 
-from lmworks.evaluate.compare import metric_named, paired, unlike
+from lmworks.evaluate.compare import answers_alike, metric_named, paired, unlike
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
-from lmworks.evaluate.items import Evaluation, Item, Metric
+from lmworks.evaluate.items import Evaluation, Item
 from lmworks.evaluate.relations import between
 from lmworks.pipeline.chunks import write_records
 from lmworks.pipeline.conditions import Condition
@@ -128,7 +128,7 @@ def _where(gate: GateConfig, items: Sequence[Item]) -> list[Item]:
 
 def _no_item(gate: GateConfig, items: Sequence[Item]) -> str:
     fields = ", ".join(sorted({name for item in items for name in item}))
-    return f"no item that was not learned from is so; items have the fields {fields}"
+    return f"no item is so; items have the fields {fields}"
 
 
 def _bound(gate: GateConfig, found: tuple[Figure | None, str]) -> tuple[bool, str]:
@@ -161,7 +161,7 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
     if not pairs:
         return False, _no_item(gate, ours.items())
     is_baseline = not (other.conditions and other.conditions.model)
-    if is_baseline and all(_said(metric, one) == _said(metric, two) for one, two in pairs):
+    if is_baseline and answers_alike(metric, pairs):
         return False, "the baseline answers every item as this model does: name another"
     outcome = metric.compare([one for one, _ in pairs], [two for _, two in pairs])
     told = f"{outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
@@ -170,11 +170,6 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
     if outcome.interval is None or outcome.doubt:
         return False, f"{told}; {outcome.doubt or NO_INTERVAL}"
     return non_inferior(outcome, gate.margin, higher_is_better=metric.higher_is_better), told
-
-
-def _said(metric: Metric, item: Item) -> tuple[Any, Any]:
-    """Return what was answered to an item, and how good it was."""
-    return item.get("answer"), item[metric.value]
 
 
 def refusal(found: Sequence[Outcome], names: Collection[str], digest: str) -> str:

@@ -293,7 +293,7 @@ class _Planner:
         self.configs = {name: config for name, config in recipe.models.items() if isinstance(config, TrainConfig)}
         self.vocab_size = _vocab_size(recipe)
         self.speed = counted_speed(machine)
-        self.slow = list[str]()  # to measure
+        self.unmeasured = list[str]()  # since a rehearsal took too long
 
     def plan(self, key: str, measure: bool) -> Plan:
         began = time.monotonic()
@@ -520,10 +520,10 @@ class _Planner:
                 try:
                     chained = [self._resolved(each, models) for each in chain]
                     rates[name], used = rehearsed(chained, self.vocab_size, most)
-                    threads = used if most else threads
-                    models[name] |= {"threads": used} if most else {}
+                    if most:
+                        threads = models[name]["threads"] = used
                 except TimeoutError:
-                    self.slow.append(name)
+                    self.unmeasured.append(name)
                     measure = False
             if name not in rates:
                 rates[name] = counted_rate(self._resolved(name, models), per_token, self.speed, _blocks(shape))
@@ -538,7 +538,7 @@ class _Planner:
         """Of measured rates: two speeds of what takes equal operations, and less than counting is ever wrong by."""
         alike: dict[tuple[Any, ...], dict[str, float]] = {}
         counted, busy = counted_speed(self.machine), load_in_words(self.machine.cores)
-        for name in self.slow:
+        for name in self.unmeasured:
             yield f"{name}: measuring took longer than {TIMEOUT_SECONDS} s, so the plan counts. --replan measures anew"
         for name, rate in rates.items():
             config, per_token = self._resolved(name, models), flops_per_token(self.configs[name], shapes[name])

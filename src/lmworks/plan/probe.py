@@ -60,9 +60,8 @@ SECONDS, MOST_STEPS = 3.0, 200
 """Of steady training: dozens of steps, whose median is steady to a few per cent."""
 
 TIMEOUT_SECONDS = 90
-"""Of each of the two rehearsals of a model. On a quiet machine one takes 5 to 30; where others take the cores, what it
-would measure is not worth the wait.
-"""
+"""Longest time of each of a model's two rehearsals. On a quiet machine one takes 5 to 30 s. On a busy one what it finds
+is not worth a longer wait."""
 
 STATED = {"learning_rate", "on_spike", "steps"}
 """Kept in a rehearsal: rate and steps may have to be stated, and at this rate a step that went wrong may be skipped."""

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
+from lmworks.data.duplicates.minhash import shingles, signatures
 from lmworks.data.folding import fold
 from lmworks.data.words import words_in
-from lmworks.lazy import np
+from lmworks.lazy import NDArray, np, pa
 
 MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 1_200, 60, 50
 """Rows that are looked at, those below which nothing is said, and values beyond which a column holds no labels."""
 HELD_OUT = 3
 """Number of rows, or of groups of near copies, of which one is held out."""
-PRIME = (1 << 31) - 1
-PLACES, ALIKE = 64, 0.7
-"""Hashes that stand for a text's words, and the share of equal ones from which two texts are near copies."""
+ALIKE = 0.8
+"""Share of equal shingles from which two texts are near copies, as `split` has it in recipes of `init`."""
 CLEARLY = 0.05
 """Share of rows by which a prediction must be better at the least, beside two standard errors."""
 
@@ -52,37 +52,36 @@ def fits(rows: Sequence[Mapping[str, Any]], texts: Sequence[str], columns: Seque
     unlike = {" ".join(str(row.get(name) or "") for name in texts): row for row in rows[::step]}
     known: dict[str, int] = {}
     words = [[known.setdefault(word, len(known)) for word in {*words_in(fold(text))}] for text in unlike]
-    found = {name: _fit(words, [_value(row.get(name)) for row in unlike.values()], len(known)) for name in columns}
+    groups = _groups(list(unlike))
+    held_out = np.random.default_rng(0).permutation(len(groups))[groups] % HELD_OUT == 0
+    found = {
+        name: _fit(words, [_value(row.get(name)) for row in unlike.values()], held_out, len(known)) for name in columns
+    }
     return {name: fit for name, fit in found.items() if fit}
 
 
-def _near_copies(texts: Sequence[Sequence[int]]) -> list[int]:
-    """Return a number for each text, the same for near copies (MinHash: Broder 1997)."""
-    factors = np.random.default_rng(1).integers(1, PRIME, (2, PLACES))
-    firsts, groups = np.empty((len(texts), PLACES), np.int64), list[int]()
-    for ids in texts:
-        sketch = ((np.array(ids)[:, None] * factors[0] + factors[1]) % PRIME).min(axis=0)
-        shared = (firsts[: (known := max(groups, default=-1) + 1)] == sketch).mean(axis=1)
-        groups.append(int(shared.argmax()) if known and shared.max() >= ALIKE else known)
-        firsts[groups[-1]] = sketch if groups[-1] == known else firsts[groups[-1]]
-    return groups
+def _groups(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Return a number for each text [N], the same for near copies unless all texts are copies of a few."""
+    found = signatures(*shingles(pa.array(texts))).T
+    groups = np.arange(len(texts))
+    for place in range(1, len(texts)):
+        shared = (found[:place] == found[place]).mean(axis=1)
+        if shared.max() >= ALIKE:
+            groups[place] = groups[shared.argmax()]
+    return groups if len(np.unique(groups)) >= FEWEST_ROWS else np.arange(len(texts))
 
 
 def _value(value: Any) -> str:
     return "" if value is None or isinstance(value, list | Mapping) else str(value).strip()
 
 
-def _fit(words: Sequence[Sequence[int]], values: Sequence[str], size: int) -> Fit | None:
-    some = [(words[at], value) for at, value in enumerate(values) if value and words[at]]
-    counts = Counter(value for _, value in some)
+def _fit(words: Sequence[Sequence[int]], values: Sequence[str], held_out: NDArray[np.bool_], size: int) -> Fit | None:
+    some = [(words[at], value, held_out[at]) for at, value in enumerate(values) if value and words[at]]
+    counts = Counter(value for _, value, _ in some)
     if len(some) < FEWEST_ROWS or not 2 <= len(counts) <= MOST_VALUES:
         return None
-    order = np.random.default_rng(0).permutation(len(some))
-    groups = _near_copies([some[at][0] for at in order])
-    if max(groups) + 1 < FEWEST_ROWS:  # all that there is are copies of a few texts
-        groups = list(range(len(some)))
-    asked = [some[at] for at, group in zip(order, groups, strict=True) if group % HELD_OUT == 0]
-    learned = [some[at] for at, group in zip(order, groups, strict=True) if group % HELD_OUT]
+    asked = [(ids, value) for ids, value, is_held_out in some if is_held_out]
+    learned = [(ids, value) for ids, value, is_held_out in some if not is_held_out]
     if min(len(asked), len(learned)) < FEWEST_ROWS // HELD_OUT:
         return None
     numbers = {value: number for number, value in enumerate(counts)}

@@ -60,7 +60,7 @@ WORDS = {
 
 PLAIN, NOT_WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*"), ("true", "false", "null", "yes", "no", "on", "off")
 """Words that stand in YAML without quotes, but for those that mean something else."""
-UNTOLD = ("texts", "labelled", "events", "nothing")
+MAYBE_PAIRS = ("texts", "labelled", "events", "nothing")
 """Shapes of tables that are pairs where both columns are answered."""
 NAMING = ("id", "name", "category")
 """Kinds of columns that may hold words, or name a row."""
@@ -233,7 +233,7 @@ def _with_answers(table: Table, answers: Answers) -> Table:
     labels = [each for each in labels if each not in subjects[:1]]
     unsure = [each for each in table.unsure if each not in {*_answered(answers).values()}]
     is_named = {answers.text, answers.target} <= names and len(texts) > 1 and pairs in TEMPLATES[answers.task]
-    shape = "pairs" if is_named and table.shape in UNTOLD else table.shape
+    shape = "pairs" if is_named and table.shape in MAYBE_PAIRS else table.shape
     return replace(table, labels=labels, texts=texts, subjects=subjects, unsure=unsure, shape=shape)
 
 

@@ -59,10 +59,10 @@ def refusal(variable: str, address: str, where: str = "") -> str:
     except (OSError, RuntimeError):  # this user has no home, and so confirmed nothing
         pass
     typed = host if typed_host(host) else f"https://{host}"
+    other = "" if where or variable.startswith("MLFLOW_") else f" Else name a variable that begins with {PREFIX}"
     return (
         f"found {variable}{where}: this recipe would send its value to {host}. Nothing was sent.\n"
-        f"  If you trust that host with it: `lmworks confirm-key {variable} {typed}`. "
-        f"Else name a variable that begins with {PREFIX}"
+        f"  If you trust that host with it: `lmworks confirm-key {variable} {typed}`.{other}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from lmworks.data.privacy.findings import Detector
 from lmworks.data.privacy.hidden import hide
-from lmworks.evaluate.compare import System, beside_baselines, metric_named
+from lmworks.evaluate.compare import System, answers_alike, beside_baselines, metric_named, paired
 from lmworks.evaluate.contamination import Standing, standing
 from lmworks.evaluate.items import Item, Metric
 from lmworks.model.pretrained import FRAME
@@ -110,7 +110,9 @@ def _own_baseline(built: Built, systems: Mapping[str, Artifact], name: str) -> s
     label = ITSELF.get(stage, stage)
     if label not in systems or not (metric := metric_named(systems[name].manifest.figures[0].name)):
         return ""
-    return label if _said(_items(systems[name]), metric) == _said(_items(systems[label]), metric) else ""
+    ours, theirs = _items(systems[name]), _items(systems[label])
+    pairs, _ = paired(ours, theirs)
+    return label if len(pairs) == len(ours) == len(theirs) and answers_alike(metric, pairs) else ""
 
 
 def _beside(systems: Mapping[str, Artifact], name: str, record: Mapping[str, Any], itself: str) -> dict[str, Any]:
@@ -132,11 +134,6 @@ def _leading(evaluation: Artifact, record: Mapping[str, Any]) -> Figure:
     """The figure that a comparison is of."""
     figures = evaluation.manifest.figures
     return next((each for each in figures if each.name == record.get("metric")), figures[0])
-
-
-def _said(items: Sequence[Item], metric: Metric) -> list[tuple[Any, ...]]:
-    """What was answered to each item, and how good it was."""
-    return [(item["id"], item.get("answer"), item[metric.value]) for item in items]
 
 
 def _items(evaluation: Artifact) -> list[Item]:
