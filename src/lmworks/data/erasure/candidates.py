@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lmworks.data.privacy.findings import Searched
-from lmworks.data.privacy.kinds.emails import HIDDEN, obfuscated_emails, plain_email
 from lmworks.lazy import pa, pc
 
 LEAST_DIGITS = 5
@@ -71,6 +70,8 @@ LEAST_ALONE = 9
 
 def hidden_addresses(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Texts with the addresses in them that are kept from machines: `jane (at) example (dot) org`."""
+    from lmworks.data.privacy.kinds.emails import HIDDEN, obfuscated_emails, plain_email  # slow to compile
+
     array, places = pa.array(texts, pa.string()), pa.array(range(len(texts)), pa.int64())
     for place in places.filter(pc.match_substring_regex(array, HIDDEN.probes()[0][0])).to_pylist():
         text = texts[place]

@@ -6,10 +6,10 @@ Every pattern takes linear time: what repeats is bounded, or cannot be matched i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
-from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Kind, Pattern, Trigger, sharing
+from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Pattern, Trigger, sharing
 from lmworks.data.privacy.kinds import checksums, credentials
 from lmworks.data.privacy.kinds.addresses import ADDRESSES
 from lmworks.data.privacy.kinds.birth_numbers import BIRTH_NUMBERS
@@ -123,15 +123,6 @@ DETECTORS: tuple[Detector, ...] = (
     Function("date", YEAR, dates),
 )
 """In the order in which they are asked; of equally long findings that overlap the first wins."""
-
-ELSEWHERE: Mapping[Kind, str] = {
-    "national_id": "identity numbers",
-    "vehicle": "number plates",
-    "address": "addresses of streets",
-    "birth_date": "dates of birth",
-    "secret": "passwords",
-}
-"""Kinds that have the forms or words of some countries alone: docs/privacy.md says of which."""
 
 FREQUENT = (DIGITS, MANY_DIGITS, CODES, YEAR)
 RARE = tuple(

@@ -26,6 +26,15 @@ Kind = Literal[
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+ELSEWHERE: Mapping[Kind, str] = {
+    "national_id": "identity numbers",
+    "vehicle": "number plates",
+    "address": "addresses of streets",
+    "birth_date": "dates of birth",
+    "secret": "passwords",
+}
+"""Kinds that have the forms or words of some countries alone: docs/privacy.md says of which."""
+
 REACH = 80
 """Characters looked at on each side of a trigger: an IBAN in groups of four, "phone" some words before a number."""
 CONTEXT_BEFORE, CONTEXT_AFTER = 60, 25

@@ -17,7 +17,6 @@ from typing import Any
 from lmworks.data.folding import fold
 from lmworks.data.privacy.findings import KINDS, Finding, plain
 from lmworks.data.privacy.kinds.dates import read_date, shift_date
-from lmworks.data.privacy.kinds.emails import plain_email
 from lmworks.data.privacy.kinds.phones import BARE_MOBILE
 from lmworks.data.privacy.people import given_name_first
 
@@ -34,6 +33,8 @@ def normalise_value(kind: str, value: str) -> str:
     if kind == "person":
         return fold(given_name_first(value))
     if kind == "email":
+        from lmworks.data.privacy.kinds.emails import plain_email  # slow to compile
+
         value = plain_email(value)
     if kind in ("email", "subject", "ip", "place", "organisation", "address"):
         return " ".join(value.casefold().split())

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS
 from lmworks.data.privacy.findings import scan
 from lmworks.data.records import Document, Documents
@@ -283,6 +282,8 @@ def evaluate_extraction_dictionary(
 @stage(version=10, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
+    from lmworks.data.privacy.detectors import DETECTORS  # slow to compile
+
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)
     named: dict[str, str] = {}
     for label, _ in counts.most_common():

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lmworks.data.privacy.anonymise import DONE, AnonymiseConfig, anonymise
-from lmworks.data.privacy.detectors import ELSEWHERE
-from lmworks.data.privacy.findings import KINDS
+from lmworks.data.privacy.findings import ELSEWHERE, KINDS
 from lmworks.pipeline.figure import Figure
 from lmworks.release.built import Built
 

@@ -12,7 +12,7 @@ from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
 from lmworks.release.gates import served, stands_in
 from lmworks.release.inspect.verdicts import Measured, measured, trainings_in_doubt
-from lmworks.release.report.manager import manager, not_found
+from lmworks.release.report.manager import allowed, not_found
 
 NUMBERS = 3
 """Figures shown: more are not read."""
@@ -49,7 +49,7 @@ def ending(built: Built, report: Path, failed: Sequence[str], until: str | None 
     results = measured(built, serves)
     doubted = ", ".join(dict.fromkeys(each.model for each in trainings_in_doubt(built)))
     caveat = stands_in(built) or (f"The training of {doubted} is in doubt: the report says why." if doubted else "")
-    verdict = str(manager(built, (), ()).verdict)
+    verdict = str(allowed(built, results)[0])
     numbers = [*map(_number, results), *not_found(built)][:NUMBERS]
     return Ending(verdict, numbers, caveat, report, _next(built, serves, verdict, bool(failed)))
 

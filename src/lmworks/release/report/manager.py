@@ -44,7 +44,7 @@ SPREAD = re.compile(r"over \d+ seeds, ")
 def manager(built: Built, plan: Sequence[Row], samples: Sequence[Samples]) -> FirstPage:
     """May what is served be used, for what, what it cost, and what nobody knows."""
     results = measured(built, served(built))
-    verdict, reasons = _allowed(built, results)
+    verdict, reasons = allowed(built, results)
     answers = [Answer("Why", reasons), *_quality(built, results, samples), _cost(built, plan)]
     return FirstPage("manager", "Manager", verdict, [*answers, _unknown(built, results), _next(built, verdict)])
 
@@ -65,7 +65,8 @@ def not_found(built: Built) -> list[str]:
     ]
 
 
-def _allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]:
+def allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]:
+    """Return whether what is served may be used, in one sentence, and the reasons."""
     serves = served(built)
     reasons: list[str] = [*filter(None, [stands_in(built)]), *(_against(built, results) if serves else ())]
     better = [each for each in results if each.is_better]

@@ -57,9 +57,11 @@ def write_report(store: Store, name: str | None = None) -> Path:
     now, _ = built.parted()
     folder, written = store.root / "reports", Written(built)
     path, data_path = folder / f"{built.name}.html", folder / f"{built.name}-data.html"
-    steps = dataflow.data_steps(built)
+    texts = [
+        text for name, each in built.artifacts.items() if "/" not in name for text in dataflow.texts_of(name, each)
+    ]
     write_pages(now, written)
-    if sum(text.bytes or 0 for step in steps for text in step.after) <= DATA_REPORT_BYTES:
+    if sum(text.bytes or 0 for text in texts) <= DATA_REPORT_BYTES:
         written.write([data_path], lambda: write_data_report(store, built.name), ())
     else:
         data_path.unlink(missing_ok=True)  # of an earlier build
