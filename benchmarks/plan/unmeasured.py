@@ -7,8 +7,9 @@ builds that the constants were set on: other sizes of decoders, encoders, adapte
 compiler. `--toy` takes a tenth of the steps. A line is printed for each build, and a JSON line for all of them.
 
 `time` is the training's seconds over the middle of its planned range. It holds within a factor of 3. `memory`
-is the peak over the plan, which holds if it is at most 1. Wall times depend on what else runs. So each build also has
-`busy`, the processor seconds of the whole command over its wall seconds: far below 1, other work had the cores.
+is the peak over what the plan tells "in all", which holds if it is at most 1. Wall times depend on what else runs.
+So each build also has `busy`, the processor seconds of the whole command over its wall seconds: far below 1, other
+work had the cores.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def judge(name: str, models: dict[str, dict[str, Any]], folder: Path, *, toy: bo
     busy = (after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime) / wall
     run = json.loads((place / "store/artifacts" / built["stage"] / built["key"] / "manifest.json").read_text())["run"]
     low, high = next(item["seconds"] for item in plan["predicted"] if item["step"] == "model")
-    memory, rate = sum(plan["memory"]["model"].values()), plan["rates"]["model"]["tokens_per_second"]
+    memory, rate = plan["memory_bytes"], plan["rates"]["model"]["tokens_per_second"]
     least, most = (sum(item["seconds"][end] for item in plan["predicted"]) for end in (0, 1))
     ratio = run["seconds"] / ((low + high) / 2)
     return {

@@ -36,14 +36,35 @@ TEXTS = [f"{WORDS[n % 11]} {WORDS[n * 7 % 11]} {WORDS[n * 3 % 11]}, the {WORDS[n
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "c"]])
 def test_a_bag_of_words_is_scikit_learns(names: list[str]) -> None:
     labels = [names[n * n % len(names)] for n in range(80)]
+    words = TfidfVectorizer(ngram_range=(1, 2)).build_analyzer()
+
+    def features(text: str) -> list[str]:
+        inside = (f"#{word}#" for word in text.lower().split())
+        return [
+            *words(text),
+            *(
+                "\t" + "".join(run)
+                for word in inside
+                for n in (2, 3, 4)
+                for run in zip(*(word[at:] for at in range(n)), strict=False)
+            ),
+        ]
+
     theirs = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
+        TfidfVectorizer(analyzer=features, min_df=2, sublinear_tf=True), LogisticRegression(C=20, max_iter=1000)
     ).fit(TEXTS, labels)
     asked = [*TEXTS[:20], "", "nothing known", "GOOD good Good film film", "日本 日本 über-naïve"]
     expected = theirs.predict_proba(asked)
     found = BagOfWords.fit(TEXTS, labels).probabilities(asked)
     assert [list(each) for each in found] == [list(theirs.classes_)] * len(asked)
     assert np.allclose([list(each.values()) for each in found], expected, atol=1e-5)
+
+
+def test_words_are_known_in_other_forms() -> None:
+    texts = [f"{word} {n}" for n in range(10) for word in ("refunding", "refunded", "shipping", "shipped")]
+    model = BagOfWords.fit(texts, ["money", "money", "parcel", "parcel"] * 10)
+    found = model.probabilities(["refunds", "Shipments"])
+    assert [max(each, key=each.__getitem__) for each in found] == ["money", "parcel"]
 
 
 @settings(max_examples=50, deadline=None)

@@ -432,13 +432,17 @@ def prepared(situation: Situation, table: Table) -> str:
     return "private" if hides(situation, table) else "raw"
 
 
-def split_of(table: Table, reads: str, test: float) -> Iterator[str]:
-    """The lines of the split: whole people, else groups, are held out, the latest where dates tell."""
+def split_of(table: Table, reads: str, test: float, is_validated: bool = True) -> Iterator[str]:
+    """The lines of the split: whole people, else groups, are held out, the latest where dates tell.
+
+    What is counted alone, as words are, is not validated: all other texts are learned from.
+    """
     by = _shared(table) or "id"
     if by != "id":
         groups = _groups(table, table.subject if by == "subject" and table.subject else by)
         test = max(test, round(GROUPS_IN_TEST / groups, 3))
-    share = f"test: {test:g}, validation: {min(0.05, test) if test < 0.05 else max(0.05, test / 2):.3g}"
+    validation = (min(0.05, test) if test < 0.05 else max(0.05, test / 2)) if is_validated else 0
+    share = f"test: {test:g}, validation: {validation:.3g}"
     dated = ", assign: time" if table.dates else ""
     if by != "id":
         yield f"# Whole groups by {flow(by)} are held out" + (", the latest ones" if dated else "") + "."
@@ -484,8 +488,8 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         return None
     label, texts = table.labels[0], list(_read(table, situation.answers))
     data = list(ingested(situation, table, text_field=texts[0] if len(texts) == 1 else texts, label_field=label))
-    data += split_of(table, prepared(situation, table), _test_share(count))
     tuned = situation.verdict.step != NONE
+    data += split_of(table, prepared(situation, table), _test_share(count), is_validated=tuned)
     models = ["# Counted words and logistic regression: learned in seconds, and hard to beat on many labels."]
     models += ["words: {objective: bag-of-words, data: split.train}"]
     names = ["words"]
@@ -542,8 +546,8 @@ def spans(situation: Situation, table: Table) -> Draft | None:
         return None
     column, text = table.labels[0], table.texts[0]
     data = list(ingested(situation, table, text_field=text, keep=[column]))
-    data += split_of(table, prepared(situation, table), _test_share(table.complete))
     tuned = situation.verdict.step != NONE
+    data += split_of(table, prepared(situation, table), _test_share(table.complete), is_validated=tuned)
     own = f", label: {flow(column)}" if column != "spans" else ""
     models = ["# All that was labelled, looked up: learned in seconds."]
     models += [f"looked-up: {{objective: dictionary, data: split.train{own}}}"]

@@ -1,7 +1,9 @@
-"""The label of a text by its words: logistic regression on TF-IDF of words and pairs of words.
+"""The label of a text by its words: logistic regression on TF-IDF of words, pairs of words and runs of letters.
 
-As `TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)` and `LogisticRegression(C=10)` of scikit-learn
-have it, which learn it; to answer takes neither.
+`TfidfVectorizer(min_df=2, sublinear_tf=True)` and `LogisticRegression(C=20)` of scikit-learn learn it; to answer takes
+neither. Runs of letters find inflected, compound and misspelt words. After 3,000 texts of Banking77, 0.859 of the
+labels are right with them and 0.812 without. After 8,000 sentences of Sentence Polarity, 0.772 and 0.769 are right
+(`benchmarks/train/bags_of_words.py`).
 
 Axes: F features, L labels.
 """
@@ -13,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -34,8 +37,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-HOW = "logistic regression (C 10) on TF-IDF of words and pairs of words in at least two texts"
+HOW = "logistic regression (C 20) on TF-IDF of words, pairs of words and runs of letters in at least two texts"
 FEATURES, WEIGHTS = "features.json", "model.safetensors"
+LETTERS = range(2, 5)
+"""Lengths of runs of letters inside a word, its front and end included as `#`."""
+LONGEST_KEPT = 32
+"""Characters of a word whose runs are kept for its next text. Text without spaces is one word."""
 _WORD = re.compile(r"\b\w\w+\b")
 
 
@@ -45,7 +52,7 @@ class BagOfWords:
 
     labels: Sequence[str]
     features: Mapping[str, int]
-    """Word, or two words with a space between → row of `weights`."""
+    """Word, two words with a space between, or run of letters behind a tab → row of `weights`."""
     weights: Floats
     """[F,L], each row times how rare its feature is."""
     rarity: Floats
@@ -63,9 +70,8 @@ class BagOfWords:
             from sklearn.feature_extraction.text import TfidfVectorizer
             from sklearn.linear_model import LogisticRegression
 
-        vectors = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-        # The usual settings for texts of a sentence to a page.
-        line = LogisticRegression(C=10, max_iter=1000).fit(vectors.fit_transform(texts), labels)
+        vectors = TfidfVectorizer(analyzer=features_of, min_df=2, sublinear_tf=True)
+        line = LogisticRegression(C=20, max_iter=1000).fit(vectors.fit_transform(texts), labels)
         weights, bias = line.coef_, line.intercept_
         if len(names) == 2:  # of which the library keeps the second alone
             weights, bias = np.concatenate((0 * weights, weights)), np.concatenate((0 * bias, bias))
@@ -78,7 +84,7 @@ class BagOfWords:
         return [self._probabilities(text) for text in texts]
 
     def _probabilities(self, text: str) -> dict[str, float]:
-        counts = Counter(row for name in _features(text) if (row := self.features.get(name)) is not None)
+        counts = Counter(row for name in features_of(text) if (row := self.features.get(name)) is not None)
         scores = self.bias.astype(np.float64)
         if counts:
             rows = np.fromiter(counts, np.int64)
@@ -116,10 +122,20 @@ class BagOfWords:
         return cls(labels, features, weights, rarity, bias)
 
 
-def _features(text: str) -> Iterator[str]:
-    words = _WORD.findall(text.lower())
+def features_of(text: str) -> Iterator[str]:
+    """Yield the words, pairs of words and runs of letters of a text."""
+    text = text.lower()
+    words = _WORD.findall(text)
     yield from words
     yield from (f"{first} {second}" for first, second in pairwise(words))
+    for word in text.split():
+        yield from _letters(word) if len(word) <= LONGEST_KEPT else _letters.__wrapped__(word)
+
+
+@lru_cache(maxsize=1 << 13)
+def _letters(word: str) -> list[str]:
+    whole = f"#{word}#"
+    return ["\t" + whole[start : start + n] for n in LETTERS for start in range(len(whole) - n + 1)]
 
 
 class BagOfWordsConfig(BaselineConfig):
@@ -133,7 +149,7 @@ class BagOfWordsConfig(BaselineConfig):
     label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes.")
 
 
-@stage(version=1, trains_on="data")
+@stage(version=2, trains_on="data")
 def bag_of_words(config: BagOfWordsConfig, data: Documents, out: Path, context: Context) -> Result:
     """Learn from every document that has a label. Raises UsageError where none has one."""
     known = labelled(data, config.label)
