@@ -50,7 +50,7 @@ from lmworks.plan.machine import this_machine  # noqa: E402
 from lmworks.plan.probe import counted_rate, counted_speed  # noqa: E402
 from lmworks.train.configs.language_model import CausalLMConfig  # noqa: E402
 from lmworks.train.loop.probe import rehearse  # noqa: E402
-from lmworks.train.memory import flops_per_token, training_memory  # noqa: E402
+from lmworks.train.memory import Layout, flops_per_token, training_memory  # noqa: E402
 from lmworks.train.objectives import OBJECTIVES  # noqa: E402
 from objective_bench import DROPS, VARIANTS, Bench, settings_of  # noqa: E402
 from task_bench import cases, make_models, run_task  # noqa: E402
@@ -224,7 +224,7 @@ def pretraining(found: Findings, device: torch.device, folder: Path, size: Size)
         place.mkdir()
         shape = config.shape(size.vocab_size)
         flops = flops_per_token(config, shape)
-        memory = training_memory(shape, config, size.vocab_size, 0, apart=device.type != CPU)
+        memory = training_memory(shape, config, size.vocab_size, 0, Layout.of(config, apart=device.type != CPU))
         counted = counted_rate(config, flops, counted_speed(machine))
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
             run = alone.submit(rehearse, [config], size.vocab_size, size.steps, place).result()

@@ -385,7 +385,7 @@ def test_a_moved_project_names_the_key_that_did_not_come_along(recipe: Path, tmp
     moved = tmp_path / "moved"
     shutil.copytree(recipe.parent, moved)
     (moved / KEY_FILE).unlink()
-    with pytest.raises(UsageError, match=rf"moved/{KEY_FILE} is missing: .*\nCopy it from .* --new-id-key"):
+    with pytest.raises(UsageError, match=rf"moved/{KEY_FILE} is missing: .*\nCopy the file from .* --new-id-key"):
         run(open_workspace(moved), PlainDisplay(io.StringIO()), workers=1)
     assert not (moved / KEY_FILE).exists()
     shutil.copy(recipe.parent / KEY_FILE, moved)

@@ -233,9 +233,9 @@ def _require_id_key(workspace: Workspace) -> None:
         found = workspace.store.find(step.stage, step.key)
         if found and found.is_readable and found.manifest.config.get("id_key_digest"):
             raise UsageError(
-                f"{workspace.folder / ID_KEY.file} is missing: this project was built with it, and every step would be "
-                f"built again\nCopy it from the folder where the project was, or accept that with `lmworks build "
-                f"{shlex.quote(str(workspace.path))} --new-id-key`"
+                f"{workspace.folder / ID_KEY.file} is missing: this project was built with it, or with "
+                f"{ID_KEY.variable}, and every step would be built again\nCopy the file from the folder where the project "
+                f"was, or set the variable, or accept it: `lmworks build {shlex.quote(str(workspace.path))} --new-id-key`"
             )
 
 

@@ -207,7 +207,7 @@ def told_before(data: str, objective: str) -> str:
 
 
 def expected(data: str, objective: str) -> tuple[str, ...]:
-    mixed = ("is a mix",) if data in PARTS else ()
+    mixed = ("is a mix", "expected one part with conversations") if data in PARTS else ()
     if before := told_before(data, objective):
         return (before, *mixed)
     return (REFUSED[data, objective],) if (data, objective) in REFUSED else (*mixed, *REASONS[takes(objective)])

@@ -83,7 +83,7 @@ def counts(store: Path) -> Counter[str]:
 
 
 def start_build(folder: Path, store: str, on: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "lmworks", "build", "recipe.yaml", "--store", store, "--on", on]
+    command = [sys.executable, "-m", "lmworks", "build", "recipe.yaml", "--store", store, "--on", on, "--verbose"]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 

@@ -190,7 +190,8 @@ def test_a_ladder_predicts_the_recipes_own_run(project: Path) -> None:
     assert reads_no_tests(project)
 
 
-def test_processes_share_out_the_small_batches_of_a_ladder(project: Path) -> None:
+def test_processes_share_out_the_small_batches_of_a_ladder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMWORKS_ID_KEY", "a key for tests only")  # as the commands before have it
     own = {**SMALL, "pretrain.hidden_size": "128", "pretrain.steps": "400", "pretrain.processes": "2"}
     settings = [f"{name}={value}" for name, value in {**own, "pretrain.global_batch_tokens": "512"}.items()]
     settings += ["pretrain.micro_batch_rows=2"]

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lmworks.errors import UsageError
+
 QUERY_BLOCK = 128
 """Queries attended for at once in training: packed attention computes no scores behind a block's last query."""
 
@@ -247,10 +249,18 @@ class DecoderConfig(Shape):
         }
 
     def in_parts(self, count: int) -> DecoderConfig:
-        """The shape that one of `count` tensor-parallel processes computes: a part of the heads and inner features."""
-        heads, keys = self.num_heads // count, self.num_key_value_heads // count
-        inner = self.intermediate_size // count
-        return replace(self, num_heads=heads, num_key_value_heads=keys, intermediate_size=inner)
+        """Return the shape that one of `count` tensor-parallel processes computes.
+
+        Raises UsageError if heads or inner features do not go evenly into so many parts.
+        """
+        parted = {what: getattr(self, what) for what in ("num_heads", "num_key_value_heads", "intermediate_size")}
+        for what, size in parted.items():
+            if size % count:
+                raise UsageError(
+                    f"tensor_parallel: found {count}, into which {what} {size} does not go evenly; take a number that "
+                    f"divides it, or another {what}"
+                )
+        return replace(self, **{what: size // count for what, size in parted.items()})
 
     def cache_bytes(self, length: int, width: int = 4) -> int:
         """Memory of the keys and values of `length` positions of one sequence, in numbers of `width` bytes."""

@@ -581,14 +581,11 @@ class _Planner:
 
 def _require_divisible(name: str, shape: Shape, parts: int) -> None:
     """Raise UsageError for a decoder whose blocks do not go evenly into so many parts."""
-    if not isinstance(shape, DecoderConfig):
-        return
-    for what in ("num_heads", "num_key_value_heads", "intermediate_size"):
-        if (count := getattr(shape, what)) % parts:
-            raise UsageError(
-                f"models.{name}.tensor_parallel: found {parts}, into which {what} {count} does not go evenly; take a "
-                f"number that divides it, or another {what}"
-            )
+    try:
+        if isinstance(shape, DecoderConfig):
+            shape.in_parts(parts)
+    except UsageError as error:
+        raise UsageError(f"models.{name}.{error}") from None
 
 
 def _filled(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:

@@ -161,7 +161,7 @@ def test_what_a_lost_process_said_is_told(run: Any, tmp_path: Path, monkeypatch:
 def test_rows_that_do_not_go_evenly_are_refused(run: Any) -> None:
     with pytest.raises(LmworksError, match="3 micro-batches a step do not go evenly into 2 processes"):
         run("uneven", processes=2, global_batch_tokens=144)
-    with pytest.raises(LmworksError, match="k_proj has 1 parts, which do not go evenly into 2"):
+    with pytest.raises(LmworksError, match="found 2, into which num_key_value_heads 1 does not go evenly"):
         run("heads", processes=2, tensor_parallel=2, num_key_value_heads=1)
 
 

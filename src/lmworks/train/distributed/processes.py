@@ -68,7 +68,6 @@ class Processes:
         for block in blocks:
             block.to(self.device)
             if split.size() > 1:
-                _require_divisible(block, split.size())
                 parallelize_module(block, split, plan)
             # Each block is a root to FSDP, which keeps roots whole until their backward pass unless it is told.
             fully_shard(block, mesh=self.mesh["data"], reshard_after_forward=True)
@@ -214,12 +213,3 @@ def _split_over(tensor: Tensor) -> tuple[str, ...]:
 
     names = tensor.device_mesh.mesh_dim_names or ()
     return tuple(name for name, placed in zip(names, tensor.placements, strict=True) if isinstance(placed, Shard))
-
-
-def _require_divisible(block: nn.Module, parts: int) -> None:
-    size = block.get_submodule("self_attn").head_size
-    for name in COLUMNS:
-        rows = len(block.get_parameter(f"{name}.weight"))
-        units = rows // int(size) if "attn" in name else rows  # type: ignore[arg-type]
-        if units % parts:
-            raise LmworksError(f"tensor_parallel: {name} has {units} parts, which do not go evenly into {parts}")
