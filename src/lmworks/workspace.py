@@ -234,8 +234,8 @@ def _require_id_key(workspace: Workspace) -> None:
         if found and found.is_readable and found.manifest.config.get("id_key_digest"):
             raise UsageError(
                 f"{workspace.folder / ID_KEY.file} is missing: this project was built with it, or with "
-                f"{ID_KEY.variable}, and every step would be built again\nCopy the file from where the project was, set "
-                f"the variable, or accept it: `lmworks build {shlex.quote(str(workspace.path))} --new-id-key`"
+                f"{ID_KEY.variable}, and every step would be built again\nCopy the file from where the project was, or "
+                f"set the variable, or accept it: `lmworks build {shlex.quote(str(workspace.path))} --new-id-key`"
             )
 
 
