@@ -164,6 +164,21 @@ def test_baselines_score_the_same_documents(documents: Documents, tmp_path: Path
     assert ngram.contamination == after.contamination == NOT_SEARCHED
 
 
+def test_a_limit_draws_the_same_documents_for_models_and_baselines(
+    model: ModelFolder, documents: Documents, tmp_path: Path
+) -> None:
+    def asked(folder: Path, limit: int) -> list[set[str]]:
+        folder.mkdir()
+        config = PerplexityConfig(data="data", train="data", limit=limit)
+        stages = [(evaluate_perplexity, (model, documents)), (evaluate_perplexity_ngram, (documents, documents))]
+        for number, (stage, read) in enumerate(stages):
+            stage(config, *read, folder / str(number), make_context(folder))
+        return [{item["digest"] for item in items_of(folder / str(number))} for number in range(len(stages))]
+
+    few, more = asked(tmp_path / "few", 2), asked(tmp_path / "more", 4)
+    assert few[0] == few[1] and more[0] == more[1] and few[0] < more[0] and [len(few[0]), len(more[0])] == [2, 4]
+
+
 def test_models_of_different_contexts_are_measured_at_one(documents: Documents, tmp_path: Path) -> None:
     folder = make_tiny_model(tmp_path / "m", context_length=64)
     model = ModelFolder(make_tiny_model(tmp_path / "larger", context_length=128), "d")

@@ -51,6 +51,7 @@ class PerplexityConfig(TaskConfig):
     """Bits per byte and perplexity of documents."""
 
     kind: Literal["perplexity"] = "perplexity"
+    limit: int | None = Field(None, ge=1, description="Documents drawn, the same for all models; unset, all of them.")
     context_length: int | None = Field(
         None,
         ge=2,
@@ -78,6 +79,8 @@ class PerplexityConfig(TaskConfig):
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """Windows that slide read a token of a long document again."""
+        if self.limit and records.mean_bytes:
+            text_bytes = min(text_bytes, self.limit * records.mean_bytes)
         again = 1.0 if self.windows == "disjoint" else 4 / 3
         if self.windows == "sliding" and self.context_length and self.stride:
             again = self.context_length / self.stride
@@ -208,10 +211,11 @@ def _score(
 
 
 def _documents(config: PerplexityConfig, data: Documents) -> list[Document]:
-    """All of them. Raises UsageError where none has the field that tells those alike."""
+    """Return those drawn by a hash of their text. Raises UsageError if none has the field of clusters."""
     documents = list(data.iterate())
     require_cluster(config, documents)
-    return documents
+    chosen = {*sorted(digest_of(each.text) for each in documents)[: config.limit]}
+    return [each for each in documents if digest_of(each.text) in chosen]
 
 
 def _item(config: PerplexityConfig, document: Document, bits: float) -> Item:
