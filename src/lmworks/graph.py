@@ -91,7 +91,6 @@ from lmworks.registry import Kinds, derived_from, plugins_behind
 from lmworks.rewards.models import ClassifierReward
 from lmworks.teach.answers import AnswersConfig, answers
 from lmworks.teach.constitution import constitution
-from lmworks.tokens.kinds.best_of import best_of
 from lmworks.tokens.kinds.bpe import bpe
 from lmworks.tokens.kinds.character import character
 from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
@@ -162,7 +161,6 @@ STEPS: Kinds[Stage] = Kinds(
         "wordpiece": wordpiece,
         "word": word,
         "character": character,
-        "best-of": best_of,
         "pretrained": pretrained,
     },
     step_of,

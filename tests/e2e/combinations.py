@@ -104,8 +104,6 @@ TOKENIZERS = {
     "wordpiece": "{kind: wordpiece, vocab_size: 120, from: clean}",
     "word": "{kind: word, vocab_size: 200, from: clean}",
     "character": "{kind: character, vocab_size: 300, from: clean}",
-    "best-of": "{kind: best-of, from: clean, candidates: [{kind: bpe, vocab_size: 300}, "
-    "{kind: character, vocab_size: 300}]}",
     "pretrained": "{kind: pretrained, path: tokenizer}",
 }
 NOTES_READ = {("notes", "MIT"), ("letters", "CC-BY-4.0")}

@@ -30,7 +30,7 @@ from lmworks.train.configs.language_model import SftConfig
 from published import write_published
 
 TABLE = Path(__file__).with_name("stage_versions.json")
-INEXACT = ("train", "evaluate", "compare", "classif", "unigram", "best-of")
+INEXACT = ("train", "evaluate", "compare", "classif", "unigram")
 """Stages that reckon in floating point: their figures agree closely, not to the bit, on another kind of processor."""
 
 NOTES_RECIPE = """\
@@ -156,7 +156,6 @@ TOKENIZERS = (
     "{kind: unigram, vocab_size: 400, from: unseen}",
     "{kind: wordpiece, vocab_size: 100, from: unseen}",
     "{kind: character, vocab_size: 300, from: unseen}",
-    "{kind: best-of, from: unseen, candidates: [{kind: bpe, vocab_size: 300}, {kind: character, vocab_size: 300}]}",
     "{kind: word, vocab_size: 100, from: unseen}",
     "{kind: pretrained, path: tokenizer.json}",
 )

@@ -27,7 +27,6 @@ from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.data_report import write_data_report
 from lmworks.release.inspect.hidden import hiding
 from lmworks.release.inspect.verdicts import samples_of, trainings_in_doubt, verdicts
-from lmworks.release.inspect.vocabularies import comparison
 from lmworks.release.items.page import write_pages
 from lmworks.release.render.charts import Series, line_chart
 from lmworks.release.render.outcome import NOT_YET, compare, outcome
@@ -113,7 +112,6 @@ def render(built: Built) -> str:
             rewritings=rewritings(built),
             checks=checks(built),
             samples=samples,
-            vocabularies=comparison(built),
             plan=plan,
             lineage=lineage(built),
             versions=_versions(built),

@@ -1,4 +1,4 @@
-"""Whole words: the baseline that other vocabularies are held against."""
+"""Whole words: the baseline of other vocabularies."""
 
 from __future__ import annotations
 
