@@ -36,7 +36,7 @@ FIXED = {
     "pretrain.num_layers": "2",
     "pretrain.steps": "60",
     "finetune.steps": "40",
-    **{f"evaluate.tasks.{task}.limit": "60" for task in range(1, 7)},
+    **{f"evaluate.tasks.{task}.limit": "60" for task in range(1, 6)},
 }
 PLAIN = {"threads": "1", "compile": "false", "data_type": "float32", "checkpoint_steps": "5"}
 COMPILED = {"threads": str(os.cpu_count()), "compile": "true", "data_type": "bfloat16", "checkpoint_steps": "5"}
