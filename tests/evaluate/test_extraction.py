@@ -100,6 +100,15 @@ def test_the_dictionary_holds_what_was_always_labelled_alike(tmp_path: Path, tra
     assert values(found)["span_precision"] == 1, "Jordan was both, and is neither"
 
 
+def test_numbers_are_found_by_their_form_where_it_mostly_is_labelled(tmp_path: Path) -> None:
+    train = documents(
+        tmp_path / "train", [*["order [AB-1042](ORDER) of 12 pens"] * 3, "[17](ORDER) came, 25 and 31 did not"]
+    )
+    test = documents(tmp_path / "test", ["order [AB-7731](ORDER) of 48 pens"])
+    evaluate_extraction_dictionary(CONFIG, test, train, tmp_path / "o", make_context(tmp_path / "o"))
+    assert [item["answer"] for item in items_of(tmp_path / "o")] == ["ORDER: AB-7731"]
+
+
 def test_who_marks_nothing_is_not_precise(tmp_path: Path, test: Documents) -> None:
     elsewhere = documents(tmp_path / "elsewhere", ["[Zzz](NAME) is far"])
     figures = evaluate_extraction_dictionary(CONFIG, test, elsewhere, tmp_path / "o", make_context(tmp_path / "o"))

@@ -263,14 +263,15 @@ def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Docu
     return _spans_scored(config, data, scoring, engine.tag, method, measured_by(engine, model))
 
 
-@stage(version=10, trains_on="train", measures="data")
+@stage(version=11, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
-    """Phrases that were labelled in training, and always alike; the longest first: the baseline of CoNLL-2003."""
+    """Find phrases that training texts always label alike, and numbers of the forms that they mostly label."""
     known = Dictionary.fit((document.text, spans) for document, spans in with_spans(train, config.label))
     method = (
-        f"{len(known.phrases):,} phrases that training texts label, and always alike; the longest first, in equal case"
+        f"{len(known.phrases):,} phrases that training texts always label alike, each digit as any other where they "
+        "mostly do; the longest first, in equal case"
     )
 
     def find(texts: Sequence[str]) -> list[Tagged]:

@@ -1,4 +1,4 @@
-"""Spans of a text by looking phrases up: those that training texts label, and always alike."""
+"""Spans of a text by looking up phrases that training texts label. Numbers are known by their form."""
 
 from __future__ import annotations
 
@@ -22,37 +22,57 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
 
 PHRASES = "phrases.json"
-_WORD = re.compile(r"\w+|[^\w\s]")
+LEAST_SHARE = 0.5
+"""Share of its places in training texts that a form with digits must be labelled at: fewer mark more than they find."""
+_WORD, _DIGIT = re.compile(r"\w+|[^\w\s]"), re.compile(r"\d")
+Phrase = tuple[str, ...]
+"""Words and single signs, each digit as 0."""
 
 
 @dataclass(frozen=True)
 class Dictionary:
-    """The baseline of CoNLL-2003."""
+    """The baseline of CoNLL-2003, which also finds numbers that it has not seen, such as those of orders."""
 
-    phrases: Mapping[tuple[str, ...], str]
-    """Words and single signs → label."""
+    phrases: Mapping[Phrase, str]
+    """Phrase → label."""
 
     @classmethod
     def fit(cls, texts: Iterable[tuple[str, Sequence[Span]]]) -> Self:
-        """Learn from texts with their spans."""
-        labels: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-        for text, spans in texts:
+        """Learn from texts with their spans: phrases that are always labelled alike, and forms that mostly are."""
+        every, labels = list(texts), defaultdict[Phrase, Counter[str]](Counter)
+        for text, spans in every:
             for label, start, end in spans:
-                labels[tuple(_WORD.findall(text[start:end]))].add(label)
-        return cls({phrase: next(iter(each)) for phrase, each in labels.items() if len(each) == 1 and phrase})
+                labels[tuple(word for word, _, _ in _words(text[start:end]))][label] += 1
+        known = {
+            phrase: each.most_common(1)[0][0]
+            for phrase, each in labels.items()
+            if phrase and (len(each) == 1 or _is_form(phrase))
+        }
+        right, told = Counter[Phrase](), Counter[Phrase]()
+        for text, spans in every:
+            for phrase, span in cls(known)._look_up(text):
+                told[phrase] += 1
+                right[phrase] += span in spans
+        return cls(
+            {
+                phrase: label
+                for phrase, label in known.items()
+                if not _is_form(phrase) or right[phrase] >= LEAST_SHARE * max(1, told[phrase])
+            }
+        )
 
     def spans(self, text: str) -> list[Span]:
         """The longest phrase at each word, in equal case, and on after it."""
-        return list(self._look_up(text))
+        return [span for _, span in self._look_up(text)]
 
-    def _look_up(self, text: str) -> Iterator[Span]:
-        words = [(match[0], *match.span()) for match in _WORD.finditer(text)]
+    def _look_up(self, text: str) -> Iterator[tuple[Phrase, Span]]:
+        words = _words(text)
         longest, place = max(map(len, self.phrases), default=0), 0
         while place < len(words):
             for length in range(min(longest, len(words) - place), 0, -1):
                 some = words[place : place + length]
-                if label := self.phrases.get(tuple(word for word, _, _ in some)):
-                    yield label, some[0][1], some[-1][2]
+                if label := self.phrases.get(phrase := tuple(word for word, _, _ in some)):
+                    yield phrase, (label, some[0][1], some[-1][2])
                     break
             else:
                 length = 1
@@ -71,8 +91,16 @@ class Dictionary:
             return cls({tuple(map(str, words)): str(label) for *words, label in found})
 
 
+def _words(text: str) -> list[tuple[str, int, int]]:
+    return [(_DIGIT.sub("0", match[0]), *match.span()) for match in _WORD.finditer(text)]
+
+
+def _is_form(phrase: Phrase) -> bool:
+    return any("0" in word for word in phrase)
+
+
 class DictionaryConfig(BaselineConfig):
-    """Mark the phrases that training texts label, and always alike: the baseline of CoNLL-2003."""
+    """Mark phrases that training texts always label alike (the baseline of CoNLL-2003), and numbers of their form."""
 
     engine: ClassVar[str] = "dictionary"
     family: ClassVar[Family] = "token classifier"
@@ -81,7 +109,7 @@ class DictionaryConfig(BaselineConfig):
     label: str = Field("spans", description="Field of `meta` with the spans, as for training.")
 
 
-@stage(version=1, trains_on="data")
+@stage(version=2, trains_on="data")
 def dictionary(config: DictionaryConfig, data: Documents, out: Path, context: Context) -> Result:
     """Learn from every document that has spans. Raises UsageError where none has one."""
     model = Dictionary.fit((each.text, spans) for each, spans in with_spans(data, config.label))
