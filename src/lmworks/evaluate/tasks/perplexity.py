@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 DOCUMENTS_AT_ONCE = 128
 """A chunk takes a small model about two seconds on two cores: what a kill costs."""
+DOCUMENT_BYTES = 1_000
+"""Of a document, where nobody knows; those of the quickstart have 780."""
 NGRAM_BYTES = 30
 """Memory of the n-gram baseline for a byte of its text."""
 XZ_BYTES = 2**20 * (674 + 100)
@@ -79,8 +81,9 @@ class PerplexityConfig(TaskConfig):
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """Windows that slide read a token of a long document again."""
-        if self.limit and records.mean_bytes:
-            text_bytes = min(text_bytes, self.limit * records.mean_bytes)
+        if self.limit:
+            drawn = self.limit * (records.mean_bytes or DOCUMENT_BYTES)
+            text_bytes = min(text_bytes or drawn, drawn)
         again = 1.0 if self.windows == "disjoint" else 4 / 3
         if self.windows == "sliding" and self.context_length and self.stride:
             again = self.context_length / self.stride
