@@ -43,9 +43,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path, help="of the build")
     parser.add_argument("data", type=Path, nargs="?", help="published sets")
-    store, data = (given := parser.parse_args()).store, given.data
-    if data:
-        tell_published(data)
+    given = parser.parse_args()
+    store: Path = given.store
+    if given.data:
+        tell_published(given.data)
     (parts,) = store.glob("artifacts/split/*/payload")
     tokenizer = TokenizerFolder(next(store.glob("artifacts/bpe/*/payload")), "tokenizer").open()
     train, validation = (list(Documents(parts / part, part).iterate()) for part in ("train", "validation"))

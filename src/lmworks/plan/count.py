@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from lmworks.errors import UsageError
 from lmworks.model.config import DecoderConfig, Shape
 from lmworks.model.shapes import EncoderConfig, EncoderDecoderConfig
 from lmworks.train.configs.adapter import LoraConfig
@@ -151,7 +152,11 @@ def divides(shape: Shape, parts: int) -> bool:
     """Whether each of `parts` processes can compute a part of every block. Only decoders are split."""
     if not isinstance(shape, DecoderConfig):
         return parts == 1
-    return not any(count % parts for count in (shape.num_heads, shape.num_key_value_heads, shape.intermediate_size))
+    try:
+        shape.in_parts(parts)
+    except UsageError:
+        return False
+    return True
 
 
 Fit = tuple[str, int, dict[str, float]]

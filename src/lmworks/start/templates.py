@@ -433,9 +433,9 @@ def prepared(situation: Situation, table: Table) -> str:
 
 
 def split_of(table: Table, reads: str, test: float, is_validated: bool = True) -> Iterator[str]:
-    """The lines of the split: whole people, else groups, are held out, the latest where dates tell.
+    """Yield the lines of the split. Whole people, else groups, are held out, the latest where dates tell.
 
-    What is counted alone, as words are, is not validated: all other texts are learned from.
+    A recipe that only counts words needs no validation part.
     """
     by = _shared(table) or "id"
     if by != "id":

@@ -270,8 +270,8 @@ def evaluate_extraction_dictionary(
     """Find phrases that training texts always label alike, and numbers of the forms that they mostly label."""
     known = Dictionary.fit((document.text, spans) for document, spans in with_spans(train, config.label))
     method = (
-        f"{len(known.phrases):,} phrases that training texts always label alike, each digit as any other where they "
-        "mostly do; the longest first, in equal case"
+        f"{len(known.phrases):,} phrases that training texts always label alike, and forms of numbers that they mostly "
+        "label; the longest first, in equal case"
     )
 
     def find(texts: Sequence[str]) -> list[Tagged]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 DOCUMENTS_AT_ONCE = 128
 """A chunk takes a small model about two seconds on two cores: what a kill costs."""
 DOCUMENT_BYTES = 1_000
-"""Of a document, where nobody knows; those of the quickstart have 780."""
+"""Bytes counted per document where their mean is not known. Documents of the quickstart have 780."""
 NGRAM_BYTES = 30
 """Memory of the n-gram baseline for a byte of its text."""
 XZ_BYTES = 2**20 * (674 + 100)
@@ -217,8 +217,8 @@ def _documents(config: PerplexityConfig, data: Documents) -> list[Document]:
     """Return those drawn by a hash of their text. Raises UsageError if none has the field of clusters."""
     documents = list(data.iterate())
     require_cluster(config, documents)
-    chosen = {*sorted(digest_of(each.text) for each in documents)[: config.limit]}
-    return [each for each in documents if digest_of(each.text) in chosen]
+    drawn = {each.id for each in sorted(documents, key=lambda each: digest_of(each.text))[: config.limit]}
+    return [each for each in documents if each.id in drawn]
 
 
 def _item(config: PerplexityConfig, document: Document, bits: float) -> Item:

@@ -15,7 +15,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -41,8 +40,6 @@ HOW = "logistic regression (C 20) on TF-IDF of words, pairs of words and runs of
 FEATURES, WEIGHTS = "features.json", "model.safetensors"
 LETTERS = range(2, 5)
 """Lengths of runs of letters inside a word, its front and end included as `#`."""
-LONGEST_KEPT = 32
-"""Characters of a word whose runs are kept for its next text. Text without spaces is one word."""
 _WORD = re.compile(r"\b\w\w+\b")
 
 
@@ -129,13 +126,8 @@ def features_of(text: str) -> Iterator[str]:
     yield from words
     yield from (f"{first} {second}" for first, second in pairwise(words))
     for word in text.split():
-        yield from _letters(word) if len(word) <= LONGEST_KEPT else _letters.__wrapped__(word)
-
-
-@lru_cache(maxsize=1 << 13)
-def _letters(word: str) -> list[str]:
-    whole = f"#{word}#"
-    return ["\t" + whole[start : start + n] for n in LETTERS for start in range(len(whole) - n + 1)]
+        whole = f"#{word}#"
+        yield from ("\t" + whole[start : start + n] for n in LETTERS for start in range(len(whole) - n + 1))
 
 
 class BagOfWordsConfig(BaselineConfig):

@@ -48,9 +48,9 @@ class Dictionary:
             for phrase, each in labels.items()
             if phrase and (len(each) == 1 or _is_form(phrase))
         }
-        right, told = Counter[Phrase](), Counter[Phrase]()
+        draft, right, told = cls(known), Counter[Phrase](), Counter[Phrase]()
         for text, spans in every:
-            for phrase, span in cls(known)._look_up(text):
+            for phrase, span in draft._look_up(text):
                 told[phrase] += 1
                 right[phrase] += span in spans
         return cls(
