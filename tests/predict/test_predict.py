@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat_families import write_family
+from e2e.small_recipe import lmworks
 from lmworks.cli.predicting import predict as ask
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Asked, Engine
@@ -471,3 +472,30 @@ def test_thoughts_have_a_column_of_their_own(form: str, tmp_path: Path) -> None:
         found = lines(out)
     assert [row["predicted_text"] for row in found] == ["4", "4", "4!"]
     assert [row.get("predicted_thoughts") or "" for row in found] == ["Two and two.", "", "Two and two."]
+
+
+READS_QUESTIONS = """\
+name: desk
+use_case: who answers a question
+plan: {measure: false}
+data:
+  rows:
+    kind: ingest
+    sources: [{kind: files, path: rows, licence: MIT, text_field: question, label_field: queue}]
+    licences: {allow: [permissive]}
+models:
+  words: {objective: bag-of-words, data: rows}
+"""
+
+
+def test_a_file_with_the_field_that_the_model_learned_from_needs_no_text(tmp_path: Path) -> None:
+    rows = [f"where is parcel number {number},post\nwhy is invoice {number} so high,bills\n" for number in range(20)]
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "rows.csv").write_text("question,queue\n" + "".join(rows))
+    (tmp_path / "recipe.yaml").write_text(READS_QUESTIONS)
+    lmworks(tmp_path, "build", "recipe.yaml")
+    (tmp_path / "new.csv").write_text("question,number\nwhere is my parcel,1\nwhy is my invoice so high,2\n")
+    lmworks(tmp_path, "predict", "words", "new.csv")
+    assert "post" in (tmp_path / "new.predicted.csv").read_text().splitlines()[1]
+    (tmp_path / "other.csv").write_text("asked,number\nwhere is my parcel,1\n")
+    assert "name the one to read with --text" in lmworks(tmp_path, "predict", "words", "other.csv", code=2).stderr

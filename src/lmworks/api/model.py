@@ -24,6 +24,8 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.knowledge.quoting import holds_passages
 from lmworks.model.device import AUTO
 from lmworks.model.folder import family_of
+from lmworks.pipeline.lineage import Lineage
+from lmworks.pipeline.store import Artifact, Store
 from lmworks.predict.rows import Row
 from lmworks.predict.run import Asking, digest_of_folder, request_of
 from lmworks.release.gates import stored_as
@@ -215,15 +217,16 @@ def open_model(model: str | Path, store: str | Path | None = None, *, device: st
 
 def find_and_open(names: Sequence[str], store: Path | None, device: str) -> Model:
     """The model that `find_model` finds."""
-    folder, digest = find_model(names, store)
+    folder, digest, _ = find_model(names, store)
     is_reward = not holds_passages(folder) and family_of(folder) == "reward model"
     opened = open_reward_model(folder, device=device) if is_reward else open_answering(folder, device)
     return Model(folder, digest, opened)
 
 
-def find_model(names: Sequence[str], store: Path | None) -> tuple[Path, str]:
-    """The folder and digest of a step, or what a recipe serves; or else of a Hugging Face folder.
+def find_model(names: Sequence[str], store: Path | None) -> tuple[Path, str, frozenset[str]]:
+    """Find a step, what a recipe serves, or else a Hugging Face folder: the folder, its digest, and its text fields.
 
+    Text fields are those that the sources behind a model name as `text_field`; of a published folder there are none.
     Raises `UsageError` for what is no model, `GateRefused` for one that learned from what was erased.
     """
     folder = Path(names[-1])
@@ -234,7 +237,14 @@ def find_model(names: Sequence[str], store: Path | None) -> tuple[Path, str]:
         if not is_folder:
             raise
         if not (stored := stored_as(folder)):
-            return folder, digest_of_folder(folder)
+            return folder, digest_of_folder(folder), frozenset()
         found = stored
     require_answers(found[0], [found[1]])
-    return found[1].payload, found[1].digest()
+    return found[1].payload, found[1].digest(), _text_fields(*found)
+
+
+def _text_fields(store: Store, model: Artifact) -> frozenset[str]:
+    """Return the single fields that the sources of a model's ancestors read texts from."""
+    configs = [ancestor.artifact.manifest.config for ancestor in Lineage(store).ancestors(model)]
+    fields = [source.get("text_field") for config in configs for source in config.get("sources", ())]
+    return frozenset(field for field in fields if isinstance(field, str))

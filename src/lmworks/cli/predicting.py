@@ -28,7 +28,12 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to write; by default FILE.predicted.… beside it.")
     ] = None,
-    text: Annotated[str, typer.Option(help="Field with the text; for a model that writes, or with turns.")] = "text",
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help="Field with the text, or with turns; by default `text`, or what the model's recipe read texts from."
+        ),
+    ] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Of a text that is written.")] = 256,
     temperature: Annotated[
         float, typer.Option(min=0, help="Of a text that is written; 0 takes the likeliest token.")
@@ -54,7 +59,7 @@ def predict(
     from lmworks.engines.request import Sampling
     from lmworks.model.device import AUTO
     from lmworks.predict.rows import TableFile
-    from lmworks.predict.run import Asking, ability_of
+    from lmworks.predict.run import Asking, ability_of, text_field
     from lmworks.predict.run import predict as ask
     from lmworks.release.serving import open_answering
 
@@ -66,8 +71,9 @@ def predict(
         raise UsageError(f"--out {target}: found the ending {target.suffix!r}; expected {table.written}")
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already: write to another with --out, or replace it with --overwrite")
-    folder, digest = find_model([model], store)
+    folder, digest, fields = find_model([model], store)
     engine = open_answering(folder, device or AUTO)
+    text = text or text_field(table.columns(), fields)
     asking = Asking(ability_of(engine), text, Sampling(max_tokens, temperature, seed=seed), continues)
     began, shows = time.monotonic(), sys.stderr.isatty()
 

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -174,6 +174,12 @@ def ability_of(engine: Engine) -> Ability:
         raise engine.refused("classify")
     (ability,) = engine.can
     return ability
+
+
+def text_field(columns: Collection[str], learned: Collection[str]) -> str:
+    """Return the column to ask from when none is named: `text`, or the one that the model `learned` texts from."""
+    known = [column for column in columns if column in learned]
+    return known[0] if "text" not in columns and len(known) == 1 else "text"
 
 
 def _require_columns(file: TableFile, asking: Asking, added: Columns) -> None:
