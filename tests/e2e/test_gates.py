@@ -72,6 +72,9 @@ def test_a_model_that_surely_reaches_its_gate_is_exported_and_one_that_does_not_
         "a build again says so again"
     )
     lmworks(folder, "show", "words")
+    (folder / "new.jsonl").write_text('{"text": "fire fire"}\n')
+    said = lmworks(folder, "predict", "words", "new.jsonl", "--overwrite").stdout
+    assert said.startswith("not released: words fails classification at least 0.9"), "it answers, and is not praised"
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.predict.rows import Row
 from lmworks.predict.run import Asking, digest_of_folder, request_of
-from lmworks.release.gates import stored_as
+from lmworks.release.gates import require_gates, stored_as
 from lmworks.release.serving import open_answering, require_answers
 from lmworks.stores import find_one
 
@@ -217,16 +217,27 @@ def open_model(model: str | Path, store: str | Path | None = None, *, device: st
 
 def find_and_open(names: Sequence[str], store: Path | None, device: str) -> Model:
     """The model that `find_model` finds."""
-    folder, digest, _ = find_model(names, store)
-    is_reward = not holds_passages(folder) and family_of(folder) == "reward model"
-    opened = open_reward_model(folder, device=device) if is_reward else open_answering(folder, device)
-    return Model(folder, digest, opened)
+    found = find_model(names, store)
+    is_reward = not holds_passages(found.folder) and family_of(found.folder) == "reward model"
+    opened = (open_reward_model if is_reward else open_answering)(found.folder, device=device)
+    return Model(found.folder, found.digest, opened)
 
 
-def find_model(names: Sequence[str], store: Path | None) -> tuple[Path, str, frozenset[str]]:
-    """Find a step, what a recipe serves, or else a Hugging Face folder: the folder, its digest, and its text fields.
+@dataclass(frozen=True)
+class FoundModel:
+    """A model that may be asked, before it is opened."""
 
-    Text fields are those that the sources behind a model name as `text_field`; of a published folder there are none.
+    folder: Path
+    digest: str
+    text_fields: frozenset[str] = frozenset()
+    """Fields that the sources behind it name as `text_field`; of a published folder there are none."""
+    refusal: str = ""
+    """Why it is not released, where a gate failed or was not tried."""
+
+
+def find_model(names: Sequence[str], store: Path | None) -> FoundModel:
+    """Find a step, what a recipe serves, or else a Hugging Face folder.
+
     Raises `UsageError` for what is no model, `GateRefused` for one that learned from what was erased.
     """
     folder = Path(names[-1])
@@ -237,10 +248,16 @@ def find_model(names: Sequence[str], store: Path | None) -> tuple[Path, str, fro
         if not is_folder:
             raise
         if not (stored := stored_as(folder)):
-            return folder, digest_of_folder(folder), frozenset()
+            return FoundModel(folder, digest_of_folder(folder))
         found = stored
-    require_answers(found[0], [found[1]])
-    return found[1].payload, found[1].digest(), _text_fields(*found)
+    opened, artifact = found
+    require_answers(opened, [artifact])
+    refusal = ""
+    try:
+        require_gates(opened, [artifact])
+    except LmworksError as refused:
+        refusal = str(refused).splitlines()[0]
+    return FoundModel(artifact.payload, artifact.digest(), _text_fields(opened, artifact), refusal)
 
 
 def _text_fields(store: Store, model: Artifact) -> frozenset[str]:

@@ -71,9 +71,9 @@ def predict(
         raise UsageError(f"--out {target}: found the ending {target.suffix!r}; expected {table.written}")
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already: write to another with --out, or replace it with --overwrite")
-    folder, digest, fields = find_model([model], store)
-    engine = open_answering(folder, device or AUTO)
-    text = text or text_field(table.columns(), fields)
+    found = find_model([model], store)
+    engine = open_answering(found.folder, device or AUTO)
+    text = text or text_field(table.columns(), found.text_fields)
     asking = Asking(ability_of(engine), text, Sampling(max_tokens, temperature, seed=seed), continues)
     began, shows = time.monotonic(), sys.stderr.isatty()
 
@@ -82,26 +82,30 @@ def predict(
             seconds = time.monotonic() - began
             print(f"\r{rows:,} rows, {rows / max(seconds, 1e-3):,.0f} a second", end="", file=sys.stderr, flush=True)
 
-    found = ask(engine, digest, asking, table, target, progress, overwrite=overwrite)
+    told = ask(engine, found.digest, asking, table, target, progress, overwrite=overwrite)
     if shows:
         print(file=sys.stderr)
-    said = _in_words(found, target)
+    said = _in_words(told, target)
+    if found.refusal:
+        said = f"not released: {found.refusal}\n{said}"
     if asking.ability == "generate" and not engine.chats:
         said += "\nThe model has no chat template: each text was gone on from as it stands"
-    tell(said, {"out": str(target), "rows": found.rows, "cut": found.cut, **found.faults}, as_json)
-    if found.rows and sum(found.faults.values()) == found.rows:
+    tell(
+        said,
+        {"out": str(target), "rows": told.rows, "cut": told.cut, "not_released": found.refusal, **told.faults},
+        as_json,
+    )
+    if told.rows and sum(told.faults.values()) == told.rows:
         raise typer.Exit(1)
 
 
-def _in_words(found: Told, out: Path) -> str:
+def _in_words(told: Told, out: Path) -> str:
     """Losses first."""
-    lines = [f"{count:,} {why}; the first: {found.first}" for why, count in found.faults.items()]
-    if found.cut:
-        lines.append(f"{found.cut:,} longer than the model reads or may write: their ends are missing")
-    lost = sum(found.faults.values())
+    lines = [f"{count:,} {why}; the first: {told.first}" for why, count in told.faults.items()]
+    if told.cut:
+        lines.append(f"{told.cut:,} longer than the model reads or may write: their ends are missing")
+    lost = sum(told.faults.values())
     answered = (
-        f"{found.rows - lost:,} of {found.rows:,} rows with answers"
-        if lost
-        else f"{found.rows:,} rows with their answers"
+        f"{told.rows - lost:,} of {told.rows:,} rows with answers" if lost else f"{told.rows:,} rows with their answers"
     )
     return "\n".join([*lines, f"{answered}: {out}"])
