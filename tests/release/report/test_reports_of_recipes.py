@@ -43,13 +43,13 @@ serve: {model: poor}
 
 
 def letters(folder: Path, name: str, count: int, right: float) -> None:
-    """Letters whose words tell their label in so many of all."""
+    """Letters whose words tell their label in so many of all; the digits of their numbers do not."""
     draw = random.Random(0)
     lines = []
     for number in range(count):
         label = ("urgent", "calm")[number % 2]
         said = WORDS[label if draw.random() < right else ("calm", "urgent")[number % 2]]
-        text = f"{draw.choice(said)} {draw.choice(said)} {name}{number}"
+        text = f"{draw.choice(said)} {draw.choice(said)} {name}{number * 7919 % 1009}"
         lines.append(json.dumps({"text": text, "label": label}))
     (folder / name).mkdir()
     (folder / name / "lines.jsonl").write_text("\n".join(lines) + "\n")
