@@ -825,6 +825,24 @@ def test_a_column_that_words_predict_is_the_label_whatever_it_is_called(tmp_path
     assert look(folder).tables[0].shape == "texts", "a label by its name alone, which no word tells"
 
 
+def test_numbers_that_words_tell_are_labels_and_amounts_are_not(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    draw = random.Random(0)
+    words = [f"{first}{last}" for first in ("bal", "cor", "dem", "fil", "gos") for last in ("ta", "mi", "ru")]
+    rows = []
+    for _ in range(600):
+        code = draw.randrange(len(words))
+        rows.append(
+            (f"why does my {words[code]} come so late, order {draw.random():.6f}", code + 20, draw.randrange(90))
+        )
+    write_csv(folder / "export.csv", ["a", "b", "c"], rows)
+    (table,) = look(folder).tables
+    assert (table.shape, table.labels, table.column("c").kind) == ("labelled", ["b"], "number")
+    started(folder, task="classify")
+    assert "label_field: b" in (folder / "recipe.yaml").read_text()
+
+
 @pytest.mark.parametrize(("people", "by"), [(7, "id"), (30, "id"), (80, "subject")])
 def test_whole_people_are_held_out_where_there_are_enough(people: int, by: str, tmp_path: Path) -> None:
     folder = tmp_path / "own"

@@ -56,7 +56,7 @@ class Column:
     language: str | None = None
     """Of most of its texts, where there is enough to tell."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Of categories and names, how many rows have each, the most frequent first."""
+    """Of categories, names and whole numbers that come again, how many rows have each, the most frequent first."""
     names: float = 0.0
     """Share of the values that are written as people's names are."""
     is_contact: bool = False
