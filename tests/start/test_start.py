@@ -458,6 +458,8 @@ def test_personal_data_that_are_seen_keep_the_files_here_and_are_masked(what: st
     recipe = started(folder, **answers.model_dump(exclude_none=True, exclude={"use_case", "licence"}))
     assert "anonymise" in {config.kind for config in recipe.data.values()}  # type: ignore[attr-defined]
     assert "hosted" not in (folder / "recipe.yaml").read_text()
+    for_all = ask_all(look(folder), {"task": task, "privacy": "public"}, None, lambda _: None, said.append)
+    assert for_all.residency == "anywhere", "who says that files are public need not say so twice"
     own = ask_all(look(folder), {"task": task, "residency": "anywhere"}, None, lambda _: None, said.append)
     assert own.residency == "anywhere"
 

@@ -50,6 +50,8 @@ def init(
     task: Annotated[str | None, typer.Option(help="What it does: search, classify, extract, chat …")] = None,
     distance: Annotated[str | None, typer.Option(help="Of your texts from public ones: near, some, far.")] = None,
     privacy: Annotated[str | None, typer.Option(help="Of your texts: public, internal, confidential, secret.")] = None,
+    residency: Annotated[str | None, typer.Option(help="Where they may be read: anywhere, region, on-premise.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column with the right label.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Dollars for training and a year of use.")] = None,
     shipped: Annotated[
         str | None, typer.Option("--from", metavar="NAME", help="Copy a recipe that `lmworks recipes` lists instead.")
@@ -81,7 +83,7 @@ def init(
     if not as_json:
         print("\n".join(seen_in_words(seen)))
     options = {"use_case": use_case, "licence": licence, "minutes": minutes, "task": task, "distance": distance}
-    options |= {"privacy": privacy, "budget_usd": budget_usd}
+    options |= {"privacy": privacy, "residency": residency, "label": label, "budget_usd": budget_usd}
     given, kept = _answers_of(folder, data or folder, answers)
     given |= {name: value for name, value in options.items() if value is not None}
 

@@ -86,7 +86,7 @@ def _refusal(built: Built, artifact: Artifact) -> str:
     """Why a model of a build is not to be released; empty where it passed all gates."""
     names = [name for name, each in built.models.items() if each.digest() == artifact.digest()]
     if said := untried(built):
-        return f"{', '.join(names)}: {said}"
+        return f"{', '.join(names) or artifact.manifest.step}: {said}"
     return refusal(outcomes(built), names, artifact.digest()) or _failed_elsewhere(built, artifact.digest())
 
 

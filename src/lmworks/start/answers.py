@@ -94,7 +94,8 @@ def questions(seen: Seen, answers: Mapping[str, Any]) -> Iterator[Question]:
     yield Question("task", "What shall it do with a text", task)
     personal = _personal(seen, answers)
     yield Question("privacy", "The files are", "confidential" if personal else "internal", personal)
-    yield Question("residency", "They may be read on machines", "on-premise" if personal else "anywhere", personal)
+    inside = "" if answers["privacy"] == "public" else personal
+    yield Question("residency", "They may be read on machines", "on-premise" if inside else "anywhere", inside)
     yield Question("budget_usd", "US dollars for training and a year of use", 10_000)
     yield Question("deadline_weeks", "Weeks until it is used", 12)
     yield Question("users", "People who use it at the busiest moment", 10)
