@@ -2,7 +2,7 @@
 
     python benchmarks/start/codes.py DATA
 
-DATA is a folder of published sets. `init` takes a column of more than twelve numbers for labels where `tells_most` is
+DATA is a folder of published sets. `init` takes a column of more than twelve numbers for labels where `shows_codes` is
 true, which it should be of codes alone.
 """
 
@@ -60,7 +60,13 @@ def main() -> None:
         random.Random(0).shuffle(rows)
         fit = fits([{"text": text, "number": number} for text, number in rows], ["text"], ["number"]).get("number")
         told = {"accuracy": round(fit.accuracy, 3), "commonest": round(fit.commonest, 3)} if fit else {}
-        line = {"column": name, "codes": is_code, "rows": len(rows), **told, "tells_most": bool(fit and fit.tells_most)}
+        line = {
+            "column": name,
+            "codes": is_code,
+            "rows": len(rows),
+            **told,
+            "shows_codes": bool(fit and fit.shows_codes),
+        }
         print(json.dumps(line), flush=True)
 
 

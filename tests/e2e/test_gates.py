@@ -35,14 +35,19 @@ WORDS = {"urgent": ("burst", "fire", "flood"), "calm": ("thanks", "greetings", "
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Letters whose words tell their label in nine of ten; the rest say the contrary."""
+    """Letters whose words tell their label in nine of ten; the rest say the contrary.
+
+    A sign of its own sets each letter apart. Digits would do so too, and the bag would learn their runs by heart.
+    """
     made = tmp_path_factory.mktemp("sorter")
     draw = random.Random(0)
     lines = []
     for number in range(400):
         label = ("urgent", "calm")[number % 2]
         said = WORDS[label if draw.random() < 0.9 else ("calm", "urgent")[number % 2]]
-        lines.append(json.dumps({"text": f"{draw.choice(said)} {draw.choice(said)} {number}", "label": label}))
+        lines.append(
+            json.dumps({"text": f"{draw.choice(said)} {draw.choice(said)} {chr(0x4E00 + number)}", "label": label})
+        )
     (made / "letters").mkdir()
     (made / "letters" / "lines.jsonl").write_text("\n".join(lines) + "\n")
     (made / ".lmworks-id-key").write_text("0" * 64)
@@ -83,8 +88,8 @@ def test_a_gate_may_be_of_some_items_of_another_figure_and_beside_the_released_m
     assert "words passes classification at least 0.5, where reference is urgent: 0." in told and ", n=92, " in told
     told = build(folder, "{task: classification, metric: macro_f1, at_least: 0.7}")
     assert "words passes classification macro_f1 at least 0.7" in told
-    told = build(folder, "{task: classification, not_worse_than: released, margin: 0.2}")
-    assert "words passes classification not worse than released by 0.2: " in told
+    told = build(folder, "{task: classification, not_worse_than: released, margin: 0.1}")
+    assert "words passes classification not worse than released by 0.1: " in told
     told = build(folder, "{task: classification, not_worse_than: released, margin: 0.0001}", code=3)
     assert "words fails classification not worse than released by 0.0001: " in told
     told = build(folder, "{task: classification, not_worse_than: majority}")
@@ -223,6 +228,17 @@ def test_a_model_whose_gates_were_not_tried_is_not_released(folder: Path) -> Non
     lmworks(folder, "build", "recipe.yaml", "--until", "words", "--store", "fresh")
     done = lmworks(folder, "serve", "--store", "fresh", code=3)
     assert "words: the gates of its recipe are not tried yet: lmworks build" in done.stderr
+
+
+@pytest.mark.slow
+def test_predict_names_passages_whose_gates_were_not_tried(folder: Path) -> None:
+    recipe = RECIPE.replace("GATE", "{task: classification, at_least: 0.1}").replace("sorter", "quoting")
+    passages = "  passages: {kind: passages, from: letters, least_score: 0.1}\nmodels:"
+    (folder / "recipe.yaml").write_text(recipe.replace("models:", passages, 1))
+    lmworks(folder, "build", "recipe.yaml", "--until", "passages", "--store", "quoting")
+    (folder / "new.jsonl").write_text('{"text": "fire fire"}\n')
+    said = lmworks(folder, "predict", "passages", "new.jsonl", "--overwrite", "--store", "quoting").stdout
+    assert said.startswith("not released: passages: the gates of its recipe are not tried yet")
 
 
 FAILS, PASSES = "{task: classification, at_least: 0.99}", "{task: classification, at_least: 0.1}"

@@ -28,7 +28,7 @@ from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.predict.rows import Row
 from lmworks.predict.run import Asking, digest_of_folder, request_of
-from lmworks.release.gates import require_gates, stored_as
+from lmworks.release.gates import refusal_reason, stored_as
 from lmworks.release.serving import open_answering, require_answers
 from lmworks.stores import find_one
 
@@ -229,10 +229,27 @@ class FoundModel:
 
     folder: Path
     digest: str
-    text_fields: frozenset[str] = frozenset()
-    """Fields that the sources behind it name as `text_field`; of a published folder there are none."""
-    refusal: str = ""
-    """Why it is not released, where a gate failed or was not tried."""
+    stored: tuple[Store, Artifact] | None = None
+    """Where it lies in a store; None for a published folder."""
+
+    @property
+    def text_fields(self) -> frozenset[str]:
+        """The fields that the sources behind it name as `text_field`."""
+        if not self.stored:
+            return frozenset()
+        store, artifact = self.stored
+        configs = [ancestor.artifact.manifest.config for ancestor in Lineage(store).ancestors(artifact)]
+        fields = [source.get("text_field") for config in configs for source in config.get("sources", ())]
+        return frozenset(field for field in fields if isinstance(field, str))
+
+    @property
+    def refusal(self) -> str:
+        """The first reason why it is not released; empty for a released one."""
+        try:
+            reason = refusal_reason(*self.stored) if self.stored else ""
+        except LmworksError as error:  # what came of its gates cannot be read
+            reason = str(error)
+        return reason.partition("\n")[0]
 
 
 def find_model(names: Sequence[str], store: Path | None) -> FoundModel:
@@ -250,18 +267,5 @@ def find_model(names: Sequence[str], store: Path | None) -> FoundModel:
         if not (stored := stored_as(folder)):
             return FoundModel(folder, digest_of_folder(folder))
         found = stored
-    opened, artifact = found
-    require_answers(opened, [artifact])
-    refusal = ""
-    try:
-        require_gates(opened, [artifact])
-    except LmworksError as refused:
-        refusal = str(refused).splitlines()[0]
-    return FoundModel(artifact.payload, artifact.digest(), _text_fields(opened, artifact), refusal)
-
-
-def _text_fields(store: Store, model: Artifact) -> frozenset[str]:
-    """Return the single fields that the sources of a model's ancestors read texts from."""
-    configs = [ancestor.artifact.manifest.config for ancestor in Lineage(store).ancestors(model)]
-    fields = [source.get("text_field") for config in configs for source in config.get("sources", ())]
-    return frozenset(field for field in fields if isinstance(field, str))
+    require_answers(found[0], [found[1]])
+    return FoundModel(found[1].payload, found[1].digest(), found)

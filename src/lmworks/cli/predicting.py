@@ -85,27 +85,28 @@ def predict(
     told = ask(engine, found.digest, asking, table, target, progress, overwrite=overwrite)
     if shows:
         print(file=sys.stderr)
-    said = _in_words(told, target)
-    if found.refusal:
-        said = f"not released: {found.refusal}\n{said}"
-    if asking.ability == "generate" and not engine.chats:
-        said += "\nThe model has no chat template: each text was gone on from as it stands"
+    goes_on = asking.ability == "generate" and not engine.chats
+    counts = {"rows": told.rows, "cut": told.cut, **told.faults}
     tell(
-        said,
-        {"out": str(target), "rows": told.rows, "cut": told.cut, "not_released": found.refusal, **told.faults},
+        _in_words(told, target, found.refusal, goes_on=goes_on),
+        {"out": str(target), "not_released": found.refusal, **counts},
         as_json,
     )
     if told.rows and sum(told.faults.values()) == told.rows:
         raise typer.Exit(1)
 
 
-def _in_words(told: Told, out: Path) -> str:
-    """Losses first."""
-    lines = [f"{count:,} {why}; the first: {told.first}" for why, count in told.faults.items()]
+def _in_words(told: Told, out: Path, refusal: str, *, goes_on: bool) -> str:
+    """Say how it went: that the model is not released first, then losses."""
+    lines = [f"not released: {refusal}"] if refusal else []
+    lines += [f"{count:,} {why}; the first: {told.first}" for why, count in told.faults.items()]
     if told.cut:
         lines.append(f"{told.cut:,} longer than the model reads or may write: their ends are missing")
     lost = sum(told.faults.values())
     answered = (
         f"{told.rows - lost:,} of {told.rows:,} rows with answers" if lost else f"{told.rows:,} rows with their answers"
     )
-    return "\n".join([*lines, f"{answered}: {out}"])
+    lines.append(f"{answered}: {out}")
+    if goes_on:
+        lines.append("The model has no chat template: each text was gone on from as it stands")
+    return "\n".join(lines)

@@ -62,20 +62,23 @@ def spoke_against(store: Store, name: str) -> list[str]:
 
 
 def require_gates(store: Store, artifacts: Sequence[Artifact]) -> None:
-    """Raise GateRefused for a model that failed a gate of its recipe, or whose gates were not tried.
-
-    So is one that failed a gate of another recipe of the store. One that no recipe's last build has any more is refused
-    for any gate that it ever failed.
-    """
+    """Raise GateRefused for a model that is not released, with the reason."""
     for artifact in artifacts:
-        built = Built.holding(store, artifact)
-        if built.step_of(artifact) is None:
-            failed = _failed(_ever_tried(store), artifact.digest())
-            said = "\n".join(dict.fromkeys(each.sentence for each in failed))
-        else:
-            said = _refusal(built, artifact)
-        if said:
-            raise GateRefused(f"{said}\n`lmworks report` and `lmworks predict` still show what it can")
+        if reason := refusal_reason(store, artifact):
+            raise GateRefused(f"{reason}\n`lmworks report` and `lmworks predict` still show what it can")
+
+
+def refusal_reason(store: Store, artifact: Artifact) -> str:
+    """Return why a model is not released: a gate of its recipe failed or was not tried. Empty for a released one.
+
+    A failed gate of another recipe of the store counts, too. Of a model that no recipe's last build has any more, any
+    gate counts that it ever failed.
+    """
+    built = Built.holding(store, artifact)
+    if built.step_of(artifact) is None:
+        failed = _failed(_ever_tried(store), artifact.digest())
+        return "\n".join(dict.fromkeys(each.sentence for each in failed))
+    return _refusal(built, artifact)
 
 
 def _refusal_of(built: Built, step: str) -> str:

@@ -25,7 +25,7 @@ MOST_NAMED, MOST_OF_A_NAME = 10, 60
 FEWEST = 3
 """Texts of a label, below which one of train, validation and test is without it."""
 MOST_GRADES = 12
-"""Whole numbers of a column, of more of which words must tell that they are codes of classes, and not amounts."""
+"""Different whole numbers up to which a column is one of categories. One of more is if words predict it (`roles`)."""
 LONGEST_KEPT = 200
 """Characters of a value, of longer ones the first, with a digest of the whole."""
 TRIED = 500
@@ -100,7 +100,7 @@ def column_of(name: str, values: Values, rows: int) -> Column:
     texts = [value for value in values.first if isinstance(value, str)]
     language = languages_of("\n\n".join(texts[:40])).language if kind == "text" else None
     mean = values.characters / max(values.filled, 1)
-    counts = dict(values.seen.most_common()) if kind in ("category", "name") or _come_again(values) else {}
+    counts = dict(values.seen.most_common()) if kind in ("category", "name") or _are_repeated_integers(values) else {}
     names = share_of_names(values.seen)
     return Column(name, kind, values.filled, len(values.seen), mean, language, counts, names, is_contact)
 
@@ -163,7 +163,7 @@ def _kind(values: Values) -> ColumnKind:
     if sum(map(is_date, values.first)) >= 0.9 * len(values.first):  # 31.12.2024 looks like a number
         return "date"
     if values.numbers >= 0.98 * filled:
-        return "category" if len(values.seen) <= MOST_GRADES and _come_again(values) else "number"
+        return "category" if len(values.seen) <= MOST_GRADES and _are_repeated_integers(values) else "number"
     is_long = values.words / filled >= WORDS or (values.characters / filled >= CHARACTERS and values.words > filled)
     is_long &= share_of_names(values.seen) < SHARE_OF_NAMES
     repeats = filled >= 10 * distinct and distinct <= MOST_CATEGORIES
@@ -177,7 +177,7 @@ def _kind(values: Values) -> ColumnKind:
     return "name"
 
 
-def _come_again(values: Values) -> bool:
+def _are_repeated_integers(values: Values) -> bool:
     """Whether values are small whole numbers, such as stars or codes of classes, that come again and again."""
     whole = all(re.fullmatch(r"-?\d{1,3}", each) for each in values.seen)
     return whole and 2 <= len(values.seen) <= MOST_VALUES and values.filled >= 5 * len(values.seen)

@@ -61,7 +61,7 @@ def roles_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Table:
     categories = [column for column in categories if column.distinct > 1 and not _holds_languages(column, rows)]
     numbers = [column for column in columns if column.kind == "number" and column.counts]
     measured = fits(rows, [column.name for column in texts], [column.name for column in (*categories, *numbers)])
-    codes = {column.name for column in numbers if column.name in measured and measured[column.name].tells_most}
+    codes = {column.name for column in numbers if column.name in measured and measured[column.name].shows_codes}
     columns = [replace(column, kind="category") if column.name in codes else column for column in columns]
     categories += [column for column in columns if column.name in codes]
     table = replace(table, columns=columns)
