@@ -5,9 +5,9 @@
     python benchmarks/house.py --json
 
 `house.yaml` maps every file to one row. Python lines include docstrings and empty lines. Jinja, JavaScript and YAML are
-counted beside them, so that code does not move there unseen. "faults of today" is the growth since commit a42e0df4,
-without the files of the rows after it. OVER marks a row above its budget. OVER is not an error yet. A file without a
-row is an error, and the script ends with 1.
+counted beside them, so that code does not move there unseen. OVER marks a row above its budget. Some rows are reduced
+later: `ceiling` in `house.yaml` is the most lines that such a row may have until then. A test fails when a row passes
+its ceiling, or its budget where it has no ceiling. A file without a row is an error, and the script ends with 1.
 """
 
 from __future__ import annotations
@@ -92,11 +92,9 @@ def counted(files: dict[str, str]) -> dict:
     rows = []
     for row in stated["rows"]:
         count = {kind: lines[row["row"]][kind] for kind in SHOWN}
-        if row.get("growth"):
-            later = sum(lines[other["row"]]["python"] for other in stated["rows"] if other["row"] > row["row"])
-            count["python"] = python - later - stated["start"]["python"]
         named = {name: row.get(name) for name in ("row", "title", "now", "budget")}
-        rows.append(named | count | {"over": count["python"] > row["budget"]})
+        passed = count["python"] > row.get("ceiling", row["budget"])
+        rows.append(named | count | {"over": count["python"] > row["budget"], "passed": passed})
     return {"rows": rows, "python": python, "budgets": stated["sum"], "limits": limits(files, stated["limits"])}
 
 

@@ -25,6 +25,18 @@ def test_each_source_file_counts_towards_one_capability():
     assert not unmapped, "map these files in benchmarks/house.yaml"
 
 
+def test_no_capability_passes_its_budget():
+    house = script("house")
+    passed = {row["title"]: row["python"] for row in house.counted(house.files_here())["rows"] if row["passed"]}
+    assert not passed, "delete lines, or find a smaller design: budgets and ceilings are in benchmarks/house.yaml"
+
+
+def test_a_capability_above_its_budget_is_named():
+    house = script("house")
+    rows = house.counted({"lmworks/sandbox/new.py": "x = 1\n" * 1430})["rows"]
+    assert [row["title"] for row in rows if row["passed"]] == ["sandbox"]
+
+
 def test_a_file_of_an_unknown_package_is_refused():
     house = script("house")
     with pytest.raises(ValueError, match=r"src/lmworks/elsewhere/new\.py is in 0 rows"):
