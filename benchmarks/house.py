@@ -8,6 +8,9 @@
 counted beside them, so that code does not move there unseen. OVER marks a row above its budget. Some rows are reduced
 later: `ceiling` in `house.yaml` is the most lines that such a row may have until then. A test fails when a row passes
 its ceiling, or its budget where it has no ceiling. A file without a row is an error, and the script ends with 1.
+
+A setting is a field of a recipe that a class declares. It is used if its name is a key in a recipe, or a word in the
+code of README or of a page in `docs/` or `docs/explanation/`. The generated reference does not count.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -117,6 +121,20 @@ def limits(files: dict[str, str], most: dict[str, int]) -> dict:
     }
 
 
+def settings() -> dict[str, bool]:
+    """Return each setting of the working tree, as `class.name`, and whether a recipe or a page uses its name."""
+    from lmworks.reference.facts import kinds
+
+    recipes = "\n".join(
+        path.read_text() for path in [*ROOT.glob("recipes/**/*.yaml"), *ROOT.glob("examples/**/*.yaml")]
+    )
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/explanation/*.md")]
+    code = "\n".join("\n".join(re.findall(r"```.*?```|`[^`\n]+`", path.read_text(), re.DOTALL)) for path in pages)
+    names = set(re.findall(r"([a-z_][a-z0-9_]*):", recipes)) | set(re.findall(r"[a-z_][a-z0-9_]*", code))
+    fields = ((field.owner, field.name.rpartition(".")[2]) for kind in kinds() for field in kind.fields)
+    return {f"{owner.__module__}.{owner.__name__}.{name}": name in names for owner, name in fields}
+
+
 def _past(sizes: dict[str, int], most: int) -> dict[str, int]:
     return {name: size for name, size in sorted(sizes.items(), key=lambda pair: -pair[1]) if size > most}
 
@@ -144,6 +162,10 @@ def _print(result: dict, place: str) -> None:
     print(f"{len(found['files'])} files have more than {found['most']['lines']} lines:")
     print("  " + ", ".join(f"{name} {size}" for name, size in found["files"].items()))
     print(f"{len(found['functions'])} functions have more than {found['most']['function']} lines")
+    if "settings" in result:
+        unused = [name for name, used in result["settings"].items() if not used]
+        print(f"{len(unused)} of {len(result['settings'])} settings are in no recipe and no page:")
+        print("  " + ", ".join(name.removeprefix("lmworks.") for name in unused))
 
 
 def main() -> None:
@@ -156,6 +178,8 @@ def main() -> None:
         result = counted(files_at(given.at) if given.at else files_here())
     except ValueError as error:
         sys.exit(f"house.py: {error}")
+    if not given.at:
+        result["settings"] = settings()
     if given.json:
         print(json.dumps(result))
     else:

@@ -37,6 +37,11 @@ def test_a_capability_above_its_budget_is_named():
     assert [row["title"] for row in rows if row["passed"]] == ["sandbox"]
 
 
+def test_recipes_and_pages_use_the_settings():
+    used = script("house").settings()
+    assert list(used.values()).count(False) < 0.15 * len(used), "delete settings that no recipe and no page needs"
+
+
 def test_a_file_of_an_unknown_package_is_refused():
     house = script("house")
     with pytest.raises(ValueError, match=r"src/lmworks/elsewhere/new\.py is in 0 rows"):
