@@ -13,9 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from lmworks.data.folding import fold
 from lmworks.data.records import Document, Documents, read_shard, write_ids
 from lmworks.data.steps import keep_beside
+from lmworks.data.text import fold
 from lmworks.data.tuning.conversations import Conversations, question_of, references_of, wanted_answer
 from lmworks.data.words import borders
 from lmworks.errors import UsageError
@@ -123,7 +123,7 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=4, reads=("documents", "encoder"), judges="questions")
+@stage(version=5, reads=("documents", "encoder"), judges="questions")
 def passages(
     config: PassagesConfig,
     documents: Documents,

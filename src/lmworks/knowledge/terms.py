@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from lmworks.data.folding import fold
 from lmworks.data.quality.language import languages_of
+from lmworks.data.text import fold
 from lmworks.data.words import letters_a_word, words_in
 
 LETTERS = 6

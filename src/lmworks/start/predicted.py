@@ -12,7 +12,7 @@ from math import sqrt
 from typing import Any
 
 from lmworks.data.duplicates.minhash import shingles, signatures
-from lmworks.data.folding import fold
+from lmworks.data.text import fold
 from lmworks.data.words import words_in
 from lmworks.lazy import NDArray, np, pa
 

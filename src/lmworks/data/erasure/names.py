@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from lmworks.data.erasure.readings import in_one_case, spellings
-from lmworks.data.folding import fold
 from lmworks.data.privacy.people import TITLES, frequent_words, given_name_first
+from lmworks.data.text import fold
 from lmworks.data.words import UNSPACED, combining_marks, word_spans, words_in
 
 MOST_WORDS = 5

@@ -12,8 +12,8 @@ from itertools import permutations
 from lmworks.data.erasure.candidates import COUNTRY
 from lmworks.data.erasure.names import MOST_WORDS, plain_name
 from lmworks.data.erasure.values import phones
-from lmworks.data.folding import fold
 from lmworks.data.privacy.people import TITLES
+from lmworks.data.text import fold
 from lmworks.data.words import UNSPACED, borders, words_in
 
 LONGEST_FIELD = 60

@@ -17,9 +17,9 @@ from typing import Any
 
 from lmworks.data.clean.letters import compatible
 from lmworks.data.clean.normalise import is_plain, parted_marks, repair
-from lmworks.data.folding import fold
 from lmworks.data.parsers.encodings import looks_like
 from lmworks.data.privacy.reading import read
+from lmworks.data.text import fold
 from lmworks.extras import absent
 
 MOST_UNPACKED = 2**22

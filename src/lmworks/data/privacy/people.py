@@ -11,10 +11,10 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from lmworks.data.folding import fold, places
 from lmworks.data.privacy.findings import Detector, Finding, Function, Trigger
 from lmworks.data.privacy.reading import read
 from lmworks.data.records import Document
+from lmworks.data.text import fold, places
 
 LEAST_LOWER = 6
 """Letters of a part that counts where it stands alone in small letters."""

@@ -14,11 +14,11 @@ import string
 from collections.abc import Callable
 from typing import Any
 
-from lmworks.data.folding import fold
 from lmworks.data.privacy.findings import KINDS, Finding, plain
 from lmworks.data.privacy.kinds.dates import read_date, shift_date
 from lmworks.data.privacy.kinds.phones import BARE_MOBILE
 from lmworks.data.privacy.people import given_name_first
+from lmworks.data.text import fold
 
 MAX_SHIFT_DAYS = 365
 """Dates move by up to a year: seasons blur, ages stay about right."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from lmworks.data.folding import one_form
+from lmworks.data.text import one_form
 from lmworks.data.words import letters_a_word, words_in
 from lmworks.errors import UsageError
 

@@ -1,0 +1,447 @@
+"""One view of a text: how a reader sees it, whatever its characters, markup, case and encodings.
+
+The view has four parts, and a caller takes those that it needs:
+
+1. Letters: no invisible characters, plain spaces, one form of each letter (NFKC). See `letters`.
+2. Markup: character references decoded, tags stripped. See `without_markup`.
+3. Case and accents: small letters without accents. See `fold`.
+4. Encodings: percent, escapes, mail, base64, gzip and zip decoded. See `decodings`.
+
+`view` joins the first three, and knows the place of each character in the original. ASCII takes a short way.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import html
+import quopri
+import re
+import unicodedata
+import urllib.parse
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+Edit = tuple[int, int, int, int]
+"""Start and end of a changed part in the new text, and its start and end in the old text."""
+Instead = Callable[[re.Match[str]], str]
+
+INVISIBLE = (
+    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
+)
+"""Characters that no reader sees, for a class of a pattern: control characters and Default_Ignorable_Code_Point."""
+DRAWN = "\u0332\u0333\u0335-\u0338\u20d0-\u20f0"
+"""Lines and frames drawn through, under or around a letter, for a class of a pattern."""
+POINTS = "\u0640\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+"""Vowel signs and points that Arabic and Hebrew are often written without, for a class of a pattern."""
+_UNSEEN, _ACCENT = re.compile(f"[{INVISIBLE}{DRAWN}]"), re.compile(f"[\u0300-\u036f{POINTS}]")
+_MARKED = re.compile(r"(?s:.)[\u0300-\u036f\u3099\u309a\u0653-\u0655]{1,30}|[\u1100-\u11ff]{1,30}")
+"""Characters that Unicode can compose: a letter with accents, or the parts of a Korean syllable."""
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_USUAL = bytes((9, 10, 11, 12, 13, *range(32, 127)))
+_SIGNS = "™℠№℡"
+"""Signs that stay, though NFKC turns them into letters."""
+_STROKES = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe"})
+"""Letters that Unicode does not take apart, as people write them without accents."""
+
+
+class _Letters(dict[int, str]):
+    """The form of each character that a reader sees, by code. Raised, lowered and enclosed numbers stay."""
+
+    def __missing__(self, code: int) -> str:
+        sign = chr(code)
+        form = unicodedata.normalize("NFKC", sign)
+        if _UNSEEN.match(sign):
+            form = ""
+        elif form.isspace():
+            form = sign if code < 128 else "\n" if sign in "\u0085\u2028\u2029" else " "
+        elif unicodedata.category(sign) == "No" or sign in _SIGNS:  # 2² is not 22
+            form = sign
+        self[code] = form if form.isspace() else form.lstrip(" ")  # a vowel sign stands above the letter before it
+        return self[code]
+
+
+class _Folds(dict[int, str]):
+    """The form of each character without case and accents, by code."""
+
+    def __missing__(self, code: int) -> str:
+        small = unicodedata.normalize("NFKD", chr(code)).casefold().lower()
+        self[code] = unicodedata.normalize("NFC", _ACCENT.sub("", small).translate(_STROKES))
+        return self[code]
+
+
+class _Cases(dict[int, str]):
+    """The form of each character without case, and without format characters, by code."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = "" if unicodedata.category(chr(code)) == "Cf" else _LETTERS[code].casefold()
+        return self[code]
+
+
+_LETTERS, _FOLDS, _CASES = _Letters(), _Folds(), _Cases()
+
+
+def letters(text: str) -> str:
+    """Return a text without invisible characters, with plain spaces, each letter in one form (NFKC)."""
+    if _is_plain(text):
+        return text
+    text = composed(text)
+    return text.translate(_LETTERS) if _changes(text, _LETTERS) else text
+
+
+def fold(text: str) -> str:
+    """Return a text in small letters without accents. İ, I, ı and i are one letter, and so are ß and ss, ł and l.
+
+    Some letters become none or several: `view` knows their places.
+    """
+    if text.isascii():
+        return text.lower()
+    return _BEYOND_ASCII.sub(lambda run: run[0].translate(_FOLDS), text).lower()
+
+
+def places(text: str) -> list[int]:
+    """Return the place in a text of each character of its folded form, and last the text's length."""
+    return [place for place, sign in enumerate(text) for _ in _FOLDS[ord(sign)]] + [len(text)]
+
+
+def one_form(text: str, *, accents: bool = True) -> str:
+    """Return a text in small letters, one form of Unicode and single spaces; without `accents` for ü as for u."""
+    if text.isascii():
+        return " ".join(text.lower().split())
+    small = unicodedata.normalize("NFC", composed(text).translate(_CASES))
+    return " ".join((small if accents else fold(small)).split())
+
+
+def composed(text: str) -> str:
+    """Return a text in which letters and their accents are one character (NFC), in linear time."""
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    return _MARKED.sub(_compose, text)
+
+
+def _compose(run: re.Match[str]) -> str:
+    return unicodedata.normalize("NFC", run[0])
+
+
+def _changes(text: str, table: dict[int, str]) -> list[str]:
+    """Return the characters of a text that a table changes, each once; of ASCII only the invisible ones."""
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _USUAL).decode("utf-8", "surrogatepass")
+    return [sign for sign in set(rest) if table[ord(sign)] != sign]
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text is ASCII without invisible characters."""
+    return text.isascii() and (text.isprintable() or not text.encode().translate(None, _USUAL))
+
+
+_NAMES_IN_A_LINE = """
+a abbr acronym b bdi bdo big cite code data del dfn em font hi i ins kbd mark math nobr q ruby s samp small span strike
+strong sub sup time tt u var w wbr"""
+_OTHER_NAMES = """
+address applet area article aside audio base basefont blockquote body br button canvas caption center col colgroup
+datalist dd details dialog dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6
+head header hgroup hr html iframe img input label legend li link main map menu meta meter nav noframes noscript object
+ol optgroup option output p param picture pre progress rp rt script search section select slot source style summary svg
+table tbody td template textarea tfoot th thead title tr track ul video"""
+_IN_A_LINE = frozenset(_NAMES_IN_A_LINE.split())
+"""Elements that mark a piece of a line: their tags may be inside a word. `hi` and `w` are elements of TEI."""
+_ELEMENTS = _IN_A_LINE.union(_OTHER_NAMES.split())
+_REFERENCE = re.compile(
+    r"&(?:amp;){0,3}(?:#0{0,40}[0-9]{1,7};?|#x0{0,40}[0-9a-f]{1,6};?|[a-z][a-z0-9]{1,31};)", re.IGNORECASE
+)
+"""A character reference of HTML, also one that was escaped again."""
+_TAG = re.compile(
+    r"""<(?:/?([a-z][\w.:-]*+)((?:[\s/](?:[^<>"']++|"[^"<]{0,2000}+"|'[^'<]{0,2000}+'|["'])*+)?)>"""
+    r"|!--(?:[^<-]++|<(?!!--)|-(?!->))*+-->|[!?][a-z][^<>]*+>|!\[CDATA\[)|\]\]>",
+    re.IGNORECASE,
+)
+"""A tag, comment, declaration or CDATA mark. A `>` in quotes ends no tag."""
+_END = re.compile(r"</([a-z][\w.:-]*)", re.IGNORECASE)
+
+
+def without_markup(text: str) -> str:
+    """Return a text with its character references decoded and without tags of HTML and XML.
+
+    Tags inside a line, such as `<b>`, and comments leave nothing. Other tags leave a space. A name in such brackets
+    stays if it is not an element of HTML, has no attributes and ends nowhere in the text: `List<Claim>` is code.
+    """
+    for sign, pattern, instead in _MARKUP:
+        text = pattern.sub(instead, text) if sign in text else text
+    return text
+
+
+def without_tags(text: str, instead: str) -> str:
+    """Return a text with the same string in place of every tag."""
+    return _TAG.sub(instead, text) if "<" in text else text
+
+
+def _character(reference: re.Match[str]) -> str:
+    plain = reference[0]
+    for _ in range(plain.lower().count("amp;") + 1):
+        plain = html.unescape(plain)
+    return plain
+
+
+def _instead_of_tag(tag: re.Match[str]) -> str:
+    name = (tag[1] or "").lower()
+    if name and name not in _ELEMENTS and not tag[2] and "/" not in tag[0] and name not in _ended(tag.string):
+        return tag[0]
+    return "" if name in _IN_A_LINE or tag[0].startswith(("<!--", "<![", "]]")) else " "
+
+
+@functools.lru_cache(maxsize=1)
+def _ended(text: str) -> frozenset[str]:
+    """Return the elements that have an end tag in a text."""
+    return frozenset(name.lower() for name in _END.findall(text))
+
+
+_MARKUP: tuple[tuple[str, re.Pattern[str], Instead], ...] = (
+    ("&", _REFERENCE, _character),
+    ("<", _TAG, _instead_of_tag),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A text as a reader sees it, which knows where each part is in the original."""
+
+    text: str
+    edits: list[tuple[list[int], list[Edit]]] = field(default_factory=list)
+    """Changed parts of each step that changed the text, with their starts. The first step comes first."""
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return the start and end in the original of a part of the view. An empty part stays empty."""
+        if end <= start:
+            place = self._around(start)[0]
+            return place, place
+        return self._around(start)[0], self._around(end - 1)[1]
+
+    def _around(self, place: int) -> tuple[int, int]:
+        """Return the start and end in the original of one character of the view."""
+        first, last = place, place + 1
+        for starts, edits in reversed(self.edits):
+            first, last = _before(starts, edits, first)[0], _before(starts, edits, last - 1)[1]
+        return first, last
+
+
+def _before(starts: list[int], edits: list[Edit], place: int) -> tuple[int, int]:
+    """Return the start and end of a character before one step."""
+    number = bisect_right(starts, place) - 1
+    if number < 0:
+        return place, place + 1
+    _, end, old_start, old_end = edits[number]
+    return (old_start, old_end) if place < end else (old_end + place - end, old_end + place - end + 1)
+
+
+def view(text: str, *, markup: bool = False, folded: bool = False) -> View:
+    """Return the view of a text in one form of letters, on request without markup, without case and accents."""
+    steps: list[tuple[list[int], list[Edit]]] = []
+    if markup:
+        for sign, pattern, instead in _MARKUP:
+            text = _replaced(text, pattern, instead, steps) if sign in text else text
+    if not _is_plain(text):
+        if not unicodedata.is_normalized("NFC", text):
+            text = _replaced(text, _MARKED, _compose, steps)
+        text = _translated(text, _LETTERS, steps)
+    if folded:
+        text = (text if text.isascii() else _translated(text, _FOLDS, steps)).lower()
+    return View(text, steps)
+
+
+def _translated(text: str, table: dict[int, str], steps: list[tuple[list[int], list[Edit]]]) -> str:
+    """Return a text in the forms of a table. Only characters that become none or several are edits."""
+    changed = _changes(text, table)
+    gone = [sign for sign in changed if not table[ord(sign)]]
+    several = [sign for sign in changed if len(table[ord(sign)]) > 1]
+    for signs, times in ((gone, "+"), (several, "")):
+        if signs:
+            pattern = re.compile(f"[{re.escape(''.join(signs))}]{times}")
+            text = _replaced(text, pattern, lambda run: run[0].translate(table), steps)
+    return _BEYOND_ASCII.sub(lambda run: run[0].translate(table), text) if changed else text
+
+
+def _replaced(text: str, pattern: re.Pattern[str], instead: Instead, steps: list[tuple[list[int], list[Edit]]]) -> str:
+    """Return a text with each match replaced, and note the edits as one step."""
+    pieces: list[str] = []
+    edits: list[Edit] = []
+    end = shift = 0
+    for match in pattern.finditer(text):
+        new, (start, stop) = instead(match), match.span()
+        if new != match[0]:
+            pieces += text[end:start], new
+            edits.append((start + shift, start + shift + len(new), start, stop))
+            shift += len(new) - (stop - start)
+            end = stop
+    if not edits:
+        return text
+    steps.append(([edit[0] for edit in edits], edits))
+    return "".join([*pieces, text[end:]])
+
+
+MOST_UNPACKED = 2**22
+"""Bytes that are unpacked from one text, beyond those that its length allows."""
+UNPACKED_PER_CHARACTER = 16
+"""Bytes that are unpacked for each character or byte of a text: text is compressed to a tenth."""
+DEPTH = 3
+"""Encodings inside one another that are decoded."""
+
+_ESCAPE = re.compile(r"\\(?:u\{?([0-9a-fA-F]{4,6})\}?|x([0-9a-fA-F]{2})|([nrtbf/\"'\\]))")
+_PERCENT = re.compile("%[0-9a-fA-F]{2}")
+_OF_LETTER = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}|[ \t]*\r?\n)")
+_ENCODED_WORD = re.compile(r"=\?([\w-]{1,40})(?:\*[\w-]{1,40})?\?([qQbB])\?([^?]{0,2000})\?=\s{0,80}(?=(=\?)?)")
+_BREAK = r"(?:\r?\n[ \t]{0,8}|\\r\\n|\\n)"
+_BASE64 = re.compile(rf"(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{{12,}}+(?:{_BREAK}[0-9A-Za-z+/_-]{{4,}}+)*+")
+_NO_BASE64 = re.compile("[0-9a-f]+|[0-9-]+|[A-Z]?[a-z_-]+|[A-Z_]+")
+"""Words, names, numbers and digests, which are not base64."""
+_MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]+|[\u00c2\u00c3] ")
+"""Letters of Windows-1252 that may be bytes of UTF-8."""
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\x1b"})
+_WINDOWS = ("cp1252", "cp1250", "cp1251")
+_NO_TEXT = re.compile("[\ufffd\ue000-\uf8ff]")
+_ZIP_ENTRY = re.compile(rb"PK\x03\x04.{22}(..)(..)", re.DOTALL)
+"""Head of an entry, with the lengths of its name and its extra field (APPNOTE.TXT 4.3.7)."""
+_CHUNK = 2**12
+"""Bytes unpacked at a time: so many are read of a stream that is not compressed."""
+
+
+def decodings(text: str, depth: int = DEPTH, room: list[int] | None = None) -> Iterator[str]:
+    """Yield a text, and the texts that are encoded in it: see `unescaped`, `_mail` and `texts_of`.
+
+    `room` is the number of bytes that may still be unpacked. It bounds the work for hostile texts.
+    """
+    room = [MOST_UNPACKED + UNPACKED_PER_CHARACTER * len(text)] if room is None else room
+    forms = dict.fromkeys((text, unescaped(text)))
+    for form in [*forms] if "=" in text else ():
+        forms |= dict.fromkeys(_mail(form))
+    if not text.isascii():
+        forms |= dict.fromkeys([_MOJIBAKE.sub(_utf8, form) for form in forms])
+    yield from forms
+    runs = dict.fromkeys(run[0] for form in forms for run in _BASE64.finditer(form)) if depth else ()
+    for raw in dict.fromkeys(raw for run in runs for raw in _from_base64(run, room)):
+        for inner in texts_of(raw, room):
+            yield from decodings(inner, depth - 1, room)
+
+
+def unescaped(text: str) -> str:
+    """Return a text without character references, backslash escapes and percent-encoding, also inside one another."""
+    for _ in range(DEPTH):
+        before = text
+        text = html.unescape(text) if "&" in text else text
+        if "\\" in text:
+            text = _ESCAPE.sub(_of_escape, text)
+            text = text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = urllib.parse.unquote(text) if "%" in text and _PERCENT.search(text) else text
+        if text == before:
+            break
+    return text
+
+
+def _of_escape(escape: re.Match[str]) -> str:
+    code = int(escape[1] or escape[2] or "0", 16)
+    return _OF_LETTER.get(escape[3], escape[3]) if escape[3] else chr(code) if code < 0x110000 else escape[0]
+
+
+def _utf8(run: re.Match[str]) -> str:
+    """Return letters of Windows-1252 as the UTF-8 that they were, or as they are if they were not."""
+    raw = b"".join(sign.encode("cp1252", "ignore") or sign.encode("latin-1", "ignore") for sign in run[0])
+    try:
+        return raw.replace(b"\xc3 ", b"\xc3\xa0").decode()
+    except UnicodeDecodeError:
+        return run[0]
+
+
+def _mail(text: str) -> Iterator[str]:
+    """Yield a text as mail means it: with the encoded words of headers (RFC 2047), then quoted-printable (RFC 2045)."""
+    if "=?" in text:
+        text = _ENCODED_WORD.sub(_of_word, text)
+        yield text
+    if _QUOTED.search(text):
+        yield _decoded(quopri.decodestring(text.encode("utf-8", "replace")))
+
+
+def _of_word(word: re.Match[str]) -> str:
+    try:
+        raw = binascii.a2b_qp(word[3], header=True) if word[2] in "qQ" else _bytes_of(word[3])
+        return raw.decode(word[1], "replace") if word[1].lower() not in ("idna", "punycode") else _decoded(raw)
+    except (LookupError, ValueError):
+        return word[0]
+
+
+def _decoded(raw: bytes) -> str:
+    """Return bytes as UTF-8, or as Windows-1252 if they are not UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
+def _bytes_of(run: str) -> bytes:
+    """Return the bytes of a run of base64, whichever alphabet it uses and however it was cut."""
+    plain = re.sub("[^0-9A-Za-z+/]", "", run.replace("\\r", "").replace("\\n", "").translate({45: "+", 95: "/"}))
+    plain = plain[: len(plain) - (len(plain) % 4 == 1)]
+    return base64.b64decode(plain + "=" * (-len(plain) % 4))
+
+
+def _from_base64(run: str, room: list[int]) -> Iterator[bytes]:
+    """Yield what a run of base64 (RFC 4648) holds that may be text: of all its lines, and of its first one."""
+    for part in dict.fromkeys((run, re.split(_BREAK, run, maxsplit=1)[0])):
+        if room[0] <= 0 or _NO_BASE64.fullmatch(part):
+            return
+        raw = _bytes_of(part)
+        room[0] -= len(raw)
+        is_packed = raw.startswith((b"\x1f\x8b", b"PK\x03\x04", b"x\x9c"))
+        if is_packed or raw.count(0) > len(raw) // 3 or _may_be_text(raw):
+            yield raw
+
+
+def _may_be_text(raw: bytes) -> bool:
+    """Return whether bytes have hardly a control character, and are hardly damaged UTF-8."""
+    is_clean = len(raw) - len(raw.translate(None, _CONTROLS)) <= len(raw) // 32
+    return is_clean and raw.decode(errors="replace").count("\ufffd") <= 1 + len(raw) // 5
+
+
+def texts_of(raw: bytes, room: list[int] | None = None, depth: int = DEPTH) -> Iterator[str]:
+    """Yield the texts that bytes may be: UTF-8, else Windows, UTF-16, and what gzip, zlib or zip packed into them."""
+    room = [MOST_UNPACKED + UNPACKED_PER_CHARACTER * len(raw)] if room is None else room
+    text = raw.decode(errors="replace")
+    yield text
+    if "\ufffd" in text:
+        yield from (raw.decode(name, "replace") for name in _WINDOWS)
+    if b"\0" in raw:
+        pairs = (raw.decode(name, "replace") for name in ("utf-16-le", "utf-16-be"))
+        yield from (pair for pair in pairs if len(_NO_TEXT.findall(pair)) <= 1 + len(pair) // 32)
+    for inner in _unpacked(raw, room) if depth else ():
+        yield from texts_of(inner, room, depth - 1)
+
+
+def _unpacked(raw: bytes, room: list[int]) -> Iterator[bytes]:
+    """Yield what can be read of a gzip or zlib stream, or of each entry of a zip archive, however it was cut."""
+    if raw.startswith((b"\x1f\x8b", b"x\x01", b"x\x9c", b"x\xda")):
+        yield _inflated(raw, 0, zlib.MAX_WBITS | 32, room)
+    for entry in _ZIP_ENTRY.finditer(raw) if b"PK\x03\x04" in raw else ():
+        start = entry.end() + sum(int.from_bytes(length, "little") for length in entry.groups())
+        yield _inflated(raw, start, -zlib.MAX_WBITS, room)
+
+
+def _inflated(raw: bytes, start: int, wbits: int, room: list[int]) -> bytes:
+    """Return what can be read of a compressed stream, and of the streams of gzip that follow it."""
+    parts: list[bytes] = []
+    rest = memoryview(raw)[start:]
+    while len(rest) and room[0] > 0:
+        stream = zlib.decompressobj(wbits)
+        try:
+            while len(rest) and not stream.eof and room[0] > 0:
+                chunk, rest = rest[:_CHUNK], rest[_CHUNK:]
+                room[0] -= len(chunk)  # many damaged streams take time, too
+                parts.append(stream.decompress(chunk, max(1, room[0])))
+                room[0] -= len(parts[-1])
+        except zlib.error:
+            break
+        rest = memoryview(stream.unused_data + bytes(rest)) if wbits > 0 and stream.eof else memoryview(b"")
+    return b"".join(parts)
