@@ -42,6 +42,7 @@ from lmworks.errors import GateRefused, LmworksError, UsageError, format_counts
 from lmworks.lazy import pc
 from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_contents, erased_documents
 from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.guarded import LIMITS_MEMORY
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Unit
 from lmworks.recipe.schema import BesideRecipe
@@ -157,6 +158,8 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     groups, unreadable = group_files(reader, config.shard_bytes)
     if said := hints(reason.removeprefix(NOT_READ) for reason in unreadable.counts):
         context.log(f"WARNING: {said}")
+    if not LIMITS_MEMORY:
+        context.log("WARNING: this system does not limit the memory of a process: a hostile file may fill it")
     unreadable.add(look_at_files(reader, config.shard_bytes, groups, context))
     if strangers_of(config.folder, key_digest(key)):
         context.log(

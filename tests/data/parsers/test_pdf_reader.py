@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +12,9 @@ from data_support import texts
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, StreamObject
 
 from data.parsers.test_parsers import Ingest, good, make_pdf, read, reasons
-from lmworks.data.parsers import pdf
+from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Skipped, Unreadable
+from lmworks.pipeline import guarded
 
 
 def with_pictures(*pages: str | None) -> bytes:
@@ -88,37 +84,20 @@ def endless() -> bytes:
     return make_pdf("x) Tj ET\n" + "q BT (a) Tj ET Q\n" * 1_000_000 + "BT (y")
 
 
-def test_a_pdf_that_takes_too_long_is_told_and_the_next_is_read(
+def test_a_page_that_takes_too_long_is_told_and_the_others_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endless: bytes
 ) -> None:
-    monkeypatch.setattr(pdf, "READER", pdf.Reader(seconds=1))
-    (tmp_path / "a.pdf").write_bytes(endless)
+    monkeypatch.setattr(guarded, "_idle", [])
+    monkeypatch.setattr(guarded, "PROCESSOR_SECONDS", 1)
+    pages = pypdf.PdfWriter(clone_from=io.BytesIO(make_pdf("first")))
+    pages.append(io.BytesIO(endless))
+    pages.append(io.BytesIO(make_pdf("third")))
+    pages.write(tmp_path / "a.pdf")
     (tmp_path / "b.pdf").write_bytes(make_pdf("sound"))
-    from lmworks.data.sources.files import Files
-
     source = Files(kind="files", path=".", licence="MIT", folder=tmp_path)
     found: list[Any] = [item for path in source.paths() for item in source.read(source.pieces(path, 10**9)[0])]
-    assert [record.text for record in good(found)] == ["sound"]
-    assert reasons(found)[0].startswith("a PDF that takes too long, or too much memory")
-    pdf.READER._end()
-
-
-def test_the_process_that_reads_ends_with_the_one_that_asks(tmp_path: Path, endless: bytes) -> None:
-    (tmp_path / "a.pdf").write_bytes(endless)
-    program = (
-        "import sys; from lmworks.data.parsers.pdf import READER\n"
-        "READER._process = READER._begin(); print(READER._process.pid, flush=True)\n"
-        "READER.read(open(sys.argv[1], 'rb').read())"
-    )
-    asks = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "a.pdf")], stdout=subprocess.PIPE)
-    assert asks.stdout
-    reads = int(asks.stdout.readline())
-    os.kill(asks.pid, signal.SIGTERM)  # a file is being read: nothing waits for its end
-    assert asks.wait(20) == -signal.SIGTERM
-    for _ in range(200):
-        if not Path(f"/proc/{reads}").exists() or "(zombie)" in Path(f"/proc/{reads}/status").read_text():
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("it goes on")
-    asks.stdout.close()
+    assert [record.text for record in good(found)] == ["first\n\nthird", "sound"]
+    assert reasons(found) == ["not a readable page: takes too long: more than 1 seconds of processor time"]
+    assert next(item for item in found if isinstance(item, Unreadable)).key == "page 2"
+    for worker in guarded._idle:
+        worker.end()

@@ -135,6 +135,8 @@ class Reading:
     html: Literal["keep", "main"] = "keep"
     limit: int = 2**26
     """Bytes of the longest record that is read."""
+    left_out: Mapping[int, str] = field(default_factory=dict)
+    """Numbers of records, or pages, that ended the process that read them, with the reason."""
 
 
 class Parse(Protocol):
@@ -175,6 +177,8 @@ class Form:
     """Whether its bytes are text, which may be in another encoding than UTF-8, and which an XML declaration names."""
     needs: tuple[str, ...] = ()
     """Modules that reading it imports and a plain installation lacks."""
+    guarded: bool = False
+    """Whether files of a few bytes may take its libraries any memory and time, or end the process."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Annotated, Any, Literal, Self
 
@@ -27,6 +28,7 @@ from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
 from lmworks.data.sources.recode import UTF_8, encoding_of, recoded
 from lmworks.data.sources.source import EXCLUDED, SourceConfig
 from lmworks.errors import LmworksError, UsageError, format_counts
+from lmworks.pipeline.guarded import GivenUp, Place, note, read_guarded
 from lmworks.recipe.kinds import Named
 
 PACKED_PIECE = 2**24
@@ -436,12 +438,37 @@ class ParsedSource(SourceConfig):
         return Counter({words: files for words, files in said.items() if words})
 
     def read(self, piece: Piece) -> Iterator[Found | Document]:
-        """What is damaged is read as far as it goes, and the rest is quarantined."""
+        """Yield what a piece holds. A file that is damaged is read as far as it goes, and the rest is quarantined.
+
+        A process of its own reads forms whose files may take all memory, or end the process.
+        """
+        if not self._is_guarded(piece):
+            yield from self._read(piece, {})
+            return
+        try:
+            yield from read_guarded(partial(self._read, piece))
+        except GivenUp as error:
+            yield self._unread(piece, f"{error}")
+
+    def _is_guarded(self, piece: Piece) -> bool:
+        names = [piece.name]
+        if is_archive(piece.path) and not piece.member:
+            names = [
+                f"{piece.path}/{entry.name}" for entry in self._entries_of(piece.path)[0][piece.start : piece.stop]
+            ]
+        return any((form := self._form(name)) and (form.guarded or self.html == "main") for name in names)
+
+    def _read(self, piece: Piece, left_out: Mapping[Place, str]) -> Iterator[Found]:
         try:
             with ExitStack() as stack:
-                for inner, stream, stored in self._streams(piece, stack):
+                for file, (inner, stream, stored) in enumerate(self._streams(piece, stack)):
+                    note(0, file)
                     try:
-                        yield from self._parse(inner, stream, stored)
+                        if reason := left_out.get((file, 0)):
+                            yield self._unread(inner, reason)
+                        else:
+                            records = {record: reason for (at, record), reason in left_out.items() if at == file}
+                            yield from self._parse(inner, stream, stored, records)
                     except (OSError, *unpack.ERRORS) as error:
                         if inner is piece or not unpack.is_packed(inner.member) or getattr(error, "errno", None):
                             raise
@@ -482,19 +509,25 @@ class ParsedSource(SourceConfig):
                 pass
             raise RuntimeError("no archive, or an empty one")
 
-    def _parse(self, piece: Piece, stream: IO[bytes], stored: IO[bytes]) -> Iterator[Found | Document]:
+    def _parse(
+        self, piece: Piece, stream: IO[bytes], stored: IO[bytes], left_out: Mapping[int, str]
+    ) -> Iterator[Found]:
         form = self._form(piece.name)
         if form is None:
             raise RuntimeError("no form is known for it")
         with ExitStack() as stack:
             stream, reading = self._prepared(stream, stored, form, piece.path, stack)
+            reading = replace(reading, left_out=left_out) if left_out else reading
             yield from (form.parse if reading.encoding else not_text)(piece, stream, reading)
 
     def _damaged(self, piece: Piece, error: Exception) -> Unreadable:
+        is_packed = unpack.is_packed(piece.path) or is_archive(piece.path)
+        return self._unread(piece, f"cannot be {'unpacked' if is_packed else 'read'}: {error or type(error).__name__}")
+
+    def _unread(self, piece: Piece, reason: str) -> Unreadable:
+        """Return a file for the quarantine, with its beginning."""
         with self.open(piece.path) as stream:
             raw = stream.read(RAW_BYTES_KEPT)
-        is_packed = unpack.is_packed(piece.path) or is_archive(piece.path)
-        reason = f"cannot be {'unpacked' if is_packed else 'read'}: {error or type(error).__name__}"
         return Unreadable(piece.name, "", 0, reason, raw, 0, self.size(piece.path))
 
     def _prepared(
