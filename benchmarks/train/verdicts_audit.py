@@ -32,19 +32,15 @@ from typing import Any
 import botocore
 
 LICENCE = "LicenseRef-own"
-# How a line begins, or what it says, for each kind of docs/watch.md; the first that matches is what was told.
+# How the line on a training begins for each kind of docs/watch.md, and for none.
 WORDS = {
-    "fine": r"no sign of over- or underfitting|the reward of greedy answers rose",
-    "diverged": r"diverge",
-    "leaking": r"leak",
-    "unlike": r"unlike",
-    "tied": r"\btied\b",
-    "starved": r"starved",
-    "learned nothing": r"learned nothing|at chance",
-    "overfitting": r"overfit",
-    "by heart": r"by heart",
-    "underfitting": r"underfit",
-    "not known": r"not known",
+    "fine": "fine",
+    "diverged": "diverged",
+    "no better": "no better than the baseline",
+    "other kind": "other kind of text",
+    "underfit": "underfit",
+    "overfit": "overfit",
+    "none": "no verdict",
 }
 SMALL = {"hidden_size": 48, "num_layers": 2, "num_heads": 2}
 READING = {"sequence_length": 128, "validation_steps": 15, "threads": 1, "compile": False, "data_type": "float32"}
@@ -77,19 +73,21 @@ def main(made: Callable[[], Iterable[Run]], description: str | None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder: Path = asked.folder or Path(name)
         chosen = [run for run in made() if not asked.only or run.name in asked.only]
-        wrong: list[str] = []
+        wrong, fine = list[str](), list[str]()
         with ThreadPoolExecutor(asked.jobs) as pool:
             answers = pool.map(lambda run: told(run, folder / run.name), chosen)
             for run, (kind, line, losses) in zip(chosen, answers, strict=True):
                 right = kind in run.true
                 wrong += [] if right else [run.name]
+                fine += [run.name] if kind == "fine" and not right else []
                 print(
                     f"{'right' if right else 'WRONG'}  {run.name:18} true: {' / '.join(sorted(run.true)):24} "
                     f"told: {kind:16} "
                     f"validation {losses}\n       {line}\n       ({run.why}; untrue: {run.untrue})",
                     flush=True,
                 )
-    print(json.dumps({"runs": len(chosen), "right": len(chosen) - len(wrong), "wrong": wrong}))
+    counts = {"runs": len(chosen), "right": len(chosen) - len(wrong)}
+    print(json.dumps({**counts, "wrong": wrong, "wrongly fine": fine}))
 
 
 def told(run: Run, folder: Path) -> tuple[str, str, str]:
@@ -128,7 +126,7 @@ def verdict(said: str) -> tuple[str, str]:
         if "·" in line or " done in " in line or not re.match(r"model|text: |recipe|error", line):
             continue
         for kind, pattern in WORDS.items():
-            if re.match(rf"(model|text): +[\w ]*({pattern})", line, re.IGNORECASE):
+            if re.match(rf"(model|text): +{pattern}:", line):
                 return kind, line
     return "nothing", ""
 
@@ -350,9 +348,9 @@ def runs() -> Iterator[Run]:
         lm | {"optimizer": "adamw", "learning_rate": 1e-8, "steps": 120},
         train,
         held,
-        {"learned nothing"},
+        {"no better"},
         "at 1e-8 no weight moves by a thousandth",
-        "fine, overfitting, underfitting",
+        "fine, overfit, underfit",
     )
     asked = questions(1800)
     reader = {"objective": "causal-lm", "data": "raw-train", "sequence_length": 256, "steps": 100}
@@ -361,9 +359,9 @@ def runs() -> Iterator[Run]:
         {"objective": "sft", "optimizer": "adamw", "learning_rate": 1e-8, "steps": 110},
         asked[:1500],
         asked[1500:],
-        {"learned nothing"},
+        {"no better"},
         "tuned at 1e-8: it is the base",
-        "fine, underfitting",
+        "fine, underfit",
         "conversations",
         base=reader,
     )
@@ -372,18 +370,18 @@ def runs() -> Iterator[Run]:
         lm | {"steps": 20, "validation_steps": 4},
         train,
         held,
-        {"starved", "underfitting"},
+        {"underfit"},
         "20 steps, a third of a pass",
-        "learned nothing as a judgement on the data, fine, overfitting",
+        "learned nothing as a judgement on the data, fine, overfit",
     )
     yield Run(
         "lm-leaking",
         lm | {"steps": 110},
         train,
         held[:60] + train[:60],
-        {"leaking"},
+        {"none"},
         "half of the validation paragraphs are trained on",
-        "fine, underfitting",
+        "fine, underfit",
     )
     marked = people(3300)
     yield Run(
@@ -391,7 +389,7 @@ def runs() -> Iterator[Run]:
         marking,
         marked[:3000],
         marked[2880:3200],
-        {"leaking"},
+        {"none"},
         "120 of 320 validation sentences are trained on",
         "fine",
         "spans",
@@ -402,9 +400,9 @@ def runs() -> Iterator[Run]:
         lm | {"steps": 150, "validation_steps": 10},
         train[:24],
         held,
-        {"overfitting", "by heart"},
+        {"overfit"},
         "24 paragraphs, more than fifty times each",
-        "fine, underfitting",
+        "fine, underfit",
     )
     sentences = weather(16500)
     yield Run(
@@ -414,7 +412,7 @@ def runs() -> Iterator[Run]:
         sentences[16000:],
         {"fine"},
         "a form learned to the last bit, of which nothing more can be known: six words of 16 are drawn",
-        "overfitting, learned nothing, at chance",
+        "overfit, learned nothing, at chance",
         tokenizer={"kind": "word", "vocab_size": 256},
     )
     right = list(verbs())
@@ -423,9 +421,9 @@ def runs() -> Iterator[Run]:
         sorting | {"learning_rate": 0.003},
         right[:-400],
         right[-400:],
-        {"fine", "underfitting"},
+        {"fine", "underfit"},
         "five labels that the first word tells; more steps may help",
-        "at chance, overfitting, leaking",
+        "at chance, overfit, leaking",
         "label",
         base=encoder,
     )
@@ -436,9 +434,9 @@ def runs() -> Iterator[Run]:
         sorting | {"learning_rate": 0.003},
         noisy[:-400],
         noisy[-400:],
-        {"fine", "underfitting"},
+        {"fine", "underfit"},
         "the same with one label of five exchanged: a loss that stays high, and was learned",
-        "at chance, learned nothing, overfitting",
+        "at chance, learned nothing, overfit",
         "label",
         base=encoder,
     )
@@ -448,9 +446,9 @@ def runs() -> Iterator[Run]:
         sorting | {"learning_rate": 0.003, "steps": 100},
         shuffled[:-400],
         shuffled[-400:],
-        {"learned nothing"},
+        {"no better"},
         "labels are drawn, so nothing can be learned",
-        "underfitting: more steps; fine",
+        "underfit: more steps; fine",
         "label",
         base=encoder,
     )
@@ -461,7 +459,7 @@ def runs() -> Iterator[Run]:
         sorting | {"steps": 100},
         most[:-400],
         most[-400:],
-        {"learned nothing"},
+        {"no better"},
         "one label has 92 %, whatever the text: it is told always",
         "fine",
         "label",
@@ -474,7 +472,7 @@ def runs() -> Iterator[Run]:
         marked[3000:],
         {"fine"},
         "names of known lists in four known forms: nearly all right on new sentences",
-        "leaking, overfitting, by heart: it reads new sentences as well",
+        "leaking, overfit, by heart: it reads new sentences as well",
         "spans",
         base=encoder,
     )
@@ -483,18 +481,18 @@ def runs() -> Iterator[Run]:
         {"objective": "masked-lm", "architecture": "bert", "optimizer": "adamw", "learning_rate": 1e-5, "steps": 120},
         train,
         held,
-        {"learned nothing"},
+        {"no better"},
         "an encoder from scratch at a published encoder's rate: worse than counting tokens",
-        "fine, underfitting",
+        "fine, underfit",
     )
     yield Run(
         "s2s-gap",
         writing | {"steps": 150},
         pairs[:96],
         pairs[-300:],
-        {"overfitting", "by heart"},
+        {"overfit"},
         "96 pairs, some 25 times each",
-        "fine, underfitting",
+        "fine, underfit",
         "pairs",
     )
     judged = preferences(700)
@@ -510,9 +508,9 @@ def runs() -> Iterator[Run]:
         },
         judged[:500],
         judged[500:],
-        {"learned nothing"},
+        {"no better"},
         "which answer is chosen was drawn: a coin on new pairs",
-        "fine, underfitting",
+        "fine, underfit",
         "preferences",
         base=reader,
     )
@@ -529,9 +527,9 @@ def runs() -> Iterator[Run]:
         },
         judged[:500],
         judged[500:],
-        {"tied", "learned nothing"},
+        {"no better"},
         "the head stays at zero: every answer scores alike",
-        "fine, underfitting",
+        "fine, underfit",
         "preferences",
         base=reader,
     )
@@ -540,9 +538,9 @@ def runs() -> Iterator[Run]:
         lm | {"steps": 130},
         train,
         held[:2],
-        {"not known"},
+        {"none"},
         "two paragraphs of validation tell nothing",
-        "fine, overfitting, underfitting",
+        "fine, overfit, underfit",
     )
 
 

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from verdicts_audit import WORDS, Run, main, operations, prose, weather
+from verdicts_audit import Run, main, operations, prose, weather
 
 Records = list[dict[str, Any]]
-WORDS["unlike"] = r"unlike|of another kind"  # of validation texts
 WORD = {"kind": "word", "vocab_size": 256}
 
 
@@ -138,7 +137,7 @@ def runs() -> Iterator[Run]:
         held,
         {"diverged"},
         "the rate climbs to 3 with every step: from the middle on the loss only rises, far above its beginning",
-        "underfitting, fine, overfitting",
+        "underfit, fine, overfit",
     )
     yield Run(
         "lm-relapse",
@@ -148,7 +147,7 @@ def runs() -> Iterator[Run]:
         {"diverged"},
         "a constant rate far too high: the loss leaps, comes back a part of the way, falls to the last, and ends "
         "above that of the beginning",
-        "underfitting: more steps; fine",
+        "underfit: more steps; fine",
     )
     yield Run(
         "lm-spike",
@@ -167,7 +166,7 @@ def runs() -> Iterator[Run]:
         {"fine"},
         "LoRA on a base that read the same form with twice the words: it ends at 0.962 where 0.960 is least, and "
         "has not read a text twice",
-        "learned nothing, by heart, overfitting",
+        "learned nothing, by heart, overfit",
         tokenizer=WORD,
         base=lm | {"steps": 100},
         before=weather(3000),
@@ -178,7 +177,7 @@ def runs() -> Iterator[Run]:
         *cut(rare(), 400),
         {"fine"},
         "one text in sixteen is on deleting, as its first word says: 98.5 % right, the commonest label 93",
-        "at chance, overfitting",
+        "at chance, overfit",
         "label",
         base=encoder,
     )
@@ -188,7 +187,7 @@ def runs() -> Iterator[Run]:
         *cut(places(3400), 400),
         {"fine"},
         "two words of a sentence are to be copied: every one right in new sentences, since the second third",
-        "underfitting, learned nothing, overfitting",
+        "underfit, learned nothing, overfit",
         "pairs",
         tokenizer=WORD,
     )
@@ -208,17 +207,17 @@ def runs() -> Iterator[Run]:
         small | {"objective": "span-corruption", "optimizer": "adamw", "learning_rate": 1e-7, "steps": 60},
         train[:400],
         held,
-        {"learned nothing"},
+        {"no better"},
         "at 1e-7 no weight moves in 60 steps",
-        "fine, underfitting by more steps",
+        "fine, underfit by more steps",
     )
     yield Run(
         "tag-drawn",
         {"objective": "token-classification", "learning_rate": 0.002, "steps": 110},
         *cut(drawn_spans(2400), 400),
-        {"learned nothing"},
+        {"no better"},
         "which two words of twelve are marked, and as what, was drawn: a loss as that of counting labels",
-        "fine, underfitting",
+        "fine, underfit",
         "spans",
         tokenizer=WORD,
         base=encoder,
@@ -227,9 +226,9 @@ def runs() -> Iterator[Run]:
         "kto-drawn",
         judging | {"objective": "kto", "learning_rate": 2e-5, "steps": 30},
         *cut(judged(1200), 200),
-        {"learned nothing"},
+        {"no better"},
         "good or bad as a coin falls: a coin on new answers",
-        "fine, underfitting, leaking",
+        "fine, underfit, leaking",
         "preferences",
         base=reader,
     )
@@ -237,18 +236,18 @@ def runs() -> Iterator[Run]:
         "lm-unknown",
         lm | {"steps": 120},
         *cut(gibberish(3300), 300),
-        {"learned nothing"},
+        {"no better"},
         "hardly a word stands twice: nearly all are the unknown token, and a line ends as a coin falls",
-        "fine, underfitting",
+        "fine, underfit",
         tokenizer=WORD,
     )
     yield Run(
         "grpo-never",
         policy | {"rewards": [{"kind": "regex", "pattern": "Nobody says this[.] [0-9]{12}"}], "steps": 12},
         *cut(answers, 300),
-        {"learned nothing", "refused"},
+        {"no better", "refused"},
         "nothing that can be said is paid for",
-        "fine, underfitting",
+        "fine, underfit",
         "conversations",
         base=reader,
     )
@@ -257,9 +256,9 @@ def runs() -> Iterator[Run]:
         "sort-starved",
         sorting | {"learning_rate": 0.0005, "steps": 6, "validation_steps": 1},
         *cut(right, 300),
-        {"starved", "underfitting"},
+        {"underfit"},
         "six steps, a quarter of a pass, still falling, and worse than the commonest label",
-        "learned nothing as a judgement on the data, fine, overfitting",
+        "learned nothing as a judgement on the data, fine, overfit",
         "label",
         base=encoder,
     )
@@ -268,9 +267,9 @@ def runs() -> Iterator[Run]:
         judging | {"objective": "dpo", "learning_rate": 2e-4, "steps": 20},
         pairs[:300],
         pairs[300:] + pairs[:40],
-        {"leaking"},
+        {"none"},
         "40 of 140 validation pairs are trained on",
-        "fine, underfitting",
+        "fine, underfit",
         "preferences",
         base=reader,
     )
@@ -279,9 +278,9 @@ def runs() -> Iterator[Run]:
         {"objective": "sft", "sequence_length": 256, "steps": 80, "validation_steps": 8},
         answers[:40],
         answers[1500:],
-        {"overfitting", "by heart"},
+        {"overfit"},
         "40 answers, learned over and over: what is new is told worse and worse",
-        "fine, underfitting",
+        "fine, underfit",
         "conversations",
         base=reader,
         before=train,
@@ -291,9 +290,9 @@ def runs() -> Iterator[Run]:
         sorting | {"steps": 70, "dropout": 0.0},
         muddled[:60],
         muddled[-300:],
-        {"overfitting", "by heart"},
+        {"overfit"},
         "60 texts, over half of their labels drawn, read over and over",
-        "fine, underfitting, at chance as a judgement on the data",
+        "fine, underfit, at chance as a judgement on the data",
         "label",
         base=encoder,
         before=train,
@@ -310,17 +309,17 @@ def runs() -> Iterator[Run]:
         },
         train,
         held,
-        {"underfitting"},
+        {"underfit"},
         "sixteen numbers a token: the loss is little below that of counting tokens",
-        "fine, overfitting, learned nothing",
+        "fine, overfit, learned nothing",
     )
     yield Run(
         "s2s-steep",
         small | {"steps": 110, "learning_rate": 0.001, "adamw_learning_rate": 0.0015, "schedule": "constant"},
         *cut(places(3400), 400),
-        {"underfitting"},
+        {"underfit"},
         "the task of s2s-fine at a twentieth of its rates: the loss falls steeply to the last step",
-        "fine, overfitting, learned nothing",
+        "fine, overfit, learned nothing",
         "pairs",
         tokenizer=WORD,
     )
@@ -329,9 +328,9 @@ def runs() -> Iterator[Run]:
         sorting | {"steps": 110},
         right[:-300],
         right[-5:],
-        {"not known"},
+        {"none"},
         "five validation texts tell nothing",
-        "fine, overfitting, underfitting",
+        "fine, overfit, underfit",
         "label",
         base=encoder,
     )
@@ -340,9 +339,9 @@ def runs() -> Iterator[Run]:
         lm | {"steps": 110},
         [{"text": text} for _, text in operations()],
         code(),
-        {"unlike", "overfitting", "learned nothing"},
+        {"other kind", "overfit", "no better"},
         "it reads English, and is asked for Python: what it learns does not hold there, and none was read twice",
-        "fine, underfitting by more steps, by heart",
+        "fine, underfit by more steps, by heart",
     )
 
 

@@ -123,7 +123,7 @@ def train(
     counts = {"parameters": 5_901_312, "steps": 400, "tokens": 400 * 4096}
     fact = "a fact of place {0} that is told beside it, with its interval [0.{0}, 0.456], and what would help; "
     facts = "".join(map(fact.format, range(4)))
-    doubt = {"reason": "fit", "verdict": "starved", "text": f"starved: 400 steps; {facts}done"}
+    doubt = {"reason": "fit", "verdict": "underfit", "text": f"underfit: 400 steps; {facts}done"}
     doubt = doubt if base else {"verdict": "fine"}
     return Result(figures=[loss_figure], counts=counts, measured={"tokens_per_second": 5123.0}, examples=[doubt])
 

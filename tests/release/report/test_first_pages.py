@@ -114,7 +114,7 @@ ANSWERS: dict[str, dict[str, Answered]] = {
         ),
         "stale": lambda page, built, _, __: "No step is missing or stale." in page,
         "plan": lambda page, built, _, __: bool(re.search(r"Unlike the plan: time of data is \S+ s, and 83 min", page)),
-        "doubt": lambda page, built, _, __: "Trainings: finetune (starved)" in page,
+        "doubt": lambda page, built, _, __: "Trainings: finetune (underfit)" in page,
         "figures": lambda page, built, _, __: "finetune 0.391 ROUGE-L 0.370 to 0.414 1,140 0.06" in page,
         "conditions": lambda page, built, _, __: (
             "Not comparable: pretrain and finetune" in page and "512 tokens" in page

@@ -195,7 +195,7 @@ def test_plan_stands_beside_actual(page: Page) -> None:
 
 def test_what_did_not_come_true_and_a_training_in_doubt_are_said_first_to_the_engineer(page: Page) -> None:
     engineer = page.text.partition("What is in doubt")[2]
-    assert engineer.index("finetune (starved)") < engineer.index("Leading figures")
+    assert engineer.index("finetune (underfit)") < engineer.index("Leading figures")
     assert engineer.index("time of data is") < engineer.index("Leading figures")
 
 

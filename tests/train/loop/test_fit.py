@@ -88,7 +88,7 @@ class MadeUp:
 
 TEXTS = {"mean_over": "text"}
 PAIRS = {"mean_over": "pair"}
-RUNS: dict[str, tuple[Kind, MadeUp]] = {
+RUNS: dict[str, tuple[Kind | None, MadeUp]] = {
     "muon at rate 2": ("diverged", MadeUp([8.3, *falling(45, 45, 200, 20)], [8.3, 60, 70, 77, 77], 45.0)),
     "a loss that fell and leapt": (
         "diverged",
@@ -103,42 +103,42 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
         MadeUp(falling(0.7, 9, 300, 0.5), [0.693, 4, 8, 9, 9], 9, 1, COIN, (0.5, 0.5), 4, more=PAIRS),
     ),
     "a rate of 1e-7 from scratch": (
-        "learned nothing",
+        "no better than the baseline",
         MadeUp(falling(8.3, 8.29, 400, 0.02), [8.3, 8.3, 8.295, 8.29, 8.29], 8.29),
     ),
-    "constant logits": ("learned nothing", MadeUp(falling(8.3, 8.3, 400, 0.0), [8.3] * 6, 8.3, 3)),
+    "constant logits": ("no better than the baseline", MadeUp(falling(8.3, 8.3, 400, 0.0), [8.3] * 6, 8.3, 3)),
     "a tuned model at a rate of 1e-7": (
-        "learned nothing",
+        "no better than the baseline",
         MadeUp(falling(1.9, 1.9, 400), [1.9, 1.901, 1.899, 1.899, 1.8985], 1.9, 2),
     ),
-    "twenty steps": ("starved", MadeUp(falling(8.3, 7, 20), [8.3, 7.2], 7.2, 0.02)),
-    "sixty steps that learned something": ("starved", MadeUp(falling(8.3, 5, 60), [8.3, 5.6, 5.2], 5.2, 0.1)),
+    "twenty steps": ("underfit", MadeUp(falling(8.3, 7, 20), [8.3, 7.2], 7.2, 0.02)),
+    "sixty steps that learned something": ("underfit", MadeUp(falling(8.3, 5, 60), [8.3, 5.6, 5.2], 5.2, 0.1)),
     "validation rows that were trained on": (
-        "leaking",
+        None,
         MadeUp(falling(8.3, 1.2, 2000), [8.3, 3, 2, 1.5, 1.2, 1.2], 1.2, 20, more={"leaked": 0.75}),
     ),
-    "twenty passes": ("overfitting", MadeUp(falling(8.3, 0.6, 2000), [8.3, 4, 3.4, 3.5, 3.9, 4.4], 0.6, 20)),
+    "twenty passes": ("overfit", MadeUp(falling(8.3, 0.6, 2000), [8.3, 4, 3.4, 3.5, 3.9, 4.4], 0.6, 20)),
     "texts learned by heart": (
-        "overfitting",
+        "overfit",
         MadeUp(falling(2.5, 0.02, 900), [2.5, 0.9, 0.8, 0.95, 1.1], 0.02, 9, LABELS, (0.8, MAJORITY), 40, more=TEXTS),
     ),
     "a gap of 1.65 nats": (
-        "learned partly by heart",
+        "overfit",
         MadeUp(falling(8.3, 2.3, 900), [8.3, 4.6, 4.0, 3.96, 3.95, 3.95], 2.3, 12),
     ),
-    "cut off while it fell": ("underfitting", MadeUp(falling(8.3, 4, 800), [8.3, 5.6, 5.1, 4.7, 4.3], 4.3, 0.6)),
+    "cut off while it fell": ("underfit", MadeUp(falling(8.3, 4, 800), [8.3, 5.6, 5.1, 4.7, 4.3], 4.3, 0.6)),
     "a sorter at its majority": (
-        "at chance",
+        "no better than the baseline",
         MadeUp(falling(2.5, 2.3, 900), [2.6, 2.31, 2.3, 2.3, 2.3], 2.3, 9, LABELS, (0.14, MAJORITY), 40, more=TEXTS),
     ),
     "preferences no better than a coin": (
-        "at chance",
+        "no better than the baseline",
         MadeUp(
             falling(0.69, 0.66, 500, 0.02), [0.693, 0.692, 0.69, 0.69, 0.69], 0.66, 2, COIN, (0.52, 0.5), 16, more=PAIRS
         ),
     ),
     "every pair tied": (
-        "tied",
+        "no better than the baseline",
         MadeUp(
             falling(COIN, COIN, 500, 0.0),
             [COIN] * 5,
@@ -152,7 +152,7 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
         ),
     ),
     "two parts of validation data": (
-        "not known",
+        None,
         MadeUp(falling(8.3, 3, 900), [8.3, 3.6, 3.3, 3.2, 3.25], 3.1, 3, count=2),
     ),
     "pretraining that settled": (
@@ -161,10 +161,10 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
     ),
     "ended by patience": (
         "fine",
-        MadeUp(falling(8.3, 2.9, 900), [8.3, 3.5, 3.2, 3.1], 3.05, 3, more={"patient": True, "took_best": True}),
+        MadeUp(falling(8.3, 2.9, 900), [8.3, 3.5, 3.2, 3.1], 3.05, 3, more={"past_best": True}),
     ),
     "preferences that moved a little": (
-        "underfitting",
+        "underfit",
         MadeUp(
             falling(COIN, 0.690, 400, 0.001),
             [COIN, 0.692, 0.691, 0.6905, 0.690],
@@ -182,7 +182,7 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
             falling(COIN, 0.5, 400, 0.01), [COIN, 0.6, 0.55, 0.54, 0.54, 0.54], 0.52, 1, COIN, (0.6, 0.5), 1, more=PAIRS
         ),
     ),
-    "words alone": ("underfitting", MadeUp(falling(8.3, 5.9, 800), [8.3, 6.1, 5.95, 5.91, 5.9, 5.9], 5.88, 1)),
+    "words alone": ("underfit", MadeUp(falling(8.3, 5.9, 800), [8.3, 6.1, 5.95, 5.91, 5.9, 5.9], 5.88, 1)),
     "a spike that was made good": (
         "fine",
         MadeUp([*falling(8.3, 4, 200), *falling(6, 3.4, 200)], [8.3, 4.6, 4.2, 3.7, 3.5, 3.48, 3.48], 3.45, 1),
@@ -218,39 +218,35 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
         ),
     ),
     "validation text of another kind, half a pass": (
-        "unlike",
+        "other kind of text",
         MadeUp(falling(8.3, 3.1, 800), [8.3, 5.4, 5.0, 4.8, 4.75, 4.745], 3.1, 0.5),
     ),
     "validation text of another kind, on which a tuned model loses": (
-        "unlike",
+        "other kind of text",
         MadeUp(falling(4.0, 2.0, 800), [3.0, 3.1, 3.2, 3.3, 3.4, 3.4], 2.0, 0.8),
     ),
-    "words that the vocabulary does not have": (
-        "learned nothing",
-        MadeUp(falling(6.0, 0.3, 800, 0.0), [6.0, 0.31, 0.3, 0.3, 0.3], 0.3, 7, 0.316, more={"unknown": 0.9}),
-    ),
     "a little more than a pass over text of another kind": (
-        "unlike",
+        "other kind of text",
         MadeUp(falling(4.6, 3.5, 440), [0.2, 2.2, 3.0, 3.6, 4.0], 3.45, 1.1),
     ),
     "validation text that no model of the training text reads": (
-        "unlike",
+        "other kind of text",
         MadeUp(falling(8.3, 2.0, 800), [8.3, 8.0, 7.6, 7.5, 7.5, 7.5], 2.0, 0.8),
     ),
     "validation text that is easier": (
-        "unlike",
+        "other kind of text",
         MadeUp(falling(8.3, 4.0, 800), [8.3, 4.0, 3.0, 2.9, 2.89, 2.89], 4.0, 0.8),
     ),
     "validation text of another kind, three passes": (
-        "unlike",
+        "other kind of text",
         MadeUp([*falling(8.3, 3.0, 400), *falling(3.0, 2.9, 800)], [8.3, 5.4, 5.1, 5.0, 5.0, 5.0, 5.0], 2.9, 3),
     ),
     "text of another language, which rose from the first pass on, read four times": (
-        "unlike",
+        "other kind of text",
         MadeUp(falling(8.3, 3.0, 2000), [8.3, 7.2, 7.3, 7.6, 7.9, 8.2], 3.0, 4, trivial=9.5),
     ),
     "few texts, many copies of each": (
-        "learned partly by heart",
+        "overfit",
         MadeUp(falling(8.3, 2.3, 900), [8.3, 4.6, 4.0, 3.96, 3.95, 3.95], 2.3, 0.8, more={"repeated": 1.0}),
     ),
     "a loss that rose in the end though no text came twice": (
@@ -297,17 +293,17 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
         ),
     ),
     "three texts that are told wrongly, of a model that knows its own": (
-        "not known",
+        None,
         MadeUp(falling(2.5, 0.3, 500), [2.5, 2.5, 2.6, 2.5], 0.3, 9, LABELS, (0.0, 0.4), 1, 3, TEXTS),
     ),
     "twelve texts that tell nothing": (
-        "not known",
+        None,
         MadeUp(
             falling(2.5, 1.8, 500), [2.5, 2.3, 2.2, 2.2], 1.9, 1.5, LABELS, (0.2, MAJORITY), 1, 12, TEXTS, spread=0.9
         ),
     ),
     "five texts whose loss is that of the commonest label, and that are told rightly": (
-        "not known",
+        None,
         MadeUp(
             falling(2.4, 0.23, 60),
             [2.4, 1.3, 1.2, 1.144],
@@ -326,61 +322,62 @@ RUNS: dict[str, tuple[Kind, MadeUp]] = {
         MadeUp(falling(2.4, 1.1, 900), [2.4, 1.2, 1.146, 1.145, 1.144], 1.14, 4, 1.103, (0.845, 0.429), 40, more=TEXTS),
     ),
     "thirty pairs learned by heart": (
-        "overfitting",
+        "overfit",
         MadeUp(
             falling(COIN, 0.02, 300, 0.01), [COIN, 0.69, 0.75, 0.9, 1.0], 0.02, 40, COIN, (0.5, 0.5), 16, more=PAIRS
         ),
     ),
     "a sorter that only grew sure of itself": (
-        "overfitting",
+        "overfit",
         MadeUp(falling(2.4, 0.05, 500), [2.3, 2.5, 2.9, 3.2], 0.05, 20, LABELS, (0.5, MAJORITY), 40, more=TEXTS),
     ),
     "a tuned model that hardly moved": (
-        "underfitting",
+        "no better than the baseline",
         MadeUp(falling(1.9, 1.89, 400, 0.01), [1.9, 1.897, 1.894, 1.892, 1.891], 1.89, 1),
     ),
     "the best of a run that went on far beyond it": (
         "fine",
-        MadeUp(falling(8.3, 2.6, 900), [8.3, 3.5, 3.2, 3.0], 2.9, 3, more={"past_best": True, "took_best": True}),
+        MadeUp(falling(8.3, 2.6, 900), [8.3, 3.5, 3.2, 3.0], 2.9, 3, more={"past_best": True}),
     ),
 }
 
 
 def test_a_loss_that_is_next_to_none_is_not_underfitted() -> None:
     solved = MadeUp(falling(1.0, 0.001, 400, 0.0), [1.0, 0.01, 0.002, 0.0012, 0.0011, 0.001], 0.001, 5, 1.0)
-    assert judge(solved.course(0)).kind == "fine"
+    assert judge(solved.course(0))[0] == "fine"
 
 
 def test_a_run_that_knows_its_rows_by_heart_and_nothing_else_is_not_told_to_have_learned_nothing() -> None:
     by_heart = MadeUp(falling(7.0, 0.04, 150), [7.0, 8.1, 10.7, 13.5, 15.0], trained=0.04, passes=170)
-    assert judge(by_heart.course(0)).kind == "overfitting"
+    assert judge(by_heart.course(0))[0] == "overfit"
     once = MadeUp(falling(7.0, 0.04, 150), [7.0, 8.1, 10.7, 13.5, 15.0], trained=6.9, passes=170)
-    assert judge(once.course(0)).kind in ("learned nothing", "diverged")
+    assert judge(once.course(0))[0] in ("no better than the baseline", "diverged")
 
 
-@pytest.mark.parametrize(("gains", "kind"), [((0.44, 0.48), "underfitting"), ((0.02, 0.9), "not known")])
+@pytest.mark.parametrize(("gains", "kind"), [((0.44, 0.48), "underfit"), ((0.02, 0.9), None)])
 def test_how_much_better_than_the_trivial_baseline_is_told_where_its_interval_tells(
-    gains: tuple[float, float], kind: Kind
+    gains: tuple[float, float], kind: Kind | None
 ) -> None:
     _, run = RUNS["words alone"]
     course = run.course(0)
     plain = [each["loss"] / each["weight"] + gains[part % 2] for part, each in enumerate(course.unseen)]
-    told = judge(replace(course, trivial=sums(plain)))
-    assert told.kind == kind and "better than the trivial baseline" in told.words and ", by 0.460 [" in told.words
+    verdict, words = judge(replace(course, trivial=sums(plain)))
+    assert verdict == kind and "better than the baseline" in words and ", by 0.460 [" in words
 
 
 def test_one_validation_settles_nothing() -> None:
     once = MadeUp(falling(8.3, 3, 2000), [8.3, 3.05], 3.0, 0.9)
-    verdict = judge(once.course(0))
-    assert verdict.kind == "not known" and "too few validations (1)" in verdict.words, verdict.words
+    kind, words = judge(once.course(0))
+    assert kind is None and words.startswith("no verdict: 1 validations and 4 needed"), words
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_is_told_for_what_it_is(name: str) -> None:
     kind, run = RUNS[name]
     for seed in range(5):  # other data, other noise
-        verdict = judge(run.course(seed))
-        assert verdict.kind == kind, verdict.words
+        verdict, words = judge(run.course(seed))
+        assert verdict == kind, words
+        assert words.startswith(f"{kind or 'no verdict'}: ")
 
 
 # ---------------------------------------------------------------- real runs, as far as seconds go
@@ -392,8 +389,8 @@ SMALL: dict[str, Any] = {
 }
 SETTINGS: dict[str, tuple[Kind, dict[str, Any]]] = {
     "a rate of 1": ("diverged", {"learning_rate": 1.0, "adamw_learning_rate": 3.0}),
-    "a rate of nothing": ("learned nothing", {"learning_rate": 1e-9, "adamw_learning_rate": 1e-9}),
-    "three steps": ("starved", {"steps": 3}),
+    "a rate of nothing": ("no better than the baseline", {"learning_rate": 1e-9, "adamw_learning_rate": 1e-9}),
+    "three steps": ("underfit", {"steps": 3}),
     "sound": ("fine", {"steps": 400, "validation_steps": 40}),
 }
 
@@ -432,11 +429,11 @@ def test_text_of_another_kind_and_copies_of_few_texts_are_told_apart(
     others = ["".join(draw.choices(letters, k=60)) for _ in range(200)]
     strange = pack_texts(tmp_path / "c", tokenizer, others, 48)
     told = trained(tmp_path, parted[0], strange, tokenizer, steps=150)
-    assert told["verdict"] == "unlike" and "had been read twice" in told["text"], told["text"]
+    assert told["verdict"] == "other kind of text" and "read for the first time" in told["text"], told["text"]
     known = ["".join(draw.choices(letters, k=240)) for _ in range(8)]
     few = pack_texts(tmp_path / "d", tokenizer, known * 100, 48)
     told = trained(tmp_path, few, strange, tokenizer, steps=150, learning_rate=0.05)
-    assert told["verdict"] in ("overfitting", "learned partly by heart"), told["text"]
+    assert told["verdict"] == "overfit", told["text"]
 
 
 @pytest.mark.whole
@@ -451,7 +448,7 @@ def test_validation_texts_that_are_trained_on_are_found_wherever_they_stand(
     assert share_seen(mixed, np.arange(len(mixed)), unseen.open().tokens, ends) > 0.5
     assert share_seen(rows.open().tokens, np.arange(len(rows.open().tokens)), unseen.open().tokens, ends) < 0.05
     told = trained(tmp_path, rows, rows, tokenizer, steps=60)
-    assert told["verdict"] == "leaking" and "% of the validation texts stand in the rows" in told["text"]
+    assert told["verdict"] == "no verdict" and "% of the validation texts are in the training rows" in told["text"]
 
 
 def test_a_form_that_all_texts_share_is_no_sign_that_they_are_trained_on() -> None:
@@ -529,4 +526,4 @@ def test_unknown_words_are_not_taken_for_the_same_words(tmp_path: Path) -> None:
     )
     assert tokenizer.open().unknown_id in rows.open().tokens
     told = trained(tmp_path, rows, unseen, tokenizer, steps=20)
-    assert told["verdict"] != "leaking", told["text"]
+    assert "are in the training rows" not in told["text"], told["text"]

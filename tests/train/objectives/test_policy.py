@@ -24,13 +24,14 @@ from lmworks.model.baselines.bag_of_words import BagOfWords, BagOfWordsConfig
 from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
+from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result
 from lmworks.rewards import Answer, PythonReward, Unscored, unscored
 from lmworks.rewards.models import Judge
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.families.decoder import TrainableDecoder
-from lmworks.train.loop.fit import judge_reward
+from lmworks.train.loop.fit import judge_rewards
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES as CONFIGS
 from lmworks.train.objectives import objective_of
@@ -336,16 +337,20 @@ def test_rewards_rise_and_unlike_answers_become_few(
     assert fit["verdict"] == "fine", fit["text"]  # each prompt tells, though all are answered together
 
 
-def test_a_reward_that_is_cheated_is_told_by_longer_and_by_fewer_answers() -> None:
-    def said(**figures: float) -> str:
-        verdict = judge_reward([-0.1] * 8, [-0.9, -0.8] * 4, [8.0] * 8, 100, {"groups that teach": 0.5} | figures)
-        assert verdict.kind == "fine"
-        return verdict.words
+def test_the_verdict_on_a_reward_states_how_answers_changed() -> None:
+    changes = {"groups that teach": 0.5, "growth of answers": 2.5, "unlike answers left": 0.2}
+    figures = [Figure(name=name, value=value, n=64, method="made up") for name, value in changes.items()]
+    kind, words = judge_rewards(figures, [-0.1] * 8, [-0.9, -0.8] * 4, [8.0] * 8)
+    assert kind == "fine" and "have reward 0.850, more by 0.750 [" in words
+    assert words.endswith("Groups that teach: 0.50. Growth of answers: 2.50. Unlike answers left: 0.20.")
 
-    plain = said(**{"growth of answers": 1.4, "unlike answers left": 0.6})
-    assert "the reward of greedy answers rose" in plain and plain.endswith("50% of the groups taught something.")
-    assert said(**{"growth of answers": 2.5}).startswith(plain + " Answers became 2.5 times as long: read some")
-    assert said(**{"unlike answers left": 0.2}).startswith(plain + " Unlike answers to a prompt fell to 20%")
+
+@pytest.mark.parametrize(
+    ("after", "kind"),
+    [([-0.01, 0.01], "no better than the baseline"), ([0.4, 0.5], "diverged"), ([-3.0, 3.0], None)],
+)
+def test_a_reward_that_did_not_rise_is_not_called_fine(after: list[float], kind: str | None) -> None:
+    assert judge_rewards([], [0.0] * 16, after * 8, [8.0] * 16)[0] == kind
 
 
 def test_a_run_ends_where_its_answers_are_too_far_from_where_it_began(
@@ -387,7 +392,7 @@ def test_a_reward_that_all_answers_have_by_now_ends_the_run_with_what_was_learne
     assert any("nothing more is learned of them" in line for line in lines)
     share = next(figure for figure in result.figures if figure.name == "groups that teach")
     assert share.value == pytest.approx(sum(taught) / len(taught)) and share.n == 2 * len(taught) and share.interval
-    assert any("% of the groups taught something" in line for line in lines)
+    assert any("Groups that teach: 0." in line for line in lines)
 
 
 @pytest.mark.parametrize("validated", [True, False])
@@ -400,8 +405,8 @@ def test_a_short_run_in_which_no_group_taught_is_told_to_have_learned_nothing(
     context = replace(make_context(tmp_path), log=lines.append)
     result = train(config, base, asked, tokenizer, unseen, None, out=tmp_path / "out", context=context)
     (told,) = (example for example in result.examples if example["reason"] == "fit")
-    assert told["verdict"] == "learned nothing" and told["text"] in lines
-    assert "none of the 6 groups of answers taught anything" in told["text"]
+    assert told["verdict"] == "no better than the baseline" and told["text"] in lines
+    assert "the same reward, in each of the 6 groups" in told["text"]
 
 
 def test_two_rewards_of_one_kind_are_told_apart(

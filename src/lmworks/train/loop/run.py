@@ -37,7 +37,7 @@ from lmworks.train.contract import Objective, Splittable, Trainable, Watched
 from lmworks.train.distributed.processes import Processes, local, whole
 from lmworks.train.growth import conditions, last_constant_step, why_anew
 from lmworks.train.loop.checkpoints import BEST, WITHIN, Checkpoints, Position
-from lmworks.train.loop.fit import Course, Verdict, each_mean, judge, judge_reward, means, untaught
+from lmworks.train.loop.fit import NO_VERDICT, Course, Verdict, each_mean, judge, judge_rewards, means
 from lmworks.train.loop.leak import share_seen
 from lmworks.train.loop.live import Live
 from lmworks.train.loop.optimizer import Optimizer, rate_share
@@ -430,7 +430,7 @@ class Run:
         """Counts, the last validation loss, and how fast it went."""
         tokens = self.config.rows_per_step * self.config.sequence_length
         losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
-        figures, examples = [], []
+        figures, examples = list[Figure](), list[dict[str, str]]()
         if losses and self.unseen:
             mean_over = self.unseen.mean_over
             alike = (
@@ -452,10 +452,11 @@ class Run:
                 )
             )
         drawn = self.objective.figures(self.position.history)
-        if verdict := untaught(drawn) or (self._verdict(drawn) if losses and self.unseen else None):
-            self.context.log(verdict.words)
-            figures += [verdict.gap] if verdict.gap and math.isfinite(verdict.gap.value) else []
-            examples.append({"reason": "fit", "verdict": verdict.kind, "text": verdict.words})
+        kind, words = self._verdict(drawn)
+        self.context.log(words)
+        examples.append({"reason": "fit", "text": words})
+        if kind or self.unseen:  # to have no validation data is a choice, and no doubt
+            examples[0]["verdict"] = kind or NO_VERDICT
         figures += drawn
         steady = sorted(self.seconds[1:] or self.seconds or [1.0])
         return Result(
@@ -480,13 +481,12 @@ class Run:
         )
 
     def _verdict(self, drawn: Sequence[Figure]) -> Verdict:
-        """Of a run with validation data, which tells a loss, or what answers are worth."""
-        assert self.unseen  # noqa: S101 - asked for only when there is some
-        if self.unseen.tells_its_loss:
+        """Return the verdict on the run, whose objective has these figures of the answers that it drew."""
+        if self.unseen and self.objective.tells_its_loss:
             return judge(self._course())
-        unseen, figures = self._measured(self._validated), {each.name: each.value for each in drawn}
-        weights = [each["weight"] for each in unseen]
-        return judge_reward(self.position.validations[0], each_mean(unseen), weights, self.position.step, figures)
+        unseen = self._measured(self._validated) if self.unseen else []
+        weights = [part["weight"] for part in unseen]
+        return judge_rewards(drawn, self.position.validations[0] if unseen else [], each_mean(unseen), weights)
 
     def _course(self) -> Course:
         """What was written down, and what the weights that the run ends with do."""
@@ -507,7 +507,6 @@ class Run:
         read = self.objective.rows.numbers(self.config.seed, position.began * rows, seen)
         newest = min(back * rows, seen // 2)
         held = self.unseen.measured_rows(count)
-        asked = self.unseen.rows.tokens[held][self.unseen.rows.weights[held] > 0]
         steps = [0, *(line["step"] for line in position.history if "validation_loss" in line)]
         steps = steps[-len(position.validations) :]
         first = max(k for k, step in enumerate(steps) if step <= position.began or not k)
@@ -522,12 +521,7 @@ class Run:
             trivial_words=words,
             passes=(position.step - position.began) * rows / self.objective.rows_in_all,
             mean_over=self.unseen.mean_over,
-            patient=self.patience_ended,
-            took_best=position.best_loss is not None,
             past_best=until < len(steps),
-            unknown=float((asked == self.tokenizer.unknown_id).mean())
-            if self.tokenizer.unknown_id is not None
-            else 0.0,
             leaked=share_seen(tokens, read, self.unseen.rows.tokens[held], sorted(breaks)),
             repeated=share_seen(tokens, read[:-newest], tokens[np.sort(read[-newest:])], sorted(breaks))
             if newest

@@ -27,7 +27,7 @@ from lmworks.train.memory import shortage_in_words
 
 
 @stage(
-    version=14,
+    version=15,
     begins_with="base",
     trains_on="data",
     reads="tokenizer",

@@ -31,7 +31,7 @@ from lmworks.train.arithmetic.packed import segments_of
 from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.contract import Batch, Numbers, packed_batch, write_synthetic_rows
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
-from lmworks.train.loop.fit import GROWTH, TEACH, VARIETY
+from lmworks.train.loop.fit import TEACH
 
 DEAD_ROLLOUTS, DEAD_ANSWERS = 4, 256
 """Without two answers of unlike worth to one prompt. Of so many, one in a hundred is right in 92 % of cases."""
@@ -182,7 +182,7 @@ class PolicyObjective(DecoderObjective):
         few = max(-(-COMPARED_ANSWERS // self.rows_per_step), len(rollouts) // 10)
         if 2 * few > len(rollouts):
             return
-        for name, what in ((GROWTH, "answer_tokens"), (VARIETY, "distinct")):
+        for name, what in (("growth of answers", "answer_tokens"), ("unlike answers left", "distinct")):
             first, last = (sum(line[what] for line in part) / few for part in (rollouts[:few], rollouts[-few:]))
             answers = few * self.rows_per_step
             method = f"mean `{what}` of the last {answers} answers drawn over that of the first"
