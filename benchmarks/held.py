@@ -326,7 +326,7 @@ def interrupted(folder: Path) -> Found:
 
 @case
 def verdicts(folder: Path) -> Found:
-    """What a build says of its training is true of runs whose outcome was written down before (14 of 17 were)."""
+    """The verdict on a training is true of runs whose outcome was written down before."""
     (found,) = benchmark(folder, "train/verdicts_audit.py", "--only", *VERDICTS)
     assert found["right"] == found["runs"] == len(VERDICTS), found
     return found["right"], f"verdicts of {found['runs']} are right"
