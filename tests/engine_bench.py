@@ -55,7 +55,7 @@ DRAWS: dict[str, Callable[[DecoderEngine], Any]] = {"drawn": lambda engine: writ
 """Of our own engine, whose noise is the same on every device."""
 
 
-MODELS = ("plain", "sliding", "prompt", "prefix", "published")
+MODELS = ("plain", "sliding", "published")
 """Whose answers are asked for; what scores says is asked of a reward model."""
 
 
@@ -68,18 +68,7 @@ def make_folders(folder: Path) -> dict[str, Path]:
     for name, adapter in (("lora", {"rank": 4}), ("dora", {"kind": "dora", "rank": 2})):
         make_adapted(folder / "plain", folder / name, **adapter)
     take(write_published(folder / "gpt2", "GPT-2"), folder / "published")
-    for kind in ("prompt", "prefix"):
-        make_prefixed(folder / "plain", folder / kind, kind)
     return {each.name: each for each in folder.iterdir()}
-
-
-def make_prefixed(base: Path, folder: Path, kind: str) -> None:
-    from lmworks.train.configs.adapter import PrefixConfig
-    from lmworks.train.families.adapters import Prefix
-
-    model = load_model(base)
-    save_model(model, folder, base)
-    Prefix(model, PrefixConfig.model_validate({"kind": kind, "tokens": 3}), seed=0).save(folder / "adapter")
 
 
 def open_for(call: str, model: str, folders: dict[str, Path], device: str) -> DecoderEngine:

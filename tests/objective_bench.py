@@ -51,8 +51,6 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "sft dora": ("sft", {"adapter": {"kind": "dora", "rank": 4}}),
     "sft q4_1": ("sft", {"adapter": {"rank": 4, "quantise": "q4_1"}}),
     "sft nf4": ("sft", {"adapter": {"rank": 4, "quantise": "nf4"}}),
-    "sft prompt": ("sft", {"adapter": {"kind": "prompt", "tokens": 4}}),
-    "sft prefix": ("sft", {"adapter": {"kind": "prefix", "tokens": 4}}),
     "dpo lora": ("dpo", {"adapter": {"rank": 4}}),
     "ppo lora": ("ppo", {"adapter": {"rank": 4}}),
     "grpo judged": ("grpo", {"rewards": [{"kind": "model", "model": "judge"}]}),

@@ -37,7 +37,6 @@ FIELDS: dict[str, Any] = {
 }
 """For tasks that have such a field; a new one that asks for another says so when its config is made."""
 OF_FAMILY = {
-    "byte n-gram": [],  # reckons on no device
     "decoder": ["decoder", "published"],
     "encoder-decoder": ["t5"],
     "rented model": [],  # answers elsewhere
@@ -51,7 +50,6 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "preference-accuracy, reference": ("preference-accuracy", "decoder", {"reference": "x"}),
     "exact-answer, few-shot": ("exact-answer", "decoder", {"prompt": "few-shot", "shots": 1}),
     "perplexity, bfloat16": ("perplexity", "decoder", {"data_type": "bfloat16"}),
-    "perplexity, adapter": ("perplexity", "prompted", {}),
 }
 
 
@@ -69,7 +67,6 @@ def make_models(folder: Path) -> dict[str, ModelFolder]:
     make_tiny_model(folder / "decoder")
     judge = load_model(folder / "decoder", labels=REWARD)
     save_model(disturbed(judge, 0.1), folder / "judge", folder / "decoder")
-    make_prompted(folder / "decoder", folder / "prompted")
     take(write_published(folder / "gpt2", "GPT-2"), folder / "published")
     torch.manual_seed(3)
     shape = {"d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 2}
@@ -81,17 +78,6 @@ def make_models(folder: Path) -> dict[str, ModelFolder]:
     save_published(BertForSequenceClassification(known), folder / "sorter", folder / "decoder")
     write_classifier(folder / "tagger", {"bucket": "B-thing", "the": "B-thing", "queue": "I-thing"}, positions=48)
     return {each.name: ModelFolder(each, each.name) for each in folder.iterdir()}
-
-
-def make_prompted(base: Path, folder: Path) -> None:
-    """A model whose adapter stands before every text."""
-    from lmworks.train.configs.adapter import PrefixConfig
-    from lmworks.train.families.adapters import Prefix
-
-    model = load_model(base)
-    save_model(model, folder, base)
-    prefix = Prefix(model, PrefixConfig(kind="prefix", tokens=3), seed=0)
-    prefix.save(folder / "adapter")
 
 
 def data_of(kind: str, folder: Path) -> Handle:

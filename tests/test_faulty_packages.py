@@ -10,12 +10,10 @@ import pytest
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.build import Build, Environment, Node
 from lmworks.pipeline.display import PlainDisplay
-from lmworks.pipeline.keys import growing_field
 from lmworks.pipeline.record import BuildRecord, KeyParts, StepRecord
 from lmworks.pipeline.store import Store
 from lmworks.reference.facts import faults as all_faults
 from lmworks.reference.facts import find, kinds
-from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.workspace import open_workspace
 from packages import RECIPE, STEP, Site, faults, load, nodes
@@ -102,15 +100,6 @@ def test_what_a_step_of_a_package_raises_is_told_with_package_and_place(site: Si
         LmworksError, match=r"^step 'loud', by broken 2\.1: KeyError: 'none' \(.*broken\.py, line \d+\)"
     ):
         state.run(alone, PlainDisplay(StringIO()), (2, 2), environment)
-
-
-def test_an_objective_of_a_package_goes_on_with_more_steps_only_if_it_says_that_it_can(site: Site) -> None:
-    says = OBJECTIVE + '    grows_by: ClassVar[str | None] = "steps"\n'
-    for name, code, field in (("silent", OBJECTIVE, None), ("saying", says, "steps")):
-        site.install(name, {"objectives": {name: f"{name}:Later"}}, code.replace('"later"', f'"{name}"'))
-        config = OBJECTIVES[name].model_validate({"from": "scratch", "data": "corpus"})
-        assert growing_field(config) == field
-    assert growing_field(CausalLMConfig.model_validate({"from": "scratch", "data": "corpus"})) == "steps"
 
 
 def test_a_package_that_is_gone_is_named_by_what_it_made(site: Site, tmp_path: Path) -> None:

@@ -75,10 +75,6 @@ def asked(task: str, models: str = ALL) -> str:
         ),
         (["sorter.from=theirs", "theirs.path=encoder", "sorter.sequence_length=97"], "found 97, expected at most 96"),
         (
-            ["tuned.adapter={kind: prefix, tokens: 9}"],
-            "models.tuned.sequence_length: found 128 behind the 9 of its adapter, expected at most 119",
-        ),
-        (
             [asked("{kind: preference-accuracy, data: texts}", "sorter, enc")],
             "evaluate.models: found sorter (sequence classifier), enc (encoder); the task preference-accuracy is "
             "asked of a decoder or a reward model: name one, or leave the task out",

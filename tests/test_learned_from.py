@@ -27,7 +27,6 @@ MODELS = {
     "bag-of-words": ("raw", "{kind: classification, data: split.test}"),
     "dictionary": ("raw", "{kind: extraction, data: split.test}"),
     "word-table": ("pairs", "{kind: text-to-text, data: asked}"),
-    "n-gram": ("raw", "{kind: perplexity, data: split.test}"),
 }
 
 

@@ -42,10 +42,9 @@ SERVES = {
     "text-to-text": "rewriting",
     "word-table": "rewriting",
     "causal-lm": "continuation",
-    "n-gram": "continuation",
 }
 """By the objective of the model that a recipe serves; `sft` and `pretrained` depend on what they are asked."""
-UNTRAINED = frozenset(("pretrained", "bag-of-words", "dictionary", "word-table", "n-gram", "passages"))
+UNTRAINED = frozenset(("pretrained", "bag-of-words", "dictionary", "word-table", "passages"))
 """Objectives that train no network."""
 
 

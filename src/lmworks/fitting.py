@@ -132,23 +132,17 @@ def _task(config: TaskConfig) -> Task:
 
 
 def room_of(name: str, models: Models) -> int | None:
-    """Tokens that a model of the recipe reads at most behind what it has learned to stand before them."""
-    room = _room(name, models)
-    return room and room - getattr(models[name], "tokens_before", 0)
+    """Return how many tokens a model of the recipe reads at most; it follows from the first model of its line."""
+    try:
+        return getattr(models.get([name, *bases(name, models)][-1]), "context_length", None)
+    except LmworksError:  # or where a package is missing that reads it
+        return None
 
 
 def room_set_by(name: str, models: Models) -> str | None:
     """The model whose `sequence_length` sets that; None where the files of a published one do."""
     first = [name, *bases(name, models)][-1]
     return first if isinstance(models[first], TrainConfig) else None
-
-
-def _room(name: str, models: Models) -> int | None:
-    """Tokens that a model of the recipe reads at most, which follows from the one that it began with at first."""
-    try:
-        return getattr(models.get([name, *bases(name, models)][-1]), "context_length", None)
-    except LmworksError:  # or where a package is missing that reads it
-        return None
 
 
 def _configs(value: object, location: Location) -> Iterator[tuple[Location, StepConfig]]:
@@ -181,19 +175,18 @@ def _unexpected(config: StepConfig, location: Location, models: Models) -> Fault
 
 def _too_long(config: TrainConfig, location: Location, models: Models) -> Faults:
     """Rows longer than what the model reads that the training begins with."""
-    room, before = _room(config.base, models) if config.base else None, config.tokens_before
-    if config.base is None or room is None or before + config.sequence_length <= room:
+    room = room_of(config.base, models) if config.base else None
+    if config.base is None or room is None or config.sequence_length <= room:
         return
     first = [config.base, *bases(config.base, models)][-1]
-    behind = f" behind the {before} of its adapter" if before else ""
     mend = "begin with a model that reads more"
     if isinstance(models[first], TrainConfig):
         begun = "" if first == config.base else ", with which it began,"
-        mend = f"raise sequence_length of {first}{begun} to {before + config.sequence_length}"
+        mend = f"raise sequence_length of {first}{begun} to {config.sequence_length}"
     yield (
         (*location, "sequence_length"),
-        f"found {config.sequence_length}{behind}, expected at most {room - before}, which is all that {config.base} "
-        f"reads: lower it, or {mend}",
+        f"found {config.sequence_length}, expected at most {room}, which is all that {config.base} reads: lower it, "
+        f"or {mend}",
     )
 
 
@@ -221,14 +214,7 @@ def _unadaptable(config: TrainConfig, location: Location, models: Models) -> Fau
             "trains all weights",
         )
         return
-    window = getattr(first, "sliding_window", None)
-    if config.tokens_before and window:
-        yield (
-            (*place, "kind"),
-            f"found {config.adapter.kind}; what stands before a text would slide out of the window of {window} tokens "
-            "that the base has: take kind lora or dora",
-        )
-    targets = config.lora.targets if config.lora else "all-linear"
+    targets = config.adapter.targets
     absent = [] if targets == "all-linear" else sorted({*targets} - MATRICES)
     if absent and isinstance(first, TrainConfig):
         yield (
@@ -276,7 +262,7 @@ def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequ
         )
     context_length = getattr(config, "context_length", None) or 0
     for name in asked:
-        first, room = models.get([name, *bases(name, models)][-1]), _room(name, models)
+        first, room = models.get([name, *bases(name, models)][-1]), room_of(name, models)
         if isinstance(first, TrainConfig) and room and context_length > room:
             yield (
                 (*location, "context_length"),
@@ -284,7 +270,7 @@ def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequ
                 "`sequence_length` of the model that is trained from scratch",
             )
     if isinstance(config, PerplexityConfig) and config.stride:
-        rooms = [_room(name, models) for name in asked]
+        rooms = [room_of(name, models) for name in asked]
         room = min(each for each in (*rooms, config.context_length, config.stride + 1) if each)
         if config.stride >= room:
             yield (
@@ -311,7 +297,7 @@ def _not_served_together(named: Sequence[str], models: Models) -> Faults:
     on = {}
     for name in named:
         config = models.get(name)
-        beside = isinstance(config, TrainConfig) and config.lora and not config.lora.quantise
+        beside = isinstance(config, TrainConfig) and config.adapter and not config.adapter.quantise
         on[name] = getattr(config, "base", None) if beside else name
     if len(set(on.values())) > 1:
         found = ", ".join(f"{name} on {base}" if base != name else f"{name} itself" for name, base in on.items())

@@ -65,7 +65,6 @@ from lmworks.knowledge.passages import PassagesConfig, passages
 from lmworks.knowledge.retrieve import retrieve
 from lmworks.model.baselines.bag_of_words import bag_of_words
 from lmworks.model.baselines.dictionary import dictionary
-from lmworks.model.baselines.ngram import ngram
 from lmworks.model.baselines.word_table import word_table
 from lmworks.model.folder import ModelFolder
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
@@ -173,7 +172,6 @@ MADE: Mapping[str, Stage] = {
     "bag-of-words": bag_of_words,
     "dictionary": dictionary,
     "word-table": word_table,
-    "n-gram": ngram,
 }
 """Models that no training loop makes, by their objective."""
 

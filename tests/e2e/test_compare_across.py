@@ -27,9 +27,9 @@ data:
   split: {kind: split, from: texts, test: SHARE, validation: 0}
 models:
   base: {objective: pretrained, path: FOLDER, licence: MIT}
-  counts: {objective: n-gram, data: split.train}
+  other: {objective: pretrained, path: wide, licence: MIT}
 evaluate:
-  models: [base, counts]
+  models: [base, other]
   tasks: [{kind: perplexity, data: split.test}]
   gates: [{task: perplexity, model: base, at_most: 100}]
 """
@@ -62,8 +62,8 @@ def test_models_of_two_stores_are_compared_on_the_items_that_both_were_asked(fol
 def test_texts_of_another_id_key_are_found_by_what_they_say(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "moved", ignore=shutil.ignore_patterns("store-*", ".lmworks*"))
     lmworks(tmp_path / "moved", "build", "first.yaml", key="another key, as another company has it")
-    other = str(tmp_path / "moved" / ".lmworks") + ":counts"
-    (task,) = json.loads(lmworks(folder, "compare", "store-first:counts", other, "--json").stdout)
+    other = str(tmp_path / "moved" / ".lmworks") + ":other"
+    (task,) = json.loads(lmworks(folder, "compare", "store-first:other", other, "--json").stdout)
     (pair,) = task["pairs"]
     assert 5 < pair["n"] < 33, "another key puts other texts to the test, of which some are the same"
 

@@ -112,18 +112,15 @@ models:
   words: {objective: bag-of-words, data: raw}
   phrases: {objective: dictionary, data: raw}
   table: {objective: word-table, data: pairs}
-  counts: {objective: n-gram, data: raw}
   words-apart: {objective: bag-of-words, data: split.train}
   phrases-apart: {objective: dictionary, data: split.train}
   table-apart: {objective: word-table, data: apart}
-  counts-apart: {objective: n-gram, data: split.train}
 evaluate:
-  models: [words, phrases, table, counts, words-apart, phrases-apart, table-apart, counts-apart]
+  models: [words, phrases, table, words-apart, phrases-apart, table-apart]
   tasks:
     - {kind: classification, data: split.test, train: split.train}
     - {kind: extraction, data: split.test}
     - {kind: text-to-text, data: asked}
-    - {kind: perplexity, data: split.test}
 """
 
 
@@ -150,7 +147,6 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("classification-split-test", "words"),
         ("extraction-split-test", "phrases"),
         ("text-to-text-asked", "table"),
-        ("perplexity-split-test", "counts"),
     ],
 )
 def test_what_a_model_that_learns_in_seconds_knows_is_told(quick: Path, task: str, model: str) -> None:

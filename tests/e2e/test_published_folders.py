@@ -27,20 +27,6 @@ models:
   t5: {objective: pretrained, path: t5, licence: MIT}
 serve: {model: bert}
 """
-NGRAM_RECIPE = """\
-name: counted
-use_case: going on from texts
-data:
-  learned: {kind: ingest, sources: [{kind: files, path: learned, licence: MIT}], licences: {allow: [MIT]}}
-  held: {kind: ingest, sources: [{kind: files, path: held, licence: MIT}], licences: {allow: [MIT]}}
-models:
-  counts: {objective: n-gram, data: learned}
-evaluate:
-  models: [counts]
-  tasks: [{kind: perplexity, data: held, train: learned}]
-serve: {model: counts}
-"""
-
 TUNED_RECIPE = """\
 name: tuned
 use_case: translating with what others published
@@ -113,27 +99,6 @@ def test_gpt2_bert_and_t5_answer_as_they_are_published(tmp_path: Path) -> None:
     assert all(spans for spans in answers(tmp_path, "tagger", texts))
     for model in ("gpt2", "t5"):
         assert len(answers(tmp_path, model, texts)) == 2
-
-
-def test_an_n_gram_is_a_model_of_a_recipe(tmp_path: Path) -> None:
-    for name, words in (("learned", "The bucket lists its tags."), ("held", "The tags list the bucket.")):
-        (tmp_path / name).mkdir()
-        for number in range(12):
-            (tmp_path / name / f"{number}.txt").write_text(f"{words} It is number {number * number}.")
-    (tmp_path / "recipe.yaml").write_text(NGRAM_RECIPE)
-    lmworks(tmp_path, "build", "recipe.yaml")
-    results = json.loads(lmworks(tmp_path, "show", "evaluate/perplexity-held/counts", "--json").stdout)
-    baseline = json.loads(lmworks(tmp_path, "show", "evaluate/perplexity-held/5-gram", "--json").stdout)
-    (ours, theirs) = (next(f for f in each["figures"] if f["name"] == "bits_per_byte") for each in (results, baseline))
-    assert ours["value"] == pytest.approx(theirs["value"]) and ours["n"] == theirs["n"] == 12
-    (tmp_path / "rows.jsonl").write_text('{"text": "The bucket li"}\n')
-    lmworks(tmp_path, "predict", "counts", "rows.jsonl", "--max-tokens", "13")
-    (row,) = map(json.loads, (tmp_path / "rows.predicted.jsonl").read_text().splitlines())
-    assert row["predicted_text"] == "sts its tags."
-    with serving(tmp_path, "counts") as (http, name):
-        body = {"model": name, "prompt": "The bucket li", "max_tokens": 13, "temperature": 0}
-        assert http.post("/v1/completions", json=body).json()["choices"][0]["text"] == "sts its tags."
-        assert http.get("/page/content.json").json()[0]["chats"] is False
 
 
 def test_a_published_t5_is_tuned_evaluated_and_answers(tmp_path: Path) -> None:

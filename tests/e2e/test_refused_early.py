@@ -158,13 +158,6 @@ CASES = {
         "  tuned: {objective: sft, from: lm, data: chats, adapter: {kind: lora}, processes: 2, SMALL}\n",
         ["models.tuned: processes stays 1: adapters are trained by one process"],
     ),
-    "a prefix that slides out of a window": Case(
-        "  tuned: {objective: sft, from: lm, data: chats, adapter: {kind: prefix, tokens: 4}, SMALL}\n".replace(
-            "SMALL", SMALL.replace("64", "32")
-        ),
-        ["models.tuned.adapter.kind: found prefix", "out of the window of 16 tokens", "take kind lora or dora"],
-        ["lm.sliding_window=16"],
-    ),
     "preferences that are conversations": Case(
         TUNED + "  judge: {objective: dpo, from: tuned, data: chats, SMALL}\n",
         ["judge/data: 'chats' makes conversations; it reads preferences, which steps of kind preferences make"],

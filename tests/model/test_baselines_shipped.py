@@ -17,16 +17,14 @@ from sklearn.pipeline import make_pipeline
 from encoders import labelled
 from lmworks.data.records import Documents
 from lmworks.data.tuning.conversations import Conversations, write_conversations
-from lmworks.engines.open import open_decoder, open_engine
-from lmworks.engines.protocol import Writing, WrongTurns
+from lmworks.engines.open import open_engine
+from lmworks.engines.protocol import WrongTurns
 from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
-from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplexity, evaluate_perplexity_ngram
 from lmworks.model.baselines.bag_of_words import FEATURES, WEIGHTS, BagOfWords, BagOfWordsConfig, bag_of_words
 from lmworks.model.baselines.dictionary import PHRASES, DictionaryConfig, dictionary
-from lmworks.model.baselines.ngram import COUNTS, NgramConfig, NgramModel, ngram
 from lmworks.model.baselines.word_table import WordTableConfig, word_table
-from lmworks.model.folder import ModelFolder, family_of
+from lmworks.model.folder import family_of
 from support import make_context
 
 WORDS = ["good", "bad", "film", "Song", "über", "naïve", "it's", "3d", "a", "日本", "x_y"]
@@ -124,42 +122,6 @@ def test_a_word_table_rewrites_one_text(tmp_path: Path) -> None:
     assert (stopped.text, stopped.finish_reason) == ("das rotes", "stop")
     with pytest.raises(WrongTurns):
         engine.encode([{"role": "user", "content": "a"}] * 3)
-
-
-def test_an_n_gram_scores_as_the_baseline_and_goes_on_from_texts(documents: Documents, tmp_path: Path) -> None:
-    texts = [each.text for each in documents.iterate()]
-    folder = made(ngram, NgramConfig(data="x"), documents, tmp_path / "counts")
-    assert family_of(folder) == "byte n-gram"
-    asked = Documents(documents.path, "test")
-    figures = {}
-    for name, stage, more in (
-        ("model", evaluate_perplexity, {"model": ModelFolder(folder, "m")}),
-        ("baseline", evaluate_perplexity_ngram, {"train": documents}),
-    ):
-        out = tmp_path / name
-        out.mkdir()
-        found = stage(PerplexityConfig(data="x"), data=asked, out=out, context=make_context(out), **more)
-        figures[name] = found.figures[0].value
-    assert figures["model"] == pytest.approx(figures["baseline"], rel=1e-9)
-    engine, model = open_decoder(folder), NgramModel.fit([text.encode() for text in texts])
-    assert not engine.chats and engine.can == {"generate"}
-    prompt = engine.encode_text(texts[0][:12])
-    (found,) = engine.generate([prompt], Sampling(20))
-    expected = texts[0][:12].encode()
-    for _ in range(20):
-        expected += bytes([int(model.next(expected).argmax())])
-    assert (found.text, found.finish_reason) == (expected[12:].decode(errors="replace"), "length")
-    drawn = engine.generate([prompt, prompt], Sampling(20, temperature=1.0, seed=3))
-    assert drawn[0] == drawn[1] != found and len(drawn[0].ids) == 20
-    (score,) = engine.score_choices(prompt, [engine.tokenizer.encode("é")])[:1]
-    assert score == pytest.approx(np.log(model.each((texts[0][:12] + "é").encode())[-2:]).sum())
-    pieces = [piece for _, piece in engine.submit([Writing(prompt, Sampling(20))])]
-    assert "".join(piece.text for piece in pieces) == found.text  # type: ignore[union-attr]
-    with pytest.raises(LmworksError, match="no chat_template"):
-        engine.encode([{"role": "user", "content": "a"}])
-    (folder / COUNTS).write_bytes((folder / COUNTS).read_bytes()[:-8])
-    with pytest.raises(LmworksError, match=COUNTS):
-        open_engine(folder)
 
 
 def test_damaged_folders_are_told_by_their_file(documents: Documents, tmp_path: Path) -> None:

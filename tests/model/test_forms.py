@@ -28,7 +28,6 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("bag-of-words", "sequence classifier"),
         ("dictionary", "token classifier"),
         ("word-table", "encoder-decoder"),
-        ("n-gram", "byte n-gram"),
     ):
         found[name] = folder / name
         found[name].mkdir()
@@ -39,7 +38,6 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 FORMS_OF = {
     "decoder": ["gguf", "onnx"],
     "published": ["onnx"],
-    "prompted": [],
     "judge": [],
     "t5": [],
     "sorter": ["onnx"],
@@ -50,7 +48,6 @@ FORMS_OF = {
     "bag-of-words": [],
     "dictionary": [],
     "word-table": [],
-    "n-gram": [],
 }
 
 
@@ -68,6 +65,6 @@ def test_a_model_is_written_in_a_form_that_it_can_have_or_refused_in_words(
         return
     with pytest.raises(LmworksError) as refused:
         write(kinds[kind], tmp_path / "file")
-    words = "stands before every text" if kind == "prompted" else f"cannot be written as {form.upper()}, which is for"
+    words = f"cannot be written as {form.upper()}, which is for"
     assert words in str(refused.value) and "model_type" not in str(refused.value)
     assert not [*tmp_path.iterdir()]

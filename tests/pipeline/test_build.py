@@ -10,9 +10,8 @@ import re
 import resource
 import signal
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import Field
@@ -20,7 +19,6 @@ from pydantic import Field
 from lmworks.errors import LmworksError, Stopped
 from lmworks.pipeline.build import Build, Environment, Node
 from lmworks.pipeline.display import PlainDisplay
-from lmworks.pipeline.erasure import delete
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import full_disk_in_words, write_atomically
 from lmworks.pipeline.lineage import Lineage, remove, unused
@@ -424,68 +422,6 @@ def test_a_store_that_cannot_be_written_answers_who_reads(tmp_path: Path, monkey
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     store = Store(tmp_path)
     assert Lineage(store).ancestors(store.named("both"))[0].step == "raw"
-
-
-class GrowingConfig(StepConfig):
-    grows_by: ClassVar[str | None] = "count"
-    kind: Literal["growing"] = "growing"
-    count: int = 3
-    letter: str = "a"
-
-    def begin_from(self, earlier: Sequence[Path], **facts: str) -> tuple[Path | None, str]:
-        lengths = {len((folder / "state").read_text()): folder for folder in earlier}
-        fitting = [length for length in lengths if length <= self.count]
-        return (lengths[max(fitting)], f"goes on after {max(fitting)}") if fitting else (None, "begins anew: none fits")
-
-
-@stage(version=1)
-def growing(config: GrowingConfig, out: Path, context: Context) -> Result:
-    state, _ = config.begin_from(context.kept_before)
-    begun = (state / "state").read_text() if state else ""
-    text = begun + config.letter * (config.count - len(begun))
-    assert context.kept
-    context.kept.mkdir(exist_ok=True)
-    (context.kept / "state").write_text(text)
-    (out / "words.txt").write_text(text)
-    return Result(measured={"began at": len(begun)})
-
-
-def grown(folder: Path, **fields: Any) -> tuple[Build, str]:
-    return build(folder, [Node("grown", growing, GrowingConfig(**fields))])
-
-
-def test_a_step_with_more_of_one_field_goes_on_where_an_earlier_one_kept_its_state(tmp_path: Path) -> None:
-    first, _ = grown(tmp_path)
-    assert not (first.artifacts["grown"].payload / "state").exists(), "what is kept is no part of the output"
-    config = GrowingConfig(count=5)
-    waiting = Build(Store(tmp_path), [Node("grown", growing, config)], first.steps)
-    assert waiting.look(waiting.nodes[0])[1] == "count changed from its default to 5; goes on after 3"
-    second, said = grown(tmp_path, count=5)
-    assert "grown: count changed from its default to 5; goes on after 3" in said
-    third, said = grown(tmp_path, count=2)
-    assert "count changed from 5 to 2; begins anew: none fits" in said
-    fourth, said = grown(tmp_path, count=6, letter="b")
-    assert "letter changed" in said and "goes on" not in said
-    began = [each.artifacts["grown"].manifest.run.measured["began at"] for each in (first, second, third, fourth)]
-    assert began == [0, 3, 0, 0]
-    environment = Environment(check_stop=lambda: None, workers=1)
-    display = PlainDisplay(Lines())  # type: ignore[arg-type]
-    again = second.run(second.nodes[0], display, (1, 1), environment, again=True)
-    assert again.manifest.run.measured["began at"] == 0, "what is made again trusts nothing that was made"
-
-
-def test_a_kept_state_goes_with_its_artifact(tmp_path: Path) -> None:
-    first, _ = grown(tmp_path)
-    second, _ = grown(tmp_path, count=5)
-    (waste,) = (each for each in unused(Store(tmp_path)) if "artifacts" in each.path.parts)
-    assert waste.path == first.artifacts["grown"].folder and waste.bytes > 1
-    remove(waste)
-    assert not first.artifacts["grown"].folder.exists()
-    delete(Store(tmp_path), [second.artifacts["grown"]], [])
-    digest = re.compile("[0-9a-f]{32,}")  # which may hold such letters by chance
-    left = [path for path in tmp_path.rglob("*") if path.is_file() and "aaa" in digest.sub("", path.read_text())]
-    assert left == [], "erased text may have reached the state"
-    assert grown(tmp_path, count=7)[0].artifacts["grown"].manifest.run.measured["began at"] == 0
 
 
 def test_a_step_that_is_rebuilt_begins_from_nothing(tmp_path: Path) -> None:

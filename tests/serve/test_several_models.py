@@ -155,11 +155,9 @@ def test_an_adapter_of_another_base_is_refused(folders: dict[str, Path], tmp_pat
             open_adapted(other, {"legal": folders["legal"] / "adapter"})
 
 
-def test_what_stands_before_every_text_of_a_base_is_not_shared_with_adapters(
-    folders: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_base_with_a_learned_prompt_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     prompted = shutil.copytree(folders[MODEL], tmp_path / "prompted")
     (prompted / "adapter").mkdir()
     (prompted / "adapter" / "adapter_config.json").write_text('{"peft_type": "PROMPT_TUNING"}')
-    with pytest.raises(LmworksError, match="adapter of kind 'prompt'"):
+    with pytest.raises(LmworksError, match="its adapter is PROMPT_TUNING, which only PEFT computes"):
         open_adapted(prompted, {"legal": folders["legal"] / "adapter"})

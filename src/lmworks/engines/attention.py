@@ -1,9 +1,11 @@
 """Who sees whom while text is read and written.
 
-Axes: B batch (rows), T time, S cached positions, H heads, K key-value heads, C head size, P places of a prefix.
+Axes: B batch (rows), T time, S cached positions, H heads, K key-value heads, C head size, P places that rows share.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +13,24 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.model.decoder import Attend, Decoder
 from lmworks.model.device import CPU
-from lmworks.model.prefix import KeysAndValues, length_of
+
+KeysAndValues = Sequence[tuple[Tensor, Tensor]]
+"""Keys and values of each layer, [1,K,P,C] twice, rotated as they stand at positions 0 to P-1; empty if P is 0."""
+
+
+def length_of(shared: KeysAndValues) -> int:
+    """Return P."""
+    return shared[0][0].shape[2] if shared else 0
+
+
+def keep(kept: list[tuple[Tensor, Tensor]], attend: Attend) -> Attend:
+    """Return `attend`, which also appends each layer's keys and values to `kept`."""
+
+    def keeping(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        kept.append((k, v))
+        return attend(layer, q, k, v)
+
+    return keeping
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
@@ -48,28 +67,21 @@ def visible_slots(positions: Tensor, slots: int, window: int | None) -> Tensor |
     return None if bool(mask.all()) else mask
 
 
-def causal_attention(model: Decoder, length: int, prefix: KeysAndValues = ()) -> Attend:
-    """Attention of whole sequences, all beginning at position 0, or behind a prefix."""
+def causal_attention(model: Decoder, length: int, shared: KeysAndValues = ()) -> Attend:
+    """Return the attention of whole sequences, all beginning at position 0, or behind what they share."""
     window = model.config.sliding_window
     mask = None
-    if prefix:
-        first = length_of(prefix)
+    if shared:
+        first = length_of(shared)
         positions = torch.arange(first, first + length, device=model.output_weight.device)
-        return attention_after(prefix, visible_slots(positions[None], first + length, window))
+        return attention_after(shared, visible_slots(positions[None], first + length, window))
     if window is not None and window < length:
         mask = visible_slots(torch.arange(length, device=model.output_weight.device)[None], length, window)
     return lambda layer, q, k, v: attention(q, k, v, mask, causal=mask is None)
 
 
-def joined(first: KeysAndValues, second: KeysAndValues) -> KeysAndValues:
-    """Those of two texts, of which the second was read behind the first."""
-    if not first:
-        return second
-    return [(torch.cat((a, c), 2), torch.cat((b, d), 2)) for (a, b), (c, d) in zip(first, second, strict=True)]
-
-
 def attention_after(shared: KeysAndValues, mask: Tensor | None) -> Attend:
-    """Attention of rows that all follow one prefix, whose keys and values [1,K,P,C] a layer may be empty."""
+    """Return the attention of rows that share a beginning, whose keys and values [1,K,P,C] a layer may be empty."""
 
     def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         if shared:

@@ -18,12 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.engines.adapters import Adapters
-from lmworks.engines.attention import attention, causal_attention, joined, visible_slots
+from lmworks.engines.attention import KeysAndValues, attention, causal_attention, keep, length_of, visible_slots
 from lmworks.engines.protocol import Asked, Writing, cannot
 from lmworks.engines.request import Piece, Request, require_room
 from lmworks.engines.sampling import choose
 from lmworks.model.decoder import Decoder
-from lmworks.model.prefix import KeysAndValues, keep, length_of
 from lmworks.tokens.tokenizer import Tokenizer
 
 BATCH_TOKENS = 2048
@@ -39,12 +38,10 @@ class RunningBatch:
         tokenizer: Tokenizer,
         rows: int,
         slots: int,
-        prefix: KeysAndValues = (),
         adapters: Adapters | None = None,
     ) -> None:
         config = model.config
-        self._first = length_of(prefix)
-        shape = (config.num_layers, rows, config.num_key_value_heads, self._first + slots, config.head_size)
+        shape = (config.num_layers, rows, config.num_key_value_heads, slots, config.head_size)
         weight = model.output_weight
         # Zeros, since a masked NaN is still a NaN.
         self._keys = torch.zeros(shape, dtype=model.compute_type, device=weight.device)
@@ -54,8 +51,7 @@ class RunningBatch:
         self._tokenizer = tokenizer
         self._slots = slots
         self._rows = rows
-        self._shared = prefix  # and, behind it, what all prompts begin with: so many tokens
-        self._shared_length = 0
+        self._shared: KeysAndValues = ()  # of what all prompts begin with
         self._running: list[Request] = []  # index = cache row
         self._waiting: deque[Request] = deque()
 
@@ -71,7 +67,7 @@ class RunningBatch:
         """
         if not isinstance(asked, Writing):
             raise cannot(["generate"], asked.ability)
-        require_room(asked.prompt, self._model.config.context_length - self._first)
+        require_room(asked.prompt, self._model.config.context_length)
         request = Request(asked.prompt, asked.sampling, self._tokenizer, self._slots, model)
         self._waiting.append(request)
         return request
@@ -81,9 +77,9 @@ class RunningBatch:
         """Read what all prompts begin with, once for all, before the first step; by the base, for it alone."""
         tokens, positions = padded([beginning], self._keys.device)
         kept: list[tuple[Tensor, Tensor]] = []
-        attend = keep(kept, causal_attention(self._model, len(beginning), self._shared))
-        self._model.hidden(tokens, self._first + positions, attend)
-        self._shared, self._shared_length = joined(self._shared, kept), len(beginning)
+        attend = keep(kept, causal_attention(self._model, len(beginning)))
+        self._model.hidden(tokens, positions, attend)
+        self._shared = kept
 
     @torch.inference_mode()
     def remove(self, request: Request) -> None:
@@ -95,7 +91,7 @@ class RunningBatch:
         row = self._running.index(request)
         last = self._running.pop()
         if last is not request:
-            end = self._first + last.position
+            end = last.position
             moved = (slice(None), len(self._running), slice(None), slice(end))
             self._keys[:, row, :, :end] = self._keys[moved]
             self._values[:, row, :, :end] = self._values[moved]
@@ -128,7 +124,7 @@ class RunningBatch:
         longest = 0
         while self._waiting and len(self._running) + len(admitted) < self._rows:
             prompts.add(self._waiting[0].reading)
-            longest = max(longest, len(self._waiting[0].prompt) - self._shared_length)
+            longest = max(longest, len(self._waiting[0].prompt) - length_of(self._shared))
             if admitted and longest * len(prompts) > BATCH_TOKENS:
                 break
             admitted.append(self._waiting.popleft())
@@ -143,8 +139,8 @@ class RunningBatch:
         prompts = list(dict.fromkeys(request.reading for request in requests))
         number = {prompt: place for place, prompt in enumerate(prompts)}
         asked = torch.tensor([number[request.reading] for request in requests], device=self._keys.device)
-        skipped, start = self._shared_length, length_of(self._shared)
-        tokens, positions = padded([prompt[skipped:] for _, prompt in prompts], self._keys.device)
+        start = length_of(self._shared)
+        tokens, positions = padded([prompt[start:] for _, prompt in prompts], self._keys.device)
         slots = slice(start, start + tokens.shape[1])
         causal = causal_attention(self._model, tokens.shape[1], self._shared)
 
@@ -158,15 +154,15 @@ class RunningBatch:
 
         with self._asked(model for model, _ in prompts):
             hidden = self._model.hidden(tokens, start + positions, attend)  # [P,T,D] of P prompts
-        ends = [len(request.prompt) - skipped - 1 for request in requests]
+        ends = [len(request.prompt) - start - 1 for request in requests]
         return hidden[asked, torch.tensor(ends, device=hidden.device)]
 
     def _decode(self) -> Tensor:
         """[B,D] hidden states of each running request's newest token."""
         count, device = len(self._running), self._keys.device
         tokens = torch.tensor([[request.ids[-1]] for request in self._running], device=device)
-        positions = self._first + torch.tensor([[request.position] for request in self._running], device=device)
-        longest = self._first + max(request.position for request in self._running) + 1
+        positions = torch.tensor([[request.position] for request in self._running], device=device)
+        longest = max(request.position for request in self._running) + 1
         mask = visible_slots(positions, longest, self._model.config.sliding_window)
         rows, slots = torch.arange(count, device=device), positions[:, 0]
 

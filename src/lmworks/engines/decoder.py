@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from lmworks.engines.adapters import Adapters
-from lmworks.engines.attention import attention_after, causal_attention, joined
+from lmworks.engines.attention import KeysAndValues, attention_after, causal_attention, keep, length_of
 from lmworks.engines.batch import BATCH_TOKENS, RunningBatch, logits_of, padded
 from lmworks.engines.protocol import Ability, Engine, Messages, Running, Writing
 from lmworks.engines.request import Generation, Sampling, rows_at_once
 from lmworks.errors import BeyondContext, LmworksError
 from lmworks.model.decoder import Decoder
 from lmworks.model.device import CPU
-from lmworks.model.prefix import KeysAndValues, keep, length_of
 from lmworks.pipeline.conditions import TORCH, Conditions
 from lmworks.pipeline.files import digest_text
 from lmworks.tokens.tokenizer import FILES, Tokenizer, alike
@@ -49,9 +48,7 @@ class DecoderEngine(Engine):
 
     can: frozenset[Ability] = frozenset({"generate"})
 
-    def __init__(
-        self, model: Decoder, tokenizer: Tokenizer, prefix: KeysAndValues = (), adapters: Adapters | None = None
-    ) -> None:
+    def __init__(self, model: Decoder, tokenizer: Tokenizer, adapters: Adapters | None = None) -> None:
         if tokenizer.vocab_size > model.config.vocab_size:
             raise LmworksError(
                 f"{tokenizer.folder / FILES[0]}: has {tokenizer.vocab_size:,} ids; the model beside it knows "
@@ -62,9 +59,8 @@ class DecoderEngine(Engine):
         self.vocab_size, self.longest_token = tokenizer.vocab_size, tokenizer.longest_token
         self.thinks, self.calls = tokenizer.thoughts is not None, tokenizer.calls
         self.chats = bool(tokenizer.chat_template)
-        self.prefix = prefix
         self.adapters = adapters
-        self.context_length = model.config.context_length - length_of(prefix)
+        self.context_length = model.config.context_length
 
     def conditions(self) -> Conditions:
         return Conditions(
@@ -98,7 +94,7 @@ class DecoderEngine(Engine):
         config = self.model.config
         slots = min(slots or self.context_length, self.context_length)
         rows = rows_at_once(rows, config.cache_bytes(slots))
-        return RunningBatch(self.model, self.tokenizer, rows, slots, self.prefix, self.adapters)
+        return RunningBatch(self.model, self.tokenizer, rows, slots, self.adapters)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         """Answer every prompt. Raises BeyondContext when one leaves no room in the context."""
@@ -174,11 +170,9 @@ class DecoderEngine(Engine):
         self._require_choices_fit(questions)
         results: list[list[list[float]]] = [[[] for _ in choices] for _, choices in questions]
         for members, length in _sharing([prompt for prompt, _ in questions]):
-            shared = self.prefix
+            shared: list[tuple[Tensor, Tensor]] = []
             if length:
-                kept: list[tuple[Tensor, Tensor]] = []
-                self._read([questions[members[0]][0][:length]], kept)
-                shared = joined(shared, kept)
+                self._read([questions[members[0]][0][:length]], shared)
             rows = [row for member in members for row in _rows(member, *questions[member], length)]
             lengths = {number: len(row.tokens) for number, row in enumerate(rows)}
             for group in _groups(lengths, self._tokens_at_once):
@@ -206,7 +200,7 @@ class DecoderEngine(Engine):
         else:
             offsets, _ = padded([row.offsets for row in rows], device)
             ends, _ = padded([row.ends for row in rows], device, NEVER)
-            positions = offsets + length_of(self.prefix)
+            positions = offsets
             seen = (places[:, None, :] <= places[:, :, None]) & (places[:, :, None] < ends[:, None, :])  # [B,T,T]
             reach = positions.new_tensor(range(first)).expand(len(rows), first)
             seen = torch.cat((seen.new_ones(*places.shape, first), seen), dim=2)
@@ -228,9 +222,9 @@ class DecoderEngine(Engine):
     ) -> tuple[Tensor, Tensor]:
         """Tokens [B,T], filled up on the right, and hidden states [B,T,D]; keys and values are put into `kept`."""
         tokens, positions = padded(sequences, self.model.output_weight.device)
-        causal = causal_attention(self.model, tokens.shape[1], self.prefix)
+        causal = causal_attention(self.model, tokens.shape[1])
         attend = causal if kept is None else keep(kept, causal)
-        return tokens, self.model.hidden(tokens, length_of(self.prefix) + positions, attend)
+        return tokens, self.model.hidden(tokens, positions, attend)
 
     def _log_probabilities(self, hidden: Tensor, which: Tensor, targets: Tensor) -> Tensor:
         """Natural log p [N] of next tokens [N], each behind the one `which` [N] names of the hidden states [·,D].

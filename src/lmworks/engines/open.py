@@ -43,13 +43,13 @@ def _ours(
     from lmworks.engines.adapters import Adapters
     from lmworks.engines.decoder import DecoderEngine
     from lmworks.model.folder import load_model
-    from lmworks.model.prefix import load_prefix
     from lmworks.tokens.tokenizer import open_tokenizer
 
+    require_whole(folder)
     model = load_model(folder, data_type, labels=labels).to(device)
     require_finite(folder, model.named_parameters())
     adapters = Adapters(model, beside) if beside else None
-    return DecoderEngine(model, open_tokenizer(folder), load_prefix(folder, model), adapters)
+    return DecoderEngine(model, open_tokenizer(folder), adapters)
 
 
 def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
@@ -106,13 +106,6 @@ def _word_table(folder: Path, data_type: str, device: torch.device) -> Engine:
     return WordTableEngine(folder)
 
 
-def _ngram(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """Texts gone on from by the bytes that followed the last ones."""
-    from lmworks.engines.ngram import NgramEngine
-
-    return NgramEngine(folder)
-
-
 def _rented(folder: Path, data_type: str, device: torch.device) -> Engine:
     """What a model elsewhere has answered."""
     from lmworks.engines.rented.engine import RentedEngine
@@ -138,7 +131,6 @@ ENGINES: Kinds[Open] = Kinds(
         "bag-of-words": _bag_of_words,
         "dictionary": _dictionary,
         "word-table": _word_table,
-        "n-gram": _ngram,
         ENGINE_NAME: _rented,
         REHEARSAL: _rehearsing,
     },
@@ -179,7 +171,6 @@ def open_adapted(base: Path, adapters: Mapping[str, Path | None], device: str = 
 
     Raises `LmworksError` for adapters of another base, and for a base that is more than the weights of our decoder.
     """
-    require_whole(base)
     return _ours(base, "float32", find_device(device), beside=adapters)
 
 

@@ -30,7 +30,6 @@ MEANS: Mapping[Ability, str] = {
 
 ANSWERS: Mapping[Family, Ability] = {
     "decoder": "generate",
-    "byte n-gram": "generate",
     "encoder-decoder": "generate",
     "sequence classifier": "classify",
     "token classifier": "tag",

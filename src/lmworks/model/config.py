@@ -26,7 +26,6 @@ REWARD = ("reward",)
 
 Family = Literal[
     "decoder",
-    "byte n-gram",
     "encoder",
     "encoder-decoder",
     "reward model",
@@ -93,10 +92,6 @@ class Shape(ABC):
     @abstractmethod
     def adapter_parameters(self, rank: int) -> int:
         """Parameters of low-rank adapters beside every matrix inside blocks."""
-
-    def prefix_size(self, kind: str) -> int:
-        """Parameters of a place that is learned before every text, as a `prompt` or a `prefix`; 0 where none can be."""
-        return 0
 
     @property
     @abstractmethod
@@ -192,10 +187,6 @@ class DecoderConfig(Shape):
     def block_outputs(self) -> int:
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         return heads + 2 * keys + 2 * self.hidden_size + 2 * self.intermediate_size
-
-    def prefix_size(self, kind: str) -> int:
-        """Parameters of a place that is learned before every text: an embedding, or keys and values of every layer."""
-        return self.hidden_size if kind == "prompt" else self.cache_bytes(1, 1)
 
     def forward_flops_per_token(self, context: int) -> int:
         """Floating-point operations of one token's forward pass that sees `context` positions."""

@@ -49,8 +49,6 @@ ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetens
 """PEFT's names of the files in it."""
 FILE_BYTES = 4 * 2**30
 """Largest file of weights that a model is written into, and so what is held of it at once."""
-PREFIXES = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
-"""Kinds that stand before every text and not in the weights, with PEFT's names."""
 MOST_LAYERS, LARGEST_SIZE, LARGEST_TABLE = 2**12, 2**22, 2**26
 """In a `config.json`: what is more was never trained, and would be built before it is found not to fit."""
 Form = Literal["gguf", "onnx"]
@@ -200,19 +198,14 @@ def stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
             yield name, tensor
 
 
-def prefix_kind(folder: Path) -> str | None:
-    """What kind stands before every text of a model; None where its weights are all of it."""
-    path = folder / ADAPTER / ADAPTER_CONFIG
-    found = read_json(path).get("peft_type") if path.is_file() else None
-    return next((kind for kind, name in PREFIXES.items() if name == found), None)
-
-
 def require_whole(folder: Path) -> None:
-    """Raise LmworksError if more than weights makes the model."""
-    if kind := prefix_kind(folder):
+    """Raise LmworksError for a prompt or prefix that was learned beside a model: no weight holds it."""
+    path = folder / ADAPTER / ADAPTER_CONFIG
+    kind = read_json(path).get("peft_type") if path.is_file() else None
+    if kind in ("PROMPT_TUNING", "PREFIX_TUNING"):
         raise LmworksError(
-            f"{folder}: its adapter of kind {kind!r} stands before every text, in no weight: lmworks and PEFT can "
-            "measure and serve it; to export it or begin with it, tune with an adapter of kind lora or dora"
+            f"{folder}: its adapter is {kind}, which only PEFT computes\nTune the base again with "
+            "`adapter: {kind: lora}`"
         )
 
 

@@ -1,4 +1,4 @@
-"""Adapters that others have trained, put onto their base: LoRA and DoRA into its weights, prompts and prefixes beside.
+"""Adapters that others have trained, put onto their base: LoRA and DoRA go into its weights.
 
 Axes: I inputs, O outputs, R rank.
 """
@@ -6,7 +6,6 @@ Axes: I inputs, O outputs, R rank.
 from __future__ import annotations
 
 import math
-import shutil
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, told
 from lmworks.model.files import check_own_files, load_weights, open_weights, read_json
-from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, PREFIXES, is_native, read_config
+from lmworks.model.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from lmworks.recipe.patterns import Pattern
 
 if TYPE_CHECKING:
@@ -79,16 +78,9 @@ def put_on(base: Path, adapter: Path) -> int:
 
     Raises LmworksError for kinds that are not known, and adapters of another base.
     """
-    config = read_json(adapter / ADAPTER_CONFIG)
     check_own_files(adapter, [ADAPTER_CONFIG, ADAPTER_WEIGHTS])
     if not (adapter / ADAPTER_WEIGHTS).is_file():
         raise LmworksError(f"{adapter}: no {ADAPTER_WEIGHTS}; pickled .bin files are never read: save the adapter anew")
-    before = config.get("peft_type") in PREFIXES.values() and is_native(base) and not config.get("prefix_projection")
-    if before and not read_config(base).sliding_window:
-        (base / ADAPTER).mkdir()
-        for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
-            shutil.copyfile(adapter / name, base / ADAPTER / name)
-        return 0
     return _merge(base, adapter)
 
 
@@ -108,8 +100,7 @@ def _read_low_rank(adapter: Path, config: Mapping[str, Any]) -> dict[str, LowRan
     if kind != "LORA" or more:
         raise LmworksError(
             f"{adapter / ADAPTER_CONFIG}: peft_type {kind!r}{' with ' + ', '.join(more) if more else ''}; expected "
-            "LORA, also with use_dora, beside matrices alone; or PROMPT_TUNING or PREFIX_TUNING, without a projection, "
-            "for Llama, Mistral, Qwen2 or Qwen3 without a sliding window"
+            "LORA, also with use_dora, beside matrices alone"
         )
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in load_weights(adapter / ADAPTER_WEIGHTS).items():

@@ -19,12 +19,12 @@ from typing import Any, Protocol
 from lmworks.errors import LmworksError
 from lmworks.pipeline.files import canonical_json, digest_once, full_disk_in_words, is_full, sync, write_atomically
 from lmworks.pipeline.journal import FileJournal
-from lmworks.pipeline.keys import growing_field, key_config, stale_reason
+from lmworks.pipeline.keys import key_config, stale_reason
 from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest, Run, read_manifest, write_manifest
 from lmworks.pipeline.process import forget_peak_memory, give_memory_back, peak_memory_bytes, processor_name
 from lmworks.pipeline.record import KeyParts, StepRecord, split_reference
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
-from lmworks.pipeline.store import KEPT, Artifact, Store, deletion_in_words, is_held, locked
+from lmworks.pipeline.store import Artifact, Store, deletion_in_words, is_held, locked
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier, indices, origins
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import StepConfig
@@ -38,10 +38,6 @@ LIBRARIES = (
     *("transformers", "accelerate", "gguf", "optuna", "sacrebleu"),
 )
 """Recorded in every manifest, never hashed: a patch release must not rebuild a month of training."""
-
-
-FAMILY = "family"
-"""Beside a kept state: the key of all steps that may begin with it."""
 
 
 @dataclass(frozen=True)
@@ -133,20 +129,9 @@ class Build:
         return None, self._reason(node, parts)
 
     def _reason(self, node: Node, parts: KeyParts) -> str:
-        """Why a node is stale; where only the field has changed that it grows by, also where it begins."""
+        """Return why a node is stale."""
         record = self.previous.get(node.name)
-        before = record.parts if record else None
-        reason = stale_reason(parts, before)
-        grows = growing_field(node.config) and before and _family(node, parts) == _family(node, before)
-        return f"{reason}; {node.config.begin_from(self._kept_before(node, parts))[1]}" if grows else reason
-
-    def _kept_before(self, node: Node, parts: KeyParts) -> list[Path]:
-        """Where artifacts that differ in the field alone that a node grows by kept their state."""
-        if growing_field(node.config) is None:
-            return []
-        family = _family(node, parts)
-        marks = sorted((self.store.root / "artifacts" / node.stage.name).glob(f"*/{KEPT}/{FAMILY}"))
-        return [mark.parent.absolute() for mark in marks if mark.read_bytes() == family.encode()]
+        return stale_reason(parts, record.parts if record else None)
 
     def under_way(self, node: Node) -> tuple[str, Path] | None:
         """`running` or `stopped` where work on a node is not finished, and its folder."""
@@ -182,10 +167,7 @@ class Build:
                 _clear(work)
             if artifact is None or again:
                 progress = display.step(node.name, *position, reason, max(node.predicted.get("seconds", [inf])))
-                own = environment
-                if not again:
-                    earlier, before = self.store.earlier(parts), self._kept_before(node, parts)
-                    own = replace(environment, earlier=earlier, kept_before=before)
+                own = environment if again else replace(environment, earlier=self.store.earlier(parts))
                 with full_disk_in_words(work, node.name):
                     artifact = self._make(node, parts, work, progress, display, own)
             else:
@@ -215,8 +197,6 @@ class Build:
                 lambda line: display.say(f"{node.name}: {line}"),
                 environment.execute,
                 environment.earlier,
-                work / KEPT,
-                environment.kept_before,
             )
             handles: dict[str, Any] = {}
             for name, kind in node.stage.inputs.items():
@@ -234,8 +214,6 @@ class Build:
             _drop_temporary(out)
             _drop_temporary(work / BESIDE)
             write_manifest(finished, self._manifest(node, key, out, result, started, held))
-        if (work / KEPT).exists():
-            write_atomically(work / KEPT / FAMILY, _family(node, parts))
         manifest = read_manifest(finished)
         if (manifest.stage, manifest.key) != (parts.stage, key):
             raise LmworksError(
@@ -327,11 +305,6 @@ def _parts(node: Node, inputs: dict[str, str | list[str]]) -> KeyParts:
     )
 
 
-def _family(node: Node, parts: KeyParts) -> str:
-    """The key that a node would have without the field that it grows by."""
-    return parts.without(growing_field(node.config)).key
-
-
 def foresee(build: Build, nodes: Sequence[Node]) -> str:
     """One line: which steps of an earlier build are made again by shard, and which wholly; "" if none is.
 
@@ -362,8 +335,6 @@ class Environment:
     execute: Execute = in_processes
     earlier: Earlier = NOTHING
     """What earlier builds finished of the step; set for each."""
-    kept_before: Sequence[Path] = ()
-    """What steps that differ in the field alone that a step grows by kept; set for each."""
 
 
 def _drop_unnamed(out: Path, journal: FileJournal) -> None:

@@ -33,13 +33,6 @@ def key_config(config: StepConfig) -> dict[str, Any]:
     return kept
 
 
-def growing_field(config: StepConfig) -> str | None:
-    """The field that a step grows by. A class of a package has to say so itself: its code may read that field."""
-    kind = type(config)
-    saying = next(each for each in kind.__mro__ if "grows_by" in vars(each))
-    return config.grows_by if is_own(kind.__module__) or not is_own(saying.__module__) else None
-
-
 def stale_reason(parts: KeyParts, before: KeyParts | None) -> str:
     """Why a step must be made, in words."""
     if not before:

@@ -93,10 +93,6 @@ class Context:
     """Where units of work run."""
     earlier: Earlier = NOTHING
     """Units of work that earlier builds of the stage finished."""
-    kept: Path | None = None
-    """Where a stage may leave a state that lies beside the artifact, no part of it, for steps with more of a field."""
-    kept_before: Sequence[Path] = ()
-    """Such states of steps that are equal but for that field (`grows_by`)."""
 
     @property
     def beside(self) -> Path:

@@ -1,7 +1,6 @@
 """The store: what has been made, addressed by key.
 
 artifacts/STAGE/KEY/payload/…       what the stage made
-artifacts/STAGE/KEY/kept/…          a state that steps with more of a field may begin with: no part of the artifact
 artifacts/STAGE/KEY/beside/…        what later builds can take of its units of work, in no digest: see `units`
 artifacts/STAGE/KEY/manifest.json   written last: an artifact without it does not exist
 work/KEY/{lock, step, progress.jsonl, scratch/, out/, beside/, result.json}
@@ -31,7 +30,7 @@ from lmworks.pipeline.units import BESIDE, PAYLOAD, Earlier
 ERASED = "erased.json"
 """The manifest of what an erasure deleted."""
 KEPT = "kept"
-"""Beside a payload: a state that steps with more of a field may begin with."""
+"""Folder beside a payload that earlier releases kept a training state in."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,7 @@ class Store:
         """Move a finished output into place; the manifest is written last."""
         folder = self.root / "artifacts" / manifest.stage / manifest.key
         folder.mkdir(parents=True, exist_ok=True)
-        parts = ((out, PAYLOAD), (out.with_name(BESIDE), BESIDE), (out.with_name(KEPT), KEPT))
+        parts = ((out, PAYLOAD), (out.with_name(BESIDE), BESIDE))
         if out.exists():  # nothing of what was there before may stay beside what is new
             (folder / "manifest.json").unlink(missing_ok=True)  # or a crash here leaves one that promises a payload
             for _, name in parts:

@@ -90,19 +90,6 @@ class StepConfig(BaseModel):
         """Raise TypeError for a class that lacks what its steps need."""
         effects(cls)
 
-    grows_by: ClassVar[str | None] = None
-    """A field of which a step with more may begin where an earlier one, equal in all else, kept its state.
-
-    A class of a package inherits none.
-    """
-
-    def begin_from(self, earlier: Sequence[Path], **facts: str) -> tuple[Path | None, str]:
-        """The state to begin with, of those in these folders, and what to say of it; where `grows_by` is set.
-
-        `facts` are what is known only while the step runs.
-        """
-        return None, ""
-
     def output_parts(self) -> tuple[str, ...]:
         """The parts that this config makes, where that depends on its fields."""
         return self.parts

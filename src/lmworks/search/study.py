@@ -124,7 +124,7 @@ def search(
 
 def usual_ranges(runs: Runs) -> list[str]:
     """Of rate, batch, regularisation and rank, around what the recipe has; what its objective refuses is left out."""
-    config, adapter = runs.config, runs.config.lora
+    config, adapter = runs.config, runs.config.adapter
     batch, inside = config.global_batch_tokens, f"models.{runs.model}.adapter"
     choices: dict[str, set[int] | set[float]] = {
         "global_batch_tokens": {max(config.sequence_length, batch // 2), batch, 2 * batch},

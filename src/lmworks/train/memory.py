@@ -20,7 +20,6 @@ from lmworks.model.config import FLOAT32, PACKED_BITS, DecoderConfig, Forward, S
 from lmworks.model.device import CPU, find_device, free_bytes, is_out_of_memory
 from lmworks.model.folder import FILE_BYTES
 from lmworks.pipeline.stage import Journal
-from lmworks.train.configs.adapter import PrefixConfig
 from lmworks.train.configs.train import TrainConfig
 
 LIBRARIES_BYTES = {False: 400 * 2**20, True: 480 * 2**20}
@@ -125,11 +124,11 @@ def _activations(shape: Shape, config: TrainConfig, rows: int, layout: Layout) -
         narrow_weights=frozen_width(config, shape) < FLOAT32,
     )
     part = shape.in_parts(layout.tensor_parallel) if isinstance(shape, DecoderConfig) else shape
-    found = dict(part.activation_bytes(rows, config.sequence_length + config.tokens_before, how))
-    if config.lora and config.lora.kind == "dora" and not how.compiled:  # a compiler computes them again
+    found = dict(part.activation_bytes(rows, config.sequence_length, how))
+    if config.adapter and config.adapter.kind == "dora" and not how.compiled:  # a compiler computes them again
         kept = 1 if layout.recompute else shape.num_layers
         found["outputs before magnitudes"] = how.width * rows * config.sequence_length * kept * shape.block_outputs
-    if config.lora and config.lora.quantise:  # one matrix of numbers at a time; a processor keeps what it frees
+    if config.adapter and config.adapter.quantise:  # one matrix of numbers at a time; a processor keeps what it frees
         found["copies of weights"] = FLOAT32 * shape.parts["matrices"] // shape.num_layers
         if layout.apart and isinstance(shape, DecoderConfig):
             widest = max(shape.intermediate_size, shape.num_heads * shape.head_size)
@@ -178,19 +177,17 @@ def _merged_bytes(config: TrainConfig, shape: Shape) -> int:
     """Count what the host holds while adapters are merged: a file of the model at once, or all that is not ours."""
     if config.adapter is None:
         return 0
-    whole = (2 if config.lora and config.lora.quantise else FLOAT32) * shape.parameters
+    whole = (2 if config.adapter and config.adapter.quantise else FLOAT32) * shape.parameters
     return min(whole, FILE_BYTES) + 2 * FLOAT32 * _block(shape) if getattr(shape, "native", False) else whole
 
 
 def trained_parts(config: TrainConfig, shape: Shape) -> Mapping[str, int]:
     """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
-    if isinstance(config.adapter, PrefixConfig):
-        return {"adapters": config.adapter.tokens * shape.prefix_size(config.adapter.kind)}
-    if not config.lora:
+    if not config.adapter:
         return shape.parts
-    magnitudes = shape.num_layers * shape.block_outputs if config.lora.kind == "dora" else 0
+    magnitudes = shape.num_layers * shape.block_outputs if config.adapter.kind == "dora" else 0
     head = {"output": shape.parts["output"]} if getattr(shape, "labels", ()) else {}  # begun afresh
-    return {"adapters": shape.adapter_parameters(config.lora.rank) + magnitudes, **head}
+    return {"adapters": shape.adapter_parameters(config.adapter.rank) + magnitudes, **head}
 
 
 def stored_bytes(config: TrainConfig, shape: Shape) -> tuple[int, int]:
@@ -206,8 +203,8 @@ def weight_bytes(config: TrainConfig, shape: Shape) -> int:
     if config.adapter is None:
         return FLOAT32 * shape.parameters
     parts, width, bits = shape.parts, frozen_width(config, shape), 8 * frozen_width(config, shape)
-    if config.lora and config.lora.quantise:
-        bits = PACKED_BITS[config.lora.quantise]  # type: ignore[assignment]
+    if config.adapter and config.adapter.quantise:
+        bits = PACKED_BITS[config.adapter.quantise]  # type: ignore[assignment]
     vectors = FLOAT32 * parts.get("norms and biases", 0)
     tables = width * (shape.parameters - parts["matrices"] - parts.get("norms and biases", 0))
     return int(parts["matrices"] * bits / 8) + vectors + tables
@@ -218,7 +215,7 @@ def flops_per_token(config: TrainConfig, shape: Shape) -> int:
     whole = shape.training_flops_per_token(config.sequence_length) + config.further_flops_per_token(shape)
     if not config.adapter:
         return whole
-    beside = 6 * shape.adapter_parameters(config.lora.rank) if config.lora else 0
+    beside = 6 * shape.adapter_parameters(config.adapter.rank) if config.adapter else 0
     return whole - shape.training_flops_per_token(0) // 3 + beside
 
 

@@ -42,7 +42,6 @@ models:
   gpt2: {{objective: pretrained, path: gpt2, licence: MIT}}
   tuned: {{objective: sft, from: base, tokenizer: base, data: chats, {SMALL}}}
   adapted: {{objective: sft, from: base, tokenizer: base, data: chats, adapter: {{kind: lora}}, {SMALL}}}
-  prompted: {{objective: sft, from: base, tokenizer: base, data: chats, adapter: {{kind: prompt}}, {SMALL}}}
   reward: {{objective: reward, from: chatting, data: better, learning_rate: 0.001, {SMALL}}}
   taken-sorter: {{objective: pretrained, path: bert, licence: MIT}}
   taken-tagger: {{objective: pretrained, path: tagger, licence: MIT}}
@@ -53,12 +52,11 @@ models:
   tagger: {{objective: token-classification, from: encoder, data: split.train, label: spans, {SMALL}}}
   translate: {{objective: text-to-text, from: scratch, data: paired, {SHAPE}, {SMALL}}}
   t5: {{objective: pretrained, path: t5, licence: MIT}}
-  counts: {{objective: n-gram, data: split.train}}
   words: {{objective: bag-of-words, data: split.train, label: label}}
   named: {{objective: dictionary, data: split.train, label: spans}}
   table: {{objective: word-table, data: paired}}
 evaluate:
-  models: [pretrain, base, tuned, counts]
+  models: [pretrain, base, tuned]
   tasks:
     - {{kind: perplexity, data: split.test, train: split.train}}
 serve: {{model: chatting}}

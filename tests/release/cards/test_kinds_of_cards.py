@@ -31,7 +31,6 @@ KINDS: dict[str, tuple[str, str, str | None]] = {
     "gpt2": ("text-generation", "transformers", None),
     "tuned": ("text-generation", "transformers", "finetune"),
     "adapted": ("text-generation", "transformers", "finetune"),
-    "prompted": ("text-generation", "peft", "adapter"),
     "reward": ("text-classification", "transformers", None),
     "taken-sorter": ("text-classification", "transformers", None),
     "taken-tagger": ("token-classification", "transformers", None),
@@ -41,14 +40,13 @@ KINDS: dict[str, tuple[str, str, str | None]] = {
     "tagger": ("token-classification", "transformers", None),
     "translate": ("text2text-generation", "transformers", None),
     "t5": ("text2text-generation", "transformers", None),
-    "counts": ("text-generation", "lmworks", None),
     "words": ("text-classification", "lmworks", None),
     "named": ("token-classification", "lmworks", None),
     "table": ("text2text-generation", "lmworks", None),
 }
 """Model → pipeline, library, and relation to a base."""
 IMPORTED = ("base", "gpt2", "taken-sorter", "taken-tagger", "t5")
-COUNTED = ("counts", "words", "named", "table")
+COUNTED = ("words", "named", "table")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +106,7 @@ def test_who_made_it_is_said_as_it_is(name: str, cards: dict[str, str]) -> None:
     card = cards[name]
     assert ("lmworks did not make it: the step" in card) == (name in IMPORTED)
     assert ("made it by the step" in card) == (name not in IMPORTED)
-    began = name in ("tuned", "adapted", "prompted", "decoding-sorter")
+    began = name in ("tuned", "adapted", "decoding-sorter")
     assert ("weights that others published and lmworks did not make" in card) == began
     assert ("was trained is not known here" in card) == (began or name in IMPORTED)
     assert ("learned from nothing but the texts" in card) == (not began and name not in IMPORTED)
@@ -162,7 +160,7 @@ for words in {asked}:
 """
 
 
-@pytest.mark.parametrize("name", ["chatting", "pretrain", "sorter", "tagger", "encoder", "t5", "counts"])
+@pytest.mark.parametrize("name", ["chatting", "pretrain", "sorter", "tagger", "encoder", "t5", "words"])
 def test_serve_runs_as_a_card_of_each_ability_says(name: str, cards: dict[str, str], project: Path) -> None:
     (shell,) = code_of(cards[name], "sh")
     serve = shell.splitlines()[-1]

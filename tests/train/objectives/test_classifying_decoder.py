@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from corpora import THINGS, texts
@@ -149,8 +148,6 @@ def test_a_head_of_other_labels_is_not_gone_on_with(
     rows, _ = pack(tmp_path / "rows", OBJECTIVE, fewer, tokenizer)
     with pytest.raises(LmworksError, match=f"tells {len(THINGS)} scores .* expected one that tells 2, or a language"):
         tune(tmp_path / "c", OBJECTIVE, model, rows, tokenizer)
-    with pytest.raises(ValidationError, match="kind lora or dora"):
-        SequenceClassificationConfig.model_validate({**SMALL, "from": "x", "adapter": {"kind": "prompt"}})
 
 
 def test_labelled_texts_are_counted_and_shown_before_they_are_learned(

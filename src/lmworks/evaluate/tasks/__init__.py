@@ -26,7 +26,7 @@ TASKS: Kinds[Task] = Kinds(
             perplexity.PerplexityConfig,
             perplexity.evaluate_perplexity,
             {"5-gram": perplexity.evaluate_perplexity_ngram, "xz": perplexity.evaluate_perplexity_xz},
-            of=("decoder", "byte n-gram"),
+            of=("decoder",),
             metrics=[BITS_PER_BYTE, perplexity.BITS_PER_TOKEN],
         ),
         "classification": Task(

@@ -13,20 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from lmworks.data.records import Documents
-from lmworks.errors import LmworksError, told
-from lmworks.lazy import np, tokenizers
-from lmworks.model.baselines.baseline import BaselineConfig
-from lmworks.model.config import Family
-from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Reference
-from lmworks.tokens.kinds.learn import write_tokenizer
-from lmworks.tokens.tokenizer import END_OF_TEXT
+from lmworks.lazy import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,9 +27,6 @@ ORDER = 5
 """The usual one, and on 17 MB of text a few seconds' work."""
 FALLBACK = (0, 0.5, 1, 1.5)
 """Discounts where the counts of counts give none (few symbols, little text); those of KenLM's `--discount_fallback`."""
-COUNTS = "model.safetensors"
-PARTS = {"ngrams": "uint64", "share": "float64", "contexts": "uint64", "back_off": "float64"}
-"""Of an order, with their types."""
 _BYTE = 8
 
 
@@ -74,46 +60,6 @@ class NgramModel:
             ngrams, counts = np.unique(ngrams & np.uint64((1 << 8 * length) - 1), return_counts=True)
             orders.insert(0, _order(ngrams, counts))
         return cls(orders)
-
-    def save(self, folder: Path) -> None:
-        """Write it into a folder; equal models give equal bytes."""
-        from safetensors.numpy import save_file
-
-        tensors = {
-            f"{length}.{part}": np.ascontiguousarray(getattr(order, part))
-            for length, order in enumerate(self.orders, 1)
-            for part in PARTS
-        }
-        save_file(tensors, folder / COUNTS)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read it. Raises LmworksError for a file that is not as `save` writes it."""
-        from safetensors.numpy import load_file
-
-        with told(folder / COUNTS, "counts of n-grams as lmworks writes them"):
-            tensors = load_file(folder / COUNTS)
-            orders = [
-                Order(**{part: tensors[f"{length}.{part}"] for part in PARTS})
-                for length in range(1, len(tensors) // len(PARTS) + 1)
-            ]
-            for order in orders:
-                types = {part: str(getattr(order, part).dtype) for part in PARTS}
-                lengths = [len(getattr(order, part)) for part in PARTS]
-                if types != PARTS or lengths[::2] != lengths[1::2] or not all(lengths):
-                    raise ValueError(f"found {types} of lengths {lengths}")
-            if not 1 <= len(orders) <= 8:
-                raise ValueError(f"found {len(orders)} orders; expected 1 to 8")
-        return cls(orders)
-
-    def each(self, document: bytes) -> Floats:
-        """p of each byte of a document after those before it."""
-        return self.probabilities(_codes([document], len(self.orders)))
-
-    def next(self, before: bytes) -> Floats:
-        """[256] p of each byte that may come after these."""
-        context = before[max(0, len(before) - len(self.orders) + 1) :]
-        return self.probabilities(np.arange(256, dtype=np.uint64) | np.uint64(int.from_bytes(context) << 8))
 
     def bits(self, documents: Sequence[bytes]) -> list[float]:
         """-log2 of each document's probability, its length taken as known."""
@@ -173,46 +119,3 @@ def _discounts(counts: NDArray[np.int64]) -> Sequence[float] | Floats:
 def _look_up(keys: Codes, values: Floats, wanted: Codes, missing: float) -> Floats:
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[places] == wanted, values[places], missing)
-
-
-class NgramConfig(BaselineConfig):
-    """Go on from a text by the bytes that followed the last ones in the training texts: what a decoder must beat."""
-
-    engine: ClassVar[str] = "n-gram"
-    family: ClassVar[Family] = "byte n-gram"
-    objective: Literal["n-gram"] = "n-gram"
-    data: Reference = Field(description="Documents.")
-    order: int = Field(
-        ORDER,
-        ge=1,
-        le=8,
-        description="Bytes that are counted together, that which is predicted among them. 5 is the usual order, and "
-        "that of the baseline of the task `perplexity`; more take more memory and seldom predict better.",
-    )
-
-
-@stage(version=2, trains_on="data")
-def ngram(config: NgramConfig, data: Documents, out: Path, context: Context) -> Result:
-    """Count the bytes of every document. Raises LmworksError where there are none."""
-    texts = [document.text.encode() for document in data.iterate()]
-    if not any(texts):
-        raise LmworksError(f"{data.path}: no text to count; see the step that made it")
-    model = NgramModel.fit(texts, config.order)
-    config.write(out)
-    model.save(out)
-    names = dict.fromkeys(("bos_token", "eos_token"), END_OF_TEXT)
-    write_tokenizer(byte_tokenizer(), out, {**names, "add_bos_token": True})
-    return Result(counts={"n-grams": sum(len(each.ngrams) for each in model.orders), "parameters": 0})
-
-
-def byte_tokenizer() -> tokenizers.Tokenizer:
-    """The token that begins a text, and every byte."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-
-    known = [END_OF_TEXT, *(f"<0x{byte:02X}>" for byte in range(256))]
-    vocabulary = {token: number for number, token in enumerate(known)}
-    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[], byte_fallback=True))
-    backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    backend.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
-    backend.add_special_tokens([END_OF_TEXT])
-    return backend

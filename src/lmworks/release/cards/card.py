@@ -208,9 +208,8 @@ class Card:
             form = "It goes back to weights that others published and lmworks did not make: {base}."
             yield say(form, *base.evidence, base=_named(base))
         if adapter := self.witness.files(self.artifact, "adapter/*"):
-            where = "in no weight: without it this is the base" if self.kind.prefix else "merged into the weights, too"
-            form = "What was learned lies in `adapter/`, in the form of PEFT, and is {where}."
-            yield say(form, *adapter, where=where)
+            form = "What was learned lies in `adapter/`, in the form of PEFT, and is merged into the weights, too."
+            yield say(form, *adapter)
 
     def _for(self) -> Statement:
         if use := self.built.use_case:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lmworks.model.config import DecoderConfig, Family
-from lmworks.model.folder import ADAPTER, ENGINE, FAMILY, approximate_config, family_of, prefix_kind
+from lmworks.model.folder import ENGINE, FAMILY, approximate_config, family_of
 from lmworks.model.pretrained import FRAME, NAME_ON_HUB
 from lmworks.pipeline.store import Artifact
 from lmworks.release.cards.evidence import Evidence, Witness
@@ -33,14 +33,13 @@ DOES: Mapping[Family | None, str] = {
     "reward model": "scores an answer",
     "token classifier": "marks spans of a text",
     "encoder-decoder": "writes the target of a source",
-    "byte n-gram": "goes on from a text, byte by byte",
 }
-WRITERS: tuple[Family | None, ...] = (None, "decoder", "byte n-gram", "encoder-decoder")
+WRITERS: tuple[Family | None, ...] = (None, "decoder", "encoder-decoder")
 """Families that write texts; None where `config.json` does not tell."""
-OF_DOCUMENTS = ("causal-lm", "n-gram")
+OF_DOCUMENTS = ("causal-lm",)
 """Objectives after which a decoder goes on from texts, and has learned no chat."""
 
-Relation = Literal["finetune", "adapter", "quantized"]
+Relation = Literal["finetune", "quantized"]
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,6 @@ class Kind:
     bases: tuple[Base, ...]
     """Published models that it is, or began with, the first of all first."""
     is_imported: bool
-    prefix: str | None
-    """What stands before every text and in no weight."""
     answers_chats: bool
 
     @property
@@ -96,14 +93,14 @@ class Kind:
     @property
     def library(self) -> str:
         """What loads it."""
-        return "lmworks" if self.engine else "peft" if self.prefix else "transformers"
+        return "lmworks" if self.engine else "transformers"
 
     @property
     def relation(self) -> Relation | None:
         """To its base on a hub; None for an equal copy of it."""
         if self.is_imported:
             return "quantized" if self.bases[-1].is_quantised else None
-        return "adapter" if self.prefix else "finetune"
+        return "finetune"
 
 
 def writes(folder: Path) -> bool:
@@ -117,7 +114,6 @@ def kind_of(witness: Witness, artifact: Artifact) -> Kind:
     config = witness.content(artifact, "config.json")
     begun_with = [link.parent for link in lineage.begun_with(artifact)]
     every = [each for each in [*begun_with, artifact] if each]
-    adapter = witness.files(artifact, f"{ADAPTER}/*")
     return Kind(
         family=family_of(artifact.payload),
         engine=config.get(ENGINE),
@@ -125,7 +121,6 @@ def kind_of(witness: Witness, artifact: Artifact) -> Kind:
         shape=None if ENGINE in config else approximate_config(artifact.payload / "config.json"),
         bases=tuple(_base(witness, each) for each in every if each.stage == IMPORT),
         is_imported=artifact.stage == IMPORT,
-        prefix=prefix_kind(artifact.payload) if adapter else None,
         answers_chats=any(_learned_chats(witness, each) for each in every),
     )
 
@@ -169,21 +164,21 @@ from transformers import pipeline
 print(pipeline("{tag}", {folder})("Hello"))
 """
 CHAT = """\
-{imports}from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained({folder})
 model = AutoModelForCausalLM.from_pretrained({folder})
-{adapter}chat = [{{"role": "user", "content": "Hello"}}]
+chat = [{{"role": "user", "content": "Hello"}}]
 prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
 answer = model.generate(**prompt, max_new_tokens={most})[0, prompt["input_ids"].shape[1] :]
 print(tokenizer.decode(answer, skip_special_tokens=True))
 """
 TEXT = """\
-{imports}from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained({folder})
 model = AutoModelForCausalLM.from_pretrained({folder})
-{adapter}prompt = tokenizer("Hello", return_tensors="pt", return_token_type_ids=False)
+prompt = tokenizer("Hello", return_tensors="pt", return_token_type_ids=False)
 print(tokenizer.decode(model.generate(**prompt, max_new_tokens={most})[0], skip_special_tokens=True))
 """
 SCORE = """\
@@ -205,7 +200,6 @@ model = AutoModelForSeq2SeqLM.from_pretrained({folder})
 source = tokenizer("Hello", return_tensors="pt", return_token_type_ids=False)
 print(tokenizer.decode(model.generate(**source, max_new_tokens={most})[0], skip_special_tokens=True))
 """
-ADAPTED = "model = PeftModel.from_pretrained(model, {adapter_folder})  # without it this is the base\n"
 
 
 def python_code(kind: Kind, folder: str) -> str:
@@ -214,11 +208,8 @@ def python_code(kind: Kind, folder: str) -> str:
         return ""
     forms: Mapping[Family | None, str] = {"reward model": SCORE, "encoder-decoder": REWRITE}
     form = forms.get(kind.family, PIPELINE if not kind.writes else CHAT if kind.answers_chats else TEXT)
-    places = {"folder": json.dumps(folder), "adapter_folder": json.dumps(f"{folder}/{ADAPTER}")}
     most = min(MOST_TOKENS, kind.shape.context_length // 2) if kind.shape else MOST_TOKENS
-    imports = "from peft import PeftModel\n" if kind.prefix else ""
-    adapter = ADAPTED.format_map(places) if kind.prefix else ""
-    return form.format_map({"tag": kind.tag, "imports": imports, "adapter": adapter, "most": most, **places})
+    return form.format_map({"tag": kind.tag, "most": most, "folder": json.dumps(folder)})
 
 
 def shell_code(kind: Kind, model: str, *, is_measured: bool) -> str:

@@ -22,8 +22,6 @@ from lmworks.release.inspect.hidden import hiding
 
 AGAINST = 3
 """Of the verdicts against a model that are said of a task: the others stand with all comparisons."""
-ITSELF = {"ngram": "5-gram"}
-"""Stages that make a model which is a baseline, too, where the baseline has another name."""
 
 
 def verdicts(built: Built) -> dict[str, list[str]]:
@@ -106,8 +104,7 @@ def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
 def _own_baseline(built: Built, systems: Mapping[str, Artifact], name: str) -> str:
     """The baseline that is the model itself, trained on the same data: it says the same of every item; or empty."""
     links = built.lineage.links(systems[name])
-    stage = next((link.record.stage for link in links if link.name == "model"), "")
-    label = ITSELF.get(stage, stage)
+    label = next((link.record.stage for link in links if link.name == "model"), "")
     if label not in systems or not (metric := metric_named(systems[name].manifest.figures[0].name)):
         return ""
     ours, theirs = _items(systems[name]), _items(systems[label])

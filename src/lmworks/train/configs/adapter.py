@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field
 
 from lmworks.recipe.schema import StepConfig
 
@@ -36,30 +36,8 @@ class LoraConfig(StepConfig):
     )
 
 
-class PrefixConfig(StepConfig):
-    """Freeze the base and learn what stands before every text; the weights stay as they are."""
+ADAPTER_RATE = 2e-4
+"""QLoRA's learning rate."""
 
-    kind: Literal["prompt", "prefix"] = Field(
-        description="`prompt` learns vectors in the place of words' embeddings (Lester et al. 2021), `prefix` the keys "
-        "and values of each layer (Li and Liang 2021): more to learn with."
-    )
-    tokens: int = Field(default=20, ge=1, description="Places before a text; more gained little in Lester's paper.")
-
-
-RATES = {"prompt": 0.03, "prefix": 0.01}
-"""Of PEFT's examples (peft_prompt_tuning_clm, peft_prefix_tuning_seq2seq), on larger models; others have QLoRA's."""
-
-
-ADAPTER_RATES = "With an `adapter` 0.0002 applies instead, 0.03 for a prompt and 0.01 for a prefix."
+ADAPTER_RATES = "With an `adapter` 0.0002 applies instead."
 """Words for the descriptions of `learning_rate`."""
-
-
-def kind_of(adapter: Any) -> str:
-    """Of a config, or of the fields of one."""
-    return str(adapter.get("kind", "lora") if isinstance(adapter, dict) else getattr(adapter, "kind", "lora"))
-
-
-AdapterConfig = Annotated[
-    Annotated[LoraConfig, Tag("lora")] | Annotated[PrefixConfig, Tag("prefix")],
-    Discriminator(lambda adapter: "prefix" if kind_of(adapter) in RATES else "lora"),
-]

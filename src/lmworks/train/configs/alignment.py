@@ -13,7 +13,6 @@ from lmworks.recipe.schema import Expected, Reference
 from lmworks.rewards import AnswerReward, AnyReward, names_of
 from lmworks.rewards.models import JudgedReward
 from lmworks.tokens.rows.packings import PREFERENCES, PROMPTS, Packing
-from lmworks.train.configs.adapter import RATES, kind_of
 from lmworks.train.configs.train import RESULT, STEP, LostShare, TrainConfig
 from lmworks.train.preflight.inspection import Inspection, Prompts
 from lmworks.train.preflight.turns import Turns
@@ -23,17 +22,12 @@ class AlignedConfig(TrainConfig):
     """Fields of every objective that bends a tuned model, by small steps of AdamW unless another is stated."""
 
     rates: ClassVar[tuple[float, float]] = (1e-6, 2e-5)
-    """AdamW's of all weights, as the methods' authors have it, and of adapters, which take some ten times more.
-
-    Nobody has published one of prompts and prefixes.
-    """
+    """AdamW's of all weights, as the methods' authors have it, and of adapters, which take some ten times more."""
     inspects: ClassVar[type[Inspection] | None] = Turns
     expects: ClassVar[Expected] = {"base": ("decoder",)}
 
     base: Reference = Field(alias="from", description="The model to align, tuned to answer.")
-    learning_rate: float = Field(
-        gt=0, description="AdamW's; unset, 0.000001, and 0.00002 of LoRA; of a prompt or prefix it is stated."
-    )
+    learning_rate: float = Field(gt=0, description="AdamW's; unset, 0.000001, and 0.00002 with an `adapter`.")
     adamw_learning_rate: float = Field(default=1e-6, gt=0, description="Beside Muon, whose own rate must be stated.")
     largest_lost_share: LostShare = 0.2
 
@@ -42,10 +36,7 @@ class AlignedConfig(TrainConfig):
     def _small_rates(cls, fields: Any) -> Any:
         if not isinstance(fields, dict) or fields.get("optimizer", "adamw") != "adamw":
             return fields
-        adapter = fields.get("adapter")
-        if adapter is not None and kind_of(adapter) in RATES:
-            return {**fields, "optimizer": "adamw"}
-        rate = cls.rates[adapter is not None]
+        rate = cls.rates[fields.get("adapter") is not None]
         return {"learning_rate": rate, **fields, "optimizer": "adamw"}
 
 
@@ -161,8 +152,6 @@ class RewardConfig(PreferenceConfig):
     def _writes_nothing(self) -> Self:
         if self.watch:
             raise ValueError("a reward model answers no prompts; leave `watch` out")
-        if self.tokens_before:
-            raise ValueError("a reward model learns a score, too: its adapter is of kind lora or dora")
         return self
 
     def tuned_shape(self, base: Shape) -> Shape:
@@ -222,7 +211,7 @@ class PolicyConfig(AlignedConfig):
                 f"global_batch_tokens {self.global_batch_tokens} / sequence_length {self.sequence_length} are {rows} "
                 f"answers a step, no multiple of group_size {self.group_size}"
             )
-        if self.dropout or (self.lora and self.lora.dropout) or self.processes > 1:
+        if self.dropout or (self.adapter and self.adapter.dropout) or self.processes > 1:
             raise ValueError("dropout stays 0 and processes 1: answers are drawn by the very model that learns")
         if self.answer_tokens >= self.sequence_length:
             raise ValueError(f"answer_tokens {self.answer_tokens} leave no room in rows of {self.sequence_length}")
@@ -239,10 +228,6 @@ class PolicyConfig(AlignedConfig):
     def resolve(self, folder: Path) -> Self:
         rewards = [reward.resolve(folder) for reward in self.rewards]
         return super().resolve(folder).model_copy(update={"rewards": rewards})
-
-    @property
-    def steps_of_a_batch(self) -> int:
-        return self.epochs
 
     @property
     def judges(self) -> list[str]:

@@ -136,12 +136,6 @@ class ClassificationConfig(EncoderTrainConfig):
     def _rates_are_of_the_optimizer(self) -> Self:
         return self  # the defaults above are AdamW's
 
-    @model_validator(mode="after")
-    def _learns_a_head(self) -> Self:
-        if self.tokens_before:
-            raise ValueError("a head for labels is learned, too: the adapter is of kind lora or dora")
-        return self
-
     def tuned_shape(self, base: Shape) -> Shape:
         """The base with a head for labels."""
         if isinstance(base, EncoderConfig):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -15,8 +15,7 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.model.config import Family, Shape
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.tokens.rows.packings import Packing
-from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
-from lmworks.train.growth import find_state
+from lmworks.train.configs.adapter import ADAPTER_RATE, LoraConfig
 from lmworks.train.preflight.inspection import Inspection
 
 LIVE = "live.jsonl"
@@ -81,8 +80,6 @@ class TrainConfig(StepConfig):
     may_stand_still: ClassVar[bool] = False
     """Whether the first step may move nothing without anything being wrong."""
 
-    grows_by: ClassVar[str | None] = "steps"
-
     family: ClassVar[Family] = "decoder"
     """What is trained; tasks are asked only of models of theirs."""
 
@@ -106,12 +103,11 @@ class TrainConfig(StepConfig):
         description="Of `data`; set by the graph where it is a mix.",
     )
 
-    adapter: Annotated[AdapterConfig | None, STEP] = Field(
+    adapter: Annotated[LoraConfig | None, STEP] = Field(
         default=None,
         exclude_if=lambda value: value is None,
         description="Unset, all weights are learned. With an adapter AdamW moves at a rate of 0.0002, QLoRA's, unless "
-        "stated: Muon's updates have the size of whole matrices, and B begins as zero. Prompts move at 0.03 and "
-        "prefixes at 0.01, as in PEFT's examples.",
+        "stated: Muon's updates have the size of whole matrices, and B begins as zero.",
     )
 
     objective: Annotated[str, STEP | Effect.KIND]
@@ -268,7 +264,7 @@ class TrainConfig(StepConfig):
         adapter = fields.get("adapter") if isinstance(fields, dict) else None
         if adapter is None or "optimizer" in fields:
             return fields
-        return {"learning_rate": RATES.get(kind_of(adapter), 2e-4), **fields, "optimizer": "adamw"}
+        return {"learning_rate": ADAPTER_RATE, **fields, "optimizer": "adamw"}
 
     @model_validator(mode="after")
     def _rates_are_of_the_optimizer(self) -> Self:
@@ -320,14 +316,6 @@ class TrainConfig(StepConfig):
         places = {sink: str(folder / place) if sink in paths else place for sink, place in self.log_to.items()}
         return self.model_copy(update={"log_to": places})
 
-    def begin_from(self, earlier: Sequence[Path], **facts: str) -> tuple[Path | None, str]:
-        return find_state(self, earlier, facts)
-
-    @property
-    def steps_of_a_batch(self) -> int:
-        """Steps that learn from the same data, which follows from the weights at the first of them."""
-        return 1
-
     @property
     def context_length(self) -> int | None:
         """Tokens that a model from scratch reads at most; None where that is not limited."""
@@ -354,16 +342,6 @@ class TrainConfig(StepConfig):
     def tuned_shape(self, base: Shape) -> Shape:
         """What is trained when there is one; a head or an adapter that is added to it counts here."""
         return base
-
-    @property
-    def lora(self) -> LoraConfig | None:
-        """The adapters beside matrices, if there are such."""
-        return self.adapter if isinstance(self.adapter, LoraConfig) else None
-
-    @property
-    def tokens_before(self) -> int:
-        """Places that are learned before every text."""
-        return self.adapter.tokens if isinstance(self.adapter, PrefixConfig) else 0
 
     def further_flops_per_token(self, shape: Shape) -> int:
         """Floating-point operations for a token beside learning from it (`train/memory.py` counts these)."""

@@ -41,8 +41,6 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
         "inputs": {name: handle and [str(handle.path), handle.digest] for name, handle in inputs.items()},
         "scratch": str(context.scratch),
         "journal": str(context.scratch.parent / "progress.jsonl"),
-        "kept": str(context.kept) if context.kept else None,
-        "kept_before": [str(folder) for folder in context.kept_before],
         "out": str(out),
         "result": str(result),
     }

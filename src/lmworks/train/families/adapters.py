@@ -2,7 +2,7 @@
 
 Low-rank adapters (Hu et al. 2021, "LoRA"): a frozen matrix W, and beside it the trained product (alpha/r)·B·A. With
 magnitudes (Liu et al. 2024, "DoRA", equation 5) each row of W + (alpha/r)·B·A gives its direction alone, and its length
-is learned apart. Prompts and prefixes stand before every text.
+is learned apart.
 
 Axes: I inputs, O outputs, R rank.
 """
@@ -20,15 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.errors import LmworksError
-from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from lmworks.model.peft_folder import row_lengths
-from lmworks.model.prefix import KeysAndValues, keys_and_values, peft_config, read, stored
 from lmworks.model.quantised import QuantisedLinear
 from lmworks.pipeline.files import write_atomically
 
 if TYPE_CHECKING:
-    from lmworks.train.configs.adapter import LoraConfig, PrefixConfig
+    from lmworks.train.configs.adapter import LoraConfig
     from lmworks.train.configs.train import TrainConfig
 
 
@@ -185,8 +183,8 @@ class Adapters:
 
 def adapt(model: Any, network: nn.Module, config: TrainConfig) -> None:
     """Give a trainable model the adapters of the config, if there are any: only those are learned."""
-    if config.lora:
-        model.adapters = Adapters(network, model.blocks, config.lora, config.seed)
+    if config.adapter:
+        model.adapters = Adapters(network, model.blocks, config.adapter, config.seed)
         model.module = model.adapters.trained
 
 
@@ -227,42 +225,3 @@ def _last(name: str) -> str:
 def _put(network: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, last = name.rpartition(".")
     setattr(network.get_submodule(parent), last, module)
-
-
-COMMON = 5000
-"""Tokens of which some are drawn to begin with, Lester et al.'s number: a tokenizer learns the common ones first."""
-
-
-class Prefix:
-    """It begins as common tokens drawn at random: of their embeddings, or of the keys and values that they have."""
-
-    @torch.no_grad()
-    def __init__(self, decoder: Decoder, config: PrefixConfig, seed: int) -> None:
-        """Raises LmworksError where texts leave what stands before them behind."""
-        if decoder.config.sliding_window:
-            raise LmworksError("a prompt or prefix would slide out of the window of this base: take kind lora or dora")
-        decoder.requires_grad_(False)
-        table = decoder.model.embed_tokens.weight
-        draw = torch.Generator().manual_seed(seed)
-        words = table[torch.randint(min(COMMON, len(table)), (config.tokens,), generator=draw)].float()
-        learned = words.clone() if config.kind == "prompt" else stored(read(words, decoder))
-        self.decoder, self.config, self.on = decoder, config, True
-        self.trained = nn.ParameterDict({"prompt_embeddings": learned})
-        """What is learned, [P,·] by PEFT's name, and all that a checkpoint holds."""
-
-    def keys_and_values(self) -> KeysAndValues:
-        """Of each layer; nothing while it is switched off."""
-        return keys_and_values(self.config.kind, self.trained["prompt_embeddings"], self.decoder) if self.on else ()
-
-    def switch(self, *, on: bool) -> None:
-        """Whether it stands before texts."""
-        self.on = on
-
-    def save(self, folder: Path) -> None:
-        """Write a PEFT folder, which `PeftModel.from_pretrained(base, folder)` loads."""
-        tensors = {name: weight.detach() for name, weight in self.trained.items()}
-        _write(folder, tensors, peft_config(self.config.kind, self.config.tokens, self.decoder.config))
-
-    def merged(self, stored: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
-        """Yield the base's weights: none of them says the same."""
-        return ((name, weight.float()) for name, weight in stored)

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 from lmworks.data.forms.turns import behind_thoughts
@@ -33,7 +32,6 @@ from lmworks.model.folder import (
     stored_tensors,
     write_json,
 )
-from lmworks.model.prefix import KeysAndValues, length_of
 from lmworks.model.published import PublishedDecoder, load_published_decoder, save_published_decoder
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.kinds.frame import Frame, write_framing_tokenizer
@@ -43,11 +41,10 @@ from lmworks.train.arithmetic.bigrams import begin_with_bigrams
 from lmworks.train.arithmetic.losses import best_output_gradient
 from lmworks.train.arithmetic.packed import masked_attention, visible_positions
 from lmworks.train.arithmetic.recompute import compute_again
-from lmworks.train.configs.adapter import PrefixConfig
 from lmworks.train.configs.language_model import LARGEST_PAIR_VOCABULARY, CausalLMConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.contract import Batch, Labelling, Objective, TextBatch, Watched
-from lmworks.train.families.adapters import Adapters, Prefix, adapt, keep_narrow, save_adapters
+from lmworks.train.families.adapters import Adapters, adapt, keep_narrow, save_adapters
 from lmworks.train.families.reference import WithReference
 
 
@@ -75,23 +72,16 @@ class TrainableDecoder(WithReference[Decoder]):
         decoder, tokens = self.decoder, batch.inputs
         number, positions = batch.segments(self.end_of_text)
         visible = visible_positions(number, decoder.config.sliding_window, decoder.compute_type)
-        prefix = self.prefix()
-        if prefix:  # which every segment sees whole, and stands behind
-            positions, visible = length_of(prefix) + positions, F.pad(visible, (length_of(prefix), 0))
         x = decoder.model.embed_tokens(tokens).to(decoder.compute_type)
         cos, sin = rotations(positions, decoder.config, x.dtype)
-        for layer, block in enumerate(decoder.blocks):
-            x = self.run_block(block, x, cos, sin, visible, *(prefix[layer] if prefix else ()))
+        for block in decoder.blocks:
+            x = self.run_block(block, x, cos, sin, visible)
         output: Tensor = decoder.model.norm(x)
         return output
 
-    def prefix(self) -> KeysAndValues:
-        """What stands before every text, as it is now."""
-        return self.adapters.keys_and_values() if isinstance(self.adapters, Prefix) else ()
-
     def engine(self, tokenizer: Tokenizer) -> DecoderEngine:
         with torch.no_grad():
-            return DecoderEngine(self.decoder, tokenizer, self.prefix())
+            return DecoderEngine(self.decoder, tokenizer)
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder; with adapters merged, and beside it alone."""
@@ -223,9 +213,6 @@ def begin_native(
         model: TrainableDecoder = ClassifyingDecoder(decoder, frame, **how)
     else:
         model = TrainableDecoder(decoder, end_of_text=tokenizer.end_of_text_id, **how)
-    if isinstance(config.adapter, PrefixConfig):
-        model.adapters = Prefix(decoder, config.adapter, config.seed)
-        model.module = model.adapters.trained
     adapt(model, decoder, config)
     if base and config.adapter:
         keep_narrow(decoder, decoder.compute_type)
@@ -249,14 +236,14 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
 
 def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, labels: Sequence[str]) -> Decoder:
     require_whole(base.path)
-    decoder = load_model(base.path, None if config.lora else "float32", labels=labels)
+    decoder = load_model(base.path, None if config.adapter else "float32", labels=labels)
     require_room(decoder.config, base, config, tokenizer)
     return decoder
 
 
 def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> None:
     """Raise LmworksError if the data has longer rows or more kinds of tokens than the base reads."""
-    asked = config.tokens_before + config.sequence_length
+    asked = config.sequence_length
     if shape.context_length < asked or shape.vocab_size < tokenizer.vocab_size:
         raise LmworksError(
             f"{base.path}: the model reads {shape.context_length} tokens of {shape.vocab_size} kinds,"
@@ -269,11 +256,7 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
     """A decoder that `transformers` computes."""
     decoder = load_published_decoder(base.path)
     require_room(decoder.config, base, config, tokenizer)
-    if config.tokens_before:
-        raise LmworksError(
-            f"{base.path}: a prompt or prefix is learned before texts of {', '.join(ARCHITECTURES)} alone"
-        )
-    if config.lora and config.lora.quantise:
+    if config.adapter and config.adapter.quantise:
         raise LmworksError(
             f"{base.path}: adapter.quantise holds matrices of {', '.join(ARCHITECTURES)} alone: leave it out"
         )
@@ -287,15 +270,11 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
     return model
 
 
-def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, *before: Tensor) -> Tensor:
-    """One layer, with the keys and values that stand before; nothing but tensors changes from layer to layer."""
-    output: Tensor = block(x, cos, sin, partial(_attend, visible, before), 0)
+def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor) -> Tensor:
+    """Return the output of one layer; nothing but tensors changes from layer to layer."""
+    output: Tensor = block(x, cos, sin, partial(_attend, visible), 0)
     return output
 
 
-def _attend(visible: Tensor, before: tuple[Tensor, ...], layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    if before:
-        k, v = (
-            torch.cat((first.expand(len(k), -1, -1, -1), own), 2) for first, own in zip(before, (k, v), strict=True)
-        )
+def _attend(visible: Tensor, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return masked_attention(q, k, v, visible)

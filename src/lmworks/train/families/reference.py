@@ -17,7 +17,7 @@ from lmworks.model.decoder import Decoder
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import OutputGradient, softmax_gradient_in_slices
 from lmworks.train.contract import Trainable
-from lmworks.train.families.adapters import Adapters, Prefix
+from lmworks.train.families.adapters import Adapters
 
 if TYPE_CHECKING:
     from lmworks.model.published import PublishedDecoder
@@ -42,7 +42,7 @@ class WithReference(Trainable, Generic[AnyDecoder]):
         super().__init__(output_gradient)
         self.decoder, self.end_of_text = decoder, end_of_text
         self.module = self.network = network
-        self.adapters: Adapters | Prefix | None = None
+        self.adapters: Adapters | None = None
 
     @abstractmethod
     def engine(self, tokenizer: Tokenizer) -> DecoderEngine:

@@ -107,27 +107,6 @@ class Checkpoints:
         if stopped:
             self._wait()
 
-    def keep_for_more(self, position: Position, steps: int, made: Mapping[str, str]) -> None:
-        """Store the state for runs with more steps than these; `made` are the conditions that its bits hang on."""
-        assert self.context.kept  # noqa: S101 - asked for only where there is such a folder
-        stem = self.context.kept / f"step-{position.step:06d}"
-        record = {"steps": steps, "conditions": dict(made), "position": vars(position)}
-        text = with_digest(record | {"fingerprint": _without_steps(self.fingerprint)})
-
-        def write(content: Sequence[bytes | memoryview]) -> None:
-            write_atomically(stem.with_suffix(".safetensors"), content)
-            write_atomically(stem.with_suffix(".json"), text)
-
-        self._hand_over(stem.name, self.tensors, write)
-
-    def go_on_from(self, state: Path) -> Position:
-        """Copy such a state into the tensors; the position where that run was."""
-        record = load_record(state.with_suffix(".json"))
-        if changes := _changes(record["fingerprint"], _without_steps(self.fingerprint)):
-            raise LmworksError(f"{state}: was kept by a run of something else: {changes}; delete it to begin anew")
-        _read_tensors(state.with_suffix(".safetensors"), self.tensors)
-        return Position(**record["position"])
-
     def keep_weights(self, name: str, weights: Mapping[str, Tensor]) -> None:
         """Store weights, perhaps to end with: `BEST` or `WITHIN`."""
         self._hand_over(name, weights, partial(write_atomically, self.context.scratch / name))
@@ -271,10 +250,6 @@ class Checkpoints:
         if theirs.get("validation rows") != self.fingerprint.get("validation rows"):
             position.validations = []  # of other rows
         return replace(position, best_loss=None, best_step=step)  # those weights are not here
-
-
-def _without_steps(fingerprint: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in fingerprint.items() if name != "steps"}
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:

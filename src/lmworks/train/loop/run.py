@@ -19,7 +19,7 @@ import torch
 from lmworks.data.privacy.hidden import hide
 from lmworks.errors import BeyondContext, LmworksError, Stopped
 from lmworks.model.config import FLOAT32
-from lmworks.model.device import CPU, device_name, find_device, forget_peak, free_bytes, peak_bytes, product_rate
+from lmworks.model.device import CPU, find_device, forget_peak, free_bytes, peak_bytes, product_rate
 from lmworks.model.folder import ModelFolder, shape_of
 from lmworks.pipeline.chunks import losing_none_else
 from lmworks.pipeline.conditions import Conditions
@@ -35,7 +35,6 @@ from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import LEAST_PARTS, TrainConfig
 from lmworks.train.contract import Objective, Splittable, Trainable, Watched
 from lmworks.train.distributed.processes import Processes, local, whole
-from lmworks.train.growth import conditions, last_constant_step, why_anew
 from lmworks.train.loop.checkpoints import BEST, WITHIN, Checkpoints, Position
 from lmworks.train.loop.fit import NO_VERDICT, Course, Verdict, each_mean, judge, judge_rewards, means
 from lmworks.train.loop.leak import share_seen
@@ -115,9 +114,6 @@ class Run:
         self.checkpoints = Checkpoints(
             context, tensors, fingerprint, self.processes, config.keep_checkpoints, out / PUBLISHED
         )
-        self.made = self._conditions(compiled)
-        self.keeps_at = last_constant_step(config) if context.kept and not why_anew(config) else None
-        """After how many steps the state is kept for runs with more of them."""
         self.position = self._begun(inputs.base)
         self.began_at = self.position.step
         if self.began_at:
@@ -127,11 +123,6 @@ class Run:
         self.seconds: list[float] = []
         self.spent: dict[str, list[float]] = defaultdict(list)
         """Seconds beside the steps, by part."""
-
-    def _conditions(self, compiled: bool) -> dict[str, str]:
-        """What else than the recipe decides on the bits of this run."""
-        now = self.config.model_copy(update={"threads": torch.get_num_threads(), "compile": compiled})
-        return conditions(now, device=device_name(self.device))
 
     def _require_fit(self, base: ModelFolder | None) -> None:
         """Raise GateRefused where the training does not fit, as far as the model's shape is known."""
@@ -153,10 +144,6 @@ class Run:
     def _begun(self, base: ModelFolder | None) -> Position:
         """Where this run was stopped, or where it branches off, or the beginning."""
         position, branch = self.checkpoints.restore(self._require_stored), self.config.branch_step
-        if not position.step and self.context.kept_before:
-            state, words = self.config.begin_from(self.context.kept_before, **self.made)
-            self.context.log(words)
-            position = self.checkpoints.go_on_from(state) if state else position
         if branch and base and not position.step:
             position = self.checkpoints.branch_from(base.path / PUBLISHED, branch)
         for name, weight in self.weights.items():
@@ -190,8 +177,6 @@ class Run:
             with self.timed("validation"):
                 self.validate()  # what the model can before it learns
         while self.position.step < self.steps:
-            if self.position.step == self.keeps_at:
-                self.checkpoints.keep_for_more(self.position, self.steps, self.made)
             self._stop_if_asked()
             began = time.perf_counter()
             line = self.step(self.position.step)

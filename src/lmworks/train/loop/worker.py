@@ -87,8 +87,6 @@ def main(path: str) -> None:
         told,
         check_stop=partial(raise_if_asked, scratch / STOP),
         log=told.log,
-        kept=Path(job["kept"]) if job["kept"] else None,
-        kept_before=[Path(folder) for folder in job["kept_before"]],
     )
     dist.barrier()  # the journal is whole before anybody reads it
     try:

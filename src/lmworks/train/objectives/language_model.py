@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
-from lmworks.model.folder import ModelFolder, is_native, load_model, require_whole
+from lmworks.model.folder import ModelFolder, is_native, load_model
 from lmworks.pipeline.stage import Context, Handle
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from lmworks.train.arithmetic.losses import chunked_divergence
@@ -54,7 +54,6 @@ class Distillation(DecoderObjective):
         if theirs.digest != tokenizer.digest:
             raise LmworksError(f"{self.config.step_name}: {other_tokens(theirs.vocab_size)}")
         if is_native(folder.path):
-            require_whole(folder.path)
             decoder = load_model(folder.path)
             decoder.compute_type = getattr(torch, self.config.data_type)
             self.teacher: Any = TrainableDecoder(decoder, end_of_text=tokenizer.end_of_text_id, compiled=False)
