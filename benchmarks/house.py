@@ -1,4 +1,4 @@
-"""Lines of each capability in `src/` beside its budget, and the limits on files, folders and functions.
+"""Lines of each capability in `src/` beside its budget, the limits on files, folders and functions, and the imports.
 
     python benchmarks/house.py                      # of the working tree
     python benchmarks/house.py --at a42e0df4        # of a commit, which is not checked out
@@ -11,6 +11,10 @@ its ceiling, or its budget where it has no ceiling. A file without a row is an e
 
 A setting is a field of a recipe that a class declares. It is used if its name is a key in a recipe, or a word in the
 code of README or of a page in `docs/` or `docs/explanation/`. The generated reference does not count.
+
+An import counts wherever it is: at the top, in a function, or behind `TYPE_CHECKING`. A circle is a group of modules of
+which each leads to each other one. A room of `data/` is one of its folders or a file beside them. An arrow is a pair of
+rooms of which one imports the other. An arrow leads back if it is part of a circle of rooms.
 """
 
 from __future__ import annotations
@@ -99,7 +103,8 @@ def counted(files: dict[str, str]) -> dict:
         named = {name: row.get(name) for name in ("row", "title", "now", "budget")}
         passed = count["python"] > row.get("ceiling", row["budget"])
         rows.append(named | count | {"over": count["python"] > row["budget"], "passed": passed})
-    return {"rows": rows, "python": python, "budgets": stated["sum"], "limits": limits(files, stated["limits"])}
+    found = {"rows": rows, "python": python, "budgets": stated["sum"], "limits": limits(files, stated["limits"])}
+    return found | structure(files)
 
 
 def limits(files: dict[str, str], most: dict[str, int]) -> dict:
@@ -119,6 +124,71 @@ def limits(files: dict[str, str], most: dict[str, int]) -> dict:
         "functions": _past(functions, most["function"]),
         "most": most,
     }
+
+
+def imports(files: dict[str, str]) -> dict[str, set[str]]:
+    """Return the modules of `src/` that each module imports, by name."""
+    paths = {_module(path): path for path in files if path.endswith(".py")}
+    found: dict[str, set[str]] = {}
+    for module, path in paths.items():
+        names = set()
+        for node in ast.walk(ast.parse(files[path])):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                whole = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+                names |= {inner if inner in paths else str(node.module) for inner in whole.values()}
+        found[module] = (names & paths.keys()) - {module}
+    return found
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """Return the groups of names of which each leads to each other one, along any number of arrows."""
+    ahead = {name: _reached(name, arrows) for name in arrows}
+    groups = {frozenset(other for other in ahead[name] if name in ahead.get(other, ())) for name in arrows}
+    return sorted(sorted(group) for group in groups if group)
+
+
+def _reached(name: str, arrows: dict[str, set[str]]) -> set[str]:
+    reached, left = set[str](), [name]
+    while left:
+        new = arrows.get(left.pop(), set()) - reached
+        reached |= new
+        left += new
+    return reached
+
+
+def rooms(arrows: dict[str, set[str]], place: str) -> dict[str, set[str]]:
+    """Return the arrows between the folders of a package and the files beside them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for module, others in arrows.items():
+        if module.startswith(f"{place}."):
+            room, length = _room(module, place), len(place) + 1
+            found[room] |= {_room(other, place) for other in others if other[length:] and other.startswith(f"{place}.")}
+            found[room].discard(room)
+    return dict(found)
+
+
+def _room(module: str, place: str) -> str:
+    return module[len(place) + 1 :].partition(".")[0]
+
+
+def structure(files: dict[str, str]) -> dict:
+    """Return the circles of modules, and of `data/` the arrows between rooms and those that lead back."""
+    arrows = imports(files)
+    between = rooms(arrows, "lmworks.data")
+    ringed = circles(between)
+    back = [
+        f"{room} → {other}"
+        for room, others in sorted(between.items())
+        for other in sorted(others)
+        if any({room, other} <= {*group} for group in ringed)
+    ]
+    return {"circles": circles(arrows), "arrows": sum(map(len, between.values())), "back": back}
 
 
 def settings() -> dict[str, bool]:
@@ -162,6 +232,10 @@ def _print(result: dict, place: str) -> None:
     print(f"{len(found['files'])} files have more than {found['most']['lines']} lines:")
     print("  " + ", ".join(f"{name} {size}" for name, size in found["files"].items()))
     print(f"{len(found['functions'])} functions have more than {found['most']['function']} lines")
+    print(f"{len(result['circles'])} circles of modules")
+    print("".join(f"  {', '.join(names)}\n" for names in result["circles"]), end="")
+    print(f"{result['arrows']} arrows between the rooms of data/, {len(result['back'])} lead back")
+    print("".join(f"  {arrow}\n" for arrow in result["back"]), end="")
     if "settings" in result:
         unused = [name for name, used in result["settings"].items() if not used]
         print(f"{len(unused)} of {len(result['settings'])} settings are in no recipe and no page:")

@@ -72,3 +72,21 @@ def test_a_failing_script_is_told_and_one_without_its_data_is_left_out(tmp_path)
     assert "ValueError" in runner.run("privacy/audit.py", {"arguments": "no-number"})
     assert runner.why_not({"arguments": "{data}"}) == "needs DATA"
     assert runner.why_not({"arguments": "", "needs": ["no_such_package"]}) == "needs no_such_package"
+
+
+def test_no_modules_import_each_other():
+    house = script("house")
+    assert house.circles(house.imports(house.files_here())) == [], "imports in functions count, and for type checkers"
+
+
+def test_a_circle_is_found_wherever_its_imports_are():
+    house = script("house")
+    files = {
+        "lmworks/data/one/a.py": "from lmworks.data.two.b import B\n",
+        "lmworks/data/two/b.py": "if TYPE_CHECKING:\n    from lmworks.data.two import c\n",
+        "lmworks/data/two/c.py": "def late():\n    import lmworks.data.one.a\n",
+        "lmworks/data/d.py": "from lmworks.data.one.a import A\n",
+    }
+    names = [f"lmworks.data.{name}" for name in ("one.a", "two.b", "two.c")]
+    found = house.structure(files)
+    assert found == {"circles": [names], "arrows": 3, "back": ["one → two", "two → one"]}

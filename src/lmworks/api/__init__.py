@@ -6,7 +6,7 @@ wrong is an `LmworksError` with the words of the command line.
 
 from lmworks.api.evaluation import evaluate_answers
 from lmworks.api.model import Model, open_model
-from lmworks.api.read import Records, records
-from lmworks.api.recipe import Finished, OpenRecipe, open_recipe
+from lmworks.api.read import Records
+from lmworks.api.recipe import Finished, OpenRecipe, open_recipe, records
 
 __all__ = ["Finished", "Model", "OpenRecipe", "Records", "evaluate_answers", "open_model", "open_recipe", "records"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.data.records import Document, Documents
@@ -16,14 +15,11 @@ from lmworks.evaluate.items import Evaluation, fields_of
 from lmworks.extras import MissingPackage, absent, remedy
 from lmworks.lazy import pa
 from lmworks.pipeline.record import split_reference
-from lmworks.pipeline.store import Artifact
+from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built
-from lmworks.stores import open_store
 
 if TYPE_CHECKING:
     import pandas
-
-    from lmworks.api.recipe import OpenRecipe
 
 Record = Document | Preference | dict[str, Any]
 """A document; a judgement; a conversation (`id`, `messages`, `document` …) or an item of an evaluation."""
@@ -33,7 +29,7 @@ HOLD_RECORDS = re.compile(r"(?:(.*)/)?(?:conversations\.jsonl|preferences\.jsonl
 
 @dataclass(frozen=True)
 class Records(Iterable[Record]):
-    """What a step made, read as it is gone through; `records` makes one."""
+    """What a step made, read as it is gone through; `read_records` makes one."""
 
     artifact: Artifact
     part: str = ""
@@ -77,31 +73,8 @@ class Records(Iterable[Record]):
         return found
 
 
-def records(step: str, source: OpenRecipe | str | Path | None = None) -> Records:
-    """What a step made, as typed records.
-
-    Args:
-        step: A step, or a part of one such as `split.train`.
-        source: A recipe that was opened, a recipe's file, or a store; by default the last build in this folder.
-
-    Returns:
-        Documents of a data step; conversations (dicts with `messages`) and judgements of steps that tune; items of an
-        evaluation. They can be gone through again, or had as a table: `to_arrow()`, `to_pandas()`.
-
-    Raises:
-        UsageError: The step is not built, or makes no records.
-        LmworksError: Its files are not as they were written.
-
-    Example:
-        >>> pairs = [(each.text, each.meta["label"]) for each in records("split.test", "recipe.yaml")]
-    """
-    if source is None:
-        store = open_store(None)
-    elif not isinstance(source, str | Path):
-        store = open_store(source.store, source.path)
-    else:
-        path = Path(source)
-        store = open_store(None, path) if path.suffix in (".yaml", ".yml") else open_store(path)
+def read_records(store: Store, step: str) -> Records:
+    """Return what a step of the last build made, or a part of it. Raises UsageError where it made no records."""
     name, part = split_reference(step)
     artifact = Built.open(store).artifacts.get(name) or store.named(name)
     places = {found[1] or "" for path in artifact.manifest.files if (found := HOLD_RECORDS.fullmatch(path))}

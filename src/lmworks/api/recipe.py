@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.api.model import Model, find_and_open
-from lmworks.api.read import Records, records
+from lmworks.api.read import Records, read_records
 from lmworks.errors import GateRefused, UsageError
 from lmworks.evaluate.items import Evaluation, Item
 from lmworks.model.device import AUTO
@@ -183,7 +183,7 @@ class OpenRecipe:
 
     def records(self, step: str) -> Records:
         """What a step, or a part of it such as `split.train`, made: see `records`."""
-        return records(step, self)
+        return read_records(open_store(self.store, self.path), step)
 
     def open_model(self, step: str | None = None, *, device: str = AUTO) -> Model:
         """A model of the recipe, by default the one that it serves: see `open_model`."""
@@ -223,6 +223,34 @@ def open_recipe(path: str | Path, settings: Sequence[str] = (), store: str | Pat
     settings = [settings] if isinstance(settings, str) else [*settings]
     opened = open_workspace(Path(path), settings, Path(store) if store else None, plan_only=True)
     return OpenRecipe(opened.path, settings, opened.recipe, opened.store.root)
+
+
+def records(step: str, source: OpenRecipe | str | Path | None = None) -> Records:
+    """Return what a step made, as typed records.
+
+    Args:
+        step: A step, or a part of one such as `split.train`.
+        source: A recipe that was opened, a recipe's file, or a store; by default the last build in this folder.
+
+    Returns:
+        Documents of a data step; conversations (dicts with `messages`) and judgements of steps that tune; items of an
+        evaluation. They can be gone through again, or had as a table: `to_arrow()`, `to_pandas()`.
+
+    Raises:
+        UsageError: The step is not built, or makes no records.
+        LmworksError: Its files are not as they were written.
+
+    Example:
+        >>> pairs = [(each.text, each.meta["label"]) for each in records("split.test", "recipe.yaml")]
+    """
+    if isinstance(source, OpenRecipe):
+        return source.records(step)
+    if source is None:
+        store = open_store(None)
+    else:
+        path = Path(source)
+        store = open_store(None, path) if path.suffix in (".yaml", ".yml") else open_store(path)
+    return read_records(store, step)
 
 
 def _items(artifact: Artifact) -> list[Item]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.hidden import hide
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.lineage import Lineage, Link
@@ -71,9 +72,7 @@ class Built:
     @property
     def use_case(self) -> str:
         """What the recipe says the model is for, without personal data; empty if the recipe is gone."""
-        from lmworks.release.inspect.hidden import in_recipe  # which imports this
-
-        own = [each.detector() for config in in_recipe(self.fields) for each in config.own]
+        own = [detector.detector() for config in anonymising_in(self.fields) for detector in config.own]
         return hide(str(self.fields.get("use_case", "")), more=own)
 
     @cached_property
@@ -174,6 +173,16 @@ class Built:
         texts = self.lineage.trained_on(model) if model and asked else []
         learned: frozenset[str] = frozenset().union(*map(_ids, texts))
         return len(asked & learned) / len(asked) if learned else None
+
+
+def anonymising_in(fields: Mapping[str, Any]) -> list[AnonymiseConfig]:
+    """Return the `anonymise` steps of a recipe; none if one of them is not sound."""
+    groups = [group for group in fields.values() if isinstance(group, dict)]
+    steps = [step for group in groups for step in group.values() if isinstance(step, dict)]
+    try:
+        return [AnonymiseConfig.model_validate(step) for step in steps if step.get("kind") == anonymise.name]
+    except (ValueError, LmworksError):
+        return []
 
 
 @cache

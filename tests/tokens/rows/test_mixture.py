@@ -17,9 +17,9 @@ from lmworks.data.mixtures.mixing import Proportions
 from lmworks.data.tuning.conversations import Conversations, write_conversations
 from lmworks.errors import UsageError
 from lmworks.tokens.rows.join import JoinConfig, join_rows
-from lmworks.tokens.rows.mixture import Mixture
+from lmworks.tokens.rows.mixture import Mixture, row_numbers
 from lmworks.tokens.rows.pack import PackConversationsConfig, pack_conversations
-from lmworks.tokens.rows.shards import Shards, row_numbers
+from lmworks.tokens.rows.shards import Shards
 from support import make_context
 
 NAMES = "abcdefg"

@@ -15,8 +15,9 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError
 from lmworks.tokens.bulk import BulkEncoder
 from lmworks.tokens.rows import pack
+from lmworks.tokens.rows.mixture import row_numbers
 from lmworks.tokens.rows.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
-from lmworks.tokens.rows.shards import Shards, row_numbers, write_rows
+from lmworks.tokens.rows.shards import Shards, write_rows
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from support import MemoryJournal, make_context
 

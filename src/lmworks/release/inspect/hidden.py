@@ -12,11 +12,10 @@ from lmworks.data.privacy.hidden import covered, shown_detectors
 from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.privacy.people import is_named_by, people_detector, people_of, whole_name
 from lmworks.data.records import Document, Documents, read_columns, read_shard
-from lmworks.errors import LmworksError
 from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import Built
+from lmworks.release.built import Built, anonymising_in
 from lmworks.release.trace.provenance import records
 
 Show = Callable[[Document], str]
@@ -59,17 +58,7 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
 def anonymising(built: Built) -> list[AnonymiseConfig]:
     """The build's `anonymise` steps, as they were built and as the recipe has them now."""
     steps = [found.manifest.config for found in built.artifacts.values() if found.stage == anonymise.name]
-    return [*map(AnonymiseConfig.model_validate, steps), *in_recipe(built.fields)]
-
-
-def in_recipe(fields: Mapping[str, Any]) -> list[AnonymiseConfig]:
-    """The `anonymise` steps of a recipe; none of one in which such a step is not sound."""
-    groups = [group for group in fields.values() if isinstance(group, dict)]
-    steps = [step for group in groups for step in group.values() if isinstance(step, dict)]
-    try:
-        return [AnonymiseConfig.model_validate(step) for step in steps if step.get("kind") == anonymise.name]
-    except (ValueError, LmworksError):
-        return []
+    return [*map(AnonymiseConfig.model_validate, steps), *anonymising_in(built.fields)]
 
 
 def hiding(built: Built, *artifacts: Artifact, ids: Collection[str] = ()) -> list[Detector]:

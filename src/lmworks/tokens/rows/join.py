@@ -11,7 +11,8 @@ from pydantic import Field
 
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-from lmworks.tokens.rows.shards import LOST, Rows, Shards, write_rows
+from lmworks.tokens.rows.mixture import Rows
+from lmworks.tokens.rows.shards import LOST, Shards, write_rows
 from lmworks.tokens.tokenizer import TokenizerFolder
 
 COUNTED = (*LOST, "chats_of_answers")

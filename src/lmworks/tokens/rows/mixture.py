@@ -1,4 +1,4 @@
-"""The order in which rows of several parts are read: proportions that hold from the first step to the last.
+"""The order in which rows are read. Those of several parts keep their proportions from the first step to the last.
 
 The parts take turns so that after any number of places of a stretch each part is within one row of its share: the
 chairman assignment of Tijdeman (1980, Discrete Mathematics 32, 323-330), with his bound 1 - 1/(2K - 2) for K parts.
@@ -15,14 +15,30 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from operator import gt, mul
+from typing import Any, TypeAlias
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import UsageError
-from lmworks.lazy import np
-from lmworks.tokens.rows.shards import Rows, permutation
+from lmworks.lazy import NDArray, np
+
+Rows: TypeAlias = "NDArray[np.integer[Any]]"
 
 PERIOD = 10_000
 """Places in which shares are whole numbers of rows: a hundredth of a per cent is finer than anybody means them."""
+
+
+def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:
+    """Return which rows the `count` places from `first` on hold, counted over all epochs: each epoch is a permutation."""
+    places = np.arange(first, first + count)
+    return np.array([_permutation(rows, seed, int(place // rows))[place % rows] for place in places])
+
+
+def permutation(rows: int, seed: int, epoch: int) -> Rows:
+    """Return the order in which an epoch reads so many rows."""
+    return np.random.default_rng([seed, epoch]).permutation(rows)
+
+
+_permutation = lru_cache(maxsize=2)(permutation)
 
 
 @dataclass(frozen=True)

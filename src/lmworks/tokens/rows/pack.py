@@ -23,7 +23,8 @@ from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.answers import Message
 from lmworks.tokens.bulk import BulkEncoder
 from lmworks.tokens.rows.each_answer import Answers, Encoded, chats_of
-from lmworks.tokens.rows.shards import Rows, filled, token_type, write_filled, write_rows
+from lmworks.tokens.rows.mixture import Rows
+from lmworks.tokens.rows.shards import filled, token_type, write_filled, write_rows
 from lmworks.tokens.tokenizer import ChatRefused, Tokenizer, TokenizerFolder
 
 SAMPLED_SHARDS = 16

@@ -6,24 +6,34 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from io import BytesIO
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from lmworks.data.records import write_ids
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pa, pq
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
+from lmworks.tokens.rows.mixture import Mixture, Rows, permutation, row_numbers
+
+__all__ = [
+    "LOST",
+    "ROWS_AT_ONCE",
+    "PackedRows",
+    "Rows",
+    "Shards",
+    "filled",
+    "permutation",
+    "token_type",
+    "write_filled",
+    "write_rows",
+]
 
 if TYPE_CHECKING:
     from lmworks.tokens.answers import Message
-    from lmworks.tokens.rows.mixture import Mixture
     from lmworks.tokens.tokenizer import Tokenizer
-
-Rows: TypeAlias = "NDArray[np.integer[Any]]"
 
 ROWS_AT_ONCE = 256
 """That are checked and digested together: single rows of a mapped file cost more to take than to read."""
@@ -230,17 +240,3 @@ def _write_array(
     facts = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, facts)
     write_atomically(path, chain([header.getvalue()], (block.astype(kind, copy=False).tobytes() for block in blocks)))
-
-
-def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:
-    """Which rows the `count` places from `first` on hold, counted over all epochs: each epoch is a permutation."""
-    places = np.arange(first, first + count)
-    return np.array([_permutation(rows, seed, int(place // rows))[place % rows] for place in places])
-
-
-def permutation(rows: int, seed: int, epoch: int) -> Rows:
-    """The order in which an epoch reads so many rows."""
-    return np.random.default_rng([seed, epoch]).permutation(rows)
-
-
-_permutation = lru_cache(maxsize=2)(permutation)

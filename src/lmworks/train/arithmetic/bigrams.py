@@ -19,7 +19,7 @@ from torch import Tensor
 from lmworks.model.decoder import Decoder
 
 if TYPE_CHECKING:
-    from lmworks.tokens.rows.shards import Rows
+    from lmworks.tokens.rows.mixture import Rows
 
 PRIOR = 5.0
 """Pairs that each token is taken to have been seen in besides, spread as tokens are by themselves."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from lmworks.errors import LmworksError
 from lmworks.lazy import np
@@ -16,11 +16,6 @@ from lmworks.rewards import Answer, AnswerReward, count_unjudged, names_of, unsc
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    from lmworks.train.configs.alignment import PolicyConfig
-    from lmworks.train.configs.train import TrainConfig
-
 
 SHOWN = 4
 """Samples that are shown; a wrong template is wrong in all."""
@@ -104,7 +99,7 @@ class Texts(Inspection):
     labels: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, config: TrainConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
+    def of(cls, config: Any, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
         """Read every row; of those shown, the label is marked."""
         assert rows.labels is not None  # noqa: S101 - the packing of labelled texts writes them
         found, every, end = cls(rows), -(-len(rows.tokens) // SHOWN), frame_of(encoder).end
@@ -130,7 +125,7 @@ class Texts(Inspection):
     def whole(self, facts: Mapping[str, Any]) -> tuple[int, str]:
         return self.texts, "texts"
 
-    def faults(self, config: TrainConfig) -> Iterator[str]:
+    def faults(self, config: Any) -> Iterator[str]:
         if len(self.labels) < 2:
             yield (
                 f"- nothing to tell apart: all {self.texts} texts have the label {', '.join(self.labels)}. Name "
@@ -178,7 +173,7 @@ class Prompts(Inspection):
     """By OWN or MADE_UP and reward, what those answers are worth on average, in hundredths."""
 
     @classmethod
-    def of(cls, config: PolicyConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
+    def of(cls, config: Any, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
         """Read every row; of those shown, the answer of the data is marked."""
         found, every = cls(rows, list(records_of(samples))), -(-len(rows.tokens) // SHOWN)
         begins = begins_of_answer(encoder)
@@ -207,7 +202,7 @@ class Prompts(Inspection):
     def whole(self, facts: Mapping[str, Any]) -> tuple[int, str]:
         return len(self.records), "prompts"
 
-    def faults(self, config: PolicyConfig) -> Iterator[str]:
+    def faults(self, config: Any) -> Iterator[str]:
         if self.unframed:
             yield (
                 f"- no generation prompt: {self.unframed} of {self.prompts} prompts do not end as the chat template "

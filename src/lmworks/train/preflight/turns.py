@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from lmworks.data.forms.sample import Sample
 from lmworks.data.tuning.samples import claims
@@ -15,9 +15,6 @@ from lmworks.tokens.rows.pack_preferences import REJECTED, SIDES
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import ChatRefused, Tokenizer
 from lmworks.train.preflight.inspection import SHOWN, Inspection, Record, begins_of_answer, lines_of, pieces, records_of
-
-if TYPE_CHECKING:
-    from lmworks.train.configs.train import TrainConfig
 
 UNTRAINED = ("unlearned", "unlike_asked", "history")
 """Counts of turns of which nothing is trained, and nothing should be."""
@@ -60,7 +57,7 @@ class Turns(Inspection):
     """Places of judgements that say the contrary of an earlier one."""
 
     @classmethod
-    def of(cls, config: TrainConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
+    def of(cls, config: Any, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
         """Read every row: an assistant's turn begins behind what the template writes where an answer is asked for."""
         turns = cls(rows, list(records_of(samples)))
         _inspect(turns, rows, encoder, getattr(config, "answers", "last"))
@@ -84,7 +81,7 @@ class Turns(Inspection):
         usual = {name: n for name, n in super().counts().items() if self.groups or name not in ("groups", "alike")}
         return {name: n for name, n in usual.items() if n or name not in UNTRAINED}
 
-    def faults(self, config: TrainConfig) -> Iterator[str]:
+    def faults(self, config: Any) -> Iterator[str]:
         yield from _faults_of_turns(self)
         yield from _faults_of_judgements(self)
         yield from _faults_of_batches(config, self.rows)
@@ -304,7 +301,7 @@ def _contradicted(samples: Path) -> Iterator[str]:
                 yield place
 
 
-def _faults_of_batches(config: TrainConfig, rows: PackedRows) -> Iterator[str]:
+def _faults_of_batches(config: Any, rows: PackedRows) -> Iterator[str]:
     """Over one pass, in the order of training."""
     trains = rows.weights[:, 1:].max(axis=1)
     size, masked, count = min(config.micro_batch_rows, config.rows_per_step), 0, 0
