@@ -28,7 +28,7 @@ PERIOD = 10_000
 
 
 def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:
-    """Return which rows the `count` places from `first` on hold, counted over all epochs: each epoch is a permutation."""
+    """Return which rows the `count` places from `first` on hold. Each epoch is a permutation of all rows."""
     places = np.arange(first, first + count)
     return np.array([_permutation(rows, seed, int(place // rows))[place % rows] for place in places])
 

@@ -16,20 +16,9 @@ from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pa, pq
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
-from lmworks.tokens.rows.mixture import Mixture, Rows, permutation, row_numbers
-
-__all__ = [
-    "LOST",
-    "ROWS_AT_ONCE",
-    "PackedRows",
-    "Rows",
-    "Shards",
-    "filled",
-    "permutation",
-    "token_type",
-    "write_filled",
-    "write_rows",
-]
+from lmworks.tokens.rows.mixture import Mixture, row_numbers
+from lmworks.tokens.rows.mixture import Rows as Rows
+from lmworks.tokens.rows.mixture import permutation as permutation
 
 if TYPE_CHECKING:
     from lmworks.tokens.answers import Message
