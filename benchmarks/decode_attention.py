@@ -1,4 +1,4 @@
-"""Attention of one new token a row on a processor: as torch does it, and as `engines/attention.py` asks it.
+"""Attention of one new token a row on a processor: as torch does it, and as `engines/decoding/attention.py` asks it.
 
     python benchmarks/decode_attention.py [--threads 2]
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from lmworks.engines.attention import attention
+from lmworks.engines.decoding.attention import attention
 
 SHAPES = ((16, 9, 3, 700, 64), (1, 9, 3, 700, 64), (64, 9, 3, 1000, 64), (4, 32, 8, 1000, 128), (8, 12, 12, 700, 64))
 """Rows, heads, key-value heads, cached tokens, head size: of SmolLM2-135M, of Llama-3.1-8B, of GPT-2."""

@@ -223,7 +223,7 @@ def work(given: argparse.Namespace) -> None:
     """Make one case ready, then a step for each line that comes in."""
     import torch
 
-    from lmworks.pipeline.process import peak_memory_bytes
+    from lmworks.pipeline.work.process import peak_memory_bytes
 
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)

@@ -33,9 +33,9 @@ from lmworks.evaluate.tasks.choices import MultipleChoiceConfig, evaluate_multip
 from lmworks.evaluate.tasks.last_word import LastWordConfig, evaluate_last_word
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplexity
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import read_records
-from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Context
+from lmworks.pipeline.work.chunks import read_records
+from lmworks.pipeline.work.journal import FileJournal
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 
 

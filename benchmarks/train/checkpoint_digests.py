@@ -30,7 +30,7 @@ from safetensors.torch import load_file, save
 
 from lmworks.model import sealed
 from lmworks.pipeline.files import write_atomically
-from lmworks.pipeline.process import processor_name
+from lmworks.pipeline.work.process import processor_name
 
 VOCABULARY, WIDTH, LAYERS, INNER, KEYS = 49_152, 576, 30, 1_536, 192
 BLOCK: dict[str, tuple[int, ...]] = {

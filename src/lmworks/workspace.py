@@ -28,11 +28,11 @@ from lmworks.extras import MissingPackage, absent, remedy
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
 from lmworks.pipeline.erasure import erased_documents, may_come_back, unfinished
 from lmworks.pipeline.files import forget_digests
-from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.record import BuildRecord, BuildRecords, placed
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.pipeline.workers import Execute, in_processes
+from lmworks.pipeline.work.ray_workers import RayWorkers
+from lmworks.pipeline.work.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan, states_sizes
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import PROTECTED, Recipe, RecipeError, data_of_models, steps_in_order

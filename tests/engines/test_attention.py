@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lmworks.engines.attention import attention
+from lmworks.engines.decoding.attention import attention
 
 BATCH, TIME, SIZE = 3, 37, 16
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from lmworks.engines.pieces import Detokeniser
+from lmworks.engines.decoding.pieces import Detokeniser
 
 
 def byte_tokenizer() -> Tokenizer:

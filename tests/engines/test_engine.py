@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from lmworks.engines import batch as batch_module
 from lmworks.engines import decoder as decoder_module
 from lmworks.engines import request as request_module
-from lmworks.engines.batch import RunningBatch
 from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.decoding import batch as batch_module
+from lmworks.engines.decoding.batch import RunningBatch
+from lmworks.engines.decoding.sampling import choose
 from lmworks.engines.open import open_decoder
 from lmworks.engines.protocol import Writing
 from lmworks.engines.request import Request, Sampling
-from lmworks.engines.sampling import choose
 from lmworks.errors import LmworksError
 from tiny import make_tiny_model
 

@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
+from lmworks.engines.decoding.sampling import choose
 from lmworks.engines.request import Sampling
-from lmworks.engines.sampling import choose
 
 
 def draws(logits: list[float], sampling: Sampling, count: int = 4000) -> list[float]:

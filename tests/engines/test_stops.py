@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.engines.pieces import StopStrings
+from lmworks.engines.decoding.pieces import StopStrings
 
 short = st.text("ab", min_size=1, max_size=4)
 

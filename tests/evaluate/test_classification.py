@@ -27,9 +27,9 @@ from lmworks.evaluate.tasks.labels import (
     when_unsure_ones_are_handed_on,
 )
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.statistics import non_inferior
+from lmworks.pipeline.work.chunks import read_records
 from quick import few
 from support import make_context
 

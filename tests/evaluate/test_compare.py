@@ -12,10 +12,10 @@ import pytest
 
 from lmworks.evaluate.compare import CompareConfig, compare, metric_named
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, JUDGE_SCORE, ROUGE_L, TRUNCATED, Evaluation, Metric
-from lmworks.pipeline.chunks import write_records
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Result
 from lmworks.pipeline.statistics import compare_of_sums, holm, ratio
+from lmworks.pipeline.work.chunks import write_records
 from support import make_context
 
 N = 120

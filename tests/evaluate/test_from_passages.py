@@ -19,7 +19,7 @@ from lmworks.evaluate.tasks.from_passages import (
     word_f1,
 )
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import read_records
+from lmworks.pipeline.work.chunks import read_records
 from scripted import Script
 from support import make_context
 

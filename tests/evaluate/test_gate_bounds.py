@@ -10,8 +10,8 @@ import pytest
 
 from lmworks.evaluate.gates import FILE, GatesConfig, TriedGate, gates, outcomes_from, refusal
 from lmworks.evaluate.items import ACCURACY, Evaluation, Item, beside_clean
-from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.conditions import Conditions
+from lmworks.pipeline.work.chunks import read_records, write_records
 from lmworks.recipe.schema import GateConfig
 from support import make_context
 

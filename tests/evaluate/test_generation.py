@@ -16,8 +16,8 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.checked import ExactAnswerConfig, evaluate_exact_answer
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.stage import Result
+from lmworks.pipeline.work.chunks import read_records
 from lmworks.rewards.exact import Comparison
 from scripted import Script
 from support import make_context

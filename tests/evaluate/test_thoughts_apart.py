@@ -16,8 +16,8 @@ from lmworks.engines.request import Sampling
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.checked import ExactAnswerConfig, RulesConfig, evaluate_exact_answer, evaluate_rules
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.stage import Result
+from lmworks.pipeline.work.chunks import read_records
 from lmworks.rewards import Answer, AnyReward
 from scripted import Script
 from support import make_context

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes
+from lmworks.pipeline.work.process import forget_peak_memory, peak_memory_bytes
 
 MEBIBYTE = 2**20
 
@@ -22,6 +22,6 @@ def test_a_peak_is_that_of_what_came_after_it_was_forgotten() -> None:
 
 def test_a_child_does_not_count_what_its_parent_held() -> None:
     block = b"x" * (300 * MEBIBYTE)
-    code = "from lmworks.pipeline.process import peak_memory_bytes; print(peak_memory_bytes())"
+    code = "from lmworks.pipeline.work.process import peak_memory_bytes; print(peak_memory_bytes())"
     peak = int(subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE).stdout)
     assert peak < len(block)

@@ -18,7 +18,7 @@ from lmworks.data.records import Document
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.build import versions
-from lmworks.pipeline.ray_workers import RayWorkers, call, parse_place
+from lmworks.pipeline.work.ray_workers import RayWorkers, call, parse_place
 from support import make_context
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven"]
@@ -123,7 +123,7 @@ def test_another_place_is_refused(on: str) -> None:
 
 
 def test_a_missing_ray_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lmworks.pipeline.ray_workers.find_spec", lambda name: None)
+    monkeypatch.setattr("lmworks.pipeline.work.ray_workers.find_spec", lambda name: None)
     assert parse_place("local") is None
     with pytest.raises(UsageError, match=r"pip install 'lmworks\[ray\]'"):
         parse_place("ray")

@@ -16,9 +16,9 @@ from lmworks.evaluate.compare import CompareConfig
 from lmworks.graph import CLASSES, make_nodes
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.keys import key_config
-from lmworks.pipeline.process import processor_name
 from lmworks.pipeline.record import BuildRecord, KeyParts, StepRecord
 from lmworks.pipeline.store import Store
+from lmworks.pipeline.work.process import processor_name
 from lmworks.plan import plan as planning
 from lmworks.plan.machine import this_machine
 from lmworks.plan.plan import Plan, make_plan

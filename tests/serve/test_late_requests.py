@@ -15,8 +15,8 @@ import pytest
 
 from live_server import ASK, CHAT, MODEL, Live, serving
 from lmworks.engines import protocol
-from lmworks.engines.batch import RunningBatch
 from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.decoding.batch import RunningBatch
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Piece
 from lmworks.serve import service

@@ -21,8 +21,8 @@ import openai
 import pytest
 
 from live_server import ASK, CHAT, KEY, Live, serving
-from lmworks.engines.batch import RunningBatch
 from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.decoding.batch import RunningBatch
 from lmworks.errors import LmworksError
 from lmworks.serve.run import listen
 from quick import few

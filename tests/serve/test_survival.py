@@ -15,8 +15,8 @@ from test_connections import connect, post
 from test_running import LONG, PATH, STREAM, soon, works
 
 from live_server import CHAT, MODEL, Live, serving
-from lmworks.engines.batch import RunningBatch
 from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.decoding.batch import RunningBatch
 from lmworks.engines.encoder import ReadingEngine
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import WholeBatch

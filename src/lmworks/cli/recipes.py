@@ -263,7 +263,7 @@ def build(
     from lmworks.api.recipe import finish
     from lmworks.data.identity import load_id_key
     from lmworks.pipeline.display import make_display
-    from lmworks.pipeline.ray_workers import parse_place
+    from lmworks.pipeline.work.ray_workers import parse_place
     from lmworks.workspace import open_workspace, stage_of
 
     ray = parse_place(on)

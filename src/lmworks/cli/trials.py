@@ -42,7 +42,7 @@ def search(
     Example: lmworks search recipes/quickstart.yaml pretrain --over learning_rate=0.01..0.05:log --set pretrain.steps=99
     Example: lmworks search recipes/quickstart.yaml finetune --set finetune.steps=99
     """
-    from lmworks.pipeline.ray_workers import parse_place
+    from lmworks.pipeline.work.ray_workers import parse_place
     from lmworks.search.study import search as find
 
     options: Any = {"trials": trials, "minutes": minutes, "workers": workers, "ray": parse_place(on), "seed": seed}

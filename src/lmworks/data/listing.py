@@ -17,7 +17,7 @@ from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.units import Origin
-from lmworks.pipeline.workers import in_processes
+from lmworks.pipeline.work.workers import in_processes
 
 NOT_READ = "not read: "
 FILES = "files"

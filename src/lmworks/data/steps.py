@@ -32,7 +32,7 @@ from lmworks.pipeline.units import (
     record_path,
 )
 from lmworks.pipeline.units import Unit as FinishedUnit
-from lmworks.pipeline.workers import MOST_THREADS, in_processes, in_threads
+from lmworks.pipeline.work.workers import MOST_THREADS, in_processes, in_threads
 from lmworks.recipe.schema import StepConfig
 from lmworks.registry import is_own, plugins_behind
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmworks.engines.pieces import StopStrings
+from lmworks.engines.decoding.pieces import StopStrings
 from lmworks.engines.protocol import (
     Ability,
     Classified,

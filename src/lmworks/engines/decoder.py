@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from lmworks.engines.adapters import Adapters
-from lmworks.engines.attention import KeysAndValues, attention_after, causal_attention, keep, length_of
-from lmworks.engines.batch import BATCH_TOKENS, RunningBatch, logits_of, padded
+from lmworks.engines.decoding.attention import KeysAndValues, attention_after, causal_attention, keep, length_of
+from lmworks.engines.decoding.batch import BATCH_TOKENS, RunningBatch, logits_of, padded
 from lmworks.engines.protocol import Ability, Engine, Messages, Running, Writing
 from lmworks.engines.request import Generation, Sampling, rows_at_once
 from lmworks.errors import BeyondContext, LmworksError

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from lmworks.engines.decoder import Choices, DecoderEngine
+from lmworks.engines.decoding.sampling import choose
 from lmworks.engines.protocol import Asked, Writing
 from lmworks.engines.request import Generation, Piece, Request, Sampling, require_room
-from lmworks.engines.sampling import choose
 from lmworks.model.published import PublishedDecoder
 from lmworks.tokens.tokenizer import Tokenizer
 

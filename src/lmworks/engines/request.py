@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from lmworks.engines.pieces import Detokeniser, StopStrings
+from lmworks.engines.decoding.pieces import Detokeniser, StopStrings
 from lmworks.errors import BeyondContext
 from lmworks.tokens.thoughts import Parting
 from lmworks.tokens.tokenizer import Tokenizer

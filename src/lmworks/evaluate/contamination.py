@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from lmworks.data.contamination.index import SHARED
 from lmworks.data.contamination.search import FOUND, PARTS
-from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.stage import Handle
+from lmworks.pipeline.work.chunks import read_records
 
 Standing = Literal["known", "clean", "unknown"]
 CLEAN_AT_LEAST = 20

@@ -17,11 +17,11 @@ from lmworks.evaluate.compare import answers_alike, metric_named, paired, unlike
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
 from lmworks.evaluate.items import Evaluation, Item
 from lmworks.evaluate.relations import between
-from lmworks.pipeline.chunks import write_records
 from lmworks.pipeline.conditions import Condition
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.statistics import non_inferior
+from lmworks.pipeline.work.chunks import write_records
 from lmworks.recipe.schema import GateConfig, Reference, StepConfig
 
 NODE = "gates/release"

@@ -30,7 +30,6 @@ from lmworks.evaluate.contamination import CLEAN_AT_LEAST, Contamination, judged
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
 from lmworks.lazy import np
 from lmworks.model.files import weight_bits
-from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text
@@ -45,6 +44,7 @@ from lmworks.pipeline.statistics import (
     ratio,
     share,
 )
+from lmworks.pipeline.work.chunks import read_records, write_records
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from lmworks.errors import BeyondContext
 from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import Item, Scored
-from lmworks.pipeline.chunks import Unit, in_chunks, losing_none_else
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.stage import Context, Role, Together
+from lmworks.pipeline.work.chunks import Unit, in_chunks, losing_none_else
 
 UNIT = "unit"
 """The field of an item that tells its unit, until all are there."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from lmworks.errors import LmworksError
 from lmworks.lazy import torch
-from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes
+from lmworks.pipeline.work.process import forget_peak_memory, peak_memory_bytes
 
 AUTO, CPU = "auto", "cpu"
 NOT_BY_ITSELF = ("mps",)

@@ -18,15 +18,15 @@ from typing import Any, Protocol
 
 from lmworks.errors import LmworksError
 from lmworks.pipeline.files import canonical_json, digest_once, full_disk_in_words, is_full, sync, write_atomically
-from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.keys import key_config, stale_reason
 from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest, Run, read_manifest, write_manifest
-from lmworks.pipeline.process import forget_peak_memory, give_memory_back, peak_memory_bytes, processor_name
 from lmworks.pipeline.record import KeyParts, StepRecord, split_reference
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
 from lmworks.pipeline.store import Artifact, Store, deletion_in_words, is_held, locked
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier, indices, origins
-from lmworks.pipeline.workers import Execute, in_processes
+from lmworks.pipeline.work.journal import FileJournal
+from lmworks.pipeline.work.process import forget_peak_memory, give_memory_back, peak_memory_bytes, processor_name
+from lmworks.pipeline.work.workers import Execute, in_processes
 from lmworks.recipe.schema import StepConfig
 from lmworks.registry import Plugin
 

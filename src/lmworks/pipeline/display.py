@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from lmworks.pipeline.build import Display
 from lmworks.pipeline.manifest import Manifest
-from lmworks.pipeline.process import load_in_words
 from lmworks.pipeline.stage import Progress
+from lmworks.pipeline.work.process import load_in_words
 from lmworks.terminal import raw
 from lmworks.terminal import shown as plain
 

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin
 
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier
-from lmworks.pipeline.workers import Execute, in_processes
+from lmworks.pipeline.work.workers import Execute, in_processes
 from lmworks.recipe.schema import StepConfig
 from lmworks.registry import is_own
 

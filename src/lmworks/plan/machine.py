@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lmworks.model.device import AUTO, CPU, accelerator_facts
-from lmworks.pipeline.process import processor_facts, processor_name
+from lmworks.pipeline.work.process import processor_facts, processor_name
 
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 """Processor flags under which bfloat16 matrix products run faster than float32 ones."""

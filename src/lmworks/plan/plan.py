@@ -28,8 +28,8 @@ from lmworks.model.config import FLOAT32, DecoderConfig, Shape
 from lmworks.model.device import CPU
 from lmworks.model.shapes import EncoderDecoderConfig
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
-from lmworks.pipeline.process import load_in_words
 from lmworks.pipeline.store import Store
+from lmworks.pipeline.work.process import load_in_words
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine

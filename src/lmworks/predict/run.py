@@ -27,9 +27,9 @@ from lmworks.engines.protocol import (
 )
 from lmworks.engines.request import Piece, Sampling
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
 from lmworks.pipeline.store import locked
+from lmworks.pipeline.work.chunks import read_records, write_records
 from lmworks.predict.rows import Columns, Fields, Row, TableFile
 
 CHUNK: dict[Ability, int] = {"generate": 64, "classify": 512, "tag": 256, "embed": 512}

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.evaluate.gates import FILE, NODE, GatesConfig, Outcome, gates, outcomes_from, refusal
-from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.store import Artifact, Store
+from lmworks.pipeline.work.chunks import read_records
 from lmworks.recipe.schema import GateConfig, ServeConfig
 from lmworks.release.built import Built
 

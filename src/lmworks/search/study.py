@@ -27,9 +27,9 @@ from lmworks.errors import LmworksError, Stopped, UsageError
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.keys import key_config
-from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.store import locked
-from lmworks.pipeline.workers import Execute, in_processes
+from lmworks.pipeline.work.ray_workers import RayWorkers
+from lmworks.pipeline.work.workers import Execute, in_processes
 from lmworks.release.render.charts import Series, line_chart
 from lmworks.search.runs import Outcome, Runs
 

@@ -19,9 +19,9 @@ from lmworks.engines.open import open_engine
 from lmworks.engines.request import UNFINISHED, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.work.chunks import in_chunks
 from lmworks.recipe.schema import Device, Effect, Expected, Reference, StepConfig, Writing
 from lmworks.tokens.tokenizer import ChatRefused, was_cut
 

@@ -16,8 +16,8 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks, losing_none_else
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.work.chunks import in_chunks, losing_none_else
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.rewards import Answer, AnyRule, count_unjudged, names_of, unscored
 from lmworks.rewards.models import JudgedReward

@@ -15,8 +15,8 @@ from lmworks.data.contamination.decontaminate import DecontaminateConfig, decont
 from lmworks.data.contamination.index import METHODS, Index, Match, Method, look_up, write_index
 from lmworks.data.contamination.search import Sought
 from lmworks.data.contamination.training import Texts
-from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.stage import Result
+from lmworks.pipeline.work.chunks import read_records
 from support import make_context
 
 KEYS = (0x0123456789ABCDEF, 0xFEDCBA9876543210)

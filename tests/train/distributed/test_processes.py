@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from lmworks.errors import LmworksError, Stopped
-from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Result
+from lmworks.pipeline.work.journal import FileJournal
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.language_model import CausalLMConfig

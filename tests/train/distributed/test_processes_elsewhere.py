@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 import elsewhere
 from elsewhere.collectives import Collectives
 from lmworks.errors import LmworksError
-from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Result
+from lmworks.pipeline.work.journal import FileJournal
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.language_model import CausalLMConfig

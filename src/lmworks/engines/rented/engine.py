@@ -12,9 +12,9 @@ from lmworks.engines.protocol import Ability, Cannot, Engine, Messages, Running
 from lmworks.engines.request import Generation, Sampling
 from lmworks.errors import BeyondContext, LmworksError
 from lmworks.model.files import read_json
-from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.files import canonical_json, digest_text
+from lmworks.pipeline.work.chunks import read_records
 
 ANSWERS, PROMPTS = "answers.jsonl", "prompts.jsonl"
 NOTING = "noting"

@@ -20,9 +20,9 @@ from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.files import read_json
 from lmworks.model.folder import ENGINE, ModelFolder, write_json
 from lmworks.model.folder import FAMILY as FAMILY_FIELD
-from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
+from lmworks.pipeline.work.chunks import read_records, write_records
 from lmworks.recipe.schema import BesideRecipe, Effect, Reference, StepConfig
 
 TRIAL = {"messages": [{"role": "user", "content": "Say yes."}], "max_tokens": 16, "temperature": 0.0}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from lmworks.pipeline.workers import begin_worker, main_left_out
+from lmworks.pipeline.work.workers import begin_worker, main_left_out
 
 LARGEST = 64 << 20
 """Bytes that preset 9 looks back."""

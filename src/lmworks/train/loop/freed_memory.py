@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lmworks.pipeline.process import give_memory_back
+from lmworks.pipeline.work.process import give_memory_back
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """glibc's numbers for two settings, from its malloc.h."""

@@ -22,8 +22,8 @@ import torch
 from lmworks.data.records import Document, write_json_lines, write_shard
 from lmworks.model.device import CPU, find_device, forget_peak, peak_bytes
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.lifetime import end_with_parent
 from lmworks.pipeline.stage import Context, Handle
+from lmworks.pipeline.work.process import end_with_parent
 from lmworks.tokens.kinds.learn import write_tokenizer
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN, TokenizerFolder

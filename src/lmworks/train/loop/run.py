@@ -21,13 +21,13 @@ from lmworks.errors import BeyondContext, LmworksError, Stopped
 from lmworks.model.config import FLOAT32
 from lmworks.model.device import CPU, find_device, forget_peak, free_bytes, peak_bytes, product_rate
 from lmworks.model.folder import ModelFolder, shape_of
-from lmworks.pipeline.chunks import losing_none_else
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.keys import key_config
-from lmworks.pipeline.process import peak_memory_bytes
 from lmworks.pipeline.stage import Context, Handle, Result
+from lmworks.pipeline.work.chunks import losing_none_else
+from lmworks.pipeline.work.process import peak_memory_bytes
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.mixture import Mixture
 from lmworks.tokens.rows.shards import PackedRows, Shards

@@ -19,9 +19,9 @@ from pydantic import TypeAdapter
 
 from lmworks.errors import LmworksError, Stopped
 from lmworks.pipeline.files import write_atomically
-from lmworks.pipeline.journal import FileJournal
-from lmworks.pipeline.lifetime import end_with_parent
 from lmworks.pipeline.stage import Context, Result
+from lmworks.pipeline.work.journal import FileJournal
+from lmworks.pipeline.work.process import end_with_parent
 from lmworks.train.configs.train import from_record
 from lmworks.train.distributed.launch import STOP
 from lmworks.train.distributed.processes import join

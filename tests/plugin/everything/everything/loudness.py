@@ -13,8 +13,8 @@ from lmworks.evaluate.items import Item, Metric, Scored, measured_by
 from lmworks.evaluate.questions import DrawnConfig, Question, answered, draw, turns_before
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.work.chunks import in_chunks
 
 LOUDNESS = Metric(name="loudness", label="loudness")
 

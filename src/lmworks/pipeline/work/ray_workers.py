@@ -21,7 +21,7 @@ from typing import Any
 
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.build import versions
-from lmworks.pipeline.workers import WORKER_DIED
+from lmworks.pipeline.work.workers import WORKER_DIED
 
 PORT = 6379
 """Where `ray start --head` listens unless told otherwise."""

@@ -1,4 +1,4 @@
-"""What this process runs on, and the most memory that it has held."""
+"""What this process runs on, the most memory that it has held, and when it ends."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import platform
 import resource
 import sys
+import threading
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -62,3 +63,14 @@ def peak_memory_bytes() -> int:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     except (OSError, StopIteration):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def end_with_parent() -> None:
+    """Call in a child whose standard input is a pipe held open by the parent: its closing ends the child."""
+
+    def wait() -> None:
+        while os.read(0, 1024):  # not sys.stdin: its lock, held at the end of the program, is a fatal error
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -18,10 +18,17 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.engines.adapters import Adapters
-from lmworks.engines.attention import KeysAndValues, attention, causal_attention, keep, length_of, visible_slots
+from lmworks.engines.decoding.attention import (
+    KeysAndValues,
+    attention,
+    causal_attention,
+    keep,
+    length_of,
+    visible_slots,
+)
+from lmworks.engines.decoding.sampling import choose
 from lmworks.engines.protocol import Asked, Writing, cannot
 from lmworks.engines.request import Piece, Request, require_room
-from lmworks.engines.sampling import choose
 from lmworks.model.decoder import Decoder
 from lmworks.tokens.tokenizer import Tokenizer
 

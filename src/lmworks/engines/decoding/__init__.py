@@ -1,0 +1,1 @@
+"""How a decoder writes: batches, attention, sampling, and texts from tokens."""

@@ -1,0 +1,1 @@
+"""How units of work run: in processes, on Ray, in chunks that a kill costs one of."""
