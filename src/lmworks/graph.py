@@ -76,16 +76,8 @@ from lmworks.pipeline.stage import Role, Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.file import StepClasses
 from lmworks.recipe.kinds import Chosen, ConfigClass, plugins_of
-from lmworks.recipe.schema import (
-    Effect,
-    GateConfig,
-    Recipe,
-    RewordedConfig,
-    StepConfig,
-    references,
-    steps_in_order,
-    unaffecting,
-)
+from lmworks.recipe.references import references, steps_in_order
+from lmworks.recipe.schema import Effect, GateConfig, Recipe, RewordedConfig, StepConfig, unaffecting
 from lmworks.registry import Kinds, derived_from, plugins_behind
 from lmworks.rewards.models import ClassifierReward
 from lmworks.teach.answers import AnswersConfig, answers

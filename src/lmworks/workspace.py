@@ -35,7 +35,8 @@ from lmworks.pipeline.work.ray_workers import RayWorkers
 from lmworks.pipeline.work.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan, states_sizes
 from lmworks.recipe.file import load_recipe
-from lmworks.recipe.schema import PROTECTED, Recipe, RecipeError, data_of_models, steps_in_order
+from lmworks.recipe.references import data_of_models, steps_in_order
+from lmworks.recipe.schema import PROTECTED, Recipe, RecipeError
 from lmworks.registry import installed
 from lmworks.stores import note_store, recipe_file, remember_build, remembered
 

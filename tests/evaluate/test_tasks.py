@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from lmworks.evaluate.tasks import TASKS
-from lmworks.recipe.schema import references
+from lmworks.recipe.references import references
 
 RULES = [{"kind": "length", "most": 9}]
 

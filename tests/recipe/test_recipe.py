@@ -13,18 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, field_validator
 
+from lmworks.recipe.faults import expected
 from lmworks.recipe.file import StepClasses, load_recipe
 from lmworks.recipe.kinds import Chosen
-from lmworks.recipe.schema import (
-    NeedsConfig,
-    Recipe,
-    RecipeError,
-    Reference,
-    StepConfig,
-    expected,
-    references,
-    steps_in_order,
-)
+from lmworks.recipe.references import references, steps_in_order
+from lmworks.recipe.schema import NeedsConfig, Recipe, RecipeError, Reference, StepConfig
 from lmworks.recipe.yaml import read_yaml
 from lmworks.registry import Kinds, derived_from
 

@@ -27,7 +27,8 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.record import BuildRecord
 from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
 from lmworks.pipeline.store import Store
-from lmworks.recipe.schema import StepConfig, references
+from lmworks.recipe.references import references
+from lmworks.recipe.schema import StepConfig
 from lmworks.tokens.kinds.bpe import BpeConfig, bpe
 from lmworks.tokens.rows.pack import (
     PackConfig,

@@ -7,7 +7,8 @@ from typing import Any
 
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.record import KeyParts
-from lmworks.recipe.schema import Effect, StepConfig, effects, references
+from lmworks.recipe.references import references
+from lmworks.recipe.schema import Effect, StepConfig, effects
 from lmworks.registry import is_own
 
 

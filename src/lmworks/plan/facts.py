@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lmworks.errors import UsageError
-from lmworks.recipe.schema import expected
+from lmworks.recipe.faults import expected
 
 PACKAGED = Path(__file__).with_name("facts.json")
 

@@ -45,7 +45,8 @@ from lmworks.plan.probe import (
     speed_of,
     writing_seconds,
 )
-from lmworks.recipe.schema import Effect, Recipe, StepConfig, references, unaffecting
+from lmworks.recipe.references import references
+from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.memory import LIBRARIES_BYTES, flops_per_token, require_fit, size_in_words, stored_bytes
 

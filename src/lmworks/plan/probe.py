@@ -17,7 +17,8 @@ from lmworks.errors import LmworksError
 from lmworks.model.config import Shape
 from lmworks.pipeline.manifest import Run
 from lmworks.plan.machine import Machine
-from lmworks.recipe.schema import Effect, references, unaffecting
+from lmworks.recipe.references import references
+from lmworks.recipe.schema import Effect, unaffecting
 from lmworks.train.configs.train import LEAST_PARTS, TrainConfig, as_record
 
 FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}

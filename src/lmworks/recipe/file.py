@@ -16,17 +16,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
+from lmworks.recipe.faults import expected
 from lmworks.recipe.kinds import Chosen
-from lmworks.recipe.schema import (
-    EvaluateConfig,
-    Location,
-    Recipe,
-    RecipeError,
-    StepConfig,
-    expected,
-    named_steps,
-    steps_in_order,
-)
+from lmworks.recipe.references import named_steps, steps_in_order
+from lmworks.recipe.schema import EvaluateConfig, Location, Recipe, RecipeError, StepConfig
 from lmworks.recipe.variants import expand_variants, place_of_variant
 from lmworks.recipe.yaml import Tree, read_yaml
 from lmworks.registry import nearest

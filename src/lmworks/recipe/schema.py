@@ -406,41 +406,6 @@ class NeedsConfig(StepConfig):
         return self.users / SECONDS_BETWEEN_REQUESTS if stated == "auto" else stated
 
 
-KINDS = {
-    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
-    **dict.fromkeys(("float_parsing", "float_type"), "a number"),
-    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
-    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "fields"),
-    **dict.fromkeys(("list_type", "tuple_type"), "a list"),
-    **dict.fromkeys(
-        ("date_type", "date_from_datetime_parsing", "date_from_datetime_inexact"), "a day such as 2026-01-31"
-    ),
-    "string_type": "words",
-    "string_pattern_mismatch": "words of the form {pattern}",
-    "string_too_short": "text of {min_length} characters or more",
-    "string_too_long": "text of {max_length} characters at most",
-    "too_short": "{min_length} entries or more",
-    "too_long": "{max_length} entries at most",
-    "path_type": "a path",
-    **dict.fromkeys(("literal_error", "enum"), "{expected}"),
-    "greater_than_equal": "at least {ge}",
-    "greater_than": "more than {gt}",
-    "less_than_equal": "at most {le}",
-    "less_than": "less than {lt}",
-    "finite_number": "a finite number",
-}
-"""What pydantic's faults of a value mean, by their types."""
-
-
-def expected(fault: Mapping[str, Any]) -> str:
-    """What should stand where a value is wrong, in the words of a recipe."""
-    if fault["type"] == "value_error":
-        return str(fault["ctx"]["error"])
-    if fault["type"] in KINDS:
-        return f"expected {KINDS[fault['type']].format_map(fault.get('ctx', {}))}"
-    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
-
-
 class Recipe(StepConfig):
     """A whole recipe after loading. `data` and `models` keep the order of the file."""
 
@@ -473,73 +438,10 @@ class Recipe(StepConfig):
         return self.model_copy(update={**sections, "evaluate": evaluate})
 
 
-def data_of_models(recipe: Recipe) -> dict[str, StepConfig]:
-    """Data steps that read a model, or what such a step has made."""
-    found: dict[str, StepConfig] = {}
-    for name, config in recipe.data.items():
-        if _steps_named(config) & (recipe.models.keys() | found.keys()):
-            found[name] = config
-    return found
-
-
-def steps_in_order(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
-    """Data, tokenizer and models, each with its place in the file and its name, in the order of building.
-
-    It is that of the file, but for data that models make: they come as soon as all that they read is there.
-    """
-    waiting, there = data_of_models(recipe), set[str]()
-    for name, config in recipe.data.items():
-        if name not in waiting:
-            there.add(name)
-            yield ("data", name), name, config
-    if recipe.tokenizer:
-        yield ("tokenizer",), "tokenizer", recipe.tokenizer
-    for model, trained in recipe.models.items():
-        there.add(model)
-        yield ("models", model), model, trained
-        for name, config in list(waiting.items()):
-            if _steps_named(config) <= there:
-                there.add(name)
-                yield ("data", name), name, waiting.pop(name)
-    yield from ((("data", name), name, config) for name, config in waiting.items())
-
-
-def _steps_named(config: StepConfig) -> set[str]:
-    return {reference.partition(".")[0] for _, reference in named_steps(config, ())}
-
-
-def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
-    """The fields of a config that name earlier steps, with what they name.
-
-    A field that holds configs, by name or in a list, is one of them if those name steps: its references are theirs, in
-    order.
-    """
-    for key, info in type(config).model_fields.items():
-        value = getattr(config, key)
-        if _is_marked(info.annotation, info.metadata):
-            yield key, value
-        elif isinstance(value, dict | list) and (found := [name for _, name in named_steps(value, ())]):
-            yield key, found
-
-
-def named_steps(value: object, location: Location) -> Iterator[tuple[Location, str]]:
-    """Every reference in a config, or in configs by name or in a list, with where it stands in the file."""
-    if isinstance(value, dict | list):
-        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from named_steps(inner, (*location, name))
-    elif isinstance(value, StepConfig):
-        for key, info in type(value).model_fields.items():
-            inner, shown = getattr(value, key), (*location, info.alias or key)
-            if not _is_marked(info.annotation, info.metadata):
-                yield from named_steps(inner, shown) if isinstance(inner, dict | list) else ()
-            else:
-                yield from ((shown, name) for name in ([inner] if isinstance(inner, str) else inner or []))
-
-
 def is_reference(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
     """Whether a value of this type is the name of a step."""
     return any(isinstance(item, _NamesAStep) for item in (*metadata, *getattr(annotation, "__metadata__", ())))
 
 
-def _is_marked(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
-    return is_reference(annotation, metadata) or any(_is_marked(choice) for choice in get_args(annotation))
+def names_a_step(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
+    return is_reference(annotation, metadata) or any(names_a_step(choice) for choice in get_args(annotation))

@@ -15,7 +15,8 @@ from lmworks.data.licences.gate import NO_LICENCE, NOT_KNOWN, NOT_SPDX, LicenceG
 from lmworks.data.privacy.hidden import hide_name
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import state_folder, write_atomically
-from lmworks.recipe.schema import NeedsConfig, expected
+from lmworks.recipe.faults import expected
+from lmworks.recipe.schema import NeedsConfig
 from lmworks.recipe.yaml import read_yaml
 from lmworks.registry import nearest
 from lmworks.start.lines import one_line, quoted

@@ -15,7 +15,8 @@ from lmworks.pipeline.build import Node
 from lmworks.pipeline.keys import key_config
 from lmworks.plan.plan import make_plan
 from lmworks.recipe.file import load_recipe
-from lmworks.recipe.schema import RecipeError, references
+from lmworks.recipe.references import references
+from lmworks.recipe.schema import RecipeError
 from lmworks.tokens.rows.pack import pack_conversations, pack_documents
 from support import make_context
 

@@ -13,7 +13,8 @@ from lmworks.pipeline.keys import key_config
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.plan.probe import STATED, as_rehearsed
 from lmworks.recipe.file import load_recipe
-from lmworks.recipe.schema import Effect, Recipe, StepConfig, effects, references, unaffecting
+from lmworks.recipe.references import references
+from lmworks.recipe.schema import Effect, Recipe, StepConfig, effects, unaffecting
 from lmworks.train.configs.train import TrainConfig, from_record
 from lmworks.train.memory import flops_per_token, training_memory
 from lmworks.train.objectives import OBJECTIVES

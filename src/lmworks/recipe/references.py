@@ -1,0 +1,72 @@
+"""Which steps a config names, and the order of building that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from lmworks.recipe.schema import Location, Recipe, StepConfig, names_a_step
+
+
+def data_of_models(recipe: Recipe) -> dict[str, StepConfig]:
+    """Data steps that read a model, or what such a step has made."""
+    found: dict[str, StepConfig] = {}
+    for name, config in recipe.data.items():
+        if _steps_named(config) & (recipe.models.keys() | found.keys()):
+            found[name] = config
+    return found
+
+
+def steps_in_order(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
+    """Data, tokenizer and models, each with its place in the file and its name, in the order of building.
+
+    It is that of the file, but for data that models make: they come as soon as all that they read is there.
+    """
+    waiting, there = data_of_models(recipe), set[str]()
+    for name, config in recipe.data.items():
+        if name not in waiting:
+            there.add(name)
+            yield ("data", name), name, config
+    if recipe.tokenizer:
+        yield ("tokenizer",), "tokenizer", recipe.tokenizer
+    for model, trained in recipe.models.items():
+        there.add(model)
+        yield ("models", model), model, trained
+        for name, config in list(waiting.items()):
+            if _steps_named(config) <= there:
+                there.add(name)
+                yield ("data", name), name, waiting.pop(name)
+    yield from ((("data", name), name, config) for name, config in waiting.items())
+
+
+def _steps_named(config: StepConfig) -> set[str]:
+    return {reference.partition(".")[0] for _, reference in named_steps(config, ())}
+
+
+def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
+    """The fields of a config that name earlier steps, with what they name.
+
+    A field that holds configs, by name or in a list, is one of them if those name steps: its references are theirs, in
+    order.
+    """
+    for key, info in type(config).model_fields.items():
+        value = getattr(config, key)
+        if names_a_step(info.annotation, info.metadata):
+            yield key, value
+        elif isinstance(value, dict | list) and (found := [name for _, name in named_steps(value, ())]):
+            yield key, found
+
+
+def named_steps(value: object, location: Location) -> Iterator[tuple[Location, str]]:
+    """Every reference in a config, or in configs by name or in a list, with where it stands in the file."""
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from named_steps(inner, (*location, name))
+    elif isinstance(value, StepConfig):
+        for key, info in type(value).model_fields.items():
+            inner, shown = getattr(value, key), (*location, info.alias or key)
+            if not names_a_step(info.annotation, info.metadata):
+                yield from named_steps(inner, shown) if isinstance(inner, dict | list) else ()
+            else:
+                yield from ((shown, name) for name in ([inner] if isinstance(inner, str) else inner or []))
