@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.workers import begin_worker, main_left_out
+from lmworks.pipeline.work.workers import begin_worker, main_left_out
 
 MEMORY_BYTES = 2**32
 """Most memory that reading may take, beside what the process takes to begin."""

@@ -138,8 +138,7 @@ def check(field: str, value: Any) -> Any:
     try:
         return getattr(Answers.model_validate(whole), field)
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise UsageError(f"{field}: {expected(fault)}; found {value!r}") from None
+        raise UsageError(f"{field}: {expected(error.errors()[0])}; found {value!r}") from None
 
 
 def check_column(field: str, value: Any, seen: Seen) -> Any:
