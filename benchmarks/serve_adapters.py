@@ -2,7 +2,7 @@
 
     python benchmarks/serve_adapters.py BASE MODEL [--models 4] [--rows 8] [--tokens 24] [--rounds 7]
 
-BASE is a model's folder, MODEL that of one tuned from it with a LoRA or DoRA, which lies in its `adapter/` (measured:
+BASE is a model's folder, MODEL that of one tuned from it with a LoRA, which lies in its `adapter/` (measured:
 SmolLM2-135M-Instruct, rank 16). The adapter is loaded `--models` times under different names. In each round every way
 answers the same `--rows` prompts together, in turns. Prints one JSON line: median processor milliseconds a token by
 way, medians of the ratios to `alone` within rounds, and bytes of weights held.

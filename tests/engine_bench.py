@@ -65,7 +65,7 @@ def make_folders(folder: Path) -> dict[str, Path]:
     make_tiny_model(folder / "sliding", window=8)
     judge = load_model(folder / "plain", labels=REWARD)
     save_model(disturbed(judge, 0.1), folder / "judge", folder / "plain")
-    for name, adapter in (("lora", {"rank": 4}), ("dora", {"kind": "dora", "rank": 2})):
+    for name, adapter in (("lora", {"rank": 4}), ("other", {"rank": 2})):
         make_adapted(folder / "plain", folder / name, **adapter)
     take(write_published(folder / "gpt2", "GPT-2"), folder / "published")
     return {each.name: each for each in folder.iterdir()}

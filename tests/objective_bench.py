@@ -48,11 +48,9 @@ BEGINS_WITH = {"Encoder": "encoder", "Seq2Seq": "seq2seq"}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "sft lora": ("sft", {"adapter": {"rank": 4}}),
     "sft lora dropout": ("sft", {"adapter": {"rank": 4, "dropout": 0.1}}),
-    "sft dora": ("sft", {"adapter": {"kind": "dora", "rank": 4}}),
     "sft q4_1": ("sft", {"adapter": {"rank": 4, "quantise": "q4_1"}}),
     "sft nf4": ("sft", {"adapter": {"rank": 4, "quantise": "nf4"}}),
     "dpo lora": ("dpo", {"adapter": {"rank": 4}}),
-    "ppo lora": ("ppo", {"adapter": {"rank": 4}}),
     "grpo judged": ("grpo", {"rewards": [{"kind": "model", "model": "judge"}]}),
     "reward margins": ("reward", {"margins": True}),
     "a decoder that sorts": ("sequence-classification", {"from": "decoder"}),
@@ -67,8 +65,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "computed again": ("causal-lm", {"activation_checkpointing": True}),
     "smoothed": ("causal-lm", {"label_smoothing": 0.1}),
     "best of it": ("causal-lm", {"keep_best": True, "patience": 1}),
-    "sgd": ("causal-lm", {"optimizer": "sgd", "learning_rate": 0.1}),
-    "adam": ("causal-lm", {"optimizer": "adam", "learning_rate": 0.002}),
+    "adamw": ("causal-lm", {"optimizer": "adamw", "learning_rate": 0.002}),
 }
 DROPS = ("sft lora dropout", "masked-lm", "masked-lm bfloat16", "masked-lm of BERT's shape")
 """Encoders drop out unless they are told otherwise, and a device has random numbers of its own."""

@@ -26,7 +26,6 @@ evaluate: {models: [made], tasks: [TASK]}
 MODELS = {
     "bag-of-words": ("raw", "{kind: classification, data: split.test}"),
     "dictionary": ("raw", "{kind: extraction, data: split.test}"),
-    "word-table": ("pairs", "{kind: text-to-text, data: asked}"),
 }
 
 

@@ -37,7 +37,7 @@ from typing import Any
 ROWS, LENGTH, QUESTIONS, PAIRS, WARM = 4, 256, 2000, 600, 2
 RATE = 2e-4
 OURS = "lmworks compiled", "lmworks eager"
-MORE = "lmworks eager, dora", "lmworks compiled, q4_1", "lmworks eager, q4_1", "lmworks eager, nf4"
+MORE = "lmworks compiled, q4_1", "lmworks eager, q4_1", "lmworks eager, nf4"
 CASES = {
     f"{objective} {side}": (objective, *side.split(" ", 1))
     for objective, sides in {
@@ -55,7 +55,7 @@ def config(objective: str, steps: int, threads: int, how: str = "") -> Any:
     from lmworks.train.objectives import OBJECTIVES
 
     form = next((form for form in ("q4_1", "nf4") if form in how), None)
-    adapter = {"kind": "dora" if "dora" in how else "lora", "quantise": form}
+    adapter = {"quantise": form}
     fields = {
         **{"from": "x", "data": "x", "objective": objective, "adapter": adapter, "learning_rate": RATE},
         **{"sequence_length": LENGTH, "global_batch_tokens": ROWS * LENGTH, "micro_batch_rows": ROWS, "steps": steps},

@@ -40,11 +40,10 @@ SERVES = {
     "token-classification": "spans",
     "dictionary": "spans",
     "text-to-text": "rewriting",
-    "word-table": "rewriting",
     "causal-lm": "continuation",
 }
 """By the objective of the model that a recipe serves; `sft` and `pretrained` depend on what they are asked."""
-UNTRAINED = frozenset(("pretrained", "bag-of-words", "dictionary", "word-table", "passages"))
+UNTRAINED = frozenset(("pretrained", "bag-of-words", "dictionary", "passages"))
 """Objectives that train no network."""
 
 

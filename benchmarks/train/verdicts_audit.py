@@ -324,12 +324,12 @@ def runs() -> Iterator[Run]:
         worst,
     )
     yield Run(
-        "lm-sgd-high",
-        lm | {"optimizer": "sgd", "learning_rate": 10.0, "gradient_clip": 1000.0, "steps": 60},
+        "lm-adamw-high",
+        lm | {"optimizer": "adamw", "learning_rate": 10.0, "gradient_clip": 1000.0, "steps": 60},
         train,
         held,
         {"diverged"},
-        "SGD at 10, hardly clipped",
+        "AdamW at 10, hardly clipped",
         worst,
     )
     pairs = [{"source": name, "target": sentence} for name, sentence in operations()]
@@ -518,7 +518,7 @@ def runs() -> Iterator[Run]:
         "reward-tied",
         {
             "objective": "reward",
-            "optimizer": "sgd",
+            "optimizer": "adamw",
             "learning_rate": 1e-30,
             "sequence_length": 256,
             "global_batch_tokens": 4096,

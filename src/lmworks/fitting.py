@@ -304,7 +304,7 @@ def _not_served_together(named: Sequence[str], models: Models) -> Faults:
         yield (
             ("serve", "model"),
             f"found {found}; several models are served together if each is the same base, or an adapter of kind lora "
-            "or dora on it, without `quantise`",
+            "on it, without `quantise`",
         )
 
 

@@ -65,7 +65,6 @@ from lmworks.knowledge.passages import PassagesConfig, passages
 from lmworks.knowledge.retrieve import retrieve
 from lmworks.model.baselines.bag_of_words import bag_of_words
 from lmworks.model.baselines.dictionary import dictionary
-from lmworks.model.baselines.word_table import word_table
 from lmworks.model.folder import ModelFolder
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.build import Node
@@ -85,8 +84,6 @@ from lmworks.teach.constitution import constitution
 from lmworks.tokens.kinds.bpe import bpe
 from lmworks.tokens.kinds.character import character
 from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
-from lmworks.tokens.kinds.unigram import unigram
-from lmworks.tokens.kinds.word import word
 from lmworks.tokens.kinds.wordpiece import wordpiece
 from lmworks.tokens.packaged import with_named_bases
 from lmworks.tokens.rows.join import JoinConfig, join_rows
@@ -148,9 +145,7 @@ STEPS: Kinds[Stage] = Kinds(
         "passages": passages,
         "retrieve": retrieve,
         "bpe": bpe,
-        "unigram": unigram,
         "wordpiece": wordpiece,
-        "word": word,
         "character": character,
         "pretrained": pretrained,
     },
@@ -163,7 +158,6 @@ MADE: Mapping[str, Stage] = {
     "rented": rent,
     "bag-of-words": bag_of_words,
     "dictionary": dictionary,
-    "word-table": word_table,
 }
 """Models that no training loop makes, by their objective."""
 

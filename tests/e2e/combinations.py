@@ -100,9 +100,7 @@ MADE: Mapping[str, Mapping[str, type[Handle] | None]] = {
 """Kind of a data step → what the recipe calls its outputs, and what they are; None for what is no text."""
 TOKENIZERS = {
     "bpe": "{kind: bpe, vocab_size: 300, from: clean}",
-    "unigram": "{kind: unigram, vocab_size: 400, from: clean}",
     "wordpiece": "{kind: wordpiece, vocab_size: 120, from: clean}",
-    "word": "{kind: word, vocab_size: 200, from: clean}",
     "character": "{kind: character, vocab_size: 300, from: clean}",
     "pretrained": "{kind: pretrained, path: tokenizer}",
 }
@@ -137,7 +135,6 @@ FIELDS = {
     "text-to-text": f"from: scratch, {SHAPE}",
     **dict.fromkeys(("dpo", "ipo", "kto", "orpo", "simpo", "reward"), "from: base, learning_rate: 0.001"),
     **dict.fromkeys(("grpo", "rloo", "rejection-sampling"), f"from: base, group_size: 2, {ANSWERS}"),
-    "ppo": f"from: base, {ANSWERS}",
 }
 """What each objective needs beside data and size."""
 
@@ -145,14 +142,14 @@ FIELDS = {
 MIXED = "is a mix"
 REFUSED: Mapping[tuple[str, str], str] = {
     **{("mixed", objective): MIXED for objective in ("masked-lm", "sequence-classification", "token-classification")},
-    **{("talks", objective): MIXED for objective in ("text-to-text", "grpo", "rloo", "rejection-sampling", "ppo")},
+    **{("talks", objective): MIXED for objective in ("text-to-text", "grpo", "rloo", "rejection-sampling")},
     ("sums.corpus", "sequence-classification"): "`label` names 'label', which none of its 800 documents has",
     ("sums.corpus", "token-classification"): "`label` names 'spans', which none of its 800 documents has",
 }
 """Pairs of data and objective that fit by their form and are refused all the same, with what the refusal says."""
 LOST_FRAME = {
     "no assistant turn in any row": ("sft", "distillation", "dpo", "ipo", "kto", "orpo", "simpo", "reward"),
-    "no generation prompt": ("grpo", "rloo", "ppo", "rejection-sampling"),
+    "no generation prompt": ("grpo", "rloo", "rejection-sampling"),
 }
 REFUSED_WITH = {("word", objective): reason for reason, every in LOST_FRAME.items() for objective in every}
 """So too pairs of tokenizer and objective: a vocabulary of the texts' words has no word for who speaks in a chat."""

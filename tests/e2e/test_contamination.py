@@ -105,22 +105,16 @@ data:
     sources: [{kind: files, path: rows, licence: MIT, keep: [label, spans, source, target]}]
     licences: {allow: [permissive]}
   split: {kind: split, from: raw, by: id, test: 0.4}
-  pairs: {kind: pairs, from: raw}
-  asked: {kind: pairs, from: split.test}
-  apart: {kind: pairs, from: split.train}
 models:
   words: {objective: bag-of-words, data: raw}
   phrases: {objective: dictionary, data: raw}
-  table: {objective: word-table, data: pairs}
   words-apart: {objective: bag-of-words, data: split.train}
   phrases-apart: {objective: dictionary, data: split.train}
-  table-apart: {objective: word-table, data: apart}
 evaluate:
-  models: [words, phrases, table, words-apart, phrases-apart, table-apart]
+  models: [words, phrases, words-apart, phrases-apart]
   tasks:
     - {kind: classification, data: split.test, train: split.train}
     - {kind: extraction, data: split.test}
-    - {kind: text-to-text, data: asked}
 """
 
 
@@ -146,7 +140,6 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("classification-split-test", "words"),
         ("extraction-split-test", "phrases"),
-        ("text-to-text-asked", "table"),
     ],
 )
 def test_what_a_model_that_learns_in_seconds_knows_is_told(quick: Path, task: str, model: str) -> None:

@@ -136,8 +136,8 @@ def test_a_killed_search_loses_no_trial(project: Path) -> None:
 
 
 def test_several_processes_share_a_study(project: Path) -> None:
-    said = found(project, *SEARCH, "--over", "momentum=0.8..0.99", "--trials", "4", "--workers", "2")
-    assert len({each["values"]["momentum"] for each in said["trials"]}) == len(said["trials"]) == 4
+    said = found(project, *SEARCH, "--over", "weight_decay=0.0..0.1", "--trials", "4", "--workers", "2")
+    assert len({each["values"]["weight_decay"] for each in said["trials"]}) == len(said["trials"]) == 4
 
 
 def test_vocabularies_are_compared_by_bits_per_byte(project: Path) -> None:

@@ -49,12 +49,12 @@ def test_calls_give_what_they_give_on_the_processor(
 def test_adapters_on_one_base_answer_as_they_do_on_the_processor(
     folders: dict[str, Path], another_device: torch.device
 ) -> None:
-    adapters = {"base": None, "lora": folders["lora"] / "adapter", "dora": folders["dora"] / "adapter"}
+    adapters = {"base": None, "lora": folders["lora"] / "adapter", "other": folders["other"] / "adapter"}
     answers = []
     for device in ("cpu", "auto"):
         engine = open_adapted(folders["plain"], adapters, device)
         batch = engine.batch(4, 40)
-        requests = [batch.add(Writing(PROMPTS[0], Sampling(6)), name) for name in ("lora", "base", "dora", "lora")]
+        requests = [batch.add(Writing(PROMPTS[0], Sampling(6)), name) for name in ("lora", "base", "other", "lora")]
         while batch.busy:
             batch.step()
         answers.append([request.ids for request in requests])

@@ -16,14 +16,10 @@ from sklearn.pipeline import make_pipeline
 
 from encoders import labelled
 from lmworks.data.records import Documents
-from lmworks.data.tuning.conversations import Conversations, write_conversations
 from lmworks.engines.open import open_engine
-from lmworks.engines.protocol import WrongTurns
-from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.baselines.bag_of_words import FEATURES, WEIGHTS, BagOfWords, BagOfWordsConfig, bag_of_words
 from lmworks.model.baselines.dictionary import PHRASES, DictionaryConfig, dictionary
-from lmworks.model.baselines.word_table import WordTableConfig, word_table
 from lmworks.model.folder import family_of
 from support import make_context
 
@@ -98,30 +94,6 @@ def test_folders_answer_through_the_protocol(documents: Documents, tmp_path: Pat
         assert ("thing", span["start"], span["end"]) in found.spans
     again = made(dictionary, DictionaryConfig(data="x"), documents, tmp_path / "again")
     assert (again / PHRASES).read_bytes() == (folder / PHRASES).read_bytes()
-
-
-def test_a_word_table_rewrites_one_text(tmp_path: Path) -> None:
-    pairs = [
-        ("one red house", "ein rotes Haus"),
-        ("one red boat", "ein rotes Boot"),
-        ("the house", "das Haus"),
-        ("red boat", "rotes Boot"),
-        ("one house", "ein Haus"),
-    ] * 4
-    turns = [[{"role": "user", "content": a}, {"role": "assistant", "content": b}] for a, b in pairs]
-    (tmp_path / "pairs").mkdir()
-    records = [{"id": f"{n:02}", "messages": each, "document": ""} for n, each in enumerate(turns)]
-    write_conversations(tmp_path / "pairs", records)
-    data = Conversations(tmp_path / "pairs", "pairs")
-    engine = open_engine(made(word_table, WordTableConfig(data="x"), data, tmp_path / "table"))
-    prompt = engine.encode([{"role": "user", "content": "the red house"}])
-    whole, cut = engine.generate([prompt, prompt], [Sampling(10), Sampling(2)])
-    assert (whole.text, whole.finish_reason) == ("das rotes Haus", "stop")
-    assert (cut.text, cut.finish_reason) == ("das rotes", "length")
-    (stopped,) = engine.generate([prompt], Sampling(10, stop=(" Haus",)))
-    assert (stopped.text, stopped.finish_reason) == ("das rotes", "stop")
-    with pytest.raises(WrongTurns):
-        engine.encode([{"role": "user", "content": "a"}] * 3)
 
 
 def test_damaged_folders_are_told_by_their_file(documents: Documents, tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, family in (
         ("bag-of-words", "sequence classifier"),
         ("dictionary", "token classifier"),
-        ("word-table", "encoder-decoder"),
     ):
         found[name] = folder / name
         found[name].mkdir()
@@ -47,7 +46,6 @@ FORMS_OF = {
     "sequence classifier": ["onnx"],
     "bag-of-words": [],
     "dictionary": [],
-    "word-table": [],
 }
 
 

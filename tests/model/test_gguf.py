@@ -133,7 +133,7 @@ def test_what_has_no_place_in_such_a_file_is_refused(tokenizer: TokenizerFolder,
     with pytest.raises(LmworksError, match="no sliding window"):
         write_gguf(tmp_path / "ours", tmp_path / "model.gguf", next(iter(FILE_TYPES)))
     (tmp_path / "model.gguf").write_bytes(b"GGUF, says the name")
-    with pytest.raises(LmworksError, match="not a GGUF file"):
+    with pytest.raises(LmworksError, match=r"model\.gguf: .*expected a whole GGUF file of version 2 or 3"):
         read_gguf(tmp_path / "model.gguf", tmp_path / "back")
     writer = gguf.GGUFWriter(tmp_path / "other.gguf", "mamba")
     writer.add_tensor("blk.0.ssm_in.weight", np.zeros((4, 32), np.float32))

@@ -24,7 +24,6 @@ ALL = {"task_type": "CAUSAL_LM", "target_modules": "all-linear"}
 KINDS: dict[str, Any] = {
     "lora": lambda: peft.LoraConfig(**ALL, r=4, alpha_pattern={"q_proj": 3}, rank_pattern={"layers.0.mlp.up_proj": 2}),
     "rank-stabilised": lambda: peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["v_proj"], r=4, use_rslora=True),
-    "dora": lambda: peft.LoraConfig(**ALL, r=4, use_dora=True),
 }
 
 
@@ -77,7 +76,7 @@ def test_adapters_of_another_base_and_of_more_than_matrices_are_refused_by_name(
     with pytest.raises(LmworksError, match="peft_type 'IA3'; expected LORA"):
         take(base, tmp_path / "adapter", tmp_path / "b" / "out")
     path.write_text(json.dumps({**plain, "use_dora": True}))
-    with pytest.raises(LmworksError, match="stand lora_A, lora_B; expected lora_A, lora_B, lora_magnitude_vector"):
+    with pytest.raises(LmworksError, match="peft_type 'LORA' with use_dora; expected LORA"):
         take(base, tmp_path / "adapter", tmp_path / "c" / "out")
     path.write_text(json.dumps(plain))
     other = tmp_path / "other"

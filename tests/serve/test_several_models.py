@@ -29,7 +29,7 @@ from tiny import make_adapted, make_tiny_model
 
 ADAPTERS: Mapping[str, dict[str, Any]] = {
     "legal": {"rank": 4},
-    "medical": {"kind": "dora", "rank": 2},
+    "medical": {"rank": 2},
     "support": {"rank": 8, "alpha": 4, "targets": ["q_proj", "down_proj"]},
 }
 QUESTIONS = [f"What does {word} do?" for word in "abcdef"]
@@ -155,9 +155,11 @@ def test_an_adapter_of_another_base_is_refused(folders: dict[str, Path], tmp_pat
             open_adapted(other, {"legal": folders["legal"] / "adapter"})
 
 
-def test_a_base_with_a_learned_prompt_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_base_of_an_earlier_release_whose_prompt_is_in_no_weight_is_refused(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
     prompted = shutil.copytree(folders[MODEL], tmp_path / "prompted")
     (prompted / "adapter").mkdir()
     (prompted / "adapter" / "adapter_config.json").write_text('{"peft_type": "PROMPT_TUNING"}')
-    with pytest.raises(LmworksError, match="its adapter is PROMPT_TUNING, which only PEFT computes"):
+    with pytest.raises(LmworksError, match="its adapter is PROMPT_TUNING, in no weight"):
         open_adapted(prompted, {"legal": folders["legal"] / "adapter"})

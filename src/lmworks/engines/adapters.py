@@ -1,4 +1,4 @@
-"""Several models that differ from one base by LoRA or DoRA alone, in memory together and answering in one batch.
+"""Several models that differ from one base by LoRA alone, in memory together and answering in one batch.
 
 The base's matrices are held once. A pass multiplies them for all rows; then each adapter adds its thin product to its
 own rows (Chen et al. 2023, "Punica"; Sheng et al. 2023, "S-LoRA").
@@ -66,26 +66,22 @@ class AdaptedLinear(nn.Module):
         super().__init__()
         self.base = base
         self._groups = groups
-        self._beside: dict[str, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self._beside: dict[str, tuple[Tensor, Tensor]] = {}
 
     @torch.no_grad()
     def add(self, model: str, beside: LowRank, data_type: torch.dtype) -> None:
         """Take a model's product. Raises LmworksError for one of another shape."""
+        beside.require_fit(self.base.weight)
         beside = beside.to(self.base.weight.device)
-        factors = beside.factors(self.base.weight)
-        self._beside[model] = (beside.scale * beside.a).to(data_type), beside.b.to(data_type).T, factors
+        self._beside[model] = (beside.scale * beside.a).to(data_type), beside.b.to(data_type).T
 
     def forward(self, x: Tensor) -> Tensor:
         """[N,T,I] -> [N,T,O]"""
         output: Tensor = self.base(x)
         for model, rows in self._groups:
             if model in self._beside:
-                a, b, factors = self._beside[model]
+                a, b = self._beside[model]
                 old = output[rows]
                 new = torch.addmm(old.flatten(0, 1), F.linear(x[rows], a).flatten(0, 1), b)  # [n·T,O]
-                if factors is not None:  # in float32, as it was learned: bfloat16 would round small changes away
-                    new = new * factors
-                    if self.base.bias is not None:
-                        new = new + (1 - factors) * self.base.bias
-                output[rows] = new.view_as(old).to(output.dtype)
+                output[rows] = new.view_as(old)
         return output

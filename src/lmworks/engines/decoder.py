@@ -41,7 +41,7 @@ Choices = tuple[Sequence[int], Sequence[Sequence[int]]]
 
 
 class DecoderEngine(Engine):
-    """A model and its tokenizer, ready to write and to judge text; with what was learned to stand before every text.
+    """A model and its tokenizer, ready to write and to judge text.
 
     Adapters are other models on it, which a batch can ask; all else is asked of the base.
     """

@@ -11,7 +11,7 @@ from lmworks.errors import LmworksError
 from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
 from lmworks.model.files import read_json, refuse_special_files, require_finite
-from lmworks.model.folder import engine_of, family_of, is_native, require_whole
+from lmworks.model.folder import engine_of, family_of, is_native
 from lmworks.model.published import load_published_decoder
 from lmworks.registry import Kinds
 
@@ -45,7 +45,6 @@ def _ours(
     from lmworks.model.folder import load_model
     from lmworks.tokens.tokenizer import open_tokenizer
 
-    require_whole(folder)
     model = load_model(folder, data_type, labels=labels).to(device)
     require_finite(folder, model.named_parameters())
     adapters = Adapters(model, beside) if beside else None
@@ -99,13 +98,6 @@ def _dictionary(folder: Path, data_type: str, device: torch.device) -> Engine:
     return DictionaryEngine(folder)
 
 
-def _word_table(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """Texts rewritten word by word."""
-    from lmworks.engines.baselines import WordTableEngine
-
-    return WordTableEngine(folder)
-
-
 def _rented(folder: Path, data_type: str, device: torch.device) -> Engine:
     """What a model elsewhere has answered."""
     from lmworks.engines.rented.engine import RentedEngine
@@ -130,7 +122,6 @@ ENGINES: Kinds[Open] = Kinds(
         "transformers": _published,
         "bag-of-words": _bag_of_words,
         "dictionary": _dictionary,
-        "word-table": _word_table,
         ENGINE_NAME: _rented,
         REHEARSAL: _rehearsing,
     },

@@ -93,11 +93,6 @@ class Shape(ABC):
     def adapter_parameters(self, rank: int) -> int:
         """Parameters of low-rank adapters beside every matrix inside blocks."""
 
-    @property
-    @abstractmethod
-    def block_outputs(self) -> int:
-        """Rows of the matrices of one block."""
-
     @abstractmethod
     def training_flops_per_token(self, sequence_length: int) -> int:
         """Floating-point operations to learn from one token, forward and backward."""
@@ -182,11 +177,6 @@ class DecoderConfig(Shape):
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         attention = 2 * (self.hidden_size + heads) + 2 * (self.hidden_size + keys)
         return rank * self.num_layers * (attention + 3 * (self.hidden_size + self.intermediate_size))
-
-    @property
-    def block_outputs(self) -> int:
-        heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
-        return heads + 2 * keys + 2 * self.hidden_size + 2 * self.intermediate_size
 
     def forward_flops_per_token(self, context: int) -> int:
         """Floating-point operations of one token's forward pass that sees `context` positions."""

@@ -140,6 +140,7 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
 
     from lmworks.model.decoder import Decoder
 
+    _require_in_weights(folder)
     config = read_config(folder)
     if config.num_layers > (stored := count_tensors(folder)):
         raise LmworksError(
@@ -183,6 +184,16 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
     return model
 
 
+def _require_in_weights(folder: Path) -> None:
+    """Raise LmworksError for a model of an earlier release whose prompt or prefix is in no weight."""
+    path = folder / ADAPTER / ADAPTER_CONFIG
+    if path.is_file() and (kind := read_json(path).get("peft_type")) != "LORA":
+        raise LmworksError(
+            f"{folder}: its adapter is {kind}, in no weight, and of an earlier release.\n"
+            "Try: tune the base anew with `adapter: {kind: lora}`"
+        )
+
+
 def stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield each of the files' tensors; mapped by itself, so that its pages go with it."""
     for file in sorted(folder.glob("*.safetensors")):
@@ -196,17 +207,6 @@ def stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
             if not tensor.is_floating_point():
                 raise LmworksError(f"{file}: {name} holds {tensor.dtype}; expected floating-point numbers")
             yield name, tensor
-
-
-def require_whole(folder: Path) -> None:
-    """Raise LmworksError for a prompt or prefix that was learned beside a model: no weight holds it."""
-    path = folder / ADAPTER / ADAPTER_CONFIG
-    kind = read_json(path).get("peft_type") if path.is_file() else None
-    if kind in ("PROMPT_TUNING", "PREFIX_TUNING"):
-        raise LmworksError(
-            f"{folder}: its adapter is {kind}, which only PEFT computes\nTune the base again with "
-            "`adapter: {kind: lora}`"
-        )
 
 
 def engine_of(folder: Path) -> str | None:
@@ -351,7 +351,6 @@ def require_form(folder: Path, form: Form, name: str = "") -> None:
     """
     known = forms_of(folder)
     if form in known:
-        require_whole(folder)
         return
     family = engine_of(folder) or family_of(folder) or "encoder"
     instead = (

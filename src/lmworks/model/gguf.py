@@ -17,7 +17,6 @@ from lmworks.lazy import np
 from lmworks.model.config import DecoderConfig
 from lmworks.model.files import WEIGHT_BITS
 from lmworks.model.folder import describe, read_config, require_form
-from lmworks.model.gguf_file import check_gguf
 from lmworks.pipeline.files import atomically, write_atomically
 
 if TYPE_CHECKING:
@@ -101,12 +100,20 @@ def stated_licence(file: Path) -> str | None:
 
 
 def _open(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields, and the tensors, which are mapped and read when they are asked for."""
+    """Return the fields, and the tensors, which are mapped and read when they are asked for."""
     with told_if_missing():
         import gguf
-    check_gguf(file)
-    with told(file, "a GGUF file that can be read"):
-        reader = gguf.GGUFReader(file)
+
+    class Reader(gguf.GGUFReader):
+        """The library's reader, which otherwise goes on behind the end of a file and counts to any number in it."""
+
+        def _get(self, offset: int, dtype: Any, count: int = 1, *more: Any, **named: Any) -> Any:
+            if offset + np.dtype(dtype).itemsize * int(count) > len(self.data):
+                raise ValueError(f"it ends at byte {len(self.data):,}, inside of what begins at {offset:,}")
+            return super()._get(offset, dtype, count, *more, **named)
+
+    with told(file, "a whole GGUF file of version 2 or 3; copy it anew"):
+        reader = Reader(file)
         fields = {name: field.contents() for name, field in reader.fields.items()}
         return fields, {tensor.name: tensor for tensor in reader.tensors}
 

@@ -1,4 +1,4 @@
-"""Adapters that others have trained, put onto their base: LoRA and DoRA go into its weights.
+"""LoRA adapters that others have trained, put into the weights of their base.
 
 Axes: I inputs, O outputs, R rank.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REFUSED = {
     "bias": "none",
     "fan_in_fan_out": False,
-    **dict.fromkeys(("lora_bias", "use_qalora"), False),
+    **dict.fromkeys(("lora_bias", "use_dora", "use_qalora"), False),
     **dict.fromkeys(("modules_to_save", "layer_replication", "target_parameters", "trainable_token_indices"), None),
     **dict.fromkeys(("alora_invocation_tokens", "arrow_config", "kasa_config", "velora_config", "use_bdlora"), None),
 }
@@ -33,7 +33,7 @@ REFUSED = {
 
 @dataclass(frozen=True)
 class LowRank:
-    """What stands beside a matrix W [O,I]: W + scale·B·A, and of DoRA the lengths of its rows."""
+    """The product beside a matrix W [O,I]: W + scale·B·A."""
 
     place: str
     """Folder and matrix, for errors."""
@@ -42,35 +42,21 @@ class LowRank:
     b: Tensor
     """[O,R]"""
     scale: float
-    lengths: Tensor | None
-    """[O]"""
 
     def to(self, device: torch.device) -> LowRank:
-        lengths = None if self.lengths is None else self.lengths.to(device)
-        return replace(self, a=self.a.to(device), b=self.b.to(device), lengths=lengths)
-
-    def factors(self, matrix: Tensor) -> Tensor | None:
-        """[O], by which DoRA stretches each row of the sum. Raises LmworksError for a matrix of another shape."""
-        whole = self._sum(matrix)
-        return None if self.lengths is None else self.lengths / row_lengths(whole)
+        return replace(self, a=self.a.to(device), b=self.b.to(device))
 
     def whole(self, matrix: Tensor) -> Tensor:
-        """[O,I] in float32, which computes the same alone. Raises LmworksError for a matrix of another shape."""
-        factors, whole = self.factors(matrix), self._sum(matrix)
-        return whole if factors is None else whole * factors[:, None]
-
-    def _sum(self, matrix: Tensor) -> Tensor:
-        sizes = [list(self.a.shape), list(self.b.shape)]
-        if [sizes[1][0], sizes[0][1]] != list(matrix.shape) or sizes[0][0] != sizes[1][1]:
-            raise LmworksError(f"{self.place} of {list(matrix.shape)} stand A and B of {sizes}; expected such as fit")
+        """Return [O,I] in float32, which computes the same alone. Raises LmworksError for a matrix of another shape."""
+        self.require_fit(matrix)
         whole: Tensor = matrix.float() + self.scale * (self.b @ self.a)
         return whole
 
-
-def row_lengths(matrix: Tensor) -> Tensor:
-    """[O] of rows [O,I]; one of zeros, as fresh models have, stays zero."""
-    lengths: Tensor = matrix.norm(dim=1)
-    return lengths.clamp(min=1e-30)
+    def require_fit(self, matrix: Tensor) -> None:
+        """Raise LmworksError for a matrix of another shape."""
+        sizes = [list(self.a.shape), list(self.b.shape)]
+        if [sizes[1][0], sizes[0][1]] != list(matrix.shape) or sizes[0][0] != sizes[1][1]:
+            raise LmworksError(f"{self.place} of {list(matrix.shape)} stand A and B of {sizes}; expected such as fit")
 
 
 def put_on(base: Path, adapter: Path) -> int:
@@ -87,7 +73,7 @@ def put_on(base: Path, adapter: Path) -> int:
 def read_low_rank(adapter: Path) -> dict[str, LowRank]:
     """What a PEFT folder holds, by the names of the matrices that it stands beside.
 
-    Raises LmworksError for kinds other than LoRA and DoRA.
+    Raises LmworksError for kinds other than LoRA.
     """
     config = read_json(adapter / ADAPTER_CONFIG)
     with told(adapter / ADAPTER_CONFIG, "the fields of a LoRA as PEFT writes them"):
@@ -100,7 +86,7 @@ def _read_low_rank(adapter: Path, config: Mapping[str, Any]) -> dict[str, LowRan
     if kind != "LORA" or more:
         raise LmworksError(
             f"{adapter / ADAPTER_CONFIG}: peft_type {kind!r}{' with ' + ', '.join(more) if more else ''}; expected "
-            "LORA, also with use_dora, beside matrices alone"
+            "LORA beside matrices alone. PEFT's `merge_and_unload` puts other kinds into the weights: take that model"
         )
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in load_weights(adapter / ADAPTER_WEIGHTS).items():
@@ -126,7 +112,7 @@ def _low_rank(
     config: Mapping[str, Any],
     alphas: Iterable[tuple[Pattern, float]],
 ) -> LowRank:
-    expected = {"lora_A", "lora_B", *(["lora_magnitude_vector"] if config.get("use_dora") else [])}
+    expected = {"lora_A", "lora_B"}
     if parts.keys() != expected:
         raise LmworksError(f"{place} stand {', '.join(sorted(parts))}; expected {', '.join(sorted(expected))}")
     if any(parts[each].ndim != 2 for each in ("lora_A", "lora_B")):
@@ -134,10 +120,7 @@ def _low_rank(
     rank, path = len(parts["lora_A"]), name.removesuffix(".weight")
     alpha = next((alpha for pattern, alpha in alphas if pattern.begins(path)), config["lora_alpha"])
     scale = float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    lengths = parts.get("lora_magnitude_vector")
-    if lengths is not None and lengths.numel() != len(parts["lora_B"]):
-        raise LmworksError(f"{place} stand {lengths.numel()} lengths of {len(parts['lora_B'])} rows")
-    return LowRank(place, parts["lora_A"], parts["lora_B"], scale, None if lengths is None else lengths.flatten())
+    return LowRank(place, parts["lora_A"], parts["lora_B"], scale)
 
 
 def require_matrices(adapter: Path, beside: Iterable[str], there: Container[str]) -> None:

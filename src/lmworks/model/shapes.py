@@ -90,10 +90,6 @@ class EncoderConfig(Shape):
         middle = (2 + self._is_gated) * (self.hidden_size + self.intermediate_size)
         return rank * self.num_layers * (8 * self.hidden_size + middle)
 
-    @property
-    def block_outputs(self) -> int:
-        return 5 * self.hidden_size + (1 + self._is_gated) * self.intermediate_size
-
     def training_flops_per_token(self, sequence_length: int) -> int:
         """Forward and backward; each row is attended to whole. Only hidden tokens, 15 %, reach the output matrix."""
         matrices = self.num_layers * self.block_parameters
@@ -200,13 +196,6 @@ class EncoderDecoderConfig(Shape):
         attention = 4 * (self.hidden_size + self.num_heads * self.head_size)
         feed_forward = (2 + self.gated) * (self.hidden_size + self.intermediate_size)
         return rank * self.num_layers * (3 * attention + 2 * feed_forward)
-
-    @property
-    def block_outputs(self) -> int:
-        """Rows of the matrices of one block of the encoder and one of the decoder."""
-        attention = 3 * self.num_heads * self.head_size + self.hidden_size
-        feed_forward = self.hidden_size + (1 + self.gated) * self.intermediate_size
-        return 3 * attention + 2 * feed_forward
 
     def forward_flops_per_token(self, context: int) -> int:
         """Mean over a pair of `context` tokens: source through the encoder, target through the decoder."""

@@ -33,7 +33,7 @@ from lmworks.registry import Plugin
 LIBRARIES = (
     *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "phonenumbers", "Faker"),
     *("lxml", "trafilatura", "pypdf", "python-docx", "warcio", "mwparserfromhell", "pylatexenc", "scikit-learn"),
-    *("fastokens", "sentencepiece"),
+    *("fastokens",),
     *("SQLAlchemy", "psycopg"),
     *("transformers", "accelerate", "gguf", "optuna", "sacrebleu"),
 )

@@ -197,7 +197,7 @@ class ServeConfig(StepConfig):
     default_effect = Effect.NOTHING
 
     model: Reference | Annotated[list[Reference], Field(min_length=1)] = Field(
-        description="a model; or several that are LoRA or DoRA on one base, whose weights are then held once; or a "
+        description="a model; or several that are LoRA on one base, whose weights are then held once; or a "
         "step of kind `passages`, whose best passages are quoted as the answer"
     )
     otherwise: Reference | None = Field(

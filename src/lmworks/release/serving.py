@@ -250,7 +250,7 @@ def _folder(store: Store, artifact: Artifact) -> Path | None:
 
 
 def base_of(store: Store, models: Sequence[Artifact]) -> Artifact:
-    """The base that each of several models is, or is a LoRA or DoRA on. Raises `UsageError` where there is no such."""
+    """The base that each of several models is, or is a LoRA on. Raises `UsageError` where there is no such."""
     bases = {model.manifest.step: _base_of(store, model) for model in models}
     first, *others = {base.digest(): base for base in bases.values()}.values()
     if others:
@@ -266,10 +266,10 @@ def _base_of(store: Store, model: Artifact) -> Artifact:
     adapter = model.manifest.config.get("adapter")
     if not adapter or model.stage == "import-model":  # which is the base and an adapter of others in one
         return model
-    if adapter["kind"] not in ("lora", "dora") or adapter["quantise"]:
+    if adapter["kind"] != "lora" or adapter["quantise"]:
         raise UsageError(
-            f"{model.manifest.step}: its adapter is {adapter}; served together are lora and dora that were learned "
-            "beside a base as it is: serve this one alone"
+            f"{model.manifest.step}: its adapter is {adapter}; served together are those of kind lora that were "
+            "learned beside a base as it is: serve this one alone"
         )
     (link,) = Lineage(store).links(model, Role.BEGINS_WITH)
     if not link.parent:

@@ -31,7 +31,7 @@ TRANSFORMERS_BYTES = 120 * 2**20
 GAPS = 1.17
 """Memory that an allocator holds beside what is asked of it: pages that are not full, blocks kept for later."""
 
-OPTIMIZER_COPIES = {"muon": 1, "sgd": 1, "adam": 2, "adamw": 2}
+OPTIMIZER_COPIES = {"muon": 1, "adamw": 2}
 """Running means that are kept of each gradient."""
 
 
@@ -125,9 +125,6 @@ def _activations(shape: Shape, config: TrainConfig, rows: int, layout: Layout) -
     )
     part = shape.in_parts(layout.tensor_parallel) if isinstance(shape, DecoderConfig) else shape
     found = dict(part.activation_bytes(rows, config.sequence_length, how))
-    if config.adapter and config.adapter.kind == "dora" and not how.compiled:  # a compiler computes them again
-        kept = 1 if layout.recompute else shape.num_layers
-        found["outputs before magnitudes"] = how.width * rows * config.sequence_length * kept * shape.block_outputs
     if config.adapter and config.adapter.quantise:  # one matrix of numbers at a time; a processor keeps what it frees
         found["copies of weights"] = FLOAT32 * shape.parts["matrices"] // shape.num_layers
         if layout.apart and isinstance(shape, DecoderConfig):
@@ -161,9 +158,8 @@ def _block(shape: Shape) -> int:
 
 def _state_numbers(config: TrainConfig, trained: Mapping[str, int]) -> int:
     """Count the numbers of the optimizer's state."""
-    rest = "adamw" if config.optimizer == "muon" else config.optimizer
     return sum(
-        OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest] * count for part, count in trained.items()
+        OPTIMIZER_COPIES[config.optimizer if part == "matrices" else "adamw"] * count for part, count in trained.items()
     )
 
 
@@ -177,7 +173,7 @@ def _merged_bytes(config: TrainConfig, shape: Shape) -> int:
     """Count what the host holds while adapters are merged: a file of the model at once, or all that is not ours."""
     if config.adapter is None:
         return 0
-    whole = (2 if config.adapter and config.adapter.quantise else FLOAT32) * shape.parameters
+    whole = (2 if config.adapter.quantise else FLOAT32) * shape.parameters
     return min(whole, FILE_BYTES) + 2 * FLOAT32 * _block(shape) if getattr(shape, "native", False) else whole
 
 
@@ -185,9 +181,8 @@ def trained_parts(config: TrainConfig, shape: Shape) -> Mapping[str, int]:
     """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
     if not config.adapter:
         return shape.parts
-    magnitudes = shape.num_layers * shape.block_outputs if config.adapter.kind == "dora" else 0
     head = {"output": shape.parts["output"]} if getattr(shape, "labels", ()) else {}  # begun afresh
-    return {"adapters": shape.adapter_parameters(config.adapter.rank) + magnitudes, **head}
+    return {"adapters": shape.adapter_parameters(config.adapter.rank), **head}
 
 
 def stored_bytes(config: TrainConfig, shape: Shape) -> tuple[int, int]:
@@ -203,7 +198,7 @@ def weight_bytes(config: TrainConfig, shape: Shape) -> int:
     if config.adapter is None:
         return FLOAT32 * shape.parameters
     parts, width, bits = shape.parts, frozen_width(config, shape), 8 * frozen_width(config, shape)
-    if config.adapter and config.adapter.quantise:
+    if config.adapter.quantise:
         bits = PACKED_BITS[config.adapter.quantise]  # type: ignore[assignment]
     vectors = FLOAT32 * parts.get("norms and biases", 0)
     tables = width * (shape.parameters - parts["matrices"] - parts.get("norms and biases", 0))
@@ -215,8 +210,7 @@ def flops_per_token(config: TrainConfig, shape: Shape) -> int:
     whole = shape.training_flops_per_token(config.sequence_length) + config.further_flops_per_token(shape)
     if not config.adapter:
         return whole
-    beside = 6 * shape.adapter_parameters(config.adapter.rank) if config.adapter else 0
-    return whole - shape.training_flops_per_token(0) // 3 + beside
+    return whole - shape.training_flops_per_token(0) // 3 + 6 * shape.adapter_parameters(config.adapter.rank)
 
 
 def size_in_words(count: float) -> str:

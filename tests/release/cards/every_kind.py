@@ -54,7 +54,6 @@ models:
   t5: {{objective: pretrained, path: t5, licence: MIT}}
   words: {{objective: bag-of-words, data: split.train, label: label}}
   named: {{objective: dictionary, data: split.train, label: spans}}
-  table: {{objective: word-table, data: paired}}
 evaluate:
   models: [pretrain, base, tuned]
   tasks:

@@ -42,11 +42,10 @@ KINDS: dict[str, tuple[str, str, str | None]] = {
     "t5": ("text2text-generation", "transformers", None),
     "words": ("text-classification", "lmworks", None),
     "named": ("token-classification", "lmworks", None),
-    "table": ("text2text-generation", "lmworks", None),
 }
 """Model → pipeline, library, and relation to a base."""
 IMPORTED = ("base", "gpt2", "taken-sorter", "taken-tagger", "t5")
-COUNTED = ("words", "named", "table")
+COUNTED = ("words", "named")
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +159,7 @@ for words in {asked}:
 """
 
 
-@pytest.mark.parametrize("name", ["chatting", "pretrain", "sorter", "tagger", "encoder", "t5", "words"])
+@pytest.mark.parametrize("name", ["chatting", "pretrain", "sorter", "tagger", "encoder", "t5"])
 def test_serve_runs_as_a_card_of_each_ability_says(name: str, cards: dict[str, str], project: Path) -> None:
     (shell,) = code_of(cards[name], "sh")
     serve = shell.splitlines()[-1]

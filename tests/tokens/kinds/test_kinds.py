@@ -15,8 +15,8 @@ from lmworks.pipeline.stage import Result
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 from support import make_context
 
-KINDS = {"bpe": 400, "unigram": 400, "wordpiece": 300, "word": 60, "character": 300}
-EXACT = ("bpe", "unigram", "character")
+KINDS = {"bpe": 400, "wordpiece": 300, "character": 300}
+EXACT = ("bpe", "character")
 CHAT = [{"role": "user", "content": "What? <|im_end|>"}, {"role": "assistant", "content": "The bucket."}]
 LEARN = """
 import sys
@@ -65,26 +65,13 @@ def test_special_tokens_come_first_and_the_size_is_kept(made: Made, kind: str) -
     assert tokenizer.encode_chat(CHAT)[0].count(2) == 2
 
 
-@pytest.mark.parametrize("kind", ["wordpiece", "word"])
-def test_what_cannot_be_encoded_is_unknown_and_counted(made: Made, kind: str) -> None:
-    tokenizer, result, _ = made[kind]
+def test_what_cannot_be_encoded_is_unknown_and_counted(made: Made) -> None:
+    tokenizer, result, _ = made["wordpiece"]
     assert tokenizer.unknown_id == 3
     assert tokenizer.encode("Ж").count(3) == 1
     expected = sum(tokenizer.encode(text).count(3) for text in [*texts(), "naïve café e\u0301 — 日本語 €5, “quoted”"])
     assert result.counts["sampled unknown tokens"] == expected
-    assert expected or kind == "wordpiece"
     assert "sampled unknown tokens" not in made["bpe"][1].counts
-
-
-def test_words_that_are_known_come_back_with_their_white_space(made: Made) -> None:
-    tokenizer = made["word"][0]
-    text = texts()[0].partition("\n\n")[2]
-    ids = tokenizer.encode(text)
-    assert tokenizer.decode(ids) == text or 3 in ids
-    assert (
-        tokenizer.decode(tokenizer.encode("\n\nParameters:\nName: The name of the"))
-        == "\n\nParameters:\nName: The name of the"
-    )
 
 
 def test_wordpiece_continues_words_with_marked_pieces(made: Made) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
 from lmworks.train.families.adapters import PARTS, Adapters
 from lmworks.train.families.decoder import TrainableDecoder
 from lmworks.train.loop.train import train
-from lmworks.train.memory import trained_parts, training_memory, weight_bytes
+from lmworks.train.memory import training_memory, weight_bytes
 from model.test_folder import SHAPE, logits
 from model.test_folder import TOKENS as SOME_TOKENS
 from published import take, write_published
@@ -110,10 +110,9 @@ def test_the_merged_model_is_the_base_and_the_adapter(base: ModelFolder, rows: S
     assert open_decoder(tmp_path / "out").log_likelihoods([[5, 6, 7]], [1])
 
 
-@pytest.mark.parametrize("kind", ["lora", "dora"])
-def test_peft_loads_the_adapter_with_equal_logits(kind: str, base: ModelFolder, rows: Shards, tmp_path: Path) -> None:
+def test_peft_loads_the_adapter_with_equal_logits(base: ModelFolder, rows: Shards, tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
-    adapter = {"kind": kind, "rank": 4, "targets": ["q_proj", "down_proj"]}
+    adapter = {"rank": 4, "targets": ["q_proj", "down_proj"]}
     tune(base, rows, make_context(tmp_path), tmp_path / "out", adapter=adapter)
     model = peft.PeftModel.from_pretrained(
         AutoModelForCausalLM.from_pretrained(base.path), tmp_path / "out" / "adapter"
@@ -125,28 +124,20 @@ def test_peft_loads_the_adapter_with_equal_logits(kind: str, base: ModelFolder, 
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("kind", ["lora", "dora"])
-def test_loss_and_gradients_are_those_of_peft(
-    kind: Literal["lora", "dora"], bias: bool, tokenizer: TokenizerFolder, tmp_path: Path
-) -> None:
+def test_loss_and_gradients_are_those_of_peft(bias: bool, tokenizer: TokenizerFolder, tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     save_model(fresh(dataclasses.replace(SHAPE, qkv_bias=bias)), tmp_path, tokenizer.path)
     ours = load_model(tmp_path)
-    adapters = Adapters(ours, ours.blocks, LoraConfig(kind=kind, rank=4, alpha=12), seed=0)
-    config = peft.LoraConfig(
-        r=4, lora_alpha=12, target_modules="all-linear", task_type="CAUSAL_LM", use_dora=kind == "dora"
-    )
+    adapters = Adapters(ours, ours.blocks, LoraConfig(rank=4, alpha=12), seed=0)
+    config = peft.LoraConfig(r=4, lora_alpha=12, target_modules="all-linear", task_type="CAUSAL_LM")
     theirs = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(tmp_path), config)
     generator = torch.Generator().manual_seed(1)
     matched = {}
     with torch.no_grad():
         for name, adapter in adapters.by_name.items():
-            for part in PARTS[kind]:
+            for part in PARTS:
                 weight = theirs.get_parameter(f"base_model.model.{name}.{part}.default.weight")
-                if weight.ndim > 1:
-                    weight.normal_(0, 0.1, generator=generator)
-                else:
-                    weight *= 1 + 0.1 * torch.randn(weight.shape, generator=generator)
+                weight.normal_(0, 0.1, generator=generator)
                 getattr(adapter, part).copy_(weight)
                 matched[name, part] = weight
     assert sum(p.requires_grad for p in theirs.parameters()) == len(matched)
@@ -168,42 +159,8 @@ def test_loss_and_gradients_are_those_of_peft(
     assert all(parameter.grad is None for name, parameter in ours.named_parameters() if ".lora_" not in name)
 
 
-def test_merged_magnitudes_are_learned_apart_and_are_counted(base: ModelFolder, rows: Shards, tmp_path: Path) -> None:
-    """What is measured, served and saved is the merged matrix; what was trained is the one with its adapter."""
-    values = {"adapter": {"kind": "dora", "rank": 4, "alpha": 8}}
-    counts = tune(base, rows, make_context(tmp_path), tmp_path / "out", **values).counts
-    config = SftConfig.model_validate({**SMALL, **values})
-    assert counts["trained parameters"] == trained_parts(config, SHAPE)["adapters"]
-    plain = SftConfig.model_validate(SMALL)
-    needed, less = (training_memory(SHAPE, each, SHAPE.vocab_size, 0) for each in (config, plain))
-    assert sum(needed.values()) > sum(less.values()) and "outputs before magnitudes" in needed
-    merged, adapter = load_model(tmp_path / "out"), load_file(tmp_path / "out/adapter/adapter_model.safetensors")
-    unmerged = load_model(base.path)
-    assert config.adapter
-    adapters = Adapters(unmerged, unmerged.blocks, config.adapter, seed=1)
-    begun = {name: weight.detach().clone() for name, weight in adapters.trained.items()}
-    with torch.no_grad():
-        for name, weight in adapters.trained.items():
-            stored = f"base_model.model.{name.replace('/', '.')}"
-            weight.copy_(adapter[stored if weight.ndim == 1 else f"{stored}.weight"])
-            if weight.ndim == 1:
-                assert not torch.equal(weight, begun[name])
-    assert float((logits(unmerged) - logits(merged)).abs().max()) < 1e-4
-    adapters.switch(on=False)
-    assert torch.equal(logits(unmerged), logits(load_model(base.path)))
-
-
-def test_rows_of_zeros_have_no_direction_and_stay_as_they_are() -> None:
-    """A fresh decoder has such, and the plan rehearses with one."""
-    decoder = Decoder(SHAPE)
-    decoder.initialise(torch.Generator().manual_seed(0))
-    before = logits(decoder)
-    Adapters(decoder, decoder.blocks, LoraConfig(kind="dora", rank=4), seed=0)
-    assert torch.allclose(logits(decoder), before, atol=1e-6)
-
-
 @pytest.mark.whole
-@pytest.mark.parametrize("how", [{}, {"kind": "dora"}, {"quantise": "q4_1"}])
+@pytest.mark.parametrize("how", [{}, {"quantise": "q4_1"}])
 def test_a_stopped_run_ends_with_the_same_bytes_and_its_checkpoint_holds_adapters_alone(
     how: dict[str, str], base: ModelFolder, in_blocks: ModelFolder, rows: Shards, tmp_path: Path
 ) -> None:
@@ -239,12 +196,11 @@ def test_an_adapter_has_rates_of_its_own_and_a_base() -> None:
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize("kind", ["lora", "dora"])
 def test_a_base_out_of_4_bit_blocks_is_held_in_them_without_a_loss_and_merged_in_16_bits(
-    kind: str, in_blocks: ModelFolder, rows: Shards, tmp_path: Path
+    in_blocks: ModelFolder, rows: Shards, tmp_path: Path
 ) -> None:
     """Adapters beside some matrices, but all are held so."""
-    adapter = {"kind": kind, "rank": 4, "alpha": 8, "targets": ["q_proj", "down_proj"]}
+    adapter = {"rank": 4, "alpha": 8, "targets": ["q_proj", "down_proj"]}
     lines, stored = [], []
     for name, more in (("plain", {}), ("held", {"quantise": "q4_1"})):
         out = tmp_path / name / "out"

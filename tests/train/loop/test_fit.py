@@ -13,7 +13,7 @@ import pytest
 
 from corpora import make_documents, pack_texts
 from lmworks.model.folder import ModelFolder
-from lmworks.tokens.kinds.word import WordConfig, word
+from lmworks.tokens.kinds.wordpiece import WordPieceConfig, wordpiece
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.language_model import CausalLMConfig
@@ -518,7 +518,7 @@ def test_validation_data_in_order_are_measured_from_their_beginning_to_their_end
 
 def test_unknown_words_are_not_taken_for_the_same_words(tmp_path: Path) -> None:
     documents = make_documents(tmp_path / "documents", ["ban cest dolm"] * 9)
-    word(WordConfig(documents="x", vocab_size=261), documents, tmp_path / "words", make_context(tmp_path))
+    wordpiece(WordPieceConfig(documents="x", vocab_size=261), documents, tmp_path / "words", make_context(tmp_path))
     tokenizer, draw = TokenizerFolder(tmp_path / "words", "words"), random.Random(5)
     drawn = [" ".join("".join(draw.choices("aeklmnr", k=7)) for _ in range(9)) for _ in range(500)]
     rows, unseen = (

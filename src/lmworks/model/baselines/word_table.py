@@ -7,29 +7,16 @@ likeliest target word, in the order of the source; a word that was never seen is
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from lmworks.data.tuning.conversations import Conversations, references_of, source_of
-from lmworks.errors import told
 from lmworks.lazy import np
-from lmworks.model.baselines.baseline import BaselineConfig
-from lmworks.model.config import Family
-from lmworks.pipeline.files import canonical_json
-from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Reference
 
 ROUNDS = 10
 """After these the tables of a few thousand pairs stand still but for rare words."""
 MOST_PAIRS = 50_000
 """The first: a million sentences would take hours and change few words."""
-WORDS = "words.json"
 NOTHING = 0
 """Number of the source word that stands for none."""
 
@@ -84,32 +71,3 @@ class WordTable:
         """Word by word."""
         words = [self.words.get(word) or self.words.get(word.lower()) or word for word in _WORD.findall(source)]
         return _BEFORE_MARK.sub("", " ".join(words))
-
-    def save(self, folder: Path) -> None:
-        """Write it into a folder; equal models give equal bytes."""
-        (folder / WORDS).write_text(canonical_json(dict(self.words)) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> WordTable:
-        """Read it. Raises LmworksError for a file that is not as `save` writes it."""
-        with told(folder / WORDS, "the target word of each source word"):
-            found = json.loads((folder / WORDS).read_text("utf-8"))
-            return cls({str(word): str(target) for word, target in found.items()})
-
-
-class WordTableConfig(BaselineConfig):
-    """Translate word by word: what a model that rewrites must beat."""
-
-    engine: ClassVar[str] = "word-table"
-    family: ClassVar[Family] = "encoder-decoder"
-    objective: Literal["word-table"] = "word-table"
-    data: Reference = Field(description="Pairs, as the data step `pairs` writes them.")
-
-
-@stage(version=1, trains_on="data")
-def word_table(config: WordTableConfig, data: Conversations, out: Path, context: Context) -> Result:
-    """Learn from every pair."""
-    model = WordTable.fit([(source_of(pair), text) for pair in data.iterate() for text in references_of(pair)])
-    config.write(out)
-    model.save(out)
-    return Result(counts={"words": len(model.words), "parameters": 0})

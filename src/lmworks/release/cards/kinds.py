@@ -36,8 +36,8 @@ DOES: Mapping[Family | None, str] = {
 }
 WRITERS: tuple[Family | None, ...] = (None, "decoder", "encoder-decoder")
 """Families that write texts; None where `config.json` does not tell."""
-OF_DOCUMENTS = ("causal-lm",)
-"""Objectives after which a decoder goes on from texts, and has learned no chat."""
+OF_DOCUMENTS = "causal-lm"
+"""The objective after which a decoder goes on from texts, and has learned no chat."""
 
 Relation = Literal["finetune", "quantized"]
 
@@ -130,7 +130,7 @@ def _learned_chats(witness: Witness, model: Artifact) -> bool:
     if model.stage == IMPORT:
         framed = [each["reason"] for each in witness.records(model, "examples.jsonl")]
         return bool(witness.files(model, "tokenizer_config.json")) and FRAME not in framed
-    return model.manifest.config.get("objective", OF_DOCUMENTS[0]) not in OF_DOCUMENTS
+    return bool(model.manifest.config.get("objective", OF_DOCUMENTS) != OF_DOCUMENTS)
 
 
 def _base(witness: Witness, artifact: Artifact) -> Base:
@@ -209,7 +209,7 @@ def python_code(kind: Kind, folder: str) -> str:
     forms: Mapping[Family | None, str] = {"reward model": SCORE, "encoder-decoder": REWRITE}
     form = forms.get(kind.family, PIPELINE if not kind.writes else CHAT if kind.answers_chats else TEXT)
     most = min(MOST_TOKENS, kind.shape.context_length // 2) if kind.shape else MOST_TOKENS
-    return form.format_map({"tag": kind.tag, "most": most, "folder": json.dumps(folder)})
+    return form.format(tag=kind.tag, most=most, folder=json.dumps(folder))
 
 
 def shell_code(kind: Kind, model: str, *, is_measured: bool) -> str:

@@ -7,14 +7,14 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.lazy import tokenizers
-from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learning_stage
+from lmworks.tokens.kinds.learn import Texts, Vocabulary, learning_stage
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 
-class Bpe(Vocabulary):
-    """A vocabulary learned from the training text itself."""
+class BpeConfig(Vocabulary):
+    """Byte-level BPE after GPT-2's pre-tokenizer; the default, since it loses nothing and encodes fastest."""
 
-    kind: Literal["bpe"]
+    kind: Literal["bpe"] = "bpe"
     vocab_size: int = Field(
         default=4096,
         ge=259,
@@ -37,12 +37,6 @@ class Bpe(Vocabulary):
         )
         backend.train_from_iterator(texts(), trainer)
         return backend
-
-
-class BpeConfig(FromDocuments, Bpe):
-    """Byte-level BPE after GPT-2's pre-tokenizer; the default, since it loses nothing and encodes fastest."""
-
-    kind: Literal["bpe"] = "bpe"
 
 
 bpe = learning_stage(BpeConfig)

@@ -8,14 +8,14 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.lazy import tokenizers
-from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learning_stage
+from lmworks.tokens.kinds.learn import Texts, Vocabulary, learning_stage
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 
-class Character(Vocabulary):
-    """The most frequent characters, and all 256 bytes."""
+class CharacterConfig(Vocabulary):
+    """Single characters: long sequences, but no word is ever cut unluckily."""
 
-    kind: Literal["character"]
+    kind: Literal["character"] = "character"
     vocab_size: int = Field(
         default=1024,
         ge=259,
@@ -35,12 +35,6 @@ class Character(Vocabulary):
         backend.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
         backend.add_special_tokens(list(SPECIAL_TOKENS))
         return backend
-
-
-class CharacterConfig(FromDocuments, Character):
-    """Single characters: long sequences, but no word is ever cut unluckily."""
-
-    kind: Literal["character"] = "character"
 
 
 character = learning_stage(CharacterConfig)

@@ -37,24 +37,19 @@ TOKENIZER_CONFIG = {
 
 
 class Vocabulary(StepConfig, ABC):
-    """A kind of vocabulary and its size."""
-
-    kind: str
-    vocab_size: int
-
-    @abstractmethod
-    def learn(self, texts: Texts) -> tokenizers.Tokenizer:
-        """Learn it. Equal texts in equal order give an equal vocabulary."""
-
-
-class FromDocuments(StepConfig):
-    """What a vocabulary is learned from."""
+    """A kind of vocabulary, its size and what it is learned from."""
 
     section: ClassVar = "tokenizer"
 
     documents: Reference = Field(
         alias="from", description="Training text only: a tokenizer fitted to test text flatters it."
     )
+    kind: str
+    vocab_size: int
+
+    @abstractmethod
+    def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """Learn it. Equal texts in equal order give an equal vocabulary."""
 
 
 def learning_stage(config: type[Vocabulary]) -> Stage:

@@ -1,4 +1,4 @@
-"""A tokenizer that somebody else has trained: `tokenizer.json`, or SentencePiece's `.model`."""
+"""A tokenizer that somebody else has trained: `tokenizer.json`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from lmworks.data.tokenizer_file import read_tokenizer
-from lmworks.errors import LmworksError, UsageError, told
+from lmworks.errors import UsageError, told
 from lmworks.lazy import tokenizers
-from lmworks.pipeline.files import digest_file, read_regular, refuse_links_out
+from lmworks.pipeline.files import digest_file, refuse_links_out
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, StepConfig
 from lmworks.tokens.kinds.learn import write_tokenizer
-from lmworks.tokens.kinds.sentencepiece_model import read_model, to_backend
 from lmworks.tokens.packaged import place_of
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
@@ -33,7 +32,7 @@ class PretrainedConfig(StepConfig):
 
     kind: Literal["pretrained"] = "pretrained"
     path: Annotated[str, Effect.NOTHING] = Field(
-        description="A tokenizer.json, a folder that holds one, a SentencePiece .model, or a base of `lmworks bases`."
+        description="A tokenizer.json, a folder that holds one, or a base of `lmworks bases`."
     )
     file: Annotated[Path, Effect.NOTHING] = Field(
         default=Path(), exclude=True, description="Where it lies; set by `resolve`."
@@ -47,7 +46,13 @@ class PretrainedConfig(StepConfig):
             refuse_links_out(file, ["tokenizer.json"])
             file /= "tokenizer.json"
         if not file.is_file():
-            raise UsageError(f"tokenizer: {file} is not there; name a tokenizer.json, its folder, or a .model file")
+            raise UsageError(f"tokenizer: {file} is not there; name a tokenizer.json or its folder")
+        if file.suffix == ".model":
+            raise UsageError(
+                f"tokenizer: {file} is of SentencePiece, which is not read.\n"
+                "Try: `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` of transformers writes "
+                "tokenizer.json"
+            )
         return self.model_copy(update={"file": file, "sha256": digest_file(file)})
 
     @property
@@ -61,19 +66,12 @@ class PretrainedConfig(StepConfig):
         return self.sha256 == digest_file(path) or json.loads(self.load().to_str())["model"] == known
 
     def load(self) -> tokenizers.Tokenizer:
-        """The tokenizer, with what chats and documents need added behind its ids. Raises LmworksError."""
-        with told(f"{self.file}: not a tokenizer.json that can be read", "a tokenizer.json, or SentencePiece's .model"):
-            backend = read_tokenizer(self.file) if self.file.suffix == ".json" else self._sentencepiece()
+        """Return the tokenizer, with what chats and documents need added behind its ids. Raises LmworksError."""
+        backend = read_tokenizer(self.file)
         backend.no_truncation()
         backend.no_padding()
         backend.add_special_tokens(list(SPECIAL_TOKENS))
         return backend
-
-    def _sentencepiece(self) -> tokenizers.Tokenizer:
-        try:
-            return to_backend(read_model(read_regular(self.file)))
-        except LmworksError as error:
-            raise LmworksError(f"{self.file}: {error}") from error
 
 
 @stage(version=2)

@@ -9,17 +9,17 @@ from pydantic import Field
 
 from lmworks.lazy import tokenizers
 from lmworks.tokens.kinds.character import count_characters
-from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learning_stage
+from lmworks.tokens.kinds.learn import Texts, Vocabulary, learning_stage
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN
 
 ALPHABET = 1_000
 """Characters at most, as for BERT; a word with any other is unknown."""
 
 
-class WordPiece(Vocabulary):
-    """Words and their pieces; pieces that continue a word begin with ##."""
+class WordPieceConfig(Vocabulary):
+    """WordPiece, for encoders as BERT is one; a text comes back without its white space."""
 
-    kind: Literal["wordpiece"]
+    kind: Literal["wordpiece"] = "wordpiece"
     vocab_size: int = Field(default=4096, ge=64, description="Ids; as many as for BPE, so that both compare.")
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
@@ -46,12 +46,6 @@ class WordPiece(Vocabulary):
         facts = json.loads(backend.to_str())
         facts["added_tokens"] = facts["added_tokens"][: len(special)]
         return Tokenizer.from_str(json.dumps(facts))
-
-
-class WordPieceConfig(FromDocuments, WordPiece):
-    """WordPiece, for encoders as BERT is one; a text comes back without its white space."""
-
-    kind: Literal["wordpiece"] = "wordpiece"
 
 
 wordpiece = learning_stage(WordPieceConfig)

@@ -12,11 +12,7 @@ from lmworks.recipe.schema import StepConfig
 class LoraConfig(StepConfig):
     """Freeze the base and learn a product of two thin matrices beside each of its matrices."""
 
-    kind: Literal["lora", "dora"] = Field(
-        default="lora",
-        description="`dora` learns the length of each row apart from its direction (Liu et al. 2024): better at equal "
-        "rank in its paper, most at low ones, for more time and memory.",
-    )
+    kind: Literal["lora"] = Field(default="lora", description="The one kind: low-rank adapters.")
     rank: int = Field(
         default=16, ge=1, description="A hundredth of the weights or less; more changed little in LoRA's paper."
     )
@@ -37,7 +33,6 @@ class LoraConfig(StepConfig):
 
 
 ADAPTER_RATE = 2e-4
-"""QLoRA's learning rate."""
-
+"""AdamW's, QLoRA's, of adapters whose recipe states none."""
 ADAPTER_RATES = "With an `adapter` 0.0002 applies instead."
 """Words for the descriptions of `learning_rate`."""

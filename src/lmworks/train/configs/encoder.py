@@ -113,7 +113,7 @@ class ClassificationConfig(EncoderTrainConfig):
     """Fields of both objectives that learn labels."""
 
     base: Reference = Field(alias="from", description="The encoder to tune; of whole texts, a decoder too.")
-    optimizer: Literal["muon", "adamw", "adam", "sgd"] = Field(
+    optimizer: Literal["muon", "adamw"] = Field(
         default="adamw", description="The published settings of tuning are AdamW's."
     )
     learning_rate: float = Field(

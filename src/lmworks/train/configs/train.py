@@ -21,6 +21,8 @@ from lmworks.train.preflight.inspection import Inspection
 LIVE = "live.jsonl"
 """In the scratch folder of the run; a line that begins with `run` begins it, and it again after a stop."""
 
+MOST_RATE = 10
+"""Largest learning rate that a recipe may state."""
 VALIDATION_TOKENS, LEAST_PARTS = 16_384, 8
 """Of one validation; from eight parts of them an interval is told, a fifth wider than by many."""
 
@@ -111,10 +113,10 @@ class TrainConfig(StepConfig):
     )
 
     objective: Annotated[str, STEP | Effect.KIND]
-    optimizer: Annotated[Literal["muon", "adamw", "adam", "sgd"], STEP] = Field(
+    optimizer: Annotated[Literal["muon", "adamw"], STEP] = Field(
         default="muon",
-        description="Muon moves the matrices inside blocks and AdamW the rest: the fewest steps to a loss. The others "
-        "move everything at `learning_rate`, as published settings are stated.",
+        description="Muon moves the matrices inside blocks and AdamW the rest: the fewest steps to a loss. `adamw` "
+        "moves everything at `learning_rate`, as published settings are stated.",
     )
     learning_rate: Annotated[float, RESULT]
     adamw_learning_rate: Annotated[float, RESULT]
@@ -145,9 +147,6 @@ class TrainConfig(StepConfig):
         description="Share of the steps in which the rate falls to zero; the best is the whole. Below 1 it is constant "
         "first (warm-up, stable, decay), so that a branch can decay from any checkpoint.",
     )
-    momentum: Annotated[float, RESULT] = Field(
-        default=0.95, ge=0, lt=1, description="Of Muon and SGD; the value of Muon's author."
-    )
     weight_decay: Annotated[float, RESULT] = Field(
         default=0.0,
         ge=0,
@@ -161,16 +160,10 @@ class TrainConfig(StepConfig):
         default=0.0, ge=0, lt=1, description="None: a language model's probabilities are what it is used for."
     )
     gradient_clip: Annotated[float, RESULT] = Field(default=1.0, gt=0, description="Norm of all gradients together.")
-    spike_ratio: Annotated[float | None, RESULT] = Field(
-        default=None,
-        gt=1,
-        description="A gradient norm so many times the median of the last steps is a spike; unset, only what is not a "
-        "number is: clipping bounds the rest.",
-    )
-    on_spike: Annotated[Literal["stop", "skip", "roll-back"], RESULT] = Field(
+    on_spike: Annotated[Literal["stop", "skip"], RESULT] = Field(
         default="stop",
-        description="`stop` lets nobody pay for a run that has gone wrong. `skip` leaves the step's update out, "
-        "`roll-back` returns to the last checkpoint and goes on with the data after the spike.",
+        description="What happens at a gradient that is not a finite number: `stop` lets nobody pay for a run that has "
+        "gone wrong, `skip` leaves the step's update out.",
     )
     patience: Annotated[int | None, RESULT] = Field(
         default=None,
@@ -269,29 +262,22 @@ class TrainConfig(StepConfig):
     @model_validator(mode="after")
     def _rates_are_of_the_optimizer(self) -> Self:
         if self.optimizer != "muon" and "learning_rate" not in self.model_fields_set:
-            raise ValueError(
-                f"the default learning_rate is Muon's: state one for {self.optimizer}, such as "
-                f"{0.1 if self.optimizer == 'sgd' else 0.002}"
-            )
+            raise ValueError("the default learning_rate is Muon's: state one for adamw, such as 0.002")
         if self.adapter and (self.optimizer == "muon" or self.base is None):
-            raise ValueError(
-                "an adapter stands beside the matrices of a base (`from`), and is moved by adamw, adam or sgd"
-            )
+            raise ValueError("an adapter stands beside the matrices of a base (`from`), and is moved by adamw")
         if self.adapter and self.processes > 1:
             raise ValueError("processes stays 1: adapters are trained by one process")
         if self.optimizer != "muon" and "adamw_learning_rate" in self.model_fields_set:
-            raise ValueError(f"adamw_learning_rate goes with muon; {self.optimizer} moves all at learning_rate")
+            raise ValueError("adamw_learning_rate goes with muon; adamw moves all at learning_rate")
         return self
 
     @model_validator(mode="after")
     def _rates_leave_something_of_the_weights(self) -> Self:
-        most = 100 if self.optimizer == "sgd" else 10
         for name in ("learning_rate", "adamw_learning_rate"):
-            if (rate := getattr(self, name)) > most:
-                usual = "1" if self.optimizer == "sgd" else "0.02 of muon and 0.001 of adamw"
+            if (rate := getattr(self, name)) > MOST_RATE:
                 raise ValueError(
                     f"{name} is {rate:g}, at which the first step overwrites all that a model knows; expected at most "
-                    f"{most}. Usual are about {usual}"
+                    f"{MOST_RATE}. Usual are about 0.02 of muon and 0.001 of adamw"
                 )
         return self
 

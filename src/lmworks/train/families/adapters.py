@@ -1,8 +1,6 @@
 """What is learned beside a base that stays as it is.
 
-Low-rank adapters (Hu et al. 2021, "LoRA"): a frozen matrix W, and beside it the trained product (alpha/r)·B·A. With
-magnitudes (Liu et al. 2024, "DoRA", equation 5) each row of W + (alpha/r)·B·A gives its direction alone, and its length
-is learned apart.
+Low-rank adapters (Hu et al. 2021, "LoRA"): a frozen matrix W, and beside it the trained product (alpha/r)·B·A.
 
 Axes: I inputs, O outputs, R rank.
 """
@@ -21,7 +19,6 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from lmworks.model.peft_folder import row_lengths
 from lmworks.model.quantised import QuantisedLinear
 from lmworks.pipeline.files import write_atomically
 
@@ -30,15 +27,12 @@ if TYPE_CHECKING:
     from lmworks.train.configs.train import TrainConfig
 
 
-PARTS = {"lora": ("lora_A", "lora_B"), "dora": ("lora_A", "lora_B", "lora_magnitude_vector")}
+PARTS = ("lora_A", "lora_B")
 """As PEFT's files name them."""
 
 
 class AdaptedLinear(nn.Module):
-    """A frozen matrix, with A [R,I], which begins random, and B [O,R], which begins as zero: the base is the start.
-
-    Of DoRA, with lengths of rows [O], too.
-    """
+    """A frozen matrix, with A [R,I], which begins random, and B [O,R], which begins as zero: the base is the start."""
 
     def __init__(self, base: nn.Linear | QuantisedLinear, config: LoraConfig, generator: torch.Generator) -> None:
         super().__init__()
@@ -51,7 +45,6 @@ class AdaptedLinear(nn.Module):
             torch.empty(config.rank, base.in_features).uniform_(-bound, bound, generator=generator)
         )
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, config.rank))
-        self.lora_magnitude_vector = nn.Parameter(base.weight.float().norm(dim=1)) if config.kind == "dora" else None
 
     def forward(self, x: Tensor) -> Tensor:
         output: Tensor = self.base(x)
@@ -59,28 +52,13 @@ class AdaptedLinear(nn.Module):
             return output
         low = F.linear(self.dropout(x), (self.scale * self.lora_A).to(x.dtype))
         # A product that adds: outputs are long, and a pass for the scale and one for the sum took as long as it does.
-        added = torch.addmm(output.flatten(0, -2), low.flatten(0, -2), self.lora_B.to(x.dtype).T).view_as(output)
-        if self.lora_magnitude_vector is None:
-            return added
-        # Lengths are held for constants (section 4.3): gradients pass through directions and magnitudes alone.
-        share = self.lora_magnitude_vector / row_lengths(self.whole().detach())
-        scaled: Tensor = added * share  # in float32: bfloat16 would round small changes away
-        if self.base.bias is not None:
-            scaled = scaled + (1 - share) * self.base.bias
-        return scaled.to(x.dtype)
-
-    def whole(self) -> Tensor:
-        """[O,I] W + (alpha/r)·B·A"""
-        product: Tensor = self.scale * (self.lora_B @ self.lora_A)
-        return self.base.weight + product
+        return torch.addmm(output.flatten(0, -2), low.flatten(0, -2), self.lora_B.to(x.dtype).T).view_as(output)
 
     @torch.no_grad()
     def merged(self, weight: Tensor) -> Tensor:
         """Return the matrix [O,I] that computes the same without an adapter, of W, where W is."""
         left, right = (part.to(weight.device) for part in (self.lora_B, self.lora_A))
         whole: Tensor = weight.float() + self.scale * (left @ right)
-        if self.lora_magnitude_vector is not None:
-            whole *= (self.lora_magnitude_vector.to(weight.device) / row_lengths(whole))[:, None]
         return whole
 
 
@@ -113,8 +91,7 @@ class Adapters:
         self.by_name = {name: AdaptedLinear(matrix, config, generator) for name, matrix in found.items()}
         for name, matrix in self.by_name.items():
             _put(network, name, matrix)
-        parts = PARTS[config.kind]
-        weights = {f"{name}.{part}": getattr(matrix, part) for name, matrix in self.by_name.items() for part in parts}
+        weights = {f"{name}.{part}": getattr(matrix, part) for name, matrix in self.by_name.items() for part in PARTS}
         if score is not None:
             weights["score"] = score.weight.requires_grad_(True)
         self.trained = nn.ParameterDict({name.replace(".", "/"): weight for name, weight in weights.items()})
@@ -141,7 +118,6 @@ class Adapters:
             "lora_dropout": self.config.dropout,
             "target_modules": sorted({_last(name) for name in self.by_name}),
             "bias": "none",
-            **({"use_dora": True} if self.config.kind == "dora" else {}),
             "inference_mode": True,
         }
         _write(folder, tensors, config)

@@ -27,7 +27,6 @@ from lmworks.model.folder import (
     ModelFolder,
     is_native,
     load_model,
-    require_whole,
     save_model,
     stored_tensors,
     write_json,
@@ -44,7 +43,7 @@ from lmworks.train.arithmetic.recompute import compute_again
 from lmworks.train.configs.language_model import LARGEST_PAIR_VOCABULARY, CausalLMConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.contract import Batch, Labelling, Objective, TextBatch, Watched
-from lmworks.train.families.adapters import Adapters, adapt, keep_narrow, save_adapters
+from lmworks.train.families.adapters import adapt, keep_narrow, save_adapters
 from lmworks.train.families.reference import WithReference
 
 
@@ -80,8 +79,7 @@ class TrainableDecoder(WithReference[Decoder]):
         return output
 
     def engine(self, tokenizer: Tokenizer) -> DecoderEngine:
-        with torch.no_grad():
-            return DecoderEngine(self.decoder, tokenizer)
+        return DecoderEngine(self.decoder, tokenizer)
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder; with adapters merged, and beside it alone."""
@@ -141,8 +139,7 @@ class TrainablePublished(WithReference[PublishedDecoder]):
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder; with adapters merged, and beside it alone."""
-        if isinstance(self.adapters, Adapters):
-            save_adapters(self.adapters, folder)
+        save_adapters(self.adapters, folder)
         save_published_decoder(self.decoder, folder, tokenizer_folder)
 
 
@@ -235,7 +232,6 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
 
 
 def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, labels: Sequence[str]) -> Decoder:
-    require_whole(base.path)
     decoder = load_model(base.path, None if config.adapter else "float32", labels=labels)
     require_room(decoder.config, base, config, tokenizer)
     return decoder
@@ -243,11 +239,10 @@ def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, labels
 
 def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> None:
     """Raise LmworksError if the data has longer rows or more kinds of tokens than the base reads."""
-    asked = config.sequence_length
-    if shape.context_length < asked or shape.vocab_size < tokenizer.vocab_size:
+    if shape.context_length < config.sequence_length or shape.vocab_size < tokenizer.vocab_size:
         raise LmworksError(
             f"{base.path}: the model reads {shape.context_length} tokens of {shape.vocab_size} kinds,"
-            f" the data has {asked} of {tokenizer.vocab_size}; lower sequence_length or take the"
+            f" the data has {config.sequence_length} of {tokenizer.vocab_size}; lower sequence_length or take the"
             " model's own tokenizer"
         )
 
@@ -271,7 +266,7 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
 
 
 def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor) -> Tensor:
-    """Return the output of one layer; nothing but tensors changes from layer to layer."""
+    """Compute one layer. Nothing but tensors changes from layer to layer."""
     output: Tensor = block(x, cos, sin, partial(_attend, visible), 0)
     return output
 

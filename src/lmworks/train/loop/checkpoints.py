@@ -36,8 +36,6 @@ class Position:
     samples: list[dict[str, Any]] = field(default_factory=list)
     spikes: list[int] = field(default_factory=list)
     """Steps whose update was left out."""
-    data_shift: int = 0
-    """By how many steps the data is ahead, since runs that were rolled back do not meet the same data again."""
     validations: list[list[float]] = field(default_factory=list)
     """Mean loss of each part of the validation data: before the first step, and at each validation."""
     within_step: int | None = None
@@ -46,7 +44,7 @@ class Position:
     """After how many steps the rows were first read: a branch may read others than the run that it begins with."""
     best_loss: float | None = None
     best_step: int = 0
-    """Where the validation loss was lowest, if the best weights are kept; on a way that was rolled back, perhaps."""
+    """Where the validation loss was lowest, if the best weights are kept."""
 
 
 class Checkpoints:
@@ -168,29 +166,28 @@ class Checkpoints:
         self._settle()
         self.processes.wait()
 
-    def _kept(self, *, due: bool = False) -> list[str]:
+    def _kept(self) -> list[str]:
         """Names of the checkpoints that are kept, the newest first.
 
         These are the last `keep` that were due, and before them one at which the run was stopped, until the next is
-        due. Only those that were `due` are where they would be had the run never stopped.
+        due.
         """
         stopped: dict[str, bool] = {}
         for record in reversed(self.context.journal.records()):
             if "checkpoint" in record:
                 stopped.setdefault(record["checkpoint"], record.get("stopped", False))
         kept = [name for name, early in stopped.items() if not early][: self.keep]
-        return kept if due else [*(name for name in list(stopped)[:1] if stopped[name]), *kept]
+        return [*(name for name in list(stopped)[:1] if stopped[name]), *kept]
 
-    def restore(self, require: Callable[[Position], None] = lambda position: None, *, due: bool = False) -> Position:
+    def restore(self, require: Callable[[Position], None] = lambda position: None) -> Position:
         """Copy the newest sound checkpoint into the tensors; the position where the run goes on, 0 if it has none.
 
-        `require` raises ValueError where something else is missing to go on from a position; `due` passes over one at
-        which the run was stopped. Raises LmworksError if checkpoints were made from other data or with other settings,
-        or none of those that are kept is sound.
+        `require` raises ValueError where something else is missing to go on from a position. Raises LmworksError if
+        checkpoints were made from other data or with other settings, or none of those that are kept is sound.
         """
         self._wait()
         unsound = []
-        for path in (self.context.scratch / name for name in self._kept(due=due)):
+        for path in (self.context.scratch / name for name in self._kept()):
             try:
                 found = load_record(path.with_suffix(".json"))
                 if changes := _changes(found["fingerprint"], self.fingerprint):

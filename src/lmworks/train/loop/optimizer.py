@@ -1,4 +1,4 @@
-"""Muon for the matrices inside blocks and AdamW for everything else; or AdamW, Adam or SGD for all."""
+"""Muon for the matrices inside blocks and AdamW for everything else; or AdamW for all."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from lmworks.train.configs.train import TrainConfig
 from lmworks.train.distributed.processes import Processes, like_parts, local
 
 ADAM_BETAS = (0.9, 0.95)
+MOMENTUM = 0.95
+"""Muon's, the value of its author."""
 POLAR_EXPRESS = (
     (8.21929, -23.337482, 16.626588),
     (3.964138, -2.837714, 0.515825),
@@ -53,7 +55,7 @@ class Optimizer:
         self.state = {
             f"{kind}.{name}": torch.zeros_like(p)
             for name, p in self.parameters.items()
-            for kind in (("momentum",) if self.update[name] in ("muon", "sgd") else ("mean", "square"))
+            for kind in (("momentum",) if self.update[name] == "muon" else ("mean", "square"))
         }
 
     @torch.no_grad()
@@ -63,10 +65,8 @@ class Optimizer:
         rest = config.adamw_learning_rate if config.optimizer == "muon" else config.learning_rate
         by_moments: dict[bool, list[str]] = {True: [], False: []}
         for name, parameter in self.parameters.items():
-            if self.update[name] in ("adamw", "adam"):
+            if self.update[name] == "adamw":
                 by_moments[parameter.ndim > 1].append(name)
-            elif self.update[name] == "sgd":
-                self._move_with_momentum(name, share * config.learning_rate)
         for decays, names in by_moments.items():
             if names:
                 self._move_by_moments(names, share * rest, config.weight_decay if decays else 0.0, number)
@@ -82,26 +82,16 @@ class Optimizer:
             parameter.add_(local(update).float(), alpha=-rate * scale)
 
     def _mean_gradients(self) -> Iterator[tuple[str, Tensor]]:
-        keep = self.config.momentum
         for name, spread in self.parameters.items():
             if self.update[name] == "muon":
                 gradient, momentum = local(spread.grad), local(self.state[f"momentum.{name}"])
-                momentum.lerp_(gradient, 1 - keep)
-                yield name, like_parts(gradient.lerp(momentum, keep), spread)
-
-    def _move_with_momentum(self, name: str, rate: float) -> None:
-        """SGD with Nesterov's momentum; L2 is a part of the gradient."""
-        parameter, momentum = local(self.parameters[name]), local(self.state[f"momentum.{name}"])
-        decay = self.config.weight_decay if parameter.ndim > 1 else 0.0
-        gradient = local(self.parameters[name].grad).add(parameter, alpha=decay)
-        momentum.mul_(self.config.momentum).add_(gradient)
-        parameter.add_(gradient.add(momentum, alpha=self.config.momentum), alpha=-rate)
+                momentum.lerp_(gradient, 1 - MOMENTUM)
+                yield name, like_parts(gradient.lerp(momentum, MOMENTUM), spread)
 
     def _move_by_moments(self, names: list[str], rate: float, decay: float, number: int) -> None:
-        """Loshchilov and Hutter 2019, algorithm 2, in one pass over memory; Adam adds L2 to the gradient."""
+        """Move by AdamW (Loshchilov and Hutter 2019, algorithm 2) in one pass over memory."""
         parameters = [local(self.parameters[name]) for name in names]
-        update = torch._fused_adam_ if self.config.optimizer == "adam" else torch._fused_adamw_
-        update(
+        torch._fused_adamw_(
             parameters,
             [local(self.parameters[name].grad) for name in names],
             [local(self.state[f"mean.{name}"]) for name in names],

@@ -46,10 +46,8 @@ from lmworks.train.objectives import objective_of
 WATCHED_PROMPTS = 2
 WATCHED_TOKENS = 96
 """Long enough for a first paragraph."""
-SPIKE_WINDOW = 20
-"""Steps whose median gradient norm a spike is held against."""
 MOST_SPIKES = 20
-"""More in one run are no accidents."""
+"""Most steps of a run that may be skipped: more are no accidents."""
 PUBLISHED = "checkpoints"
 """Folder of published checkpoints beside a model."""
 
@@ -156,7 +154,7 @@ class Run:
 
     def _require_stored(self, position: Position) -> None:
         """Raise ValueError if the objective cannot go on from here."""
-        self.objective.require_stored(position.step + position.data_shift)
+        self.objective.require_stored(position.step)
 
     def _mixed(self, rows: PackedRows) -> PackedRows:
         """Rows with the order in which the parts of a mixture are read, which is told."""
@@ -169,8 +167,6 @@ class Run:
 
     def go(self) -> None:
         """All steps that are left."""
-        if self.config.on_spike == "roll-back" and self.position.step == (self.config.branch_step or 0):
-            self.checkpoints.save(self.position)
         config, tokens = self.config, self.config.rows_per_step * self.config.sequence_length
         self.context.progress.start(self.steps * tokens, "tokens")
         if self.unseen and not self.position.validations:
@@ -181,8 +177,8 @@ class Run:
             began = time.perf_counter()
             line = self.step(self.position.step)
             self.seconds.append(time.perf_counter() - began)
-            if line is None and self._rolls_back():
-                continue
+            if line is None:
+                self._skip()
             self.position.step += 1
             done = self.position.step
             shown = {name: line[name] for name in ("loss", "learning_rate")} if line else {}
@@ -250,7 +246,7 @@ class Run:
         self.model.learn(True, label_smoothing=self.config.label_smoothing)
         total = weight = 0.0
         metrics: dict[str, float] = {}
-        data = self.objective.batch(step + self.position.data_shift, self.model)
+        data = self.objective.batch(step, self.model)
         for batch in self.processes.mine(data.split(self.config.micro_batch_rows), self.model.blocks):
             loss, batch_weight, more = self.objective.loss(self.model, batch.to(self.device))
             loss.backward()  # type: ignore[no-untyped-call]
@@ -266,7 +262,7 @@ class Run:
                 "data_type too narrow for them; take another model, or float32"
             )
         norm = self._divide_and_clip(max(weight, 1.0))
-        if self.objective.is_within(step + self.position.data_shift, metrics, weight):
+        if self.objective.is_within(step, metrics, weight):
             self.position.within_step = step
             self.checkpoints.keep_weights(WITHIN, self.weights)
         share, spiked = rate_share(step, self.config, self.steps), self._is_spike(norm)
@@ -293,37 +289,19 @@ class Run:
         return norm
 
     def _is_spike(self, norm: float) -> bool:
-        if not math.isfinite(norm):
-            return True
-        norms = [
-            line["gradient_norm"] for line in self.position.history[-SPIKE_WINDOW - MOST_SPIKES :] if "loss" in line
-        ]
-        before, ratio = norms[-SPIKE_WINDOW:], self.config.spike_ratio
-        return ratio is not None and len(before) == SPIKE_WINDOW and norm > ratio * statistics.median(before)
+        """Return whether a step's gradient is not a finite number: clipping bounds the others."""
+        return not math.isfinite(norm)
 
-    def _rolls_back(self) -> bool:
-        """After a spike: whether the run went back, or goes on without the step, or is stopped, as `on_spike` says.
-
-        A run that does nothing but jump is stopped in any case.
-        """
-        step = self.position.step
-        spikes = [*self.position.spikes, step + 1]
-        if self.config.on_spike == "stop" or len(spikes) > MOST_SPIKES:
+    def _skip(self) -> None:
+        """Count a spike, whose step moved nothing. Raises LmworksError if `on_spike` says so, or for too many."""
+        step = self.position.step + 1
+        self.position.spikes.append(step)
+        if self.config.on_spike == "stop" or len(self.position.spikes) > MOST_SPIKES:
             raise LmworksError(
-                f"step {step + 1}: the loss is not a number, or its gradient leapt ({len(spikes)} times so far); lower "
+                f"step {step}: the gradient is not a finite number ({len(self.position.spikes)} times so far); lower "
                 "learning_rate, use float32, or let single steps be left out with `on_spike: skip`"
             )
-        self.context.log(f"step {step + 1} was a spike: {self.config.on_spike}")
-        if self.config.on_spike == "skip":
-            self.position.spikes = spikes
-            return False
-        before = self.position
-        self.position = self.checkpoints.restore(self._require_stored, due=True)
-        self.position.spikes = spikes
-        self.position.data_shift = step + 1 + before.data_shift - self.position.step
-        self.position.best_loss, self.position.best_step = before.best_loss, before.best_step  # as the file holds
-        self.checkpoints.save(self.position)
-        return True
+        self.context.log(f"step {step} was a spike: skipped")
 
     def _is_stale(self, validation_loss: float) -> bool:
         """Whether `patience` is at its end; the best weights so far are kept, for it or for `keep_best`."""
@@ -479,7 +457,7 @@ class Run:
         position, rows = self.position, self.config.rows_per_step
         count = min(self.config.measured_rows, self.unseen.rows_in_all)
         back = min(position.step - position.began, max(-(-count // rows), self.objective.mixed_steps))
-        last = position.step + position.data_shift
+        last = position.step
         batches = [self.objective.batch(step, self.model) for step in range(last - back, last)]
         parts = [part for batch in batches for part in self._parts(batch, back * rows)]
         trained = self._measured(parts[:: max(1, len(parts) // max(LEAST_PARTS, len(self._validated)))])

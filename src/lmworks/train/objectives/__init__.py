@@ -14,7 +14,6 @@ from lmworks.train.configs.alignment import (
     IpoConfig,
     KtoConfig,
     OrpoConfig,
-    PpoConfig,
     RejectionSamplingConfig,
     RewardConfig,
     RlooConfig,
@@ -49,7 +48,6 @@ OBJECTIVES: Kinds[type[TrainConfig]] = Kinds(
         "grpo": GrpoConfig,
         "rloo": RlooConfig,
         "rejection-sampling": RejectionSamplingConfig,
-        "ppo": PpoConfig,
     },
     derived_from(TrainConfig, "objective"),
 )
