@@ -29,7 +29,7 @@ from lmworks.data.duplicates.minhash import jaccard, shingles
 from lmworks.data.quality.curate import NearDuplicates
 from lmworks.data.records import Document, Documents, read_shard, write_shard
 from lmworks.data.splits.balance import GroupCounts, assign_balanced
-from lmworks.data.splits.features import FEATURES, read_features
+from lmworks.data.splits.features import read_features
 from lmworks.data.splits.groups import SplitConfig
 from lmworks.data.splits.split import split
 from support import make_context
@@ -112,13 +112,13 @@ def measure(groups: int, seed: int, folder: Path) -> dict[str, float]:
     copies = make_corpus(folder / "in", groups, seed)
     documents = Documents(folder / "in", "")
     fields = {"from": "x", "by": "group", "seed": seed}
-    config = SplitConfig.model_validate({**fields, "assign": "balance", "near_duplicates": {}, "topics": TOPICS})
+    config = SplitConfig.model_validate({**fields, "assign": "balance", "near_duplicates": {}})
     context = make_context(folder)
     split(config, documents, out=folder / "balanced", context=context)
     split(SplitConfig.model_validate(fields), documents, out=folder / "hash", context=make_context(folder / "hashed"))
     parts = json.loads((folder / "balanced" / "balance.json").read_text())
     rows = [row for part in ("test", "validation") for row in parts[part]["features"].values() if row["random"]]
-    features = read_features(context.beside / "described", list(FEATURES), TOPICS, seed)
+    features = read_features(context.beside / "described")
     names = [document.meta["group"] for shard in documents.shards() for document in read_shard(shard)]
     owners = np.unique(names, return_inverse=True)[1].astype(np.int64)
     started = time.perf_counter()

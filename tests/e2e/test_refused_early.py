@@ -131,12 +131,6 @@ CASES = {
         ["evaluate/classification-texts refuses", "`cluster` names 'mod', which none", "they have format, label, "],
         unmade=["words"],
     ),
-    "clusters of what the split went by, which no record keeps": Case(
-        WORDS + evaluated("words", "{kind: classification, data: parts.test, cluster: topic-cluster}"),
-        ["evaluate/classification-parts-test refuses", "`cluster` names 'topic-cluster'", "they have format, label, "],
-        ["data.parts={kind: split, from: texts, by: topic-cluster, topics: 2, test: 1, validation: 0}"],
-        unmade=["words"],
-    ),
     "targets that the base does not have": Case(
         "  tuned: {objective: sft, from: lm, data: chats, adapter: {targets: [query]}, SMALL}\n",
         ["recipe.yaml:", "models.tuned.adapter.targets: found query; expected some of down_proj, gate_proj"],

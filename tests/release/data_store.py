@@ -58,7 +58,7 @@ RECIPE: dict[str, dict[str, Any]] = {
     "clean": {"kind": "normalise", "from": "raw"},
     "private": {"kind": "anonymise", "from": "clean", "people": ["patient"]},
     "split": {
-        **{"kind": "split", "from": "private", "by": "id", "assign": "balance", "features": ["length", "source"]},
+        **{"kind": "split", "from": "private", "by": "id", "assign": "balance"},
         **{"seed": 1, "test": 4, "validation": 4},
     },
     "corpus": {"kind": "curate", "from": "split.train", "filters": ["length"], "avoid": ["split.test"]},

@@ -39,7 +39,7 @@ def part_of(folder: Path, documents: Documents, **fields: Any) -> dict[int, str]
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"near_duplicates": {}}, {"assign": "balance", "features": ["length"], "leak_test": {}}, {"by": "place"}],
+    [{}, {"near_duplicates": {}}, {"assign": "balance", "leak_test": {}}, {"by": "place"}],
 )
 def test_copies_that_differ_in_facts_are_on_one_side_after_passages_were_cut(tmp_path: Path, fields: Any) -> None:
     given = documents_of(tmp_path / "in", *(text for number in range(FAMILIES) for text in family(number)))

@@ -66,7 +66,7 @@ def test_whom_a_split_by_subject_holds_out_is_not_written_down(tmp_path: Path) -
     assert "Quastenflosser" not in listing + repr(result.examples) + repr(said)
 
 
-@pytest.mark.parametrize("more", [{}, {"assign": "balance", "features": ["length"]}])
+@pytest.mark.parametrize("more", [{}, {"assign": "balance"}])
 @pytest.mark.parametrize("rows", [False, True])
 def test_a_field_that_no_document_has_is_told(tmp_path: Path, rows: bool, more: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"no document has a field 'sujbect'.*place.*did you mean 'subject'"):

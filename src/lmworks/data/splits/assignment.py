@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from lmworks.data.contamination.leakage import Neighbours, describe_leaks
 from lmworks.data.duplicates.deduplicate import Clusters
 from lmworks.data.records import Documents, read_shard
-from lmworks.data.splits.balance import GroupCounts, assign_balanced, draw_balance, total_variation
-from lmworks.data.splits.features import describe_shard, find_topics, moment, read_features
+from lmworks.data.splits.balance import GroupCounts, assign_balanced, total_variation
+from lmworks.data.splits.features import describe_shard, moment, read_features
 from lmworks.data.splits.groups import SplitConfig, cut, hash_of, place, tell_what_moves
 from lmworks.data.steps import keep_beside
 from lmworks.errors import GateRefused, UsageError
@@ -77,16 +75,6 @@ def assign_alike(
     return {name: part for unit, part in parts.items() for name in units.groups[unit]}, figures
 
 
-def topic_names(config: SplitConfig, documents: Documents, context: Context) -> list[list[str | None]]:
-    """The topic cluster of each document, shard by shard."""
-    topics, _, starts = find_topics(_features(documents, True, context), config.topics, config.seed)
-    return [[f"topic-{topic}" for topic in topics[start:stop].tolist()] for start, stop in pairwise(starts)]
-
-
-def _features(documents: Documents, with_topics: bool, context: Context) -> Path:
-    return keep_beside(documents.shards(), partial(describe_shard, with_topics), context, "described", with_topics)
-
-
 def _units(names: Names, neighbours: Neighbours | None, together: Mapping[int, str], config: SplitConfig) -> Units:
     """Groups in the order of their names, a document without one on its own; then joined by near-duplicates."""
     flat = [name for shard in names for name in shard]
@@ -130,8 +118,7 @@ def _balance(
     config: SplitConfig, documents: Documents, units: Units, out: Path, context: Context
 ) -> tuple[dict[int, str], list[Figure]]:
     """The part of each unit held out, with total variation beside that of random splits in `balance.json`."""
-    folder = _features(documents, bool({"topic", "distance"} & set(config.features)), context)
-    found = read_features(folder, config.features, config.topics, config.seed)
+    found = read_features(keep_beside(documents.shards(), describe_shard, context, "described"))
     features = {name: codes for name, codes in found.items() if (codes != codes[0]).any()}
     table = GroupCounts.of(units.of, {"documents": np.zeros_like(units.of), **features})
     order = units.order()
@@ -146,7 +133,6 @@ def _balance(
                 f"split: no group is small enough for {part}. Raise its share, or split by something finer."
             )
     write_atomically(out / "balance.json", (json.dumps(listing, indent=1) + "\n").encode())
-    write_atomically(out / "balance.svg", draw_balance(listing).encode())
     held_out = {part: record for part, record in listing.items() if part != "train"}
     figures = [
         _figure(part, name, values, record["documents"])

@@ -1,6 +1,6 @@
 """Feature-aware assignment: whole groups into parts, so that every part looks like the whole.
 
-Each group holds documents, and each document one value of every feature (its length bin, its topic, …). The cost of an
+Each group holds documents, and each document one value of every feature (its length bin, its source, …). The cost of an
 assignment is how far each part is from its share of every value, squared and divided by that share, as in a chi-square
 test. Groups are placed one by one, the largest first, where they lower the cost most, which is the part with the
 largest normalised deficit; then groups move and change places as long as that lowers the cost. After iterative
@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Any
 
 from lmworks.lazy import NDArray, np
 
@@ -139,32 +137,3 @@ def _shares(totals: NDArray[np.int64], span: range) -> NDArray[np.float64]:
     counts = totals[span.start : span.stop].astype(float)
     shares: NDArray[np.float64] = counts / max(1.0, counts.sum())
     return shares
-
-
-def draw_balance(listing: Mapping[str, Any]) -> str:
-    """An SVG picture: for each part and feature its total variation above that of random splits."""
-    rows = [(part, name, values) for part, record in listing.items() for name, values in record["features"].items()]
-    return draw_bars(
-        "Total variation of each part from the whole",
-        "total variation from the whole: this split (dark), random groups (light)",
-        [(f"{part} {name}", [values["total_variation"], values["random"]]) for part, name, values in rows],
-    )
-
-
-def draw_bars(title: str, caption: str, rows: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """Return an SVG picture: for each label its two values as bars, the first one dark."""
-    height = 10 * len(rows[0][1]) + 8 if rows else 0
-    longest = max([1e-9, *(value for _, values in rows for value in values)])
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {height * len(rows) + 30}" font-family="sans-serif" '
-        f'font-size="11"><title>{title}</title>',
-        f'<text x="8" y="16">{caption}</text>',
-    ]
-    for number, (label, values) in enumerate(rows):
-        top = height * number + 28
-        lines.append(f'<text x="8" y="{top + 14}">{escape(label)}</text>')
-        for place, (value, colour) in enumerate(zip(values, ("#1f4e79", "#b8c7d9"), strict=True)):
-            width, y = 380 * value / longest, top + 10 * place
-            lines.append(f'<rect x="170" y="{y}" width="{width:.1f}" height="9" fill="{colour}"/>')
-            lines.append(f'<text x="{176 + width:.1f}" y="{y + 9}">{value:.4f}</text>')
-    return "\n".join([*lines, "</svg>"]) + "\n"

