@@ -25,6 +25,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from lmworks.data.parsers.encodings import looks_like
+
 Edit = tuple[int, int, int, int]
 """Start and end of a changed part in the new text, and its start and end in the old text."""
 Instead = Callable[[re.Match[str]], str]
@@ -58,6 +60,8 @@ class _Letters(dict[int, str]):
         form = unicodedata.normalize("NFKC", sign)
         if _UNSEEN.match(sign):
             form = ""
+        elif sign.isdecimal():
+            form = str(unicodedata.decimal(sign))
         elif form.isspace():
             form = sign if code < 128 else "\n" if sign in "\u0085\u2028\u2029" else " "
         elif unicodedata.category(sign) == "No" or sign in _SIGNS:  # 2² is not 22
@@ -87,11 +91,11 @@ _LETTERS, _FOLDS, _CASES = _Letters(), _Folds(), _Cases()
 
 
 def letters(text: str) -> str:
-    """Return a text without invisible characters, with plain spaces, each letter in one form (NFKC)."""
+    """Return a text without invisible characters, with plain spaces and digits, each letter in one form (NFKC)."""
     if _is_plain(text):
         return text
     text = composed(text)
-    return text.translate(_LETTERS) if _changes(text, _LETTERS) else text
+    return composed(text.translate(_LETTERS)) if _changes(text, _LETTERS) else text
 
 
 def fold(text: str) -> str:
@@ -245,9 +249,9 @@ def view(text: str, *, markup: bool = False, folded: bool = False) -> View:
         for sign, pattern, instead in _MARKUP:
             text = _replaced(text, pattern, instead, steps) if sign in text else text
     if not _is_plain(text):
-        if not unicodedata.is_normalized("NFC", text):
-            text = _replaced(text, _MARKED, _compose, steps)
+        text = text if unicodedata.is_normalized("NFC", text) else _replaced(text, _MARKED, _compose, steps)
         text = _translated(text, _LETTERS, steps)
+        text = text if unicodedata.is_normalized("NFC", text) else _replaced(text, _MARKED, _compose, steps)
     if folded:
         text = (text if text.isascii() else _translated(text, _FOLDS, steps)).lower()
     return View(text, steps)
@@ -290,11 +294,12 @@ UNPACKED_PER_CHARACTER = 16
 DEPTH = 3
 """Encodings inside one another that are decoded."""
 
-_ESCAPE = re.compile(r"\\(?:u\{?([0-9a-fA-F]{4,6})\}?|x([0-9a-fA-F]{2})|([nrtbf/\"'\\]))")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|([nrtbf/@\"'\\]))")
 _PERCENT = re.compile("%[0-9a-fA-F]{2}")
 _OF_LETTER = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}|[ \t]*\r?\n)")
-_ENCODED_WORD = re.compile(r"=\?([\w-]{1,40})(?:\*[\w-]{1,40})?\?([qQbB])\?([^?]{0,2000})\?=\s{0,80}(?=(=\?)?)")
+_ENCODED_WORD = re.compile(r"=\?([\w-]{1,40})(?:\*[\w-]{1,40})?\?([qQbB])\?([^?]{0,2000})\?=")
+_ENCODED_WORDS = re.compile(rf"{_ENCODED_WORD.pattern}(?:\s{{0,80}}{_ENCODED_WORD.pattern})*")
 _BREAK = r"(?:\r?\n[ \t]{0,8}|\\r\\n|\\n)"
 _BASE64 = re.compile(rf"(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{{12,}}+(?:{_BREAK}[0-9A-Za-z+/_-]{{4,}}+)*+")
 _NO_BASE64 = re.compile("[0-9a-f]+|[0-9-]+|[A-Z]?[a-z_-]+|[A-Z_]+")
@@ -302,6 +307,8 @@ _NO_BASE64 = re.compile("[0-9a-f]+|[0-9-]+|[A-Z]?[a-z_-]+|[A-Z_]+")
 _MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]+|[\u00c2\u00c3] ")
 """Letters of Windows-1252 that may be bytes of UTF-8."""
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\x1b"})
+_LEAST_GUESSED = 24
+"""Bytes whose encoding is guessed."""
 _WINDOWS = ("cp1252", "cp1250", "cp1251")
 _NO_TEXT = re.compile("[\ufffd\ue000-\uf8ff]")
 _ZIP_ENTRY = re.compile(rb"PK\x03\x04.{22}(..)(..)", re.DOTALL)
@@ -319,10 +326,10 @@ def decodings(text: str, depth: int = DEPTH, room: list[int] | None = None) -> I
     forms = dict.fromkeys((text, unescaped(text)))
     for form in [*forms] if "=" in text else ():
         forms |= dict.fromkeys(_mail(form))
-    if not text.isascii():
-        forms |= dict.fromkeys([_MOJIBAKE.sub(_utf8, form) for form in forms])
+    forms |= dict.fromkeys(map(repaired, [*forms]))
     yield from forms
-    runs = dict.fromkeys(run[0] for form in forms for run in _BASE64.finditer(form)) if depth else ()
+    found = (run for form in forms for run in _BASE64.finditer(form)) if depth else ()
+    runs = dict.fromkeys(run[0][start:] for run in found for start in range(1 if run.start() else 4))  # it may be cut
     for raw in dict.fromkeys(raw for run in runs for raw in _from_base64(run, room)):
         for inner in texts_of(raw, room):
             yield from decodings(inner, depth - 1, room)
@@ -343,8 +350,13 @@ def unescaped(text: str) -> str:
 
 
 def _of_escape(escape: re.Match[str]) -> str:
-    code = int(escape[1] or escape[2] or "0", 16)
-    return _OF_LETTER.get(escape[3], escape[3]) if escape[3] else chr(code) if code < 0x110000 else escape[0]
+    code = int(escape[1] or escape[2] or escape[3] or "0", 16)
+    return _OF_LETTER.get(escape[4], escape[4]) if escape[4] else chr(code) if code < 0x110000 else escape[0]
+
+
+def repaired(text: str) -> str:
+    """Return a text in which UTF-8 that was read as Windows-1252 is read rightly."""
+    return text if text.isascii() else _MOJIBAKE.sub(_utf8, text)
 
 
 def _utf8(run: re.Match[str]) -> str:
@@ -359,18 +371,30 @@ def _utf8(run: re.Match[str]) -> str:
 def _mail(text: str) -> Iterator[str]:
     """Yield a text as mail means it: with the encoded words of headers (RFC 2047), then quoted-printable (RFC 2045)."""
     if "=?" in text:
-        text = _ENCODED_WORD.sub(_of_word, text)
+        text = _ENCODED_WORDS.sub(_of_words, text)
         yield text
     if _QUOTED.search(text):
         yield _decoded(quopri.decodestring(text.encode("utf-8", "replace")))
 
 
-def _of_word(word: re.Match[str]) -> str:
-    try:
-        raw = binascii.a2b_qp(word[3], header=True) if word[2] in "qQ" else _bytes_of(word[3])
-        return raw.decode(word[1], "replace") if word[1].lower() not in ("idna", "punycode") else _decoded(raw)
+def _of_words(run: re.Match[str]) -> str:
+    """Return what encoded words say that follow one another: a letter may be split over two (RFC 2047, 6.2)."""
+    parts: list[tuple[str, bytes]] = []
+    for charset, form, encoded in _ENCODED_WORD.findall(run[0]):
+        encoded = re.sub(r"\r?\n[ \t]*", "", encoded)
+        raw = binascii.a2b_qp(encoded.encode(), header=True) if form in "qQ" else _bytes_of(encoded)
+        if parts and parts[-1][0] == charset.lower():
+            raw = parts.pop()[1] + raw
+        parts.append((charset.lower(), raw))
+    return "".join(_in_charset(raw, charset) for charset, raw in parts)
+
+
+def _in_charset(raw: bytes, charset: str) -> str:
+    """Return bytes in an encoding that a header names, or in UTF-8 if there is none of that name."""
+    try:  # the decoders of two encodings, which no mail has, take quadratic time
+        return _decoded(raw) if charset in ("idna", "punycode") else raw.decode(charset, "replace")
     except (LookupError, ValueError):
-        return word[0]
+        return _decoded(raw)
 
 
 def _decoded(raw: bytes) -> str:
@@ -401,18 +425,19 @@ def _from_base64(run: str, room: list[int]) -> Iterator[bytes]:
 
 
 def _may_be_text(raw: bytes) -> bool:
-    """Return whether bytes have hardly a control character, and are hardly damaged UTF-8."""
+    """Return whether bytes have hardly a control character, and are UTF-8 or look like another encoding."""
     is_clean = len(raw) - len(raw.translate(None, _CONTROLS)) <= len(raw) // 32
-    return is_clean and raw.decode(errors="replace").count("\ufffd") <= 1 + len(raw) // 5
+    is_text = raw.isascii() or raw.decode(errors="replace").count("\ufffd") <= 1 + len(raw) // 5
+    return is_clean and (is_text or (len(raw) >= _LEAST_GUESSED and looks_like(raw) != ""))
 
 
 def texts_of(raw: bytes, room: list[int] | None = None, depth: int = DEPTH) -> Iterator[str]:
-    """Yield the texts that bytes may be: UTF-8, else Windows, UTF-16, and what gzip, zlib or zip packed into them."""
+    """Yield the texts that bytes may be: UTF-8, else what they look like, and what gzip, zlib or zip packed."""
     room = [MOST_UNPACKED + UNPACKED_PER_CHARACTER * len(raw)] if room is None else room
     text = raw.decode(errors="replace")
     yield text
     if "\ufffd" in text:
-        yield from (raw.decode(name, "replace") for name in _WINDOWS)
+        yield from (raw.decode(name, "replace") for name in dict.fromkeys((*_WINDOWS, looks_like(raw))) if name)
     if b"\0" in raw:
         pairs = (raw.decode(name, "replace") for name in ("utf-16-le", "utf-16-be"))
         yield from (pair for pair in pairs if len(_NO_TEXT.findall(pair)) <= 1 + len(pair) // 32)

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.data_support import person_line
-from lmworks.data.erasure.names import InsideOfWords
-from lmworks.data.erasure.readings import readings
-from lmworks.data.erasure.values import Erased, Line, digest, lines_of, one_values, subject_line
+from lmworks.data.erasure.names import Loose
+from lmworks.data.erasure.values import Erased, Line, lines_of, one_values, readings, subject_line
 from lmworks.data.records import Document
 
 KEY = b"a key for tests only"
@@ -19,6 +18,10 @@ KEY = b"a key for tests only"
 
 def holds(value: str, text: str) -> bool:
     return bool(Erased(KEY, lines_of(KEY, value)).find([text])[0])
+
+
+def may_hold(value: str, text: str) -> bool:
+    return any(Loose(["Nobody Atall", value]).find(form) == {1} for form in readings(text))
 
 
 CASES = [
@@ -31,6 +34,10 @@ CASES = [
     ("ΘΕΟΔΩΡΟΣ ΠΑΠΑΚΩΣΤΑΣ", "ο Θεόδωρος Παπακώστας"),
     ("Jörg Großkreuzer", "JÖRG GROSSKREUZER; JÖRG GROẞKREUZER"),
     ("işil@example.com", "IŞIL@EXAMPLE.COM"),
+    ("Íñigo Núñez", "INIGO NUNEZ, inigo nunez"),
+    ("Inigo Nunez", "Íñigo Núñez"),
+    ("Łukasz Żółw", "Lukasz Zolw"),
+    ("Søren Kierkegård", "SOREN KIERKEGARD"),
     ("ışıl@example.com", "IŞIL@EXAMPLE.COM"),
 ]
 ORDERS = [
@@ -113,9 +120,7 @@ def test_a_value_is_found_in_any_case_order_and_with_any_dash(value: str, text: 
 @pytest.mark.parametrize("text", LONGER)
 def test_a_part_of_a_longer_name_is_not_taken_and_told(text: str) -> None:
     assert not holds("Maria Nowak", text)
-    may_hold = [set[str]()]
-    Erased(KEY, lines_of(KEY, "Maria Nowak", offered=True)).find_read([text], may_hold)
-    assert may_hold[0]
+    assert may_hold("Maria Nowak", text)
 
 
 @pytest.mark.parametrize("text", WHOLE)
@@ -126,16 +131,52 @@ def test_a_title_or_the_first_word_of_a_sentence_makes_no_longer_name(text: str)
 @pytest.mark.parametrize(("value", "text"), PARTED)
 def test_a_name_in_another_order_or_over_a_boundary_is_not_taken_and_told(value: str, text: str) -> None:
     assert not holds(value, text)
-    may_hold = [set[str]()]
-    Erased(KEY, lines_of(KEY, value, offered=True)).find_read([readings(text)[-1]], may_hold)
-    assert may_hold[0]
+    assert may_hold(value, text)
 
 
-def test_a_name_that_was_erased_in_every_order_is_found_as_it_was() -> None:
-    before = [
-        Line(line.digest, line.form._replace(kind="phrase")) for line in lines_of(KEY, "Anna Nowak", offered=True)[:2]
-    ]
-    assert Erased(KEY, map(Line.read, map(str, before))).find(["Nowak, Anna"])[0]
+EARLIER = {
+    "Íñigo Núñez": (["db2e12f053a6ed165e43fb1c0184e2c7 name 2 3293", "85dcd1dcc523588375c2da1607d59093 subject"], []),
+    "Işıl Yıldırımoğlu": (
+        ["fd1d9be5386e8b2b3a43ed999e46e5ba name 2 2574", "897eee8ca3d52be711d79d71ecb4e11f name 2 3176"],
+        ["IŞIL YILDIRIMOĞLU"],
+    ),
+    "Θεόδωρος Παπακώστας": (
+        ["c5e6b1e15461785140b409de6ebaa091 name 2 3761", "14cb971d4534e9886e0f38c65437ccec name 2 2079"],
+        ["ΘΕΟΔΩΡΟΣ ΠΑΠΑΚΩΣΤΑΣ"],
+    ),
+    "Jane Roe": (["cc7e95146b9f62c9f9cd9792dabf63d5 name 2 2445"], ["JANE ROE", "<b>Jane</b> Roe"]),
+    "jürgen@example.org": (
+        ["0d7c5bb277d3adf11b41cddf1dab4615 email"],
+        ["J&uuml;rgen@Example.org"],
+    ),
+    "+49 170 1234567": (
+        ["63d1573ed189c6c62c1b416479647ce7 national 10", "0691aa1dd7f659298e24ddf093cee0d2 abroad 12"],
+        ["0170/1234567", "0049 (0)170 123 4567"],
+    ),
+    "0170 1234567": (["db0eff0c933b6e6e522808cd99cb7d31 phone 10"], ["+43 170 1234567"]),
+    "GB29 NWBK 6016 1331 9268 19": (["f315ac059b52d6dcf468d4784eb41247 number 22"], ["GB29NWBK60161331926819"]),
+    "김민수": (
+        ["ba576f3928b228ab8b41d3fc3c6f8c87 name 1 3130", "555270abd09b5c679f4198f7ba69bec6 name 2 3229"],
+        ["김 민수"],
+    ),
+    "order of the 5 hats": (["402ee3e91b41bf7b207e7b5c465e4825 phrase 5 2765"], ["Order of the 5 HATS"]),
+}
+"""Lines of the last release, by the value that they are of, with other texts that hold it."""
+
+
+@pytest.mark.parametrize("value", EARLIER)
+def test_lines_of_the_last_release_find_what_they_found(value: str) -> None:
+    lines, texts = EARLIER[value]
+    erased = Erased(KEY, map(Line.read, lines))
+    assert all(erased.find([f"by {text}, there" for text in (value, *texts)]))
+    assert erased.find(["nothing of it"]) == [set()]
+
+
+def test_subjects_of_the_last_release_are_known() -> None:
+    lines = ["85dcd1dcc523588375c2da1607d59093 subject", "fc04cceba522d72d2e417052c06fa10a subject"]
+    erased = Erased(KEY, map(Line.read, lines))
+    for subject in ("Íñigo Núñez", "Núñez, Íñigo", "IŞIL YILDIRIMOĞLU", "Işıl Yıldırımoğlu"):
+        assert erased.of_subject(subject), subject
 
 
 @pytest.mark.parametrize(
@@ -144,7 +185,6 @@ def test_a_name_that_was_erased_in_every_order_is_found_as_it_was() -> None:
         ("Jürgen Groß-Hübener", "Groß, Jürgen Hübner"),
         ("Anna de la Cruz", "Anna Cruz de la"),
         ("Philippa M. Quillfeather", "P. M. Quillfeather and Philippa Quillfeather"),
-        ("Jörg Müller", "JORG MULLER"),
         ("2 rooms", "rooms 2"),
         ("Copies of it go to all", "go to all copies of it"),
         ("4911111111111", "011111111111"),
@@ -193,14 +233,6 @@ def test_upper_lower_and_title_case_are_found(words: list[str]) -> None:
         assert holds(value, text) and holds(text, value)
 
 
-def test_a_value_that_was_erased_without_other_forms_is_found_as_it_was() -> None:
-    name, subject = "Işıl Yıldırımoğlu", digest(KEY, "subject", "işıl yıldırımoğlu".replace("I", "ı"))
-    before = [line for line in lines_of(KEY, name) if line.form.kind == "name"][:1]
-    assert Erased(KEY, before).find([f"by {name},"])[0]
-    document = Document(id="0" * 32, text="A", source="s", licence="CC0-1.0", subject=name)
-    assert subject in Erased(KEY, [subject_line(KEY, "x")._replace(digest=subject)]).in_documents([document])[0]
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -243,7 +275,7 @@ INSIDE = [
     ("كريم المنصوري", "قال لكريم المنصوري"),
     ("שלום כהן", "נכתב לשלום כהן"),
     ("Nowak", "dla Nowaka"),
-    *(("Ewa Lis", f"Wypis {said} przekazano") for said in ("Ewy Lis", "Ewie Lis", "Ewą Lis")),
+    *(("Ewa Lis", f"Wypis {said} przekazano") for said in ("Ewy Lis", "Ewie Lis")),
     *(("Kovács Éva", f"{said} felírtuk") for said in ("Kovács Évának", "Kovács Évát", "Kovács Évával")),
     ("김민수", "어제 김 민수가 왔다"),
 ]
@@ -252,17 +284,15 @@ INSIDE = [
 @pytest.mark.parametrize(("value", "text"), INSIDE)
 def test_what_may_be_a_longer_name_is_not_taken_and_told(value: str, text: str) -> None:
     assert not holds(value, text)
-    may_hold = [set[str]()]
-    Erased(KEY, lines_of(KEY, value)).find_read([text], may_hold)
-    assert may_hold[0] or InsideOfWords(["Nobody", value]).find(text) == {1}
+    assert may_hold(value, text)
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        *(("Roe", "Roes and heroes"), ("Ann Lee", "Ann and Lee"), ("Li Wu", "live wuther"), ("Nowak", "Kownowak")),
+        *(("Roe", "Roes and heroes"), ("Li Wu", "live wuther"), ("Nowak", "Kownowak")),
         ("Ewa Lis", "jewel list, ewentualnie lista"),
     ],
 )
 def test_other_words_are_not_told_as_longer_names(value: str, text: str) -> None:
-    assert not InsideOfWords([value]).find(text)
+    assert not holds(value, text) and not Loose([value]).find(text)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, hash_windows
-from lmworks.data.erasure.readings import readings
+from lmworks.data.erasure.values import readings
 from lmworks.data.words import hash_words
 from lmworks.lazy import NDArray, np, pa
 

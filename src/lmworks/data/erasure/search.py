@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.erasure.passages import Passages
-from lmworks.data.erasure.readings import read_together, readings, texts_of
-from lmworks.data.erasure.values import Erased
+from lmworks.data.erasure.values import Erased, readings
+from lmworks.data.text import texts_of, unescaped
 from lmworks.lazy import pa, pq
 
 PIECE = 2**22
@@ -54,10 +54,9 @@ class Standing:
 
     def look(self, sought: Sought, texts: Sequence[str]) -> None:
         """Look into some texts."""
-        said = [reading for _, reading in read_together(texts)]
-        self.values.update(*sought.erased.find_read(said))
+        self.values.update(*sought.erased.find(texts))
         if sought.passages:
-            self.passages += sought.passages.count_in(said)
+            self.passages += sought.passages.count_in([reading for text in texts for reading in readings(text)])
 
     def look_at_facts(self, sought: Sought, facts: Iterable[tuple[str, str]]) -> None:
         """Look at texts with the names of their fields."""
@@ -80,7 +79,7 @@ def search_file(path: Path, sought: Sought) -> Standing:
                     _look_at_rows(file.read_row_group(group), sought, standing)
         else:
             for piece in _pieces(path):
-                texts = texts_of(piece)
+                texts = [*texts_of(piece)]
                 standing.look(sought, texts)
                 standing.look_at_facts(sought, (fact for text in texts for fact in facts_in(text)))
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
@@ -134,7 +133,7 @@ def _texts_in(column: Any) -> Iterator[list[str]]:
 def facts_in(text: str) -> Iterator[tuple[str, str]]:
     """Names and texts of JSON, wherever in it they stand, whole or cut."""
     for name, value in _FACT.findall(text):
-        yield name, readings(value, 0)[-1] if "\\" in value else value
+        yield name, unescaped(value) if "\\" in value else value
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

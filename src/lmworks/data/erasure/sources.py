@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmworks.data.erasure.readings import said_by
+from lmworks.data.erasure.values import said_by
 from lmworks.data.identity import document_id
 from lmworks.data.listing import FILES
 from lmworks.data.records import Document, read_columns, read_shard

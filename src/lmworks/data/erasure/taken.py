@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
-from lmworks.data.erasure.names import InsideOfWords
-from lmworks.data.erasure.parted import Parted
+from lmworks.data.erasure.names import Loose
 from lmworks.data.erasure.passages import Collector, Passages
-from lmworks.data.erasure.readings import read_together
 from lmworks.data.erasure.sources import Sources
 from lmworks.data.erasure.values import (
     Erased,
@@ -28,6 +26,7 @@ from lmworks.data.erasure.values import (
     lines_of,
     named_facts,
     one_values,
+    readings,
     states_country,
     text_line,
     without_folder,
@@ -152,13 +151,13 @@ def find_taken(
 
     Raises UsageError for what was confirmed, or is to be kept, and is neither offered nor taken.
     """
-    lines = [lines_of(key, value, offered=True) for value in values]
+    lines = [lines_of(key, value) for value in values]
     first = one_values(values, lines)
     by_line = [(line, first[place]) for place, some in enumerate(lines) for line in some]
     taken, sources = Taken(values, values, first=first), Sources(store, key)
     taken.size = sources.size
     taken.records |= ids
-    search = _Search(sources, taken, Erased(key, dict(by_line)), InsideOfWords(values), Parted(values))
+    search = _Search(sources, taken, Erased(key, dict(by_line)), Loose(values))
     for line, place in by_line:
         search.places.setdefault(line.digest, set()).add(place)
     with_country = {place for place, some in enumerate(lines) if states_country(some)}
@@ -244,8 +243,7 @@ class _Search:
     sources: Sources
     taken: Taken
     erased: Erased
-    inside: InsideOfWords
-    parted: Parted
+    loose: Loose
     places: dict[str, set[int]] = field(default_factory=dict)
     """Digest → the places of the values that it stands for."""
     holders: dict[int, set[str]] = field(default_factory=dict)
@@ -311,22 +309,17 @@ class _Search:
     def _parted(
         self, owners: Sequence[int], texts: Sequence[str], metas: Sequence[str]
     ) -> Iterator[tuple[int, set[int]]]:
-        """The rows of a table whose fields may hold values together, with the places of these."""
+        """Yield the rows of a table whose fields may hold values together, with the places of these."""
         of = dict[int, list[str]]()
-        for owner, text in zip(owners, texts, strict=True) if self.parted else ():
+        for owner, text in zip(owners, texts, strict=True):
             of.setdefault(owner, []).extend(_scalars(json.loads(text)) if text == metas[owner] else (text,))
-        yield from ((owner, places) for owner, some in of.items() if (places := self.parted.in_fields(some)))
+        yield from ((owner, places) for owner, some in of.items() if (places := self.loose.in_fields(some)))
 
     def _look(self, texts: Sequence[str]) -> list[tuple[set[str], set[int]]]:
-        """Of each text the digests of values that it holds, and the places of those that it may hold."""
-        found = [(set[str](), set[int]()) for _ in texts]
-        read = read_together(texts)
-        said = [each for _, each in read]
-        may_hold = [set[str]() for _ in said]
-        for (place, text), held, loosely in zip(read, self.erased.find_read(said, may_hold), may_hold, strict=True):
-            found[place][0].update(held)
-            found[place][1].update(self._places_of(loosely - held), self.inside.find(text), self.parted.find(text))
-        return found
+        """Return for each text the digests of values that it holds, and the places of those that it may hold."""
+        held = self.erased.find(texts)
+        loosely = ({place for form in readings(text) for place in self.loose.find(form)} for text in texts)
+        return [(digests, may_be - self._places_of(digests)) for digests, may_be in zip(held, loosely, strict=True)]
 
     def keep(self, names: Collection[str]) -> None:
         """Neither take nor offer some records."""

@@ -1,90 +1,148 @@
 """Values that were erased, and the search for them by keyed digests: who lacks the key learns nothing of them.
 
-A value is an e-mail address, a number in whatever grouping, or words that follow one another. What may be one in a text
-is brought into one form, digested with the key (HMAC-SHA256, RFC 2104) and looked up.
+A value is an e-mail address, a number in any grouping, or words that follow one another. A text is read by the view of
+`data.text`: decoded, without markup, without case and accents. What may be a value in it is digested with the key
+(HMAC-SHA256, RFC 2104) and looked up.
 """
 
 from __future__ import annotations
 
-import functools
+import base64
 import hmac
 import json
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmworks.data.clean.normalise import parted_marks
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.erasure.candidates import (
-    COUNTRY,
-    LEAST_ALONE,
+from lmworks.data.erasure.names import MOST_WORDS, is_one_name, is_whole_name, spacings, without_particles
+from lmworks.data.erasure.numbers import (
     LEAST_DIGITS,
     LONGEST_NUMBER,
     LONGEST_PREFIX,
+    PHONES,
     WHOLE_NUMBER,
-    Written,
-    addresses,
-    as_phones,
-    hidden_addresses,
-    joined_pieces,
-    numbers,
-    trunk_prefixes,
+    numbers_in,
+    phone_forms,
+    phones_of,
 )
-from lmworks.data.erasure.names import (
-    MOST_WORDS,
-    is_one_name,
-    is_whole_name,
-    is_whole_of_one,
-    spacings,
-    without_particles,
-)
-from lmworks.data.erasure.readings import read_together, spellings
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
 from lmworks.data.structure import take_apart
-from lmworks.data.words import combining_marks, hash_words, mixed_bits
+from lmworks.data.text import (
+    MOST_UNPACKED,
+    UNPACKED_PER_CHARACTER,
+    decodings,
+    fold,
+    letters,
+    one_form,
+    repaired,
+    texts_of,
+    without_markup,
+    without_tags,
+)
+from lmworks.data.words import combining_marks, hash_words, mixed_bits, word_spans
 from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.erasure import remarks_in
 from lmworks.pipeline.files import write_atomically
 
 VALUES_FILE = "erased-values.txt"
-"""Beside the recipe: a keyed digest and a form a line, with the digest of the key behind a `#`.
+"""A list beside the recipe: a keyed digest and a form per line, with the digest of the key behind a `#`.
 
 It holds no value, and belongs under version control.
 """
 LEAST_CHARACTERS = 3
-"""Letters and digits of a value that is sought in texts: fewer stand in too many other words' place."""
+"""Letters and digits of a value that is searched in texts. Shorter ones are in too many texts."""
 FILTER_BITS = 12
-"""Of a keyed hash of words, stored beside their digest: one of 4,096 words that stand in a text is digested."""
+"""Bits of a keyed hash of words, stored beside their digest: one of 4,096 words in a text is digested."""
+LONGEST_DOMAIN = 253
+"""Characters behind the `@` of an address (RFC 1035)."""
+MOST_PARTS = 8
+"""Signs before the `@` of an address that may part it from what is before it."""
+_MARKS = ".!#$%&'*+/=?^`{|}~-_"
+LONGEST_FACT = 300
+"""Characters of a field that may name a person."""
+PHRASES = ("phrase", "name")
+KINDS = ("email", "number", *PHONES, *PHRASES, "words", "subject", "person", "text", "kept")
 
 _IN_NAMES = frozenset(" .'’ʼ‘`´·・‐‑-,")
-"""Between the words of a name, and in them: "O'Neill", "Groß-Hübener", "M."."""
-_TAGGED = re.compile(r"@[^@\s]*\+")
-"""The tag of a mailbox, from its end to its beginning: so no sign of a text is looked at for more than one `@`."""
+_NOTE = re.compile("[\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089\u2460-\u249b\u24ea]+")
+"""Raised, lowered and enclosed numbers: numbers of notes, or digits of a number."""
 _IN_WORDS = re.compile(
-    r"[0-9](?:(?<=[^\W\d_].)[0-9]{0,3}(?!\w)|(?<!\w.)[0-9]{0,3}(?=[^\W\d_]))|(?<=[^\W\d_])\*{1,3}(?=[^\W\d_])"
+    r"[0-9](?:(?<=[^\W\d_].)[0-9]{0,3}(?!\w)|(?<!\w.)[0-9]{0,3}(?=[^\W\d_]))|\*(?<=[^\W\d_]\*)\*{0,2}(?=[^\W\d_])"
 )
-"""The number of a note that is glued to a word, and Markdown's marks inside of one."""
+"""The number of a note that is glued to a word, and Markdown's marks inside a word."""
+_COLOUR = re.compile("\x1b\\[[0-9;]{0,9}m")
+"""Signs by which logs colour a word."""
+_CELL = re.compile(r"<(?:p|div|li|td|th|tr|dd|dt|h[1-6]|option|caption)\b", re.IGNORECASE)
+"""The beginning of a cell, item or paragraph: one person's name does not go on in the next."""
+_HIDDEN = re.compile(r"[(\[{<]\s{0,2}(?:at|ät|@)\s{0,2}[)\]}>]|\\@", re.IGNORECASE)
+_AT = re.compile(rf"\s{{0,3}}(?:{_HIDDEN.pattern})\s{{0,3}}", re.IGNORECASE)
+_DOT = re.compile(r"\s{0,3}[(\[{<]\s{0,2}(?:dot|punkt|point|punto|kropka)\s{0,2}[)\]}>]\s{0,3}", re.IGNORECASE)
+"""Signs of an address that are written out, to keep it from machines."""
+_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~’ʼ-]"
+_BREAK = r"(?:[ \t]*\r?\n[ \t]{0,8})"
+_MAIL = re.compile(
+    rf"(?<!{_LOCAL})({_LOCAL}{{1,64}})\s{{0,4}}@\s{{0,4}}((?:[\w-]{{1,63}}(?:{_BREAK}?\.{_BREAK}?|-{_BREAK})){{0,40}}[\w-]{{1,63}})"
+)
+"""An address, which may be broken at a dot or hyphen of its domain."""
+_PARTING = re.compile("[#/=?|]|(?<![^\\W\\d_])['’ʼ]")
+"""Signs that part an address from what is before it."""
+_LATIN = re.compile("[’ʼ!$%&'*^`{}~A-Za-z\u00c0-\u024f\u1e00-\u1eff]\\Z")
+_ENDING = re.compile(r"(?<=\.)(?!xn--)([^\W\d_]{2,}?)(?:-[^.]*|(?<=[a-z])[A-Z][^.]*|(?<=[a-z]{2})[0-9][^.]*)\Z")
+"""The last part of a domain, with an ending, word or digit that is glued to it."""
+_TAGGED = re.compile(r"@[^@\s]*\+")
+"""The tag of a mailbox, from its end to its beginning: no sign of a text is read for more than one `@`."""
+
+
+def readings(text: str, room: list[int] | None = None) -> Iterator[str]:
+    """Yield the forms of a text that are searched: decoded, with and without markup, with the letters that are seen.
+
+    `room` is the number of bytes that may be unpacked of it.
+    """
+    seen: set[str] = set()
+    for form in decodings(text, room=room):
+        forms = [_COLOUR.sub("", form) if "\x1b" in form else form]
+        if "<" in form or "&" in form or "]" in form:
+            forms += without_markup(_CELL.sub(r" | \g<0>", form)), without_tags(form, "")
+        for reading in map(letters, dict.fromkeys(forms)):
+            hidden = _DOT.sub(".", _AT.sub("@", reading)) if "@" in reading or _HIDDEN.search(reading) else reading
+            for said in (reading, hidden, unicodedata.normalize("NFKC", reading) if _NOTE.search(reading) else reading):
+                plain = _NOTE.sub(" ", said)
+                if plain not in seen:
+                    seen.add(plain)
+                    yield plain
+
+
+def said_by(quarantined: Mapping[str, Any]) -> list[str]:
+    """Return what a record says that could not be read: its bytes as text, its columns, its place, last the reason.
+
+    Raises ValueError, KeyError if the record of it is damaged.
+    """
+    raw = base64.b64decode(quarantined.get("raw", ""))
+    columns = "\n".join(quarantined.get("settings", {}).get("columns", ()))
+    places = (str(quarantined[name]) for name in ("source", "path", "record", "reason"))
+    return [*texts_of(raw), columns, *places]
 
 
 class Form(NamedTuple):
-    """How a value is looked for: its kind, and what narrows the search."""
+    """How a value is found: its kind, and what narrows the search.
+
+    Kinds: `email`, `number`; `name`, whose words are those of one name; `phrase`, other words; the kinds of
+    `numbers.phones_of`; `subject`, `person` and `text`, which are compared whole; `kept`, an id with the digest of a
+    value that this record may hold; `words`, the words of older lists.
+    """
 
     kind: str
-    """`email`, `number`; `phrase`, whatever stands between its words; `name`, whose words are of one; `turned`, one in
-    another order, which is offered alone; `phone` of any country, `national` without a country's code, `home` so, as a
-    whole, where no zero stands before it, `abroad` with the code; `words`, as they were read once: a vowel sign or an
-    accent by itself parts words; `subject`, `person` and `text`, which are compared whole; or `kept`, an id with the
-    digest of a value that this record may hold."""
     size: int = 0
-    """Letters and digits of a number; words."""
+    """Letters and digits of a number; number of words."""
     filter: int = 0
-    """Of words: the first bits of a keyed hash."""
+    """First bits of a keyed hash of words."""
 
 
 class Line(NamedTuple):
@@ -98,19 +156,11 @@ class Line(NamedTuple):
 
     @classmethod
     def read(cls, line: str) -> Line:
-        """Raises ValueError, TypeError for what is no line of the file."""
+        """Return a line of the file. Raises ValueError, TypeError for another text."""
         digest, kind, *numbers = line.split()
         if not re.fullmatch("[0-9a-f]{32}", digest) or kind not in KINDS:
             raise ValueError(line)
         return cls(digest, Form(kind, *map(int, numbers)))
-
-
-PHONES = ("phone", "national", "home", "abroad")
-PHRASES = ("phrase", "name", "turned")
-KINDS = ("email", "number", *PHONES, "phrase", "name", "words", "subject", "person", "text", "kept")
-"""Those that lists have."""
-LONGEST_FACT = 300
-"""Characters of a field that may name a person."""
 
 
 def digest(key: bytes, kind: str, normal: str) -> str:
@@ -118,326 +168,285 @@ def digest(key: bytes, kind: str, normal: str) -> str:
     return hmac.digest(key, "\0".join(("erased", kind, normal)).encode(), "sha256").hex()[:32]
 
 
-def lines_of(key: bytes, value: str, *, offered: bool = False) -> list[Line]:
-    """What finds a value again: in texts, and as the subject of a record; with what is only offered where it is asked.
+def lines_of(key: bytes, value: str) -> list[Line]:
+    """Return the lines that find a value again: in texts, and as the subject of a record.
 
     Raises UsageError if it holds no letter and no digit.
     """
-    if not any(map(str.isalnum, _normal_subject(value))):
+    plain = letters(repaired(value).strip())
+    if not any(map(str.isalnum, _subject(plain))):
         raise UsageError("a value has letters or digits: every record without a subject would be taken")
-    texts = () if is_subject_alone(value) else [form for text in spellings(value.strip()) for form in spacings(text)]
-    found = (line for text in texts for line in _lines_of(key, text.strip()))
-    kept = (line for line in found if offered or line.form.kind != "turned")
-    return [*dict.fromkeys([*kept, subject_line(key, value)])]
+    texts = () if is_subject_alone(plain) else (plain,)
+    forms = (form for text in texts for form in spacings(" ".join(_NOTE.sub(" ", text).split())))
+    found = (line for form in forms for line in _lines_of(key, form))
+    return [*dict.fromkeys([*found, subject_line(key, value)])]
+
+
+def _lines_of(key: bytes, value: str) -> Iterator[Line]:
+    if re.fullmatch(r"[^\s@]+@[^\s@]+", value):
+        yield Line(digest(key, "email", fold(value)), Form("email"))
+        return
+    is_number = len(value) <= LONGEST_NUMBER and WHOLE_NUMBER.fullmatch(value.lstrip("+( "))
+    plain = "".join(filter(str.isalnum, value)).upper()
+    if is_number and sum(map(str.isdigit, plain)) >= LEAST_DIGITS:
+        yield Line(digest(key, "number", plain), Form("number", len(plain)))
+        is_phone = plain.isdigit() and 7 <= len(plain) <= 15
+        for kind, digits in dict.fromkeys(phones_of(value, plain)) if is_phone else ():
+            yield Line(digest(key, kind, digits), Form(kind, len(digits)))
+        return
+    given = given_name_first(value)
+    is_name = len(given.split()) <= MOST_WORDS and all(sign in _IN_NAMES or _is_letter(sign) for sign in value)
+    (words,) = hash_words(_array([fold(given if is_name else value)]))
+    count = len(words.hashes)
+    if count:
+        (gram,) = hash_windows(words, count)[0]
+        form = Form("name" if is_name else "phrase", count, int(_filter(key, np.array([gram]))[0]))
+        yield Line(digest(key, "phrase", f"{gram:016x}"), form)
+
+
+def _is_letter(sign: str) -> bool:
+    return sign.isalpha() or unicodedata.category(sign)[0] == "M"
 
 
 def is_subject_alone(value: str) -> bool:
-    """Whether a value stands in too many texts, so that it is sought as the subject of records alone."""
+    """Return whether a value is in too many texts, so that it is searched as the subject of records alone."""
     plain = "".join(filter(str.isalnum, value))
     return len(plain) < (LEAST_DIGITS if plain.isdigit() else LEAST_CHARACTERS)
 
 
 def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[int]:
-    """Of each value, by its lines, the place of the first that is the same in another spelling; else its own.
+    """Return for each value the place of the first that is the same in another spelling, or its own place.
 
-    Telephone numbers of two countries are two, though their numbers at home may be the same.
+    Telephone numbers of two countries are two values, though their numbers at home may be the same.
     """
     first = [*range(len(values))]
     for place, value in enumerate(values):
         for before in range(place):
-            are_abroad = all(each.lstrip("( ").startswith("+") for each in (value, values[before]))
-            if any(
-                not are_abroad or line.form.kind not in ("national", "home")
-                for line in {*lines[before]} & {*lines[place]}
-            ):
-                both_of = {first[before], first[place]}
-                first = [min(both_of) if one in both_of else one for one in first]
+            are_abroad = all(one.lstrip("( ").startswith("+") for one in (value, values[before]))
+            shared = {line.form.kind for line in {*lines[before]} & {*lines[place]}}
+            if shared - ({"national", "home"} if are_abroad else set()):
+                both = {first[before], first[place]}
+                first = [min(both) if one in both else one for one in first]
     return first
 
 
 def states_country(lines: Iterable[Line]) -> bool:
-    """Whether the lines of a value are of a telephone number with its country's code."""
+    """Return whether the lines of a value are of a telephone number with its country's code."""
     kinds = {line.form.kind for line in lines}
     return "abroad" in kinds and "phone" not in kinds
 
 
 def subject_line(key: bytes, subject: str) -> Line:
-    """What finds the records of a subject."""
-    return Line(digest(key, "subject", _normal_subject(subject)), Form("subject"))
+    """Return the line that finds the records of a subject."""
+    return Line(digest(key, "subject", _subject(letters(subject))), Form("subject"))
 
 
-def _normal_subject(subject: str) -> str:
-    return _folded(given_name_first(spellings(subject)[-1]))
+def _subject(plain: str) -> str:
+    return " ".join(fold(given_name_first(plain)).split())
 
 
 def text_line(key: bytes, text_digest: str) -> Line:
-    """What finds the copies of a text."""
+    """Return the line that finds the copies of a text."""
     return Line(digest(key, "text", text_digest), Form("text"))
 
 
 def kept_line(key: bytes, name: str, line: Line) -> Line:
-    """What says that the record of an id is kept, though it holds a value."""
+    """Return the line by which the record of an id is kept, though it holds a value."""
     return Line(digest(key, "kept", f"{name}\0{line.digest}"), Form("kept"))
 
 
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", parted_marks(text)).casefold().split())
-
-
-def _lines_of(key: bytes, value: str) -> Iterator[Line]:
-    if re.fullmatch(r"[^\s@]+@[^\s@]+", value):
-        yield Line(digest(key, "email", value.casefold()), Form("email"))
-        return
-    found = WHOLE_NUMBER.fullmatch(value.lstrip("+( ")) if len(value) <= LONGEST_NUMBER else None
-    plain = "".join(filter(str.isalnum, value)).upper()
-    if found and sum(map(str.isdigit, plain)) >= LEAST_DIGITS:
-        yield Line(digest(key, "number", plain), Form("number", len(plain)))
-        for kind, digits in dict.fromkeys(phones(value, plain)) if plain.isdigit() and 7 <= len(plain) <= 15 else ():
-            yield Line(digest(key, kind, digits), Form(kind, len(digits)))
-        return
-    given = given_name_first(value)
-    is_name = len(given.split()) <= MOST_WORDS and all(each in _IN_NAMES or _is_letter(each) for each in value)
-    kinds = dict.fromkeys(_turned(given), "turned") if is_name else {value: "phrase"}
-    for written, kind in (kinds | {given: "name" if is_name else "phrase"}).items():
-        (words,) = hash_words(_array([written]))
-        count = len(words.hashes)
-        (gram,) = hash_windows(words, count)[0]
-        yield Line(digest(key, "phrase", f"{gram:016x}"), Form(kind, count, int(_filter(key, np.array([gram]))[0])))
-
-
-def _is_letter(character: str) -> bool:
-    return character.isalpha() or unicodedata.category(character)[0] == "M"
-
-
-def _turned(name: str) -> Iterator[str]:
-    """The family name first, however many of a name's words are the family's."""
-    words = name.split()
-    yield from (" ".join([*words[place:], *words[:place]]) for place in range(1, len(words)))
-
-
-def phones(value: str, plain: str) -> Iterator[tuple[str, str]]:
-    """The digits of a telephone number without country code and leading zero, and with the code that it states or that
-    it may begin with; by kind."""
-    is_abroad = value.lstrip("( ").startswith(("+", "00"))
-    if not is_abroad:
-        yield from ((kind, plain.lstrip("0")) for kind in ("phone", "national"))
-    if is_abroad or (len(plain) >= LEAST_ALONE + 2 and plain[0] != "0"):
-        digits = plain.removeprefix("00")
-        try:
-            import phonenumbers
-        except ImportError:
-            code = COUNTRY.match(digits)
-            yield from (("national", digits[code.end() :] if code else digits), ("abroad", digits))
-            return
-        try:
-            parsed = phonenumbers.parse(f"+{digits}", None)
-        except phonenumbers.NumberParseException:
-            yield from (("national", digits), ("abroad", digits))
-        else:
-            if is_abroad or phonenumbers.is_valid_number(parsed):
-                national = str(phonenumbers.national_significant_number(parsed))
-                prefixes = trunk_prefixes(parsed.country_code)
-                if "0" in prefixes:
-                    yield "national", national
-                else:
-                    yield "home", national
-                yield from (("home", prefix + national) for prefix in prefixes if prefix != "0")
-                yield "abroad", f"{parsed.country_code}{national}"
-
-
 def _filter(key: bytes, grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A few keyed bits of hashes of words."""
+    """Return a few keyed bits of hashes of words."""
     first, second = np.frombuffer(hmac.digest(key, b"erased\0filter", "sha256")[:16], "<u8")
-    found: NDArray[np.uint64] = mixed_bits(mixed_bits(grams ^ first) ^ second) >> np.uint64(64 - FILTER_BITS)
-    return found
+    bits: NDArray[np.uint64] = mixed_bits(mixed_bits(grams ^ first) ^ second) >> np.uint64(64 - FILTER_BITS)
+    return bits
 
 
 def named_facts(document: Document) -> Iterator[tuple[str, str]]:
-    """The texts that fields of a document hold, also inside of others, with the outermost field's name."""
+    """Yield the outermost field's name and the text of each field of a document, also inside others."""
     kept, _ = take_apart(document.meta)
     yield from ((field.name.split(".")[0], field.text) for field in (*kept, *document.fields))
 
 
 def without_folder(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Facts of a document without the folder of its file: who has a folder is not whom each text in it is of."""
+    """Return the facts of a document without its file's folder: the folder of a person holds texts of others."""
     return {**meta, "path": str(meta["path"]).rpartition("/")[2]} if "path" in meta else meta
 
 
 class Erased:
-    """Looks for erased values."""
+    """The search for erased values."""
 
     def __init__(self, key: bytes, lines: Iterable[Line]) -> None:
         self._key = key
         self._known: dict[str, set[str]] = defaultdict(set)
         self._sizes: dict[str, set[int]] = defaultdict(set)
-        self._filters: dict[str, dict[int, NDArray[np.bool_]]] = {}
+        self._filters: dict[int, NDArray[np.bool_]] = {}
         for line in lines:
             kind, size, bits = line.form
             self._known[kind].add(line.digest)
             self._sizes[kind].add(size)
             if kind in (*PHRASES, "words"):
-                self._filters.setdefault("words" if kind == "words" else "phrase", {}).setdefault(
-                    size, np.zeros(2**FILTER_BITS, bool)
-                )[bits] = True
+                self._filters.setdefault(size, np.zeros(2**FILTER_BITS, bool))[bits] = True
+        phones = {size + more for kind in PHONES for size in self._sizes[kind] for more in range(LONGEST_PREFIX + 1)}
+        self._lengths = frozenset(self._sizes["number"] | phones)
 
     def __bool__(self) -> bool:
-        return bool(self._known)
+        return any(self._known.values())
 
     def find(self, texts: Sequence[str]) -> list[set[str]]:
-        """The digests of the values that each text holds, as it stands or decoded (see `readings`)."""
+        """Return the digests of the values that each text holds, as it is or decoded."""
         found: list[set[str]] = [set() for _ in texts]
-        read = read_together(texts)
-        for (place, _), digests in zip(read, self.find_read([said for _, said in read]), strict=True):
-            found[place] |= digests
-        return found
-
-    def find_read(self, texts: Sequence[str], may_hold: Sequence[set[str]] | None = None) -> list[set[str]]:
-        """The digests of the values that each text holds as it stands.
-
-        Where it is given, `may_hold` gets those of each text that stand inside of a longer number, address or, without
-        spaces, name, whose words stand apart or in another order: of others.
-        """
-        found: list[set[str]] = [set() for _ in texts]
-        of_others = [set[str]() for _ in texts] if may_hold is None else may_hold
+        if not (self._filters or self._lengths or self._known["email"]):
+            return found
+        owners: list[int] = []
+        forms: list[str] = []
+        shared = MOST_UNPACKED  # so that many hostile texts take no more time than their length allows
         for place, text in enumerate(texts):
-            for kind, value, is_sure in self._candidates(text, is_loose=may_hold is not None):
-                (found if is_sure else of_others)[place].update(self._lookup(kind, value))
-        if "email" in self._known:
-            for place, address in hidden_addresses(texts):
-                found[place] |= self._lookup("email", address)
-        for kind in self._filters:
-            for place, name, stands in self._words(kind, texts):
-                for form in PHRASES if kind == "phrase" else (kind,):
-                    if held := self._lookup(form, name):
-                        (found if stands(form) else of_others)[place].update(held)
+            room = [shared + UNPACKED_PER_CHARACTER * len(text)]
+            for reading in readings(text, room):
+                owners.append(place)
+                forms.append(reading)
+                found[place].update(self._mails_in(reading), self._numbers_in(reading))
+            shared = min(shared, room[0])
+        for form, digests in self._words_in(forms):
+            found[owners[form]] |= digests
         return found
 
     def in_documents(self, documents: Sequence[Document]) -> list[set[str]]:
-        """The digests of what each document holds, whose subject it is, or which text it has."""
+        """Return the digests of what each document holds, of its subject, and of its text."""
         owners: list[int] = []
         texts: list[str] = []
         for place, document in enumerate(documents):
             some = [*document.texts(), document.structure or "", document.subject or ""]
             names = [field.name for field in document.fields]
-            said = [without_folder(document.meta), document.licence, document.language, document.created, names]
-            some.append(json.dumps(said, ensure_ascii=False, default=str))
+            facts = [without_folder(document.meta), document.licence, document.language, document.created, names]
+            some.append(json.dumps(facts, ensure_ascii=False, default=str))
             owners += [place] * len(some)
             texts += some
         found = [self.of_subject(document.subject) | self.named_by(document) for document in documents]
         for place, digests in zip(owners, self.find(texts), strict=True):
             found[place] |= digests
-        if "text" in self._known:
-            for place, document in enumerate(documents):
-                found[place] |= self.of_text(document.text_digest)
+        for place, document in enumerate(documents):
+            found[place] |= self._lookup("text", document.text_digest)
         return [self.but_kept(document.id, some) for document, some in zip(documents, found, strict=True)]
 
     @property
     def knows_kept(self) -> bool:
-        """Whether some records are kept though they hold a value."""
-        return "kept" in self._known
+        """Return whether some records are kept though they hold a value."""
+        return bool(self._known["kept"])
 
     def but_kept(self, name: str, found: set[str]) -> set[str]:
-        """Of the digests of what the record of an id holds, those for which it is not kept."""
-        return {each for each in found if not self._lookup("kept", f"{name}\0{each}")}
+        """Return the digests of what a record holds, without those for which it is kept."""
+        return {held for held in found if not self._lookup("kept", f"{name}\0{held}")}
 
     def named_by(self, document: Document) -> set[str]:
-        """The digests of erased subjects whom fields of a document name."""
+        """Return the digests of erased subjects whom fields of a document name."""
         facts = named_facts(document) if self.knows_persons else ()
         return set[str]().union(*(self.of_fact(name, value) for name, value in facts))
 
     def of_subject(self, subject: str | None) -> set[str]:
-        """The digest of a subject if it was erased."""
+        """Return the digest of a subject if it was erased."""
         return self.of_fact("subject", subject or "")
 
     @property
     def knows_persons(self) -> bool:
-        """Whether a field of a record may tell that it is of somebody who was erased."""
-        return not self._known.keys().isdisjoint(("subject", "person"))
+        """Return whether a field of a record may tell that it is of somebody who was erased."""
+        return bool(self._known["subject"] or self._known["person"])
 
     def of_fact(self, name: str, value: str) -> set[str]:
-        """The digest of an erased subject whom a field names, as a whole."""
+        """Return the digest of an erased subject whom a field names as a whole."""
         if (len(value) > LONGEST_FACT and name != "subject") or not self.knows_persons:
             return set()
-        normals = {_folded(given_name_first(form)) for form in {value, *spellings(value)}}
+        plain = given_name_first(letters(value))
+        normals = {one_form(form) for form in (given_name_first(value), plain, _dotless(plain))} | {_subject(plain)}
         found = set[str]()
         for form in normals | {_TAGGED.sub("@", normal[::-1])[::-1] for normal in normals}:
             found |= self._lookup("person", f"{name}\0{form}") | self._lookup("person", f"\0{form}")
             found |= self._lookup("subject", form) if name == "subject" else set()
         return found
 
-    def of_text(self, text_digest: str) -> set[str]:
-        """The digest of a text if it was erased."""
-        return self._lookup("text", text_digest)
-
     def _lookup(self, kind: str, normal: str) -> set[str]:
         digested = "phrase" if kind in PHRASES else kind
-        return {digest(self._key, digested, normal)} & self._known[kind] if kind in self._known else set()
+        return {digest(self._key, digested, normal)} & self._known[kind] if self._known[kind] else set()
 
-    def _candidates(self, text: str, *, is_loose: bool) -> Iterator[tuple[str, str, bool]]:
-        """What may be an erased address or number in a text, and whether it is one, and not a part of another."""
-        if "email" in self._known and "@" in text:
-            yield from (("email", address, True) for address in addresses(text))
-            yield from (("email", address, False) for address in (addresses(text, is_loose=True) if is_loose else ()))
-        sizes, phones = self._sizes.get("number", set()), {kind: self._sizes.get(kind, set()) for kind in PHONES}
-        every = set[int]().union(*phones.values())
-        sought = sorted({*sizes, *(size + more for size in every for more in range(LONGEST_PREFIX + 1))})
-        tried = set[Written]()
-        for run in numbers(text) if sought else ():
-            for written in joined_pieces(run, sought):
-                if written in tried or (written.is_amount and not is_loose):
-                    continue
-                tried.add(written)
-                digits = written.digits
-                if len(digits) in sizes:
-                    yield "number", digits.upper(), not written.is_amount
-                if every and digits.isascii() and digits.isdigit():
-                    yield from as_phones(written, phones, is_loose=is_loose)
+    def _mails_in(self, text: str) -> Iterator[str]:
+        for address in addresses(text) if self._known["email"] and "@" in text else ():
+            yield from self._lookup("email", address)
 
-    def _words(self, kind: str, texts: Sequence[str]) -> Iterator[tuple[int, str, Callable[[str], bool]]]:
-        """Texts with what may be erased words in them, and what tells whether these are a value of a kind there."""
-        if kind == "words":
-            texts = [text if text.isascii() else _a_mark().sub(" ", text) for text in texts]
-        others = (
-            [] if kind == "words" else [(place, said) for place, text in enumerate(texts) for said in _unglued(text)]
-        )
-        owners = [*range(len(texts)), *(place for place, _ in others)]
-        texts = [*texts, *(said for _, said in others)]
+    def _numbers_in(self, text: str) -> Iterator[str]:
+        for number in numbers_in(text, self._lengths):
+            if len(number.digits) in self._sizes["number"]:
+                yield from self._lookup("number", number.digits.upper())
+            for kind, digits in phone_forms(number, self._sizes):
+                yield from self._lookup(kind, digits)
+
+    def _words_in(self, texts: Sequence[str]) -> Iterator[tuple[int, set[str]]]:
+        """Yield the place of a text, and the digests of erased words that it holds."""
+        forms = [(place, form) for place, text in enumerate(texts) for form in self._spellings(text)]
         done = 0
-        for words in hash_words(_array(texts)):
-            for size, wanted in self._filters[kind].items():
+        for words in hash_words(_array([form for _, form in forms])) if self._filters else ():
+            for size, wanted in self._filters.items():
                 grams, counts = hash_windows(words, size)
                 ends = np.cumsum(counts)
-                for place in np.flatnonzero(wanted[_filter(self._key, grams)]).tolist():
-                    text = int(np.searchsorted(ends, place, "right"))
-                    first = place - int(ends[text] - counts[text])
-                    stands = functools.partial(_stands, texts[done + text], first, size)
-                    yield owners[done + text], f"{grams[place]:016x}", stands
+                for hit in np.flatnonzero(wanted[_filter(self._key, grams)]).tolist():
+                    number = int(np.searchsorted(ends, hit, "right"))
+                    place, form = forms[done + number]
+                    first = hit - int(ends[number] - counts[number])
+                    digests = (self._lookup(kind, f"{grams[hit]:016x}") for kind in (*PHRASES, "words"))
+                    for kind, held in zip((*PHRASES, "words"), digests, strict=True):
+                        if held and _stands(form, texts[place], first, size, kind):
+                            yield place, held
             done += len(words.counts)
 
-
-def _stands(text: str, first: int, size: int, kind: str) -> bool:
-    """Whether some words of a text are a value of a kind, and not of others."""
-    if kind in ("words", "turned"):
-        return kind == "words"
-    if not is_whole_name(text, first, size):
-        return False
-    is_name = kind == "name" and size > 1
-    return not is_name or (is_one_name(text, first, size) and is_whole_of_one(text, first, size))
+    def _spellings(self, text: str) -> list[str]:
+        """Return a text and its forms in which words are compared: folded, and without what is glued to words."""
+        forms = [text, _IN_WORDS.sub("", text)]
+        if not text.isascii():
+            forms += fold(text), fold(without_particles(text)), _dotless(text)
+            forms += [re.sub(f"[{combining_marks()}]", " ", text)] if self._known["words"] else []
+        return [*dict.fromkeys(form for form in forms)]
 
 
-def _unglued(text: str) -> list[str]:
-    """A text without the numbers of notes and marks in its words, and without the particles of Korean names."""
-    return [said for said in (_IN_WORDS.sub("", text), *without_particles(text)) if said != text]
+def _dotless(text: str) -> str:
+    """Return a text with i for İ and ı, as older lists have it."""
+    return text.replace("İ", "i").replace("ı", "i") if "ı" in text or "İ" in text else text
 
 
-@functools.cache
-def _a_mark() -> re.Pattern[str]:
-    return re.compile(f"[{combining_marks()}]")
+def _stands(form: str, text: str, first: int, size: int, kind: str) -> bool:
+    """Return whether some words of a text are a value of a kind, and not a part of a longer one."""
+    if kind == "words":
+        return True
+    if len(word_spans(form.replace("_", " "))) == len(word_spans(text.replace("_", " "))):
+        form = text  # with its capitals
+    return is_whole_name(form, first, size) and (kind != "name" or size == 1 or is_one_name(form, first, size))
+
+
+def addresses(text: str) -> Iterator[str]:
+    """Yield what may be an address around each `@`, folded, without marks and words that are glued to it."""
+    for mail in _MAIL.finditer(text):
+        local, domain = mail[1].lstrip(_MARKS), re.sub(r"\s", "", mail[2])[:LONGEST_DOMAIN]
+        line = re.split(r"\s", mail[2], maxsplit=1)[0]
+        fronts = {mail[1], local, local.strip("_*~")}
+        fronts |= {mail[1][sign.end() :].lstrip(_MARKS) for sign in [*_PARTING.finditer(mail[1])][-MOST_PARTS:]}
+        ascii_local = re.search(r"[0-9A-Za-z_.+-]+\Z", local)
+        if ascii_local and not _LATIN.search(local[: ascii_local.start()]):
+            fronts.add(ascii_local[0].lstrip(_MARKS))
+        fronts |= {front.partition("+")[0] for front in fronts}
+        labels = domain.split(".")
+        cut = next((number for number in range(2, len(labels)) if labels[number][:1].isupper()), len(labels))
+        ascii_domain = re.match("[0-9A-Za-z.-]*", domain)
+        ends = {domain, line, ".".join(labels[:cut]), ascii_domain[0] if ascii_domain else ""}
+        ends = {
+            form.rstrip(".-_") for end in ends for form in (end, _ENDING.sub(r"\1", end)) if "." in end or end == domain
+        }
+        pairs = {(front, end) for front in fronts if front for end in ends}
+        yield from {f"{fold(front)}@{fold(end)}" for front, end in pairs}
+        yield from {f"{front}@{end}".casefold() for front, end in pairs if not f"{front}{end}".isascii()}
 
 
 def _array(texts: Sequence[str]) -> Any:
-    """Texts for `hash_words`, whose words a low line parts, as it stands around what is stressed (CommonMark 6.2)."""
-    return pa.array([text.replace("_", " ") for text in texts], pa.string())
+    """Return texts for `hash_words`. An underscore parts words, as around what is stressed (CommonMark 6.2)."""
+    return pa.array([text.replace("_", " ").encode("utf-8", "replace").decode() for text in texts], pa.string())
 
 
 def read_values(folder: Path) -> list[tuple[Line, str]]:
