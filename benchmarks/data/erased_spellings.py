@@ -3,10 +3,10 @@
     python benchmarks/data/erased_spellings.py
 
 Each of 96 files holds one spelling, beside 40 files of other people whose names are alike. The script counts which
-spellings `lmworks erase` takes or offers, and which files of others. It confirms what was offered of the four, erases,
+spellings `lmworks erase` takes or offers, and which files of others. It confirms those of the four, erases,
 and searches the store by its own means: every file, Parquet and gzip too, is decoded, without case and accents. It does
-so again after a new build. Exit code 1 if fewer than 93 spellings are taken or offered, more than one file of others is,
-or the search finds anything.
+so again after a new build. Exit code 1 if fewer than 93 spellings are taken or offered, more than one letter of others
+is, or the search finds anything.
 """
 
 from __future__ import annotations
@@ -150,7 +150,9 @@ def decoded(text: str, depth: int = 3) -> Iterator[str]:
     yield text
     plain = text
     for _ in range(3):
-        plain = html.unescape(urllib.parse.unquote(re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), plain)))
+        plain = html.unescape(
+            urllib.parse.unquote(re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), plain))
+        )
     yield plain
     yield re.sub("<[^<>]{0,99}>", "", plain)
     yield quopri.decodestring(text.encode()).decode(errors="replace")
@@ -173,7 +175,9 @@ def standing(store: Path) -> set[str]:
         text = "\n".join(map(repr, pq.read_table(path).to_pylist())) if is_table else raw.decode(errors="replace")
         text = text.replace("\\n", "\n").replace("\\xad", "").replace("\\xa0", " ")
         for form in decoded(text):
-            words = " ".join(re.findall(r"\w+", bare(unicodedata.normalize("NFKC", form)).replace("\u00ad", "").lower()))
+            words = " ".join(
+                re.findall(r"\w+", bare(unicodedata.normalize("NFKC", form)).replace("\u00ad", "").lower())
+            )
             for one in PEOPLE:
                 given, family = bare(one.given).lower(), bare(one.family).lower()
                 mail = " ".join(re.findall(r"\w+", one.mail))
@@ -195,7 +199,9 @@ def measure(folder: Path) -> dict[str, object]:
     listed = json.loads(lmworks(folder, "erase", *wanted, "--json").stdout)
     seconds = time.perf_counter() - began
     taken, offered = ({path_of[name] for name in listed[key] if name in path_of} for key in ("records", "not_taken"))
-    lost = [f"{PEOPLE[number].name}: {title}" for path, (number, title) in planted.items() if path not in taken | offered]
+    lost = [
+        f"{PEOPLE[number].name}: {title}" for path, (number, title) in planted.items() if path not in taken | offered
+    ]
     false = sorted((taken | offered) - planted.keys())
     confirmed = [f"--with={name}" for name in listed["not_taken"] if path_of[name] in planted]
     done = lmworks(folder, "erase", *wanted, *confirmed, "--apply", "--certificate", "told.json")

@@ -4,8 +4,9 @@
         [--test 0.005]
 
 Every document step and packing with a tokenizer that is given: read, normalise, anonymise, split with its leak test,
-filter and near-duplicates, decontaminate, repeated passages, rows. Built from nothing; again with one more file; again
-after `lmworks erase` took out one document. The bytes of each are compared with those of a build in an empty store.
+filter and near-duplicates, decontaminate, repeated passages, rows. Built from nothing; with one more file; after
+`lmworks erase` took out one document, and one person by name; without a change. The bytes of each are compared with
+those of a build in an empty store.
 Processor seconds are those of this process, which does all the work (`--workers 1`), and include reading and writing.
 The seconds of `lmworks erase` are in `steps` and not in the share.
 
@@ -44,6 +45,7 @@ from lmworks.workspace import open_workspace, run
 
 MOST = 0.10
 """Of a build from nothing."""
+PERSON = "Íñigo Echeverría"
 REPEATED = 0.1
 """Share of paragraphs that may stand in several files: what crosses shards, and the cost of a change, grow with it."""
 
@@ -143,6 +145,7 @@ def measure(folder: Path, files: int, documents: int, shard_bytes: int, repeated
     """Build, change, build again, compare."""
     texts = Texts(0, repeated)
     (folder / "texts").mkdir()
+    (folder / "texts" / "person.jsonl").write_text(json.dumps({"text": f"A letter of {PERSON} on the garden gate."}))
     for number in range(files):
         texts.write(folder / "texts" / f"{number:04d}.jsonl", documents // files)
     train_tokenizer(folder, texts)
@@ -165,12 +168,25 @@ def measure(folder: Path, files: int, documents: int, shard_bytes: int, repeated
     def add() -> None:
         texts.write(folder / "texts" / "0100-more.jsonl", documents // files)
 
-    for name, change in (("one more file", add), ("one document erased", erase)):
+    def erase_person() -> None:
+        command = [sys.executable, "-m", "lmworks", "erase", PERSON, "--store", "store", "--apply", "--json"]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+    def nothing() -> None:
+        """Change nothing."""
+
+    changes = {
+        "one more file": add,
+        "one document erased": erase,
+        "one person erased": erase_person,
+        "no change": nothing,
+    }
+    for name, change in changes.items():
         before = ended()
         change()
         command = round(ended() - before, 2)
         made, steps, seconds = build(folder, "store")
-        steps |= {"lmworks erase": command} if change is erase else {}
+        steps |= {"lmworks erase": command} if "erased" in name else {}
         fresh, _, whole = build(folder, name)
         equal = all(made[step].digest() == artifact.digest() for step, artifact in fresh.items())
         share = round(seconds / whole, 4)

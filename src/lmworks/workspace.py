@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from lmworks import graph
-from lmworks.data.erasure.lists import held_again, lost_entries, unmet
+from lmworks.data.erasure.lists import held_again, lost_entries
 from lmworks.data.erasure.values import known_values
 from lmworks.data.identity import ID_KEY
 from lmworks.data.ingest import IngestConfig
@@ -206,9 +206,6 @@ def run(
                 unsaved = False
         if unsaved:
             save()
-        sources = [build.artifacts.get(node.name) for node in build.nodes if isinstance(node.config, IngestConfig)]
-        if None not in sources and (said := unmet(workspace.folder, filter(None, sources))):
-            display.say(said)
     return build.artifacts
 
 

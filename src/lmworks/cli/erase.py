@@ -75,9 +75,6 @@ def erase(
     from lmworks.data.erasure.certificate import write_certificate
     from lmworks.data.erasure.values import Line, known_values
     from lmworks.pipeline.erasure import (
-        UNSEEN,
-        begin_search,
-        end_search,
         erased_documents,
         holders,
         is_begun,
@@ -97,7 +94,7 @@ def erase(
     opened = open_store(store)
     last = Built.open(opened).folder
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
-        key, taken, who = _find(opened, last, wanted, also or (), keep or (), certificate is not None)
+        key, taken = _find(opened, last, wanted, also or (), keep or (), certificate is not None)
         documents = {*taken.records} | taken.unseen
         reading = [artifact for artifact in opened.all() if artifact.folder in taken.folders]
         found = holders(opened, documents | taken.unread, also=reading) if documents else {}
@@ -118,15 +115,11 @@ def erase(
         folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
         require_named(opened, folders)
         listing = _listing(opened, taken, found, left, folders, is_applied=apply, is_again=is_again)
-        if (certificate or (apply and taken.absent)) and not is_again:
-            begin_search(opened, who | {UNSEEN} if taken.absent else who, documents)
         if apply and not is_again:
             _apply(listing, documents, folders, [each.folder for each in wholly])
         if certificate:
             noted = [*map(Line.read, known_values(last))] if is_again else None
             listing.searched = write_certificate(certificate, opened, taken, documents, key, noted, listing.others)
-        if certificate and not taken.absent:
-            end_search(opened, who)
     listing.tell_json() if as_json else listing.tell()
     if open_end := listing.open_end():
         raise LmworksError(open_end)
@@ -139,8 +132,8 @@ def _find(
     confirmed: Sequence[str],
     kept: Sequence[str],
     with_certificate: bool,
-) -> tuple[bytes, Taken, set[str]]:
-    """The key of ids, what is taken, and the digests and ids of what was wanted.
+) -> tuple[bytes, Taken]:
+    """Return the key of ids, and what is taken.
 
     Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
     """
@@ -149,8 +142,7 @@ def _find(
     from lmworks.data.erasure.taken import BEFORE, BEGUN, Why, find_taken, ids_among
     from lmworks.data.erasure.values import Erased, is_subject_alone, known_values, lines_of
     from lmworks.data.identity import ID_KEY
-    from lmworks.data.privacy.index import find_person
-    from lmworks.pipeline.erasure import UNSEEN, begun, erased_documents, erased_here, is_id, searches
+    from lmworks.pipeline.erasure import begun, erased_documents, erased_here, is_id
 
     may_be_ids = {*filter(is_id, (*wanted, *confirmed))}
     key = b"" if may_be_ids and not ID_KEY.digest(folder) else ID_KEY.load(folder, make=False)
@@ -158,34 +150,21 @@ def _find(
     gone = {*erased_documents(folder), *erased_here(opened), *begun(opened)} - here
     values = [value for value in wanted if value not in here | gone]  # a subject may look like an id
     key = ID_KEY.load(folder, make=False) if values else key
-    indexed: dict[str, set[int]] = {}
-    for place, value in enumerate(values):
-        with suppress(UsageError):  # nothing was anonymised with a key that is here
-            for entry in () if is_subject_alone(value) else find_person(value, opened.all(), folder):
-                indexed.setdefault(entry.document, set()).add(place)
     known = {*known_values(folder)} if values else set()
     lines = [lines_of(key, value) for value in values]
-    who = {*wanted} - {*values} | {line.digest for some in lines for line in some}
     was_erased = [not known.isdisjoint(map(str, some)) for some in lines]
     unfinished = sorted(begun(opened)) if any(was_erased) else ()
     named = {name: Why(BEGUN, "its erasure was begun before") for name in unfinished}
     named |= {name: Why("named", "named") for name in wanted if name in here}
     named |= {name: Why(BEFORE, "erased before") for name in (*wanted, *confirmed) if name in gone}
-    if with_certificate:
-        before = {name for _, ids in searches(opened, who) for name in ids}
-        stands = ids_among(opened, key, before) if before else set[str]()
-        named = {name: Why(BEFORE, "its search did not end") for name in before - stands} | named
-        named = {name: Why(BEGUN, "its erasure was begun before") for name in stands} | named
     absent = not_there(opened)
     unseen = (
         {name for name in (*values, *confirmed) if is_id(name) and name not in here | gone} if absent else set[str]()
     )
-    who |= unseen
     listed = [name for name in confirmed if name not in named.keys() | unseen]
-    taken = find_taken(opened, key, values, named, indexed, confirmed=listed, kept=kept, with_passages=with_certificate)
+    taken = find_taken(opened, key, values, named, confirmed=listed, kept=kept, with_passages=with_certificate)
     taken.absent, taken.unseen = absent, unseen
-    seen = not any(UNSEEN in digests for digests, _ in searches(opened, who))
-    taken.is_noted = not unseen and all(was_erased) and seen
+    taken.is_noted = not unseen and all(was_erased)
     missing = [place for place, count in taken.held.items() if not count]
     never = [line for place in missing if not was_erased[place] for line in lines[place]]
     beside = beside_records(opened, Erased(key, never)) if never else {}
@@ -220,7 +199,7 @@ def _find(
         for place, value in enumerate(values)
         if taken.held[place] or was_erased[place] or taken.absent or place in written
     ]
-    return key, taken, who
+    return key, taken
 
 
 def _listing(
@@ -253,11 +232,12 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
 
     Of some folders of artifacts nothing is left to the next build.
     """
-    from lmworks.data.erasure.values import add_values
+    from lmworks.data.erasure.values import Line, add_values
     from lmworks.data.identity import ID_KEY, key_digest
     from lmworks.data.sources.sql import forget_rows
     from lmworks.pipeline.erasure import add_erased, begin, delete
 
+    lines: list[Line] = []
     for folder in folders:  # first of all, since only ids are kept of an erasure that is cut off
         if ID_KEY.digest(folder) and (lines := listing.taken.lines(key := ID_KEY.load(folder, make=False))):
             add_values(folder, lines, key_digest(key))
@@ -273,6 +253,7 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
             add_erased(folder, documents, made_with, contents)
         forget_rows(configs, folder)
     delete(listing.store, list(listing.found), documents, listing.taken.unread, wholly)
+    listing.taken.note_searched(listing.store.root, lines)
 
 
 def _ingests(found: Collection[Artifact], left: Collection[Path]) -> list[dict[str, Any]]:
@@ -426,10 +407,8 @@ class _Listing:
         if counts["erased_before"]:
             print(f"{counts['erased_before']:8,}  more were erased before: this store holds nothing of them")
         for place, count in self.taken.held.items() if len(self.taken.held) > 1 else ():
-            ones = [str(other + 1) for other, first in enumerate(self.taken.first) if first == place]
-            if count and ones:
-                said = f"values {', '.join(ones)}, which are one" if len(ones) > 1 else f"value {place + 1}"
-                print(f"{count:8,}  with {said}, or of it")
+            if count:
+                print(f"{count:8,}  with value {place + 1}, or of it")
         if self.taken.kept:
             print(f"{len(self.taken.kept):8,}  kept by --keep, in later builds too")
         for said in self.taken.missing:
@@ -475,8 +454,10 @@ class _Listing:
         print(f"searched afterwards: {told['said']}")
         print(f"{told['files']:8,}  files searched; {len(told['no_text']):,} of weights and numbers were not")
         print(f"{by_text['records']:8,}  records sought by {by_text['passages']:,} passages of their texts")
-        for why, count in by_text["not"].items():
-            print(f"{count:8,}  not sought by their texts: {why}")
+        if by_text["not_sought"]:
+            print(
+                f"{len(by_text['not_sought']):8,}  records with no eight words of their own: not sought by their texts"
+            )
         for each in told["not_read"]:
             print(f"NOT SEARCHED: {self.store.root / each['place']}: {each['reason']}")
         for each in told["held_by"][:LISTED]:

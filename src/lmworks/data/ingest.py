@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmworks.data.erasure.searched import Searched
 from lmworks.data.erasure.values import VALUES_FILE, Erased, Line, known_values, said_by, strangers_of
 from lmworks.data.identity import ID_KEY, KEY_FILE, KEY_VARIABLE, key_digest, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
@@ -167,8 +168,10 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
         )
     files, units, origins = cut_into_units(reader, config.shard_bytes, groups, context, config.id_key_digest)
     read = partial(read_unit, reader)
-    accept = partial(_is_untouched, reader)
+    searched = Searched(next((folder.parents[2] for folder in context.earlier.folders), None))
+    accept = partial(_is_untouched, reader, searched)
     tally = map_units(units, read, out, context, origins=origins, accept=accept)
+    searched.write()
     if orders := _orders_of_dates(config, [record["facts"]["dates"] for record in unit_records(len(units), context)]):
         read = partial(read_unit, _with_orders(reader, orders))
         if again := _with_two_ways(orders, len(units), context):
@@ -350,10 +353,10 @@ def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
         )
 
 
-def _is_untouched(reader: Reader, unit: Unit) -> bool:
-    """Whether a unit that an earlier build read left out the same erased documents as this one would.
+def _is_untouched(reader: Reader, searched: Searched, unit: Unit) -> bool:
+    """Return whether a unit of an earlier build left out the same erased documents as this one would.
 
-    What it wrote is searched for values that were erased since.
+    Its shards are searched for the values that they were not searched for.
     """
     record, erased = unit.record, reader.erased
     facts = record["facts"]
@@ -364,12 +367,16 @@ def _is_untouched(reader: Reader, unit: Unit) -> bool:
     ids = (read_columns(unit.path(pattern), ["id"]).column("id").to_pylist() for pattern in unit.entry.files if erased)
     if not erased.isdisjoint(chain(facts["left_out"], *ids)):
         return False
-    new = Erased(reader.key, (line for line in reader.lines if line.digest not in facts.get("searched", ())))
+    known = searched.values_of(unit).union(facts.get("searched", ()))
+    lines = [line for line in reader.lines if line.digest not in known]
+    new = Erased(reader.key, lines)
     written = (read_shard(unit.path(pattern)) for pattern in unit.entry.files if new)
-    return not new or not (
-        any(any(new.in_documents(documents)) for documents in written)
-        or any(any(new.find(said_by(bad))) for bad in record["quarantined"])
-    )
+    if any(any(new.in_documents(documents)) for documents in written) or (
+        new and any(any(new.find(said_by(bad))) for bad in record["quarantined"])
+    ):
+        return False
+    searched.note(unit, known.union(line.digest for line in lines))
+    return True
 
 
 def _repeated(out: Path) -> set[str]:

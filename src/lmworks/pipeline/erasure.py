@@ -8,11 +8,10 @@ document has reached stay, too, without a manifest: the next build takes them.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
 
@@ -37,17 +36,7 @@ ERASING = "erasing.txt"
 """In a store: ids of documents whose erasure was begun and not ended, one a line."""
 ERASED_HERE = "erased.txt"
 """In a store: ids of all documents that were ever erased from it, as in `ERASED_FILE`."""
-SEARCHING = "searching.json"
-"""In a store: erasures that a search was to follow that has not ended: digests of what was named, and ids."""
-UNSEEN = "unseen"
-"""Beside these digests where what builds read was not there to be searched before."""
 _ID = re.compile(r"[0-9a-f]{32}")
-
-
-_UNSEARCHED = (
-    "an erasure, or the search after it, did not end, and no certificate tells what was found: give "
-    "`lmworks erase WHO --apply --certificate FILE`, with the values or ids that were given then, to end it"
-)
 
 
 def erased_documents(folder: Path) -> list[str]:
@@ -239,30 +228,6 @@ def _noted(path: Path) -> set[str]:
     return set(filter(is_id, path.read_text(encoding="utf-8").split())) if path.exists() else set()
 
 
-def begin_search(store: Store, named: Iterable[str], ids: Iterable[str]) -> None:
-    """Note that an erasure is to be followed by a search; `named` are digests of values, and ids, that were given."""
-    _write_searches(store, [*searches(store), (sorted(named), sorted(ids))])
-
-
-def end_search(store: Store, named: Collection[str]) -> None:
-    """Note that a search for what was named has ended."""
-    _write_searches(store, [each for each in searches(store) if each not in searches(store, named)])
-
-
-def searches(store: Store, named: Collection[str] | None = None) -> list[tuple[list[str], list[str]]]:
-    """What was named and the ids of each erasure whose search has not ended; of those alone in which one was named."""
-    path = store.root / SEARCHING
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else ()
-    return [(of, ids) for of, ids in found if named is None or not set(named).isdisjoint(of)]
-
-
-def _write_searches(store: Store, left: Sequence[tuple[list[str], list[str]]]) -> None:
-    if left:
-        write_atomically(store.root / SEARCHING, json.dumps(left) + "\n")
-    else:
-        (store.root / SEARCHING).unlink(missing_ok=True)
-
-
 def _lines(ids: Iterable[str]) -> str:
     return "".join(f"{name}\n" for name in sorted(ids))
 
@@ -317,9 +282,9 @@ def delete(
 
 
 def unfinished(store: Store) -> str:
-    """What to do about an erasure, or a search after one, that was cut off; empty if there is none."""
+    """Return what to do about an erasure that was cut off; empty if there is none."""
     if not begun(store) and not any(artifact.is_erased for artifact in store.all()):
-        return _UNSEARCHED if searches(store) else ""
+        return ""
     ids = f"$(cat {shlex.quote(str(store.root / ERASING))})" if begun(store) else "with the same ids"
     return (
         "an erasure was cut off, and this store may still hold what must be forgotten: give "

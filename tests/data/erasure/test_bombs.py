@@ -15,7 +15,7 @@ import pytest
 
 from lmworks.data import text as module
 from lmworks.data.erasure import values
-from lmworks.data.erasure.numbers import numbers_in
+from lmworks.data.erasure.contacts import numbers_in
 from lmworks.data.erasure.values import Erased, lines_of, readings
 from quick import few
 

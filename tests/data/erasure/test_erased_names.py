@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data.data_support import person_line
 from lmworks.data.erasure.names import Loose
-from lmworks.data.erasure.values import Erased, Line, lines_of, one_values, readings, subject_line
+from lmworks.data.erasure.values import Erased, Line, lines_of, readings, subject_line
 from lmworks.data.records import Document
 
 KEY = b"a key for tests only"
@@ -205,25 +205,6 @@ def test_a_field_names_an_erased_subject_in_any_case(value: str, text: str, fold
         facts: dict[str, Any] = {"id": "0" * 32, "text": "A letter.", "source": "letters", "licence": "CC0-1.0"}
         assert known.in_documents([Document(**facts, subject=written)])[0]
         assert known.in_documents([Document(**facts, meta={"who": written})])[0]
-
-
-def test_spellings_of_one_name_are_one_value() -> None:
-    values = ["Işıl Yıldırımoğlu", "YILDIRIMOĞLU, IŞIL", "Jane Roe"]
-    assert one_values(values, [lines_of(KEY, value) for value in values]) == [0, 0, 2]
-
-
-@pytest.mark.parametrize(
-    ("values", "places"),
-    [
-        (["+49 30 1234567", "+44 30 1234567"], [0, 1]),
-        (["+49 30 1234567", "030 1234567"], [0, 0]),
-        (["+49 30 1234567", "+44 30 1234567", "030 1234567"], [0, 0, 0]),
-    ],
-)
-def test_telephones_of_two_countries_are_two_values_unless_one_may_be_both(
-    values: list[str], places: list[int]
-) -> None:
-    assert one_values(values, [lines_of(KEY, value) for value in values]) == places
 
 
 @given(st.lists(st.text(st.sampled_from("aIıİiΏώσςßẞé"), min_size=2, max_size=6), min_size=2, max_size=3))

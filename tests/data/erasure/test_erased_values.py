@@ -11,13 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data.data_support import person_line
+from lmworks.data.erasure.contacts import LONGEST_DOMAIN, addresses
 from lmworks.data.erasure.names import Loose
 from lmworks.data.erasure.values import (
-    LONGEST_DOMAIN,
     Erased,
     Line,
     add_values,
-    addresses,
     is_subject_alone,
     known_values,
     lines_of,

@@ -18,14 +18,14 @@ import pytest
 
 from data.data_support import person_line
 from lmworks.data.erasure import search
-from lmworks.data.erasure.passages import Collector
-from lmworks.data.erasure.search import Sought, Unsearched, search_file
+from lmworks.data.erasure.passages import Passages
+from lmworks.data.erasure.search import Unsearched, search_file
 from lmworks.data.erasure.values import Erased, lines_of, readings, said_by, subject_line
 from quick import few
 
 KEY = b"a key for tests only"
 VALUE = "jane.roe@example.org"
-SOUGHT = Sought(Erased(KEY, lines_of(KEY, VALUE)))
+SOUGHT = Erased(KEY, lines_of(KEY, VALUE))
 
 
 def wrapped(raw: bytes) -> bytes:
@@ -101,11 +101,11 @@ def test_other_encodings_of_letters_are_read(codec: str, tmp_path: Path) -> None
 
 def test_a_header_of_mail_is_read(tmp_path: Path) -> None:
     (tmp_path / "mail.eml").write_text("From: =?utf-8?Q?J=C3=BCrgen_Roe?= <x@y.org>")
-    assert search_file(tmp_path / "mail.eml", Sought(Erased(KEY, lines_of(KEY, "Jürgen Roe")))).values
+    assert search_file(tmp_path / "mail.eml", Erased(KEY, lines_of(KEY, "Jürgen Roe"))).values
 
 
 def test_a_subject_is_found_in_its_column_and_nowhere_else(tmp_path: Path) -> None:
-    sought = Sought(Erased(KEY, [subject_line(KEY, "C17")]))
+    sought = Erased(KEY, [subject_line(KEY, "C17")])
     pq.write_table(pa.table({"subject": ["C17"], "text": ["Sehr geehrte"]}), tmp_path / "one.parquet")
     pq.write_table(pa.table({"subject": ["C18"], "text": ["C17"], "user_room": ["C17"]}), tmp_path / "two.parquet")
     (tmp_path / "one.jsonl").write_text('{"subject": "C17", "text": "x"}')
@@ -138,7 +138,7 @@ def test_a_value_is_found_in_columns_of_every_type(kind: str, tmp_path: Path) ->
 
 
 def test_a_subject_is_found_in_fields_of_a_record_and_in_escaped_json_of_a_column(tmp_path: Path) -> None:
-    sought = Sought(Erased(KEY, [person_line(KEY, "c17", "customer")]))
+    sought = Erased(KEY, [person_line(KEY, "c17", "customer")])
     fields = pa.table({"field_names": [["x", "customer"]], "field_texts": [["C17", "C18"]]})
     pq.write_table(fields, tmp_path / "no.parquet")
     assert not search_file(tmp_path / "no.parquet", sought).values
@@ -149,10 +149,10 @@ def test_a_subject_is_found_in_fields_of_a_record_and_in_escaped_json_of_a_colum
 
 def test_runs_of_words_are_sought_in_files(tmp_path: Path) -> None:
     text = "the ladder stands in the shed behind the garden"
-    collector = Collector()
-    collector.take("a", text)
+    passages = Passages()
+    passages.take("a", [text])
     (tmp_path / "log.txt").write_text(f"read: {text.title()}.")
-    assert search_file(tmp_path / "log.txt", Sought(Erased(KEY, []), collector.passages(["a"]))).passages
+    assert search_file(tmp_path / "log.txt", Erased(KEY, []), passages).runs
 
 
 @pytest.mark.parametrize(

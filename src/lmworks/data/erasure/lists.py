@@ -14,7 +14,6 @@ from lmworks.pipeline.erasure import (
     ERASED_FILE,
     ERASED_HERE,
     begun,
-    erased_by_other_keys,
     erased_documents,
     erased_here,
     holders,
@@ -23,7 +22,6 @@ from lmworks.pipeline.erasure import (
 )
 from lmworks.pipeline.manifest import Manifest, read_manifest
 from lmworks.pipeline.store import ERASED, Artifact, Store
-from lmworks.pipeline.units import BESIDE, unit_facts
 
 
 def lost_entries(store: Store, folder: Path) -> str:
@@ -47,24 +45,6 @@ def lost_entries(store: Store, folder: Path) -> str:
         add_values(store.root, map(Line.read, lost_values), key)
     lacking = {ERASED_FILE: (len(lost_ids), ERASED_HERE), VALUES_FILE: (len(lost_values), VALUES_FILE)}
     return _in_words(store, folder, {name: told for name, told in lacking.items() if told[0]})
-
-
-def unmet(folder: Path, read: Iterable[Artifact]) -> str:
-    """What to say of erased documents that no step that read a recipe's sources met; "" if each was met by one.
-
-    Where a file was renamed, its texts have other ids, and are read again.
-    """
-    erased = {*erased_documents(folder)} - {*erased_by_other_keys(folder, ID_KEY.digest(folder))}
-    missing = set(erased)
-    for artifact in read if erased else ():
-        for facts in unit_facts(artifact.folder / BESIDE):
-            missing.difference_update(facts["erased"])
-    if not missing:
-        return ""
-    return (
-        f"{len(missing)} of {len(erased)} erased documents stand in no source any more: right if they were deleted "
-        "there, or are another recipe's; if a source or file was renamed or moved, erase them anew (docs/erase.md)"
-    )
 
 
 def _first_steps(store: Store) -> Iterable[Manifest]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise, permutations
 
-from lmworks.data.erasure.numbers import phones_of
+from lmworks.data.erasure.contacts import phones_of
 from lmworks.data.privacy.people import TITLES, frequent_words, given_name_first
 from lmworks.data.text import fold, letters
 from lmworks.data.words import UNSPACED, word_spans, words_in

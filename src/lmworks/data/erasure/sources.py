@@ -7,15 +7,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmworks.data.erasure.values import said_by
+from lmworks.data.erasure.values import named_facts, said_by
 from lmworks.data.identity import document_id
 from lmworks.data.listing import FILES
-from lmworks.data.records import Document, read_columns, read_shard
+from lmworks.data.records import read_columns, read_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import ID_FILE
 from lmworks.pipeline.record import StepRecord
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.pipeline.units import BESIDE, PAYLOAD, UNITS
+from lmworks.pipeline.units import BESIDE, PAYLOAD, UNITS, Unit, read_index
 
 
 class Row(NamedTuple):
@@ -55,6 +55,12 @@ class Sources:
                 self.shards.setdefault((status.st_dev, status.st_ino), []).append(path)
         self.size = sum(paths[0].stat().st_size for paths in self.shards.values())
 
+    def units(self) -> Iterator[Unit]:
+        """Yield the units of work that wrote the shards."""
+        for folder in self.folders:
+            for number, entry in enumerate(read_index(folder / BESIDE, "shards")):
+                yield Unit(folder, "shards", number, entry)
+
     def folders_of(self, path: Path) -> Iterator[Path]:
         """The artifacts that hold a shard."""
         of = next(paths for paths in self.shards.values() if path in paths)
@@ -68,14 +74,17 @@ class Sources:
             except LmworksError as error:
                 self.damaged |= dict.fromkeys(paths, _reason(error.__cause__ or error))
 
-    def documents(self) -> Iterator[tuple[Path, Document]]:
-        """Every record that could be read."""
+    def texts_of_all(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield the id and the texts of every record, read or not, but for the path of its file."""
         for paths in self.shards.values():
-            if paths[0] not in self.damaged:
-                try:
-                    yield from ((paths[0], document) for document in read_shard(paths[0]))
-                except (LmworksError, ValueError) as error:
-                    self.damaged |= dict.fromkeys(paths, _reason(error.__cause__ or error))
+            try:
+                for document in read_shard(paths[0]) if paths[0] not in self.damaged else ():
+                    facts = (value for name, value in named_facts(document) if name != "path")
+                    yield document.id, [*document.texts(), *facts]
+            except (LmworksError, ValueError) as error:
+                self.damaged |= dict.fromkeys(paths, _reason(error.__cause__ or error))
+        for _, name, _, said in self.quarantined():
+            yield name, said[:-1]  # the last is why it was not read, in our words
 
     def rows(self, wanted: Callable[[Row], bool]) -> Iterator[tuple[Path, Row]]:
         """The records that are wanted, without their texts."""

@@ -17,17 +17,16 @@ from typing import Any, NamedTuple
 
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
 from lmworks.data.erasure.names import Loose
-from lmworks.data.erasure.passages import Collector, Passages
+from lmworks.data.erasure.passages import Passages
+from lmworks.data.erasure.searched import Searched
 from lmworks.data.erasure.sources import Sources
 from lmworks.data.erasure.values import (
     Erased,
     Line,
     kept_line,
     lines_of,
-    named_facts,
-    one_values,
     readings,
-    states_country,
+    scalars,
     text_line,
     without_folder,
 )
@@ -36,6 +35,7 @@ from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.erasure import listed_ids
 from lmworks.pipeline.store import Store
+from lmworks.pipeline.units import Unit
 
 NEAR = 0.8
 """Jaccard similarity of the shingles of near copies."""
@@ -96,8 +96,6 @@ class Taken:
     """Of artifacts that hold a value that no record holds, as what a model wrote does."""
     held: dict[int, int] = field(default_factory=dict)
     """Place of a value → how many records hold it in any spelling given, or are of it as their subject."""
-    first: Sequence[int] = ()
-    """Of each value, the place of the first that is the same in another spelling; its own if there is none."""
     missing: list[str] = field(default_factory=list)
     """Of values that no record holds, what is told of each."""
     damaged: dict[Path, str] = field(default_factory=dict)
@@ -113,12 +111,22 @@ class Taken:
     passages: Passages = field(default_factory=Passages)
     size: int = 0
     """Bytes of the files that were searched."""
+    units: list[Unit] = field(default_factory=list)
+    """Units of work of first stages whose shards were searched as a whole."""
 
     def lines(self, key: bytes) -> list[Line]:
         """What finds all of it again, digested with a key."""
         values = [line for value in self.values for line in lines_of(key, value)]
         kept = [kept_line(key, name, line) for name in sorted(self.kept) for line in values]
         return [*values, *(text_line(key, digest) for digest in sorted(self.noted)), *kept]
+
+    def note_searched(self, root: Path, lines: Iterable[Line]) -> None:
+        """Note in a store that its units were searched for what is digested in texts: builds need not do it again."""
+        digests = [line.digest for line in lines if line.form.kind not in ("subject", "person", "text", "kept")]
+        searched = Searched(root)
+        for unit in self.units:
+            searched.note(unit, digests)
+        searched.write()
 
     def contents(self, key: bytes) -> dict[str, list[str]]:
         """Id of a record → keyed digests of its texts: another text at its place is not what was erased."""
@@ -136,7 +144,6 @@ def find_taken(
     key: bytes,
     values: Sequence[str],
     ids: Mapping[str, Why],
-    indexed: Mapping[str, Collection[int]],
     *,
     confirmed: Collection[str] = (),
     kept: Collection[str] = (),
@@ -144,30 +151,21 @@ def find_taken(
 ) -> Taken:
     """What is taken of a store for some values and ids, each with why; nothing of it is changed.
 
-    `indexed` are ids of documents in which an index says that values stand, by their places. Taken are records that
-    hold a value or whose subject it is, and what was named. Other records of the subjects of these, and copies, exact
-    or near, are offered; what of them was confirmed is taken, and of all what is `kept` is not. Passages are what a
-    certificate seeks.
+    Taken are records that hold a value or whose subject it is, and what was named. Loose matches, other records of the
+    subjects of these, and copies, exact or near, are offered. What was confirmed of them is taken, and what is `kept`
+    is not. Passages are what a certificate seeks.
 
     Raises UsageError for what was confirmed, or is to be kept, and is neither offered nor taken.
     """
     lines = [lines_of(key, value) for value in values]
-    first = one_values(values, lines)
-    by_line = [(line, first[place]) for place, some in enumerate(lines) for line in some]
-    taken, sources = Taken(values, values, first=first), Sources(store, key)
+    by_line = [(line, place) for place, some in enumerate(lines) for line in some]
+    taken, sources = Taken(values, values), Sources(store, key)
     taken.size = sources.size
     taken.records |= ids
     search = _Search(sources, taken, Erased(key, dict(by_line)), Loose(values))
     for line, place in by_line:
         search.places.setdefault(line.digest, set()).add(place)
-    with_country = {place for place, some in enumerate(lines) if states_country(some)}
-    for name, places in indexed.items():
-        if sure := {first[place] for place in places if place not in with_country}:
-            search.take(name, sure, "as anonymise found")
     search.hold()
-    for name, places in indexed.items():  # an index has numbers of all countries as one
-        if name not in taken.records:
-            search.doubt(name, "inside", {first[place] for place in places})
     search.keep(kept)
     search.follow_subjects()
     search.keep(kept)
@@ -200,10 +198,13 @@ def find_taken(
     taken.folders.update(*(place.folders for name, place in found.items() if name in taken.records))
     if with_passages:
         taken.passages = _passages(sources, taken)
+    taken.units = [
+        unit for unit in sources.units() if not any(path.is_relative_to(unit.folder) for path in sources.damaged)
+    ]
     taken.damaged, taken.unread = sources.damaged, sources.unread() - taken.records.keys()
     for path in sources.damaged:
         taken.folders.update(each for each in sources.folders if path.is_relative_to(each))
-    taken.held = {place: len(search.holders.get(one, ())) for place, one in enumerate(first)}
+    taken.held = {place: len(search.holders.get(place, ())) for place in range(len(values))}
     return taken
 
 
@@ -214,26 +215,19 @@ def ids_among(store: Store, key: bytes, names: Collection[str]) -> set[str]:
 
 
 def _passages(sources: Sources, taken: Taken) -> Passages:
-    """What tells the texts that are taken from all that is kept; paths of files are no texts, and stay listed."""
-    collector, kept = Collector(), list[str]()
+    """Return what tells the texts that are taken from all that is kept. Paths of files are not texts."""
+    passages, kept = Passages(), list[str]()
     for is_kept in (False, True):
-        for _, document in sources.documents():
-            if (document.id not in taken.records) is is_kept:
-                texts = [*document.texts(), *(value for name, value in named_facts(document) if name != "path")]
-                kept += texts if is_kept else ()
-                for text in texts if not is_kept else ():
-                    collector.take(document.id, text)
+        for name, texts in sources.texts_of_all():
+            if name not in taken.records and is_kept:
+                kept += texts
+            elif name in taken.records and not is_kept:
+                passages.take(name, texts)
             if len(kept) > KEPT_AT_ONCE:
-                collector.keep(kept)
+                passages.keep(kept)
                 kept.clear()
-        for _, name, _, said in sources.quarantined():
-            if (name not in taken.records) is is_kept:
-                texts = said[:-1]  # the last is why it was not read, in our words
-                kept += texts if is_kept else ()
-                for text in texts if not is_kept else ():
-                    collector.take(name, text)
-    collector.keep(kept)
-    return collector.passages(taken.records)
+    passages.keep(kept)
+    return passages
 
 
 @dataclass
@@ -312,7 +306,7 @@ class _Search:
         """Yield the rows of a table whose fields may hold values together, with the places of these."""
         of = dict[int, list[str]]()
         for owner, text in zip(owners, texts, strict=True):
-            of.setdefault(owner, []).extend(_scalars(json.loads(text)) if text == metas[owner] else (text,))
+            of.setdefault(owner, []).extend(scalars(json.loads(text)) if text == metas[owner] else (text,))
         yield from ((owner, places) for owner, some in of.items() if (places := self.loose.in_fields(some)))
 
     def _look(self, texts: Sequence[str]) -> list[tuple[set[str], set[int]]]:
@@ -381,15 +375,6 @@ def cells(table: Any) -> tuple[list[int], list[str]]:
             owners += [row] * len(some)
             texts += [each or "" for each in some]
     return owners, texts
-
-
-def _scalars(value: Any) -> Iterator[str]:
-    """The texts and numbers of JSON, wherever in it they stand."""
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _scalars(each)
-    elif value is not None:
-        yield str(value)
 
 
 def _is_text(kind: Any) -> bool:

@@ -18,17 +18,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.erasure.names import MOST_WORDS, is_one_name, is_whole_name, spacings, without_particles
-from lmworks.data.erasure.numbers import (
+from lmworks.data.erasure.contacts import (
     LEAST_DIGITS,
     LONGEST_NUMBER,
     LONGEST_PREFIX,
     PHONES,
     WHOLE_NUMBER,
+    addresses,
     numbers_in,
     phone_forms,
     phones_of,
 )
+from lmworks.data.erasure.names import MOST_WORDS, is_one_name, is_whole_name, spacings, without_particles
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
@@ -60,11 +61,6 @@ LEAST_CHARACTERS = 3
 """Letters and digits of a value that is searched in texts. Shorter ones are in too many texts."""
 FILTER_BITS = 12
 """Bits of a keyed hash of words, stored beside their digest: one of 4,096 words in a text is digested."""
-LONGEST_DOMAIN = 253
-"""Characters behind the `@` of an address (RFC 1035)."""
-MOST_PARTS = 8
-"""Signs before the `@` of an address that may part it from what is before it."""
-_MARKS = ".!#$%&'*+/=?^`{|}~-_"
 LONGEST_FACT = 300
 """Characters of a field that may name a person."""
 PHRASES = ("phrase", "name")
@@ -85,17 +81,6 @@ _HIDDEN = re.compile(r"[(\[{<]\s{0,2}(?:at|ät|@)\s{0,2}[)\]}>]|\\@", re.IGNOREC
 _AT = re.compile(rf"\s{{0,3}}(?:{_HIDDEN.pattern})\s{{0,3}}", re.IGNORECASE)
 _DOT = re.compile(r"\s{0,3}[(\[{<]\s{0,2}(?:dot|punkt|point|punto|kropka)\s{0,2}[)\]}>]\s{0,3}", re.IGNORECASE)
 """Signs of an address that are written out, to keep it from machines."""
-_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~’ʼ-]"
-_BREAK = r"(?:[ \t]*\r?\n[ \t]{0,8})"
-_MAIL = re.compile(
-    rf"(?<!{_LOCAL})({_LOCAL}{{1,64}})\s{{0,4}}@\s{{0,4}}((?:[\w-]{{1,63}}(?:{_BREAK}?\.{_BREAK}?|-{_BREAK})){{0,40}}[\w-]{{1,63}})"
-)
-"""An address, which may be broken at a dot or hyphen of its domain."""
-_PARTING = re.compile("[#/=?|]|(?<![^\\W\\d_])['’ʼ]")
-"""Signs that part an address from what is before it."""
-_LATIN = re.compile("[’ʼ!$%&'*^`{}~A-Za-z\u00c0-\u024f\u1e00-\u1eff]\\Z")
-_ENDING = re.compile(r"(?<=\.)(?!xn--)([^\W\d_]{2,}?)(?:-[^.]*|(?<=[a-z])[A-Z][^.]*|(?<=[a-z]{2})[0-9][^.]*)\Z")
-"""The last part of a domain, with an ending, word or digit that is glued to it."""
 _TAGGED = re.compile(r"@[^@\s]*\+")
 """The tag of a mailbox, from its end to its beginning: no sign of a text is read for more than one `@`."""
 
@@ -196,7 +181,7 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
         return
     given = given_name_first(value)
     is_name = len(given.split()) <= MOST_WORDS and all(sign in _IN_NAMES or _is_letter(sign) for sign in value)
-    (words,) = hash_words(_array([fold(given if is_name else value)]))
+    (words,) = hash_words(as_words([fold(given if is_name else value)]))
     count = len(words.hashes)
     if count:
         (gram,) = hash_windows(words, count)[0]
@@ -212,28 +197,6 @@ def is_subject_alone(value: str) -> bool:
     """Return whether a value is in too many texts, so that it is searched as the subject of records alone."""
     plain = "".join(filter(str.isalnum, value))
     return len(plain) < (LEAST_DIGITS if plain.isdigit() else LEAST_CHARACTERS)
-
-
-def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[int]:
-    """Return for each value the place of the first that is the same in another spelling, or its own place.
-
-    Telephone numbers of two countries are two values, though their numbers at home may be the same.
-    """
-    first = [*range(len(values))]
-    for place, value in enumerate(values):
-        for before in range(place):
-            are_abroad = all(one.lstrip("( ").startswith("+") for one in (value, values[before]))
-            shared = {line.form.kind for line in {*lines[before]} & {*lines[place]}}
-            if shared - ({"national", "home"} if are_abroad else set()):
-                both = {first[before], first[place]}
-                first = [min(both) if one in both else one for one in first]
-    return first
-
-
-def states_country(lines: Iterable[Line]) -> bool:
-    """Return whether the lines of a value are of a telephone number with its country's code."""
-    kinds = {line.form.kind for line in lines}
-    return "abroad" in kinds and "phone" not in kinds
 
 
 def subject_line(key: bytes, subject: str) -> Line:
@@ -266,6 +229,20 @@ def named_facts(document: Document) -> Iterator[tuple[str, str]]:
     """Yield the outermost field's name and the text of each field of a document, also inside others."""
     kept, _ = take_apart(document.meta)
     yield from ((field.name.split(".")[0], field.text) for field in (*kept, *document.fields))
+
+
+def scalars(value: Any) -> Iterator[str]:
+    """Yield the texts and numbers of nested lists and objects, names of fields too, and the texts of bytes."""
+    if isinstance(value, Mapping):
+        yield from map(str, value)
+        yield from scalars([*value.values()])
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from scalars(inner)
+    elif isinstance(value, bytes):
+        yield from texts_of(value)
+    elif value is not None:
+        yield str(value)
 
 
 def without_folder(meta: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -384,7 +361,7 @@ class Erased:
         """Yield the place of a text, and the digests of erased words that it holds."""
         forms = [(place, form) for place, text in enumerate(texts) for form in self._spellings(text)]
         done = 0
-        for words in hash_words(_array([form for _, form in forms])) if self._filters else ():
+        for words in hash_words(as_words([form for _, form in forms])) if self._filters else ():
             for size, wanted in self._filters.items():
                 grams, counts = hash_windows(words, size)
                 ends = np.cumsum(counts)
@@ -421,30 +398,7 @@ def _stands(form: str, text: str, first: int, size: int, kind: str) -> bool:
     return is_whole_name(form, first, size) and (kind != "name" or size == 1 or is_one_name(form, first, size))
 
 
-def addresses(text: str) -> Iterator[str]:
-    """Yield what may be an address around each `@`, folded, without marks and words that are glued to it."""
-    for mail in _MAIL.finditer(text):
-        local, domain = mail[1].lstrip(_MARKS), re.sub(r"\s", "", mail[2])[:LONGEST_DOMAIN]
-        line = re.split(r"\s", mail[2], maxsplit=1)[0]
-        fronts = {mail[1], local, local.strip("_*~")}
-        fronts |= {mail[1][sign.end() :].lstrip(_MARKS) for sign in [*_PARTING.finditer(mail[1])][-MOST_PARTS:]}
-        ascii_local = re.search(r"[0-9A-Za-z_.+-]+\Z", local)
-        if ascii_local and not _LATIN.search(local[: ascii_local.start()]):
-            fronts.add(ascii_local[0].lstrip(_MARKS))
-        fronts |= {front.partition("+")[0] for front in fronts}
-        labels = domain.split(".")
-        cut = next((number for number in range(2, len(labels)) if labels[number][:1].isupper()), len(labels))
-        ascii_domain = re.match("[0-9A-Za-z.-]*", domain)
-        ends = {domain, line, ".".join(labels[:cut]), ascii_domain[0] if ascii_domain else ""}
-        ends = {
-            form.rstrip(".-_") for end in ends for form in (end, _ENDING.sub(r"\1", end)) if "." in end or end == domain
-        }
-        pairs = {(front, end) for front in fronts if front for end in ends}
-        yield from {f"{fold(front)}@{fold(end)}" for front, end in pairs}
-        yield from {f"{front}@{end}".casefold() for front, end in pairs if not f"{front}{end}".isascii()}
-
-
-def _array(texts: Sequence[str]) -> Any:
+def as_words(texts: Sequence[str]) -> Any:
     """Return texts for `hash_words`. An underscore parts words, as around what is stressed (CommonMark 6.2)."""
     return pa.array([text.replace("_", " ").encode("utf-8", "replace").decode() for text in texts], pa.string())
 

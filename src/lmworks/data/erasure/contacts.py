@@ -1,4 +1,4 @@
-"""Numbers in a text: digits in any grouping, and what a telephone number is at home and abroad."""
+"""Addresses and numbers in a text: digits in any grouping, and what a telephone number is at home and abroad."""
 
 from __future__ import annotations
 
@@ -6,6 +6,25 @@ import functools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
+
+from lmworks.data.text import fold
+
+LONGEST_DOMAIN = 253
+"""Characters behind the `@` of an address (RFC 1035)."""
+MOST_PARTS = 8
+"""Signs before the `@` of an address that may part it from what is before it."""
+_MARKS = ".!#$%&'*+/=?^`{|}~-_"
+_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~’ʼ-]"
+_BREAK = r"(?:[ \t]*\r?\n[ \t]{0,8})"
+_MAIL = re.compile(
+    rf"(?<!{_LOCAL})({_LOCAL}{{1,64}})\s{{0,4}}@\s{{0,4}}((?:[\w-]{{1,63}}(?:{_BREAK}?\.{_BREAK}?|-{_BREAK})){{0,40}}[\w-]{{1,63}})"
+)
+"""An address, which may be broken at a dot or hyphen of its domain."""
+_PARTING = re.compile("[#/=?|]|(?<![^\\W\\d_])['’ʼ]")
+"""Signs that part an address from what is before it."""
+_LATIN = re.compile("[’ʼ!$%&'*^`{}~A-Za-z\u00c0-\u024f\u1e00-\u1eff]\\Z")
+_ENDING = re.compile(r"(?<=\.)(?!xn--)([^\W\d_]{2,}?)(?:-[^.]*|(?<=[a-z])[A-Z][^.]*|(?<=[a-z]{2})[0-9][^.]*)\Z")
+"""The last part of a domain, with an ending, word or digit that is glued to it."""
 
 LEAST_DIGITS = 5
 """Digits of a value that is a number."""
@@ -35,6 +54,29 @@ _CODE = re.compile(
     "1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[789]|8[058]|9[679])[0-9]"
 )
 """Country codes (ITU-T E.164)."""
+
+
+def addresses(text: str) -> Iterator[str]:
+    """Yield what may be an address around each `@`, folded, without marks and words that are glued to it."""
+    for mail in _MAIL.finditer(text):
+        local, domain = mail[1].lstrip(_MARKS), re.sub(r"\s", "", mail[2])[:LONGEST_DOMAIN]
+        line = re.split(r"\s", mail[2], maxsplit=1)[0]
+        fronts = {mail[1], local, local.strip("_*~")}
+        fronts |= {mail[1][sign.end() :].lstrip(_MARKS) for sign in [*_PARTING.finditer(mail[1])][-MOST_PARTS:]}
+        ascii_local = re.search(r"[0-9A-Za-z_.+-]+\Z", local)
+        if ascii_local and not _LATIN.search(local[: ascii_local.start()]):
+            fronts.add(ascii_local[0].lstrip(_MARKS))
+        fronts |= {front.partition("+")[0] for front in fronts}
+        labels = domain.split(".")
+        cut = next((number for number in range(2, len(labels)) if labels[number][:1].isupper()), len(labels))
+        ascii_domain = re.match("[0-9A-Za-z.-]*", domain)
+        ends = {domain, line, ".".join(labels[:cut]), ascii_domain[0] if ascii_domain else ""}
+        ends = {
+            form.rstrip(".-_") for end in ends for form in (end, _ENDING.sub(r"\1", end)) if "." in end or end == domain
+        }
+        pairs = {(front, end) for front in fronts if front for end in ends}
+        yield from {f"{fold(front)}@{fold(end)}" for front, end in pairs}
+        yield from {f"{front}@{end}".casefold() for front, end in pairs if not f"{front}{end}".isascii()}
 
 
 class Number(NamedTuple):
