@@ -239,9 +239,10 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
 
     lines: list[Line] = []
     for folder in folders:  # first of all, since only ids are kept of an erasure that is cut off
-        if ID_KEY.digest(folder) and (lines := listing.taken.lines(key := ID_KEY.load(folder, make=False))):
-            add_values(folder, lines, key_digest(key))
-            add_values(listing.store.root, lines, key_digest(key))  # to be told of where the list is lost
+        if ID_KEY.digest(folder) and (own := listing.taken.lines(key := ID_KEY.load(folder, make=False))):
+            add_values(folder, own, key_digest(key))
+            add_values(listing.store.root, own, key_digest(key))  # to be told of where the list is lost
+            lines += own
     configs = _ingests(listing.found, [*listing.left, *listing.taken.absent])
     keys = {config.get("id_key_digest", "") for config in configs}
     made_with = keys.pop() if len(keys) == 1 else ""

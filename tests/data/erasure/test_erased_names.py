@@ -186,6 +186,7 @@ def test_subjects_of_the_last_release_are_known() -> None:
         ("Anna de la Cruz", "Anna Cruz de la"),
         ("Philippa M. Quillfeather", "P. M. Quillfeather and Philippa Quillfeather"),
         ("2 rooms", "rooms 2"),
+        ("Íñigo Núñez", "inigo.nunez.ruiz@example.org"),
         ("Copies of it go to all", "go to all copies of it"),
         ("4911111111111", "011111111111"),
         ("123-4567", "call +491761234567, order 491234567"),

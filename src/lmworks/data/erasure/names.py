@@ -127,6 +127,8 @@ def _is_whole(text: str, first: int, size: int) -> bool:
     for word, gap in zip(words, gaps, strict=True):
         if word and _HYPHEN.fullmatch(gap) and (word[0].isupper() or (name.islower() and len(word) > MOST_ENDING)):
             return fold(word) in _NO_PART
+    if "." in name and not re.search(r"\s", name) and re.match(r"[.-]\w", text[end : end + 2]):
+        return False  # it is in a longer address
     if name.isupper() or name.islower():
         return True
     if _SPACE.fullmatch(gaps[1]) and not text.startswith(":", behind[1]) and _may_be_of_name(words[1]):
