@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lmworks.data import text as module
+from lmworks.data import encoded as module
 from lmworks.data.erasure import values
 from lmworks.data.erasure.contacts import numbers_in
 from lmworks.data.erasure.values import Erased, lines_of, readings

@@ -6,8 +6,9 @@ import base64
 
 import pytest
 
+from lmworks.data.encoded import texts_of
 from lmworks.data.erasure.values import readings
-from lmworks.data.text import letters, texts_of
+from lmworks.data.text import letters
 
 NOTES = {
     "cp1253": "Η Ευδοκία Παπαγεωργοπούλου τηλεφώνησε χθες το απόγευμα.",

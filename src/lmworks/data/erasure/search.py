@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.encoded import texts_of, unescaped
 from lmworks.data.erasure.passages import Passages
 from lmworks.data.erasure.values import Erased, readings, scalars
-from lmworks.data.text import texts_of, unescaped
 from lmworks.lazy import pa, pq
 
 PIECE = 2**22

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmworks.data.duplicates.minhash import hash_windows
+from lmworks.data.encoded import MOST_UNPACKED, UNPACKED_PER_CHARACTER, decodings, repaired, texts_of
 from lmworks.data.erasure.contacts import (
     LEAST_DIGITS,
     LONGEST_NUMBER,
@@ -34,18 +35,7 @@ from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
 from lmworks.data.structure import take_apart
-from lmworks.data.text import (
-    MOST_UNPACKED,
-    UNPACKED_PER_CHARACTER,
-    decodings,
-    fold,
-    letters,
-    one_form,
-    repaired,
-    texts_of,
-    without_markup,
-    without_tags,
-)
+from lmworks.data.text import fold, letters, one_form, without_markup, without_tags
 from lmworks.data.words import combining_marks, hash_words, mixed_bits, word_spans
 from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
