@@ -20,7 +20,7 @@ _MAIL = re.compile(
     rf"(?<!{_LOCAL})({_LOCAL}{{1,64}})\s{{0,4}}@\s{{0,4}}((?:[\w-]{{1,63}}(?:{_BREAK}?\.{_BREAK}?|-{_BREAK})){{0,40}}[\w-]{{1,63}})"
 )
 """An address, which may be broken at a dot or hyphen of its domain."""
-_PARTING = re.compile("[#/=?|]|(?<![^\\W\\d_])['’ʼ]")
+_SEPARATING = re.compile("[#/=?|]|(?<![^\\W\\d_])['’ʼ]")
 """Signs that part an address from what is before it."""
 _LATIN = re.compile("[’ʼ!$%&'*^`{}~A-Za-z\u00c0-\u024f\u1e00-\u1eff]\\Z")
 _ENDING = re.compile(r"(?<=\.)(?!xn--)([^\W\d_]{2,}?)(?:-[^.]*|(?<=[a-z])[A-Z][^.]*|(?<=[a-z]{2})[0-9][^.]*)\Z")
@@ -62,7 +62,7 @@ def addresses(text: str) -> Iterator[str]:
         local, domain = mail[1].lstrip(_MARKS), re.sub(r"\s", "", mail[2])[:LONGEST_DOMAIN]
         line = re.split(r"\s", mail[2], maxsplit=1)[0]
         fronts = {mail[1], local, local.strip("_*~")}
-        fronts |= {mail[1][sign.end() :].lstrip(_MARKS) for sign in [*_PARTING.finditer(mail[1])][-MOST_PARTS:]}
+        fronts |= {mail[1][sign.end() :].lstrip(_MARKS) for sign in [*_SEPARATING.finditer(mail[1])][-MOST_PARTS:]}
         ascii_local = re.search(r"[0-9A-Za-z_.+-]+\Z", local)
         if ascii_local and not _LATIN.search(local[: ascii_local.start()]):
             fronts.add(ascii_local[0].lstrip(_MARKS))
