@@ -148,11 +148,11 @@ def lines_of(key: bytes, value: str) -> list[Line]:
 
     Raises UsageError if it holds no letter and no digit.
     """
-    plain = letters(repaired(value).strip())
-    if not any(map(str.isalnum, _subject(plain))):
+    plain = dict.fromkeys(letters(form.strip()) for form in (value, repaired(value)))
+    if not any(map(str.isalnum, _subject("".join(plain)))):
         raise UsageError("a value has letters or digits: every record without a subject would be taken")
-    texts = () if is_subject_alone(plain) else (plain,)
-    forms = (form for text in texts for form in spacings(" ".join(_NOTE.sub(" ", text).split())))
+    texts = (" ".join(_NOTE.sub(" ", text).split()) for text in plain if not is_subject_alone(text))
+    forms = (form for text in texts for form in spacings(text))
     found = (line for form in forms for line in _lines_of(key, form))
     return [*dict.fromkeys([*found, subject_line(key, value)])]
 
