@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS, find_entities, linked
-from lmworks.data.privacy.findings import Finding, Kind, scan
+from lmworks.data.privacy.findings import Detectors, Finding, Kind, scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import spans_of
 from lmworks.pipeline.statistics import compare_of_sums, of_sums
@@ -89,7 +89,7 @@ def main() -> None:
         sys.exit(f"{sys.argv[1]}: split or extractor is not built; lmworks build recipes/extract.yaml")
     documents = list(Documents(split.path("test"), "").iterate())
     texts = [document.text for document in documents]
-    detectors = [detector for detector in DETECTORS if detector.kind != "date"]
+    detectors = Detectors(detector for detector in DETECTORS if detector.kind != "date")
     guessed = [
         linked(text, spans) for text, spans in zip(texts, find_entities(model.payload, TAUGHT, texts), strict=True)
     ]

@@ -915,7 +915,7 @@ def test_a_folder_is_looked_at_without_any_extra(what: str, task: str, tmp_path:
         company(tmp_path / "own", what)
     code = (
         "import runpy, sys\n"
-        "for name in ('babel', 'sklearn', 'scipy', 'transformers', 'bm25s', 'gguf', 'sacrebleu', 'phonenumbers'):\n"
+        "for name in ('babel', 'sklearn', 'scipy', 'transformers', 'bm25s', 'gguf', 'sacrebleu'):\n"
         "    sys.modules[name] = None\n"
         f"sys.argv = ['lmworks', 'init', 'own', '--yes', '--task', {task!r}]\n"
         "runpy.run_module('lmworks', run_name='__main__')"

@@ -31,7 +31,8 @@ from lmworks.recipe.schema import StepConfig
 from lmworks.registry import Plugin
 
 LIBRARIES = (
-    *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "phonenumbers", "Faker"),
+    *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "phonenumbers"),
+    *("python-stdnum", "Faker"),
     *("lxml", "trafilatura", "pypdf", "python-docx", "warcio", "mwparserfromhell", "pylatexenc", "scikit-learn"),
     *("fastokens",),
     *("SQLAlchemy", "psycopg"),

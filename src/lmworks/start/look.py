@@ -20,8 +20,8 @@ from lmworks.data.parsers.encodings import PUNCTUATION, looks_like
 from lmworks.data.parsers.fields import crowded
 from lmworks.data.parsers.json_values import is_lines
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
-from lmworks.data.privacy.findings import scan, substitute, worth_running
-from lmworks.data.privacy.hidden import counted_detectors, hide, hide_name, shown_detectors
+from lmworks.data.privacy.findings import scan, substitute
+from lmworks.data.privacy.hidden import hide, hide_name, shown_detectors
 from lmworks.data.quality.language import languages_of
 from lmworks.data.sources.archives import is_archive
 from lmworks.data.sources.files import Files
@@ -522,12 +522,8 @@ def _personal(records: Sequence[Mapping[str, Any]]) -> tuple[int, Counter[str]]:
             text = _written(value)[:left]
             left -= len(text)
             cells += [(at, name, text)] if left else []
-    chosen = worth_running([text for _, _, text in cells], counted_detectors(), [name for _, name, _ in cells])
-    found = {
-        (at, finding.kind)
-        for (at, name, text), detectors in zip(cells, chosen, strict=True)
-        for finding in scan(text, detectors, label=name)
-    }
+    detectors = shown_detectors()
+    found = {(at, finding.kind) for at, name, text in cells for finding in scan(text, detectors, label=name)}
     return len({at for at, _, _ in cells}), Counter(kind for _, kind in sorted(found))
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import scan, worth_running
+from lmworks.data.privacy.findings import scan
 from lmworks.data.privacy.surrogates import surrogate
 from lmworks.start.look import look
 
 
 def found(text: str) -> list[tuple[str, str]]:
-    (chosen,) = worth_running([text], DETECTORS)
-    return [(finding.kind, text[finding.start : finding.end]) for finding in scan(text, chosen)]
+    return [(finding.kind, text[finding.start : finding.end]) for finding in scan(text, DETECTORS)]
 
 
 BY_ITSELF = (

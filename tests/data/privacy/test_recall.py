@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from importlib.resources import files
 
 from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import KINDS, Finding, Function, Trigger
+from lmworks.data.privacy.findings import KINDS, Detector, Finding
 from lmworks.data.privacy.recall import covered, kind_of, measure, samples
 
 FOLDER = files("lmworks.data.privacy")
@@ -40,7 +39,7 @@ def test_recall_is_told_by_kind_and_by_country_and_for_what_is_looked_for_only()
 
 def test_a_detector_that_misses_or_finds_too_much_is_seen_in_the_figures() -> None:
     blind = [detector for detector in DETECTORS if detector.kind == "email"]
-    blind += [Function("card", Trigger(re.compile("e")), lambda text: [Finding("card", 0, 1, text[0])])]
+    blind += [Detector("card", lambda text: [Finding("card", 0, 1, text[0])])]
     figures = {figure.name: figure.value for figure in measure(blind, ["email", "card"])}
     assert figures["recall of card"] == 0 and figures["recall of email"] > 0.8
     assert next(value for name, value in figures.items() if name.startswith("precision")) < 0.6

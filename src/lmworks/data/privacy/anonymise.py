@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -20,14 +19,12 @@ from lmworks.data.named import Seen, refuse_unmet
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
 from lmworks.data.privacy.findings import (
     KINDS,
-    Chosen,
-    Detector,
+    Detectors,
     Finding,
     Kind,
     join_overlaps,
     scan,
     substitute,
-    worth_running,
 )
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.own import OwnDetector
@@ -56,7 +53,7 @@ DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "dr
 class AnonymiseConfig(StepConfig):
     """Find e-mail addresses, all sorts of personal numbers, IP addresses, secrets and dates, and treat them."""
 
-    packages: ClassVar[tuple[str, ...]] = ("faker", "phonenumbers")
+    packages: ClassVar[tuple[str, ...]] = ("faker",)
     makes: ClassVar[str] = "documents"
     seconds_per_megabyte: ClassVar[float] = 2.0
     kind: Literal["anonymise"] = "anonymise"
@@ -140,12 +137,12 @@ class AnonymiseConfig(StepConfig):
         """What is done with one kind."""
         return self.actions.get(kind, "keep" if kind == "date" else self.action)
 
-    def detectors(self) -> list[Detector]:
-        """The detectors of every kind that something is done with."""
-        from lmworks.data.privacy.detectors import DETECTORS  # a fifth of a second of compiling
+    def detectors(self) -> Detectors:
+        """Return the detectors of every kind that something is done with."""
+        from lmworks.data.privacy.detectors import DETECTORS  # a third of a second of reading the table
 
-        own = [each.detector() for each in self.own]
-        return [detector for detector in [*own, *DETECTORS] if self.action_of(detector.kind) != "keep"]
+        detectors = [*(own.detector() for own in self.own), *DETECTORS]
+        return Detectors(detector for detector in detectors if self.action_of(detector.kind) != "keep")
 
     def names_left(self, privacy: str) -> str:
         """What must be told of names in prose before texts of so much privacy are used; "" if nothing."""
@@ -173,7 +170,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=20, reads="documents", judges="model")
+@stage(version=21, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -240,26 +237,17 @@ def anonymise_documents(
     kept: list[Document] = []
     entries: list[tuple[str, str, str]] = []
     detectors, tally = config.detectors(), Tally()
-    guesses = [dict(zip(_strings(each), entities.get(each.id, ()), strict=False)) for each in documents]
-    documents = [_with_ids_as_texts(document, config.people) for document in documents]
-    named_texts = [each for document in documents for each in _named_texts(document)]
-    useful = iter(worth_running([text for _, text in named_texts], detectors, [name for name, _ in named_texts]))
-    of_meta = [_named_strings(document) for document in documents]
-    in_meta = [each for some in of_meta for each in some]
-    useful_there = iter(worth_running([text for _, text in in_meta], detectors, [name for name, _ in in_meta]))
-    in_key = functools.cache(lambda key: worth_running([key], detectors)[0])
-    for document, spans, strings in zip(documents, guesses, of_meta, strict=True):
+    for document in documents:
+        strings = _strings(document)
+        spans = dict(zip(strings, entities.get(document.id, ()), strict=False))
+        guessed = {text: linked(text, some) for text, some in spans.items()}
+        document = _with_ids_as_texts(document, config.people)
         found: list[Finding] = []
         people = people_of(document, config.people)
         named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
         document = replace(document, subject=subject_of(document, config.people))
-        guessed = {text: linked(text, some) for text, some in spans.items()}
-
-        def also(some: Chosen, named: Sequence[Detector] = named) -> Chosen:
-            return some._replace(detectors=[*some.detectors, *named])
-
-        inside = map(also, chain(islice(useful_there, len(strings)), islice(useful, len(document.texts()))))
-        new = _anonymise(config, key, document, inside, lambda key: also(in_key(key)), guessed, found, tally)
+        search = partial(scan, detectors=detectors, more=named)
+        new = _anonymise(config, key, document, search, guessed, found, tally)
         entries += [(finding_digest(key, each), each.kind, document.id) for each in found]
         if document.subject:
             entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
@@ -278,17 +266,12 @@ def _anonymise(
     config: AnonymiseConfig,
     key: bytes,
     document: Document,
-    inside: Iterator[Chosen],
-    in_key: Callable[[str], Chosen],
+    search: Callable[..., list[Finding]],
     guessed: Mapping[str, Sequence[Finding]],
     found: list[Finding],
     tally: Tally,
 ) -> Document:
-    """The document with all that is found in it treated, and added to `found` and the tally.
-
-    `inside` are the detectors that may find something in each text of its `meta` and then in each of its own, `in_key`
-    those for a name of a field, which many documents share.
-    """
+    """Return the document with all that `search` finds in it treated, and add that to `found` and the tally."""
     days, said = day_shift(key, document.subject or document.id), (document.subject or "").strip()
     moves: dict[str, list[tuple[int, int, int]]] = {}
     subject = document.subject and value_digest(key, "subject", document.subject)
@@ -298,15 +281,14 @@ def _anonymise(
         return made or mask(finding)
 
     def treat(text: str, name: str) -> str:
-        detectors = next(inside)
         if not text.strip() or config.action_of("person") == "keep" or not is_named_by(name, config.people):
-            findings = scan(text, detectors, guessed.get(text, ()), name)
+            findings = search(text, guessed=guessed.get(text, ()), label=name)
             is_covered = len(findings) == 1 and findings[0].end - findings[0].start == len(text)
             if subject and not is_covered and text.strip() == said:
                 tally.counts["subject replaced in another field"] += 1
                 return subject
             return treated(text, findings)
-        by_others = scan(text, [each for each in detectors.detectors if each.kind != "person"], label=name)
+        by_others = search(text, label=name, more=())
         found.extend(each for each in by_others if each.end - each.start < len(text))
         return treated(text, join_overlaps([*((0, each) for each in by_others), (1, whole_name(text))]))
 
@@ -323,16 +305,15 @@ def _anonymise(
         others = iter(new)
         return substitute(text, findings, lambda _: next(others))
 
-    def of_key(name: str) -> Sequence[Finding]:
-        return scan(name, in_key(name))
+    in_key = functools.cache(search)
 
     def rename(name: str) -> str:
-        return treated(name, of_key(name))
+        return treated(name, in_key(name))
 
     meta = _in_meta(document, treat, rename)
     names = iter([name for name, _ in _named_texts(document)])
     new = document.changed(lambda text: treat(text, next(names)), codes=True)
-    if new.structure and any(map(of_key, keys_of(new.structure))):
+    if new.structure and any(map(in_key, keys_of(new.structure))):
         fields, structure = renamed(new.fields, new.structure, rename)
         new = replace(new, fields=fields, structure=structure)
     meta = {name: _moved_marks(value, moves.get(document.text, ())) for name, value in meta.items()}

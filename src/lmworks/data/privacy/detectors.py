@@ -1,135 +1,193 @@
-"""What personal data looks like. A detector more is a function or a check, and one line in a table.
+"""Detectors of personal data, made of the rows of `kinds.yaml`: a kind more is a row more.
 
-Every pattern takes linear time: what repeats is bounded, or cannot be matched in two ways.
+A row has a `pattern` of Python's `re`. Its group `value`, if it has one, is the finding. With `words` one of them must
+be near. With `behind`, the value comes right behind or before one. `check` names a function of `checks.py` or a module
+of `stdnum` that the value must pass. `find` names a function that does all of that itself. Every pattern takes linear
+time: what repeats is bounded, or cannot be matched in two ways.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Pattern, Trigger, sharing
-from lmworks.data.privacy.kinds import checksums, credentials
-from lmworks.data.privacy.kinds.addresses import ADDRESSES
-from lmworks.data.privacy.kinds.birth_numbers import BIRTH_NUMBERS
-from lmworks.data.privacy.kinds.births import BIRTH, BIRTHDAY, PARTIAL, SPELLED, birth_dates, worded_birth_dates
-from lmworks.data.privacy.kinds.dates import DATE, read_date
-from lmworks.data.privacy.kinds.emails import AT, BACKWARDS, EMAIL, OBFUSCATED, obfuscated_emails
-from lmworks.data.privacy.kinds.identities import CODES, MANY_DIGITS, NATIONAL_IDS, number
-from lmworks.data.privacy.kinds.papers import PAPERS, RECORDS
-from lmworks.data.privacy.kinds.phones import ODD, ODD_WORDS, ODDLY_PARTED, phones
-from lmworks.data.privacy.kinds.vehicles import THINGS
+import re2
 
-DOTTED = Trigger(re.compile(r"\.[0-9]{1,3}\.[0-9]"))
-COLONS = Trigger(re.compile(r":[0-9A-Fa-f]{0,4}:"))
-YEAR = Trigger(re.compile(r"(?:1[89]|20)[0-9][0-9]|[/.-][0-9]{1,2}[/.-][0-9]{2}"), near_digits=True)
+from lmworks.data.privacy.checks import check_named
+from lmworks.data.privacy.findings import TABLE, WORDS_AFTER, WORDS_BEFORE, Detector, Detectors, Finding, whole_words
+from lmworks.data.privacy.kinds.dates import DATE_PARTS
+from lmworks.data.privacy.kinds.emails import TRIGGER as HIDDEN
+from lmworks.data.privacy.kinds.emails import hidden_emails
+from lmworks.data.privacy.kinds.phones import TRIGGER as NUMBERS
+from lmworks.data.privacy.kinds.phones import phones
+from lmworks.recipe.yaml import read_yaml
 
-CARD = number(
-    r"[0-9]{14,19}|[0-9]{4}([ \t.-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}|3[0-9]{3}([ \t-])[0-9]{6}\2[0-9]{4,5}"
-    r"|[0-9](?:([ \t.-])[0-9])(?:\3[0-9]){13,14}"
+FUNCTIONS: Mapping[str, tuple[Callable[[str], Iterator[Finding]], str]] = {
+    "phones": (phones, NUMBERS),
+    "hidden_emails": (hidden_emails, HIDDEN),
+}
+"""Functions that a row may name as `find`, and their triggers."""
+LATIN = "0-9A-Za-zÀ-ɏ"
+"""Characters that a number may not touch. Chinese sentences put no space before one."""
+BEFORE, AFTER = (
+    rf"(?<![{LATIN}-])(?<![{LATIN}]_)(?<![{LATIN}]__)(?<![0-9][.,])",
+    rf"(?![{LATIN}-]|_{{1,2}}[{LATIN}]|[.,][0-9])",
 )
-LONG_CARD = number(r"[0-9]{4}([ .-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}\1[0-9]{3}")
-PARTED_CARD = re.compile(
-    r"(?<![\w:.|-])[0-9]{4}(?P<by>:| ?\| ?)[0-9]{4}(?P=by)[0-9]{4}(?P=by)[0-9]{4}(?![\w:-]|\.[0-9])"
+"""Not inside of a word, a name such as `row_12345678`, or a number. Marks around a value, such as `_`, part nothing."""
+LONGEST = 60
+"""Characters of a value that is right behind or before a word."""
+ANOTHER = re.compile(
+    r"(?:[,;/]|,? (?:and|und|et|y|e|i|or|&))? (?:(?:the |my |der |die )?(?:new|old|other|neuer?|alter?)(?: one)?:? "
+    r"|[A-ZÀ-Þ][^\W\d_]{1,15}:? )?"
 )
-PARTED = Trigger(re.compile(r"[0-9]{4}(?::| ?\| ?)[0-9]{4}(?::| ?\| ?)[0-9]{4}"), near_digits=True)
-SHORT_CARD = number(r"[0-9]{12,13}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}")
-CARD_WORDS = re.compile(
-    r"(?i)\b(?:cards?\b|credit|debit|visa\b|master ?card|maestro|amex|cc\b|cvv|karten?|carte|tarjeta|carta\b)"
+"""Between the values of a list, where each may have its owner's first name."""
+ASIDE = re.compile(
+    r"(?i)(?:um |at |à |alle |a las )?[0-9]{1,2}(?:[:.h][0-9]{2})? ?(?:uhr|[ap]\.?m\.?|h)\b(?: [0-9]{1,2}\b)?"
+    r"|(?:um|at|à|alle) [0-9]{1,2}[:.h][0-9]{2}|[0-9][0-9.,]{0,6} ?(?:g|kg|lbs?|oz|cm)\b"
 )
-IBAN = re.compile(
-    r"(?<![A-Za-z0-9])(?=[A-Za-z]{2}[0-9]{2})(?:"
-    + "|".join(
-        rf"(?:{'|'.join(code for code, each in checksums.IBAN_LENGTHS.items() if each == length)})"
-        rf"[0-9]{{2}}(?:[ \t-]?[A-Za-z0-9]){{{length - 4}}}"
-        for length in sorted(set(checksums.IBAN_LENGTHS.values()))
-    )
-    + r")(?![A-Za-z0-9])",
-    re.IGNORECASE,
-)
-ODD_IBAN = re.compile(
-    rf"[A-Z](?<![A-Za-z0-9].)(?=[A-Z][0-9]{{2}})(?<=(?=(?:{'|'.join(checksums.IBAN_LENGTHS)})).).[0-9]{{2}}"
-    r"(?:[A-Z0-9]{11,30}|(?:(?P<by>[ /])[A-Z0-9]{4})(?:(?P=by)[A-Z0-9]{4}){1,6}(?:(?P=by)[A-Z0-9]{1,3})?)"
-    r"(?![A-Za-z0-9])"
-)
-GLUED_IBAN = re.compile(
-    r"(?<![A-Za-z0-9])(?i:IBAN)?(?P<value>[A-Z]{2}[0-9]{2}[ A-Z0-9]{11,38}?)"
-    r"(?=(?i:BIC|SWIFT|KONTO|BANK|BLZ)(?:[^A-Za-z0-9]|[A-Z]{6})|(?![A-Za-z0-9]))"
-)
-"""An account number with the label of the next value, or its own, glued to it, as text of tables and PDF has it."""
-GLUED = Trigger(
-    re.compile("[0-9A-Z](?:BIC|Bic|SWIFT|Swift|KONTO|Konto|BANK|Bank|BLZ|Blz)|(?:IBAN|Iban)[A-Z]{2}[0-9]"),
-    near_digits=True,
-)
-ANY_DATE = re.compile(rf"(?<![\w./-])(?P<value>{DATE})", re.IGNORECASE)
-IPV4 = re.compile(
-    r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
-    r"(?!\w|\.[0-9]|/(?:[0-9]|[12][0-9]|3[01])(?![0-9]))"
-)
-IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?!\w|:[\w:])")
-NUMBERED = re.compile(r"(?i)(?:version|release|section|chapter|clause|ver\.?|sec\.|§)\s?$")
+"""The time and weight at a birth, which may be between a value and a word behind it."""
 
 
-def ip_addresses(text: str, pattern: re.Pattern[str]) -> Iterator[Finding]:
-    """Addresses that may be a person's; 4.2.1.3 after "section" is none."""
-    for match in pattern.finditer(text):
-        before = text[max(0, match.start() - 10) : match.start()]
-        value = match[0] if match[0].endswith("::") else match[0].removesuffix(":")
-        if checksums.public_address(value) and not NUMBERED.search(before):
-            yield Finding("ip", match.start(), match.start() + len(value), value, checksums.public_address)
+@dataclass(frozen=True)
+class Row:
+    """One way in which a kind of personal data is found."""
+
+    kind: str
+    name: str
+    pattern: str = ""
+    is_number: bool = True
+    """Whether the value may not touch letters and digits."""
+    words: tuple[str, ...] = ()
+    """Whole words in any case, in the syntax of RE2, also as parts of a name such as `phone_number`."""
+    anywhere: str = ""
+    """A pattern of RE2 that counts as a word also inside others, such as letters of one language."""
+    behind: int = 0
+    """Most characters between a word and a value behind it. 0 lets words be anywhere near."""
+    before: int = 0
+    """Most characters between a value and a word behind it, if the word has no value behind it."""
+    between: str = "(?s).*"
+    """Pattern of what may be between a word and its value."""
+    check: str = ""
+    find: str = ""
+    trigger: str = ""
+    near_digits: bool = True
+    whole: bool = False
+    examples: tuple[str, ...] = ()
+    """Sentences with the values in guillemets: tests of the row."""
+    others: tuple[str, ...] = ()
+    """Sentences in which nothing of the kind is found."""
+
+    def detector(self) -> Detector:
+        """Return the function that finds it, and where that is worth running."""
+        if self.find:
+            find, trigger = FUNCTIONS[self.find]
+            return Detector(self.kind, find, trigger, self.near_digits, self.whole)
+        trigger = self.trigger or (self._said if self.words or self.anywhere else self.pattern)
+        return Detector(self.kind, self._beside if self.behind else self._near, trigger, self.near_digits, self.whole)
+
+    @cached_property
+    def _said(self) -> str:
+        return whole_words(self.words, self.anywhere)
+
+    @cached_property
+    def _word(self) -> Any:
+        return re2.compile(self._said)
+
+    @cached_property
+    def _value(self) -> re.Pattern[str]:
+        return re.compile(f"{BEFORE}(?:{self.pattern}){AFTER}" if self.is_number else self.pattern)
+
+    @cached_property
+    def _check(self) -> Callable[[str], bool]:
+        return check_named(self.check) if self.check else bool
+
+    def _finding(self, match: re.Match[str]) -> Finding | None:
+        """Return what a match has found, if it passes the check."""
+        group = "value" if "value" in self._value.groupindex else 0
+        return Finding(self.kind, *match.span(group), match[group], self.accepts) if self._check(match[group]) else None
+
+    def accepts(self, value: str) -> bool:
+        """Return whether a made-up value passes the check in a form that the row finds."""
+        return self._check(value) and (not self.is_number or self._value.fullmatch(value) is not None)
+
+    def _near(self, text: str) -> Iterator[Finding]:
+        """Find values that have a word near, or need none."""
+        place = 0
+        while match := self._value.search(text, place):
+            finding = self._finding(match)
+            if finding and (not (self.words or self.anywhere) or self._is_near(text, finding)):
+                yield finding
+                place = max(finding.end, match.start() + 1)
+            else:  # what fails the check must not hide a true value that begins inside it
+                place = match.start() + 1
+
+    def _is_near(self, text: str, finding: Finding) -> bool:
+        before = text[max(0, finding.start - WORDS_BEFORE) : finding.start]
+        return bool(self._word.search(before) or self._word.search(text[finding.end : finding.end + WORDS_AFTER]))
+
+    def _beside(self, text: str) -> Iterator[Finding]:
+        """Find the first value right behind each word, with others of a list, else the last right before it."""
+        place = 0
+        while word := self._word.search(text, place):
+            group = 1 if self.words and word.span(1)[0] >= 0 else 0
+            start, place = word.span(group)
+            place = max(place, word.start() + 1)
+            if finding := self._behind(text, place):
+                yield finding
+                yield from self._others(text, finding.end)
+            elif finding := self._ahead(text, start):
+                yield finding
+
+    def _behind(self, text: str, place: int) -> Finding | None:
+        for match in self._value.finditer(text, place, min(len(text), place + self.behind + LONGEST)):
+            finding = self._finding(match)
+            if match.start() > place + self.behind or not re.fullmatch(self.between, text[place : match.start()]):
+                return None
+            if finding:
+                return finding
+        return None
+
+    def _others(self, text: str, place: int) -> Iterator[Finding]:
+        while (gap := ANOTHER.match(text, place)) and (match := self._value.match(text, gap.end())):
+            if finding := self._finding(match):
+                yield finding
+            place = max(match.end(), place + 1)
+
+    def _ahead(self, text: str, place: int) -> Finding | None:
+        """Find the last value right before a word in the same sentence."""
+        first = max(0, place - self.before - LONGEST)
+        for match in reversed(list(self._value.finditer(text, first, place)) if self.before else []):
+            gap = ASIDE.sub("", text[match.end() : place])
+            if len(gap) > self.before or re.search(r"[0-9\n!?;]", gap):
+                break
+            if finding := self._finding(match):
+                return finding
+        return None
 
 
-def dates(text: str) -> Iterator[Finding]:
-    """Dates that are in the calendar."""
-    for match in ANY_DATE.finditer(text):
-        if read_date(match["value"]):
-            yield Finding("date", *match.span("value"), match["value"])
+def rows() -> list[Row]:
+    """Return the rows of the table, with the parts that their patterns name in `<<name>>`."""
+    table = read_yaml(TABLE.read_text(encoding="utf-8"), TABLE.name).value
+    parts: dict[str, str] = dict(DATE_PARTS)
+
+    def filled(pattern: str | list[str]) -> str:
+        whole = pattern if isinstance(pattern, str) else "|".join(pattern)
+        return re.sub("<<([a-z_]+)>>", lambda part: f"(?:{parts[part[1]]})", whole)
+
+    for name, pattern in table["parts"].items():
+        parts[name] = filled(pattern)
+    return [_row(row, filled) for row in table["rows"]]
 
 
-DETECTORS: tuple[Detector, ...] = (
-    Pattern("secret", credentials.PRIVATE_KEY, credentials.PRIVATE_KEY_BLOCK),
-    Pattern("secret", credentials.PREFIXES, credentials.PROVIDER_KEY),
-    Pattern("secret", credentials.MORE_PREFIXES, credentials.MORE_PROVIDERS_KEY),
-    Pattern("secret", credentials.UNLABELLED, credentials.UNLABELLED_KEY),
-    Pattern("secret", credentials.URLS, credentials.URL_PASSWORD),
-    Pattern("secret", credentials.PHRASES, credentials.SAID_PHRASE),
-    Function("secret", credentials.SECRETS, credentials.assigned_secret),
-    Function("secret", credentials.AWS, credentials.aws_secret),
-    Pattern("email", AT, EMAIL),
-    Pattern("email", AT, BACKWARDS),
-    Function("email", OBFUSCATED, obfuscated_emails),
-    Pattern("iban", CODES, IBAN, checksums.iban),
-    Pattern("iban", CODES, ODD_IBAN, checksums.any_iban),
-    Pattern("iban", GLUED, GLUED_IBAN, checksums.iban),
-    Pattern("card", MANY_DIGITS, CARD, checksums.card),
-    Pattern("card", PARTED, PARTED_CARD, checksums.card),
-    Pattern("card", MANY_DIGITS, LONG_CARD, checksums.card),
-    Pattern("card", MANY_DIGITS, SHORT_CARD, checksums.card, CARD_WORDS),
-    *NATIONAL_IDS,
-    *BIRTH_NUMBERS,
-    *PAPERS,
-    *THINGS,
-    *RECORDS,
-    Function("secret", credentials.PASSWORDS, credentials.passwords),
-    Function("ip", DOTTED, partial(ip_addresses, pattern=IPV4)),
-    Function("ip", COLONS, partial(ip_addresses, pattern=IPV6)),
-    Function("birth_date", BIRTH, birth_dates),
-    Function("birth_date", SPELLED, worded_birth_dates),
-    Pattern("birth_date", BIRTHDAY, PARTIAL),
-    Function("phone", DIGITS, phones),
-    Pattern("phone", ODD, ODDLY_PARTED, context=ODD_WORDS),
-    *ADDRESSES,
-    Function("date", YEAR, dates),
-)
-"""In the order in which they are asked; of equally long findings that overlap the first wins."""
+def _row(fields: Mapping[str, Any], filled: Callable[[str | list[str]], str]) -> Row:
+    lists = {name: tuple(value) for name, value in fields.items() if name in ("examples", "others")}
+    patterns = {name: filled(fields.get(name, "")) for name in ("pattern", "trigger")}
+    words = tuple(map(filled, fields.get("words", ())))
+    return Row(**{**fields, **lists, **patterns, "words": words})
 
-FREQUENT = (DIGITS, MANY_DIGITS, CODES, YEAR)
-RARE = tuple(
-    each for each in DETECTORS if each.trigger.near_digits and not each.trigger.words and each.trigger not in FREQUENT
-)
-"""Whose triggers few texts have, wherever digits are."""
-RARE_ANYWHERE = tuple(each for each in DETECTORS if each.trigger.needs and not each.trigger.words)
-"""Whose triggers few texts with a digit have."""
-_SHARED = dict(zip(RARE + RARE_ANYWHERE, (*sharing(RARE), *sharing(RARE_ANYWHERE, 3)), strict=True))
-DETECTORS = tuple(_SHARED.get(each, each) for each in DETECTORS)
+
+DETECTORS = Detectors(row.detector() for row in rows())
+"""Those of the table, in its order."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lmworks.data.pretrained import load, model_digest
 from lmworks.data.privacy.findings import KINDS, Finding, Kind
@@ -47,7 +47,15 @@ class EntitiesConfig(StepConfig):
         default=None,
         description="Sources whose documents are searched; null searches all: what holds names is unknown.",
     )
+
     digest: str = Field(default="", description="Digest of the model's files; set by `resolve`.")
+
+    @field_validator("kinds")
+    @classmethod
+    def _are_known(cls, kinds: list[Kind]) -> list[Kind]:
+        if unknown := sorted(set(kinds) - set(KINDS)):
+            raise ValueError(f"`kinds` names {', '.join(unknown)}, which is no kind. Kinds are {', '.join(KINDS)}")
+        return kinds
 
     def resolve(self, folder: Path) -> Self:
         """This config with the digest of the model: other weights find other names."""

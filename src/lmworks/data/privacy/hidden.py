@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Pattern, scan, substitute
+from lmworks.data.privacy.findings import Detector, Detectors, Finding, scan, substitute
 from lmworks.data.structure import is_long_number, told_apart
-from lmworks.extras import absent
 from lmworks.pipeline.erasure import is_id
 
 NAMES = ("id", "reason")
@@ -23,31 +21,16 @@ def covered(finding: Finding) -> str:
 
 
 @functools.cache
-def shown_detectors(*, dates: bool = False) -> Sequence[Detector]:
-    """What is looked for in what is shown: every kind with a pattern of its own; of dates only those of birth."""
-    from lmworks.data.privacy.detectors import DETECTORS  # a fifth of a second of compiling
+def shown_detectors(*, dates: bool = False) -> Detectors:
+    """Return the detectors for what is shown: every kind with a pattern of its own, but only dates of birth."""
+    from lmworks.data.privacy.detectors import DETECTORS  # a third of a second of reading the table
 
-    detectors = [detector for detector in DETECTORS if detector.kind != "date" or dates]
-    if absent(["phonenumbers"]):  # then every number that may be one is hidden
-        any_number = Pattern("phone", DIGITS, re.compile(r"[+(]{0,2}[0-9](?:[ .()/-]{0,3}[0-9]){6,}"))
-        return [any_number, *(detector for detector in detectors if detector.kind != "phone")]
-    return detectors
-
-
-@functools.cache
-def counted_detectors() -> Sequence[Detector]:
-    """What is counted in what is looked at: as what is shown, but no date or id counts as a telephone number."""
-    if not absent(["phonenumbers"]):
-        return shown_detectors()
-    from lmworks.data.privacy.kinds.phones import phones
-
-    by_form = Function("phone", DIGITS, functools.partial(phones, plans=False))
-    return [by_form, *(detector for detector in shown_detectors() if detector.kind != "phone")]
+    return Detectors(detector for detector in DETECTORS if detector.kind != "date" or dates)
 
 
 def hide(text: str, name: str = "", more: Sequence[Detector] = ()) -> str:
     """A text, of a field of that name, without the personal data that patterns, and `more` detectors, find."""
-    return substitute(text, scan(text, [*more, *shown_detectors()], label=name), covered)
+    return substitute(text, scan(text, shown_detectors(), label=name, more=more), covered)
 
 
 def hide_all(examples: Iterable[Mapping[str, Any]], more: Sequence[Detector] = ()) -> list[dict[str, Any]]:

@@ -4,46 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
+import re2
 from pydantic import Field, field_validator
 
-from lmworks.data.privacy.findings import (
-    CONTEXT_AFTER,
-    CONTEXT_BEFORE,
-    KINDS,
-    Finding,
-    Function,
-    Searched,
-    Trigger,
-    plain,
-)
-from lmworks.data.privacy.kinds.checksums import luhn
-from lmworks.lazy import pa, pc
+from lmworks.data.privacy.checks import luhn, mod97
+from lmworks.data.privacy.findings import KINDS, WORDS_AFTER, WORDS_BEFORE, Detector, Finding, plain
 from lmworks.recipe.schema import StepConfig
 
-START, END = "\ue000", "\ue001"
-"""What RE2 writes around what it found; texts that hold them, which are for private use, are searched without them."""
-
-
-LONGEST_CHECKED = 100
-"""Characters of a value whose check digits are computed: no register has longer ones."""
-
-
-def mod97(value: str) -> bool:
-    """ISO 7064 MOD 97-10: letters count as 10 to 35, and the whole leaves 1."""
-    if not (value.isascii() and value.isalnum() and len(value) <= LONGEST_CHECKED):
-        return False
-    return int("".join(str(int(character, 36)) for character in value)) % 97 == 1
-
-
-def luhn_of_digits(value: str) -> bool:
-    """Luhn's check over the digits alone."""
-    digits = "".join(filter(str.isdigit, value))
-    return len(digits) > 1 and luhn(digits)
-
-
-CHECKS: Mapping[str, Callable[[str], bool]] = {"luhn": luhn_of_digits, "mod97": mod97}
+CHECKS: Mapping[str, Callable[[str], bool]] = {"luhn": luhn, "mod97": lambda value: mod97(plain(value))}
 
 
 class OwnDetector(StepConfig):
@@ -79,45 +49,36 @@ class OwnDetector(StepConfig):
     @classmethod
     def _takes_linear_time(cls, pattern: str) -> str:
         try:
-            empty = pc.match_substring_regex(pa.array(["", START]), pattern).to_pylist()
-        except pa.ArrowInvalid as error:
+            matches_nothing = _compiled(pattern).search("") is not None
+        except re2.error as error:
+            problem = error.args[0].decode() if isinstance(error.args[0], bytes) else error
             raise ValueError(
-                f"`{pattern}` is no pattern of RE2 ({str(error).rpartition(': ')[2]}). Lookarounds and backreferences, "
+                f"`{pattern}` is no pattern of RE2 ({problem}). Lookarounds and backreferences, "
                 "which may take time without end, are not in it; write what stands beside the value as words in `near`"
             ) from error
-        if empty[0]:
+        if matches_nothing:
             raise ValueError(f"`{pattern}` matches nothing at all everywhere: make it ask for at least one character")
         return pattern
 
-    def detector(self) -> Function:
-        """What finds it."""
-        trigger = Everywhere(probe=self.pattern)
+    def detector(self) -> Detector:
+        """Return the function that finds it."""
+        return Detector(self.name, self._find, self.pattern, near_digits=False, whole=True)
+
+    def _find(self, text: str) -> Iterator[Finding]:
+        """Find what the pattern matches, from left to right, if it passes the check and a word is near."""
         check = CHECKS.get(self.check, bool)
-        return Function(self.name, trigger, functools.partial(_find, self.pattern, self.near, check, self.name))
+        for match in _compiled(self.pattern).finditer(text):
+            before, after = (
+                text[max(0, match.start() - WORDS_BEFORE) : match.start()],
+                text[match.end() :][:WORDS_AFTER],
+            )
+            around = f"{before} {after}".casefold()
+            if check(match[0]) and (not self.near or any(word.casefold() in around for word in self.near)):
+                yield Finding(self.name, match.start(), match.end(), match[0], check)
 
 
-class Everywhere(Trigger):
-    """A trigger of RE2 alone: the detector looks at the whole text."""
-
-    def probes(self) -> tuple[tuple[str, bool], ...]:
-        return ((self.probe, False),)
-
-    def windows(self, text: Searched) -> list[tuple[int, int]]:
-        return [(0, len(text.text))] if text.text else []
-
-
-def _find(pattern: str, near: list[str], check: Callable[[str], bool], kind: str, text: str) -> Iterator[Finding]:
-    """What the pattern matches, from left to right, by RE2; each checked, and held to the words beside it."""
-    text = text.replace(START, " ").replace(END, " ")
-    marked = pc.replace_substring_regex(pa.array([text]), pattern, rf"{START}\0{END}")[0].as_py()
-    place = 0
-    for number, piece in enumerate(marked.split(START)):
-        value, end, rest = piece.partition(END)
-        if not number or not end:
-            place += len(piece)
-            continue
-        start, stop = place, place + len(value)
-        place = stop + len(rest)
-        around = f"{text[max(0, start - CONTEXT_BEFORE) : start]} {text[stop : stop + CONTEXT_AFTER]}".casefold()
-        if check(plain(value)) and (not near or any(word.casefold() in around for word in near)):
-            yield Finding(kind, start, stop, value, check)
+@functools.cache
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)

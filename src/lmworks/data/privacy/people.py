@@ -11,7 +11,7 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from lmworks.data.privacy.findings import Detector, Finding, Function, Trigger
+from lmworks.data.privacy.findings import Detector, Finding
 from lmworks.data.privacy.reading import read
 from lmworks.data.records import Document
 from lmworks.data.text import fold, places
@@ -25,7 +25,6 @@ MOST_WORDS = 6
 MOST_BESIDE = 12
 """Parts that are looked at as one name: a field may hold a whole text."""
 TITLES = frozenset("dr med dipl ing prof mr mrs ms miss sir madame herr frau bay hanım señor señora".split())  # noqa: SIM905
-_WHOLE_TEXT = re.compile(r"(?s).+")
 _BETWEEN, _BEHIND_SHORT = re.compile(r"[ \n_'’·-]|, ?"), re.compile(r"\.[ -]?")
 """Between the parts of one name, and behind an initial or a title, where a full stop ends no sentence."""
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
@@ -130,7 +129,7 @@ def people_detector(names: Iterable[str]) -> Detector:
             for run in _runs(_places(text, folded, pattern, parts), text):
                 yield from _findings(run, text)
 
-    return Function("person", Trigger(pattern=_WHOLE_TEXT), find)
+    return Detector("person", find)
 
 
 def _parts_of(name: str) -> Iterator[tuple[str, Weight, int]]:

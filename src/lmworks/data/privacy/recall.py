@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from lmworks.data.privacy.entities import Spans, linked
-from lmworks.data.privacy.findings import Detector, Finding, scan, worth_running
+from lmworks.data.privacy.findings import Detector, Detectors, Finding, scan
 from lmworks.pipeline.figure import Figure, wilson
 
 KIND_OF: Mapping[str, str] = {"medical_record": "record_number"}
@@ -78,8 +78,9 @@ def measure(
     entities = entities_of(texts) if entities_of else [[]] * len(texts)
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
-    for sample, useful, spans in zip(chosen, worth_running(texts, detectors), entities, strict=True):
-        findings = scan(sample.text, useful, linked(sample.text, spans))
+    detectors = Detectors(detectors)
+    for sample, spans in zip(chosen, entities, strict=True):
+        findings = scan(sample.text, detectors, linked(sample.text, spans))
         found = sum(covered(sample.text, span, findings) for span in sample.spans)
         for name in (sample.cell, kind_of(sample.cell)):
             counts[name] += found

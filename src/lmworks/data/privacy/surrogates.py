@@ -104,12 +104,8 @@ def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
         return _name(key, finding)
     if kind in ("place", "organisation", "address"):
         return _made_up(key, kind, normal)
-    if kind == "phone":
-        written = _digits(value)
-        new = _drawn(key, kind, normal, written, len(written) - len(normal), finding.check)
-    else:
-        new = _drawn(key, kind, normal, normal, 2 if kind == "iban" else 0, finding.check)
-    return new and _in_the_form_of(value, new, "[0-9]" if kind == "phone" else r"[^\W_]")
+    kept = len(_digits(value)) - len(normal) if kind == "phone" else 2 if kind == "iban" else 0
+    return _drawn(key, kind, normal, value, kept, finding.check)
 
 
 def _seed(key: bytes, *parts: str) -> bytes:
@@ -155,27 +151,28 @@ def _faker() -> Any:
 
 
 @functools.lru_cache(maxsize=100_000)
-def _drawn(key: bytes, kind: str, normal: str, written: str, kept: int, check: Callable[[str], bool]) -> str | None:
-    """Another value with digits where the written one has digits and letters where it has letters, that passes `check`.
+def _drawn(key: bytes, kind: str, normal: str, value: str, kept: int, check: Callable[[str], bool]) -> str | None:
+    """Return another value with digits and letters in the places where the true one has them, that passes `check`.
 
-    The first of a row of draws that does; the rarest check passes one draw in some thousands. Drawn for the normal
-    form: a number written with and without its country's code gets one number. So many characters in front are `kept`.
+    The first of a row of draws that does is taken. The rarest check passes one draw in some thousands. Draws depend
+    on the normal form alone: a number with and without its country's code gets one number. The first `kept` stay.
     """
     seed = _seed(key, "surrogate", kind, normal)
     letters = "abcdef" if kind == "ip" else string.ascii_uppercase
+    written, replaced = (_digits(value), "[0-9]") if kind == "phone" else (normal, r"[^\W_]")
     for attempt in range(MOST_DRAWS):
         stream = hashlib.shake_256(seed + attempt.to_bytes(4)).digest(len(written))
         new = written[:kept] + "".join(
             string.digits[byte % 10] if old.isdigit() else letters[byte % len(letters)] if old.isalpha() else old
             for old, byte in zip(written[kept:], stream, strict=False)
         )
-        if new != written and check(new):
-            return new
+        if new != written and check(made := _in_the_form_of(value, new, replaced)):
+            return made
     return None
 
 
 def _in_the_form_of(value: str, new: str, replaced: str) -> str:
-    """The new characters in place of those that the pattern `replaced` matches, in the case of the true value."""
+    """Return the new characters where the pattern `replaced` matches, in the case of the true value."""
     characters = filter(str.isalnum, new)
 
     def next_one(old: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from lmworks.data.privacy.entities import LABELS
-from lmworks.data.privacy.findings import scan
+from lmworks.data.privacy.findings import Detectors, scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span
 from lmworks.engines.open import open_engine
@@ -283,14 +283,14 @@ def evaluate_extraction_dictionary(
 @stage(version=10, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
-    from lmworks.data.privacy.detectors import DETECTORS  # slow to compile
+    from lmworks.data.privacy.detectors import DETECTORS  # slow to read
 
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)
     named: dict[str, str] = {}
     for label, _ in counts.most_common():
         if kind := LABELS.get(label.upper()):
             named.setdefault(kind, label)
-    detectors = [detector for detector in DETECTORS if detector.kind in named]
+    detectors = Detectors(detector for detector in DETECTORS if detector.kind in named)
     kinds = sorted({detector.kind for detector in detectors})
 
     def find(texts: Sequence[str]) -> list[Tagged]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.privacy.findings import Detector, scan, substitute
+from lmworks.data.privacy.findings import Detector, Detectors, scan, substitute
 from lmworks.data.privacy.hidden import covered, shown_detectors
 from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.privacy.people import is_named_by, people_detector, people_of, whole_name
@@ -41,14 +41,16 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
         fields = [name for config in configs for name in config.people]
         detectors += shown_detectors(dates=any(config.action_of("date") != "keep" for config in configs))
 
+    search = Detectors(detectors)
+
     def show(document: Document) -> str:
         people = _named_in(document, fields)
-        looked_for = [*detectors, *([people_detector(people)] if people else [])]
+        named = [people_detector(people)] if people else []
 
         def hide(name: str, text: str) -> str:
             if text.strip() and is_named_by(name, fields):
                 return covered(whole_name(text))
-            return substitute(text, scan(text, looked_for, label=name), covered)
+            return substitute(text, scan(text, search, label=name, more=named), covered)
 
         return _shown(document, hide)
 

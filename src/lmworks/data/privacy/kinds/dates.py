@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 _MONTHS = (
@@ -52,52 +53,13 @@ SHORT = (
     rf"|[0-3]?[0-9](?:st|nd|rd|th|\.)?[ .-]?(?:{MONTHS})\.?,?[ -]?(?:['’]?[0-9][0-9]|{_YEAR})(?![0-9])"
 )
 """A date in spaced groups, with a short year, or as tickets write it: a date only where words say so."""
-_DAYS_DE = (
-    "ersten|zweiten|dritten|vierten|fünften|sechsten|siebten|siebenten|achten|neunten|zehnten|elften|zwölften|"
-    "(?:drei|vier|fünf|sech|sieb|acht|neun)zehnten|(?:ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun)undzwanzigsten|"
-    "zwanzigsten|(?:einund)?dreißigsten"
-)
-_DAYS_EN = (
-    "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|"
-    "(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth|thirty[ -]first|"
-    "twenty[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)"
-)
-_NUMBERS_EN = (
-    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
-    "twenty(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?|thirty(?:[ -]one)?"
-)
-_DAYS_FR = (
-    "premier|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|dix-(?:sept|huit"
-    "|neuf)|"
-    "vingt(?:[ -]et[ -]une?|[ -](?:deux|trois|quatre|cinq|six|sept|huit|neuf))?|trente(?:[ -]et[ -]un)?"
-)
-_DAYS_ES = (
-    "primero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|dieci(?:séis|siete"
-    "|ocho|nueve)|"
-    "veinte|veinti(?:uno|dós|trés|cuatro|cinco|séis|siete|ocho|nueve)|treinta(?: y uno)?"
-)
-_DAYS_IT = (
-    "primo|due|tre|quattro|cinque|sei|sette|otto|nove|dieci|undici|dodici|tredici|quattordici|quindici|sedici|"
-    "dicia(?:ssette|nnove)|diciotto|vent(?:i|uno|otto|i(?:due|tré|quattro|cinque|sei|sette|nove))|trent(?:a|uno)"
-)
-_WORDED_YEAR = (
-    rf"(?:{_YEAR}|(?:mil(?:le)?[ -]neuf[ -]cents?|dix-neuf[ -]cents?|deux[ -]mille)(?:[ -](?!à\b|au\b"
-    rf"|et\b(?! un))[a-zé]{{2,8}}(?:-[a-z]{{2,8}}){{0,3}}){{0,4}}"
-    r"|mil novecientos(?: [a-zé]{3,9}){0,3}|dos mil(?: [a-zé]{3,9}){0,3}|mil(?:le)?novecento[a-zé]{0,20}"
-    r"|duemila[a-zé]{0,15}"
-    r"|(?:neunzehnhundert|zweitausend)[a-zäöüß]{0,25}|nineteen[ -][a-z]{3,9}(?:[ -][a-z]{3,5})?"
-    r"|two thousand(?: and)?(?: [a-z]{3,9})?|twenty[ -](?:ten|eleven|twelve|[a-z]{3,6}teen|twenty)(?:[ -][a-z]{3,5})?)"
-)
-WORDED = (
-    rf"(?:(?:{_DAYS_DE}|{_DAYS_EN}|{_NUMBERS_EN}|{_DAYS_FR}|{_DAYS_ES}|{_DAYS_IT})(?: day)?(?: of"
-    rf"| de)? (?:{MONTHS})(?: of| del?)?,? {_WORDED_YEAR}"
-    rf"|(?:{MONTHS}) (?:the )?(?:{_DAYS_EN}|{_NUMBERS_EN}|[0-3]?[0-9](?:st|nd|rd|th)?),? (?!{_YEAR}){_WORDED_YEAR}"
-    rf"|(?:{MONTHS}) (?:the )?(?:{_DAYS_EN}),? {_YEAR}|[0-3]?[0-9](?:er|st|nd|rd|th"
-    rf"|\.)? (?:{MONTHS}),? (?!{_YEAR}){_WORDED_YEAR})"
-)
-"""A date whose day or year is written in words, to be used with `re.IGNORECASE`."""
 COMPACT = r"(?:(?:1[89]|20)[0-9]{2}[01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:19|20)[0-9]{2})(?![0-9])"
 """A date as eight digits: a date only where words say so."""
+DATE_PARTS: Mapping[str, str] = {
+    name: f"(?i:{pattern})"
+    for name, pattern in {"date": DATE, "short_date": SHORT, "compact_date": COMPACT, "month": MONTHS}.items()
+}
+"""What rows of the table may name in their patterns."""
 
 _PARTS = re.compile(
     r"^[0-9]{4}(?=[0-9]{4}$)|(?<=^[0-9]{4})[0-9]{2}(?=[0-9]{2}$)|(?<=^[0-9]{6})[0-9]{2}$|[0-9]+|[^\W\d_]+"
