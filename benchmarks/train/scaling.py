@@ -22,7 +22,7 @@ from lmworks.pipeline.display import PlainDisplay
 from lmworks.plan.machine import this_machine
 from lmworks.search.law import fit_law
 from lmworks.search.runs import Runs
-from lmworks.search.scale import LARGEST, RUNGS, SEEDS, flops, ladder, with_seeds
+from lmworks.search.scale import LARGEST, RUNGS, SEEDS, ladder
 
 HELD_OUT = (1.5, 2, 3, 5, 8)
 """About the compute, in that of the ladder's largest."""
@@ -79,13 +79,14 @@ def main() -> None:
     began = time.time()
     runs = Runs(recipe, settings, None, "pretrain", PlainDisplay(sys.stderr))
     rungs = ladder(runs, [LARGEST * share for share in RUNGS])
-    amounts, small = [flops(runs, each) for each in rungs], [with_seeds(runs, each, SEEDS) for each in rungs]
+    amounts = [runs.flops(rung) for rung in rungs]
+    small = [*runs.vary({str(number): rung for number, rung in enumerate(rungs)}, SEEDS).values()]
     across = [amount for amount in amounts for _ in range(SEEDS)]
-    law = fit_law(across, [each.loss for alike in small for each in alike])
-    last = sum(each.loss for each in small[-1]) / SEEDS
+    law = fit_law(across, [loss for entry in small for loss in entry["losses"]])
+    last = small[-1]["loss"]
     held_out: list[dict[str, Any]] = []
     for changed in ladder(runs, [LARGEST * times for times in HELD_OUT]):
-        run, amount = runs.train(changed), flops(runs, changed)
+        run, amount = runs.train(changed), runs.flops(changed)
         loss, (low, high) = law.predict(amount)
         held_out.append(
             {
@@ -102,10 +103,10 @@ def main() -> None:
         )
     found = {
         "ladder": [
-            [f"{amount:.3g}", *(round(each.loss, 4) for each in alike)]
-            for amount, alike in zip(amounts, small, strict=True)
+            [f"{amount:.3g}", *(round(loss, 4) for loss in entry["losses"])]
+            for amount, entry in zip(amounts, small, strict=True)
         ],
-        "ladder_seconds": round(sum(each.seconds for alike in small for each in alike), 1),
+        "ladder_seconds": round(sum(SEEDS * entry["seconds"] for entry in small), 1),
         "law": law.as_text("operations"),
         "held_out": held_out,
         "hold": sum(each["holds"] for each in held_out),

@@ -180,5 +180,5 @@ def blend(
     except ValueError:
         raise UsageError(f"--ratios {ratios}: expected numbers from 0 to 1, such as 0,0.5,1") from None
     with closing(make_display()) as display:
-        found, picture = sweep(recipe, settings or (), store, mix, part, shares, display)
-    tell(f"{found.as_text()}\npicture: {picture}", found.as_json(), as_json)
+        found = sweep(recipe, settings or (), store, mix, part, shares, display)
+    tell(f"{found.words}\npicture: {found.picture}", found.figures, as_json)

@@ -30,8 +30,6 @@ def search(
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier commands among them.")] = 20,
     minutes: Annotated[float | None, typer.Option(min=0, help="Begin no trial after these.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at once; each on its share of the cores.")] = 1,
-    on: Annotated[str, typer.Option(metavar="PLACE", help="Where trials run: local, ray, ray://HOST:PORT.")] = "local",
     seed: Annotated[int, typer.Option(min=0, help="Of the proposals.")] = 0,
     settings: SetOption = None,
     store: StoreOption = None,
@@ -42,10 +40,9 @@ def search(
     Example: lmworks search recipes/quickstart.yaml pretrain --over learning_rate=0.01..0.05:log --set pretrain.steps=99
     Example: lmworks search recipes/quickstart.yaml finetune --set finetune.steps=99
     """
-    from lmworks.pipeline.work.ray_workers import parse_place
     from lmworks.search.study import search as find
 
-    options: Any = {"trials": trials, "minutes": minutes, "workers": workers, "ray": parse_place(on), "seed": seed}
+    options: Any = {"trials": trials, "minutes": minutes, "seed": seed}
     _show_outcome(find(recipe, settings or (), store, model, over or (), **options), as_json)
 
 
@@ -67,15 +64,12 @@ def compare(
     from contextlib import closing
 
     from lmworks.pipeline.display import make_display
-    from lmworks.search.across import as_text, compare_models
+    from lmworks.search.across import compare_models
 
     with closing(make_display()) as display:
         found = compare_models(first, second, store, display, key_variable=key_variable)
-    tell(
-        as_text(found),
-        [{"task": each.task, "verdicts": each.verdicts, **(each.record or {})} for each in found],
-        as_json,
-    )
+    lines = [line for each in found for line in (each["task"], *(f"  {verdict}" for verdict in each["verdicts"]))]
+    tell("\n".join(lines), found, as_json)
 
 
 def scale(

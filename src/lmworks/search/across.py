@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,41 +32,31 @@ NOT_STATED = "LicenseRef-not-stated"
 
 @dataclass(frozen=True)
 class Measured:
-    """A model, and what it was asked: task and system, as in its build, → evaluation."""
+    """Label of a model, and its evaluations by task and system, as in its build."""
 
     label: str
     evaluations: Mapping[str, Artifact]
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What two models come to on one task."""
-
-    task: str
-    verdicts: Sequence[str]
-    record: Mapping[str, Any] | None
-    """As a build's `comparison.json` has it; None where one alone was asked."""
-
-
 def compare_models(
     first: str, second: str, store: Path | None, display: Display, *, key_variable: str | None = None
-) -> list[Compared]:
-    """What the evaluations of two models say. Each is a step, `RECIPE.yaml:STEP`, `STORE:STEP`, a model's folder, or a
-    model at an address, `https://HOST/v1#MODEL`, whose key is in an environment variable.
+) -> list[dict[str, Any]]:
+    """Return task, verdicts and the fields of `comparison.json` for each task that two models were asked.
 
-    Raises UsageError where neither was measured in a build, and for what is not built.
+    Each is a step, `RECIPE.yaml:STEP`, `STORE:STEP`, a model's folder, or a model at an address, whose key is in an
+    environment variable: `https://HOST/v1#MODEL`. Raises UsageError where neither was measured in a build, and for
+    steps that are not built.
     """
-    folders = [_is_folder(name) or is_at_address(name) for name in (first, second)]
-    if all(folders):
+    fields = [_outside(name, key_variable) for name in (first, second)]
+    if all(fields):
         raise UsageError(
             f"{first} and {second} are of no build: nobody has said what they are to be asked. Name a step of a build "
             "first, whose tasks the other is asked, too"
         )
-    if any(folders):
-        named, folder = (second, first) if folders[0] else (first, second)
-        fields = _at_address(folder, key_variable) if is_at_address(folder) else _in_folder(folder)
-        one, other = _asked_alike(named, *_find(named, store), fields, display)
-        one, other = (other, one) if folders[0] else (one, other)
+    if fields[0]:
+        other, one = _asked_alike(second, *_find(second, store), fields[0], display)
+    elif fields[1]:
+        one, other = _asked_alike(first, *_find(first, store), fields[1], display)
     else:
         one, other = (_measured(name, *_find(name, store)) for name in (first, second))
         if one.label == other.label:
@@ -73,35 +64,21 @@ def compare_models(
     return list(_compared(one, other))
 
 
-def as_text(found: Sequence[Compared]) -> str:
-    """Task by task, what is found."""
-    return "\n".join(line for each in found for line in (each.task, *(f"  {said}" for said in each.verdicts)))
-
-
-def _is_folder(name: str) -> bool:
-    return (Path(name) / "config.json").is_file() or name.endswith(".gguf")
-
-
-def is_at_address(name: str) -> bool:
-    """Whether a side is a model at an address."""
-    return name.startswith(("http://", "https://"))
-
-
-def _at_address(name: str, key_variable: str | None) -> dict[str, str]:
-    """Of a model at an address, what a recipe would say of it."""
-    address, sign, model = name.partition("#")
-    if not sign or not model:
-        raise UsageError(f"{address}: which model there? Name it behind the address: {address}#MODEL")
-    key = {"key_variable": key_variable} if key_variable else {}
-    return {"objective": "rented", "address": address, "model": model, "licence": NOT_STATED, **key}
-
-
-def _in_folder(name: str) -> dict[str, str]:
-    return {"objective": "pretrained", "path": str(Path(name).resolve()), "licence": NOT_STATED}
+def _outside(name: str, key_variable: str | None) -> dict[str, str]:
+    """Return the fields that a recipe has of a model at an address or in a folder; none of a step."""
+    if name.startswith(("http://", "https://")):
+        address, _, model = name.partition("#")
+        if not model:
+            raise UsageError(f"{address}: which model there? Name it behind the address: {address}#MODEL")
+        key = {"key_variable": key_variable} if key_variable else {}
+        return {"objective": "rented", "address": address, "model": model, "licence": NOT_STATED, **key}
+    if (Path(name) / "config.json").is_file() or name.endswith(".gguf"):
+        return {"objective": "pretrained", "path": str(Path(name).resolve()), "licence": NOT_STATED}
+    return {}
 
 
 def _find(name: str, store: Path | None) -> tuple[Store, Artifact]:
-    """A step of a build, of whatever recipe or store."""
+    """Return a step of a build, of any recipe or store."""
     place, colon, step = name.rpartition(":")
     if not colon:
         return find_one([name], store)
@@ -116,43 +93,38 @@ def _measured(name: str, store: Store, artifact: Artifact) -> Measured:
     step, steps = name.rpartition(":")[2], built.record.steps
     is_named = step in steps and (steps[step].stage, steps[step].key) == (artifact.stage, artifact.key)
     label = step if is_named else built.step_of(artifact) or artifact.manifest.step
-    found = _asked(built.artifacts, label, artifact.digest())
-    if not found:
+    evaluations = _evaluations(built.artifacts, label, artifact.digest())
+    if not evaluations:
         raise UsageError(
             f"{name}: no task of {built.name} asks it: name it in `evaluate.models` and build, {built.command}"
         )
-    return Measured(label, found)
+    return Measured(label, evaluations)
 
 
-def _asked(artifacts: Mapping[str, Artifact], model: str, digest: str) -> dict[str, Artifact]:
-    """All that a model was asked, each question once: by its own name before another that its weights have, too."""
-    found: dict[tuple[str, str], tuple[str, Artifact]] = {}
-    for name, each in artifacts.items():
-        place, _, asked = name.partition("/")
-        task, _, system = asked.partition("/")
-        if place != "evaluate" or not system or not measures_model(each):
+def _evaluations(artifacts: Mapping[str, Artifact], model: str, digest: str) -> dict[str, Artifact]:
+    """Return the evaluations of a model, each question once: under its own name, else under one of equal weights."""
+    named: dict[tuple[str, str], tuple[str, Artifact]] = {}
+    for name, artifact in artifacts.items():
+        place, _, label = name.partition("/")
+        task, _, system = label.partition("/")
+        if place != "evaluate" or not system or not measures_model(artifact):
             continue
-        each.require_sound()
-        question = task, canonical_json(each.manifest.config)
+        artifact.require_sound()
+        (measured, *_), kept = artifact.manifest.inputs["model"], artifacts.get(asked_for(name))
+        digests = {measured.digest}
+        if kept and kept.digest() == measured.digest:  # kept answers of a rented model
+            digests.add(kept.manifest.inputs["model"][0].digest)
+        question = task, canonical_json(artifact.manifest.config)
         is_own = system == model or system.startswith(f"{model}-")
-        if digest in _measured_digests(name, each, artifacts) and (is_own or question not in found):
-            found[question] = asked, each
-    return dict(found.values())
-
-
-def _measured_digests(name: str, evaluation: Artifact, artifacts: Mapping[str, Artifact]) -> Iterator[str]:
-    """Of the model that was measured; of a rented one, whose kept answers were, its own, too."""
-    (measured, *_) = evaluation.manifest.inputs["model"]
-    yield measured.digest
-    kept = artifacts.get(asked_for(name))
-    if kept and kept.digest() == measured.digest:
-        yield kept.manifest.inputs["model"][0].digest
+        if digest in digests and (is_own or question not in named):
+            named[question] = label, artifact
+    return dict(named.values())
 
 
 def _asked_alike(
     step: str, store: Store, artifact: Artifact, fields: Mapping[str, str], display: Display
 ) -> tuple[Measured, Measured]:
-    """A step that was measured, and a model of these fields that is asked the same."""
+    """Return a step that was measured, and a model of these fields that is asked the same in a build of its own."""
     built = Built.holding(store, artifact)
     mine = _measured(step, store, artifact)
     called = f"rented-{fields['model']}" if "model" in fields else Path(fields["path"]).stem
@@ -167,11 +139,14 @@ def _asked_alike(
     if stale := [node.name for node in before if not workspace.build.look(node)[0]]:
         raise UsageError(f"{built.recipe}: {stale[0]} is not built as the recipe has it now: {built.command}")
     made = run(workspace, display, until="evaluate", remember=False)
-    return mine, Measured(name, _asked(made, name, made[name].digest()))
+    return mine, Measured(name, _evaluations(made, name, made[name].digest()))
 
 
-def _compared(one: Measured, other: Measured) -> Iterator[Compared]:
-    """p-values and intervals are adjusted for all that may be compared, as in a build, whoever is named first."""
+def _compared(one: Measured, other: Measured) -> Iterator[dict[str, Any]]:
+    """Compare two models task by task.
+
+    p-values and intervals are adjusted for all comparable tasks, as in a build, whichever model is named first.
+    """
     matched = _matched(one, other)
     for ours, theirs in matched:
         a, b = one.evaluations[ours], other.evaluations[theirs]
@@ -184,40 +159,40 @@ def _compared(one: Measured, other: Measured) -> Iterator[Compared]:
             also=names[1:],
             comparisons_in_build=sum(matched.values()),
         )
-        record = concluded(config, [_evaluation(each) for _, each in sides])[0]
-        yield Compared(" and ".join(dict.fromkeys((_task(ours), _task(theirs)))), record["verdicts"], record)
-    for side, asked in enumerate((one, other)):
-        for name in asked.evaluations:
-            if all(pair[side] != name for pair in matched):
-                yield Compared(_task(name), [f"{asked.label} alone was asked this, on these items"], None)
+        record = concluded(config, [Evaluation(side.payload, side.digest()) for _, side in sides])[0]
+        yield {"task": " and ".join(dict.fromkeys((_task(ours), _task(theirs)))), **record}
+    for at, side in enumerate((one, other)):
+        for name in side.evaluations:
+            if all(pair[at] != name for pair in matched):
+                yield {"task": _task(name), "verdicts": [f"{side.label} alone was asked this, on these items"]}
 
 
 def _matched(one: Measured, other: Measured) -> dict[tuple[str, str], bool]:
-    """What each was asked and what of the other's is most like it, and whether these may be compared.
+    """Return pairs of evaluations of which one is most like the other, and whether they may be compared.
 
-    Each pair once, and the same pairs whoever is named first: p-values depend on their number.
+    Each pair once, and the same pairs whichever model is named first: p-values depend on their number.
     """
     alike = {}
-    items = {each: _evaluation(each).items() for side in (one, other) for each in side.evaluations.values()}
-    for ours, a in one.evaluations.items():
-        for theirs, b in other.evaluations.items():
-            if a.stage == b.stage and (shared := len(paired(items[a], items[b])[0])):
-                lead = _leading(a, b)[:1]
-                first, second = (
-                    next((figure for figure in each.manifest.figures if figure.name in lead), each.manifest.figures[0])
-                    for each in (a, b)
-                )
-                alike[ours, theirs] = not unlike(first, second, _may_differ(a)), shared, _task(ours) == _task(theirs)
-    best = {
-        max((pair for pair in alike if pair[side] == name), key=alike.__getitem__)
-        for side in (0, 1)
-        for name in {pair[side] for pair in alike}
-    }
-    return {pair: found[0] for pair, found in alike.items() if pair in best}
+    sides = [
+        {name: Evaluation(each.payload, each.digest()).items() for name, each in side.evaluations.items()}
+        for side in (one, other)
+    ]
+    for ours, theirs in product(*sides):
+        a, b = one.evaluations[ours], other.evaluations[theirs]
+        if a.stage == b.stage and (shared := len(paired(sides[0][ours], sides[1][theirs])[0])):
+            lead, figures = _leading(a, b)[:1], [each.manifest.figures for each in (a, b)]
+            first, second = (next((figure for figure in some if figure.name in lead), some[0]) for some in figures)
+            alike[ours, theirs] = not unlike(first, second, _may_differ(a)), shared, _task(ours) == _task(theirs)
+    best = [
+        max((pair for pair in alike if pair[at] == name), key=alike.__getitem__)
+        for at in (0, 1)
+        for name in {pair[at] for pair in alike}
+    ]
+    return {pair: may_compare for pair, (may_compare, *_) in alike.items() if pair in best}
 
 
 def _leading(a: Artifact, b: Artifact) -> list[str]:
-    """The figures that one begins with and both have, in an order that does not hang on who is named first."""
+    """Return the figures that one begins with and both have, in an order that does not depend on the first name."""
     ours, theirs = ([figure.name for figure in each.manifest.figures] for each in (a, b))
     return sorted({ours[0], theirs[0]}.intersection(ours, theirs))
 
@@ -225,10 +200,6 @@ def _leading(a: Artifact, b: Artifact) -> list[str]:
 def _may_differ(evaluation: Artifact) -> list[Condition]:
     kind = next((each for _, each in TASKS.loadable() if each.stage.name == evaluation.stage), None)
     return list(kind.may_differ) if kind else []
-
-
-def _evaluation(artifact: Artifact) -> Evaluation:
-    return Evaluation(artifact.payload, artifact.digest())
 
 
 def _task(name: str) -> str:

@@ -10,22 +10,21 @@ from typing import Any
 from lmworks.pipeline.figure import Interval
 from lmworks.pipeline.statistics import student
 from lmworks.release.render.charts import Bar, interval_chart
-from lmworks.search.runs import Outcome, Runs
-from lmworks.train.configs.language_model import CausalLMConfig
+from lmworks.search.runs import Changed, Outcome, Runs, columns
 
 HABIT = "habit"
-"""The recipe's own choice, which others are held against."""
+"""Name of the recipe's own architecture, which others are compared with."""
 WIDTH_MULTIPLE = 16
 
 
-def variants(config: CausalLMConfig) -> dict[str, dict[str, object]]:
-    """Changes of a decoder's shape worth a try; those that change nothing are left out."""
-    shape = config.shape(256)
+def variants(runs: Runs) -> dict[str, Changed]:
+    """Return changes of a decoder's shape worth a try; those that change nothing are left out."""
+    shape = runs.shape({})
 
     def wide(times: float) -> int:
         return max(1, round(shape.hidden_size * times / WIDTH_MULTIPLE)) * WIDTH_MULTIPLE
 
-    found: dict[str, dict[str, object]] = {
+    table: dict[str, Changed] = {
         HABIT: {},
         "deeper, narrower": {"num_layers": 2 * shape.num_layers, "hidden_size": wide(0.5**0.5)},
         "shallower, wider": {"num_layers": max(1, shape.num_layers // 2), "hidden_size": wide(2**0.5)},
@@ -34,14 +33,13 @@ def variants(config: CausalLMConfig) -> dict[str, dict[str, object]]:
         "one key head": {"num_heads": shape.num_heads, "num_key_value_heads": 1},
         "tied embeddings": {"tie_embeddings": True},
         "embeddings of their own": {"tie_embeddings": False},
-        "sliding window": {"sliding_window": max(1, config.sequence_length // 4)},
+        "sliding window": {"sliding_window": max(1, runs.config.sequence_length // 4)},
         "full attention": {"sliding_window": None},
     }
-    kept: dict[str, dict[str, object]] = {}
-    shapes = []
-    for name, changed in found.items():
+    kept, shapes = dict[str, Changed](), []
+    for name, changed in table.items():
         with suppress(ValueError):  # heads that cannot be halved
-            if (made := config.model_copy(update=changed).shape(256)) not in shapes:
+            if (made := runs.shape(changed)) not in shapes:
                 shapes.append(made)
                 kept[name] = changed
     return kept
@@ -53,38 +51,38 @@ def bakeoff(runs: Runs, *, seeds: int) -> Outcome:
     Intervals are Student's t over seeds; differences from the habit are paired by seed. Raises `UsageError` for a
     model that begins with another's shape.
     """
-    whole = runs.flops_per_token({}) * int(runs.config.steps)
-    habit: list[float] = []
-    entries: list[dict[str, Any]] = []
-    for name, shape in variants(runs.config).items():  # type: ignore[arg-type]
-        steps = max(1, round(whole / runs.flops_per_token(shape)))
-        changed = {**shape, "steps": steps, "validation_steps": steps, "watch": None}
-        trained = [runs.train({**changed, "seed": runs.config.seed + number}) for number in range(seeds)]
-        losses = [each.loss for each in trained]
-        habit = habit or losses
-        relative = [loss / own - 1 for loss, own in zip(losses, habit, strict=True)]
-        size = {"steps": steps, "parameters": trained[0].parameters, "seconds": fmean(each.seconds for each in trained)}
-        mean = {"loss": fmean(losses), "interval": _interval(losses), "difference": fmean(relative)}
-        entries.append({"name": name, **size, "losses": losses, **mean, "difference_interval": _interval(relative)})
-    entries.sort(key=lambda each: each["loss"])
-    words = [
-        f"{'architecture':24} {'parameters':>11} {'steps':>6} {'seconds':>8}  loss; against the habit, {seeds} seeds"
-    ]
-    for each in entries:
-        low, high = each["difference_interval"]
-        verdict = "better" if high < 0 else "worse" if low > 0 else "not told apart"
-        against = f"{each['difference']:+.2%} ({low:+.2%} to {high:+.2%}), {verdict}"
-        row = (
-            f"{each['name']:24} {each['parameters']:>11,} {each['steps']:>6} {each['seconds']:8.1f}  {each['loss']:.4f}"
+    whole, table = runs.flops({}), dict[str, Changed]()
+    for name, shape in variants(runs).items():
+        steps = max(1, round(whole / runs.flops({**shape, "steps": 1})))
+        table[name] = {**shape, "steps": steps, "validation_steps": steps, "watch": None}
+    varied = runs.vary(table, seeds)
+    entries, rows = list[dict[str, Any]](), list[list[str]]()
+    for name, entry in sorted(varied.items(), key=lambda item: item[1]["loss"]):
+        relative = [loss / own - 1 for loss, own in zip(entry["losses"], varied[HABIT]["losses"], strict=True)]
+        difference, (low, high) = fmean(relative), _interval(relative)
+        entries.append(
+            {"name": name, "steps": table[name]["steps"], **entry, "interval": _interval(entry["losses"])}
+            | {"difference": difference, "difference_interval": (low, high)}
         )
-        words.append(f"{row} {'the recipe as it is' if each['name'] == HABIT else against}")
-    words.append(
-        "Validation loss, nats a token. Intervals are of one comparison each; of many, the best flatters itself."
-    )
+        verdict = "better" if high < 0 else "worse" if low > 0 else "no significant difference"
+        against = f"{difference:+.2%} ({low:+.2%} to {high:+.2%}), {verdict}"
+        sizes = [
+            f"{entry['parameters']:,}",
+            str(table[name]["steps"]),
+            f"{entry['seconds']:.1f}",
+            f"{entry['loss']:.4f}",
+        ]
+        rows.append([name, *sizes, "the recipe as it is" if name == HABIT else against])
+    words = [
+        *columns(
+            ["architecture", "parameters", "steps", "seconds", "loss", f"against the habit, {seeds} seeds"], rows, 0, 5
+        ),
+        "Validation loss, nats per token. Intervals are of one comparison each; of many, the best flatters itself.",
+    ]
     bars = [
-        Bar(each["name"], 100 * each["difference"], (100 * low, 100 * high), f"{each['difference']:+.1%}")
-        for each in entries
-        for low, high in [each["difference_interval"]]
+        Bar(entry["name"], 100 * entry["difference"], (100 * low, 100 * high), f"{entry['difference']:+.1%}")
+        for entry in entries
+        for low, high in [entry["difference_interval"]]
     ]
     picture = interval_chart("Architectures at equal compute", "loss against the habit, %", bars, chance=0.0)
     return runs.report("bakeoff", {"entries": entries, "seeds": seeds}, words, picture)

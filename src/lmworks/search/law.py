@@ -1,12 +1,10 @@
-"""A power law with an offset, and what it says of amounts that nobody has tried.
+"""Power law with an offset, fitted to few runs, and the losses that it expects of other amounts.
 
 Loss = E + A / x^a (Kaplan et al. 2020, arXiv 2001.08361; with E, Hoffmann et al. 2022, arXiv 2203.15556, equation 2,
-along one path of sizes and tokens), where x is compute or data. No loss is below zero, so E is not; far above the
-entropy of a text, small runs fall nearly as the logarithm of x, and would have it so.
-Five points cannot hold three free values and say how sure they are, so the fit is Bayesian: what is known beforehand of
-the exponent and of how much one run differs from another with a new seed goes in, and intervals come out as quantiles
-of draws. No law is exact either: its slope wanders with the logarithm of x, so that small runs say less of what lies
-ahead, and seeds of one amount tell the noise but not the law.
+along one path of sizes and tokens), where x is compute or data. No loss is below zero, so E is not.
+Five points cannot determine three free values with an interval. So the fit is Bayesian: priors state what is known of
+the exponent and of the noise between seeds, and intervals are quantiles of draws. No law is exact: its slope wanders
+with the logarithm of x, so small runs count less, and seeds of one amount reveal the noise but not the law.
 
 Axes: P points, S draws.
 """
@@ -44,7 +42,7 @@ ROUNDS = 8
 
 @dataclass(frozen=True)
 class Law:
-    """Draws of the three values and of the noise, in `unit`s of the amount."""
+    """Law as draws of its three values and of the noise, in `unit`s of the amount."""
 
     unit: float
     largest: float
@@ -57,25 +55,25 @@ class Law:
     seed: int
 
     def at(self, amount: float) -> Floats:
-        """[S] the loss that is expected there."""
+        """Return the expected losses [S] of an amount."""
         result: Floats = self.floor + self.size * (amount / self.unit) ** -self.exponent
         return result
 
     def predict(self, amount: float) -> tuple[float, Interval]:
-        """The median, and a 95 % interval for one run."""
+        """Return the median loss, and a 95 % interval for one run."""
         draws, generator = self.at(amount), np.random.default_rng(self.seed)
         off = np.hypot(self.noise, _astray([amount], self.largest)[0, 0] ** 0.5)
         low, high = np.quantile(draws * (1 + off * generator.standard_normal(len(draws))), [0.025, 0.975])
         return float(np.median(draws)), (float(low), float(high))
 
     def amount_for(self, loss: float) -> tuple[float, Interval]:
-        """The amount at which a loss is reached; infinite where it is below the floor."""
+        """Return the amount at which a loss is reached; infinite where it is below the floor."""
         with np.errstate(divide="ignore", over="ignore"):
             over = np.maximum(loss - self.floor, 0.0)
             return _quantiles(self.unit * (self.size / over) ** (1 / self.exponent))
 
     def enough(self, gain: float) -> tuple[float, Interval]:
-        """The amount from which doubling it lowers the loss by less than the share `gain`.
+        """Return the amount from which doubling it lowers the loss by less than the share `gain`.
 
         Solves A·x^-a·(1 - 2^-a) = gain·(E + A·x^-a).
         """
@@ -85,13 +83,16 @@ class Law:
             return _quantiles(self.unit * found ** (1 / self.exponent))
 
     def as_text(self, amount: str) -> str:
-        """The law at the median of its draws."""
+        """Return the law at the median of its draws."""
         floor, size, exponent = (float(np.median(each)) for each in (self.floor, self.size, self.exponent))
         return f"loss = {floor:.2f} + {size:.2f} / ({amount} / {self.unit:.3g})^{exponent:.2f}"
 
 
 def _astray(amounts: ArrayLike, largest: float) -> Floats:
-    """[P, P] relative covariance of what the law misses: the integral of a Wiener process, both ways from `largest`."""
+    """Return the relative covariance [P, P] of the law's errors.
+
+    It is that of the integral of a Wiener process, both ways from `largest`.
+    """
     way = np.log(np.asarray(amounts, float) / largest)
     near, far = (each.outer(np.abs(way), np.abs(way)) for each in (np.minimum, np.maximum))
     one_way = np.outer(way, way) > 0

@@ -1,4 +1,4 @@
-"""Train a recipe's model again and again with changed settings: every search, ladder and comparison stands on this."""
+"""Runner of every search: train a recipe's model again with changed fields, and report what varied."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from markupsafe import Markup
+from pydantic import Field
 
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Evaluation
@@ -18,21 +20,26 @@ from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplex
 from lmworks.graph import node
 from lmworks.model.config import DecoderConfig
 from lmworks.pipeline.build import Display, Node
+from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
-from lmworks.pipeline.stage import Progress
+from lmworks.pipeline.stage import Context, Progress, Result, stage
 from lmworks.pipeline.store import Artifact
+from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.release.render.charts import standalone
+from lmworks.tokens.rows.shards import Shards, permutation, write_rows
 from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.workspace import Workspace, open_workspace, run
 
+Changed = Mapping[str, object]
+"""Fields of the model, or with a dot of any step, and their values."""
 Seen = Callable[[float, float], None]
-"""Is told (share of the run that is done, validation loss)."""
+"""Function that receives the share of a run that is done, and the validation loss."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search, a ladder or a comparison found: for programs, for a terminal, and drawn."""
+    """Result of a search: for programs, for a terminal, and drawn."""
 
     figures: Mapping[str, Any]
     words: str
@@ -41,12 +48,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trained:
-    """What one training came to. Nothing here has seen test data."""
+    """Result of one training. It never reads test data."""
 
     loss: float
-    """Validation loss, nats a token."""
+    """Validation loss, in nats per token."""
     seconds: float
-    """In training steps, by their median: a run that was stopped and went on counts whole."""
+    """Time in training steps, by their median: a run that was stopped and went on counts whole."""
     parameters: int
     tokens: int
 
@@ -54,81 +61,119 @@ class Trained:
 class Runs:
     """Trainings of one model of a recipe. They are artifacts of the store, so none is made twice.
 
-    What the recipe leaves `auto` is as its own plan has it in every run, unless a run's settings say otherwise.
-    Raises `UsageError` where the recipe has no such model, or the model no validation data.
+    Fields that the recipe leaves `auto` have the values of its own plan in every run, unless a run changes them.
+    Raises `UsageError` for a model that the recipe does not train, or that has no validation data but is to be
+    `validated`.
     """
 
-    def __init__(self, path: Path, settings: Sequence[str], store: Path | None, model: str, show: Display) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Sequence[str],
+        store: Path | None,
+        model: str,
+        show: Display,
+        *,
+        validated: bool = True,
+    ) -> None:
         self.path, self.store, self.model, self.show = path, store, model, show
         self.plain = open_workspace(path, settings, store, measure=True, until=model)
-        config = self.plain.recipe.models.get(model)
+        models, plan = self.plain.recipe.models, self.plain.plan
+        config = models.get(model)
         if not isinstance(config, TrainConfig):
-            names = ", ".join(self.plain.recipe.models) or "none"
-            raise UsageError(f"{path}: no model {model!r} that is trained; its models: {names}")
-        if config.validation is None:
+            raise UsageError(f"{path}: no model {model!r} that is trained; its models: {', '.join(models) or 'none'}")
+        if validated and config.validation is None:
             raise UsageError(f"{path}: models.{model}.validation is not set, so that nothing can tell runs apart")
-        self.config = self.plain.plan.resolved(model, config)
-        planned = [(name, *item) for name, values in self.plain.plan.models.items() for item in values.items()]
-        autos = [item for item in planned if getattr(self.plain.recipe.models[item[0]], item[1]) == "auto"]
-        self.settings = [
-            *settings,
-            *(
-                self.setting(f"models.{name}.{field}", value)
-                for name, field, value in autos
-                if field != "steps" or not getattr(self.plain.recipe.models[name], "same_operations_as", None)
-            ),
-        ]
+        self.config = plan.resolved(model, config)
+        self.settings = [*settings]
+        for name, values in plan.models.items():
+            follows = getattr(models[name], "same_operations_as", None)
+            for field, value in values.items():
+                if getattr(models[name], field) == "auto" and not (field == "steps" and follows):
+                    self.settings.append(self.setting(f"models.{name}.{field}", value))
 
     @cached_property
     def vocab_size(self) -> int:
-        """Of the tokenizer that the recipe's rows are packed with."""
-        return int(
-            json.loads((self.until(f"{self.model}/validation").payload / "shards.json").read_text())["vocab_size"]
-        )
+        """Return the number of tokens that the recipe's rows are packed with."""
+        rows = self.build(f"{self.model}/validation")[f"{self.model}/validation"].payload
+        return int(json.loads((rows / "shards.json").read_text())["vocab_size"])
 
     def setting(self, field: str, value: object) -> str:
-        """The `--set` text of a field of this model, or with a dot in it of any field of the recipe."""
+        """Return the `--set` text of a field of this model, or with a dot in it of any field of the recipe."""
         text = value if isinstance(value, str) else json.dumps(value)
         return f"{field if '.' in field else f'models.{self.model}.{field}'}={text}"
 
     def own(self, field: str) -> Any:
-        """What the recipe has for a field that `setting` takes; None where it is of no model or not set."""
+        """Return the recipe's value of a field that `setting` takes; None if it is not set, or of no model."""
         value: Any = self.config
         for name in field.removeprefix(f"models.{self.model}.").split("."):
             value = getattr(value, name, None)
         return value
 
-    def open(self, changed: Mapping[str, object]) -> Workspace:
-        """The recipe with changed fields."""
+    def open(self, changed: Changed) -> Workspace:
+        """Return the recipe with changed fields."""
         settings = [*self.settings, *(self.setting(*item) for item in changed.items())]
         return open_workspace(self.path, settings, self.store, until=self.model)
 
-    def until(
-        self, step: str, changed: Mapping[str, object] | None = None, *more: Node, seen: Seen | None = None
-    ) -> Artifact:
-        """A step of the recipe with changed fields; nodes of `more` stand in for its own or join them."""
+    def build(
+        self, until: str, changed: Changed | None = None, *more: Node, seen: Seen | None = None
+    ) -> dict[str, Artifact]:
+        """Build up to a step with changed fields. Nodes of `more` replace nodes of their name, or are added."""
         workspace = self.open(changed or {})
-        instead = {each.name: each for each in more}
-        kept = [each for each in workspace.build.nodes if each.name not in instead]
-        workspace.build.nodes = [*kept, *more]
-        return run(workspace, Quiet(self.show, self.model, seen), until=step, remember=False)[step]
+        names = {node.name for node in more}
+        workspace.build.nodes = [*(node for node in workspace.build.nodes if node.name not in names), *more]
+        return run(workspace, Quiet(self.show, self.model, seen), until=until, remember=False)
 
-    def train(self, changed: Mapping[str, object], *more: Node, seen: Seen | None = None) -> Trained:
-        """Train with changed fields, or take it from the store."""
-        manifest = self.until(self.model, changed, *more, seen=seen).manifest
+    def train(self, changed: Changed, *more: Node, seen: Seen | None = None) -> Trained:
+        """Train with changed fields, or take the training from the store."""
+        manifest = self.build(self.model, changed, *more, seen=seen)[self.model].manifest
         tokens = manifest.counts["tokens"]
         seconds = tokens / manifest.run.measured["tokens_per_second"]
         return Trained(manifest.figures[0].value, seconds, manifest.counts["parameters"], tokens)
 
-    def bits_per_byte(self, changed: Mapping[str, object]) -> float:
-        """Of all validation documents, by the model trained with changed fields: for vocabularies that differ."""
-        task = PerplexityConfig(data=str(self.config.validation))
-        name = "validation/bits"
-        scored = self.until(name, changed, node(name, evaluate_perplexity, task, model=self.model))
-        return Evaluation(scored.payload, scored.digest()).figures()[0].value
+    def vary(
+        self, table: Mapping[str, Changed], seeds: int = 1, shares: Mapping[str, float] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Train each row of a table of what varies, with the recipe's seed and those that follow.
 
-    def shape(self, changed: Mapping[str, object]) -> DecoderConfig:
-        """Of the decoder with changed fields; raises `UsageError` for a model that begins with another."""
+        `shares` are those of the data that rows are trained on. An entry has all `losses`, their mean `loss`, mean
+        `seconds`, `parameters` and `tokens`.
+        """
+        entries = {}
+        for name, changed in table.items():
+            trained = []
+            for number in range(seeds):
+                seeded = {**changed, "seed": self.config.seed + number}
+                trained.append(self.train(seeded, *(self.on_part(seeded, shares[name]) if shares else ())))
+            losses = [training.loss for training in trained]
+            entries[name] = {
+                "losses": losses,
+                "loss": fmean(losses),
+                "seconds": fmean(training.seconds for training in trained),
+                "parameters": trained[0].parameters,
+                "tokens": trained[0].tokens,
+            }
+        return entries
+
+    def on_part(self, changed: Changed, share: float) -> tuple[Node, Node]:
+        """Return a share of the data, and the model that is trained on it."""
+        data = f"{self.model}/data"
+        (own,) = (node for node in self.open(changed).build.nodes if node.name == self.model)
+        part = Node(f"{data}-part", fraction_of_rows, FractionConfig(rows=data, share=min(1.0, share)), {"rows": data})
+        return part, Node(own.name, own.stage, own.config, {**own.inputs, "data": f"{data}-part"})
+
+    def bits_per_byte(
+        self, changed: Changed, tasks: Mapping[str, PerplexityConfig]
+    ) -> tuple[dict[str, Figure], Mapping[str, int]]:
+        """Return the bits per byte of the model on the data of each task, and the counts of its training."""
+        nodes = [node(f"bits/{name}", evaluate_perplexity, task, model=self.model) for name, task in tasks.items()]
+        made = self.build("bits", changed, *nodes)
+        scored = {name: made[f"bits/{name}"] for name in tasks}
+        figures = {name: Evaluation(each.payload, each.digest()).figures()[0] for name, each in scored.items()}
+        return figures, made[self.model].manifest.counts
+
+    def shape(self, changed: Changed) -> DecoderConfig:
+        """Return the decoder's shape; raises `UsageError` for a model that begins with another."""
         config = self.config.model_copy(update=changed)
         if not isinstance(config, CausalLMConfig) or config.base is not None:
             raise UsageError(
@@ -136,40 +181,81 @@ class Runs:
             )
         return config.shape(self.vocab_size)
 
-    def flops_per_token(self, changed: Mapping[str, object]) -> int:
-        """Of a training step with changed fields."""
-        shape = self.shape(changed)
-        return shape.training_flops_per_token(shape.context_length)
+    def flops(self, changed: Changed) -> float:
+        """Return the floating-point operations of a training with changed fields."""
+        shape, config = self.shape(changed), self.config.model_copy(update=changed)
+        tokens = int(config.steps) * config.rows_per_step * config.sequence_length
+        return float(shape.training_flops_per_token(shape.context_length) * tokens)
 
     def report(self, name: str, figures: Mapping[str, Any], words: Sequence[str], picture: Markup) -> Outcome:
         """Keep a picture and, beside it, all figures as JSON."""
-        path = write_report(self.plain, f"{self.model}-{name}", picture, figures)
-        return Outcome(figures, "\n".join(words), path)
+        return report(self.plain, f"{self.model}-{name}", figures, words, picture)
 
 
-def write_report(workspace: Workspace, name: str, picture: Markup, figures: Mapping[str, Any]) -> Path:
-    """A picture that stands alone, and all figures beside it; returns the picture's path."""
+def report(
+    workspace: Workspace, name: str, figures: Mapping[str, Any], words: Sequence[str], picture: Markup
+) -> Outcome:
+    """Keep a picture and, beside it, all figures as JSON in the store's `reports` folder."""
     path = workspace.store.root / "reports" / f"{workspace.recipe.name}-{name}.svg"
     write_atomically(path, standalone(picture))
     write_atomically(path.with_suffix(".json"), json.dumps(figures, indent=1) + "\n")
-    return path
+    return Outcome(figures, "\n".join(words), path)
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *left: int) -> list[str]:
+    """Return the lines of a table whose columns are aligned right, except those of these numbers."""
+    cells = [list(head), *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if at in left else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+class FractionConfig(StepConfig):
+    """Fields of the step that `lmworks scale` adds before a model."""
+
+    rows: Reference = Field(description="Packed documents or conversations.")
+    share: float = Field(gt=0, le=1, description="Of the rows; a larger share holds all rows of a smaller one.")
+
+
+@stage(version=1, trains_on="rows")
+def fraction_of_rows(config: FractionConfig, rows: Shards, out: Path, context: Context) -> Result:
+    """Keep the first rows of a seeded permutation, in the order of the file."""
+    opened = rows.open()
+    kept = sorted(permutation(len(opened.tokens), 0, 0)[: max(1, round(config.share * len(opened.tokens)))])
+    tokens, weights = opened.tokens[kept], opened.weights[kept]
+    counts = write_rows(
+        out,
+        [tokens],
+        [weights],
+        (rows.path / "ids.txt").read_text().split(),  # of all: erasure must find whatever may have seen a text
+        rows=len(kept),
+        sequence_length=opened.sequence_length,
+        trained_tokens=int(weights[:, 1:].sum()),
+        vocab_size=opened.vocab_size,
+        tokenizer_digest=opened.tokenizer_digest,
+        bytes_of_text=round(opened.bytes_of_text * len(kept) / len(opened.tokens)),
+    )
+    return Result(counts=counts)
 
 
 class Quiet:
-    """A display that tells only what is made, and a progress that has each validation loss of a model heard."""
+    """Display that shows only new steps, and progress that passes on each validation loss of a model."""
 
     def __init__(self, show: Display, model: str, seen: Seen | None) -> None:
         self.show, self.model, self.seen = show, model, seen
         self.say, self.finished, self.close = show.say, show.finished, show.close
 
     def reused(self, node: str, index: int, total: int) -> None:
-        """Nothing is shown: a trial tells only what it makes."""
+        """Show nothing: a trial shows only new steps."""
 
     def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
-        self.progress, self.heard = (
-            self.show.step(node, index, total, reason, most_seconds),
-            self.seen if node == self.model else None,
-        )
+        self.progress = self.show.step(node, index, total, reason, most_seconds)
+        self.heard = self.seen if node == self.model else None
         return self
 
     def start(self, total: float, unit: str) -> None:
@@ -182,4 +268,4 @@ class Quiet:
             self.heard(done / self.total, float(values["validation_loss"]))
 
     def sample(self, title: str, text: str) -> None:
-        """Not told: there would be many models' samples."""
+        """Show nothing: there would be samples of many models."""

@@ -7,79 +7,54 @@ work on it at once. A proposal is a function of the seed and of what was tried b
 from __future__ import annotations
 
 import fcntl
-import os
+import math
 import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna import Study, Trial
+from optuna import Study, Trial, TrialPruned
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from lmworks.errors import LmworksError, Stopped, UsageError
+from lmworks.evaluate.tasks.perplexity import PerplexityConfig
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.store import locked
-from lmworks.pipeline.work.ray_workers import RayWorkers
-from lmworks.pipeline.work.workers import Execute, in_processes
 from lmworks.release.render.charts import Series, line_chart
-from lmworks.search.runs import Outcome, Runs
+from lmworks.search.runs import Changed, Outcome, Runs, columns
 
 ENOUGH_FOR_IMPORTANCE = 8
 """Finished trials below which shares of importance are chance."""
 
 
-def parse_range(text: str) -> tuple[str, Any]:
-    """`field=low..high`, `field=low..high:log` or `field=a,b,c`, as Optuna has it; raises `UsageError`."""
-    with suppress(ValueError):
-        if found := re.fullmatch(r"([\w.-]+)=([^,]+?)\.\.([^,]+?)(:log)?", text):
-            field, low, high, log = found.groups()
-            if re.fullmatch(r"-?[0-9]+\.\.-?[0-9]+", f"{low}..{high}"):
-                return field, IntDistribution(int(low), int(high), log=bool(log))
-            return field, FloatDistribution(float(low), float(high), log=bool(log))
-        if found := re.fullmatch(r"([\w.-]+)=([^,]+(?:,[^,]+)+)", text):
-            return found[1], CategoricalDistribution(found[2].split(","))
-    raise UsageError(f"--over {text}: expected FIELD=LOW..HIGH, FIELD=LOW..HIGH:log with LOW above 0, or FIELD=A,B,C")
-
-
 @dataclass(frozen=True)
-class Job:
-    """What a process that works on a study must know."""
+class Search:
+    """Study of some ranges of a model, which several commands may work on at once."""
 
-    path: Path
-    settings: Sequence[str]
-    store: Path | None
-    model: str
+    runs: Runs
     over: Sequence[str]
-    trials: int
-    ends: float | None
-    """Time after which no trial begins, in seconds since the epoch."""
     seed: int
     file: Path
+    study: Study
+
+    @property
+    def ranges(self) -> dict[str, Any]:
+        """Return the distribution of each field."""
+        return dict(map(parse_range, self.over))
 
     @property
     def vocabulary_varies(self) -> bool:
-        """Losses a token then cannot be compared."""
-        return any(each.startswith("tokenizer.") for each in self.over)
-
-    def open(self, seed: int = 0) -> Study:
-        """The study, made when missing."""
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        return optuna.create_study(
-            study_name=self.file.stem,
-            storage=f"sqlite:///{self.file}?timeout=60",  # seconds that another process may take to write
-            sampler=optuna.samplers.TPESampler(seed=seed),
-            pruner=optuna.pruners.MedianPruner(),
-            load_if_exists=True,
-        )
+        """Return whether losses per token cannot be compared."""
+        return any(field.startswith("tokenizer.") for field in self.over)
 
 
 def search(
@@ -91,15 +66,12 @@ def search(
     *,
     trials: int,
     minutes: float | None = None,
-    workers: int = 1,
-    ray: str | None = None,
     seed: int = 0,
 ) -> Outcome:
     """Go on with the study of these ranges until it has so many trials; of none, of the usual ones.
 
-    The first trial has the recipe's own values where the ranges hold them. `workers` trials run at once, each on its
-    share of the cores; on Ray where `ray` says so. Raises `UsageError` for a range of no field, `LmworksError` if no
-    trial ended.
+    The first trial has the recipe's own values where the ranges hold them. Raises `UsageError` for a range of no field,
+    `LmworksError` if no trial ended.
     """
     runs = Runs(path, settings, store, model, PlainDisplay(sys.stderr))
     over = over or usual_ranges(runs)
@@ -110,31 +82,46 @@ def search(
     name = digest_text(canonical_json([nodes, model, list(over), seed]))[:16]
     file = (runs.plain.store.root / "studies" / f"{runs.plain.recipe.name}-{model}-{name}.sqlite").absolute()
     file.parent.mkdir(exist_ok=True)
-    ends = time.time() + minutes * 60 if minutes is not None else None
-    cores = [runs.setting("threads", max(1, (os.cpu_count() or 1) // workers))] if workers > 1 else []
-    place = path.absolute(), [*runs.settings, *cores], runs.plain.store.root.absolute()
-    job = Job(*place, model, over, trials, ends, seed, file)
-    with _beside_others(job, runs):
-        where: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
-        with where as execute:
-            for _ in execute(work, [job] * workers, workers):
-                pass
-    return _outcome(job, runs)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = f"sqlite:///{file}?timeout=60"  # seconds that another process may take to write
+    with locked(file.with_suffix(".ask"), lambda line: None):
+        study = optuna.create_study(
+            study_name=file.stem, storage=storage, pruner=optuna.pruners.MedianPruner(), load_if_exists=True
+        )
+    this = Search(runs, over, seed, file, study)
+    ends = time.monotonic() + minutes * 60 if minutes is not None else math.inf
+    with _beside_others(this):
+        while time.monotonic() < ends and (trial := _ask(this, trials)):
+            _try(this, trial)
+    return _outcome(this)
+
+
+def parse_range(text: str) -> tuple[str, Any]:
+    """Return field and distribution of `field=low..high`, `field=low..high:log` or `field=a,b,c`."""
+    with suppress(ValueError):
+        if found := re.fullmatch(r"([\w.-]+)=([^,]+?)\.\.([^,]+?)(:log)?", text):
+            field, low, high, log = found.groups()
+            if re.fullmatch(r"-?[0-9]+\.\.-?[0-9]+", f"{low}..{high}"):
+                return field, IntDistribution(int(low), int(high), log=bool(log))
+            return field, FloatDistribution(float(low), float(high), log=bool(log))
+        if found := re.fullmatch(r"([\w.-]+)=([^,]+(?:,[^,]+)+)", text):
+            return found[1], CategoricalDistribution(found[2].split(","))
+    raise UsageError(f"--over {text}: expected FIELD=LOW..HIGH, FIELD=LOW..HIGH:log with LOW above 0, or FIELD=A,B,C")
 
 
 def usual_ranges(runs: Runs) -> list[str]:
-    """Of rate, batch, regularisation and rank, around what the recipe has; what its objective refuses is left out."""
+    """Return ranges of rate, batch, regularisation and rank around the recipe's values that its objective takes."""
     config, adapter = runs.config, runs.config.adapter
     batch, inside = config.global_batch_tokens, f"models.{runs.model}.adapter"
     choices: dict[str, set[int] | set[float]] = {
         "global_batch_tokens": {max(config.sequence_length, batch // 2), batch, 2 * batch},
         "weight_decay": {0.0, 0.1, config.weight_decay},
-        "dropout": {0.0, 0.1, config.dropout},
     }
     if adapter:
-        del choices["dropout"]
         choices[f"{inside}.dropout"] = {0.0, 0.1, adapter.dropout}
         choices[f"{inside}.rank"] = {max(1, adapter.rank // 4), adapter.rank, 4 * adapter.rank}
+    else:
+        choices["dropout"] = {0.0, 0.1, config.dropout}
     over = [f"learning_rate={config.learning_rate / 4:g}..{config.learning_rate * 4:g}:log"]
     for field, values in choices.items():
         with suppress(ValueError, UsageError):
@@ -144,153 +131,138 @@ def usual_ranges(runs: Runs) -> list[str]:
     return over
 
 
-def with_steps(runs: Runs, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settings; where batches vary, with steps that read as many tokens as the recipe: larger ones would read more."""
-    batch = values.get("global_batch_tokens")
-    if batch is None or "steps" in values:
+def with_steps(runs: Runs, values: Changed) -> Changed:
+    """Return settings with the steps in which changed batches read as many tokens as the recipe."""
+    if "global_batch_tokens" not in values or "steps" in values:
         return values
-    share = runs.config.global_batch_tokens / int(batch)
+    share = runs.config.global_batch_tokens / int(str(values["global_batch_tokens"]))
     counts = {"steps": runs.config.steps, "validation_steps": runs.config.validation_steps}
     return {**values, **{name: max(1, round(int(count) * share)) for name, count in counts.items()}}
 
 
-def work(job: Job) -> int:
-    """Try settings until there are enough trials or the time is over."""
-    runs = Runs(job.path, job.settings, job.store, job.model, PlainDisplay(sys.stderr))
-    while (job.ends is None or time.time() < job.ends) and (asked := _ask(job)):
-        _try(job, runs, *asked)
-    return 0
-
-
-def _ask(job: Job) -> tuple[Study, Trial] | None:
-    """A trial, or None when there are enough. One process asks at a time, so none asks for the same."""
-    with locked(job.file.with_suffix(".ask"), lambda line: None):
-        before = job.open().get_trials(deepcopy=False)
-        if sum(_counts(each) for each in before) >= job.trials:
+def _ask(this: Search, trials: int) -> Trial | None:
+    """Return a trial, or None if there are enough. One process asks at a time, so none asks for the same."""
+    with locked(this.file.with_suffix(".ask"), lambda line: None):
+        before = this.study.get_trials(deepcopy=False)
+        if sum(map(_counts, before)) >= trials:
             return None
-        study = job.open(job.seed * 10_007 + len(before))
-        trial = study.ask(dict(map(parse_range, job.over)))
-        return study, trial
+        this.study.sampler = optuna.samplers.TPESampler(seed=this.seed * 10_007 + len(before))
+        return this.study.ask(this.ranges)
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    """Whether a trial is one of those asked for: all but those that a kill or a stop cut off, and those that wait."""
+    """Return whether a trial is one of those asked for: neither cut off by a kill or a stop, nor waiting."""
     return trial.state.name in ("COMPLETE", "PRUNED", "RUNNING") or "fault" in trial.user_attrs
 
 
-class _Pruned(Exception):
-    """The trial is worse than others were at its point."""
-
-
-def _try(job: Job, runs: Runs, study: Study, trial: Trial) -> None:
-    values = trial.params
-    runs.show.say(f"trial {trial.number}: {_in_words(values)}")
+def _try(this: Search, trial: Trial) -> None:
+    runs, study, changed = this.runs, this.study, with_steps(this.runs, trial.params)
+    runs.show.say(f"trial {trial.number}: {_in_words(trial.params)}")
 
     def seen(share: float, loss: float) -> None:
         trial.report(loss, round(100 * share))
         if share < 1 and trial.should_prune():
-            raise _Pruned
+            raise TrialPruned
 
     try:
-        changed = with_steps(runs, values)
-        run = runs.train(changed, seen=None if job.vocabulary_varies else seen)
-        score = runs.bits_per_byte(changed) if job.vocabulary_varies else run.loss
-    except _Pruned:
+        run = runs.train(changed, seen=None if this.vocabulary_varies else seen)
+        score = run.loss
+        if this.vocabulary_varies:
+            task = PerplexityConfig(data=str(runs.config.validation))
+            score = runs.bits_per_byte(changed, {"validation": task})[0]["validation"].value
+    except TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except (Stopped, KeyboardInterrupt):
-        _put_back(study, trial.number, trial.params, job)
+        _put_back(this, trial)
         raise
     except (LmworksError, ValueError) as error:  # such as heads that do not divide a width, or a rate that diverges
         trial.set_user_attr("fault", str(error))
         study.tell(trial, state=TrialState.FAIL)
     else:
-        for name, value in (("seconds", run.seconds), ("parameters", run.parameters)):
-            trial.set_user_attr(name, value)
+        trial.set_user_attr("seconds", run.seconds)
+        trial.set_user_attr("parameters", run.parameters)
         study.tell(trial, score)
 
 
-def _put_back(study: Study, number: int, values: dict[str, Any], job: Job) -> None:
+def _put_back(this: Search, trial: Trial | FrozenTrial) -> None:
     """Close a trial that was cut off, and have its values tried again."""
-    if len(values) == len(job.over):
-        study.enqueue_trial(values)
-    study.tell(number, state=TrialState.FAIL)
+    if len(trial.params) == len(this.over):
+        this.study.enqueue_trial(trial.params)
+    this.study.tell(trial.number, state=TrialState.FAIL)
 
 
 @contextmanager
-def _beside_others(job: Job, runs: Runs) -> Iterator[None]:
-    """Share the study's lock, which dies with its process; whoever finds nobody there takes up what was cut off."""
-    with job.file.with_suffix(".lock").open("w") as lock:
+def _beside_others(this: Search) -> Iterator[None]:
+    """Share the study's lock, which dies with its process. The first to hold it takes up trials that were cut off."""
+    with this.file.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            runs.show.say("another process works on this study, too")
+            this.runs.show.say("another process works on this study, too")
         else:
-            study = job.open()
-            if not study.trials:
-                first = dict[str, Any]()
-                for name, values in map(parse_range, job.over):
-                    value = runs.own(name)
-                    if hasattr(values, "low"):
-                        first |= {} if value is None else {name: value}
-                    elif str(value) in values.choices:
-                        first[name] = str(value)
-                study.enqueue_trial(first)
-            for trial in study.get_trials(states=(TrialState.RUNNING,)):
-                _put_back(study, trial.number, trial.params, job)
+            if not this.study.trials:
+                own = {name: this.runs.own(name) for name in this.ranges}
+                numbers = {name: value for name, value in own.items() if hasattr(this.ranges[name], "low")}
+                choices = {name: str(value) for name, value in own.items() if name not in numbers}
+                first = {name: value for name, value in numbers.items() if value is not None}
+                first |= {name: value for name, value in choices.items() if value in this.ranges[name].choices}
+                this.study.enqueue_trial(first)
+            for trial in this.study.get_trials(states=(TrialState.RUNNING,)):
+                _put_back(this, trial)
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 
 
-def _outcome(job: Job, runs: Runs) -> Outcome:
-    study = job.open()
+def _outcome(this: Search) -> Outcome:
+    runs, study = this.runs, this.study
     trials = [
         {
-            "number": each.number,
-            "state": "failed" if each.state.name == "FAIL" else each.state.name.lower(),
-            "values": each.params,
-            "score": each.value if each.state.name == "COMPLETE" else None,
-            **each.user_attrs,
+            "number": trial.number,
+            "state": "failed" if trial.state.name == "FAIL" else trial.state.name.lower(),
+            "values": trial.params,
+            "score": trial.value if trial.state.name == "COMPLETE" else None,
+            **trial.user_attrs,
         }
-        for each in study.trials
-        if each.state.is_finished() and _counts(each)
+        for trial in study.trials
+        if trial.state.is_finished() and _counts(trial)
     ]
-    ended = sorted((each for each in trials if each["state"] == "complete"), key=lambda each: each["score"])
+    ended = sorted((trial for trial in trials if trial["state"] == "complete"), key=lambda trial: trial["score"])
     if not ended:
-        faults = (
-            "; ".join(sorted({each["fault"] for each in trials if "fault" in each})) or "none was begun in the time"
-        )
-        raise LmworksError(f"no trial of {job.model} came to its end: {faults}")
+        faults = "; ".join(sorted({trial["fault"] for trial in trials if "fault" in trial}))
+        raise LmworksError(f"no trial of {runs.model} came to its end: {faults or 'none was begun in the time'}")
     front: list[dict[str, Any]] = []
-    for each in sorted(ended, key=lambda each: (each["seconds"], each["score"])):
-        if not front or each["score"] < front[-1]["score"]:
-            front.append(each)
+    for trial in sorted(ended, key=lambda trial: (trial["seconds"], trial["score"])):
+        if not front or trial["score"] < front[-1]["score"]:
+            front.append(trial)
     importance: dict[str, float] = {}
-    if len(ended) >= ENOUGH_FOR_IMPORTANCE and len(job.over) > 1:
+    if len(ended) >= ENOUGH_FOR_IMPORTANCE and len(this.over) > 1:
         importance = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    measure = "bits per byte of validation data" if job.vocabulary_varies else "validation loss, nats a token"
+    measure = "bits per byte of validation data" if this.vocabulary_varies else "validation loss, nats per token"
     settings = [runs.setting(name, value) for name, value in with_steps(runs, ended[0]["values"]).items()]
-    words = [f"over {' '.join(job.over)}", f"{'trial':>5} {'score':>8} {'seconds':>8} {'parameters':>11}  settings"]
-    for each in [*ended, *(each for each in trials if each["state"] != "complete")]:
-        known = f"{each['state']:>29}"
-        if each["state"] == "complete":
-            known = f"{each['score']:8.4f} {each['seconds']:8.1f} {each['parameters']:>11,}"
-        mark = "  on the Pareto front" if each in front else ""
-        words.append(f"{each['number']:5} {known}  {_in_words(each['values'])}{mark}  {each.get('fault', '')}".rstrip())
-    words += [f"importance: {_in_words(importance)}"] if importance else []
-    words.append(f"score: {measure}; the best of several flatters itself, so judge it on data that chose nothing")
-    words.append("best: " + " ".join(f"--set {each}" for each in settings))
-    drawn = [[(each["seconds"], each["score"]) for each in group] for group in (front, ended)]
-    shown = [Series("Pareto front", drawn[0]), Series("trials", drawn[1], joined=False)]
-    picture = line_chart(f"Quality against time: {job.model}", "seconds of training", measure, shown)
-    numbers = [each["number"] for each in front]
-    figures = {
-        "over": list(job.over),
+    rows = []
+    for trial in [*ended, *(trial for trial in trials if trial["state"] != "complete")]:
+        known = ["", "", trial["state"]]
+        if trial["state"] == "complete":
+            known = [f"{trial['score']:.4f}", f"{trial['seconds']:.1f}", f"{trial['parameters']:,}"]
+        mark = "on the Pareto front" if trial in front else trial.get("fault", "")
+        rows.append([str(trial["number"]), *known, _in_words(trial["values"]), mark])
+    words = [
+        f"over {' '.join(this.over)}",
+        *columns(["trial", "score", "seconds", "parameters", "settings", ""], rows, 4, 5),
+        *([f"importance: {_in_words(importance)}"] if importance else []),
+        f"score: {measure}; the best of several flatters itself, so judge it on data that chose nothing",
+        "best: " + " ".join(f"--set {setting}" for setting in settings),
+    ]
+    points = [[(trial["seconds"], trial["score"]) for trial in group] for group in (front, ended)]
+    shown = [Series("Pareto front", points[0]), Series("trials", points[1], joined=False)]
+    picture = line_chart(f"Quality against time: {runs.model}", "seconds of training", measure, shown)
+    figures: dict[str, Any] = {
+        "over": list(this.over),
         "measure": measure,
         "settings": settings,
-        "front": numbers,
         "importance": importance,
-        "trials": trials,
     }
+    figures |= {"front": [trial["number"] for trial in front], "trials": trials}
     return runs.report("search", figures, words, picture)
 
 
