@@ -153,7 +153,7 @@ def _conclusion(course: Course, gap: Difference) -> Verdict:
     known = (1 - LARGE if is_of_tokens else HALF) * means(course.trivial)["loss"] if course.trivial else math.inf
     if not is_better and trained >= known:
         return beside
-    wide = max(LARGE * gap.loss, course.fall(first, first).least)
+    wide = max(LARGE * gap.loss, course.fall(last, last).least)
     if difference := _other_kind(course, gap, wide):
         return "other kind of text", difference
     if risen.counts:
@@ -222,16 +222,14 @@ def judge_rewards(
         return _in_words("no better than the baseline", reason, " Check answers, rewards and `group_size`, too.")
     if not before:
         return _in_words(None, "the model has no `validation` data")
-    fell, facts = (
-        paired(before, after, weights),
-        "".join(f" {figure.name.capitalize()}: {figure.value:.2f}." for figure in drawn),
-    )
+    facts = "".join(f" {figure.name.capitalize()}: {figure.value:.2f}." for figure in drawn)
+    fell = paired(before, after, weights)
     reason = f"greedy answers to validation prompts have reward {fell.value - fell.loss:.3f}, more by {fell}"
     if abs(fell.value) <= fell.error and fell.error > LARGE:
         return _in_words(None, f"{reason}, {MORE_DATA}", facts)
-    is_lower = fell.value < -fell.error
-    kind: Kind = "fine" if fell.counts else "diverged" if is_lower else "no better than the baseline"
-    return _in_words(kind, reason, facts)
+    if fell.value < -fell.error:
+        return _in_words("diverged", reason, facts)
+    return _in_words("fine" if fell.counts else "no better than the baseline", reason, facts)
 
 
 def _in_words(kind: Kind | None, reason: str, facts: str = "") -> Verdict:
