@@ -201,7 +201,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
 
 def _chats(folder: Path) -> bool:
     """Whether a model takes a text for a user's turn, and may go on from it instead."""
-    from lmworks.tokens.tokenizer import read_template
+    from lmworks.tokens.settings import read_template
 
     written = not holds_passages(folder) and family_of(folder) in (None, "decoder")
     return written and bool(read_template(folder, read_json(folder / "tokenizer_config.json")))

@@ -33,16 +33,15 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, StepConfig
 from lmworks.tokens.kinds.learn import TOKENIZER_CONFIG, write_tokenizer
 from lmworks.tokens.packaged import place_of
+from lmworks.tokens.settings import TEMPLATE_FILE, read_template
 from lmworks.tokens.tokenizer import (
     CHAT_TEMPLATE,
     END_OF_TEXT,
     END_OF_TURN,
     START_OF_TURN,
     STOPS_AT,
-    TEMPLATE_FILE,
     Tokenizer,
     open_tokenizer,
-    read_template,
 )
 
 if TYPE_CHECKING:

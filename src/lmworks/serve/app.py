@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from lmworks.engines.protocol import Ability, Read, ReadAbility, Reading, Writing, WrongTurns
 from lmworks.errors import LmworksError
@@ -34,14 +31,13 @@ from lmworks.serve.protocol import (
     CompletionShape,
     EmbeddingsRequest,
     Parameters,
-    Said,
     Shape,
     TextsRequest,
     read,
-    usage,
 )
-from lmworks.serve.service import Pieces, Reply, Service, is_late
+from lmworks.serve.service import Reply, Service, is_late
 from lmworks.serve.sessions import sign_in, sign_out
+from lmworks.serve.writing import EventStream, Writer
 from lmworks.tokens.calls import NO_FUNCTIONS, NOT_READ, Calling
 from lmworks.tokens.tokenizer import TurnsRefused
 
@@ -334,79 +330,6 @@ class Routes:
                 code="model_not_found",
             )
         request.scope[MODEL_ASKED] = name
-
-
-@dataclass
-class Writer:
-    """Turns the pieces of an answer into JSON, whole or as events."""
-
-    model: str
-    shape: Shape
-    prompt_tokens: int
-    include_usage: bool
-    calls: Callable[[], Calling] | None = None
-    """What looks for calls of functions in an answer, where some may be called."""
-    more: dict[str, Any] = field(default_factory=dict)
-    """What else the whole answer says, and the first event of a stream."""
-
-    def __post_init__(self) -> None:
-        self._head = {"id": self.shape.prefix + secrets.token_hex(12), "created": int(time.time()), "model": self.model}
-
-    async def whole(self, answer: Pieces) -> Response:
-        said, readers = [Said() for _ in answer.requests], self._readers(answer)
-        tokens = 0
-        async for index, piece in answer.pieces():
-            said[index].add(piece, readers[index])
-            tokens += len(piece.ids)
-        if any(each.reason == "timeout" for each in said) and not any(each.text or each.thoughts for each in said):
-            raise late()
-        choices = [self.shape.choice(index, each) for index, each in enumerate(said)]
-        body = {"object": self.shape.object, "choices": choices, "usage": usage(self.prompt_tokens, tokens)}
-        return JSONResponse(self._head | body | self.more)
-
-    def _readers(self, answer: Pieces) -> list[Calling | None]:
-        return [self.calls() if self.calls else None for _ in answer.requests]
-
-    async def events(self, answer: Pieces) -> AsyncIterator[str]:
-        """Server-sent events; one that has an `error` ends the stream early."""
-        head = self._head | {"object": self.shape.chunk_object} | ({"usage": None} if self.include_usage else {})
-        begun: set[int] = set()
-        tokens, was_late, readers = 0, False, self._readers(answer)
-        try:
-            async for index, piece in answer.pieces():
-                tokens += len(piece.ids)
-                was_late |= is_late(piece)
-                said = Said().add(piece, readers[index])
-                if said.text or said.thoughts or said.reason or index not in begun:
-                    delta = self.shape.delta(index, said, first=index not in begun)
-                    yield _event(head | {"choices": [delta]} | ({} if begun else self.more))
-                    begun.add(index)
-            if was_late:
-                raise late()
-        except ApiError as error:
-            yield _event(error.body())
-            return
-        if self.include_usage:
-            yield _event(head | {"choices": [], "usage": usage(self.prompt_tokens, tokens)})
-        yield "data: [DONE]\n\n"
-
-
-def _event(content: dict[str, Any]) -> str:
-    return f"data: {json.dumps(content, ensure_ascii=False)}\n\n"
-
-
-class EventStream(StreamingResponse):
-    """A streamed answer, closed whatever happens, even when the client leaves before the first event."""
-
-    def __init__(self, answer: Pieces, writer: Writer) -> None:
-        super().__init__(writer.events(answer), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._answer.close()
 
 
 async def _unless_gone(request: Request, answer: Reply, whole: Coroutine[Any, Any, Response]) -> Response:

@@ -23,7 +23,8 @@ from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.work.chunks import in_chunks
 from lmworks.recipe.schema import Device, Effect, Expected, Reference, StepConfig, Writing
-from lmworks.tokens.tokenizer import ChatRefused, was_cut
+from lmworks.tokens.answers import was_cut
+from lmworks.tokens.tokenizer import ChatRefused
 
 if TYPE_CHECKING:
     from lmworks.engines.protocol import Engine

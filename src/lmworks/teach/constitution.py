@@ -21,7 +21,7 @@ from lmworks.pipeline.work.chunks import in_chunks, losing_none_else
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.rewards import Answer, AnyRule, count_unjudged, names_of, unscored
 from lmworks.rewards.models import JudgedReward
-from lmworks.tokens.tokenizer import was_cut
+from lmworks.tokens.answers import was_cut
 
 PROMPTS_AT_ONCE = 16
 """A judge of 100 million parameters compares their answers in a minute or two: what a kill costs."""

@@ -23,6 +23,11 @@ FRAME = 200
 """Characters that a template may write before an answer."""
 
 
+def was_cut(message: Message) -> bool:
+    """Return whether a limit of tokens ended an answer, and not its model; `finish_reason` is as in OpenAI's API."""
+    return message.get("finish_reason") == "length"
+
+
 def whole_chat(render: Render, messages: Sequence[Message]) -> str:
     """A chat as it stands when its last answer was asked for and given.
 

@@ -151,6 +151,15 @@ def rendered(render: Render) -> str:
     return render(expanded([_ASK, _CALLED, _TOLD])[0], True, _TOOLS)
 
 
+def why_not_called(calls: Calls | None, messages: Sequence[Message]) -> str:
+    """Return why a template cannot write the functions of messages; empty if it can. `calls` is how it writes them."""
+    if not calls:
+        return NO_FUNCTIONS
+    if not calls.keeps_words and any(each.get(CALLS) and each[SAID].strip() for each in messages):
+        return "the model's chat template leaves out what is said beside a call of a function; leave those words out"
+    return ""
+
+
 def calls_of(render: Render, end_of_turn: str, thoughts: Thoughts | None) -> Calls | None:
     """How a template writes calls; None if it takes no functions."""
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from lmworks.data.forms.turns import END_OF_THOUGHTS, REASONING, THINK
 from lmworks.errors import LmworksError
-from lmworks.tokens.answers import OTHER_WORDS, Render
+from lmworks.tokens.answers import OTHER_WORDS, Message, Render, was_cut
 
 _ASK = {"role": "user", "content": "?"}
 
@@ -27,6 +27,20 @@ class Thoughts:
     """Whether `begin` ends a prompt, so that its answer goes on with thoughts."""
     is_ended: bool = False
     """Whether `end` ends a prompt, so that its answer has none."""
+
+    def begun_by(self, prompt: str) -> bool:
+        """Return whether a prompt ends with what begins thoughts."""
+        return prompt.rstrip(self.space).endswith(self.begin)
+
+    def hold(self, text: str, begin: int, end: int) -> bool:
+        """Return whether an answer is in thoughts that its prompt begins, as where a template only cuts them off."""
+        return self.is_begun and self.begun_by(text[:begin]) and self.end not in text[begin:end]
+
+    def before(self, message: Message, *, is_begun: bool) -> str:
+        """Return what is before an answer in its chat: its thoughts, ended unless it was cut within them."""
+        line = "\n" if "\n" in self.space else ""
+        thoughts = ("" if is_begun else self.begin + line) + (message.get(REASONING[0]) or "")
+        return thoughts if was_cut(message) and not message["content"] else f"{thoughts}{line}{self.end}{line * 2}"
 
     def apart(self, text: str) -> tuple[str | None, str]:
         """The thoughts that a text begins with, None if with none, and what stands behind them."""

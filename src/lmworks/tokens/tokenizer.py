@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,9 +19,11 @@ from lmworks.errors import LmworksError, UsageError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import read_regular
 from lmworks.pipeline.stage import Handle
-from lmworks.tokens.answers import OTHER_WORDS, Message, answers_of, shared, whole_chat
+from lmworks.tokens.answers import OTHER_WORDS, Message, answers_of, shared, was_cut, whole_chat
 from lmworks.tokens.calls import HOUSE as HOUSE_CALLS
-from lmworks.tokens.calls import NO_FUNCTIONS, Calls, Turn, calls_of, expanded, rendered
+from lmworks.tokens.calls import Calls, Turn, calls_of, expanded, rendered, why_not_called
+from lmworks.tokens.framing import EncodedWithOffsets, Framing, joined, longest_first
+from lmworks.tokens.settings import TEMPLATE_FILE, read_template, text_of, unknown_token
 from lmworks.tokens.thoughts import HOUSE, Thoughts, thoughts_of
 
 if TYPE_CHECKING:
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
 END_OF_TEXT, START_OF_TURN, END_OF_TURN = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL_TOKENS = (END_OF_TEXT, START_OF_TURN, END_OF_TURN)
 """Their ids are 0, 1, 2 in every tokenizer that lmworks trains."""
-UNKNOWN = "<unk>"
-"""What a tokenizer that cannot encode every text writes for the rest; id 3 in those that lmworks trains."""
-
 CHAT_TEMPLATE = (
     "<|endoftext|>{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{{ message['content'] | trim }}<|im_end|>\n{% endfor %}"
@@ -42,21 +41,14 @@ CHAT_TEMPLATE = (
 
 FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a tokenizer folder, and a model folder, hold of it."""
-TEMPLATE_FILE = "chat_template.jinja"
-"""Where folders of others hold the chat template, before that of their settings."""
-
 SPOKEN = ("content", *REASONING, SAID, TOOLS, CALLS, RESULTS)
 """What a message says."""
 TOLD = ("role", "content", CALLS, "tool_call_id", "name")
 """What a chat template is told of a turn, beside thoughts."""
 STOPS_AT = "stops_at"
 """The setting that names more tokens which end an answer, as a model's `generation_config.json` does by their ids."""
-WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-"""As Unicode and the `tokenizers` library have it; Python's has four control characters more."""
 TAIL = 32
 """Tokens of a prompt's end in which thoughts may be begun."""
-_HIDDEN = re.compile("\ue000([0-9]{1,9})\ue001")
-"""Stands for what a message says that reads like a special token, while the chat is rendered."""
 
 
 class ChatRefused(LmworksError):
@@ -69,14 +61,6 @@ class TurnsRefused(ChatRefused):
 
 Before = Literal["auto", "nothing", "end-of-text", "begin-of-text"]
 """What a model reads before a text that is put before it: what it was used to, or what is named."""
-
-EncodedWithOffsets = tuple[list[int], list[tuple[int, int]]]
-"""Ids, and the characters [first, last + 1) that each stands for."""
-
-
-def was_cut(message: Message) -> bool:
-    """Whether a limit of tokens ended the answer, and not its model; `finish_reason` as in OpenAI's API."""
-    return message.get("finish_reason") == "length"
 
 
 def alike(one: Sequence[int], other: Sequence[int]) -> int:
@@ -106,7 +90,7 @@ class Tokenizer:
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         extra = settings.get("extra_special_tokens")
         named = {name: value for name, value in settings.items() if name.endswith("_token")}
-        named = {name: _content(value) for name, value in (named | (extra if isinstance(extra, dict) else {})).items()}
+        named = {name: text_of(value) for name, value in (named | (extra if isinstance(extra, dict) else {})).items()}
         self._names = {name: token for name, token in named.items() if isinstance(token, str) and token in vocabulary}
         begins = [END_OF_TEXT, *(self._names.get(name) for name in ("bos_token", "eos_token", "cls_token"))]
         document = next((token for token in begins if token in vocabulary), None)
@@ -215,7 +199,7 @@ class Tokenizer:
         chat = [{"role": role, "content": role} for role in ("user", "assistant")]
         text = whole_chat(self.render_chat, chat)
         ((_, end),) = answers_of(self.render_chat, chat, text)
-        closing = re.search("|".join(_longest_first(self._added)) or "(?!)", text[end:])
+        closing = re.search("|".join(longest_first(self._added)) or "(?!)", text[end:])
         if not closing:
             raise self._refused("it writes no special token behind an answer, so that none would ever end")
         return closing[0]
@@ -229,7 +213,7 @@ class Tokenizer:
         answer = {"role": "assistant", "content": "."}
         asked, whole = self.render_chat(one, True), whole_chat(self.render_chat, [*one, answer])
         words = shared(whole, whole_chat(self.render_chat, [*one, {**answer, "content": "!"}]))
-        if re.search("|".join(_longest_first(self._special)) or "(?!)", whole[len(asked) : words]):
+        if re.search("|".join(longest_first(self._special)) or "(?!)", whole[len(asked) : words]):
             raise self._refused(
                 f"it writes {whole[len(asked) : words]!r} before an answer, and not where one is asked for with "
                 "add_generation_prompt"
@@ -249,8 +233,7 @@ class Tokenizer:
     def _end_of_both(self, one: Sequence[Message], other: Sequence[Message]) -> list[int]:
         """What two prompts end with."""
         ids, others = (self.encode_chat(chat, True)[0][::-1] for chat in (one, other))
-        alike = next((place for place, (a, b) in enumerate(zip(ids, others, strict=False)) if a != b), len(ids))
-        return ids[:alike][::-1]
+        return ids[: alike(ids, others)][::-1]
 
     @cached_property
     def thoughts(self) -> Thoughts | None:
@@ -260,10 +243,8 @@ class Tokenizer:
         return thoughts_of(self.render_chat, lambda: self._template.constants)
 
     def begins_thoughts(self, prompt: Sequence[int]) -> bool:
-        """Whether what is asked for begins within thoughts."""
-        known = self.thoughts
-        end = self.spell(prompt[-TAIL:]) if known and known.is_begun else ""
-        return bool(known and end and end.rstrip(known.space).endswith(known.begin))
+        """Return whether the answer to a prompt begins within thoughts."""
+        return bool(self.thoughts and self.thoughts.is_begun and self.thoughts.begun_by(self.spell(prompt[-TAIL:])))
 
     @cached_property
     def calls(self) -> Calls | None:
@@ -321,19 +302,10 @@ class Tokenizer:
         if self.chat_template == CHAT_TEMPLATE:
             turns: list[Turn] = [{"role": each["role"], "content": each["content"]} for each in messages]
             return self._rendered(turns, add_generation_prompt)
-        if any(SAID in message for message in messages):
-            self._require_functions(messages)
+        if any(SAID in message for message in messages) and (why := why_not_called(self.calls, messages)):
+            raise TurnsRefused(why)
         turns, tools = expanded(messages)
         return self._rendered(turns, add_generation_prompt, tools)
-
-    def _require_functions(self, messages: Sequence[Message]) -> None:
-        """Raise TurnsRefused for what the template does not write of functions."""
-        if not self.calls:
-            raise TurnsRefused(NO_FUNCTIONS)
-        if not self.calls.keeps_words and any(each.get(CALLS) and each[SAID].strip() for each in messages):
-            raise TurnsRefused(
-                "the model's chat template leaves out what is said beside a call of a function; leave those words out"
-            )
 
     def _rendered(self, turns: Sequence[Turn], add_generation_prompt: bool, tools: Any = None) -> str:
         """Turns as `transformers` gives them to a template."""
@@ -365,7 +337,7 @@ class Tokenizer:
         if add_generation_prompt:
             literals: list[str] = []
             hidden = [self._hidden(each, literals) for each in messages]
-            ids, _ = self._encode_rendered(self.render_chat(hidden, True), literals)
+            ids, _ = self._framing.encode(self.render_chat(hidden, True), literals)
             if len(ids) > 1 and ids[0] == ids[1] and ids[0] in {*self._added_before, self.end_of_text_id}:
                 raise self._refused(f"it begins a chat with {self.spell(ids[:1])} twice")
             return ids, [False] * len(ids)
@@ -387,9 +359,11 @@ class Tokenizer:
         spoken = [number for number, message in enumerate(hidden) if message["role"] == "assistant"]
         places = list(answers_of(self.render_chat, hidden, text))
         lost = {number for number in spoken if self._loses_thoughts(hidden, number, text)}
-        is_in_thoughts = bool(places) and self._is_in_thoughts(text, *places[-1])
-        if places and spoken[-1] == len(hidden) - 1 and (is_in_thoughts or spoken[-1] in lost):
-            text, places[-1] = self._behind_thoughts(hidden[-1], text, *places[-1], is_in_thoughts)
+        is_in_thoughts = bool(places and self.thoughts and self.thoughts.hold(text, *places[-1]))
+        if self.thoughts and places and spoken[-1] == len(hidden) - 1 and (is_in_thoughts or spoken[-1] in lost):
+            begin, end = places[-1]
+            thoughts = self.thoughts.before(hidden[-1], is_begun=is_in_thoughts)
+            text, places[-1] = text[:begin] + thoughts + text[begin:], (begin, end + len(thoughts))
             lost.discard(spoken[-1])
         elif messages and was_cut(messages[-1]):
             cut = hidden[-1]
@@ -409,17 +383,17 @@ class Tokenizer:
                 continue
             closed = closing.search(text, end) if message.get(CALLS) else closing.match(text, end)
             learned.append((begin, closed.end() if closed else end))
-        ids, edges = self._encode_rendered(text, literals)
+        ids, edges = self._framing.encode(text, literals)
         if places and messages[-1]["role"] == "assistant":
             asked, given = text[: places[-1][0]], text[places[-1][0] :]
-            lengths = [self._length(each, literals) for each in (asked, given)]
+            lengths = [self._framing.length(each, literals) for each in (asked, given)]
             if all(first != lengths[0] for first, _ in edges):
                 # a token would stand across the place where the answer begins; where it is asked for, none does
-                apart = (self._encode_rendered(each, literals) for each in (asked, given))
-                ids, edges = _joined(zip(apart, lengths, strict=True))
+                apart = (self._framing.encode(each, literals) for each in (asked, given))
+                ids, edges = joined(zip(apart, lengths, strict=True))
         trained = [False] * len(ids)
         for begin, end in learned:
-            first, last = (self._length(text[:place], literals) for place in (begin, end))
+            first, last = (self._framing.length(text[:place], literals) for place in (begin, end))
             for place in range(bisect_left(edges, (first, first)), len(edges)):
                 if edges[place][0] >= last:
                     break
@@ -434,23 +408,6 @@ class Tokenizer:
         other = {**messages[number], REASONING[0]: OTHER_WORDS[0]}
         return whole_chat(self.render_chat, [*messages[:number], other, *messages[number + 1 :]]) == text
 
-    def _is_in_thoughts(self, text: str, begin: int, end: int) -> bool:
-        """Whether an answer stands in thoughts that its prompt begins, as where a template only cuts them off."""
-        known = self.thoughts
-        is_begun = known and known.is_begun and text[:begin].rstrip(known.space).endswith(known.begin)
-        return bool(known and is_begun and known.end not in text[begin:end])
-
-    def _behind_thoughts(
-        self, message: Message, text: str, begin: int, end: int, is_begun: bool
-    ) -> tuple[str, tuple[int, int]]:
-        """A chat whose last answer stands behind its thoughts, which are ended unless it was cut within them."""
-        assert self.thoughts  # noqa: S101 - it stands in them, or has lost its own
-        line = "\n" if "\n" in self.thoughts.space else ""
-        thoughts = ("" if is_begun else self.thoughts.begin + line) + (message.get(REASONING[0]) or "")
-        if message["content"] or not was_cut(message):
-            thoughts += f"{line}{self.thoughts.end}{line * 2}"
-        return text[:begin] + thoughts + text[begin:], (begin, end + len(thoughts))
-
     def _hidden(self, message: Message, literals: list[str]) -> Message:
         """A message with its thoughts by themselves, and nothing in either that reads like the frame."""
         thoughts, made = message.get(REASONING[0]), dict(message)
@@ -460,118 +417,19 @@ class Tokenizer:
                     known = HOUSE if message[name].startswith(f"{HOUSE.begin}\n") else self.thoughts
                     thoughts, made[name] = known.apart(message[name])
             made |= {REASONING[0]: thoughts} if thoughts else {}
-        return {name: self._hidden_in(made[name], literals) if name in SPOKEN else made[name] for name in made}
-
-    def _hidden_in(self, value: Any, literals: list[str]) -> Any:
-        """A value of which each text is hidden as it is."""
-        if isinstance(value, str):
-            return self._hide(value, literals)
-        if isinstance(value, Mapping):
-            return {self._hide(str(name), literals): self._hidden_in(each, literals) for name, each in value.items()}
-        return [self._hidden_in(each, literals) for each in value] if isinstance(value, list | tuple) else value
-
-    def _hide(self, text: str, literals: list[str]) -> str:
-        """Put marks into a text in place of what reads like a special token, or like such a mark."""
-
-        def mark(found: re.Match[str]) -> str:
-            literals.append(found[0])
-            return f"\ue000{len(literals) - 1}\ue001"
-
-        return self._special_pattern.sub(mark, text)
+        return {name: self._framing.hidden(made[name], literals) if name in SPOKEN else made[name] for name in made}
 
     @cached_property
-    def _frame(self) -> Mapping[str, tuple[bool, bool]]:
-        """Tokens that text must not make: special ones, and others that the template frames turns with."""
+    def _framing(self) -> Framing:
+        """Encoder of rendered chats. Text makes no special token, and none that the template frames turns with."""
         try:
             turn = self.render_chat([{"role": "user", "content": "."}])
             framing = {token for token in self._added if token in turn} | {self.end_of_turn} | self._marks
         except LmworksError:
             framing = set()
-        return self._special | {token: takes for token, takes in self._added.items() if token in framing}
-
-    @cached_property
-    def _special_pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join([*_longest_first(self._frame), "\ue000", "\ue001"]), re.IGNORECASE)
-
-    def _shown(self, text: str, literals: Sequence[str]) -> str:
-        def literal(found: re.Match[str]) -> str:
-            if int(found[1]) >= len(literals):
-                raise self._refused("it writes characters of Unicode's private use")
-            return literals[int(found[1])]
-
-        return _HIDDEN.sub(literal, text) if literals else text
-
-    def _length(self, text: str, literals: Sequence[str]) -> int:
-        return len(self._shown(text, literals))
-
-    @cached_property
-    def _framing(self) -> tokenizers.Tokenizer:
-        """The tokenizer that reads special tokens as such."""
-        backend = tokenizers.Tokenizer.from_str(self._backend.to_str())
-        backend.encode_special_tokens = False
-        return backend
-
-    def _encode_rendered(self, text: str, literals: Sequence[str]) -> EncodedWithOffsets:
-        """A rendered chat; places are those of the text without marks."""
-        if not literals and not self._is_found_otherwise:
-            with self._told():
-                encoded = self._framing.encode(text, add_special_tokens=False)
-            return encoded.ids, encoded.offsets
-        parts, place = list[tuple[EncodedWithOffsets, int]](), 0
-        for found in [*self._frame_pattern.finditer(text), None]:
-            start, end = found.span() if found else (len(text), len(text))
-            before, behind = self._frame[found[0]] if found else (False, False)
-            if before:
-                start = place + len(text[place:start].rstrip(WHITE_SPACE))
-            if behind:
-                end = len(text) - len(text[end:].lstrip(WHITE_SPACE))
-            for words in self._words(text[place:start], literals):
-                parts.append((self.encode_with_offsets([words])[0], len(words)))
-            if found:
-                parts.append((([self._id(found[0])], [(0, end - start)]), end - start))
-            place = end
-        return _joined(parts)
-
-    @cached_property
-    def _frame_pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(_longest_first(self._frame)) or "(?!)")
-
-    def _words(self, text: str, literals: Sequence[str]) -> Iterator[str]:
-        """A text without marks; cut inside what would be found as a token though it is no special one."""
-        words, place = "", 0
-        for found in _HIDDEN.finditer(text):
-            literal = self._shown(found[0], literals)
-            words += text[place : found.start()] + literal
-            place = found.end()
-            if len(literal) > 1 and literal not in self._special:
-                yield words[: 1 - len(literal)]
-                words = words[1 - len(literal) :]
-        yield words + text[place:]
-
-
-def _joined(parts: Iterable[tuple[EncodedWithOffsets, int]]) -> EncodedWithOffsets:
-    """A text in parts of so many characters."""
-    ids, edges, place = list[int](), list[tuple[int, int]](), 0
-    for (more, places), length in parts:
-        ids += more
-        edges += [(place + first, place + last) for first, last in places]
-        place += length
-    return ids, edges
-
-
-def _content(setting: Any) -> Any:
-    """The text of a special token, which settings may hold with how it is found."""
-    return setting.get("content") if isinstance(setting, Mapping) else setting
-
-
-def _longest_first(tokens: Iterable[str]) -> list[str]:
-    """As parts of a pattern: of two that begin alike, the longer is found."""
-    return [re.escape(token) for token in sorted(tokens, key=len, reverse=True)]
-
-
-def unknown_token(backend: tokenizers.Tokenizer) -> str:
-    """The name of the token for what cannot be encoded, if there is one; models of type Unigram do not tell theirs."""
-    return getattr(backend.model, "unk_token", None) or UNKNOWN
+        frame = self._special | {token: takes for token, takes in self._added.items() if token in framing}
+        otherwise = self._is_found_otherwise
+        return Framing(self._backend, frame, self._special, self._told, self._refused, is_found_otherwise=otherwise)
 
 
 @dataclass(frozen=True)
@@ -580,18 +438,6 @@ class TokenizerFolder(Handle):
 
     def open(self) -> Tokenizer:
         return Tokenizer(self.path)
-
-
-def read_template(folder: Path, settings: Mapping[str, Any]) -> Any:
-    """The chat template of a folder with these settings, None where there is none; of several, the default."""
-    if (own := folder / TEMPLATE_FILE).is_file():
-        with told(own, "a template in UTF-8"):
-            return own.read_text(encoding="utf-8")
-    found = settings.get("chat_template")
-    if not isinstance(found, list):
-        return found
-    named = {each.get("name"): each.get("template") for each in found if isinstance(each, dict)}
-    return named.get("default", found)
 
 
 def open_tokenizer(folder: Path) -> Tokenizer:

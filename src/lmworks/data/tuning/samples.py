@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
-import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +27,7 @@ from lmworks.data.steps import Tally
 from lmworks.data.tuning.conversations import KEEP, kept_of, write_conversations
 from lmworks.data.tuning.naming import Naming, parted, require_usual
 from lmworks.data.tuning.preferences import Preference, write_preferences
+from lmworks.data.tuning.wording import Template, filled
 from lmworks.errors import GateRefused, UsageError
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Context, Result, stage
@@ -37,13 +36,6 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 WEIGHTS = ("weight", "loss_weight", "sample_weight")
 """Fields of a record that say how much is to be learned from it."""
-
-
-class Template(StepConfig):
-    """A wording, as FLAN's: `{field}` stands for a record's field."""
-
-    prompt: str = Field(min_length=1, description="What the user says.")
-    completion: str = Field(min_length=1, description="What the assistant answers.")
 
 
 class SamplesConfig(StepConfig):
@@ -446,29 +438,3 @@ def _named(value: Any, names: Sequence[str]) -> Any:
     if place not in range(len(names)):
         raise Fault(f"unknown label: {short(value)}; expected one of {', '.join(names)}, or its place from 0")
     return names[int(place)]
-
-
-class _Placeholders(string.Formatter):
-    """Paths between braces: `{ticket.thread.0.text}`."""
-
-    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
-        """What stands at a path, and the path."""
-        parts = [field_name] if field_name in kwargs else re.findall(r"[^.\[\]]+", field_name)
-        value: Any = kwargs
-        for part in parts:
-            value = value[int(part)] if isinstance(value, list) else value[part]
-        return value, field_name
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        """The value as text; a width could fill the memory."""
-        if format_spec:
-            raise ValueError(f"{format_spec!r} behind a name; expected the name alone")
-        return str(value)
-
-
-def filled(template: str, row: Row) -> str:
-    """A template with what stands in a record's fields. Raises Fault, without values, where one is not there."""
-    try:
-        return _Placeholders().vformat(template, (), row)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise Fault(f"field missing: the template asks for {error}, the record has {', '.join(row)[:200]}") from None

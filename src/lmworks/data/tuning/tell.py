@@ -11,7 +11,7 @@ from pydantic import Field
 from lmworks.data.forms.row import Fault
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Parts, Tally, map_shards
-from lmworks.data.tuning.samples import filled
+from lmworks.data.tuning.wording import filled
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig

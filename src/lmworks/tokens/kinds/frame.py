@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lmworks.pipeline.files import write_atomically
-from lmworks.tokens.tokenizer import Tokenizer, unknown_token
+from lmworks.tokens.settings import unknown_token
+from lmworks.tokens.tokenizer import Tokenizer
 
 MASK = "<|mask|>"
 """Added behind the ids of a tokenizer that knows no mask, as those that lmworks trains."""

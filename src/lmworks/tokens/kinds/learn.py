@@ -17,7 +17,8 @@ from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, Stage, stage
 from lmworks.recipe.schema import Reference, StepConfig
-from lmworks.tokens.tokenizer import CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, open_tokenizer, unknown_token
+from lmworks.tokens.settings import unknown_token
+from lmworks.tokens.tokenizer import CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, open_tokenizer
 
 SAMPLE_DOCUMENTS = 1000
 """Documents that bytes per token are measured on."""

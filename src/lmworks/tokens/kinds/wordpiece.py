@@ -10,7 +10,8 @@ from pydantic import Field
 from lmworks.lazy import tokenizers
 from lmworks.tokens.kinds.character import count_characters
 from lmworks.tokens.kinds.learn import Texts, Vocabulary, learning_stage
-from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN
+from lmworks.tokens.settings import UNKNOWN
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 ALPHABET = 1_000
 """Characters at most, as for BERT; a word with any other is unknown."""

@@ -26,7 +26,8 @@ from lmworks.pipeline.stage import Context, Handle
 from lmworks.pipeline.work.process import end_with_parent
 from lmworks.tokens.kinds.learn import write_tokenizer
 from lmworks.tokens.rows.shards import Shards
-from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN, TokenizerFolder
+from lmworks.tokens.settings import UNKNOWN
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig, from_record
 from lmworks.train.contract import Trainable
 from lmworks.train.loop.run import WATCHED_PROMPTS

@@ -9,11 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from lmworks.data.privacy.hidden import hide
@@ -21,24 +20,21 @@ from lmworks.errors import BeyondContext, LmworksError, Stopped
 from lmworks.model.config import FLOAT32
 from lmworks.model.device import CPU, find_device, forget_peak, free_bytes, peak_bytes, product_rate
 from lmworks.model.folder import ModelFolder, shape_of
-from lmworks.pipeline.conditions import Conditions
-from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.pipeline.work.chunks import losing_none_else
 from lmworks.pipeline.work.process import peak_memory_bytes
-from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.mixture import Mixture
 from lmworks.tokens.rows.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
-from lmworks.train.configs.train import LEAST_PARTS, TrainConfig
-from lmworks.train.contract import Objective, Splittable, Trainable, Watched
+from lmworks.train.configs.train import TrainConfig
+from lmworks.train.contract import Objective, Trainable, Watched
 from lmworks.train.distributed.processes import Processes, local, whole
 from lmworks.train.loop.checkpoints import BEST, WITHIN, Checkpoints, Position
-from lmworks.train.loop.fit import NO_VERDICT, Course, Verdict, each_mean, judge, judge_rewards, means
-from lmworks.train.loop.leak import share_seen
+from lmworks.train.loop.fit import NO_VERDICT
 from lmworks.train.loop.live import Live
+from lmworks.train.loop.measured import MeasuredRun
 from lmworks.train.loop.optimizer import Optimizer, rate_share
 from lmworks.train.memory import GAPS, require_fit_here
 from lmworks.train.objectives import objective_of
@@ -65,7 +61,7 @@ class RunInputs:
     """Models that tell what answers are worth, or teach."""
 
 
-class Run:
+class Run(MeasuredRun):
     """One training run: everything that is made from the config, and where it stands."""
 
     def __init__(self, config: TrainConfig, inputs: RunInputs, out: Path, context: Context, *, compiled: bool) -> None:
@@ -313,37 +309,6 @@ class Run:
             self.checkpoints.keep_weights(BEST, self.weights)
         return patience is not None and position.step - position.best_step >= patience * self.config.validation_steps
 
-    def validate(self) -> dict[str, float]:
-        """Loss and share of right guesses over rows of the validation data."""
-        assert self.unseen  # noqa: S101 - asked for only when there is some
-        parts = self._measured(self._validated)
-        self.position.validations.append(each_mean(parts))
-        return {f"validation_{name}": value for name, value in means(parts).items()}
-
-    @cached_property
-    def _validated(self) -> list[Any]:
-        """Rows of the validation data, in parts."""
-        assert self.unseen  # noqa: S101 - asked for only when there is some
-        return self._parts(self.unseen.measured(self.config.measured_rows), self.unseen.rows_in_all)
-
-    def _parts(self, data: Splittable, most: int) -> list[Any]:
-        """Micro-batches, smaller ones where they would be too few for an interval, and may be smaller."""
-        if not self.objective.rows_apart:
-            return list(data.split(self.config.micro_batch_rows))
-        rows, small = self.config.rows_at_once, max(1, min(self.config.measured_rows, most) // LEAST_PARTS)
-        return list(data.split(rows if self.compiled else min(rows, small)))
-
-    def _measured(self, parts: Sequence[Any]) -> list[dict[str, float]]:
-        """Sums of loss, weight and metrics of each part, or of smaller ones.
-
-        Gradients stay on although none is used: a pass without them would be compiled anew.
-        """
-        self.model.learn(False, label_smoothing=0.0)
-        found = []
-        for batch in parts:
-            found += self.objective.sums(self.model, batch.to(self.device))
-        return found
-
     def sample(self) -> None:
         """Answer the watched prompts with the weights as they are now; personal data in them is hidden.
 
@@ -392,28 +357,7 @@ class Run:
     def result(self) -> Result:
         """Counts, the last validation loss, and how fast it went."""
         tokens = self.config.rows_per_step * self.config.sequence_length
-        losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
-        figures, examples = list[Figure](), list[dict[str, str]]()
-        if losses and self.unseen:
-            mean_over = self.unseen.mean_over
-            alike = (
-                f"mean loss a {mean_over} of packed validation rows from all over the data, attention inside documents"
-            )
-            method, unit = self.unseen.validation_measure or (alike, f"nats per {mean_over}")
-            figures.append(
-                Figure(
-                    name="validation loss",
-                    value=losses[-1] if self.position.best_loss is None else self.position.best_loss,
-                    n=min(self.config.measured_rows, self.unseen.rows_in_all),
-                    method=method,
-                    unit=unit,
-                    conditions=Conditions(
-                        context_length=self.config.sequence_length,
-                        data_type=self.config.data_type,
-                        device=self.device.type,
-                    ),
-                )
-            )
+        figures, examples = self._validation_figures(), list[dict[str, str]]()
         drawn = self.objective.figures(self.position.history)
         kind, words = self._verdict(drawn)
         self.context.log(words)
@@ -441,54 +385,6 @@ class Run:
                 "peak_memory_bytes": peak_memory_bytes(),
                 **({"device_memory_bytes": peak_bytes(self.device)} if self.is_apart else {}),
             },
-        )
-
-    def _verdict(self, drawn: Sequence[Figure]) -> Verdict:
-        """Return the verdict on the run, whose objective has these figures of the answers that it drew."""
-        if self.unseen and self.objective.tells_its_loss:
-            return judge(self._course())
-        unseen = self._measured(self._validated) if self.unseen else []
-        weights = [part["weight"] for part in unseen]
-        return judge_rewards(drawn, self.position.validations[0] if unseen else [], each_mean(unseen), weights)
-
-    def _course(self) -> Course:
-        """What was written down, and what the weights that the run ends with do."""
-        assert self.unseen  # noqa: S101 - asked for only when there is some
-        position, rows = self.position, self.config.rows_per_step
-        count = min(self.config.measured_rows, self.unseen.rows_in_all)
-        back = min(position.step - position.began, max(-(-count // rows), self.objective.mixed_steps))
-        last = position.step
-        batches = [self.objective.batch(step, self.model) for step in range(last - back, last)]
-        parts = [part for batch in batches for part in self._parts(batch, back * rows)]
-        trained = self._measured(parts[:: max(1, len(parts) // max(LEAST_PARTS, len(self._validated)))])
-        words, trivial = self.objective.trivial(self._validated)
-        ends = frame_of(self.tokenizer)
-        breaks = {self.tokenizer.end_of_text_id, ends.begin, ends.end, ends.pad}
-        if self.tokenizer.unknown_id is not None:
-            breaks.add(self.tokenizer.unknown_id)  # which hides whether words are the same
-        seen, tokens = min((last - position.began) * rows, self.objective.rows_in_all), self.objective.rows.tokens
-        read = self.objective.rows.numbers(self.config.seed, position.began * rows, seen)
-        newest = min(back * rows, seen // 2)
-        held = self.unseen.measured_rows(count)
-        steps = [0, *(line["step"] for line in position.history if "validation_loss" in line)]
-        steps = steps[-len(position.validations) :]
-        first = max(k for k, step in enumerate(steps) if step <= position.began or not k)
-        until = len(steps) if position.best_loss is None else sum(step <= position.best_step for step in steps)
-        return Course(
-            losses=[line["loss"] for line in position.history if "loss" in line and line["step"] > position.began],
-            validations=position.validations[first:until],
-            validated=[max(0, step - position.began) for step in steps[first:until]],
-            trained=trained,
-            unseen=self._measured(self._validated),
-            trivial=trivial,
-            trivial_words=words,
-            passes=(position.step - position.began) * rows / self.objective.rows_in_all,
-            mean_over=self.unseen.mean_over,
-            past_best=until < len(steps),
-            leaked=share_seen(tokens, read, self.unseen.rows.tokens[held], sorted(breaks)),
-            repeated=share_seen(tokens, read[:-newest], tokens[np.sort(read[-newest:])], sorted(breaks))
-            if newest
-            else 0.0,
         )
 
 

@@ -24,7 +24,8 @@ from lmworks.rewards.models import ClassifierReward
 from lmworks.rewards.reward import Reward
 from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
-from lmworks.tokens.tokenizer import FILES, TEMPLATE_FILE, ChatRefused, Tokenizer, TokenizerFolder
+from lmworks.tokens.settings import TEMPLATE_FILE
+from lmworks.tokens.tokenizer import FILES, ChatRefused, Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.memory import MEND, Layout, memory_there, size_in_words, training_memory
 from lmworks.train.preflight.inspection import Inspection, Piece, Record

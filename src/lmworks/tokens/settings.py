@@ -1,0 +1,37 @@
+"""Settings of a tokenizer folder, as `transformers` and other programs write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lmworks.errors import told
+from lmworks.lazy import tokenizers
+
+TEMPLATE_FILE = "chat_template.jinja"
+"""Where folders of others hold the chat template, before that of their settings."""
+UNKNOWN = "<unk>"
+"""What a tokenizer that cannot encode every text writes for the rest; id 3 in those that lmworks trains."""
+
+
+def read_template(folder: Path, settings: Mapping[str, Any]) -> Any:
+    """The chat template of a folder with these settings, None where there is none; of several, the default."""
+    if (own := folder / TEMPLATE_FILE).is_file():
+        with told(own, "a template in UTF-8"):
+            return own.read_text(encoding="utf-8")
+    found = settings.get("chat_template")
+    if not isinstance(found, list):
+        return found
+    named = {each.get("name"): each.get("template") for each in found if isinstance(each, dict)}
+    return named.get("default", found)
+
+
+def text_of(setting: Any) -> Any:
+    """Return the text of a special token, which settings may hold with how it is found."""
+    return setting.get("content") if isinstance(setting, Mapping) else setting
+
+
+def unknown_token(backend: tokenizers.Tokenizer) -> str:
+    """Return the name of the token for what cannot be encoded. Models of type Unigram do not state theirs."""
+    return getattr(backend.model, "unk_token", None) or UNKNOWN
