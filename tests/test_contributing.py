@@ -23,7 +23,7 @@ TABLES: dict[str, tuple[Kinds[object], str]] = {
     "SOURCES": (SOURCES, "data/sources/__init__.py"),
     "PARSERS": (PARSERS, "data/parsers/__init__.py"),
     "FORMS": (FORMS, "data/forms/forms.py"),
-    "STEPS": (graph.STEPS, "graph.py"),
+    "STEPS": (graph.STEPS, "graph/kinds.py"),
     "OBJECTIVES": (OBJECTIVES, "train/objectives/__init__.py"),
     "REWARDS": (REWARDS, "rewards/__init__.py"),
     "TASKS": (TASKS, "evaluate/tasks/__init__.py"),

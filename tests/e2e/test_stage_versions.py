@@ -22,12 +22,19 @@ from e2e.small_recipe import lmworks, make_project
 from e2e.small_writing import build_writing
 from e2e.test_translation import build_translation
 from lmworks import graph
+from lmworks.data.contamination.search import contamination_search
+from lmworks.data.contamination.training import contamination_index
 from lmworks.data.identity import document_id
+from lmworks.evaluate.tasks import TASKS
+from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Stage
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe.schema import StepConfig
 from lmworks.train.configs.language_model import SftConfig
+from lmworks.train.loop.train import train
+from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.preflight.check import check
 from published import write_published
 
 TABLE = Path(__file__).with_name("stage_versions.json")
@@ -261,11 +268,11 @@ def described(artifacts: list[Artifact]) -> dict[str, dict[str, Any]]:
 def stages() -> list[tuple[Stage, type[StepConfig]]]:
     """Every stage that a recipe can name, with its config."""
     found = [(stage, stage.config) for stage in graph.STEPS.values()]
-    found += [(config.packed.pack, config.packed.pack.config) for config in graph.OBJECTIVES.values()]
-    found += [(graph.train, config) for config in graph.OBJECTIVES.values()]
-    found += [(graph.import_model, graph.PretrainedModelConfig), (graph.check, SftConfig)]
-    found += [(stage, stage.config) for stage in (graph.contamination_index, graph.contamination_search)]
-    return found + [(task.stage, task.config) for task in graph.TASKS.values()]
+    found += [(config.packed.pack, config.packed.pack.config) for config in OBJECTIVES.values()]
+    found += [(train, config) for config in OBJECTIVES.values()]
+    found += [(import_model, PretrainedModelConfig), (check, SftConfig)]
+    found += [(stage, stage.config) for stage in (contamination_index, contamination_search)]
+    return found + [(task.stage, task.config) for task in TASKS.values()]
 
 
 def defaults_digest(config: type[StepConfig]) -> str:

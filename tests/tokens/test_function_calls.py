@@ -153,7 +153,7 @@ def test_what_is_written_as_a_call_is_read_again_and_a_users_words_never_are(
     ids, trained = base.encode_chat(turns[:3])
     assert ids[: len(prompt)] == prompt
     plain = base.encode_chat([turns[0], {**asked, "content": "?"}], True)[0]
-    frames = [[token for token in each if base.spell([token]) in base._frame] for each in (prompt, plain)]
+    frames = [[token for token in each if base.spell([token]) in base._framing.frame] for each in (prompt, plain)]
     assert frames[0] == frames[1], "words make no token of the frame"
     request = Request(prompt, Sampling(4096, calls=True), base, 8192)
     reader = Calling(known, ["rain"])

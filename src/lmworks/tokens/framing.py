@@ -39,7 +39,7 @@ class Framing:
         whether text may read like a special token once it is normalised. `told` states faults of the tokenizer in
         words, `refused` those of the template.
         """
-        self._plain, self._frame, self._special = backend, frame, special
+        self._plain, self.frame, self._special = backend, frame, special
         self._told, self._refused, self._is_found_otherwise = told, refused, is_found_otherwise
         self._reading = tokenizers.Tokenizer.from_str(backend.to_str())
         self._reading.encode_special_tokens = False
@@ -86,7 +86,7 @@ class Framing:
         parts, place = list[tuple[EncodedWithOffsets, int]](), 0
         for found in [*self._framing.finditer(text), None]:
             start, end = found.span() if found else (len(text), len(text))
-            before, behind = self._frame[found[0]] if found else (False, False)
+            before, behind = self.frame[found[0]] if found else (False, False)
             if before:
                 start = place + len(text[place:start].rstrip(WHITE_SPACE))
             if behind:

@@ -1,0 +1,197 @@
+"""From recipe to nodes: what is built, in which order, from what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lmworks.data.mixtures.mixing import mix
+from lmworks.engines.open import ENGINES
+from lmworks.engines.rented.address import RentedModelConfig
+from lmworks.engines.rented.stages import (
+    PromptsConfig,
+    RentedAnswersConfig,
+    asked_for,
+    rent,
+    rented_answers,
+    rented_prompts,
+)
+from lmworks.errors import UsageError
+from lmworks.evaluate.gates import NODE
+from lmworks.evaluate.tasks import TASKS, asked_of
+from lmworks.fitting import Models, known_models, with_meaning
+from lmworks.graph.evaluation import (
+    CONTAMINATION,
+    Learned,
+    Systems,
+    adjusted_to_the_build,
+    alike_but_for_seeds,
+    evaluation_nodes,
+    gates_node,
+    labelled,
+    left_out,
+    rehearsal_nodes,
+    systems_of,
+    transfer,
+    tuning,
+)
+from lmworks.graph.kinds import MADE, STEPS
+from lmworks.graph.nodes import makes, model_nodes, node, room_nodes
+from lmworks.knowledge.passages import PassagesConfig
+from lmworks.model.folder import ModelFolder
+from lmworks.model.pretrained import PretrainedModelConfig, import_model
+from lmworks.pipeline.build import Node
+from lmworks.plan.plan import Plan
+from lmworks.recipe.references import steps_in_order
+from lmworks.recipe.schema import Recipe, StepConfig
+from lmworks.tokens.kinds.pretrained import PretrainedConfig
+from lmworks.train.configs.seq2seq import Seq2SeqConfig
+from lmworks.train.configs.train import TrainConfig
+from lmworks.train.loop.train import train
+
+
+def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
+    """The nodes of a recipe with the plan's values in them, in an order in which they can be built."""
+    nodes: list[Node] = []
+    for (section, *_), name, config in steps_in_order(recipe):
+        if section in ("data", "tokenizer"):
+            nodes += room_nodes(name, config, recipe)
+            nodes.append(node(name, STEPS[config.kind], config.resolve(folder)))  # type: ignore[attr-defined]
+        elif isinstance(config, TrainConfig):
+            config = plan.resolved(name, config.model_copy(update={"step_name": name})).resolve(folder)
+            config.require_checkpoints_on_the_way()
+            nodes += room_nodes(name, config, recipe)
+            *before, training = model_nodes(name, config, recipe.data, recipe.models)
+            nodes += [*before, replace(training, predicted=plan.prediction(name))]
+        else:
+            nodes.append(node(name, MADE[config.objective], config.resolve(folder)))  # type: ignore[attr-defined]
+    if recipe.evaluate:
+        learned = Learned({each.name: each for each in nodes}, folder, recipe.evaluate.reworded)
+        known, systems = known_models(recipe, folder), dict[str, Systems]()
+        for label, tasks in labelled([task.resolve(folder) for task in recipe.evaluate.tasks]):
+            asked = asked_of(tasks[0], known, recipe.evaluate.models)
+            models = with_meaning(tasks[0], known, asked)
+            is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
+            tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
+            said = [*transfer(recipe.models, plan), *tuned], left_out(tasks[0], models, asked)
+            systems[label] = systems_of(tasks, models)
+            nodes += rehearsal_nodes(label, systems[label], known)
+            nodes += evaluation_nodes(label, tasks, models, learned, *said, alike_but_for_seeds(recipe.models))
+        nodes = adjusted_to_the_build(nodes)
+        if recipe.evaluate.gates:
+            nodes.append(gates_node(recipe, systems))
+    nodes = [each for some in nodes for each in _asked_of_rented(some, recipe.models)]
+    configs = {each.name: each.config for each in nodes}
+    _refuse_other_kinds(nodes, recipe.data)
+    _refuse_other_passages(recipe)
+    _refuse_other_vocabularies(configs)
+    return [_with_engines(each, configs) for each in _checked_first(nodes)]
+
+
+def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -> None:
+    """Raise UsageError for a step that would be given conversations for documents, or the like, before it is built."""
+    for each in nodes:
+        for parameter, expected in each.stage.inputs.items():
+            wanted, given = expected.handle.holds, each.inputs.get(parameter)
+            for reference in [given] if isinstance(given, str) else given or []:
+                made = makes(reference, data)
+                if made == "both":
+                    raise UsageError(
+                        f"{each.name}: {reference!r} mixes conversations with documents\nName it as `data` of a model "
+                        "that learns from conversations; take one of its parts here"
+                    )
+                if wanted and made and made != wanted and each.stage is not mix:  # which takes both
+                    kinds = [name for name, step in STEPS.loadable() if step.config.makes == wanted]
+                    raise UsageError(
+                        f"{each.name}: {reference!r} makes {made}; it reads {wanted}, which steps of kind "
+                        f"{', '.join(kinds)} make"
+                    )
+
+
+def _refuse_other_passages(recipe: Recipe) -> None:
+    """Raise UsageError for `serve.passages` that is a step of another kind."""
+    named = recipe.serve and recipe.serve.passages
+    if named and not isinstance(recipe.data.get(named), PassagesConfig):
+        known = [name for name, step in recipe.data.items() if isinstance(step, PassagesConfig)]
+        raise UsageError(
+            f"serve.passages: found {named!r}; expected a data step of kind `passages`"
+            f", of which there is {', '.join(known) or 'none'}"
+        )
+
+
+def _refuse_other_vocabularies(configs: Mapping[str, StepConfig]) -> None:
+    """Raise UsageError for a published encoder-decoder whose data would come in tokens of another."""
+    for name, config in configs.items():
+        base = configs.get(getattr(config, "base", None) or "")
+        if isinstance(config, Seq2SeqConfig) and isinstance(base, PretrainedModelConfig):
+            ours = configs.get(config.tokenizer)
+            known = isinstance(ours, PretrainedConfig) and ours.is_that_of(base.file / "tokenizer.json")
+            if not known and config.tokenizer != config.base:
+                raise UsageError(
+                    f"models.{name}.tokenizer: {config.base} has a vocabulary of its own, and that of "
+                    f"{config.tokenizer} is another: ids would mean other words to it. Take `tokenizer: {config.base}`"
+                )
+
+
+def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:
+    """The node with the packages whose engines answer for the models that it reads."""
+    plugins = set(made.plugins)
+    for name, expected in made.stage.inputs.items():
+        value = made.inputs.get(name) if expected.handle is ModelFolder else None
+        for model in [value] if isinstance(value, str) else value or []:
+            if isinstance(engine := getattr(configs.get(model), "engine", None), str):
+                plugins |= set(ENGINES.plugins(engine))
+    return replace(made, plugins=sorted(plugins))
+
+
+def _asked_of_rented(made: Node, models: Models) -> Iterator[Node]:
+    """A node; where it is given rented models, behind what is to be asked of each, and its answers, which it reads."""
+    given = [
+        (parameter, each)
+        for parameter in made.stage.inputs
+        if parameter != CONTAMINATION
+        for value in [made.inputs.get(parameter)]
+        for each in ([value] if isinstance(value, str) else value or [])
+    ]
+    rented = {each: models[each] for _, each in given if isinstance(models.get(each), RentedModelConfig)}
+    if not rented:
+        yield made
+        return
+    instead = {name: asked_for(made.name) + (f"/{name}" if len(rented) > 1 else "") for name in rented}
+    for name, asked in instead.items():
+        noted = PromptsConfig(
+            step=made.config,
+            stage=made.stage.name,
+            read=[each for _, each in given if each not in rented],
+            given=[(parameter, each if each in rented else "") for parameter, each in given],
+            of=name,
+            declared=made.stage,
+        )
+        prompts = asked.replace("asked/", "prompts/", 1)
+        yield replace(node(prompts, rented_prompts, noted), plugins=made.plugins)
+        yield node(asked, rented_answers, RentedAnswersConfig(prompts=prompts, model=name, rented=rented[name]))
+    yield replace(
+        made,
+        inputs={
+            parameter: [instead.get(each, each) for each in value]
+            if isinstance(value, list)
+            else instead.get(value or "", value)
+            for parameter, value in made.inputs.items()
+        },
+    )
+
+
+def _checked_first(nodes: Sequence[Node]) -> list[Node]:
+    """All that needs no trained model before the first training: what is wrong with a later one is told at once.
+
+    What needs models that no loop trains comes behind the rest of it, and what is measured without one last: that takes
+    longest, and trying the tasks may refuse.
+    """
+    order: dict[str, int] = {}
+    for each in nodes:
+        measured = each.name.startswith(("evaluate/", "contamination/", NODE))
+        fitted = each.stage in MADE.values() and each.stage not in (import_model, rent)
+        own = 3 if each.stage is train else 2 if measured else int(fitted)
+        order[each.name] = max([own, *(order[reference.partition(".")[0]] for reference in each.references())])
+    return sorted(nodes, key=lambda each: order[each.name])

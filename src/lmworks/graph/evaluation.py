@@ -1,0 +1,337 @@
+"""Nodes of an evaluation: what is measured on which data, compared with what, and searched for in which texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from lmworks.data.contamination.search import SearchConfig, contamination_search
+from lmworks.data.contamination.training import IndexConfig, contamination_index
+from lmworks.engines.protocol import LONGEST_SOURCE
+from lmworks.errors import UsageError
+from lmworks.evaluate.compare import CompareConfig, compare, metric_named
+from lmworks.evaluate.gates import NODE, GatesConfig, TriedGate, gates
+from lmworks.evaluate.items import TaskConfig
+from lmworks.evaluate.rehearsal import RehearsalConfig, StandIn, Trial, rehearse
+from lmworks.evaluate.relations import Relation
+from lmworks.evaluate.tasks import TASKS, family_of
+from lmworks.evaluate.tasks.task import figures_named
+from lmworks.fitting import Models, bases, reference_of, room_of, room_set_by
+from lmworks.graph.nodes import inputs_of, node
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.build import Node
+from lmworks.pipeline.conditions import Condition
+from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.record import split_reference
+from lmworks.pipeline.stage import Role, Stage
+from lmworks.plan.plan import Plan
+from lmworks.recipe.kinds import plugins_of
+from lmworks.recipe.schema import GateConfig, Recipe, RewordedConfig, StepConfig
+from lmworks.registry import plugins_behind
+from lmworks.train.configs.train import TrainConfig
+
+Systems = Mapping[str, tuple[Stage, TaskConfig, str | None]]
+"""What is scored on a task, by labels: a stage, how it asks, and the model, which baselines have none of."""
+WAYS: tuple[Condition, ...] = ("prompt", "shots", "decoding", "delimiter", "before")
+"""Conditions that are compared where a recipe asks one task in several ways."""
+CONTAMINATION = "contamination"
+"""The input of a task's stages that tells which items stand in what was learned from."""
+
+
+def left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """What is said of models that have no figure over the reference."""
+    *others, last = [name for name in asked if name not in models] or [""]
+    names = f"{', '.join(others)} and {last} are" if others else f"{last} is"
+    told = f"{names} not asked: this figure of a model is told over {reference_of(config)}, with which "
+    return [f"{told}{'these' if others else 'it'} did not begin"] if last else []
+
+
+def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[Node]:
+    """The trial of a task for the models that are trained first, and baselines that such a model judges.
+
+    Where nothing can stand in for a model, it is one for all.
+    """
+    tokenizers: list[str] = []
+    tasks: list[StepConfig] = []
+    trials: dict[str, Trial] = {}
+    read: dict[str, str] = {}
+    for name, (stage, config, model) in systems.items():
+        inputs = {parameter: given for parameter, given in node(label, stage, config).inputs.items() if given}
+        if model:
+            inputs["model"] = model
+        given = {parameter: str(each) for parameter, each in inputs.items()}
+        judging = {
+            parameter: each for parameter, each in given.items() if stage.inputs[parameter].handle is ModelFolder
+        }
+        is_asked = bool(model and TASKS[_kind_of(systems)].asks)
+        if not is_asked and not any(isinstance(models[each], TrainConfig) for each in judging.values()):
+            continue
+        read |= {parameter: each for parameter, each in given.items() if parameter not in judging}
+        stand_ins = []
+        for parameter, each in judging.items() if not is_asked else ():
+            tokenizer = getattr(models[each], "tokenizer", each)
+            tokenizers += [] if tokenizer in tokenizers else [tokenizer]
+            family, number = family_of(models[each]), tokenizers.index(tokenizer)
+            room = LONGEST_SOURCE if family == "encoder-decoder" else room_of(each, models)
+            stand_ins.append(StandIn(parameter=parameter, tokenizer=number, context_length=room, family=family))
+        tasks += [] if config in tasks else [config]
+        first = room_set_by(model, models) if model and room_of(model, models) else None
+        trial = Trial(
+            systems=[name],
+            task=tasks.index(config),
+            stage=stage.name,
+            stand_ins=stand_ins,
+            most=config.largest_lost_share,
+            mend=f"Raise sequence_length of {first}" if first else "Name models that read more",
+        )
+        alike = canonical_json(trial.model_dump(mode="json", exclude={"systems"}))
+        before = trials[alike].systems if alike in trials else []
+        trials[alike] = trial.model_copy(update={"systems": [*before, name]})
+    if trials:
+        tried = RehearsalConfig(
+            label=f"evaluate/{label}",
+            read=list(read.values()),
+            parameters=list(read),
+            tokenizers=tokenizers,
+            tasks=tasks,
+            trials=list(trials.values()),
+            declared=TASKS[tasks[0].kind],  # type: ignore[attr-defined]
+        )
+        plugins = {each for task in tasks for each in plugins_of(task)}
+        plugins |= plugins_behind([stage.function for stage, *_ in systems.values()])
+        yield replace(node(f"rehearsal/{label}", rehearse, tried), plugins=sorted(plugins))
+
+
+def tuning(
+    measured: Sequence[str], models: Mapping[str, StepConfig], kind: Literal["tuning", "retention"]
+) -> Iterator[Relation]:
+    """Each model beside the nearest one measured with it that it began with: what it learned, and forgot."""
+    for name in measured:
+        if base := next((each for each in bases(name, models) if each in measured), None):
+            yield Relation(kind=kind, model=name, beside=base)
+
+
+def alike_but_for_seeds(models: Mapping[str, StepConfig]) -> list[list[str]]:
+    """Models whose trainings differ by their seed alone, the variants of one that train for as many operations too."""
+    firsts = {getattr(config, "same_operations_as", None) for config in models.values()}
+    groups: dict[str, list[str]] = {}
+    for name, config in models.items():
+        if isinstance(config, TrainConfig):
+            of = config.same_operations_as or (name if name in firsts else None)
+            also = {"steps"} if of else set()
+            fields = config.model_dump(mode="json", exclude={"seed", "same_operations_as", "step_name"} | also)
+            groups.setdefault(canonical_json([of, fields]), []).append(name)
+    return [group for group in groups.values() if len({models[name].seed for name in group}) > 1]  # type: ignore[attr-defined]
+
+
+def adjusted_to_the_build(nodes: Sequence[Node]) -> list[Node]:
+    """Comparisons that know how many pairs all of them test."""
+    comparing = [each.config for each in nodes if isinstance(each.config, CompareConfig)]
+    if len(comparing) < 2:
+        return list(nodes)
+    update = {"comparisons_in_build": sum(each.pairs for each in comparing)}
+    return [
+        replace(each, config=each.config.model_copy(update=update)) if isinstance(each.config, CompareConfig) else each
+        for each in nodes
+    ]
+
+
+def transfer(models: Mapping[str, StepConfig], plan: Plan) -> Iterator[Relation]:
+    """Each variant of a model beside the one from scratch, which has the shortest way to a model that began so."""
+    firsts = {name: getattr(config, "same_operations_as", None) or name for name, config in models.items()}
+    for first in dict.fromkeys(firsts.values()):
+        group = [name for name, of in firsts.items() if of == first]
+        ways = {name: way for name in group if (way := _way_to_scratch(name, models))}
+        shortest = [name for name, way in ways.items() if way == min(ways.values())]
+        if len(group) > 1 and len(shortest) == 1:
+            note = f"{plan.operations[first]:.1e} operations of training each"
+            others = (name for name in group if name not in shortest)
+            yield from (Relation(kind="transfer", model=name, beside=shortest[0], note=note) for name in others)
+
+
+def _way_to_scratch(name: str, models: Mapping[str, StepConfig]) -> int:
+    """Trainings from the first weights to a model; 0 if others trained the first."""
+    config = models[name]
+    if not isinstance(config, TrainConfig):
+        return 0
+    before = _way_to_scratch(config.base, models) if config.base else 0
+    return before + 1 if before or not config.base else 0
+
+
+def evaluation_nodes(
+    label: str,
+    tasks: Sequence[TaskConfig],
+    models: Sequence[str],
+    learned: Learned,
+    relations: Iterable[Relation],
+    left_out: list[str],
+    seeds: Iterable[Sequence[str]] = (),
+) -> Iterator[Node]:
+    """One task, asked with one or several prompts: every model with each, the baselines, and their comparison."""
+    first, systems = tasks[0], systems_of(tasks, models)
+    for name, (stage, config, model) in systems.items():
+        instead: dict[str, str | None] = {"model": model} if model else {}
+        if CONTAMINATION in stage.inputs:
+            made, instead[CONTAMINATION] = learned.search(config.data, model, config.train)
+            yield from made
+        yield node(f"evaluate/{label}/{name}", stage, config, **instead)
+    comparing = CompareConfig(
+        evaluations=[f"evaluate/{label}/{name}" for name in systems],
+        labels=list(systems),
+        baselines=[name for name, (_, _, model) in systems.items() if not model],
+        also=first.also_compared(),
+        may_differ=_may_differ(systems),
+        relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
+        left_out=left_out,
+        seeds=[list(each) for each in seeds if set(each) <= systems.keys()],
+    )
+    plugins = plugins_of(first) | plugins_behind([TASKS[first.kind].stage.function])  # type: ignore[attr-defined] # whose metrics are compared in
+    yield replace(node(f"evaluate/{label}", compare, comparing), plugins=sorted(plugins))
+
+
+def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
+    """The trial of all gates. Raises UsageError for one of what is not measured."""
+    assert recipe.evaluate  # noqa: S101 - gates stand in it
+    named: list[str] = []
+    tried: list[TriedGate] = []
+    candidates = recipe.serve.candidates if recipe.serve else []
+    for number, gate in enumerate(recipe.evaluate.gates):
+        place = f"evaluate.gates.{number}"
+        labels = [each for each in systems if gate.task in (each, _kind_of(systems[each]))]
+        if len(labels) != 1:
+            raise UsageError(f"{place}.task: found {gate.task!r}, expected one of {', '.join(systems)}")
+        label = labels[0]
+        models = {each: name for each, (_, _, name) in systems[label].items() if name}
+        for asked in gate.asked_of(candidates):
+            model = asked or ""
+            if model not in models:
+                found = f"found {gate.model!r}" if gate.model else f"the recipe serves {asked or 'nothing'}"
+                raise UsageError(f"{place}.model: {found}; measured on {label} are {', '.join(models)}")
+            if gate.not_worse_than is not None and gate.not_worse_than not in systems[label].keys() - {model}:
+                others = ", ".join(each for each in systems[label] if each != model)
+                raise UsageError(f"{place}.not_worse_than: found {gate.not_worse_than!r}, expected one of {others}")
+            if why := _misnamed(gate, systems[label]):
+                raise UsageError(f"{place}.metric: found {gate.metric!r}, {why}")
+            sides = [f"evaluate/{label}/{each}" for each in (model, gate.not_worse_than) if each]
+            named += [each for each in sides if each not in named]
+            numbers = dict(zip(("evaluation", "beside"), map(named.index, sides), strict=False))
+            tried.append(TriedGate(gate=gate, model=models[model], may_differ=_may_differ(systems[label]), **numbers))
+    plugins = {each for some in systems.values() for _, config, _ in some.values() for each in plugins_of(config)}
+    return replace(node(NODE, gates, GatesConfig(evaluations=named, tried=tried)), plugins=sorted(plugins))
+
+
+def _misnamed(gate: GateConfig, systems: Systems) -> str:
+    """Why a gate's figure is none, or none of which this can be asked; empty where it can."""
+    config = next(each for _, each, _ in systems.values())
+    named = figures_named(TASKS[_kind_of(systems)], config)
+    if gate.metric is None or " " in gate.metric or gate.metric.startswith("follows_rule_"):
+        return ""
+    if gate.metric not in named:
+        return f"expected one of {', '.join(dict.fromkeys(named))}"
+    if (gate.where or gate.not_worse_than) and metric_named(gate.metric) is None:
+        return "which is not made of items alone, so that `where` and `not_worse_than` say nothing of it"
+    return ""
+
+
+def _may_differ(systems: Systems) -> list[Condition]:
+    """What may differ between two scored on a task: by what they are, and where it is asked in several ways."""
+    ways = {canonical_json(config.model_dump(mode="json")) for _, config, _ in systems.values()}
+    return [*TASKS[_kind_of(systems)].may_differ, *(WAYS if len(ways) > 1 else ())]
+
+
+def _kind_of(systems: Systems) -> str:
+    return next(str(config.kind) for _, config, _ in systems.values())  # type: ignore[attr-defined]
+
+
+def systems_of(tasks: Sequence[TaskConfig], models: Sequence[str]) -> Systems:
+    """What is scored: models asked in each way, and baselines, which have none; by the labels that they have."""
+    first, systems = tasks[0], dict[str, tuple[Stage, TaskConfig, str | None]]()
+    task = TASKS[first.kind]  # type: ignore[attr-defined]
+    for config in tasks:
+        suffix = "" if config is first else f"-{config.prompt_name}-prompt"  # type: ignore[attr-defined]
+        systems |= {f"{model}{suffix}": (task.stage, config, model) for model in models}
+    return systems | {
+        name: (each, first, None) for name, each in (task.baselines if first.has_baselines else {}).items()
+    }
+
+
+class Learned:
+    """What models and baselines learned from, and the searches for test items in it.
+
+    A text is indexed once, whatever learned from it; what learned from the same texts shares a search.
+    """
+
+    def __init__(self, nodes: Mapping[str, Node], folder: Path, reworded: RewordedConfig | None) -> None:
+        self._nodes, self._folder, self._reworded = nodes, folder, reworded
+        self._names: dict[str, str] = {}
+        """By what a node is made of, its name."""
+
+    def search(self, data: str, model: str | None, train: str | None) -> tuple[list[Node], str]:
+        """The search for what is scored in all that a model learned from, or in what baselines do, and its name.
+
+        With the nodes that are not made yet.
+        """
+        texts, unknown = self.of(model) if model else ([train] if train else [], [])
+        nodes = [self._node(f"contamination/{_dashed(text)}", IndexConfig(text=text)) for text in texts]
+        indices = [name for _, name in nodes]
+        config = SearchConfig(data=data, texts=texts, indices=indices, unknown=unknown, reworded=self._reworded)
+        made, name = self._node(f"contamination/{_dashed(data)}/{model or 'baselines'}", config)
+        return [each for each, _ in (*nodes, (made, name)) if each], name
+
+    def _node(self, name: str, config: IndexConfig | SearchConfig) -> tuple[Node | None, str]:
+        """A node, unless it is made already, and its name: one that another has is numbered."""
+        content = canonical_json([type(config).__name__, config.model_dump(mode="json")])
+        if content in self._names:
+            return None, self._names[content]
+        number = 1
+        while (numbered := name if number == 1 else f"{name}-{number}") in self._names.values():
+            number += 1
+        self._names[content] = numbered
+        stage = contamination_index if isinstance(config, IndexConfig) else contamination_search
+        return node(self._names[content], stage, config.resolve(self._folder)), self._names[content]
+
+    def of(self, model: str) -> tuple[list[str], list[str]]:
+        """The texts that a model, and those it began with, learned from, in the order of training, as
+        `Lineage.trained_on` has it of artifacts; and why some are unknown.
+        """
+        made = self._nodes[model]
+        texts, unknown = list[str](), list[str]()
+        for base in inputs_of(made, Role.BEGINS_WITH):
+            texts, unknown = self.of(base)
+        learned_from = list(inputs_of(made, Role.TRAINS_ON))
+        if not learned_from:
+            return texts, [*unknown, f"others trained {model}, on text that is not known here"]
+        if isinstance(teacher := made.inputs.get("teacher"), str):  # whose answers are learned from
+            learned, why = self.of(teacher)
+            texts, unknown = [*texts, *learned], [*unknown, *why]
+        texts += [text for reference in learned_from for text in self._packed_of(reference)]
+        return list(dict.fromkeys(texts)), unknown
+
+    def _packed_of(self, reference: str) -> Iterator[str]:
+        """The texts that rows were packed of."""
+        rows = self._nodes.get(split_reference(reference)[0])
+        before = list(inputs_of(rows, Role.TRAINS_ON)) if rows and "/" in rows.name else []
+        for each in before:
+            yield from self._packed_of(each)
+        if not before:
+            yield reference
+
+
+def _dashed(reference: str) -> str:
+    return reference.replace(".", "-")
+
+
+def labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfig]]]:
+    """Tasks by kind and data, numbered where two would be called the same. Those alike but for the prompt are one."""
+    alike: dict[str, list[TaskConfig]] = {}
+    for task in tasks:
+        if isinstance(task, TaskConfig):
+            alike.setdefault(canonical_json(task.model_dump(mode="json", exclude={"prompt", "shots"})), []).append(task)
+    seen: Counter[str] = Counter()
+    for first, *others in alike.values():
+        label = f"{first.kind}-{first.data.replace('.', '-')}"  # type: ignore[attr-defined]
+        seen[label] += 1
+        yield label if seen[label] == 1 else f"{label}-{seen[label]}", [first, *others]
