@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lmworks.engines.protocol import ANSWERS
 from lmworks.engines.rented.address import RentedModelConfig
 from lmworks.engines.rented.confirmed import refusal
-from lmworks.errors import LmworksError, UsageError
+from lmworks.errors import UsageError
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS, asked_of, family_of
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.baselines.baseline import BaselineConfig
-from lmworks.model.config import MATRICES
+from lmworks.model.config import in_words
 from lmworks.model.pretrained import PretrainedModelConfig
+from lmworks.recipe.references import Models, room_of
+from lmworks.recipe.references import bases as bases
 from lmworks.recipe.schema import Location, Recipe, StepConfig
-from lmworks.rewards.models import JudgedReward
-from lmworks.teach.answers import AnswersConfig
-from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.configs.train import TrainConfig
 
-Models = Mapping[str, StepConfig]
-MLFLOW_KEYS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-"""Variables whose values MLflow's client sends to the server that a recipe names."""
 Faults = Iterator[tuple[Location, str]]
 
 
@@ -35,19 +30,15 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
     for section in ("data", "models", "evaluate"):
         for location, config in _configs(getattr(recipe, section), (section,)):
             yield from _unexpected(config, location, models)
-            if isinstance(config, AnswersConfig) and config.model in models:
-                yield from _no_room(config, location, models)
             if isinstance(config, RentedModelConfig) and (why := config.forbidden_by(recipe.needs)):
                 yield (
                     (*location, "address"),
                     f"found {config.address}, and {why}: nothing is sent there; ask a server of this machine, or state "
                     "`confidential: true` here if this address may see these texts",
                 )
-            yield from _unconfirmed(config, location)
-            if isinstance(config, TrainConfig):
-                yield from _too_long(config, location, models)
-                yield from _unadaptable(config, location, models)
-                yield from _unjudged(config, location, models)
+            if isinstance(config, RentedModelConfig) and (why := key_refusal(config)):
+                yield (*location, "key_variable"), why
+            yield from (((*location, *place), fault) for place, fault in config.misfits(models))
     if recipe.evaluate:
         for number, task in enumerate(recipe.evaluate.tasks):
             if isinstance(task, TaskConfig):
@@ -65,28 +56,9 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
             yield ("serve", "examples"), f"found {recipe.serve.examples}, {made}; expected conversations: leave it out"
 
 
-def _unconfirmed(config: StepConfig, location: Location) -> Faults:
-    """Keys of the environment that a recipe may not send where it says."""
-    key = config.key_variable if isinstance(config, RentedModelConfig) else None
-    if isinstance(config, RentedModelConfig) and key and (said := refusal(key, config.address)):
-        yield (*location, "key_variable"), said
-    place = config.log_to.get("mlflow", "") if isinstance(config, TrainConfig) else ""
-    scheme, mark, _ = place.strip().lower().partition("://")
-    if mark and scheme not in ("file", "sqlite") and place != os.environ.get("MLFLOW_TRACKING_URI"):
-        for variable, where in _mlflow_keys():  # which its client sends wherever it logs to
-            if reason := refusal(variable, place, where):
-                yield (*location, "log_to", "mlflow"), reason
-
-
-def _mlflow_keys() -> Iterator[tuple[str, str]]:
-    """Variables of MLflow's that are set, or that its file of credentials holds, and where."""
-    yield from ((variable, "") for variable in filter(os.environ.get, MLFLOW_KEYS))
-    try:
-        kept = Path.home() / ".mlflow" / "credentials"
-        if kept.exists() and not os.environ.get(MLFLOW_KEYS[0]):
-            yield MLFLOW_KEYS[0], f" in {kept}"
-    except (OSError, RuntimeError):  # this user has no home, or cannot read it
-        return
+def key_refusal(config: RentedModelConfig) -> str:
+    """Return why the key of a rented model may not be sent to its address; empty if it may, or if it has none."""
+    return refusal(config.key_variable, config.address) or "" if config.key_variable else ""
 
 
 def known_models(recipe: Recipe, folder: Path) -> Models:
@@ -120,23 +92,8 @@ def reference_of(config: TaskConfig) -> str | None:
     return getattr(config, field) if field else None
 
 
-def bases(name: str, models: Models) -> Iterator[str]:
-    """What a model began with, from the nearest on."""
-    while base := getattr(models.get(name), "base", None):
-        yield base
-        name = base
-
-
 def _task(config: TaskConfig) -> Task:
     return TASKS[config.kind]  # type: ignore[attr-defined]
-
-
-def room_of(name: str, models: Models) -> int | None:
-    """Return how many tokens a model of the recipe reads at most; it follows from the first model of its line."""
-    try:
-        return getattr(models.get([name, *bases(name, models)][-1]), "context_length", None)
-    except LmworksError:  # or where a package is missing that reads it
-        return None
 
 
 def room_set_by(name: str, models: Models) -> str | None:
@@ -168,72 +125,9 @@ def _unexpected(config: StepConfig, location: Location, models: Models) -> Fault
                 f"found {name}, whose counts no training goes on from; expected a model of weights",
             )
         elif name and (name not in models or family not in (None, *families)):
-            found = f"{name}, {_one(family)}" if family else f"{name}, which is no model"
+            found = f"{name}, {in_words(family)}" if family else f"{name}, which is no model"
             place = type(config).model_fields[field].alias or field
-            yield (*location, place), f"found {found}; expected {' or '.join(map(_one, families))}"
-
-
-def _too_long(config: TrainConfig, location: Location, models: Models) -> Faults:
-    """Rows longer than what the model reads that the training begins with."""
-    room = room_of(config.base, models) if config.base else None
-    if config.base is None or room is None or config.sequence_length <= room:
-        return
-    first = [config.base, *bases(config.base, models)][-1]
-    mend = "begin with a model that reads more"
-    if isinstance(models[first], TrainConfig):
-        begun = "" if first == config.base else ", with which it began,"
-        mend = f"raise sequence_length of {first}{begun} to {config.sequence_length}"
-    yield (
-        (*location, "sequence_length"),
-        f"found {config.sequence_length}, expected at most {room}, which is all that {config.base} reads: lower it, "
-        f"or {mend}",
-    )
-
-
-def _no_room(config: AnswersConfig, location: Location, models: Models) -> Faults:
-    """Answers that leave no room for a prompt in what the model reads that is to write them."""
-    room = room_of(config.model, models)
-    if room and config.max_tokens >= room:
-        yield (
-            (*location, "max_tokens"),
-            f"found {config.max_tokens}; expected less than {room}, which is all that {config.model} reads with the "
-            "prompt: lower it, or name a model that reads more",
-        )
-
-
-def _unadaptable(config: TrainConfig, location: Location, models: Models) -> Faults:
-    """An adapter that does not go with the model that it is to stand beside."""
-    if not config.adapter or not config.base:
-        return
-    first = models.get([config.base, *bases(config.base, models)][-1])
-    family, place = family_of(models.get(config.base)), (*location, "adapter")
-    if family not in (None, "decoder", "reward model"):
-        yield (
-            place,
-            f"found {config.base}, {_one(family)}; adapters stand beside decoders alone: leave `adapter` out, which "
-            "trains all weights",
-        )
-        return
-    targets = config.adapter.targets
-    absent = [] if targets == "all-linear" else sorted({*targets} - MATRICES)
-    if absent and isinstance(first, TrainConfig):
-        yield (
-            (*place, "targets"),
-            f"found {', '.join(absent)}; expected some of {', '.join(sorted(MATRICES))}, or all-linear",
-        )
-
-
-def _unjudged(config: TrainConfig, location: Location, models: Models) -> Faults:
-    """Judges of answers that cannot read a row of them."""
-    rewards = config.rewards if isinstance(config, PolicyConfig) else ()
-    for name in (each.model for each in rewards if isinstance(each, JudgedReward) and each.reads_rows):
-        room = room_of(name, models) if name in models else None
-        if room and room < config.sequence_length:
-            yield (
-                (*location, "sequence_length"),
-                f"found {config.sequence_length}; expected at most {room}, which is all that the judge {name} reads: "
-                "lower it, or train the judge on longer rows",
-            )
+            yield (*location, place), f"found {found}; expected {' or '.join(map(in_words, families))}"
 
 
 def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequence[str]) -> Faults:
@@ -248,7 +142,7 @@ def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequ
         )
     if not asked:
         found = ", ".join(f"{name} ({family_of(models.get(name))})" for name in named)
-        wanted = " or ".join(map(_one, _task(config).of))
+        wanted = " or ".join(map(in_words, _task(config).of))
         yield (
             ("evaluate", "models"),
             f"found {found}; the task {kind} is asked of {wanted}: name one, or leave the task out",
@@ -288,7 +182,8 @@ def _unserved(field: str, named: Sequence[str], models: Models) -> Faults:
         elif family and family not in ANSWERS:
             yield (
                 ("serve", field),
-                f"found {name}, {_one(family)}, which answers nobody; expected {' or '.join(map(_one, ANSWERS))}",
+                f"found {name}, {in_words(family)}, which answers nobody; expected "
+                f"{' or '.join(map(in_words, ANSWERS))}",
             )
 
 
@@ -306,7 +201,3 @@ def _not_served_together(named: Sequence[str], models: Models) -> Faults:
             f"found {found}; several models are served together if each is the same base, or an adapter of kind lora "
             "on it, without `quantise`",
         )
-
-
-def _one(family: str | None) -> str:
-    return f"{'an' if str(family)[0] in 'aeiou' else 'a'} {family}"

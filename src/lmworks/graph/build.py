@@ -20,7 +20,7 @@ from lmworks.engines.rented.stages import (
 from lmworks.errors import UsageError
 from lmworks.evaluate.gates import NODE
 from lmworks.evaluate.tasks import TASKS, asked_of
-from lmworks.fitting import Models, known_models, with_meaning
+from lmworks.fitting import known_models, with_meaning
 from lmworks.graph.evaluation import (
     CONTAMINATION,
     Learned,
@@ -43,7 +43,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.build import Node
 from lmworks.plan.plan import Plan
-from lmworks.recipe.references import steps_in_order
+from lmworks.recipe.references import Models, steps_in_order
 from lmworks.recipe.schema import Recipe, StepConfig
 from lmworks.tokens.kinds.pretrained import PretrainedConfig
 from lmworks.train.configs.seq2seq import Seq2SeqConfig

@@ -19,7 +19,7 @@ from lmworks.evaluate.rehearsal import RehearsalConfig, StandIn, Trial, rehearse
 from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks import TASKS, family_of
 from lmworks.evaluate.tasks.task import figures_named
-from lmworks.fitting import Models, bases, reference_of, room_of, room_set_by
+from lmworks.fitting import reference_of, room_set_by
 from lmworks.graph.nodes import inputs_of, node
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import Node
@@ -29,6 +29,7 @@ from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.stage import Role, Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.kinds import plugins_of
+from lmworks.recipe.references import Models, bases, room_of
 from lmworks.recipe.schema import GateConfig, Recipe, RewordedConfig, StepConfig
 from lmworks.registry import plugins_behind
 from lmworks.train.configs.train import TrainConfig

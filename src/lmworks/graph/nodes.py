@@ -9,13 +9,12 @@ from typing import Any
 from lmworks.data.mixtures.mixing import MixConfig
 from lmworks.data.tuning.pick import PickConfig
 from lmworks.errors import UsageError
-from lmworks.fitting import room_of
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.pipeline.build import Node
 from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.stage import Role, Stage
 from lmworks.recipe.kinds import plugins_of
-from lmworks.recipe.references import references
+from lmworks.recipe.references import references, room_of
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.registry import plugins_behind
 from lmworks.rewards.models import ClassifierReward

@@ -35,6 +35,12 @@ Family = Literal[
 ]
 """What a model is, which decides what it can be asked and trained for."""
 
+
+def in_words(family: str | None) -> str:
+    """Return a family with its article."""
+    return f"{'an' if str(family)[0] in 'aeiou' else 'a'} {family}"
+
+
 PACKED_BITS = {"q4_1": 5, "nf4": 4 + 8 / 64 + 32 / 64 / 256}
 """Of a weight in 4 bits, with its share of the scales (`model/quantised.py`)."""
 

@@ -1,12 +1,32 @@
-"""Which steps a config names, and the order of building that follows."""
+"""Which steps a config names, which models a model began with, and the order of building that follows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from lmworks.recipe.schema import Location, Recipe, StepConfig, names_a_step
+from lmworks.errors import LmworksError
+from lmworks.recipe.schema import Location, Recipe, StepConfig, is_reference
+
+Models = Mapping[str, StepConfig]
+"""Models of a recipe by name."""
+
+
+def bases(name: str, models: Models) -> Iterator[str]:
+    """Yield the models that a model began with, from the nearest on."""
+    while base := getattr(models.get(name), "base", None):
+        yield base
+        name = base
+
+
+def room_of(name: str, models: Models) -> int | None:
+    """Return how many tokens a model of the recipe reads at most; it follows from the first model of its line."""
+    try:
+        return getattr(models.get([name, *bases(name, models)][-1]), "context_length", None)
+    except LmworksError:  # or where a package is missing that reads it
+        return None
 
 
 def data_of_models(recipe: Recipe) -> dict[str, StepConfig]:
@@ -52,7 +72,7 @@ def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]
     """
     for key, info in type(config).model_fields.items():
         value = getattr(config, key)
-        if names_a_step(info.annotation, info.metadata):
+        if _names_a_step(info.annotation, info.metadata):
             yield key, value
         elif isinstance(value, dict | list) and (found := [name for _, name in named_steps(value, ())]):
             yield key, found
@@ -66,7 +86,11 @@ def named_steps(value: object, location: Location) -> Iterator[tuple[Location, s
     elif isinstance(value, StepConfig):
         for key, info in type(value).model_fields.items():
             inner, shown = getattr(value, key), (*location, info.alias or key)
-            if not names_a_step(info.annotation, info.metadata):
+            if not _names_a_step(info.annotation, info.metadata):
                 yield from named_steps(inner, shown) if isinstance(inner, dict | list) else ()
             else:
                 yield from ((shown, name) for name in ([inner] if isinstance(inner, str) else inner or []))
+
+
+def _names_a_step(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
+    return is_reference(annotation, metadata) or any(_names_a_step(choice) for choice in get_args(annotation))

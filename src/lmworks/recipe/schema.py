@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -117,6 +117,10 @@ class StepConfig(BaseModel):
     def mean_record_bytes(self, folder: Path) -> int:
         """Of these sources, from a look at their beginnings; 0 where that does not tell."""
         return 0
+
+    def misfits(self, models: Mapping[str, StepConfig]) -> Iterator[tuple[Location, str]]:
+        """Yield the fields that do not fit the recipe's models, with what was found and what to type."""
+        yield from ()
 
     def share_of(self, part: str) -> float:
         """About how much of the text that the step reads a part of its output holds."""
@@ -441,7 +445,3 @@ class Recipe(StepConfig):
 def is_reference(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
     """Whether a value of this type is the name of a step."""
     return any(isinstance(item, _NamesAStep) for item in (*metadata, *getattr(annotation, "__metadata__", ())))
-
-
-def names_a_step(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
-    return is_reference(annotation, metadata) or any(names_a_step(choice) for choice in get_args(annotation))

@@ -6,7 +6,7 @@ sequence-level distillation). Several answers to each prompt are candidates, whi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -22,7 +22,8 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.work.chunks import in_chunks
-from lmworks.recipe.schema import Device, Effect, Expected, Reference, StepConfig, Writing
+from lmworks.recipe.references import Models, room_of
+from lmworks.recipe.schema import Device, Effect, Expected, Location, Reference, StepConfig, Writing
 from lmworks.tokens.answers import was_cut
 from lmworks.tokens.tokenizer import ChatRefused
 
@@ -63,6 +64,16 @@ class AnswersConfig(StepConfig):
         default="float32",
         description="Of the model's products: float32 gives equal answers on all processors, but for rare ties.",
     )
+
+    def misfits(self, models: Models) -> Iterator[tuple[Location, str]]:
+        """Yield answers that leave no room for a prompt in the context of their model."""
+        room = room_of(self.model, models)
+        if room and self.max_tokens >= room:
+            yield (
+                ("max_tokens",),
+                f"found {self.max_tokens}; expected less than {room}, which is all that {self.model} reads with the "
+                "prompt: lower it, or name a model that reads more",
+            )
 
     def writing(self) -> Writing | None:
         tokens = (self.limit or 0) * self.samples * self.max_tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -9,7 +10,8 @@ from pydantic import Field, model_validator
 
 from lmworks.engines.request import rows_at_once
 from lmworks.model.config import REWARD, DecoderConfig, Family, Shape
-from lmworks.recipe.schema import Expected, Reference
+from lmworks.recipe.references import Models, room_of
+from lmworks.recipe.schema import Expected, Location, Reference
 from lmworks.rewards import AnswerReward, AnyReward, names_of
 from lmworks.rewards.models import JudgedReward
 from lmworks.tokens.rows.packings import PREFERENCES, PROMPTS, Packing
@@ -232,6 +234,18 @@ class PolicyConfig(AlignedConfig):
     @property
     def judges(self) -> list[str]:
         return [reward.model for reward in self.rewards if isinstance(reward, JudgedReward)]
+
+    def misfits(self, models: Models) -> Iterator[tuple[Location, str]]:
+        """Yield judges of answers that cannot read a row of them, too."""
+        yield from super().misfits(models)
+        for name in (each.model for each in self.rewards if isinstance(each, JudgedReward) and each.reads_rows):
+            room = room_of(name, models) if name in models else None
+            if room and room < self.sequence_length:
+                yield (
+                    ("sequence_length",),
+                    f"found {self.sequence_length}; expected at most {room}, which is all that the judge {name} reads: "
+                    "lower it, or train the judge on longer rows",
+                )
 
     def without_judges(self) -> Self | None:
         known = [reward for reward in self.rewards if isinstance(reward, AnswerReward)]

@@ -12,10 +12,13 @@ from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import LmworksError, UsageError
-from lmworks.model.config import Family, Shape
-from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
+from lmworks.evaluate.tasks import family_of
+from lmworks.model.config import MATRICES, Family, Shape, in_words
+from lmworks.recipe.references import Models, bases, room_of
+from lmworks.recipe.schema import Device, Effect, Location, Reference, StepConfig
 from lmworks.tokens.rows.packings import Packing
 from lmworks.train.configs.adapter import ADAPTER_RATE, LoraConfig
+from lmworks.train.configs.tracking import unconfirmed
 from lmworks.train.preflight.inspection import Inspection
 
 LIVE = "live.jsonl"
@@ -301,6 +304,42 @@ class TrainConfig(StepConfig):
         paths = {"jsonl", "tensorboard"}
         places = {sink: str(folder / place) if sink in paths else place for sink, place in self.log_to.items()}
         return self.model_copy(update={"log_to": places})
+
+    def misfits(self, models: Models) -> Iterator[tuple[Location, str]]:
+        """Yield rows that are longer than the base reads, an adapter that does not fit it, and keys for MLflow."""
+        yield from ((("log_to", "mlflow"), why) for why in unconfirmed(self.log_to.get("mlflow", "")))
+        yield from self._misfits_of_adapter(models)
+        room = room_of(self.base, models) if self.base else None
+        if self.base is None or room is None or self.sequence_length <= room:
+            return
+        first = [self.base, *bases(self.base, models)][-1]
+        mend = "begin with a model that reads more"
+        if isinstance(models[first], TrainConfig):
+            begun = "" if first == self.base else ", with which it began,"
+            mend = f"raise sequence_length of {first}{begun} to {self.sequence_length}"
+        yield (
+            ("sequence_length",),
+            f"found {self.sequence_length}, expected at most {room}, which is all that {self.base} reads: lower it, "
+            f"or {mend}",
+        )
+
+    def _misfits_of_adapter(self, models: Models) -> Iterator[tuple[Location, str]]:
+        if not self.adapter or not self.base:
+            return
+        family, targets = family_of(models.get(self.base)), self.adapter.targets
+        if family not in (None, "decoder", "reward model"):
+            yield (
+                ("adapter",),
+                f"found {self.base}, {in_words(family)}; adapters stand beside decoders alone: leave `adapter` out, "
+                "which trains all weights",
+            )
+            return
+        absent = [] if targets == "all-linear" else sorted({*targets} - MATRICES)
+        if absent and isinstance(models.get([self.base, *bases(self.base, models)][-1]), TrainConfig):
+            yield (
+                ("adapter", "targets"),
+                f"found {', '.join(absent)}; expected some of {', '.join(sorted(MATRICES))}, or all-linear",
+            )
 
     @property
     def context_length(self) -> int | None:
