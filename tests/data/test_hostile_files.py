@@ -25,6 +25,8 @@ from pypdf.generic import NameObject
 
 from data.parsers.test_parsers import encrypted, make_pdf
 from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.sources.files import Files
+from lmworks.data.sources.source import Record, Unreadable
 from lmworks.pipeline import guarded
 from support import make_context
 
@@ -213,3 +215,16 @@ def test_each_hostile_file_is_quarantined_and_its_neighbours_are_read(tmp_path: 
     assert all(bad["reason"] for bad in kept.values())
     found = [" ".join(text.split()) for text in texts(out)]
     assert sum("good" in text for text in found) == len(GOOD)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_page_that_takes_too_long_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    pages = pypdf.PdfWriter(clone_from=io.BytesIO(make_pdf("first")))
+    pages.append(io.BytesIO(HOSTILE["slow.pdf"]()))
+    pages.append(io.BytesIO(make_pdf("third")))
+    pages.write(tmp_path / "a.pdf")
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path)
+    bad, record = source.read(source.pieces("a.pdf", 10**9)[0])
+    assert isinstance(bad, Unreadable) and isinstance(record, Record)
+    assert (bad.key, record.text) == ("page 2", "first\n\nthird")
+    assert bad.reason == "not a readable page: takes too long: more than 3 seconds of processor time"

@@ -32,6 +32,9 @@ BEHIND_DAMAGE = "records behind damage, by its bytes"
 MOST_BAD = 10_000
 """Records of a piece that could not be read, from where on the rest is not tried if they are too large a share."""
 GIVEN_UP = "given up"
+MOST_TIMES, LEAST_TEXT = 200, 2**28
+"""Characters of text that a piece may hold, for each byte of its file and at least. A longer rest is not read: one
+value of a column may stand in millions of rows."""
 HOLDS_ERASED = "erased: holds an erased value"
 IN_PLACE = "where another text was erased"
 """How many records have the number of an erased one, and another text."""
@@ -81,7 +84,7 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
     kept = Counter[str]()
     for number, piece in unit:
         source, before = reader.sources[number], Counter({**tally.counts, "documents": len(documents)})
-        found = _until_given_up(piece, _read_piece(source, piece, tally), reader.largest_bad_share)
+        found = _until_given_up(source, piece, _read_piece(source, piece, tally), reader.largest_bad_share)
         for records, record in enumerate(found):
             empty: Sequence[str] = ()
             if isinstance(record, Record):
@@ -192,12 +195,17 @@ def _place(record: Record | Document) -> dict[str, str]:
 
 
 def _until_given_up(
-    piece: Piece, records: Iterator[Found | Document], largest_bad_share: float
+    source: SourceConfig, piece: Piece, records: Iterator[Found | Document], largest_bad_share: float
 ) -> Iterator[Found | Document]:
-    """The records of a piece; of one in which many, and too many, cannot be read, the rest is quarantined unread."""
-    bad = total = 0
+    """Yield the records of a piece. If too many cannot be read, or they have no end, quarantine the rest unread."""
+    bad = total = characters = 0
     for found in records:
         yield found
+        characters += 0 if isinstance(found, Unreadable | Skipped) else len(found.text)
+        if characters > LEAST_TEXT and characters > MOST_TIMES * source.size(piece.path):
+            reason = f"{GIVEN_UP}: its texts are more than {LEAST_TEXT:,} characters, and {MOST_TIMES} times its file"
+            yield Unreadable(piece.name, "", 0, reason, b"", 0, piece.bytes)
+            return
         total += not isinstance(found, Skipped)
         if not isinstance(found, Unreadable):
             continue

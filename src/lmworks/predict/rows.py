@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from lmworks.data.parsers import ENDINGS
-from lmworks.data.parsers.columns import most_unpacked, open_parquet, parquet_batches, parts_within, rows_of
+from lmworks.data.parsers.columns import parquet_batches, rows_of
 from lmworks.data.parsers.delimited import Table, open_table
 from lmworks.data.parsers.encodings import looks_like, marked
 from lmworks.data.parsers.lines import read_lines
@@ -70,11 +70,11 @@ class TableFile:
     def columns(self) -> list[str]:
         """Names of the fields, of JSONL those of any row. Raises UsageError for a table without names.
 
-        Raises LmworksError for a Parquet file that cannot be read to its end, or that unpacks to more than a sound one.
+        Raises LmworksError for a Parquet file that cannot be read to its end.
         """
         if self.form == ".parquet":
-            with told(self.path, "a Parquet file"), open_parquet(self.path) as opened:
-                for _ in _parquet_parts(self, opened):
+            with told(self.path, "a Parquet file"), pq.ParquetFile(self.path) as opened:
+                for _ in _parquet_parts(opened):
                     pass
                 return list(opened.schema_arrow.names)
         if self.form in (".csv", ".tsv"):
@@ -176,18 +176,16 @@ def _cell(value: Any) -> Any:
 
 
 def _parquet(file: TableFile) -> Iterator[Row]:
-    with told(file.path, "a Parquet file"), open_parquet(file.path) as opened:
+    with told(file.path, "a Parquet file"), pq.ParquetFile(file.path) as opened:
         number = 0
-        for part in _parquet_parts(file, opened):
+        for part in _parquet_parts(opened):
             for fields in rows_of(part, {}):
                 number += 1
                 yield Row(f"row {number}", fields)
 
 
-def _parquet_parts(file: TableFile, opened: Any) -> Iterator[Any]:
-    most = most_unpacked(file.path.stat().st_size, Reading.limit)
-    batches = parquet_batches(opened, range(opened.num_row_groups), opened.schema_arrow.names, most)
-    return parts_within(batches, most)
+def _parquet_parts(opened: Any) -> Iterator[Any]:
+    return parquet_batches(opened, range(opened.num_row_groups), opened.schema_arrow.names)
 
 
 def _write_parquet(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
@@ -198,7 +196,7 @@ def _write_parquet(file: TableFile, out: Path, more: Iterator[Fields], columns: 
         for field in added:
             schema = schema.append(field)
         with pq.ParquetWriter(out, schema) as writer:
-            for part in _parquet_parts(file, opened):
+            for part in _parquet_parts(opened):
                 answers = pa.Table.from_pylist(list(islice(more, len(part))), added)
                 writer.write_table(pa.table([*part.columns, *answers.combine_chunks().columns], schema))
 

@@ -6,6 +6,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from data.parsers.test_parsers import good, read
-from lmworks.data.parsers import rows
+from lmworks.data.parsers import delimited
 from lmworks.data.parsers.lines import read_lines
-from lmworks.data.parsers.parser import Piece
-from lmworks.data.parsers.quotes import has_quotes
+from lmworks.data.parsers.parser import Piece, Reading
 from lmworks.data.sources.source import Record
 from lmworks.errors import LmworksError
 from quick import examples
@@ -120,12 +120,12 @@ DOUBLED, PLAIN, OTHER = '1\t"a ""b"""\n', "1\ta\n", '1\tthe "x"\n'
 def test_quotes_around_fields_are_told_by_rows_that_only_they_explain(
     rows: list[str], is_all: bool, wanted: bool
 ) -> None:
-    assert has_quotes([*spans("".join(["id\ttext\n", *rows]).encode())], 0, is_all=is_all) == wanted
+    assert is_quoted("".join(["id\ttext\n", *rows])) == wanted
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_header_all_in_quotes_tells_of_them(mark: str) -> None:
-    assert has_quotes([*spans(f'{mark}"id"\t"text"\n{PLAIN}'.encode())], 0, is_all=True)
+    assert is_quoted(f'{mark}"id"\t"text"\n{PLAIN}')
 
 
 def test_a_lone_quote_in_a_table_in_quotes_costs_its_row(tmp_path: Path) -> None:
@@ -189,29 +189,8 @@ def spans(content: bytes, limit: int = 10**9) -> Any:
     return read_lines(Piece("", 0), io.BytesIO(content), limit)
 
 
-def by_giving_up_lines(content: bytes, limit: int, width: int) -> list[tuple[int, int, list[str]]]:
-    """What `read_rows` says, in quadratic time: from each line on, as far as one row goes."""
-    lines = list(spans(content, limit))
-    found, at = [], 0
-
-    def feed(at: int) -> Any:
-        for line in lines[at:]:
-            if line.size > len(line.raw) or line.end - lines[at].offset > limit:
-                raise csv.Error("too long")
-            yield line.raw.decode("latin-1")
-
-    while at < len(lines):
-        reader = csv.reader(feed(at), strict=True)
-        try:
-            fields = next(reader)
-        except csv.Error:
-            fields = None
-        whole = fields is not None and len(fields) in (0, width)
-        end = at + (reader.line_num if whole else 1)
-        if not whole or fields:
-            found.append((lines[at].offset, lines[end - 1].end, fields if whole and fields else []))
-        at = end
-    return found
+def is_quoted(content: str) -> bool:
+    return delimited._may_be_quoted([*spans(content.encode())], "\t", Reading())
 
 
 @given(
@@ -220,36 +199,40 @@ def by_giving_up_lines(content: bytes, limit: int, width: int) -> list[tuple[int
     st.sampled_from([6, 20, 10**6]),
 )
 @settings(max_examples=examples(400))
-def test_quotes_that_never_close_cost_the_lines_that_they_cost_alone(parts: list[str], width: int, limit: int) -> None:
+def test_each_line_of_a_table_is_in_one_row_and_lines_without_quotes_are_rows(
+    parts: list[str], width: int, limit: int
+) -> None:
     content = "".join(parts).encode()
-    found = [
-        (row.span.offset, row.span.end, [] if row.fault else row.fields)
-        for row in rows.read_rows(spans(content, limit), ",", limit, width)
-    ]
-    assert found == by_giving_up_lines(content, limit, width)
+    found = list(delimited.read_rows(spans(content, limit), ",", limit, width))
+    ends = [(row.span.offset, row.span.end) for row in found]
+    assert all(end <= start for (_, end), (start, _) in pairwise(ends))
+    whole = [line for line in spans(content, limit) if line.end > max((end for _, end in ends), default=0)]
+    assert not any(line.raw.strip() for line in whole)
+    if '"' not in "".join(parts):
+        assert all(row.fault.startswith("wrong number") or "longer" in row.fault or row.fields for row in found)
 
 
 @pytest.mark.parametrize("end", [b"", b'"\n', b'"x\n', b'",a,b,c\n'])
 @pytest.mark.parametrize("limit", [10**6, 500])
 def test_quotes_that_never_close_cost_linear_time(monkeypatch: pytest.MonkeyPatch, end: bytes, limit: int) -> None:
     looks = 0
-    text_of = rows._text
+    text_of = delimited._text
 
     def counted(line: Any) -> str:
         nonlocal looks
         looks += 1
         return text_of(line)
 
-    monkeypatch.setattr(rows, "_text", counted)
+    monkeypatch.setattr(delimited, "_text", counted)
     lines = 3000
-    found = list(rows.read_rows(spans(b'a","\n' * lines + end + b"a,b\n" * 3), ",", limit, 2))
+    found = list(delimited.read_rows(spans(b'a","\n' * lines + end + b"a,b\n" * 3), ",", limit, 2))
     assert [row.fields for row in found[-3:]] == [["a", "b"]] * 3
     assert looks < 6 * lines
 
 
 def test_a_row_of_endlessly_many_lines_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "MOST_LINES", 10)
-    found = list(rows.read_rows(spans(b'"a\n' + b"b\n" * 20 + b'"\n'), ",", 10**6, 1))
+    monkeypatch.setattr(delimited, "MOST_LINES", 10)
+    found = list(delimited.read_rows(spans(b'"a\n' + b"b\n" * 20 + b'"\n'), ",", 10**6, 1))
     assert [row.span.raw for row in found if row.fault] == [b'"a\n', b'"\n']
     assert [row.fields for row in found if not row.fault] == [["b"]] * 20
 

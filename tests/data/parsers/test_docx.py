@@ -16,7 +16,6 @@ from docx.oxml import parse_xml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lmworks.data.parsers import docx as parser
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Skipped, Unreadable
 from quick import examples
@@ -175,22 +174,13 @@ def test_formulas_are_read_on_one_line(tmp_path: Path) -> None:
     sine = math("func", math("fName", said("sin")), math("e", said("t")))
     formula = formula.replace("</m:oMath>", f"{rows} {sine}</m:oMath>")
     body = paragraph(run("So "), formula, run(".")) + paragraph(math("oMathPara", math("oMath", said("E=m"))))
-    assert read(tmp_path, word(body))[0] == "So (a+b)/2x^n[y|z)√(q)∑_(i=1)i1 2; 3 4sin t.\n\nE=m"
+    assert read(tmp_path, word(body))[0] == "So (a+b)/2x^n(yz)√q∑_(i=1)i1234sint.\n\nE=m"
 
 
-def test_what_a_word_document_only_shows_is_counted(tmp_path: Path) -> None:
-    signs = "<w:r><w:sym w:font='Wingdings' w:char='F0FC'/><w:sym w:font='Symbol' w:char='03B1'/></w:r>"
-    drawn = "<w:r><w:drawing><a:graphic><c:chart/></a:graphic></w:drawing></w:r><w:r><w:object/></w:r>"
+def test_a_placeholder_is_counted(tmp_path: Path) -> None:
     prompt = f"<w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent>{run('Click here')}</w:sdtContent></w:sdt>"
-    text, left_out = read(tmp_path, word(paragraph(run("on "), signs, drawn, prompt) + "<w:altChunk/>"))
-    assert text == "on α"
-    assert left_out == [
-        "a chart or diagram of a Word document",
-        "a file inside of a Word document",
-        "a file inside of a Word document",
-        "a placeholder of a Word document",
-        "a sign of a typeface of a Word document",
-    ]
+    text, left_out = read(tmp_path, word(paragraph(run("on"), prompt)))
+    assert (text, left_out) == ("on", ["a placeholder of a Word document"])
 
 
 def test_words_in_every_element_that_only_stands_around_them_are_read(tmp_path: Path) -> None:
@@ -208,20 +198,11 @@ def test_of_alternatives_the_one_with_words_is_read(tmp_path: Path) -> None:
     assert read(tmp_path, word(paragraph(run("beside"), either)))[0] == "beside\n\na box"
 
 
-def test_what_says_nothing_is_not_counted_and_a_sign_that_is_none_costs_itself(tmp_path: Path) -> None:
+def test_what_says_nothing_is_not_counted(tmp_path: Path) -> None:
     deleted = "<w:del><w:r><w:delText> </w:delText></w:r></w:del>"
-    signs = "".join(f"<w:r><w:sym w:font='S' w:char='{code}'/></w:r>" for code in ("zz", "F" * 16, "D800"))
     comments = f"<w:comment w:id='1'>{paragraph()}</w:comment>"
-    text, left_out = read(tmp_path, word(paragraph(run("on"), deleted, signs), " ", comments=comments))
-    assert (text, left_out) == ("on", ["a sign of a typeface of a Word document"] * 3)
-
-
-def test_a_document_of_more_tags_than_memory_takes_is_kept_apart(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(parser, "MOST_TAGS", 500)
-    (tmp_path / "a.docx").write_bytes(word(paragraph(run("a") * 200)))
-    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path)
-    (bad,) = (item for piece in source.pieces("a.docx", 10**9) for item in source.read(piece))
-    assert isinstance(bad, Unreadable) and bad.reason.startswith("more tags and attributes than are read: ")
+    text, left_out = read(tmp_path, word(paragraph(run("on"), deleted), " ", comments=comments))
+    assert (text, left_out) == ("on", [])
 
 
 def test_damaged_notes_cost_themselves_alone(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from lmworks.data.clean.normalise import NormaliseConfig, normalise_shard
-from lmworks.data.parsers import arxiv, json_values, mediawiki, xml
+from lmworks.data.parsers import json_values, mediawiki, xml
 from lmworks.data.records import Documents
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Skipped, Unreadable
@@ -225,11 +225,6 @@ def test_the_day_on_which_tex_is_read_is_no_part_of_it(tmp_path: Path, body: str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", [r"\title{" * 3000, r"\author{a}" * 3000, r"\title[" * 3000, r"\title{a\}" * 3000])
-def test_titles_without_end_do_no_harm(source: str) -> None:
-    assert len(arxiv._arguments(source, "title")) + len(arxiv._arguments(source, "author")) <= 1000
-
-
 @pytest.mark.parametrize(
     "unit",
     ["[[a|", "{{a|", "<b>", '<ref name="a', "<a b='", "<nowiki>", "{|\n|-\n", "[http://a ", "<div class=x>"],
@@ -237,12 +232,6 @@ def test_titles_without_end_do_no_harm(source: str) -> None:
 def test_markup_that_opens_without_end_is_given_up(unit: str) -> None:
     with pytest.raises(ValueError, match="markup without closing"):
         mediawiki.plain_text(unit * 2000)
-
-
-@pytest.mark.parametrize("unit", ["<a </a>|", "<b>a ", "{{a|<b>", "<a b ", "x < y <b>"])
-def test_markup_that_never_closes_is_given_up_by_what_it_costs(unit: str) -> None:
-    with pytest.raises(ValueError, match="for what never closes the page is looked at"):
-        mediawiki.plain_text(unit * (7_000 // len(unit)))
 
 
 @pytest.mark.parametrize("unit", few(["4111 born on }<", "[[''a]]", "<b>''</b>\n", "{{''}}", "l'''a''' < b "], 1))
@@ -486,57 +475,30 @@ def test_a_json_list_that_breaks_off_keeps_what_came_before(tmp_path: Path, rest
     assert found[-1].is_rest == bool(rest.lstrip(b","))
 
 
-BEHIND_A_LIST = {
-    "a second list": (b'[{"text": "1"}]\n[{"text": "2"}, {"text": "3"}]', []),
-    "records": (b'[{"text": "1"}]\n{"text": "2"}\n{"text": "3"}\n', []),
-    "a bracket too many": (b'[{"text": "1"}]],{"text": "2"}[{"text": "3"}]', [b"]"]),
-    "rubbish": (b'[{"text": "1"}, {"text": "2"}, {"text": "3"}]\0\0 x', [b"\0\0 x"]),
-}
-
-
 @pytest.mark.parametrize("size", [1, 20, 10**6])
-@pytest.mark.parametrize("way", BEHIND_A_LIST)
-def test_what_stands_behind_a_json_list_is_read_or_told(tmp_path: Path, way: str, size: int) -> None:
-    content, bad = BEHIND_A_LIST[way]
-    (tmp_path / "a.json").write_bytes(content)
+@pytest.mark.parametrize("behind", [b'\n[{"text": "2"}]', b'\n{"text": "2"}\n', b"]", b"\0\0 x"])
+def test_what_stands_behind_a_json_list_is_one_bad_record(tmp_path: Path, behind: bytes, size: int) -> None:
+    (tmp_path / "a.json").write_bytes(b'[{"text": "1"}]' + behind)
     source = Files(kind="files", path=".", licence="MIT", folder=tmp_path, format="json")
     found = [item for piece in source.pieces("a.json", size) for item in source.read(piece)]
-    assert [record.text for record in good(found)] == ["1", "2", "3"]
-    assert [item.raw for item in found if isinstance(item, Unreadable)] == bad
+    assert [record.text for record in good(found)] == ["1"]
+    assert [item.raw for item in found if isinstance(item, Unreadable)] == [behind.lstrip()]
 
 
-BAD_ITEMS = [
-    b'{"text": "a",}',
-    b'{"text": "a"b"}',
-    b'{"text": "a "quoted" b"}',
-    b'{"text": "a}',
-    b'{"text": "a", "k": [1, 2}',
-    b'{"text": "a"',
-    b"{text: 'a'}",
-    b"{'text': 'a'}",
-    b"undefined",
-    b'{"text": "a"}}',
-    b'{"text": "a", "answers": [{"text": "one"}, {"text": "two"},]}',
-    b'{"text": "ends in a backslash\\"}',
-    b'{"text": "' + b"a" * 3_000 + b'", "k": }',
-]
-
-
-@pytest.mark.parametrize("space", [b"", b"\n  "])
 @pytest.mark.parametrize("chunk", [7, 2**20])
-@pytest.mark.parametrize("bad", BAD_ITEMS, ids=lambda bad: bad[:20].decode())
-def test_a_bad_item_of_a_json_list_costs_itself_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes, chunk: int, space: bytes
+@pytest.mark.parametrize("bad", [b'{"text": "a",}', b'{"text": "a"b"}', b"undefined", b'{"text": "a", "k": [1, 2}'])
+def test_a_bad_item_of_a_json_list_costs_what_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes, chunk: int
 ) -> None:
     monkeypatch.setattr(json_values, "CHUNK", chunk)
     items = [b'{"text": "%d"}' % number for number in range(5)]
     items[2:2] = [bad]
-    (tmp_path / "a.json").write_bytes(b"[" + (b"," + space).join(items) + b"]")
+    (tmp_path / "a.json").write_bytes(b"[" + b",".join(items) + b"]")
     source = Files(kind="files", path=".", licence="MIT", folder=tmp_path, format="json")
     whole, cut = ([i for piece in source.pieces("a.json", n) for i in source.read(piece)] for n in (10**9, 5))
     assert whole == cut
-    assert [record.text for record in good(whole) if record.text != "a"] == ["0", "1", "2", "3", "4"]
-    assert len(reasons(whole)) == 1
+    assert [record.text for record in good(whole)] == ["0", "1"]
+    assert whole[-1].is_rest and len(reasons(whole)) == 1
 
 
 @given(

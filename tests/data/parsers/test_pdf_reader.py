@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import pypdf
-import pytest
 from data_support import texts
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, StreamObject
 
-from data.parsers.test_parsers import Ingest, good, make_pdf, read, reasons
-from lmworks.data.sources.files import Files
+from data.parsers.test_parsers import Ingest, good, make_pdf, read
 from lmworks.data.sources.source import Skipped, Unreadable
-from lmworks.pipeline import guarded
 
 
 def with_pictures(*pages: str | None) -> bytes:
@@ -76,28 +72,3 @@ def test_letters_that_a_font_joins_or_shapes_are_read_as_letters_and_counted(ing
     result, out = ingest_files({"a.pdf": joined, "b.pdf": shaped})
     assert sorted(texts(out)) == ["effets final officiel 2 m²", "كريم"]
     assert result.counts["ligatures and presentation forms, now letters"] == 7
-
-
-@pytest.fixture
-def endless() -> bytes:
-    """A page that takes minutes."""
-    return make_pdf("x) Tj ET\n" + "q BT (a) Tj ET Q\n" * 1_000_000 + "BT (y")
-
-
-def test_a_page_that_takes_too_long_is_told_and_the_others_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endless: bytes
-) -> None:
-    monkeypatch.setattr(guarded, "_idle", [])
-    monkeypatch.setattr(guarded, "PROCESSOR_SECONDS", 1)
-    pages = pypdf.PdfWriter(clone_from=io.BytesIO(make_pdf("first")))
-    pages.append(io.BytesIO(endless))
-    pages.append(io.BytesIO(make_pdf("third")))
-    pages.write(tmp_path / "a.pdf")
-    (tmp_path / "b.pdf").write_bytes(make_pdf("sound"))
-    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path)
-    found: list[Any] = [item for path in source.paths() for item in source.read(source.pieces(path, 10**9)[0])]
-    assert [record.text for record in good(found)] == ["first\n\nthird", "sound"]
-    assert reasons(found) == ["not a readable page: takes too long: more than 1 seconds of processor time"]
-    assert next(item for item in found if isinstance(item, Unreadable)).key == "page 2"
-    for worker in guarded._idle:
-        worker.end()

@@ -76,12 +76,11 @@ def test_what_is_no_catalogue_is_quarantined_with_its_line(ingest_files: Ingest)
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("Language: 12", ""),
-        ("Language: de_DE_xx_yy_zz", ""),
-        ("POT-Creation-Date: 99-99-99 xx", ""),
-        ("PO-Revision-Date: tomorrow", ""),
-        ("Plural-Forms: nplurals=2000000000; plural=0;", ""),
-        ("Plural-Forms: nplurals=many", "not a gettext catalogue: a value that is none"),
+        ("Language: 12", "not a gettext catalogue: a value of its header is not valid"),
+        ("Language: de_DE_xx_yy_zz", "not a gettext catalogue: a value of its header is not valid"),
+        ("POT-Creation-Date: 99-99-99 xx", "not a gettext catalogue: a value of its header is not valid"),
+        ("PO-Revision-Date: tomorrow", "not a gettext catalogue: a value of its header is not valid"),
+        ("Plural-Forms: nplurals=many", "not a gettext catalogue: a value of its header is not valid"),
         ("Plural-Forms: nplurals=0", "not a gettext catalogue: line 7"),
         ("Content-Type: text/plain; charset=hex", "not a gettext catalogue: its charset is not known"),
     ],
@@ -93,5 +92,4 @@ def test_whatever_a_header_says_the_catalogue_is_read_or_quarantined(
     files = {"a.po": f'msgid ""\nmsgstr ""\n"{header}\\n"\n{messages}'.encode(), "b.po": 'msgid "Yes"\nmsgstr "Ja"\n'}
     _, out = ingest_files(files, fields=["source", "target"])
     assert [record["reason"] for record in quarantined(out)] == [reason] * bool(reason)
-    without = "nplurals=20" in header  # the last form of the plural
-    assert len([*Documents(out, "").iterate()]) == (1 if reason else 4 - without)
+    assert len([*Documents(out, "").iterate()]) == (1 if reason else 4)

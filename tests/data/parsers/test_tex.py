@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.parsers.test_parsers import good, read
-from lmworks.data.parsers import arxiv
-from lmworks.data.parsers.arxiv import NOT_READ, UNKNOWN, tex_to_text
+from lmworks.data.parsers.tex import NOT_READ, UNKNOWN, tex_to_text
 
 SENTENCE = "The river rose, see {} for data."
 
@@ -69,23 +68,3 @@ def test_what_is_not_read_is_counted(tmp_path: Path) -> None:
     assert "word" in found.text and "End" in found.text
     (plain_one,) = good(read(tmp_path, {"a.tex": b"\\begin{document}\\textbf{Rain}.\\end{document}"}))
     assert plain_one.counts == {}
-
-
-def test_tex_of_commands_without_end_is_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arxiv, "MOST_SIGNS", 100)
-    bad, kept = read(tmp_path, {"a.tex": b"\\%" * 200, "b.tex": b"\\%" * 90 + b"kept"})
-    assert "more commands and groups than are read: 200, and 100 are" in bad.reason
-    assert kept.text.endswith("kept")
-
-
-def test_titles_without_end_are_looked_at_a_thousand_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = list[int]()
-
-    class Edges:
-        def finditer(self, source: str, begin: int, end: int) -> list[object]:
-            looked.append(end - begin)
-            return []
-
-    monkeypatch.setattr(arxiv, "_EDGE", Edges())
-    assert arxiv._arguments("\\title{" * 20_000, "title") == []
-    assert len(looked) == arxiv.MOST_ARGUMENTS

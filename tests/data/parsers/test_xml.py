@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from lmworks.data.parsers import xml, xml_rows
 from lmworks.data.parsers.parser import Piece
 from lmworks.data.parsers.xml import read_elements
-from lmworks.data.parsers.xml_rows import DEEPEST, row_of
+from lmworks.data.parsers.xml_rows import row_of
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Unreadable
-from lmworks.data.structure import take_apart, values_at
+from lmworks.data.structure import DEEPEST, take_apart, values_at
 from quick import few
 
 Ingest = Callable[..., Any]
@@ -190,24 +190,6 @@ def test_damage_costs_itself_alone(tmp_path: Path, damage: str, after: str) -> N
 
 
 @pytest.mark.parametrize(
-    "quoted",
-    [
-        "<thread><body><![CDATA[x]]]]><![CDATA[></body></thread>",
-        "<thread>one</thread> and <thread a='1'><body><![CDATA[x]]]]><![CDATA[></body></thread>",
-        "write <![CDATA[ and <thread><![CDATA[ before it",
-    ],
-)
-@pytest.mark.parametrize("chunk", [7, 2**20])
-def test_a_section_that_quotes_records_and_sections_is_whole(
-    tmp_path: Path, quoted: str, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(xml, "CHUNK", chunk)
-    thread = f"<thread><body>see <![CDATA[{quoted}]]> end</body></thread>"
-    found = read(tmp_path, f"<forum>{thread}\n{THREAD.replace('a>', 'body>')}</forum>", text_field="body")
-    assert good(found) == [f"see {quoted.replace(']]]]><![CDATA[>', ']]>')} end", "ok"] and len(found) == 2
-
-
-@pytest.mark.parametrize(
     "inside",
     [
         b"<![CDATA[<rec>",
@@ -233,20 +215,10 @@ def test_elements_in_each_other_without_end_are_kept_apart(tmp_path: Path) -> No
     deep = "<a>" * 5_000 + "</a>" * 5_000
     found = read(tmp_path, f"<f><thread>{deep}</thread><thread><a>good</a></thread></f>", text_field="a")
     assert good(found) == ["good"]
-    assert found[0].reason == f"nested too deeply: more than {DEEPEST} elements in each other"
+    assert found[0].reason == "nested too deeply"
     most = "<a>" * (DEEPEST - 2) + "deep" + "</a>" * (DEEPEST - 2)
     for options in ({"text_field": "a"}, {"text_field": "thread"}, {"fields": "all"}):
         assert good(read(tmp_path, f"<f><thread>{most}</thread></f>", **options)) == ["deep"]
-
-
-def test_a_record_of_more_tags_than_memory_takes_is_kept_apart(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(xml_rows, "MOST_TAGS", 50)
-    content = f"<f><thread>{'<a/>' * 50}</thread><thread>{'<a>ok</a>' * 2}</thread></f>"
-    bad, kept = read(tmp_path, content, text_field="a")
-    assert (bad.reason, kept.text) == ("more tags and attributes than are read: 52, and 50 are", "ok\n\nok")
-    attributes = "".join(f" a{number}='b'" for number in range(50))
-    (bad,) = read(tmp_path, f"<f><thread><a{attributes}/></thread></f>", text_field="a")
-    assert bad.reason == "more tags and attributes than are read: 53, and 50 are"
 
 
 def test_a_comment_between_records_takes_no_memory_and_no_record(tmp_path: Path, monkeypatch: Any) -> None:

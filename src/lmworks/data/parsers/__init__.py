@@ -20,10 +20,11 @@ from lmworks.data.parsers import (
     po,
     pubmed,
     stackexchange,
+    tex,
     warc,
     whole,
     workbook,
-    xml,
+    xml_rows,
 )
 from lmworks.data.parsers.parser import Form
 from lmworks.registry import Kinds, instance_of
@@ -34,7 +35,7 @@ PARSERS: Kinds[Form] = Kinds(
     {
         "text": whole.TEXT,
         "html": whole.HTML,
-        "tex": arxiv.TEX,
+        "tex": tex.FORM,
         "pdf": pdf.FORM,
         "docx": docx.FORM,
         "lines": lines.FORM,
@@ -50,7 +51,7 @@ PARSERS: Kinds[Form] = Kinds(
         "eml": mail.FORM,
         "mbox": mail.MAILBOX,
         "warc": warc.FORM,
-        "xml": xml.FORM,
+        "xml": xml_rows.FORM,
         "mediawiki": mediawiki.FORM,
         "stackexchange": stackexchange.FORM,
         "pubmed": pubmed.FORM,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from codecs import BOM_UTF8
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import chain
-from typing import IO
+from typing import IO, Literal
 
 from lmworks.data.parsers.fields import named_twice, row_record
 from lmworks.data.parsers.lines import read_lines
@@ -23,24 +26,109 @@ from lmworks.data.parsers.parser import (
     cut_between,
     drained,
 )
-from lmworks.data.parsers.quotes import has_quotes
-from lmworks.data.parsers.rows import Row, read_rows
 from lmworks.errors import UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
-"""Looked for where the user names none."""
+"""Delimiters that are tried where the user names none."""
 FIRST_BYTES, FIRST_LINES = 2**16, 200
-"""Of a file that are looked at for its delimiter."""
+"""Bytes and lines at the beginning of a file that show its delimiter and its quotes."""
 BYTES_TO_QUOTE, LINES_BEHIND = 2**18, 50
-"""Of a file without quotes so far that are looked at for one, and of lines behind it."""
+"""Bytes of a tab-separated file in which a first quote is looked for, and lines behind it that are looked at."""
+LEAST_FOR = 4
+"""Rows that only quotes explain, for each row that speaks against: with more, fields between tabs have quotes."""
+MOST_LINES = 2**20
+"""Most lines of one row: each takes some 250 bytes of memory while the row's end is sought."""
+OPEN_QUOTE = "a quote is not closed, or closes in another record"
 UNQUOTED = "rows with quotes doubled in quotes, kept as they stand: if a csv writer put them, set `quotes: true`"
 SWALLOWED = "rows that look swallowed by a field of another: a quote before them may lack its end"
 LEAST_SWALLOWED = 20
-"""Lines of a row that would be rows, from where on this is told."""
+"""Lines of a row that look like rows, from where on they are counted."""
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?")
 _TWO_DIGITS = re.compile(r"\d.*\d")
+_ALL_QUOTED = re.compile(r'"(?:[^"]|"")*"(?:\t"(?:[^"]|"")*")+\r?\n?')
 _DOUBLED = re.compile(r'"(?:[^"]*+"")+[^"]*+"')
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row, or a line that is not one."""
+
+    span: Span
+    fields: list[str]
+    """Bytes as Latin-1, so that a bad one spoils its own row."""
+    fault: str = ""
+
+
+def read_rows(
+    lines: Iterator[Span], delimiter: str, limit: int, width: int | None, *, quoted: bool = True
+) -> Iterator[Row]:
+    """Yield rows of `width` fields, of any number if it is None, and of at most `limit` bytes.
+
+    A quote that swallowed other lines was most likely never meant to open: its line alone is bad. The lines behind it
+    are rows by themselves, and reading goes on at the last of them. So each line is parsed a few times at most.
+    """
+    csv.field_size_limit(2**31 - 1)  # the limit on a row is ours: the library's own would end the file
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = partial(csv.reader, delimiter=delimiter, quoting=quoting, strict=True)
+    taken: list[Span] = []
+    waiting = deque[Span]()
+
+    def feed() -> Iterator[str]:
+        while line := waiting.popleft() if waiting else next(lines, None):
+            taken.append(line)
+            if line.size > len(line.raw) or line.end - taken[0].offset > limit or len(taken) > MOST_LINES:
+                raise csv.Error("a row is longer than record_bytes")
+            yield _text(line)
+
+    def alone(line: Span) -> Row:
+        try:
+            fields = next(reader([_text(line)]), [])
+        except csv.Error as error:
+            return Row(line, [], _fault(error))
+        return Row(line, fields, _wrong_width(fields, width))
+
+    while True:
+        rows, fault = reader(feed()), ""
+        try:
+            for fields in rows:
+                if fault := _wrong_width(fields, width):
+                    break
+                if fields:
+                    yield Row(_joined(taken), fields)
+                taken.clear()
+        except csv.Error as error:
+            fault = _fault(error)
+        if not taken:
+            return
+        first, *rest = taken
+        taken.clear()
+        yield Row(first, [], OPEN_QUOTE if rest else fault)
+        waiting.extendleft(rest[-1:])
+        for row in map(alone, rest[:-1]):
+            if row.fields or row.fault:
+                yield replace(row, fields=[]) if row.fault else row
+
+
+def _fault(error: csv.Error) -> str:
+    return OPEN_QUOTE if "end of data" in str(error) else f"not a row: {error}"
+
+
+def _text(line: Span) -> str:
+    return (line.raw.removeprefix(BOM_UTF8) if line.offset == 0 else line.raw).decode("latin-1")
+
+
+def _wrong_width(fields: list[str], width: int | None) -> str:
+    if not fields or width in (None, len(fields)):
+        return ""
+    return f"wrong number of fields: found {len(fields)}, expected {width}"
+
+
+def _joined(taken: list[Span]) -> Span:
+    if len(taken) == 1:
+        return taken[0]
+    raw = b"".join(line.raw for line in taken)
+    return Span(taken[0].offset, raw, len(raw))
 
 
 @dataclass(frozen=True)
@@ -50,12 +138,12 @@ class Table:
     delimiter: str
     header: Row | None
     names: Sequence[str] | None
-    """Of the columns; None if they cannot be read."""
+    """Names of the columns; None if they cannot be read."""
     first: Sequence[Span]
     quoted: bool
 
     def rows(self, piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Row]:
-        """Those of a piece. A stream may go forward only: lines that were read are taken from here."""
+        """Yield the rows of a piece. A stream may go forward only: lines that were read are taken from here."""
         start, stop = max(piece.start, self.header.span.end if self.header else 0), piece.stop
         again = (line for line in self.first if start <= line.offset and (stop is None or line.offset < stop))
         behind = max(start, self.first[-1].end if self.first else 0)
@@ -64,7 +152,7 @@ class Table:
 
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) -> Iterator[Found]:
-    """A record a row. The first row names the columns, unless the user did."""
+    """Yield a record for each row. The first row names the columns, unless the user did."""
     table = open_table(stream, reading, delimiter)
     _require_header(table, reading, piece.name)
     if table.header and table.header.fault:
@@ -77,7 +165,7 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
     unnamed = [place for place, name in enumerate(table.names) if not name]
     nameless = unnamed if reading.fields == "all" and len(unnamed) > 1 else []  # all but one would be lost
     for number, row in enumerate(table.rows(piece, stream, reading.limit), piece.first_record + 1):
-        key, span = str(number), Span(row.span.offset, row.span.raw, row.span.size, settings)
+        key, span = str(number), replace(row.span, settings=settings)
         if row.fault:
             yield span.too_long(piece.name, key, reading.limit) or span.unreadable(piece.name, key, row.fault)
         elif (fields := _decode(row.fields)) is None:
@@ -95,14 +183,14 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
 
 
 def _has_swallowed(raw: bytes, delimiter: str, width: int) -> bool:
-    """Whether nearly all lines of a row, which are many, would be rows themselves."""
+    """Return whether nearly all lines of a row, which are many, would be rows themselves."""
     inner = raw.rstrip(b"\r\n").split(b"\n")[1:]
     fitting = sum(line.count(delimiter.encode()) == width - 1 for line in inner)
     return width > 1 and fitting >= 0.9 * len(inner)
 
 
 def _whole(table: Table, stream: IO[bytes]) -> Span:
-    """A file of which no row can be read, since its header cannot: as much of it as is kept."""
+    """Return a file whose header, and so every row, cannot be read: as much of it as is kept."""
     raw = b"".join(line.raw for line in table.first)
     size = sum(line.size for line in table.first)
     more = stream.read(max(0, RAW_BYTES_KEPT - size)) if size == len(raw) else b""
@@ -110,7 +198,7 @@ def _whole(table: Table, stream: IO[bytes]) -> Span:
 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimiter: str) -> Iterator[Piece]:
-    """Cut between rows; a line break inside quotes is part of its row. What has no header stays whole."""
+    """Cut between rows; a line break inside quotes is part of its row. A table without a header stays whole."""
     table = open_table(stream, reading, delimiter)
     _require_header(table, reading, whole.name)
     rows = table.rows(whole, stream, reading.limit) if table.names else iter(())
@@ -118,7 +206,7 @@ def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimit
 
 
 def tell(stream: IO[bytes], reading: Reading, *, delimiter: str) -> str:
-    """What was taken because the first rows say so: the delimiter, and quotes between tabs; "" if all is as usual."""
+    """Return what the first rows show: another delimiter, and quotes between tabs; "" if all is as usual."""
     table = open_table(stream, reading, delimiter)
     found = table.delimiter
     shown = {"\t": "a tab", ",": "a comma"}.get(found, f"`{found}`")
@@ -141,7 +229,7 @@ def _require_header(table: Table, reading: Reading, name: str) -> None:
 
 @lru_cache(maxsize=1_000)
 def _as_data(cells: tuple[str, ...]) -> str:
-    """What shows that a row is no header; "" if nothing does."""
+    """Return what shows that a row is not a header; "" if nothing does."""
     if all(map(_NUMBER.fullmatch, cells)):
         return "numbers alone"
     if all(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell) for cell in cells):
@@ -153,7 +241,7 @@ def _as_data(cells: tuple[str, ...]) -> str:
 
 
 def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
-    """The columns of a table, and its first lines; `usual` separates them where the first rows do not say otherwise."""
+    """Return the columns of a table, and its first lines. `usual` separates fields if the rows show no other."""
     lines = read_lines(Piece("", 0), stream, reading.limit)
     first: list[Span] = []
     size = 0
@@ -165,8 +253,7 @@ def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
     while delimiter == "\t" and size < BYTES_TO_QUOTE and behind < LINES_BEHIND and (line := next(lines, None)):
         first.append(line)
         size, behind = size + line.size, behind + (behind > 0 or b'"' in line.raw)
-    is_all = delimiter == "\t" and size < BYTES_TO_QUOTE and behind < LINES_BEHIND
-    quoted = _may_be_quoted(first, delimiter, reading, is_all=is_all)
+    quoted = _may_be_quoted(first, delimiter, reading)
     if reading.columns:
         return Table(delimiter, None, reading.columns, first, quoted)
 
@@ -183,21 +270,42 @@ def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
     return Table(delimiter, header, names, first, quoted)
 
 
-def _may_be_quoted(first: Sequence[Span], delimiter: str, reading: Reading, *, is_all: bool) -> bool:
-    """Whether fields may stand in quotes: tab-separated values have none by their rules (IANA), and often in fact."""
+def _may_be_quoted(first: Sequence[Span], delimiter: str, reading: Reading) -> bool:
+    """Return whether fields may be in quotes. Tab-separated values have none by their rules (IANA), and often in fact.
+
+    Between tabs, a header in quotes shows them, and rows with tabs, line ends or doubled quotes inside of quotes. Rows
+    that have another width by them, or quotes in other places, speak against them.
+    """
     if reading.quotes is not None or delimiter != "\t":
         return reading.quotes is not False
-    return has_quotes(first, len(reading.columns), is_all=is_all)
+    if not any(b'"' in line.raw for line in first):
+        return False
+    rows = list(read_rows(iter(first), "\t", reading.limit, None))
+    if rows and rows[-1].fault == OPEN_QUOTE:
+        rows.pop()  # the lines that were read may end inside of it
+    width = len(reading.columns) or (len(rows[0].fields) if rows else 0)
+    found = int(not reading.columns and _ALL_QUOTED.fullmatch(_text(first[0])) is not None)
+    for row in rows:
+        is_odd = any('"' in field and _in_quotes(field) not in _text(row.span) for field in row.fields)
+        if len(row.fields) != width or is_odd:
+            found -= LEAST_FOR
+        else:
+            found += any(sign in field for field in row.fields for sign in '\t\n"')
+    return found > 0
+
+
+def _in_quotes(field: str) -> str:
+    return '"{}"'.format(field.replace('"', '""'))
 
 
 def _find_delimiter(first: Sequence[Span], usual: str, reading: Reading) -> str:
-    """What cuts the first rows into as many fields as the header has, or as columns have names.
+    """Return what cuts the first rows into as many fields as the header has, or as columns have names.
 
     The usual one holds if nine rows of ten agree on it. Another must fit more than half of all, and more than it does.
     """
     best, most = usual, 0.5
     for delimiter in dict.fromkeys((usual, *DELIMITERS)):
-        quoted = _may_be_quoted(first, delimiter, reading, is_all=False)
+        quoted = _may_be_quoted(first, delimiter, reading)
         rows = list(read_rows(iter(first), delimiter, reading.limit, None, quoted=quoted))
         width = len(reading.columns) or (len(rows[0].fields) if rows else 0)
         share = sum(len(row.fields) == width for row in rows) / len(rows) if width > 1 else 0.0
@@ -226,14 +334,8 @@ def _first_bad_byte(raw: bytes) -> int:
 
 
 def _form(delimiter: str, ending: str, about: str) -> Form:
-    return Form(
-        partial(parse, delimiter=delimiter),
-        partial(cut, delimiter=delimiter),
-        tell=partial(tell, delimiter=delimiter),
-        encoding="text",
-        endings=(ending,),
-        about=about,
-    )
+    ways = {name: partial(way, delimiter=delimiter) for name, way in (("parse", parse), ("cut", cut), ("tell", tell))}
+    return Form(**ways, encoding="text", endings=(ending,), about=about)  # type: ignore[arg-type]
 
 
 CSV = _form(",", ".csv", "Rows whose fields a comma separates, or what the first rows show.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from lmworks.data.parsers.parser import Found, Piece, Reading, Span
 
 
 def parse_line(piece: Piece, number: int, line: Span, reading: Reading) -> Found:
-    """One line that is held whole."""
+    """Return what one line holds."""
     key = str(number)
     if reason := crowded(line.raw):
         return line.unreadable(piece.name, key, reason)
@@ -48,7 +49,7 @@ class Doubled(dict[str, Any]):
 
 
 def object_of(pairs: list[tuple[str, Any]], doubled: list[Doubled]) -> dict[str, Any]:
-    """An object of names and values; one of two values for a name is put into `doubled`."""
+    """Return an object of names and values; note in `doubled` one that has two values for a name."""
     held = dict(pairs)
     if len(held) == len(pairs):
         return held
@@ -70,14 +71,14 @@ def _named_twice(text: str, row: dict[str, Any]) -> list[Doubled]:
 
 
 def _names_in(value: Any) -> int:
-    """Names in an object, or in a list of objects."""
+    """Count the names in an object, or in a list of objects."""
     if type(value) is list:
-        return sum(len(each) for each in value if type(each) is dict)
+        return sum(len(item) for item in value if type(item) is dict)
     return len(value) if type(value) is dict else 0
 
 
-def _record(piece: Piece, number: int, line: Span, reading: Reading) -> Found | None:
-    return parse_line(piece, number, line, reading) if line.raw.strip() else None
+def _record(piece: Piece, number: int, line: Span, reading: Reading) -> Iterable[Found]:
+    return [parse_line(piece, number, line, reading)] if line.raw.strip() else []
 
 
-FORM = line_form(_record, endings=(".jsonl", ".ndjson"), about="A JSON record a line.")
+FORM = line_form(_record, encoding="text", endings=(".jsonl", ".ndjson"), about="A JSON record a line.")

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import IO
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
 
-from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Record, Span
+from lmworks.data.parsers.parser import (
+    RAW_BYTES_KEPT,
+    Form,
+    Found,
+    OfSpan,
+    Piece,
+    Reading,
+    Record,
+    Span,
+    span_form,
+)
 
 CHUNK = 2**20
-
-OfLine = Callable[[Piece, int, Span, Reading], Found | None]
-"""From a line, its number and options to what it says; None if that is nothing."""
+"""Bytes that are read at once."""
 
 
 def read_lines(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
-    """The lines of a piece with their ends. Of a line longer than `limit` bytes only the beginning is held."""
+    """Yield the lines of a piece with their ends. Of a line longer than `limit` bytes only the beginning is held."""
     stream.seek(piece.start)
     offset = piece.start
     while piece.stop is None or offset < piece.stop:
@@ -51,24 +59,22 @@ def cut_lines(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> I
         start, first = start + length, first + lines
 
 
-def line_form(of_line: OfLine, *, about: str, endings: tuple[str, ...] = ()) -> Form:
-    """The form of a file with a record a line; what is longer than the limit costs that line alone."""
+def line_form(of_line: OfSpan, **facts: Any) -> Form:
+    """Return the form of a file with a record a line."""
 
-    def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-        for number, line in enumerate(read_lines(piece, stream, reading.limit), piece.first_record + 1):
-            if found := line.too_long(piece.name, str(number), reading.limit) or of_line(piece, number, line, reading):
-                yield found
+    def lines(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
+        return read_lines(piece, stream, reading.limit)
 
-    return Form(parse, cut_lines, encoding="text", endings=endings, about=about)
+    return span_form(lines, of_line, cut=cut_lines, **facts)
 
 
-def _text(piece: Piece, number: int, line: Span, reading: Reading) -> Found | None:
-    """The line as a text, with its number as `line`, which joins it to those of other files."""
+def _text(piece: Piece, number: int, line: Span, reading: Reading) -> Iterable[Found]:
+    """Return the line as a text, with its number as `line`, which joins it to those of other files."""
     try:
         text = line.raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
     except UnicodeDecodeError as error:
-        return line.not_text(piece.name, str(number), reading, at=error.start)
-    return Record(piece.name, str(number), text, "text", reading.licence, {"line": number}) if text else None
+        return [line.not_text(piece.name, str(number), reading, at=error.start)]
+    return [Record(piece.name, str(number), text, "text", reading.licence, {"line": number})] if text else []
 
 
-FORM = line_form(_text, about="A text a line.")
+FORM = line_form(_text, encoding="text", about="A text a line.")

@@ -17,7 +17,6 @@ from typing import IO
 from lmworks.data.parsers.encodings import encoding_name
 from lmworks.data.parsers.fields import settings_of, stated
 from lmworks.data.parsers.parser import (
-    RAW_BYTES_KEPT,
     Form,
     Found,
     Piece,
@@ -26,17 +25,13 @@ from lmworks.data.parsers.parser import (
     Skipped,
     Span,
     Unreadable,
-    cut_between,
+    span_form,
     whole_file,
 )
 from lmworks.data.parsers.whole import page_text
 
-HEADER_BYTES = 2**13
-"""Of a header that is read; the library takes quadratic time for some."""
 OF_ADDRESSES = {"from", "to", "cc", "bcc", "sender", "reply-to", "return-path", "delivered-to", "x-original-to"}
 """Headers that say who (RFC 5322, 3.6.2 and 3.6.3), and two that servers add."""
-MOST_PARTS, MOST_LEVELS = 2**16, 200
-"""Of a message: each part takes memory, and each line is looked at for every level."""
 ATTACHMENT = "an attachment of a message"
 BEGIN_BYTES = 500
 """Bytes of a line that may begin a message of a mailbox; an address has at most 320."""
@@ -47,32 +42,23 @@ _BEGIN = re.compile(
 """The line before each message of a mailbox, with sender and time (RFC 4155)."""
 _QUOTED = re.compile(rb"^>(?=>*From )", re.MULTILINE)
 """Sign before a line of a text that would else begin a message."""
-_BOUNDARY = re.compile(rb"boundary[\s*0-9]{0,100}=", re.IGNORECASE)
-"""In each way that the library takes: `boundary = b`, and in pieces or with an encoding (RFC 2231)."""
-_WITH_PARAMETERS = re.compile(
-    rb"(?:^|\r)content-(?:type|disposition):[^\r\n]*(?:(?:\r\n?|\n)[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE
-)
-"""Headers whose parameters the library takes apart, in quadratic time; a line may end in any way that it takes."""
 
 
 @whole_file
 def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """One record. Of alternatives plain text is taken before HTML. Headers are the fields that settings name."""
-    if fault := _too_much(span.raw):
-        yield span.unreadable(piece.name, "", fault)
-        return
+    """Yield one record. Of alternatives plain text is taken before HTML. Headers are the fields that settings name."""
     try:
         message = email.message_from_bytes(span.raw)
         parts, attachments = _parts(message, reading.encoding)
         texts = [(_text(part, reading.encoding), _is_page(part)) for part in parts]
         subject = _header(message, "Subject")
-    except UnicodeDecodeError:
+    except (MemoryError, UnicodeDecodeError):
         raise
     except Exception as error:  # LookupError, ValueError, RecursionError and more, of a broken message
         yield span.unreadable(piece.name, "", f"not a readable message: {type(error).__name__}")
         return
-    row = Headers(message)
-    said, addresses = stated(row, reading), _addresses(message, reading.facts.get("subject", ""))
+    row = {name: _header(message, name) for name in message}
+    said, addresses = stated(Headers(row), reading), _addresses(message, reading.facts.get("subject", ""))
     fault = said.fault
     if len(addresses) > 1:
         fault = f"field {reading.facts['subject']!r} holds more than one value, and `subject_field` takes one"
@@ -88,104 +74,83 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
         pages = [text if is_page else f"<pre>{html.escape(text)}</pre>\n" for text, is_page in texts if text.strip()]
         text, form = page_text(title + "\n".join(pages), reading)
     else:
-        text, form = "\n\n".join(text for text in (subject, *(each for each, _ in texts)) if text.strip()), "text"
+        text, form = "\n\n".join(text for text in (subject, *(text for text, _ in texts)) if text.strip()), "text"
     empty = (*text_settings, *said.empty)
     yield Record(piece.name, said.key, text, form, said.licence, said.meta, span=span, row=row, empty=empty, **facts)
 
 
-def parse_mailbox(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """Yield what each message of a mailbox holds, as `parse` does of a file with one."""
-    for number, span in enumerate(_messages(piece, stream, reading.limit), piece.first_record + 1):
-        key = str(number)
-        begin, _, raw = span.raw.partition(b"\n")
-        if fault := span.too_long(piece.name, key, reading.limit):
-            yield replace(fault, settings=_ALONE)
-        elif not _BEGIN.fullmatch(begin):
-            yield span.unreadable(piece.name, key, "not a mailbox: it does not begin with `From `, sender and time")
+def _message(piece: Piece, number: int, span: Span, reading: Reading) -> Iterator[Found]:
+    """Yield what a message of a mailbox holds, as `parse` does of a file with one."""
+    key = str(number)
+    begin, _, raw = span.raw.partition(b"\n")
+    if not _BEGIN.fullmatch(begin):
+        yield span.unreadable(piece.name, key, "not a mailbox: it does not begin with `From `, sender and time")
+        return
+    for found in parse(piece, io.BytesIO(_QUOTED.sub(b"", raw)), reading):
+        if isinstance(found, Skipped):
+            yield replace(found, key=f"{key}, {found.key}")
+        elif isinstance(found, Unreadable):
+            start = span.offset + len(begin) + 1
+            yield replace(found, key=key, offset=start + found.offset, start=start, settings=_ALONE)
         else:
-            for found in parse(piece, io.BytesIO(_QUOTED.sub(b"", raw)), reading):
-                if isinstance(found, Skipped):
-                    yield replace(found, key=f"{key}, {found.key}")
-                elif isinstance(found, Unreadable):
-                    start = span.offset + len(begin) + 1
-                    yield replace(found, key=key, offset=start + found.offset, start=start, settings=_ALONE)
-                else:
-                    yield replace(found, key=found.key or key, span=replace(span, settings=_ALONE))
+            yield replace(found, key=found.key or key, span=span)
 
 
 _ALONE = {"format": "eml"}
 """How one message of a mailbox is read again."""
 
 
-def _messages(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
-    """The messages of a mailbox with the line before each. Of one longer than `limit` only the beginning is held."""
+def _messages(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
+    """Yield the messages of a mailbox with the line before each. Of a too long one only the beginning is held."""
     stream.seek(piece.start)
     held, start, size, is_empty, is_begun = list[bytes](), piece.start, 0, True, True
     while piece.stop is None or start + size < piece.stop:
-        line = stream.readline(limit)
+        line = stream.readline(reading.limit)
         is_begin = is_begun and is_empty and len(line) <= BEGIN_BYTES and _BEGIN.fullmatch(line)
         if size and (is_begin or not line):
-            yield Span(start, b"".join(held), size)
+            yield Span(start, b"".join(held), size, _ALONE)
             held, start, size = [], start + size, 0
         if not line:
             return
-        if size <= limit:
+        if size <= reading.limit:
             held.append(line)
         size += len(line)
         is_empty, is_begun = line in (b"\n", b"\r\n"), line.endswith(b"\n")
     if size:
-        yield Span(start, b"".join(held), size)
+        yield Span(start, b"".join(held), size, _ALONE)
 
 
-def cut_mailbox(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
-    """Cut a mailbox between its messages."""
-    return cut_between(whole, _messages(Piece(whole.path, 0), stream, RAW_BYTES_KEPT), size)
+class Headers(dict[str, str]):
+    """The headers of a message by their names, in any case."""
 
-
-class Headers(Mapping[str, str]):
-    """The headers of a message by their names, in any case: of one that is there twice, the first."""
-
-    def __init__(self, message: Message) -> None:
-        self.message = message
+    def __init__(self, row: Mapping[str, str]) -> None:
+        super().__init__((name.lower(), value) for name, value in reversed([*row.items()]))
 
     def __getitem__(self, name: str) -> str:
-        if name not in self.message:
-            raise KeyError(name)
-        return _header(self.message, name)
+        return super().__getitem__(name.lower())
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(self.message.keys()))
-
-    def __len__(self) -> int:
-        return len({*self.message.keys()})
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
 
 
 def _addresses(message: Message, name: str) -> list[str]:
-    """The addresses in a header that is made of them, without the names: each once."""
+    """Return the addresses in a header that is made of them, without the names: each once."""
     if name.lower().removeprefix("resent-") not in OF_ADDRESSES:
         return []
-    found = getaddresses([str(message.get(name, ""))[:HEADER_BYTES]])
+    found = getaddresses([str(message.get(name, ""))])
     return [*dict.fromkeys(address for _, address in found if "@" in address)]
 
 
-def _too_much(raw: bytes) -> str:
-    parts, levels = raw.count(b"\n--"), len(_BOUNDARY.findall(raw))
-    if parts > MOST_PARTS or levels > MOST_LEVELS:
-        return f"more parts than are read: {parts:,} in {levels:,} levels, and {MOST_PARTS:,} in {MOST_LEVELS} are"
-    longest = max((len(header[0]) for header in _WITH_PARAMETERS.finditer(raw)), default=0)
-    return f"a header longer than is read: {longest:,} bytes" if longest > HEADER_BYTES else ""
-
-
 def _parts(part: Message, encoding: str) -> tuple[list[Message], list[str]]:
-    """The parts that hold the message's own text, in order, and what each is that stands beside them."""
+    """Return the parts that hold the message's own text, in order, and the kind of each other part."""
     is_attached = part.get_content_disposition() == "attachment" or part.get_filename() is not None
     if part.is_multipart() and part.get_content_maintype() == "multipart" and not is_attached:
-        inner = [_parts(each, encoding) for each in part.get_payload()]  # type: ignore[arg-type]
+        inner = [_parts(child, encoding) for child in part.get_payload()]  # type: ignore[arg-type]
         texts = [found for found, _ in inner if found]
         if part.get_content_type() == "multipart/alternative" and texts:
             # The last is the richest (RFC 2046, 5.1.4); plain text needs no markup taken out of it.
             texts = [next((found for found in texts if _is_plain(found, encoding)), texts[-1])]
-        return [each for found in texts for each in found], [each for _, others in inner for each in others]
+        return [text for found in texts for text in found], [kind for _, others in inner for kind in others]
     if is_attached or not (part.get_content_type() == "text/plain" or _is_page(part)):
         is_message = part.get_content_type() == "message/rfc822"
         return [], ["a message inside of a message: export it as EML of its own" if is_message else ATTACHMENT]
@@ -201,7 +166,7 @@ def _is_page(part: Message) -> bool:
 
 
 def _text(part: Message, encoding: str) -> str:
-    """A part's text in the encoding that it states, UTF-8, or this one. Raises UnicodeDecodeError if it is in none."""
+    """Return a part's text in the encoding that it states, UTF-8, or this one. Raises UnicodeDecodeError."""
     raw = part.get_payload(decode=True)
     raw = raw if isinstance(raw, bytes) else b""
     for name in (part.get_content_charset() or "utf-8", "utf-8"):
@@ -213,8 +178,8 @@ def _text(part: Message, encoding: str) -> str:
 
 
 def _header(message: Message, name: str) -> str:
-    """A header in plain characters, on one line; as it stands where its words are encoded wrongly."""
-    value = str(message.get(name, ""))[:HEADER_BYTES]
+    """Return a header in plain characters, on one line; as it stands where its words are encoded wrongly."""
+    value = str(message.get(name, ""))
     with suppress(LookupError, ValueError):  # email.errors are ValueErrors
         value = str(make_header(decode_header(value)))
     return " ".join(value.encode(errors="replace").decode().split())
@@ -226,7 +191,11 @@ def _date(message: Message) -> str | None:
     return None
 
 
-FORM = Form(parse, endings=(".eml",), about="A mail message: subject and text, without its attachments.")
-MAILBOX = Form(
-    parse_mailbox, cut_mailbox, endings=(".mbox",), about="A mailbox: subject and text of each message, as of `eml`."
+FORM = Form(parse, endings=(".eml",), about="A mail message: subject and text, without its attachments.", guarded=True)
+MAILBOX = span_form(
+    _messages,
+    _message,
+    endings=(".mbox",),
+    about="A mailbox: subject and text of each message, as of `eml`.",
+    guarded=True,
 )

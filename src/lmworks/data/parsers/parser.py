@@ -8,6 +8,7 @@ from typing import IO, Any, Literal, Protocol
 
 from lmworks.data.parsers.encodings import looks_like
 from lmworks.data.structure import Field
+from lmworks.pipeline.guarded import note
 
 RAW_BYTES_KEPT = 65_536
 """Bytes of an unreadable record that are carried along; the rest stays where `start` and `size` say."""
@@ -211,10 +212,38 @@ class Span:
 
     def too_long(self, name: str, key: str, limit: int) -> Unreadable | None:
         """This record for the quarantine if it is longer than what is read."""
-        if self.size == len(self.raw):
+        if self.size == len(self.raw) or self.size <= limit:
             return None
         reason = f"longer than record_bytes: {self.size} bytes, record_bytes is {limit}"
         return self.unreadable(name, key, reason)
+
+
+Spans = Callable[[Piece, IO[bytes], Reading], Iterator[Span]]
+"""A function that yields the bytes of each record of a piece."""
+OfSpan = Callable[[Piece, int, Span, Reading], Iterable[Found]]
+"""A function that yields what one record holds, from its number in the file and its bytes."""
+
+
+def span_form(spans: Spans, of_span: OfSpan, *, cut: Cut | None = None, **facts: Any) -> Form:
+    """Return the form of a file whose records are found by their bytes, and then read one by one.
+
+    A record that is longer than the limit, or that ended an earlier process, costs itself alone.
+    """
+
+    def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+        for number, span in enumerate(spans(piece, stream, reading), piece.first_record + 1):
+            note(number)
+            if reason := reading.left_out.get(number):
+                yield span.unreadable(piece.name, str(number), reason)
+            elif fault := span.too_long(piece.name, str(number), reading.limit):
+                yield fault
+            else:
+                yield from of_span(piece, number, span, reading)
+
+    def cut_spans(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
+        return cut_between(whole, spans(whole, stream, reading), size)
+
+    return Form(parse, cut or cut_spans, **facts)
 
 
 def cut_between(whole: Piece, spans: Iterable[Span], size: int) -> Iterator[Piece]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 
 from lmworks.data.parsers.lines import line_form
 from lmworks.data.parsers.parser import Found, Piece, Reading, Record, Skipped, Span
 from lmworks.data.parsers.whole import page_text
-from lmworks.data.parsers.xml import Element, parse_element
+from lmworks.data.parsers.xml import Element, read_element
 
 _KEPT = {"PostTypeId": "post_type", "ParentId": "parent", "AcceptedAnswerId": "accepted_answer", "Score": "score"}
 
 
-def _line(piece: Piece, number: int, line: Span, reading: Reading) -> Found | None:
-    """The record of a `row` element; each stands on a line of its own."""
+def _line(piece: Piece, number: int, line: Span, reading: Reading) -> Iterable[Found]:
+    """Return the record of a `row` element; each stands on a line of its own."""
     is_row = line.raw.lstrip().startswith(b"<row")
-    return parse_element(line, piece.name, str(number), reading, _record) if is_row else None
+    return read_element(piece, number, line, reading, to_record=_record) if is_row else []
 
 
 def _record(row: Element, path: str, number: str, reading: Reading) -> Record | Skipped:
@@ -36,9 +36,11 @@ def _record(row: Element, path: str, number: str, reading: Reading) -> Record | 
     return Record(path, key, text, form, licence, meta, row.get("CreationDate"))
 
 
-FORM = replace(
-    line_form(_line, about="Posts of a Stack Exchange dump, each with its licence."),
+FORM = line_form(
+    _line,
     encoding="xml",
     states_licences=True,
     needs=("lxml",),
+    about="Posts of a Stack Exchange dump, each with its licence.",
+    guarded=True,
 )

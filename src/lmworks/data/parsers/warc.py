@@ -5,34 +5,24 @@ from __future__ import annotations
 import io
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Record, Skipped, Span, cut_between
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Found, Piece, Reading, Record, Skipped, Span, span_form
 from lmworks.data.parsers.whole import decode_page, page_text
 
 _LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*(\d+)", re.IGNORECASE)
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 _PAGES = ("text/html", "application/xhtml+xml")
 _KINDS = ("warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation")
-"""Types of records (WARC 1.1, 5.5): what a record calls its own may be any text."""
+"""Types of records (WARC 1.1, 5.5): a record may call its own type anything."""
 _STATUS = re.compile("[0-9]{3}")
 HEADER_BYTES = 2**16
+"""Most bytes of a record's header."""
 
 
-def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """Pages and texts; requests, pictures and the like are counted as skipped."""
-    for number, span in enumerate(read_records(piece, stream, reading.limit), piece.first_record + 1):
-        yield _parse_record(span, piece.name, str(number), reading)
-
-
-def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
-    """Cut between records."""
-    return cut_between(whole, read_records(whole, stream, reading.limit), size)
-
-
-def read_records(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
-    """The records of a piece by their stated lengths; what lies between two records is a span of its own."""
+def read_records(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
+    """Yield the records of a piece by their stated lengths; bytes between two records are a span of their own."""
     stream.seek(piece.start)
     offset, ahead = piece.start, b""
     while piece.stop is None or offset < piece.stop:
@@ -49,7 +39,7 @@ def read_records(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
             length = _LENGTH.search(raw)
             size = len(raw)
             if length:
-                size += _read_body(stream, raw, int(length[1]), limit)
+                size += _read_body(stream, raw, int(length[1]), reading.limit)
                 tail = stream.read(4)  # two empty lines, if the length is right
                 if tail == b"WARC":
                     ahead = tail + stream.readline(HEADER_BYTES)
@@ -64,7 +54,7 @@ def read_records(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
 
 
 def _read_header(stream: IO[bytes], raw: bytearray) -> bytes:
-    """Read a record's header up to its empty line. Returns the line of the next record if that comes first."""
+    """Read a record's header up to its empty line. Return the line of the next record if that comes first."""
     line = b"WARC/"
     while line.strip() and len(raw) < HEADER_BYTES:
         line = stream.readline(HEADER_BYTES)
@@ -85,13 +75,15 @@ def _read_body(stream: IO[bytes], raw: bytearray, length: int, limit: int) -> in
     return size
 
 
-def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found:
+def _records(piece: Piece, number: int, span: Span, reading: Reading) -> Iterable[Found]:
+    return [_record(span, piece.name, str(number), reading)]
+
+
+def _record(span: Span, name: str, number: str, reading: Reading) -> Found:
     from warcio.archiveiterator import ArchiveIterator
 
     if not span.raw.startswith(b"WARC/"):
         return span.unreadable(name, number, "not a WARC record")
-    if too_long := span.too_long(name, number, reading.limit):
-        return too_long
     try:
         record = next(iter(ArchiveIterator(io.BytesIO(span.raw))))
         length = int(record.rec_headers.get_header("Content-Length"))
@@ -99,6 +91,8 @@ def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found
         media, charset = _media(record)
         status = record.http_headers.get_statuscode() if record.http_headers else None
         body = record.content_stream().read(reading.limit + 1) if kind in ("response", "conversion") else b""
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged record raises StopIteration, ArchiveLoadFailed, zlib.error, TypeError
         return span.unreadable(name, number, f"not a WARC record: {error or type(error).__name__}")
     end = span.raw.find(b"\r\n\r\n") + 4 + length
@@ -132,4 +126,11 @@ def _media(record: Any) -> tuple[str, str | None]:
     return stated.split(";")[0].strip().lower(), charset[1] if charset else None
 
 
-FORM = Form(parse, cut, endings=(".warc", ".wet"), about="Web pages as crawlers archive them.", needs=("warcio",))
+FORM = span_form(
+    read_records,
+    _records,
+    endings=(".warc", ".wet"),
+    about="Web pages as crawlers archive them.",
+    needs=("warcio",),
+    guarded=True,
+)

@@ -4,76 +4,51 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
+from lmworks.data.parsers.columns import KEPT_AS
 from lmworks.data.parsers.fields import named_twice, row_record, settings_of
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Skipped, Span, Unreadable, whole_file
 
-MOST_CELLS = 2**24
-"""Of a workbook, empty ones before others of their row counted: one cell far to the right makes 16,384."""
-KEPT_AS = {"format": "jsonl"}
-"""What is kept of a row that cannot be read."""
 FIRST_ROWS = 20
-"""With a value that are looked at for a title above the header."""
+"""Rows with a value that are searched for a title above the header."""
 NAME_CHARACTERS = 60
-"""Of the name of a column, at most, where it stands below a title."""
-
-
-class _TooManyCells(Exception):
-    pass
+"""Most characters of a column's name below a title."""
 
 
 @whole_file
 def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """Sheets one after the other, each like a file in a folder of the workbook's name. Of formulas their last value."""
+    """Read sheet by sheet, each like a file in a folder of the workbook's name. A formula gives its last value."""
     from openpyxl import load_workbook
 
     try:
-        unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(span.raw)).infolist())
-        if unpacked > 10 * reading.limit:
-            reason = f"longer than record_bytes: {unpacked} bytes when unpacked, ten times record_bytes is allowed"
-            yield span.unreadable(piece.name, "", reason)
-            return
-        workbook, cells = load_workbook(io.BytesIO(span.raw), read_only=True, data_only=True), 0
+        workbook = load_workbook(io.BytesIO(span.raw), read_only=True, data_only=True)
         titles = [sheet.title for sheet in workbook.worksheets]
         if reading.sheets and not {*titles} & {*reading.sheets}:
-            named, there = (", ".join(map(repr, each)) for each in (reading.sheets, titles))
-            yield span.unreadable(piece.name, "", f"no sheet that `sheets` names: found {there}, expected {named}")
+            wanted, there = (", ".join(map(repr, names)) for names in (reading.sheets, titles))
+            yield span.unreadable(piece.name, "", f"no sheet that `sheets` names: found {there}, expected {wanted}")
             return
         for sheet in workbook.worksheets:
             if reading.sheets and sheet.title not in reading.sheets:
                 yield Skipped(piece.name, sheet.title, "a sheet of a workbook that `sheets` does not name")
-                continue
-            if sheet.sheet_state != "visible":
+            elif sheet.sheet_state != "visible":
                 yield Skipped(piece.name, sheet.title, "a hidden sheet of a workbook")
-                continue
-            sheet.reset_dimensions()  # which a file may overstate
-            place = replace(piece, member=f"{piece.member}/{sheet.title}" if piece.member else sheet.title)
-
-            def rows(sheet: Any = sheet) -> Iterator[Sequence[Any]]:
-                nonlocal cells
-                for row in sheet.iter_rows(values_only=True):
-                    cells += len(row)
-                    if cells > MOST_CELLS:
-                        raise _TooManyCells
-                    yield row
-
-            try:
-                yield from _records(rows(), place, reading)
-            except _TooManyCells:
-                yield span.unreadable(place.name, "", f"more cells than are read: {MOST_CELLS:,} are")
-                return
+            else:
+                sheet.reset_dimensions()  # which a file may overstate
+                place = replace(piece, member=f"{piece.member}/{sheet.title}" if piece.member else sheet.title)
+                yield from _records(sheet.iter_rows(values_only=True), place, reading)
+    except MemoryError:
+        raise
     except Exception as error:  # KeyError, ValueError, BadZipFile and more, of a broken or locked workbook
         yield span.unreadable(piece.name, "", f"not a readable workbook: {type(error).__name__}")
 
 
 def _records(rows: Iterator[Sequence[Any]], place: Piece, reading: Reading) -> Iterator[Found]:
-    """Those of one sheet."""
+    """Yield the records of one sheet."""
     filled = ((at, row) for at, row in enumerate(rows, 1) if _filled(row))
     first = list(islice(filled, FIRST_ROWS))
     names: Sequence[str] = reading.columns
@@ -88,16 +63,16 @@ def _records(rows: Iterator[Sequence[Any]], place: Piece, reading: Reading) -> I
             return
     for number, (_, row) in enumerate(chain(first, filled), 1):
         values = [(at, _plain(value)) for at, value in enumerate(row) if value is not None]
-        named = [(at, names[at] if at < len(names) else "", value) for at, value in values]  # a header may be far wider
-        said = {name or f"column {at + 1}": value for at, name, value in named}
-        raw = json.dumps(said, ensure_ascii=False).encode()
+        cells = [(at, names[at] if at < len(names) else "", value) for at, value in values]  # a header may be wider
+        fields = {name or f"column {at + 1}": value for at, name, value in cells}
+        raw = json.dumps(fields, ensure_ascii=False).encode()
         span = Span(0, raw, len(raw), KEPT_AS)
-        if lost := [at + 1 for at, name, value in named if value and not name]:
+        if lost := [at + 1 for at, name, value in cells if value and not name]:
             given = "in `columns`" if reading.columns else f"in row {header}, which is read as the header"
             reason = f"a text in a column without a name: column {lost[0]} has none {given}"
             yield span.unreadable(place.name, str(number), reason)
         else:
-            yield row_record(said, place, number, span, reading)
+            yield row_record(fields, place, number, span, reading)
 
 
 def _filled(row: Sequence[Any]) -> int:
@@ -105,10 +80,10 @@ def _filled(row: Sequence[Any]) -> int:
 
 
 def _titles(rows: Sequence[Sequence[Any]], reading: Reading) -> int:
-    """How many of the first rows with a value stand above the header: a title, perhaps a date, in fewer cells.
+    """Count the first rows with a value that are above the header: a title, perhaps a date, in fewer cells.
 
-    Below a row with one value, most rows have several, and one with nearly as many as any, and more than those above
-    it, is short texts, each once in its column. A first row with a name that the user gave is the header.
+    The header is the first row with more cells than those above it, nearly as many as any, and short texts alone. A
+    first row with several values, or with a name that the user gave, is the header.
     """
     wanted = {path.split(".")[0] for path in (*settings_of(reading).values(), *reading.text_fields)}
     widths = [_filled(row) for row in rows]
@@ -130,12 +105,16 @@ def _names_columns(rows: Sequence[Sequence[Any]]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A cell as JSON has it: dates, times and durations as text, a day without its midnight."""
+    """Return a cell as JSON has it: dates, times and durations as text, a day without its midnight."""
     if isinstance(value, datetime):
         return value.isoformat().removesuffix("T00:00:00")
     return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 FORM = Form(
-    parse, endings=(".xlsx", ".xlsm"), about="Rows of the sheets of a workbook that are shown.", needs=("openpyxl",)
+    parse,
+    endings=(".xlsx", ".xlsm"),
+    about="Rows of the sheets of a workbook that are shown.",
+    needs=("openpyxl",),
+    guarded=True,
 )

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import dropwhile, islice
 from operator import not_
-from typing import Any
+from typing import IO, Any
 from xml.parsers import expat  # given one element alone: no document type, hence no entities
 
-from lmworks.data.structure import DEEPEST
+from lmworks.data.parsers.fields import row_record, settings_of
+from lmworks.data.parsers.parser import Found, Piece, Reading, Record, Skipped, Span, span_form
+from lmworks.data.parsers.xml import read_element, read_elements
 
 MOST_PATHS = 100
-"""Of a row that are listed, for messages; all can be asked for."""
+"""Most paths of a row that messages list; all can be asked for."""
 OWN_TEXT = "#text"
-"""The field of what a record says beside its elements."""
+"""The field of the text of a record beside its elements."""
 _INLINE = (
     "a abbr acronym b big bdi bdo bold cite code del dfn em emph emphasis ext-link font g hi i ins italic kbd link "
     "mark monospace q ref rp rt ruby s samp sc small span strike strong sub sup tt u underline var w wbr x xref"
 )
 INLINE = frozenset(_INLINE.split())
 """Names of elements that mark words of a text (HTML, JATS, TEI, DocBook, XLIFF); others stand on lines of their own."""
-MOST_TAGS = 2**20
-"""Tags and attributes of a record, which stands in memory as a tree, of up to a KB each."""
-_ATTRIBUTE = re.compile(rb"=\s*[\"']")
-_NONE: dict[str, str] = {}
-
-
-class TooMuch(ValueError):
-    """What is well-formed, and takes more than is read."""
 
 
 class Node:
@@ -42,20 +36,20 @@ class Node:
         self.parts: list[str | Node] = []
 
     def children(self, name: str = "") -> list[Node]:
-        """The elements in it, or those of a name."""
+        """Return the elements in it, or those of a name."""
         return [part for part in self.parts if isinstance(part, Node) and name in ("", part.name)]
 
     def is_mixed(self) -> bool:
-        """Whether it says something beside its elements."""
+        """Return whether it has text beside its elements."""
         return any(isinstance(part, str) and part.strip() for part in self.parts)
 
     def text(self, *, is_record: bool = False) -> str:
-        """All that stands in it, as it is written and in its order.
+        """Return all text in it as it is written.
 
-        What only lays out elements is one line break; between elements that touch each other, and around those of a
-        record, there is at least that, but for words of a line.
+        White space that only lays out elements becomes one line break. Elements that touch each other are parted by a
+        line break, and so are those of a record, but for words marked in a line.
         """
-        found: list[str] = []
+        texts: list[str] = []
         last: str | Node = ""
         keeps_spaces = self.is_mixed()
 
@@ -63,43 +57,43 @@ class Node:
             return isinstance(part, Node) and not (keeps_spaces and part.name in INLINE)
 
         for part in self.parts:
-            said = part if isinstance(part, str) else part.text()
-            if isinstance(part, str) and not keeps_spaces and not said.strip() and "\n" in said:
-                said = "\n"
+            text = part if isinstance(part, str) else part.text()
+            if isinstance(part, str) and not keeps_spaces and not text.strip() and "\n" in text:
+                text = "\n"
             elif is_line(part) and (is_record or not keeps_spaces):
-                said = trimmed(said)
-            if not said:
+                text = trimmed(text)
+            if not text:
                 continue
             touch = is_record or (isinstance(last, Node) and isinstance(part, Node))
-            are_parted = not found or found[-1][-1].isspace() or said[0].isspace()
+            are_parted = not texts or texts[-1][-1].isspace() or text[0].isspace()
             if touch and not are_parted and (is_line(last) or is_line(part)):
-                found.append("\n")
-            found.append(said)
+                texts.append("\n")
+            texts.append(text)
             last = part
-        return "".join(found)
+        return "".join(texts)
 
     def inside(self) -> Any:
-        """Its text, or what stands in it by names; each character of text is there once."""
+        """Return its text, or its fields by name; each character of text is there once."""
         children = self.children()
         found: dict[str, Any] = {f"@{name}": value for name, value in self.attributes.items()}
         if not children or self.is_mixed():
-            said = trimmed(self.text())
+            text = trimmed(self.text())
             children = [only for child in children if (only := child.only_attributes())]
             if not found and not children:
-                return said
-            if said:
-                found[OWN_TEXT] = said
+                return text
+            if text:
+                found[OWN_TEXT] = text
         return by_name(children, found)
 
     def only_attributes(self) -> Node | None:
-        """It and what is in it without texts; None if no attribute is left."""
+        """Return it and the elements in it without texts; None if no attribute is left."""
         found = Node(self.name, self.attributes)
         found.parts = [only for child in self.children() if (only := child.only_attributes())]
         return found if found.attributes or found.parts else None
 
 
 def trimmed(text: str) -> str:
-    """Without empty lines around it, and without spaces at its end; a text of one line without any around it."""
+    """Return a text without empty lines around it, and without spaces at its end; of one line, without any around."""
     text = text.rstrip()
     if "\n" not in text:
         return text.lstrip()
@@ -108,7 +102,7 @@ def trimmed(text: str) -> str:
 
 
 def by_name(children: Sequence[Node], found: dict[str, Any]) -> dict[str, Any]:
-    """The elements added to the fields of attributes: those of one name as a list."""
+    """Add elements to the fields of attributes: those of one name as a list."""
     named: dict[str, list[Any]] = {}
     for child in children:
         named.setdefault(child.name, []).append(child.inside())
@@ -121,15 +115,15 @@ def by_name(children: Sequence[Node], found: dict[str, Any]) -> dict[str, Any]:
 class Row(Mapping[str, Any]):
     """The fields of an element by their paths: `id`, `message`, `message.title`, `message.@author`, `#text`.
 
-    A field is the text of the elements that its path leads to, joined by empty lines, and worked out when it is asked
-    for. The element's own name leads to all that it says.
+    A field is the text of the elements that its path leads to, joined by empty lines. The element's own name leads to
+    all of its text.
     """
 
     def __init__(self, record: Node) -> None:
         self.record = record
 
     def inside(self) -> dict[str, Any]:
-        """All of it, each character of text once."""
+        """Return all of it, each character of text once."""
         found: dict[str, Any] = {**self.record.attributes}
         if own := self._own():
             found[OWN_TEXT] = own
@@ -177,7 +171,7 @@ class Row(Mapping[str, Any]):
 
 
 def _texts(node: Node, path: str) -> Iterator[str]:
-    """What the path from an element leads to, in each that it leads to. A name that holds dots itself comes first."""
+    """Yield the text of each element that a path leads to. A name that holds dots itself comes first."""
     if path == OWN_TEXT:
         yield trimmed(node.text())
     elif path.startswith("@"):
@@ -190,38 +184,47 @@ def _texts(node: Node, path: str) -> Iterator[str]:
                 yield from _texts(child, path[len(child.name) + 1 :])
 
 
-def refuse_many(raw: bytes) -> None:
-    """Raise TooMuch for a record of more tags and attributes than are read."""
-    if len(raw) > MOST_TAGS and (tags := raw.count(b"<") + len(_ATTRIBUTE.findall(raw))) > MOST_TAGS:
-        raise TooMuch(f"more tags and attributes than are read: {tags:,}, and {MOST_TAGS:,} are")
-
-
 def row_of(raw: bytes) -> Row:
-    """The row of one element. Raises ValueError for what is not well-formed, TooMuch for what takes too much memory."""
-    refuse_many(raw)
-    open_: list[Node] = []
-    roots: list[Node] = []
+    """Return the row of one element. Raises ValueError for what is not well-formed."""
+    open_ = [Node("", {})]
 
     def begin(name: str, given: dict[str, str]) -> None:
-        if len(open_) >= DEEPEST:
-            raise TooMuch(f"nested too deeply: more than {DEEPEST} elements in each other")
-        if any(key.startswith("xmlns") for key in given):
-            given = {key: value for key, value in given.items() if not (key == "xmlns" or key.startswith("xmlns:"))}
-        node = Node(name, given or _NONE)
-        (open_[-1].parts if open_ else roots).append(node)
-        open_.append(node)
-
-    def end(_: str) -> None:
-        open_.pop()
-
-    def text(said: str) -> None:
-        open_[-1].parts.append(said)
+        named = {key: value for key, value in given.items() if not (key == "xmlns" or key.startswith("xmlns:"))}
+        open_.append(Node(name, named))
+        open_[-2].parts.append(open_[-1])
 
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text, parser.buffer_size = True, len(raw) + 1
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, text
+    parser.StartElementHandler, parser.EndElementHandler = begin, lambda _: open_.pop()
+    parser.CharacterDataHandler = lambda text: open_[-1].parts.append(text)
     try:
         parser.Parse(raw, True)
     except expat.ExpatError as error:
         raise ValueError(str(error)) from error
-    return Row(roots[0])
+    return Row(open_[0].children()[0])
+
+
+def _record(row: Row, path: str, number: str, reading: Reading) -> Found:
+    inside = row.inside() if reading.fields == "all" else None
+    found = row_record(row, Piece(path, 0), int(number), Span(0, b"", 0), reading, inside)
+    fields = dict.fromkeys(row) if inside is None else inside
+    return found if isinstance(found, Skipped) else replace(found, row=fields)
+
+
+def _row(piece: Piece, number: int, span: Span, reading: Reading) -> Iterable[Found]:
+    """Yield the row of an element, and count its text beside its elements if no setting names that."""
+    (found,) = read_element(piece, number, span, reading, to_record=_record, parsed=row_of)
+    yield found
+    names = {*settings_of(reading).values(), *reading.text_fields, OWN_TEXT if reading.fields == "all" else ""}
+    if isinstance(found, Record) and names.isdisjoint((OWN_TEXT, reading.records)) and OWN_TEXT in (found.row or ()):
+        reason = f"text beside the elements of a record, which `{OWN_TEXT}` names"
+        yield Skipped(found.path, f"{found.key}, {OWN_TEXT}", reason)
+
+
+def _elements(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
+    return read_elements(str(reading.records), piece, stream, reading.limit)
+
+
+FORM = span_form(
+    _elements, _row, encoding="xml", guarded=True, about="XML: the elements that `records` names are rows."
+)
