@@ -94,11 +94,12 @@ def test_a_record_of_names_or_values_without_end_is_kept_apart(
         monkeypatch.setattr(place, limit, 1_000, raising=False)
         monkeypatch.setattr(place, "MOST_KEYS", 1_000)
     bad = {"text": "bad", "x": [1] * 2_000 if limit == "MOST_LISTS" else {f"k{number}": 1 for number in range(2_000)}}
-    rows = [json.dumps(bad), json.dumps({"text": "good", "x": [1, 2]})]
-    _, out = ingest_files({name: f"[{','.join(rows)}]" if name == "a.json" else "\n".join(rows)}, format=name[2:])
+    rows = {name: json.dumps(bad), f"z{name[1:]}": json.dumps({"text": "good", "x": [1, 2]})}
+    files = {path: f"[{row}]" if name == "a.json" else row for path, row in rows.items()}
+    _, out = ingest_files(files, format=name[2:])
     assert texts(out) == ["good"]
     (kept,) = quarantined(out)
-    assert kept["record"] == "1" and "than are read" in kept["reason"]
+    assert kept["path"] == name and "than are read" in kept["reason"]
 
 
 def test_a_record_of_values_without_end_is_not_taken_apart(

@@ -66,6 +66,9 @@ def read_guarded(read: Read[Item]) -> Iterator[Item]:
     given = 0
     while True:
         worker = _idle.pop() if _idle else _Worker()
+        if worker.environment != os.environ:  # which says where storage is, and how it is entered
+            worker.end()
+            worker = _Worker()
         try:
             for item in islice(worker.items(read, left_out), given, None):
                 given += 1
@@ -91,11 +94,14 @@ class _Worker:
 
         # A process of a pool has no threads that hold locks; elsewhere libraries may have begun some.
         is_of_pool = multiprocessing.parent_process() is not None
-        context = multiprocessing.get_context("fork" if is_of_pool else "forkserver")
+        context: Any = multiprocessing.get_context("fork" if is_of_pool else "forkserver")
         self._connection, theirs = context.Pipe()
         self._journal = context.RawArray("q", 2)
+        self.environment = dict(os.environ)
         limits = (PROCESSOR_SECONDS, SECONDS, MEMORY_BYTES)
-        self._process = context.Process(target=_serve, args=(theirs, self._journal, limits), daemon=True)  # type: ignore[attr-defined]
+        self._process = context.Process(
+            target=_serve, args=(theirs, self._journal, limits, self.environment), daemon=True
+        )
         with main_left_out():
             self._process.start()
         theirs.close()
@@ -133,10 +139,14 @@ class _Worker:
         return known.format(memory=MEMORY_BYTES / 2**30, processor=PROCESSOR_SECONDS, seconds=SECONDS)
 
 
-def _serve(connection: Connection, journal: Any, limits: tuple[float, float, int]) -> None:
+def _serve(
+    connection: Connection, journal: Any, limits: tuple[float, float, int], environment: Mapping[str, str]
+) -> None:
     """Read for the parent until it ends."""
     global _journal, _journal_seconds
     begin_worker()
+    os.environ.clear()
+    os.environ.update(environment)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries print words of the files that they read
     _journal, _journal_seconds = journal, limits[:2]
     _limit_memory(limits[2])

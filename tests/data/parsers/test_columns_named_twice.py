@@ -61,7 +61,7 @@ def test_two_fields_of_one_name_inside_a_column_are_refused(tmp_path: Path, form
     inner = pa.StructArray.from_arrays([pa.array(["x"]), pa.array(["y"])], fields=list(kind))
     content = stored(form, pa.table({"text": ["t"], "inner": inner}))
     (bad,) = read(tmp_path, {f"a.{form}": content}, fields="all")
-    assert "two fields of one name: 'inner.a'" in bad.reason
+    assert "duplicate field names" in bad.reason
     (fine,) = read(tmp_path, {f"a.{form}": content}) if form == "parquet" else (bad,)
     assert form == "arrow" or fine.text == "t"
 

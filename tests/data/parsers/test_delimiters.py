@@ -120,12 +120,12 @@ DOUBLED, PLAIN, OTHER = '1\t"a ""b"""\n', "1\ta\n", '1\tthe "x"\n'
 def test_quotes_around_fields_are_told_by_rows_that_only_they_explain(
     rows: list[str], is_all: bool, wanted: bool
 ) -> None:
-    assert is_quoted("".join(["id\ttext\n", *rows])) == wanted
+    assert is_quoted("".join(["id\ttext\n", *rows]), is_all=is_all) == wanted
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_header_all_in_quotes_tells_of_them(mark: str) -> None:
-    assert is_quoted(f'{mark}"id"\t"text"\n{PLAIN}')
+    assert is_quoted(f'{mark}"id"\t"text"\n{PLAIN}', is_all=True)
 
 
 def test_a_lone_quote_in_a_table_in_quotes_costs_its_row(tmp_path: Path) -> None:
@@ -189,8 +189,8 @@ def spans(content: bytes, limit: int = 10**9) -> Any:
     return read_lines(Piece("", 0), io.BytesIO(content), limit)
 
 
-def is_quoted(content: str) -> bool:
-    return delimited._may_be_quoted([*spans(content.encode())], "\t", Reading())
+def is_quoted(content: str, *, is_all: bool) -> bool:
+    return delimited._may_be_quoted([*spans(content.encode())], "\t", Reading(), is_all=is_all)
 
 
 @given(

@@ -253,7 +253,8 @@ def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
     while delimiter == "\t" and size < BYTES_TO_QUOTE and behind < LINES_BEHIND and (line := next(lines, None)):
         first.append(line)
         size, behind = size + line.size, behind + (behind > 0 or b'"' in line.raw)
-    quoted = _may_be_quoted(first, delimiter, reading)
+    is_all = size < BYTES_TO_QUOTE and behind < LINES_BEHIND
+    quoted = _may_be_quoted(first, delimiter, reading, is_all=is_all)
     if reading.columns:
         return Table(delimiter, None, reading.columns, first, quoted)
 
@@ -270,24 +271,28 @@ def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
     return Table(delimiter, header, names, first, quoted)
 
 
-def _may_be_quoted(first: Sequence[Span], delimiter: str, reading: Reading) -> bool:
+def _may_be_quoted(first: Sequence[Span], delimiter: str, reading: Reading, *, is_all: bool = False) -> bool:
     """Return whether fields may be in quotes. Tab-separated values have none by their rules (IANA), and often in fact.
 
     Between tabs, a header in quotes shows them, and rows with tabs, line ends or doubled quotes inside of quotes. Rows
-    that have another width by them, or quotes in other places, speak against them.
+    that have another width by them, quotes in other places, or lines that are rows alone speak against them. `is_all`
+    says that the table has no other lines.
     """
     if reading.quotes is not None or delimiter != "\t":
         return reading.quotes is not False
     if not any(b'"' in line.raw for line in first):
         return False
     rows = list(read_rows(iter(first), "\t", reading.limit, None))
-    if rows and rows[-1].fault == OPEN_QUOTE:
+    if rows and rows[-1].fault == OPEN_QUOTE and not is_all:
         rows.pop()  # the lines that were read may end inside of it
     width = len(reading.columns) or (len(rows[0].fields) if rows else 0)
     found = int(not reading.columns and _ALL_QUOTED.fullmatch(_text(first[0])) is not None)
     for row in rows:
-        is_odd = any('"' in field and _in_quotes(field) not in _text(row.span) for field in row.fields)
-        if len(row.fields) != width or is_odd:
+        text = _text(row.span)
+        is_odd = any('"' in field and _in_quotes(field) not in text for field in row.fields)
+        lines = text.removesuffix("\n").split("\n")
+        are_rows = len(lines) > 1 and all(line.count("\t") + 1 == width for line in lines)
+        if len(row.fields) != width or is_odd or are_rows:
             found -= LEAST_FOR
         else:
             found += any(sign in field for field in row.fields for sign in '\t\n"')
