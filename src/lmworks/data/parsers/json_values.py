@@ -113,8 +113,9 @@ def _items(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[tuple[Span, 
             text, base, at = text[at:] + chunk.decode("latin-1"), base + at, 0
             continue
         if end == at:
+            text += stream.read(RAW_BYTES_KEPT).decode("latin-1")
             size = len(text) - at + drained(stream)
-            raw = text[at : at + (size if size <= limit else RAW_BYTES_KEPT)].encode("latin-1")
+            raw = text[at : at + RAW_BYTES_KEPT].encode("latin-1")
             if size or is_inside:
                 end_fault = f"{_REST}: {size:,} bytes: {fault}" if size else "not JSON: the list does not end"
                 yield Span(base + at, raw, size), end_fault

@@ -9,6 +9,9 @@ from lmworks.data.parsers.parser import Found, Reading, Record, Skipped
 from lmworks.data.parsers.xml import Element, element_form
 
 _NOT_TEXT = re.compile(r"(?:File|Image|Category|Media):", re.IGNORECASE)
+_NO_TAG = re.compile(r"<(?!/?[a-z]|!--)", re.IGNORECASE)
+_LESS = "\ufdd0"
+"""A code point that no text has, in place of a `<` that begins no tag: the library searches a page for its end."""
 _STYLE = re.compile(r"('*)'{5}|(')'{3}|'{2,3}")
 """Signs of italic and bold words; of more signs than these have, the others are text."""
 
@@ -32,13 +35,13 @@ def plain_text(markup: str) -> str:
     """Return the running text of wiki markup: no templates, tables, references, pictures or categories."""
     import mwparserfromhell
 
-    code = mwparserfromhell.parse(markup, skip_style_tags=True)
+    code = mwparserfromhell.parse(_NO_TAG.sub(_LESS, markup), skip_style_tags=True)
     waiting = [code]
     while waiting:  # the library's own `remove` looks through the whole page each time
         part = waiting.pop()
         part.nodes = [_without_style(node) for node in part.nodes if _is_text(node)]
         waiting.extend(child for node in part.nodes if _is_parsed(node) for child in node.__children__())
-    return str(code.strip_code())
+    return str(code.strip_code()).replace(_LESS, "<")
 
 
 def _is_text(node: Any) -> bool:
