@@ -23,8 +23,9 @@ from data_support import quarantined, texts
 from lmworks.data import structure
 from lmworks.data.clean.html import html_to_text
 from lmworks.data.clean.normalise import normalise_text
-from lmworks.data.parsers import fields, json_values
-from lmworks.data.parsers.mediawiki import plain_text
+from lmworks.data.parsers import fields
+from lmworks.data.parsers.publications.mediawiki import plain_text
+from lmworks.data.parsers.tables import json_values
 from lmworks.data.sources import archives, sql
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.errors import LmworksError
@@ -269,7 +270,7 @@ def test_damaged_statistics_of_a_parquet_file_do_not_end_the_process(tmp_path: P
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     script.write_text(
         "import io, sys\n"
-        "from lmworks.data.parsers.columns import parse_parquet\n"
+        "from lmworks.data.parsers.tables.columns import parse_parquet\n"
         "from lmworks.data.parsers.parser import Piece, Reading\n"
         "content, footer = open(sys.argv[1], 'rb').read(), int(sys.argv[2])\n"
         "for place in range(footer, len(content) - 8):\n"

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from lmworks.data.parsers import ENDINGS
-from lmworks.data.parsers.columns import parquet_batches, rows_of
-from lmworks.data.parsers.delimited import Table, open_table
 from lmworks.data.parsers.encodings import looks_like, marked
 from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Piece, Reading, Record, Unreadable
+from lmworks.data.parsers.tables.columns import parquet_batches, rows_of
+from lmworks.data.parsers.tables.delimited import Table, open_table
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.recode import UTF_8, encoding_of, recoded
 from lmworks.errors import UsageError, told

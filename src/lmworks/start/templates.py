@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import NamedTuple
 
-from lmworks.data.parsers.parts import PART_BYTES
+from lmworks.data.parsers.documents.parts import PART_BYTES
 from lmworks.plan.decide import LADDER, Verdict
 from lmworks.start.answers import COLUMNS, Answers
 from lmworks.start.columns import MOST_NAMED, column_of_all, counts_in_words, label_doubts

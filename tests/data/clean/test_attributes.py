@@ -12,8 +12,8 @@ from lxml import etree
 
 from lmworks.data.clean.attributes import MOST_ATTRIBUTES, with_few_attributes
 from lmworks.data.clean.html import html_to_text
+from lmworks.data.parsers.documents.whole import page_text
 from lmworks.data.parsers.parser import Reading
-from lmworks.data.parsers.whole import page_text
 
 MANY = 3 * MOST_ATTRIBUTES
 PIECES = [

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from data_support import quarantined, texts
 
-from lmworks.data.parsers.columns import cut_parquet, parse_arrow, parse_parquet
 from lmworks.data.parsers.parser import Found, Piece, Reading, Record, Unreadable
+from lmworks.data.parsers.tables.columns import cut_parquet, parse_arrow, parse_parquet
 
 Ingest = Callable[..., Any]
 FORMS = {"stream": pa.ipc.new_stream, "file": pa.ipc.new_file}

@@ -7,7 +7,7 @@ from typing import Any
 
 from data_support import quarantined
 
-from lmworks.data.parsers.parts import LONGEST, PART_BYTES
+from lmworks.data.parsers.documents.parts import LONGEST, PART_BYTES
 from lmworks.data.records import Document, Documents
 
 Ingest = Callable[..., Any]

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from data.parsers.test_parsers import good, read
-from lmworks.data.parsers import delimited
 from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Piece, Reading
+from lmworks.data.parsers.tables import delimited
 from lmworks.data.sources.source import Record
 from lmworks.errors import LmworksError
 from quick import examples

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.parsers.test_parsers import good, read
-from lmworks.data.parsers.columns import NULLS
+from lmworks.data.parsers.tables.columns import NULLS
 from lmworks.data.structure import put_together
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.parsers.test_parsers import good, read
-from lmworks.data.parsers.tex import NOT_READ, UNKNOWN, tex_to_text
+from lmworks.data.parsers.documents.tex import NOT_READ, UNKNOWN, tex_to_text
 
 SENTENCE = "The river rose, see {} for data."
 

@@ -17,7 +17,7 @@ import pytest
 from data_support import quarantined, texts
 
 from lmworks.data.parsers.parser import Piece, Reading, Record, Unreadable
-from lmworks.data.parsers.workbook import _records
+from lmworks.data.parsers.tables.workbook import _records
 from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
 

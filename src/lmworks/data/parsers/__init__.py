@@ -5,28 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from lmworks.data.parsers import (
-    arxiv,
-    columns,
-    delimited,
-    docx,
-    json_values,
-    jsonl,
-    lines,
-    mail,
-    mediawiki,
-    parts,
-    pdf,
-    po,
-    pubmed,
-    stackexchange,
-    tex,
-    warc,
-    whole,
-    workbook,
-    xml_rows,
-)
+from lmworks.data.parsers import lines
+from lmworks.data.parsers.documents import docx, mail, parts, pdf, tex, whole
 from lmworks.data.parsers.parser import Form
+from lmworks.data.parsers.publications import arxiv, mediawiki, pubmed, stackexchange, warc, xml_rows
+from lmworks.data.parsers.tables import columns, delimited, json_values, jsonl, po, workbook
 from lmworks.registry import Kinds, instance_of
 
 PARSERS: Kinds[Form] = Kinds(

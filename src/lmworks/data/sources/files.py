@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from lmworks.data.erasure.values import VALUES_FILE
-from lmworks.data.parsers.classes import classes_in
+from lmworks.data.parsers.tables.classes import classes_in
 from lmworks.data.sources import unpack
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import FolderSource

@@ -16,11 +16,11 @@ from typing import IO, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lmworks.data.parsers import ENDINGS, NUMBERED, PARSERS, form_of, hints
+from lmworks.data.parsers.documents.whole import not_text
 from lmworks.data.parsers.encodings import encoding_name
 from lmworks.data.parsers.facts import FACTS
 from lmworks.data.parsers.fields import settings_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
-from lmworks.data.parsers.whole import not_text
 from lmworks.data.records import OWN_FIELDS, Document
 from lmworks.data.sources import unpack
 from lmworks.data.sources.archives import TAR, ZIP, Entry, entries, is_archive, is_tar, open_member, walk_tar

@@ -19,8 +19,8 @@ from lmworks.data.forms.row import Fault, LeftOut, Read, Row, short
 from lmworks.data.forms.sample import TRIMMED, Mend, Sample, check, conversation, samples_of
 from lmworks.data.forms.turns import ask, say
 from lmworks.data.named import require_fields
-from lmworks.data.parsers.columns import KEPT_AS
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
+from lmworks.data.parsers.tables.columns import KEPT_AS
 from lmworks.data.privacy.hidden import hide_all, hide_name
 from lmworks.data.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
 from lmworks.data.steps import Tally

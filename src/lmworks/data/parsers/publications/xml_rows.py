@@ -11,7 +11,7 @@ from xml.parsers import expat  # given one element alone: no document type, henc
 
 from lmworks.data.parsers.fields import row_record, settings_of
 from lmworks.data.parsers.parser import Found, Piece, Reading, Record, Skipped, Span, span_form
-from lmworks.data.parsers.xml import read_element, read_elements
+from lmworks.data.parsers.publications.xml import read_element, read_elements
 
 MOST_PATHS = 100
 """Most paths of a row that messages list; all can be asked for."""

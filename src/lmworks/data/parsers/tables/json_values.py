@@ -10,9 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import IO, Any
 
-from lmworks.data.parsers import jsonl
 from lmworks.data.parsers.fields import MOST_KEYS, crowded, row_record
-from lmworks.data.parsers.jsonl import Doubled, object_of, parse_line
 from lmworks.data.parsers.lines import CHUNK, cut_lines
 from lmworks.data.parsers.parser import (
     RAW_BYTES_KEPT,
@@ -25,6 +23,8 @@ from lmworks.data.parsers.parser import (
     drained,
     whole_file,
 )
+from lmworks.data.parsers.tables import jsonl
+from lmworks.data.parsers.tables.jsonl import Doubled, object_of, parse_line
 from lmworks.data.structure import values_at
 
 BEGIN_BYTES = 2**12

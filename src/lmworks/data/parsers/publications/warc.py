@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
+from lmworks.data.parsers.documents.whole import decode_page, page_text
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Found, Piece, Reading, Record, Skipped, Span, span_form
-from lmworks.data.parsers.whole import decode_page, page_text
 
 _LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*(\d+)", re.IGNORECASE)
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lmworks.data.parsers.documents.whole import page_text
 from lmworks.data.parsers.lines import line_form
 from lmworks.data.parsers.parser import Found, Piece, Reading, Record, Skipped, Span
-from lmworks.data.parsers.whole import page_text
-from lmworks.data.parsers.xml import Element, read_element
+from lmworks.data.parsers.publications.xml import Element, read_element
 
 _KEPT = {"PostTypeId": "post_type", "ParentId": "parent", "AcceptedAnswerId": "accepted_answer", "Score": "score"}
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from lmworks.data.parsers.parser import Found, Reading, Record, Skipped
-from lmworks.data.parsers.xml import Element, element_form
+from lmworks.data.parsers.publications.xml import Element, element_form
 
 _NOT_TEXT = re.compile(r"(?:File|Image|Category|Media):", re.IGNORECASE)
 _NO_TAG = re.compile(r"<(?!/?[a-z]|!--)", re.IGNORECASE)

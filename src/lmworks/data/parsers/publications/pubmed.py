@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmworks.data.parsers.parser import Reading, Record, Skipped
-from lmworks.data.parsers.xml import Element, element_form, text_of
+from lmworks.data.parsers.publications.xml import Element, element_form, text_of
 
 
 def _record(article: Element, path: str, number: str, reading: Reading) -> Record | Skipped:

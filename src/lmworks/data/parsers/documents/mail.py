@@ -14,6 +14,7 @@ from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import IO
 
+from lmworks.data.parsers.documents.whole import page_text
 from lmworks.data.parsers.encodings import encoding_name
 from lmworks.data.parsers.fields import settings_of, stated
 from lmworks.data.parsers.parser import (
@@ -28,7 +29,6 @@ from lmworks.data.parsers.parser import (
     span_form,
     whole_file,
 )
-from lmworks.data.parsers.whole import page_text
 
 OF_ADDRESSES = {"from", "to", "cc", "bcc", "sender", "reply-to", "return-path", "delivered-to", "x-original-to"}
 """Headers that say who (RFC 5322, 3.6.2 and 3.6.3), and two that servers add."""

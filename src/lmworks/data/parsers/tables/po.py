@@ -9,9 +9,9 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 
-from lmworks.data.parsers.columns import KEPT_AS
 from lmworks.data.parsers.fields import row_record
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Skipped, Span, whole_file
+from lmworks.data.parsers.tables.columns import KEPT_AS
 
 
 @whole_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lmworks.data.parsers.parser import Reading, Record, Skipped
-from lmworks.data.parsers.xml import Element, element_form, text_of
+from lmworks.data.parsers.publications.xml import Element, element_form, text_of
 
 _CREATIVE_COMMONS = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)/?")
 _LICENCES = {

@@ -10,9 +10,9 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
-from lmworks.data.parsers.columns import KEPT_AS
 from lmworks.data.parsers.fields import named_twice, row_record, settings_of
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Skipped, Span, Unreadable, whole_file
+from lmworks.data.parsers.tables.columns import KEPT_AS
 
 FIRST_ROWS = 20
 """Rows with a value that are searched for a title above the header."""

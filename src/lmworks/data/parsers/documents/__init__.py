@@ -1,0 +1,1 @@
+"""Forms of files that are one text each, or several."""

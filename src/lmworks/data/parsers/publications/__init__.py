@@ -1,0 +1,1 @@
+"""Forms in which archives and dumps are published."""

@@ -1,0 +1,1 @@
+"""Forms of files whose records are rows with fields."""
