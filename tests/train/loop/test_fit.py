@@ -335,6 +335,14 @@ RUNS: dict[str, tuple[Kind | None, MadeUp]] = {
         "no better than the baseline",
         MadeUp(falling(1.9, 1.89, 400, 0.01), [1.9, 1.897, 1.894, 1.892, 1.891], 1.89, 1),
     ),
+    "a tuned model that does not move, on validation text that is harder": (
+        "no better than the baseline",
+        MadeUp(falling(1.4, 1.4, 110), [1.9, 1.9, 1.899, 1.9, 1.9], 1.4, 1.2),
+    ),
+    "twenty steps on training text that is easier": (
+        "underfit",
+        MadeUp(falling(5.0, 4.2, 20), [5.6, 5.3, 5.0, 4.9], 4.2, 0.3),
+    ),
     "the best of a run that went on far beyond it": (
         "fine",
         MadeUp(falling(8.3, 2.6, 900), [8.3, 3.5, 3.2, 3.0], 2.9, 3, more={"past_best": True}),

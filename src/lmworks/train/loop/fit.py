@@ -148,11 +148,16 @@ def _conclusion(course: Course, gap: Difference) -> Verdict:
         return None, f"{parts} parts of data and {LEAST_PARTS} needed, {MORE_DATA}"
     is_better, beside = _beside_baseline(course)
     learned = course.fall(first, last, CHANGED if is_of_tokens else TINY)
-    if not (is_better and learned.counts) and len(course.losses) < FEW_STEPS and course.passes < 1:
-        return "underfit", f"no gain shown after only {len(course.losses)} steps"
+    falling = course.fall(course.validations[max(1, after * 3 // 4)], last)
+    settled = is_better and learned.counts and not falling.counts
+    if not settled and len(course.losses) < FEW_STEPS and course.passes < 1:
+        return "underfit", f"still falling, or no gain shown, after only {len(course.losses)} steps"
     known = (1 - LARGE if is_of_tokens else HALF) * means(course.trivial)["loss"] if course.trivial else math.inf
     if not is_better and trained >= known:
         return beside
+    began = min(course.losses[0], fmean(course.losses[:WINDOW]))
+    if not (learned.counts or risen.counts) and trained >= (1 - LARGE) * began:
+        return "no better than the baseline", f"lower than before the first step by {learned}"
     wide = max(LARGE * gap.loss, course.fall(last, last).least)
     if difference := _other_kind(course, gap, wide):
         return "other kind of text", difference
@@ -162,7 +167,6 @@ def _conclusion(course: Course, gap: Difference) -> Verdict:
         return "overfit", f"validation rows lose {gap} more than rows just trained on"
     if is_better and not learned.counts:
         return "no better than the baseline", f"lower than before the first step by {learned}"
-    falling = course.fall(course.validations[max(1, after * 3 // 4)], last)
     if falling.counts and not course.past_best:
         return "underfit", f"the validation loss still fell by {falling} in the last quarter"
     if beside[1]:
