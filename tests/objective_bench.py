@@ -65,6 +65,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "computed again": ("causal-lm", {"activation_checkpointing": True}),
     "smoothed": ("causal-lm", {"label_smoothing": 0.1}),
     "best of it": ("causal-lm", {"keep_best": True, "patience": 1}),
+    "ppo lora": ("ppo", {"adapter": {"rank": 4}}),
     "adamw": ("causal-lm", {"optimizer": "adamw", "learning_rate": 0.002}),
 }
 DROPS = ("sft lora dropout", "masked-lm", "masked-lm bfloat16", "masked-lm of BERT's shape")

@@ -100,6 +100,7 @@ MADE: Mapping[str, Mapping[str, type[Handle] | None]] = {
 """Kind of a data step → what the recipe calls its outputs, and what they are; None for what is no text."""
 TOKENIZERS = {
     "bpe": "{kind: bpe, vocab_size: 300, from: clean}",
+    "unigram": "{kind: unigram, vocab_size: 400, from: clean}",
     "wordpiece": "{kind: wordpiece, vocab_size: 120, from: clean}",
     "character": "{kind: character, vocab_size: 300, from: clean}",
     "pretrained": "{kind: pretrained, path: tokenizer}",
@@ -134,7 +135,8 @@ FIELDS = {
     "span-corruption": f"from: scratch, {SHAPE}",
     "text-to-text": f"from: scratch, {SHAPE}",
     **dict.fromkeys(("dpo", "ipo", "kto", "orpo", "simpo", "reward"), "from: base, learning_rate: 0.001"),
-    **dict.fromkeys(("grpo", "rloo", "rejection-sampling"), f"from: base, group_size: 2, {ANSWERS}"),
+    **dict.fromkeys(("grpo", "rloo", "ppo", "rejection-sampling"), f"from: base, group_size: 2, {ANSWERS}"),
+    "ppo": f"from: base, {ANSWERS}",
 }
 """What each objective needs beside data and size."""
 
@@ -142,7 +144,7 @@ FIELDS = {
 MIXED = "is a mix"
 REFUSED: Mapping[tuple[str, str], str] = {
     **{("mixed", objective): MIXED for objective in ("masked-lm", "sequence-classification", "token-classification")},
-    **{("talks", objective): MIXED for objective in ("text-to-text", "grpo", "rloo", "rejection-sampling")},
+    **{("talks", objective): MIXED for objective in ("text-to-text", "grpo", "rloo", "rejection-sampling", "ppo")},
     ("sums.corpus", "sequence-classification"): "`label` names 'label', which none of its 800 documents has",
     ("sums.corpus", "token-classification"): "`label` names 'spans', which none of its 800 documents has",
 }

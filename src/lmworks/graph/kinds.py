@@ -44,6 +44,7 @@ from lmworks.teach.constitution import constitution
 from lmworks.tokens.kinds.bpe import bpe
 from lmworks.tokens.kinds.character import character
 from lmworks.tokens.kinds.pretrained import pretrained
+from lmworks.tokens.kinds.unigram import unigram
 from lmworks.tokens.kinds.wordpiece import wordpiece
 from lmworks.tokens.packaged import with_named_bases
 from lmworks.train.configs.encoder import with_rates_of_fresh_bases
@@ -86,6 +87,7 @@ STEPS: Kinds[Stage] = Kinds(
         "passages": passages,
         "retrieve": retrieve,
         "bpe": bpe,
+        "unigram": unigram,
         "wordpiece": wordpiece,
         "character": character,
         "pretrained": pretrained,

@@ -15,8 +15,8 @@ from lmworks.pipeline.stage import Result
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 from support import make_context
 
-KINDS = {"bpe": 400, "wordpiece": 300, "character": 300}
-EXACT = ("bpe", "character")
+KINDS = {"bpe": 400, "unigram": 400, "wordpiece": 300, "character": 300}
+EXACT = ("bpe", "unigram", "character")
 CHAT = [{"role": "user", "content": "What? <|im_end|>"}, {"role": "assistant", "content": "The bucket."}]
 LEARN = """
 import sys

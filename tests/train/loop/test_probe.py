@@ -31,7 +31,7 @@ ENCODER = MaskedLMConfig.model_validate({"from": "scratch", "hidden_size": 64, "
 PAIRS = TextToTextConfig.model_validate({"from": "scratch", "hidden_size": 64, "num_layers": 1, **SETTLED})
 TUNED = {"from": "first", **SETTLED}
 ANSWERED = {**TUNED, "rewards": [{"kind": "exact-answer"}], "group_size": 2, "answer_tokens": 4}
-AS_ANOTHER = {"ipo", "orpo", "simpo", "rloo", "rejection-sampling"}
+AS_ANOTHER = {"ipo", "orpo", "simpo", "rloo", "rejection-sampling", "ppo"}
 """Whose made-up data are another's."""
 CHAINS: dict[str, list[TrainConfig]] = {
     "causal-lm": [FIRST],

@@ -147,7 +147,7 @@ def asked_rows(folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, ModelF
     return pack_asked(folder / "asked", tokenizer, 48, answer_tokens=8), base
 
 
-POLICIES = ("grpo", "rloo", "rejection-sampling")
+POLICIES = ("grpo", "rloo", "rejection-sampling", "ppo")
 JUDGED = ("dpo", "ipo", "kto", "orpo", "simpo", "reward")
 MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | None]]] = {
     "causal-lm": text_rows,

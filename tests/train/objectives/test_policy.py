@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from chat_families import write_family
@@ -46,7 +47,8 @@ SETTINGS: dict[str, Any] = {
     **{"data_type": "float32", "threads": 1, "compile": False, "warmup_steps": 0, "steps": 4},
     **{"answer_tokens": 6, "group_size": 8, "rewards": [{"kind": "length", "most": 2}]},
 }
-POLICIES = ("grpo", "rloo", "rejection-sampling")
+COMPARING = ("grpo", "rloo", "rejection-sampling")
+POLICIES = (*COMPARING, "ppo")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +145,7 @@ def rejection_sampling(now: Tensor, rollout: Rollout, group: int) -> Tensor:
     return losses
 
 
-@pytest.mark.parametrize(("name", "formula"), list(zip(POLICIES, (grpo, rloo, rejection_sampling), strict=True)))
+@pytest.mark.parametrize(("name", "formula"), list(zip(COMPARING, (grpo, rloo, rejection_sampling), strict=True)))
 def test_losses_and_gradients_are_the_papers(name: str, formula: Callable[..., Tensor], begin: Begin) -> None:
     shorter = [{"kind": "regex", "pattern": f".{{0,{letters}}}"} for letters in range(4, 25, 2)]
     more: dict[str, Any] = {"rewards": shorter}
@@ -169,6 +171,94 @@ def test_losses_and_gradients_are_the_papers(name: str, formula: Callable[..., T
         torch.testing.assert_close(found[key], parameter.grad, atol=1e-5, rtol=1e-5)
     if name != "rejection-sampling":
         assert metrics["clipped"] > 0, "the clipped part of the formula was not tried"
+
+
+def advantages_one_by_one(rewards: Tensor, values: Tensor, discount: float, gae_lambda: float) -> Tensor:
+    """Schulman et al. 2016, equation 16, of one answer: a sum for each token over all that follow."""
+    after = torch.cat([values[1:], torch.zeros(1)])
+    surprises = rewards + discount * after - values
+    return torch.stack(
+        [
+            sum(
+                ((discount * gae_lambda) ** later * each for later, each in enumerate(surprises[place:])),
+                torch.zeros(()),
+            )
+            for place in range(len(surprises))
+        ]
+    )
+
+
+def of_several_lengths(rollout: Rollout) -> Rollout:
+    """The rollout with some answers cut, as this model never ends one."""
+    weights = rollout.weights.clone()
+    for row in range(0, len(weights), 3):
+        weights[row, int(weights[row].nonzero().max()) - row % 4 :] = 0
+    parts = {each.name: getattr(rollout, each.name) for each in fields(Rollout)}
+    where = weights[:, 1:] > 0
+    return Rollout(**{**parts, "weights": weights, **{name: parts[name] * where for name in ("before", "reference")}})
+
+
+def test_ppo_has_the_losses_and_gradients_of_its_papers(begin: Begin) -> None:
+    near, weight, discount, lam = 0.05, 0.3, 0.9, 0.8
+    more = {"clip_range": CLIP, "kl_weight": KL, "value_clip_range": near, "value_weight": weight, "discount": discount}
+    objective, model = begin("ppo", gae_lambda=lam, **more)
+    disturbed(model.module, 0.02)
+    rollout = objective.weigh(model, of_several_lengths(objective.batch(0, model)))
+    disturbed(model.module, 0.03)
+    loss, count, metrics = objective.loss(model, rollout)
+    (loss / count).backward()
+    found = {key: each.grad.clone() for key, each in model.module.named_parameters() if each.grad is not None}
+    model.module.zero_grad()
+
+    where = [row > 0 for row in rollout.weights[:, 1:]]
+    known: list[tuple[Tensor, Tensor]] = []
+    for row, (reward, values) in enumerate(zip(rollout.rewards.sum(1), rollout.values, strict=True)):
+        rewards = -KL * (rollout.before[row] - rollout.reference[row])[where[row]]
+        rewards[-1] += reward
+        values = values[where[row]]
+        advantages = advantages_one_by_one(rewards, values, discount, lam)
+        known.append((advantages, advantages + values))
+    every = torch.cat([advantages for advantages, _ in known])
+    hidden, head = model.hidden(rollout), model.module["value"]
+    logits, value = hidden @ model.output_weight.T, (hidden @ head.weight.T + head.bias)[:, :, 0]
+    now = logits.log_softmax(-1).gather(-1, rollout.tokens[:, 1:, None])[:, :, 0]
+    total, errors = torch.zeros(()), torch.zeros(())
+    for row, (advantages, returns) in enumerate(known):
+        even = (advantages - every.mean()) / (every.var() + 1e-8).sqrt()
+        ratio = now[row][where[row]].exp() / rollout.before[row][where[row]].exp()
+        gained = torch.minimum(ratio * even, ratio.clamp(1 - CLIP, 1 + CLIP) * even)
+        old, new = rollout.values[row][where[row]], value[row][where[row]]
+        held = torch.minimum(torch.maximum(new, old - near), old + near)
+        error = torch.maximum((new - returns) ** 2, (held - returns) ** 2) / 2
+        total, errors = total + (weight * error - gained).sum(), errors + error.sum()
+        torch.testing.assert_close(rollout.returns[row][where[row]], returns, atol=1e-5, rtol=1e-5)
+    wanted = total / len(every)
+    wanted.backward()
+    assert loss.item() / count == pytest.approx(wanted.item(), abs=1e-5)
+    assert metrics["value_loss"] / count == pytest.approx(errors.item() / len(every), abs=1e-5)
+    assert metrics["clipped"] > 0 and "value.weight" in found
+    for key, parameter in model.module.named_parameters():
+        torch.testing.assert_close(found[key], parameter.grad, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.whole
+def test_values_learn_what_comes_and_are_not_kept(
+    base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    always = {"rewards": [{"kind": "length", "least": 0, "most": 99}], "steps": 60, "value_clip_range": 1.0}
+    result, history = run(tmp_path, base, asked, tokenizer, objective="ppo", learning_rate=0.01, **always)
+    assert history[-1]["value_loss"] < 0.1 * history[0]["value_loss"]
+    shape = load_model(tmp_path / "out").config
+    assert result.counts["parameters"] == shape.parameters + shape.hidden_size + 1
+
+
+def test_ppo_moves_values_beside_adapters_and_saves_adapters_alone(
+    base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    _, history = run(tmp_path, base, asked, tokenizer, objective="ppo", adapter={"rank": 2}, learning_rate=0.01)
+    assert len({line["value_loss"] for line in history}) == len(history) == 4
+    saved = load_file(tmp_path / "out" / "adapter" / "adapter_model.safetensors")
+    assert saved and all("lora" in name for name in saved)
 
 
 # ---------------------------------------------------------------- rollouts
@@ -229,13 +319,16 @@ def test_advantages_compare_answers_to_one_prompt_only(begin: Begin) -> None:
 def test_rewards_rise_and_unlike_answers_become_few(
     name: str, base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
-    more = {"rewards": [{"kind": "regex", "pattern": "[^aeiou]*"}], "learning_rate": 0.01, "steps": 40}
+    rollouts = {"steps": 160 if name == "ppo" else 40}
+    more = {"rewards": [{"kind": "regex", "pattern": "[^aeiou]*"}], "learning_rate": 0.01, **rollouts}
     result, history = run(tmp_path, base, asked, tokenizer, objective=name, **more)
     first, last = (sum(line["reward"] for line in part) / 5 for part in (history[:5], history[-5:]))
     assert last > first + 0.3, (first, last)
     assert history[-1]["kl"] > 0.5 > abs(history[0]["kl"])
     told = {each.name: each for each in result.figures}
-    whole = {what: [line[what] for line in history] for what in ("answer_tokens", "distinct")}
+    whole = {
+        what: [line[what] for line in history[:: 4 if name == "ppo" else 1]] for what in ("answer_tokens", "distinct")
+    }
     for name, what in (("growth of answers", "answer_tokens"), ("unlike answers left", "distinct")):
         assert told[name].value == pytest.approx(sum(whole[what][-4:]) / sum(whole[what][:4])) and told[name].n == 64
     figure = result.figures[0]

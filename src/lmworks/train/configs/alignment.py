@@ -305,3 +305,31 @@ class RejectionSamplingConfig(PolicyConfig):
     implementation: ClassVar[str] = "lmworks.train.objectives.comparing:RejectionSampling"
 
     objective: Literal["rejection-sampling"] = "rejection-sampling"
+
+
+class PpoConfig(ClippedConfig):
+    """Make tokens likelier after which more came than a value head expected."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.ppo:Ppo"
+
+    objective: Literal["ppo"] = "ppo"
+    group_size: int = Field(default=1, ge=1, description="Answers to each prompt; they are not compared.")
+    epochs: int = Field(default=4, ge=1, description="Steps that learn from the same answers; TRL's and its sources'.")
+    kl_weight: float = Field(
+        default=0.05, ge=0, description="Of the distance to `from`, taken from each reward; TRL's."
+    )
+    value_weight: Annotated[float, RESULT] = Field(
+        default=0.1, ge=0, description="Of the values' error beside what is gained; TRL's."
+    )
+    value_clip_range: Annotated[float, RESULT] = Field(
+        default=0.2, gt=0, description="How far values may move in one rollout; in the rewards' own units."
+    )
+    discount: Annotated[float, RESULT] = Field(
+        default=1.0, gt=0, le=1, description="γ: of a reward one token later; answers are short."
+    )
+    gae_lambda: Annotated[float, RESULT] = Field(
+        default=0.95,
+        ge=0,
+        le=1,
+        description="λ: 1 trusts rewards alone, 0 values alone; the paper's range is 0.9 to 1.",
+    )

@@ -14,6 +14,7 @@ from lmworks.train.configs.alignment import (
     IpoConfig,
     KtoConfig,
     OrpoConfig,
+    PpoConfig,
     RejectionSamplingConfig,
     RewardConfig,
     RlooConfig,
@@ -48,6 +49,7 @@ OBJECTIVES: Kinds[type[TrainConfig]] = Kinds(
         "grpo": GrpoConfig,
         "rloo": RlooConfig,
         "rejection-sampling": RejectionSamplingConfig,
+        "ppo": PpoConfig,
     },
     derived_from(TrainConfig, "objective"),
 )

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -77,9 +77,7 @@ class Rollout(Chats):
     distinct: Tensor
     """[R] 1 / how often the answer stands in its group, so that their sum counts distinct ones."""
     teaching: Tensor
-    """[R] 1 where an answer is worth more or less than others to its prompt, else 0."""
-    advantages: Tensor
-    """[R] how much better an answer is than others to its prompt."""
+    """[R] 1 where an answer is worth more or less than others that it is held against, else 0."""
 
     @property
     def answered(self) -> Tensor:
@@ -102,6 +100,7 @@ class PolicyObjective(DecoderObjective):
     ours_alone = (
         "{} draws answers with the engine, which computes Llama, Mistral, Qwen2 and Qwen3; begin with one of those"
     )
+    learned_from: ClassVar[type[Rollout]]
     validation_measure: tuple[str, str] | None = (
         "mean reward of greedy answers to validation prompts, with the sign turned",
         "reward",
@@ -170,6 +169,9 @@ class PolicyObjective(DecoderObjective):
             return []
         share = sum(told) / len(told)
         method = "share of groups of answers to one prompt, over all rollouts, that were not all worth the same; Wilson"
+        if self.config.group_size == 1:
+            method = "share of rollouts whose answers were not all worth the same; Wilson interval"
+            groups = len(told) // self.config.epochs
         ends = wilson(share * groups, groups)
         taught = Figure(name=TEACH, value=share, n=groups, method=method, interval=ends)
         return [taught, *self._courses(history)]
@@ -201,7 +203,7 @@ class PolicyObjective(DecoderObjective):
                 _save(path, self._roll_out(number, model))
                 self.context.journal.append({"rollout": number})
                 self.stored.add(number)
-            self.number, self.rollout = number, Rollout(**load_tensors(path))
+            self.number, self.rollout = number, self.learned_from(**load_tensors(path))
             kept = (self.config.keep_checkpoints + 1) * self.config.checkpoint_steps // self.config.epochs + 1
             self._path(number - kept).unlink(missing_ok=True)
         return self.rollout
@@ -228,12 +230,12 @@ class PolicyObjective(DecoderObjective):
 
     def loss(self, model: Any, batch: Rollout) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over answers of what is to fall, and sums of what the history tells."""
-        losses, clipped = self.answer_losses(answer_log_probabilities(model, batch), batch)
+        losses, more = self.rollout_losses(model, batch)
         length = batch.answered.sum(1)
         metrics = {
             **self._by_name(batch.rewards, batch.shown),
             "kl": float((batch.before - batch.reference).sum()),
-            "clipped": float(clipped.sum()),
+            **more,
             "engine_mismatch": float(((batch.drawn - batch.before).abs().sum(1) / length).sum()),
             "answer_tokens": float(length.sum()),
             "unscored": float(batch.unscored.sum()),
@@ -243,12 +245,12 @@ class PolicyObjective(DecoderObjective):
         return losses.sum(), float(len(losses)), metrics
 
     @abstractmethod
-    def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
-        """Return how much better each answer is than others to its prompt: rewards and ln p − ln p(reference) [P,G]."""
+    def weigh(self, model: Any, rollout: Rollout) -> Rollout:
+        """The rollout with all that is learned from it, as `learned_from` has it; nothing is learned yet."""
 
     @abstractmethod
-    def answer_losses(self, found: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor]:
-        """Return losses [R], and the shares [R] that are clipped, of ln p now [R,T]."""
+    def rollout_losses(self, model: Any, rollout: Any) -> tuple[Tensor, dict[str, float]]:
+        """[R] losses of a part of a rollout, and sums over answers of what the history tells."""
 
     @staticmethod
     def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
@@ -287,19 +289,17 @@ class PolicyObjective(DecoderObjective):
             drawn[row, len(prompt) : len(whole)] = torch.tensor(answer.log_probabilities)
         rewards, shown, unscored = self._rewards(answers, asked)
         answered = Chats(tokens, weights)
-        before = self._log_probabilities(model, answered)
+        before = self.found(answer_log_probabilities, model, answered)
         with model.reference():
-            reference = self._log_probabilities(model, answered)
-        worth, kl = (each.view(-1, group) for each in (rewards.sum(1), (before - reference).sum(1)))
+            reference = self.found(answer_log_probabilities, model, answered)
         found = before, reference, rewards, shown, unscored, _distinct(answers, group), _teaching(rewards, group)
-        advantages = self.advantages(worth, kl).flatten()
-        return Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found, advantages=advantages)
+        return self.weigh(model, Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found))
 
-    def _log_probabilities(self, model: TrainableDecoder, rows: Chats) -> Tensor:
-        """Return ln p [R,T], computed in the parts of a step, so that the first step computes the very same."""
+    def found(self, what: Callable[[Any, Batch], Tensor], model: TrainableDecoder, rows: Batch) -> Tensor:
+        """[R,T] found in the parts in which a step finds it, so that the first finds the very same."""
         device = model.output_weight.device
-        parts = rows.split(self.config.micro_batch_rows)
-        return torch.cat([answer_log_probabilities(model, part.to(device)).detach().cpu() for part in parts])
+        parts = Chats(rows.tokens, rows.weights).split(self.config.micro_batch_rows)
+        return torch.cat([what(model, part.to(device)).detach().cpu() for part in parts])
 
     def _asked(self, batch: Batch) -> Iterator[tuple[list[int], str]]:
         """The prompt of each row, and the answer of the data."""
@@ -348,10 +348,15 @@ class PolicyObjective(DecoderObjective):
         return {"reward": float(rewards.sum()), **{f"{name} reward": float(found.sum()) for name, found in named}}
 
 
-def answer_log_probabilities(model: TrainableDecoder, batch: Batch) -> Tensor:
-    """Return ln p [R,T] of the answers' tokens, 0 elsewhere. Gradients stay on: a pass without is compiled anew."""
+def answer_log_probabilities(model: TrainableDecoder, batch: Batch, hidden: Tensor | None = None) -> Tensor:
+    """[R,T] ln p of the answers' tokens, 0 elsewhere; gradients stay on, since a pass without is compiled anew."""
     where = batch.weights[:, 1:] > 0
-    values = model.log_probabilities(model.hidden(batch)[where], batch.tokens[:, 1:][where])
+    states = (model.hidden(batch) if hidden is None else hidden)[where]
+    return spread(model.log_probabilities(states, batch.tokens[:, 1:][where]), where)
+
+
+def spread(values: Tensor, where: Tensor) -> Tensor:
+    """[N] values at the N places of a mask [R,T], 0 elsewhere."""
     return torch.zeros(where.shape, device=values.device).masked_scatter(where, values)
 
 
@@ -377,8 +382,8 @@ def _distinct(answers: Sequence[Generation], group: int) -> Tensor:
 
 
 def _teaching(rewards: Tensor, group: int) -> Tensor:
-    """Return whether the answers of each answer's group are worth more and less [R]."""
-    worth = rewards.sum(1).view(-1, group)
+    """[R] whether the answers of its group, or, of groups of one, of the rollout, are worth more and less."""
+    worth = rewards.sum(1).view(-1, group if group > 1 else len(rewards))
     unlike = worth.amax(1) - worth.amin(1) > ALIKE
     return unlike.float().repeat_interleave(worth.shape[1])
 
