@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sqlite3
 import struct
 import subprocess
@@ -149,25 +148,6 @@ def test_a_view_without_end_is_refused_and_leaves_nothing(tmp_path: Path, monkey
     assert not [path for path in (tmp_path / "snapshots").rglob("*") if path.is_file()]
 
 
-def test_what_a_killed_run_left_of_a_snapshot_is_removed(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "d.db") as database:
-        database.execute("create table t as select 'words' as text")
-    source = sql.Sql(
-        kind="sql", url="sqlite:///d.db", query="select * from t", date="2024-05-01", licence="MIT", folder=tmp_path
-    )
-    (name,) = source.walk()
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    here = os.uname().nodename
-    writers = (f"{ended.pid}@{here}", f"{os.getppid()}@{here}", f"{ended.pid}@other")
-    left, written, elsewhere = (source.root() / f".{name}.{writer}" for writer in writers)
-    for path in (left, written, elsewhere):
-        path.write_text("half a snapsh")
-    (source.root() / name).unlink()
-    assert source.walk() == [name]
-    assert not left.exists() and written.exists() and elsewhere.exists()
-
-
 def test_wiki_pages_with_many_headings_and_signs_are_read(tmp_path: Path) -> None:
     page = "\n== A = b ==\n{| class=a\n| style=b | [[c=d]] = e\n|}\n" * 2_000
     assert plain_text(page).count("A = b") == 2_000
@@ -239,27 +219,6 @@ def test_a_place_outside_of_an_arrow_files_values_is_damage(ingest_files: Ingest
     _, out = ingest_files({"x.arrow": damaged, "a.txt": "good"})
     assert texts(out) == ["good"]
     assert "not a readable Arrow file" in quarantined(out)[0]["reason"]
-
-
-ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c) select x as text from c where x < 0"
-
-
-def test_a_query_of_no_file_is_read_and_one_that_gives_no_row_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = sql.Sql(
-        kind="sql",
-        url="sqlite:///:memory:",
-        query="select 1 as text",
-        date="2024-05-01",
-        licence="MIT",
-        folder=tmp_path,
-    )
-    assert len(source.walk()) == 1
-    monkeypatch.setattr(sql, "MOST_SECONDS", 0)
-    with pytest.raises(LmworksError, match="ran longer than 0 seconds without a row") as told:
-        source.model_copy(update={"query": ENDLESS}).walk()
-    assert "password" not in str(told.value)
 
 
 def test_damaged_statistics_of_a_parquet_file_do_not_end_the_process(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ MISSING = (
     " `text_field` names the field that holds the text, `delimiter` what separates columns, and `columns` those of a "
     "table without a header (docs/sources.md)."
 )
+COPIES = "copies"
+"""Folder in the step's scratch folder for copies of files of other machines. It goes with the scratch folder."""
 FEW_BAD = 10
 """Records that could not be read and refuse nothing, whatever their share: of so few each is told."""
 
@@ -154,7 +156,8 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
         )
     lines = tuple(map(Line.read, config.erased_values))
     bad_share, contents = config.largest_bad_share, erased_contents(config.folder)
-    reader = Reader(config.sources, config.licences, key, frozenset(config.erased), lines, bad_share, contents)
+    sources = [source.with_copies(context.scratch / COPIES) for source in config.sources]
+    reader = Reader(sources, config.licences, key, frozenset(config.erased), lines, bad_share, contents)
     groups, unreadable = group_files(reader, config.shard_bytes)
     if said := hints(reason.removeprefix(NOT_READ) for reason in unreadable.counts):
         context.log(f"WARNING: {said}")

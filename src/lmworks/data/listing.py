@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from lmworks.data.reader import PieceUnit, Reader, is_text, set_aside
-from lmworks.data.sources.cuts import cut_files
 from lmworks.data.sources.source import EXCLUDED, Piece, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.pipeline.files import write_atomically
@@ -27,11 +27,11 @@ Group = tuple[int, Sequence[str]]
 
 
 def group_files(reader: Reader, shard_bytes: int) -> tuple[list[Group], Tally]:
-    """The files of all sources, cut where their names say, and what is known of files that are not read."""
+    """Return the files of all sources, cut where their names say, and a tally of the files that are not read."""
     groups: list[Group] = []
     tally = Tally()
     several = len(reader.sources) > 1
-    told = {place for source in reader.sources for place in source.places()} if several else set[str]()
+    known = {place for source in reader.sources for place in source.places()} if several else set[str]()
     for number, source in enumerate(reader.sources):
         paths = []
         for path in source.paths():
@@ -43,9 +43,9 @@ def group_files(reader: Reader, shard_bytes: int) -> tuple[list[Group], Tally]:
         names, sizes = [source.cut_key(path) for path in paths], [_size(source, path) for path in paths]
         groups += [(number, [paths[place] for place in places]) for places in cut_files(names, sizes, shard_bytes)]
         for place, why in source.left_out():
-            if place in told:  # which another source reads, or has told of
+            if place in known:  # another source reads it, or has counted it
                 continue
-            told |= {place} if several else set()
+            known |= {place} if several else set()
             reason = why if why == EXCLUDED else f"{NOT_READ}{why}"
             tally.counts[reason] += 1
             tally.losses |= set() if why == EXCLUDED else {reason}
@@ -59,8 +59,27 @@ def _size(source: SourceConfig, path: str) -> int:
         return 0  # reading it fails, too, and is quarantined
 
 
+def cut_files(names: Sequence[str], sizes: Sequence[int], size: int) -> Iterator[range]:
+    """Yield consecutive files, about `size` bytes per group. Only a single file can have more than twice as many.
+
+    The hash of a file's name stands between the file and the one before it. The list is cut in two where the hash is
+    lowest, and so on in each half until it is small enough. A file that comes or goes changes its own group and at
+    most those beside it.
+    """
+    ranks = [hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest() for name in names]
+    before = [0, *accumulate(sizes)]
+    waiting = [(0, len(names))] if names else []
+    while waiting:
+        start, stop = waiting.pop()
+        if stop - start == 1 or before[stop] - before[start] <= 2 * size:
+            yield range(start, stop)
+        else:
+            middle = min(range(start + 1, stop), key=ranks.__getitem__)
+            waiting += [(middle, stop), (start, middle)]  # the first half comes first
+
+
 def look_at_files(reader: Reader, shard_bytes: int, groups: Sequence[Group], context: Context) -> Tally:
-    """Hash every file and find where it is cut, but for those that are as an earlier build saw them."""
+    """Hash every file and find where it is cut, except for files that are as an earlier build saw them."""
 
     def origin(group: Group) -> Origin | None:
         source = reader.sources[group[0]]
@@ -81,17 +100,19 @@ def look_at_files(reader: Reader, shard_bytes: int, groups: Sequence[Group], con
 def _look_at_group(reader: Reader, shard_bytes: int, folder: Path, unit: tuple[int, Group]) -> tuple[Parts, Tally]:
     index, (number, paths) = unit
     source, tally = reader.sources[number], Tally()
-    found = []
+    licence, looked_at = source.source_licence, []
     for path in paths:
         try:
-            pieces = [astuple(piece) for piece in source.pieces(path, shard_bytes)]
-            found.append({"file": _describe(source, path), "pieces": pieces})
+            pieces = [list(vars(piece).values()) for piece in source.pieces(path, shard_bytes)]
+            sha256, size = _digest(source, path)
+            file = {"source": source.label, "path": path, "sha256": sha256, "bytes": size, "licence": licence}
+            looked_at.append({"file": file, "pieces": pieces})
             tally.counts.update(source.told(path))
         except OSError as error:
             set_aside(reader, tally, source, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
             tally.is_lasting = False
     tally.files.append(_looked_at(folder, index))
-    write_atomically(tally.files[0], json.dumps(found).encode())
+    write_atomically(tally.files[0], json.dumps(looked_at).encode())
     return {}, tally
 
 
@@ -99,31 +120,34 @@ def _looked_at(folder: Path, index: int) -> Path:
     return folder / f"{index:05d}.json"
 
 
-def _describe(source: SourceConfig, path: str) -> dict[str, str | int | None]:
+def _digest(source: SourceConfig, path: str) -> tuple[str, int]:
+    """Return the sha256 of a file, and its bytes."""
+    digest, size = hashlib.sha256(), 0
     with source.open(path) as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-        size = stream.tell()
-    return {"source": source.label, "path": path, "sha256": digest, "bytes": size, "licence": source.source_licence}
+        while chunk := stream.read(2**18):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
 
 
 def cut_into_units(
     reader: Reader, shard_bytes: int, groups: Sequence[Group], context: Context, id_key_digest: str
 ) -> tuple[list[dict[str, Any]], list[PieceUnit], list[Origin]]:
-    """Every file as `files.json` lists it, what makes each shard, and what that depends on."""
+    """Return every file as `files.json` lists it, the pieces of each shard, and what the shard depends on."""
     files: list[dict[str, Any]] = []
     units: list[PieceUnit] = []
     origins: list[Origin] = []
     gate = reader.gate.model_dump(mode="json", exclude_defaults=True)
     for index, (number, _) in enumerate(groups):
         source = reader.sources[number]
-        found = json.loads(_looked_at(context.beside / FILES, index).read_text())
-        files += [each["file"] for each in found]
-        digests = {each["file"]["path"]: each["file"]["sha256"] for each in found}
+        looked_at = json.loads(_looked_at(context.beside / FILES, index).read_text())
+        files += [item["file"] for item in looked_at]
+        digests = {item["file"]["path"]: item["file"]["sha256"] for item in looked_at}
         settings = [gate, _settings(source), source.source_licence, id_key_digest, reader.largest_bad_share]
-        for unit in _units([Piece(*piece) for each in found for piece in each["pieces"]], shard_bytes):
+        for unit in _units([Piece(*piece) for item in looked_at for piece in item["pieces"]], shard_bytes):
             units.append([(number, piece) for piece in unit])
             read = dict.fromkeys(digests[piece.path] for piece in unit)
-            origins.append(Origin(tuple(read), [*settings, [astuple(piece) for piece in unit]]))
+            origins.append(Origin(tuple(read), [*settings, [list(vars(piece).values()) for piece in unit]]))
     return files, units, origins
 
 
@@ -132,13 +156,9 @@ def _settings(source: SourceConfig) -> dict[str, Any]:
 
 
 def _units(pieces: Sequence[Piece], size: int) -> Iterator[list[Piece]]:
-    """All pieces as one, or consecutive ones, cut where they reach `size` bytes, if they are more than twice as many.
-
-    They are where one file is larger, or a packed one was opened.
-    """
-    if pieces and sum(piece.bytes for piece in pieces) <= 2 * size:
-        yield list(pieces)
-        return
+    """Yield all pieces as one unit if they have at most twice `size` bytes, else cut them where they reach `size`."""
+    if sum(piece.bytes for piece in pieces) <= 2 * size:
+        size = 2 * size + 1
     unit, total = [], 0
     for piece in pieces:
         unit.append(piece)

@@ -11,8 +11,8 @@ import resource
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,17 +83,25 @@ def digest_files(files: Mapping[str, str]) -> str:
     return digest_text(canonical_json(sorted(files.items())))
 
 
-def open_below(root: Path, path: str) -> IO[bytes]:
+def open_below(root: Path | str, path: str) -> IO[bytes]:
     """A regular file of a folder that others may have filled, to be read; a link in it leads to no place outside.
 
     A snapshot in the cache of `huggingface_hub` consists of links to the blobs of its repository, and those are inside.
     Raises OSError for what leads out, also if it began to while the file was being opened, and for pipes and devices.
     """
-    inside, parts = check_below(root, path)
-    place = os.open(inside, os.O_RDONLY | os.O_DIRECTORY)
+    parts = path.split("/")
+    if {"", ".", "..", ".git"}.isdisjoint(parts):
+        with suppress(OSError):  # a link is on the way, or an error that comes again below
+            return _open_regular(os.fspath(root), parts)
+    return _open_regular(*check_below(root, path))
+
+
+def _open_regular(folder: str, parts: Sequence[str]) -> IO[bytes]:
+    """Open a regular file below a folder, by the names on the way to it. Raises OSError if one of them is a link."""
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for folder in parts[:-1]:
-            above, place = place, os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
+        for name in parts[:-1]:
+            above, place = place, os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
             os.close(above)
         opened = os.open(
             parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place
@@ -102,7 +110,7 @@ def open_below(root: Path, path: str) -> IO[bytes]:
         os.close(place)
     if not stat.S_ISREG(os.fstat(opened).st_mode):
         os.close(opened)
-        raise OSError(errno.EINVAL, "no regular file", path)
+        raise OSError(errno.EINVAL, "no regular file", parts[-1])
     return os.fdopen(opened, "rb")
 
 
@@ -114,9 +122,9 @@ def read_regular(path: Path) -> bytes:
         return file.read()
 
 
-def check_below(root: Path, path: str) -> tuple[str, tuple[str, ...]]:
+def check_below(root: Path | str, path: str) -> tuple[str, tuple[str, ...]]:
     """Where a path of a folder leads: a folder that belongs to it, and the way from there. Raises OSError as above."""
-    file = os.path.realpath(root / path)
+    file = os.path.realpath(Path(root, path))
     inside = next((place for place in _places(root) if os.path.commonpath((place, file)) == place), None)
     parts = Path(file).relative_to(inside).parts if inside else ()
     if inside is None or not parts or (".git" in parts and "annex" not in parts):  # Git's own may hold passwords
@@ -147,7 +155,7 @@ def refuse_links_out(folder: Path, names: Iterable[str]) -> None:
             raise LmworksError(f"{folder / name}: {error.strerror}; copy the file to its place") from None
 
 
-def _places(root: Path) -> list[str]:
+def _places(root: Path | str) -> list[str]:
     """Where what belongs to a folder may lie."""
     folder = Path(os.path.realpath(root))
     above = next((each.parent for each in (folder, *folder.parents) if each.parent.name == "snapshots"), None)

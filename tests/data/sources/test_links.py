@@ -94,7 +94,7 @@ def test_a_checkout_is_not_led_out_of_either(tmp_path: Path, private: Path) -> N
     assert reasons(out) == {"config.py": OUT, "key.py": OUT}
 
 
-@pytest.mark.parametrize("when", ["before it is opened", "while it is opened"])
+@pytest.mark.parametrize("when", ["before it is opened", "while it is opened", "behind a link inside"])
 @pytest.mark.parametrize("swapped", ["a/b/key.txt", "a/b", "a"])
 def test_a_link_that_takes_the_place_of_a_file_is_not_followed(
     tmp_path: Path, private: Path, swapped: str, when: str, monkeypatch: pytest.MonkeyPatch
@@ -104,29 +104,50 @@ def test_a_link_that_takes_the_place_of_a_file_is_not_followed(
     (tmp_path / "elsewhere" / "b" / "key.txt").write_text("secret")
     (tmp_path / "texts" / "a" / "b").mkdir(parents=True)
     (tmp_path / "texts" / "a" / "b" / "key.txt").write_text("good")
+    (tmp_path / "texts" / "way").symlink_to("a/b")
     source = Files(kind="files", path="texts", licence="MIT", folder=tmp_path)
     assert source.paths() == ["a/b/key.txt"]
     plain = os.path.realpath(tmp_path / "texts" / "a/b/key.txt")
+    opened, looked_up = os.open, os.path.realpath
 
     def swap() -> None:
         place = tmp_path / "texts" / swapped
-        place.rename(tmp_path / "moved")
-        place.symlink_to(target)
+        if not place.is_symlink():
+            place.rename(tmp_path / "moved")
+            place.symlink_to(target)
+
+    def open_late(path: Any, *rest: Any, **more: Any) -> int:
+        if path == Path(swapped).name:  # its folder is open
+            swap()
+        return opened(path, *rest, **more)
+
+    def look_up(path: Any, **more: Any) -> str:
+        place = looked_up(path, **more)
+        if str(place) == plain:
+            swap()
+        return place
 
     if when == "before it is opened":
         swap()
+    elif when == "while it is opened":
+        monkeypatch.setattr(pipeline_files.os, "open", open_late)
     else:
-        looked_up = pipeline_files.os.path.realpath
-
-        def late(path: Any, **more: Any) -> str:
-            found = looked_up(path, **more)
-            if str(found) == plain:
-                swap()
-            return found
-
-        monkeypatch.setattr(pipeline_files.os.path, "realpath", late)
+        monkeypatch.setattr(pipeline_files.os.path, "realpath", look_up)
     with pytest.raises(OSError, match=r"leads out of its folder|symbolic links|Not a directory"):
-        source.open("a/b/key.txt")
+        source.open("way/key.txt" if when == "behind a link inside" else "a/b/key.txt")
+    assert (tmp_path / "texts" / swapped).is_symlink()
+
+
+@pytest.mark.parametrize(
+    "path", ["../private/key.txt", "a/../../private/key.txt", "/etc/hostname", ".git/config", "a/.git/x"]
+)
+def test_no_path_leads_out_of_a_folder(tmp_path: Path, private: Path, path: str) -> None:
+    for folder in (".git", "a/.git"):
+        (tmp_path / "texts" / folder).mkdir(parents=True)
+    (tmp_path / "texts" / ".git" / "config").write_text("secret")
+    (tmp_path / "texts" / "a" / ".git" / "x").write_text("secret")
+    with pytest.raises(OSError, match="leads out of its folder"):
+        Files(kind="files", path="texts", licence="MIT", folder=tmp_path).open(path)
 
 
 def test_a_link_in_an_archive_is_counted(ingest_files: Ingest) -> None:

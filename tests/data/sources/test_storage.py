@@ -7,7 +7,9 @@ import gzip
 import io
 import json
 import logging
+import random
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from counting import counting
 from data_support import quarantined, texts
 from pydantic import ValidationError
 from storage import ENVIRONMENT, SECRET, client, storage_server
@@ -25,7 +28,7 @@ from storage import ENVIRONMENT, SECRET, client, storage_server
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.records import Documents
 from lmworks.data.sources.remote import Remote
-from lmworks.data.sources.s3 import S3
+from lmworks.data.sources.remote.s3 import S3
 from lmworks.errors import LmworksError, UsageError
 from support import make_context
 
@@ -111,6 +114,35 @@ def test_a_large_object_comes_in_parts_and_many_objects_in_pages(
     rows = b"".join(json.dumps({"text": f"{number} " + "x" * 5000}).encode() + b"\n" for number in range(2_400))
     bucket({"texts/large.jsonl": rows, **{f"texts/{number:04d}.txt": b"small" for number in range(25)}})
     assert len(texts(read(tmp_path))) == 2_400 + 25
+
+
+def rows(count: int) -> bytes:
+    return b"".join(
+        json.dumps({"text": f"{number} {random.randbytes(20).hex()}"}).encode() + b"\n" for number in range(count)
+    )
+
+
+def test_each_byte_of_an_object_is_sent_once(
+    bucket: Any, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(8):
+            archive.writestr(f"{number}.jsonl", rows(4_000))
+    objects = {
+        "texts/plain.jsonl": rows(60_000),
+        "texts/a.zip": packed.getvalue(),
+        "texts/b.jsonl.gz": gzip.compress(rows(9_000)),
+    }
+    objects |= {"texts/table.csv": b"text,n\n" + b"".join(b"row %d,%d\n" % (n, n) for n in range(50_000))}
+    bucket(objects | {f"texts/{number}.txt": random.randbytes(20_000).hex().encode() for number in range(50)})
+    size = sum(map(len, objects.values())) + 50 * 40_000
+    with counting(server) as between:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", between.address)
+        S3.clear_instance_cache()
+        found = texts(read(tmp_path))
+    assert len(found) == 60_000 + 32_000 + 9_000 + 50_000 + 50
+    assert between.sent <= 1.1 * size, f"{between.sent / size:.2f} times"
 
 
 def test_an_object_that_changes_is_noticed(bucket: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from counting import counting
 from data_support import quarantined, texts
 
 from data.sources.test_sources import run
-from lmworks.data.sources import http, listed, s3
-from lmworks.data.sources.remote import Remote
+from lmworks.data.sources.remote import Remote, http, listed, s3
 from lmworks.errors import LmworksError
 
 Write = Callable[[bytes], None]
@@ -28,8 +29,10 @@ class _Web(BaseHTTPRequestHandler):
     answer: ClassVar[Callable[[str], tuple[int, dict[str, str], Callable[[Write], None]]]]
     sent: ClassVar[int] = 0
     asked: ClassVar[int] = 0
+    method: ClassVar[str] = ""
 
     def do_GET(self) -> None:
+        type(self).method = self.command
         status, headers, write = type(self).answer(self.path)
         type(self).asked += 1
         self.send_response(status)
@@ -183,15 +186,34 @@ def test_a_file_that_is_longer_than_its_server_says_is_quarantined(web: tuple[st
             return page("a.txt", "b.txt")
         if path.endswith("b.txt"):
             return 200, {"Content-Length": "4"}, lambda write: write(b"good")
-        return 206, {"Content-Length": str(2**26)}, endless(b"", b"a")[2]
+        return (200, {"Content-Length": "4"}, print) if handler.method == "HEAD" else endless(b"", b"a")
 
     address, handler = web
     handler.answer = staticmethod(answer)
     _, out = run(tmp_path, {"kind": "remote", "url": f"{address}/texts", "licence": "MIT"})
     assert texts(out) == ["good"]
+    assert handler.sent < 2**24
     assert [(record["path"], record["reason"]) for record in quarantined(out)] == [
-        ("a.txt", "unreadable: the server sends more than the 5,505,024 bytes that were asked for")
+        ("a.txt", "unreadable: the server sends more than the 4 bytes that it states")
     ]
+
+
+def test_each_byte_of_a_web_server_s_files_is_sent_once_and_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "served" / "texts"
+    folder.mkdir(parents=True)
+    rows = b"".join(b'{"text": "row %d of many"}\n' % number for number in range(100_000))
+    (folder / "a.jsonl").write_bytes(rows)
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress(rows))
+    (folder / "c.txt").write_bytes(b"word " * 50_000)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    with serving(partial(_Quiet, directory=str(tmp_path / "served"))) as address, counting(address) as between:
+        result, _ = run(tmp_path, {"kind": "remote", "url": f"{between.address}/texts", "licence": "MIT"})
+        assert result.counts["documents"] == 200_001
+        assert between.sent <= 1.1 * size, f"{between.sent / size:.2f} times"
+        before = source(address).fingerprint()
+        assert source(address).fingerprint() == before
+        (folder / "c.txt").write_bytes(b"other")
+        assert source(address).fingerprint() != before
 
 
 @contextmanager

@@ -7,9 +7,7 @@ from typing import Annotated
 from lmworks.data.sources.artifact import ArtifactSource
 from lmworks.data.sources.botocore import Botocore
 from lmworks.data.sources.dataset import Dataset
-from lmworks.data.sources.files import Files
-from lmworks.data.sources.git import Git
-from lmworks.data.sources.huggingface import HuggingFace
+from lmworks.data.sources.files import Files, Git, HuggingFace
 from lmworks.data.sources.parallel import Parallel
 from lmworks.data.sources.quarantine import Quarantine
 from lmworks.data.sources.remote import Remote

@@ -1,19 +1,23 @@
-"""A folder of the user's own."""
+"""Folders of this machine: the user's own files, a checkout of Git, and a data set as Hugging Face publishes it."""
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from lmworks.data.erasure.values import VALUES_FILE
+from lmworks.data.licences.gate import PERMISSIVE
+from lmworks.data.parsers import CODE
 from lmworks.data.parsers.tables.classes import classes_in
 from lmworks.data.sources import unpack
 from lmworks.data.sources.parsed import ParsedSource
@@ -26,14 +30,17 @@ from lmworks.recipe.yaml import read_yaml
 
 USE_CASE = re.compile(rb"^use_case:", re.MULTILINE)
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MULTILINE)
+_SPDX = {name.lower(): name for name in PERMISSIVE}
 CARD_BYTES = 2**24
 """Bytes that are read of a card, or of `dataset_info.json`."""
 HEAD_BYTES = 2**16
-"""Of a YAML file, in which it says what it is."""
+"""Bytes that are read of a YAML file to find out whether it is a recipe."""
 A_LINE_EACH = ("jsonl", "lines", "csv", "tsv")
 """Forms of which a line is a record, or may be."""
 LOOKED_AT, LOOKED_AT_BYTES = 16, 2**20
-"""Files, and bytes of each, that tell how long the records of a source are."""
+"""Number of files, and bytes of each, from which the mean length of a record is computed."""
+HARMLESS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+"""Options for Git: a checkout's own settings may name programs that Git starts even to list files."""
 
 
 class FolderOfFiles(ParsedSource, FolderSource):
@@ -44,11 +51,13 @@ class FolderOfFiles(ParsedSource, FolderSource):
 
     @property
     def label(self) -> str:
-        return self.name or PurePosixPath(self.path).name or self.kind
+        return self.name or _last_name(self.path) or self.kind
+
+    def base(self) -> str:
+        return self.path if self.path.startswith("/") else f"{self.folder}/{self.path}"
 
     def root(self) -> Path:
-        """The folder `path`."""
-        folder = (self.folder / self.path).resolve()
+        folder = Path(self.base()).resolve()
         if not folder.is_dir():
             raise UsageError(f"Source {self.label}: there is no folder {folder}. Mend `path`, or make the folder.")
         return folder
@@ -57,13 +66,13 @@ class FolderOfFiles(ParsedSource, FolderSource):
         return str(self.root())
 
     def located(self, folder: Path) -> Self:
-        """Takes the names of classes from `dataset_info.json` and README.md beside the files."""
-        found = super().located(folder)
+        """Return this source with the names of classes from `dataset_info.json` and README.md beside the files."""
+        located = super().located(folder)
         names: dict[str, Any] = {}
         with suppress(LmworksError, OSError, ValueError, RecursionError):  # what cannot be read names no classes
-            names |= classes_in(found.dataset_info())
-            names |= classes_in(json.loads(found.beside("dataset_info.json")))
-        return found.model_copy(update={"class_names": names})
+            names |= classes_in(located.dataset_info())
+            names |= classes_in(json.loads(located.beside("dataset_info.json")))
+        return located.model_copy(update={"class_names": names})
 
     def beside(self, name: str) -> bytes:
         """Return the beginning of a file of the folder, which need not be one that is read. Raises OSError."""
@@ -75,14 +84,14 @@ class FolderOfFiles(ParsedSource, FolderSource):
         return self.card().get("dataset_info")
 
     def card(self) -> dict[str, Any]:
-        """The front matter of README.md; empty when there is none."""
+        """Return the front matter of README.md. It is empty if there is none."""
         try:
             text = self.beside("README.md").decode(errors="replace")
         except OSError:
             return {}
-        found = _FRONT_MATTER.match(text.replace("\r\n", "\n"))
+        matter = _FRONT_MATTER.match(text.replace("\r\n", "\n"))
         try:
-            value = read_yaml(found[1], str(self.root() / "README.md")).value if found else {}
+            value = read_yaml(matter[1], str(self.root() / "README.md")).value if matter else {}
         except RecipeError as error:
             raise UsageError(f"Source {self.label}: the card cannot be read. {error}") from None
         return value if isinstance(value, dict) else {}
@@ -93,7 +102,7 @@ class FolderOfFiles(ParsedSource, FolderSource):
     def local_paths(self, folder: Path) -> list[str]:
         try:
             return self.located(folder).paths()
-        except LmworksError:  # the build tells it
+        except LmworksError:  # the build reports it
             return []
 
     def mean_record_bytes(self, folder: Path) -> int:
@@ -115,26 +124,32 @@ class FolderOfFiles(ParsedSource, FolderSource):
         yield from ((f"{place}/{path}", "a linked folder") for path, is_folder in self._entries() if is_folder)
 
     def _entries(self) -> Iterator[tuple[str, bool]]:
-        """Every path, and whether it is a folder that is linked: it is not entered, since it may lead in a circle.
+        """Yield every path, and whether it is a linked folder. That is not entered, since it may lead in a circle.
 
-        A recipe beside the one that reads this, a store below the folder, and lists of what was erased are no data.
+        Hidden files, a store below the folder, and recipes and erasure lists beside the recipe are no data.
         """
-        root, beside = self.root(), self.folder.resolve()
+        root, recipes = str(self.root()), os.path.realpath(self.folder)
         for folder, folders, names in os.walk(root):
             if {"artifacts", "builds"} <= {*folders} and Path(folder, "builds", "last").is_file():
                 folders.clear()
                 continue
-            if Path(folder) == beside:
-                names = [name for name in names if not _is_recipe(Path(folder, name))]
-            names = [name for name in names if name not in ERASURES or not _lists_erasures(Path(folder, name))]
+            if folder == recipes:
+                names = [name for name in names if not _is_of_lmworks(Path(folder, name))]
+            below = f"{folder}/"[len(root) :].lstrip("/")
             folders[:] = [name for name in folders if not name.startswith(".")]
-            links = [name for name in folders if Path(folder, name).is_symlink()]
-            for name in [name for name in names if not name.startswith(".")] + links:
-                yield Path(folder, name).relative_to(root).as_posix(), name in links
+            yield from ((f"{below}{name}", False) for name in names if not name.startswith("."))
+            yield from ((f"{below}{name}", True) for name in folders if Path(folder, name).is_symlink())
 
 
-def _is_recipe(path: Path) -> bool:
-    """Whether a file is a recipe, or the answers by which one was written: both say what the use is."""
+@cache  # it is part of every id
+def _last_name(path: str) -> str:
+    return PurePosixPath(path).name
+
+
+def _is_of_lmworks(path: Path) -> bool:
+    """Return whether a file is a list of what was erased, a recipe, or the answers by which one was written."""
+    if path.name in (ERASED_FILE, VALUES_FILE):
+        return True
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
         return False
     try:
@@ -144,19 +159,90 @@ def _is_recipe(path: Path) -> bool:
         return False
 
 
-ERASURES = frozenset((ERASED_FILE, VALUES_FILE))
-
-
-def _lists_erasures(path: Path) -> bool:
-    """Whether a file of that name is a list of what was erased: each line is a remark, or begins with a digest."""
-    try:
-        with path.open("rb") as stream:
-            return all(re.match(rb"\s*(#|$|[0-9a-f]{32}\b)", line) for line in islice(stream, LOOKED_AT))
-    except OSError:
-        return False
-
-
 class Files(FolderOfFiles):
     """Files of a folder and the folders below it; hidden ones are left out."""
 
     kind: Literal["files"]
+
+
+class Git(FolderOfFiles):
+    """A working tree, without what is ignored or not yet added. Source code is read as text."""
+
+    kind: Literal["git"]
+
+    def _word(self, name: str) -> str | None:
+        is_code = PurePosixPath(unpack.plain_name(name)).suffix.lower() in CODE
+        return super()._word(name) or ("text" if is_code else None)
+
+    def _entries(self) -> Iterator[tuple[str, bool]]:
+        root = self.root()
+        command = ["git", *HARMLESS, "-C", str(root), "ls-files", "-z"]
+        environment = os.environ | {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}  # nothing is fetched
+        try:
+            listed = subprocess.run(command, capture_output=True, check=True, env=environment).stdout  # noqa: S603
+        except FileNotFoundError:
+            raise UsageError(f"Source {self.label}: git is not installed; install it, or use `kind: files`.") from None
+        except subprocess.CalledProcessError as error:
+            fault = error.stderr.decode(errors="replace").strip()
+            raise UsageError(f"Source {self.label}: {root} is no Git checkout: {fault}.") from None
+        paths = [path.decode(errors="surrogateescape") for path in listed.split(b"\0") if path]
+        yield from ((path, (root / path).is_dir()) for path in paths)  # a folder is linked, or a submodule
+
+
+class HuggingFace(FolderOfFiles):
+    """One split of one configuration. The card's licence holds unless the recipe states another."""
+
+    kind: Literal["huggingface"]
+    config: str | None = Field(default=None, description="Configuration in the card; unset, the card's first one.")
+    split: str = Field(default="train", description="The split that is meant for training.")
+
+    def dataset_info(self) -> Any:
+        """Return what the card says of the fields of the configuration that is read."""
+        info = super().dataset_info()
+        return self._chosen(info)[:1] or info
+
+    def _chosen(self, configs: Any) -> list[dict[str, Any]]:
+        """Return those of a card's configurations that `config` names, or all."""
+        return [item for item in _mappings(configs) if self.config in (None, item.get("config_name"))]
+
+    @property
+    def source_licence(self) -> str | None:
+        """The licence that the recipe states, else that of the card if it states only one."""
+        stated = self.card().get("license") if self.licence is None else self.licence
+        if isinstance(stated, list):
+            stated = stated[0] if len(stated) == 1 else None
+        if not isinstance(stated, str) or stated.lower() in ("other", "unknown"):
+            return None
+        return _SPDX.get(stated.lower(), stated.upper() if stated.startswith("cc") else stated)
+
+    def walk(self) -> list[str]:
+        """Return the files that the card names for the split, else those named like it, else for `train` all."""
+        paths = [path for path in super().walk() if self._word(path) and PurePosixPath(path).name != "README.md"]
+        if patterns := self._patterns():
+            return [path for path in paths if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)]
+        named = [path for path in paths if re.search(rf"(?:^|[/_.-]){re.escape(self.split)}(?:[/_.-]|$)", path)]
+        return named or [path for path in paths if self.split == "train"]
+
+    def _patterns(self) -> list[str]:
+        stated = self.card().get("configs")
+        chosen = self._chosen(stated)
+        if self.config and not chosen:
+            known = [item.get("config_name") for item in _mappings(stated)]
+            names = ", ".join(map(str, known)) or "none"
+            raise UsageError(f"Source {self.label}: the card has no config {self.config!r}; it has {names}.")
+        files = chosen[0].get("data_files") if chosen else None
+        patterns: list[str] = []
+        for item in [files] if isinstance(files, str) else files or ():
+            if isinstance(item, str):
+                patterns.append(item)
+            elif isinstance(item, dict) and item.get("split") == self.split:
+                path = item.get("path")
+                patterns += path if isinstance(path, list) else [str(path)]
+        if files and not patterns:
+            raise UsageError(f"Source {self.label}: the card has no split {self.split!r}. Mend `split`.")
+        return patterns
+
+
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    """Return the items of a list that are mappings."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

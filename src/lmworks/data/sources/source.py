@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,10 @@ class SourceConfig(StepConfig, ABC):
     def located(self, folder: Path) -> Self:
         """This source with the recipe's folder, and what it takes from files beside the recipe."""
         return self.model_copy(update={"folder": folder})
+
+    def with_copies(self, folder: Path) -> Self:
+        """Return this source, which keeps a copy of each file of another machine in a folder."""
+        return self
 
     @property
     def has_licence_by_record(self) -> bool:
@@ -116,15 +121,22 @@ class FolderSource(SourceConfig):
 
     @abstractmethod
     def root(self) -> Path:
-        """The folder that every path is below. Raises UsageError if it does not exist."""
+        """Return the folder that every path is below. Raises UsageError if it does not exist."""
+
+    def base(self) -> str:
+        """Return the folder without looking whether it exists: files are opened and sized by the thousand."""
+        return str(self.root())
 
     def open(self, path: str) -> IO[bytes]:
-        """A regular file below the folder. Raises OSError for anything else, such as a link that leads out of it."""
-        return open_below(self.root(), path)
+        """Open a regular file below the folder. Raises OSError for others, such as a link that leads out of it."""
+        return open_below(self.base(), path)
 
     def size(self, path: str) -> int:
-        return (self.root() / path).stat().st_size
+        return self._status(path).st_size
 
     def state(self, path: str) -> str:
-        status = (self.root() / path).stat()
+        status = self._status(path)
         return f"{status.st_size}\0{status.st_mtime_ns}"
+
+    def _status(self, path: str) -> os.stat_result:
+        return os.stat(f"{self.base()}/{path}")  # noqa: PTH116  # in half the time

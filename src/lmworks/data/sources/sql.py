@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -25,10 +24,9 @@ from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import write_atomically
 
 MOST_BYTES, MOST_TIMES = 2**30, 200
-"""That a query of an SQLite file may give, and times its size: what gives more, as a view of itself, has no end."""
+"""Most bytes that a query of an SQLite file gives, and times the size of the file: a view of itself has no end."""
 LINES_AT_ONCE = 1_000
-MOST_SECONDS = 3600
-"""Without a row."""
+"""Lines of a snapshot that are searched for erased values together."""
 READS = re.compile(r"(?:\s|--[^\n]*+\n|/\*(?s:.*?)\*/|\()*+(?:SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
 
 
@@ -68,14 +66,11 @@ class Sql(ParsedSource, FolderSource):
         return str(self.root())
 
     def walk(self) -> list[str]:
-        """The snapshot of the day, which is written if there is none."""
+        """Return the snapshot of the day, which is written if there is none."""
         # The name is part of every id, so it says nothing of the day: a row keeps its id over snapshots.
         digest = hashlib.blake2b(f"{self.url}\0{self.query}".encode(), digest_size=8).hexdigest()
         path = self.root() / f"{digest}.jsonl"
         if not path.exists():
-            for unfinished in path.parent.glob(f".{path.name}.*@{os.uname().nodename}"):
-                if not _lives(unfinished.name.removeprefix(f".{path.name}.").partition("@")[0]):
-                    unfinished.unlink(missing_ok=True)
             write_atomically(path, self._without_erased(path.name, self._rows()))
         return [path.name]
 
@@ -90,10 +85,7 @@ class Sql(ParsedSource, FolderSource):
                     write_atomically(path, self._without_erased(path.name, before))
 
     def _without_erased(self, name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """A snapshot's lines; those of erased documents are empty, so that the others keep their numbers.
-
-        So are those that hold an erased value.
-        """
+        """Yield a snapshot's lines. Erased ones are empty, so that the others keep their numbers."""
         key, erased = load_id_key(self.folder), set(erased_documents(self.folder))
         values, numbered = Erased(key, map(Line.read, known_values(self.folder))), enumerate(lines, 1)
         while some := list(islice(numbered, LINES_AT_ONCE)):
@@ -105,20 +97,15 @@ class Sql(ParsedSource, FolderSource):
                 yield b"\n" if identity in erased or values.but_kept(identity, found) else line
 
     def _rows(self) -> Iterator[bytes]:
+        """Yield the rows of the query as lines of JSON. Raises LmworksError if the database refuses or never ends."""
         import sqlalchemy
 
-        address, written, heard = self._address(), 0, [time.monotonic()]
-        most = 0
-
-        def wait(connection: Any, _: object) -> None:
-            connection.set_progress_handler(lambda: time.monotonic() - heard[0] > MOST_SECONDS, 1_000_000)
-
+        address, written, most = self._address(), 0, 0
         try:
             engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.pool.NullPool)
             if engine.dialect.name == "sqlite":
                 sqlalchemy.event.listen(engine, "connect", _read_only)
-                sqlalchemy.event.listen(engine, "connect", wait)  # which lets a second Ctrl-C through, too
-                file = Path(address.database or os.devnull)  # there is none of a database in memory
+                file = Path(address.database or os.devnull)  # a database in memory has none
                 most = max(MOST_BYTES, MOST_TIMES * (file.stat().st_size if file.exists() else 0))
             with engine.connect() as connection:
                 if engine.dialect.name == "postgresql":
@@ -127,7 +114,7 @@ class Sql(ParsedSource, FolderSource):
                 rows = connection.execution_options(yield_per=1000).execute(sqlalchemy.text(self.query))
                 for row in rows.mappings():
                     line = (json.dumps(dict(row), default=_plain) + "\n").encode()
-                    written, heard[0] = written + len(line), time.monotonic()
+                    written += len(line)
                     if most and written > most:
                         raise LmworksError(
                             f"Source {self.label}: the query gives more than {most:,} bytes, {MOST_TIMES} times its "
@@ -136,13 +123,7 @@ class Sql(ParsedSource, FolderSource):
                     yield line
         except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
             fault = str(getattr(error, "orig", None) or error)  # without the parameters, which may be personal
-            if fault == "interrupted" and time.monotonic() - heard[0] > MOST_SECONDS:  # and not by a Ctrl-C
-                raise LmworksError(
-                    f"Source {self.label}: the query ran longer than {MOST_SECONDS} seconds without a row. Mend "
-                    "`query`, or export what it is to give"
-                ) from None
-            secret = address.password
-            fault = fault.replace(secret, "***") if secret else fault
+            fault = fault.replace(address.password, "***") if address.password else fault
             raise LmworksError(
                 f"Source {self.label}: the query failed: {fault.strip()}. Mend `url` or `query`; if the server could "
                 "not be reached, check its host, port, user and password."
@@ -174,26 +155,15 @@ class Sql(ParsedSource, FolderSource):
 
 
 def forget_rows(ingests: Iterable[Mapping[str, Any]], folder: Path) -> None:
-    """Take what is erased out of the snapshots that these configs of `ingest` read, beside the recipe in `folder`."""
+    """Empty erased rows in the snapshots that configs of `ingest` read, beside the recipe in `folder`."""
     for source in (source for config in ingests for source in config["sources"] if source["kind"] == "sql"):
         Sql.model_validate({**source, "folder": folder}).forget()
 
 
 def _read_only(connection: Any, _: object) -> None:
-    """Change nothing. Text that is no UTF-8 comes as halves of surrogate pairs, and costs its row, not the query."""
+    """Refuse changes, and read text that is not UTF-8 as halves of surrogate pairs, which cost only their row."""
     connection.execute("PRAGMA query_only = ON")
     connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
-
-
-def _lives(process: str) -> bool:
-    """Whether a process of this machine has this number."""
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, ValueError):
-        return True
-    return True
 
 
 def _plain(value: object) -> str:

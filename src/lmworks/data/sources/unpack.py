@@ -12,7 +12,6 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
 PACKINGS = {".gz": ".gz", ".bz2": ".bz2", ".xz": ".xz", ".zst": ".zst"}
@@ -42,11 +41,10 @@ MOST_TIMES = 200
 
 def plain_name(path: str) -> str:
     """The name without the ending of its compression: `a.jsonl.gz` holds `a.jsonl`, `a.tgz` holds `a.tar`."""
-    suffix = PurePosixPath(path).suffix
-    stem = path.removesuffix(suffix)
-    if suffix.lower() in PACKINGS:
+    stem, _, ending = path.rpartition(".")
+    if f".{ending.lower()}" in PACKINGS:
         return stem
-    return f"{stem}.tar" if suffix.lower() in OF_ARCHIVES else path
+    return f"{stem}.tar" if f".{ending.lower()}" in OF_ARCHIVES else path
 
 
 def is_packed(path: str) -> bool:
@@ -55,7 +53,7 @@ def is_packed(path: str) -> bool:
 
 
 def _packing(path: str) -> str | None:
-    return (PACKINGS | OF_ARCHIVES).get(PurePosixPath(path).suffix.lower())
+    return (PACKINGS | OF_ARCHIVES).get(f".{path.rpartition('.')[2].lower()}")
 
 
 def most_unpacked(size: int) -> int:

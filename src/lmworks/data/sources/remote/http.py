@@ -1,6 +1,6 @@
-"""Folders of a web server, as a file system for fsspec: what a server sends is read as far as it was asked for.
+"""Folders of a web server, as a file system for fsspec.
 
-fsspec's own reads a page and a range of a file however long they are, and searches links in time cubic in their spaces.
+fsspec's own reads a page however long it is, and searches it for links in time cubic in its spaces.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from urllib.parse import urljoin, urlsplit
 from aiohttp import ClientError, ClientResponse, ClientSession, TraceConfig, TraceRequestRedirectParams
 from fsspec.implementations.http import HTTPFileSystem
 
-from lmworks.data.sources.listed import PAGE_BYTES
+from lmworks.data.sources.remote.listed import PAGE_BYTES
 
 _LINK = re.compile(r"""<a\s[^<>]*?\bhref\s*=\s*["']([^"'<>]+)|(https?://[-\w@:%+.~#?&/=]+)""", re.IGNORECASE)
+_STATUS = {401: errno.EACCES, 403: errno.EACCES, 404: errno.ENOENT, 410: errno.ENOENT}
+_CHANGES = ("size", "ETag", "Content-MD5", "Digest", "Last-Modified")
 
 
 class Http(HTTPFileSystem):  # type: ignore[misc]
@@ -26,53 +28,56 @@ class Http(HTTPFileSystem):  # type: ignore[misc]
     def __init__(self, **more: Any) -> None:
         super().__init__(get_client=_client, **more)
 
+    def ukey(self, url: str) -> str:
+        """Return what changes whenever a file does, as far as its server says so."""
+        info = self.info(url)
+        return str([info.get(name) for name in _CHANGES])
+
     async def _ls_real(self, url: str, detail: bool = True, **_: Any) -> list[Any]:
-        """What a page links to below itself; a page that is no HTML names nothing. Raises OSError."""
+        """Return what a page links to below itself. Raises OSError if there is none."""
         session, base = await self.set_session(), url.rstrip("/") + "/"
         try:
             async with session.get(self.encode_url(url)) as page:
-                page.raise_for_status()
+                self._raise_not_found_for_status(page, url)
                 is_page = page.headers.get("Content-Type", "text/html").partition(";")[0].strip() == "text/html"
-                text = (await page.read()).decode(errors="replace") if is_page else ""
+                text = await _text(page) if is_page else ""
         except ClientError as error:
             raise OSError(errno.EIO, f"the server gives no page ({type(error).__name__})", url) from None
         links: set[str] = set()
-        for found in _LINK.finditer(text):
+        for link in _LINK.finditer(text):
             with suppress(ValueError):  # no address
-                links.add(urljoin(base, html.unescape(found[1] or found[2]).strip()).partition("#")[0])
+                links.add(urljoin(base, html.unescape(link[1] or link[2]).strip()).partition("#")[0])
         below = sorted(link for link in links if link.startswith(base) and link[len(base) :][:1] not in ("", "?"))
         if not detail:
             return below
         return [{"name": link, "size": None, "type": "directory" if link[-1] == "/" else "file"} for link in below]
 
-
-class _Answer(ClientResponse):
-    async def read(self) -> bytes:
-        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.request_info.headers.get("Range", ""))
-        most, found = (int(asked[2]) - int(asked[1]) + 1 if asked else PAGE_BYTES), bytearray()
+    async def _get_file(self, rpath: str, lpath: str, **more: Any) -> None:
         try:
-            async for chunk in self.content.iter_chunked(2**16):
-                found += chunk
-                if len(found) > most:
-                    self.close()
-                    break
+            await super()._get_file(rpath, lpath, **more)
         except ClientError as error:
-            raise OSError(errno.EIO, f"the server broke off ({type(error).__name__})", str(self.url)) from None
-        if len(found) > most or (asked and len(found) < most):
-            what = "that were asked for" if asked else "that a list of files may have"
-            more = "more" if len(found) > most else "less"
-            raise OSError(errno.EIO, f"the server sends {more} than the {most:,} bytes {what}", str(self.url))
-        return bytes(found)
+            raise OSError(errno.EIO, f"the server broke off ({type(error).__name__})", rpath) from None
 
-    def raise_for_status(self) -> None:
-        if self.status >= 400:
-            number = {401: errno.EACCES, 403: errno.EACCES, 404: errno.ENOENT, 410: errno.ENOENT}
-            self.release()
-            raise OSError(number.get(self.status, errno.EIO), f"the server says {self.status}", str(self.url))
+    def _raise_not_found_for_status(self, response: ClientResponse, url: str) -> None:
+        if response.status >= 400:
+            number = _STATUS.get(response.status, errno.EIO)
+            raise OSError(number, f"the server says {response.status}", url)
+
+
+async def _text(page: ClientResponse) -> str:
+    """Read a page. Raises OSError if it is longer than a list of files may be."""
+    content = bytearray()
+    async for chunk in page.content.iter_chunked(2**16):
+        content += chunk
+        if len(content) > PAGE_BYTES:
+            page.close()
+            most = f"more than the {PAGE_BYTES:,} bytes that a list of files may have"
+            raise OSError(errno.EIO, f"the server sends {most}", str(page.url))
+    return content.decode(errors="replace")
 
 
 async def _stay(_: ClientSession, __: Any, redirect: TraceRequestRedirectParams) -> None:
-    """Raises OSError where a server sends to another: it could name any that this machine alone reaches."""
+    """Raise OSError where a server redirects to another: it could name any that this machine alone reaches."""
     there = urljoin(str(redirect.url), redirect.response.headers.get("Location", ""))
     here, sent = redirect.url, urlsplit(there)
     is_safer = (here.scheme, here.port, sent.scheme, sent.port or 443) == ("http", 80, "https", 443)
@@ -84,5 +89,4 @@ async def _stay(_: ClientSession, __: Any, redirect: TraceRequestRedirectParams)
 async def _client(**more: Any) -> ClientSession:
     staying = TraceConfig()
     staying.on_request_redirect.append(_stay)
-    identity = {"Accept-Encoding": "identity"}
-    return ClientSession(**more, response_class=_Answer, headers=identity, trace_configs=[staying])
+    return ClientSession(**more, headers={"Accept-Encoding": "identity"}, trace_configs=[staying])

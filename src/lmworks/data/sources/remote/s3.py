@@ -13,7 +13,7 @@ from typing import Any
 
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
-from lmworks.data.sources.listed import PAGE_BYTES, bounded
+from lmworks.data.sources.remote.listed import PAGE_BYTES, bounded
 from lmworks.errors import LmworksError, UsageError
 
 OF_ONE_OBJECT = {"403": errno.EACCES, "AccessDenied": errno.EACCES, "404": errno.ENOENT, "NoSuchKey": errno.ENOENT}
@@ -87,7 +87,7 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
         return str(self.info(path)["ETag"])
 
     def _open(self, path: str, mode: str = "rb", **more: Any) -> _Object:
-        return _Object(self, path, mode, **more)
+        return _Object(self, path, mode, **{"cache_type": "none", **more})  # each range is asked for once
 
 
 class _Page:
@@ -102,7 +102,7 @@ class _Page:
             self._raw.close()
             raise LmworksError(
                 f"{self._url.partition('?')[0]}: its server sends more than the {PAGE_BYTES:,} bytes that a list of "
-                "objects may have; mend AWS_ENDPOINT_URL_S3"
+                "objects may have; correct AWS_ENDPOINT_URL_S3"
             )
         yield found
 
@@ -110,6 +110,7 @@ class _Page:
 class _Object(AbstractBufferedFile):  # type: ignore[misc]
     def _fetch_range(self, start: int, end: int) -> bytes:
         bucket, _, key = self.path.partition("/")
+        end = min(end, self.size)
         wanted, asked = {"Range": f"bytes={start}-{end - 1}", "IfMatch": self.details["ETag"]}, end - start
         with _faults(f"s3://{bucket}", key), self._body(bucket, key, wanted) as body:
             found: bytes = body.read(asked + 1)
