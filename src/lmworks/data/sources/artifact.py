@@ -43,7 +43,7 @@ class ArtifactSource(FolderSource):
         return (self.folder / self.store).resolve()
 
     def paths(self) -> list[str]:
-        """The shards of the step. Raises LmworksError if it holds no documents."""
+        """Return the shards of the step. Raises LmworksError if it holds no documents."""
         artifact, part = self._artifact()
         shards = Documents(artifact.path(part), artifact.digest(part)).shards()
         if not shards:
@@ -51,12 +51,12 @@ class ArtifactSource(FolderSource):
         return [shard.relative_to(self.root()).as_posix() for shard in shards]
 
     def state(self, path: str) -> str:
-        """The file's digest, from the manifest: a copy of the store is the same source."""
+        """Return the file's digest, from the manifest: a copy of the store is the same source."""
         artifact, name = self._file(path)
         return artifact.manifest.files[name].sha256
 
     def cut_key(self, path: str) -> str:
-        """Of the file's content: its name is a number, which changes when a shard before it comes or goes."""
+        """Return the file's digest: its name is a number, which changes when a shard before it comes or goes."""
         return self.state(path)
 
     def _artifact(self) -> tuple[Artifact, str]:
@@ -70,7 +70,7 @@ class ArtifactSource(FolderSource):
         return artifact, (self.root() / path).relative_to(artifact.payload).as_posix()
 
     def read(self, piece: Piece) -> Iterator[Document | Unreadable]:
-        """The documents of a shard, with the ids that they have. Raises LmworksError if it is damaged."""
+        """Yield the documents of a shard, with the ids that they have. Raises LmworksError if it is damaged."""
         artifact, name = self._file(piece.path)
         artifact.require_sound_file(name)
         try:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import html
-import importlib.util
 import json
 import re
 import zlib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +19,7 @@ from pydantic import Field
 from lmworks.data.sources.source import FolderSource, Piece, Record, Unreadable
 from lmworks.errors import LmworksError, UsageError
 
-# Tags that the models use as markup; others, such as <ip>, are placeholders in running text.
+# Tags that the models use as markup. Others, such as <ip>, are placeholders in running text.
 _PLACEHOLDER = re.compile(
     r"<(?!/?(?:p|code|li|a|i|ul|note|b|important|dt|dd|dl|ol|strong|replaceable|h[1-6]|em|pre|filename|br|hr|div|span"
     r"|table|thead|tbody|tr|th|td|sup|sub|u|tt|fullname|para|literal|title|caution|caption|img|link)[\s/>]|!--)"
@@ -49,16 +48,16 @@ class Botocore(FolderSource):
         return "Apache-2.0"
 
     def root(self) -> Path:
-        """`path`, or the data of the installed package. Raises UsageError for any version but `version`."""
-        if self.path is not None:
-            folder = (self.folder / self.path).resolve()
-            if not folder.is_dir():
-                raise UsageError(f"Source botocore: there is no folder {folder}.")
-            return folder
-        return _installed(self.version)
+        """Return `path`, or the data of the installed package. Raises UsageError for any version but `version`."""
+        if self.path is None:
+            return _installed(self.version)
+        folder = (self.folder / self.path).resolve()
+        if not folder.is_dir():
+            raise UsageError(f"Source botocore: there is no folder {folder}.")
+        return folder
 
     def paths(self) -> list[str]:
-        """The latest model of each service. Raises UsageError for a service that there is none of."""
+        """Return the latest model of each service. Raises UsageError for an unknown service."""
         root = self.root()
         latest: dict[str, str] = {}
         for model in sorted(root.glob("*/*/service-2.json.gz")):
@@ -75,9 +74,8 @@ class Botocore(FolderSource):
         return chosen[: self.limit]
 
     def read(self, piece: Piece) -> Iterator[Record | Unreadable]:
-        """What a service is for, then what each of its operations does."""
-        path = piece.path
-        with self.open(path) as stream:
+        """Yield what a service is for, then what each of its operations does."""
+        with self.open(path := piece.path) as stream:
             raw = stream.read()
         try:
             model = json.loads(gzip.decompress(raw))
@@ -97,23 +95,20 @@ class Botocore(FolderSource):
             yield Record(path, name, text, "html", self.source_licence, about)
 
 
-@cache  # which is asked for each of hundreds of files
+@cache  # it is asked for by each of hundreds of files
 def _installed(expected: str) -> Path:
     """Return the data of the installed package. Raises UsageError for any version but the expected one."""
-    mend = f"Run: pip install 'botocore=={expected}'"
+    command = f"Run: pip install 'botocore=={expected}'"
     try:
-        installed = version("botocore")
+        package = distribution("botocore")
     except PackageNotFoundError as error:
-        raise UsageError(f"Source botocore: the package botocore is not installed. {mend}") from error
-    if installed != expected:
+        raise UsageError(f"Source botocore: the package botocore is not installed. {command}") from error
+    if package.version != expected:
         raise UsageError(
-            f"Source botocore: version {installed} is installed and {expected} is expected. {mend}, "
-            f"or write `version: {installed}` in the recipe to take it knowingly."
+            f"Source botocore: version {package.version} is installed and {expected} is expected. {command}, "
+            f"or write `version: {package.version}` in the recipe to take it knowingly."
         )
-    spec = importlib.util.find_spec("botocore")
-    if spec is None or not spec.submodule_search_locations:
-        raise UsageError(f"Source botocore: the installed package cannot be found. {mend}")
-    return Path(spec.submodule_search_locations[0]) / "data"
+    return Path(str(package.locate_file("botocore"))) / "data"
 
 
 def _operation_html(service: str, name: str, model: dict[str, Any]) -> str:

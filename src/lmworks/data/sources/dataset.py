@@ -16,7 +16,7 @@ from lmworks.data.sources.files import FolderOfFiles
 from lmworks.errors import UsageError
 
 OF_TEXTS = ("text_field", "keep")
-"""How a record becomes one text: nothing of it holds where its fields are kept."""
+"""Settings of how a record becomes one text. They do not hold where its fields are kept."""
 
 
 class Part(TypedDict):
@@ -36,21 +36,21 @@ class Adapter:
     """SPDX; None where each record states its own."""
     citation: str
     source: str
-    """Where licence and size were read, and what of them was not."""
+    """Place where licence and size were read, and what of them was not."""
     stage: str
-    """The part of a model's life that the set is made for: pretraining, instruction, preference, evaluation."""
+    """Stage of a model's life that the set is made for: pretraining, instruction, preference, evaluation."""
     domain: str
     size: str
     files: str
-    """What is published, in words."""
+    """Published files, in words."""
     on_hub: str = ""
-    """Its name among Hugging Face's data sets, where its authors publish it there, too."""
+    """Name among Hugging Face's data sets, if its authors publish it there."""
     languages: Sequence[str]
     """English names; `many` where there is an edition a language, or dozens are mixed."""
     tasks: Sequence[str] = ()
-    """What it is for, beside its domain, by names of the Data Provenance Initiative where it has one."""
+    """Tasks beside its domain, by names of the Data Provenance Initiative where it has one."""
     year: int
-    """In which it first came out."""
+    """Year in which it first came out."""
     parts: Mapping[str, Part] = field(default_factory=dict)
     parts_source: str = ""
     read: Mapping[str, Any] = field(default_factory=dict)
@@ -68,20 +68,20 @@ class Adapter:
             "known from": self.source,
             **({"parts": self.parts_source} if self.parts else {}),
         }
-        lines = [self.title, *(f"{name:12}{fact}" for name, fact in facts.items())]
+        lines = [f"{name:12}{fact}" for name, fact in facts.items()]
         for name, part in self.parts.items():
             lines.append(f"{'':12}{name:20}{part['size']:24}{part['licence'] or 'no licence stated'}")
-        return "\n".join(lines)
+        return "\n".join([self.title, *lines])
 
 
 @cache
 def adapters() -> dict[str, Adapter]:
-    """The table, by name."""
+    """Return the table, by name."""
     return {name: Adapter(**row) for name, row in _table()["adapters"].items()}
 
 
 def adapter_named(name: str) -> Adapter:
-    """A row of the table. Raises UsageError with the nearest name."""
+    """Return a row of the table. Raises UsageError with the nearest name."""
     if name not in adapters():
         nearest = get_close_matches(name, adapters(), 1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {', '.join(adapters())}"
@@ -96,7 +96,7 @@ def _table() -> dict[str, dict[str, Any]]:
 
 
 class Dataset(FolderOfFiles):
-    """A folder with a published data set. What the recipe states comes before what the table says."""
+    """A folder with a published data set. Settings of the recipe come before those of the table."""
 
     kind: Literal["dataset"]
     dataset: str = Field(description="Its name in `lmworks data sources`.")
@@ -116,11 +116,11 @@ class Dataset(FolderOfFiles):
         return {"name": name, "licence": adapter.licence, **read, **given}
 
     def patterns(self) -> Sequence[str]:
-        """None of the table's: they are of several ways in which a set is packed."""
+        """Return the recipe's patterns. Those of the table cover several ways in which a set is packed."""
         return [] if self.include == adapter_named(self.dataset).read.get("include") else self.include
 
     def named(self) -> Mapping[str, str]:
-        """What the recipe names: of files of several layouts, the table names the fields of all."""
+        """Return what the recipe names. The table names the fields of files of several layouts."""
         read = adapter_named(self.dataset).read
         of_table = [name for name in OF_TEXTS if name in read and getattr(self, name) == read[name]]
         return {name: path for name, path in super().named().items() if name.partition(":")[0] not in of_table}
