@@ -137,6 +137,10 @@ RUNS: dict[str, tuple[Kind | None, MadeUp]] = {
             falling(0.69, 0.66, 500, 0.02), [0.693, 0.692, 0.69, 0.69, 0.69], 0.66, 2, COIN, (0.52, 0.5), 16, more=PAIRS
         ),
     ),
+    "two hundred pairs no better than a coin": (
+        "no better than the baseline",
+        MadeUp(falling(COIN, 0.68, 300, 0.001), [COIN] * 5, 0.683, 3, COIN, (0.54, 0.5), 12, more=PAIRS),
+    ),
     "every pair tied": (
         "no better than the baseline",
         MadeUp(

@@ -182,15 +182,16 @@ def _beside_baseline(course: Course) -> tuple[bool, Verdict]:
         return True, (None, "")
     model, trivial = means(course.unseen), means(course.trivial)
     gained = course.fall(each_mean(course.trivial), each_mean(course.unseen))
-    low = high = -math.inf  # how many more texts or pairs the model gets right, as a share
+    low, right, high = -math.inf, -math.inf, math.inf  # how many more texts or pairs the model gets right, as a share
     if course.mean_over != "token" and "accuracy" in model and "accuracy" in trivial:
-        count = sum(part["weight"] for part in course.unseen)
+        count, right = sum(part["weight"] for part in course.unseen), model["accuracy"] - trivial["accuracy"]
         low, high = (end - trivial["accuracy"] for end in wilson(min(model["accuracy"], 1.0) * count, count))
     is_better, large = gained.counts or low > 0, LARGE * gained.loss
     if is_better and (gained.value > large or low > LARGE):
         return True, (None, "")
     reason = f"{'hardly' if is_better else 'not'} better than {course.trivial_words}, by {gained}"
-    if gained.value + gained.error >= large or (high >= LARGE and not is_better):
+    is_open = gained.value + gained.error >= large and high >= LARGE
+    if is_open or (right > LARGE and not is_better):
         return is_better, (None, f"{reason}, {MORE_DATA}")
     return is_better, ("underfit" if is_better else "no better than the baseline", reason)
 
