@@ -7,7 +7,7 @@ two of which share 8 words on end. A fifth of the items of each task is planted:
 13 at least), in capitals, with tags around words and inside them, with other line ends, or several of these at once,
 in the text that the first model learns from, in a conversation that the second is tuned on, or in a preference of the
 third.
-The script knows nothing of the index: its own comparison of everything with everything (`truth`) says which items stand
+It knows nothing of the search: its own comparison of everything with everything (`truth`) says which items stand
 in the training text by the definition of `docs/held-out-data.md`. A flag on an item that was not planted is false if
 that comparison does not find it either; where it does, the two sources share 13 words by themselves (`shared`).
 
@@ -15,9 +15,9 @@ that comparison does not find it either; where it does, the two sources share 13
 their own, of which half are planted without either, how many are found; of Turkish sentences, capitals are planted.
 
 `overlap` holds, for texts of 60 words with a share of their words in one piece in the training text, and for texts
-with a share of their words exchanged, how many are found. `share` is that of index and searches in the wall time of
+with a share of their words exchanged, how many are found. `share` is that of the searches in the wall time of
 them and all steps that make data, of which there are few here: nothing is filtered, and models train for two steps.
-Speeds are megabytes of training text that a second of the processor indexes, and searches for the items of a task.
+The speed is megabytes of training text that a second of the processor searches for the items of a task.
 """
 
 from __future__ import annotations
@@ -380,11 +380,8 @@ def main() -> None:
         meter = Meter()
         made = run(open_workspace(folder / "recipe.yaml"), meter, workers=2)
         found = judge(made, written, folder)
-        index = made["contamination/pool"].payload
-        sizes = [sum(path.stat().st_size for path in place.rglob("*.*")) for place in (index, made["pool"].payload)]
     ours = sum(seconds for name, seconds in meter.seconds.items() if name.startswith("contamination/"))
     data = sum(seconds for name, seconds in meter.seconds.items() if "/" not in name and name not in SMALL)
-    indexed = [meter.processor[f"contamination/{name}"] for name in PLACES]
     searched = [seconds for name, seconds in meter.processor.items() if re.fullmatch("contamination/.*/.*", name)]
     megabytes = sum(len(text.encode()) for text in written["texts"]) / 1e6
     short = [
@@ -398,11 +395,8 @@ def main() -> None:
     times = {
         "megabytes": round(megabytes, 1),
         "seconds": round(ours, 2),
-        "indexed_megabytes_a_processor_second": round(megabytes / sum(indexed), 1),
         "searched_megabytes_a_processor_second": round(len(searched) * megabytes / sum(searched), 1),
         "share": round(ours / (ours + data), 3),
-        "index_bytes_by_text": round(sizes[0] / (megabytes * 1e6), 3),
-        "index_bytes_by_shards": round(sizes[0] / sizes[1], 3),
     }
     print(json.dumps({**found, **times, "short": short, "ok": not short}))
     sys.exit(1 if short else 0)

@@ -23,7 +23,6 @@ from e2e.small_writing import build_writing
 from e2e.test_translation import build_translation
 from lmworks import graph
 from lmworks.data.contamination.search import contamination_search
-from lmworks.data.contamination.training import contamination_index
 from lmworks.data.identity import document_id
 from lmworks.evaluate.tasks import TASKS
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
@@ -272,7 +271,7 @@ def stages() -> list[tuple[Stage, type[StepConfig]]]:
     found += [(config.packed.pack, config.packed.pack.config) for config in OBJECTIVES.values()]
     found += [(train, config) for config in OBJECTIVES.values()]
     found += [(import_model, PretrainedModelConfig), (check, SftConfig)]
-    found += [(stage, stage.config) for stage in (contamination_index, contamination_search)]
+    found += [(contamination_search, contamination_search.config)]
     return found + [(task.stage, task.config) for task in TASKS.values()]
 
 

@@ -78,13 +78,13 @@ def test_an_item_whose_question_was_not_sought_is_not_clean(tmp_path: Path) -> N
     assert [item["contamination"] for item in items_of(tmp_path / "out")] == ["unknown"]
 
 
-def test_an_item_of_which_only_shared_words_were_found_is_neither_known_nor_clean(tmp_path: Path) -> None:
+def test_an_item_of_which_others_share_all_but_a_few_words_is_neither_known_nor_clean(tmp_path: Path) -> None:
     shared: Any = [{"id": "020", "question": "shared", "answer": None}, {**verdicts(0, 1, 0)[0], "answer": "shared"}]
     lines = [*verdicts(0, 20, 0), shared[0], shared[1] | {"id": "021"}, *(verdicts(0, 0, 23)[22:])]
     found = written(tmp_path, lines, right=1).figure(ACCURACY, "as asked")
     assert str(found.contamination).endswith(
-        "; 20 are clean, 2 are not known: only words of them stand there that other items share, 1 have too few words "
-        "to be sought"
+        "; 20 are clean, 2 are not known: other items share all but a few of their words, 1 have too few words to be "
+        "sought"
     )
     assert [item["contamination"] for item in items_of(tmp_path / "out")] == ["clean"] * 20 + ["unknown"] * 3
 

@@ -185,7 +185,7 @@ def _character(reference: re.Match[str]) -> str:
 
 def _instead_of_tag(tag: re.Match[str]) -> str:
     name = (tag[1] or "").lower()
-    if name and name not in _ELEMENTS and not tag[2] and "/" not in tag[0] and name not in _ended(tag.string):
+    if name and name not in _ELEMENTS and "=" not in tag[2] and "/" not in tag[0] and name not in _ended(tag.string):
         return tag[0]
     return "" if name in _IN_A_LINE or tag[0].startswith(("<!--", "<![", "]]")) else " "
 

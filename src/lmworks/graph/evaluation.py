@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from lmworks.data.contamination.search import SearchConfig, contamination_search
-from lmworks.data.contamination.training import IndexConfig, contamination_index
 from lmworks.engines.protocol import LONGEST_SOURCE
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare, metric_named
@@ -176,8 +175,8 @@ def evaluation_nodes(
     for name, (stage, config, model) in systems.items():
         instead: dict[str, str | None] = {"model": model} if model else {}
         if CONTAMINATION in stage.inputs:
-            made, instead[CONTAMINATION] = learned.search(config.data, model, config.train)
-            yield from made
+            search, instead[CONTAMINATION] = learned.search(config.data, model, config.train)
+            yield from [search] if search else []
         yield node(f"evaluate/{label}/{name}", stage, config, **instead)
     comparing = CompareConfig(
         evaluations=[f"evaluate/{label}/{name}" for name in systems],
@@ -260,39 +259,28 @@ def systems_of(tasks: Sequence[TaskConfig], models: Sequence[str]) -> Systems:
 
 
 class Learned:
-    """What models and baselines learned from, and the searches for test items in it.
+    """Texts that models and baselines learned from, and the searches for test items in them.
 
-    A text is indexed once, whatever learned from it; what learned from the same texts shares a search.
+    Systems that learned from the same texts share a search.
     """
 
     def __init__(self, nodes: Mapping[str, Node], folder: Path, reworded: RewordedConfig | None) -> None:
         self._nodes, self._folder, self._reworded = nodes, folder, reworded
         self._names: dict[str, str] = {}
-        """By what a node is made of, its name."""
+        """Name of each search by its config."""
 
-    def search(self, data: str, model: str | None, train: str | None) -> tuple[list[Node], str]:
-        """The search for what is scored in all that a model learned from, or in what baselines do, and its name.
-
-        With the nodes that are not made yet.
-        """
+    def search(self, data: str, model: str | None, train: str | None) -> tuple[Node | None, str]:
+        """Return the search for scored data in the texts of a model, or of baselines, if it is new, and its name."""
         texts, unknown = self.of(model) if model else ([train] if train else [], [])
-        nodes = [self._node(f"contamination/{_dashed(text)}", IndexConfig(text=text)) for text in texts]
-        indices = [name for _, name in nodes]
-        config = SearchConfig(data=data, texts=texts, indices=indices, unknown=unknown, reworded=self._reworded)
-        made, name = self._node(f"contamination/{_dashed(data)}/{model or 'baselines'}", config)
-        return [each for each, _ in (*nodes, (made, name)) if each], name
-
-    def _node(self, name: str, config: IndexConfig | SearchConfig) -> tuple[Node | None, str]:
-        """A node, unless it is made already, and its name: one that another has is numbered."""
-        content = canonical_json([type(config).__name__, config.model_dump(mode="json")])
+        config = SearchConfig(data=data, texts=texts, unknown=unknown, reworded=self._reworded)
+        content = canonical_json(config.model_dump(mode="json"))
         if content in self._names:
             return None, self._names[content]
-        number = 1
+        name, number = f"contamination/{_dashed(data)}/{model or 'baselines'}", 1
         while (numbered := name if number == 1 else f"{name}-{number}") in self._names.values():
             number += 1
         self._names[content] = numbered
-        stage = contamination_index if isinstance(config, IndexConfig) else contamination_search
-        return node(self._names[content], stage, config.resolve(self._folder)), self._names[content]
+        return node(numbered, contamination_search, config.resolve(self._folder)), numbered
 
     def of(self, model: str) -> tuple[list[str], list[str]]:
         """The texts that a model, and those it began with, learned from, in the order of training, as

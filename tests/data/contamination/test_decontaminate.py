@@ -18,8 +18,7 @@ from pydantic import ValidationError
 
 from corpora import make_conversations
 from lmworks.data.contamination.decontaminate import DecontaminateConfig, decontaminate
-from lmworks.data.contamination.index import METHODS, Index, spans, write_index
-from lmworks.data.contamination.plain import compared_in_turn
+from lmworks.data.contamination.join import Form, Index, spans, write_index
 from lmworks.data.records import Documents, read_shard, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.errors import LmworksError, UsageError
@@ -43,6 +42,12 @@ def clean(tmp_path: Path, documents: Documents, *sets: Handle, **fields: Any) ->
 
 def verdicts(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "items.jsonl").read_text().splitlines()]
+
+
+def index_of(folder: Path, items: list[str]) -> Index:
+    """The index of items of one set."""
+    write_index(folder, [Form(number, item, "set", str(number)) for number, item in enumerate(items)])
+    return Index(folder)
 
 
 ITEM = story(1, 40)
@@ -90,7 +95,7 @@ def test_most_of_an_item_in_pieces_is_found_by_its_8_grams(tmp_path: Path, piece
         documents_of(tmp_path / "in", " x ".join([OTHER, *held, OTHER]), OTHER),
         documents_of(tmp_path / "set", " ".join(item)),
     )
-    assert result.counts["dropped: 8-gram of an evaluation item"] == found
+    assert result.counts["dropped: near-duplicate of an evaluation item"] == found
 
 
 @pytest.mark.parametrize("length", [5, 6, 7, 8])
@@ -119,13 +124,6 @@ def test_cutting_takes_the_lines_that_hold_the_item(tmp_path: Path) -> None:
     assert texts(out) == sorted([f"{before}\n{after}", after])
     assert result.counts["cut: exact of an evaluation item"] == 1
     assert result.counts["dropped: exact of an evaluation item"] == 1
-
-
-def test_only_the_methods_asked_for(tmp_path: Path) -> None:
-    text = f"{OTHER} {' '.join(ITEM[:13])} {OTHER}"
-    documents, items = documents_of(tmp_path / "in", text), documents_of(tmp_path / "set", " ".join(ITEM))
-    _, out = clean(tmp_path, documents, items, methods=["exact", "near-duplicate", "8-gram"])
-    assert texts(out) == [text]
 
 
 def test_questions_and_published_files_are_sets_too(tmp_path: Path) -> None:
@@ -192,40 +190,33 @@ def test_an_item_pasted_anywhere_is_found_where_it_stands(data: st.DataObject) -
     chosen = data.draw(st.integers(0, len(items) - 1))
     text = " ".join([*before, *items[chosen], *after])
     with tempfile.TemporaryDirectory() as name:
-        write_index(Path(name), [" ".join(item) for item in items])
-        matches = {match.item: match for match in Index(Path(name)).matches(text, METHODS, 0.8)}
+        index = index_of(Path(name), [" ".join(item) for item in items])
+        (found,) = index.search(pa.array([text]))
+        matches = {match.item: match for match in found}
         assert matches[chosen].method == "exact"
         place = len(" ".join(before)) + bool(before)
-        found = spans(text, matches[chosen].passages)
-        assert any(start <= place and stop >= place + len(" ".join(items[chosen])) for start, stop in found)
-        for match in (each for each in matches.values() if each.method != "near-duplicate"):
-            for passage in match.passages:
-                mine = next(compared_in_turn([text]))[passage.start : passage.start + passage.words]
-                theirs = Index(Path(name)).item(match.item)[passage.offset : passage.offset + passage.words]
-                assert mine.tolist() == theirs.tolist()
+        passages = spans(text, matches[chosen])
+        assert any(start <= place and stop >= place + len(" ".join(items[chosen])) for start, stop in passages)
 
 
 @settings(max_examples=examples(50))
 @given(st.data())
-def test_texts_that_are_no_candidates_hold_no_item(data: st.DataObject) -> None:
+def test_a_text_holds_the_same_items_alone_and_among_others(data: st.DataObject) -> None:
     words = st.sampled_from(["one", "two", "three", "Four", "fünf", "六", "…"])
     items = data.draw(st.lists(st.lists(words, min_size=1, max_size=14).map(" ".join), min_size=1, max_size=3))
     pasted = st.one_of(words, st.sampled_from(items))
     texts = data.draw(st.lists(st.lists(pasted, max_size=16).map(" ".join), max_size=6))
     with tempfile.TemporaryDirectory() as name:
-        write_index(Path(name), items)
-        index = Index(Path(name))
-        candidates = index.candidates(pa.array(texts, pa.string())).tolist()
-        found = [bool(index.matches(text, METHODS, 0.8)) for text in texts]
-        assert all(candidate or not held for candidate, held in zip(candidates, found, strict=True))
+        index = index_of(Path(name), items)
+        together = list(index.search(pa.array(texts, pa.string())))
+        assert together == [next(index.search(pa.array([text]))) for text in texts]
 
 
 def test_an_item_in_a_script_without_spaces_is_found_inside_a_sentence(tmp_path: Path) -> None:
     item = "今天天气很好我们去公园散步吧朋友们"
-    write_index(tmp_path, [item])
-    (match,) = Index(tmp_path).matches(f"他说：{item}，然后走了。", METHODS, 0.8)
-    assert match.method == "exact"
-    assert not Index(tmp_path).candidates(pa.array(["The operation returns a list of the names of queues."]))[0]
+    texts = [f"他说：{item}，然后走了。", "The operation returns a list of the names of queues."]
+    held, other = index_of(tmp_path, [item]).search(pa.array(texts))
+    assert [match.method for match in held] == ["exact"] and not other
 
 
 def test_a_question_goes_where_its_layout_is_another(tmp_path: Path) -> None:
@@ -271,5 +262,5 @@ def test_a_question_beside_a_longer_passage_goes_in_any_script(tmp_path: Path, s
 def test_13_words_are_26_letters_of_chinese(tmp_path: Path, taken: int, found: bool) -> None:
     draw = random.Random(1)
     item, other = ("".join(chr(0x4E00 + draw.randrange(5000)) for _ in range(80)) for _ in range(2))
-    write_index(tmp_path, [item])
-    assert bool(Index(tmp_path).matches(other + item[20 : 20 + taken] + other, METHODS, 0.8)) is found
+    (matches,) = index_of(tmp_path, [item]).search(pa.array([other + item[20 : 20 + taken] + other]))
+    assert bool(matches) is found

@@ -15,10 +15,8 @@ from data_support import documents_of
 from data.tiny_encoders import write_encoder
 from lmworks.data.contamination.reworded import Suspect, find_reworded
 from lmworks.data.contamination.search import SearchConfig, contamination_search
-from lmworks.data.contamination.training import IndexConfig, contamination_index
 from lmworks.errors import UsageError
 from lmworks.evaluate.contamination import Contamination, judged, verdict_text
-from lmworks.pipeline.stage import Handle
 from lmworks.recipe.schema import RewordedConfig
 from support import make_context
 
@@ -74,16 +72,12 @@ def test_a_suspicion_is_told_beside_the_verdict_and_changes_none(encoder: Path, 
     data = documents_of(tmp_path / "data", " ".join(ITEM), other(999))
     noise = [other(number, 30) for number in range(60)]
     text = documents_of(tmp_path / "text", *noise, f"{other(8)}. {mixed(ITEM)}.")
-    config = IndexConfig(text="t").resolve(tmp_path)
-    for name in ("index", "out"):
-        (tmp_path / name).mkdir()
-    contamination_index(config, text, out=tmp_path / "index", context=make_context(tmp_path / "a"))
+    (tmp_path / "out").mkdir()
     shutil.copytree(encoder, tmp_path / "encoder")
     reworded = RewordedConfig(encoder="encoder", cosine=0.95)
-    search = SearchConfig(data="d", texts=["t"], indices=["i"], reworded=reworded).resolve(tmp_path)
+    search = SearchConfig(data="d", texts=["t"], reworded=reworded).resolve(tmp_path)
     assert search.encoder_digest
-    index = Handle(tmp_path / "index", "i")
-    contamination_search(search, data, [text], [index], out=tmp_path / "out", context=make_context(tmp_path / "b"))
+    contamination_search(search, data, [text], out=tmp_path / "out", context=make_context(tmp_path / "b"))
     lines = {
         line["id"]: line for line in map(json.loads, (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines())
     }
@@ -97,6 +91,6 @@ def test_a_suspicion_is_told_beside_the_verdict_and_changes_none(encoder: Path, 
 
 
 def test_an_encoder_that_is_not_there_is_refused_before_the_build(tmp_path: Path) -> None:
-    search = SearchConfig(data="d", texts=[], indices=[], reworded=RewordedConfig(encoder="absent"))
+    search = SearchConfig(data="d", texts=[], reworded=RewordedConfig(encoder="absent"))
     with pytest.raises(UsageError, match=r"evaluate\.reworded\.encoder: .*absent has no config\.json"):
         search.resolve(tmp_path)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from data_support import documents_of, texts
 
+from data.contamination.sought import seek
 from lmworks.data.contamination.decontaminate import DecontaminateConfig, decontaminate
-from lmworks.data.contamination.index import METHODS, Index, Match, Method, look_up, write_index
-from lmworks.data.contamination.search import Sought
-from lmworks.data.contamination.training import Texts
+from lmworks.data.contamination.join import Form, Index, Match, write_index
 from lmworks.pipeline.stage import Result
 from lmworks.pipeline.work.chunks import read_records
 from support import make_context
 
-KEYS = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
 SHARED = (
     "Read the passage below with care and answer the question that follows it in one short sentence of your own words."
 )
@@ -30,9 +28,7 @@ def story(seed: object, length: int) -> str:
 
 
 def verdicts(items: list[str], text: str) -> list[str]:
-    sought = Sought(items, KEYS)
-    sought.seek(Texts(["a"], pa.array([text], pa.string())))
-    return [sought.verdict(number) for number in range(len(items))]
+    return seek(items, [text])
 
 
 def clean(tmp_path: Path, items: list[str], learned: list[str], action: str = "drop") -> tuple[Result, list[str]]:
@@ -49,11 +45,11 @@ def under_one_instruction(own: int) -> list[str]:
 
 @pytest.mark.parametrize(("own", "verdict"), [(4, "shared"), (9, "not found"), (30, "not found")])
 def test_an_instruction_that_items_share_accuses_none(own: int, verdict: str) -> None:
-    """Of one with fewer words of its own than are sought, nothing is known either."""
+    """Nothing is known of an item with fewer words of its own than are sought."""
     alone = f"How exams are worded here: {SHARED} {story('other', 30)}"
     assert set(verdicts(under_one_instruction(own), alone)) == {verdict}
     assert set(verdicts(under_one_instruction(own), SHARED)) == {verdict}
-    assert set(verdicts(under_one_instruction(own), story("other", 60))) == {"not found"}
+    assert set(verdicts(under_one_instruction(own), story("other", 60))) == {verdict}
 
 
 @pytest.mark.parametrize("own", [4, 9, 30])
@@ -103,30 +99,30 @@ def learned(words: int) -> str:
         (35, 35, "shared", "shared"),
         (30, 30, "shared", "shared"),
         (27, 36, "whole", "exact"),
-        (36, 7, "not found", None),
-        (36, 0, "not found", None),
+        (36, 7, "shared", "shared"),
+        (36, 0, "shared", "shared"),
         (18, 18, "not found", None),
     ],
 )
 def test_records_that_quote_an_item_do_not_make_it_clean(
     tmp_path: Path, quotes: int, holds: int, verdict: str, method: str | None
 ) -> None:
-    """What was found of it may be shared by then; where that is most of it, nothing is known."""
+    """An item of which others quote all but a few words is found as a whole, or nothing is known of it."""
     assert verdicts(quoted(quotes), learned(holds))[0] == verdict
     result, kept = clean(tmp_path, quoted(quotes), [learned(holds), story("y", 30)])
     (found,) = (line for line in read_records(tmp_path / "out" / "items.jsonl") if line["record"] == f"{0:032x}")
     assert found["method"] == method
     assert (learned(holds) in kept) == (method in (None, "shared"))
     told = result.counts["not known, for other records share their words: items"]
-    assert told == (method == "shared") and found.get("shared_by", 0) == 3 * told
+    assert told == (method == "shared")
     assert result.counts["contaminated items"] == (method not in (None, "shared"))
 
 
 def test_what_another_set_shares_tells_of_the_items_of_this_one(tmp_path: Path) -> None:
-    write_index(
-        tmp_path, [ITEM, *quoted(36)[1:], ITEM + " more"], [("ours", "1"), *(("theirs", str(n)) for n in range(9))]
-    )
-    found = Index(tmp_path).matches(learned(18), METHODS, 0.8)
+    items = [ITEM, *quoted(36)[1:], ITEM + " more"]
+    names = [("ours", "1"), *(("theirs", str(number)) for number in range(9))]
+    write_index(tmp_path, [Form(n, text, *name) for n, (text, name) in enumerate(zip(items, names, strict=True))])
+    (found,) = Index(tmp_path).search(pa.array([learned(18)]))
     assert [match.method for match in found if match.item == 0] == ["13-gram"]
 
 
@@ -152,14 +148,14 @@ def test_a_short_item_that_drops_many_documents_is_told_by_name(tmp_path: Path) 
 
 
 def test_cutting_does_not_go_on_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    searches: list[str] = []
-    matches = Index.matches
+    searches: list[int] = []
+    search = Index.search
 
-    def counted(self: Index, text: str, methods: Sequence[Method], threshold: float) -> list[Match]:
-        searches.append(text)
-        return matches(self, text, methods, threshold)
+    def counted(self: Index, texts: Any) -> Iterator[list[Match]]:
+        searches.append(len(texts))
+        return search(self, texts)
 
-    monkeypatch.setattr(Index, "matches", counted)
+    monkeypatch.setattr(Index, "search", counted)
     first, second = "amber ferry gate holds nine old\n", "rusty copper kettles of tea today\n"
     learned = [first * 400 + second * 400, f"{story('x', 20)}\n{first}{second}{story('y', 20)}"]
     result, kept = clean(tmp_path, [first + second], learned, action="cut")
@@ -169,11 +165,8 @@ def test_cutting_does_not_go_on_without_end(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_equal_runs_are_not_paired_without_bound(tmp_path: Path) -> None:
-    same = np.full(5000, 7, np.uint64)
-    rows, places = look_up(same, np.full(50_000, 7, np.uint64))
-    assert 0 < len(rows) == len(places) < 10_000_000
     item = "la " * 600
-    write_index(tmp_path, [f"so {item}", item])
-    found = Index(tmp_path).matches(f"and so {'la ' * 6000}", METHODS, 0.8)
+    write_index(tmp_path, [Form(0, f"so {item}", "a", "0"), Form(1, item, "a", "1")])
+    (found,) = Index(tmp_path).search(pa.array([f"and so {'la ' * 600_000}"]))
     assert [(match.item, match.method) for match in found] == [(0, "exact"), (1, "exact")]
     assert verdicts([f"so {item}", item], f"and so {'la ' * 6000}") == ["whole", "whole"]

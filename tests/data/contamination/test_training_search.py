@@ -8,17 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 from data_support import documents_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lmworks.data.contamination.plain import compared_in_turn, compared_words, plain, word_places
-from lmworks.data.contamination.search import FOUND, SearchConfig, Sought, contamination_search, items_of
-from lmworks.data.contamination.training import IndexConfig, Texts, contamination_index, marks
-from lmworks.data.duplicates.minhash import shingles
+from data.contamination.sought import seek
+from lmworks.data.contamination.items import items_of
+from lmworks.data.contamination.search import FOUND, SearchConfig, contamination_search
 from lmworks.data.records import Document, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
@@ -26,7 +23,6 @@ from lmworks.pipeline.stage import Handle
 from quick import examples
 from support import make_context
 
-KEYS = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
 WORDS = [f"word{number}" for number in range(2000)]
 ORDER = [*FOUND, "not found", "too short"]
 
@@ -42,16 +38,6 @@ SCRIPTS = {
 
 def story(seed: object, length: int, script: str = "Latin") -> list[str]:
     return random.Random(str(seed)).choices(SCRIPTS[script][0], k=length)
-
-
-def seek(items: list[str], texts: list[str]) -> list[str]:
-    """The verdicts by way of an index of the texts."""
-    array = pa.array(texts, pa.string())
-    found = [np.zeros(0, np.uint32), *(marks(words, KEYS)[0] for words in compared_words(array))]
-    sought = Sought(items, KEYS)
-    if sought.may_stand(np.unique(np.concatenate(found))):
-        sought.seek(Texts([str(number) for number in range(len(texts))], array))
-    return [sought.verdict(number) for number in range(len(items))]
 
 
 def by_definition(item: list[str], texts: list[list[str]], times: int) -> str:
@@ -156,25 +142,6 @@ def test_names_in_brackets_of_code_are_words_of_an_item(brackets: str) -> None:
     assert seek([item], [f"{other} {unlike}"]) == ["not found"]
 
 
-@pytest.mark.parametrize(
-    "markup",
-    [
-        "<!-- {} -->",
-        "<img src='x.png' alt='{}'>",
-        '<p title="{}" class="wide"></p>',
-        "<cv:aboutPerson\n{}\n  rdf:resource='http://example.org/person'>",
-        "&lt;!--{}--&gt;",
-        "<?note {} ?>",
-    ],
-)
-def test_an_item_that_stands_in_markup_is_found_and_what_markup_parts_is_too(markup: str) -> None:
-    inside, around = (story(name, 24) for name in ("inside", "around"))
-    hidden = markup.replace("{}", " ".join(inside))
-    text = " ".join([*story("a", 40), *around[:10], hidden, *around[10:], *story("b", 40)])
-    items = [" ".join(inside), " ".join(around), " ".join([*story("b", 40)[-12:], *inside[:12]])]
-    assert seek(items, [text]) == ["whole", "whole", "not found"]
-
-
 def test_an_item_with_markup_is_found_where_its_markup_is_another() -> None:
     item = story("item", 24)
     first, second = (f"<p class='{' '.join(story(name, 6))}'>" for name in ("one", "two"))
@@ -189,41 +156,12 @@ def test_names_or_numbers_that_were_changed_leave_a_long_item_near_and_a_short_o
     assert found == ["near", "not found"]
 
 
-def test_the_numbers_of_an_index_tell_nothing_without_the_key() -> None:
-    (words,) = compared_words(pa.array([" ".join(story(1, 400))]))
-    ours, theirs = (set(marks(words, keys)[0].tolist()) for keys in (KEYS, (KEYS[0], KEYS[1] + 1)))
-    assert len(ours) > 100 and not ours & theirs
-    assert not ours & set(shingles(pa.array([" ".join(story(1, 400))]))[0].tolist())
-
-
-@settings(max_examples=examples(300))
-@given(st.text("ab <>/&;!-[]?_.Ü\u00ad\n'\"=#x1amp", max_size=60))
-@example("caf&eacute;<b>s</b> a<!-- b -->c")
-@example("a <i x='a b &amp; x 1'>b</i><!--a b x Ü --> a")
-def test_each_compared_word_has_its_place(text: str) -> None:
-    (words,) = compared_in_turn([text], behind=True)
-    places = word_places(text)
-    assert len(words) == len(places)
-    for (start, stop), word in zip(places, words, strict=True):
-        assert 0 <= start < stop <= len(text)
-        (alone,) = compared_in_turn([plain(text[start:stop])])
-        assert word in alone or "&" in text[start:stop] or "<" in text
-
-
 def search(folder: Path, data: Handle, texts: list[Handle]) -> dict[str, dict[str, Any]]:
     """The verdicts that the two stages find, by id."""
-    indices = []
-    for number, text in enumerate(texts):
-        out = folder / f"index-{number}"
-        out.mkdir(parents=True)
-        contamination_index(
-            IndexConfig(text="x").resolve(folder), text, out=out, context=make_context(folder / f"w{number}")
-        )
-        indices.append(Handle(out, ""))
     names = [f"text{number}" for number in range(len(texts))]
-    config = SearchConfig(data="d", texts=names, indices=names).resolve(folder)
-    (folder / "out").mkdir()
-    contamination_search(config, data, texts, indices, out=folder / "out", context=make_context(folder / "search"))
+    config = SearchConfig(data="d", texts=names).resolve(folder)
+    (folder / "out").mkdir(parents=True)
+    contamination_search(config, data, texts, out=folder / "out", context=make_context(folder / "search"))
     return {each["id"]: each for each in map(json.loads, (folder / "out" / "verdicts.jsonl").read_text().splitlines())}
 
 

@@ -1,47 +1,35 @@
-"""Decontaminate: what gives an evaluation set away is not learned from."""
+"""Decontaminate: training documents that hold items of evaluation sets are dropped, or their lines cut."""
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.contamination.index import (
-    LONG_RUN_WORDS,
-    METHODS,
-    SHARED,
-    SUREST,
-    Match,
-    Method,
-    open_index,
-    spans,
-    write_index,
-)
-from lmworks.data.contamination.items import of_document, own_lines
-from lmworks.data.contamination.plain import compared_in_turn
+from lmworks.data.contamination.items import forms_of, items_of
+from lmworks.data.contamination.join import LONG_RUN_WORDS, SHARED, SUREST, Form, Method, open_index, spans, write_index
 from lmworks.data.quality.filters import MIN_WORDS
 from lmworks.data.records import Document, Documents, as_array, read_shard, write_json_lines
 from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
-from lmworks.data.tuning.conversations import Conversations, question_of
 from lmworks.data.words import count_words
 from lmworks.errors import LmworksError, format_counts
-from lmworks.pipeline.files import canonical_json, digest_text, fingerprints, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_text, fingerprints
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.pipeline.units import unit_facts
 from lmworks.recipe.schema import BesideRecipe, Reference
 
 DOCUMENTS_LISTED = 10
 _MOST_CUTS = 3
-"""Times that lines are cut from a document: cutting may join the rest to an item anew."""
-_UNKNOWN = "not known, for other records share their words:"
+"""Times that lines are cut from a document: the rest may join to an item anew."""
+_UNKNOWN = "not known, for other records share their words: items"
 _OFTEN = 0.05
-"""Share of the documents from where on a short item that they hold is told by name."""
+"""Share of the documents with a short item from which the item is named."""
 
 
 class DecontaminateConfig(BesideRecipe):
@@ -49,25 +37,13 @@ class DecontaminateConfig(BesideRecipe):
 
     makes: ClassVar[str] = "documents"
     kind: Literal["decontaminate"] = "decontaminate"
-    documents: Reference = Field(alias="from", description="The documents to learn from.")
+    documents: Reference = Field(alias="from", description="Documents to learn from.")
     against: list[Reference] = Field(default=[], description="Evaluation sets: steps with documents or conversations.")
     files: list[str] = Field(
         default=[], description="Evaluation sets as published: jsonl files, absolute or from the recipe's folder."
     )
-    methods: list[Method] = Field(
-        default=list(METHODS),
-        min_length=1,
-        description="All by default: each finds what the others miss. Leave out `13-gram` where boilerplate repeats.",
-    )
-    jaccard: float = Field(
-        default=0.8,
-        ge=0.5,
-        le=1,
-        description="From where on a document, or a passage of it as long as an item, is a near-duplicate of the item, "
-        "as in `curate`.",
-    )
     action: Literal["drop", "cut"] = Field(
-        default="drop", description="`cut` keeps the other lines of a document: for long ones, of which little is lost."
+        default="drop", description="`cut` keeps the other lines of a document. Use it for long documents."
     )
     fingerprints: list[str] = Field(default=[], description="sha256 of each file; set by `resolve`.")
 
@@ -78,66 +54,61 @@ class DecontaminateConfig(BesideRecipe):
         return self
 
     def resolve(self, folder: Path) -> Self:
-        """This config with the content of its files."""
+        """Return the config with the digests of its files."""
         prints = fingerprints(map(folder.joinpath, self.files), "decontaminate", "files")
         return super().resolve(folder).model_copy(update={"fingerprints": prints})
 
 
-@dataclass(frozen=True)
-class Item:
-    """One text of an evaluation set."""
+class _Record(NamedTuple):
+    """A record of an evaluation set."""
 
     set: str
-    record: str
-    """The document's or conversation's id, or the number of the line."""
-    text: str
-    document: str | None = None
-    """Id of the document that it is or was made from."""
-    is_asked: bool = False
-    """Whether it is what a record asks, whose layout may be another elsewhere."""
+    name: str
+    """Its id, or the number of its line."""
+    texts: tuple[str, ...]
+    is_question: bool = False
 
 
-@stage(version=10, reads="documents", judges="against")
+@stage(version=11, reads="documents", judges="against")
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:
     """Drop each document that holds an item, or cut the lines that do.
 
-    `items.jsonl` lists every item with its verdict before the step; afterwards all are clean by the methods used, but
-    those of which only words were found that other records of the set share: of these nothing is known.
+    `items.jsonl` lists every item with the method that found it. Afterwards all items are clean by these methods,
+    except those of which only words were found that other records of the set share: their verdict is not known.
     """
     tally = Tally()
-    items = _with_lines([*_items_of_steps(config, against), *_items_of_files(config, tally)])
+    records = [*_records_of_steps(config, against), *_records_of_files(config, tally)]
+    texts = [(record, text) for record in records for text in _worth_seeking(record.texts)]
+    items = [Form(number, text, record.set, record.name) for number, (record, text) in enumerate(texts)]
     if not items:
         raise LmworksError(f"decontaminate: the evaluation sets hold no text: {format_counts(tally.counts)}.")
-    index, found = context.scratch / "index", context.beside / "found"
-    write_index(index, [item.text for item in items], [(item.set, item.document or item.record) for item in items])
+    forms = forms_of(items, [record.is_question for record, _ in texts])
+    thin = write_index(context.scratch / "index", forms)
     open_index.cache_clear()
-    _labels.cache_clear()
-    write_atomically(index / "labels.json", json.dumps([(item.set, item.record) for item in items]).encode())
-    work = partial(_clean_shard, config, index, found)
     shards = documents.shards()
-    sought = digest_text(canonical_json([(item.set, item.record, item.document, item.text) for item in items]))
-    origins = origins_of(shards, key_config(config), sought)
-    tally.add(map_units(list(enumerate(shards)), work, out, context, origins=origins))
-    listing = _verdicts(items, found, index)
+    work = partial(_clean_shard, config.action, context.scratch / "index")
+    origins = origins_of(shards, key_config(config), digest_text(canonical_json(forms)))
+    tally.add(map_units(shards, work, out, context, origins=origins))
+    listing = _verdicts(items, thin, context.beside)
     write_json_lines(out / "items.jsonl", listing)
-    _tell_what_stands_everywhere(items, listing, tally)
-    tally.counts["items"] = len(items)
+    _name_frequent_items(items, listing, tally)
+    tally.counts["items"] = len(listing)
     tally.counts["contaminated items"] = sum(record["method"] not in (None, SHARED) for record in listing)
     if unknown := sum(record["method"] == SHARED for record in listing):
-        tally.counts[f"{_UNKNOWN} items"] = unknown
+        tally.counts[_UNKNOWN] = unknown
         context.log(
-            f"WARNING: of {unknown} items nothing is known: what was found of them stands in other records of the set, "
-            f"too, and tells of none (`{SHARED}` in {out / 'items.jsonl'}). Take records out that quote others"
+            f"WARNING: {unknown} items are neither contaminated nor clean: other records of the set share all but a "
+            f"few of their words (`{SHARED}` in {out / 'items.jsonl'}). Take out records that quote others"
         )
     if not tally.counts["documents"]:
         raise LmworksError(f"decontaminate: no document is left: {format_counts(tally.counts)}.")
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
-def _tell_what_stands_everywhere(items: Sequence[Item], listing: Sequence[dict[str, Any]], tally: Tally) -> None:
-    """Name a short item that a large share of the documents holds: it may be a phrase that no set should have."""
+def _name_frequent_items(items: Sequence[Form], listing: Sequence[dict[str, Any]], tally: Tally) -> None:
+    """Count by name a short item that many documents hold: it may be a phrase that no set should have."""
     number = sum(count for name, count in tally.counts.items() if name == "documents" or name in tally.losses)
     for item, record in zip(items, listing, strict=True):
         words = count_words(item.text)
@@ -147,39 +118,20 @@ def _tell_what_stands_everywhere(items: Sequence[Item], listing: Sequence[dict[s
             tally.counts[name] = record["documents"]
 
 
-def _items_of_steps(config: DecontaminateConfig, against: Sequence[Handle]) -> Iterator[Item]:
+def _records_of_steps(config: DecontaminateConfig, against: Sequence[Handle]) -> Iterator[_Record]:
     for name, handle in zip(config.against, against, strict=True):
-        if (handle.path / "conversations.jsonl").exists():
-            for record in Conversations(handle.path, handle.digest).iterate():
-                contents = [str(message["content"]) for message in record["messages"]]
-                made_from, asked = record.get("document"), question_of(record)
-                for text in _worth_seeking(contents):
-                    yield Item(name, str(record["id"]), text, made_from, is_asked=text == asked)
-        else:
-            for document in Documents(handle.path, handle.digest).iterate():
-                yield Item(name, document.id, document.text, document.id)
-                if document.structure and (asked := of_document(document).question) != document.text:
-                    yield Item(name, document.id, asked, document.id, is_asked=True)
+        for item in items_of(handle):
+            yield _Record(name, item.id, item[1:], is_question=bool(item.answer))
 
 
-def _with_lines(items: Sequence[Item]) -> list[Item]:
-    """With lines of questions that stand in other layouts elsewhere."""
-    asked = [item for item in items if item.is_asked]
-    words = list(compared_in_turn([item.text for item in asked]))
-    lines = own_lines([item.text for item in asked], words)
-    return [*items, *(replace(asked[number], text=line) for number, line, _ in lines)]
-
-
-def _items_of_files(config: DecontaminateConfig, tally: Tally) -> Iterator[Item]:
+def _records_of_files(config: DecontaminateConfig, tally: Tally) -> Iterator[_Record]:
     for name in config.files:
         with (config.folder / name).open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    record = json.loads(line)
+                    yield _Record(name, str(number), tuple(_strings(json.loads(line))))
                 except (ValueError, RecursionError) as error:
                     tally.lose(f"unreadable line of {name}", line=number, detail=str(error)[:200])
-                    continue
-                yield from (Item(name, str(number), text) for text in _worth_seeking(list(_strings(record))))
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -191,107 +143,73 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _worth_seeking(texts: Sequence[str]) -> list[str]:
-    """The texts of a record that are no mere label, and in any case the longest."""
-    longest = sorted(texts, key=len)[-1:]
-    return [
-        text for text in dict.fromkeys(texts) if text.strip() and (count_words(text) >= MIN_WORDS or text in longest)
-    ]
+    """Return the texts of a record that are not mere labels, and in any case the longest."""
+    longest = max(texts, key=len, default="")
+    long = (text for text in dict.fromkeys(texts) if text == longest or count_words(text) >= MIN_WORDS)
+    return [text for text in long if text.strip()]
 
 
-def _clean_shard(
-    config: DecontaminateConfig, index: Path, found: Path, numbered: tuple[int, Path]
-) -> tuple[Parts, Tally]:
-    number, shard = numbered
-    tally, kept, records = Tally(), [], list[tuple[int, str, str]]()
+def _clean_shard(action: str, index: Path, shard: Path) -> tuple[Parts, Tally]:
+    """Return the documents of a shard that stay, and note the items that were found."""
+    tally, kept, found = Tally(), [], list[tuple[int, str, str]]()
     documents = read_shard(shard)
-    candidates = open_index(index).candidates(as_array([each.text for each in documents]))
-    for document, candidate in zip(documents, candidates.tolist(), strict=True):
-        clean, every = document, _matches(config, index, document.text) if candidate else []
-        records += [(match.item, match.method, document.id) for match in every if match.method == SHARED]
-        if matches := _telling(every):
-            first = min(matches, key=lambda match: SUREST.index(match.method))
-            records += [(match.item, match.method, document.id) for match in matches]
-            rest = _cut(config, index, document) if config.action == "cut" else None
-            reason = f"{'cut' if rest else 'dropped'}: {first.method} of an evaluation item"
-            start, stop = spans(document.text, first.passages)[0]
-            name, record = _labels(index)[first.item]
-            tell = tally.note if rest else tally.lose
-            tell(reason, id=document.id, set=name, record=record, text=_marked(document.text, start, stop))
-            if rest is None:
-                continue
-            clean = rest
-        kept.append(clean)
-    tally.files.append(found / f"{number:05d}.json")
-    write_atomically(tally.files[0], json.dumps(records).encode())
+    searched = open_index(index).search(as_array([document.text for document in documents]))
+    for document, matches in zip(documents, searched, strict=True):
+        found += [(match.item, match.method, document.id) for match in matches]
+        if not matches:
+            kept.append(document)
+            continue
+        first = min(matches, key=lambda match: SUREST.index(match.method))
+        start, stop = spans(document.text, first)[0]
+        rest = _cut(document, index) if action == "cut" else None
+        note = tally.note if rest else tally.lose
+        reason = f"{'cut' if rest else 'dropped'}: {first.method} of an evaluation item"
+        note(reason, id=document.id, set=first.set, record=first.record, text=_marked(document.text, start, stop))
+        kept += [rest] if rest else []
+    tally.facts["found"] = found
     return counted(kept, tally)
 
 
-def _matches(config: DecontaminateConfig, index: Path, text: str) -> list[Match]:
-    methods = [method for method in METHODS if method in config.methods]
-    return open_index(index).matches(text, methods, config.jaccard)
-
-
-def _telling(matches: Sequence[Match]) -> list[Match]:
-    """Those by a method."""
-    return [match for match in matches if match.method != SHARED]
-
-
-@functools.lru_cache(maxsize=1)
-def _labels(index: Path) -> list[tuple[str, str]]:
-    """Set and record of each item."""
-    return [(name, record) for name, record in json.loads((index / "labels.json").read_text())]
-
-
 def _marked(text: str, start: int, stop: int) -> str:
-    """A passage with a little of what stands around it."""
+    """Return a passage between brackets, with a little of the text around it."""
     return f"{text[max(0, start - 60) : start]}»{text[start : min(stop, start + 400)]}«{text[stop : stop + 60]}"
 
 
-def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Document | None:
-    """A document without the lines that hold items; None if too little is left, or still an item after some cuts.
+def _cut(document: Document, index: Path) -> Document | None:
+    """Return a document without the lines that hold items; None if too little is left, or an item after some cuts.
 
-    Of a row of several texts nothing is left: half an answer teaches what is wrong.
+    A row of several texts is not cut: half an answer teaches what is wrong.
     """
-    if document.structure is not None:
-        return None
     text = document.text
-    for _ in range(_MOST_CUTS):
-        if not (matches := _telling(_matches(config, index, text))):
-            break
-        lines, kept, end = text.splitlines(keepends=True), [], 0
-        found = spans(text, [passage for match in matches for passage in match.passages])
-        for line in lines:
+    for _ in range(_MOST_CUTS + 1 if document.structure is None else 0):
+        (matches,) = open_index(index).search(as_array([text]))
+        if not matches:
+            return replace(document, text=text.strip("\n")) if count_words(text) >= MIN_WORDS else None
+        taken, kept, end = [span for match in matches for span in spans(text, match)], [], 0
+        for line in text.splitlines(keepends=True):
             start, end = end, end + len(line)
-            if not any(first < end and last > start for first, last in found):
+            if not any(first < end and last > start for first, last in taken):
                 kept.append(line)
         text = "".join(kept)
-    else:
-        if _telling(_matches(config, index, text)):
-            return None
-    return replace(document, text=text.strip("\n")) if count_words(text) >= MIN_WORDS else None
+    return None
 
 
-def _verdicts(items: Sequence[Item], found: Path, index: Path) -> list[dict[str, Any]]:
-    """Each item by set and record, with the surest method that found it and the documents that held it."""
-    held: dict[int, list[tuple[str, str]]] = {}
-    for path in sorted(found.glob("*.json")):
-        for number, by, document in json.loads(path.read_text()):
-            held.setdefault(number, []).append((by, document))
-    listing = []
-    for number, item in enumerate(items):
-        matches = held.get(number, [])
-        method = min((by for by, _ in matches), key=SUREST.index, default=None)
-        documents = [document for by, document in matches if by != SHARED or method == SHARED]
-        listing.append(
-            {
-                "set": item.set,
-                "record": item.record,
-                "document": item.document,
-                "digest": digest_text(item.text),
-                "method": method,
-                "documents": len(documents),
-                "first_documents": documents[:DOCUMENTS_LISTED],
-                **({"shared_by": open_index(index).shared_by(number)} if method == SHARED else {}),
-            }
-        )
-    return listing
+def _verdicts(items: Sequence[Form], thin: Set[int], beside: Path) -> list[dict[str, Any]]:
+    """Return each item with the surest method that found it and the documents that hold it."""
+    held: dict[int, dict[str, Method]] = {}
+    for facts in unit_facts(beside):
+        for number, method, document in facts["found"]:
+            known = held.setdefault(number, {})
+            known[document] = min(known.get(document, method), method, key=SUREST.index)
+    return [
+        {
+            "set": item.set,
+            "record": item.record,
+            "digest": digest_text(item.text),
+            "method": min(by.values(), key=SUREST.index, default=SHARED if number in thin else None),
+            "documents": len(by),
+            "first_documents": list(by)[:DOCUMENTS_LISTED],
+        }
+        for number, item in enumerate(items)
+        for by in [held.get(number, {})]
+    ]

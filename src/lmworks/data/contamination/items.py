@@ -1,51 +1,78 @@
-"""What is sought of records that are scored: what each asks, the answer wanted, and lines that are their own.
-
-Axes: W words of a text.
-"""
+"""Items that tasks score, the wordings in which they are sought, and the texts that are searched."""
 
 from __future__ import annotations
 
-import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import product
+from itertools import chain, dropwhile, islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmworks.data.contamination.index import LONG_RUN_WORDS
-from lmworks.data.contamination.plain import compared_in_turn, plain
-from lmworks.data.contamination.training import SHORTEST, files_of
+from lmworks.data.contamination.join import LONG_RUN_WORDS, RUN_WORDS, Form, without_inner_signs
 from lmworks.data.forms.forms import choice_of
 from lmworks.data.forms.row import Fault, LeftOut
 from lmworks.data.forms.sample import Choice
-from lmworks.data.records import Document, read_shard
+from lmworks.data.records import Document, Documents, read_columns, read_shard
+from lmworks.data.text import without_markup
 from lmworks.data.tuning.conversations import last_answer, question_of
-from lmworks.data.words import combining_marks, count_words, letters_a_word
-from lmworks.lazy import NDArray, np
+from lmworks.data.words import count_words
+from lmworks.lazy import pa
 from lmworks.pipeline.stage import Handle
 
 _LONGEST_LABEL = 4
 """Characters before a choice, as in "A) "."""
-_LONGEST_LINE = 2_000
-"""Characters of a line in which instructions are looked for that others have, too."""
+_LABEL_WORDS = 2
+"""Most words of a label before a question, such as "Question 3:"."""
 _LINE_END = re.compile(r"<(?:br|/?(?:p|div|li|tr|h[1-6]))\b[^<>]{0,200}>", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.:?!](?:[*_~`\"')\]]*\s+)|[。：？！]\s*")
+_PIECE_END = re.compile(r"[.:?!)\]][*_~`\"')\]]*\s+|[。：？！．、）]")
+_RECORDS_AT_ONCE = 2000
+_MARKS = " *_~`#>(["
+"""Signs before a label."""
 _NUMBER = re.compile(r"\b[0-9]+\b")
 
 
 class Item(NamedTuple):
-    """A record of what is scored."""
+    """A record that a task scores."""
 
     id: str
     question: str
-    """What it asks; of a document to be predicted or labelled, the document."""
+    """The question; of a document to be predicted or labelled, the document."""
     answer: str
-    """The answer wanted; empty where there is none."""
+    """The answer wanted; empty if there is none."""
+
+
+def files_of(records: Handle) -> list[Path]:
+    """Return the files with the records of a step; none for records of an unknown kind."""
+    lines = [records.path / name for name in ("conversations.jsonl", "preferences.jsonl")]
+    return [path for path in lines if path.exists()] or Documents(records.path, records.digest).shards()
+
+
+def texts_in(file: Path) -> Iterator[tuple[Sequence[str], Any]]:
+    """Yield ids of records and their texts (a pyarrow array): each document, conversation, and prompt with an answer.
+
+    The turns of a conversation are one text, so that an item that is spread over them is found.
+    """
+    if file.suffix == ".parquet":
+        table = read_columns(file, ["id", "text"])
+        for batch in table.to_batches():
+            yield batch.column("id").to_pylist(), batch.column("text")
+        return
+    with file.open(encoding="utf-8") as lines:
+        while some := list(islice(lines, _RECORDS_AT_ONCE)):
+            pairs = [(str(record["id"]), text) for record in map(json.loads, some) for text in _turns(record)]
+            yield [record for record, _ in pairs], pa.array([text for _, text in pairs], pa.string())
+
+
+def _turns(record: Mapping[str, Any]) -> Iterator[str]:
+    for field in ("messages", "chosen", "rejected"):
+        if turns := record.get(field):
+            yield "\n".join(str(turn["content"]) for turn in [*record.get("prompt", ()), *turns])
 
 
 def items_of(data: Handle) -> Iterator[Item]:
-    """Every record that tasks score, under the id that their items have."""
+    """Yield every record that tasks score, under the id that their items have."""
     for file in files_of(data):
         if file.suffix == ".parquet":
             yield from map(of_document, read_shard(file))
@@ -55,7 +82,7 @@ def items_of(data: Handle) -> Iterator[Item]:
 
 
 def _of_record(record: dict[str, Any]) -> Item:
-    """Of a conversation its last question and answer; of a pair of answers the last question and the better one."""
+    """Return the last question of a conversation with its answer, or that of a pair of answers with the better one."""
     if "messages" not in record:
         better = record["chosen"] or record["rejected"]
         return Item(str(record["id"]), str(record["prompt"][-1]["content"]), str(better[-1]["content"]))
@@ -63,7 +90,7 @@ def _of_record(record: dict[str, Any]) -> Item:
 
 
 def of_document(document: Document) -> Item:
-    """Of a record of a published set what its task asks, and what it explains; of any other document its text."""
+    """Return the question and answer of a record of a published set, and its explanation; else the document's text."""
     row = document.row() if document.structure else {}
     with suppress(Fault, LeftOut):
         if choice := choice_of(row):
@@ -75,102 +102,68 @@ def of_document(document: Document) -> Item:
 
 
 def _beside(document: Document, choice: Choice) -> Iterator[str]:
-    """Texts that no choice shows, such as AQuA's rationale: perplexity scores them, and they tell the answer."""
+    """Yield texts that are in no choice, such as AQuA's rationale: they give the answer away."""
     for text in document.texts():
-        is_choice = any(text.endswith(each) and len(text) - len(each) <= _LONGEST_LABEL for each in choice.choices)
-        if not is_choice and text not in choice.query and count_words(text) >= SHORTEST:
+        is_choice = any(text.endswith(some) and len(text) - len(some) <= _LONGEST_LABEL for some in choice.choices)
+        if not is_choice and text not in choice.query and count_words(text) >= RUN_WORDS:
             yield text
 
 
-def own_lines(
-    texts: Sequence[str], whole: Sequence[NDArray[np.uint64]]
-) -> Iterator[tuple[int, str, NDArray[np.uint64]]]:
-    """Lines of 8 to 12 words of texts that have others besides, with the number of their text and their words [W].
-
-    `whole` are all words of each text.
-
-    A question stands in one where its choices or its passage stand in others, and no 13 words on end tell of it. What
-    several texts share is of their layout, as are labels.
-    """
-    lines = [
-        (number, line)
-        for number, some in enumerate(_without_layout([_lines(text) for text in texts]))
-        if len(whole[number]) >= SHORTEST
-        for line in some
-        if SHORTEST <= count_words(line) <= 2 * LONG_RUN_WORDS
-    ]
-    found = [
-        (number, line, words)
-        for (number, line), words in zip(lines, compared_in_turn([line for _, line in lines]), strict=True)
-        if SHORTEST * letters_a_word(line)
-        <= len(words)
-        < min(LONG_RUN_WORDS * letters_a_word(line), len(whole[number]))
-    ]
-    owners: dict[bytes, set[int]] = {}
-    for number, _, words in found:
-        owners.setdefault(words.tobytes(), set()).add(number)
-    return (each for each in found if len(owners[each[2].tobytes()]) == 1)
-
-
-def _lines(text: str) -> list[str]:
-    """The lines of a text, without markup."""
-    return plain(_LINE_END.sub("\n", text)).splitlines()
-
-
-def _without_layout(texts: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The lines of texts without their labels; those, too, that are left where sentences are taken off that lines of
-    other texts begin or end with: an instruction that stands with each question. Numbers in them may differ."""
-    owners: list[dict[str, set[int]]] = [{}, {}]
-    ends = [[_ends(line) if len(line) <= _LONGEST_LINE else [] for line in lines] for lines in texts]
-    for number, (lines, places) in enumerate(zip(texts, ends, strict=True)):
-        for line, cuts in zip(lines, places, strict=True):
-            for side, place in product((0, 1), cuts):
-                owners[side].setdefault(_pattern(line, side, place), set()).add(number)
-
-    def own(line: str, cuts: Sequence[int]) -> str:
-        heads, tails = (
-            [place for place in cuts if len(owners[side][_pattern(line, side, place)]) > 1] for side in (0, 1)
-        )
-        first = max(heads, default=0)
-        return line[first : min((place for place in tails if place > first), default=None)]
-
+def forms_of(texts: Sequence[Form], questions: Sequence[bool]) -> list[Form]:
+    """Return the forms of texts: each as it is and without signs inside words, and the own lines of questions."""
+    plain = [form._replace(text=without_inner_signs(form.text)) for form in texts]
+    asked = [form for form, is_question in zip(texts, questions, strict=True) if is_question]
+    lines = _own_lines([form.text for form in asked])
     return [
-        [
-            _without_label(part)
-            for line, cuts in zip(lines, places, strict=True)
-            for part in dict.fromkeys((line, own(line, cuts)))
-        ]
-        for lines, places in zip(texts, ends, strict=True)
+        *texts,
+        *(form for form, before in zip(plain, texts, strict=True) if form.text != before.text),
+        *(form._replace(text=line, is_line=True) for form, some in zip(asked, lines, strict=True) for line in some),
     ]
 
 
-def _ends(line: str) -> list[int]:
-    """Where sentences of a line end, the last left out."""
-    return [found.end() for found in _SENTENCE_END.finditer(line) if found.end() < len(line)]
+def _own_lines(texts: Sequence[str]) -> list[list[str]]:
+    """Return the lines of 8 to 12 words of each text, without labels and without sentences that other texts have.
 
-
-def _pattern(line: str, side: int, place: int) -> str:
-    """What stands before a place of a line (side 0) or behind it, numbers all alike."""
-    return _NUMBER.sub("0", line[place:] if side else line[:place]).strip().casefold()
-
-
-def _without_label(line: str) -> str:
-    """Without what opens it: a word and a number before a colon, the letter of a choice, the number of a question."""
-    return _label().sub("", line)
-
-
-@functools.cache
-def _label() -> re.Pattern[str]:
-    signs, number = r"[\s*_~`#>]*", r"[0-9]{1,4}[a-z]?"
-    word = rf"[^\W\d_][\w{combining_marks()}]*"
-    named = rf"(?:(?:{word}\s+)?{word}\.?\s*[#№]?\s*{number}|[\w{combining_marks()}]+)"
-    counted = rf"[\[(]?(?:{word}\s+)?(?:[^\W\d_]{{0,3}}{number}|[A-Za-z]|[ivxIVX]{{1,5}})"
-    return re.compile(
-        rf"^{signs}(?:{named}{signs}(?::(?=[\s*_~`])|：)|{counted}{signs}(?:[.)\]](?=[\s*_~`])|[．、）])){signs}"
-    )
+    A question is in a training text where its choices, its passage or its instruction are others.
+    """
+    lines = [_lines(text) for text in texts]
+    owners: dict[str, set[str]] = {}
+    for text, some in zip(texts, lines, strict=True):
+        for piece in chain.from_iterable(some):
+            owners.setdefault(_masked(piece), set()).add(text)
+    found = []
+    for text, some in zip(texts, lines, strict=True):
+        rests: dict[str, None] = {}
+        for pieces in map(_without_label, some):
+            own = [piece if len(owners[_masked(piece)]) == 1 else "" for piece in pieces]
+            rests |= dict.fromkeys((" ".join(pieces), " ".join(own).strip())) if any(own) else {}
+        longest = min(LONG_RUN_WORDS, count_words(text))
+        found.append([rest for rest in rests if RUN_WORDS <= count_words(rest) < longest])
+    return found
 
 
 def is_short_layout(text: str) -> bool:
-    """Whether it is laid out in labelled lines, none of which has words enough to be sought."""
+    """Return whether a text is laid out in labelled lines that are all too short to be sought."""
     lines = _lines(text)
-    return any(map(_label().match, lines)) and all(count_words(_without_label(line)) < SHORTEST for line in lines)
+    rests = list(map(_without_label, lines))
+    return rests != lines and all(count_words(" ".join(rest)) < RUN_WORDS for rest in rests)
+
+
+def _lines(text: str) -> list[list[str]]:
+    """Return the lines of a text without markup, each in pieces that end with a label or a sentence."""
+    return [_PIECE_END.split(line) for line in without_markup(_LINE_END.sub("\n", text)).splitlines()]
+
+
+def _without_label(pieces: Sequence[str]) -> list[str]:
+    """Return the pieces of a line without labels before it, such as "Question 3:" and "A."."""
+    return [*dropwhile(_is_label, pieces[:-1]), pieces[-1]]
+
+
+def _is_label(piece: str) -> bool:
+    word = piece.lstrip(_MARKS)
+    return word[:1].isalnum() and count_words(word) <= _LABEL_WORDS
+
+
+def _masked(piece: str) -> str:
+    """Return a piece in which all numbers are alike."""
+    return _NUMBER.sub("0", piece).strip(" .:?!").casefold()

@@ -6,7 +6,8 @@ A row is a document's number across all shards, in their order. Axes: N document
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 from lmworks.data.duplicates.deduplicate import Clusters, find_clusters, read_ids
 from lmworks.data.duplicates.hashed import Hashed
@@ -15,23 +16,17 @@ from lmworks.data.records import Documents
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context
 
-MOST_COMPARED = 100
-"""Documents of a cluster that each held-out one is compared with, unless that finds none: a flood of copies is one
-leak."""
 
-
-@dataclass(frozen=True)
-class Leak:
-    """A held-out document and the most alike one that is trained on."""
+class Leak(NamedTuple):
+    """A held-out document, a document in train, and the Jaccard similarity of their 5-word shingles."""
 
     held_out: str
     train: str
     likeness: float
-    """Jaccard similarity of their 5-word shingles."""
 
 
 class Neighbours:
-    """What duplicate search knows of documents [N]; `least` is the lowest similarity that will be asked for."""
+    """Near-duplicates of documents [N]; `least` is the lowest similarity that is asked for."""
 
     def __init__(self, documents: Documents, least: float, context: Context) -> None:
         self._shards, self._context = documents.shards(), context
@@ -39,53 +34,47 @@ class Neighbours:
         self._found: dict[float, NDArray[np.int64]] = {}
 
     def _roots(self, threshold: float) -> NDArray[np.int64]:
-        """The cluster of each document [N]."""
+        """Return the cluster of each document [N]."""
         if threshold not in self._found:
             self._found[threshold] = find_clusters(self._hashed, threshold, self._context).roots
         return self._found[threshold]
 
     def join(self, units: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
-        """The first group that each group [G] is connected with by near-duplicates, given each document's group [N]."""
+        """Return the first group that near-duplicates connect each group [G] with, given each document's group [N]."""
         groups = Clusters(int(units.max()) + 1)
         groups.join(units, units[self._roots(threshold)])
         return groups.roots
 
     def leaks(self, parts: NDArray[np.int64], train: int | None, threshold: float) -> list[Leak]:
-        """Held-out documents with a neighbour at or above the threshold in the part that is trained on.
+        """Return held-out documents with a near-duplicate in train, given the part of each document [N].
 
-        `parts` is the part of each document [N]. Without a `train` part, as in cross-validation, every other part is
-        trained on. There is one if and only if a cluster has documents on both sides.
+        Without a `train` part, as in cross-validation, every other part is train.
         """
         roots = self._roots(threshold)
         paired = np.flatnonzero(np.bincount(roots)[roots] > 1)
         order = paired[np.argsort(roots[paired], kind="stable")]
-        found: list[tuple[int, int, float]] = []
-        for members in np.split(order, np.flatnonzero(np.diff(roots[order])) + 1) if len(order) else ():
-            if not (parts[members] == parts[members[0]]).all():
-                few = list(self._across(members, parts[members], train, threshold, MOST_COMPARED))
-                found += few or self._across(members, parts[members], train, threshold, len(members))
-        rows = np.array(sorted({row for held_out, other, _ in found for row in (held_out, other)}), np.int64)
+        clusters = np.split(order, np.flatnonzero(np.diff(roots[order])) + 1)
+        mixed = [members for members in clusters if len(set(parts[members].tolist())) > 1]
+        leaks = [leak for members in mixed for leak in self._across(members, parts[members], train, threshold)]
+        rows = np.unique(np.array([row for leak in leaks for row in leak[:2]], np.int64))
         names = dict(zip(rows.tolist(), read_ids(self._shards, self._hashed.edges, rows), strict=True))
-        return [Leak(names[row].decode(), names[other].decode(), likeness) for row, other, likeness in sorted(found)]
+        return [Leak(names[row].decode(), names[other].decode(), likeness) for row, other, likeness in sorted(leaks)]
 
     def _across(
-        self, members: NDArray[np.int64], parts: NDArray[np.int64], train: int | None, threshold: float, most: int
+        self, members: NDArray[np.int64], parts: NDArray[np.int64], train: int | None, threshold: float
     ) -> Iterator[tuple[int, int, float]]:
-        """Each held-out row of a cluster, its nearest neighbour among the first `most` that are trained on, and how
-        alike they are."""
+        """Yield each held-out row of a cluster with the first row in train that is near it, and their similarity."""
         for row, part in zip(members.tolist(), parts.tolist(), strict=True):
             others = members[parts != part] if train is None else members[parts == train]
-            if part == train or not len(others):
-                continue
-            (own,) = self._hashed.read_shingles(members[members == row])
-            alike = [jaccard(own, each) for each in self._hashed.read_shingles(others[:most])]
-            best = max(range(len(alike)), key=alike.__getitem__)
-            if alike[best] >= threshold:
-                yield row, int(others[best]), alike[best]
+            if part != train:
+                (own,) = self._hashed.read_shingles(np.array([row]))
+                likenesses = (jaccard(own, shingles) for shingles in self._hashed.read_shingles(others))
+                pairs = ((row, int(other), likeness) for other, likeness in zip(others, likenesses, strict=True))
+                yield from islice((pair for pair in pairs if pair[2] >= threshold), 1)
 
 
 def describe_leaks(leaks: Sequence[Leak], shown: int = 10) -> str:
-    """The most alike pairs in words."""
+    """Return the most similar pairs in words."""
     ordered = sorted(leaks, key=lambda leak: (-leak.likeness, leak.held_out))
     pairs = [f"{leak.held_out} and {leak.train} ({leak.likeness:.2f})" for leak in ordered[:shown]]
     return ", ".join(pairs) + (f" and {len(leaks) - shown} more" if len(leaks) > shown else "")

@@ -1,88 +1,100 @@
-"""Test items in other words, by embeddings: a suspicion that is listed for a person to look at, never a verdict.
+"""Test items in other words, by embeddings: a suspicion for a person to look at, never a verdict.
 
-Of the training text the passages that share an item's rarest words are kept, as many for each item; an encoder then
-tells which of them says the same. A passage is a text, or as many of its sentences on end as the item has.
+The passages of the training text that share an item's rarest words are embedded, and the most similar one is named. A
+passage is a text, or as many consecutive sentences as the item has.
 
 Axes: I items, P passages, V words of all items.
 """
 
 from __future__ import annotations
 
+import heapq
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmworks.data.contamination.plain import compared_in_turn, compared_words
-from lmworks.data.contamination.training import texts_in
+from lmworks.data.contamination.items import texts_in
+from lmworks.data.contamination.join import compared_words, words_of
 from lmworks.data.pretrained import embed
 from lmworks.lazy import NDArray, np, pa
 from lmworks.recipe.schema import RewordedConfig
 
-CANDIDATES = 20
-"""Passages an item that are embedded."""
+_CANDIDATES = 20
+"""Passages per item that are embedded."""
 _LEAST_WORDS, _MOST_WORDS, _MOST_SENTENCES = 4, 200, 4
 _FREQUENT, _FEW = 0.05, 1000
-"""Share of the passages from where on a word tells nothing of what they say, unless those are few."""
+"""Share of the passages with a word from which the word has no weight, unless these passages are few."""
 _SENTENCE_END = re.compile(r"(?<=[.!?。？！])\s+|\n+")
 
 
 class Suspect(NamedTuple):
-    """The training record most like an item."""
+    """The training record that is most like an item."""
 
     record: str
     cosine: float
 
 
 class _Passages(NamedTuple):
-    owners: Sequence[str]
-    texts: Sequence[str]
+    """Passages of training text, with the ids of their records and a matrix [P, V] of the words of items."""
+
+    records: list[str]
+    texts: list[str]
     words: Any
-    """A sparse matrix [P, V]: 1 where a word of the items stands."""
 
 
 def find_reworded(
     questions: Mapping[str, str],
-    files: Iterable[Path],
+    files: Sequence[Path],
     folder: Path,
     config: RewordedConfig,
     check_stop: Callable[[], None],
 ) -> dict[str, Suspect]:
-    """Item → what says the same in the files, of those items that have 4 to 200 words; `folder` is the recipe's."""
-    asked = dict(_sought(questions))
+    """Return the suspect for each item of 4 to 200 words that has one; `folder` is the recipe's."""
+    hashes = dict(zip(questions, words_of(list(questions.values())), strict=True))
+    asked = {item: questions[item] for item, words in hashes.items() if _LEAST_WORDS <= len(words) <= _MOST_WORDS}
     if not asked:
         return {}
-    files = list(files)
-    hashes = list(compared_in_turn(list(asked.values())))
-    vocabulary = np.unique(np.concatenate(hashes))
-    sizes = {min(_sentence_count(text), _MOST_SENTENCES) for text in asked.values()}
-    items = _matrix([np.searchsorted(vocabulary, words) for words in hashes], len(vocabulary))
+    vocabulary = np.unique(np.concatenate([hashes[item] for item in asked]))
+    items = _matrix([np.searchsorted(vocabulary, hashes[item]) for item in asked], len(vocabulary))
+    sizes = {min(len(_sentences(text)), _MOST_SENTENCES) for text in asked.values()}
 
     seen, number = np.zeros(len(vocabulary)), 0
     for passages in _passages(files, sizes, vocabulary, check_stop):
         seen += np.asarray(passages.words.sum(axis=0)).ravel()
         number += len(passages.texts)
     weights = np.where(seen > max(_FEW, _FREQUENT * number), 0, np.log1p(number / np.maximum(seen, 1)))
-    best = _Best(len(asked))
     weighted = items.multiply(weights).tocsr()
+    best: list[list[tuple[float, str, str]]] = [[] for _ in asked]
     for passages in _passages(files, sizes, vocabulary, check_stop):
-        best.see(passages, weighted)
-    return _most_alike(asked, best, folder, config)
+        _keep_best(best, passages, weighted)
+    return _most_similar(asked, best, folder, config)
 
 
-def _sought(questions: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for item, words in zip(questions, compared_in_turn(list(questions.values())), strict=True):
-        if _LEAST_WORDS <= len(words) <= _MOST_WORDS:
-            yield item, questions[item]
+def _sentences(text: str) -> list[str]:
+    return [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip()]
 
 
-def _sentence_count(text: str) -> int:
-    return max(1, len([each for each in _SENTENCE_END.split(text) if each.strip()]))
+def _passages(
+    files: Sequence[Path], sizes: set[int], vocabulary: NDArray[np.uint64], check_stop: Callable[[], None]
+) -> Iterator[_Passages]:
+    for records, texts in (some for file in files for some in texts_in(file)):
+        check_stop()
+        pairs = [
+            (name, part) for name, text in zip(records, texts.to_pylist(), strict=True) for part in _cut(text, sizes)
+        ]
+        parts = [part for _, part in pairs]
+        known: list[NDArray[np.int64]] = []
+        for block in compared_words(pa.array(parts, pa.string())):
+            places = np.minimum(np.searchsorted(vocabulary, block.hashes), len(vocabulary) - 1)
+            places[vocabulary[places] != block.hashes] = -1
+            known += np.split(places, np.cumsum(block.counts)[:-1])
+        yield _Passages([name for name, _ in pairs], parts, _matrix(known, len(vocabulary)))
 
 
-def _cut(text: str, sizes: Iterable[int]) -> Iterator[str]:
-    """A text, and every run of as many sentences of it."""
-    sentences = [each for each in _SENTENCE_END.split(text) if each.strip()]
+def _cut(text: str, sizes: set[int]) -> Iterator[str]:
+    """Yield a text, and every run of as many sentences of it."""
+    sentences = _sentences(text)
     if len(text) <= 2 * 8 * _MOST_WORDS:
         yield text
     for size in sizes:
@@ -90,75 +102,40 @@ def _cut(text: str, sizes: Iterable[int]) -> Iterator[str]:
             yield " ".join(sentences[first : first + size])
 
 
-def _passages(
-    files: Sequence[Path], sizes: set[int], vocabulary: NDArray[np.uint64], check_stop: Callable[[], None]
-) -> Iterator[_Passages]:
-    for file in files:
-        for some in texts_in(file):
-            check_stop()
-            pairs = [
-                (owner, passage)
-                for owner, text in zip(some.owners, some.texts.to_pylist(), strict=True)
-                for passage in _cut(text, sizes)
-            ]
-            texts = [passage for _, passage in pairs]
-            found: list[NDArray[np.int64]] = []
-            for block in compared_words(pa.array(texts, pa.string())):
-                places = np.minimum(np.searchsorted(vocabulary, block.hashes), len(vocabulary) - 1)
-                known = np.where(vocabulary[places] == block.hashes, places, -1)
-                found += np.split(known, np.cumsum(block.counts)[:-1])
-            yield _Passages([owner for owner, _ in pairs], texts, _matrix(found, len(vocabulary)))
-
-
 def _matrix(words: Sequence[NDArray[np.int64]], width: int) -> Any:
-    """Rows [N, V] with 1 where a word stands; -1 is none."""
+    """Return rows [_, V] with 1 for each word; -1 is not a word."""
     from scipy.sparse import csr_matrix
 
-    rows = [np.unique(each[each >= 0]) for each in words]
+    rows = [np.unique(some[some >= 0]) for some in words]
     columns = np.concatenate([np.zeros(0, np.int64), *rows])
-    edges = np.concatenate(([0], np.cumsum([len(each) for each in rows]))).astype(np.int64)
+    edges = np.cumsum([0, *map(len, rows)])
     return csr_matrix((np.ones(len(columns)), columns, edges), shape=(len(rows), width))
 
 
-class _Best:
-    """The passages that share most with each item."""
-
-    def __init__(self, items: int) -> None:
-        self._kept: list[list[tuple[float, str, str]]] = [[] for _ in range(items)]
-
-    def see(self, passages: _Passages, items: Any) -> None:
-        """Keep of some passages [P, V] those that share most, by the weights of their words, with items [I, V]."""
-        shared = (items @ passages.words.T).tocsr()
-        # Half of what long passages have more is taken off, or the longest would share most with every item.
-        lengths = np.sqrt(1 + np.asarray(passages.words.sum(axis=1)).ravel())
-        for item in range(shared.shape[0]):
-            start, end = shared.indptr[item : item + 2]
-            places = shared.indices[start:end]
-            scores = shared.data[start:end] / lengths[places]
-            order = np.argsort(-scores, kind="stable")[:CANDIDATES]
-            found = {
-                (passages.texts[place], passages.owners[place]): float(score)
-                for place, score in zip(places[order].tolist(), scores[order].tolist(), strict=True)
-            }
-            kept = self._kept[item] + [(score, text, owner) for (text, owner), score in found.items()]
-            self._kept[item] = sorted(kept, key=lambda each: (-each[0], each[2]))[:CANDIDATES]
-
-    def of(self, item: int) -> list[tuple[str, str]]:
-        """Texts and the records that they are of."""
-        return [(text, owner) for _, text, owner in self._kept[item]]
+def _keep_best(best: Sequence[list[tuple[float, str, str]]], passages: _Passages, items: Any) -> None:
+    """Keep for each item [I, V] the passages that share most words, by weight."""
+    shared = (items @ passages.words.T).tocsr()
+    # The square root favours long passages less, or the longest would share most with every item.
+    lengths = np.sqrt(1 + np.asarray(passages.words.sum(axis=1)).ravel())
+    for item, kept in enumerate(best):
+        places = shared.indices[shared.indptr[item] : shared.indptr[item + 1]]
+        scores = shared.data[shared.indptr[item] : shared.indptr[item + 1]] / lengths[places]
+        order = np.argsort(-scores, kind="stable")[:_CANDIDATES]
+        found = zip(scores[order].tolist(), places[order].tolist(), strict=True)
+        kept += {(score, passages.records[place], passages.texts[place]) for score, place in found}
+        kept[:] = heapq.nsmallest(_CANDIDATES, kept, key=lambda passage: (-passage[0], *passage[1:]))
 
 
-def _most_alike(asked: Mapping[str, str], best: _Best, folder: Path, config: RewordedConfig) -> dict[str, Suspect]:
-    texts = sorted({text for item in range(len(asked)) for text, _ in best.of(item)} | set(asked.values()))
+def _most_similar(
+    asked: Mapping[str, str], best: Sequence[list[tuple[float, str, str]]], folder: Path, config: RewordedConfig
+) -> dict[str, Suspect]:
+    texts = sorted({text for some in best for _, _, text in some} | set(asked.values()))
     places = {text: place for place, text in enumerate(texts)}
     vectors = embed(folder / config.encoder, texts, config.tokens)
-    found = {}
-    for number, (item, question) in enumerate(asked.items()):
-        candidates = best.of(number)
-        if not candidates:
-            continue
-        cosines = vectors[[places[text] for text, _ in candidates]] @ vectors[places[question]]
+    suspects = {}
+    for (item, question), some in zip(asked.items(), best, strict=True):
+        cosines = vectors[[places[text] for _, _, text in some]] @ vectors[places[question]] if some else np.zeros(1)
         most = int(np.argmax(cosines))
-        if cosines[most] >= config.cosine:
-            found[item] = Suspect(candidates[most][1], round(float(cosines[most]), 3))
-    return found
+        if some and cosines[most] >= config.cosine:
+            suspects[item] = Suspect(some[most][1], round(float(cosines[most]), 3))
+    return suspects
