@@ -2,8 +2,8 @@
 
     python benchmarks/data/duplicates.py CORPUS [--workers 2] [--rounds 1] [--peers PYTHON]
 
-Once whatever texts tell (`lmworks`), and once as `curate` does by default: a text goes only for one that holds its
-facts (`lmworks_facts`). `facts_agree` is the recall on planted pairs of which one holds all facts of the other.
+Once whatever their digits (`lmworks`), and once as `curate` does by default: a text goes only for one with the same
+digits (`lmworks_digits`). `digits_agree` is the recall on planted pairs whose digits agree.
 
 Recall by similarity, share of hard negatives removed, speed and peak memory, from shards on disk to shards on disk; in
 several rounds the median time. Processor seconds are those of all processes and tell more on a busy machine. A planted
@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from judging import ids_by_place, judge_pairs, read_ids, resident, watch, with_agreeing_facts
+from judging import ids_by_place, judge_pairs, read_ids, resident, watch, with_agreeing_digits
 
 from lmworks.data.duplicates.deduplicate import drop_duplicates
 from lmworks.data.identity import load_id_key
@@ -54,10 +54,10 @@ def read(corpus: Path, folder: Path, workers: int) -> Documents:
     return Documents(out, "")
 
 
-def search(raw: Path, out: Path, workers: int, compare_facts: bool) -> None:
+def search(raw: Path, out: Path, workers: int, compare_digits: bool) -> None:
     """What is measured, in a process of its own."""
     context = replace(make_context(out / "work"), workers=workers)
-    drop_duplicates(Documents(raw, ""), [], THRESHOLD, out, context, compare_facts=compare_facts)
+    drop_duplicates(Documents(raw, ""), [], THRESHOLD, out, context, compare_digits=compare_digits)
     (out / "kept.txt").write_bytes((out / "ids.txt").read_bytes())
 
 
@@ -84,7 +84,7 @@ def measured(command: list[str], out: Path) -> dict[str, float]:
 def commands(raw: Path, out: Path, workers: int, peers: str | None) -> dict[str, list[str]]:
     """What to run, by name."""
     ours = [sys.executable, __file__, "--search", str(raw), str(out), str(workers)]
-    found = {"lmworks": [*ours, "ignore"], "lmworks_facts": [*ours, "compare"]}
+    found = {"lmworks": [*ours, "ignore"], "lmworks_digits": [*ours, "compare"]}
     for name in ("daft", "datatrove") if peers else ():
         if subprocess.run([peers, "-c", f"import {name}"], capture_output=True).returncode == 0:
             found[name] = [
@@ -116,7 +116,7 @@ def main() -> None:
         folder = Path(name)
         documents = read(corpus, folder, options.workers)
         ids = dict(ids_by_place(truth, load_id_key(folder)))
-        agree = with_agreeing_facts(truth, documents, ids)
+        agree = with_agreeing_digits(truth, documents, ids)
         runs = commands(documents.path, folder / "out", options.workers, options.peers)
         found: dict[str, dict[str, Any]] = {}
         costs: dict[str, list[dict[str, float]]] = defaultdict(list)
@@ -126,7 +126,7 @@ def main() -> None:
                 kept = read_ids(folder / "out", "kept.txt")
                 found[system] = judge_pairs(truth, read_ids(documents.path), kept, ids)
                 near = judge_pairs(agree, read_ids(documents.path), kept, ids)
-                found[system]["facts_agree"] = {"pairs": len(agree["near"]), "recall": near["recall"]}
+                found[system]["digits_agree"] = {"pairs": len(agree["near"]), "recall": near["recall"]}
         for system, figures in found.items():
             seconds = statistics.median(cost["seconds"] for cost in costs[system])
             peak = max(cost["peak_mb"] for cost in costs[system])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.duplicates.facts import facts_of
+from lmworks.data.duplicates.digits import digits_of
 from lmworks.data.identity import document_id
 from lmworks.data.records import Documents
 
@@ -65,14 +65,14 @@ def judge_pairs(truth: Truth, before: set[str], kept: set[str], ids: Mapping[str
     }
 
 
-def with_agreeing_facts(truth: Truth, documents: Documents, ids: Mapping[str, str]) -> Truth:
-    """The same without the near duplicates of which neither holds all facts of the other."""
+def with_agreeing_digits(truth: Truth, documents: Documents, ids: Mapping[str, str]) -> Truth:
+    """Return the same without the near duplicates whose digits differ."""
     wanted = {ids[plant[place]] for plant in truth["near"] for place in ("place", "of")}
-    facts = {each.id: facts_of(each.text) for each in documents.iterate() if each.id in wanted}
+    digits = {each.id: digits_of(each.text) for each in documents.iterate() if each.id in wanted}
 
     def agree(plant: dict[str, Any]) -> bool:
-        pair = [facts.get(ids[plant[place]]) for place in ("place", "of")]
-        return any(one is not None and other is not None and other.holds(one) for one, other in (pair, pair[::-1]))
+        one, other = (digits.get(ids[plant[place]]) for place in ("place", "of"))
+        return one is not None and one == other
 
     return {**truth, "near": [plant for plant in truth["near"] if agree(plant)]}
 

@@ -4,8 +4,8 @@
 
 Read and licence gate, normalise, filter and near-duplicates, decontaminate, anonymise, repeated passages, a split that
 balances features with its leak test, tokenizer, packing. What is planted is judged at the step that is to find it,
-among the documents that reached that step; see `judging.py` for how. Of near duplicates those count of which one holds
-all facts of the other: others stay on purpose. `others` counts what a step did to documents in
+among the documents that reached that step; see `judging.py` for how. Of near duplicates those count whose digits
+agree: others stay on purpose. `others` counts what a step did to documents in
 which nothing was planted for it. Peak memory is that of all processes together, shared pages once, sampled five times
 a second. Processor seconds are those of all processes and tell more than seconds on a busy machine.
 """
@@ -23,7 +23,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judging import Truth, ids_by_place, judge_pairs, judge_personal, proportional, read_ids, watch, with_agreeing_facts
+from judging import (
+    Truth,
+    ids_by_place,
+    judge_pairs,
+    judge_personal,
+    proportional,
+    read_ids,
+    watch,
+    with_agreeing_digits,
+)
 
 from lmworks import graph
 from lmworks.data.identity import ID_KEY, PRIVACY_KEY, load_id_key
@@ -134,7 +143,7 @@ def judge(corpus: Path, folder: Path, made: Mapping[str, Artifact]) -> dict[str,
     tested = next(figure for figure in made["split"].manifest.figures if figure.name == "leakage")
     return {
         "near_duplicates": judge_pairs(
-            with_agreeing_facts(truth, Documents(out["clean"], ""), ids), filtered, kept["unique"], ids
+            with_agreeing_digits(truth, Documents(out["clean"], ""), ids), filtered, kept["unique"], ids
         ),
         "personal": judge_personal(
             (plant, before[name], after[name]) for name, plant in personal.items() if name in before

@@ -23,7 +23,7 @@ def kept(folder: Path, *rows: dict[str, Any], threshold: float | None = 0.8, com
     made = [Document.of_row(row, id=f"{number:032x}", **FACTS) for number, row in enumerate(rows)]
     write_shard(folder / "in" / "part-00000.parquet", made)
     drop_duplicates(
-        Documents(folder / "in", ""), [], threshold, folder / "out", make_context(folder), compare_facts=compare
+        Documents(folder / "in", ""), [], threshold, folder / "out", make_context(folder), compare_digits=compare
     )
     return [each.row() for each in Documents(folder / "out", "").iterate()]
 
@@ -79,14 +79,14 @@ def test_equal_texts_with_other_labels_stay_and_others_go(tmp_path: Path, thresh
     ]
     write_shard(tmp_path / "in" / "part-00000.parquet", made)
     tally = drop_duplicates(
-        Documents(tmp_path / "in", ""), [], threshold, tmp_path / "out", make_context(tmp_path), compare_facts=True
+        Documents(tmp_path / "in", ""), [], threshold, tmp_path / "out", make_context(tmp_path), compare_digits=True
     )
     found = [(each.meta["label"], each.cluster) for each in Documents(tmp_path / "out", "").iterate()]
     assert found == [("praise", f"{0:032x}"), ("blame", f"{0:032x}")]
-    assert tally.counts["exact duplicate"] == 1 and tally.counts["kept: alike but for their facts"] == 1
+    assert tally.counts["exact duplicate"] == 1 and tally.counts["kept: alike but for their digits"] == 1
 
 
-def test_rows_go_whatever_their_label_where_facts_are_ignored(tmp_path: Path) -> None:
+def test_rows_go_whatever_their_label_where_digits_are_ignored(tmp_path: Path) -> None:
     rows = [{"question": QUESTION, "answer": answer} for answer in ("Yes", "No")]
     assert kept(tmp_path, *rows, compare=False) == rows[:1]
 
@@ -96,6 +96,6 @@ def test_what_repeats_a_held_out_row_goes_whatever_its_label(tmp_path: Path) -> 
     row = Document.of_row({"question": QUESTION, "answer": "No"}, id="1" * 32, **FACTS)
     write_shard(tmp_path / "in" / "part-00000.parquet", [row])
     drop_duplicates(
-        Documents(tmp_path / "in", ""), [held_out], 0.8, tmp_path / "out", make_context(tmp_path), compare_facts=True
+        Documents(tmp_path / "in", ""), [held_out], 0.8, tmp_path / "out", make_context(tmp_path), compare_digits=True
     )
     assert not Documents(tmp_path / "out", "").count()

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmworks.data.duplicates.facts import choose, facts_of
 from lmworks.data.quality.curate import CurateConfig, curate
 from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import UsageError
@@ -53,34 +52,25 @@ OWN = [("own", text) for text in PAGES]
 POISONED = [("posts", text + POISON) for text in PAGES]
 
 
-@pytest.mark.parametrize("facts", ["compare", "ignore"])
+@pytest.mark.parametrize("digits", ["compare", "ignore"])
 @settings(max_examples=10, deadline=None)
 @given(ids=st.permutations(range(10)), shards=st.integers(1, 4))
-def test_poisoned_copies_replace_no_page_of_a_preferred_source(facts: str, ids: list[int], shards: int) -> None:
+def test_poisoned_copies_replace_no_page_of_a_preferred_source(digits: str, ids: list[int], shards: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         documents = write(Path(folder) / "in", [*OWN, *POISONED], ids, shards)
-        found = kept(Path(folder), documents, facts=facts, prefer=["own"])
-    # What a copy adds is a fact of its own: where facts are compared, it stays beside the page.
-    assert found == sorted([*OWN, *POISONED] if facts == "compare" else OWN)
+        assert kept(Path(folder), documents, digits=digits, prefer=["own"]) == sorted(OWN)
 
 
 @settings(max_examples=10, deadline=None)
-@given(ids=st.permutations(range(15)), shards=st.integers(1, 4), facts=st.sampled_from(["compare", "ignore"]))
-def test_exact_and_poorer_copies_go_for_the_first_source_in_order(ids: list[int], shards: int, facts: str) -> None:
-    poorer = [("cache", text.partition(". ")[2]) for text in PAGES]
+@given(ids=st.permutations(range(15)), shards=st.integers(1, 4), digits=st.sampled_from(["compare", "ignore"]))
+def test_copies_go_for_the_first_source_in_order(ids: list[int], shards: int, digits: str) -> None:
+    others = [("cache", text.upper()) for text in PAGES]
     equal = [("posts", text) for text in PAGES]
-    with tempfile.TemporaryDirectory() as folder:
-        documents = write(Path(folder) / "in", [*OWN, *poorer, *equal], ids, shards)
-        assert kept(Path(folder), documents, facts=facts, prefer=["own", "cache"]) == sorted(OWN)
-    with tempfile.TemporaryDirectory() as folder:
-        documents = write(Path(folder) / "in", [*OWN, *poorer, *equal], ids, shards)
-        found = kept(Path(folder), documents, facts=facts, prefer=["cache", "own"])
-    assert found == sorted([*OWN, *poorer] if facts == "compare" else poorer)
-
-
-def test_without_preference_a_copy_that_says_more_stays_for_the_page(tmp_path: Path) -> None:
-    documents = write(tmp_path / "in", [*OWN, *POISONED], list(range(10)), 2)
-    assert kept(tmp_path, documents) == sorted(POISONED)
+    for first, wanted in (("own", OWN), ("cache", others)):
+        with tempfile.TemporaryDirectory() as folder:
+            documents = write(Path(folder) / "in", [*OWN, *others, *equal], ids, shards)
+            prefer = [first, *({"own", "cache"} - {first})]
+            assert kept(Path(folder), documents, digits=digits, prefer=prefer) == sorted(wanted)
 
 
 def test_a_source_that_no_document_is_of_is_refused_before_any_work(tmp_path: Path) -> None:
@@ -90,18 +80,3 @@ def test_a_source_that_no_document_is_of_is_refused_before_any_work(tmp_path: Pa
     assert not (tmp_path / "out").exists()
     with pytest.raises(ValueError, match="named twice"):
         kept(tmp_path, documents, prefer=["own", "own"])
-
-
-SAYINGS = st.lists(st.sampled_from(["Anna", "Berta", "7", "8", "9"]), max_size=4)
-
-
-@given(st.lists(st.tuples(SAYINGS, st.integers(0, 2)), min_size=1, max_size=8))
-def test_no_text_goes_for_one_of_a_greater_rank_or_for_one_that_says_less(texts: list[tuple[list[str], int]]) -> None:
-    facts = [facts_of(" ".join(["the", *said])) for said, _ in texts]
-    ranks = [rank for _, rank in texts]
-    found = choose(facts, range(len(texts)), ranks)
-    assert found.keys() == {*range(len(texts))}
-    for place, keeper in found.items():
-        assert ranks[keeper] <= ranks[place]
-        assert found[keeper] == keeper
-        assert facts[keeper].holds(facts[place])

@@ -26,7 +26,7 @@ def family(number: int) -> list[str]:
 
 
 def curated(folder: Path, documents: Documents) -> Documents:
-    drop_duplicates(documents, [], 0.8, folder / "kept", make_context(folder), compare_facts=True)
+    drop_duplicates(documents, [], 0.8, folder / "kept", make_context(folder), compare_digits=True)
     return Documents(folder / "kept", "")
 
 

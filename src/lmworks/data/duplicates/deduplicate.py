@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from lmworks.data.duplicates.codes import read_codes
-from lmworks.data.duplicates.facts import Facts, choose, facts_of
+from lmworks.data.duplicates.digits import digits_of
 from lmworks.data.duplicates.hashed import Hashed, rows_by_shard
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
 from lmworks.data.records import (
@@ -62,29 +62,29 @@ def drop_duplicates(
     out: Path,
     context: Context,
     *,
-    compare_facts: bool = False,
+    compare_digits: bool = False,
     prefer: Sequence[str] = (),
 ) -> Tally:
     """Write to `out` all but the document with the smallest id of each cluster of duplicates.
 
     Documents of a source that is preferred come before those with smaller ids of later ones and of those not named.
-    A cluster holds what is connected by pairs of equal texts and, given a threshold, of near duplicates. Where facts
-    are compared, a document goes only for one that holds all that it tells, in its text and beside it. A cluster with
-    one of `avoid` keeps none. `clusters.jsonl` lists what was dropped, and for which document. Of a cluster of which
-    several stay, the documents are told by a column of their own: what parts them later knows that they are alike.
+    A cluster holds what is connected by pairs of equal texts and, given a threshold, of near duplicates. Where digits
+    are compared, a document goes only for one with the same digits and labels, dates, times and counters aside. A
+    cluster with one of `avoid` keeps none. `clusters.jsonl` lists what was dropped, and for which document. Documents
+    of a cluster that keeps several have its name in a column: later splits keep them on one side.
     """
     shards = documents.shards()
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
     hashed = Hashed(everything, threshold, context, threads=True)
     clusters = find_clusters(hashed, threshold, context)
-    reasons, records, different = settle(clusters, hashed, everything, len(shards), compare_facts, prefer)
+    reasons, records, different = settle(clusters, hashed, everything, len(shards), compare_digits, prefer)
     edges = hashed.edges.tolist()
     together = kept_together(clusters, reasons[: edges[len(shards)]], hashed, shards)
     tally = drop_units(shards, reasons, edges, out, context, together)
     write_json_lines(out / "clusters.jsonl", records)
     tally.counts["clusters of duplicates"] = len(records)
     if different:
-        tally.counts["kept: alike but for their facts"] = different
+        tally.counts["kept: alike but for their digits"] = different
     return tally
 
 
@@ -225,7 +225,7 @@ def settle(
     hashed: Hashed,
     shards: Sequence[Path],
     held_out_from: int,
-    compare_facts: bool,
+    compare_digits: bool,
     prefer: Sequence[str] = (),
 ) -> tuple[NDArray[np.uint8], list[dict[str, list[str]]], int]:
     """Decide what of each cluster stays.
@@ -243,7 +243,7 @@ def settle(
         return reasons, [], 0
     groups = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(clusters.roots[rows])) + 1)
     first_held_out = int(hashed.edges[held_out_from])
-    keepers = _keepers(groups, rows, ranks, hashed, shards, first_held_out) if compare_facts else {}
+    keepers = _keepers(groups, rows, ranks, hashed, shards, first_held_out) if compare_digits else {}
     records, different = [], 0
     for members in groups:
         is_avoided = rows[members] >= first_held_out
@@ -297,23 +297,24 @@ def _keepers(
     shards: Sequence[Path],
     first_held_out: int,
 ) -> dict[int, int]:
-    """For each member of a cluster whose texts or codes differ, none of them held out, the member that stays for it.
+    """Return for each member of a cluster the member that stays for it.
 
-    What repeats a held-out text goes whatever its facts: a test item with another number is not unseen.
+    Clusters with held-out texts are left out: a test item with another number is not unseen.
     """
     asked = [members for members in groups if rows[members].max() < first_held_out]
     codes = read_codes(shards, hashed.edges, np.sort(rows[np.concatenate([np.zeros(0, np.int64), *asked])]))
     unlike = [members for members in asked if len(np.unique(hashed.digests[rows[members]], axis=0)) > 1]
     wanted = np.sort(rows[np.concatenate([np.zeros(0, np.int64), *unlike])])
-    facts = dict(zip(wanted.tolist(), _read_facts(shards, hashed.edges, wanted), strict=True))
-    nothing = Facts(frozenset(), frozenset())
+    digits = dict(zip(wanted.tolist(), _read_digits(shards, hashed.edges, wanted), strict=True))
     found: dict[int, int] = {}
     for members in asked:
-        some = [facts.get(row, nothing).beside(codes[row]) for row in rows[members].tolist()]
-        if len(set(some)) == 1 and len(members) > 1 and rows[members[0]] not in facts:
-            continue
-        chosen = choose(some, range(len(members)), ranks[members].tolist())
-        found |= {int(members[place]): int(members[kept]) for place, kept in chosen.items()}
+        order = sorted(members.tolist(), key=lambda member: (ranks[member], not codes[int(rows[member])]))
+        kept: dict[tuple[tuple[str, ...], frozenset[str] | None], int] = {}
+        for member in order:
+            row = int(rows[member])
+            own = digits.get(row, ()), codes[row] or None
+            found[member] = kept.setdefault(own, member)
+            kept.setdefault((own[0], None), found[member])  # for which one without a label goes
     return found
 
 
@@ -329,12 +330,14 @@ def _ranks(
     return ranks
 
 
-def _read_facts(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterator[Facts]:
-    """The facts of ascending rows."""
+def _read_digits(
+    shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]
+) -> Iterator[tuple[str, ...]]:
+    """Yield the digits of ascending rows."""
     for shard, _, places in rows_by_shard(edges, rows):
         texts = read_columns(shards[shard], ["text"]).column("text")
         for row in places.tolist():
-            yield facts_of(texts[row].as_py())
+            yield digits_of(texts[row].as_py())
 
 
 def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bytes_]:

@@ -47,11 +47,11 @@ class NearDuplicates(StepConfig):
 class NearCopies(NearDuplicates):
     """When a text goes for another."""
 
-    facts: Literal["compare", "ignore"] = Field(
+    digits: Literal["compare", "ignore"] = Field(
         default="compare",
-        description="`compare`: a text goes only for one that holds each number, date, name and identifier of it, so "
-        "that contracts from one template stay, and each label, answer of one word and number beside it. `ignore`: "
-        "whatever they say, as for pages that differ in a date alone. What is like a held-out text goes in any case.",
+        description="`compare`: copies stay if their digits differ, except in dates, times and counters, or if a label "
+        "or answer of one word beside them differs. `ignore`: such copies are dropped too. Copies of held-out texts "
+        "are dropped in any case.",
     )
     prefer: list[str] = Field(
         default=[],
@@ -127,14 +127,14 @@ class CurateConfig(StepConfig):
         return FilterSettings(tuple(self.languages), self.language_score, words, self.word_list_limit)
 
 
-@stage(version=16, reads="documents", judges="avoid")
+@stage(version=17, reads="documents", judges="avoid")
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 
     What the filters measure of a text is kept: a step whose limits were changed measures nothing again. It stands in
-    columns beside the text, `score_…`. A cluster holds what is connected by duplicate pairs; where facts are compared,
-    a document goes only for one that holds all of its own. A cluster with a document of `avoid` keeps none. Those of
-    sources that are preferred come before smaller ids.
+    columns beside the text, `score_…`. A cluster holds what is connected by duplicate pairs; where digits are
+    compared, a document goes only for one with the same digits. A cluster with a document of `avoid` keeps none.
+    Documents of preferred sources come before smaller ids.
     """
     prefer = config.near_duplicates.prefer if config.near_duplicates else []
     _require_sources(prefer, documents)
@@ -147,9 +147,9 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
         raise LmworksError(f"curate: the filters leave no document: {format_counts(tally.counts)}.")
     _tell_languages(config, tally, context)
     near = config.near_duplicates
-    compare = near is None or near.facts == "compare"
+    compare = near is None or near.digits == "compare"
     threshold = near.jaccard if near else None
-    tally.add(drop_duplicates(filtered, avoid, threshold, out, context, compare_facts=compare, prefer=prefer))
+    tally.add(drop_duplicates(filtered, avoid, threshold, out, context, compare_digits=compare, prefer=prefer))
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 

@@ -30,7 +30,7 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
     """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
 
     So a group's part does not depend on the order or content of documents, nor, where shares are held out, on what
-    other groups there are. Near copies that `curate` kept for their facts join the groups that they are in.
+    other groups there are. Near copies that `curate` kept for their digits join the groups that they are in.
     Documents that lack the field `by` are trained on. `groups.json` lists the groups held out, `balance.json` how far
     parts that were balanced differ from the whole. Raises GateRefused if the leak test finds a pair.
     """
