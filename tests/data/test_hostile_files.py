@@ -6,8 +6,10 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,6 +30,7 @@ from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Unreadable
 from lmworks.pipeline import guarded
+from quick import few
 from support import make_context
 
 ZEROS = bytes(2**24)
@@ -228,3 +231,26 @@ def test_a_page_that_takes_too_long_is_told_and_the_others_are_read(tmp_path: Pa
     assert isinstance(bad, Unreadable) and isinstance(record, Record)
     assert (bad.key, record.text) == ("page 2", "first\n\nthird")
     assert bad.reason == "not a readable page: takes too long: more than 3 seconds of processor time"
+
+
+BOMBS = {
+    "a list of one number": lambda: pa.ListArray.from_arrays([0, 2**24], pa.nulls(2**24, pa.int64()).fill_null(7)),
+    "a list of one text": lambda: pa.ListArray.from_arrays([0, 2**10], pa.array(["a" * 2**17] * 2**10)),
+    "one text in every row": lambda: pa.array(["a" * (2**20 + 1)] * 2**7),
+    "one long text": lambda: pa.array(["a" * 2**27]),
+}
+"""Columns of 128 MiB, which a Parquet file holds in a few kilobytes."""
+
+
+@pytest.mark.parametrize("name", few(BOMBS, 1))
+def test_a_parquet_file_that_is_a_bomb_takes_no_memory_of_the_build(tmp_path: Path, name: str) -> None:
+    pq.write_table(pa.table({"text": BOMBS[name]()}), tmp_path / "a.parquet", compression="zstd")
+    assert (tmp_path / "a.parquet").stat().st_size < 2**16
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path, record_bytes=2**20, fields="all")
+    tracemalloc.start()
+    items = [item for piece in source.pieces("a.parquet", 2**20) for item in source.read(piece)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert items and all(isinstance(item, Unreadable) for item in items)
+    assert re.match("longer than record_bytes|more values than are read", items[-1].reason)
+    assert peak < 40 * 2**20

@@ -241,7 +241,7 @@ def build_notes(folder: Path) -> Path:
         lmworks(folder, "build", "encoders.yaml")
         for tokenizer in TOKENIZERS:
             lmworks(folder, "build", "recipe.yaml", "--set", f"tokenizer={tokenizer}")
-            made = folder / ".lmworks" / "artifacts" / "word"
+            made = folder / ".lmworks" / "artifacts" / "wordpiece"
             for file in made.glob("*/payload/tokenizer.json"):
                 shutil.copy(file, folder)
     return folder

@@ -22,7 +22,7 @@ from lmworks.cli.predicting import predict as ask
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Asked, Engine
 from lmworks.engines.request import Sampling
-from lmworks.errors import LmworksError, UsageError
+from lmworks.errors import UsageError
 from lmworks.predict import run
 from lmworks.predict.rows import TableFile
 from lmworks.predict.run import Asking, Told, ability_of, predict
@@ -109,28 +109,6 @@ def test_every_kind_of_model_answers_in_every_form(
         assert [row["predicted_text"] for row in found] == texts
         assert told.cut == sum(row["predicted_finish_reason"] == "length" for row in found)
     assert not list(tmp_path.glob(".*.part")), "nothing is left behind"
-
-
-@pytest.mark.parametrize("kind", ["rows", "list"])
-def test_a_parquet_file_that_is_a_bomb_is_refused_before_a_model_is_asked(
-    kind: str, engines: dict[str, Engine], tmp_path: Path
-) -> None:
-    file, more = tmp_path / "rows.parquet", pa.array(["a" * 2**20] * 2**7)
-    if kind == "list":
-        more = pa.ListArray.from_arrays([0, *[2**24] * 2**7], pa.nulls(2**24, pa.int64()).fill_null(7))
-    pq.write_table(pa.table({"text": pa.array(["Hello"] * 2**7), "more": more}), file, compression="zstd")
-    assert file.stat().st_size < 2**16
-    pool = pa.proxy_memory_pool(pa.system_memory_pool())
-    before = pa.default_memory_pool()
-    del more
-    pa.set_memory_pool(pool)
-    try:
-        with pytest.raises(LmworksError, match=r"rows\.parquet: it holds more than \d+ bytes when unpacked"):
-            asked(engines["classify"], file)
-    finally:
-        pa.set_memory_pool(before)
-    assert pool.max_memory() < 2 * 2**27
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
 def test_rows_that_are_long_are_asked_in_smaller_chunks(

@@ -135,6 +135,8 @@ def row_record(
         text, fault = _text(row, reading.text_fields)
     said = stated(row, reading)
     fault = fault or said.fault
+    if not fault and len(text) > reading.limit:  # a column may hold one, which its file repeats
+        fault = f"longer than record_bytes: a text of {len(text)} characters, record_bytes is {reading.limit}"
     if not fault:
         try:
             f"{text}{said.facts.get('subject', '')}{said.licence or ''}".encode()

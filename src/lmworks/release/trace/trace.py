@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.privacy.hidden import hide
-from lmworks.data.sources.source import SourceConfig
+from lmworks.data.sources.source import FolderSource, SourceConfig
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.lineage import Ancestor, Lineage, Link
 from lmworks.pipeline.stage import Role
@@ -228,6 +228,8 @@ def _source_files(artifact: Artifact, folder: Path) -> Iterator[SourceFile]:
 
 def _state(source: SourceConfig, record: dict[str, Any]) -> tuple[str, str]:
     try:
+        if isinstance(source, FolderSource):
+            source.root()  # its error says that the folder itself is gone
         with source.open(record["path"]) as stream:
             now = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
     except FileNotFoundError:

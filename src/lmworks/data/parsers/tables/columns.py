@@ -59,7 +59,10 @@ def _row(row: dict[str, Any], piece: Piece, number: int, reading: Reading, *, ha
     raw = json.dumps(row, default=str).encode() if reading.key_field else b""
     record = row_record(row, piece, number, Span(0, raw, len(raw), KEPT_AS), reading)
     if isinstance(record, Unreadable):
-        record = replace(record, raw=json.dumps(row, default=str).encode(), size=None)
+        raw = json.dumps(row, default=str).encode()
+        record = replace(record, raw=raw, size=None)
+        if len(raw) > reading.limit:
+            record = replace(record, raw=raw[:RAW_BYTES_KEPT], size=len(raw), row=None)
     elif reading.fields and has_nulls:
         record = replace(record, counts={**record.counts, NULLS: 1})
     yield record
