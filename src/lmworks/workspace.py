@@ -249,6 +249,8 @@ def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:
         )
     if said := may_come_back(workspace.store, workspace.folder, ID_KEY.digest(workspace.folder)):
         yield said
+    if said := workspace.build.outdated():
+        yield said
     yield from unprotected(workspace)
 
 

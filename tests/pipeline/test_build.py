@@ -147,6 +147,18 @@ def test_a_changed_field_rebuilds_what_is_below_it_and_says_why(tmp_path: Path) 
     assert "both: input many changed" in said
 
 
+def test_steps_of_an_older_version_are_named_with_what_to_do(tmp_path: Path) -> None:
+    state, _ = build(tmp_path, nodes())
+    assert Build(Store(tmp_path), nodes(), state.steps).outdated() == ""
+    older = {
+        name: record.model_copy(update={"parts": record.parts.model_copy(update={"version": 0})})
+        for name, record in state.steps.items()
+        if name in ("raw", "left")
+    }
+    said = Build(Store(tmp_path), nodes(), {**state.steps, **older}).outdated()
+    assert said == "An older lmworks made raw, left. `lmworks build` makes them, and what reads them, again."
+
+
 def test_equal_output_stops_a_rebuild(tmp_path: Path) -> None:
     build(tmp_path, nodes("a b c"))
     _, said = build(tmp_path, nodes("A B C"))

@@ -325,7 +325,8 @@ def status(
 
     workspace = open_workspace(recipe, settings or (), store, until="")  # of whatever a build was of
     rows = [asdict(each) for each in statuses(workspace.build)]
-    for said in filter(None, (unfinished(workspace.store), lost_entries(workspace.store, workspace.folder))):
+    lost = lost_entries(workspace.store, workspace.folder)
+    for said in filter(None, (unfinished(workspace.store), lost, workspace.build.outdated())):
         print(said, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         print_json(rows)

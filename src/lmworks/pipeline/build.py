@@ -134,6 +134,19 @@ class Build:
         record = self.previous.get(node.name)
         return stale_reason(parts, record.parts if record else None)
 
+    def outdated(self) -> str:
+        """Return which steps an older lmworks made last, and what to do. It is empty if there are none."""
+        older = [
+            node.name
+            for node in self.nodes
+            if (record := self.previous.get(node.name))
+            and (record.parts.stage, record.parts.version < node.stage.version) == (node.stage.name, True)
+        ]
+        if not older:
+            return ""
+        names = ", ".join(older[:3]) + (f" and {len(older) - 3} more" if len(older) > 3 else "")
+        return f"An older lmworks made {names}. `lmworks build` makes them, and what reads them, again."
+
     def under_way(self, node: Node) -> tuple[str, Path] | None:
         """`running` or `stopped` where work on a node is not finished, and its folder."""
         if (parts := self.resolve(node)) is None:

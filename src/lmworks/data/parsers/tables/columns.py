@@ -106,6 +106,7 @@ def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator
 
     yield from _parse(opened(), piece, stream, reading, "Parquet")
     first = piece.first_record
+    known = dict.fromkeys(path for column in file.schema_arrow for path in _paths(column, column.name)) if file else {}
     groups = range(piece.start, file.num_row_groups if piece.stop is None else piece.stop) if wanted else ()
     for index in groups:
         after = first + file.metadata.row_group(index).num_rows
@@ -115,8 +116,8 @@ def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator
                 reason = f"{after - read:,} rows of a damaged row group: {found.reason}"
                 found = replace(found, key=f"{read + 1}-{after}", reason=reason, raw=b"")
             read += not isinstance(found, Skipped)
-            if not isinstance(found, Skipped) and found.row is not None:
-                found = replace(found, row={**dict.fromkeys(file.schema_arrow.names), **found.row})
+            if not isinstance(found, Skipped) and found.row and (isinstance(found, Unreadable) or found.empty):
+                found = replace(found, row={**known, **found.row})
             yield found
         first = after
 
@@ -141,6 +142,17 @@ def _require_names(names: Sequence[str], reading: Reading) -> None:
     """Raise ArrowInvalid where two columns that are used have one name."""
     if fault := named_twice(names, reading):
         raise pa.ArrowInvalid(fault)
+
+
+def _paths(field: Any, path: str) -> Iterator[str]:
+    """Yield the path of a column and those of the fields inside it, as settings name them."""
+    yield path
+    kind = field.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind, path = kind.value_type, f"{path}.*"
+    if pa.types.is_struct(kind):
+        for inner in kind:
+            yield from _paths(inner, f"{path}.{inner.name}")
 
 
 def cut_parquet(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
