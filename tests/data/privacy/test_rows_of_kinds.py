@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pytest
 import re2
 
 from lmworks.data.privacy.anonymise import AnonymiseConfig
 from lmworks.data.privacy.detectors import DETECTORS, Row, rows
-from lmworks.data.privacy.findings import GUESSED, KINDS, TABLE, Detectors, scan
+from lmworks.data.privacy.findings import GUESSED, KINDS, TABLE, Detector, Detectors, scan
 
 ROWS = rows()
 FAR = "The operation returns a list. " * 100
@@ -20,16 +21,21 @@ def parted(example: str) -> tuple[str, list[str]]:
     return re.sub("[«»]", "", example), re.findall("(?s)«(.*?)»", example)
 
 
+def covered(text: str, detectors: Sequence[Detector]) -> list[str]:
+    """Return the stretches of a text that are treated."""
+    return [text[finding.start : finding.end] for finding in scan(text, detectors)]
+
+
 @pytest.mark.parametrize(
     ("row", "example"),
     [pytest.param(row, example, id=f"{row.kind} {row.name}") for row in ROWS for example in row.examples],
 )
 def test_a_row_finds_its_examples_alone_and_with_all_others_in_short_and_long_texts(row: Row, example: str) -> None:
     text, values = parted(example)
-    assert [finding.value for finding in scan(text, [row.detector()])] == values
+    assert covered(text, [row.detector()]) == values
     for around in ("", FAR):
-        findings = scan(f"{around}\n{text}\n{around}", DETECTORS)
-        assert all(any(value in finding.value for finding in findings) for value in values)
+        stretches = covered(f"{around}\n{text}\n{around}", DETECTORS)
+        assert all(any(value in stretch for stretch in stretches) for value in values)
 
 
 @pytest.mark.parametrize(

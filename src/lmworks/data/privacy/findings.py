@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import re2
 
-from lmworks.data.privacy.reading import read
+from lmworks.data.privacy.reading import readings
 
 TABLE = files("lmworks.data.privacy") / "kinds.yaml"
 """Kinds of personal data, a row for each way in which they are found."""
@@ -164,16 +164,16 @@ def scan(
     `label` is the name of the text's field. `more` detectors are for this text alone, such as of its people. Values are
     as detectors read them, with plain spaces and dashes.
     """
-    reading = read(text, label)
     detectors = detectors if isinstance(detectors, Detectors) else Detectors(detectors)
-    worth = [(rank, left, right, detectors[rank]) for rank, left, right in detectors.worth_running(reading.text)]
-    worth += [(-1, 0, len(reading.text), detector) for detector in more]
     findings = [(len(detectors), finding) for finding in guessed]
-    for rank, left, right, detector in worth:
-        for finding in detector.find(reading.text[left:right]):
-            start, end = reading.span(finding.start + left, finding.end + left)
-            if start < end:
-                findings.append((rank, finding._replace(start=start, end=end)))
+    for reading in readings(text, label):
+        worth = [(rank, left, right, detectors[rank]) for rank, left, right in detectors.worth_running(reading.text)]
+        worth += [(-1, 0, len(reading.text), detector) for detector in more]
+        for rank, left, right, detector in worth:
+            for finding in detector.find(reading.text[left:right]):
+                start, end = reading.span(finding.start + left, finding.end + left)
+                if start < end:
+                    findings.append((rank, finding._replace(start=start, end=end)))
     return join_overlaps(findings)
 
 

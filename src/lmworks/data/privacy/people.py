@@ -12,9 +12,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from lmworks.data.privacy.findings import Detector, Finding
-from lmworks.data.privacy.reading import read
 from lmworks.data.records import Document
-from lmworks.data.text import fold, places
+from lmworks.data.text import fold, letters, places
 
 LEAST_LOWER = 6
 """Letters of a part that counts where it stands alone in small letters."""
@@ -113,7 +112,7 @@ def people_detector(names: Iterable[str]) -> Detector:
     """Finds names as a whole in any case and order, and their parts as people write them."""
     parts: dict[str, _Part] = {}
     for name in dict.fromkeys(names):
-        said = given_name_first(read(name).text)
+        said = given_name_first(letters(name))
         words = said.split()
         turned = [(" ".join(words[place:]), " ".join(words[:place])) for place in range(1, min(len(words), MOST_WORDS))]
         wholes = [said, *(f"{family},{space}{given}" for family, given in turned for space in (" ", ""))]

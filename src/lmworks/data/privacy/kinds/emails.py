@@ -22,7 +22,7 @@ _OPEN, _CLOSE = r"(?:&lt;|[\[({<|*~【「〈«‹“”„]{1,3})", r"(?:&gt;|[\
 _MARKS = "\"'#=+/\\…_.:~*|%^!$§&;-"
 _MARKS_IN_CLASS = re.escape(_MARKS)
 _MARK = f"[{_MARKS_IN_CLASS}]"
-_CODED_AT = r"&#0*64;|&#[xX]0*40;|&commat;|\\u0040|%40|\\@|@@| ?[ⓐⒶ📧🐌🐵🙈🌀] ?"
+_CODED_AT = r"&#0*64;|&#[xX]0*40;|&commat;|\\u0040|%40|\\@|@@| ?[📧🐌🐵🙈🌀] ?"
 _CODED_DOT = r"&#0*46;|&#[xX]0*2[eE];|&period;|[·•∙。]"
 _HIDDEN_AT = (
     rf"(?: {{0,2}}{_OPEN} ?(?i:{_AT}|a ?t|[aà]|@t?|æt|et|ad) ?{_CLOSE} {{0,2}}"
