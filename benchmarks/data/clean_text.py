@@ -6,8 +6,8 @@ CORPORA is a folder with the unpacked `udhr2`, `genesis`, `inaugural` and `state
 public domain: the declaration of human rights in some 300 languages in Latin script, Genesis (World English Bible;
 Luther; Louis Segond 1910; Swedish 1917), speeches of presidents; and with checkouts of 18F/handbook (CC0, 1e49556) and,
 under MIT or Apache-2.0, rust-lang/book (9175448), rust-lang-de/rustbook-de (4aafbc0), Jimskapt/rust-book-fr (7e03466)
-and RustLangES/rust-book-es (a000a1d). Of them come how likely a letter follows two others, the most frequent words of
-each language, and which words and looks of words follow one another.
+and RustLangES/rust-book-es (a000a1d). Of them come how likely a letter follows two others, and the most frequent words
+of each language.
 
 GOOD is a JSON file of good texts, by kind, as `garbage.py --write` leaves them of its tuning half: on them, and on the
 same with letters changed by the functions below, the weights of the misread score are learned. OUT holds numbers and
@@ -19,28 +19,26 @@ from __future__ import annotations
 import argparse
 import base64
 import html
-import itertools
 import json
 import random
 import re
 import string
 import zlib
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from lmworks.data.quality import clean_text, word_looks, word_order
-from lmworks.data.quality.garbage import stretches
+from lmworks.data.quality import clean_text, word_looks
+from lmworks.data.quality.garbage import words_of
 from lmworks.data.quality.measured_words import Measured
 
-STEPS, STEPS_OF_TRIPLES = 4, 8
-"""Of a stored number, which fits a byte."""
+STEPS_OF_TRIPLES = 8
+"""Steps per unit of a stored number, which fits a byte."""
 TEXTS_AT_A_TIME = 100
-"""That are measured."""
+"""Number of texts that are measured together."""
 RUNNING = {
     "en": (["english-web.txt"], "eng", ("handbook", "book/src")),
     "de": (["german.txt"], "deu", ("rustbook-de/src",)),
@@ -48,7 +46,7 @@ RUNNING = {
     "es": ([], "spa", ("rust-book-es/src",)),
     "sv": (["swedish.txt"], "swe", ()),
 }
-"""Languages with enough running text for an order of words."""
+"""Languages with enough running text for frequent words of all kinds."""
 OTHERS = dict(
     pair.split(":")
     for pair in [
@@ -86,15 +84,12 @@ OTHERS = dict(
 FREQUENT, FEW = 150, 40
 """Function words of a language with much and with little text."""
 WEIGHTS = {"en": 30, "de": 15, **dict.fromkeys(OTHERS.values(), 4), "fra": 4, "swe": 4}
-SMOOTHING_TRIPLES, SMOOTHING_PAIRS, SMOOTHING_ORDER = 20, 5, 1.0
-MOST_RATIO = 5.0
+SMOOTHING_TRIPLES, SMOOTHING_PAIRS = 20, 5
 MILLION = 2_000_000
 
 _BESIDE_TEXT = re.compile(
     r"```.*?```|<!--.*?-->|<[^>\n]+>|\{\{.*?\}\}|\A---\n.*?\n---\n|^\[[^\]\n]*\]:[^\n]*$", re.DOTALL | re.MULTILINE
 )
-ORDERED, ENDINGS = 200, 40
-"""Frequent words and ends of words of a language with an order."""
 
 
 def manual(path: Path) -> str:
@@ -131,15 +126,6 @@ def frequent(text: str, number: int) -> list[str]:
     return [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:number]]
 
 
-def endings(text: str, known: Sequence[str]) -> list[str]:
-    """The most frequent ends of the other words."""
-    counts: Counter[str] = Counter()
-    for word, times in Counter(word for word in text.split() if word.isalpha() and word.islower()).items():
-        if len(word) >= word_order.LEAST_STEM and word not in known:
-            counts.update({word[-2:]: times, word[-3:]: times})
-    return [end for end, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:ENDINGS]]
-
-
 def vocabulary(text: str) -> set[str]:
     """Words of a language that come more than once or twice."""
     counts = Counter(map(clean_text.core_of, text.split()))
@@ -151,29 +137,8 @@ def vocabulary(text: str) -> set[str]:
     }
 
 
-def order(texts: Sequence[str], functions: Sequence[str], ends: Sequence[str]) -> dict[str, object]:
-    """log2 of how much more often one class of words follows another than in any order of the words of a window."""
-    size = word_order.size_of(len(functions), len(ends))
-    known = word_order.Order(functions, ends, np.zeros((size, size), np.float32))
-    lines = [words for text in texts for line in text.split("\n") if (words := line.split())]
-    different, places = np.unique([word for words in lines for word in words], return_inverse=True)
-    looks = np.array([word_order.look_of(word) for word in different.tolist()], np.int16)
-    classes = word_order.Classes([known]).of(different.tolist(), looks)[places, 0].astype(np.int64)
-    starts, sizes, _ = word_order.windows(np.array(list(map(len, lines))))
-    seen, chance = np.zeros((2, size, size))
-    for _, places in word_order.grids(starts, sizes):
-        words = classes[places]
-        for first, second in itertools.permutations(range(places.shape[1]), 2):
-            counts = np.bincount(words[:, first] * size + words[:, second], minlength=size**2).reshape(size, size)
-            chance += counts / places.shape[1]
-            if second == first + 1:
-                seen += counts
-    ratio = np.log2((seen + SMOOTHING_ORDER) / (chance + SMOOTHING_ORDER)).clip(-MOST_RATIO, MOST_RATIO)
-    return {"functions": " ".join(functions), "endings": " ".join(ends), "table": stored(ratio)}
-
-
-def stored(values: NDArray[np.float64], steps: int = STEPS) -> str:
-    rounded = (values * steps).round().clip(-127, 127).astype(np.int8)
+def stored(values: NDArray[np.float64]) -> str:
+    rounded = (values * STEPS_OF_TRIPLES).round().clip(-127, 127).astype(np.int8)
     return packed(rounded.tobytes())
 
 
@@ -274,7 +239,7 @@ def misread(good: dict[str, list[str]], known: clean_text.CleanText) -> dict[str
 
 def features(texts: list[str], lexicon: clean_text.Lexicon) -> list[NDArray[np.float64]]:
     """As `garbage.score` takes them, of texts in Latin script."""
-    words, found = [stretches(text) for text in texts if len(text.split()) >= 12], []
+    words, found = [words_of(text) for text in texts if len(text.split()) >= 12], []
     for start in range(0, len(words), TEXTS_AT_A_TIME):
         measured = Measured(words[start : start + TEXTS_AT_A_TIME], lexicon)
         found += list(measured.features()[measured.is_latin()])
@@ -310,19 +275,14 @@ def main() -> None:
     running["en"].append(speeches)
     known = {language: frequent("\n".join(texts), FREQUENT) for language, texts in running.items()}
     known |= {language: frequent(rights[name], FEW) for language, name in OTHERS.items()}
-    orders = {"": order([text for texts in running.values() for text in texts], [], [])}
-    for language, texts in sorted(running.items()):
-        words = frequent("\n".join(texts), ORDERED)
-        orders[language] = order(texts, words, endings("\n".join(texts), words))
     words = sorted(set().union(*(vocabulary("\n".join(texts)) for texts in running.values())))
     english, german = ("\n".join(running[language]) for language in ("en", "de"))
     model: dict[str, object] = {
         "sources": "see benchmarks/data/clean_text.py; in the public domain, or under MIT or Apache-2.0",
-        "steps": STEPS,
         "steps_of_triples": STEPS_OF_TRIPLES,
-        "triples": stored(triples({**latin, "en": english, "de": german}), STEPS_OF_TRIPLES),
+        "triples": stored(triples({**latin, "en": english, "de": german})),
         "functions": {language: " ".join(words) for language, words in sorted(known.items())},
-        "order": orders,
+        "languages_of_words": sorted(running),
         "words": packed("\n".join(words).encode()),
     }
     model["misread"] = misread(json.loads(options.good.read_text()), clean_text.parse({**model, "misread": {}}))

@@ -235,7 +235,7 @@ def _short_words() -> frozenset[str]:
     from lmworks.data.quality.clean_text import clean_text
 
     known = clean_text()
-    return frozenset(fold(word) for name, words in known.functions.items() if name in known.order for word in words)
+    return frozenset(fold(word) for name in known.languages_of_words for word in known.functions[name])
 
 
 def _runs(found: Iterable[_Place], text: str) -> Iterator[list[_Place]]:

@@ -1,4 +1,4 @@
-"""What is known of clean text, and of words wherever they stand.
+"""Model of clean text, and properties of words by this model.
 
 `clean_text.json` is made by `benchmarks/data/clean_text.py`, which names its sources. Axes: W words, L languages.
 """
@@ -18,16 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.quality.word_looks import EDGES, Looks
-from lmworks.data.quality.word_order import Classes, Order, size_of
 from lmworks.lazy import NDArray, np
 
 BLOCK_CHARACTERS = 2**18
-"""Of texts whose words are looked up in one go."""
+"""Characters of texts whose words are looked up in one go."""
 _MOST_WORDS = 2**17
-"""Words that are remembered at a time: some 30 MB."""
+"""Words that are remembered at a time: some 10 MB."""
 _LONGEST_WORD = 40
 LEAST_KNOWN = 4
-"""Letters of a word that is looked for among the frequent ones: any two or three are one."""
+"""Fewest letters of a word that is looked up among frequent words: any two or three letters are a word."""
 
 _NUMBER = re.compile(r"[-+(]?[\d.,:/%€$£)'-]*\d[\d.,:/%€$£)'-]*(?:e[-+]?\d+)?|[0-9a-f]*\d[0-9a-f]*")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|#\w{3,}")
@@ -35,45 +34,37 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|#\w{3,}")
 
 @dataclass(frozen=True)
 class CleanText:
-    """What is known of clean text."""
+    """Model of clean text."""
 
     triples: NDArray[np.float32]
-    """[28 * 28 * 28]: log2 of the probability of a letter after two others, over the languages of the world."""
+    """Table [28 * 28 * 28] of log2 of the probability of a letter after two others, over the languages of the world."""
     functions: Mapping[str, Sequence[str]]
-    """By language its most frequent words."""
-    order: Mapping[str, Order]
-    """By language; "" is that of looks alone, in any language."""
+    """Most frequent words of each language."""
+    languages_of_words: frozenset[str]
+    """Languages of `words`."""
     words: frozenset[str]
-    """Other frequent words of at least `LEAST_KNOWN` letters of the languages with an order."""
+    """Other frequent words of at least `LEAST_KNOWN` letters."""
     misread: Mapping[str, list[float]]
     """Weights of the misread score, with mean and scale of each feature."""
 
 
 @functools.cache
 def clean_text() -> CleanText:
-    """The model that comes with lmworks."""
+    """Return the model that comes with lmworks."""
     return parse(json.loads(Path(__file__).with_name("clean_text.json").read_text(encoding="utf-8")))
 
 
 def parse(stored: Mapping[str, Any]) -> CleanText:
-    """A model from its JSON."""
-
-    def numbers(field: str, steps: int) -> NDArray[np.float32]:
-        found = np.frombuffer(zlib.decompress(base64.b64decode(field)), np.int8) / np.float32(steps)
-        return found.astype(np.float32)
-
-    order = {}
-    for language, fields in stored["order"].items():
-        functions, endings = fields["functions"].split(), fields["endings"].split()
-        size = size_of(len(functions), len(endings))
-        order[language] = Order(functions, endings, numbers(fields["table"], stored["steps"]).reshape(size, size))
+    """Return a model from its JSON."""
+    steps = np.frombuffer(zlib.decompress(base64.b64decode(stored["triples"])), np.int8)
+    triples = (steps / np.float32(stored["steps_of_triples"])).astype(np.float32)
     functions = {language: words.split() for language, words in stored["functions"].items()}
     words = frozenset(zlib.decompress(base64.b64decode(stored["words"])).decode().split())
-    return CleanText(numbers(stored["triples"], stored["steps_of_triples"]), functions, order, words, stored["misread"])
+    return CleanText(triples, functions, frozenset(stored["languages_of_words"]), words, stored["misread"])
 
 
 def core_of(word: str) -> str:
-    """A word in small letters, without the signs at its edges."""
+    """Return a word in small letters, without the signs at its edges."""
     return word.lower().strip(EDGES)
 
 
@@ -97,16 +88,13 @@ PLACE = {name: place for place, name in enumerate(COLUMNS)}
 
 
 class Lexicon:
-    """What is known of words wherever they stand: a row a word."""
+    """Properties of words, one row per word."""
 
     def __init__(self, known: CleanText) -> None:
         self._known = known
         self.languages = list(known.functions)
-        ordered = list(known.order)
-        self.order_of = np.array([ordered.index(each if each in ordered else "") for each in self.languages])
-        """By language the column of `kind` [L]."""
-        self.is_ordered = np.array([each in ordered for each in self.languages])
-        self._classes = Classes(list(known.order.values()))
+        self.has_words = np.array([language in known.languages_of_words for language in self.languages])
+        """Whether more than the most frequent words of each language are known [L]."""
         languages: dict[str, list[int]] = {}
         for place, words in enumerate(known.functions.values()):
             for word in words:
@@ -114,7 +102,7 @@ class Lexicon:
         sets = {some: number for number, some in enumerate(dict.fromkeys(map(tuple, languages.values())), 1)}
         self._set_of = {word: sets[tuple(some)] for word, some in languages.items()}
         self.sets: NDArray[np.float64] = np.zeros((len(sets) + 1, len(self.languages)))
-        """Sets of languages: one for each that is in it, the first being empty."""
+        """Sets of languages, with 1 for each language in a set. The first set is empty."""
         for some, number in sets.items():
             self.sets[number, list(some)] = 1
         self._clear()
@@ -125,30 +113,26 @@ class Lexicon:
         self._cores: defaultdict[str, int] = defaultdict(itertools.count(self.nothing + 1).__next__, {"": self.nothing})
         size = _MOST_WORDS + BLOCK_CHARACTERS // 2
         self.facts: NDArray[np.float32] = np.zeros((size, len(COLUMNS)), np.float32)
-        """By word `COLUMNS`."""
+        """`COLUMNS` of each word."""
         self.core: NDArray[np.int64] = np.zeros(size, np.int64)
-        """By word the number of its core."""
+        """Number of the core of each word."""
         self.function: NDArray[np.int16] = np.zeros(size, np.int16)
-        """By word the set of languages of which its core is a function word."""
-        self.look: NDArray[np.int16] = np.zeros(size, np.int16)
-        """By word the class of its looks."""
-        self.kind: NDArray[np.int16] = np.zeros((size, len(self._known.order)), np.int16)
-        """By word its class in each language with an order."""
+        """Set of languages of which the core of each word is a function word."""
 
     nothing = 0
-    """The number of the core of a word of signs alone."""
+    """Number of the core of a word of signs alone."""
 
     def rows(self, words: Sequence[str]) -> NDArray[np.int64]:
-        """The row of each word [W]."""
+        """Return the row of each word [W]."""
         if self._number > _MOST_WORDS:
             self._clear()
         before = len(self._rows)
-        found = np.fromiter(map(self._rows.__getitem__, words), np.int64, len(words))
+        rows = np.fromiter(map(self._rows.__getitem__, words), np.int64, len(words))
         if new := list(itertools.islice(reversed(self._rows), len(self._rows) - before))[::-1]:
             for word in [word for word in new if len(word) > _LONGEST_WORD]:
                 del self._rows[word]
             self._add([word[:_LONGEST_WORD] for word in new])
-        return found
+        return rows
 
     def _add(self, words: Sequence[str]) -> None:
         first, last = self._number, self._number + len(words)
@@ -159,11 +143,9 @@ class Lexicon:
         self._describe(self.facts[first:last], words, cores, looks)
         self.core[first:last] = list(map(self._cores.__getitem__, cores))
         self.function[first:last] = list(map(self._set_of.get, cores, itertools.repeat(0)))
-        self.look[first:last] = looks.classes()
-        self.kind[first:last] = self._classes.of(words, self.look[first:last])
 
     def _describe(self, facts: NDArray[np.float32], words: Sequence[str], cores: Sequence[str], looks: Looks) -> None:
-        """Write every one of `COLUMNS` of each word."""
+        """Write `COLUMNS` of each word."""
         plain = np.fromiter(map(str.isalpha, cores), bool, len(cores))
         columns = {
             "triples": looks.triples,
@@ -191,5 +173,5 @@ class Lexicon:
 
 @functools.cache
 def lexicon() -> Lexicon:
-    """Of this process, which remembers words from shard to shard."""
+    """Return the lexicon of this process, which remembers words from shard to shard."""
     return Lexicon(clean_text())

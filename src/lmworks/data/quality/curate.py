@@ -127,7 +127,7 @@ class CurateConfig(StepConfig):
         return FilterSettings(tuple(self.languages), self.language_score, words, self.word_list_limit)
 
 
-@stage(version=17, reads="documents", judges="avoid")
+@stage(version=18, reads="documents", judges="avoid")
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 
