@@ -114,19 +114,6 @@ def test_no_documents_are_an_error_in_words(tmp_path: Path) -> None:
         run(tmp_path, Documents(tmp_path / "nothing", ""))
 
 
-def test_equal_hashes_prove_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passages, "hash_windows", constant_hashes)
-    documents = documents_of(tmp_path / "in", prose(1, 40), prose(2, 40))
-    _, out = run(tmp_path, documents)
-    assert texts(out) == sorted([prose(1, 40), prose(2, 40)])
-
-
-def constant_hashes(words: Any, size: int) -> tuple[Any, Any]:
-    """A hash that takes all windows for one."""
-    counts = np.maximum(words.counts - size + 1, 0)
-    return np.zeros(counts.sum(), np.uint64), counts
-
-
 def test_punctuation_goes_with_the_words_it_belongs_to() -> None:
     text = 'He said: "one two three." Then (four).'
     assert cut_words(text, np.array([0, 0, 1, 1, 1, 0, 0], bool)) == ("He said:\n\nThen (four).", ['"one two three."'])

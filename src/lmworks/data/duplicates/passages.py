@@ -1,17 +1,16 @@
 """Repeated passages: what stands word for word in several documents is kept in one of them.
 
 Near-duplicate search compares whole documents; this finds the licence header, the menu, the quoted page inside
-otherwise different ones. Every window of a passage's least length is hashed; windows with equal hashes are compared
-word by word before anything is cut. Hashes lie on disk, sorted, and are joined one range of values at a time.
+otherwise different ones. Windows of a passage's least length are compared by hashes of 64 bits: among a billion
+windows, two that differ have one hash with a chance of 3 %. Hashes are on disk, sorted, and are joined one range at a
+time.
 
 Axes: N documents, W words, V windows (one begins at every word that has enough after it in its document).
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -28,7 +27,7 @@ from lmworks.data.steps import Parts, Tally, counted, keep_beside, map_units, or
 from lmworks.data.words import count_words, has_words, hash_words, letters_a_word, word_spans
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np
-from lmworks.pipeline.files import digest_file, write_atomically
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
@@ -37,6 +36,8 @@ _RANGES = 256
 """Hashes are kept apart by their highest byte, the least that is joined at a time."""
 _JOINED_WINDOWS = 2**23
 """Windows in memory at a time: about 400 MB while they are sorted."""
+_KINDS = _KEPT, _REPEATED = ".kept", ".repeated"
+"""Endings of files of windows that stay for other documents, and of windows that other documents keep."""
 
 
 class PassagesConfig(StepConfig):
@@ -55,165 +56,124 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=6, reads="documents")
+@stage(version=7, reads="documents")
 def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Of documents that share a passage, the one with the smallest id keeps it.
+    """Cut or drop passages that another document keeps: the document with the smallest id keeps a passage.
 
-    What it keeps for others stays whole there, also where a passage of a third document overlaps it.
+    A passage that a document keeps for others stays whole there, also where a passage of a third document overlaps it.
     """
     shards = documents.shards()
     if not shards:
         raise LmworksError("repeated-passages: there are no documents to search. Look at what the step before dropped.")
-    numbered, digests = list(enumerate(shards)), origins_of(shards)
-    marks = context.beside / "marks"
-    folder = keep_beside(shards, partial(_hash_shard, config.words), context, "words", config.words)
-    files = _open_files(folder, len(shards))
-    joined = _join(files, _ranks(shards), context.scratch / "repeats", context)
-    marking = partial(_mark_shard, config, folder, len(shards), joined, marks)
+    folder = keep_beside(shards, partial(_hash_shard, config.words), context, "windows", config.words)
+    windows = Windows(folder, len(shards))
+    joined = _join(windows, _ranks(shards), context.scratch / "repeats", context)
+    units = [(index, shard, *windows.between(index)) for index, shard in enumerate(shards)]
     origins = [
-        replace(origin, settings=[key_config(config), files.digest(joined, index)])
-        for index, origin in enumerate(digests)
+        replace(origin, settings=[key_config(config), *(_digest(joined, kind, *between) for kind in _KINDS)])
+        for origin, (_, _, *between) in zip(origins_of(shards), units, strict=True)
     ]
-    map_units(range(len(shards)), marking, marks, context, parts=(), step="mark", origins=origins)
-    origins = [
-        replace(origin, settings=[key_config(config), digest_file(_marked(marks, index))])
-        for index, origin in enumerate(digests)
-    ]
-    tally = map_units(numbered, partial(_cut_shard, config, folder, marks), out, context, step="cut", origins=origins)
+    tally = map_units(units, partial(_cut_shard, config, folder, joined), out, context, step="cut", origins=origins)
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _hash_shard(size: int, shard: Path) -> Iterator[tuple[str, bytes]]:
-    """The words and the sorted windows of one shard."""
-    words, windows = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint64)]
-    counts = [np.zeros((0, 2), np.int64)]
-    table = read_columns(shard, ["text", "text_digest"])
-    for texts in table.column("text").chunks:
+    """Yield the numbers of words and windows of the documents of a shard, and its sorted windows."""
+    windows, counts = [np.zeros(0, np.uint64)], [np.zeros((0, 2), np.int64)]
+    for texts in read_columns(shard, ["text"]).column("text").chunks:
         for block in hash_words(texts):
             hashes, number = hash_windows(block, size)
-            words.append(block.hashes.astype(np.uint32))
             windows.append(hashes)
             counts.append(np.stack((block.counts, number), axis=1))
-    found = np.concatenate(windows)
-    order = np.argsort(found)
-    found = found[order]
+    hashes = np.concatenate(windows)
+    order = np.argsort(hashes)
+    hashes = hashes[order]
     limits = np.arange(1, _RANGES, dtype=np.uint64) << np.uint64(56)
-    edges = np.concatenate(([0], np.searchsorted(found, limits), [len(found)]))
-    yield "texts", b"".join(bytes.fromhex(digest) for digest in table.column("text_digest").to_pylist())
+    edges = np.concatenate(([0], np.searchsorted(hashes, limits), [len(hashes)]))
     yield "counts", np.concatenate(counts).tobytes()
     yield "edges", edges.tobytes()
-    yield "words", np.concatenate(words).tobytes()
-    yield "hashes", found.tobytes()
+    yield "hashes", hashes.tobytes()
     yield "places", order.astype(np.uint32).tobytes()
 
 
-class WindowFiles:
-    """What `_hash_shard` tells. Documents, words and windows are numbered across all shards."""
+class Windows:
+    """Windows of all documents, in the files of `_hash_shard`. They are numbered across all shards."""
 
     def __init__(self, folder: Path, shards: int) -> None:
-        self._folder = folder
-        counts = [np.fromfile(self._path(shard, "counts"), np.int64).reshape(-1, 2) for shard in range(shards)]
-        every = np.concatenate(counts)
-        self.document_edges: NDArray[np.int64] = np.cumsum([0, *map(len, counts)])
-        """The first document of each shard."""
-        self.word_edges: NDArray[np.int64] = np.concatenate(([0], np.cumsum(every[:, 0])))
-        """The first word of each document."""
-        self.window_edges: NDArray[np.int64] = np.concatenate(([0], np.cumsum(every[:, 1])))
-        """The first window of each document."""
-        self.ranges = np.sum([np.fromfile(self._path(shard, "edges"), np.int64) for shard in range(shards)], axis=0)
-        self._first_words = self.word_edges[self.document_edges]
+        self._paths = [folder / f"{shard:05d}" for shard in range(shards)]
+        counts = [_read_counts(path)[:, 1] for path in self._paths]
+        self._first = np.concatenate(([0], np.cumsum([some.sum() for some in counts])))
+        """First window of each shard, and the number of windows."""
+        self._edges = np.concatenate(([0], np.cumsum(np.concatenate(counts))))
+        """First window of each document, and the number of windows."""
+        self.ranges = np.sum([self._read_edges(path) for path in self._paths], axis=0)
+        """First window of each range of hashes, and the number of windows."""
 
-    def _path(self, shard: int, name: str) -> Path:
-        return self._folder / f"{shard:05d}.{name}"
+    def _read_edges(self, path: Path) -> NDArray[np.int64]:
+        return np.fromfile(path.with_suffix(".edges"), np.int64)
 
-    def read_windows(self, first: int, last: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """The windows of some ranges of hashes: the hashes and the windows' numbers."""
+    def read(self, first: int, last: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Return the hashes and the numbers of the windows in some ranges of hashes."""
         hashes, numbers = [], []
-        for shard, start in enumerate(self.window_edges[self.document_edges[:-1]].tolist()):
-            low, high = (int(edge) for edge in np.fromfile(self._path(shard, "edges"), np.int64)[[first, last]])
-            hashes.append(np.fromfile(self._path(shard, "hashes"), np.uint64, high - low, offset=8 * low))
-            places = np.fromfile(self._path(shard, "places"), np.uint32, high - low, offset=4 * low)
+        for path, start in zip(self._paths, self._first.tolist(), strict=False):
+            low, high = self._read_edges(path)[[first, last]].tolist()
+            hashes.append(np.fromfile(path.with_suffix(".hashes"), np.uint64, high - low, offset=8 * low))
+            places = np.fromfile(path.with_suffix(".places"), np.uint32, high - low, offset=4 * low)
             numbers.append(places.astype(np.int64) + start)
         return np.concatenate(hashes), np.concatenate(numbers)
 
-    def read_words(self, first: int, number: int) -> NDArray[np.uint32]:
-        """The words from one on, all of one document."""
-        shard = int(np.searchsorted(self._first_words, first, "right")) - 1
-        start = first - int(self._first_words[shard])
-        with self._path(shard, "words").open("rb", buffering=0) as file:  # half the time of np.fromfile
-            return np.frombuffer(os.pread(file.fileno(), 4 * number, 4 * start), np.uint32)
-
-    def pairs_of(self, joined: Sequence[Path], shard: int) -> NDArray[np.int64]:
-        """The pairs of `_join` whose first window is in a shard, by that window."""
-        between = self.window_edges[self.document_edges[shard : shard + 2]].tolist()
-        pairs = np.concatenate([_pairs_between(path, *between) for path in joined])
-        return pairs[np.argsort(pairs[:, 0])]
-
-    def kept_of(self, joined: Sequence[Path], shard: int) -> NDArray[np.int64]:
-        """The windows of a shard that stay for those of other documents, sorted."""
-        low, high = self.window_edges[self.document_edges[shard : shard + 2]].tolist()
-        every = [np.fromfile(_kept(path), np.int64) for path in joined]
-        return np.sort(np.concatenate([kept[slice(*np.searchsorted(kept, (low, high)))] for kept in every]))
-
-    def digest(self, joined: Sequence[Path], shard: int) -> str:
-        """Of the pairs of a shard, as they are wherever it and the other documents stand among the shards."""
-        pairs, stay = self.pairs_of(joined, shard), self.kept_of(joined, shard)
-        kept = self.documents_of(pairs[:, 1])
-        first = self.window_edges[self.document_edges[shard]]
-        places = np.stack((pairs[:, 0] - first, pairs[:, 1] - self.window_edges[kept]), axis=1)
-        return hashlib.sha256(places.tobytes() + self._texts[kept].tobytes() + (stay - first).tobytes()).hexdigest()
-
-    @functools.cached_property
-    def _texts(self) -> NDArray[np.void]:
-        """The sha256 of each document's text."""
-        return np.concatenate(
-            [np.fromfile(self._path(shard, "texts"), "V32") for shard in range(len(self.document_edges) - 1)]
-        )
+    def between(self, shard: int) -> tuple[int, int]:
+        """Return the first window of a shard, and the first behind it."""
+        return int(self._first[shard]), int(self._first[shard + 1])
 
     def documents_of(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The document of each window."""
-        return np.searchsorted(self.window_edges, windows, "right") - 1
+        """Return the document of each window."""
+        return np.searchsorted(self._edges, windows, "right") - 1
+
+
+def _read_counts(path: Path) -> NDArray[np.int64]:
+    """Return how many words and windows each document of a shard has [N, 2]."""
+    return np.fromfile(path.with_suffix(".counts"), np.int64).reshape(-1, 2)
 
 
 def _ranks(shards: Sequence[Path]) -> NDArray[np.int64]:
-    """The place of each document in the order of ids."""
+    """Return the place of each document in the order of ids."""
     ids = np.concatenate([ids_of(path) for path in shards])
     ranks = np.empty(len(ids), np.int64)
     ranks[np.argsort(ids, kind="stable")] = np.arange(len(ids))
     return ranks
 
 
-def _join(files: WindowFiles, ranks: NDArray[np.int64], folder: Path, context: Context) -> list[Path]:
-    """Files of pairs (window, the window with the same hash that stays), by window, where the documents differ."""
+def _join(windows: Windows, ranks: NDArray[np.int64], folder: Path, context: Context) -> list[Path]:
+    """Write the windows of different documents with one hash: those that stay, and those that repeat them."""
     paths: list[Path] = []
     context.progress.start(_RANGES, "ranges of hashes")
-    for first, last in _groups(files.ranges):
-        paths.append(folder / f"{first:03d}-{last:03d}.pairs")
-        if paths[-1].exists():  # joined before a kill, and whole
+    for first, last in _groups(windows.ranges):
+        paths.append(folder / f"{first:03d}-{last:03d}")
+        if paths[-1].with_suffix(_REPEATED).exists():  # joined before a kill, and whole
             continue
         context.check_stop()
-        hashes, windows = files.read_windows(first, last)
+        hashes, numbers = windows.read(first, last)
         order = np.argsort(hashes)
-        hashes, windows = hashes[order], windows[order]
-        repeated = np.zeros(len(hashes), bool)
-        repeated[1:] = hashes[1:] == hashes[:-1]
-        repeated[:-1] |= repeated[1:]
-        hashes, windows = hashes[repeated], windows[repeated]
-        documents = files.documents_of(windows)
-        order = np.lexsort((windows, ranks[documents], hashes))
-        hashes, windows, documents = hashes[order], windows[order], documents[order]
+        hashes, numbers = hashes[order], numbers[order]
+        is_common = np.zeros(len(hashes), bool)
+        is_common[1:] = hashes[1:] == hashes[:-1]
+        is_common[:-1] |= is_common[1:]
+        hashes, numbers = hashes[is_common], numbers[is_common]
+        documents = windows.documents_of(numbers)
+        order = np.lexsort((numbers, ranks[documents], hashes))
+        hashes, numbers, documents = hashes[order], numbers[order], documents[order]
         firsts = np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1])))[: len(hashes)]
         owners = np.repeat(firsts, np.diff(np.append(firsts, len(hashes))))
         others = documents != documents[owners]
-        pairs = np.stack((windows[others], windows[owners][others]), axis=1)
-        write_atomically(_kept(paths[-1]), np.unique(pairs[:, 1]).tobytes())
-        write_atomically(paths[-1], pairs[np.argsort(pairs[:, 0])].tobytes())
+        write_atomically(paths[-1].with_suffix(_KEPT), np.unique(numbers[owners][others]).tobytes())
+        write_atomically(paths[-1].with_suffix(_REPEATED), np.sort(numbers[others]).tobytes())
         context.progress.update(last)
     return paths
 
 
 def _groups(edges: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Consecutive ranges, as many as fit in memory at a time."""
+    """Yield consecutive ranges, as many as fit in memory at a time."""
     first = 0
     for last in range(1, _RANGES + 1):
         if last == _RANGES or edges[last + 1] - edges[first] > _JOINED_WINDOWS:
@@ -221,40 +181,30 @@ def _groups(edges: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
             first = last
 
 
-@functools.lru_cache(maxsize=1)
-def _open_files(folder: Path, shards: int) -> WindowFiles:
-    """Read once a worker, and never sent to one: they hold numbers of every document."""
-    return WindowFiles(folder, shards)
+def _read_joined(joined: Sequence[Path], kind: str, low: int, high: int) -> NDArray[np.int64]:
+    """Return the windows of one kind in a range of numbers, sorted and numbered from its first."""
+    parts = [np.zeros(0, np.int64)]
+    for path in (path.with_suffix(kind) for path in joined):
+        numbers = np.memmap(path, np.int64, "r") if path.stat().st_size else parts[0]
+        parts.append(np.array(numbers[slice(*np.searchsorted(numbers, (low, high)))]))
+    return np.sort(np.concatenate(parts)) - low
 
 
-def _kept(pairs: Path) -> Path:
-    """Where the windows that stay are written, beside the pairs."""
-    return pairs.with_suffix(".kept")
+def _digest(joined: Sequence[Path], kind: str, low: int, high: int) -> str:
+    return hashlib.sha256(_read_joined(joined, kind, low, high).tobytes()).hexdigest()
 
 
-def _marked(marks: Path, index: int) -> Path:
-    return marks / f"{index:05d}.bits"
-
-
-def _mark_shard(
-    config: PassagesConfig, folder: Path, shards: int, joined: Sequence[Path], marks: Path, index: int
+def _cut_shard(
+    config: PassagesConfig, folder: Path, joined: Sequence[Path], unit: tuple[int, Path, int, int]
 ) -> tuple[Parts, Tally]:
-    """Store which words of one shard stand in a passage that another document keeps."""
-    files = _open_files(folder, shards)
-    repeated = _repeated_words(files, files.pairs_of(joined, index), index, config.words)
-    repeated &= ~_words_that_stay(files, files.kept_of(joined, index), index, config)
-    path = _marked(marks, index)
-    write_atomically(path, np.packbits(repeated).tobytes())
-    return {}, Tally(files=[path])
-
-
-def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[int, Path]) -> tuple[Parts, Tally]:
     """Cut the repeated passages out of the documents of one shard, or leave out the documents."""
-    index, shard = unit
-    counts = np.fromfile(folder / f"{index:05d}.counts", np.int64).reshape(-1, 2)[:, 0]
-    edges = [0, *np.cumsum(counts).tolist()]
-    repeated = np.unpackbits(np.fromfile(_marked(marks, index), np.uint8), count=edges[-1]).astype(bool)
+    index, shard, *between = unit
+    counts = _read_counts(folder / f"{index:05d}")
+    kept_windows, repeated_windows = (_read_joined(joined, kind, *between) for kind in _KINDS)
+    repeated = _words_of(repeated_windows, counts, config.words)
+    repeated &= ~_words_of(kept_windows, counts, config.words if config.action == "cut" else None)
     tally, kept = Tally(), []
+    edges = [0, *np.cumsum(counts[:, 0]).tolist()]
     for document, (start, stop) in zip(read_shard(shard), pairwise(edges), strict=True):
         _spare_few_words(document.text, repeated[start:stop], config.words)
         if not repeated[start:stop].any():
@@ -303,47 +253,17 @@ def _cut(document: Document, repeated: NDArray[np.bool_]) -> tuple[Document, lis
     return document.changed(cut), passages
 
 
-def _repeated_words(files: WindowFiles, pairs: NDArray[np.int64], shard: int, size: int) -> NDArray[np.bool_]:
-    """Which words of a shard stand in a passage that another document keeps, proved word by word."""
-    first, last = files.document_edges[shard : shard + 2]
-    documents = files.documents_of(pairs)
-    words = pairs - files.window_edges[documents] + files.word_edges[documents]
-    breaks = (np.diff(pairs, axis=0) != 1).any(axis=1) | (np.diff(documents, axis=0) != 0).any(axis=1)
-    repeated = np.zeros(int(files.word_edges[last] - files.word_edges[first]), bool)
-    for run in np.split(words, np.flatnonzero(breaks) + 1) if len(words) else ():
-        (own, other), number = run[0].tolist(), len(run) + size - 1
-        differ = files.read_words(own, number) != files.read_words(other, number)
-        faults = np.concatenate(([0], np.cumsum(differ)))
-        equal = faults[size:] == faults[:-size]
-        begin = own - int(files.word_edges[first])
-        for offset in range(size):
-            repeated[begin + offset : begin + offset + len(run)] |= equal
-    return repeated
-
-
-def _words_that_stay(
-    files: WindowFiles, windows: NDArray[np.int64], shard: int, config: PassagesConfig
-) -> NDArray[np.bool_]:
-    """Which words of a shard are kept for other documents: those of such windows, or whole documents with one."""
-    first, last = files.word_edges[files.document_edges[shard : shard + 2]].tolist()
-    documents = files.documents_of(windows)
-    edges = np.zeros(last - first + 1, np.int64)
-    if config.action == "drop":
-        begins, ends = files.word_edges[documents], files.word_edges[documents + 1]
-    else:
-        begins = windows - files.window_edges[documents] + files.word_edges[documents]
-        ends = begins + config.words
-    np.add.at(edges, begins - first, 1)
-    np.add.at(edges, ends - first, -1)
-    found: NDArray[np.bool_] = np.cumsum(edges)[:-1] > 0
-    return found
-
-
-def _pairs_between(path: Path, low: int, high: int) -> NDArray[np.int64]:
-    """The pairs of a file whose first window lies in a range."""
-    pairs = np.memmap(path, np.int64, "r").reshape(-1, 2) if path.stat().st_size else np.zeros((0, 2), np.int64)
-    start, stop = np.searchsorted(pairs[:, 0], (low, high))
-    return np.array(pairs[start:stop])
+def _words_of(windows: NDArray[np.int64], counts: NDArray[np.int64], size: int | None) -> NDArray[np.bool_]:
+    """Return which words of a shard are in windows of such a size; without a size, in documents with such windows."""
+    word_edges, window_edges = (np.append(0, np.cumsum(column)) for column in counts.T)
+    documents = np.searchsorted(window_edges, windows, "right") - 1
+    begins = word_edges[documents] if size is None else windows - window_edges[documents] + word_edges[documents]
+    ends = word_edges[documents + 1] if size is None else begins + size
+    edges = np.zeros(word_edges[-1] + 1, np.int64)
+    np.add.at(edges, begins, 1)
+    np.add.at(edges, ends, -1)
+    is_inside: NDArray[np.bool_] = np.cumsum(edges)[:-1] > 0
+    return is_inside
 
 
 def cut_words(text: str, cut: NDArray[np.bool_]) -> tuple[str, list[str]]:
