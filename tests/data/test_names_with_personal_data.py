@@ -36,15 +36,16 @@ def test_a_first_row_that_is_data_stops_the_step(
         with pytest.raises(UsageError) as stopped:
             ingest_files({f"a.{ending}": table}, shard_bytes=shard_bytes, **fields)
         said = str(stopped.value)
-        assert f"a.{ending}" in said and what in said and "`columns:" in said and "`header: true`" in said
+        assert f"a.{ending}" in said and what in said and "`columns:" in said and "`fields: [" in said
         assert not any(cell in said for cell in ("jane", "176", "2.5", "ladder"))
 
 
-def test_columns_or_header_settle_it(ingest_files: Ingest) -> None:
+def test_columns_or_fields_settle_it(ingest_files: Ingest) -> None:
     _, payload = ingest_files({"a.csv": ROWS}, columns=["from", "text"])
     assert texts(payload) == ["Please send the ladder back", "The chairs have come"]
-    _, payload = ingest_files({"a.csv": "2023,2024\none,two\n"}, header=True, text_field="2024")
-    assert texts(payload) == ["two"]
+    for named in ({"text_field": "2024"}, {"fields": ["2024"]}):
+        _, payload = ingest_files({"a.csv": "2023,2024\none,two\n"}, **named)
+        assert texts(payload) == ["two"]
 
 
 @pytest.mark.parametrize("header", ["text,2023,2024", "text,e-mail", "text,iban_2", "text,31.12.2024", "2024,text"])

@@ -61,10 +61,6 @@ def data_sources(
         str | None, typer.Option(help="Only those in a language: a code such as de, or an English name.")
     ] = None,
     task: Annotated[str | None, typer.Option(help="Only those for a task, such as dialogue or translation.")] = None,
-    records: Annotated[
-        Path | None,
-        typer.Option(help="The folder data_summaries of a checkout of the Data Provenance Initiative: its sets too."),
-    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List well-known data sets, or those that serve a use, a language and a task, with licence, year and size.
@@ -73,14 +69,14 @@ def data_sources(
     """
     from dataclasses import asdict
 
-    from lmworks.data.sources.catalogue import known_sets, recorded_sets, select
+    from lmworks.data.sources.catalogue import known_sets, select
     from lmworks.data.sources.dataset import adapter_named
 
     if name is not None:
         adapter = adapter_named(name)
         tell(adapter.as_text(), asdict(adapter), as_json)
         return
-    selection = select([*known_sets(), *(recorded_sets(records) if records else ())], use, language, task)
+    selection = select(known_sets(), use, language, task)
     if as_json:
         print_json(asdict(selection))
         return
@@ -89,10 +85,7 @@ def data_sources(
     for reason, count in sorted(selection.refused.items()):
         print(f"left out: {count:,}: {reason}", file=sys.stderr)
     if not selection.found:
-        more = (
-            "" if records else "; --records DATA_SUMMARIES searches the records of the Data Provenance Initiative too"
-        )
-        print(f"no set is known for that{more}", file=sys.stderr)
+        print("no set is known for that", file=sys.stderr)
 
 
 def inspect_data(

@@ -129,7 +129,7 @@ class IngestConfig(BesideRecipe):
         return max(known, default=0)
 
 
-@stage(version=27)
+@stage(version=28)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 

@@ -107,7 +107,6 @@ def _look_at_group(reader: Reader, shard_bytes: int, folder: Path, unit: tuple[i
             sha256, size = _digest(source, path)
             file = {"source": source.label, "path": path, "sha256": sha256, "bytes": size, "licence": licence}
             looked_at.append({"file": file, "pieces": pieces})
-            tally.counts.update(source.told(path))
         except OSError as error:
             set_aside(reader, tally, source, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
             tally.is_lasting = False

@@ -18,11 +18,10 @@ import pytest
 import zstandard
 from data_support import quarantined, texts
 
-from data.parsers.test_parsers import good, read, reasons
 from lmworks.data.records import Documents
 from lmworks.data.sources import unpack
 from lmworks.data.sources.files import Files
-from lmworks.data.sources.source import Skipped, Unreadable
+from lmworks.data.sources.source import Unreadable
 
 Ingest = Callable[..., Any]
 GOOD = '{"text": "good", "n": 1}\n'
@@ -240,43 +239,3 @@ def test_damage_in_a_parquet_file_costs_its_row_group(ingest_files: Ingest) -> N
     (bad,) = quarantined(out)
     assert bad["reason"].startswith("100 rows of a damaged row group") and bad["record"] == "401-500"
     assert result.counts["quarantined: 100 rows of a damaged row group"] == 1
-
-
-@pytest.mark.parametrize(
-    ("line", "name"),
-    [
-        ('{"text": "first", "text": "second"}', "text"),
-        ('{"text": "one", "meta": {"a": 1, "a": 2}}', "a"),
-        ('{"text": "one", "turns": [{"role": "x"}, {"role": "x", "role": "y"}]}', "role"),
-        ('{"text": "one", "turns": [[{"role": "x", "role": "y"}]]}', "role"),
-        ('{"text" : "first", "text" : "second"}', "text"),
-    ],
-)
-@pytest.mark.parametrize("form", ["jsonl", "json", "named"])
-def test_a_name_that_an_object_has_twice_is_told(tmp_path: Path, line: str, name: str, form: str) -> None:
-    sound = ['{"text": "a \\": b", "text": "a \\": b"}', '{"text": "c", "d": {"text": "e"}, "f": [{"text": "g"}]}']
-    rows = [*sound, line]
-    content = "\n".join(rows) if form == "jsonl" else f"[{','.join(rows)}]"
-    if form == "named":
-        found = read(tmp_path, {"a.json": f'{{"rows": {content}}}'.encode()}, format="json", records="rows.*")
-    else:
-        found = read(tmp_path, {f"a.{form}": content.encode()}, format=form)
-    assert [record.text for record in good(found)] == ['a ": b', "c"]
-    assert reasons(found) == [f"a name twice, with two values: {name!r}"]
-
-
-def test_lists_of_records_under_one_name_are_told(tmp_path: Path) -> None:
-    content = '{"rows": [{"text": "a", "of": {"text": 1, "text": 2}}], "rows": [{"text": "b"}]}'
-    found = read(tmp_path, {"a.json": content.encode()}, format="json", records="rows.*")
-    assert not good(found) and reasons(found) == ["a name twice, with two values: 'rows'"]
-
-
-def test_rows_that_an_open_quote_swallows_are_told(tmp_path: Path) -> None:
-    rows = [f"{number},text {number}" for number in range(60)]
-    rows[10], rows[45] = '10,"text 10', '45,text 45"'
-    verse = "\n".join(f"line {number}" for number in range(60))
-    table = "id,text\n" + "\n".join(rows) + f'\n99,"{verse}"\n'
-    found = read(tmp_path, {"a.csv": table.encode()})
-    (told,) = (item for item in found if isinstance(item, Skipped))
-    assert told.reason.startswith("rows that look swallowed") and told.key.startswith("11")
-    assert len(good(found)) == 60 - 35 + 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from data_support import quarantined, texts
+from data_support import quarantined
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Piece, Reading
 from lmworks.data.parsers.tables import delimited
 from lmworks.data.sources.source import Record
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, UsageError
 from quick import examples
 
 Ingest = Callable[..., Any]
@@ -47,17 +47,6 @@ def test_a_delimiter_is_found_by_rows_of_equal_width(
     tmp_path: Path, name: str, content: str, options: dict[str, Any], wanted: list[str]
 ) -> None:
     assert [record.text for record in good(read(tmp_path, {name: content.encode()}, **options))] == wanted
-
-
-def test_a_delimiter_that_was_found_is_told(ingest_files: Ingest) -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("c.csv", "text;n\nc;1\n")
-    files = {"a.csv": "text;n\na;1\n", "b.csv": "text,n\nb,1\n", "d.zip": packed.getvalue()}
-    result, out = ingest_files(files)
-    assert texts(out) == ["a", "b", "c"]
-    assert result.counts["files with `;` between columns"] == 2
-    assert not any("comma" in reason for reason in result.counts)
 
 
 def written(delimiter: str, rows: list[list[str]], quoting: Any = csv.QUOTE_MINIMAL) -> str:
@@ -135,12 +124,10 @@ def test_a_lone_quote_in_a_table_in_quotes_costs_its_row(tmp_path: Path) -> None
     assert len(found) == 2 * len(QUOTED) + 1
 
 
-def test_quotes_between_tabs_are_told(ingest_files: Ingest) -> None:
+def test_rows_that_look_quoted_in_a_table_without_quotes_are_counted(ingest_files: Ingest) -> None:
     content = written("\t", [["id", "text"], *QUOTED])
     later = "id\ttext\n" + '1\t"Yes," she said\n' * 100 + '2\t"He said ""no""."\n'
     result, _ = ingest_files({"a.tsv": content, "b.csv": content, "c.tsv": "id\ttext\n1\ta\n", "d.tsv": later})
-    assert result.counts["files with quotes around fields"] == 1
-    assert result.counts["files with a tab between columns and quotes around fields"] == 1
     (odd,) = [reason for reason in result.counts if reason.startswith("rows with quotes doubled in quotes")]
     assert result.counts[odd] == 1
     result, _ = ingest_files({"a.tsv": content}, quotes=True)
@@ -241,8 +228,9 @@ def test_a_row_of_endlessly_many_lines_is_given_up(monkeypatch: pytest.MonkeyPat
 @example(b"0", 1)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 def test_any_bytes_are_a_table_or_quarantined(tmp_path: Path, content: bytes, size: int) -> None:
-    for item in read(tmp_path, {"a.csv": content}, header=True):
-        assert isinstance(item, Record) or content[item.start :].startswith(item.raw)
+    with suppress(UsageError):  # for a first row that looks like data
+        for item in read(tmp_path, {"a.csv": content}):
+            assert isinstance(item, Record) or content[item.start :].startswith(item.raw)
 
 
 def test_a_build_without_a_document_says_which_columns_it_found(ingest_files: Ingest) -> None:

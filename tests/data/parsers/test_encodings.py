@@ -11,6 +11,7 @@ import json
 import random
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from lmworks.data.parsers.encodings import looks_like, looks_like_utf16
 from lmworks.data.sources import parsed
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record
+from lmworks.errors import UsageError
 from quick import examples
 
 Ingest = Callable[..., Any]
@@ -285,9 +287,9 @@ def test_any_bytes_are_records_or_quarantined(tmp_path: Path, content: bytes, na
         old.unlink()
     content = codecs.BOM_UTF16_LE * marked + content
     for encoding in (None, "utf-16", "cp1252", "cp932", "gb18030"):
-        header = {"header": True} if name.endswith("sv") else {}
-        for item in read(tmp_path, {name: content}, encoding=encoding, **header):
-            assert not isinstance(item, Record) or item.text.encode() is not None
+        with suppress(UsageError):  # for a first row of a table that looks like data
+            for item in read(tmp_path, {name: content}, encoding=encoding):
+                assert not isinstance(item, Record) or item.text.encode() is not None
 
 
 LETTERS = {

@@ -222,7 +222,7 @@ def may_become(name: str) -> frozenset[str]:
 
 @functools.cache
 def licence_table() -> Any:
-    """`licence_terms.json`: terms by class, what share-alike works may become, and ids by names of others."""
+    """Return `licence_terms.json`: terms by class, and what share-alike works may become."""
     return json.loads((resources.files("lmworks.data.licences") / "licence_terms.json").read_text(encoding="utf-8"))
 
 

@@ -123,8 +123,6 @@ class Reading:
     classes: Mapping[str, Any] = field(default_factory=dict)
     """Names of classes that stand beside the files; see `classes.Classes`."""
     columns: tuple[str, ...] = ()
-    header: bool | None = None
-    """Whether the first row of a table names its columns though it looks like data."""
     delimiter: str | None = None
     quotes: bool | None = None
     """Whether fields of a table may stand in quotes; None for what the first rows show."""
@@ -152,12 +150,6 @@ class Cut(Protocol):
     def __call__(self, whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]: ...
 
 
-class Tell(Protocol):
-    """What was found out about a file that its user may want to know: words that files like it are counted under."""
-
-    def __call__(self, stream: IO[bytes], reading: Reading) -> str: ...
-
-
 @dataclass(frozen=True)
 class Form:
     """One form of file."""
@@ -165,7 +157,6 @@ class Form:
     parse: Parse
     cut: Cut | None = None
     """None for a form that is read whole."""
-    tell: Tell | None = None
     seeks: bool = False
     """Whether parsing goes back and forth, so that what is compressed must be unpacked first."""
     states_licences: bool = False

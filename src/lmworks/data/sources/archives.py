@@ -8,16 +8,18 @@ import stat
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import IO, Self, cast
 
-from lmworks.data.sources.unpack import forward, most_unpacked, plain_name, read_on, unpack
+from lmworks.data.sources.unpack import ERRORS, forward, plain_name, read_on, unpack
 
 ZIP, TAR = ".zip", ".tar"
 LINK, NO_FILE = "a link in an archive", "a device or a file with holes in an archive"
 REPLACED = "a file of an archive that another of the same name follows"
+ENTRIES_KEPT = 2**20
+"""Files of archives that are kept in memory: those of compressed tar archives take a reading of all."""
 HEADER_BYTES = 2**20
 """Of a name or of other facts of a file in a tar archive; the library reads them into memory whatever they claim."""
 
@@ -32,28 +34,56 @@ class Entry:
     """Why it is not read; "" for a file."""
 
 
+@dataclass(frozen=True)
+class Contents:
+    """Files of an archive, as far as they can be read."""
+
+    entries: Sequence[Entry] = ()
+    is_whole: bool = False
+    """Whether the archive could be read to its end."""
+
+
+def contents_of(place: tuple[str, str, str], path: str, open_: Callable[[], IO[bytes]]) -> Contents:
+    """Return the files of an archive. `place` names its folder, its path and its state: the last archives are known.
+
+    Raises OSError if it cannot be opened.
+    """
+    if place not in _known:
+        listed, is_whole = list[Entry](), True
+        with open_() as stream:
+            try:
+                listed.extend(entries(path, stream))
+            except ERRORS:
+                is_whole = False
+        _known[place] = Contents(listed, is_whole)
+        while len(_known) > 1 and sum(len(contents.entries) for contents in _known.values()) > ENTRIES_KEPT:
+            _known.pop(next(iter(_known)))
+    return _known[place]
+
+
+_known: dict[tuple[str, str, str], Contents] = {}
+
+
 def is_archive(path: str) -> bool:
-    """Whether a file's ending says that it holds others."""
+    """Return whether a file's ending says that it holds others."""
     return path.lower().endswith(ZIP) or is_tar(path)
 
 
 def is_tar(path: str) -> bool:
-    """Whether it is a tar archive, compressed or not: it is read from its beginning on."""
+    """Return whether it is a tar archive, compressed or not: it is read from its beginning on."""
     return plain_name(path).lower().endswith(TAR)
 
 
-def entries(path: str, stream: IO[bytes], size: int) -> Iterator[Entry]:
-    """What an archive of `size` bytes holds, hidden files left out: of a zip archive in order of names.
+def entries(path: str, stream: IO[bytes]) -> Iterator[Entry]:
+    """Yield what an archive holds, hidden files left out: of a zip archive in order of names.
 
     Raises what `unpack.ERRORS` lists, after those entries that can be known.
     """
     if is_tar(path):
-        yield from (entry for entry, _ in walk_tar(path, stream, size))
+        yield from (entry for entry, _ in walk_tar(path, stream))
         return
     archive = _zip(stream)
     infos = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
-    if (total := sum(info.file_size for info in infos)) > (most := most_unpacked(size)):
-        raise RuntimeError(f"its files have {total:,} bytes when unpacked, and no sound archive of its size {most:,}")
     ordered = sorted(infos, key=lambda info: info.filename)
     for info, following in zip_longest(ordered, ordered[1:]):
         is_replaced = following is not None and following.filename == info.filename
@@ -73,20 +103,19 @@ def _refuse_strangers(archive: zipfile.ZipFile, stream: IO[bytes]) -> None:
         raise RuntimeError(f"{before:,} bytes before the zip archive and {behind:,} behind it are no part of it")
 
 
-def open_member(path: str, stream: IO[bytes], size: int, member: str, times: float | None = None) -> IO[bytes]:
-    """One file of an archive, decompressed, up to `times` what it has there."""
+def open_member(path: str, stream: IO[bytes], member: str) -> IO[bytes]:
+    """Return one file of an archive, decompressed."""
     if not is_tar(path):
-        archive = _zip(stream)
-        return unpack(member, archive.open(member), archive.getinfo(member).file_size, times)
-    for entry, content in walk_tar(path, stream, size):
+        return unpack(member, _zip(stream).open(member))
+    for entry, content in walk_tar(path, stream):
         if entry.name == member and not entry.fault:
-            return unpack(member, content, entry.size, times)
+            return unpack(member, content)
     raise RuntimeError("the archive does not hold it")
 
 
-def walk_tar(path: str, stream: IO[bytes], size: int) -> Iterator[tuple[Entry, IO[bytes]]]:
-    """What a tar archive holds in order, each with its bytes, to be read before the next is asked for."""
-    source = cast(IO[bytes], _ToTheEnd(unpack(path, stream, size)))
+def walk_tar(path: str, stream: IO[bytes]) -> Iterator[tuple[Entry, IO[bytes]]]:
+    """Yield what a tar archive holds in order, each with its bytes, to be read before the next is asked for."""
+    source = cast(IO[bytes], _ToTheEnd(unpack(path, stream)))
     # What follows the zeros at an archive's end is read: several are joined by writing one behind the other.
     with tarfile.open(fileobj=source, mode="r|", bufsize=2**16, tarinfo=_Header, ignore_zeros=True) as archive:
         while (header := _next(archive)) is not None:
@@ -116,7 +145,7 @@ _last: tuple[tuple[int, ...], zipfile.ZipFile] | None = None
 
 
 def _zip(stream: IO[bytes]) -> zipfile.ZipFile:
-    """A zip archive of this reader's own, whose directory is read once for all as long as the file stays as it is."""
+    """Return a zip archive of this reader's own. Its directory is read once as long as the file stays as it is."""
     global _last
     try:
         facts = os.fstat(stream.fileno())

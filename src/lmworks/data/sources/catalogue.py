@@ -1,27 +1,22 @@
-"""Which published sets serve a purpose: those of the table, and of a checkout of the Data Provenance Initiative."""
+"""Published sets of the table by use, language and task."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 from lmworks.data.licences.gate import NO_LICENCE, LicenceGate, Purpose
 from lmworks.data.sources.dataset import adapters
-from lmworks.data.sources.provenance import licence_of, read_records
 from lmworks.errors import UsageError
 
 UNKNOWN = "terms that nobody has stated: read them, and state them in `licences.terms`"
-_DATED = ("PwC Date", "S2 Date", "Github Date", "HF Date")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedSet:
-    """One set, or one part of a collection, as its publisher or a record describes it."""
+    """One set, or one part of a collection, as its publisher describes it."""
 
     name: str
     title: str
@@ -36,16 +31,12 @@ class PublishedSet:
     year: int | None
     """Year in which it, or the paper on it, came out; None where it is not written down."""
     size: str
-    written_by: tuple[str, ...] = ()
-    """Models that wrote some of it: their makers' terms bind as well."""
     source: str
     """Item of a recipe's `sources` that reads it."""
 
     def as_text(self) -> str:
         licence = self.licence or ("each record its own" if self.each_its_own else "no licence stated")
         facts = [licence, self.stage, _first(self.languages), _first(self.tasks), str(self.year or ""), self.size]
-        if self.written_by:
-            facts.append(f"partly written by {', '.join(self.written_by)}, whose terms hold too")
         lines = fill("; ".join(filter(None, facts)), 80, initial_indent="    ", subsequent_indent="    ")
         return f"{self.name}: {self.title}\n{lines}\n    {self.source}"
 
@@ -74,50 +65,6 @@ def known_sets() -> Iterator[PublishedSet]:
             tasks=(row.domain, *row.tasks),
             source=f"{{kind: dataset, dataset: {name}, path: …}}",
         )
-
-
-def recorded_sets(folder: Path) -> Iterator[PublishedSet]:
-    """Yield the sets that files of a folder `data_summaries` of the initiative describe.
-
-    Raises UsageError for a folder without such files, and for a file that holds no records.
-    """
-    files = sorted(path for path in folder.glob("*.json") if not path.name.startswith("_"))
-    if not files:
-        raise UsageError(
-            f"--records {folder}: expected the folder data_summaries of a checkout of "
-            "https://github.com/Data-Provenance-Initiative/Data-Provenance-Collection, with its JSON files"
-        )
-    for path in files:
-        for name, record in read_records(path, "--records", "fetch it again").items():
-            yield _recorded(path, name, record)
-
-
-def _recorded(path: Path, name: str, record: Mapping[str, Any]) -> PublishedSet:
-    formats = _texts(record, "Format")
-    dialogs = _mapping(record, "Text Metrics").get("Num Dialogs")
-    dates = (re.match(r"(?:19|20)\d\d", str(_mapping(record, "Inferred Metadata").get(key) or "")) for key in _DATED)
-    return PublishedSet(
-        name=name,
-        title=f"{record.get('Dataset Name') or name} ({record.get('Collection') or path.stem})",
-        licence=licence_of({name: record}),
-        stage="preference" if "Response Ranking" in formats else "instruction",
-        languages=_texts(record, "Languages"),
-        tasks=(*_texts(record, "Task Categories"), *formats),
-        year=min((int(date[0]) for date in dates if date), default=None),
-        size=f"{dialogs:,} records" if isinstance(dialogs, int) else "",
-        written_by=_texts(record, "Model Generated"),
-        source=f"{{kind: files, path: …, provenance: {{file: {json.dumps(str(path))}, dataset: {json.dumps(name)}}}}}",
-    )
-
-
-def _texts(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = record.get(name)
-    return tuple(map(str, value)) if isinstance(value, list) else ()
-
-
-def _mapping(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = record.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def select(

@@ -75,12 +75,7 @@ class Parallel(FolderOfFiles):
         names = self._sets()[path]
         lengths = [0] * len(names)
         with ExitStack() as stack:
-            streams = [
-                unpack.unpack(
-                    name, stack.enter_context(super(Parallel, self).open(name)), super(Parallel, self).size(name)
-                )
-                for name in names
-            ]
+            streams = [unpack.unpack(name, stack.enter_context(super(Parallel, self).open(name))) for name in names]
             held = stack.enter_context(tempfile.TemporaryFile())
             for lines in zip_longest(*(_lines(stream, self.record_bytes) for stream in streams)):
                 lengths = [length + (line is not None) for length, line in zip(lengths, lines, strict=True)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from lmworks.data.parsers.parser import Found, Piece, Record, Skipped, Unreadable
 from lmworks.data.records import Document
@@ -21,6 +21,19 @@ __all__ = ["EXCLUDED", "FolderSource", "Found", "Piece", "Record", "Skipped", "S
 
 EXCLUDED = "left out by `exclude`"
 """Why a file is not read that the recipe leaves out."""
+
+
+def _without_password(address: str) -> str:
+    """Return an address. Raises ValueError if it holds a password."""
+    if re.match(r"[^/]*://[^/]*:(?!\d+/)[^@]+@|.*[?&]password=", address, re.DOTALL):
+        raise ValueError(
+            "it holds a password, and a recipe is no place for one; leave it to the storage's own configuration, or "
+            "put a database's address into an environment variable and write `$ITS_NAME`"
+        )
+    return address
+
+
+Address = Annotated[str, AfterValidator(_without_password)]
 
 
 class SourceConfig(StepConfig, ABC):
@@ -91,10 +104,6 @@ class SourceConfig(StepConfig, ABC):
     def places(self) -> Iterator[str]:
         """The place of each file that is read, the same in whatever source it is named."""
         return iter(())
-
-    def told(self, path: str) -> Counter[str]:
-        """What was found out about a file by itself, such as its delimiter, by words to count it under."""
-        return Counter()
 
     def is_numbered(self, path: str) -> bool:
         """Whether records of a file have no name but their number in it, which goes over to the next where one goes."""

@@ -16,8 +16,8 @@ from pydantic import Field, field_validator
 
 from lmworks.data.erasure.values import Erased, Line, known_values
 from lmworks.data.identity import document_id, load_id_key
-from lmworks.data.sources.parsed import Address, ParsedSource
-from lmworks.data.sources.source import FolderSource
+from lmworks.data.sources.parsed import ParsedSource
+from lmworks.data.sources.source import Address, FolderSource
 from lmworks.data.structure import value_at
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import erased_documents

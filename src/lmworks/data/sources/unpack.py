@@ -33,8 +33,6 @@ XZ_MEMORY = 2**31
 """Bytes that an xz file may ask for; its strongest preset asks for 65 MiB, long windows for more."""
 BEGIN_BYTES = 2**18
 """Up to which a stream that is unpacked can be read again: twice what is read ahead of what is wanted."""
-LEAST_UNPACKED, MOST_UNPACKED_TIMES = 2**30, 1000
-"""Bytes that a packed file may always have when unpacked, and times its size beyond; gzip's best is 1,032, on zeros."""
 MOST_TIMES = 200
 """Times its packed size that a file may fill on disk. Forms that need it, Parquet and Arrow, are compact unpacked."""
 
@@ -56,17 +54,8 @@ def _packing(path: str) -> str | None:
     return (PACKINGS | OF_ARCHIVES).get(f".{path.rpartition('.')[2].lower()}")
 
 
-def most_unpacked(size: int) -> int:
-    """Bytes that a sound file, or archive, of `size` bytes has at most when unpacked."""
-    return max(LEAST_UNPACKED, MOST_UNPACKED_TIMES * size)
-
-
-def unpack(path: str, stream: IO[bytes], size: int, times: float | None = None) -> IO[bytes]:
-    """The decompressed bytes of a file of `size` bytes. They can be read and sought forward in bounded memory.
-
-    Reading beyond what a sound file of its size holds raises RuntimeError; of one in an archive, `times` its size.
-    """
-    most = most_unpacked(size) if times is None else int(times * size)
+def unpack(path: str, stream: IO[bytes]) -> IO[bytes]:
+    """Return the decompressed bytes of a file. They can be read and sought forward in bounded memory."""
     match _packing(path):
         case ".gz":
             plain = read_on(cast(IO[bytes], gzip.GzipFile(fileobj=stream)))
@@ -78,7 +67,7 @@ def unpack(path: str, stream: IO[bytes], size: int, times: float | None = None) 
             plain = _zstandard(stream)
         case _:
             return stream
-    return forward(plain, most)
+    return forward(plain)
 
 
 def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
@@ -96,17 +85,14 @@ def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
     return copy
 
 
-def forward(chunks: Iterator[bytes], most: int | None = None) -> IO[bytes]:
-    """A stream of chunks, which can be read and sought forward, and back from near its beginning.
-
-    Reading more than `most` bytes raises RuntimeError.
-    """
-    return io.BufferedReader(_Forward(chunks, most), 2**17)
+def forward(chunks: Iterator[bytes]) -> IO[bytes]:
+    """Return a stream of chunks, which can be read and sought forward, and back from near its beginning."""
+    return io.BufferedReader(_Forward(chunks), 2**17)
 
 
 class _Forward(io.RawIOBase):
-    def __init__(self, chunks: Iterator[bytes], most: int | None) -> None:
-        self._chunks, self._most = chunks, most
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
         self._plain = memoryview(b"")
         self._position = 0
         self._begin = bytearray()
@@ -126,8 +112,6 @@ class _Forward(io.RawIOBase):
             self._begin += self._plain[:count]
         self._plain = self._plain[count:]
         self._position += count
-        if self._most is not None and self._position > self._most:
-            raise RuntimeError(f"it is longer than {self._most:,} bytes when unpacked, which no sound file is")
         return count
 
     def seek(self, offset: int, whence: int = 0) -> int:

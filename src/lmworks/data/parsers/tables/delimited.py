@@ -21,7 +21,6 @@ from lmworks.data.parsers.parser import (
     Piece,
     Reading,
     Record,
-    Skipped,
     Span,
     cut_between,
     drained,
@@ -40,9 +39,6 @@ MOST_LINES = 2**20
 """Most lines of one row: each takes some 250 bytes of memory while the row's end is sought."""
 OPEN_QUOTE = "a quote is not closed, or closes in another record"
 UNQUOTED = "rows with quotes doubled in quotes, kept as they stand: if a csv writer put them, set `quotes: true`"
-SWALLOWED = "rows that look swallowed by a field of another: a quote before them may lack its end"
-LEAST_SWALLOWED = 20
-"""Lines of a row that look like rows, from where on they are counted."""
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?")
 _TWO_DIGITS = re.compile(r"\d.*\d")
@@ -178,15 +174,6 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
             if is_odd and isinstance(found, Record):
                 found = replace(found, counts={**found.counts, UNQUOTED: 1})
             yield found
-            if span.raw.count(b"\n") > LEAST_SWALLOWED and _has_swallowed(span.raw, table.delimiter, len(fields)):
-                yield Skipped(piece.name, f"{key}, its lines", SWALLOWED)
-
-
-def _has_swallowed(raw: bytes, delimiter: str, width: int) -> bool:
-    """Return whether nearly all lines of a row, which are many, would be rows themselves."""
-    inner = raw.rstrip(b"\r\n").split(b"\n")[1:]
-    fitting = sum(line.count(delimiter.encode()) == width - 1 for line in inner)
-    return width > 1 and fitting >= 0.9 * len(inner)
 
 
 def _whole(table: Table, stream: IO[bytes]) -> Span:
@@ -205,25 +192,16 @@ def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimit
     return cut_between(whole, (row.span for row in rows), size)
 
 
-def tell(stream: IO[bytes], reading: Reading, *, delimiter: str) -> str:
-    """Return what the first rows show: another delimiter, and quotes between tabs; "" if all is as usual."""
-    table = open_table(stream, reading, delimiter)
-    found = table.delimiter
-    shown = {"\t": "a tab", ",": "a comma"}.get(found, f"`{found}`")
-    said = [] if found == (reading.delimiter or delimiter) else [f"{shown} between columns"]
-    said += ["quotes around fields"] if found == "\t" and table.quoted and reading.quotes is None else []
-    return f"files with {' and '.join(said)}" if said else ""
-
-
 def _require_header(table: Table, reading: Reading, name: str) -> None:
     """Raise UsageError for a first row that looks like data, whose values would become names of fields."""
     wanted = reading.text_fields if reading.fields in (None, "all") else reading.fields
     cells = [cell.strip() for cell in (table.names or ()) if cell.strip()] if table.header else []
-    if reading.header or not cells or not {*wanted}.isdisjoint(cells) or not (what := _as_data(tuple(cells))):
+    if not cells or not {*wanted}.isdisjoint(cells) or not (what := _as_data(tuple(cells))):
         return
     raise UsageError(
         f"{name}: the first row, which is to name the columns, looks like data: it holds {what}. Where the table has "
-        "no header, name its columns in order (`columns: [text, …]` of the source); where it is one, say `header: true`"
+        "no header, name its columns in order (`columns: [text, …]` of the source). Where it is one, name the columns "
+        'that you want (`fields: ["2024", …]`)'
     )
 
 
@@ -339,7 +317,7 @@ def _first_bad_byte(raw: bytes) -> int:
 
 
 def _form(delimiter: str, ending: str, about: str) -> Form:
-    ways = {name: partial(way, delimiter=delimiter) for name, way in (("parse", parse), ("cut", cut), ("tell", tell))}
+    ways = {name: partial(way, delimiter=delimiter) for name, way in (("parse", parse), ("cut", cut))}
     return Form(**ways, encoding="text", endings=(ending,), about=about)  # type: ignore[arg-type]
 
 

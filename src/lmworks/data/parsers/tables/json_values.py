@@ -7,8 +7,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from typing import IO, Any
+from typing import IO
 
 from lmworks.data.parsers.fields import MOST_KEYS, crowded, row_record
 from lmworks.data.parsers.lines import CHUNK, cut_lines
@@ -24,7 +23,7 @@ from lmworks.data.parsers.parser import (
     whole_file,
 )
 from lmworks.data.parsers.tables import jsonl
-from lmworks.data.parsers.tables.jsonl import Doubled, object_of, parse_line
+from lmworks.data.parsers.tables.jsonl import parse_line
 from lmworks.data.structure import values_at
 
 BEGIN_BYTES = 2**12
@@ -130,34 +129,20 @@ def _parse_whole(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     if reason := crowded(span.raw):
         yield span.unreadable(piece.name, "", reason)
         return
-    text, doubled = span.raw.decode("utf-8-sig"), list[Doubled]()
+    text = span.raw.decode("utf-8-sig")
     try:
-        value = json.loads(text, object_pairs_hook=partial(object_of, doubled=doubled))
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         yield span.unreadable(piece.name, "", f"not JSON: {error}")
         return
-    rows = list(values_at(value, reading.records) if reading.records else [value])
-    inside = [_doubled_in(row) if doubled else [] for row in rows]
-    if len(doubled) > sum(map(len, inside)):  # of two lists of records, one would be lost
-        known = {id(item) for items in inside for item in items}
-        yield span.unreadable(piece.name, "", [item for item in doubled if id(item) not in known][-1].reason)
-        return
-    for number, (row, items) in enumerate(zip(rows, inside, strict=True), 1):
+    for number, row in enumerate(values_at(value, reading.records) if reading.records else [value], 1):
         raw = json.dumps(row).encode()
         where = Span(0, raw, len(raw))
-        if items:
-            yield where.unreadable(piece.name, str(number), items[0].reason)
-        elif isinstance(row, dict):
+        if isinstance(row, dict):
             yield row_record(row, piece, number, where, reading)
         else:
             hint = f": its items are the records of `records: {reading.records}.*`" if isinstance(row, list) else ""
             yield where.unreadable(piece.name, str(number), f"not a JSON object but a {type(row).__name__}{hint}")
-
-
-def _doubled_in(value: Any) -> list[Doubled]:
-    inside = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
-    own = [value] if isinstance(value, Doubled) else []
-    return own + [item for inner in inside for item in _doubled_in(inner)]
 
 
 FORM = Form(parse, cut, encoding="text", about="JSON: a list of records, a record a line, or what `records` names.")

@@ -15,8 +15,9 @@ from typing import IO, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.sources.parsed import Address, ParsedSource
+from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.remote.listed import files_below
+from lmworks.data.sources.source import Address
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import atomically, full_disk_in_words
 from lmworks.recipe.schema import Effect
