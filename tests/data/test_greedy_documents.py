@@ -58,10 +58,9 @@ def test_an_archive_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
         path.unlink(missing_ok=True)
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(f"{words}.txt", words)
-        size = path.stat().st_size
         with path.open("rb") as stream:
-            assert [entry.name for entry in archives.entries("a.zip", stream, size)] == [f"{words}.txt"]
-            assert archives.open_member("a.zip", stream, size, f"{words}.txt").read() == words.encode()
+            assert [entry.name for entry in archives.entries("a.zip", stream)] == [f"{words}.txt"]
+            assert archives.open_member("a.zip", stream, f"{words}.txt").read() == words.encode()
 
 
 def test_lists_in_lists_without_end_are_indented_no_further() -> None:
