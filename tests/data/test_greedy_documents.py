@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sqlite3
 import struct
 import subprocess
 import sys
@@ -25,9 +24,8 @@ from lmworks.data.clean.normalise import normalise_text
 from lmworks.data.parsers import fields
 from lmworks.data.parsers.publications.mediawiki import plain_text
 from lmworks.data.parsers.tables import json_values
-from lmworks.data.sources import archives, sql
+from lmworks.data.sources import archives
 from lmworks.data.sources.parsed import ParsedSource
-from lmworks.errors import LmworksError
 
 Ingest = Callable[..., Any]
 
@@ -74,7 +72,7 @@ def test_lists_in_lists_without_end_are_indented_no_further() -> None:
 def test_a_record_of_lists_without_end_is_kept_apart(
     ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch, name: str, before: str, after: str
 ) -> None:
-    monkeypatch.setattr(fields, "MOST_LISTS", 1_000)
+    monkeypatch.setattr(fields, "MOST_VALUES", 1_000)
     row = json.dumps({"text": "bad", "x": [[]] * 2_000})
     good = json.dumps({"text": "good", "x": [[]]})
     form = name.partition(".")[2]
@@ -85,14 +83,13 @@ def test_a_record_of_lists_without_end_is_kept_apart(
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-@pytest.mark.parametrize("limit", ["MOST_KEYS", "MOST_LISTS"])
+@pytest.mark.parametrize("many", [[1] * 2_000, {f"k{number}": 1 for number in range(2_000)}], ids=["values", "names"])
 def test_a_record_of_names_or_values_without_end_is_kept_apart(
-    ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch, name: str, limit: str
+    ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch, name: str, many: Any
 ) -> None:
     for place in (fields, json_values):
-        monkeypatch.setattr(place, limit, 1_000, raising=False)
-        monkeypatch.setattr(place, "MOST_KEYS", 1_000)
-    bad = {"text": "bad", "x": [1] * 2_000 if limit == "MOST_LISTS" else {f"k{number}": 1 for number in range(2_000)}}
+        monkeypatch.setattr(place, "MOST_VALUES", 1_000)
+    bad = {"text": "bad", "x": many}
     rows = {name: json.dumps(bad), f"z{name[1:]}": json.dumps({"text": "good", "x": [1, 2]})}
     files = {path: f"[{row}]" if name == "a.json" else row for path, row in rows.items()}
     _, out = ingest_files(files, format=name[2:])
@@ -130,21 +127,6 @@ def test_values_that_stand_in_many_rows_are_read(ingest_files: Ingest, tmp_path:
     pq.write_table(pa.table({"text": column, "n": [1, 2, 3, 4]}), tmp_path / "x.parquet")
     _, out = ingest_files({"x.parquet": (tmp_path / "x.parquet").read_bytes()}, keep=["n"])
     assert texts(out) == ["one", "two", "two"]
-
-
-def test_a_view_without_end_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with sqlite3.connect(tmp_path / "d.db") as database:
-        database.execute(
-            "create view v as with recursive c(x) as (select 1 union all select x + 1 from c) "
-            "select 'text' as text from c"
-        )
-    monkeypatch.setattr(sql, "MOST_BYTES", 10_000)
-    source = sql.Sql(
-        kind="sql", url="sqlite:///d.db", query="select * from v", date="2024-05-01", licence="MIT", folder=tmp_path
-    )
-    with pytest.raises(LmworksError, match=r"more than .* bytes, .* without end"):
-        source.walk()
-    assert not [path for path in (tmp_path / "snapshots").rglob("*") if path.is_file()]
 
 
 def test_wiki_pages_with_many_headings_and_signs_are_read(tmp_path: Path) -> None:

@@ -69,19 +69,19 @@ def data_sources(
     """
     from dataclasses import asdict
 
-    from lmworks.data.sources.catalogue import known_sets, select
+    from lmworks.data.sources.catalogue import select
     from lmworks.data.sources.dataset import adapter_named
 
     if name is not None:
         adapter = adapter_named(name)
         tell(adapter.as_text(), asdict(adapter), as_json)
         return
-    selection = select(known_sets(), use, language, task)
+    selection = select(use, language, task)
     if as_json:
         print_json(asdict(selection))
         return
-    for each in selection.found:
-        print(each.as_text())
+    for adapter in selection.found:
+        print(adapter.in_short())
     for reason, count in sorted(selection.refused.items()):
         print(f"left out: {count:,}: {reason}", file=sys.stderr)
     if not selection.found:

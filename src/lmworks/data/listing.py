@@ -144,7 +144,7 @@ def cut_into_units(
         digests = {item["file"]["path"]: item["file"]["sha256"] for item in looked_at}
         settings = [gate, _settings(source), source.source_licence, id_key_digest, reader.largest_bad_share]
         for unit in _units([Piece(*piece) for item in looked_at for piece in item["pieces"]], shard_bytes):
-            units.append([(number, piece) for piece in unit])
+            units.append((number, unit))
             read = dict.fromkeys(digests[piece.path] for piece in unit)
             origins.append(Origin(tuple(read), [*settings, [list(vars(piece).values()) for piece in unit]]))
     return files, units, origins

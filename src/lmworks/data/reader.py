@@ -38,8 +38,8 @@ value of a column may stand in millions of rows."""
 HOLDS_ERASED = "erased: holds an erased value"
 IN_PLACE = "where another text was erased"
 """How many records have the number of an erased one, and another text."""
-PieceUnit = Sequence[tuple[int, Piece]]
-"""Pieces with their source's number: what makes one shard."""
+PieceUnit = tuple[int, Sequence[Piece]]
+"""Number of a source, and the pieces of it that make one shard."""
 
 
 @dataclass(frozen=True)
@@ -74,25 +74,24 @@ class Reader:
 
 
 def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = None) -> tuple[Parts, Tally]:
-    """The documents of a unit. `taken` says of ids that are known to repeat whether a record has that id already."""
+    """Return the documents of a unit. `taken` says of ids known to repeat whether a record has that id already."""
     tally, taken = Tally(), taken or {}
     documents: list[Document] = []
     facts: dict[str, Any] = {"erased": [], "left_out": [], "dates": {}}
-    values = reader.values()
-    seen = {number: Seen(reader.sources[number].named()) for number, _ in unit}
-    of_sources: dict[str, Counter[str]] = {}
-    kept = Counter[str]()
-    for number, piece in unit:
-        source, before = reader.sources[number], Counter({**tally.counts, "documents": len(documents)})
+    values, kept = reader.values(), Counter[str]()
+    number, pieces = unit
+    source = reader.sources[number]
+    seen = Seen(source.named())
+    for piece in pieces:
         found = _until_given_up(source, piece, _read_piece(source, piece, tally), reader.largest_bad_share)
         for records, record in enumerate(found):
             empty: Sequence[str] = ()
             if isinstance(record, Record):
-                empty = seen[number].see(record.row, record.empty, record.meta)
+                empty = seen.see(record.row, record.empty, record.meta)
             elif isinstance(record, Unreadable) and record.row:
-                seen[number].look(record.row, seen[number].wanted)
+                seen.look(record.row, seen.wanted)
             elif isinstance(record, Unreadable):
-                seen[number].unread += 1
+                seen.unread += 1
             if isinstance(record, Record | Unreadable):
                 _note_dates(facts["dates"], source, record)
             identity, is_in_place = reader.identity(source, record)
@@ -117,16 +116,14 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
                 facts["left_out"].append(identity)
                 if isinstance(record, Skipped):
                     tally.lose(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
-        now = Counter({**tally.counts, "documents": len(documents)})
-        of_sources[source.label] = of_sources.get(source.label, Counter()) + (now - before)
-    tally.facts["sources"] = of_sources
+    tally.facts["sources"] = {source.label: Counter({**tally.counts, "documents": len(documents)})}
     places = ("path", "record", "reason")
     tally.facts["unread"] = {bad["source"]: {name: bad[name] for name in places} for bad in reversed(tally.quarantined)}
     if values:
         documents = _without_values(values, documents, tally, facts["left_out"])
         tally.facts["searched"] = [line.digest for line in reader.lines]
     tally.counts["documents"] += len(documents)
-    tally.facts |= {**facts, "named": {reader.sources[number].label: each.facts() for number, each in seen.items()}}
+    tally.facts |= {**facts, "named": {source.label: seen.facts()}}
     return {"": documents}, tally
 
 

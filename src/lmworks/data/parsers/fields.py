@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,22 +17,17 @@ SURROGATE = "half of a surrogate pair in the text"
 
 COLUMNS_SHOWN = 8
 """Of a record without its text: enough to know the field that was meant."""
-MOST_LISTS = 2**23
-"""Opening brackets and braces, and commas, in a record: two bytes of its file take some sixty of memory."""
-MOST_KEYS = 2**22
-"""Names in a record: each takes some 150 bytes of memory."""
-_KEY = re.compile(rb'(?<!\\)"\s*:')
+MOST_VALUES = 2**23
+"""Most lists, objects and values of a JSON record: a value of two bytes takes some sixty of memory."""
 
 
 def crowded(raw: bytes) -> str:
-    """Why a record of JSON would take memory without end; empty if it would not."""
-    if len(raw) <= min(MOST_LISTS, MOST_KEYS):
+    """Return why a record of JSON would take too much memory; empty if it would not."""
+    if len(raw) <= MOST_VALUES:
         return ""
-    lists = raw.count(b"[") + raw.count(b"{") + raw.count(b",")
-    if lists > MOST_LISTS:
-        return f"more lists, objects and values than are read: {lists:,}, and {MOST_LISTS:,} are"
-    names = sum(1 for _ in _KEY.finditer(raw))
-    return f"more names than are read: {names:,}, and {MOST_KEYS:,} are" if names > MOST_KEYS else ""
+    values = raw.count(b"[") + raw.count(b"{") + raw.count(b",")
+    reason = f"more lists, objects and values than are read: {values:,}, and {MOST_VALUES:,} are"
+    return reason if values > MOST_VALUES else ""
 
 
 class Stated(NamedTuple):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from textwrap import fill
 from typing import Any, Literal, TypedDict
 
 from pydantic import Field, model_validator
@@ -31,6 +32,7 @@ class Part(TypedDict):
 class Adapter:
     """One row of the table."""
 
+    name: str
     title: str
     licence: str | None
     """SPDX; None where each record states its own."""
@@ -56,7 +58,17 @@ class Adapter:
     read: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the source that read it."""
 
+    def in_short(self) -> str:
+        """Return its facts in few lines, with the item of a recipe's `sources` that reads it."""
+        languages = ", ".join(self.languages[:6]) + f" and {len(self.languages) - 6} more" * (len(self.languages) > 6)
+        licence = self.licence or "each record its own"
+        tasks = ", ".join((self.domain, *self.tasks))
+        facts = "; ".join((licence, self.stage, languages, tasks, str(self.year), self.size))
+        lines = fill(facts, 80, initial_indent="    ", subsequent_indent="    ")
+        return f"{self.name}: {self.title}\n{lines}\n    {{kind: dataset, dataset: {self.name}, path: …}}"
+
     def as_text(self) -> str:
+        """Return all that is known of it."""
         facts = {
             "licence": self.licence or "each record its own",
             "made for": f"{self.stage}: {', '.join((self.domain, *self.tasks))}",
@@ -77,7 +89,7 @@ class Adapter:
 @cache
 def adapters() -> dict[str, Adapter]:
     """Return the table, by name."""
-    return {name: Adapter(**row) for name, row in _table()["adapters"].items()}
+    return {name: Adapter(name=name, **row) for name, row in _table()["adapters"].items()}
 
 
 def adapter_named(name: str) -> Adapter:

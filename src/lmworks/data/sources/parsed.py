@@ -153,9 +153,11 @@ class ParsedSource(ReadSettings):
         return self.key_field is None and self._word(path) in NUMBERED
 
     def _word(self, name: str) -> str | None:
-        path = PurePosixPath(unpack.plain_name(name))
-        is_rows = (self.fields or self.records) and path.suffix.lower() == ".json" and path.name not in ABOUT
-        return self.format or form_of(str(path)) or ("json" if is_rows else None)
+        path = unpack.plain_name(name)
+        if word := self.format or form_of(path):
+            return word
+        is_rows = (self.fields or self.records) and path.lower().endswith(".json")
+        return "json" if is_rows and PurePosixPath(path).name not in ABOUT else None
 
     def _form(self, name: str) -> Form | None:
         word = self._word(name)

@@ -151,13 +151,6 @@ class ReadSettings(SourceConfig):
             raise ValueError("format `xml` needs `records`, the name of the elements that are records, such as `pair`")
         return self
 
-    @model_validator(mode="before")
-    @classmethod
-    def _text_or_fields(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("text_field") in (".", ["."]):
-            raise ValueError("`text_field: .` is now `fields: all`, which keeps each text of a record by itself")
-        return given
-
     def reading(self) -> Reading:
         """The user's words for parsers."""
         return Reading(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO
 
-from lmworks.data.parsers.fields import MOST_KEYS, crowded, row_record
+from lmworks.data.parsers.fields import MOST_VALUES, crowded, row_record
 from lmworks.data.parsers.lines import CHUNK, cut_lines
 from lmworks.data.parsers.parser import (
     RAW_BYTES_KEPT,
@@ -101,7 +101,7 @@ def _items(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[tuple[Span, 
         if not is_cut and not is_inside:
             fault = "it stands behind the list"
         elif not is_cut:
-            fault = crowded(text[at:].encode("latin-1")) if len(text) - at > MOST_KEYS else ""
+            fault = crowded(text[at:].encode("latin-1")) if len(text) - at > MOST_VALUES else ""
             try:
                 end = at if fault else _EXTENT.raw_decode(text, at)[1]
                 is_cut = end == len(text)  # a number may go on
