@@ -144,7 +144,7 @@ def looks_like_utf16(raw: bytes) -> str:
     Of a letter's two bytes one is its script's: 0 in English, 4 in Russian. "" if it is not.
     """
     head = raw[: HEAD_BYTES & ~1]
-    if len(head) < 8:
+    if len(head) < 8 or len(head.translate(None, NO_TEXT)) == len(head):
         return ""
     for name, scripts, others in (("utf-16-be", head[::2], head[1::2]), ("utf-16-le", head[1::2], head[::2])):
         no_text, also_text = (_share(part, NO_TEXT) for part in (scripts, others))

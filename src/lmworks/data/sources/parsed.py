@@ -310,6 +310,6 @@ class ParsedSource(ReadSettings):
             limit = max(self.record_bytes, unpack.MOST_TIMES * self.size(path))
             stream = stack.enter_context(unpack.on_disk(stream, limit))
         if form.encoding == "none":
-            return stream, replace(self.reading(), encoding=self.encoding or UTF_8)
+            return stream, self.reading(self.encoding or UTF_8)
         encoding = encoding_of(stream, self.encoding, form.encoding == "xml")
-        return stack.enter_context(recoded(stream, encoding)), replace(self.reading(), encoding=encoding)
+        return stack.enter_context(recoded(stream, encoding)), self.reading(encoding)

@@ -151,9 +151,10 @@ class ReadSettings(SourceConfig):
             raise ValueError("format `xml` needs `records`, the name of the elements that are records, such as `pair`")
         return self
 
-    def reading(self) -> Reading:
-        """The user's words for parsers."""
+    def reading(self, encoding: str = "utf-8") -> Reading:
+        """Return the settings as parsers take them, for a file in an encoding."""
         return Reading(
+            encoding=encoding,
             licence=self.source_licence,
             licence_field=self.licence_field,
             text_fields=(self.text_field,) if isinstance(self.text_field, str) else tuple(self.text_field),
