@@ -41,7 +41,7 @@ def select(use: Purpose | None = None, language: str | None = None, task: str | 
             refused[UNKNOWN if "LicenseRef-" in item.licence else f"licence refuses {use} use"] += 1
         else:
             selected.append(item)
-    return Selection(tuple(selected), refused)
+    return Selection(tuple(selected), dict(refused))
 
 
 def _language(name: str) -> str:
