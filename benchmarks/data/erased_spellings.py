@@ -174,6 +174,8 @@ def standing(store: Path) -> set[str]:
         is_table = path.suffix == ".parquet"
         text = "\n".join(map(repr, pq.read_table(path).to_pylist())) if is_table else raw.decode(errors="replace")
         text = text.replace("\\n", "\n").replace("\\xad", "").replace("\\xa0", " ")
+        for other in OTHERS:  # the address of another person may begin with a name
+            text = text.replace(other, "")
         for form in decoded(text):
             words = " ".join(
                 re.findall(r"\w+", bare(unicodedata.normalize("NFKC", form)).replace("\u00ad", "").lower())

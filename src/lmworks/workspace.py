@@ -15,8 +15,8 @@ from types import FrameType
 from typing import Any
 
 from lmworks import graph
+from lmworks.data.erased.values import known_values
 from lmworks.data.erasure.lists import held_again, lost_entries
-from lmworks.data.erasure.values import known_values
 from lmworks.data.identity import ID_KEY
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.privacy.anonymise import AnonymiseConfig

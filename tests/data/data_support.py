@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.erasure.values import Form, Line, digest
 from lmworks.data.records import Document, Documents, write_shard
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -30,11 +29,6 @@ def documents_of(folder: Path, *texts: str, **more: Any) -> Documents:
     folder.mkdir(parents=True, exist_ok=True)
     write_shard(folder / "part-00000.parquet", made)
     return Documents(folder, "")
-
-
-def person_line(key: bytes, name: str, field: str = "") -> Line:
-    """What older lists of erased values have of a person, as folded, whom a field names: any, or this one."""
-    return Line(digest(key, "person", f"{field}\0{name}"), Form("person"))
 
 
 def payload_bytes(folder: Path) -> dict[str, bytes]:

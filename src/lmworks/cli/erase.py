@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LEFT = "shards that an earlier erasure left"
 KINDS = {
     "value": "with a value",
+    "match": "that match --match",
     "subject": "of the subject",
     "named": "named by id",
     "confirmed": "confirmed by --with",
@@ -44,12 +45,12 @@ ARTIFACTS, GO_WITH_THEM = "artifacts/", ("reports/", "work/")
 
 def erase(
     wanted: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="DOCUMENT|VALUE...",
             help="Ids of documents to forget, or a person's e-mail address, telephone number, name, any other value.",
         ),
-    ],
+    ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
     also: Annotated[
         list[str] | None,
@@ -60,6 +61,10 @@ def erase(
         typer.Option(
             metavar="ID", help="A record that is listed, taken or not, to leave as it is, in later builds too."
         ),
+    ] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REGEX", help="Take records whose decoded text matches, as written or in small letters."),
     ] = None,
     certificate: Annotated[
         Path | None,
@@ -72,8 +77,8 @@ def erase(
 
     Example: lmworks erase jane@example.org
     """
+    from lmworks.data.erased.values import Line, known_values
     from lmworks.data.erasure.certificate import write_certificate
-    from lmworks.data.erasure.values import Line, known_values
     from lmworks.pipeline.erasure import (
         erased_documents,
         holders,
@@ -83,18 +88,27 @@ def erase(
         leftovers_with,
         made_from,
     )
+    from lmworks.recipe.patterns import Pattern
     from lmworks.release.built import Built
     from lmworks.stores import open_store, require_named
 
+    wanted = wanted or []
+    if not (wanted or match):
+        raise UsageError("nothing to erase is named: give a value, the id of a document, or --match REGEX")
     for option, names in (("--with", also or ()), ("--keep", keep or ())):
         if strange := next((name for name in names if not is_id(name)), None):
             raise UsageError(f"{option} {strange}: an id is 32 hexadecimal digits")
+    for pattern in match or ():
+        try:
+            Pattern(pattern)
+        except ValueError as error:
+            raise UsageError(f"--match {pattern}: {error}") from None
     if both := {*wanted, *(also or ())} & {*(keep or ())}:
         raise UsageError(f"--keep {min(both)}: the same record is to be erased; leave out one of the two")
     opened = open_store(store)
     last = Built.open(opened).folder
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
-        key, taken = _find(opened, last, wanted, also or (), keep or (), certificate is not None)
+        key, taken = _find(opened, last, wanted, match or (), also or (), keep or (), certificate is not None)
         documents = {*taken.records} | taken.unseen
         reading = [artifact for artifact in opened.all() if artifact.folder in taken.folders]
         found = holders(opened, documents | taken.unread, also=reading) if documents else {}
@@ -129,6 +143,7 @@ def _find(
     opened: Store,
     folder: Path,
     wanted: Sequence[str],
+    patterns: Sequence[str],
     confirmed: Sequence[str],
     kept: Sequence[str],
     with_certificate: bool,
@@ -137,10 +152,10 @@ def _find(
 
     Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
     """
+    from lmworks.data.erased.values import Erased, is_subject_alone, known_values, lines_of
     from lmworks.data.erasure.certificate import beside_records
     from lmworks.data.erasure.sources import not_there
-    from lmworks.data.erasure.taken import BEFORE, BEGUN, Why, find_taken, ids_among
-    from lmworks.data.erasure.values import Erased, is_subject_alone, known_values, lines_of
+    from lmworks.data.erasure.taken import BEFORE, BEGUN, MATCH, Why, find_taken, ids_among
     from lmworks.data.identity import ID_KEY
     from lmworks.pipeline.erasure import begun, erased_documents, erased_here, is_id
 
@@ -149,7 +164,7 @@ def _find(
     here = ids_among(opened, key, may_be_ids) if may_be_ids else set[str]()
     gone = {*erased_documents(folder), *erased_here(opened), *begun(opened)} - here
     values = [value for value in wanted if value not in here | gone]  # a subject may look like an id
-    key = ID_KEY.load(folder, make=False) if values else key
+    key = ID_KEY.load(folder, make=False) if values or patterns else key
     known = {*known_values(folder)} if values else set()
     lines = [lines_of(key, value) for value in values]
     was_erased = [not known.isdisjoint(map(str, some)) for some in lines]
@@ -162,9 +177,10 @@ def _find(
         {name for name in (*values, *confirmed) if is_id(name) and name not in here | gone} if absent else set[str]()
     )
     listed = [name for name in confirmed if name not in named.keys() | unseen]
-    taken = find_taken(opened, key, values, named, confirmed=listed, kept=kept, with_passages=with_certificate)
+    more = {"patterns": patterns, "confirmed": listed, "kept": kept}
+    taken = find_taken(opened, key, values, named, **more, with_passages=with_certificate)
     taken.absent, taken.unseen = absent, unseen
-    taken.is_noted = not unseen and all(was_erased)
+    taken.is_noted = not (unseen or patterns) and all(was_erased)
     missing = [place for place, count in taken.held.items() if not count]
     never = [line for place in missing if not was_erased[place] for line in lines[place]]
     beside = beside_records(opened, Erased(key, never)) if never else {}
@@ -188,6 +204,8 @@ def _find(
             places = [file for file in places if not file.startswith((ARTIFACTS, *GO_WITH_THEM))]
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
+    if patterns and not any(why.kind == MATCH for why in (*taken.records.values(), *taken.kept.values())):
+        taken.missing.append("--match: the pattern matches no record that is there")
     is_again = with_certificate and any(was_erased)
     if not (taken.records or taken.written or is_again or (taken.absent and not taken.is_noted)):
         offered = [f"  {name}  {why.said}" for name, why in sorted(taken.offered.items())]
@@ -232,7 +250,7 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
 
     Of some folders of artifacts nothing is left to the next build.
     """
-    from lmworks.data.erasure.values import Line, add_values
+    from lmworks.data.erased.values import Line, add_values
     from lmworks.data.identity import ID_KEY, key_digest
     from lmworks.data.sources.sql import forget_rows
     from lmworks.pipeline.erasure import add_erased, begin, delete
@@ -393,7 +411,7 @@ class _Listing:
 
     def tell(self) -> None:
         """How much is taken, the records, what holds them, or held them, and which stores were not looked at."""
-        from lmworks.data.erasure.values import is_subject_alone
+        from lmworks.data.erased.values import is_subject_alone
         from lmworks.release.trace.erased import as_text
 
         print(f"in {self.store.root}:")

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.erasure.searched import Searched
-from lmworks.data.erasure.values import VALUES_FILE, Erased, Line, known_values, said_by, strangers_of
+from lmworks.data.erased.searched import Searched
+from lmworks.data.erased.values import VALUES_FILE, Erased, Line, known_values, said_by, strangers_of
 from lmworks.data.identity import ID_KEY, KEY_FILE, KEY_VARIABLE, key_digest, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence

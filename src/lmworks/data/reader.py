@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmworks.data.erasure.values import Erased, Line, said_by, text_line
+from lmworks.data.erased.values import Erased, Line, said_by, text_line
 from lmworks.data.identity import document_id
 from lmworks.data.licences.gate import LicenceGate
 from lmworks.data.named import Seen

@@ -51,6 +51,10 @@ class Pattern:
         """Whether it matches at the beginning of a text."""
         return self._part.match(text) is not None
 
+    def is_in(self, text: str) -> bool:
+        """Return whether it matches anywhere in a text."""
+        return self._part.search(text) is not None
+
     def last_found(self, text: str) -> str | None:
         """What its first group, or without groups all of it, matches last; None if that is nothing."""
         last = None

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from lmworks.data import encoded as module
-from lmworks.data.erasure import values
-from lmworks.data.erasure.contacts import numbers_in
-from lmworks.data.erasure.values import Erased, lines_of, readings
+from lmworks.data.erased import values
+from lmworks.data.erased.contacts import numbers_in
+from lmworks.data.erased.values import Erased, lines_of, readings
 from quick import few
 
 HEAD = b"PK\x03\x04" + bytes(26)

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from lmworks.data.encoded import texts_of
-from lmworks.data.erasure.values import readings
+from lmworks.data.erased.values import readings
 from lmworks.data.text import letters
 
 NOTES = {

@@ -10,7 +10,7 @@ import pytest
 
 from data.data_support import KEY
 from e2e.erasing import build, listed, said
-from lmworks.data.erasure.names import Loose
+from lmworks.data.erasure.loose import Loose
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,6 @@ def test_parts_of_others_are_not_told(value: str, text: str) -> None:
     ("value", "fields"),
     [
         ("Erika Müller", ["Müller", "p.csv", "7", "Erika"]),
-        ("Erika Müller", ["Dr. Müller", "ERIKA E."]),
         ("0711 8432199", ["8432199", "Müller", "0711"]),
         ("+49 711 8432199", ["843-2199", "+49 711"]),
         ("+49 711 8432199", ["49", "711", "8432199"]),

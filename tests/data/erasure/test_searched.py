@@ -10,8 +10,8 @@ import pytest
 from data.data_support import KEY
 from e2e.erasing import said
 from e2e.test_erasure_beside_a_build import Silent
-from lmworks.data.erasure.searched import SEARCHED, Searched
-from lmworks.data.erasure.values import Erased
+from lmworks.data.erased.searched import SEARCHED, Searched
+from lmworks.data.erased.values import Erased
 from lmworks.pipeline.units import Entry, Unit
 from lmworks.workspace import open_workspace, run
 

@@ -16,11 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.data_support import person_line
+from lmworks.data.erased.values import Erased, lines_of, readings, said_by, subject_line
 from lmworks.data.erasure import search
 from lmworks.data.erasure.passages import Passages
 from lmworks.data.erasure.search import Unsearched, search_file
-from lmworks.data.erasure.values import Erased, lines_of, readings, said_by, subject_line
 from quick import few
 
 KEY = b"a key for tests only"
@@ -135,16 +134,6 @@ NESTED: dict[str, pa.Array] = {
 def test_a_value_is_found_in_columns_of_every_type(kind: str, tmp_path: Path) -> None:
     pq.write_table(pa.table({"column": NESTED[kind]}), tmp_path / "a.parquet")
     assert search_file(tmp_path / "a.parquet", SOUGHT).values
-
-
-def test_a_subject_is_found_in_fields_of_a_record_and_in_escaped_json_of_a_column(tmp_path: Path) -> None:
-    sought = Erased(KEY, [person_line(KEY, "c17", "customer")])
-    fields = pa.table({"field_names": [["x", "customer"]], "field_texts": [["C17", "C18"]]})
-    pq.write_table(fields, tmp_path / "no.parquet")
-    assert not search_file(tmp_path / "no.parquet", sought).values
-    pq.write_table(fields.set_column(1, "field_texts", pa.array([["C18", "C17"]])), tmp_path / "fields.parquet")
-    pq.write_table(pa.table({"meta": ['{"customer": "\\u004317"}']}), tmp_path / "meta.parquet")
-    assert all(search_file(tmp_path / f"{name}.parquet", sought).values for name in ("fields", "meta"))
 
 
 def test_runs_of_words_are_sought_in_files(tmp_path: Path) -> None:

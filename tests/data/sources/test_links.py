@@ -17,7 +17,7 @@ from data_support import quarantined, texts
 from fsspec.implementations.memory import MemoryFileSystem
 
 from data.sources.test_sources import run
-from lmworks.data.erasure.values import add_values, lines_of
+from lmworks.data.erased.values import add_values, lines_of
 from lmworks.data.sources.files import Files
 from lmworks.errors import UsageError
 from lmworks.pipeline import files as pipeline_files

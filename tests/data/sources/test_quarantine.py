@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from data_support import quarantined
 
-from lmworks.data.erasure.values import said_by
+from lmworks.data.erased.values import said_by
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.sources.source import Record, Unreadable
 

@@ -1,1 +1,1 @@
-"""Erasure by content: values that were erased, known by keyed digests alone, and what of a store holds them."""
+"""Erasure: what a store holds of a person or a document, what is taken of it, and what is left afterwards."""

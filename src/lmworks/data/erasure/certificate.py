@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.erased.values import Erased, Line, lines_of
 from lmworks.data.erasure.passages import Passages
 from lmworks.data.erasure.search import Standing, Unsearched, is_numbers, search_file
 from lmworks.data.erasure.taken import WORDS_OF, Taken
-from lmworks.data.erasure.values import Erased, Line, lines_of
 from lmworks.data.identity import key_digest
 from lmworks.pipeline.files import digest_text, write_atomically
 from lmworks.pipeline.store import Store
@@ -65,7 +65,7 @@ def write_certificate(
     """
     given = (line for value in taken.sought for line in lines_of(key, value))
     lines = [*dict.fromkeys([*taken.lines(key), *given, *(noted or ())])]
-    erased = Erased(key, lines)
+    erased = Erased(key, lines, taken.patterns)
     searched, holding, no_text, unread = [list[dict[str, Any]]() for _ in range(4)]
     for file in _files(store):
         entry, standing, reason = _search(file, store, erased, taken.passages)
@@ -86,6 +86,7 @@ def write_certificate(
         "again": noted is not None,
         "key": key_digest(key) if key else None,
         "values": [line.digest for line in lines],
+        "patterns": sorted(erased.patterns),
         "records": sorted(ids),
         "taken": _without_values(taken.by_source(taken.records), erased),
         "not_taken": _without_values(taken.by_source(taken.offered), erased),

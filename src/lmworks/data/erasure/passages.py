@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.erasure.values import as_words, readings
+from lmworks.data.erased.values import as_words, readings
 from lmworks.data.words import hash_words
 from lmworks.lazy import NDArray, np
 

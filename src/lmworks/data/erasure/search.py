@@ -5,14 +5,14 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lmworks.data.encoded import texts_of, unescaped
+from lmworks.data.erased.values import Erased, readings, scalars
 from lmworks.data.erasure.passages import Passages
-from lmworks.data.erasure.values import Erased, readings, scalars
 from lmworks.lazy import pa, pq
 
 PIECE = 2**22
@@ -23,7 +23,8 @@ LONGEST_LINE = 2**20
 """Bytes of a line that is read again as a whole where a piece ends in it."""
 NUMBERS = frozenset((".npy", ".npz", ".safetensors", ".gguf", ".bin", ".pt", ".onnx"))
 """Ends of names of files that hold weights, rows of tokens and indices, and no text."""
-_FACT = re.compile(r'"([\w.-]{1,80})"\s*:\s*"((?:[^"\\]|\\.){1,300})"')
+_SUBJECT = re.compile(r'"subject"\s*:\s*"((?:[^"\\]|\\.){1,300})"')
+"""The subject of a record in JSON."""
 
 
 class Unsearched(Exception):
@@ -49,13 +50,10 @@ class Standing:
         self.values.update(*self.erased.find(texts))
         if self.passages:
             self.runs += self.passages.count_in([reading for text in texts for reading in readings(text)])
-        if self.erased.knows_persons:
-            self.look_at_facts((name, text) for text in texts if name)
-            self.look_at_facts(fact for text in texts if '"' in text for fact in facts_in(text))
-
-    def look_at_facts(self, facts: Iterable[tuple[str, str]]) -> None:
-        """Look at texts with the names of their fields."""
-        self.values.update(*(self.erased.of_fact(name, value) for name, value in facts))
+        if self.erased.knows_subjects:
+            subjects = [*texts] if name == "subject" else []
+            subjects += (subject for text in texts if '"' in text for subject in _SUBJECT.findall(text))
+            self.values.update(*(self.erased.of_subject(unescaped(subject)) for subject in subjects))
 
 
 def is_numbers(path: Path) -> bool:
@@ -98,15 +96,6 @@ def _look_at_table(table: Any, standing: Standing) -> None:
         kind = table.schema.field(name).type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
             standing.look([*scalars(values)], name)
-    if {"field_names", "field_texts"} <= {*columns}:
-        both = (scalars(columns[name]) for name in ("field_names", "field_texts"))
-        standing.look_at_facts(zip(*both, strict=True))
-
-
-def facts_in(text: str) -> Iterator[tuple[str, str]]:
-    """Yield names and texts of JSON, wherever in it they are, whole or cut."""
-    for name, value in _FACT.findall(text):
-        yield name, unescaped(value) if "\\" in value else value
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

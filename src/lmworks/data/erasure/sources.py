@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmworks.data.erasure.values import named_facts, said_by
+from lmworks.data.erased.values import said_by, scalars
 from lmworks.data.identity import document_id
 from lmworks.data.listing import FILES
 from lmworks.data.records import read_columns, read_shard
@@ -79,8 +79,8 @@ class Sources:
         for paths in self.shards.values():
             try:
                 for document in read_shard(paths[0]) if paths[0] not in self.damaged else ():
-                    facts = (value for name, value in named_facts(document) if name != "path")
-                    yield document.id, [*document.texts(), *facts]
+                    facts = {name: value for name, value in document.meta.items() if name != "path"}
+                    yield document.id, [*document.texts(), *scalars(facts)]
             except (LmworksError, ValueError) as error:
                 self.damaged |= dict.fromkeys(paths, _reason(error.__cause__ or error))
         for _, name, _, said in self.quarantined():

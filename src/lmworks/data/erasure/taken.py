@@ -16,11 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
-from lmworks.data.erasure.names import Loose
-from lmworks.data.erasure.passages import Passages
-from lmworks.data.erasure.searched import Searched
-from lmworks.data.erasure.sources import Sources
-from lmworks.data.erasure.values import (
+from lmworks.data.erased.searched import Searched
+from lmworks.data.erased.values import (
     Erased,
     Line,
     kept_line,
@@ -30,6 +27,9 @@ from lmworks.data.erasure.values import (
     text_line,
     without_folder,
 )
+from lmworks.data.erasure.loose import Loose
+from lmworks.data.erasure.passages import Passages
+from lmworks.data.erasure.sources import Sources
 from lmworks.data.words import word_spans
 from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
@@ -50,6 +50,8 @@ WORDS_OF = {
     "path": "stands in a folder whose name holds value {}",
 }
 """What is said of records that may hold a value, by kind."""
+MATCH, MATCHES = "match", "matches --match"
+"""Kind and words of the reason of a record that matches a pattern."""
 NOT_SEARCHED = ("id", "text_digest", "source")
 """Columns of a shard that hold no text of a record."""
 
@@ -58,7 +60,7 @@ class Why(NamedTuple):
     """Why a record is taken, or offered."""
 
     kind: str
-    """`value`, `subject`, `named`, `confirmed`, `begun` or `before`; of one that is offered, `inside`, `path`,
+    """`value`, `match`, `subject`, `named`, `confirmed`, `begun` or `before`; of one that is offered, `inside`, `path`,
     `subject`, `copy` or `near`."""
     said: str
 
@@ -71,6 +73,8 @@ class Taken:
     """What is erased."""
     sought: Sequence[str] = ()
     """What a certificate seeks: all that was given, also what no record holds."""
+    patterns: Sequence[str] = ()
+    """Regular expressions of --match. Later builds do not search for them."""
     records: dict[str, Why] = field(default_factory=dict)
     """Id → why it is taken."""
     offered: dict[str, Why] = field(default_factory=dict)
@@ -145,26 +149,28 @@ def find_taken(
     values: Sequence[str],
     ids: Mapping[str, Why],
     *,
+    patterns: Sequence[str] = (),
     confirmed: Collection[str] = (),
     kept: Collection[str] = (),
     with_passages: bool = False,
 ) -> Taken:
     """What is taken of a store for some values and ids, each with why; nothing of it is changed.
 
-    Taken are records that hold a value or whose subject it is, and what was named. Loose matches, other records of the
-    subjects of these, and copies, exact or near, are offered. What was confirmed of them is taken, and what is `kept`
-    is not. Passages are what a certificate seeks.
+    Taken are records that hold a value or match a pattern, whose subject is a value, and what was named. Loose
+    matches, other records of the subjects of these, and copies, exact or near, are offered. What was confirmed of them
+    is taken, and what is `kept` is not. Passages are what a certificate seeks.
 
     Raises UsageError for what was confirmed, or is to be kept, and is neither offered nor taken.
     """
     lines = [lines_of(key, value) for value in values]
     by_line = [(line, place) for place, some in enumerate(lines) for line in some]
-    taken, sources = Taken(values, values), Sources(store, key)
+    taken, sources = Taken(values, values, patterns), Sources(store, key)
     taken.size = sources.size
     taken.records |= ids
-    search = _Search(sources, taken, Erased(key, dict(by_line)), Loose(values))
+    search = _Search(sources, taken, Erased(key, dict(by_line), patterns), Loose(values))
     for line, place in by_line:
         search.places.setdefault(line.digest, set()).add(place)
+    search.places |= {name: set[int]() for name in search.erased.patterns}
     search.hold()
     search.keep(kept)
     search.follow_subjects()
@@ -251,9 +257,9 @@ class _Search:
 
     def take(self, name: str, places: set[int], why: str = "") -> None:
         """Take a record that holds some of the values."""
-        said = f"holds value {' and '.join(str(place + 1) for place in sorted(places))}"
+        said = f"holds value {' and '.join(str(place + 1) for place in sorted(places))}" if places else MATCHES
         if name not in self.taken.records or self.taken.records[name].kind == BEGUN:
-            self.taken.records[name] = Why("value", f"{said}; {why}" if why else said)
+            self.taken.records[name] = Why("value" if places else MATCH, f"{said}; {why}" if why else said)
         for place in places:
             self.holders.setdefault(place, set()).add(name)
 
@@ -285,7 +291,8 @@ class _Search:
             for owner, some in found.items():
                 name = table.column("id")[owner].as_py()
                 if digests := set[str]().union(*(held for held, _ in some)):
-                    self.found_again.add(name)
+                    if self._places_of(digests):
+                        self.found_again.add(name)
                     self.texts[name] = {*self.texts.get(name, ()), table.column("text_digest")[owner].as_py()}
                     self.take(name, self._places_of(digests))
                 elif doubted := set[int]().union(*(may_be for _, may_be in some)):

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.erasure.values import VALUES_FILE
+from lmworks.data.erased.values import VALUES_FILE
 from lmworks.data.licences.gate import PERMISSIVE
 from lmworks.data.parsers import CODE
 from lmworks.data.parsers.tables.classes import classes_in

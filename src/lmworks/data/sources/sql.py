@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from lmworks.data.erasure.values import Erased, Line, known_values
+from lmworks.data.erased.values import Erased, Line, known_values
 from lmworks.data.identity import document_id, load_id_key
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import Address, FolderSource

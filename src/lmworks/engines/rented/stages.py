@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny
 
-from lmworks.data.erasure.values import VALUES_FILE, Erased, Line, known_values
+from lmworks.data.erased.values import VALUES_FILE, Erased, Line, known_values
 from lmworks.data.identity import load_id_key
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.engines.rented.address import ENGINE_NAME, FAMILY, RentedModelConfig

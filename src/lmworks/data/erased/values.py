@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.encoded import MOST_UNPACKED, UNPACKED_PER_CHARACTER, decodings, repaired, texts_of
-from lmworks.data.erasure.contacts import (
+from lmworks.data.erased.contacts import (
     LEAST_DIGITS,
     LONGEST_NUMBER,
     LONGEST_PREFIX,
@@ -30,17 +30,17 @@ from lmworks.data.erasure.contacts import (
     phone_forms,
     phones_of,
 )
-from lmworks.data.erasure.names import MOST_WORDS, is_one_name, is_whole_name, spacings, without_particles
+from lmworks.data.erased.names import MOST_WORDS, is_one_name, spacings, without_particles
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
-from lmworks.data.structure import take_apart
 from lmworks.data.text import fold, letters, one_form, without_markup, without_tags
-from lmworks.data.words import combining_marks, hash_words, mixed_bits, word_spans
+from lmworks.data.words import hash_words, mixed_bits, word_spans
 from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.erasure import remarks_in
 from lmworks.pipeline.files import write_atomically
+from lmworks.recipe.patterns import Pattern
 
 VALUES_FILE = "erased-values.txt"
 """A list beside the recipe: a keyed digest and a form per line, with the digest of the key behind a `#`.
@@ -51,10 +51,8 @@ LEAST_CHARACTERS = 3
 """Letters and digits of a value that is searched in texts. Shorter ones are in too many texts."""
 FILTER_BITS = 12
 """Bits of a keyed hash of words, stored beside their digest: one of 4,096 words in a text is digested."""
-LONGEST_FACT = 300
-"""Characters of a field that may name a person."""
 PHRASES = ("phrase", "name")
-KINDS = ("email", "number", *PHONES, *PHRASES, "words", "subject", "person", "text", "kept")
+KINDS = ("email", "number", *PHONES, *PHRASES, "subject", "text", "kept")
 
 _IN_NAMES = frozenset(" .'’ʼ‘`´·・‐‑-,")
 _NOTE = re.compile("[\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089\u2460-\u249b\u24ea]+")
@@ -109,8 +107,8 @@ class Form(NamedTuple):
     """How a value is found: its kind, and what narrows the search.
 
     Kinds: `email`, `number`; `name`, whose words are those of one name; `phrase`, other words; the kinds of
-    `numbers.phones_of`; `subject`, `person` and `text`, which are compared whole; `kept`, an id with the digest of a
-    value that this record may hold; `words`, the words of older lists.
+    `contacts.phones_of`; `subject` and `text`, which are compared whole; `kept`, an id with the digest of a value that
+    this record may hold.
     """
 
     kind: str
@@ -203,6 +201,11 @@ def text_line(key: bytes, text_digest: str) -> Line:
     return Line(digest(key, "text", text_digest), Form("text"))
 
 
+def match_line(key: bytes, pattern: str) -> Line:
+    """Return the line of a pattern. No list holds it: later builds do not search for patterns."""
+    return Line(digest(key, "match", pattern), Form("match"))
+
+
 def kept_line(key: bytes, name: str, line: Line) -> Line:
     """Return the line by which the record of an id is kept, though it holds a value."""
     return Line(digest(key, "kept", f"{name}\0{line.digest}"), Form("kept"))
@@ -213,12 +216,6 @@ def _filter(key: bytes, grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
     first, second = np.frombuffer(hmac.digest(key, b"erased\0filter", "sha256")[:16], "<u8")
     bits: NDArray[np.uint64] = mixed_bits(mixed_bits(grams ^ first) ^ second) >> np.uint64(64 - FILTER_BITS)
     return bits
-
-
-def named_facts(document: Document) -> Iterator[tuple[str, str]]:
-    """Yield the outermost field's name and the text of each field of a document, also inside others."""
-    kept, _ = take_apart(document.meta)
-    yield from ((field.name.split(".")[0], field.text) for field in (*kept, *document.fields))
 
 
 def scalars(value: Any) -> Iterator[str]:
@@ -241,10 +238,11 @@ def without_folder(meta: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class Erased:
-    """The search for erased values."""
+    """The search for erased values. `patterns` are found in the decoded text, with and without case and accents."""
 
-    def __init__(self, key: bytes, lines: Iterable[Line]) -> None:
+    def __init__(self, key: bytes, lines: Iterable[Line], patterns: Sequence[str] = ()) -> None:
         self._key = key
+        self.patterns = {match_line(key, text).digest: Pattern(text) for text in patterns}
         self._known: dict[str, set[str]] = defaultdict(set)
         self._sizes: dict[str, set[int]] = defaultdict(set)
         self._filters: dict[int, NDArray[np.bool_]] = {}
@@ -252,18 +250,18 @@ class Erased:
             kind, size, bits = line.form
             self._known[kind].add(line.digest)
             self._sizes[kind].add(size)
-            if kind in (*PHRASES, "words"):
+            if kind in PHRASES:
                 self._filters.setdefault(size, np.zeros(2**FILTER_BITS, bool))[bits] = True
         phones = {size + more for kind in PHONES for size in self._sizes[kind] for more in range(LONGEST_PREFIX + 1)}
         self._lengths = frozenset(self._sizes["number"] | phones)
 
     def __bool__(self) -> bool:
-        return any(self._known.values())
+        return any(self._known.values()) or bool(self.patterns)
 
     def find(self, texts: Sequence[str]) -> list[set[str]]:
         """Return the digests of the values that each text holds, as it is or decoded."""
         found: list[set[str]] = [set() for _ in texts]
-        if not (self._filters or self._lengths or self._known["email"]):
+        if not (self._filters or self._lengths or self._known["email"] or self.patterns):
             return found
         owners: list[int] = []
         forms: list[str] = []
@@ -273,7 +271,7 @@ class Erased:
             for reading in readings(text, room):
                 owners.append(place)
                 forms.append(reading)
-                found[place].update(self._mails_in(reading), self._numbers_in(reading))
+                found[place].update(self._mails_in(reading), self._numbers_in(reading), self._matches_in(reading))
             shared = min(shared, room[0])
         for form, digests in self._words_in(forms):
             found[owners[form]] |= digests
@@ -290,7 +288,7 @@ class Erased:
             some.append(json.dumps(facts, ensure_ascii=False, default=str))
             owners += [place] * len(some)
             texts += some
-        found = [self.of_subject(document.subject) | self.named_by(document) for document in documents]
+        found = [self.of_subject(document.subject) for document in documents]
         for place, digests in zip(owners, self.find(texts), strict=True):
             found[place] |= digests
         for place, document in enumerate(documents):
@@ -306,31 +304,20 @@ class Erased:
         """Return the digests of what a record holds, without those for which it is kept."""
         return {held for held in found if not self._lookup("kept", f"{name}\0{held}")}
 
-    def named_by(self, document: Document) -> set[str]:
-        """Return the digests of erased subjects whom fields of a document name."""
-        facts = named_facts(document) if self.knows_persons else ()
-        return set[str]().union(*(self.of_fact(name, value) for name, value in facts))
+    @property
+    def knows_subjects(self) -> bool:
+        """Return whether a subject was erased."""
+        return bool(self._known["subject"])
 
     def of_subject(self, subject: str | None) -> set[str]:
         """Return the digest of a subject if it was erased."""
-        return self.of_fact("subject", subject or "")
-
-    @property
-    def knows_persons(self) -> bool:
-        """Return whether a field of a record may tell that it is of somebody who was erased."""
-        return bool(self._known["subject"] or self._known["person"])
-
-    def of_fact(self, name: str, value: str) -> set[str]:
-        """Return the digest of an erased subject whom a field names as a whole."""
-        if (len(value) > LONGEST_FACT and name != "subject") or not self.knows_persons:
+        if not self.knows_subjects:
             return set()
-        plain = given_name_first(letters(value))
-        normals = {one_form(form) for form in (given_name_first(value), plain, _dotless(plain))} | {_subject(plain)}
-        found = set[str]()
-        for form in normals | {_TAGGED.sub("@", normal[::-1])[::-1] for normal in normals}:
-            found |= self._lookup("person", f"{name}\0{form}") | self._lookup("person", f"\0{form}")
-            found |= self._lookup("subject", form) if name == "subject" else set()
-        return found
+        plain = letters(subject or "")
+        given = given_name_first(plain)
+        normals = {_subject(plain), one_form(given), one_form(_dotless(given))}
+        forms = normals | {_TAGGED.sub("@", normal[::-1])[::-1] for normal in normals}
+        return set[str]().union(*(self._lookup("subject", form) for form in forms))
 
     def _lookup(self, kind: str, normal: str) -> set[str]:
         digested = "phrase" if kind in PHRASES else kind
@@ -347,6 +334,10 @@ class Erased:
             for kind, digits in phone_forms(number, self._sizes):
                 yield from self._lookup(kind, digits)
 
+    def _matches_in(self, text: str) -> set[str]:
+        forms = {text, fold(text)} if self.patterns else set[str]()
+        return {name for name, pattern in self.patterns.items() if any(map(pattern.is_in, forms))}
+
     def _words_in(self, texts: Sequence[str]) -> Iterator[tuple[int, set[str]]]:
         """Yield the place of a text, and the digests of erased words that it holds."""
         forms = [(place, form) for place, text in enumerate(texts) for form in self._spellings(text)]
@@ -359,9 +350,9 @@ class Erased:
                     number = int(np.searchsorted(ends, hit, "right"))
                     place, form = forms[done + number]
                     first = hit - int(ends[number] - counts[number])
-                    digests = (self._lookup(kind, f"{grams[hit]:016x}") for kind in (*PHRASES, "words"))
-                    for kind, held in zip((*PHRASES, "words"), digests, strict=True):
-                        if held and _stands(form, texts[place], first, size, kind):
+                    for kind in PHRASES:
+                        held = self._lookup(kind, f"{grams[hit]:016x}")
+                        if held and (kind == "phrase" or _is_name(form, texts[place], first, size)):
                             yield place, held
             done += len(words.counts)
 
@@ -370,7 +361,6 @@ class Erased:
         forms = [text, _IN_WORDS.sub("", text)]
         if not text.isascii():
             forms += fold(text), fold(without_particles(text)), _dotless(text)
-            forms += [re.sub(f"[{combining_marks()}]", " ", text)] if self._known["words"] else []
         return [*dict.fromkeys(form for form in forms)]
 
 
@@ -379,13 +369,11 @@ def _dotless(text: str) -> str:
     return text.replace("İ", "i").replace("ı", "i") if "ı" in text or "İ" in text else text
 
 
-def _stands(form: str, text: str, first: int, size: int, kind: str) -> bool:
-    """Return whether some words of a text are a value of a kind, and not a part of a longer one."""
-    if kind == "words":
-        return True
+def _is_name(form: str, text: str, first: int, size: int) -> bool:
+    """Return whether some words of a form of a text are one name. Capitals are those of the text."""
     if len(word_spans(form.replace("_", " "))) == len(word_spans(text.replace("_", " "))):
-        form = text  # with its capitals
-    return is_whole_name(form, first, size) and (kind != "name" or size == 1 or is_one_name(form, first, size))
+        form = text
+    return size == 1 or is_one_name(form, first, size)
 
 
 def as_words(texts: Sequence[str]) -> Any:

@@ -1,0 +1,89 @@
+"""Names in a text: where one name begins and ends."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import pairwise
+
+from lmworks.data.privacy.people import TITLES, frequent_words
+from lmworks.data.text import fold
+from lmworks.data.words import HANGUL, word_spans
+
+MOST_WORDS = 5
+"""Words of a value that may be a name."""
+WRAPPED = 40
+"""Characters of a line whose end may be inside a sentence. A shorter line is a line of a list."""
+MOST_ENDING = 4
+"""Letters of an ending behind the stem of a word."""
+SHORTEST_FAMILY_NAME = 4
+"""Letters of a capitalised word behind a name that makes it a longer name. `Tel` and `Fax` are shorter."""
+_JOINED = re.compile(r"[*_~]*['’ʼ‘`´.·・‐‑-]?[*_~]*|(?:[^\S\t-\r]|[*_~])+|['’ʼ‘`´][^\S\t-\r]")
+"""Characters between the words of one name: spaces with Markdown's marks, or one mark without a space."""
+_SHORTENED = re.compile(r"\.[*_~]*[^\S\t-\r]+")
+"""Characters behind an initial or a title."""
+_LINE_END = re.compile(r"[^\S\r\n]*\r?\n(?:[>|] ?)*[^\S\r\n]*")
+_HYPHEN, _SPACE = re.compile("[-‐‑]"), re.compile(r"[^\S\r\n]")
+_KOREAN = re.compile("(H{1,2}) (H{1,2})|(H)(H{2})|(H{2})(H{2})".replace("H", f"[{HANGUL}]"))
+_TAIL = re.compile(
+    rf"(?<=[{HANGUL}]{{2}})(?:선생님|사장님|고객님|교수님|환자분|님|씨|에게서|에게|에서|에|께서|께|한테|를|을|의|는|와|랑|까지|부터|으로|"
+    rf"로|처럼|보다|이라고|라고|입니다|이에요|이다|이며|이고|(?<=[{HANGUL}]{{3}})(?:이|가|은|도|만|과|야)){{1,3}}(?![{HANGUL}])"
+)
+"""Titles and particles that Korean writes behind a name without a space."""
+
+
+def spacings(name: str) -> list[str]:
+    """Return a name, and a Korean one with and without the space between the family name and the given name."""
+    parts = _KOREAN.fullmatch(name)
+    if parts is None:
+        return [name]
+    family, given = filter(None, parts.groups())
+    return [f"{family}{given}", f"{family} {given}"]
+
+
+def without_particles(text: str) -> str:
+    """Return a text without the titles and particles that are glued to Korean words."""
+    return _TAIL.sub("", text)
+
+
+@lru_cache(maxsize=1)  # a text has a name more than once
+def _spans(text: str) -> list[tuple[int, int]]:
+    return word_spans(text.replace("_", " "))
+
+
+def is_one_name(text: str, first: int, size: int) -> bool:
+    """Return whether some words are one name, and not the end of one and the beginning of another, or a longer one.
+
+    A longer name goes on behind a hyphen, or with another capitalised word that is not frequent.
+    """
+    spans = _spans(text)
+    own = spans[first : first + size]
+    if not all(_joins(text, *before, start) for before, (start, _) in pairwise(own)):
+        return False
+    (start, _), (_, end) = own[0], own[-1]
+    before = spans[first - 1] if first else (0, 0)
+    behind = spans[first + size] if first + size < len(spans) else (len(text), len(text))
+    name, gap = text[start:end], text[end : behind[0]]
+    is_spaced = re.search(r"\s", name) is not None  # "letter-Jane-Roe" names her, "Anna-Jane Roe" another
+    for word, sign in ((text[slice(*before)] * is_spaced, text[before[1] : start]), (text[slice(*behind)], gap)):
+        if word and _HYPHEN.fullmatch(sign) and (word[0].isupper() or (name.islower() and len(word) > MOST_ENDING)):
+            return fold(word) in TITLES
+    if "." in name and not is_spaced and re.match(r"[.-]\w", text[end : end + 2]):
+        return False  # it is in a longer address
+    is_plain = name.isupper() or name.islower() or text.startswith(":", behind[1])
+    return is_plain or not (_SPACE.fullmatch(gap) and _is_family_name(text[slice(*behind)]))
+
+
+def _joins(text: str, start: int, end: int, after: int) -> bool:
+    between = text[end:after]
+    if _JOINED.fullmatch(between):
+        return True
+    if _SHORTENED.fullmatch(between):
+        return end - start == 1 or fold(text[start:end]) in TITLES
+    line = max(text.rfind("\n", 0, end), text.rfind("\r", 0, end))
+    return end - line > WRAPPED and _LINE_END.fullmatch(between) is not None
+
+
+def _is_family_name(word: str) -> bool:
+    is_capitalised = len(word) >= SHORTEST_FAMILY_NAME and word[0].isupper() and word[1:].islower()
+    return is_capitalised and fold(word) not in TITLES and fold(word) not in frequent_words()
