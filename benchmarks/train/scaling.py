@@ -13,12 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from lmworks.pipeline.display import PlainDisplay
 from lmworks.plan.machine import this_machine
 from lmworks.search.law import fit_law
 from lmworks.search.runs import Runs
@@ -77,7 +75,7 @@ def main() -> None:
     fields |= {"hidden_size": options.hidden, "num_layers": options.layers}
     settings = [f"pretrain.{name}={value}" for name, value in fields.items()]
     began = time.time()
-    runs = Runs(recipe, settings, None, "pretrain", PlainDisplay(sys.stderr))
+    runs = Runs(recipe, settings, None, "pretrain")
     rungs = ladder(runs, [LARGEST * share for share in RUNGS])
     amounts = [runs.flops(rung) for rung in rungs]
     small = [*runs.vary({str(number): rung for number, rung in enumerate(rungs)}, SEEDS).values()]

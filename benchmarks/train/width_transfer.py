@@ -15,14 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 from scaling import write_recipe
 
-from lmworks.pipeline.display import PlainDisplay
 from lmworks.plan.machine import this_machine
 from lmworks.search.runs import Runs
 
@@ -54,7 +52,7 @@ def main() -> None:
     fixed = {"num_layers": 3, "steps": options.steps, "validation_steps": options.steps, "threads": options.threads}
     settings = [f"pretrain.{name}={value}" for name, value in fixed.items()]
     settings.append("pretrain.hidden_size=64")
-    runs = Runs(recipe, settings, None, "pretrain", PlainDisplay(sys.stderr))
+    runs = Runs(recipe, settings, None, "pretrain")
     found = {}
     for field, rates in RATES.items():
         rows = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from xml.etree import ElementTree
 import pytest
 
 from e2e.small_recipe import lmworks, make_project, make_services, start
-from lmworks.pipeline.display import PlainDisplay
 from lmworks.search.runs import Runs
 from lmworks.search.scale import ladder
 
@@ -200,7 +198,7 @@ def test_processes_share_out_the_small_batches_of_a_ladder(project: Path, monkey
     own = {**SMALL, "pretrain.hidden_size": "128", "pretrain.steps": "400", "pretrain.processes": "2"}
     settings = [f"{name}={value}" for name, value in {**own, "pretrain.global_batch_tokens": "512"}.items()]
     settings += ["pretrain.micro_batch_rows=2"]
-    runs = Runs(project / "recipe.yaml", settings, project / ".lmworks", "pretrain", PlainDisplay(sys.stderr))
+    runs = Runs(project / "recipe.yaml", settings, project / ".lmworks", "pretrain")
     rows = [int(str(each["global_batch_tokens"])) // 32 for each in ladder(runs, [1 / 64, 1 / 8, 1 / 2])]
     assert rows[0] < rows[-1] < 16
     assert all(each % (2 * 2) == 0 for each in rows)

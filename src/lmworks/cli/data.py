@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -165,13 +164,11 @@ def blend(
 
     Example: lmworks data blend recipes/domain-and-general.yaml --mix mixed --part domain --ratios 0,0.5,1
     """
-    from lmworks.pipeline.display import make_display
     from lmworks.search.blend import sweep
 
     try:
         shares = [float(ratio) for ratio in ratios.split(",")]
     except ValueError:
         raise UsageError(f"--ratios {ratios}: expected numbers from 0 to 1, such as 0,0.5,1") from None
-    with closing(make_display()) as display:
-        found = sweep(recipe, settings or (), store, mix, part, shares, display)
+    found = sweep(recipe, settings or (), store, mix, part, shares)
     tell(f"{found.words}\npicture: {found.picture}", found.figures, as_json)

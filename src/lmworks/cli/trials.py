@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,12 +87,11 @@ def scale(
 
     Example: lmworks scale recipes/quickstart.yaml pretrain --set pretrain.steps=4000
     """
-    from lmworks.pipeline.display import PlainDisplay
     from lmworks.search.runs import Runs
     from lmworks.search.scale import SEEDS, data_curve
     from lmworks.search.scale import scale as predict
 
-    runs = Runs(recipe, settings or (), store, model, PlainDisplay(sys.stderr))
+    runs = Runs(recipe, settings or (), store, model)
     found = data_curve(runs, gain=gain, target=target) if data else predict(runs, minutes=minutes, seeds=seeds or SEEDS)
     _show_outcome(found, as_json)
 
@@ -116,16 +114,14 @@ def bakeoff(
     Example: lmworks bakeoff recipes/categories.yaml --minutes 2
     Example: lmworks bakeoff recipes/quickstart.yaml pretrain --set pretrain.steps=100
     """
-    from lmworks.pipeline.display import PlainDisplay
     from lmworks.search.bakeoff import bakeoff as compare
     from lmworks.search.families import families
     from lmworks.search.runs import Runs
 
-    show = PlainDisplay(sys.stderr)
     if model is None:
-        _show_outcome(families(recipe, settings or (), store, show, minutes=minutes, task=task), as_json)
+        _show_outcome(families(recipe, settings or (), store, minutes=minutes, task=task), as_json)
         return
-    _show_outcome(compare(Runs(recipe, settings or (), store, model, show), seeds=seeds), as_json)
+    _show_outcome(compare(Runs(recipe, settings or (), store, model), seeds=seeds), as_json)
 
 
 def _show_outcome(found: Outcome, as_json: bool) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 from lmworks.pipeline.figure import Interval
 from lmworks.pipeline.statistics import student
 from lmworks.release.render.charts import Bar, interval_chart
-from lmworks.search.runs import Changed, Outcome, Runs, columns
+from lmworks.search.runs import Changed, Outcome, Runs, report
+from lmworks.search.runs import table as in_columns
 
 HABIT = "habit"
 """Name of the recipe's own architecture, which others are compared with."""
 WIDTH_MULTIPLE = 16
+SHOWN = {"name": "", "parameters": ",", "steps": "d", "seconds": ".1f", "loss": ".4f", "against the habit": ""}
+"""Fields of an entry that are printed, with their formats."""
 
 
 def variants(runs: Runs) -> dict[str, Changed]:
@@ -56,28 +59,21 @@ def bakeoff(runs: Runs, *, seeds: int) -> Outcome:
         steps = max(1, round(whole / runs.flops({**shape, "steps": 1})))
         table[name] = {**shape, "steps": steps, "validation_steps": steps, "watch": None}
     varied = runs.vary(table, seeds)
-    entries, rows = list[dict[str, Any]](), list[list[str]]()
+    entries = list[dict[str, Any]]()
     for name, entry in sorted(varied.items(), key=lambda item: item[1]["loss"]):
         relative = [loss / own - 1 for loss, own in zip(entry["losses"], varied[HABIT]["losses"], strict=True)]
         difference, (low, high) = fmean(relative), _interval(relative)
+        verdict = "better" if high < 0 else "worse" if low > 0 else "no significant difference"
+        against = f"{difference:+.2%} ({low:+.2%} to {high:+.2%}), {verdict}"
         entries.append(
             {"name": name, "steps": table[name]["steps"], **entry, "interval": _interval(entry["losses"])}
             | {"difference": difference, "difference_interval": (low, high)}
+            | {"against the habit": "the recipe as it is" if name == HABIT else against}
         )
-        verdict = "better" if high < 0 else "worse" if low > 0 else "no significant difference"
-        against = f"{difference:+.2%} ({low:+.2%} to {high:+.2%}), {verdict}"
-        sizes = [
-            f"{entry['parameters']:,}",
-            str(table[name]["steps"]),
-            f"{entry['seconds']:.1f}",
-            f"{entry['loss']:.4f}",
-        ]
-        rows.append([name, *sizes, "the recipe as it is" if name == HABIT else against])
     words = [
-        *columns(
-            ["architecture", "parameters", "steps", "seconds", "loss", f"against the habit, {seeds} seeds"], rows, 0, 5
-        ),
-        "Validation loss, nats per token. Intervals are of one comparison each; of many, the best flatters itself.",
+        *in_columns(entries, SHOWN),
+        f"Validation loss is the mean of {seeds} seeds, in nats per token.",
+        "Each interval is of one comparison. The best of many looks better than it is.",
     ]
     bars = [
         Bar(entry["name"], 100 * entry["difference"], (100 * low, 100 * high), f"{entry['difference']:+.1%}")
@@ -85,7 +81,7 @@ def bakeoff(runs: Runs, *, seeds: int) -> Outcome:
         for low, high in [entry["difference_interval"]]
     ]
     picture = interval_chart("Architectures at equal compute", "loss against the habit, %", bars, chance=0.0)
-    return runs.report("bakeoff", {"entries": entries, "seeds": seeds}, words, picture)
+    return report(runs.plain, f"{runs.model}-bakeoff", {"entries": entries, "seeds": seeds}, words, picture)
 
 
 def _interval(values: Sequence[float]) -> Interval:

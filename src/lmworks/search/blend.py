@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,11 @@ from typing import Any
 from lmworks.data.mixtures.mixing import MixConfig
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig
-from lmworks.pipeline.build import Display
 from lmworks.pipeline.record import split_reference
 from lmworks.recipe.schema import Recipe
 from lmworks.release.render.charts import Series, line_chart
 from lmworks.release.render.words import interval_of
-from lmworks.search.runs import Outcome, Runs, columns, report
+from lmworks.search.runs import Outcome, Runs, report, table
 from lmworks.workspace import open_workspace
 
 RULE = (
@@ -24,7 +24,7 @@ RULE = (
 
 
 def sweep(
-    path: Path, settings: Sequence[str], store: Path | None, mix: str, part: str, ratios: Sequence[float], show: Display
+    path: Path, settings: Sequence[str], store: Path | None, mix: str, part: str, ratios: Sequence[float]
 ) -> Outcome:
     """Build the model at each ratio, and measure it on the validation text of every part."""
     recipe = open_workspace(path, settings, store, measure=True).recipe
@@ -37,9 +37,9 @@ def sweep(
         raise UsageError(f"--ratios: {strange[0]:g} is no share; expected numbers from 0 to 1, such as 0,0.5,1")
     tasks = {name: PerplexityConfig(data=_held_out(recipe, mix, name), train=mix) for name in parts}
     del others[part]
-    runs, trials = Runs(path, settings, store, model, show, validated=False), list[dict[str, Any]]()
+    runs, trials = Runs(path, settings, store, model, validated=False), list[dict[str, Any]]()
     for ratio in sorted(set(ratios)):
-        show.say(f"{part}: {ratio:.0%} of {mix}")
+        print(f"{part}: {ratio:.0%} of {mix}", file=sys.stderr)
         shares = {name: (1 - ratio) * weight / (sum(others.values()) or 1.0) for name, weight in others.items()}
         changed = {f"data.{mix}.parts.{name}.weight": share for name, share in {part: ratio, **shares}.items()}
         figures, counts = runs.bits_per_byte(changed, tasks)
@@ -49,15 +49,16 @@ def sweep(
     for trial in trials:
         trial["excess"] = sum(trial["figures"][name].value / best[name] - 1 for name in parts) / len(parts)
     recommended = min(trials, key=lambda trial: trial["excess"])
-    rows = [
-        [f"{trial['ratio']:.2f}", f"{trial['share']:.1%}"]
-        + [f"{figure.value:.4f} ({interval_of(figure)})" for figure in trial["figures"].values()]
-        + [f"{trial['excess']:.2%}", "recommended" if trial is recommended else ""]
+    shown = [
+        {"given": trial["ratio"], "was read": trial["share"], "mean excess": trial["excess"]}
+        | {f"on {name}": f"{figure.value:.4f} ({interval_of(figure)})" for name, figure in trial["figures"].items()}
+        | {"": "recommended" if trial is recommended else ""}
         for trial in trials
     ]
+    formats = {"given": ".2f", "was read": ".1%", **{f"on {name}": "" for name in parts}, "mean excess": ".2%", "": ""}
     words = [
-        f"bits per byte of {model} on each part's validation text, with 95 % interval",
-        *columns([part, "was read", *parts, "mean excess", ""], rows),
+        f"share of {part}; bits per byte of {model} on each part's validation text, with 95 % interval",
+        *table(shown, formats),
         f"Recommended by {RULE}.",
         "One training each: another seed moves these figures, too.",
     ]

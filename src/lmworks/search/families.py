@@ -14,11 +14,10 @@ from typing import Any
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, metric_named
 from lmworks.fitting import bases, known_models
-from lmworks.pipeline.build import Display
 from lmworks.pipeline.store import Artifact
 from lmworks.release.render.charts import Bar, interval_chart
 from lmworks.release.render.words import interval_of, value_of
-from lmworks.search.runs import Changed, Outcome, Runs, columns, report
+from lmworks.search.runs import Changed, Outcome, Quiet, Runs, report, table
 from lmworks.train.configs.train import TrainConfig
 from lmworks.workspace import Workspace, open_workspace, run
 
@@ -26,13 +25,13 @@ PROBE_STEPS = 8
 """Steps of the run that times a step, by their median."""
 RATES = (1 / 3, 1.0, 3.0)
 """Learning rates in that of the recipe: an order of magnitude, which holds the best of most families."""
+SHOWN = {"name": "", "family": "", "parameters": ",", "seconds": ".1f", "steps": "d", "learning_rate": ".3g"}
+"""Fields of an entry that are printed before its figure, with their formats."""
 EQUAL = 1.25
 """Longest training over the shortest, above which families have not had equal time."""
 
 
-def families(
-    path: Path, settings: Sequence[str], store: Path | None, show: Display, *, minutes: float, task: str | None
-) -> Outcome:
+def families(path: Path, settings: Sequence[str], store: Path | None, *, minutes: float, task: str | None) -> Outcome:
     """Train each model that a task of `evaluate` asks for so many minutes a try, and compare them on its items.
 
     Raises UsageError for a recipe without two to compare, or without validation data to choose rates by.
@@ -42,12 +41,12 @@ def families(
     tuned, chosen = dict[str, dict[str, Any]](), list[str]()
     for name in names:
         if isinstance(plain.recipe.models[name], TrainConfig):
-            runs = Runs(path, settings, store, name, show)
+            runs = Runs(path, settings, store, name)
             changed, tuned[name] = _tuned(runs, 60 * minutes)
             chosen += [*runs.settings, *(runs.setting(*item) for item in changed.items())]
     workspace = open_workspace(path, [*settings, *dict.fromkeys(chosen)], store)
     workspace.build.nodes = [node for node in workspace.build.nodes if not node.name.startswith("gates")]
-    made = run(workspace, show, until=f"evaluate/{label}", remember=False)
+    made = run(workspace, Quiet(), until=f"evaluate/{label}", remember=False)
     record = json.loads((made[f"evaluate/{label}"].payload / "comparison.json").read_text("utf-8"))
     systems = [name for name in _systems(workspace, label) if f"evaluate/{label}/{name}" in made]
     entries = [{"name": name, **_entry(workspace, made, label, name), **tuned.get(name, {})} for name in systems]
@@ -129,14 +128,8 @@ def unequal(tuned: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _words(label: str, lead: str, entries: Sequence[Mapping[str, Any]], minutes: float) -> Iterator[str]:
     yield f"{label}: {minutes:g} min of training a try, {len(RATES)} learning rates each, chosen by validation loss"
-    formats = {"parameters": ",", "seconds": ".1f", "steps": "", "learning_rate": ".3g"}
-    rows = [
-        [entry["name"], entry["family"]]
-        + [format(entry[field], form) if field in entry else "" for field, form in formats.items()]
-        + [f"{entry['value']} ({entry['interval_in_words']})"]
-        for entry in entries
-    ]
-    yield from columns(["model", "begins with", *formats, f"{lead}, 95 % interval"], rows, 0, 1, 6)
+    shown = ({**entry, lead: f"{entry['value']} ({entry['interval_in_words']})"} for entry in entries)
+    yield from table(shown, {**SHOWN, lead: ""})
     for entry in entries:
         if entry["seconds_of_bases"]:
             yield f"{entry['name']} began with models that took {entry['seconds_of_bases']:.0f} s, which is not counted"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -19,7 +20,8 @@ from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplexity
 from lmworks.graph import node
 from lmworks.model.config import DecoderConfig
-from lmworks.pipeline.build import Display, Node
+from lmworks.pipeline.build import Node
+from lmworks.pipeline.display import PlainDisplay, PlainProgress
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Progress, Result, stage
@@ -67,16 +69,9 @@ class Runs:
     """
 
     def __init__(
-        self,
-        path: Path,
-        settings: Sequence[str],
-        store: Path | None,
-        model: str,
-        show: Display,
-        *,
-        validated: bool = True,
+        self, path: Path, settings: Sequence[str], store: Path | None, model: str, *, validated: bool = True
     ) -> None:
-        self.path, self.store, self.model, self.show = path, store, model, show
+        self.path, self.store, self.model = path, store, model
         self.plain = open_workspace(path, settings, store, measure=True, until=model)
         models, plan = self.plain.recipe.models, self.plain.plan
         config = models.get(model)
@@ -122,7 +117,7 @@ class Runs:
         workspace = self.open(changed or {})
         names = {node.name for node in more}
         workspace.build.nodes = [*(node for node in workspace.build.nodes if node.name not in names), *more]
-        return run(workspace, Quiet(self.show, self.model, seen), until=until, remember=False)
+        return run(workspace, Quiet(self.model, seen), until=until, remember=False)
 
     def train(self, changed: Changed, *more: Node, seen: Seen | None = None) -> Trained:
         """Train with changed fields, or take the training from the store."""
@@ -187,10 +182,6 @@ class Runs:
         tokens = int(config.steps) * config.rows_per_step * config.sequence_length
         return float(shape.training_flops_per_token(shape.context_length) * tokens)
 
-    def report(self, name: str, figures: Mapping[str, Any], words: Sequence[str], picture: Markup) -> Outcome:
-        """Keep a picture and, beside it, all figures as JSON."""
-        return report(self.plain, f"{self.model}-{name}", figures, words, picture)
-
 
 def report(
     workspace: Workspace, name: str, figures: Mapping[str, Any], words: Sequence[str], picture: Markup
@@ -202,17 +193,15 @@ def report(
     return Outcome(figures, "\n".join(words), path)
 
 
-def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *left: int) -> list[str]:
-    """Return the lines of a table whose columns are aligned right, except those of these numbers."""
-    cells = [list(head), *map(list, rows)]
+def table(entries: Iterable[Mapping[str, Any]], formats: Mapping[str, str]) -> list[str]:
+    """Return the lines of a table with a column for each field, in its format. Fields without a format are text."""
+    cells = [[*formats]]
+    for entry in entries:
+        known = {field: entry.get(field) for field in formats}
+        cells.append(["" if value is None else format(value, formats[field]) for field, value in known.items()])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if at in left else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
+    aligned = [f"{'>' if form else '<'}{width}" for form, width in zip(formats.values(), widths, strict=True)]
+    return ["  ".join(map(format, row, aligned)).rstrip() for row in cells]
 
 
 class FractionConfig(StepConfig):
@@ -243,29 +232,30 @@ def fraction_of_rows(config: FractionConfig, rows: Shards, out: Path, context: C
     return Result(counts=counts)
 
 
-class Quiet:
-    """Display that shows only new steps, and progress that passes on each validation loss of a model."""
+class Quiet(PlainDisplay):
+    """Lines of new steps alone, without samples. `seen` receives each validation loss of a model."""
 
-    def __init__(self, show: Display, model: str, seen: Seen | None) -> None:
-        self.show, self.model, self.seen = show, model, seen
-        self.say, self.finished, self.close = show.say, show.finished, show.close
+    def __init__(self, model: str = "", seen: Seen | None = None) -> None:
+        super().__init__(sys.stderr)
+        self.model, self.seen = model, seen
+
+    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
+        self.say(f"[{index}/{total}] {node}: {reason}")
+        return _Heard(self.say, node, self.seen if node == self.model else None, most_seconds)
 
     def reused(self, node: str, index: int, total: int) -> None:
         """Show nothing: a trial shows only new steps."""
 
-    def step(self, node: str, index: int, total: int, reason: str, most_seconds: float = inf) -> Progress:
-        self.progress = self.show.step(node, index, total, reason, most_seconds)
-        self.heard = self.seen if node == self.model else None
-        return self
 
-    def start(self, total: float, unit: str) -> None:
-        self.total = total
-        self.progress.start(total, unit)
+class _Heard(PlainProgress):
+    def __init__(self, say: Callable[[str], None], node: str, seen: Seen | None, most_seconds: float) -> None:
+        super().__init__(say, node, most_seconds)
+        self._seen = seen
 
     def update(self, done: float, **values: float | str) -> None:
-        self.progress.update(done, **values)
-        if self.heard and "validation_loss" in values:
-            self.heard(done / self.total, float(values["validation_loss"]))
+        super().update(done, **values)
+        if self._seen and "validation_loss" in values:
+            self._seen(done / self.total, float(values["validation_loss"]))
 
     def sample(self, title: str, text: str) -> None:
         """Show nothing: there would be samples of many models."""

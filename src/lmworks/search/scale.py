@@ -10,7 +10,8 @@ from markupsafe import Markup
 from lmworks.errors import UsageError
 from lmworks.release.render.charts import Series, line_chart
 from lmworks.search.law import Law, fit_law
-from lmworks.search.runs import Outcome, Runs, columns
+from lmworks.search.runs import Outcome, Runs, report
+from lmworks.search.runs import table as in_columns
 from lmworks.tokens.rows.shards import Shards
 
 RUNGS = tuple(2.5**-rung for rung in range(4, -1, -1))
@@ -56,15 +57,13 @@ def scale(runs: Runs, *, minutes: float, seeds: int) -> Outcome:
     points = [
         {**rung, "flops": amount, **entry} for rung, amount, entry in zip(rungs, amounts, entries.values(), strict=True)
     ]
-    rows = [
-        [f"{point['flops']:.3g}", f"{point['parameters']:,}", f"{point['tokens']:,}", _each(point["losses"])]
-        for point in points
-    ]
+    shown = [{**point, "losses": "  ".join(f"{loss:.4f}" for loss in point["losses"])} for point in points]
     words = [
-        *columns(["operations", "parameters", "tokens", "validation loss of each seed (nats per token)"], rows, 3),
+        *in_columns(shown, {"flops": ".3g", "parameters": ",", "tokens": ",", "losses": ""}),
         f"law: {law.as_text('operations')}",
         f"{runs.model} as the recipe has it, {whole:.3g} operations ({whole / amounts[-1]:.1f} times the ladder's "
         f"largest): {loss:.4f} predicted, 95 % interval {low:.4f} to {high:.4f}",
+        "Each seed has its own validation loss, in nats per token.",
     ]
     if passes > 1:
         words.append(
@@ -72,7 +71,7 @@ def scale(runs: Runs, *, minutes: float, seeds: int) -> Outcome:
             "again teaches less (Muennighoff et al. 2023, arXiv 2305.16264)"
         )
     figures = {"points": points, "flops": whole, "passes": passes, "loss": loss, "interval": [low, high]}
-    return runs.report("scale", figures, words, _picture("operations", across, losses, law, whole))
+    return report(runs.plain, f"{runs.model}-scale", figures, words, _picture("operations", across, losses, law, whole))
 
 
 def data_curve(runs: Runs, *, gain: float, target: float | None) -> Outcome:
@@ -94,20 +93,21 @@ def data_curve(runs: Runs, *, gain: float, target: float | None) -> Outcome:
     goal = f"doubling to gain less than {gain:.1%}" if target is None else f"a loss of {target:g}"
     bounds = [amount if amount < BEYOND * amounts[-1] else None for amount in (least, enough, most)]
     from_, middle, to = (f"{amount:,.0f}" if amount is not None else "beyond reach" for amount in bounds)
-    table = [[f"{x / count:.2%}", f"{x:,.0f}", f"{y:.4f}"] for x, y in zip(amounts, losses, strict=True)]
+    points = [{"share": x / count, "examples": x, "loss": y} for x, y in zip(amounts, losses, strict=True)]
     words = [
-        *columns(["data", "examples", "validation loss (nats per token)"], table, 2),
+        *in_columns(points, {"share": ".2%", "examples": ",.0f", "loss": ".4f"}),
         f"law: {law.as_text('examples')}",
         f"twice the data: {loss:.4f} expected, 95 % interval {low:.4f} to {high:.4f}",
         f"enough examples for {goal}: {middle} (95 % interval {from_} to {to})",
     ]
-    points = [{"examples": x, "loss": y} for x, y in zip(amounts, losses, strict=True)]
     figures = {"points": points, "goal": goal, "enough": bounds, "doubled": {"loss": loss, "interval": [low, high]}}
-    return runs.report("data-curve", figures, words, _picture("examples", amounts, losses, law, 2 * amounts[-1]))
-
-
-def _each(losses: Sequence[float]) -> str:
-    return "  ".join(f"{loss:.4f}" for loss in losses)
+    return report(
+        runs.plain,
+        f"{runs.model}-data-curve",
+        figures,
+        words,
+        _picture("examples", amounts, losses, law, 2 * amounts[-1]),
+    )
 
 
 def passes_over_data(runs: Runs) -> float:

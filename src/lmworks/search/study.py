@@ -25,13 +25,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lmworks.errors import LmworksError, Stopped, UsageError
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig
-from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.store import locked
 from lmworks.release.render.charts import Series, line_chart
-from lmworks.search.runs import Changed, Outcome, Runs, columns
+from lmworks.search.runs import Changed, Outcome, Runs, report, table
 
+SHOWN = {"number": "d", "score": ".4f", "seconds": ".1f", "parameters": ",", "state": "", "settings": "", "": ""}
+"""Fields of a trial that are printed, with their formats."""
 ENOUGH_FOR_IMPORTANCE = 8
 """Finished trials below which shares of importance are chance."""
 
@@ -42,19 +43,16 @@ class Search:
 
     runs: Runs
     over: Sequence[str]
+    ranges: Mapping[str, Any]
+    """Distribution of each field."""
     seed: int
     file: Path
     study: Study
 
     @property
-    def ranges(self) -> dict[str, Any]:
-        """Return the distribution of each field."""
-        return dict(map(parse_range, self.over))
-
-    @property
     def vocabulary_varies(self) -> bool:
         """Return whether losses per token cannot be compared."""
-        return any(field.startswith("tokenizer.") for field in self.over)
+        return any(field.startswith("tokenizer.") for field in self.ranges)
 
 
 def search(
@@ -73,9 +71,10 @@ def search(
     The first trial has the recipe's own values where the ranges hold them. Raises `UsageError` for a range of no field,
     `LmworksError` if no trial ended.
     """
-    runs = Runs(path, settings, store, model, PlainDisplay(sys.stderr))
+    runs = Runs(path, settings, store, model)
     over = over or usual_ranges(runs)
-    for field, values in map(parse_range, over):
+    ranges = dict(map(parse_range, over))
+    for field, values in ranges.items():
         with suppress(ValueError):  # of a shape that cannot be: its trial fails alone
             runs.open({field: values.choices[0] if hasattr(values, "choices") else values.low})
     nodes = [[node.name, key_config(node.config)] for node in runs.plain.build.nodes]
@@ -88,7 +87,7 @@ def search(
         study = optuna.create_study(
             study_name=file.stem, storage=storage, pruner=optuna.pruners.MedianPruner(), load_if_exists=True
         )
-    this = Search(runs, over, seed, file, study)
+    this = Search(runs, over, ranges, seed, file, study)
     ends = time.monotonic() + minutes * 60 if minutes is not None else math.inf
     with _beside_others(this):
         while time.monotonic() < ends and (trial := _ask(this, trials)):
@@ -147,7 +146,7 @@ def _ask(this: Search, trials: int) -> Trial | None:
         if sum(map(_counts, before)) >= trials:
             return None
         this.study.sampler = optuna.samplers.TPESampler(seed=this.seed * 10_007 + len(before))
-        return this.study.ask(this.ranges)
+        return this.study.ask(dict(this.ranges))
 
 
 def _counts(trial: FrozenTrial) -> bool:
@@ -157,7 +156,7 @@ def _counts(trial: FrozenTrial) -> bool:
 
 def _try(this: Search, trial: Trial) -> None:
     runs, study, changed = this.runs, this.study, with_steps(this.runs, trial.params)
-    runs.show.say(f"trial {trial.number}: {_in_words(trial.params)}")
+    print(f"trial {trial.number}: {_in_words(trial.params)}", file=sys.stderr, flush=True)
 
     def seen(share: float, loss: float) -> None:
         trial.report(loss, round(100 * share))
@@ -198,7 +197,7 @@ def _beside_others(this: Search) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            this.runs.show.say("another process works on this study, too")
+            print("another process works on this study, too", file=sys.stderr)
         else:
             if not this.study.trials:
                 own = {name: this.runs.own(name) for name in this.ranges}
@@ -239,16 +238,14 @@ def _outcome(this: Search) -> Outcome:
         importance = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     measure = "bits per byte of validation data" if this.vocabulary_varies else "validation loss, nats per token"
     settings = [runs.setting(name, value) for name, value in with_steps(runs, ended[0]["values"]).items()]
-    rows = []
-    for trial in [*ended, *(trial for trial in trials if trial["state"] != "complete")]:
-        known = ["", "", trial["state"]]
-        if trial["state"] == "complete":
-            known = [f"{trial['score']:.4f}", f"{trial['seconds']:.1f}", f"{trial['parameters']:,}"]
-        mark = "on the Pareto front" if trial in front else trial.get("fault", "")
-        rows.append([str(trial["number"]), *known, _in_words(trial["values"]), mark])
+    remarks = {trial["number"]: "on the Pareto front" for trial in front}
+    rows = [
+        {**trial, "settings": _in_words(trial["values"]), "": remarks.get(trial["number"], trial.get("fault", ""))}
+        for trial in sorted(trials, key=lambda trial: (trial["score"] is None, trial["score"] or 0.0))
+    ]
     words = [
         f"over {' '.join(this.over)}",
-        *columns(["trial", "score", "seconds", "parameters", "settings", ""], rows, 4, 5),
+        *table(rows, SHOWN),
         *([f"importance: {_in_words(importance)}"] if importance else []),
         f"score: {measure}; the best of several flatters itself, so judge it on data that chose nothing",
         "best: " + " ".join(f"--set {setting}" for setting in settings),
@@ -263,7 +260,7 @@ def _outcome(this: Search) -> Outcome:
         "importance": importance,
     }
     figures |= {"front": [trial["number"] for trial in front], "trials": trials}
-    return runs.report("search", figures, words, picture)
+    return report(runs.plain, f"{runs.model}-search", figures, words, picture)
 
 
 def _in_words(values: Mapping[str, object]) -> str:
