@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Any, Literal, NamedTuple
@@ -40,9 +40,8 @@ class Stated(NamedTuple):
     facts: dict[str, Any]
     empty: tuple[str, ...]
     """The settings that found no value."""
-    counted: tuple[str, ...]
-    """The order of its date, where that tells it; fields to keep whose values JSON lacks, such as dates: they are kept
-    as text."""
+    order: str
+    """The order in which its date is written; empty where the date does not tell it."""
     fault: str
 
 
@@ -100,12 +99,10 @@ def stated(row: Mapping[str, Any], reading: Reading) -> Stated:
     empty += [f"keep: {name}" for name in reading.keep if meta.get(name, "") == ""]
     if "label" in facts:
         meta["label"] = facts.pop("label")
-    written: tuple[str, ...] = ()
     if not fault and (meta or key):
-        meta, written, fault = _storable(meta, key)
-    order = "created" in facts and order_of(value_at(row, reading.facts["created"]))
-    counted = (f"{WRITTEN}{order}", *written) if order else written
-    return Stated(key, licence, meta, facts, tuple(empty), counted, fault)
+        meta, fault = _storable(meta, key)
+    order = order_of(value_at(row, reading.facts["created"])) if "created" in facts else ""
+    return Stated(key, licence, meta, facts, tuple(empty), order, fault)
 
 
 def row_record(
@@ -152,7 +149,7 @@ def row_record(
         structure=structure,
         row=row,
         empty=(*lacking, *said.empty),
-        counts=dict.fromkeys(said.counted, 1),
+        counts={f"{WRITTEN}{said.order}": 1} if said.order else {},
         **said.facts,
     )
 
@@ -206,27 +203,14 @@ def _written(value: Any) -> str:
     return words
 
 
-def _kinds_written(value: Any) -> Iterator[str]:
-    """The types of what JSON lacks in a value."""
-    if isinstance(value, Mapping | list | tuple):
-        yield from ["pairs of a map"] * isinstance(value, tuple)
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _kinds_written(inner)
-    elif value is not None and not isinstance(value, str | int | float):
-        yield type(value).__name__
-
-
-def _storable(meta: dict[str, Any], key: str) -> tuple[dict[str, Any], tuple[str, ...], str]:
-    """Fields to keep as plain JSON, what is said of those whose type it lacks, or why they cannot be stored."""
+def _storable(meta: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+    """Return fields to keep as plain JSON, those of types that it lacks as text, or why they cannot be stored."""
     try:
         stored = json.dumps(meta, ensure_ascii=False, default=_written)
         f"{stored}{key}".encode()
         take_apart(meta)  # which says whether it is nested too deeply
-        plain = json.loads(stored)
-        odd = [name for name in meta if plain != meta and plain[name] != meta[name]]  # seldom any
-        said = [f"`keep: {name}` as text: {kind}" for name in odd for kind in sorted({*_kinds_written(meta[name])})]
-        return plain, tuple(said), ""
+        return json.loads(stored), ""
     except UnicodeEncodeError:
-        return {}, (), "half of a surrogate pair in a field to keep, or in the key"
+        return {}, "half of a surrogate pair in a field to keep, or in the key"
     except (ValueError, RecursionError, TypeError) as error:
-        return {}, (), f"a field to keep cannot be stored: {error}"
+        return {}, f"a field to keep cannot be stored: {error}"

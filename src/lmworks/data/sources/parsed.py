@@ -257,7 +257,7 @@ class ParsedSource(ReadSettings):
             yield self._damaged(piece, error)
 
     def _streams(self, piece: Piece, stack: ExitStack) -> Iterator[tuple[Piece, IO[bytes], IO[bytes]]]:
-        """Each file of a piece that is read, its bytes, unpacked, and those that are stored."""
+        """Yield each file of a piece that is read, its bytes, unpacked, and those that are stored."""
         path = piece.path
         stored = stack.enter_context(self.open(path))
         if not is_archive(path):
@@ -273,9 +273,6 @@ class ParsedSource(ReadSettings):
                     yield Piece(path, entry.size, member=entry.name), unpack.unpack(entry.name, content), stored
             if number < 0:
                 raise RuntimeError("an empty archive")
-        elif not piece.start and (wanted := self._wanted(path)):
-            for entry in wanted:
-                yield Piece(path, 0, member=entry.name), open_member(path, stored, entry.name), stored
         else:
             for _ in entries(path, stored):  # which says what is wrong
                 pass
@@ -305,7 +302,7 @@ class ParsedSource(ReadSettings):
     def _prepared(
         self, stream: IO[bytes], stored: IO[bytes], form: Form, path: str, stack: ExitStack
     ) -> tuple[IO[bytes], Reading]:
-        """A file's bytes as its form needs them, text as UTF-8, and how they are read: without encoding, not at all."""
+        """Return a file's bytes as its form needs them, and how they are read: without an encoding, not at all."""
         if form.seeks and stream is not stored:
             limit = max(self.record_bytes, unpack.MOST_TIMES * self.size(path))
             stream = stack.enter_context(unpack.on_disk(stream, limit))
