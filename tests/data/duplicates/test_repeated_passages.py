@@ -61,13 +61,6 @@ def test_a_run_that_was_stopped_does_not_join_again(tmp_path: Path) -> None:
     assert payload_bytes(tmp_path / "out") == before
 
 
-def test_documents_with_a_passage_of_another_are_left_out_if_so_wished(tmp_path: Path) -> None:
-    documents = documents_of(tmp_path / "in", HEADER, f"{prose(1, 40)} {HEADER}", prose(2, 40))
-    result, out = run(tmp_path, documents, action="drop")
-    assert texts(out) == sorted([HEADER, prose(2, 40)])
-    assert result.counts["passage of another document"] == 1
-
-
 def test_shorter_passages_and_repeats_within_one_document_stay(tmp_path: Path) -> None:
     short = prose(9, 19)
     given = [f"{HEADER} {prose(1, 30)} {HEADER}", f"{prose(2, 30)} {short} {prose(3, 30)}", f"{short} {prose(4, 30)}"]
@@ -88,11 +81,8 @@ def shared(windows: list[list[str]]) -> set[str]:
     return {window for window, times in every.items() if times > 1}
 
 
-@pytest.mark.parametrize("action", ["cut", "drop"])
 @pytest.mark.parametrize("spans", [[(0, 30), (10, 40), (20, 50)], [(0, 40), (30, 60), (5, 55), (0, 25), (35, 60)]])
-def test_of_passages_that_overlap_each_stands_whole_somewhere(
-    tmp_path: Path, action: str, spans: list[tuple[int, int]]
-) -> None:
+def test_of_passages_that_overlap_each_stands_whole_somewhere(tmp_path: Path, spans: list[tuple[int, int]]) -> None:
     stream = prose(7, 60).split()
     written = [
         " ".join([*prose(10 + number, 5).split(), *stream[first:last], *prose(20 + number, 5).split()])
@@ -104,7 +94,7 @@ def test_of_passages_that_overlap_each_stands_whole_somewhere(
             [" ".join(text.split()[place : place + 20]) for place in range(len(text.split()) - 19)] for text in some
         ]
 
-    _, out = run(tmp_path, documents_of(tmp_path / "in", *written), action=action)
+    _, out = run(tmp_path, documents_of(tmp_path / "in", *written))
     assert shared(windows(written)) <= {window for some in windows(texts(out)) for window in some}
     assert sum(len(text.split()) for text in texts(out)) < sum(len(text.split()) for text in written)
 

@@ -51,14 +51,11 @@ class PassagesConfig(StepConfig):
         ge=8,
         description="Least length of a passage: Lee et al. 2022 found no 50 tokens in common by chance in web text.",
     )
-    action: Literal["cut", "drop"] = Field(
-        default="cut", description="`cut` loses least: the passage stays in one document. `drop` leaves out the others."
-    )
 
 
 @stage(version=7, reads="documents")
 def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Cut or drop passages that another document keeps: the document with the smallest id keeps a passage.
+    """Cut passages that another document keeps: the document with the smallest id keeps a passage.
 
     A passage that a document keeps for others stays whole there, also where a passage of a third document overlaps it.
     """
@@ -197,12 +194,11 @@ def _digest(joined: Sequence[Path], kind: str, low: int, high: int) -> str:
 def _cut_shard(
     config: PassagesConfig, folder: Path, joined: Sequence[Path], unit: tuple[int, Path, int, int]
 ) -> tuple[Parts, Tally]:
-    """Cut the repeated passages out of the documents of one shard, or leave out the documents."""
+    """Cut the repeated passages out of the documents of one shard."""
     index, shard, *between = unit
     counts = _read_counts(folder / f"{index:05d}")
     kept_windows, repeated_windows = (_read_joined(joined, kind, *between) for kind in _KINDS)
-    repeated = _words_of(repeated_windows, counts, config.words)
-    repeated &= ~_words_of(kept_windows, counts, config.words if config.action == "cut" else None)
+    repeated = _words_of(repeated_windows, counts, config.words) & ~_words_of(kept_windows, counts, config.words)
     tally, kept = Tally(), []
     edges = [0, *np.cumsum(counts[:, 0]).tolist()]
     for document, (start, stop) in zip(read_shard(shard), pairwise(edges), strict=True):
@@ -211,15 +207,13 @@ def _cut_shard(
             kept.append(document)
             continue
         rest, passages = _cut(document, repeated[start:stop])
-        reason = "cut: passage of another document" if config.action == "cut" else "passage of another document"
-        for passage in passages if config.action == "cut" else passages[:1]:
-            tell = tally.note if config.action == "cut" else tally.lose
-            tell(reason, id=document.id, text=passage[:200], characters=len(passage))
-        if config.action == "cut" and not rest.lacks_all_of(document):
+        for passage in passages:
+            tally.note("cut: passage of another document", id=document.id, text=passage[:200], characters=len(passage))
+        if rest.lacks_all_of(document):
+            tally.lose("nothing but passages of other documents", id=document.id, text=document.text[:200])
+        else:
             kept.append(rest)
             tally.counts["words cut"] += int(repeated[start:stop].sum())
-        elif config.action == "cut":
-            tally.lose("nothing but passages of other documents", id=document.id, text=document.text[:200])
     return counted(kept, tally)
 
 
@@ -253,15 +247,14 @@ def _cut(document: Document, repeated: NDArray[np.bool_]) -> tuple[Document, lis
     return document.changed(cut), passages
 
 
-def _words_of(windows: NDArray[np.int64], counts: NDArray[np.int64], size: int | None) -> NDArray[np.bool_]:
-    """Return which words of a shard are in windows of such a size; without a size, in documents with such windows."""
+def _words_of(windows: NDArray[np.int64], counts: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    """Return which words of a shard are in windows of such a size."""
     word_edges, window_edges = (np.append(0, np.cumsum(column)) for column in counts.T)
     documents = np.searchsorted(window_edges, windows, "right") - 1
-    begins = word_edges[documents] if size is None else windows - window_edges[documents] + word_edges[documents]
-    ends = word_edges[documents + 1] if size is None else begins + size
+    begins = windows - window_edges[documents] + word_edges[documents]
     edges = np.zeros(word_edges[-1] + 1, np.int64)
     np.add.at(edges, begins, 1)
-    np.add.at(edges, ends, -1)
+    np.add.at(edges, begins + size, -1)
     is_inside: NDArray[np.bool_] = np.cumsum(edges)[:-1] > 0
     return is_inside
 
