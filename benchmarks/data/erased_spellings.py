@@ -177,6 +177,8 @@ def standing(store: Path) -> set[str]:
         for other in OTHERS:  # the address of another person may begin with a name
             text = text.replace(other, "")
         for form in decoded(text):
+            for other in OTHERS:  # an address of somebody else begins with the name of one of the people
+                form = form.replace(other, "")
             words = " ".join(
                 re.findall(r"\w+", bare(unicodedata.normalize("NFKC", form)).replace("\u00ad", "").lower())
             )
