@@ -38,7 +38,6 @@ DATA = """\
   pairs: {kind: ingest, sources: [{kind: files, path: pairs, licence: MIT, fields: all}], licences: {allow: ALLOWED}}
   clean: {kind: normalise, from: raw}
   private: {kind: anonymise, from: clean, action: redact}
-  plain: {kind: classic, from: clean, steps: [lower-case]}
   parted: {kind: split, from: clean, by: id, test: 4, validation: 2}
   apis: {kind: split, from: services, by: folder, test: 1, validation: 1}
   corpus: {kind: curate, from: parted.train, filters: [], avoid: [parted.test]}
@@ -75,7 +74,6 @@ MADE: Mapping[str, Mapping[str, type[Handle] | None]] = {
     "ingest": {"raw": Documents},
     "normalise": {"clean": Documents},
     "anonymise": {"private": Documents},
-    "classic": {"plain": Documents},
     "split": {"parted.train": Documents},
     "curate": {"corpus": Documents},
     "decontaminate": {"unseen": Documents},

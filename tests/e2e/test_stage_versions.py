@@ -55,7 +55,6 @@ data:
   single: {kind: repeated-passages, from: private, words: 12}
   unseen: {kind: decontaminate, from: single, files: [exam.jsonl]}
   judged: {kind: verdicts, from: unseen, verdicts: verdicts.jsonl}
-  plain: {kind: classic, from: unseen, steps: [contractions, lower-case, punctuation, stop-words], protect: [May]}
   examples:
     kind: ingest
     sources: [{kind: files, path: examples, licence: MIT}]

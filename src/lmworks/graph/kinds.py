@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lmworks.data.clean.classic import classic
 from lmworks.data.clean.normalise import normalise
 from lmworks.data.contamination.decontaminate import decontaminate
 from lmworks.data.duplicates.passages import repeated_passages
@@ -67,7 +66,6 @@ STEPS: Kinds[Stage] = Kinds(
         "normalise": normalise,
         "anonymise": anonymise,
         "split": split,
-        "classic": classic,
         "classifier": classifier,
         "classify": classify,
         "curate": curate,

@@ -1,1 +1,1 @@
-"""Cleaning of texts: normalisation, HTML, and the classic steps."""
+"""Cleaning of texts: normalisation and HTML."""
