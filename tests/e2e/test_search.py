@@ -82,6 +82,13 @@ def test_a_search_begins_with_the_recipe_and_goes_on(project: Path) -> None:
     assert reads_no_tests(project)
 
 
+def test_the_first_trial_lies_inside_the_ranges_where_the_recipe_does_not(project: Path) -> None:
+    over = ["--over", "learning_rate=0.03..0.05", "--over", "hidden_size=32,64", "--trials", "1"]
+    (trial,) = found(project, *SEARCH, *over)["trials"]
+    assert 0.03 <= trial["values"]["learning_rate"] <= 0.05, "the recipe has 0.02"
+    assert trial["values"]["hidden_size"] == "64"
+
+
 def test_a_tuned_model_is_searched_without_a_word_about_ranges(project: Path) -> None:
     settings = {**SMALL, "pretrain.steps": 4, "finetune.steps": 8, "finetune.validation": "questions.validation"}
     settings |= {"pretrain.sequence_length": 192, "finetune.adapter.rank": 8}

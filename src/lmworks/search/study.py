@@ -200,11 +200,13 @@ def _beside_others(this: Search) -> Iterator[None]:
             print("another process works on this study, too", file=sys.stderr)
         else:
             if not this.study.trials:
-                own = {name: this.runs.own(name) for name in this.ranges}
-                numbers = {name: value for name, value in own.items() if hasattr(this.ranges[name], "low")}
-                choices = {name: str(value) for name, value in own.items() if name not in numbers}
-                first = {name: value for name, value in numbers.items() if value is not None}
-                first |= {name: value for name, value in choices.items() if value in this.ranges[name].choices}
+                first = dict[str, Any]()
+                for name, values in this.ranges.items():
+                    own = this.runs.own(name)
+                    if hasattr(values, "choices"):
+                        first |= {name: str(own)} if str(own) in values.choices else {}
+                    elif own is not None and values.low <= own <= values.high:
+                        first[name] = own
                 this.study.enqueue_trial(first)
             for trial in this.study.get_trials(states=(TrialState.RUNNING,)):
                 _put_back(this, trial)
