@@ -15,10 +15,10 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.licences.gate import PERMISSIVE
 from lmworks.data.quality.language import detect_language
-from lmworks.data.records import Documents
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources.dataset import adapters
 from lmworks.data.tuning.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
 from lmworks.errors import GateRefused

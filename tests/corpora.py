@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
 from lmworks.tokens.kinds.bpe import BpeConfig, bpe

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora import THINGS, texts
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result
 from lmworks.tokens.rows.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts

@@ -24,7 +24,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 

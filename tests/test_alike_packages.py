@@ -20,7 +20,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -117,7 +117,8 @@ def test_two_stages_never_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None
         return Result()
 
     monkeypatch.setattr(ingest, "__module__", "lmworks.elsewhere")
-    with pytest.raises(TypeError, match=r"two stages are called 'ingest': lmworks\.data\.ingest, line \d+, and"):
+    first = r"lmworks\.data\.reading\.ingest, line \d+, and"
+    with pytest.raises(TypeError, match=f"two stages are called 'ingest': {first}"):
         stage(version=1)(ingest)
 
 

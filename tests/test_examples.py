@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import UsageError
 from lmworks.graph import step_of
 from lmworks.pipeline.stage import Stage

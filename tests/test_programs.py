@@ -15,7 +15,7 @@ import pytest
 import lmworks
 from e2e.small_recipe import lmworks as command
 from lmworks import LmworksError, OpenRecipe, evaluate_answers, open_model, open_recipe, records
-from lmworks.data.records import Document
+from lmworks.data.shards.records import Document
 from lmworks.engines.open import open_engine
 from lmworks.errors import GateRefused, UsageError
 from lmworks.evaluate.own import Evaluated

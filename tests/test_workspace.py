@@ -12,7 +12,7 @@ import pytest
 from lmworks.cli.artifacts import gc
 from lmworks.cli.data import data_report
 from lmworks.cli.recipes import plan
-from lmworks.data.identity import KEY_FILE, PRIVACY_KEY, key_digest, load_id_key
+from lmworks.data.base.identity import KEY_FILE, PRIVACY_KEY, key_digest, load_id_key
 from lmworks.errors import UsageError
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.files import write_atomically

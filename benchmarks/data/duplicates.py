@@ -32,10 +32,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from judging import ids_by_place, judge_pairs, read_ids, resident, watch, with_agreeing_digits
 
+from lmworks.data.base.identity import load_id_key
 from lmworks.data.duplicates.deduplicate import drop_duplicates
-from lmworks.data.identity import load_id_key
-from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.records import Documents
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.shards.records import Documents
 from support import make_context
 
 THRESHOLD = 0.8

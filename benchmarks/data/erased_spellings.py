@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from e2e.small_recipe import lmworks
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 
 LEAST, MOST_FALSE = 93, 1
 RECIPE = """\

@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.base.identity import document_id
 from lmworks.data.duplicates.digits import digits_of
-from lmworks.data.identity import document_id
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 
 BINS = (0.8, 0.85, 0.9, 0.95)
 TICKS = os.sysconf("SC_CLK_TCK")

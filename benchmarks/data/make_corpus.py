@@ -37,8 +37,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lmworks.data.base.words import word_spans, words_in
 from lmworks.data.duplicates.minhash import shingles
-from lmworks.data.words import word_spans, words_in
 
 LINES_A_FILE = 10_000
 EVALUATION_WORDS = 40

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.reading.ingest import IngestConfig, ingest
 from lmworks.pipeline.stage import Context
 
 MOST_MILLISECONDS = 0.3

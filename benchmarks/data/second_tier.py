@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmworks.data.privacy.detectors import DETECTORS
+from lmworks.data.personal.detectors import DETECTORS
+from lmworks.data.personal.findings import Detectors, Finding, Kind, scan
 from lmworks.data.privacy.entities import LABELS, find_entities, linked
-from lmworks.data.privacy.findings import Detectors, Finding, Kind, scan
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.data.tuning.spans import spans_of
 from lmworks.pipeline.statistics import compare_of_sums, of_sums
 from lmworks.pipeline.store import Store

@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from lmworks.data.duplicates.minhash import jaccard, shingles
 from lmworks.data.quality.curate import NearDuplicates
-from lmworks.data.records import Document, Documents, read_shard, write_shard
+from lmworks.data.shards.records import Document, Documents, read_shard, write_shard
 from lmworks.data.splits.balance import GroupCounts, assign_balanced
 from lmworks.data.splits.features import read_features
 from lmworks.data.splits.groups import SplitConfig

@@ -35,8 +35,8 @@ from judging import (
 )
 
 from lmworks import graph
-from lmworks.data.identity import ID_KEY, PRIVACY_KEY, load_id_key
-from lmworks.data.records import Documents
+from lmworks.data.base.identity import ID_KEY, PRIVACY_KEY, load_id_key
+from lmworks.data.shards.records import Documents
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress

@@ -39,7 +39,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.identity import ID_KEY
+from lmworks.data.base.identity import ID_KEY
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
@@ -306,7 +306,7 @@ def verdicts_of(made: Mapping[str, Artifact], task: str) -> list[dict[str, Any]]
 
 def texts_by_id(made: Mapping[str, Artifact], step: str, folder: Path) -> dict[str, str]:
     """The text of each document of a step."""
-    from lmworks.data.records import Documents
+    from lmworks.data.shards.records import Documents
 
     return {document.id: document.text for document in Documents(made[step].payload, "").iterate()}
 

@@ -26,7 +26,7 @@ import choice_sets
 import torch
 from exact_llama import ExactLlama
 
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.engines import decoder
 from lmworks.evaluate.choices import Boundary, parted
 from lmworks.evaluate.tasks.choices import MultipleChoiceConfig, evaluate_multiple_choice

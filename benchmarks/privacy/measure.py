@@ -26,8 +26,8 @@ from typing import Any
 
 from audit import AUDIT, PRINTED, Span, clean, rendered
 
+from lmworks.data.personal.findings import Finding, scan
 from lmworks.data.privacy.anonymise import AnonymiseConfig
-from lmworks.data.privacy.findings import Finding, scan
 
 SENTENCES = Path(__file__).with_name("audit_sentences.json")
 SLACK = 12

@@ -27,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.model.baselines.bag_of_words import features_of
 from lmworks.pipeline.statistics import compare_shares
 from lmworks.tokens.tokenizer import TokenizerFolder

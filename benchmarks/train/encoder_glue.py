@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.evaluate.tasks.labels import ClassificationConfig, evaluate_classification
 from lmworks.model.folder import ModelFolder
 from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.evaluate.items import ACCURACY, Evaluation, Item
 from lmworks.pipeline.store import Store
 

@@ -279,7 +279,7 @@ def characters(options: argparse.Namespace) -> None:
 
 def prepare(options: argparse.Namespace, folder: Path) -> None:
     """Tokenizer and rows of the corpus, which all sides share."""
-    from lmworks.data.records import Documents
+    from lmworks.data.shards.records import Documents
     from lmworks.tokens.kinds.bpe import BpeConfig, bpe
     from lmworks.tokens.rows.pack import PackDocumentsConfig, pack_documents
     from lmworks.tokens.tokenizer import TokenizerFolder
@@ -294,7 +294,7 @@ def document_side(options: argparse.Namespace) -> dict[str, float]:
     """Train one side until its time is used, and score it on whole documents."""
     from quality_peers import nanochat, trainer, with_tokenizer
 
-    from lmworks.data.records import Documents
+    from lmworks.data.shards.records import Documents
     from lmworks.engines.open import open_decoder
     from lmworks.evaluate.items import BITS_PER_BYTE
     from lmworks.evaluate.tasks.perplexity import PerplexityConfig, _score, windows

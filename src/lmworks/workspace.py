@@ -15,11 +15,11 @@ from types import FrameType
 from typing import Any
 
 from lmworks import graph
+from lmworks.data.base.identity import ID_KEY
 from lmworks.data.erased.values import known_values
 from lmworks.data.erasure.lists import held_again, lost_entries
-from lmworks.data.identity import ID_KEY
-from lmworks.data.ingest import IngestConfig
 from lmworks.data.privacy.anonymise import AnonymiseConfig
+from lmworks.data.reading.ingest import IngestConfig
 from lmworks.engines.rented.address import RentedModelConfig
 from lmworks.engines.rented.confirmed import host_of
 from lmworks.engines.rented.stages import RentedAnswersConfig, told

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from importlib.resources import files
 
-from lmworks.data.sentences import sentences
+from lmworks.data.base.sentences import sentences
 
 _HEAD = "\n\nParameters:\n"
 _NAME = re.compile(r"[A-Za-z_][\w.-]*:(?= |$)")

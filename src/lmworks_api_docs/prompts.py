@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.data.tuning.conversations import Record, conversation, write_conversations
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lmworks.data.clean.html import html_to_text
 from lmworks.data.clean.normalise import NormaliseConfig, normalise, normalise_text
-from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.records import Documents
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.shards.records import Documents
 from lmworks_api_docs.operations import OperationText, action_of, parse_operation, summary
 from support import make_context
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data.data_support import payload_bytes
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.data.tuning.conversations import Conversations
 from lmworks_api_docs import phrasings
 from lmworks_api_docs.prompts import PromptsConfig, operations_to_prompts

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from data.data_support import KEY
-from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.reading.ingest import IngestConfig, ingest
 from lmworks.pipeline.stage import Result
 from support import make_context
 

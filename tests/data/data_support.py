@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 
 KEY = "0123456789abcdef0123456789abcdef"
 

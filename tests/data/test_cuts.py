@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.listing import cut_files
+from lmworks.data.reading.listing import cut_files
 
 FILES = st.dictionaries(st.text(max_size=6), st.integers(0, 300), max_size=40)
 

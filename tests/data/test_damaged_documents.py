@@ -76,7 +76,7 @@ def test_a_damaged_shard_of_another_store_is_no_source(tmp_path: Path) -> None:
 
 
 def test_what_reads_a_damaged_shard_for_people_names_file_and_remedy(tmp_path: Path) -> None:
-    from lmworks.data.records import read_columns, read_shard
+    from lmworks.data.shards.records import read_columns, read_shard
 
     shard = build(tmp_path, RECIPE, "raw")["raw"].payload / "part-00000.parquet"
     sound = shard.read_bytes()

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.records import COLUMNS, Document, Documents, read_shard, shard_ids, write_shard
+from lmworks.data.shards.records import COLUMNS, Document, Documents, read_shard, shard_ids, write_shard
 from lmworks.pipeline.files import write_atomically
 
 some_text = st.text(st.characters(exclude_categories=["Cs"]))

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from data_support import quarantined, texts
 
-from lmworks.data import structure
+from lmworks.data.base import structure
 from lmworks.data.clean.html import html_to_text
 from lmworks.data.clean.normalise import normalise_text
 from lmworks.data.parsers import fields

@@ -26,7 +26,7 @@ from data_support import quarantined, texts
 from pypdf.generic import NameObject
 
 from data.parsers.test_parsers import encrypted, make_pdf
-from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.reading.ingest import IngestConfig, ingest
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Unreadable
 from lmworks.pipeline import guarded

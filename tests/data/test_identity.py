@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lmworks.data.identity import KEY_FILE, document_id, key_digest, load_id_key
+from lmworks.data.base.identity import KEY_FILE, document_id, key_digest, load_id_key
 from lmworks.errors import UsageError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lmworks.data.records import Document, Documents, write_ids, write_shard
-from lmworks.data.steps import Tally, map_shards
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.steps import Tally, map_shards
 from lmworks.errors import LmworksError
 from lmworks.recipe.schema import StepConfig
 from support import make_context

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmworks.data.clean.normalise import NormaliseConfig, normalise
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from quick import examples
 from support import make_context
 

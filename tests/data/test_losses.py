@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from data.data_support import quarantined
-from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.reader import NOT_KEPT
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.reading.reader import NOT_KEPT
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.stage import Result

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from data_support import documents_of
 
-from lmworks.data.named import require_fields
 from lmworks.data.quality.classifier import ClassifierConfig, classifier
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.named import require_fields
+from lmworks.data.shards.records import Document, Documents
 from lmworks.data.tuning.label import LabelConfig, label
 from lmworks.data.tuning.pairs import PairsConfig, pairs
 from lmworks.data.tuning.styles import StylesConfig, styles

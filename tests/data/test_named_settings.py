@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from data_support import documents_of, quarantined, texts
 
-from lmworks.data.ingest import IngestConfig
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.reading.ingest import IngestConfig
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.errors import UsageError
 from support import make_context
 
@@ -188,7 +188,7 @@ def test_a_source_of_texts_and_rows_counts_the_texts(ingest_files: Ingest) -> No
 
 
 def test_the_table_of_known_sets_names_alternatives_and_the_recipe_does_not(tmp_path: Path) -> None:
-    from lmworks.data.ingest import ingest
+    from lmworks.data.reading.ingest import ingest
 
     (tmp_path / "glue").mkdir()
     (tmp_path / "glue" / "train.jsonl").write_text(rows({"sentence": "good film", "label": 1}))

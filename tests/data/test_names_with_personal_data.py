@@ -10,7 +10,7 @@ import pytest
 from data_support import texts
 
 from lmworks.data.quality.classifier import checked_labels
-from lmworks.data.steps import Tally
+from lmworks.data.shards.steps import Tally
 from lmworks.errors import LmworksError, UsageError
 
 Ingest = Callable[..., Any]

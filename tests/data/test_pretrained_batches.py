@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_encoders import write_encoder
 
-from lmworks.data.pretrained import BATCH, TOKENS_AT_ONCE, batches, embed, load
+from lmworks.data.base.pretrained import BATCH, TOKENS_AT_ONCE, batches, embed, load
 from quick import examples
 
 LENGTHS = st.integers(1, 600) | st.integers(5000, TOKENS_AT_ONCE + 100)

@@ -10,7 +10,7 @@ import pytest
 from tiny_encoders import SPECIAL, write_encoder
 
 import lmworks
-from lmworks.data.pretrained import load
+from lmworks.data.base.pretrained import load
 from lmworks.errors import LmworksError
 
 CODE = """\

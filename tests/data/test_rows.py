@@ -15,17 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.data_support import quarantined
+from lmworks.data.base.structure import put_together, take_apart
+from lmworks.data.base.words import word_spans
 from lmworks.data.clean.normalise import NormaliseConfig, normalise_shard
 from lmworks.data.contamination.decontaminate import DecontaminateConfig, decontaminate
 from lmworks.data.duplicates.passages import PassagesConfig, repeated_passages
-from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
-from lmworks.data.records import Document, Documents, read_shard, write_shard
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.shards.records import Document, Documents, read_shard, write_shard
 from lmworks.data.splits.groups import SplitConfig
 from lmworks.data.splits.split import split
-from lmworks.data.structure import put_together, take_apart
 from lmworks.data.tuning.samples import ConversationsConfig, conversations
-from lmworks.data.words import word_spans
 from support import make_context
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lmworks.data.sentences import sentences
+from lmworks.data.base.sentences import sentences
 
 
 @pytest.mark.parametrize(

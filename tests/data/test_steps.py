@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from data_support import payload_bytes
 
-from lmworks.data.records import Document
-from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
+from lmworks.data.shards.records import Document
+from lmworks.data.shards.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
 from lmworks.errors import LmworksError, Stopped
 from support import MemoryJournal, make_context
 
@@ -131,7 +131,7 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
         f"""
 import os, time
 from pathlib import Path
-from lmworks.data.steps import Tally
+from lmworks.data.shards.steps import Tally
 
 def sleep(unit):
     Path({str(tmp_path)!r}, f"worker-{{os.getpid()}}").touch()
@@ -148,7 +148,7 @@ from pathlib import Path
 from dataclasses import replace
 from sleeping import sleep
 from support import make_context
-from lmworks.data.steps import map_units
+from lmworks.data.shards.steps import map_units
 
 if __name__ == "__main__":
     map_units([1, 2], sleep, Path({str(tmp_path)!r}, "out"), replace(make_context(Path({str(tmp_path)!r})), workers=2))

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.encoded import decodings, texts_of, unescaped
-from lmworks.data.text import fold, letters, one_form, places, view, without_markup
+from lmworks.data.base.encoded import decodings, texts_of, unescaped
+from lmworks.data.base.text import fold, letters, one_form, places, view, without_markup
 
 NAME = "Íñigo Nowak"
 

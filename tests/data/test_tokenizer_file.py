@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models
 
-from lmworks.data.tokenizer_file import read_tokenizer
+from lmworks.data.base.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError
 from lmworks.tokens.tokenizer import open_tokenizer
 

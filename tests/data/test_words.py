@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lmworks.data import words
-from lmworks.data.words import borders, count_words, hash_words, letters_a_word, word_spans
+from lmworks.data.base import words
+from lmworks.data.base.words import borders, count_words, hash_words, letters_a_word, word_spans
 
 TEXTS = st.lists(st.text(st.sampled_from("abAB_1 ,.\n\x00éÉß’—字假ทİʼnΣσ\u0e31\u0301कि😀"), max_size=40), max_size=8)
 

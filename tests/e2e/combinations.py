@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from e2e.small_recipe import make_services
 from lmworks import graph
-from lmworks.data.identity import document_id
-from lmworks.data.records import Documents
+from lmworks.data.base.identity import document_id
+from lmworks.data.shards.records import Documents
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preferences
 from lmworks.pipeline.stage import Handle, Role

@@ -11,7 +11,7 @@ import pytest
 from faker import Faker
 
 from e2e.small_recipe import lmworks
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 
 pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).parents[2] / "recipes" / "clinical-notes.yaml"

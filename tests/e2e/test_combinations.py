@@ -34,7 +34,7 @@ from e2e.combinations import (
 from e2e.small_recipe import made
 from lmworks import graph
 from lmworks.cli import main
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preferences
 from lmworks.errors import LmworksError

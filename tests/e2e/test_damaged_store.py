@@ -14,7 +14,7 @@ import pytest
 from data.data_support import KEY
 from e2e.small_recipe import lmworks
 from lmworks.cli.erase import erase
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources import sql
 from lmworks.pipeline import erasure
 from lmworks.pipeline.erasure import ERASED

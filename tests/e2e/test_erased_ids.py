@@ -9,7 +9,7 @@ import pytest
 
 from data.data_support import KEY
 from e2e.erasing import build, listed, said
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.store import Store
 

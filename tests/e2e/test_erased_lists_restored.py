@@ -13,7 +13,7 @@ from e2e.erasing import build, said
 from e2e.test_erasure_beside_a_build import Silent
 from lmworks.cli.artifacts import export
 from lmworks.cli.recipes import status
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release import serving

@@ -15,7 +15,7 @@ import pytest
 
 from e2e.erasure_corpus import ORDERS, Person, people, write_archive, write_recipe
 from e2e.small_recipe import lmworks
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from e2e.small_recipe import lmworks, made
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.tokens.tokenizer import open_tokenizer
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data.data_support import KEY
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import add_erased, delete, holders
 from lmworks.pipeline.manifest import Manifest

@@ -12,7 +12,7 @@ import pytest
 from data.tiny_encoders import stand_in_for_minilm
 from e2e.answering import answers
 from e2e.small_recipe import lmworks
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 
 pytestmark = pytest.mark.whole
 RECIPE = Path(__file__).parents[2] / "recipes" / "extract.yaml"

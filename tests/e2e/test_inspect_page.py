@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from e2e.small_recipe import lmworks
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.release.inspect.annotation import annotation_page
 
 pytestmark = pytest.mark.slow

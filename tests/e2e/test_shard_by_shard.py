@@ -18,7 +18,7 @@ from corpora import make_tokenizer
 from data.data_support import KEY, payload_bytes
 from lmworks import graph
 from lmworks.cli.erase import erase as erase_command
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import add_erased, delete, holders, leftovers, leftovers_with
 from lmworks.pipeline.files import canonical_json, digest_text

@@ -22,8 +22,8 @@ from e2e.small_recipe import lmworks, make_project
 from e2e.small_writing import build_writing
 from e2e.test_translation import build_translation
 from lmworks import graph
+from lmworks.data.base.identity import document_id
 from lmworks.data.contamination.search import contamination_search
-from lmworks.data.identity import document_id
 from lmworks.evaluate.tasks import TASKS
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.files import canonical_json, digest_text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from e2e.small_recipe import lmworks
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.data.tuning.conversations import Conversations
 from start.test_start import ENOUGH, company, rows
 

@@ -116,7 +116,7 @@ def test_trace_reaches_each_file_and_flags_an_edit(built: Path) -> None:
 
 def test_an_answer_is_traced_to_its_passage(built: Path) -> None:
     corpus = lmworks(built, "show", "corpus", "--path").stdout.strip()
-    from lmworks.data.records import Documents
+    from lmworks.data.shards.records import Documents
 
     document = next(iter(Documents(Path(corpus), "").iterate()))
     passage = document.text.split("\n")[2]

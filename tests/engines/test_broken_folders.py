@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lmworks.data.tokenizer_file import _without_panics, read_tokenizer
+from lmworks.data.base.tokenizer_file import _without_panics, read_tokenizer
 from lmworks.engines.open import open_adapted, open_engine
 from lmworks.errors import LmworksError
 from published import take, write_published

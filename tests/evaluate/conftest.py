@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evaluate.evaluated import make_conversations, make_documents
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.model.folder import ModelFolder
 from tiny import make_tiny_model

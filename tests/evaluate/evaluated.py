@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.evaluate.items import Item
 from lmworks.knowledge.collection import Passage, write_facts, write_passages

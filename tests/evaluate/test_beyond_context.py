@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evaluate.evaluated import items_of, make_conversations, make_rows
-from lmworks.data.records import write_json_lines
+from lmworks.data.shards.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import BeyondContext
 from lmworks.evaluate.compare import CompareConfig, compare

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from corpora import make_tokenizer, texts
 from encoders import labelled, pack, tune
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.data.splits.groups import SplitConfig
 from lmworks.data.splits.split import split
 from lmworks.errors import UsageError

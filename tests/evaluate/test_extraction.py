@@ -6,7 +6,7 @@ import pytest
 from evaluated import items_of
 
 from data.tiny_encoders import write_classifier
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import SPAN_F1, SPAN_PRECISION, SPAN_RECALL
 from lmworks.evaluate.metrics import span_counts

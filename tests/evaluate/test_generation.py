@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from chat_families import write_family
-from lmworks.data.records import write_json_lines
+from lmworks.data.shards.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks import TASKS

@@ -13,7 +13,7 @@ import pytest
 from evaluated import items_of, make_documents, make_rows
 from tokenizers import Tokenizer, pre_tokenizers
 
-from lmworks.data.records import Documents, write_shard
+from lmworks.data.shards.records import Documents, write_shard
 from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError

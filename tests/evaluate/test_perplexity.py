@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, normalizers
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, Stopped, UsageError
 from lmworks.evaluate.contamination import NOT_SEARCHED

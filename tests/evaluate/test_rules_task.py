@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from evaluated import make_conversations
 
-from lmworks.data.records import write_json_lines
+from lmworks.data.shards.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError
 from lmworks.evaluate.tasks.checked import RulesConfig, evaluate_rules

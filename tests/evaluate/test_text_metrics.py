@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from lmworks.data.quality.classifier import ClassifierConfig, classifier
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.data.tuning.styles import StylesConfig, styles
 from lmworks.errors import UsageError

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chat_families import write_family
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.errors import LmworksError
 from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
 from lmworks.knowledge.cut import passages_in

@@ -12,7 +12,7 @@ from transformers import BertModel
 
 from corpora import make_documents
 from data.tiny_encoders import write_encoder
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.graph import CLASSES
 from lmworks.knowledge.collection import Collection
 from lmworks.knowledge.passages import PassagesConfig, passages

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from encoders import labelled
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError
 from lmworks.model.baselines.bag_of_words import FEATURES, WEIGHTS, BagOfWords, BagOfWordsConfig, bag_of_words

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lmworks.data.records import write_json_lines
+from lmworks.data.shards.records import write_json_lines
 from lmworks.pipeline.files import atomically, write_atomically
 from lmworks.pipeline.store import Store
 from support import make_manifest

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from lmworks.data.records import Document
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.shards.records import Document
+from lmworks.data.shards.steps import Parts, Tally, map_units
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.build import versions
 from lmworks.pipeline.work.ray_workers import RayWorkers, call, parse_place

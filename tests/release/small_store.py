@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from lmworks.data.base.identity import KEY_FILE
 from lmworks.data.clean.normalise import NormaliseConfig, normalise
-from lmworks.data.identity import KEY_FILE
-from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.quality.curate import CurateConfig, curate
-from lmworks.data.records import Documents
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.shards.records import Documents
 from lmworks.data.splits.groups import SplitConfig
 from lmworks.data.splits.split import split
 from lmworks.data.tuning.conversations import conversation, write_conversations

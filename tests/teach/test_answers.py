@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from chat_families import write_family
-from lmworks.data.records import write_json_lines
+from lmworks.data.shards.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling

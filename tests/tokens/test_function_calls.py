@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from chat_families import TOKENS, write_family
 from lmworks.data.forms.turns import answering, calling, offering
-from lmworks.data.records import write_json_lines
+from lmworks.data.shards.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.request import Request, Sampling
 from lmworks.tokens.calls import HOUSE, Calling, Calls, expanded

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.data.tuning.conversations import Conversations, is_conversations
 from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.errors import LmworksError, UsageError

@@ -152,11 +152,11 @@ def _find(
 
     Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
     """
+    from lmworks.data.base.identity import ID_KEY
     from lmworks.data.erased.values import Erased, is_subject_alone, known_values, lines_of
     from lmworks.data.erasure.certificate import beside_records
     from lmworks.data.erasure.sources import not_there
     from lmworks.data.erasure.taken import BEFORE, BEGUN, MATCH, Why, find_taken, ids_among
-    from lmworks.data.identity import ID_KEY
     from lmworks.pipeline.erasure import begun, erased_documents, erased_here, is_id
 
     may_be_ids = {*filter(is_id, (*wanted, *confirmed))}
@@ -250,8 +250,8 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
 
     Of some folders of artifacts nothing is left to the next build.
     """
+    from lmworks.data.base.identity import ID_KEY, key_digest
     from lmworks.data.erased.values import Line, add_values
-    from lmworks.data.identity import ID_KEY, key_digest
     from lmworks.data.sources.sql import forget_rows
     from lmworks.pipeline.erasure import add_erased, begin, delete
 
@@ -306,7 +306,7 @@ def _read_or_written(
 
 def _without_key(taken: Taken, configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The sources of records that are taken and have no name but their number in a file."""
-    from lmworks.data.ingest import IngestConfig
+    from lmworks.data.reading.ingest import IngestConfig
 
     paths = {(taken.sources[name], path) for name, path in taken.paths.items()}
     sources = [source for config in configs for source in IngestConfig.model_validate(config).sources]

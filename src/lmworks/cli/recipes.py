@@ -261,7 +261,7 @@ def build(
     Example: lmworks build recipes/quickstart.yaml --set pretrain.steps=60
     """
     from lmworks.api.recipe import finish
-    from lmworks.data.identity import load_id_key
+    from lmworks.data.base.identity import load_id_key
     from lmworks.pipeline.display import make_display
     from lmworks.pipeline.work.ray_workers import parse_place
     from lmworks.workspace import open_workspace, stage_of

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from tokenizers import Encoding
 
-from lmworks.data.pretrained import batches, mean_of_tokens, most_tokens
-from lmworks.data.tokenizer_file import read_tokenizer
+from lmworks.data.base.pretrained import batches, mean_of_tokens, most_tokens
+from lmworks.data.base.tokenizer_file import read_tokenizer
 from lmworks.data.tuning.spans import find_spans, parts_of_label
 from lmworks.engines.protocol import (
     ANSWERS,

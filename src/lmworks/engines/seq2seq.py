@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lmworks.data.tokenizer_file import read_tokenizer
+from lmworks.data.base.tokenizer_file import read_tokenizer
 from lmworks.engines.decoding.pieces import StopStrings
 from lmworks.engines.protocol import LONGEST_SOURCE, Rewriter, WholeBatch, computed_by_torch
 from lmworks.engines.request import FinishReason, Generation, Sampling, require_room

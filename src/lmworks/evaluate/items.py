@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field
 
+from lmworks.data.base.structure import value_at
 from lmworks.data.duplicates.minhash import near_groups
-from lmworks.data.named import require_fields
-from lmworks.data.privacy.hidden import hide_all
-from lmworks.data.records import Document
+from lmworks.data.personal.hidden import hide_all
+from lmworks.data.shards.named import require_fields
+from lmworks.data.shards.records import Document
 from lmworks.data.splits.groups import OWN, group_name
-from lmworks.data.structure import value_at
 from lmworks.engines.request import UNFINISHED
 from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, Contamination, judged, standing, verdict_text

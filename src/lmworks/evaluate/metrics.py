@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.words import letters_a_word, words_in
+from lmworks.data.base.words import letters_a_word, words_in
 from lmworks.extras import told_if_missing
 from lmworks.lazy import NDArray, np
 

@@ -11,12 +11,12 @@ from typing import Any
 from lmworks.data.clean.normalise import normalise
 from lmworks.data.contamination.decontaminate import decontaminate
 from lmworks.data.duplicates.passages import repeated_passages
-from lmworks.data.ingest import ingest
 from lmworks.data.mixtures.mixing import mix
 from lmworks.data.privacy.anonymise import anonymise
 from lmworks.data.quality.classifier import classifier
 from lmworks.data.quality.classify import classify
 from lmworks.data.quality.curate import curate
+from lmworks.data.reading.ingest import ingest
 from lmworks.data.splits.split import split
 from lmworks.data.tuning.arithmetic import arithmetic
 from lmworks.data.tuning.label import label

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.privacy.hidden import hide
-from lmworks.data.records import as_array, read_columns, write_table
+from lmworks.data.personal.hidden import hide
+from lmworks.data.shards.records import as_array, read_columns, write_table
 from lmworks.errors import LmworksError
 from lmworks.knowledge.embedding import ENCODER, VECTORS, embed
 from lmworks.knowledge.terms import stop_words_of, terms_of

@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Iterator
 
-from lmworks.data.sentences import sentences
-from lmworks.data.words import count_words, letters_a_word, word_spans
+from lmworks.data.base.sentences import sentences
+from lmworks.data.base.words import count_words, letters_a_word, word_spans
 
 Span = tuple[int, int]
 """Where a passage begins and ends in its document, in characters."""

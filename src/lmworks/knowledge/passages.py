@@ -13,11 +13,11 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from lmworks.data.records import Document, Documents, read_shard, write_ids
-from lmworks.data.steps import keep_beside
-from lmworks.data.text import fold
+from lmworks.data.base.text import fold
+from lmworks.data.base.words import borders
+from lmworks.data.shards.records import Document, Documents, read_shard, write_ids
+from lmworks.data.shards.steps import keep_beside
 from lmworks.data.tuning.conversations import Conversations, question_of, references_of, wanted_answer
-from lmworks.data.words import borders
 from lmworks.errors import UsageError
 from lmworks.knowledge.collection import Collection, Passage, write_facts, write_passages
 from lmworks.knowledge.cut import CHARACTERS_A_WORD, passages_in

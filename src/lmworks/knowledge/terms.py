@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from lmworks.data.base.text import fold
+from lmworks.data.base.words import letters_a_word, words_in
 from lmworks.data.quality.language import languages_of
-from lmworks.data.text import fold
-from lmworks.data.words import letters_a_word, words_in
 
 LETTERS = 6
 """Of a word that count: its endings, which a question seldom shares with a passage, are cut off without knowing the

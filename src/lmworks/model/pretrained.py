@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.tokenizer_file import read_tokenizer
+from lmworks.data.base.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError, UsageError, told
 from lmworks.model.config import Family, Shape
 from lmworks.model.files import check_own_files, read_json

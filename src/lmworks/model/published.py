@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.pretrained import quiet_transformers
+from lmworks.data.base.pretrained import quiet_transformers
 from lmworks.errors import LmworksError
 from lmworks.lazy import torch
 from lmworks.model.files import check_extent, read_json, require_finite

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from lmworks.data.base.encodings import looks_like, marked
 from lmworks.data.parsers import ENDINGS
-from lmworks.data.parsers.encodings import looks_like, marked
 from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Piece, Reading, Record, Unreadable
 from lmworks.data.parsers.tables.columns import parquet_batches, rows_of

@@ -10,8 +10,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.personal.hidden import hide
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.privacy.hidden import hide
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.lineage import Lineage, Link
 from lmworks.pipeline.record import BuildRecord

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.text import one_form
+from lmworks.data.base.text import one_form
 from lmworks.recipe.patterns import Pattern, PatternText
 from lmworks.recipe.schema import StepConfig
 from lmworks.rewards.numbers import last_number, number_of

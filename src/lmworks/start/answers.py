@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import Field, ValidationError, field_validator
 
 from lmworks.data.licences.gate import NO_LICENCE, NOT_KNOWN, NOT_SPDX, LicenceGate
-from lmworks.data.privacy.hidden import hide_name
+from lmworks.data.personal.hidden import hide_name
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import state_folder, write_atomically
 from lmworks.recipe.faults import expected

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lmworks.data.base.text import one_form
 from lmworks.data.parsers.facts import is_date
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.hidden import hide
 from lmworks.data.quality.language import languages_of
-from lmworks.data.text import one_form
 from lmworks.pipeline.files import digest_text
 from lmworks.start.predicted import MOST_VALUES
 from lmworks.start.seen import MOST_DISTINCT, Column, ColumnKind

@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 from string import punctuation
 from typing import IO, Any
 
+from lmworks.data.base.encodings import PUNCTUATION, looks_like
 from lmworks.data.parsers import CODE, form_of, hints
-from lmworks.data.parsers.encodings import PUNCTUATION, looks_like
 from lmworks.data.parsers.fields import crowded
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
 from lmworks.data.parsers.tables.json_values import is_lines
-from lmworks.data.privacy.findings import scan, substitute
-from lmworks.data.privacy.hidden import hide, hide_name, shown_detectors
+from lmworks.data.personal.findings import scan, substitute
+from lmworks.data.personal.hidden import hide, hide_name, shown_detectors
 from lmworks.data.quality.language import languages_of
 from lmworks.data.sources.archives import is_archive
 from lmworks.data.sources.files import Files

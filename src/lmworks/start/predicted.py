@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
+from lmworks.data.base.text import fold
+from lmworks.data.base.words import words_in
 from lmworks.data.duplicates.minhash import shingles, signatures
-from lmworks.data.text import fold
-from lmworks.data.words import words_in
 from lmworks.lazy import NDArray, np, pa
 
 MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 1_200, 60, 150

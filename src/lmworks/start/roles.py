@@ -10,7 +10,7 @@ from typing import Any
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.turns import LISTS
 from lmworks.data.parsers.facts import LANGUAGE
-from lmworks.data.privacy.hidden import hide_name
+from lmworks.data.personal.hidden import hide_name
 from lmworks.start.columns import SHARE_OF_NAMES, Values, column_of
 from lmworks.start.predicted import fits
 from lmworks.start.seen import Column, Shape, Table

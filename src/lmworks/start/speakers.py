@@ -12,7 +12,7 @@ from typing import Any
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.row import Fault, LeftOut, Read
 from lmworks.data.forms.turns import ROLES
-from lmworks.data.privacy.hidden import hide_name
+from lmworks.data.personal.hidden import hide_name
 from lmworks.data.tuning.naming import Naming
 from lmworks.start.words import SUBJECTS, WORDS, tokens
 

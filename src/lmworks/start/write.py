@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.hidden import hide
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.extras import absent, of_extras, remedy
 from lmworks.pipeline.files import write_atomically

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from lmworks.data.forms.turns import behind_thoughts, with_thoughts
-from lmworks.data.privacy.hidden import hide_all
+from lmworks.data.personal.hidden import hide_all
 from lmworks.data.tuning.conversations import Conversations, wanted_answer, write_conversations
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import UNFINISHED, Sampling

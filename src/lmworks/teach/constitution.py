@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.data.forms.turns import behind_thoughts
-from lmworks.data.privacy.hidden import hide_all
+from lmworks.data.personal.hidden import hide_all
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import LmworksError, UsageError

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lmworks.data.base.tokenizer_file import read_tokenizer
 from lmworks.data.forms.turns import CALLS, REASONING, RESULTS, SAID, TOOLS, answering, calling
-from lmworks.data.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError, UsageError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import read_regular

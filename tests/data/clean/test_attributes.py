@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from lmworks.data.clean.attributes import MOST_ATTRIBUTES, with_few_attributes
+from lmworks.data.base.attributes import MOST_ATTRIBUTES, with_few_attributes
 from lmworks.data.clean.html import html_to_text
 from lmworks.data.parsers.documents.whole import page_text
 from lmworks.data.parsers.parser import Reading

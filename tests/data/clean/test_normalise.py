@@ -12,7 +12,7 @@ from data_support import documents_of, texts
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lmworks.data.clean.letters import as_letters
+from lmworks.data.base.letters import as_letters
 from lmworks.data.clean.normalise import (
     NormaliseConfig,
     may_be_repaired,
@@ -21,7 +21,7 @@ from lmworks.data.clean.normalise import (
     normalise_text,
     repair,
 )
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from quick import examples
 from support import make_context
 

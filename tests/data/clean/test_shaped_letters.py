@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lmworks.data.clean.letters import as_letters
+from lmworks.data.base.letters import as_letters
 
 
 def test_letters_that_a_font_shaped_are_counted_and_signs_are_none() -> None:

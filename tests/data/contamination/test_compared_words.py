@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmworks.data.base.text import view
+from lmworks.data.base.words import word_spans
 from lmworks.data.contamination.join import Form, Index, spans, words_of, write_index
-from lmworks.data.text import view
-from lmworks.data.words import word_spans
 
 
 def hashes(*texts: str) -> list[list[int]]:

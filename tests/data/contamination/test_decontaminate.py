@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from corpora import make_conversations
 from lmworks.data.contamination.decontaminate import DecontaminateConfig, decontaminate
 from lmworks.data.contamination.join import Form, Index, spans, write_index
-from lmworks.data.records import Documents, read_shard, write_shard
+from lmworks.data.shards.records import Documents, read_shard, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.stage import Handle, Result

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from data.contamination.sought import seek
+from lmworks.data.base.text import view
+from lmworks.data.base.words import word_spans
 from lmworks.data.contamination.items import texts_in
 from lmworks.data.contamination.join import Form, Index, words_of, write_index
-from lmworks.data.text import view
-from lmworks.data.words import word_spans
 
 ITEM = (
     "Which of the seven canal locks at Bruntwick was rebuilt after the flood of 1893, and who paid for the new oak "

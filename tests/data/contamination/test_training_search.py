@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from data.contamination.sought import seek
 from lmworks.data.contamination.items import items_of
 from lmworks.data.contamination.search import FOUND, SearchConfig, contamination_search
-from lmworks.data.records import Document, write_ids, write_shard
+from lmworks.data.shards.records import Document, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
 from lmworks.pipeline.stage import Handle

@@ -9,7 +9,7 @@ import pytest
 from data_support import documents_of
 
 from lmworks.data.duplicates.deduplicate import drop_duplicates
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from support import make_context
 
 QUESTION = (

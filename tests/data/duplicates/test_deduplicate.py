@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lmworks.data.duplicates import deduplicate
 from lmworks.data.duplicates.deduplicate import Clusters, drop_duplicates, join_alike
 from lmworks.data.duplicates.minhash import jaccard, least_agreement, shingles, signatures, sketches
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from support import make_context
 
 WORDS = [f"word{number}" for number in range(300)]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lmworks.data.duplicates import passages
 from lmworks.data.duplicates.passages import PassagesConfig, cut_words, repeated_passages
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Result
 from support import MemoryJournal, make_context

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lmworks.data import encoded as module
+from lmworks.data.base import encoded as module
 from lmworks.data.erased import values
 from lmworks.data.erased.contacts import numbers_in
 from lmworks.data.erased.values import Erased, lines_of, readings

@@ -6,9 +6,9 @@ import base64
 
 import pytest
 
-from lmworks.data.encoded import texts_of
+from lmworks.data.base.encoded import texts_of
+from lmworks.data.base.text import letters
 from lmworks.data.erased.values import readings
-from lmworks.data.text import letters
 
 NOTES = {
     "cp1253": "Η Ευδοκία Παπαγεωργοπούλου τηλεφώνησε χθες το απόγευμα.",

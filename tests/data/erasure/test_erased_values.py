@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lmworks.data.base.identity import ID_KEY
 from lmworks.data.erased.contacts import LONGEST_DOMAIN, addresses
 from lmworks.data.erased.values import (
     Erased,
@@ -25,8 +26,7 @@ from lmworks.data.erased.values import (
     text_line,
 )
 from lmworks.data.erasure.loose import Loose
-from lmworks.data.identity import ID_KEY
-from lmworks.data.records import Document
+from lmworks.data.shards.records import Document
 from lmworks.errors import UsageError
 
 KEY = b"a key for tests only"

@@ -12,7 +12,7 @@ import pytest
 from data.data_support import KEY
 from e2e.erasing import listed, said
 from e2e.test_erasure_beside_a_build import Silent
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import UsageError
 from lmworks.pipeline.store import Store
 from lmworks.workspace import open_workspace, run

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from license_expression import get_spdx_licensing
 from pydantic import ValidationError
 
-from lmworks.data.ingest import IngestConfig
 from lmworks.data.licences.gate import PERMISSIVE, LicenceGate, known_terms, may_become
 from lmworks.data.licences.mixture import CombinedLicence, combined_licence
+from lmworks.data.reading.ingest import IngestConfig
 from lmworks.errors import GateRefused, UsageError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lmworks.data.mixtures.mixing import MixConfig, mix
-from lmworks.data.records import Document, Documents, write_ids, write_json_lines, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_json_lines, write_shard
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import UsageError
 from lmworks.graph import CLASSES, make_nodes

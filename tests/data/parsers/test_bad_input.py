@@ -18,7 +18,7 @@ import pytest
 import zstandard
 from data_support import quarantined, texts
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources import unpack
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Unreadable

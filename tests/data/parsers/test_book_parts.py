@@ -8,7 +8,7 @@ from typing import Any
 from data_support import quarantined
 
 from lmworks.data.parsers.documents.parts import LONGEST, PART_BYTES
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 
 Ingest = Callable[..., Any]
 

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.parsers.test_parsers import good, read
+from lmworks.data.base.structure import put_together
 from lmworks.data.forms.forms import choice_of
-from lmworks.data.records import Documents
-from lmworks.data.structure import put_together
+from lmworks.data.shards.records import Documents
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.samples import ConversationsConfig, conversations
 from lmworks.predict.rows import TableFile

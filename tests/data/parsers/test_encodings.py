@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from data.parsers.test_parsers import good, read, reasons
-from lmworks.data.ingest import IngestConfig
-from lmworks.data.parsers.encodings import looks_like, looks_like_utf16
+from lmworks.data.base.encodings import looks_like, looks_like_utf16
+from lmworks.data.reading.ingest import IngestConfig
 from lmworks.data.sources import parsed
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from lmworks.data.parsers.facts import facts_of
 from lmworks.data.parsers.parser import Reading
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources.files import Files
 from lmworks.data.splits.features import moment
 

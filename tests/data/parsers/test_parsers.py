@@ -24,7 +24,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 from lmworks.data.clean.normalise import NormaliseConfig, normalise_shard
 from lmworks.data.parsers.publications import mediawiki, xml
 from lmworks.data.parsers.tables import json_values
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Skipped, Unreadable
 from quick import few

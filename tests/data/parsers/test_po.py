@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from data_support import quarantined
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 
 Ingest = Callable[..., Any]
 CATALOGUE = """\

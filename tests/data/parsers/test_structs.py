@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.parsers.test_parsers import good, read
+from lmworks.data.base.structure import put_together
 from lmworks.data.parsers.tables.columns import NULLS
-from lmworks.data.structure import put_together
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])

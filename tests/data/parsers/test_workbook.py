@@ -18,7 +18,7 @@ from data_support import quarantined, texts
 
 from lmworks.data.parsers.parser import Piece, Reading, Record, Unreadable
 from lmworks.data.parsers.tables.workbook import _records
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import LmworksError
 
 Ingest = Callable[..., Any]

@@ -15,13 +15,13 @@ from data_support import quarantined, texts
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from lmworks.data.base.structure import DEEPEST, take_apart, values_at
 from lmworks.data.parsers.parser import Piece
 from lmworks.data.parsers.publications import xml, xml_rows
 from lmworks.data.parsers.publications.xml import read_elements
 from lmworks.data.parsers.publications.xml_rows import row_of
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Unreadable
-from lmworks.data.structure import DEEPEST, take_apart, values_at
 from quick import few
 
 Ingest = Callable[..., Any]

@@ -14,10 +14,10 @@ import pytest
 from data_support import documents_of, payload_bytes, texts
 from faker import Faker
 
-from lmworks.data.identity import key_digest
+from lmworks.data.base.identity import key_digest
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.index import INDEX, find_person
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Result
 from lmworks.pipeline.store import Artifact, Store

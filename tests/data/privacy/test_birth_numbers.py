@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import scan
+from lmworks.data.personal.detectors import DETECTORS
+from lmworks.data.personal.findings import scan
 from lmworks.data.privacy.surrogates import surrogate
 from lmworks.start.look import look
 

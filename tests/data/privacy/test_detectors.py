@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import Detectors, Finding, join_overlaps, scan
+from lmworks.data.personal.detectors import DETECTORS
+from lmworks.data.personal.findings import Detectors, Finding, join_overlaps, scan
 from lmworks.data.privacy.recall import samples
 
 KEY_BLOCK = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAK+/=\n-----END RSA PRIVATE KEY-----"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tiny_encoders import write_classifier, write_encoder
 
+from lmworks.data.personal.findings import Finding, join_overlaps
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.entities import find_entities, linked
-from lmworks.data.privacy.findings import Finding, join_overlaps
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.stage import Handle, Result
 from support import MemoryJournal, make_context

@@ -10,13 +10,13 @@ from data_support import documents_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmworks.data.base.structure import keys_of, put_together, renamed, take_apart
+from lmworks.data.personal.detectors import DETECTORS
+from lmworks.data.personal.findings import scan
+from lmworks.data.personal.hidden import hide_all
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
-from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import scan
-from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.privacy.own import OwnDetector
-from lmworks.data.records import Document
-from lmworks.data.structure import keys_of, put_together, renamed, take_apart
+from lmworks.data.shards.records import Document
 
 CONFIG = AnonymiseConfig(documents="raw")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import scan
+from lmworks.data.personal.detectors import DETECTORS
+from lmworks.data.personal.findings import scan
 
 WAYS = {
     "email": (

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from lmworks.data.base.structure import reach, value_at
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
 from lmworks.data.privacy.surrogates import value_digest
-from lmworks.data.records import Document
-from lmworks.data.structure import reach, value_at
+from lmworks.data.shards.records import Document
 
 FACTS: dict[str, Any] = {"id": "a", "source": "s", "licence": "MIT"}
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lmworks.data.personal.checks import luhn, mod97
+from lmworks.data.personal.findings import scan
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.privacy.checks import luhn, mod97
-from lmworks.data.privacy.findings import scan
 from lmworks.data.privacy.index import find_person
 from lmworks.data.privacy.own import OwnDetector
 from lmworks.pipeline.store import Store

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lmworks.data.base.text import fold, places
+from lmworks.data.personal.findings import scan, substitute
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
-from lmworks.data.privacy.findings import scan, substitute
 from lmworks.data.privacy.people import is_named_by, people_detector, people_of, subject_of
 from lmworks.data.privacy.surrogates import value_digest
-from lmworks.data.records import Document
-from lmworks.data.text import fold, places
+from lmworks.data.shards.records import Document
 
 CONFIG = AnonymiseConfig(documents="raw", people=["patient"])
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 
-from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import KINDS, Detector, Finding
+from lmworks.data.personal.detectors import DETECTORS
+from lmworks.data.personal.findings import KINDS, Detector, Finding
 from lmworks.data.privacy.recall import covered, kind_of, measure, samples
 
 FOLDER = files("lmworks.data.privacy")

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 import re2
 
+from lmworks.data.personal.detectors import DETECTORS, Row, rows
+from lmworks.data.personal.findings import GUESSED, KINDS, TABLE, Detector, Detectors, scan
 from lmworks.data.privacy.anonymise import AnonymiseConfig
-from lmworks.data.privacy.detectors import DETECTORS, Row, rows
-from lmworks.data.privacy.findings import GUESSED, KINDS, TABLE, Detector, Detectors, scan
 
 ROWS = rows()
 FAR = "The operation returns a list. " * 100

@@ -9,9 +9,9 @@ from faker import Faker
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import Finding, scan
-from lmworks.data.privacy.kinds.dates import read_date, shift_date
+from lmworks.data.personal.detectors import DETECTORS
+from lmworks.data.personal.findings import Finding, scan
+from lmworks.data.personal.kinds.dates import read_date, shift_date
 from lmworks.data.privacy.surrogates import MAX_SHIFT_DAYS, day_shift, surrogate, value_digest
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32

@@ -6,10 +6,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import scan
-from lmworks.data.privacy.hidden import hide
-from lmworks.data.privacy.kinds.emails import plain_email
+from lmworks.data.personal.detectors import DETECTORS
+from lmworks.data.personal.findings import scan
+from lmworks.data.personal.hidden import hide
+from lmworks.data.personal.kinds.emails import plain_email
 
 WAYS = {
     "birth_date": (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lmworks.data.quality.classifier import ClassifierConfig, _figures, classifier
 from lmworks.data.quality.classify import ClassifyConfig, classify
 from lmworks.data.quality.hashed_linear import LinearClassifier, features
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.stage import Handle, Result
 from support import make_context

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lmworks.data.duplicates.minhash import HASH_FUNCTIONS, RECALL, band_rows, bands, jaccard, shingles, signatures
 from lmworks.data.quality.curate import CurateConfig, curate
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Result
 from lmworks.pipeline.units import Earlier

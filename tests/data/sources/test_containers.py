@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from data.parsers.test_parsers import MAIN, good, read, reasons, warc_record
 from data.sources.test_reader import zipped
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources import archives, parsed
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Unreadable

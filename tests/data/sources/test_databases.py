@@ -14,8 +14,8 @@ import sqlalchemy
 from data_support import quarantined, texts
 from databases import PASSWORD, postgres_server
 
-from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.records import Documents
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources.sql import Sql
 from lmworks.errors import LmworksError
 from support import make_context

@@ -12,7 +12,7 @@ import pytest
 from data_support import quarantined, texts
 
 from data.parsers.test_parsers import good, read
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.samples import ConversationsConfig, conversations
 from support import make_context

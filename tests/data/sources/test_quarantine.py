@@ -14,7 +14,7 @@ import pytest
 from data_support import quarantined
 
 from lmworks.data.erased.values import said_by
-from lmworks.data.ingest import IngestConfig
+from lmworks.data.reading.ingest import IngestConfig
 from lmworks.data.sources.source import Record, Unreadable
 
 Ingest = Callable[..., Any]

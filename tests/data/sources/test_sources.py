@@ -16,9 +16,9 @@ import pytest
 from data_support import quarantined, texts
 from pydantic import ValidationError
 
-from lmworks.data.identity import ID_KEY
-from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.records import Documents
+from lmworks.data.base.identity import ID_KEY
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources.dataset import adapters
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.pipeline.erasure import add_erased

@@ -25,8 +25,8 @@ from data_support import quarantined, texts
 from pydantic import ValidationError
 from storage import ENVIRONMENT, SECRET, client, storage_server
 
-from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.records import Documents
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources.remote import Remote
 from lmworks.data.sources.remote.s3 import S3
 from lmworks.errors import LmworksError, UsageError

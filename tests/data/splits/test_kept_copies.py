@@ -11,7 +11,7 @@ from data_support import documents_of
 
 from lmworks.data.duplicates.deduplicate import drop_duplicates
 from lmworks.data.duplicates.passages import PassagesConfig, repeated_passages
-from lmworks.data.records import Document, Documents, read_shard, write_shard
+from lmworks.data.shards.records import Document, Documents, read_shard, write_shard
 from lmworks.data.splits.groups import SplitConfig
 from lmworks.data.splits.split import split
 from support import make_context

@@ -14,7 +14,7 @@ from data_support import documents_of, payload_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.data.sources.botocore import Botocore
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, total_variation
 from lmworks.data.splits.groups import SplitConfig, assign

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.data.splits.groups import SplitConfig
 from lmworks.data.splits.split import split
 from lmworks.errors import UsageError

@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.tuning.arithmetic import ArithmeticConfig, arithmetic
 from lmworks.data.tuning.conversations import Conversations
 from support import make_context

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.data.tuning.label import LabelConfig, label
 from lmworks.errors import LmworksError
 from support import make_context

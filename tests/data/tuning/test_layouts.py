@@ -17,8 +17,8 @@ from layouts import JUDGED_ALONE, LAYOUTS, Layout
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.row import Fault, LeftOut
 from lmworks.data.forms.sample import samples_of
-from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.records import Documents
+from lmworks.data.reading.ingest import IngestConfig, ingest
+from lmworks.data.shards.records import Documents
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.data.tuning.samples import ConversationsConfig, PreferencesConfig, conversations, preferences

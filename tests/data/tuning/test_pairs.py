@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.pairs import PairsConfig, pairs
 from lmworks.errors import UsageError

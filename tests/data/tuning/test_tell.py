@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.data.tuning.tell import TellConfig, tell
 from lmworks.errors import LmworksError
 from support import make_context

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.data.tuning.agreement import agreement
 from lmworks.data.tuning.verdicts import VerdictsConfig, verdicts
 from lmworks.errors import LmworksError, UsageError

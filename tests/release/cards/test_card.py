@@ -29,8 +29,8 @@ from small_store import (
 from typer.testing import CliRunner
 
 from lmworks.cli import app
-from lmworks.data.ingest import IngestConfig
-from lmworks.data.records import Documents
+from lmworks.data.reading.ingest import IngestConfig
+from lmworks.data.shards.records import Documents
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError
 from lmworks.pipeline.build import Node

@@ -12,7 +12,7 @@ import pytest
 from small_store import build_store, make_nodes, write_sources
 
 from lmworks.data.licences.mixture import CombinedLicence, attribution_text
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
 from lmworks.release.cards import croissant

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_store import build_store
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import UsageError
 from lmworks.graph import STEPS, node
 from lmworks.pipeline.store import Store

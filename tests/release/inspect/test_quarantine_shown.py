@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from small_store import build_store
 
-from lmworks.data.privacy import hidden
+from lmworks.data.personal import hidden
 from lmworks.graph import STEPS, node
 from lmworks.release.built import Built
 from lmworks.release.inspect.changes import changes_of

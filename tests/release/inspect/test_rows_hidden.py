@@ -10,7 +10,7 @@ import pytest
 from data_store import sentence
 from small_store import build_store
 
-from lmworks.data.records import Document
+from lmworks.data.shards.records import Document
 from lmworks.graph import STEPS, node
 from lmworks.release.built import Built
 from lmworks.release.inspect.annotation import write_sample

@@ -14,7 +14,7 @@ import pytest
 from data_store import EMAILS
 from small_store import build_store, make_nodes, write_sources
 
-from lmworks.data.privacy.findings import ELSEWHERE
+from lmworks.data.personal.findings import ELSEWHERE
 from lmworks.evaluate.gates import Outcome
 from lmworks.pipeline.store import Store
 from lmworks.recipe.yaml import read_yaml

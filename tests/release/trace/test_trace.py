@@ -130,6 +130,6 @@ def test_an_artifact_of_no_build_is_still_traced(store: Store) -> None:
 
 
 def _corpus(store: Store) -> list[str]:
-    from lmworks.data.records import Documents
+    from lmworks.data.shards.records import Documents
 
     return [document.text for document in Documents(store.named("corpus").payload, "").iterate()]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from corpora import make_conversations, make_documents, make_tokenizer, pack_chats, pack_texts, texts
-from lmworks.data.records import write_json_lines
+from lmworks.data.shards.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError
 from lmworks.tokens.bulk import BulkEncoder

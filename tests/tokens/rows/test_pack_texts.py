@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from corpora import make_tokenizer, texts
 from encoders import LENGTH, labelled, pack
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.shards.records import Document, Documents, write_ids, write_shard
 from lmworks.data.tuning.spans import spans_of
 from lmworks.errors import LmworksError, UsageError
 from lmworks.tokens.rows.pack_texts import tags

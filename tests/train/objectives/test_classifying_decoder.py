@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from corpora import THINGS, texts
 from encoders import SMALL, labelled, pack, tune
-from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.shards.records import Document, Documents, write_shard
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.evaluate.tasks.labels import ClassificationConfig, evaluate_classification
 from lmworks.model.folder import ModelFolder, load_model, read_config

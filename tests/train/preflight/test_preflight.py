@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from chat_families import TEMPLATES
-from lmworks.data.records import write_json_lines
+from lmworks.data.shards.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preferences
 from lmworks.errors import GateRefused, LmworksError

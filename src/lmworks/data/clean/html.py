@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lmworks.data.clean.attributes import with_few_attributes
+from lmworks.data.base.attributes import with_few_attributes
 
 _BLOCK_NAMES = """address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption
 figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html important legend li main menu nav note ol p pre section

@@ -12,10 +12,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.base.letters import SHAPED, as_letters
 from lmworks.data.clean.html import html_to_text
-from lmworks.data.clean.letters import SHAPED, as_letters
-from lmworks.data.records import Document, Documents
-from lmworks.data.steps import Parts, Tally, counted, map_shards
+from lmworks.data.shards.records import Document, Documents
+from lmworks.data.shards.steps import Parts, Tally, counted, map_shards
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 

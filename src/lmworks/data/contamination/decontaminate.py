@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from lmworks.data.base.words import count_words
 from lmworks.data.contamination.items import forms_of, items_of
 from lmworks.data.contamination.join import LONG_RUN_WORDS, SHARED, SUREST, Form, Method, open_index, spans, write_index
 from lmworks.data.quality.filters import MIN_WORDS
-from lmworks.data.records import Document, Documents, as_array, read_shard, write_json_lines
-from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
-from lmworks.data.words import count_words
+from lmworks.data.shards.records import Document, Documents, as_array, read_shard, write_json_lines
+from lmworks.data.shards.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.errors import LmworksError, format_counts
 from lmworks.pipeline.files import canonical_json, digest_text, fingerprints
 from lmworks.pipeline.keys import key_config

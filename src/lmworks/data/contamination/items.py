@@ -10,14 +10,14 @@ from itertools import chain, dropwhile, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lmworks.data.base.text import without_markup
+from lmworks.data.base.words import count_words
 from lmworks.data.contamination.join import LONG_RUN_WORDS, RUN_WORDS, Form, without_inner_signs
 from lmworks.data.forms.forms import choice_of
 from lmworks.data.forms.row import Fault, LeftOut
 from lmworks.data.forms.sample import Choice
-from lmworks.data.records import Document, Documents, read_columns, read_shard
-from lmworks.data.text import without_markup
+from lmworks.data.shards.records import Document, Documents, read_columns, read_shard
 from lmworks.data.tuning.conversations import last_answer, question_of
-from lmworks.data.words import count_words
 from lmworks.lazy import pa
 from lmworks.pipeline.stage import Handle
 

@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from lmworks.data.base.text import fold, letters, view, without_markup
+from lmworks.data.base.words import Words, combining_marks, hash_words, letters_a_word, mixed_bits, word_spans
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.records import as_array
-from lmworks.data.text import fold, letters, view, without_markup
-from lmworks.data.words import Words, combining_marks, hash_words, letters_a_word, mixed_bits, word_spans
+from lmworks.data.shards.records import as_array
 from lmworks.lazy import NDArray, np, pc
 from lmworks.pipeline.files import write_atomically
 

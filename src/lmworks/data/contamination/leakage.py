@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lmworks.data.duplicates.deduplicate import Clusters, find_clusters, read_ids
 from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lmworks.data.base.pretrained import embed
 from lmworks.data.contamination.items import texts_in
 from lmworks.data.contamination.join import compared_words, words_of
-from lmworks.data.pretrained import embed
 from lmworks.lazy import NDArray, np, pa
 from lmworks.recipe.schema import RewordedConfig
 

@@ -15,13 +15,13 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field
 
+from lmworks.data.base.pretrained import model_digest
+from lmworks.data.base.words import letters_a_word
 from lmworks.data.contamination.items import Item, files_of, forms_of, is_short_layout, items_of, texts_in
 from lmworks.data.contamination.join import RUN_WORDS, Form, open_index, words_of, write_index
 from lmworks.data.contamination.reworded import find_reworded
-from lmworks.data.pretrained import model_digest
-from lmworks.data.records import write_json_lines
-from lmworks.data.steps import Parts, Tally, map_units
-from lmworks.data.words import letters_a_word
+from lmworks.data.shards.records import write_json_lines
+from lmworks.data.shards.steps import Parts, Tally, map_units
 from lmworks.pipeline.files import canonical_json, digest_once, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.pipeline.units import Origin, unit_facts

@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lmworks.data.base.structure import Field, codes_of
 from lmworks.data.duplicates.hashed import rows_by_shard
-from lmworks.data.records import as_array, read_columns
-from lmworks.data.structure import Field, codes_of
+from lmworks.data.shards.records import as_array, read_columns
 from lmworks.lazy import NDArray, np
 
 _KEY = re.compile(

@@ -19,7 +19,7 @@ from lmworks.data.duplicates.codes import read_codes
 from lmworks.data.duplicates.digits import digits_of
 from lmworks.data.duplicates.hashed import Hashed, rows_by_shard
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
-from lmworks.data.records import (
+from lmworks.data.shards.records import (
     CLUSTER,
     Documents,
     as_array,
@@ -30,7 +30,7 @@ from lmworks.data.records import (
     write_json_lines,
     write_table,
 )
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.shards.steps import Parts, Tally, map_units, origins_of
 from lmworks.lazy import NDArray, np, pc
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.units import link

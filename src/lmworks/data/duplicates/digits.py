@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from lmworks.data.text import fold, letters
+from lmworks.data.base.text import fold, letters
 
 _MONTHS = """
 january february march april may june july august september october november december jan feb mar apr jun jul aug sep

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from lmworks.data.duplicates.minhash import SKETCH, bands, shingles, signatures, sketches
-from lmworks.data.records import read_columns
-from lmworks.data.steps import keep_beside
+from lmworks.data.shards.records import read_columns
+from lmworks.data.shards.steps import keep_beside
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context
 

@@ -17,7 +17,7 @@ from itertools import accumulate
 from math import comb
 from typing import Any
 
-from lmworks.data.words import Words, hash_words, mixed_bits
+from lmworks.data.base.words import Words, hash_words, mixed_bits
 from lmworks.lazy import NDArray, np, pa
 
 SHINGLE_WORDS = 5

@@ -21,10 +21,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.base.words import count_words, has_words, hash_words, letters_a_word, word_spans
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.records import Document, Documents, ids_of, read_columns, read_shard
-from lmworks.data.steps import Parts, Tally, counted, keep_beside, map_units, origins_of
-from lmworks.data.words import count_words, has_words, hash_words, letters_a_word, word_spans
+from lmworks.data.shards.records import Document, Documents, ids_of, read_columns, read_shard
+from lmworks.data.shards.steps import Parts, Tally, counted, keep_beside, map_units, origins_of
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.files import write_atomically

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from lmworks.data.text import fold
+from lmworks.data.base.text import fold
 
 LONGEST_DOMAIN = 253
 """Characters behind the `@` of an address (RFC 1035)."""

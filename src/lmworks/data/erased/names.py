@@ -6,9 +6,9 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
+from lmworks.data.base.text import fold
+from lmworks.data.base.words import HANGUL, word_spans
 from lmworks.data.privacy.people import TITLES, frequent_words
-from lmworks.data.text import fold
-from lmworks.data.words import HANGUL, word_spans
 
 MOST_WORDS = 5
 """Words of a value that may be a name."""

@@ -17,8 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lmworks.data.base.encoded import MOST_UNPACKED, UNPACKED_PER_CHARACTER, decodings, repaired, texts_of
+from lmworks.data.base.identity import ID_KEY
+from lmworks.data.base.text import fold, letters, one_form, without_markup, without_tags
+from lmworks.data.base.words import hash_words, mixed_bits, word_spans
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.encoded import MOST_UNPACKED, UNPACKED_PER_CHARACTER, decodings, repaired, texts_of
 from lmworks.data.erased.contacts import (
     LEAST_DIGITS,
     LONGEST_NUMBER,
@@ -31,11 +34,8 @@ from lmworks.data.erased.contacts import (
     phones_of,
 )
 from lmworks.data.erased.names import MOST_WORDS, is_one_name, spacings, without_particles
-from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
-from lmworks.data.records import Document
-from lmworks.data.text import fold, letters, one_form, without_markup, without_tags
-from lmworks.data.words import hash_words, mixed_bits, word_spans
+from lmworks.data.shards.records import Document
 from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.erasure import remarks_in

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.base.identity import key_digest
 from lmworks.data.erased.values import Erased, Line, lines_of
 from lmworks.data.erasure.passages import Passages
 from lmworks.data.erasure.search import Standing, Unsearched, is_numbers, search_file
 from lmworks.data.erasure.taken import WORDS_OF, Taken
-from lmworks.data.identity import key_digest
 from lmworks.pipeline.files import digest_text, write_atomically
 from lmworks.pipeline.store import Store
 

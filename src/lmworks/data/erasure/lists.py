@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from lmworks.data.base.identity import ID_KEY
 from lmworks.data.erased.values import VALUES_FILE, Line, add_values, read_values
-from lmworks.data.identity import ID_KEY
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import (
     ERASED_FILE,

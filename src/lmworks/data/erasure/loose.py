@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 
+from lmworks.data.base.text import fold, letters
+from lmworks.data.base.words import HANGUL, UNSPACED, words_in
 from lmworks.data.erased.contacts import phones_of
 from lmworks.data.erased.names import MOST_ENDING, MOST_WORDS
 from lmworks.data.privacy.people import given_name_first
-from lmworks.data.text import fold, letters
-from lmworks.data.words import HANGUL, UNSPACED, words_in
 
 LEAST_STEM = 3
 """Letters of a word that is searched with an ending."""

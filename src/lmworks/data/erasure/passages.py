@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from lmworks.data.base.words import hash_words
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.erased.values import as_words, readings
-from lmworks.data.words import hash_words
 from lmworks.lazy import NDArray, np
 
 WORDS = 8

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.encoded import texts_of, unescaped
+from lmworks.data.base.encoded import texts_of, unescaped
 from lmworks.data.erased.values import Erased, readings, scalars
 from lmworks.data.erasure.passages import Passages
 from lmworks.lazy import pa, pq

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lmworks.data.base.identity import document_id
 from lmworks.data.erased.values import said_by, scalars
-from lmworks.data.identity import document_id
-from lmworks.data.listing import FILES
-from lmworks.data.records import read_columns, read_shard
+from lmworks.data.shards.records import read_columns, read_shard
+from lmworks.data.shards.steps import FILES
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import ID_FILE
 from lmworks.pipeline.record import StepRecord

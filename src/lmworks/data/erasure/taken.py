@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lmworks.data.base.words import word_spans
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
 from lmworks.data.erased.searched import Searched
 from lmworks.data.erased.values import (
@@ -30,7 +31,6 @@ from lmworks.data.erased.values import (
 from lmworks.data.erasure.loose import Loose
 from lmworks.data.erasure.passages import Passages
 from lmworks.data.erasure.sources import Sources
-from lmworks.data.words import word_spans
 from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.erasure import listed_ids

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lmworks.data.structure import CODE
+from lmworks.data.base.structure import CODE
 
 Row = Mapping[str, Any]
 

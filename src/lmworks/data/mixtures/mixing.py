@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from lmworks.data.records import Documents, shard_ids, write_ids, write_json_lines
+from lmworks.data.shards.records import Documents, shard_ids, write_ids, write_json_lines
 from lmworks.data.tuning.conversations import Conversations, documents_of, is_conversations
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import link

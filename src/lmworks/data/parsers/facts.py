@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from lmworks.data.base.structure import values_at
 from lmworks.data.parsers.parser import Reading
-from lmworks.data.structure import values_at
 
 FACTS = ("created", "subject", "language", "label")
 """What may be named: `created_field` and so on."""

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Any, Literal, NamedTuple
 
+from lmworks.data.base.structure import Field, TooMany, as_one, take_apart, value_at, values_at, words_of
 from lmworks.data.parsers.facts import WRITTEN, facts_of, order_of
 from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
-from lmworks.data.structure import Field, TooMany, as_one, take_apart, value_at, values_at, words_of
 
 SURROGATE = "half of a surrogate pair in the text"
 
@@ -69,7 +69,7 @@ def named_twice(names: Sequence[str], reading: Reading) -> str:
     for number, name in enumerate(names, 1):
         if name and (reading.fields == "all" or name in settings_of(reading).values() or name.split(".")[0] in wanted):
             places[name].append(number)
-    from lmworks.data.privacy.hidden import hide_name
+    from lmworks.data.personal.hidden import hide_name
 
     found = [
         f"{hide_name(name)!r:.40} are columns {' and '.join(map(str, each))}"
@@ -182,7 +182,7 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
             parts.append(value)
     if not parts:
         verb = "is" if len(names) == 1 else "are"
-        from lmworks.data.privacy.hidden import hide_name
+        from lmworks.data.personal.hidden import hide_name
 
         found = ", ".join(f"{hide_name(name)!r:.40}" for name in [*row][:COLUMNS_SHOWN]) + ", …" * (
             len(row) > COLUMNS_SHOWN

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal, Protocol
 
-from lmworks.data.parsers.encodings import looks_like
-from lmworks.data.structure import Field
+from lmworks.data.base.encodings import looks_like
+from lmworks.data.base.structure import Field
 from lmworks.pipeline.guarded import note
 
 RAW_BYTES_KEPT = 65_536
@@ -53,7 +53,7 @@ class Record:
     fields: Sequence[Field] = ()
     """Of a row that was read with all its texts; `text` is then what they say together."""
     structure: str | None = None
-    """What holds these texts: see `data/structure.py`."""
+    """What holds these texts: see `data/base/structure.py`."""
     subject: str | None = None
     """Whom it is about or from."""
     language: str | None = None

@@ -14,10 +14,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.identity import PRIVACY_KEY
-from lmworks.data.named import Seen, refuse_unmet
-from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
-from lmworks.data.privacy.findings import (
+from lmworks.data.base.identity import PRIVACY_KEY
+from lmworks.data.base.structure import as_one, is_long_number, keys_of, number_of, renamed, take_apart, told_apart
+from lmworks.data.personal.findings import (
     KINDS,
     Detectors,
     Finding,
@@ -26,14 +25,15 @@ from lmworks.data.privacy.findings import (
     scan,
     substitute,
 )
+from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.privacy.people import is_named_by, people_detector, people_of, subject_of, whole_name
 from lmworks.data.privacy.recall import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
-from lmworks.data.records import OWN_FIELDS, Document, Documents, read_shard
-from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, map_units, origins_of, unit_records
-from lmworks.data.structure import as_one, is_long_number, keys_of, number_of, renamed, take_apart, told_apart
+from lmworks.data.shards.named import Seen, refuse_unmet
+from lmworks.data.shards.records import OWN_FIELDS, Document, Documents, read_shard
+from lmworks.data.shards.steps import Parts, Tally, keep_beside, map_units, origins_of, unit_records
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import PROTECTED, Effect, Expected, Reference, StepConfig
@@ -139,7 +139,7 @@ class AnonymiseConfig(StepConfig):
 
     def detectors(self) -> Detectors:
         """Return the detectors of every kind that something is done with."""
-        from lmworks.data.privacy.detectors import DETECTORS  # a third of a second of reading the table
+        from lmworks.data.personal.detectors import DETECTORS  # a third of a second of reading the table
 
         detectors = [*(own.detector() for own in self.own), *DETECTORS]
         return Detectors(detector for detector in detectors if self.action_of(detector.kind) != "keep")
@@ -295,7 +295,7 @@ def _anonymise(
     def treated(text: str, findings: Sequence[Finding]) -> str:
         for finding in findings:
             reason = f"{finding.kind} {DONE[config.action_of(finding.kind)]}"
-            if tally.counts[reason] < EXAMPLES_PER_REASON:
+            if tally.wants(reason):
                 tally.note(reason, id=document.id, text=surroundings(text, findings, finding))
             else:
                 tally.counts[reason] += 1

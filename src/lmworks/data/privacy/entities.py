@@ -8,8 +8,8 @@ from typing import ClassVar, Self
 
 from pydantic import Field, field_validator
 
-from lmworks.data.pretrained import load, model_digest
-from lmworks.data.privacy.findings import KINDS, Finding, Kind
+from lmworks.data.base.pretrained import load, model_digest
+from lmworks.data.personal.findings import KINDS, Finding, Kind
 from lmworks.data.tuning.spans import find_spans, parts_of_label
 from lmworks.errors import LmworksError
 from lmworks.recipe.schema import StepConfig

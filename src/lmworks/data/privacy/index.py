@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lmworks.data.identity import PRIVACY_KEY, key_digest
+from lmworks.data.base.identity import PRIVACY_KEY, key_digest
 from lmworks.data.privacy.surrogates import INDEXED, earlier_person_digest, value_digest
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import write_atomically

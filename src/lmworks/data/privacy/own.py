@@ -9,8 +9,8 @@ from typing import Any, Literal
 import re2
 from pydantic import Field, field_validator
 
-from lmworks.data.privacy.checks import luhn, mod97
-from lmworks.data.privacy.findings import KINDS, WORDS_AFTER, WORDS_BEFORE, Detector, Finding, plain
+from lmworks.data.personal.checks import luhn, mod97
+from lmworks.data.personal.findings import KINDS, WORDS_AFTER, WORDS_BEFORE, Detector, Finding, plain
 from lmworks.recipe.schema import StepConfig
 
 CHECKS: Mapping[str, Callable[[str], bool]] = {"luhn": luhn, "mod97": lambda value: mod97(plain(value))}

@@ -11,9 +11,9 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from lmworks.data.privacy.findings import Detector, Finding
-from lmworks.data.records import Document
-from lmworks.data.text import fold, letters, places
+from lmworks.data.base.text import fold, letters, places
+from lmworks.data.personal.findings import Detector, Finding
+from lmworks.data.shards.records import Document
 
 LEAST_LOWER = 6
 """Letters of a part that counts where it stands alone in small letters."""

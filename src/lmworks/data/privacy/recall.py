@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
+from lmworks.data.personal.findings import Detector, Detectors, Finding, scan
 from lmworks.data.privacy.entities import Spans, linked
-from lmworks.data.privacy.findings import Detector, Detectors, Finding, scan
 from lmworks.pipeline.figure import Figure, wilson
 
 KIND_OF: Mapping[str, str] = {"medical_record": "record_number"}

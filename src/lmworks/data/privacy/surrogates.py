@@ -14,11 +14,11 @@ import string
 from collections.abc import Callable
 from typing import Any
 
-from lmworks.data.privacy.findings import KINDS, Finding, plain
-from lmworks.data.privacy.kinds.dates import read_date, shift_date
-from lmworks.data.privacy.kinds.phones import BARE_MOBILE
+from lmworks.data.base.text import fold
+from lmworks.data.personal.findings import KINDS, Finding, plain
+from lmworks.data.personal.kinds.dates import read_date, shift_date
+from lmworks.data.personal.kinds.phones import BARE_MOBILE
 from lmworks.data.privacy.people import given_name_first
-from lmworks.data.text import fold
 
 MAX_SHIFT_DAYS = 365
 """Dates move by up to a year: seasons blur, ages stay about right."""
@@ -33,7 +33,7 @@ def normalise_value(kind: str, value: str) -> str:
     if kind == "person":
         return fold(given_name_first(value))
     if kind == "email":
-        from lmworks.data.privacy.kinds.emails import plain_email  # slow to compile
+        from lmworks.data.personal.kinds.emails import plain_email  # slow to compile
 
         value = plain_email(value)
     if kind in ("email", "subject", "ip", "place", "organisation", "address"):

@@ -10,11 +10,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.named import require_fields
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.hidden import hide
 from lmworks.data.quality.hashed_linear import EPOCHS, learn
-from lmworks.data.records import Document, Documents
-from lmworks.data.steps import Tally
+from lmworks.data.shards.named import require_fields
+from lmworks.data.shards.records import Document, Documents
+from lmworks.data.shards.steps import Tally
 from lmworks.errors import LmworksError, format_counts
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Figure

@@ -10,10 +10,10 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.privacy.hidden import hide_name
+from lmworks.data.personal.hidden import hide_name
 from lmworks.data.quality.hashed_linear import LinearClassifier
-from lmworks.data.records import Document, Documents
-from lmworks.data.steps import Parts, Tally, counted, map_shards
+from lmworks.data.shards.records import Document, Documents
+from lmworks.data.shards.steps import Parts, Tally, counted, map_shards
 from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig

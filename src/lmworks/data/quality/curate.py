@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from lmworks.data.duplicates.deduplicate import drop_duplicates
 from lmworks.data.quality.filters import FILTERS, Filter, FilterSettings, reasons_to_drop
 from lmworks.data.quality.word_list import read_list
-from lmworks.data.records import (
+from lmworks.data.shards.records import (
     Document,
     Documents,
     as_array,
@@ -22,7 +22,7 @@ from lmworks.data.records import (
     values_of,
     write_table,
 )
-from lmworks.data.steps import Parts, Tally, keep_beside, map_units
+from lmworks.data.shards.steps import Parts, Tally, keep_beside, map_units
 from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import digest_once

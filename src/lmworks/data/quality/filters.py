@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any, Literal
 
-from lmworks.data import words
+from lmworks.data.base import words
+from lmworks.data.base.words import judged_words
 from lmworks.data.quality.garbage import garbage
 from lmworks.data.quality.garbage import score as score_garbage
 from lmworks.data.quality.language import MIN_SCORE, languages_of
@@ -26,7 +27,6 @@ from lmworks.data.quality.published_rules import (
     repeats,
 )
 from lmworks.data.quality.word_list import share_listed
-from lmworks.data.words import judged_words
 from lmworks.lazy import NDArray, np
 
 MIN_WORDS = 8

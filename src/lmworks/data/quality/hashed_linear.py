@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmworks.data.words import hash_words
+from lmworks.data.base.words import hash_words
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import mul
 
-from lmworks.data.words import count_words, judged_words, letters_a_word
+from lmworks.data.base.words import count_words, judged_words, letters_a_word
 
 JUDGED_CHARACTERS = 1_000_000
 """Repetition is judged by this beginning: Gopher lets no longer text pass, and memory is bounded."""

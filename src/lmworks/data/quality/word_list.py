@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from lmworks.data.text import one_form
-from lmworks.data.words import letters_a_word, words_in
+from lmworks.data.base.text import one_form
+from lmworks.data.base.words import letters_a_word, words_in
 from lmworks.errors import UsageError
 
 LEAST_LETTERS = 3

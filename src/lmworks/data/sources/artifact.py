@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.parsers.parser import Piece, Unreadable
-from lmworks.data.records import Document, Documents, read_shard
+from lmworks.data.shards.records import Document, Documents, read_shard
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
 from lmworks.lazy import pa

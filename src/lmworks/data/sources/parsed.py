@@ -15,7 +15,7 @@ from typing import IO
 from lmworks.data.parsers import ENDINGS, NUMBERED, PARSERS, form_of, hints
 from lmworks.data.parsers.documents.whole import not_text
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
-from lmworks.data.records import Document
+from lmworks.data.shards.records import Document
 from lmworks.data.sources import unpack
 from lmworks.data.sources.archives import (
     TAR,

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.base.encodings import looks_like_utf16
 from lmworks.data.parsers import PARSERS
-from lmworks.data.parsers.encodings import looks_like_utf16
 from lmworks.data.parsers.lines import cut_lines, read_lines
 from lmworks.data.parsers.parser import Found, Piece, Span, Unreadable
-from lmworks.data.records import Document
+from lmworks.data.shards.records import Document
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.recode import BAD_BYTE
 from lmworks.data.sources.source import FolderSource

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-from lmworks.data.parsers.encodings import encoding_name, looks_like_utf16, marked
+from lmworks.data.base.encodings import encoding_name, looks_like_utf16, marked
 from lmworks.data.sources.unpack import forward
 
 UTF_8 = "utf-8"

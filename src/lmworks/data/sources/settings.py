@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from lmworks.data.base.encodings import encoding_name
 from lmworks.data.parsers import PARSERS
-from lmworks.data.parsers.encodings import encoding_name
 from lmworks.data.parsers.facts import FACTS
 from lmworks.data.parsers.fields import settings_of
 from lmworks.data.parsers.parser import Reading
-from lmworks.data.records import OWN_FIELDS
+from lmworks.data.shards.records import OWN_FIELDS
 from lmworks.data.sources.source import SourceConfig
 from lmworks.recipe.kinds import Named
 

@@ -13,7 +13,7 @@ from typing import IO, Annotated, ClassVar, Self
 from pydantic import AfterValidator, Field
 
 from lmworks.data.parsers.parser import Found, Piece, Record, Skipped, Unreadable
-from lmworks.data.records import Document
+from lmworks.data.shards.records import Document
 from lmworks.pipeline.files import open_below
 from lmworks.recipe.schema import Effect, StepConfig
 

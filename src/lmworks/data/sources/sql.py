@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lmworks.data.base.identity import document_id, load_id_key
+from lmworks.data.base.structure import value_at
 from lmworks.data.erased.values import Erased, Line, known_values
-from lmworks.data.identity import document_id, load_id_key
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import Address, FolderSource
-from lmworks.data.structure import value_at
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import write_atomically

@@ -10,11 +10,11 @@ from typing import Any
 
 from lmworks.data.contamination.leakage import Neighbours, describe_leaks
 from lmworks.data.duplicates.deduplicate import Clusters
-from lmworks.data.records import Documents, read_shard
+from lmworks.data.shards.records import Documents, read_shard
+from lmworks.data.shards.steps import keep_beside
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, total_variation
 from lmworks.data.splits.features import describe_shard, moment, read_features
 from lmworks.data.splits.groups import SplitConfig, cut, hash_of, place, tell_what_moves
-from lmworks.data.steps import keep_beside
 from lmworks.errors import GateRefused, UsageError
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Figure

@@ -10,7 +10,7 @@ from typing import Any
 
 from lmworks.data.licences.gate import licence_class
 from lmworks.data.quality.language import detect_language
-from lmworks.data.records import Document, read_shard
+from lmworks.data.shards.records import Document, read_shard
 from lmworks.lazy import NDArray, np
 
 FEATURES = ("length", "language", "source", "licence", "quality")

@@ -11,10 +11,10 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lmworks.data.records import Document, Documents, clusters_of, read_columns, read_shard
+from lmworks.data.shards.records import Document, Documents, clusters_of, read_columns, read_shard
+from lmworks.data.shards.steps import Parts, Tally, keep_beside, map_units, origins_of
 from lmworks.data.splits.assignment import assign_alike
 from lmworks.data.splits.groups import OWN, SplitConfig, assign, group_name
-from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
 from lmworks.errors import UsageError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Document, write_ids, write_shard
+from lmworks.data.shards.records import Document, write_ids, write_shard
 from lmworks.data.tuning.conversations import Record, conversation, write_conversations
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage

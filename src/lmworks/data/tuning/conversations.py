@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lmworks.data.forms.turns import behind_thoughts
-from lmworks.data.records import Document, write_ids, write_json_lines
+from lmworks.data.shards.records import Document, write_ids, write_json_lines
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Handle
 

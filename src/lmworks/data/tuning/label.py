@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from lmworks.data.named import require_fields
-from lmworks.data.records import Document, Documents
-from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.data.shards.named import require_fields
+from lmworks.data.shards.records import Document, Documents
+from lmworks.data.shards.steps import Parts, Tally, map_shards
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig

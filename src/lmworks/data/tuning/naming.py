@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lmworks.data.base.structure import value_at
 from lmworks.data.forms.forms import FORMS, USUAL
 from lmworks.data.forms.row import Row, says_something
-from lmworks.data.privacy.hidden import hide_name
-from lmworks.data.structure import value_at
+from lmworks.data.personal.hidden import hide_name
 from lmworks.errors import UsageError
 from lmworks.registry import nearest
 

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from lmworks.data.named import require_fields
-from lmworks.data.privacy.hidden import hide_all
-from lmworks.data.records import Document, Documents, write_ids
+from lmworks.data.personal.hidden import hide_all
+from lmworks.data.shards.named import require_fields
+from lmworks.data.shards.records import Document, Documents, write_ids
 from lmworks.data.tuning.conversations import KEEP, Record, kept_of, write_conversations
 from lmworks.errors import UsageError, format_counts
 from lmworks.pipeline.stage import Context, Result, stage

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from lmworks.data.records import Documents, write_ids, write_shard
+from lmworks.data.shards.records import Documents, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations, documents_of, last_answer
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage

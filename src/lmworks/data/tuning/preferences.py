@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lmworks.data.records import write_ids, write_json_lines
+from lmworks.data.shards.records import write_ids, write_json_lines
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Handle
 

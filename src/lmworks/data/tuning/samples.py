@@ -18,12 +18,12 @@ from lmworks.data.forms.general import LABEL
 from lmworks.data.forms.row import Fault, LeftOut, Read, Row, short
 from lmworks.data.forms.sample import TRIMMED, Mend, Sample, check, conversation, samples_of
 from lmworks.data.forms.turns import ask, say
-from lmworks.data.named import require_fields
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.parsers.tables.columns import KEPT_AS
-from lmworks.data.privacy.hidden import hide_all, hide_name
-from lmworks.data.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
-from lmworks.data.steps import Tally
+from lmworks.data.personal.hidden import hide_all, hide_name
+from lmworks.data.shards.named import require_fields
+from lmworks.data.shards.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
+from lmworks.data.shards.steps import Tally
 from lmworks.data.tuning.conversations import KEEP, kept_of, write_conversations
 from lmworks.data.tuning.naming import Naming, parted, require_usual
 from lmworks.data.tuning.preferences import Preference, write_preferences

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from lmworks.data.pretrained import batches, most_tokens
-from lmworks.data.records import Document
+from lmworks.data.base.pretrained import batches, most_tokens
+from lmworks.data.shards.records import Document
 from lmworks.errors import UsageError
 
 Name = TypeVar("Name", bound=str)

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.data.named import require_fields
-from lmworks.data.records import Document, Documents, read_shard
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.shards.named import require_fields
+from lmworks.data.shards.records import Document, Documents, read_shard
+from lmworks.data.shards.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.errors import UsageError, format_counts
 from lmworks.pipeline.keys import key_config

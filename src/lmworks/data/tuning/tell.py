@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lmworks.data.forms.row import Fault
-from lmworks.data.records import Document, Documents
-from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.data.shards.records import Document, Documents
+from lmworks.data.shards.steps import Parts, Tally, map_shards
 from lmworks.data.tuning.wording import filled
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context, Result, stage

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
-from lmworks.data.records import Document, Documents, shard_ids, write_json_lines
-from lmworks.data.steps import Parts, Tally, counted, map_shards
+from lmworks.data.shards.records import Document, Documents, shard_ids, write_json_lines
+from lmworks.data.shards.steps import Parts, Tally, counted, map_shards
 from lmworks.data.tuning.agreement import agreement
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import canonical_json, digest_text, fingerprints

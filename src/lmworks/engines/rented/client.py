@@ -24,7 +24,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.hidden import hide
 from lmworks.engines.rented.address import RentedModelConfig, require_key
 from lmworks.engines.rented.confirmed import require_confirmed
 from lmworks.engines.rented.secret import Secret

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny
 
+from lmworks.data.base.identity import load_id_key
 from lmworks.data.erased.values import VALUES_FILE, Erased, Line, known_values
-from lmworks.data.identity import load_id_key
-from lmworks.data.privacy.hidden import hide_all
+from lmworks.data.personal.hidden import hide_all
 from lmworks.engines.rented.address import ENGINE_NAME, FAMILY, RentedModelConfig
 from lmworks.engines.rented.client import Answered, Client, now
 from lmworks.engines.rented.engine import ANSWERS, NOTING, PROMPTS, key_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lmworks.data.sentences import sentences
+from lmworks.data.base.sentences import sentences
 from lmworks.evaluate.metrics import rouge_n, split_of
 from lmworks.lazy import np
 

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from lmworks.data.forms.forms import FORMS, choice_of
 from lmworks.data.forms.row import Fault, LeftOut
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.engines.open import open_decoder
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import (

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.base.words import words_in
 from lmworks.data.tuning.conversations import Conversations, question_of
-from lmworks.data.words import words_in
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Engine
 from lmworks.evaluate.items import TRUNCATED, UNKNOWN, Item, Metric, Records, Scored, Tokens

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.personal.findings import Detectors, scan
 from lmworks.data.privacy.entities import LABELS
-from lmworks.data.privacy.findings import Detectors, scan
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.data.tuning.spans import Span
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Classified, Engine, Tagged
@@ -283,7 +283,7 @@ def evaluate_extraction_dictionary(
 @stage(version=10, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
-    from lmworks.data.privacy.detectors import DETECTORS  # slow to read
+    from lmworks.data.personal.detectors import DETECTORS  # slow to read
 
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)
     named: dict[str, str] = {}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError

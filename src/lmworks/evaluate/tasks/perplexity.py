@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.baselines.xz import LARGEST, bits_behind

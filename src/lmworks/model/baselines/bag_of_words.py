@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.errors import UsageError, told
 from lmworks.extras import told_if_missing
 from lmworks.lazy import np

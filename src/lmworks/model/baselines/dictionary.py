@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.records import Document, Documents
+from lmworks.data.shards.records import Document, Documents
 from lmworks.data.tuning.spans import Span, read_spans
 from lmworks.errors import UsageError, told
 from lmworks.model.baselines.baseline import BaselineConfig

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import COLUMNS
+from lmworks.data.shards.records import COLUMNS
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.manifest import FileRecord
 from lmworks.pipeline.store import Artifact

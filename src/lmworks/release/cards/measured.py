@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from markupsafe import Markup
 
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.hidden import hide
 from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.gates import FILE, NODE
 from lmworks.pipeline.figure import Figure

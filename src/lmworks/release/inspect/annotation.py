@@ -14,7 +14,7 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import Documents, read_columns
+from lmworks.data.shards.records import Documents, read_columns
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.record import split_reference

@@ -15,10 +15,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.personal.hidden import hide
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.privacy.hidden import hide
 from lmworks.data.quality.curate import CurateConfig, curate
-from lmworks.data.records import Document, Documents, read_columns
+from lmworks.data.shards.records import Document, Documents, read_columns
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact

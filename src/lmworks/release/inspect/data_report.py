@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import Documents, read_columns
+from lmworks.data.shards.records import Documents, read_columns
 from lmworks.lazy import pc
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.record import split_reference

@@ -11,9 +11,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.privacy.hidden import hide, hide_all
-from lmworks.data.reader import QUARANTINED
-from lmworks.data.records import Documents
+from lmworks.data.personal.hidden import hide, hide_all
+from lmworks.data.reading.reader import QUARANTINED
+from lmworks.data.shards.records import Documents
 from lmworks.data.sources.artifact import ArtifactSource
 from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from lmworks.data.personal.findings import Detector, Detectors, scan, substitute
+from lmworks.data.personal.hidden import covered, shown_detectors
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.privacy.findings import Detector, Detectors, scan, substitute
-from lmworks.data.privacy.hidden import covered, shown_detectors
 from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.privacy.people import is_named_by, people_detector, people_of, whole_name
-from lmworks.data.records import Document, Documents, read_columns, read_shard
+from lmworks.data.shards.records import Document, Documents, read_columns, read_shard
 from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact

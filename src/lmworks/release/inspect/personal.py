@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lmworks.data.personal.findings import ELSEWHERE, KINDS
 from lmworks.data.privacy.anonymise import DONE, AnonymiseConfig, anonymise
-from lmworks.data.privacy.findings import ELSEWHERE, KINDS
 from lmworks.pipeline.figure import Figure
 from lmworks.release.built import Built
 

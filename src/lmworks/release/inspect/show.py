@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from lmworks.data.privacy.hidden import hide_all
+from lmworks.data.personal.hidden import hide_all
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_json, read_lines

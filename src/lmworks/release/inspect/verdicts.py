@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lmworks.data.privacy.findings import Detector
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.findings import Detector
+from lmworks.data.personal.hidden import hide
 from lmworks.evaluate.compare import System, answers_alike, beside_baselines, metric_named, paired
 from lmworks.evaluate.contamination import Standing, standing
 from lmworks.evaluate.items import Item, Metric

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.privacy.hidden import Hiding
+from lmworks.data.personal.hidden import Hiding
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.items import Item, Metric

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmworks.data.privacy.findings import Detector
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.findings import Detector
+from lmworks.data.personal.hidden import hide
 from lmworks.pipeline.store import Artifact
 from lmworks.plan.plan import MOST_PASSES, times
 from lmworks.release.built import Built, read_lines

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.hidden import hide
 from lmworks.model.device import CPU
 from lmworks.pipeline.erasure import erased_here
 from lmworks.pipeline.files import write_atomically

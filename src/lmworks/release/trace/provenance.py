@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmworks.data.records import Documents, read_columns
+from lmworks.data.shards.records import Documents, read_columns
 from lmworks.data.tuning.conversations import Conversations, is_conversations
 from lmworks.data.tuning.preferences import Preferences
 from lmworks.pipeline.lineage import Lineage

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lmworks.data.ingest import IngestConfig
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.hidden import hide
+from lmworks.data.reading.ingest import IngestConfig
 from lmworks.data.sources.source import FolderSource, SourceConfig
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.lineage import Ancestor, Lineage, Link

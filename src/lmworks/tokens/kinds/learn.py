@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import LmworksError
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import write_atomically

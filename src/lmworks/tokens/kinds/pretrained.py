@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.tokenizer_file import read_tokenizer
+from lmworks.data.base.tokenizer_file import read_tokenizer
 from lmworks.errors import UsageError, told
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import digest_file, refuse_links_out

@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.forms.turns import RESULTS
-from lmworks.data.records import Documents, shard_ids
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.shards.records import Documents, shard_ids
+from lmworks.data.shards.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations, documents_of
 from lmworks.errors import LmworksError
 from lmworks.lazy import np, pq

@@ -10,9 +10,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.named import require_fields
-from lmworks.data.privacy.hidden import hide_name
-from lmworks.data.records import Document, Documents
+from lmworks.data.personal.hidden import hide_name
+from lmworks.data.shards.named import require_fields
+from lmworks.data.shards.records import Document, Documents
 from lmworks.data.tuning.spans import Span as LabelledSpan
 from lmworks.data.tuning.spans import read_spans, spans_of
 from lmworks.errors import LmworksError

@@ -11,7 +11,7 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.records import write_ids
+from lmworks.data.shards.records import write_ids
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pa, pq
 from lmworks.pipeline.files import write_atomically

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from lmworks.data.pretrained import quiet_transformers
+from lmworks.data.base.pretrained import quiet_transformers
 from lmworks.engines.request import Generation
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.device import narrow_products

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lmworks.data.pretrained import quiet_transformers
+from lmworks.data.base.pretrained import quiet_transformers
 from lmworks.engines.request import Generation
 from lmworks.engines.seq2seq import rewrite
 from lmworks.errors import LmworksError

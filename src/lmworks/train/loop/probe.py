@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from lmworks.data.records import Document, write_json_lines, write_shard
+from lmworks.data.shards.records import Document, write_json_lines, write_shard
 from lmworks.model.device import CPU, find_device, forget_peak, peak_bytes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle

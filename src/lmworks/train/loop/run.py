@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.personal.hidden import hide
 from lmworks.errors import BeyondContext, LmworksError, Stopped
 from lmworks.model.config import FLOAT32
 from lmworks.model.device import CPU, find_device, forget_peak, free_bytes, peak_bytes, product_rate

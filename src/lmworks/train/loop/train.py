@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import write_json_lines
+from lmworks.data.shards.records import write_json_lines
 from lmworks.lazy import torch
 from lmworks.model.device import CPU
 from lmworks.model.folder import ModelFolder, name_engine, stored_parameters

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmworks.data.records import Documents
+from lmworks.data.shards.records import Documents
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder, is_native, load_model
 from lmworks.pipeline.stage import Context, Handle

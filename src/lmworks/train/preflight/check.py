@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.base.text import one_form
 from lmworks.data.forms.row import Fault
 from lmworks.data.forms.turns import check_turns
-from lmworks.data.privacy.hidden import hide
-from lmworks.data.text import one_form
+from lmworks.data.personal.hidden import hide
 from lmworks.engines.open import open_engine
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.folder import ModelFolder, shape_of

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Document, Documents
-from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.data.shards.records import Document, Documents
+from lmworks.data.shards.steps import Parts, Tally, map_shards
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 

@@ -14,8 +14,8 @@ from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import IO
 
+from lmworks.data.base.encodings import encoding_name
 from lmworks.data.parsers.documents.whole import page_text
-from lmworks.data.parsers.encodings import encoding_name
 from lmworks.data.parsers.fields import settings_of, stated
 from lmworks.data.parsers.parser import (
     Form,

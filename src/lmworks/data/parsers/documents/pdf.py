@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from lmworks.data.clean.letters import SHAPED, as_letters
+from lmworks.data.base.letters import SHAPED, as_letters
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped, Span, whole_file
 from lmworks.pipeline.guarded import note
 

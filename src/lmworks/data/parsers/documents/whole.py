@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from lmworks.data.clean.attributes import with_few_attributes
+from lmworks.data.base.attributes import with_few_attributes
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, whole_file
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)

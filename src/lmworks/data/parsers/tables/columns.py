@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
+from lmworks.data.base.structure import words_of
 from lmworks.data.parsers.fields import named_twice, row_record
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Skipped, Span, Unreadable
 from lmworks.data.parsers.tables.classes import Classes, classes_of, named
-from lmworks.data.structure import words_of
 from lmworks.lazy import pa, pq
 from lmworks.pipeline.guarded import note
 

@@ -212,7 +212,7 @@ def _as_data(cells: tuple[str, ...]) -> str:
         return "numbers alone"
     if all(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell) for cell in cells):
         return "numbers and dates alone"
-    from lmworks.data.privacy.hidden import hide
+    from lmworks.data.personal.hidden import hide
 
     personal = any(("@" in cell or _TWO_DIGITS.search(cell)) and hide(cell) != cell for cell in cells)
     return "personal data, such as an e-mail address or a telephone number" if personal else ""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO
 
+from lmworks.data.base.structure import values_at
 from lmworks.data.parsers.fields import MOST_VALUES, crowded, row_record
 from lmworks.data.parsers.lines import CHUNK, cut_lines
 from lmworks.data.parsers.parser import (
@@ -24,7 +25,6 @@ from lmworks.data.parsers.parser import (
 )
 from lmworks.data.parsers.tables import jsonl
 from lmworks.data.parsers.tables.jsonl import parse_line
-from lmworks.data.structure import values_at
 
 BEGIN_BYTES = 2**12
 """Bytes at the beginning of a file that may stand before a list."""

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmworks.data.base.identity import document_id
 from lmworks.data.erased.values import Erased, Line, said_by, text_line
-from lmworks.data.identity import document_id
 from lmworks.data.licences.gate import LicenceGate
-from lmworks.data.named import Seen
 from lmworks.data.parsers.facts import TWO_WAYS, WRITTEN
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
-from lmworks.data.records import Document
+from lmworks.data.shards.named import Seen
+from lmworks.data.shards.records import Document
+from lmworks.data.shards.steps import Parts, Tally
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
-from lmworks.data.steps import Parts, Tally
 from lmworks.errors import LmworksError
 
 QUARANTINED = "quarantined: "

@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from lmworks.data.privacy.findings import plain
-from lmworks.data.privacy.kinds.dates import read_date
+from lmworks.data.personal.findings import plain
+from lmworks.data.personal.kinds.dates import read_date
 
 Check = Callable[[str], bool]
 

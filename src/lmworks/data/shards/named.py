@@ -9,8 +9,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from lmworks.data.records import Document
-from lmworks.data.structure import THERE, paths_of, reach, value_at
+from lmworks.data.base.structure import THERE, paths_of, reach, value_at
+from lmworks.data.shards.records import Document
 from lmworks.errors import UsageError
 
 MOST_FIELDS = 60
@@ -71,7 +71,7 @@ def refuse_unmet(wanted: Mapping[str, str], units: Sequence[Mapping[str, Any]], 
     unmet = [name for name in wanted if not _may_be_there([unit["reached"].get(name, [0, 0]) for unit in units])]
     if not unmet or not (rows or (records and not unread)):
         return
-    from lmworks.data.privacy.hidden import hide
+    from lmworks.data.personal.hidden import hide
 
     fields = [*dict.fromkeys(hide(name) for unit in units for name in unit["fields"])]
     setting, path = unmet[0].partition(":")[0], wanted[unmet[0]]

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from lmworks.data.structure import Field, as_one, changed, places_of_texts, put_together, take_apart, value_at
+from lmworks.data.base.structure import Field, as_one, changed, places_of_texts, put_together, take_apart, value_at
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pa, pq
 from lmworks.pipeline.files import canonical_json, write_atomically

@@ -11,7 +11,7 @@ import urllib.parse
 import zlib
 from collections.abc import Iterator
 
-from lmworks.data.parsers.encodings import looks_like
+from lmworks.data.base.encodings import looks_like
 
 MOST_UNPACKED = 2**22
 """Bytes that are unpacked from one text, beyond those that its length allows."""

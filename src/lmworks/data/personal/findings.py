@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import re2
 
-from lmworks.data.privacy.reading import readings
+from lmworks.data.personal.reading import readings
 
-TABLE = files("lmworks.data.privacy") / "kinds.yaml"
+TABLE = files("lmworks.data.personal") / "kinds.yaml"
 """Kinds of personal data, a row for each way in which they are found."""
 GUESSED = ("person", "place", "organisation")
 """Kinds that no row finds: a record states them, or a model finds them."""

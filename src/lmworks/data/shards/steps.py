@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from lmworks.data.privacy.hidden import hide_all
-from lmworks.data.records import Document, Documents, read_shard, write_shard, write_shard_ids
+from lmworks.data.personal.hidden import hide_all
+from lmworks.data.shards.records import Document, Documents, read_shard, write_shard, write_shard_ids
 from lmworks.errors import LmworksError
 from lmworks.pipeline.files import digest_file, digest_once, sync_folder, write_atomically
 from lmworks.pipeline.keys import key_config
@@ -36,6 +36,8 @@ from lmworks.pipeline.work.workers import MOST_THREADS, in_processes, in_threads
 from lmworks.recipe.schema import StepConfig
 from lmworks.registry import is_own, plugins_behind
 
+FILES = "files"
+"""The pass of `ingest` that looks at files, before the one that reads them."""
 EXAMPLES_PER_REASON = 3
 
 
@@ -70,6 +72,10 @@ class Tally:
         self.counts[reason] += 1
         if self.counts[reason] <= EXAMPLES_PER_REASON:
             self.examples += hide_all([{"reason": reason, **example}])
+
+    def wants(self, reason: str) -> bool:
+        """Return whether the next record of a reason is kept as an example."""
+        return self.counts[reason] < EXAMPLES_PER_REASON
 
     def add(self, other: Tally) -> None:
         """Add what another unit of work found, but for its records: see `quarantined`."""

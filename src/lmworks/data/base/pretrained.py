@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lmworks.data.tokenizer_file import read_tokenizer
+from lmworks.data.base.tokenizer_file import read_tokenizer
 from lmworks.errors import LmworksError, UsageError
 from lmworks.extras import told_if_missing
 from lmworks.lazy import np

@@ -11,17 +11,15 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.reader import PieceUnit, Reader, is_text, set_aside
+from lmworks.data.reading.reader import PieceUnit, Reader, is_text, set_aside
+from lmworks.data.shards.steps import FILES, Parts, Tally, map_units
 from lmworks.data.sources.source import EXCLUDED, Piece, SourceConfig, Unreadable
-from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.units import Origin
 from lmworks.pipeline.work.workers import in_processes
 
 NOT_READ = "not read: "
-FILES = "files"
-"""The pass that looks at files, before the one that reads them."""
 Group = tuple[int, Sequence[str]]
 """Files of one source, by the source's number, that are read together."""
 

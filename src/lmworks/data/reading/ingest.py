@@ -14,17 +14,16 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmworks.data.base.identity import ID_KEY, KEY_FILE, KEY_VARIABLE, key_digest, load_id_key
 from lmworks.data.erased.searched import Searched
 from lmworks.data.erased.values import VALUES_FILE, Erased, Line, known_values, said_by, strangers_of
-from lmworks.data.identity import ID_KEY, KEY_FILE, KEY_VARIABLE, key_digest, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence
-from lmworks.data.listing import FILES, NOT_READ, cut_into_units, group_files, look_at_files
-from lmworks.data.named import refuse_unmet
 from lmworks.data.parsers import hints
 from lmworks.data.parsers.facts import TWO_WAYS
-from lmworks.data.privacy.hidden import hide, hide_all
-from lmworks.data.reader import (
+from lmworks.data.personal.hidden import hide, hide_all
+from lmworks.data.reading.listing import NOT_READ, cut_into_units, group_files, look_at_files
+from lmworks.data.reading.reader import (
     BEHIND_DAMAGE,
     HOLDS_ERASED,
     IN_PLACE,
@@ -34,10 +33,11 @@ from lmworks.data.reader import (
     Reader,
     read_unit,
 )
-from lmworks.data.records import Documents, read_columns, read_shard, write_json_lines
+from lmworks.data.shards.named import refuse_unmet
+from lmworks.data.shards.records import Documents, read_columns, read_shard, write_json_lines
+from lmworks.data.shards.steps import FILES, Parts, Tally, do_again, map_units, quarantined, unit_records
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import SourceConfig
-from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined, unit_records
 from lmworks.errors import GateRefused, LmworksError, UsageError, format_counts
 from lmworks.lazy import pc
 from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_contents, erased_documents

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lmworks.data.text import View, view
+from lmworks.data.base.text import View, view
 
 _MARKUP = re.compile("&(?:#[0-9]{1,12}|#[xX][0-9a-fA-F]{1,12}|[A-Za-z]{2,24});|<[^<>]{0,200}>[@0-9]|[@0-9]<[A-Za-z/]")
 """Character references, and tags beside the sign of an address or a digit, which hide a value that a page shows."""

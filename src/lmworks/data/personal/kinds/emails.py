@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from lmworks.data.privacy.findings import Finding
+from lmworks.data.personal.findings import Finding
 
 _SURE = (
     r"at[ -](?:the[ -])?(?:sign|symbol|rate)(?: of)?|arr?oba|arobase?|arobas|chiocciol(?:a|ina)|klammeraffe"

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lmworks.data.privacy.findings import Detector, Detectors, Finding, scan, substitute
-from lmworks.data.structure import is_long_number, told_apart
+from lmworks.data.base.structure import is_long_number, told_apart
+from lmworks.data.personal.findings import Detector, Detectors, Finding, scan, substitute
 from lmworks.pipeline.erasure import is_id
 
 NAMES = ("id", "reason")
@@ -23,7 +23,7 @@ def covered(finding: Finding) -> str:
 @functools.cache
 def shown_detectors(*, dates: bool = False) -> Detectors:
     """Return the detectors for what is shown: every kind with a pattern of its own, but only dates of birth."""
-    from lmworks.data.privacy.detectors import DETECTORS  # a third of a second of reading the table
+    from lmworks.data.personal.detectors import DETECTORS  # a third of a second of reading the table
 
     return Detectors(detector for detector in DETECTORS if detector.kind != "date" or dates)
 

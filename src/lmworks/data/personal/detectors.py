@@ -16,13 +16,13 @@ from typing import Any
 
 import re2
 
-from lmworks.data.privacy.checks import check_named
-from lmworks.data.privacy.findings import TABLE, WORDS_AFTER, WORDS_BEFORE, Detector, Detectors, Finding, whole_words
-from lmworks.data.privacy.kinds.dates import DATE_PARTS
-from lmworks.data.privacy.kinds.emails import TRIGGER as HIDDEN
-from lmworks.data.privacy.kinds.emails import hidden_emails
-from lmworks.data.privacy.kinds.phones import TRIGGER as NUMBERS
-from lmworks.data.privacy.kinds.phones import phones
+from lmworks.data.personal.checks import check_named
+from lmworks.data.personal.findings import TABLE, WORDS_AFTER, WORDS_BEFORE, Detector, Detectors, Finding, whole_words
+from lmworks.data.personal.kinds.dates import DATE_PARTS
+from lmworks.data.personal.kinds.emails import TRIGGER as HIDDEN
+from lmworks.data.personal.kinds.emails import hidden_emails
+from lmworks.data.personal.kinds.phones import TRIGGER as NUMBERS
+from lmworks.data.personal.kinds.phones import phones
 from lmworks.recipe.yaml import read_yaml
 
 FUNCTIONS: Mapping[str, tuple[Callable[[str], Iterator[Finding]], str]] = {

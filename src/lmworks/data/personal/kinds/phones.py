@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import re2
 
-from lmworks.data.privacy.findings import Finding, whole_words
+from lmworks.data.personal.findings import Finding, whole_words
 
 REGIONS = ("US", "GB", "DE", "FR", "IT", "ES", "IN", "CN", "BR", "PL")
 """Countries whose numbers are found as they are dialled at home. Those of others begin with `+` or `00`."""

@@ -1,0 +1,1 @@
+"""The first step: files are listed, read and kept as documents."""

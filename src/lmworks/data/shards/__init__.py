@@ -1,0 +1,1 @@
+"""Documents in shards, and the steps that read and write them."""
