@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lmworks.cli.options import JsonOption, LastStoreOption, print_json
+from lmworks.cli.erase_listing import LISTED, SHORT, Listing
+from lmworks.cli.options import JsonOption, LastStoreOption
 from lmworks.errors import LmworksError, UsageError
 
 if TYPE_CHECKING:
-    from lmworks.data.erasure.taken import Taken, Why
+    from lmworks.data.erasure.taken import Taken
     from lmworks.pipeline.store import Artifact, Store
 
-LEFT = "shards that an earlier erasure left"
-KINDS = {
-    "value": "with a value",
-    "match": "that match --match",
-    "subject": "of the subject",
-    "named": "named by id",
-    "confirmed": "confirmed by --with",
-    "begun": "whose erasure was begun before, and did not end",
-}
-OFFERED = {
-    "inside": "with a value inside of something longer, in another order or parted",
-    "path": "in a folder whose name holds a value",
-    "near": "near copies that hold no value",
-    "subject": "of the subject of records with a value",
-    "copy": "exact copies that hold no value",
-}
-SHORT = "one of fewer than 3 letters, or of fewer than 5 digits alone, is sought in no text"
-"""Of a value that is sought as a subject alone, why."""
-LISTED = 20
 ARTIFACTS, GO_WITH_THEM = "artifacts/", ("reports/", "work/")
 """Of a store: what steps made, and what every erasure deletes."""
-"""Records that are named one by one; the others are counted."""
 
 
 def erase(
@@ -229,7 +208,7 @@ def _listing(
     *,
     is_applied: bool,
     is_again: bool,
-) -> _Listing:
+) -> Listing:
     """What is told of an erasure from a store, which recipes in these folders were built in."""
     from lmworks.pipeline.erasure import count_in
     from lmworks.release.trace.erased import reached_by
@@ -242,10 +221,10 @@ def _listing(
     others |= {str(path): said for path, said in other_stores(opened, *folders).items()}
     in_steps = {item: count_in(item, documents) for item in found}
     numbered = _without_key(taken, configs)
-    return _Listing(opened, taken, found, models, left, others, folders, is_applied, in_steps, numbered, is_again)
+    return Listing(opened, taken, found, models, left, others, folders, is_applied, in_steps, numbered, is_again)
 
 
-def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Path], wholly: Collection[Path]) -> None:
+def _apply(listing: Listing, documents: Collection[str], folders: Collection[Path], wholly: Collection[Path]) -> None:
     """Note what is erased beside each recipe that may read it again, and delete all that was made from it.
 
     Of some folders of artifacts nothing is left to the next build.
@@ -313,183 +292,3 @@ def _without_key(taken: Taken, configs: Sequence[Mapping[str, Any]]) -> list[str
     return sorted(
         {each.label for each in sources for label, path in paths if label == each.label and each.is_numbered(path)}
     )
-
-
-@dataclass
-class _Listing:
-    """What is told of an erasure."""
-
-    store: Store
-    taken: Taken
-    found: Mapping[Artifact, str]
-    models: Mapping[Artifact, tuple[str, str]]
-    left: Sequence[Path]
-    others: Mapping[str, str]
-    """Further stores and logs, with what to do about each."""
-    folders: Collection[Path]
-    """Of recipes, beside which it is noted."""
-    is_applied: bool
-    in_steps: Mapping[Artifact, tuple[int, int] | None]
-    """How many of the records each lists, and how many in all."""
-    numbered: Sequence[str]
-    """Sources of records that have no name but their number in a file."""
-    is_again: bool = False
-    """Whether all of it was erased before, and is only searched for."""
-    searched: Mapping[str, Any] | None = None
-
-    def counts(self) -> dict[str, Any]:
-        """Records by why they are taken, by value, and by what of them is offered."""
-        from lmworks.data.erasure.taken import BEFORE
-
-        taken = Counter(why.kind for why in self.taken.records.values())
-        offered = Counter(why.kind for why in self.taken.offered.values())
-        return {
-            "taken": len(self.taken.records) - taken[BEFORE],
-            "searched": self.taken.of or None,
-            "by_reason": {kind: taken[kind] for kind in KINDS if taken[kind]},
-            "erased_before": taken[BEFORE],
-            "by_value": {place + 1: count for place, count in self.taken.held.items()},
-            "by_source": self.taken.by_source(self.taken.records),
-            "not_taken": {kind: offered[kind] for kind in OFFERED if offered[kind]},
-            "not_taken_by_source": self.taken.by_source(self.taken.offered),
-        }
-
-    def open_end(self) -> str:
-        """Why nobody may say that all of it is found and gone; empty if nothing speaks against it."""
-        told = self.searched or {"holding": 0, "not_read": ()}
-        if self.taken.absent:
-            said = (
-                f"what builds read and is not there now, named above, could not be searched: {len(self.taken.absent)}"
-            )
-            if self.is_again or self.taken.is_noted:
-                return (
-                    f"{said}: it was erased before, and the next build leaves out what holds it; what was listed as "
-                    "NOT TAKEN may come back with it. `lmworks build`, and give the command again with --certificate"
-                )
-            if not self.is_applied:
-                return f"{said}: `lmworks build`, and give the command again; --apply notes the values for that build"
-            return (
-                f"{said}. The values are noted, and the next build leaves out what holds them: `lmworks build`, and "
-                "give the command again with --certificate. Other records of these persons are offered only by what "
-                "they hold: give their subject, too"
-            )
-        if told["holding"]:
-            return f"files that still hold what was erased: {told['holding']:,}; the certificate names them (held_by)"
-        if (unread := len({*self.taken.damaged} | {each["place"] for each in told["not_read"]})) == 0:
-            return ""
-        said = f"files, named above, that could not be read: {unread:,}. What stood in them was not found"
-        if self.is_applied and all(not path.exists() for path in self.taken.damaged) and not told["not_read"]:
-            return f"{said}, and they were deleted: build, and look whether others of these persons' records come back"
-        return f"{said}: mend or delete them, or make them again with `lmworks build --rebuild STEP`, and erase again"
-
-    def tell_json(self) -> None:
-        """Everything, for a program."""
-        rows: list[dict[str, Any]] = [
-            {"step": _step(item), "key": item.key, "model": item in self.models, "counted_because": why}
-            | {"reached_by": self.models[item][0] if item in self.models else None}
-            | {"records": self._records_in(item)}
-            for item, why in self.found.items()
-        ]
-        for each in self.left:
-            facts = {"counted_because": f"{LEFT} of {each.parent.name}", "reached_by": None, "records": None}
-            rows.append({"step": None, "key": each.name, "model": False} | facts)
-        elsewhere = {"store": str(self.store.root), "not_looked_at": dict(self.others)}
-        records = {name: why.said for name, why in self.taken.records.items()}
-        offered = {name: why.said for name, why in self.taken.offered.items()}
-        print_json(
-            {"erased": self.is_applied, "counts": self.counts(), "held_by": rows}
-            | {"records": records, "files": self.taken.paths}
-            | {"not_taken": offered, "not_held": self.taken.missing}
-            | {"kept": {name: why.said for name, why in self.taken.kept.items()}}
-            | {"without_key_field": list(self.numbered)}
-            | {"not_searched": {str(path): reason for path, reason in (self.taken.damaged | self.taken.absent).items()}}
-            | elsewhere
-        )
-
-    def _records_in(self, artifact: Artifact) -> int | None:
-        return counted[0] if (counted := self.in_steps.get(artifact)) else None
-
-    def tell(self) -> None:
-        """How much is taken, the records, what holds them, or held them, and which stores were not looked at."""
-        from lmworks.data.erased.values import is_subject_alone
-        from lmworks.release.trace.erased import as_text
-
-        print(f"in {self.store.root}:")
-        for folder in self.folders:
-            if folder != Path.cwd():
-                print(f"noted beside recipes in {folder}")
-        counts = self.counts()
-        of = f" of {counts['searched']:,}" if counts["searched"] else ""
-        print(f"{counts['taken']:,}{of} records are {'taken' if self.is_applied else 'found'}:")
-        for kind, count in counts["by_reason"].items():
-            print(f"{count:8,}  {KINDS[kind]}")
-        if counts["erased_before"]:
-            print(f"{counts['erased_before']:8,}  more were erased before: this store holds nothing of them")
-        for place, count in self.taken.held.items() if len(self.taken.held) > 1 else ():
-            if count:
-                print(f"{count:8,}  with value {place + 1}, or of it")
-        if self.taken.kept:
-            print(f"{len(self.taken.kept):8,}  kept by --keep, in later builds too")
-        for said in self.taken.missing:
-            print(said)
-        for place, value in enumerate(self.taken.sought):
-            if self.taken.held[place] and is_subject_alone(value):
-                print(f"value {place + 1} was sought as a subject alone:\n{SHORT}")
-        for kind, count in counts["not_taken"].items():
-            print(f"{count:8,}  NOT taken: {OFFERED[kind]} (below)")
-            for each in (each for each in counts["not_taken_by_source"] if each["reason"] == kind):
-                print(f"{each['records']:12,}  in source {each['source']}")
-        _tell_records(self.taken.records, self.taken.paths)
-        for item, why in self.found.items():
-            seen = f"  {counted[0]:,} of {counted[1]:,} records" if (counted := self.in_steps.get(item)) else ""
-            seen += f"  counted as reached: {why}" if why else ""
-            if item in self.models:
-                seen += f"  {as_text(item, *self.models[item])}"
-            print(f"{_step(item)}{seen}")
-        for each in self.left:
-            print(f"{LEFT} of {each.parent.name} {each.name[:12]}")
-        done = f"{'deleted' if self.found or self.left else 'noted'}; make the rest anew with `lmworks build`"
-        if self.is_again:
-            print("it was erased before: nothing was left to delete")
-        else:
-            print(done if self.is_applied else "these would be deleted with --apply")
-        for label in self.numbered:
-            print(f"source {label} has no key_field: its records are known by numbers alone,")
-            print("which go over to others where rows go: see docs/erase.md before you delete one")
-        if self.taken.offered:
-            print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
-            _tell_records(self.taken.offered, self.taken.sources)
-        for path, reason in (self.taken.damaged | self.taken.absent).items():
-            print(f"NOT SEARCHED: {path}: {reason}")
-        if self.taken.unread:
-            print(f"{len(self.taken.unread):,} records stand in them; what was made of these is deleted, too")
-        for other, said in self.others.items():
-            print(f"NOT LOOKED AT: {other} {said}")
-        if self.searched is not None:
-            self._tell_searched(self.searched)
-
-    def _tell_searched(self, told: Mapping[str, Any]) -> None:
-        by_text = told["sought_by_text"]
-        print(f"searched afterwards: {told['said']}")
-        print(f"{told['files']:8,}  files searched; {len(told['no_text']):,} of weights and numbers were not")
-        print(f"{by_text['records']:8,}  records sought by {by_text['passages']:,} passages of their texts")
-        if by_text["not_sought"]:
-            print(
-                f"{len(by_text['not_sought']):8,}  records with no eight words of their own: not sought by their texts"
-            )
-        for each in told["not_read"]:
-            print(f"NOT SEARCHED: {self.store.root / each['place']}: {each['reason']}")
-        for each in told["held_by"][:LISTED]:
-            print(f"STILL HOLDS IT: {self.store.root / each['place']}")
-
-
-def _tell_records(records: Mapping[str, Why], of: Mapping[str, str]) -> None:
-    """Why each is taken, or offered, and which file or source it is of."""
-    for name, why in [*sorted(records.items(), key=lambda item: (item[1].said, item[0]))][:LISTED]:
-        print(f"  {name}  {why.said}" + (f"  of {of[name]}" if of.get(name) else ""))
-    if len(records) > LISTED:
-        print(f"  and {len(records) - LISTED:,} more, which --json lists")
-
-
-def _step(artifact: Artifact) -> str:
-    return artifact.manifest.step if artifact.is_readable else artifact.label
