@@ -175,13 +175,6 @@ def test_a_row_without_a_word_is_set_aside(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("field", [".", ["."]])
-def test_the_old_way_is_answered_with_the_new_line(field: Any) -> None:
-    source = {"kind": "files", "path": "rows", "licence": "MIT", "text_field": field}
-    with pytest.raises(ValueError, match="fields: all"):
-        IngestConfig.model_validate({"sources": [source]})
-
-
 def test_one_way_to_read_a_record_is_asked_for() -> None:
     source = {"kind": "files", "path": "rows", "licence": "MIT", "text_field": "a", "fields": "all"}
     with pytest.raises(ValueError, match="leave one out"):

@@ -274,9 +274,13 @@ class ParsedSource(ReadSettings):
             if number < 0:
                 raise RuntimeError("an empty archive")
         else:
-            for _ in entries(path, stored):  # which says what is wrong
-                pass
-            raise RuntimeError("no archive, or an empty one")
+            members = list(entries(path, stored))  # it says what is wrong
+            if not members:
+                raise RuntimeError("no archive, or an empty one")
+            for entry in members:
+                if not entry.fault and self._reads(f"{path}/{entry.name}"):
+                    inner = Piece(path, entry.size, member=entry.name)
+                    yield inner, stack.enter_context(open_member(path, stored, entry.name)), stored
 
     def _parse(
         self, piece: Piece, stream: IO[bytes], stored: IO[bytes], left_out: Mapping[int, str]
