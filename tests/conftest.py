@@ -62,10 +62,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Leave tests of an accelerator to `make test-full`: the device has to be compiled first.
+    """Begin with whole recipes, and leave tests of an accelerator to `make test-full`: the device has to be compiled.
 
-    Torch asks once, before its first backward pass, which devices there are.
+    Whole recipes take minutes. If one begins last, the other processes have nothing to do. Torch asks once, before its
+    first backward pass, which devices there are.
     """
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
     for item in items:
         if "another_device" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")

@@ -1,6 +1,6 @@
 """One view of a text: how a reader sees it, whatever its characters, markup and case.
 
-The view has three parts, and a caller takes those that it needs. Encodings inside a text are in `data.encoded`.
+The view has three parts, and a caller takes those that it needs. Encodings inside a text are in `data.base.encoded`.
 
 1. Letters: no invisible characters, plain spaces, one form of each letter (NFKC). See `letters`.
 2. Markup: character references decoded, tags stripped. See `without_markup`.

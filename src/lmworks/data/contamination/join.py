@@ -1,6 +1,6 @@
 """Join of evaluation items and texts by runs of 8 words.
 
-Both are compared as a reader sees them (`data.text`): without markup, case, accents and punctuation. Each letter of a
+Both are compared as a reader sees them (`base.text`): without markup, case, accents and punctuation. Each letter of a
 script without spaces is a word here, and numbers of words are multiplied by `letters_a_word`. A text holds an item if
 it has all its runs (`exact`), 70 % of them (`near-duplicate`; Chowdhery et al. 2022, section 8), 13 consecutive words
 (`13-gram`; Brown et al. 2020, appendix C), or one of its lines (`line`). Runs that 3 records of one set share, such as

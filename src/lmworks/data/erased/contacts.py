@@ -145,10 +145,8 @@ def _ends(between: str, beside: str, joined: str, is_compact: bool) -> bool:
 @functools.cache
 def trunk_prefixes(country: int) -> tuple[str, ...]:
     """Return the digits before numbers inside a country: 0 in most, 06 in Hungary, 8 in Russia, nothing in Spain."""
-    try:
-        import phonenumbers
-    except ImportError:
-        return ("0",)
+    import phonenumbers
+
     facts = phonenumbers.PhoneMetadata.metadata_for_region(phonenumbers.region_code_for_country_code(country), None)
     if facts is None or not facts.national_prefix_for_parsing:
         return () if facts else ("0",)
@@ -162,20 +160,16 @@ def phones_of(value: str, digits: str) -> Iterator[tuple[str, str]]:
     `phone` is a number of any country; `national` is found without a country's code or with 0, `home` as a whole with
     the prefix of its country, `abroad` with the country's code.
     """
+    import phonenumbers
+
     is_abroad = value.lstrip("( ").startswith(("+", "00"))
     if not is_abroad:
         yield from ((kind, digits.lstrip("0")) for kind in ("phone", "national"))
     if not is_abroad and (len(digits) < LEAST_ALONE + 2 or digits[0] == "0"):
         return
     digits = digits.removeprefix("00")
-    code = _CODE.match(digits)
-    national = digits[code.end() :] if code else digits
     try:
-        import phonenumbers
-
         parsed = phonenumbers.parse(f"+{digits}", None)
-    except ImportError:
-        yield from (("national", national.removeprefix("0")), ("abroad", digits))
     except phonenumbers.NumberParseException:
         yield from (("national", digits), ("abroad", digits))
     else:

@@ -1,7 +1,7 @@
 """Values that were erased, and the search for them by keyed digests: who lacks the key learns nothing of them.
 
 A value is an e-mail address, a number in any grouping, or words that follow one another. A text is read by the view of
-`data.text`: decoded, without markup, without case and accents. What may be a value in it is digested with the key
+`data.base.text`: decoded, without markup, without case and accents. What may be a value in it is digested with the key
 (HMAC-SHA256, RFC 2104) and looked up.
 """
 
@@ -258,10 +258,15 @@ class Erased:
     def __bool__(self) -> bool:
         return any(self._known.values()) or bool(self.patterns)
 
+    @property
+    def _reads_texts(self) -> bool:
+        """Return whether anything is searched inside texts, and not only subjects and whole texts."""
+        return bool(self._filters or self._lengths or self._known["email"] or self.patterns)
+
     def find(self, texts: Sequence[str]) -> list[set[str]]:
         """Return the digests of the values that each text holds, as it is or decoded."""
         found: list[set[str]] = [set() for _ in texts]
-        if not (self._filters or self._lengths or self._known["email"] or self.patterns):
+        if not self._reads_texts:
             return found
         owners: list[int] = []
         forms: list[str] = []
@@ -281,7 +286,7 @@ class Erased:
         """Return the digests of what each document holds, of its subject, and of its text."""
         owners: list[int] = []
         texts: list[str] = []
-        for place, document in enumerate(documents):
+        for place, document in enumerate(documents if self._reads_texts else ()):
             some = [*document.texts(), document.structure or "", document.subject or ""]
             names = [field.name for field in document.fields]
             facts = [without_folder(document.meta), document.licence, document.language, document.created, names]

@@ -126,7 +126,7 @@ class Taken:
 
     def note_searched(self, root: Path, lines: Iterable[Line]) -> None:
         """Note in a store that its units were searched for what is digested in texts: builds need not do it again."""
-        digests = [line.digest for line in lines if line.form.kind not in ("subject", "person", "text", "kept")]
+        digests = [line.digest for line in lines if line.form.kind not in ("subject", "text", "kept")]
         searched = Searched(root)
         for unit in self.units:
             searched.note(unit, digests)

@@ -274,7 +274,7 @@ class ParsedSource(ReadSettings):
             if number < 0:
                 raise RuntimeError("an empty archive")
         else:
-            members = list(entries(path, stored))  # it says what is wrong
+            members = list(entries(path, stored))[piece.start : piece.stop]
             if not members:
                 raise RuntimeError("no archive, or an empty one")
             for entry in members:

@@ -93,12 +93,12 @@ class ReadSettings(SourceConfig):
         min_length=1,
         max_length=1,
         description="Between columns; unset, a comma in csv and a tab in tsv, unless the first rows are cut into equal "
-        "numbers of fields by another of `,`, `;`, `|` and the tab. A build counts the files where that was so.",
+        "numbers of fields by another of `,`, `;`, `|` and the tab.",
     )
     quotes: bool | None = Field(
         default=None,
         description="Whether fields of a table may stand in quotes, those inside doubled. Unset, they may, but between "
-        "tabs only where the first rows show it, which a build counts: such tables mostly have quotes of texts alone.",
+        "tabs only where the first rows show it: such tables mostly have quotes of texts alone.",
     )
     encoding: Annotated[str, AfterValidator(encoding_name)] | None = Field(
         default=None,
