@@ -11,7 +11,8 @@ from data.data_support import KEY
 from e2e.erasing import said
 from e2e.test_erasure_beside_a_build import Silent
 from lmworks.data.erased.searched import SEARCHED, Searched
-from lmworks.data.erased.values import Erased
+from lmworks.data.erased.values import Erased, Form, Line
+from lmworks.data.erasure.taken import Taken
 from lmworks.pipeline.units import Entry, Unit
 from lmworks.workspace import open_workspace, run
 
@@ -38,6 +39,17 @@ def test_what_was_noted_is_known_of_the_same_files_alone(tmp_path: Path) -> None
 def test_a_damaged_record_says_that_nothing_was_searched(tmp_path: Path, text: str) -> None:
     (tmp_path / SEARCHED).write_text(text)
     assert Searched(tmp_path).values_of(unit("a")) == set()
+
+
+def test_a_shard_that_was_made_again_without_erased_values_is_noted_for_later_ones(tmp_path: Path) -> None:
+    made_again = Unit(tmp_path / "artifact", "shards", 0, Entry("key", (), {"file": "digest of a file"}, "of a record"))
+    made_again.record_path.parent.mkdir(parents=True)
+    made_again.record_path.write_text(json.dumps({"facts": {"searched": ["x"]}}))
+    earlier = Searched(tmp_path)
+    earlier.note(unit("a"), ["x"])
+    earlier.write()
+    Taken(["Ann Lee"], units=[unit("a"), made_again]).note_searched(tmp_path, [Line("y", Form("name"))])
+    assert Searched(tmp_path).values_of(made_again) == {"x", "y"}
 
 
 def test_a_build_searches_each_shard_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

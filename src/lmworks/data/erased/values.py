@@ -316,9 +316,9 @@ class Erased:
 
     def of_subject(self, subject: str | None) -> set[str]:
         """Return the digest of a subject if it was erased."""
-        if not self.knows_subjects:
+        if not (subject and self.knows_subjects):
             return set()
-        plain = letters(subject or "")
+        plain = letters(subject)
         given = given_name_first(plain)
         normals = {_subject(plain), one_form(given), one_form(_dotless(given))}
         forms = normals | {_TAGGED.sub("@", normal[::-1])[::-1] for normal in normals}

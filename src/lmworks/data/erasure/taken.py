@@ -129,7 +129,8 @@ class Taken:
         digests = [line.digest for line in lines if line.form.kind not in ("subject", "text", "kept")]
         searched = Searched(root)
         for unit in self.units:
-            searched.note(unit, digests)
+            if unit.record_path.exists():  # it may have been deleted
+                searched.note(unit, [*digests, *unit.record["facts"].get("searched", ())])
         searched.write()
 
     def contents(self, key: bytes) -> dict[str, list[str]]:
