@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lmworks.data.personal.checks import luhn, mod97
-from lmworks.data.personal.findings import scan
+from lmworks.data.personal.findings import Detectors, scan
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.index import find_person
 from lmworks.data.privacy.own import OwnDetector
@@ -35,7 +35,7 @@ def run(folder: Path, *notes: str, **config: Any) -> tuple[list[str], Any, Path]
 
 
 def found(text: str, **fields: Any) -> list[str]:
-    detectors = [OwnDetector(**{**CUSTOMER, **fields}).detector()]
+    detectors = Detectors([OwnDetector(**{**CUSTOMER, **fields}).detector()])
     assert scan(text, detectors) == scan(text, detectors)
     return [text[each.start : each.end] for each in scan(text, detectors)]
 

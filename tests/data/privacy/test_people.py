@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lmworks.data.base.text import fold, places
-from lmworks.data.personal.findings import scan, substitute
+from lmworks.data.personal.findings import Detectors, scan, substitute
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
 from lmworks.data.privacy.people import is_named_by, people_detector, people_of, subject_of
 from lmworks.data.privacy.surrogates import value_digest
@@ -20,7 +20,7 @@ CONFIG = AnonymiseConfig(documents="raw", people=["patient"])
 
 def masked(name: str, text: str) -> str:
     """The text with P in place of what is found of a name."""
-    return substitute(text, scan(text, [people_detector([name])]), lambda finding: "P")
+    return substitute(text, scan(text, Detectors([people_detector([name])])), lambda finding: "P")
 
 
 def anonymised(row: dict[str, Any], people: list[str], **config: Any) -> Document:

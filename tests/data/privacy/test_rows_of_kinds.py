@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import pytest
 import re2
 
 from lmworks.data.personal.detectors import DETECTORS, Row, rows
-from lmworks.data.personal.findings import GUESSED, KINDS, TABLE, Detector, Detectors, scan
+from lmworks.data.personal.findings import GUESSED, KINDS, TABLE, Detectors, scan
 from lmworks.data.privacy.anonymise import AnonymiseConfig
 
 ROWS = rows()
@@ -21,7 +20,7 @@ def parted(example: str) -> tuple[str, list[str]]:
     return re.sub("[«»]", "", example), re.findall("(?s)«(.*?)»", example)
 
 
-def covered(text: str, detectors: Sequence[Detector]) -> list[str]:
+def covered(text: str, detectors: Detectors) -> list[str]:
     """Return the stretches of a text that are treated."""
     return [text[finding.start : finding.end] for finding in scan(text, detectors)]
 
@@ -32,7 +31,7 @@ def covered(text: str, detectors: Sequence[Detector]) -> list[str]:
 )
 def test_a_row_finds_its_examples_alone_and_with_all_others_in_short_and_long_texts(row: Row, example: str) -> None:
     text, values = parted(example)
-    assert covered(text, [row.detector()]) == values
+    assert covered(text, Detectors([row.detector()])) == values
     for around in ("", FAR):
         stretches = covered(f"{around}\n{text}\n{around}", DETECTORS)
         assert all(any(value in stretch for stretch in stretches) for value in values)

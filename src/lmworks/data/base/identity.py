@@ -83,10 +83,5 @@ def document_id(key: bytes, source: str, path: str, record: str) -> str:
     return hashlib.blake2b(place, key=_fit(key), digest_size=16).hexdigest()
 
 
-def derived_key(key: bytes, purpose: str) -> bytes:
-    """Sixteen bytes for one purpose, of which neither the key nor those for another purpose can be told."""
-    return hashlib.blake2b(f"lmworks {purpose}".encode(), key=_fit(key), digest_size=16).digest()
-
-
 def _fit(key: bytes) -> bytes:
     return key if len(key) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.sha256(key).digest()

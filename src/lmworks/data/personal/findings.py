@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -83,18 +83,19 @@ class Detectors(tuple[Detector, ...]):
     """Detectors in the order in which they are asked: of equally long findings that overlap the first one's wins."""
 
     @cached_property
-    def _searches(self) -> tuple[_Search, _Search]:
-        """The search near digits and the one anywhere."""
+    def _searches(self) -> tuple[list[_Search], list[_Search]]:
+        """The searches near digits and those anywhere."""
         triggered = [(rank, detector) for rank, detector in enumerate(self) if detector.trigger]
         near, anywhere = ([pair for pair in triggered if pair[1].near_digits is near] for near in (True, False))
-        return _Search(near), _Search(anywhere)
+        return _searches_for(near), _searches_for(anywhere)
 
     def worth_running(self, text: str) -> Iterator[tuple[int, int, int]]:
         """Return the rank of each detector that may find something, with the stretch of the text that it reads."""
         whole = {rank for rank, detector in enumerate(self) if not detector.trigger}
-        for search, stretches in zip(self._searches, (_near_digits(text), [(0, len(text))]), strict=True):
+        for searches, stretches in zip(self._searches, (_near_digits(text), [(0, len(text))]), strict=True):
             for left, right in _pieces(text, stretches):
-                for rank in search.matching(text[left:right].encode("utf-8", "replace")):
+                raw = text[left:right].encode("utf-8", "replace")
+                for rank in (ranks[number] for triggers, ranks in searches for number in triggers.Match(raw) or ()):
                     if self[rank].whole:
                         whole.add(rank)
                     else:
@@ -102,24 +103,25 @@ class Detectors(tuple[Detector, ...]):
         yield from ((rank, 0, len(text)) for rank in sorted(whole))
 
 
-class _Search:
-    """The triggers of some detectors, some at a time as one automaton."""
+_Search = tuple[Any, list[int]]
+"""The triggers of some detectors as one automaton, and the ranks of these detectors."""
 
-    def __init__(self, detectors: Sequence[tuple[int, Detector]]) -> None:
-        options = re2.Options()
-        options.max_mem = MOST_MEMORY
-        self._sets: list[tuple[Any, list[int]]] = []
-        for start in range(0, len(detectors), AT_ONCE):
-            some = detectors[start : start + AT_ONCE]
-            triggers = re2.Set.SearchSet(options)
-            for _, detector in some:
-                triggers.Add(detector.trigger)
-            triggers.Compile()
-            self._sets.append((triggers, [rank for rank, _ in some]))
 
-    def matching(self, text: bytes) -> list[int]:
-        """Return the ranks of the detectors whose triggers are in a text."""
-        return [ranks[number] for triggers, ranks in self._sets for number in triggers.Match(text) or ()]
+def _searches_for(detectors: Sequence[tuple[int, Detector]]) -> list[_Search]:
+    groups = (detectors[start : start + AT_ONCE] for start in range(0, len(detectors), AT_ONCE))
+    return [(_automaton(*(detector.trigger for _, detector in some)), [rank for rank, _ in some]) for some in groups]
+
+
+@lru_cache(maxsize=100)
+def _automaton(*triggers: str) -> Any:
+    """Return the automaton of some triggers. It is slow until it has read some text, so that a process keeps it."""
+    options = re2.Options()
+    options.max_mem = MOST_MEMORY
+    automaton = re2.Set.SearchSet(options)
+    for trigger in triggers:
+        automaton.Add(trigger)
+    automaton.Compile()
+    return automaton
 
 
 def _near_digits(text: str) -> list[tuple[int, int]]:
@@ -154,7 +156,7 @@ def _pieces(text: str, stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[i
 
 def scan(
     text: str,
-    detectors: Sequence[Detector],
+    detectors: Detectors,
     guessed: Sequence[Finding] = (),
     label: str = "",
     more: Sequence[Detector] = (),
@@ -164,7 +166,6 @@ def scan(
     `label` is the name of the text's field. `more` detectors are for this text alone, such as of its people. Values are
     as detectors read them, with plain spaces and dashes.
     """
-    detectors = detectors if isinstance(detectors, Detectors) else Detectors(detectors)
     findings = [(len(detectors), finding) for finding in guessed]
     for reading in readings(text, label):
         worth = [(rank, left, right, detectors[rank]) for rank, left, right in detectors.worth_running(reading.text)]

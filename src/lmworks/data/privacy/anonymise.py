@@ -50,15 +50,6 @@ DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "dr
 """What a count says after the kind."""
 
 
-@functools.lru_cache(maxsize=8)
-def _detectors(own: tuple[str, ...], kinds: frozenset[str]) -> Detectors:
-    """Return detectors of the user, given as JSON, and of the table. A process keeps them from shard to shard."""
-    from lmworks.data.personal.detectors import DETECTORS  # a third of a second of reading the table
-
-    detectors = [*(OwnDetector.model_validate_json(fields).detector() for fields in own), *DETECTORS]
-    return Detectors(detector for detector in detectors if detector.kind in kinds)
-
-
 class AnonymiseConfig(StepConfig):
     """Find e-mail addresses, all sorts of personal numbers, IP addresses, secrets and dates, and treat them."""
 
@@ -148,9 +139,10 @@ class AnonymiseConfig(StepConfig):
 
     def detectors(self) -> Detectors:
         """Return the detectors of every kind that something is done with."""
-        own = tuple(detector.model_dump_json() for detector in self.own)
-        names = (*KINDS, *(detector.name for detector in self.own))
-        return _detectors(own, frozenset(name for name in names if self.action_of(name) != "keep"))
+        from lmworks.data.personal.detectors import DETECTORS  # a third of a second of reading the table
+
+        detectors = [*(own.detector() for own in self.own), *DETECTORS]
+        return Detectors(detector for detector in detectors if self.action_of(detector.kind) != "keep")
 
     def names_left(self, privacy: str) -> str:
         """What must be told of names in prose before texts of so much privacy are used; "" if nothing."""

@@ -68,11 +68,8 @@ class OwnDetector(StepConfig):
         """Find what the pattern matches, from left to right, if it passes the check and a word is near."""
         check = CHECKS.get(self.check, bool)
         for match in _compiled(self.pattern).finditer(text):
-            before, after = (
-                text[max(0, match.start() - WORDS_BEFORE) : match.start()],
-                text[match.end() :][:WORDS_AFTER],
-            )
-            around = f"{before} {after}".casefold()
+            before = text[max(0, match.start() - WORDS_BEFORE) : match.start()]
+            around = f"{before} {text[match.end() : match.end() + WORDS_AFTER]}".casefold()
             if check(match[0]) and (not self.near or any(word.casefold() in around for word in self.near)):
                 yield Finding(self.name, match.start(), match.end(), match[0], check)
 
