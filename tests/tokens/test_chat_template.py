@@ -1,10 +1,9 @@
-"""Templates of others: what they may do with a chat is bounded in steps and in characters, whatever they say."""
+"""Templates of others: their loops, their calls and what they write of a chat are bounded."""
 
 from __future__ import annotations
 
 import json
 import threading
-import tracemalloc
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,33 +24,7 @@ CHAT = [
     for number in range(2)
     for role in ("system", "user", "assistant")
 ]
-DOUBLE = "{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = GROWN %}{% endfor %}{{ ns.x|length }}"
-NESTED = "{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}" + (
-    "{% set ns.y = [ns.y, ns.y] %}{% endfor %}USED"
-)
 ROUND = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}BODY{% endfor %}{% endfor %}"
-TUPLES = "{% set ns = namespace(x=(1,)) %}{% for i in range(60) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}USED"
-KEYS = {
-    "attr": "{{ {'x': 1}|attr(ns.x) }}",
-    "map": "{{ messages|map(attribute=ns.x)|list }}",
-    "selectattr": "{{ messages|selectattr(ns.x)|list }}",
-    "sort": "{{ messages|sort(attribute=ns.x) }}",
-    "groupby": "{{ messages|groupby(ns.x) }}",
-    "a filter's name": "{{ ns.x is filter }}",
-    "a test's name": "{{ ns.x is test }}",
-    "lower": "{{ ns.x is lower }}",
-    "upper": "{{ ns.x is upper }}",
-}
-LONG = "{% set r = range(99999) %}{% for i in range(9000) %}{% set x = USED %}{% endfor %}"
-PASSES = {
-    "sum": "r|sum",
-    "max": "r|max",
-    "in": "1.5 in r",
-    "is in": "1.5 is in r",
-    "count": "r.count(1.5)",
-    "batch": "r|batch(1)|select('none')|first",
-    "slice": "r|slice(1)|first",
-}
 HOSTILE = {
     "loops": ROUND.replace("BODY", "") + "{% endfor %}",
     "loops that pass over all": "{% for a in range(99999) %}{% for b in range(99999) if false %}{% endfor %}"
@@ -66,87 +39,13 @@ HOSTILE = {
     "a block that asks for itself": "{% block a %}{{ self.a() }}{{ self.a() }}{% endblock %}",
     "loops that descend": "{% for x in [messages] recursive %}{{ loop([messages, messages]) }}{% endfor %}",
     "a range": "{% for i in range(10**9) %}{% endfor %}",
-    "times": "{{ 'a' * 10**9 }}",
-    "times, the other way": "{{ 10**9 * 'a' }}",
-    "times of a list": "{{ ([0] * 10**9)|length }}",
-    "powers": "{{ 10 ** (10 ** 9) }}",
-    "powers of powers": DOUBLE.replace("'ab'", "10").replace("GROWN", "ns.x * ns.x"),
-    "keys in keys": "{% set ns = namespace(x=1) %}{% for i in range(40000) %}{% set ns.x = (ns.x, 1) %}{% endfor %}"
-    "{{ {ns.x: 1}|length }}",
-    "keys that are sought": "{% set ns = namespace(x=1) %}{% for i in range(40000) %}{% set ns.x = (ns.x, 1) %}"
-    "{% endfor %}{{ {'a': 1}[ns.x] }}",
-    "lists deep in lists": "{% set ns = namespace(x=1) %}{% for i in range(40000) %}{% set ns.x = [ns.x] %}{% endfor %}"
-    "{{ ns.x }}",
-    "plus": DOUBLE.replace("GROWN", "ns.x + ns.x"),
-    "tilde": DOUBLE.replace("GROWN", "ns.x ~ ns.x"),
-    "plus of lists": DOUBLE.replace("'ab'", "[0]").replace("GROWN", "ns.x + ns.x"),
-    "join": DOUBLE.replace("GROWN", "[ns.x, ns.x]|join"),
-    "join of a text": DOUBLE.replace("GROWN", "ns.x.join(ns.x)"),
-    "replace": DOUBLE.replace("GROWN", "ns.x|replace('a', ns.x)"),
-    "replace of a text": DOUBLE.replace("GROWN", "ns.x.replace('b', ns.x)"),
-    "format": DOUBLE.replace("GROWN", "'{0}{0}'.format(ns.x)"),
-    "percent": DOUBLE.replace("GROWN", "'%s%s' % (ns.x, ns.x)"),
-    "a filter of percents": DOUBLE.replace("GROWN", "'%s%s'|format(ns.x, ns.x)"),
-    "a kept block": DOUBLE.replace("{% set ns.x = GROWN %}", "{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}"),
-    "lists in lists, shown": NESTED.replace("USED", "{{ ns.x }}"),
-    "lists in lists, as JSON": NESTED.replace("USED", "{{ ns.x|tojson }}"),
-    "lists in lists, as text": NESTED.replace("USED", "{% set z = ns.x|string %}"),
-    "lists in lists, beside a text": NESTED.replace("USED", "{% set z = ns.x ~ '' %}"),
-    "lists in lists, upper": NESTED.replace("USED", "{% set z = ns.x|upper %}"),
-    "lists in lists, compared": NESTED.replace("USED", "{{ ns.x == ns.y }}"),
-    "lists in lists, tested": NESTED.replace("USED", "{{ ns.x is eq ns.y }}"),
-    "lists in lists, sought": NESTED.replace("USED", "{{ ns.x in [ns.y] }}"),
-    "lists in lists, sorted": NESTED.replace("USED", "{{ [ns.x, ns.y]|sort|length }}"),
-    "lists in lists, selected": NESTED.replace("USED", "{{ [ns.x]|select('eq', ns.y)|list|length }}"),
-    "lists in lists, changed": NESTED.replace(
-        "USED", "{% for z in [ns.x, ns.y] %}{% if loop.changed(z) %}{% endif %}{% endfor %}"
-    ),
-    "names in names, shown": "{% set n0 = namespace(a=1, b=1) %}"
-    + "".join(f"{{% set n{i + 1} = namespace(a=n{i}, b=n{i}) %}}" for i in range(60))
-    + "{{ n60 }}",
-    "a name that holds itself": "{% set n = namespace() %}{% set n.a = n %}{{ n }}",
-    "center": "{{ 'a'|center(10**9) }}",
-    "center of a text": "{{ 'a'.center(10**9) }}",
-    "ljust": "{{ 'a'.ljust(10**9) }}",
-    "zfill": "{{ '1'.zfill(10**9) }}",
-    "tabs": "{{ '\t\t'.expandtabs(10**9) }}",
-    "a width": "{{ '%1000000000d' % 1 }}",
-    "a width from outside": "{{ '%*d' % (10**9, 1) }}",
-    "a width beside a name": "{{ '%(x)1000000000d' % {'x': 1} }}",
-    "less than nothing": "{% for i in range(9) %}{% set _ = 'a'.center(-10**9) %}{% endfor %}{{ 'a'.center(10**9) }}",
-    "a width in a filter": "{{ '%1000000000d'|format(1) }}",
-    "a width in a text": "{{ '{:1000000000}'.format(1) }}",
-    "a width in Arabic digits": "{{ '{:x>\u0663\u0660\u0660\u0660\u0660\u0660\u0660\u0660\u0660}'.format('x') }}",
-    "a width in a map": "{{ '{x:1000000000}'.format_map({'x': 1}) }}",
-    "indent": "{{ 'a\nb'|indent(10**9) }}",
-    "indent of JSON": "{{ [1, 2]|tojson(indent=10**9) }}",
-    "batch": "{{ [1]|batch(10**9, 0)|list|length }}",
-    "slice": "{{ [1]|slice(10**9)|list|length }}",
-    "wordwrap": "{{ ('a ' * 1000)|wordwrap(1, wrapstring='x' * 100000)|length }}",
-    "round": "{{ 1.5|round(10**9, 'ceil') }}",
-    "lipsum": "{{ lipsum(n=10**9) }}",
-    "bytes of a number": "{{ (1).to_bytes(10**10, 'big')|length }}",
-    "sums of lists": "{{ ([range(9999)|list] * 9999)|sum(start=[])|length }}",
-    "elements that nobody takes": "{% for i in range(99999) %}{{ range(99999)|select('none')|first }}{% endfor %}",
+    "a kept block": "{% set ns = namespace(x='ab') %}{% for i in range(60) %}"
+    "{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}{% endfor %}",
     "the content, often": "{% for i in range(99999) %}{% for m in messages %}{{ m.content }}{% endfor %}{% endfor %}",
     "beyond four turns": "{% for m in messages %}{{ m.content }}{% endfor %}{% if messages|length > 4 %}"
     + ROUND.replace("BODY", "")
     + "{% endfor %}{% endif %}",
-    **{f"keys in keys, {name}": TUPLES.replace("USED", used) for name, used in KEYS.items()},
-    **{f"a range, {name}": LONG.replace("USED", used) for name, used in PASSES.items()},
-    "a list, counted": LONG.replace("range(99999)", "[0] * 99999").replace("USED", "r.count(1)"),
-    "lists in lists, counted": NESTED.replace("USED", "{{ [ns.x].count(ns.y) }}"),
-    "a text, selected": LONG.replace("USED", "('a' * 99999)|select('none')|first"),
-    "values, selected": "{% set d = dict(range(99998)|batch(2)).values() %}{% for i in range(9000) %}"
-    "{{ d|select('none')|first }}{% endfor %}",
-    "values, summed": "{% set d = dict(range(99998)|batch(2)).values() %}{% for i in range(9000) %}"
-    "{{ d|sum }}{% endfor %}",
-    "a path of names": "{{ (['a'] * 99999)|map(attribute='0.' * 99999 ~ '0')|list|length }}",
-    "sums of short lists": "{{ ([[1] * 7] * 20000)|sum(start=[])|length }}",
-    "sums of tuples": "{{ ([(1, 2, 3)] * 40000)|sum(start=())|length }}",
-    "a width that is odd": "{{ '%1000000000d' is odd }}",
-    "a width that is divided": "{{ '%1000000000d' is divisibleby(3) }}",
-    "round of a text": "{{ 'a'|round(9, 'ceil') }}",
+    "texts made up": "{{ lipsum(n=10**9) }}",
     "a width of a day": "{{ strftime_now('%1000000000d') }}",
     "loops that go on": "{% for a in range(99999) %}{% for b in range(99999) %}{% continue %}{% endfor %}{% endfor %}",
     "generations": ROUND.replace("BODY", "{% generation %}x{% endgeneration %}") + "{% endfor %}",
@@ -157,7 +56,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_no_template_goes_on_for_ever_or_fills_memory(kind: str) -> None:
+def test_no_template_loops_or_calls_for_ever_or_writes_without_end(kind: str) -> None:
     with pytest.raises((TemplateLimit, jinja2.TemplateError, RecursionError, OverflowError, TypeError)):
         ChatTemplate(HOSTILE[kind]).render(CHAT, True)
 
@@ -167,7 +66,7 @@ def test_an_error_is_a_line_that_names_file_and_limit(tmp_path: Path) -> None:
     plain = json.loads((folder / "tokenizer_config.json").read_text())
     for template, said in (
         (HOSTILE["loops"], "it takes more than [0-9,]+ steps"),
-        (HOSTILE["times"], "it makes more than [0-9,]+ characters"),
+        (HOSTILE["a kept block"], "it makes more than [0-9,]+ characters"),
         (HOSTILE["a long template"], "longer than 65,536 characters"),
         ("{% for %}", "line 1: Expected an expression"),
         ("\n{{ messages[0].content.nothing.more }}", "has no attribute 'nothing'"),
@@ -301,14 +200,3 @@ def test_a_template_that_asks_for_the_day_gets_the_same_one_always() -> None:
     assert ChatTemplate(asked).render(CHAT, True) == "26 Jul 2024|2024-07-26|26 July 24, Friday 00:00 100%"
     with pytest.raises(TemplateLimit, match="a date by '%c'"):
         ChatTemplate("{{ strftime_now('%c') }}").render(CHAT, True)
-
-
-def test_a_width_in_any_digits_is_refused_before_it_takes_memory() -> None:
-    template = ChatTemplate("{{ '{:x>\u0663\u0660\u0660\u0660\u0660\u0660\u0660\u0660}'.format('x') }}")
-    tracemalloc.start()
-    try:
-        with pytest.raises(TemplateLimit):
-            template.render([], False)
-        assert tracemalloc.get_traced_memory()[1] < 5_000_000
-    finally:
-        tracemalloc.stop()

@@ -15,7 +15,7 @@ from lmworks.cli.data import blend, data_report, data_sources, find_data, inspec
 from lmworks.cli.erase import erase
 from lmworks.cli.knowledge import passages
 from lmworks.cli.predicting import predict
-from lmworks.cli.recipes import build, init, launch, plan, recipes, status, verify_resume
+from lmworks.cli.recipes import build, init, launch, plan, recipes, status
 from lmworks.cli.reference import explain, schema
 from lmworks.cli.running import confirm_key, open_pages, serve, watch
 from lmworks.cli.trials import bakeoff, compare, scale, search
@@ -57,7 +57,7 @@ bases_app.command("get")(get_base)
 app.add_typer(bases_app, name="bases")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    *(recipes, init, plan, build, verify_resume, status, show, trace, report, items, serve, predict, watch, launch),
+    *(recipes, init, plan, build, status, show, trace, report, items, serve, predict, watch, launch),
     *(passages, check, export, push, erase, gc, compare, search, scale, bakeoff, explain, schema, confirm_key),
 )
 _DATA_COMMANDS: dict[str, Callable[..., None]] = {

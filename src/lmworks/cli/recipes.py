@@ -23,7 +23,7 @@ from lmworks.cli.options import (
     tell,
     with_device,
 )
-from lmworks.errors import GateRefused, LmworksError, Stopped, UsageError
+from lmworks.errors import GateRefused, Stopped, UsageError
 from lmworks.terminal import print_box
 
 if TYPE_CHECKING:
@@ -284,31 +284,6 @@ def build(
         print_box(finished.ending.lines)
     if finished.failed:
         raise GateRefused("\n".join(finished.failed))
-
-
-def verify_resume(
-    recipe: RecipeArgument = None,
-    model: Annotated[str | None, typer.Argument(help="A model of the recipe; by default the first.")] = None,
-    settings: SetOption = None,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say whether twelve steps of a model's training end with the same bits when killed and continued.
-
-    Example: lmworks verify-resume recipes/quickstart.yaml pretrain
-    """
-    from dataclasses import asdict
-
-    from lmworks import verify_resume as resuming
-    from lmworks.pipeline.display import make_display
-    from lmworks.workspace import open_workspace
-
-    with closing(make_display()) as display:
-        workspace = open_workspace(recipe, settings or (), store, measure=True, until=model)
-        verdict = resuming.verify_resume(workspace, model, display)
-    tell(verdict.as_text(), asdict(verdict), as_json)
-    if verdict.different:
-        raise LmworksError("a continued run is not the same run: report the line above with the recipe")
 
 
 def status(

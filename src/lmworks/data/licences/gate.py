@@ -5,17 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import re
-from datetime import date
+from dataclasses import dataclass
 from importlib import resources
 from itertools import islice, product
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field
 
-from lmworks.errors import UsageError
 from lmworks.recipe.schema import StepConfig
-from lmworks.recipe.yaml import read_yaml
 
 if TYPE_CHECKING:
     from license_expression import Licensing
@@ -29,10 +26,10 @@ USES = ("unspecified", "academic", "non-commercial", "all")
 """Use classes of a licence, narrowest first (Data Provenance Initiative)."""
 Purpose: TypeAlias = Literal["commercial", "non-commercial", "academic"]
 """What models are for, as a recipe says it."""
-NO_LICENCE, EXPIRED = "no licence", "licence expired"
-NOT_KNOWN = "licence not known: neither an id of SPDX nor one of `allow` or `terms`"
+NO_LICENCE = "no licence"
+NOT_KNOWN = "licence not known: neither an id of SPDX nor one of `allow`"
 NOT_SPDX = "not an SPDX expression"
-REFUSALS = (NO_LICENCE, EXPIRED, "licence not allowed", NOT_KNOWN, NOT_SPDX)
+REFUSALS = (NO_LICENCE, "licence not allowed", NOT_KNOWN, NOT_SPDX)
 """How the reasons of the gate begin."""
 
 Alternative: TypeAlias = frozenset[str]
@@ -45,18 +42,18 @@ _MOST_ALTERNATIVES = 64
 """Of one expression: a hostile one has millions, real ones a handful."""
 
 
-class LicenceTerms(StepConfig):
+@dataclass(frozen=True)
+class LicenceTerms:
     """What a licence asks for and allows."""
 
-    use: Literal["all", "non-commercial", "academic", "unspecified"] = Field(
-        description="The widest use that it allows. No default: it stands in the licence."
-    )
-    attribution: bool = Field(default=True, description="Whether its author must be named; most licences ask for it.")
-    share_alike: bool = Field(default=False, description="Whether what is made from it must carry the same licence.")
-    ai_training_allowed: bool = Field(
-        default=False, description="Whether a model may learn from it; no unless the contract says so."
-    )
-    expires: date | None = Field(default=None, description="Last day it holds; most licences never end.")
+    use: str
+    """The widest use that it allows, one of `USES`."""
+    attribution: bool = True
+    """Whether its author must be named."""
+    share_alike: bool = False
+    """Whether what is made from it must carry the same licence."""
+    ai_training_allowed: bool = False
+    """Whether a model may learn from it: not where derived works are forbidden."""
 
 
 class LicenceGate(StepConfig):
@@ -65,59 +62,15 @@ class LicenceGate(StepConfig):
     packages: ClassVar[tuple[str, ...]] = ("license_expression",)
     allow: list[str] = Field(
         default=[],
-        description="SPDX ids, or `permissive` for all that ask for attribution at most. "
-        "Empty by default: a text is used because somebody decided so, never by accident.",
-    )
-    policy: str | None = Field(
-        default=None, description="A YAML file with these fields, shared by recipes; what a recipe states itself wins."
+        description="SPDX ids, symbols of your own contracts (`LicenseRef-…`), or `permissive` for all that ask for "
+        "attribution at most. Empty by default: a text is used because somebody decided so, never by accident.",
     )
     use: Purpose | None = Field(
         default=None, description="What the models are for: licences that allow it pass. Unset, only `allow` counts."
     )
-    attribution: bool = Field(
-        default=True, description="Whether licences that ask for attribution pass: the text to publish is written."
-    )
     share_alike: bool = Field(
         default=False, description="Whether licences that bind what is made from a text pass: nobody wants it unasked."
     )
-    terms: dict[str, LicenceTerms] = Field(
-        default={}, description="Terms of your own contracts, by symbol (`LicenseRef-…`); none are known by default."
-    )
-    as_of: date | None = Field(
-        default=None,
-        description="The day on which terms must hold. Stated, not read from the clock: the same recipe passes the "
-        "same texts. Needed where terms expire.",
-    )
-
-    @model_validator(mode="after")
-    def _stated_fully(self) -> Self:
-        for name, terms in self.terms.items():
-            if not re.fullmatch(r"LicenseRef-[A-Za-z0-9.-]+", name):
-                raise ValueError(
-                    f"terms of {name!r}: own symbols begin with LicenseRef-; the terms of others are known"
-                )
-            if terms.expires and not self.as_of and not self.policy:
-                raise ValueError(f"the terms of {name} expire; state `as_of`, the day on which they must hold")
-        return self
-
-    def resolve(self, folder: Path) -> Self:
-        """This gate with the fields of its policy file. Raises UsageError naming file and line."""
-        if self.policy is None:
-            return self
-        path = folder / self.policy
-        try:
-            tree = read_yaml(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"licences.policy: {path} cannot be read ({error}); name a YAML file") from error
-        stated = {name: getattr(self, name) for name in self.model_fields_set - {"policy"}}
-        if not isinstance(tree.value, dict) or "policy" in tree.value:
-            raise UsageError(f"{path}:1: expected the fields of `licences`, such as `use:`, without `policy:`")
-        try:
-            return type(self).model_validate({**tree.value, **stated})
-        except ValidationError as error:
-            fault = error.errors()[0]
-            where, place = ".".join(map(str, fault["loc"])), tree.line(fault["loc"]) or 1
-            raise UsageError(f"{path}:{place}: {where or 'policy'}: {fault['msg']}; found {fault['input']!r}") from None
 
     def refusal(self, licence: str | None) -> str | None:
         """Why a licence does not pass, or None if it does. OR needs one branch to pass, AND needs all.
@@ -131,24 +84,17 @@ class LicenceGate(StepConfig):
             return NOT_SPDX
         if self.alternatives(licence):
             return None
-        if any(name not in known_ids() and name.lower() not in self._own for name in _names(expression)):
+        if any(name not in known_ids() and name.lower() not in self._allowed for name in _names(expression)):
             return NOT_KNOWN
         objections = {name: objection for name in _names(expression) if (objection := self._objection(name))}
-        expired = [f"{name} {why}" for name, why in objections.items() if why.startswith("on ")]
-        if expired:
-            return f"{EXPIRED}: {', '.join(expired)}"
         reasons = [why if name == licence else f"{name}: {why}" for name, why in objections.items()]
-        details = f" ({'; '.join(reasons)})" if self.use or self.terms else ""
+        details = f" ({'; '.join(reasons)})" if self.use else ""
         return f"licence not allowed: {licence}{details}"
 
     def alternatives(self, licence: str) -> list[Alternative]:
         """Every set of licences that satisfies an expression and passes, those with the fewest duties first."""
         expression = _parse(licence)
         return [] if expression is None else sorted(set(self._ways(expression)), key=self._duties)
-
-    def terms_of(self, name: str) -> LicenceTerms | None:
-        """What is known of a licence: its own terms, or those of the table."""
-        return self.terms.get(name) or known_terms().get(name)
 
     def _ways(self, node: _Node) -> list[Alternative]:
         if isinstance(node, str):
@@ -160,22 +106,17 @@ class LicenceGate(StepConfig):
         return [frozenset().union(*ways) for ways in islice(product(*each), _MOST_ALTERNATIVES)]
 
     def _duties(self, alternative: Alternative) -> tuple[object, ...]:
-        terms = [self.terms_of(name) or LicenceTerms(use="unspecified") for name in alternative]
+        terms = [known_terms().get(name) or LicenceTerms(use="unspecified") for name in alternative]
         narrowest = min(USES.index(each.use) for each in terms)
         return sum(each.share_alike for each in terms), -narrowest, len(alternative), sorted(alternative)
 
     def _objection(self, name: str) -> str | None:
         """Why one licence does not pass."""
-        own = self.terms.get(name)
-        if own and own.expires and self.as_of and self.as_of > own.expires:
-            return f"on {own.expires}"
-        if own and not own.ai_training_allowed:
-            return "its terms forbid training"
         if name.lower() in self._allowed:
             return None
         if self.use is None:
             return "not in `allow`"
-        terms = self.terms_of(name)
+        terms = known_terms().get(name)
         if terms is None:
             return "its terms are not known"
         wanted = "all" if self.use == "commercial" else self.use
@@ -183,19 +124,13 @@ class LicenceGate(StepConfig):
             return f"allows {terms.use} use only" if terms.use != "unspecified" else "states no use"
         if not terms.ai_training_allowed:
             return "forbids derived works"
-        if terms.share_alike and not self.share_alike:
-            return "asks for share-alike"
-        return "asks for attribution" if terms.attribution and not self.attribution else None
+        return "asks for share-alike" if terms.share_alike and not self.share_alike else None
 
     @functools.cached_property
     def _allowed(self) -> frozenset[str]:
         names = [name for name in self.allow if name != "permissive"]
         written = {expression for name in names if isinstance(expression := _parse(name), str)}
         return frozenset(map(str.lower, written | PERMISSIVE if "permissive" in self.allow else written))
-
-    @functools.cached_property
-    def _own(self) -> frozenset[str]:
-        return self._allowed.union(map(str.lower, self.terms))
 
 
 @functools.cache
@@ -209,7 +144,7 @@ def known_terms() -> dict[str, LicenceTerms]:
     """Terms by SPDX id, from `licence_terms.json`, which names its sources."""
     classes = licence_table()["classes"]
     return {
-        name: LicenceTerms.model_validate({key: value for key, value in terms.items() if key != "licences"})
+        name: LicenceTerms(**{key: value for key, value in terms.items() if key != "licences"})
         for terms in classes
         for name in terms["licences"]
     }

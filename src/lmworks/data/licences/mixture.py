@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lmworks.data.licences.gate import USES, Alternative, LicenceGate, LicenceTerms, may_become
+from lmworks.data.licences.gate import USES, Alternative, LicenceGate, LicenceTerms, known_terms, may_become
 from lmworks.errors import GateRefused
 from lmworks.terminal import shown
 
@@ -31,11 +31,11 @@ def combined_licence(gate: LicenceGate, expressions: Iterable[str]) -> CombinedL
     rest. Raises GateRefused if there is none.
     """
     ways = {expression: gate.alternatives(expression) for expression in sorted(set(expressions))}
-    binding = {name for found in ways.values() for way in found for name in way if _terms(gate, name).share_alike}
+    binding = {name for found in ways.values() for way in found for name in way if _terms(name).share_alike}
     for whole in (None, *sorted(frozenset().union(*map(may_become, binding)))):
-        chosen = [next((way for way in found if _fits(gate, way, whole)), None) for found in ways.values()]
+        chosen = [next((way for way in found if _fits(way, whole)), None) for found in ways.values()]
         if None not in chosen:
-            return _meet(gate, [way for way in chosen if way is not None], whole)
+            return _meet([way for way in chosen if way is not None], whole)
     raise GateRefused(
         f"licences: nothing that is made from all of {', '.join(ways)} may be passed on: share-alike licences ask for "
         "different licences of the whole. Leave some of these licences out, or keep them in separate recipes."
@@ -55,35 +55,35 @@ def attribution_text(mixture: CombinedLicence, counts: Mapping[tuple[str, str], 
     return "\n".join(lines) + "\n"
 
 
-def _fits(gate: LicenceGate, way: Alternative, whole: str | None) -> bool:
+def _fits(way: Alternative, whole: str | None) -> bool:
     """Whether texts under these licences may go into a work under `whole`; None is a work that nothing binds."""
     for name in way:
-        terms = _terms(gate, name)
+        terms = _terms(name)
         if whole is None and terms.share_alike:
             return False
         if whole is None:
             continue
         if terms.share_alike and whole not in may_become(name):
             return False
-        wider = USES.index(_terms(gate, whole).use) > USES.index(terms.use)
-        if gate.terms_of(name) and not terms.share_alike and wider:
+        wider = USES.index(_terms(whole).use) > USES.index(terms.use)
+        if known_terms().get(name) and not terms.share_alike and wider:
             return False
     return True
 
 
-def _meet(gate: LicenceGate, ways: Iterable[Alternative], whole: str | None) -> CombinedLicence:
+def _meet(ways: Iterable[Alternative], whole: str | None) -> CombinedLicence:
     names = sorted(frozenset().union(*ways))
-    uses = [USES.index(_terms(gate, name).use) for name in names]
+    uses = [USES.index(_terms(name).use) for name in names]
     return CombinedLicence(
         use=USES[min(uses, default=0)],
         licences=names,
-        attribution=[name for name in names if _terms(gate, name).attribution],
+        attribution=[name for name in names if _terms(name).attribution],
         share_alike=whole,
     )
 
 
-def _terms(gate: LicenceGate, name: str) -> LicenceTerms:
-    return gate.terms_of(name) or LicenceTerms(use="unspecified")
+def _terms(name: str) -> LicenceTerms:
+    return known_terms().get(name) or LicenceTerms(use="unspecified")
 
 
 def _address(name: str) -> str:

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from lmworks.data.base.identity import ID_KEY, KEY_FILE, KEY_VARIABLE, key_digest, load_id_key
 from lmworks.data.erased.searched import Searched
 from lmworks.data.erased.values import VALUES_FILE, Erased, Line, known_values, said_by, strangers_of
-from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
+from lmworks.data.licences.gate import NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.parsers import hints
 from lmworks.data.parsers.facts import TWO_WAYS
@@ -103,7 +103,6 @@ class IngestConfig(BesideRecipe):
             .model_copy(
                 update={
                     "sources": sources,
-                    "licences": self.licences.resolve(folder),
                     "fingerprints": [source.fingerprint() for source in sources],
                     "id_key_digest": ID_KEY.digest(folder),
                     "erased": erased_documents(folder),
@@ -312,10 +311,7 @@ def _refuse_many_bad(
 
 
 def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -> None:
-    """Refuse a mixture that cannot be passed on, and licences that have expired; describe what passed."""
-    expired = [reason for reason in reasons if reason.startswith(EXPIRED)]
-    if expired:
-        raise GateRefused(f"{'; '.join(expired)}. Renew the contract and its `expires`, or leave these texts out.")
+    """Refuse a mixture that cannot be passed on, and describe what passed."""
     counts: Counter[tuple[str, str]] = Counter()
     for shard in Documents(out, "").shards():
         pairs = pc.binary_join_element_wise(*read_columns(shard, ["source", "licence"]).columns, "\0")
@@ -329,7 +325,6 @@ def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -
     judged = passed + sum(count for reason, count in reasons.items() if reason.startswith(REFUSALS))
     listing = {
         "use": gate.use,
-        "as_of": gate.as_of and str(gate.as_of),
         "records": judged,
         "passed": passed,
         "share_without_licence": round(reasons.get(NO_LICENCE, 0) / judged, 6),
