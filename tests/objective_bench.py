@@ -52,7 +52,6 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "sft nf4": ("sft", {"adapter": {"rank": 4, "quantise": "nf4"}}),
     "dpo lora": ("dpo", {"adapter": {"rank": 4}}),
     "grpo judged": ("grpo", {"rewards": [{"kind": "model", "model": "judge"}]}),
-    "reward margins": ("reward", {"margins": True}),
     "a decoder that sorts": ("sequence-classification", {"from": "decoder"}),
     "a published decoder": ("sft", {"from": "published"}),
     "a published decoder, aligned": ("dpo", {"from": "published"}),

@@ -64,8 +64,8 @@ TIMEOUT_SECONDS = 90
 """Longest time of each of a model's two rehearsals. On a quiet machine one takes 5 to 30 s. On a busy one what it finds
 is not worth a longer wait."""
 
-STATED = {"learning_rate", "on_spike", "steps"}
-"""Kept in a rehearsal: rate and steps may have to be stated, and at this rate a step that went wrong may be skipped."""
+STATED = {"learning_rate", "steps"}
+"""Kept in a rehearsal: they may have to be stated."""
 
 
 def peak_of(run: Run) -> int:

@@ -33,11 +33,6 @@ class ConstitutionConfig(StepConfig):
     kind: Literal["constitution"] = "constitution"
     answers: Reference = Field(alias="from", description="A step `answers` with several samples of each prompt.")
     rules: list[AnyRule] = Field(min_length=1, description="Their weighted sum is what an answer is worth.")
-    least_margin: float = Field(
-        default=0.0,
-        ge=0,
-        description="By how much the best answer must be worth more than the worst; 0 takes any difference.",
-    )
     device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
         default="auto", description="Unset, that of `budget`: an accelerator where there is one."
     )
@@ -115,7 +110,7 @@ def _pairs(config: ConstitutionConfig, items: Sequence[Mapping[str, Any]]) -> It
         ranked = sorted(group, key=lambda item: (-_worth(config, item), item["id"]))
         best, worst = ranked[0], ranked[-1]
         margin = _worth(config, best) - _worth(config, worst)
-        if margin > config.least_margin:
+        if margin > 0:
             weighted = [
                 rule.weight * (one - other)
                 for rule, one, other in zip(config.rules, best["scores"], worst["scores"], strict=True)

@@ -1,4 +1,4 @@
-"""What a run does about spikes, a loss that no longer falls, and regularisation."""
+"""What a run does about a loss that no longer falls, and regularisation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from typing import Any
 
 import pytest
 
-from corpora import make_documents, texts
-from lmworks.errors import LmworksError, Stopped
+from lmworks.errors import Stopped
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.language_model import CausalLMConfig
-from lmworks.train.loop.run import Run
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import objective_of
 from support import MemoryJournal, make_context
@@ -62,16 +60,10 @@ def stopped(folder: Path, rows: Shards, tokenizer: TokenizerFolder, after: int, 
     run(folder, rows, tokenizer, context, **more)
 
 
-def spike_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One spike after so many steps."""
-    monkeypatch.setattr(Run, "_is_spike", lambda run, norm: run.position.step == step)
-
-
 @pytest.mark.parametrize(
     "more",
     [
         {"dropout": 0.2, "label_smoothing": 0.1},
-        {"on_spike": "skip"},
         {"patience": 2, "learning_rate": 0.3},
         {"tie_embeddings": True},
         {"optimizer": "adamw", "learning_rate": 0.002, "schedule": "constant"},
@@ -79,10 +71,8 @@ def spike_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_bytes_under_every_policy(
-    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, more: dict[str, Any]
 ) -> None:
-    if "on_spike" in more:
-        spike_at(22, monkeypatch)
     (tmp_path / "a").mkdir()
     run(tmp_path / "a", rows, tokenizer, **more)
     stopped(tmp_path / "b", rows, tokenizer, len(history(tmp_path / "a")) - 3, **more)
@@ -92,37 +82,6 @@ def test_a_stopped_run_ends_with_the_same_bytes_under_every_policy(
 
 def weights(folder: Path) -> bytes:
     return (folder / "out" / "model.safetensors").read_bytes()
-
-
-@pytest.mark.whole
-def test_a_skipped_step_moves_nothing_and_is_counted(
-    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spike_at(7, monkeypatch)
-    policy = {"on_spike": "skip", "schedule": "constant"}
-    result = run(tmp_path / "all", rows, tokenizer, **policy)
-    steps = [line["step"] for line in history(tmp_path / "all") if "loss" in line]
-    assert result.counts["spikes"] == 40 - len(steps) == 1 and 8 not in steps
-    for name, count in (("before", 7), ("with", 8)):
-        run(tmp_path / name, rows, tokenizer, steps=count, **policy)
-    assert weights(tmp_path / "before") == weights(tmp_path / "with")
-
-
-@pytest.mark.whole
-def test_a_skipped_step_skips_no_validation_no_checkpoint_and_no_sample(
-    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spike_at(7, monkeypatch)
-    policy = {"on_spike": "skip", "schedule": "constant", "validation_steps": 1}
-    run(tmp_path / "all", rows, tokenizer, **policy)
-    first = next(line["step"] for line in history(tmp_path / "all") if "loss" not in line)
-    watch, journal = make_documents(tmp_path / "watch", texts(2)), MemoryJournal()
-    context = make_context(tmp_path / "last", journal)
-    run(tmp_path / "last", rows, tokenizer, context, watch=watch, steps=first, publish_checkpoints=[first], **policy)
-    assert history(tmp_path / "last")[-1].keys() == {"step", "tokens", "validation_loss", "validation_accuracy"}
-    samples = [json.loads(line) for line in (tmp_path / "last" / "out" / "samples.jsonl").read_text().splitlines()]
-    assert samples[-1]["step"] == first
-    assert journal.lines[-1] == {"checkpoint": f"step-{first:06d}"}
 
 
 def test_no_micro_batch_of_a_validation_is_held_beside_the_next(
@@ -140,19 +99,6 @@ def test_no_micro_batch_of_a_validation_is_held_beside_the_next(
     monkeypatch.setattr(objective, "loss", loss)
     run(tmp_path, rows, tokenizer, steps=1, validation_steps=1, validation_rows=8)
     assert len(held) >= 4 and not any(held[-3:])
-
-
-def test_a_spike_stops_a_run_unless_it_is_told_otherwise(
-    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        spike_at(7, patched)
-        with pytest.raises(LmworksError, match="step 8: the gradient is not a finite number"):
-            run(tmp_path, rows, tokenizer)
-    config = CausalLMConfig.model_validate({**SMALL, "on_spike": "skip"})
-    config = config.model_copy(update={"learning_rate": 1e38})  # which a recipe cannot state
-    with pytest.raises(LmworksError, match="21 times"):
-        train(config, None, rows, tokenizer, rows, None, out=tmp_path / "out", context=make_context(tmp_path / "b"))
 
 
 def test_patience_ends_with_the_best_weights(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:

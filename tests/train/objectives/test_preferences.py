@@ -165,27 +165,26 @@ def test_a_reward_model_has_the_loss_and_gradients_of_bradley_and_terry_with_mar
 ) -> None:
     preferences = make_preferences(tmp_path / "preferences", 5)
     rows = pack_judged(tmp_path, tokenizer, LENGTH, preferences).open()
-    for margins in (True, False):
-        config = settings("reward", margins=margins)
-        asked = objective_of("reward")(rows, config)
-        model = asked.begin(config, base, rows, tokenizer.open(), compiled=False)
-        disturbed(model.module, 0.02)
-        loss, count, _ = asked.loss(model, asked.measured(len(rows.tokens)))
-        loss.backward()  # type: ignore[no-untyped-call]
-        plain, total = disturbed(load_model(base.path, labels=REWARD), 0.02), torch.zeros(())
-        for record in preferences.iterate():
-            assert record.chosen and record.rejected
-            chats = [[*record.prompt, *answer] for answer in (record.chosen, record.rejected)]
-            better, worse = (
-                (alone(plain, tokenizer.open().encode_chat(chat)[0])[-1] @ plain.score.weight.T)[0] for chat in chats
-            )
-            margin = record.margin if margins and record.margin else 0.0
-            total = total - torch.log(torch.sigmoid(better - worse - margin))
-        total.backward()  # type: ignore[no-untyped-call]
-        assert count == 5
-        torch.testing.assert_close(loss, total, rtol=1e-5, atol=1e-5)
-        for (name, weight), other in zip(plain.named_parameters(), model.module.parameters(), strict=True):
-            torch.testing.assert_close(other.grad, weight.grad, rtol=1e-4, atol=1e-5, msg=name)
+    config = settings("reward")
+    asked = objective_of("reward")(rows, config)
+    model = asked.begin(config, base, rows, tokenizer.open(), compiled=False)
+    disturbed(model.module, 0.02)
+    loss, count, _ = asked.loss(model, asked.measured(len(rows.tokens)))
+    loss.backward()  # type: ignore[no-untyped-call]
+    plain, total = disturbed(load_model(base.path, labels=REWARD), 0.02), torch.zeros(())
+    for record in preferences.iterate():
+        assert record.chosen and record.rejected
+        chats = [[*record.prompt, *answer] for answer in (record.chosen, record.rejected)]
+        better, worse = (
+            (alone(plain, tokenizer.open().encode_chat(chat)[0])[-1] @ plain.score.weight.T)[0] for chat in chats
+        )
+        margin = record.margin or 0.0
+        total = total - torch.log(torch.sigmoid(better - worse - margin))
+    total.backward()  # type: ignore[no-untyped-call]
+    assert count == 5
+    torch.testing.assert_close(loss, total, rtol=1e-5, atol=1e-5)
+    for (name, weight), other in zip(plain.named_parameters(), model.module.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, weight.grad, rtol=1e-4, atol=1e-5, msg=name)
 
 
 def test_with_adapters_the_reference_is_the_base_without_them(

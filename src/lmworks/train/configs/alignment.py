@@ -137,7 +137,10 @@ class SimpoConfig(PreferenceConfig):
 
 
 class RewardConfig(PreferenceConfig):
-    """A reward model: a score of each answer, of which the chosen one's should be higher (Bradley and Terry 1952)."""
+    """A reward model: a score of each answer, of which the chosen one's should be higher (Bradley and Terry 1952).
+
+    By a pair's stated `margin`, if it has one.
+    """
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Reward"
 
@@ -146,9 +149,6 @@ class RewardConfig(PreferenceConfig):
 
     objective: Literal["reward"] = "reward"
     rates = (1e-5, 1e-4)
-    margins: Annotated[bool, RESULT] = Field(
-        default=True, description="Whether a pair's stated `margin` is asked of the scores; where none is stated, 0."
-    )
 
     @model_validator(mode="after")
     def _writes_nothing(self) -> Self:

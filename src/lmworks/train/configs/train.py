@@ -163,11 +163,6 @@ class TrainConfig(StepConfig):
         default=0.0, ge=0, lt=1, description="None: a language model's probabilities are what it is used for."
     )
     gradient_clip: Annotated[float, RESULT] = Field(default=1.0, gt=0, description="Norm of all gradients together.")
-    on_spike: Annotated[Literal["stop", "skip"], RESULT] = Field(
-        default="stop",
-        description="What happens at a gradient that is not a finite number: `stop` lets nobody pay for a run that has "
-        "gone wrong, `skip` leaves the step's update out.",
-    )
     patience: Annotated[int | None, RESULT] = Field(
         default=None,
         ge=1,

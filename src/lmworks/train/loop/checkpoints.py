@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -34,8 +34,6 @@ class Position:
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
-    spikes: list[int] = field(default_factory=list)
-    """Steps whose update was left out."""
     validations: list[list[float]] = field(default_factory=list)
     """Mean loss of each part of the validation data: before the first step, and at each validation."""
     within_step: int | None = None
@@ -45,6 +43,11 @@ class Position:
     best_loss: float | None = None
     best_step: int = 0
     """Where the validation loss was lowest, if the best weights are kept."""
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """Make one of what is stored, without what only earlier releases wrote down."""
+        return cls(**{each.name: stored[each.name] for each in fields(cls) if each.name in stored})
 
 
 class Checkpoints:
@@ -196,7 +199,7 @@ class Checkpoints:
                         f"`lmworks build --rebuild` its step, or delete {path.parent.parent}; or branch from a "
                         "published checkpoint"
                     )
-                position = Position(**found["position"])
+                position = Position.read(found["position"])
                 require(position)
                 self._require_best(position)
                 _read_tensors(path.with_suffix(".safetensors"), self.tensors)
@@ -241,7 +244,7 @@ class Checkpoints:
             _read_tensors(path.with_suffix(".safetensors"), self.tensors)
         except (OSError, ValueError) as error:
             raise LmworksError(f"{path}: {error}; a branch keeps the shape, optimizer and tokenizer") from error
-        position, theirs = Position(**found["position"]), found["fingerprint"]
+        position, theirs = Position.read(found["position"]), found["fingerprint"]
         if theirs.get("rows") != self.fingerprint.get("rows"):
             position.began = step
         if theirs.get("validation rows") != self.fingerprint.get("validation rows"):

@@ -136,7 +136,7 @@ def _conclusion(course: Course, gap: Difference) -> Verdict:
     if not math.isfinite(now + trained + gap.loss):
         return "diverged", "the loss is not a number"
     best = min(range(after + 1), key=lambda at: fmean(course.validations[at]))
-    until = min(course.validated[best] or 1, len(course.losses))  # skipped spikes leave fewer losses than steps
+    until = course.validated[best] or 1
     then = fmean(course.losses[max(0, until - WINDOW) : until])
     risen = course.fall(last, course.validations[best])
     rose = f"the validation loss rose by {risen} since its lowest"

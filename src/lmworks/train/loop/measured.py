@@ -118,7 +118,7 @@ class MeasuredRun:
         first = max(k for k, step in enumerate(steps) if step <= position.began or not k)
         until = len(steps) if position.best_loss is None else sum(step <= position.best_step for step in steps)
         return Course(
-            losses=[line["loss"] for line in position.history if "loss" in line and line["step"] > position.began],
+            losses=[line["loss"] for line in position.history if line["step"] > position.began],
             validations=position.validations[first:until],
             validated=[max(0, step - position.began) for step in steps[first:until]],
             trained=trained,

@@ -1,4 +1,4 @@
-"""One training run: steps, validations, samples, spikes and checkpoints, from where it stands to its end."""
+"""One training run: steps, validations, samples and checkpoints, from where it stands to its end."""
 
 from __future__ import annotations
 
@@ -42,8 +42,6 @@ from lmworks.train.objectives import objective_of
 WATCHED_PROMPTS = 2
 WATCHED_TOKENS = 96
 """Long enough for a first paragraph."""
-MOST_SPIKES = 20
-"""Most steps of a run that may be skipped: more are no accidents."""
 PUBLISHED = "checkpoints"
 """Folder of published checkpoints beside a model."""
 
@@ -173,15 +171,13 @@ class Run(MeasuredRun):
             began = time.perf_counter()
             line = self.step(self.position.step)
             self.seconds.append(time.perf_counter() - began)
-            if line is None:
-                self._skip()
             self.position.step += 1
             done = self.position.step
-            shown = {name: line[name] for name in ("loss", "learning_rate")} if line else {}
+            shown = {name: line[name] for name in ("loss", "learning_rate")}
             measured: dict[str, float] = {}
-            record = {"step": done, "tokens": done * tokens, **(line or {})}
-            self.position.history += [record] if line else []
-            finished = self.objective.finished(self.position.history) if line else None
+            record = {"step": done, "tokens": done * tokens, **line}
+            self.position.history.append(record)
+            finished = self.objective.finished(self.position.history)
             if finished:
                 self.context.log(f"ends after {done} steps: {finished}")
                 self._return_within()
@@ -189,9 +185,7 @@ class Run(MeasuredRun):
                 with self.timed("validation"):
                     measured = self.validate()
             record |= measured
-            self.position.history += [record] if measured and not line else []
-            if line or measured:
-                self.live.step(record, self.seconds[-1])
+            self.live.step(record, self.seconds[-1])
             shown |= {name: value for name, value in measured.items() if name == "validation_loss"}
             self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
             if self.watched and (done == self.steps or done.bit_count() == 1):  # 1, 2, 4, 8, …
@@ -235,9 +229,8 @@ class Run(MeasuredRun):
         yield
         self.spent[part].append(time.perf_counter() - began)
 
-    def step(self, step: int) -> dict[str, Any] | None:
-        """One optimizer step; what the history tells of it, or None if it was a spike and moved nothing."""
-
+    def step(self, step: int) -> dict[str, Any]:
+        """One optimizer step; what the history tells of it. Raises LmworksError if its gradient is not finite."""
         torch.manual_seed(self.config.seed * 1_000_003 + step)
         self.model.learn(True, label_smoothing=self.config.label_smoothing)
         total = weight = 0.0
@@ -258,16 +251,18 @@ class Run(MeasuredRun):
                 "data_type too narrow for them; take another model, or float32"
             )
         norm = self._divide_and_clip(max(weight, 1.0))
+        if not math.isfinite(norm):  # clipping bounds the others
+            raise LmworksError(
+                f"step {step + 1}: the gradient is not a finite number; lower learning_rate, use float32, or take "
+                "another base"
+            )
         if self.objective.is_within(step, metrics, weight):
             self.position.within_step = step
             self.checkpoints.keep_weights(WITHIN, self.weights)
-        share, spiked = rate_share(step, self.config, self.steps), self._is_spike(norm)
-        if not spiked:
-            self.optimizer.step(step + 1, share)
+        share = rate_share(step, self.config, self.steps)
+        self.optimizer.step(step + 1, share)
         for parameter in self.parameters:
             parameter.grad = None
-        if spiked:
-            return None
         return {
             "loss": total / max(weight, 1.0),
             "learning_rate": share * self.config.learning_rate,
@@ -283,21 +278,6 @@ class Run(MeasuredRun):
             [local(gradient) for gradient in gradients], min(1.0, self.config.gradient_clip / max(norm, 1e-12)) / weight
         )
         return norm
-
-    def _is_spike(self, norm: float) -> bool:
-        """Return whether a step's gradient is not a finite number: clipping bounds the others."""
-        return not math.isfinite(norm)
-
-    def _skip(self) -> None:
-        """Count a spike, whose step moved nothing. Raises LmworksError if `on_spike` says so, or for too many."""
-        step = self.position.step + 1
-        self.position.spikes.append(step)
-        if self.config.on_spike == "stop" or len(self.position.spikes) > MOST_SPIKES:
-            raise LmworksError(
-                f"step {step}: the gradient is not a finite number ({len(self.position.spikes)} times so far); lower "
-                "learning_rate, use float32, or let single steps be left out with `on_spike: skip`"
-            )
-        self.context.log(f"step {step} was a spike: skipped")
 
     def _is_stale(self, validation_loss: float) -> bool:
         """Whether `patience` is at its end; the best weights so far are kept, for it or for `keep_best`."""
@@ -373,7 +353,6 @@ class Run(MeasuredRun):
                 "parameters": sum(parameter.numel() for parameter in self.parameters),
                 "steps": self.position.step,
                 "tokens": self.position.step * tokens,
-                **({"spikes": len(self.position.spikes)} if self.position.spikes else {}),
                 **{f"{part} rows": rows for part, rows in (self.mixture.rows_read if self.mixture else {}).items()},
             },
             measured={

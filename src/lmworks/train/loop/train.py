@@ -90,8 +90,8 @@ def train(
 
 def first_step(
     config: TrainConfig, base: ModelFolder | None, data: Shards, tokenizer: TokenizerFolder, context: Context
-) -> tuple[dict[str, Any] | None, float]:
-    """What the history tells of the first step, None if it is a spike, and its seconds. Nothing of it is kept."""
+) -> tuple[dict[str, Any], float]:
+    """What the history tells of the first step, and its seconds. Nothing of it is kept."""
     from lmworks.train.loop.run import Run, RunInputs
 
     only = config.model_copy(update={"steps": 1, "publish_checkpoints": [], "branch_step": None, "log_to": {}})

@@ -252,8 +252,7 @@ class Reward(JudgedObjective):
     def _margins(self, batch: JudgedBatch, rows: Tensor, labels: Tensor) -> Tensor:
         """[P] what is asked of each pair, of answers that end in these rows with these labels."""
         chosen = labels % len(SIDES) == CHOSEN
-        margins = batch.margins[rows, labels // len(SIDES)][chosen]
-        return margins if self.config.margins else torch.zeros_like(margins)
+        return batch.margins[rows, labels // len(SIDES)][chosen]
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over pairs; metrics are the share of pairs in their order and the difference of their scores.

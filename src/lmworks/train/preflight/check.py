@@ -249,11 +249,10 @@ def _one_step(
         line, seconds = first_step(config, base, data, tokenizer, context)
     except LmworksError as error:
         raise GateRefused(f"the check of {config.step_name} refuses: its first step fails: {error}") from error
-    nothing = line and not line["gradient_norm"] and not config.may_stand_still
-    if line is None or nothing:
+    if not line["gradient_norm"] and not config.may_stand_still:
         raise GateRefused(
-            f"the check of {config.step_name} refuses: the first step moves nothing: its gradient is "
-            f"{'not a finite number; take float32, or another base' if line is None else 'zero; is all frozen?'}"
+            f"the check of {config.step_name} refuses: the first step moves nothing: its gradient is zero; is all "
+            "frozen?"
         )
     if line.get("unscored"):
         raise GateRefused(
