@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lmworks.data.duplicates.minhash import near_groups
+from lmworks.data.duplicates.join import near_groups
 from lmworks.evaluate.items import ACCURACY, Scored
 
 

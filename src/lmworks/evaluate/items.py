@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 from pydantic import Field
 
 from lmworks.data.base.structure import value_at
-from lmworks.data.duplicates.minhash import near_groups
+from lmworks.data.duplicates.join import near_groups
 from lmworks.data.personal.hidden import hide_all
 from lmworks.data.shards.named import require_fields
 from lmworks.data.shards.records import Document

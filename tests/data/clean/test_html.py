@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 
 import pytest
 from hypothesis import given
@@ -82,3 +83,17 @@ def test_no_word_is_lost_or_moved_in_nested_markup(markup: str) -> None:
     for mark in "-|:":
         expected, found = expected.replace(mark, ""), found.replace(mark, "")
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    "tag", ["<p{}>Hello.</p>", "<b title='<!--'>Hello.</b><p {}>", "<script{}>x</script><p>Hello.</p>"]
+)
+def test_attributes_without_end_take_linear_time(tag: str) -> None:
+    crowded = tag.format("".join(f" a{number:x}=''" for number in range(200_000)))
+    begin = time.process_time()
+    assert html_to_text(crowded) == "Hello."
+    assert time.process_time() - begin < 10, "a tree of them takes minutes"
+
+
+def test_text_behind_the_end_of_a_page_is_kept() -> None:
+    assert html_to_text("<html><body><p>One.</p></body></html><p>Two.</p>three") == "One.\n\nTwo.\n\nthree"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lmworks.data.duplicates import deduplicate
-from lmworks.data.duplicates.deduplicate import Clusters, drop_duplicates, join_alike
+from lmworks.data.duplicates.deduplicate import drop_duplicates
+from lmworks.data.duplicates.join import Clusters, join_alike
 from lmworks.data.duplicates.minhash import jaccard, least_agreement, shingles, signatures, sketches
 from lmworks.data.shards.records import Document, Documents, write_shard
 from support import make_context
@@ -92,7 +93,7 @@ def test_processes_and_blocks_change_no_byte(tmp_path: Path, monkeypatch: pytest
     documents = in_shards(tmp_path / "in", 7)
     drop_duplicates(documents, [], 0.8, tmp_path / "one", make_context(tmp_path / "a"))
     drop_duplicates(documents, [], 0.8, tmp_path / "two", replace(make_context(tmp_path / "b"), workers=2))
-    for name, small in (("_BANDS_BYTES", 1), ("_BLOCK_SHINGLES", 50), ("_REJECTED_PAIRS", 0)):
+    for name, small in (("_BANDS_BYTES", 1), ("_MOST_SHINGLES", 50), ("_REJECTED_PAIRS", 0)):
         monkeypatch.setattr(deduplicate, name, small)
     drop_duplicates(documents, [], 0.8, tmp_path / "small", make_context(tmp_path / "c"))
     assert payload_bytes(tmp_path / "one") == payload_bytes(tmp_path / "two") == payload_bytes(tmp_path / "small")
@@ -151,9 +152,7 @@ def test_joining_in_buckets_finds_every_connection(buckets: list[int], seed: int
         return found
 
     clusters = Clusters(len(buckets))
-    join_alike(
-        np.sort(np.array([bucket << 32 | row for row, bucket in enumerate(buckets)], np.uint64)), clusters, proof
-    )
+    join_alike(np.array(buckets, np.uint32), np.arange(len(buckets)), clusters, proof)
     expected = Clusters(len(buckets))
     for one, other in combinations(range(len(buckets)), 2):
         if buckets[one] == buckets[other] and alike[one, other]:

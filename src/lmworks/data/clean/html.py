@@ -6,9 +6,6 @@ By hand: on 3,000 texts of botocore `inscriptis` 2.7.6 is 0.6 times as fast and 
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from lmworks.data.base.attributes import with_few_attributes
 
 _BLOCK_NAMES = """address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption
 figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html important legend li main menu nav note ol p pre section
@@ -35,30 +32,25 @@ def html_to_text(markup: str) -> str:
 
     if not markup.strip():
         return ""
-    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
-    root = etree.fromstring(with_few_attributes(_CONTROL.sub("", markup)).encode(), parser)
-    if root is None:
-        return ""
     text = _Text()
-    walker = etree.iterwalk(root, events=("start", "end"))
-    for event, element in walker:
-        if event == "end":
-            text.end(element)
-        elif element.tag in _SKIPPED:
-            walker.skip_subtree()
-        else:
-            text.start(element)
-    text.flush()
-    text.write_term()
-    return "".join(text.output)
+    # A tree would link each attribute behind all others of its element, in quadratic time.
+    parser = etree.HTMLParser(target=text, encoding="utf-8", huge_tree=True)
+    output: str = etree.fromstring(_CONTROL.sub("", markup).encode(), parser)
+    return output
 
 
 class _Text:
-    """Collects inline text and writes it out at each block's edge."""
+    """Target of a parser: collects inline text and writes it out at each block's edge."""
 
     def __init__(self) -> None:
         self.output: list[str] = []
         self.inline: list[str] = []
+        self.read: list[str] = []
+        """Text since the last tag."""
+        self.ended_inline = False
+        """Whether the last tag ended an element that is no block."""
+        self.skipped = 0
+        """Number of open elements inside one that is left out, and this one."""
         self.marker = ""
         """What the next line begins with: "- ", "term: "."""
         self.indent = self.marker_indent = 0
@@ -67,13 +59,20 @@ class _Text:
         self.list_is_open = False
         """Whether the line last written belongs to the outermost list that is still open."""
 
-    def start(self, element: Any) -> None:
-        tag = element.tag
-        if tag in _BLOCKS:
+    def data(self, text: str) -> None:
+        """Take a part of the text between two tags."""
+        if not self.skipped:
+            self.read.append(text)
+
+    def start(self, tag: str, attributes: object) -> None:
+        """Begin an element."""
+        self._add_read()
+        if self.skipped or tag in _SKIPPED:
+            self.skipped += 1
+        elif tag in _BLOCKS:
             self._start_block(tag)
         elif tag == "br":
             self.inline.append(_BREAK)
-        self._add(element.text)
 
     def _start_block(self, tag: str) -> None:
         if self.open_rows:
@@ -98,14 +97,21 @@ class _Text:
         elif tag == "pre":
             self.in_pre += 1
 
-    def end(self, element: Any) -> None:
-        tag = element.tag
-        if tag in _BLOCKS:
+    def end(self, tag: str) -> None:
+        """End an element."""
+        self._add_read()
+        if self.skipped:
+            self.skipped -= 1
+        elif tag in _BLOCKS:
             self._end_block(tag)
-        elif element.tail and element.tail[0] in ".,;:!?)":
-            while self.inline and self.inline[-1] != (stripped := self.inline[-1].rstrip()):
-                self.inline[-1:] = [stripped] if stripped else []
-        self._add(element.tail)
+        self.ended_inline = tag not in _BLOCKS
+
+    def close(self) -> str:
+        """Return the text of the page."""
+        self._add_read()
+        self.flush()
+        self.write_term()
+        return "".join(self.output)
 
     def _end_block(self, tag: str) -> None:
         self.open_rows -= tag == "tr"
@@ -127,9 +133,15 @@ class _Text:
         elif tag == "pre":
             self.in_pre -= 1
 
-    def _add(self, text: str | None) -> None:
+    def _add_read(self) -> None:
+        """Add the text since the last tag."""
+        text, ended_inline, self.ended_inline = "".join(self.read), self.ended_inline, False
+        self.read.clear()
         if not text:
             return
+        if ended_inline and text[0] in ".,;:!?)":
+            while self.inline and self.inline[-1] != (stripped := self.inline[-1].rstrip()):
+                self.inline[-1:] = [stripped] if stripped else []
         if self.in_pre:
             text = text.replace("\n", _BREAK).replace(" ", _SPACE)
         elif self.inline and self.inline[-1].endswith("("):

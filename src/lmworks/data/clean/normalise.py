@@ -36,7 +36,7 @@ class NormaliseConfig(StepConfig):
     )
 
 
-@stage(version=3, reads="documents")
+@stage(version=4, reads="documents")
 def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Clean every document; what is empty afterwards is dropped."""
     tally = map_shards(documents, normalise_shard, config, out, context)
@@ -87,22 +87,9 @@ def _long_marks() -> re.Pattern[str]:
     return re.compile(f"[{_marks()}]{{{_MOST_MARKS}}}(?=[{_marks()}])")
 
 
-@cache
-def _first_bytes_of_marks() -> bytes:
-    return bytes({mark.encode()[0] for mark in _marks()})
-
-
-def _holds_marks(text: str) -> bool:
-    """Whether so many marks may stand in a text, by the first byte that each has in UTF-8."""
-    if text.isascii():
-        return False
-    content = text.encode(errors="surrogatepass")
-    return len(content) - len(content.translate(None, _first_bytes_of_marks())) > _MOST_MARKS
-
-
 def parted_marks(text: str) -> str:
     """A text that is brought into a form of Unicode in linear time: many marks in a row are parted."""
-    if len(text) > _MOST_MARKS and _holds_marks(text):  # putting them in order takes quadratic time
+    if len(text) > _MOST_MARKS and not text.isascii():  # putting them in order takes quadratic time
         return _long_marks().sub("\\g<0>\u034f", text)  # as in the Stream-Safe Text Format of UAX #15
     return text
 

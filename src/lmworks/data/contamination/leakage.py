@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from lmworks.data.duplicates.deduplicate import Clusters, find_clusters, read_ids
+from lmworks.data.duplicates.deduplicate import find_clusters, read_ids
 from lmworks.data.duplicates.hashed import Hashed
+from lmworks.data.duplicates.join import Clusters
 from lmworks.data.duplicates.minhash import jaccard
 from lmworks.data.shards.records import Documents
 from lmworks.lazy import NDArray, np
@@ -67,8 +68,8 @@ class Neighbours:
         for row, part in zip(members.tolist(), parts.tolist(), strict=True):
             others = members[parts != part] if train is None else members[parts == train]
             if part != train:
-                (own,) = self._hashed.read_shingles(np.array([row]))
-                likenesses = (jaccard(own, shingles) for shingles in self._hashed.read_shingles(others))
+                own = self._hashed.read_shingles(row)
+                likenesses = (jaccard(own, self._hashed.read_shingles(other)) for other in others.tolist())
                 pairs = ((row, int(other), likeness) for other, likeness in zip(others, likenesses, strict=True))
                 yield from islice((pair for pair in pairs if pair[2] >= threshold), 1)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from lmworks.data.duplicates.codes import read_codes
 from lmworks.data.duplicates.digits import digits_of
 from lmworks.data.duplicates.hashed import Hashed, rows_by_shard
+from lmworks.data.duplicates.join import Clusters, join_alike
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
 from lmworks.data.shards.records import (
     CLUSTER,
@@ -37,12 +38,10 @@ from lmworks.pipeline.units import link
 
 _BANDS_BYTES = 2**28
 """Band hashes in memory at a time."""
-_BLOCK_SHINGLES = 2**23
+_MOST_SHINGLES = 2**23
 """Shingles of candidates in memory at a time: 32 MB."""
-_REJECTED_PAIRS = 2**23
-"""Pairs remembered as unlike, so that several bands do not compare them again: 64 MB."""
-_FEW_PAIRS = 2**15
-"""Pairs of a band compared in one go rather than in rounds: a fraction of a second if every one must be proved."""
+_REJECTED_PAIRS = 2**20
+"""Pairs remembered as unlike, so that several bands do not compare them again: some 70 MB."""
 _SKETCH_PAIRS = 2**18
 """Pairs of sketches compared in one go: 16 MB."""
 
@@ -88,23 +87,6 @@ def drop_duplicates(
     return tally
 
 
-class Clusters:
-    """Disjoint sets of rows; the least row stands for its set."""
-
-    def __init__(self, size: int) -> None:
-        self.roots: NDArray[np.int64] = np.arange(size)
-
-    def join(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
-        """Make the sets of each pair one."""
-        while True:
-            low, high = np.sort((self.roots[first], self.roots[second]), axis=0)
-            if (low == high).all():
-                return
-            np.minimum.at(self.roots, high, low)
-            while not np.array_equal(above := self.roots[self.roots], self.roots):
-                self.roots = above
-
-
 def find_clusters(hashed: Hashed, threshold: float | None, context: Context) -> Clusters:
     """Connect exact duplicates and, given a threshold, verified near ones."""
     clusters = Clusters(len(hashed))
@@ -120,9 +102,7 @@ def find_clusters(hashed: Hashed, threshold: float | None, context: Context) -> 
     for first in range(0, hashed.bands, step):
         for number, band in enumerate(hashed.read_bands(first, min(first + step, hashed.bands))):
             context.check_stop()
-            keys = np.sort(band[rows].astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64))
-            join_alike(keys, clusters, proof)
-            proof.remember()
+            join_alike(band[rows], rows, clusters, proof)
             context.progress.update(first + number + 1)
     return clusters
 
@@ -135,89 +115,37 @@ class Proof:
         self._threshold = threshold
         self._sets: dict[int, NDArray[np.uint32]] = {}
         self._held = 0
-        self._unlike: NDArray[np.uint64] = np.zeros(0, np.uint64)
-        self._found_unlike: list[NDArray[np.uint64]] = []
+        self._unlike: set[int] = set()
 
     def __call__(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """For each pair whether its similarity reaches the threshold."""
-        low, high = np.minimum(first, second), np.maximum(first, second)
-        pairs = low.astype(np.uint64) << np.uint64(32) | high.astype(np.uint64)
-        alike = np.zeros(len(pairs), bool)
-        unknown = self._sketched_alike(low, high)
-        unknown = unknown[np.append(self._unlike, 0)[np.searchsorted(self._unlike, pairs[unknown])] != pairs[unknown]]
-        sizes = np.cumsum(self._hashed.counts[low[unknown]] + self._hashed.counts[high[unknown]], dtype=np.int64)
-        for block in np.split(unknown, np.flatnonzero(np.diff(sizes // _BLOCK_SHINGLES)) + 1):
-            alike[block] = self._compare(low[block], high[block])
-        self._found_unlike.append(pairs[unknown][~alike[unknown]])
+        """Return for each pair whether its similarity reaches the threshold."""
+        alike, known = np.zeros(len(first), bool), self._hashed.sketches
+        for start in range(0, len(first), _SKETCH_PAIRS):
+            some = slice(start, start + _SKETCH_PAIRS)
+            agreeing = (known[first[some]] == known[second[some]]).sum(axis=1)
+            # Most pairs of texts with a licence in common end here.
+            for place in (start + np.flatnonzero(agreeing >= least_agreement(self._threshold))).tolist():
+                alike[place] = self._is_alike(*sorted((int(first[place]), int(second[place]))))
         return alike
 
-    def remember(self) -> None:
-        """Do not compare again what was unlike. Within one band no pair comes twice."""
-        if len(self._unlike) > _REJECTED_PAIRS:
-            self._unlike = self._unlike[:0]
-        self._unlike = np.sort(np.concatenate((self._unlike, *self._found_unlike)))
-        self._found_unlike = []
-
-    def _sketched_alike(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Places of the pairs that may reach the threshold: of texts with a licence in common most cannot."""
-        known = self._hashed.sketches
-        found = [
-            start + np.flatnonzero((known[one] == known[other]).sum(axis=1) >= least_agreement(self._threshold))
-            for start in range(0, len(low), _SKETCH_PAIRS)
-            for one, other in [(low[start : start + _SKETCH_PAIRS], high[start : start + _SKETCH_PAIRS])]
-        ]
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
-
-    def _compare(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> list[bool]:
-        if self._held > _BLOCK_SHINGLES:
+    def _is_alike(self, low: int, high: int) -> bool:
+        pair = low << 32 | high
+        if pair in self._unlike:
+            return False
+        if self._held > _MOST_SHINGLES:
             self._sets, self._held = {}, 0
-        missing = sorted(row for row in {*low.tolist(), *high.tolist()} if row not in self._sets)
-        for row, found in zip(missing, self._hashed.read_shingles(np.array(missing, np.int64)), strict=True):
-            self._sets[row] = found
-            self._held += len(found)
-        pairs = zip(low.tolist(), high.tolist(), strict=True)
-        return [jaccard(self._sets[one], self._sets[other]) >= self._threshold for one, other in pairs]
+        is_alike = jaccard(self._shingles(low), self._shingles(high)) >= self._threshold
+        if not is_alike:
+            if len(self._unlike) >= _REJECTED_PAIRS:
+                self._unlike.clear()
+            self._unlike.add(pair)
+        return is_alike
 
-
-def join_alike(
-    keys: NDArray[np.uint64],
-    clusters: Clusters,
-    proof: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]],
-) -> None:
-    """Join what near duplicates connect in each bucket of a band. `keys` are sorted: band hash, row in the low half.
-
-    All buckets at once: in each round one row a bucket is compared with those not yet reached, first a row that was
-    reached before. Linear in the size of a bucket if all are alike, as in a flood of copies. Once few pairs are left,
-    they are compared in one go.
-    """
-    buckets, rows = keys >> np.uint64(32), (keys & np.uint64(2**32 - 1)).astype(np.int64)
-    stay = np.zeros(len(keys), bool)
-    stay[1:] = buckets[1:] == buckets[:-1]
-    stay[:-1] |= stay[1:]
-    reached = np.zeros(len(keys), bool)
-    while stay.any():
-        buckets, rows, reached = buckets[stay], rows[stay], reached[stay]
-        starts = np.flatnonzero(np.concatenate(([True], buckets[1:] != buckets[:-1])))
-        sizes = np.diff(np.append(starts, len(rows)))
-        place = np.arange(len(rows))
-        leads = np.minimum.reduceat(np.where(reached, place, place + len(rows)), starts) % len(rows)
-        lead = np.repeat(rows[leads], sizes)
-        reached |= clusters.roots[rows] == clusters.roots[lead]  # the lead itself with them
-        ask = np.flatnonzero(~reached)
-        proven = ask[proof(lead[ask], rows[ask])]
-        clusters.join(lead[proven], rows[proven])
-        reached[proven] = True
-        stay = np.repeat(np.logical_or.reduceat(~reached, starts), sizes)
-        stay[leads] = False
-        later = (np.repeat(starts + sizes, sizes) - place - 1)[stay]  # rows behind it in its bucket
-        if later.sum() <= _FEW_PAIRS:
-            first = np.repeat(place[stay], later)
-            second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(later) - later, later)
-            ask = stay[second] & (clusters.roots[rows[first]] != clusters.roots[rows[second]])
-            first, second = rows[first[ask]], rows[second[ask]]
-            alike = proof(first, second)
-            clusters.join(first[alike], second[alike])
-            return
+    def _shingles(self, row: int) -> NDArray[np.uint32]:
+        if row not in self._sets:
+            self._sets[row] = self._hashed.read_shingles(row)
+            self._held += len(self._sets[row])
+        return self._sets[row]
 
 
 def settle(

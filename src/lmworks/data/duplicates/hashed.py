@@ -88,13 +88,11 @@ class Hashed:
             parts.append(np.fromfile(path, np.uint32, size * (last - first), offset=offset).reshape(-1, size))
         return np.concatenate(parts, axis=1)
 
-    def read_shingles(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint32]]:
-        """The set of shingles of each of some ascending rows."""
-        for shard, some, _ in rows_by_shard(self.edges, rows):
-            size = int(self.edges[shard + 1] - self.edges[shard])
-            with self._paths[shard].open("rb", buffering=0) as stream:
-                for row in some.tolist():
-                    stream.seek(16 + (_FIXED_BYTES + 4 * self.bands) * size + 4 * int(self._starts[row]))
-                    found = np.fromfile(stream, np.uint32, int(self.counts[row]))
-                    found.sort()  # several times as fast as numpy's unique
-                    yield found[np.append(True, found[1:] != found[:-1])]
+    def read_shingles(self, row: int) -> NDArray[np.uint32]:
+        """Return the set of shingles of a row, sorted."""
+        shard = int(np.searchsorted(self.edges, row, "right")) - 1
+        size = int(self.edges[shard + 1] - self.edges[shard])
+        offset = 16 + (_FIXED_BYTES + 4 * self.bands) * size + 4 * int(self._starts[row])
+        found = np.fromfile(self._paths[shard], np.uint32, int(self.counts[row]), offset=offset)
+        found.sort()  # several times as fast as numpy's unique
+        return np.asarray(found[np.append(True, found[1:] != found[:-1])])

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
 from itertools import accumulate
 from math import comb
 from typing import Any
 
 from lmworks.data.base.words import Words, hash_words, mixed_bits
-from lmworks.lazy import NDArray, np, pa
+from lmworks.lazy import NDArray, np
 
 SHINGLE_WORDS = 5
 HASH_FUNCTIONS = 128
@@ -138,35 +137,3 @@ def jaccard(first: NDArray[np.unsignedinteger[Any]], second: NDArray[np.unsigned
     both.sort()
     shared = int(np.count_nonzero(both[1:] == both[:-1]))
     return shared / (len(both) - shared)
-
-
-def near_groups(texts: Sequence[str], threshold: float) -> list[int]:
-    """Of each text [N] the place of the first of its group: near duplicates by Jaccard similarity of their shingles.
-
-    Of texts that agree on a band each is compared with the first of every group there, not with all, so that a group of
-    thousands takes no time; one that is like a later member alone may stay out.
-
-    For as many texts as memory holds; `deduplicate` finds them in any number of documents.
-    """
-    hashes, counts = shingles(pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.string()))
-    sets = [np.unique(each) for each in np.split(hashes, np.cumsum(counts)[:-1])] if texts else []
-    first = [*range(len(texts))]
-
-    def root(place: int) -> int:
-        while first[place] != place:
-            first[place] = place = first[first[place]]
-        return place
-
-    for band in bands(signatures(hashes, counts), threshold) if texts else ():
-        order = np.argsort(band, kind="stable")
-        for bucket in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
-            seen: list[int] = []
-            for place in bucket.tolist() if len(bucket) > 1 else ():
-                for before in seen:
-                    if root(before) == root(place) or jaccard(sets[before], sets[place]) >= threshold:
-                        low, high = sorted((root(before), root(place)))
-                        first[high] = low
-                        break
-                else:
-                    seen.append(place)
-    return [root(place) for place in range(len(texts))]

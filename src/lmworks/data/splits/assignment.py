@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.contamination.leakage import Neighbours, describe_leaks
-from lmworks.data.duplicates.deduplicate import Clusters
+from lmworks.data.duplicates.join import Clusters
 from lmworks.data.shards.records import Documents, read_shard
 from lmworks.data.shards.steps import keep_beside
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, total_variation

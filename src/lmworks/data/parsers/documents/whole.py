@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from lmworks.data.base.attributes import with_few_attributes
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, whole_file
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
@@ -56,7 +55,7 @@ def page_text(page: str, reading: Reading) -> tuple[str, str]:
         return page, "html"
     import trafilatura
 
-    return trafilatura.extract(with_few_attributes(page), include_comments=False, deduplicate=False) or "", "text"
+    return trafilatura.extract(page, include_comments=False, deduplicate=False) or "", "text"
 
 
 TEXT = Form(parse_text, encoding="text", endings=(".txt", ".md"), about="A text a file.")
