@@ -96,6 +96,7 @@ def test_answers_cite_documents_until_one_is_erased(tmp_path: Path) -> None:
         assert cited["document"] not in ask(http, model, "Which article is the toaster?").text
 
 
+@pytest.mark.slow
 def test_what_an_encoder_finds_is_shown_served_and_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in_for_minilm(tmp_path / "site", [*THINGS, "the", "which", "article", "is", "a", "cable"], monkeypatch)
     write_shop(tmp_path)

@@ -24,7 +24,10 @@ def init(what: str, task: str, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("what", "task", "tuned", "otherwise"),
-    [("people", "classify", "tuned", "words"), ("spans", "extract", "extractor", "looked-up")],
+    [
+        ("people", "classify", "tuned", "words"),
+        pytest.param("spans", "extract", "extractor", "looked-up", marks=pytest.mark.slow),
+    ],
 )
 def test_a_started_recipe_is_built_and_its_model_answers(
     what: str, task: str, tuned: str, otherwise: str, tmp_path: Path
