@@ -45,6 +45,12 @@ HOSTILE = {
     "beyond four turns": "{% for m in messages %}{{ m.content }}{% endfor %}{% if messages|length > 4 %}"
     + ROUND.replace("BODY", "")
     + "{% endfor %}{% endif %}",
+    "times": "{{ 'a' * 10**9 }}",
+    "times, the other way": "{{ 10**9 * 'a' }}",
+    "times of a list": "{{ ([0] * 10**9)|length }}",
+    "powers": "{{ 10 ** (10 ** 9) }}",
+    "powers of powers": "{% set ns = namespace(x=10) %}{% for i in range(60) %}"
+    "{% set ns.x = ns.x * ns.x %}{% endfor %}",
     "texts made up": "{{ lipsum(n=10**9) }}",
     "a width of a day": "{{ strftime_now('%1000000000d') }}",
     "loops that go on": "{% for a in range(99999) %}{% for b in range(99999) %}{% continue %}{% endfor %}{% endfor %}",

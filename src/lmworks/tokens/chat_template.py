@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
@@ -145,6 +145,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's sandbox with what `transformers` gives to templates, in which each call is a step."""
 
     step = staticmethod(lambda: True)
+    intercepted_binops = frozenset(["*", "**"])
 
     def __init__(self) -> None:
         extensions = [LoopControlExtension, _Generation]
@@ -158,6 +159,15 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         _budget.get().take(1)
         return super().call(context, obj, *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Return a product or power, of which one sign in a template would make a text without end."""
+        times, value = sorted((left, right), key=lambda factor: isinstance(factor, Sized))
+        if isinstance(value, Sized):
+            _budget.get().take(0, len(value) * max(times, 0))
+        elif abs(left) > 2**32 or abs(right) > (64 if operator == "**" else 2**32):
+            raise TemplateLimit(f"it computes {operator} of a number that is too large")
+        return super().call_binop(context, operator, left, right)
 
 
 @cache
