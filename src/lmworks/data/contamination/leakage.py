@@ -69,8 +69,7 @@ class Neighbours:
             others = members[parts != part] if train is None else members[parts == train]
             if part != train:
                 own = self._hashed.read_shingles(row)
-                likenesses = (jaccard(own, self._hashed.read_shingles(other)) for other in others.tolist())
-                pairs = ((row, int(other), likeness) for other, likeness in zip(others, likenesses, strict=True))
+                pairs = ((row, other, jaccard(own, self._hashed.read_shingles(other))) for other in others.tolist())
                 yield from islice((pair for pair in pairs if pair[2] >= threshold), 1)
 
 
