@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_told_when_the_recipe_is_read(tmp_path: Path, setti
     + [
         ["sorter.from=theirs", "theirs.path=encoder"],
         ["sorter.from=lm"],
-        ["t5.from=theirs", "theirs.path=t5", "t5.sequence_length=4096"],
+        ["t5.from=theirs", "theirs.path=t5", "t5.tokenizer=theirs", "t5.sequence_length=4096"],
         ["tuned.from=theirs", "theirs.path=nowhere"],
         ["models.learn={objective: distillation, from: lm, data: texts, teacher: theirs, sequence_length: 64}"],
         [asked("{kind: judged-answers, data: texts, judge: judge}")],

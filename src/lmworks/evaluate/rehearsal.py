@@ -98,8 +98,9 @@ def rehearse(
     faults: list[str] = []
     lost: dict[str, int] = {}
     asked: Sequence[Item] = ()
+    task: Task = config.declared
+    stages = {each.name: each for each in (task.stage, *task.baselines.values())}
     for number, trial in enumerate(config.trials):
-        task, stages = config.declared, _stages(config.declared)
         given = dict(zip(config.parameters, read, strict=True))
         folders = {
             each.parameter: _stand_in(each, tokenizers, context.scratch / str(number)) for each in trial.stand_ins
@@ -117,7 +118,7 @@ def rehearse(
         raise GateRefused("\n".join([f"the check of {config.label} refuses, before anything is trained:", *faults]))
     for name, count in lost.items():
         context.log(f"{count} {name} will be left out")
-    if asked and config.declared.metrics and config.declared.metrics[0].is_share:
+    if asked and task.metrics and task.metrics[0].is_share:
         context.log(f"{config.label} asks {power(asked)}")
     out.mkdir(parents=True, exist_ok=True)
     return Result(counts={"trials": len(config.trials), "items": len(asked), **lost}, losses=lost.keys())
@@ -135,10 +136,6 @@ def power(items: Sequence[Item]) -> str:
         f"{len(items)} items{groups if is_grouped else ''}: of two models that answer one in five unlike, {found} is "
         f"found in 4 of 5 cases; 2 points need {items_needed(0.02):,} {'groups' if is_grouped else 'items'}"
     )
-
-
-def _stages(task: Task) -> Mapping[str, Stage]:
-    return {each.name: each for each in (task.stage, *task.baselines.values())}
 
 
 def _stand_in(known: StandIn, tokenizers: Sequence[Handle], folder: Path) -> Path:

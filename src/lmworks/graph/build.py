@@ -20,7 +20,7 @@ from lmworks.engines.rented.stages import (
 from lmworks.errors import UsageError
 from lmworks.evaluate.gates import NODE
 from lmworks.evaluate.tasks import TASKS, asked_of
-from lmworks.fitting import known_models, with_meaning
+from lmworks.fitting import with_meaning
 from lmworks.graph.evaluation import (
     CONTAMINATION,
     Learned,
@@ -38,21 +38,18 @@ from lmworks.graph.evaluation import (
 )
 from lmworks.graph.kinds import MADE, STEPS
 from lmworks.graph.nodes import makes, model_nodes, node, room_nodes
-from lmworks.knowledge.passages import PassagesConfig
 from lmworks.model.folder import ModelFolder
-from lmworks.model.pretrained import PretrainedModelConfig, import_model
+from lmworks.model.pretrained import import_model
 from lmworks.pipeline.build import Node
 from lmworks.plan.plan import Plan
-from lmworks.recipe.references import Models, steps_in_order
+from lmworks.recipe.references import Models, steps_in_order, with_files
 from lmworks.recipe.schema import Recipe, StepConfig
-from lmworks.tokens.kinds.pretrained import PretrainedConfig
-from lmworks.train.configs.seq2seq import Seq2SeqConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop.train import train
 
 
 def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
-    """The nodes of a recipe with the plan's values in them, in an order in which they can be built."""
+    """Return the nodes of a recipe with the plan's values, in an order in which they can be built."""
     nodes: list[Node] = []
     for (section, *_), name, config in steps_in_order(recipe):
         if section in ("data", "tokenizer"):
@@ -68,7 +65,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes.append(node(name, MADE[config.objective], config.resolve(folder)))  # type: ignore[attr-defined]
     if recipe.evaluate:
         learned = Learned({each.name: each for each in nodes}, folder, recipe.evaluate.reworded)
-        known, systems = known_models(recipe, folder), dict[str, Systems]()
+        known, systems = with_files(recipe, folder).models, dict[str, Systems]()
         for label, tasks in labelled([task.resolve(folder) for task in recipe.evaluate.tasks]):
             asked = asked_of(tasks[0], known, recipe.evaluate.models)
             models = with_meaning(tasks[0], known, asked)
@@ -82,10 +79,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         if recipe.evaluate.gates:
             nodes.append(gates_node(recipe, systems))
     nodes = [each for some in nodes for each in _asked_of_rented(some, recipe.models)]
-    configs = {each.name: each.config for each in nodes}
     _refuse_other_kinds(nodes, recipe.data)
-    _refuse_other_passages(recipe)
-    _refuse_other_vocabularies(configs)
+    configs = {each.name: each.config for each in nodes}
     return [_with_engines(each, configs) for each in _checked_first(nodes)]
 
 
@@ -107,31 +102,6 @@ def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -
                         f"{each.name}: {reference!r} makes {made}; it reads {wanted}, which steps of kind "
                         f"{', '.join(kinds)} make"
                     )
-
-
-def _refuse_other_passages(recipe: Recipe) -> None:
-    """Raise UsageError for `serve.passages` that is a step of another kind."""
-    named = recipe.serve and recipe.serve.passages
-    if named and not isinstance(recipe.data.get(named), PassagesConfig):
-        known = [name for name, step in recipe.data.items() if isinstance(step, PassagesConfig)]
-        raise UsageError(
-            f"serve.passages: found {named!r}; expected a data step of kind `passages`"
-            f", of which there is {', '.join(known) or 'none'}"
-        )
-
-
-def _refuse_other_vocabularies(configs: Mapping[str, StepConfig]) -> None:
-    """Raise UsageError for a published encoder-decoder whose data would come in tokens of another."""
-    for name, config in configs.items():
-        base = configs.get(getattr(config, "base", None) or "")
-        if isinstance(config, Seq2SeqConfig) and isinstance(base, PretrainedModelConfig):
-            ours = configs.get(config.tokenizer)
-            known = isinstance(ours, PretrainedConfig) and ours.is_that_of(base.file / "tokenizer.json")
-            if not known and config.tokenizer != config.base:
-                raise UsageError(
-                    f"models.{name}.tokenizer: {config.base} has a vocabulary of its own, and that of "
-                    f"{config.tokenizer} is another: ids would mean other words to it. Take `tokenizer: {config.base}`"
-                )
 
 
 def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:

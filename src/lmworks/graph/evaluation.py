@@ -16,9 +16,9 @@ from lmworks.evaluate.gates import NODE, GatesConfig, TriedGate, gates
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.rehearsal import RehearsalConfig, StandIn, Trial, rehearse
 from lmworks.evaluate.relations import Relation
-from lmworks.evaluate.tasks import TASKS, family_of
+from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.task import figures_named
-from lmworks.fitting import reference_of, room_set_by
+from lmworks.fitting import reference_of
 from lmworks.graph.nodes import inputs_of, node
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import Node
@@ -28,7 +28,7 @@ from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.stage import Role, Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.kinds import plugins_of
-from lmworks.recipe.references import Models, bases, room_of
+from lmworks.recipe.references import Models, bases, family_of, first_of, room_of
 from lmworks.recipe.schema import GateConfig, Recipe, RewordedConfig, StepConfig
 from lmworks.registry import plugins_behind
 from lmworks.train.configs.train import TrainConfig
@@ -78,14 +78,15 @@ def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[No
             room = LONGEST_SOURCE if family == "encoder-decoder" else room_of(each, models)
             stand_ins.append(StandIn(parameter=parameter, tokenizer=number, context_length=room, family=family))
         tasks += [] if config in tasks else [config]
-        first = room_set_by(model, models) if model and room_of(model, models) else None
+        first = first_of(model, models) if model and room_of(model, models) else ""
+        is_ours = isinstance(models.get(first), TrainConfig)
         trial = Trial(
             systems=[name],
             task=tasks.index(config),
             stage=stage.name,
             stand_ins=stand_ins,
             most=config.largest_lost_share,
-            mend=f"Raise sequence_length of {first}" if first else "Name models that read more",
+            mend=f"Raise sequence_length of {first}" if is_ours else "Name models that read more",
         )
         alike = canonical_json(trial.model_dump(mode="json", exclude={"systems"}))
         before = trials[alike].systems if alike in trials else []

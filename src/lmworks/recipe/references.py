@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, UsageError
 from lmworks.recipe.schema import Location, Recipe, StepConfig, is_reference
 
 Models = Mapping[str, StepConfig]
@@ -21,12 +22,43 @@ def bases(name: str, models: Models) -> Iterator[str]:
         name = base
 
 
+def first_of(name: str, models: Models) -> str:
+    """Return the model that the line of a model began with, which may be itself."""
+    return [name, *bases(name, models)][-1]
+
+
 def room_of(name: str, models: Models) -> int | None:
     """Return how many tokens a model of the recipe reads at most; it follows from the first model of its line."""
     try:
-        return getattr(models.get([name, *bases(name, models)][-1]), "context_length", None)
+        return getattr(models.get(first_of(name, models)), "context_length", None)
     except LmworksError:  # or where a package is missing that reads it
         return None
+
+
+def family_of(config: StepConfig | None) -> str | None:
+    """Return the family of a model; None where nobody knows."""
+    try:
+        return getattr(config, "family", None)
+    except LmworksError:  # of a damaged file, which is told where it is read
+        return None
+
+
+def of_families(families: Sequence[str], named: Sequence[str], models: Models) -> list[str]:
+    """Return those of the models named that are of some families, or of one that nobody knows."""
+    return [name for name in named if family_of(models.get(name)) in (None, *families)]
+
+
+def with_files(recipe: Recipe, folder: Path) -> Recipe:
+    """Return a recipe whose tokenizer and models know their files, where these are there."""
+
+    def known(config: StepConfig) -> StepConfig:
+        try:
+            return config.resolve(folder)
+        except UsageError:  # what is missing is told where it is needed
+            return config
+
+    models = {name: known(config) for name, config in recipe.models.items()}
+    return recipe.model_copy(update={"models": models, "tokenizer": recipe.tokenizer and known(recipe.tokenizer)})
 
 
 def data_of_models(recipe: Recipe) -> dict[str, StepConfig]:

@@ -118,8 +118,8 @@ class StepConfig(BaseModel):
         """Of these sources, from a look at their beginnings; 0 where that does not tell."""
         return 0
 
-    def misfits(self, models: Mapping[str, StepConfig]) -> Iterator[tuple[Location, str]]:
-        """Yield the fields that do not fit the recipe's models, with what was found and what to type."""
+    def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
+        """Yield the fields that do not fit the rest of the recipe, with what was found and what to type."""
         yield from ()
 
     def share_of(self, part: str) -> float:

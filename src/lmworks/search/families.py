@@ -13,8 +13,8 @@ from typing import Any
 
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, metric_named
-from lmworks.fitting import bases, known_models
 from lmworks.pipeline.store import Artifact
+from lmworks.recipe.references import bases, with_files
 from lmworks.release.render.charts import Bar, interval_chart
 from lmworks.release.render.words import interval_of, value_of
 from lmworks.search.runs import Changed, Outcome, Quiet, Runs, report, table
@@ -100,12 +100,12 @@ def _tuned(runs: Runs, seconds: float) -> tuple[Changed, dict[str, Any]]:
 
 
 def _entry(workspace: Workspace, made: Mapping[str, Artifact], label: str, name: str) -> dict[str, Any]:
-    figure, models = made[f"evaluate/{label}/{name}"].manifest.figures[0], workspace.recipe.models
-    below = [*bases(name, models)] if name in models else []
-    first = below[0] if below else name
+    figure = made[f"evaluate/{label}/{name}"].manifest.figures[0]
+    models = with_files(workspace.recipe, workspace.folder).models
+    below = [*bases(name, models)]
     trained = [base for base in below if isinstance(models.get(base), TrainConfig) and base in made]
     return {
-        "family": getattr(known_models(workspace.recipe, workspace.folder).get(first), "family", None) or "baseline",
+        "family": getattr(models.get([*below, name][0]), "family", None) or "baseline",
         "figure": figure.as_json(),
         "value": value_of(figure),
         "interval": figure.interval,

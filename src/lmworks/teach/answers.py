@@ -22,8 +22,8 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.work.chunks import in_chunks
-from lmworks.recipe.references import Models, room_of
-from lmworks.recipe.schema import Device, Effect, Expected, Location, Reference, StepConfig, Writing
+from lmworks.recipe.references import room_of
+from lmworks.recipe.schema import Device, Effect, Expected, Location, Recipe, Reference, StepConfig, Writing
 from lmworks.tokens.answers import was_cut
 from lmworks.tokens.tokenizer import ChatRefused
 
@@ -65,9 +65,9 @@ class AnswersConfig(StepConfig):
         description="Of the model's products: float32 gives equal answers on all processors, but for rare ties.",
     )
 
-    def misfits(self, models: Models) -> Iterator[tuple[Location, str]]:
+    def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
         """Yield answers that leave no room for a prompt in the context of their model."""
-        room = room_of(self.model, models)
+        room = room_of(self.model, recipe.models)
         if room and self.max_tokens >= room:
             yield (
                 ("max_tokens",),

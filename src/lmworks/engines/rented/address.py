@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from lmworks.engines.rented.confirmed import refusal
 from lmworks.errors import UsageError
 from lmworks.model.config import Family
-from lmworks.recipe.schema import PROTECTED, Effect, NeedsConfig, StepConfig
+from lmworks.recipe.schema import PROTECTED, Effect, Location, NeedsConfig, Recipe, StepConfig
 
 ENGINE_NAME = "rented"
 FAMILY: Family = "rented model"
@@ -138,19 +140,11 @@ class RentedModelConfig(StepConfig):
 
     @model_validator(mode="after")
     def _has_prices(self) -> Self:
-        if self.most_usd is not None and None in (self.prompt_price, self.answer_price):
+        if self.most_usd is not None and self.usd(0, 0) is None:
             raise ValueError(
                 "most_usd: needs both prices, usd_per_million_prompt_tokens and usd_per_million_answer_tokens"
             )
         return self
-
-    @property
-    def prompt_price(self) -> float | None:
-        return self.usd_per_million_prompt_tokens
-
-    @property
-    def answer_price(self) -> float | None:
-        return self.usd_per_million_answer_tokens
 
     @property
     def is_here(self) -> bool:
@@ -163,18 +157,24 @@ class RentedModelConfig(StepConfig):
 
     def usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
         """What so many tokens cost; None where a price is not stated."""
-        if self.prompt_price is None or self.answer_price is None:
+        prompt_price, answer_price = self.usd_per_million_prompt_tokens, self.usd_per_million_answer_tokens
+        if prompt_price is None or answer_price is None:
             return None
-        return (prompt_tokens * self.prompt_price + answer_tokens * self.answer_price) / 1e6
+        return (prompt_tokens * prompt_price + answer_tokens * answer_price) / 1e6
 
-    def forbidden_by(self, needs: NeedsConfig | None) -> str:
-        """Why what the organisation needs forbids to send its texts there; empty where it does not."""
-        if needs is None or self.is_here or self.confidential:
-            return ""
-        said = f"needs.privacy is {needs.privacy}" if needs.privacy in PROTECTED else ""
-        if not said and needs.residency == "on-premise":
-            said = "needs.residency is on-premise"
-        return said
+    def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
+        """Yield an address that may not see the recipe's texts, and a key that may not be sent there."""
+        needs = recipe.needs or NeedsConfig()
+        why = "needs.residency is on-premise" if needs.residency == "on-premise" else ""
+        why = f"needs.privacy is {needs.privacy}" if needs.privacy in PROTECTED else why
+        if why and not (self.is_here or self.confidential):
+            yield (
+                ("address",),
+                f"found {self.address}, and {why}: nothing is sent there; ask a server of this machine, or state "
+                "`confidential: true` here if this address may see these texts",
+            )
+        if self.key_variable and (refused := refusal(self.key_variable, self.address)):
+            yield ("key_variable",), refused
 
 
 def require_key(variable: str | None, found: str | None) -> str | None:

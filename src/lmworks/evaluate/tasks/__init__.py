@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
-from lmworks.errors import LmworksError
 from lmworks.evaluate.choices import ANSWER_BITS, By
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1, TaskConfig
 from lmworks.evaluate.tasks import checked, choices, from_passages, judgements, labels, last_word, perplexity, writing
 from lmworks.evaluate.tasks.task import Task, task_of
 from lmworks.model.config import Family
-from lmworks.recipe.schema import StepConfig
+from lmworks.recipe.references import Models, of_families
 from lmworks.registry import Kinds
 
 SAID = ("distinct_answers", "truncated_answers", "extraction_failures")
@@ -98,14 +97,6 @@ TASKS: Kinds[Task] = Kinds(
 )
 
 
-def asked_of(config: TaskConfig, models: Mapping[str, StepConfig], named: Sequence[str]) -> list[str]:
-    """Those of the models named that are of a family that the task is asked of."""
-    return [name for name in named if family_of(models.get(name)) in (None, *TASKS[config.kind].of)]  # type: ignore[attr-defined]
-
-
-def family_of(config: StepConfig | None) -> str | None:
-    """What a model is; None where nobody knows."""
-    try:
-        return getattr(config, "family", None)
-    except LmworksError:  # of a damaged file, which is told where it is read
-        return None
+def asked_of(config: TaskConfig, models: Models, named: Sequence[str]) -> list[str]:
+    """Return those of the models named that are of a family that the task is asked of."""
+    return of_families(TASKS[config.kind].of, named, models)  # type: ignore[attr-defined]

@@ -31,6 +31,8 @@ from lmworks.model.baselines.ngram import ORDER, NgramModel
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Interval
 from lmworks.pipeline.stage import Result, stage
+from lmworks.recipe.references import of_families, room_of
+from lmworks.recipe.schema import Location, Recipe
 from lmworks.tokens.tokenizer import Before
 
 if TYPE_CHECKING:
@@ -78,6 +80,13 @@ class PerplexityConfig(TaskConfig):
         description="What stands before a document, in its first window alone; the first token is predicted from it. "
         "`auto` is what the model is used to; `begin-of-text` is LM Evaluation Harness' choice.",
     )
+
+    def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
+        """Yield a stride that is not shorter than what a model sees at once."""
+        asked = of_families(("decoder",), recipe.evaluate.models if recipe.evaluate else (), recipe.models)
+        seen = [each for each in (*(room_of(name, recipe.models) for name in asked), self.context_length) if each]
+        if self.stride and seen and self.stride >= (most := min(seen)):
+            yield ("stride",), f"found {self.stride}; expected less than {most}, the tokens that are seen at the most"
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """Windows that slide read a token of a long document again."""

@@ -18,6 +18,8 @@ class BaselineConfig(StepConfig):
     engine: ClassVar[str]
     """What answers for it."""
     family: ClassVar[Family]
+    has_weights: ClassVar[bool] = False
+    """Whether a training can go on from it."""
     objective: str
     data: Reference = Field(description="What it learns from.")
 

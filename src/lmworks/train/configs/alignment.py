@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from lmworks.engines.request import rows_at_once
 from lmworks.model.config import REWARD, DecoderConfig, Family, Shape
-from lmworks.recipe.references import Models, room_of
-from lmworks.recipe.schema import Expected, Location, Reference
+from lmworks.recipe.references import room_of
+from lmworks.recipe.schema import Expected, Location, Recipe, Reference
 from lmworks.rewards import AnswerReward, AnyReward, names_of
 from lmworks.rewards.models import JudgedReward
 from lmworks.tokens.rows.packings import PREFERENCES, PROMPTS, Packing
@@ -235,11 +235,11 @@ class PolicyConfig(AlignedConfig):
     def judges(self) -> list[str]:
         return [reward.model for reward in self.rewards if isinstance(reward, JudgedReward)]
 
-    def misfits(self, models: Models) -> Iterator[tuple[Location, str]]:
+    def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
         """Yield judges of answers that cannot read a row of them, too."""
-        yield from super().misfits(models)
+        yield from super().misfits(recipe)
         for name in (each.model for each in self.rewards if isinstance(each, JudgedReward) and each.reads_rows):
-            room = room_of(name, models) if name in models else None
+            room = room_of(name, recipe.models) if name in recipe.models else None
             if room and room < self.sequence_length:
                 yield (
                     ("sequence_length",),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.model.config import Family, require_heads
+from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.model.shapes import EncoderDecoderConfig
-from lmworks.recipe.schema import Expected
+from lmworks.recipe.schema import Expected, Location, Recipe
+from lmworks.tokens.kinds.pretrained import PretrainedConfig
 from lmworks.tokens.rows.packings import DOCUMENTS, PAIRS, Packing
 from lmworks.train.configs.train import STEP, TrainConfig
 
@@ -55,6 +58,20 @@ class Seq2SeqConfig(TrainConfig):
     def _heads_fit(self) -> Self:
         require_heads(self.hidden_size, self.num_heads, rotary=False)
         return self
+
+    def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
+        """Yield a tokenizer whose ids mean other words to the published model that it begins with, too."""
+        yield from super().misfits(recipe)
+        base = recipe.models.get(self.base or "")
+        if not isinstance(base, PretrainedModelConfig) or not base.fingerprint or self.tokenizer == self.base:
+            return
+        ours, theirs = recipe.tokenizer if self.tokenizer == "tokenizer" else None, base.file / "tokenizer.json"
+        if not isinstance(ours, PretrainedConfig) or (ours.sha256 and not ours.is_that_of(theirs)):
+            yield (
+                ("tokenizer",),
+                f"{self.base} has a vocabulary of its own, and that of {self.tokenizer} is another: ids would mean "
+                f"other words to it. Take `tokenizer: {self.base}`",
+            )
 
     def shape(self, vocab_size: int) -> EncoderDecoderConfig:
         """The encoder-decoder to build when there is no base, for a tokenizer of so many ids."""

@@ -12,10 +12,9 @@ from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import LmworksError, UsageError
-from lmworks.evaluate.tasks import family_of
 from lmworks.model.config import MATRICES, Family, Shape, in_words
-from lmworks.recipe.references import Models, bases, room_of
-from lmworks.recipe.schema import Device, Effect, Location, Reference, StepConfig
+from lmworks.recipe.references import Models, family_of, first_of, room_of
+from lmworks.recipe.schema import Device, Effect, Location, Recipe, Reference, StepConfig
 from lmworks.tokens.rows.packings import Packing
 from lmworks.train.configs.adapter import ADAPTER_RATE, LoraConfig
 from lmworks.train.configs.tracking import unconfirmed
@@ -300,14 +299,15 @@ class TrainConfig(StepConfig):
         places = {sink: str(folder / place) if sink in paths else place for sink, place in self.log_to.items()}
         return self.model_copy(update={"log_to": places})
 
-    def misfits(self, models: Models) -> Iterator[tuple[Location, str]]:
+    def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
         """Yield rows that are longer than the base reads, an adapter that does not fit it, and keys for MLflow."""
+        models = recipe.models
         yield from ((("log_to", "mlflow"), why) for why in unconfirmed(self.log_to.get("mlflow", "")))
         yield from self._misfits_of_adapter(models)
         room = room_of(self.base, models) if self.base else None
         if self.base is None or room is None or self.sequence_length <= room:
             return
-        first = [self.base, *bases(self.base, models)][-1]
+        first = first_of(self.base, models)
         mend = "begin with a model that reads more"
         if isinstance(models[first], TrainConfig):
             begun = "" if first == self.base else ", with which it began,"
@@ -330,11 +330,16 @@ class TrainConfig(StepConfig):
             )
             return
         absent = [] if targets == "all-linear" else sorted({*targets} - MATRICES)
-        if absent and isinstance(models.get([self.base, *bases(self.base, models)][-1]), TrainConfig):
+        if absent and isinstance(models.get(first_of(self.base, models)), TrainConfig):
             yield (
                 ("adapter", "targets"),
                 f"found {', '.join(absent)}; expected some of {', '.join(sorted(MATRICES))}, or all-linear",
             )
+
+    @property
+    def served_on(self) -> str | None:
+        """The base whose weights the served model shares, with an adapter of its own beside them."""
+        return self.base if self.adapter and not self.adapter.quantise else None
 
     @property
     def context_length(self) -> int | None:
