@@ -26,7 +26,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 
-from lmworks.data.quality.hashed_linear import train
+from lmworks.data.quality import hashed_linear
 
 Examples = list[tuple[str, str]]
 
@@ -58,7 +58,7 @@ def learn(examples: Examples) -> Judge:
     """Ours, with its defaults."""
     labels = sorted({label for _, label in examples})
     targets = np.array([labels.index(label) for _, label in examples])
-    *_, (model, _) = train(labels, [text for text, _ in examples], targets)
+    model = hashed_linear.learn(labels, [text for text, _ in examples], targets)
     return lambda texts: [labels[place] for place in model.probabilities(texts).argmax(axis=1).tolist()]
 
 

@@ -347,7 +347,7 @@ def garbage(good: dict[str, list[str]], half: Half) -> dict[str, list[str]]:
 
 def judge(texts: Sequence[str], names: Sequence[Filter], show: int) -> dict[str, object]:
     """The share that goes, with n, and why."""
-    settings = FilterSettings(("en", "de"))
+    settings = FilterSettings(languages=["en", "de"])
     verdicts = [reasons_to_drop(name, texts, settings) for name in names]
     first = [next(filter(None, some), None) for some in zip(*verdicts, strict=True)]
     reasons = Counter(reason for reason in first if reason)

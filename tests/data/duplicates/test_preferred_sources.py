@@ -78,5 +78,3 @@ def test_a_source_that_no_document_is_of_is_refused_before_any_work(tmp_path: Pa
     with pytest.raises(UsageError, match=r"`near_duplicates.prefer` names 'owm', .*did you mean 'own'"):
         kept(tmp_path, documents, prefer=["owm"])
     assert not (tmp_path / "out").exists()
-    with pytest.raises(ValueError, match="named twice"):
-        kept(tmp_path, documents, prefer=["own", "own"])

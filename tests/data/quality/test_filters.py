@@ -23,7 +23,7 @@ GERMAN = (
 
 
 def verdict(name: str, text: str, *languages: str, **settings: Any) -> str | None:
-    return reasons_to_drop(name, [text], FilterSettings(languages or ("en",), **settings))[0]  # type: ignore[arg-type]
+    return reasons_to_drop(name, [text], FilterSettings(languages=list(languages or ("en",)), **settings))[0]  # type: ignore[arg-type]
 
 
 def test_a_title_alone_is_too_short() -> None:

@@ -28,7 +28,7 @@ THAI = (
     "เขาเล่าเรื่องเรือประมงที่หลงทางแล้วกลับบ้านได้เพราะแสงไฟ และนกนางนวลบาดเจ็บที่ติดตามเขาอยู่สองปีเต็ม"
 )
 PROSE = [CHINESE, JAPANESE, THAI]
-SETTINGS = FilterSettings(languages=("zh", "ja", "th"))
+SETTINGS = FilterSettings(languages=["zh", "ja", "th"])
 
 
 @pytest.mark.parametrize("text", PROSE)

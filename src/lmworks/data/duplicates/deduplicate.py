@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from lmworks.data.duplicates.codes import read_codes
-from lmworks.data.duplicates.digits import digits_of
+from lmworks.data.duplicates.digits import CODE_COLUMNS, codes_beside, digits_of
 from lmworks.data.duplicates.hashed import Hashed, rows_by_shard
 from lmworks.data.duplicates.join import Clusters, join_alike
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
@@ -164,7 +164,11 @@ def settle(
     reasons = np.zeros(len(hashed), np.uint8)
     rows = np.flatnonzero(np.bincount(clusters.roots)[clusters.roots] > 1)
     ids = read_ids(shards, hashed.edges, rows)
-    ranks = _ranks(shards, hashed.edges, rows, prefer)
+    ranks = np.zeros(len(rows), np.int64)
+    if prefer:
+        places = {name: place for place, name in enumerate(prefer)}
+        sources = (record["source"] for record in _read(shards, hashed.edges, rows, ["source"]))
+        ranks[:] = [places.get(source, len(places)) for source in sources]
     order = np.lexsort((ids, ranks, clusters.roots[rows]))
     rows, ids, ranks = rows[order], ids[order], ranks[order]
     if not len(rows):
@@ -206,15 +210,16 @@ def kept_together(
     clusters.join(pairs[:, 0], pairs[:, 1])
     roots = clusters.roots[: len(reasons)]
     stays = np.bincount(roots[reasons == 0], minlength=len(clusters.roots))
-    rows = np.flatnonzero((reasons == 0) & (stays[roots] > 1))
-    ids = read_ids(shards, hashed.edges, rows)
-    names: dict[int, str] = {}
-    for root, name in zip(roots[rows].tolist(), ids.tolist(), strict=True):
-        names[root] = min(names.get(root, name.decode()), name.decode())
-    for row, name in sorted(known.items(), key=lambda each: each[1], reverse=True):
-        names[int(roots[row])] = name  # the least that is known: copies may have gone other ways since
-    rows = np.union1d(rows, [row for row in known if not reasons[row]]).astype(np.int64)
-    return {row: names[int(roots[row])] for row in rows.tolist()}
+    is_known = np.isin(np.arange(len(reasons)), list(known))
+    rows = np.flatnonzero((reasons == 0) & ((stays[roots] > 1) | is_known))
+    ids = zip(rows.tolist(), read_ids(shards, hashed.edges, rows).tolist(), strict=True)
+    # The least known name comes first: copies may have gone other ways since.
+    named = [(row, (0, name)) for row, name in known.items()] + [(row, (1, name.decode())) for row, name in ids]
+    names: dict[int, tuple[int, str]] = {}
+    for row, name in named:
+        root = int(roots[row])
+        names[root] = min(names.get(root, name), name)
+    return {row: names[int(roots[row])][1] for row in rows.tolist()}
 
 
 def _keepers(
@@ -230,14 +235,16 @@ def _keepers(
     Clusters with held-out texts are left out: a test item with another number is not unseen.
     """
     asked = [members for members in groups if rows[members].max() < first_held_out]
-    codes = read_codes(shards, hashed.edges, np.sort(rows[np.concatenate([np.zeros(0, np.int64), *asked])]))
     unlike = [members for members in asked if len(np.unique(hashed.digests[rows[members]], axis=0)) > 1]
-    wanted = np.sort(rows[np.concatenate([np.zeros(0, np.int64), *unlike])])
-    digits = dict(zip(wanted.tolist(), _read_digits(shards, hashed.edges, wanted), strict=True))
+    some, texts = (np.sort(rows[np.concatenate([np.zeros(0, np.int64), *part])]) for part in (asked, unlike))
+    records = _read(shards, hashed.edges, some, CODE_COLUMNS)
+    codes = dict(zip(some.tolist(), map(codes_beside, records), strict=True))
+    records = _read(shards, hashed.edges, texts, ["text"])
+    digits = dict(zip(texts.tolist(), (digits_of(record["text"]) for record in records), strict=True))
     found: dict[int, int] = {}
     for members in asked:
         order = sorted(members.tolist(), key=lambda member: (ranks[member], not codes[int(rows[member])]))
-        kept: dict[tuple[tuple[str, ...], frozenset[str] | None], int] = {}
+        kept: dict[tuple[tuple[str, ...], frozenset[tuple[str, str]] | None], int] = {}
         for member in order:
             row = int(rows[member])
             own = digits.get(row, ()), codes[row] or None
@@ -246,26 +253,12 @@ def _keepers(
     return found
 
 
-def _ranks(
-    shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64], prefer: Sequence[str]
-) -> NDArray[np.int64]:
-    """The place of the source of each of some ascending rows among those preferred; behind them if it is none."""
-    ranks = np.zeros(len(rows), np.int64)
-    known = {name: place for place, name in enumerate(prefer)}
-    for shard, some, places in rows_by_shard(edges, rows) if known else ():
-        sources = read_columns(shards[shard], ["source"]).column("source").take(as_array(places)).to_pylist()
-        ranks[np.searchsorted(rows, some)] = [known.get(name, len(known)) for name in sources]
-    return ranks
-
-
-def _read_digits(
-    shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]
-) -> Iterator[tuple[str, ...]]:
-    """Yield the digits of ascending rows."""
+def _read(
+    shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64], columns: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield some columns of ascending rows."""
     for shard, _, places in rows_by_shard(edges, rows):
-        texts = read_columns(shards[shard], ["text"]).column("text")
-        for row in places.tolist():
-            yield digits_of(texts[row].as_py())
+        yield from read_columns(shards[shard], columns).take(as_array(places)).to_pylist()
 
 
 def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bytes_]:

@@ -1,12 +1,17 @@
-"""Digits that keep near-duplicates apart: a contract from the same template with another amount is not a copy.
+"""Digits and labels that keep near-duplicates apart: a contract from the same template with another amount is no copy.
 
-Dates, times and counters change with every visit of a page, so they keep nothing apart.
+Dates, times and counters change with every visit of a page, so they keep nothing apart. Nor do keys, addresses of pages
+and times beside a text, which are told by the name of their field: each record has its own, copies too.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from lmworks.data.base.structure import Field, codes_of
 from lmworks.data.base.text import fold, letters
 
 _MONTHS = """
@@ -38,3 +43,25 @@ _NUMBER = re.compile(r"\d(?:[\d.,:/-]*\d)?")
 def digits_of(text: str) -> tuple[str, ...]:
     """Return the numbers of a text, sorted, without dates, times and counters."""
     return tuple(sorted(_NUMBER.findall(_CHANGING.sub(" ", fold(letters(text))))))
+
+
+_KEY = re.compile(
+    r"(?:^|[._-])(?:id|ids|uid|uuid|guid|key|ur[il]|link|href|index|idx|row|number|hash|sha\d*|md5|time|timestamp|date"
+    r"|(?:created|updated|modified|[a-z]+_)?at)(?:\.\d+)*$",
+    re.IGNORECASE,
+)
+_CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
+CODE_COLUMNS = ["meta", "field_names", "field_texts", "structure"]
+"""Columns that `codes_beside` reads."""
+
+
+def codes_beside(record: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Return the names and values of what a record says beside its texts: its label, answers of one word, numbers."""
+    found: dict[str, str] = {}
+    if record.get("structure") is not None:
+        fields = tuple(map(Field, record["field_names"], record["field_texts"]))
+        codes = codes_of(fields, record["structure"])
+        found = {name: value for name, value in codes.items() if not _KEY.search(_CAPITAL.sub("_", name))}
+    if '"label"' in record["meta"] and (label := json.loads(record["meta"]).get("label")) is not None:
+        found["label of the record"] = json.dumps(label)
+    return frozenset(found.items())

@@ -128,23 +128,19 @@ def _figures(truth: NDArray[np.int64], found: NDArray[np.int64], labels: int, di
     accuracy = share(truth == found, digests)
     f1, how = macro_f1(truth.tolist(), found.tolist(), digests, range(labels))
     by_chance, _ = macro_f1(truth.tolist(), most.tolist(), digests)
+    measured = (
+        ("held-out accuracy", accuracy, f"95 % {accuracy.method}", float((truth == most).mean())),
+        ("held-out macro F1", f1, how, by_chance.value),
+    )
     return [
         Figure(
-            name="held-out accuracy",
-            value=accuracy.value,
-            n=len(truth),
-            method=f"{method}; 95 % {accuracy.method}",
-            interval=accuracy.interval,
-            doubt=accuracy.doubt,
-            chance=float((truth == most).mean()),
-        ),
-        Figure(
-            name="held-out macro F1",
-            value=f1.value,
+            name=name,
+            value=found_share.value,
             n=len(truth),
             method=f"{method}; {how}",
-            interval=f1.interval,
-            doubt=f1.doubt,
-            chance=by_chance.value,
-        ),
+            interval=found_share.interval,
+            doubt=found_share.doubt,
+            chance=chance,
+        )
+        for name, found_share, how, chance in measured
     ]

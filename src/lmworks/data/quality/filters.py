@@ -6,15 +6,18 @@ filter is a `Rule`, a name and a line.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 from typing import Any, Literal
 
+from pydantic import Field
+
 from lmworks.data.base import words
 from lmworks.data.base.words import judged_words
-from lmworks.data.quality.garbage import garbage
+from lmworks.data.quality.garbage import ALIKE_LINES, garbage, has_fields
 from lmworks.data.quality.garbage import score as score_garbage
 from lmworks.data.quality.language import MIN_SCORE, languages_of
 from lmworks.data.quality.published_rules import (
@@ -28,6 +31,7 @@ from lmworks.data.quality.published_rules import (
 )
 from lmworks.data.quality.word_list import share_listed
 from lmworks.lazy import NDArray, np
+from lmworks.recipe.schema import StepConfig
 
 MIN_WORDS = 8
 """Shorter texts are little more than their title: "S3 GetObject" teaches nothing."""
@@ -37,16 +41,23 @@ Scores = Mapping[str, "NDArray[Any]"]
 none, as objects."""
 
 
-@dataclass(frozen=True)
-class FilterSettings:
-    """What the filters may depend on."""
+class FilterSettings(StepConfig):
+    """Limits of filters."""
 
-    languages: tuple[str, ...]
-    language_score: float = 0.0
-    """Texts that are less surely than this in one of the languages go, too."""
-    word_list: tuple[str, ...] = ()
-    """What is measured depends on this one."""
-    word_list_limit: float = 1
+    languages: list[str] = Field(default=["en"], description="What the language filter keeps: ISO 639-1 codes.")
+    language_score: float = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="Least probability of one of `languages`: 0.65 in FineWeb. 0 also keeps texts that say too little, "
+        "such as names and code.",
+    )
+    word_list: list[str] | str = Field(
+        default=[], description="What the filter `word-list` seeks, or a file with one term a line; none is shipped."
+    )
+    word_list_limit: int | float = Field(
+        default=1, gt=0, description="Occurrences that drop a text; below 1, their share of its words. One is strict."
+    )
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,7 @@ _TOP_PHRASE, _TOP_PHRASE_WORDS = 0.25, 4
 _REPEATED_PHRASES, _REPEATED_PHRASE_WORDS = 0.40, 5
 _REPETITION_MIN_WORDS = 50
 """In shorter texts a phrase that is said twice is already a large share."""
-_LEAST_ROWS, _ALIKE_ROWS = 3, 0.8
+_LEAST_ROWS, _CELLS = 3, re.compile(r"[|\t]")
 
 
 def measure_repetition(texts: Sequence[str], settings: FilterSettings) -> Scores:
@@ -134,9 +145,11 @@ def _repetition(text: str) -> tuple[float, float, float]:
     characters = sum(map(len, words))
     lines = [line for line in map(str.strip, text.split("\n")) if line]
     repeated_lines = repeats(lines)[1] / sum(map(len, lines))
-    # Most texts have too few bars and tabs to ask of each line.
-    may_be_table = text.count("|") + text.count("\t") >= _ALIKE_ROWS * len(lines)
-    if may_be_table and _is_table(lines):  # a column of labels says the same in row after row
+    # Most texts have too few bars and tabs to ask of each line. A column of labels says the same in row after row.
+    may_be_table = text.count("|") + text.count("\t") >= ALIKE_LINES * len(lines)
+    if (
+        may_be_table and len(lines) >= _LEAST_ROWS and has_fields(lines, _CELLS)
+    ):  # a column of labels says the same in row after row
         return repeated_lines, 0, 0
     # A phrase comes no more often than each of its words, and each word of one that came before came before.
     counts, top, repeated = Counter(words), 0.0, 0.0
@@ -147,14 +160,6 @@ def _repetition(text: str) -> tuple[float, float, float]:
     if (characters - sum(map(len, counts))) / characters > _REPEATED_PHRASES:
         repeated = repeated_characters(words, _REPEATED_PHRASE_WORDS * times) / characters
     return repeated_lines, top, repeated
-
-
-def _is_table(lines: Sequence[str]) -> bool:
-    """Whether most lines have as many cells, between bars or tabs."""
-    if len(lines) < _LEAST_ROWS:
-        return False
-    cells, times = Counter(line.count("|") + line.count("\t") for line in lines).most_common(1)[0]
-    return cells > 0 and times >= _ALIKE_ROWS * len(lines)
 
 
 def repetitive(scores: Scores, settings: FilterSettings) -> list[str | None]:
@@ -173,7 +178,8 @@ def repetitive(scores: Scores, settings: FilterSettings) -> list[str | None]:
 
 def count_listed(texts: Sequence[str], settings: FilterSettings) -> Scores:
     """How often each text holds a listed word, and its words."""
-    found = np.array([share_listed(text, settings.word_list) for text in texts], np.int32).reshape(-1, 2)
+    terms = tuple(settings.word_list)
+    found = np.array([share_listed(text, terms) for text in texts], np.int32).reshape(-1, 2)
     return {"listed_words": found[:, 0], "list_words": found[:, 1]}
 
 

@@ -31,7 +31,8 @@ _DECIMALS = 3
 """Of scores: the last bits of a float depend on the processor."""
 _DIGITS = re.compile(r"\d+")
 _FIELDS = re.compile(r"[,;\t|]")
-_ALIKE_LINES, _LEAST_ROWS = 0.8, 3
+ALIKE_LINES, _LEAST_ROWS = 0.8, 3
+"""Share of lines that make a table if they are alike, and the fewest lines of a table."""
 
 _LEAST_WORDS, _LEAST_LISTED_WORDS, _LEAST_READ_WORDS = 20, 30, 40
 """Fewest words that rules judge: a name or two make up much of a shorter text."""
@@ -97,19 +98,11 @@ def words_of(text: str, size: int = _STRETCH) -> list[str]:
     """Return the words that a text is judged by: of a long text those at its beginning, middle and end."""
     if len(text) > 3 * size:
         middle = (len(text) - size) // 2
-        first, middle_one, last = text[:size], text[middle : middle + size], text[-size:]
-        text = "\n".join((_before(first), _after(_before(middle_one)), _after(last)))
+        first, last = text[:size], text[-size:]
+        within = text[middle : middle + size].rpartition(" ")[0]
+        # Words at a cut may have been halved.
+        text = "\n".join((first.rpartition(" ")[0] or first, within.partition(" ")[2], last.partition(" ")[2] or last))
     return text.split()
-
-
-def _before(cut: str) -> str:
-    """Return a passage without its last word, which may have been halved."""
-    return cut.rpartition(" ")[0] or cut
-
-
-def _after(cut: str) -> str:
-    """Return a passage without its first word, which may have been halved."""
-    return cut.partition(" ")[2] or cut
 
 
 def _score_block(
@@ -160,19 +153,24 @@ def damage(text: str) -> float:
 def is_table(text: str) -> bool:
     """Return whether most lines have as many fields: between signs, under a head of words, or in like columns."""
     lines = [line for line in text.split("\n") if line.strip()]
-    number, times = Counter(len(_FIELDS.findall(line)) for line in lines).most_common(1)[0]
-    if number and times >= _ALIKE_LINES * len(lines):
+    if has_fields(lines, _FIELDS):
         return True
     rows = [line.split() for line in lines]
     number, times = Counter(map(len, rows)).most_common(1)[0]
-    if number < 2 or times < _LEAST_ROWS or times < _ALIKE_LINES * len(lines):
+    if number < 2 or times < _LEAST_ROWS or times < ALIKE_LINES * len(lines):
         return False
     whole = [row for row in rows if len(row) == number]
     columns = [Counter(_DIGITS.sub("0", row[place]).lstrip("-") for row in whole) for place in range(number)]
     forms = [column.most_common(1)[0] for column in columns]
     has_head = sum(map(str.isalpha, lines[0])) > len(lines[0]) / 2
-    alike = all(often >= _ALIKE_LINES * times for _, often in forms)
+    alike = all(often >= ALIKE_LINES * times for _, often in forms)
     return has_head or (alike and any("." in form for form, _ in forms))
+
+
+def has_fields(lines: Sequence[str], signs: re.Pattern[str]) -> bool:
+    """Return whether most lines have as many fields between signs."""
+    number, times = Counter(len(signs.findall(line)) for line in lines).most_common(1)[0]
+    return number > 0 and times >= ALIKE_LINES * len(lines)
 
 
 def log_odds(features: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -101,29 +101,26 @@ class LinearClassifier:
         return cls(tuple(labels), load_file(folder / "classifier.safetensors")["weights"])
 
 
-def train(
-    labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.int64], seed: int = 0
-) -> Iterator[tuple[LinearClassifier, float]]:
-    """The classifier and the mean loss after each epoch. Equal arguments give equal bits on one kind of processor."""
+def learn(
+    labels: Sequence[str],
+    texts: Sequence[str],
+    targets: NDArray[np.int64],
+    seed: int = 0,
+    context: Context | None = None,
+) -> LinearClassifier:
+    """Return the classifier after all epochs. Equal arguments give equal bits on one kind of processor."""
     model = LinearClassifier(tuple(labels), np.zeros((len(labels), 2**BITS), np.float32))
     squares = np.full_like(model.weights, 1e-8)  # so that a first step is the rate, and nothing is divided by zero
     random = np.random.default_rng(seed)
-    for _ in range(EPOCHS):
+    for epoch in range(EPOCHS):
         order = random.permutation(len(texts))
         losses = [
             model.step([texts[place] for place in places], targets[places], squares)
             for places in np.split(order, range(BATCH, len(order), BATCH))
         ]
-        yield model, float(np.mean(losses))
-
-
-def learn(
-    labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.int64], seed: int, context: Context
-) -> LinearClassifier:
-    """Return the classifier after all epochs."""
-    for done, (model, loss) in enumerate(train(labels, texts, targets, seed), 1):  # noqa: B007
-        context.check_stop()
-        context.progress.update(done, loss=loss)
+        if context:
+            context.check_stop()
+            context.progress.update(epoch + 1, loss=float(np.mean(losses)))
     return model
 
 

@@ -31,7 +31,7 @@ def learned(pairs: Sequence[tuple[str, str]]) -> Pick:
     places, from the front and from the back, as words of theirs.
     """
 
-    from lmworks.data.quality.hashed_linear import train
+    from lmworks.data.quality.hashed_linear import learn
 
     texts: list[str] = []
     best: list[int] = []
@@ -43,7 +43,7 @@ def learned(pairs: Sequence[tuple[str, str]]) -> Pick:
         best += [int(place == scores.index(max(scores))) for place in range(len(found))]
     if len(set(best)) < 2:
         return lead
-    *_, (model, _) = train(("other", "best"), texts, np.array(best))
+    model = learn(("other", "best"), texts, np.array(best))
 
     def pick(text: str) -> str:
         found = sentences(text)
