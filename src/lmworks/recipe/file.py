@@ -1,6 +1,6 @@
 """Reading a recipe file, and saying what is wrong with it.
 
-`yaml_file.py` keeps the line of every value, so that an error names file, line and field. `graph/kinds.py` hands in the
+`yaml.py` keeps the line of every value, so that an error names file, line and field. `graph/kinds.py` hands in the
 steps' config classes as `StepClasses`.
 """
 

@@ -1,6 +1,6 @@
 """The recipe's schema: one typed file holds the whole life of a model.
 
-Steps bring their own config classes, derived from `StepConfig`. `recipe_file.py` reads a file into a `Recipe`.
+Steps bring their own config classes, derived from `StepConfig`. `file.py` reads a file into a `Recipe`.
 """
 
 from __future__ import annotations

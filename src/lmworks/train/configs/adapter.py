@@ -26,9 +26,9 @@ class LoraConfig(StepConfig):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="On the adapter's input; as for the whole model.")
     quantise: Literal["q4_1", "nf4"] | None = Field(
         default=None,
-        description="How frozen matrices are held: unset, in float32, as others load them. `q4_1`, the blocks of GGUF "
-        "files, takes 5 bits a weight: from a file of that type nothing is lost, from others what 4 bits round away. "
-        "`nf4`, QLoRA's, takes 4.13 bits, rounds a sixth more, and takes longer.",
+        description="How frozen matrices are held: unset, in `data_type`. `q4_1`, the blocks of GGUF files, takes 5 "
+        "bits a weight: from a file of that type nothing is lost, from others what 4 bits round away. `nf4`, QLoRA's, "
+        "takes 4.13 bits, rounds a sixth more, and takes longer.",
     )
 
 
