@@ -301,11 +301,10 @@ def to_be_rented(workspace: Workspace) -> Iterator[str]:
 
 def keys_to_send(workspace: Workspace) -> list[dict[str, str]]:
     """Return model, environment variable and host of each key that the recipe sends."""
-    models = {name: config for name, config in workspace.recipe.models.items() if isinstance(config, RentedModelConfig)}
     return [
         {"model": name, "variable": config.key_variable, "host": host_of(config.address)}
-        for name, config in models.items()
-        if config.key_variable
+        for name, config in workspace.recipe.models.items()
+        if isinstance(config, RentedModelConfig) and config.key_variable
     ]
 
 

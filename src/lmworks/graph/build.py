@@ -52,17 +52,15 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
     """Return the nodes of a recipe with the plan's values, in an order in which they can be built."""
     nodes: list[Node] = []
     for (section, *_), name, config in steps_in_order(recipe):
-        if section in ("data", "tokenizer"):
-            nodes += room_nodes(name, config, recipe)
-            nodes.append(node(name, STEPS[config.kind], config.resolve(folder)))  # type: ignore[attr-defined]
-        elif isinstance(config, TrainConfig):
+        if isinstance(config, TrainConfig):
             config = plan.resolved(name, config.model_copy(update={"step_name": name})).resolve(folder)
             config.require_checkpoints_on_the_way()
-            nodes += room_nodes(name, config, recipe)
             *before, training = model_nodes(name, config, recipe.data, recipe.models)
-            nodes += [*before, replace(training, predicted=plan.prediction(name))]
+            made = [*before, replace(training, predicted=plan.prediction(name))]
         else:
-            nodes.append(node(name, MADE[config.objective], config.resolve(folder)))  # type: ignore[attr-defined]
+            stage = MADE[config.objective] if section == "models" else STEPS[config.kind]  # type: ignore[attr-defined]
+            made = [node(name, stage, config.resolve(folder))]
+        nodes += [*room_nodes(name, config, recipe), *made]
     if recipe.evaluate:
         learned = Learned({each.name: each for each in nodes}, folder, recipe.evaluate.reworded)
         known, systems = with_files(recipe, folder).models, dict[str, Systems]()
@@ -87,43 +85,34 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
 def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -> None:
     """Raise UsageError for a step that would be given conversations for documents, or the like, before it is built."""
     for each in nodes:
-        for parameter, expected in each.stage.inputs.items():
-            wanted, given = expected.handle.holds, each.inputs.get(parameter)
-            for reference in [given] if isinstance(given, str) else given or []:
-                made = makes(reference, data)
-                if made == "both":
-                    raise UsageError(
-                        f"{each.name}: {reference!r} mixes conversations with documents\nName it as `data` of a model "
-                        "that learns from conversations; take one of its parts here"
-                    )
-                if wanted and made and made != wanted and each.stage is not mix:  # which takes both
-                    kinds = [name for name, step in STEPS.loadable() if step.config.makes == wanted]
-                    raise UsageError(
-                        f"{each.name}: {reference!r} makes {made}; it reads {wanted}, which steps of kind "
-                        f"{', '.join(kinds)} make"
-                    )
+        for parameter, reference in each.given():
+            wanted, made = each.stage.inputs[parameter].handle.holds, makes(reference, data)
+            if made == "both":
+                raise UsageError(
+                    f"{each.name}: {reference!r} mixes conversations with documents\nName it as `data` of a model "
+                    "that learns from conversations; take one of its parts here"
+                )
+            if wanted and made and made != wanted and each.stage is not mix:  # which takes both
+                kinds = ", ".join(name for name, step in STEPS.loadable() if step.config.makes == wanted)
+                raise UsageError(
+                    f"{each.name}: {reference!r} makes {made}; it reads {wanted}, which steps of kind {kinds} make"
+                )
 
 
 def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:
-    """The node with the packages whose engines answer for the models that it reads."""
+    """Return the node with the packages whose engines answer for the models that it reads."""
     plugins = set(made.plugins)
-    for name, expected in made.stage.inputs.items():
-        value = made.inputs.get(name) if expected.handle is ModelFolder else None
-        for model in [value] if isinstance(value, str) else value or []:
-            if isinstance(engine := getattr(configs.get(model), "engine", None), str):
-                plugins |= set(ENGINES.plugins(engine))
+    for parameter, model in made.given():
+        engine = getattr(configs.get(model), "engine", None)
+        if made.stage.inputs[parameter].handle is ModelFolder and isinstance(engine, str):
+            plugins |= set(ENGINES.plugins(engine))
     return replace(made, plugins=sorted(plugins))
 
 
 def _asked_of_rented(made: Node, models: Models) -> Iterator[Node]:
     """A node; where it is given rented models, behind what is to be asked of each, and its answers, which it reads."""
-    given = [
-        (parameter, each)
-        for parameter in made.stage.inputs
-        if parameter != CONTAMINATION
-        for value in [made.inputs.get(parameter)]
-        for each in ([value] if isinstance(value, str) else value or [])
-    ]
+    order = [*made.stage.inputs]
+    given = sorted((each for each in made.given() if each[0] != CONTAMINATION), key=lambda each: order.index(each[0]))
     rented = {each: models[each] for _, each in given if isinstance(models.get(each), RentedModelConfig)}
     if not rented:
         yield made

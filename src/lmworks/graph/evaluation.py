@@ -59,10 +59,8 @@ def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[No
     trials: dict[str, Trial] = {}
     read: dict[str, str] = {}
     for name, (stage, config, model) in systems.items():
-        inputs = {parameter: given for parameter, given in node(label, stage, config).inputs.items() if given}
-        if model:
-            inputs["model"] = model
-        given = {parameter: str(each) for parameter, each in inputs.items()}
+        instead = {"model": model} if model else {}
+        given = dict(node(label, stage, config, **instead).given())
         judging = {
             parameter: each for parameter, each in given.items() if stage.inputs[parameter].handle is ModelFolder
         }
@@ -145,21 +143,13 @@ def transfer(models: Mapping[str, StepConfig], plan: Plan) -> Iterator[Relation]
     firsts = {name: getattr(config, "same_operations_as", None) or name for name, config in models.items()}
     for first in dict.fromkeys(firsts.values()):
         group = [name for name, of in firsts.items() if of == first]
-        ways = {name: way for name in group if (way := _way_to_scratch(name, models))}
+        scratch = [name for name in group if isinstance(models.get(first_of(name, models)), TrainConfig)]
+        ways = {name: len([*bases(name, models)]) for name in scratch}
         shortest = [name for name, way in ways.items() if way == min(ways.values())]
         if len(group) > 1 and len(shortest) == 1:
             note = f"{plan.operations[first]:.1e} operations of training each"
             others = (name for name in group if name not in shortest)
             yield from (Relation(kind="transfer", model=name, beside=shortest[0], note=note) for name in others)
-
-
-def _way_to_scratch(name: str, models: Mapping[str, StepConfig]) -> int:
-    """Trainings from the first weights to a model; 0 if others trained the first."""
-    config = models[name]
-    if not isinstance(config, TrainConfig):
-        return 0
-    before = _way_to_scratch(config.base, models) if config.base else 0
-    return before + 1 if before or not config.base else 0
 
 
 def evaluation_nodes(
@@ -277,7 +267,7 @@ class Learned:
         content = canonical_json(config.model_dump(mode="json"))
         if content in self._names:
             return None, self._names[content]
-        name, number = f"contamination/{_dashed(data)}/{model or 'baselines'}", 1
+        name, number = f"contamination/{data.replace('.', '-')}/{model or 'baselines'}", 1
         while (numbered := name if number == 1 else f"{name}-{number}") in self._names.values():
             number += 1
         self._names[content] = numbered
@@ -308,10 +298,6 @@ class Learned:
             yield from self._packed_of(each)
         if not before:
             yield reference
-
-
-def _dashed(reference: str) -> str:
-    return reference.replace(".", "-")
 
 
 def labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfig]]]:

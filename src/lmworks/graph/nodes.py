@@ -37,10 +37,8 @@ def node(name: str, stage: Stage, config: StepConfig, **instead: str | list[str]
 
 
 def inputs_of(made: Node, role: Role) -> Iterator[str]:
-    """The inputs of a node that have a role."""
-    for parameter, value in made.inputs.items():
-        if made.stage.inputs[parameter].role is role:
-            yield from [value] if isinstance(value, str) else value or []
+    """Return the inputs of a node that have a role."""
+    return (reference for parameter, reference in made.given() if made.stage.inputs[parameter].role is role)
 
 
 def room_nodes(name: str, config: StepConfig, recipe: Recipe) -> Iterator[Node]:

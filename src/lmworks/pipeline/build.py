@@ -57,10 +57,14 @@ class Node:
     plugins: Sequence[Plugin] = ()
     """The installed packages, beside this one, whose code it runs: they are part of the key."""
 
+    def given(self) -> Iterator[tuple[str, str]]:
+        """Yield each reference that the stage is given, in order, with its parameter."""
+        for parameter, value in self.inputs.items():
+            yield from ((parameter, reference) for reference in ([value] if isinstance(value, str) else value or []))
+
     def references(self) -> Iterator[str]:
-        """Every reference of this node, in order."""
-        for value in self.inputs.values():
-            yield from [value] if isinstance(value, str) else value or []
+        """Yield every reference of this node, in order."""
+        yield from (reference for _, reference in self.given())
         yield from self.after
 
 
