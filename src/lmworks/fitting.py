@@ -27,15 +27,15 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
     yield from _unserved(recipe)
 
 
-def with_meaning(config: TaskConfig, models: Models, asked: Sequence[str]) -> list[str]:
-    """Return those of the models asked whose figures mean something.
+def with_meaning(config: TaskConfig, models: Models, candidates: Sequence[str]) -> list[str]:
+    """Return those of some models whose figures mean something.
 
     Figures of decoders that are told over a reference mean something of models that began with it.
     """
     reference = reference_of(config)
     return [
         name
-        for name in asked
+        for name in candidates
         if not reference or family_of(models.get(name)) not in (None, "decoder") or reference in bases(name, models)
     ]
 
@@ -71,30 +71,30 @@ def _unexpected(config: StepConfig, models: Models) -> Faults:
 
 def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequence[str]) -> Faults:
     """Yield what keeps a task from being asked of a model, or from meaning something."""
-    kind, asked = config.kind, asked_of(config, models, named)  # type: ignore[attr-defined]
-    rented = [name for name in asked if family_of(models.get(name)) == "rented model"]
+    kind, candidates = config.kind, asked_of(config, models, named)  # type: ignore[attr-defined]
+    rented = [name for name in candidates if family_of(models.get(name)) == "rented model"]
     if rented and getattr(config, "is_text", False):
         yield (
             (*location, "prompt"),
             f"found {config.prompt}; {', '.join(rented)} answers chats at an address, and goes on from no text: state "  # type: ignore[attr-defined]
             "chat or few-shot",
         )
-    if not asked:
+    if not candidates:
         found = ", ".join(f"{name} ({family_of(models.get(name))})" for name in named)
         wanted = " or ".join(map(in_words, TASKS[kind].of))
         yield (
             ("evaluate", "models"),
             f"found {found}; the task {kind} is asked of {wanted}: name one, or leave the task out",
         )
-    elif not with_meaning(config, models, asked):
+    elif not with_meaning(config, models, candidates):
         field = str(TASKS[kind].relative_to)
         yield (
             (*location, field),
-            f"found {reference_of(config)}; none of {', '.join(asked)} began with it, and of no others figures over it "
-            f"mean anything: name one that did in evaluate.models, or leave `{field}` out",
+            f"found {reference_of(config)}; none of {', '.join(candidates)} began with it, and of no others figures "
+            f"over it mean anything: name one that did in evaluate.models, or leave `{field}` out",
         )
     context_length = getattr(config, "context_length", None) or 0
-    for name in asked:
+    for name in candidates:
         room = room_of(name, models)
         if room and context_length > room and isinstance(models.get(first_of(name, models)), TrainConfig):
             yield (

@@ -83,8 +83,8 @@ class PerplexityConfig(TaskConfig):
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
         """Yield a stride that is not shorter than what a model sees at once."""
-        asked = of_families(("decoder",), recipe.evaluate.models if recipe.evaluate else (), recipe.models)
-        seen = [each for each in (*(room_of(name, recipe.models) for name in asked), self.context_length) if each]
+        decoders = of_families(("decoder",), recipe.evaluate.models if recipe.evaluate else (), recipe.models)
+        seen = [each for each in (*(room_of(name, recipe.models) for name in decoders), self.context_length) if each]
         if self.stride and seen and self.stride >= (most := min(seen)):
             yield ("stride",), f"found {self.stride}; expected less than {most}, the tokens that are seen at the most"
 
