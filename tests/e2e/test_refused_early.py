@@ -310,10 +310,10 @@ CASES = {
         evaluated("lm", "{kind: perplexity, data: more}"),
         ["evaluate/perplexity-more refuses", "its tokens do not give its text back", "use a byte-level tokenizer"],
         [
-            "tokenizer={kind: word, vocab_size: 40, from: texts}",
+            "tokenizer={kind: wordpiece, vocab_size: 300, from: texts}",
             "data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}",
         ],
-        wrong={"more": lambda records: records[0].update(text="Words that nobody has learned")},
+        wrong={"more": lambda records: records[0].update(text="Words in 日本語 that nobody has learned")},
     ),
 }
 

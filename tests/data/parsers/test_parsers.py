@@ -224,16 +224,6 @@ def test_the_day_on_which_tex_is_read_is_no_part_of_it(tmp_path: Path, body: str
     assert not re.search(r"\d{4}|GIVEN", record.text)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "unit",
-    ["[[a|", "{{a|", "<b>", '<ref name="a', "<a b='", "<nowiki>", "{|\n|-\n", "[http://a ", "<div class=x>"],
-)
-def test_markup_that_opens_without_end_is_given_up(unit: str) -> None:
-    with pytest.raises(ValueError, match="markup without closing"):
-        mediawiki.plain_text(unit * 2000)
-
-
 @pytest.mark.parametrize("unit", few(["4111 born on }<", "[[''a]]", "<b>''</b>\n", "{{''}}", "l'''a''' < b "], 1))
 def test_a_page_of_less_signs_and_apostrophes_is_read_in_linear_time(unit: str) -> None:
     """In quadratic time it would take minutes: 60 KB took 25 seconds."""
