@@ -75,8 +75,8 @@ def _compiled(pattern: str, whole: bool) -> Any:
     except UnicodeEncodeError as error:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
     except re2.error as error:
-        problem = error.args[0].decode(errors="replace")
-        raise ValueError(f"{pattern!r} cannot be read by RE2 ({problem}), which has no {_LACKING}") from None
+        problem = error.args[0].decode(errors="replace").split(":")[0]  # the rest is the pattern as RE2 was given it
+        raise ValueError(f"{pattern!r} is no regular expression of RE2 ({problem}), which has no {_LACKING}") from None
 
 
 def _for_re2(pattern: str, whole: bool) -> str:
