@@ -64,9 +64,29 @@ def test_what_only_a_subject_or_a_text_tells_of_is_sought(project: Path) -> None
 
 def test_what_cannot_be_sought_is_told(project: Path) -> None:
     told, said = erased(project, code=0)
-    assert told["holding"] == 0 and told["said"] == "nothing was found in what was searched"
+    assert told["holding"] == 0 and str(told["said"]).endswith("like a record that was taken: 1"), "a form like C18's"
     assert told["sought_by_text"]["records"] == 2 and len(told["sought_by_text"]["not_sought"]) == 2
     assert "2  records with no eight words of their own" in said
+
+
+def test_what_to_do_is_said_where_a_file_is_named_after_a_person(project: Path) -> None:
+    recipe, letters = project / "recipe.yaml", project / "letters" / "Quilla Farnsworth"
+    recipe.write_text(RECIPE.replace(", subject_field: customer, text_field: text", ""))
+    (project / "letters" / "mail.jsonl").unlink()
+    letters.mkdir()
+    (letters / "letter.txt").write_text("Quilla Farnsworth asks for a new bridge over the river.")
+    (project / "letters" / "other.txt").write_text("The archive has a report about trees in the north.")
+    lmworks(project, "build", "recipe.yaml")
+    wanted = ("erase", "Quilla Farnsworth", "--certificate", str(project / "told.json"))
+    first = lmworks(project, *wanted, "--apply", code=1)
+    said = " ".join((first.stdout + first.stderr).split())
+    assert "STILL HOLDS IT" in said and "of Quilla Farnsworth/letter.txt" in said
+    assert "Rename or delete them, then give `lmworks build` and `lmworks gc --apply`." in said
+    (letters / "letter.txt").unlink()
+    letters.rmdir()
+    lmworks(project, "build", "recipe.yaml")
+    lmworks(project, "gc", "--apply")
+    assert "nothing was found" in lmworks(project, *wanted).stdout
 
 
 def test_why_a_record_was_not_read_is_nothing_of_a_person(project: Path) -> None:
@@ -77,7 +97,7 @@ def test_why_a_record_was_not_read_is_nothing_of_a_person(project: Path) -> None
     (project / "letters" / "mail.jsonl").write_text("\n".join(map(json.dumps, [*dated, bad])) + "\n")
     lmworks(project, "build", "recipe.yaml")
     told, _ = erased(project, code=0)
-    assert told["said"] == "nothing was found in what was searched", told
+    assert told["holding"] == 0 and str(told["said"]).endswith("like a record that was taken: 1"), told
 
 
 def test_a_licence_field_that_holds_a_person_is_in_no_log_and_a_stated_one_is_searched(project: Path) -> None:

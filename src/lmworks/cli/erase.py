@@ -287,7 +287,7 @@ def _without_key(taken: Taken, configs: Sequence[Mapping[str, Any]]) -> list[str
     """The sources of records that are taken and have no name but their number in a file."""
     from lmworks.data.reading.ingest import IngestConfig
 
-    paths = {(taken.sources[name], path) for name, path in taken.paths.items()}
+    paths = {(taken.sources[name], path) for name, path in taken.paths.items() if name in taken.records}
     sources = [source for config in configs for source in IngestConfig.model_validate(config).sources]
     return sorted(
         {each.label for each in sources for label, path in paths if label == each.label and each.is_numbered(path)}

@@ -32,6 +32,11 @@ OFFERED = {
 }
 SHORT = "one of fewer than 3 letters, or of fewer than 5 digits alone, is sought in no text"
 """Of a value that is sought as a subject alone, why."""
+NAMED = (
+    "Files or folders of your sources are named so. Rename or delete them, then give `lmworks build` and "
+    "`lmworks gc --apply`."
+)
+"""What to do where a list of the files that a source read still holds a value."""
 LISTED = 20
 """Records that are named one by one; the others are counted."""
 
@@ -179,7 +184,7 @@ class Listing:
             print("which go over to others where rows go: see docs/erase.md before you delete one")
         if self.taken.offered:
             print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
-            _tell_records(self.taken.offered, self.taken.sources)
+            _tell_records(self.taken.offered, self.taken.sources | self.taken.paths)
         for path, reason in (self.taken.damaged | self.taken.absent).items():
             print(f"NOT SEARCHED: {path}: {reason}")
         if self.taken.unread:
@@ -202,6 +207,8 @@ class Listing:
             print(f"NOT SEARCHED: {self.store.root / each['place']}: {each['reason']}")
         for each in told["held_by"][:LISTED]:
             print(f"STILL HOLDS IT: {self.store.root / each['place']}")
+        if any("/beside/files/" in each["place"] for each in told["held_by"]):
+            print(NAMED)
 
 
 def _tell_records(records: Mapping[str, Why], of: Mapping[str, str]) -> None:

@@ -73,6 +73,7 @@ def test_who_repeats_pages_with_an_address_beside_them_leaves_them_in_place(
     assert sum(told["not_taken"].values()) == 3
     lines = said(MINE, apply=True)
     assert "in source book" in lines
+    assert "of rows.jsonl" in lines[lines.index("NOT TAKEN") :], "a person who reviews them can open the file"
     assert build(folder, **sources) == sorted(PAGES), "nor does a later build leave them out"
     moved = {"other": book} | {name: each for name, each in sources.items() if name != "book"}
     assert build(folder, **moved) == sorted(PAGES)
@@ -132,11 +133,16 @@ def test_what_is_confirmed_goes_and_stays_out(folder: Path) -> None:
 
 
 def test_a_certificate_tells_how_much_of_which_source_was_taken_and_offered(folder: Path) -> None:
-    build(folder, book=rows(PAGES), forum=rows(PAGES, author=MINE), mail=letters(2))
+    sources = {"book": rows(PAGES), "forum": rows(PAGES, author=MINE), "mail": letters(2)}
+    build(folder, **sources)
     said(MINE, apply=True, certificate=folder / "told.json")
     told = json.loads((folder / "told.json").read_text())
     assert told["taken"] == [{"reason": "value", "source": "forum", "records": 3}]
     assert told["not_taken"] == [{"reason": "copy", "source": "book", "records": 3}]
+    assert "offered and not taken" in told["said"] and told["said"].endswith(": 3")
+    build(folder, **sources)
+    said(MINE, certificate=folder / "again.json")
+    assert "offered and not taken, were not" in json.loads((folder / "again.json").read_text())["limits"][-1]
 
 
 def test_what_is_kept_stays_in_place_in_later_builds_and_is_told_as_kept(folder: Path) -> None:

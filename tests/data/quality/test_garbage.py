@@ -49,6 +49,8 @@ def create_queue(client, name, *, tags=None):
 TABLE = "\n".join(
     ["date,open,high,low,close", *(f"2024-01-{d:02d},{d}.5,{d + 1}.25,{d}.0,{d}.75" for d in range(1, 29))]
 )
+GIVEN = ("Wojciech", "Gwen", "Siobhan", "Ngozi", "Bjorn", "Zsofia", "Xavier", "Ingrid", "Dmitri", "Anneke")
+FAMILIES = ("Brzozowski", "Tunnicliffe", "Ni Dhomhnaill", "Okwuosa", "Halvorsen", "Szabo", "Quiroga", "Vijayan")
 WARES = ("watch", "ticket", "credit", "flight", "hotel", "garden", "water", "paper")
 RUSSIAN = (
     "Создаёт очередь в учётной записи. Учётная запись должна принадлежать вам, а имя очереди не должно быть занято. "
@@ -81,6 +83,25 @@ def test_good_and_unknown_texts_stay(text: str) -> None:
 )
 def test_short_texts_with_many_names_and_tables_with_a_head_stay(text: str) -> None:
     assert reason(text) is None
+
+
+@pytest.mark.parametrize("form", ["| {} |", "{}"])
+def test_tables_of_names_stay(form: str) -> None:
+    draw = random.Random(0)
+    people = [
+        (
+            f"{draw.choice(GIVEN)} {draw.choice(FAMILIES)}",
+            draw.choice(("nurse", "clerk", "cook", "porter")),
+            f"{draw.choice('ABC')}{draw.randrange(100, 400)}",
+            draw.choice(("Leeds", "York", "Hull", "Bath")),
+        )
+        for _ in range(14 * 20)
+    ]
+    tables = [
+        "\n".join(form.format(" | ".join(row)) for row in [("name", "job", "room", "city"), *people[at : at + 14]])
+        for at in range(0, len(people), 14)
+    ]
+    assert garbage(score(tables)) == [None] * 20
 
 
 def words_of(letters: str) -> Callable[[random.Random], str]:

@@ -163,6 +163,14 @@ RUNS: dict[str, tuple[Kind | None, MadeUp]] = {
         "fine",
         MadeUp(falling(8.3, 3, 2000), [8.3, 3.5, 3.2, 3.15, 3.11, 3.1, 3.09, 3.09], 3.05, 0.9),
     ),
+    "few steps of a pass, whose learning rate fell to 0": (
+        "underfit",
+        MadeUp(falling(4.0, 3.50, 100), [3.804, 3.70, 3.617, 3.539, 3.505], 3.45, 0.3, trivial=4.9),
+    ),
+    "a short training, whose learning rate fell to 0": (
+        "underfit",
+        MadeUp(falling(4.0, 3.50, 400), [3.804, 3.70, 3.617, 3.539, 3.52, 3.51], 3.45, 0.3, trivial=4.9),
+    ),
     "ended by patience": (
         "fine",
         MadeUp(falling(8.3, 2.9, 900), [8.3, 3.5, 3.2, 3.1], 3.05, 3, more={"past_best": True}),

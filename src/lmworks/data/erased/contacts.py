@@ -44,8 +44,8 @@ _WORD = r" {0,2}[(\[](?:[A-Za-z]{1,11}[a-z]|[A-Z]{5,12})\.?[)\]] {0,2}"
 _BETWEEN = rf"(?:[{_SIGNS}]{{1,6}}(?:{_LINE_END})?| {{7,60}}|{_LINE_END}|{_WORD})"
 _WITH_DIGIT = "[A-Za-z]{0,34}+[0-9][0-9A-Za-z]{0,34}"
 _RUN = re.compile(rf"[0-9][0-9A-Za-z]{{0,34}}(?:{_BETWEEN}(?:{_WITH_DIGIT}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*")
-WHOLE_NUMBER = re.compile(rf"(?:[A-Za-z]{{1,10}} ?)?{_RUN.pattern}")
-_FRONT = re.compile(rf"(?:(?<![0-9A-Za-z])[A-Z]{{1,4}}[{_SIGNS}]{{1,3}}){{0,2}}[A-Za-z]{{0,34}}\+?[(\[ ]{{0,2}}\Z")
+WHOLE_NUMBER = re.compile(rf"(?:[A-Za-z]{{1,10}}[ -]?)?{_RUN.pattern}")
+_FRONT = re.compile(rf"(?:(?<![0-9A-Za-z])[A-Za-z]{{1,4}}[{_SIGNS}]{{1,3}}){{0,2}}[A-Za-z]{{0,34}}\+?[(\[ ]{{0,2}}\Z")
 """Letters and signs before the first digit of a number that may belong to it."""
 _PIECE = re.compile("([^0-9A-Za-z]*)(IBAN(?=[A-Z]{2}[0-9]{2})|[0-9]+|[A-Za-z]+)")
 _PARTING = re.compile(r"[,_\n\t·•:;'’*|\[\]]| {3}")

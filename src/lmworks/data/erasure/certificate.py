@@ -13,16 +13,16 @@ from lmworks.data.base.identity import key_digest
 from lmworks.data.erased.values import Erased, Line, lines_of
 from lmworks.data.erasure.passages import Passages
 from lmworks.data.erasure.search import Standing, Unsearched, is_numbers, search_file
-from lmworks.data.erasure.taken import WORDS_OF, Taken
+from lmworks.data.erasure.taken import Taken
 from lmworks.pipeline.files import digest_text, write_atomically
 from lmworks.pipeline.store import Store
 
-NOTHING, FOUND, INCOMPLETE, INSIDE, KEPT = (
+NOTHING, FOUND, INCOMPLETE, OFFERED, KEPT = (
     "nothing was found in what was searched",
     "something that was erased still stands in this store",
     "not complete: some of it could not be read, and nothing was found in the rest",
-    "nothing was found as it was given; not taken were records that hold a loose form of it: inside something longer, "
-    "in another order or parted, or in the name of their folder: {:,}",
+    "nothing was found as it was given; offered and not taken were records that hold a loose form of it, are of the "
+    "same subject, or are like a record that was taken: {:,}",
     "; kept on purpose, and not counted, were records that hold it, or may: {:,}",
 )
 """The result of a search in a sentence."""
@@ -46,7 +46,7 @@ LIMITS = (
 """What a search of a store cannot say."""
 AGAIN = (
     "What was erased had been deleted before this search. Everything noted as erased with this key was searched for. "
-    "Texts by their runs of words, and records that were kept on purpose, were not."
+    "Texts by their runs of words, and records that were kept on purpose or offered and not taken, were not."
 )
 
 
@@ -77,8 +77,7 @@ def write_certificate(
             holding.append({**entry, **place, "values": sorted(standing.values), "passages": standing.runs})
     runs = {name: len(own) for name, own in taken.passages.of.items()}
     before = [{"place": str(file), "reason": reason} for file, reason in sorted((taken.damaged | taken.absent).items())]
-    inside = sum(why.kind in WORDS_OF for why in taken.offered.values())
-    clean = INSIDE.format(inside) if inside else NOTHING
+    clean = OFFERED.format(len(taken.offered)) if taken.offered else NOTHING
     clean += KEPT.format(len(taken.kept)) if taken.kept else ""
     told = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -21,7 +21,7 @@ OVERLAP = 2**13
 """Bytes of a piece that are read again with the next, so that no value is cut, in whatever encoding."""
 LONGEST_LINE = 2**20
 """Bytes of a line that is read again as a whole where a piece ends in it."""
-NUMBERS = frozenset((".npy", ".npz", ".safetensors", ".gguf", ".bin", ".pt", ".onnx"))
+NUMBERS = frozenset((".npy", ".npz", ".safetensors", ".gguf", ".bin", ".pt", ".onnx", ".hashed"))
 """Ends of names of files that hold weights, rows of tokens and indices, and no text."""
 _SUBJECT = re.compile(r'"subject"\s*:\s*"((?:[^"\\]|\\.){1,300})"')
 """The subject of a record in JSON."""

@@ -86,7 +86,7 @@ class Taken:
     sources: dict[str, str] = field(default_factory=dict)
     """Id of a record that is taken or offered → the source that it is of."""
     paths: dict[str, str] = field(default_factory=dict)
-    """Id of a record that is taken, and could be read → the file that it is of."""
+    """Id of a record that is taken or offered, and could be read → the file that it is of."""
     texts: dict[str, Collection[str]] = field(default_factory=dict)
     """Id of such a record → the digests of its texts."""
     digests: set[str] = field(default_factory=set)
@@ -200,8 +200,8 @@ def find_taken(
         )
     found = sources.places({*taken.records, *taken.offered})
     taken.sources = {name: place.source for name, place in found.items()}
-    taken.paths = {name: place.path for name, place in found.items() if name in taken.records and place.path}
-    taken.texts |= {name: found[name].digests for name in taken.paths} | search.texts
+    taken.paths = {name: place.path for name, place in found.items() if place.path}
+    taken.texts |= {name: found[name].digests for name in taken.paths if name in taken.records} | search.texts
     taken.folders.update(*(place.folders for name, place in found.items() if name in taken.records))
     if with_passages:
         taken.passages = _passages(sources, taken)

@@ -101,7 +101,7 @@ class CurateConfig(FilterSettings):
         return sorted({*self.filters, "language"})
 
 
-@stage(version=19, reads="documents", judges="avoid")
+@stage(version=20, reads="documents", judges="avoid")
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 

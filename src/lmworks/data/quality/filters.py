@@ -6,7 +6,6 @@ filter is a `Rule`, a name and a line.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from lmworks.data.base import words
 from lmworks.data.base.words import judged_words
-from lmworks.data.quality.garbage import ALIKE_LINES, garbage, has_fields
+from lmworks.data.quality.garbage import garbage, has_cells
 from lmworks.data.quality.garbage import score as score_garbage
 from lmworks.data.quality.language import MIN_SCORE, languages_of
 from lmworks.data.quality.published_rules import (
@@ -129,7 +128,6 @@ _TOP_PHRASE, _TOP_PHRASE_WORDS = 0.25, 4
 _REPEATED_PHRASES, _REPEATED_PHRASE_WORDS = 0.40, 5
 _REPETITION_MIN_WORDS = 50
 """In shorter texts a phrase that is said twice is already a large share."""
-_LEAST_ROWS, _CELLS = 3, re.compile(r"[|\t]")
 
 
 def measure_repetition(texts: Sequence[str], settings: FilterSettings) -> Scores:
@@ -145,11 +143,7 @@ def _repetition(text: str) -> tuple[float, float, float]:
     characters = sum(map(len, words))
     lines = [line for line in map(str.strip, text.split("\n")) if line]
     repeated_lines = repeats(lines)[1] / sum(map(len, lines))
-    # Most texts have too few bars and tabs to ask of each line. A column of labels says the same in row after row.
-    may_be_table = text.count("|") + text.count("\t") >= ALIKE_LINES * len(lines)
-    if (
-        may_be_table and len(lines) >= _LEAST_ROWS and has_fields(lines, _CELLS)
-    ):  # a column of labels says the same in row after row
+    if has_cells(text):  # a column of labels says the same in row after row
         return repeated_lines, 0, 0
     # A phrase comes no more often than each of its words, and each word of one that came before came before.
     counts, top, repeated = Counter(words), 0.0, 0.0

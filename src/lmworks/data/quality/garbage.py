@@ -1,4 +1,4 @@
-"""Garbage: random letters, text that was damaged or misread, numbers alone, lists of addresses and of key words.
+"""Garbage: random letters, text that was damaged or misread, numbers alone, lists of key words and some of addresses.
 
 Letters are judged only in Latin script and in texts of enough words. Only lost and misread characters are sought in
 code. Many texts are measured at a time: axis N is of texts.
@@ -30,8 +30,8 @@ _MOST_OF_OTHERS = 0.05
 _DECIMALS = 3
 """Of scores: the last bits of a float depend on the processor."""
 _DIGITS = re.compile(r"\d+")
-_FIELDS = re.compile(r"[,;\t|]")
-ALIKE_LINES, _LEAST_ROWS = 0.8, 3
+_FIELDS, _CELLS = re.compile(r"[,;\t|]"), re.compile(r"[\t|]")
+_ALIKE_LINES, _LEAST_ROWS = 0.8, 3
 """Share of lines that make a table if they are alike, and the fewest lines of a table."""
 
 _LEAST_WORDS, _LEAST_LISTED_WORDS, _LEAST_READ_WORDS = 20, 30, 40
@@ -121,6 +121,7 @@ def _score_block(
     features, is_latin = measured.features(), measured.is_latin()
     is_long = ~is_code & (measured.sizes >= _LEAST_LISTED_WORDS)
     is_read = is_latin & (measured.sizes >= _LEAST_READ_WORDS) & ~measured.is_foreign
+    is_read &= ~np.array([has_cells(text) for text in texts])
     return {
         "numbers": numbers,
         "letters": where(is_latin & ~is_code, features[:, 0]),
@@ -153,24 +154,32 @@ def damage(text: str) -> float:
 def is_table(text: str) -> bool:
     """Return whether most lines have as many fields: between signs, under a head of words, or in like columns."""
     lines = [line for line in text.split("\n") if line.strip()]
-    if has_fields(lines, _FIELDS):
+    if _has_fields(lines, _FIELDS):
         return True
     rows = [line.split() for line in lines]
     number, times = Counter(map(len, rows)).most_common(1)[0]
-    if number < 2 or times < _LEAST_ROWS or times < ALIKE_LINES * len(lines):
+    if number < 2 or times < _LEAST_ROWS or times < _ALIKE_LINES * len(lines):
         return False
     whole = [row for row in rows if len(row) == number]
     columns = [Counter(_DIGITS.sub("0", row[place]).lstrip("-") for row in whole) for place in range(number)]
     forms = [column.most_common(1)[0] for column in columns]
     has_head = sum(map(str.isalpha, lines[0])) > len(lines[0]) / 2
-    alike = all(often >= ALIKE_LINES * times for _, often in forms)
+    alike = all(often >= _ALIKE_LINES * times for _, often in forms)
     return has_head or (alike and any("." in form for form, _ in forms))
 
 
-def has_fields(lines: Sequence[str], signs: re.Pattern[str]) -> bool:
+def has_cells(text: str) -> bool:
+    """Return whether most lines have as many cells, between bars or tabs."""
+    if text.count("|") + text.count("\t") < _LEAST_ROWS:  # as most texts
+        return False
+    lines = [line for line in text.split("\n") if line.strip()]
+    return len(lines) >= _LEAST_ROWS and _has_fields(lines, _CELLS)
+
+
+def _has_fields(lines: Sequence[str], signs: re.Pattern[str]) -> bool:
     """Return whether most lines have as many fields between signs."""
     number, times = Counter(len(signs.findall(line)) for line in lines).most_common(1)[0]
-    return number > 0 and times >= ALIKE_LINES * len(lines)
+    return number > 0 and times >= _ALIKE_LINES * len(lines)
 
 
 def log_odds(features: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ class SplitConfig(StepConfig):
         ge=0,
         description="Below 1, the share of groups: by `hash` about so many, and none moves when others come; so many "
         "exactly, of which some may move, if too few are there to fill the parts. From 1 on their number, exactly: "
-        "others that come then push some into the next part.",
+        "others that come then push some into the next part. Groups that `near_duplicates` joins count as one.",
     )
     validation: int | float = Field(default=0.05, ge=0, description="As `test`.")
     folds: int = Field(

@@ -149,7 +149,10 @@ def _conclusion(course: Course, gap: Difference) -> Verdict:
     is_better, beside = _beside_baseline(course)
     learned = course.fall(first, last, CHANGED if is_of_tokens else TINY)
     falling = course.fall(course.validations[max(1, after * 3 // 4)], last)
-    settled = is_better and learned.counts and not falling.counts
+    late = course.fall(course.validations[max(1, after // 2)], last, share=0.0)
+    # A loss settles as the learning rate falls to 0. It says nothing while texts are unread and the gain goes on.
+    is_early = course.passes < 1 and late.counts and late.value >= LARGE * learned.value
+    settled = is_better and learned.counts and not falling.counts and not is_early
     if not settled and len(course.losses) < FEW_STEPS and course.passes < 1:
         return "underfit", f"still falling, or no gain shown, after only {len(course.losses)} steps"
     known = (1 - LARGE if is_of_tokens else HALF) * means(course.trivial)["loss"] if course.trivial else math.inf
@@ -169,6 +172,8 @@ def _conclusion(course: Course, gap: Difference) -> Verdict:
         return "no better than the baseline", f"lower than before the first step by {learned}"
     if falling.counts and not course.past_best:
         return "underfit", f"the validation loss still fell by {falling} in the last quarter"
+    if is_early and not course.past_best:
+        return "underfit", f"the second half of the steps brought {late}, a tenth or more of the whole gain"
     if beside[1]:
         return beside
     if after < LEAST_VALIDATIONS and not course.past_best:
