@@ -59,7 +59,7 @@ DATA = """\
   sums: {kind: arithmetic, largest: 29}
   asked: {kind: operations-to-prompts, train: apis.train, validation: apis.validation, test: apis.test, seen: 2}
   brief: {kind: conversations, from: short}
-  drafts: {kind: answers, model: WRITER, data: chats, samples: 4, limit: 8, max_tokens: 8, cut: keep}
+  drafts: {kind: answers, model: speaker, data: chats, samples: 4, limit: 8, max_tokens: 8, cut: keep}
   ruled:
     kind: constitution
     from: drafts
@@ -147,12 +147,6 @@ REFUSED: Mapping[tuple[str, str], str] = {
     ("sums.corpus", "token-classification"): "`label` names 'spans', which none of its 800 documents has",
 }
 """Pairs of data and objective that fit by their form and are refused all the same, with what the refusal says."""
-LOST_FRAME = {
-    "no assistant turn in any row": ("sft", "distillation", "dpo", "ipo", "kto", "orpo", "simpo", "reward"),
-    "no generation prompt": ("grpo", "rloo", "rejection-sampling"),
-}
-REFUSED_WITH = {("word", objective): reason for reason, every in LOST_FRAME.items() for objective in every}
-"""So too pairs of tokenizer and objective: a vocabulary of the texts' words has no word for who speaks in a chat."""
 
 
 class Case(NamedTuple):
@@ -192,11 +186,7 @@ def accepted() -> list[tuple[str, str]]:
 def cover() -> list[Case]:
     """Cases in which every accepted pair of two of the three occurs, found greedily and always the same."""
     fitting = accepted()
-    every = [
-        Case(data, tokenizer, objective)
-        for (data, objective), tokenizer in product(fitting, TOKENIZERS)
-        if (tokenizer, objective) not in REFUSED_WITH
-    ]
+    every = [Case(data, tokenizer, objective) for (data, objective), tokenizer in product(fitting, TOKENIZERS)]
     left = {pair for case in every for pair in combinations(enumerate(case), 2)}
     found: list[Case] = []
     while left:
@@ -212,16 +202,14 @@ def cover() -> list[Case]:
 def recipe(tokenizer: str, cases: Sequence[Case], allowed: str = "[permissive]") -> str:
     """The recipe that trains a model for each case."""
     lines = [f"name: {tokenizer}", "use_case: covering what a recipe may combine", "plan: {measure: false}", "data:"]
-    writer = "base" if (tokenizer, "sft") in REFUSED_WITH else "speaker"
     lines += [
-        DATA.replace("ALLOWED", allowed).replace("WRITER", writer).rstrip(),
+        DATA.replace("ALLOWED", allowed).rstrip(),
         f"tokenizer: {TOKENIZERS[tokenizer]}",
         "models:",
     ]
     lines.append(f"  base: {{objective: causal-lm, from: scratch, data: clean, {SHAPE}, steps: 2, {SMALL}}}")
     lines.append(f"  encoder: {{objective: masked-lm, from: scratch, data: clean, {SHAPE}, steps: 2, {SMALL}}}")
-    if writer == "speaker":  # one that ends its answers, and gives several
-        lines.append(f"  speaker: {{objective: sft, from: base, data: brief, steps: 40, {SMALL}}}")
+    lines.append(f"  speaker: {{objective: sft, from: base, data: brief, steps: 40, {SMALL}}}")  # ends its answers
     for number, case in enumerate(cases):
         what = f"objective: {case.objective}, {FIELDS[case.objective]}, data: {case.data}"
         lines.append(f"  m{number}: {{{what}, seed: {number + 1}, steps: 2, {SMALL}}}")
