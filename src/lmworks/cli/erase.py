@@ -38,7 +38,7 @@ def erase(
     keep: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ID", help="A record that is listed, taken or not, to leave as it is, in later builds too."
+            metavar="ID", help="A record that is listed, taken or not, to leave, in later builds and erasures too."
         ),
     ] = None,
     match: Annotated[
@@ -132,7 +132,7 @@ def _find(
     Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
     """
     from lmworks.data.base.identity import ID_KEY
-    from lmworks.data.erased.values import Erased, is_subject_alone, known_values, lines_of
+    from lmworks.data.erased.values import Erased, Line, is_subject_alone, known_values, lines_of
     from lmworks.data.erasure.certificate import beside_records
     from lmworks.data.erasure.sources import not_there
     from lmworks.data.erasure.taken import BEFORE, BEGUN, MATCH, Why, find_taken, ids_among
@@ -156,8 +156,9 @@ def _find(
         {name for name in (*values, *confirmed) if is_id(name) and name not in here | gone} if absent else set[str]()
     )
     listed = [name for name in confirmed if name not in named.keys() | unseen]
+    noted = Erased(key, map(Line.read, known))
     more = {"patterns": patterns, "confirmed": listed, "kept": kept}
-    taken = find_taken(opened, key, values, named, **more, with_passages=with_certificate)
+    taken = find_taken(opened, key, values, named, noted, **more, with_passages=with_certificate)
     taken.absent, taken.unseen = absent, unseen
     taken.is_noted = not (unseen or patterns) and all(was_erased)
     missing = [place for place, count in taken.held.items() if not count]

@@ -13,7 +13,7 @@ from data.data_support import KEY
 from e2e.erasing import listed, said
 from e2e.test_erasure_beside_a_build import Silent
 from lmworks.data.shards.records import Documents
-from lmworks.errors import UsageError
+from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.store import Store
 from lmworks.workspace import open_workspace, run
 
@@ -162,8 +162,10 @@ def test_what_is_kept_stays_in_place_in_later_builds_and_is_told_as_kept(folder:
     assert certificate["said"].endswith("kept on purpose, and not counted, were records that hold it, or may: 1")
     again = {**sources, "new": rows([f"A new one of {MINE}"])}
     assert build(folder, **again) == sorted(row["text"] for row in sources["book"]), "and no other that holds it"
-    assert list(listed(MINE)["records"]) == [name], "what is kept is listed when it is asked for again"
-    said(MINE, apply=True, certificate=path)
+    with pytest.raises(LmworksError, match="it was erased before, but what is kept; nothing was erased"):
+        said(MINE, apply=True)
+    assert list(listed(MINE, "Two Zorks")["records"]) == [name], "it is listed for another value"
+    said(MINE, also=[name], apply=True, certificate=path)
     assert build(folder, **again) == sorted(PAGES)
 
 

@@ -149,6 +149,7 @@ def find_taken(
     key: bytes,
     values: Sequence[str],
     ids: Mapping[str, Why],
+    noted: Erased,
     *,
     patterns: Sequence[str] = (),
     confirmed: Collection[str] = (),
@@ -159,7 +160,7 @@ def find_taken(
 
     Taken are records that hold a value or match a pattern, whose subject is a value, and what was named. Loose
     matches, other records of the subjects of these, and copies, exact or near, are offered. What was confirmed of them
-    is taken, and what is `kept` is not. Passages are what a certificate seeks.
+    is taken. What is `kept`, or `noted` as kept for all the values, is not. Passages are what a certificate seeks.
 
     Raises UsageError for what was confirmed, or is to be kept, and is neither offered nor taken.
     """
@@ -172,13 +173,20 @@ def find_taken(
     for line, place in by_line:
         search.places.setdefault(line.digest, set()).add(place)
     search.places |= {name: set[int]() for name in search.erased.patterns}
+    digests = {line.digest for line, _ in by_line}
+
+    def leave() -> None:
+        listed = taken.records.keys() | taken.offered.keys() if digests and not patterns else set[str]()
+        before = {name for name in listed - {*ids, *confirmed} if not noted.but_kept(name, digests)}
+        search.keep({*kept, *before})
+
     search.hold()
-    search.keep(kept)
+    leave()
     search.follow_subjects()
-    search.keep(kept)
+    leave()
     search.offer_copies()
     _offer_near(sources, taken)
-    search.keep(kept)
+    leave()
     while more := taken.offered.keys() & {*confirmed}:
         taken.records |= dict.fromkeys(sorted(more), Why("confirmed", "confirmed by --with"))
         for name in more:
@@ -187,7 +195,7 @@ def find_taken(
                 search.holders.setdefault(place, set()).add(name)
         search.offer_copies()  # of these, too
         _offer_near(sources, taken)
-        search.keep(kept)
+        leave()
     if unlisted := [name for name in confirmed if name not in taken.records]:
         raise UsageError(
             f"--with {unlisted[0]}: no record of this id is listed as NOT TAKEN; nothing was erased. Give the command "
