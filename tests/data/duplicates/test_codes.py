@@ -49,7 +49,9 @@ def test_answers_of_one_word_in_a_chat_are_told_by_their_turn(tmp_path: Path) ->
     assert kept(tmp_path, *some) == some[:2]
 
 
-@pytest.mark.parametrize("name", ["id", "question_id", "questionId", "url", "meta.created_at", "createdAt"])
+@pytest.mark.parametrize(
+    "name", ["id", "question_id", "questionId", "url", "meta.created_at", "createdAt", "created", "dateModified"]
+)
 def test_keys_keep_no_copy(tmp_path: Path, name: str) -> None:
     rows = [{"question": QUESTION, "answer": "Yes", name: f"q{number}"} for number in range(2)]
     assert kept(tmp_path, *rows) == rows[:1]

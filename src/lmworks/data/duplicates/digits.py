@@ -47,7 +47,7 @@ def digits_of(text: str) -> tuple[str, ...]:
 
 _KEY = re.compile(
     r"(?:^|[._-])(?:id|ids|uid|uuid|guid|key|ur[il]|link|href|index|idx|row|number|hash|sha\d*|md5|time|timestamp|date"
-    r"|(?:created|updated|modified|[a-z]+_)?at)(?:\.\d+)*$",
+    r"|(?:created|updated|modified)(?:_?at)?|(?:[a-z]+_)?at)(?:\.\d+)*$",
     re.IGNORECASE,
 )
 _CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
