@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -524,3 +525,10 @@ def test_a_part_of_another_address_is_not_taken_for_it_and_read_loosely(value: s
 )
 def test_an_address_in_quotes_is_found(text: str) -> None:
     assert holds(MAIL, text)
+
+
+def test_a_packed_text_takes_no_room_from_the_texts_behind_it() -> None:
+    packed = base64.b64encode(gzip.compress(base64.b64encode(b"harmless words here " * 150_000))).decode()
+    letter = base64.b64encode(b"Dear Sirs, my name is Jane Quillfeather and I live in Bath.").decode()
+    erased = Erased(KEY, lines_of(KEY, "Jane Quillfeather"))
+    assert list(map(bool, erased.find([*[f"see: {packed}"] * 3, f"from a customer: {letter}"]))) == [*[False] * 3, True]

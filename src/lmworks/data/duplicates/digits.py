@@ -25,7 +25,7 @@ views visits visitors hits downloads likes comments replies followers aufrufe be
 commentaires visitas comentarios"""
 _MONTH, _DAY, _YEAR = rf"(?:{'|'.join(_MONTHS.split())})\.?", r"\d{1,2}(?:st|nd|rd|th|\.)?", r"(?:19|20)\d\d"
 _TIME = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?"
-_COUNTER, _COUNT = rf"(?:{'|'.join(f'{name}?' for name in _COUNTED.split())})", r"\d[\d.,]*[km]?"
+_COUNTER, _COUNT = rf"(?:{'|'.join(f'{name}?' for name in _COUNTED.split())})", r"\d[\d.,]{0,15}[km]?"
 _CHANGING = re.compile(
     rf"\b{_YEAR}([-/.])\d{{1,2}}\1\d{{1,2}}(?:[t ]{_TIME})?(?:z|[+-]\d\d:?\d\d)?\b"
     rf"|\b\d{{1,2}}([-/.])\d{{1,2}}\2(?:{_YEAR}|\d\d)\b"

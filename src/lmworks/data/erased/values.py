@@ -277,7 +277,7 @@ class Erased:
                 owners.append(place)
                 forms.append(reading)
                 found[place].update(self._mails_in(reading), self._numbers_in(reading), self._matches_in(reading))
-            shared = min(shared, room[0])
+            shared = max(0, min(shared, room[0]))  # each text keeps the room of its own length
         for form, digests in self._words_in(forms):
             found[owners[form]] |= digests
         return found
