@@ -79,7 +79,8 @@ def erase(
             raise UsageError(f"{option} {strange}: an id is 32 hexadecimal digits")
     for pattern in match or ():
         try:
-            Pattern(pattern)
+            if Pattern(pattern).is_in(""):
+                raise UsageError(f"--match {pattern!r} matches every text, also an empty one: name what it must hold")
         except ValueError as error:
             raise UsageError(f"--match {pattern}: {error}") from None
     if both := {*wanted, *(also or ())} & {*(keep or ())}:
