@@ -79,10 +79,11 @@ def erase(
             raise UsageError(f"{option} {strange}: an id is 32 hexadecimal digits")
     for pattern in match or ():
         try:
-            if Pattern(pattern).is_in(""):
-                raise UsageError(f"--match {pattern!r} matches every text, also an empty one: name what it must hold")
+            matches_all = Pattern(pattern).is_in("")
         except ValueError as error:
             raise UsageError(f"--match {pattern}: {error}") from None
+        if matches_all:
+            raise UsageError(f"--match {pattern!r}: it matches every text. Name letters or digits that must be there")
     if both := {*wanted, *(also or ())} & {*(keep or ())}:
         raise UsageError(f"--keep {min(both)}: the same record is to be erased; leave out one of the two")
     opened = open_store(store)

@@ -9,6 +9,7 @@ import pytest
 from data_support import documents_of
 
 from lmworks.data.duplicates.deduplicate import drop_duplicates
+from lmworks.data.duplicates.digits import digits_of
 from lmworks.data.shards.records import Document, Documents, write_shard
 from support import make_context
 
@@ -90,3 +91,8 @@ def test_what_repeats_a_held_out_row_goes_whatever_its_label(tmp_path: Path) -> 
         Documents(tmp_path / "in", ""), [held_out], 0.8, tmp_path / "out", make_context(tmp_path), compare_digits=True
     )
     assert not Documents(tmp_path / "out", "").count()
+
+
+def test_a_long_run_of_numbers_is_read_in_linear_time() -> None:
+    many = 100_000  # in quadratic time this takes minutes
+    assert digits_of("1,032 views. " + "1," * many + " end") == ("1," * (many - 1) + "1",)
