@@ -22,3 +22,8 @@ from lmworks.data.base.sentences import sentences
 )
 def test_an_abbreviation_or_a_name_ends_no_sentence(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
+
+
+@pytest.mark.parametrize("abbreviation", ["Mr. ", "A. ", "etc. ", "Incl. ", "Approx. "])
+def test_a_long_list_of_abbreviations_is_read_in_linear_time_and_ends_nothing(abbreviation: str) -> None:
+    assert sentences(abbreviation * 100_000 + "Ends. Next.") == [abbreviation * 100_000 + "Ends.", "Next."]

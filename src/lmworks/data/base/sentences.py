@@ -9,15 +9,18 @@ _ABBREVIATION = re.compile(
 )
 _END = re.compile(r"[.!?][\"'”’)]*(?=\s+[\"'“‘(]*[A-Z0-9]|\s*$)|[。！？।॥؟۔።။។][\"'”’)」』）]*")
 
+LONGEST_ABBREVIATION = 12
+"""Characters before the end of a sentence in which an abbreviation is looked for."""
+
 
 def sentences(text: str) -> list[str]:
     """The sentences of one paragraph. An abbreviation ends none, nor does a full stop inside a name or number."""
     found, start = [], 0
     for match in _END.finditer(text):
-        sentence = text[start : match.end()].strip()
-        if match.end() < len(text) and _ABBREVIATION.search(sentence):
+        end = match.end()
+        if end < len(text) and _ABBREVIATION.search(text[max(start, end - LONGEST_ABBREVIATION) : end].lstrip()):
             continue
-        found.append(sentence)
-        start = match.end()
+        found.append(text[start:end].strip())
+        start = end
     rest = text[start:].strip()
     return [*found, rest] if rest else found
