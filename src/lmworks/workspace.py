@@ -212,7 +212,7 @@ def run(
 def stage_of(recipe: Recipe) -> Callable[[str], str]:
     """Return what tells the stage of a step by its name: data, tokenizer, a model, what prepares, evaluate, release."""
     sections = {name: str(place[0]) for place, name, _ in steps_in_order(recipe)}
-    kinds = {"evaluate": "evaluate", "contamination": "evaluate", "gates": "release"}
+    kinds = {"evaluate": "evaluate", "contamination": "evaluate", "gates": "release", "primary": "evaluate"}
 
     def found(step: str) -> str:
         section = sections.get(step)

@@ -406,12 +406,16 @@ def test_of_few_groups_nothing_is_shown_whatever_p_says(tmp_path: Path, kind: st
     assert "beats" not in pair and ("is not shown to beat" in pair) == bool(shift) and "too narrow" in pair, pair
 
 
-def test_of_few_groups_no_model_and_no_baseline_is_shown_to_be_better(tmp_path: Path) -> None:
-    copied = evaluation(tmp_path / "copied", 0.4 + NOISE[0], group=12)
+@pytest.mark.parametrize(("group", "is_shown"), [(12, True), (24, False)])
+def test_a_model_is_shown_to_be_better_than_a_baseline_by_six_groups(
+    tmp_path: Path, group: int, is_shown: bool
+) -> None:
+    """Of ten groups and of five."""
+    copied = evaluation(tmp_path / "copied", 0.4 + NOISE[0], group=group)
     for shift in (0.3, -0.3):
-        model = evaluation(tmp_path / f"tuned{shift}", 0.4 + shift + NOISE[1], group=12, **MODEL)
+        model = evaluation(tmp_path / f"tuned{shift}", 0.4 + shift + NOISE[1], group=group, **MODEL)
         _, record = compared(tmp_path, model, copied, baselines=["copied"])
-        assert record["pairs"][0]["p_holm"] < 0.05 and not record["beside_baselines"]["is_better"]
+        assert record["beside_baselines"]["is_better"] == (is_shown and shift > 0)
         assert record["verdicts"][0].startswith("copied is ahead, but within doubt") == (shift < 0)
 
 

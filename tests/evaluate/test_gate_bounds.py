@@ -114,3 +114,28 @@ def test_a_copy_of_a_model_is_not_worse_than_it(tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     sides = (evaluation(tmp_path / "again" / name, 360, clusters=16) for name in ("ours", "copy"))
     assert not tried(tmp_path / "again", *sides, not_worse_than="copy", margin=0)[0], "nor better"
+
+
+def test_a_doubt_over_six_groups_or_more_is_told_and_fails_no_gate(tmp_path: Path) -> None:
+    """One group has half of all items, so that seven tell as much as 3.5 of equal size would."""
+    sizes = [200, 34, 34, 33, 33, 33, 33]
+    items: list[Item] = [
+        {
+            "id": f"{g}-{k}",
+            "digest": f"{g}-{k}",
+            "cluster": str(g),
+            "score": float(k % 10 < 9),
+            "contamination": "clean",
+        }
+        for g, size in enumerate(sizes)
+        for k in range(size)
+    ]
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    write_records(folder / "items.jsonl", items)
+    figure = ACCURACY.figure(items, "counted", conditions=CONDITIONS)
+    assert figure.doubt
+    (folder / "figures.json").write_text(json.dumps([figure.as_json()]))
+    passed, why = tried(tmp_path, Evaluation(folder, "ours"), at_least=0.6)
+    assert passed and why.endswith("; " + figure.doubt)
+    assert not tried(tmp_path, Evaluation(folder, "ours"), at_least=0.9)[0]

@@ -13,6 +13,7 @@ import pytest
 
 from lmworks.errors import GateRefused, UsageError
 from lmworks.evaluate.compare import CompareConfig
+from lmworks.evaluate.primary import AskedConfig
 from lmworks.graph import CLASSES, make_nodes
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.keys import key_config
@@ -232,8 +233,7 @@ def test_a_task_of_one_objective_is_asked_of_its_models_alone(tmp_path: Path) ->
 def comparison_of(folder: Path, *settings: str) -> CompareConfig:
     found = plan(folder, *settings)
     nodes = make_nodes(load_recipe(folder / "recipe.yaml", CLASSES, settings), found, folder)
-    assert isinstance(nodes[-1].config, CompareConfig)
-    return nodes[-1].config
+    return next(node.config for node in reversed(nodes) if isinstance(node.config, CompareConfig))
 
 
 def test_what_is_told_over_a_reference_is_asked_only_of_models_that_began_with_it(tmp_path: Path) -> None:
@@ -454,3 +454,73 @@ def test_a_machine_too_busy_to_be_measured_is_counted_and_the_plan_says_so(
     found = make_plan(recipe, tmp_path, tmp_path / "store", measure=True)
     assert any("first: measuring took longer than" in doubt for doubt in found.doubts)
     assert found.as_text().count("counted") and found.prediction("first")["seconds"]
+
+
+SCORED = """\
+name: scored
+use_case: one question first
+data:
+  texts: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT}], licences: {allow: [permissive]}}
+  split: {kind: split, from: texts, by: id, test: 4, validation: 4}
+  chats: {kind: conversations, from: split.train}
+  asked: {kind: conversations, from: split.test}
+tokenizer: {kind: bpe, vocab_size: 400, from: split.train}
+models:
+  first: {objective: causal-lm, from: scratch, data: split.train, hidden_size: 64, num_layers: 1, compile: false}
+  second: {objective: sft, from: first, data: chats, compile: false}
+evaluate:
+  models: [first, second]
+  tasks:
+    - {kind: perplexity, data: split.train, train: split.train}
+    - {kind: perplexity, data: split.test}
+    - {kind: perplexity, data: split.validation, train: split.train}
+    - {kind: documentation, data: asked, train: chats}
+"""
+SERVES = "serve={model: first}"
+
+
+def question(folder: Path, *settings: str) -> AskedConfig | None:
+    """The primary question that a recipe asks."""
+    (folder / "texts").mkdir(exist_ok=True)
+    (folder / "texts" / "text.txt").write_text("one two three")
+    (folder / "recipe.yaml").write_text(SCORED)
+    recipe = load_recipe(folder / "recipe.yaml", CLASSES, settings)
+    nodes = make_nodes(recipe, make_plan(recipe, folder, folder / "store", measure=False), folder)
+    return next((node.config for node in nodes if isinstance(node.config, AskedConfig)), None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "task", "opponents"),
+    [
+        ((), "second", "perplexity-split-validation", ["5-gram", "xz"]),
+        ((SERVES,), "first", "perplexity-split-validation", ["5-gram", "xz"]),
+        (("evaluate.primary.opponent=first",), "second", "perplexity-split-test", ["first"]),
+        (("evaluate.primary.model=first",), "first", "perplexity-split-validation", ["5-gram", "xz"]),
+        (("evaluate.primary.task=documentation",), "second", "documentation-asked", ["copy-nearest"]),
+        (("evaluate.primary.task=perplexity-split-train",), "second", "perplexity-split-train", ["5-gram", "xz"]),
+    ],
+)
+def test_what_is_served_is_set_beside_all_baselines_of_the_first_task_that_it_did_not_learn_from(
+    tmp_path: Path, settings: tuple[str, ...], model: str, task: str, opponents: list[str]
+) -> None:
+    found = question(tmp_path, *settings)
+    assert found and (found.model, found.task, sorted(found.opponents)) == (model, task, opponents)
+    assert found.evaluations == [f"evaluate/{task}/{name}" for name in (model, *found.opponents)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("task=summary", r"task: found 'summary'; measured are perplexity-split-train: first, second, "),
+        ("model=third", r"model: found 'third'; measured are "),
+        ("opponent=third", r"opponent: found 'third'; measured are "),
+        ("figure=accuracy", r"figure: found 'accuracy', expected one of bits_per_byte"),
+    ],
+)
+def test_a_question_about_what_is_not_measured_is_refused(tmp_path: Path, setting: str, said: str) -> None:
+    with pytest.raises(UsageError, match=rf"evaluate\.primary\.{said}"):
+        question(tmp_path, f"evaluate.primary.{setting}")
+
+
+def test_without_a_baseline_no_question_is_asked(tmp_path: Path) -> None:
+    assert question(tmp_path, "evaluate.tasks=[{kind: perplexity, data: split.test}]") is None

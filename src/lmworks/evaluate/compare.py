@@ -17,6 +17,7 @@ from pydantic import Field
 
 from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
+from lmworks.evaluate.groups import by_groups, new_to_both
 from lmworks.evaluate.items import TRUNCATED, Evaluation, Item, Metric, clusters_of
 from lmworks.evaluate.relations import Relation, between, confidence
 from lmworks.evaluate.tasks import TASKS
@@ -107,7 +108,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=12, measures="evaluations")
+@stage(version=13, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`."""
     record, figures = concluded(config, evaluations)
@@ -465,37 +466,30 @@ def _beside_baselines(tests: Tests) -> dict[str, Any]:
 def beside_baselines(
     metric: Metric, model: System, baselines: Sequence[System], pairs: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """A model and the best baseline, and whether the tests of pairs show the first to be better than every baseline.
+    """A model and the best baseline, and whether the model is shown to be better than each baseline by their groups.
 
-    Items that one of them learned from speak for nobody: the others must show it, too.
+    Only baselines that were tested beside it, as `pairs` say, can be compared with it.
     """
+    tested = {label for pair in pairs for label in (pair["a"], pair["b"]) if model.label in (pair["a"], pair["b"])}
     best = min(baselines, key=lambda system: _rank(metric, system))
-    rivals = {each.label for each in baselines}
-    shown = {
-        each["b"]
-        for each in pairs
-        if each["a"] == model.label and each["p_holm"] is not None and each["p_holm"] < LEVEL and not each.get("doubt")
-    }
     return {
         "model": model.label,
         "value": model.figure.value,
         "baseline": best.label,
         "baseline_value": best.figure.value,
         "label": metric.label,
-        "is_better": rivals <= shown and all(_is_shown_on_others(metric, model, each) for each in baselines),
+        "is_better": all(each.label in tested and _is_better(metric, model, each) for each in baselines),
     }
 
 
-def _is_shown_on_others(metric: Metric, model: System, baseline: System) -> bool:
-    """Whether a model is shown to be better on items that neither learned from; true where all items are such."""
-    pairs = paired(model.items, baseline.items)[0]
-    others = [pair for pair in pairs if "known" not in map(standing, pair)]
-    if len(others) == len(pairs):
-        return True
-    if len(others) < CLEAN_AT_LEAST:
+def _is_better(metric: Metric, model: System, baseline: System) -> bool:
+    """Whether a model is shown to be better than a baseline on items that neither learned from."""
+    pairs = new_to_both(paired(model.items, baseline.items)[0])
+    try:
+        interval = by_groups(metric, pairs).interval if pairs else None
+    except LmworksError:  # they group items differently, which the refused test of the pair says
         return False
-    outcome = metric.compare([ours for ours, _ in others], [theirs for _, theirs in others])
-    return outcome.is_shown(outcome.p) and (outcome.difference > 0) == metric.higher_is_better
+    return interval is not None and interval[0] > 0
 
 
 def _on_others(metric: Metric, system: System) -> float | None:

@@ -15,10 +15,11 @@ from pydantic import Field
 
 from lmworks.evaluate.compare import answers_alike, metric_named, paired, unlike
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
+from lmworks.evaluate.groups import LEAST_GROUPS
 from lmworks.evaluate.items import Evaluation, Item
 from lmworks.evaluate.relations import between
 from lmworks.pipeline.conditions import Condition
-from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.figure import Figure, Interval
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.statistics import non_inferior
 from lmworks.pipeline.work.chunks import write_records
@@ -58,7 +59,7 @@ class Outcome:
     sentence: str
 
 
-@stage(version=3, measures="evaluations")
+@stage(version=4, measures="evaluations")
 def gates(config: GatesConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Try every gate, and write what came of it; a model that fails one is not released."""
     found = [_tried(each, evaluations) for each in config.tried]
@@ -88,33 +89,48 @@ def _tried(tried: TriedGate, evaluations: Sequence[Evaluation]) -> Outcome:
         names = ", ".join(each.name for each in figures)
         passed, why = False, f"the task has no figure {gate.metric!r}; it has {names}"
     elif tried.beside is None:
-        passed, why = _bound(gate, _sliced(gate, figure, evaluation.items()))
+        passed, why = _bound(gate, *_sliced(gate, figure, evaluation.items()))
     else:
         passed, why = _not_worse(tried, figure, evaluation, evaluations[tried.beside])
     return Outcome(tried.model, digest, passed, f"{tried.model} {'passes' if passed else 'fails'} {gate.words}: {why}")
 
 
-def _sliced(gate: GateConfig, figure: Figure, items: Sequence[Item]) -> tuple[Figure | None, str]:
-    """Return the figure of the items that count, and what is to be said of them, or why there is none."""
+def _sliced(gate: GateConfig, figure: Figure, items: Sequence[Item]) -> tuple[Figure | None, str, int]:
+    """Return the figure of the items that count, what is to be said of them or why there is none, and their groups."""
     if not gate.where:
         return _unknown_to_it(figure, items)
     metric, some = metric_named(figure.name), [item for item in _where(gate, items) if _counts(gate, item)]
     if not some:
-        return None, _no_item(gate, items)
+        return None, _no_item(gate, items), 0
     if metric is None:
-        return None, f"{figure.name} is not made of items alone, and so not of some of them: leave `where` out"
-    return metric.figure(some, figure.method), ""
+        return None, f"{figure.name} is not made of items alone, and so not of some of them: leave `where` out", 0
+    return metric.figure(some, figure.method), "", _groups(some)
 
 
-def _unknown_to_it(figure: Figure, items: Sequence[Item]) -> tuple[Figure | None, str]:
+def _unknown_to_it(figure: Figure, items: Sequence[Item]) -> tuple[Figure | None, str, int]:
     known = sum(standing(item) == "known" for item in items)
     if not known:
-        return figure, ""
+        return figure, "", _groups(items)
     told = f"{known} of {len(items)} items stand in the text that it learned from"
     if figure.clean_value is None:
-        return None, f"{told}, and fewer than {CLEAN_AT_LEAST} others are clean"
+        return None, f"{told}, and fewer than {CLEAN_AT_LEAST} others are clean", 0
     clean = replace(figure, value=figure.clean_value, interval=figure.clean_interval, n=figure.clean_n or 0)
-    return clean, f" clean items ({told})"
+    groups = _groups([item for item in items if standing(item) == "clean"])
+    return clean, f" clean items ({told})", groups
+
+
+def _groups(items: Sequence[Item]) -> int:
+    return len({item["cluster"] for item in items})
+
+
+def _doubted(interval: Interval | None, doubt: str, groups: int) -> tuple[bool, str]:
+    """Return whether an interval decides nothing, and what is said of a doubt in it.
+
+    From LEAST_GROUPS groups on a doubt is told, and fails no gate.
+    """
+    if interval is None:
+        return True, f"; {doubt or NO_INTERVAL}"
+    return bool(doubt) and groups < LEAST_GROUPS, f"; {doubt}" if doubt else ""
 
 
 def _counts(gate: GateConfig, *items: Item) -> bool:
@@ -131,18 +147,18 @@ def _no_item(gate: GateConfig, items: Sequence[Item]) -> str:
     return f"no item is so; items have the fields {fields}"
 
 
-def _bound(gate: GateConfig, found: tuple[Figure | None, str]) -> tuple[bool, str]:
-    figure, why = found
+def _bound(gate: GateConfig, figure: Figure | None, why: str, groups: int) -> tuple[bool, str]:
     if figure is None:
         return False, why
     metric = metric_named(figure.name)
     label = metric.label if metric else figure.name.replace("_", " ")
     told = f"{figure.value:.3f} {label}{between(figure.interval, '.3f')}, n={figure.n}{why}"
-    if figure.interval is None or figure.doubt:
-        return False, f"{told}; {figure.doubt or NO_INTERVAL}"
+    is_undecided, doubt = _doubted(figure.interval, figure.doubt, groups)
+    if is_undecided or figure.interval is None:
+        return False, f"{told}{doubt}"
     low, high = figure.interval
     passed = (gate.at_least is None or low >= gate.at_least) and (gate.at_most is None or high <= gate.at_most)
-    return passed, f"{told}, of which the {'lower' if gate.at_least is not None else 'upper'} end counts"
+    return passed, f"{told}, of which the {'lower' if gate.at_least is not None else 'upper'} end counts{doubt}"
 
 
 def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evaluation) -> tuple[bool, str]:
@@ -167,9 +183,11 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
     told = f"{outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
     if len(pairs) < len(some):
         told += f" ({len(some) - len(pairs)} of {len(some)} items stand in the text that one of the two learned from)"
-    if outcome.interval is None or outcome.doubt:
-        return False, f"{told}; {outcome.doubt or NO_INTERVAL}"
-    return non_inferior(outcome, gate.margin, higher_is_better=metric.higher_is_better), told
+    is_undecided, doubt = _doubted(outcome.interval, outcome.doubt, outcome.clusters)
+    if is_undecided:
+        return False, f"{told}{doubt}"
+    known = replace(outcome, doubt="")
+    return non_inferior(known, gate.margin, higher_is_better=metric.higher_is_better), f"{told}{doubt}"
 
 
 def refusal(found: Sequence[Outcome], names: Collection[str], digest: str) -> str:

@@ -19,6 +19,7 @@ from lmworks.engines.rented.stages import (
 )
 from lmworks.errors import UsageError
 from lmworks.evaluate.gates import NODE
+from lmworks.evaluate.primary import NODE as PRIMARY
 from lmworks.evaluate.tasks import TASKS, asked_of
 from lmworks.fitting import with_meaning
 from lmworks.graph.evaluation import (
@@ -31,6 +32,7 @@ from lmworks.graph.evaluation import (
     gates_node,
     labelled,
     left_out,
+    primary_node,
     rehearsal_nodes,
     systems_of,
     transfer,
@@ -76,6 +78,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         nodes = adjusted_to_the_build(nodes)
         if recipe.evaluate.gates:
             nodes.append(gates_node(recipe, systems))
+        if primary := primary_node(recipe, systems, learned):
+            nodes.append(primary)
     nodes = [each for some in nodes for each in _asked_of_rented(some, recipe.models)]
     _refuse_other_kinds(nodes, recipe.data)
     configs = {each.name: each.config for each in nodes}
@@ -149,7 +153,7 @@ def _checked_first(nodes: Sequence[Node]) -> list[Node]:
     """
     order: dict[str, int] = {}
     for each in nodes:
-        measured = each.name.startswith(("evaluate/", "contamination/", NODE))
+        measured = each.name.startswith(("evaluate/", "contamination/", NODE, PRIMARY))
         fitted = each.stage in MADE.values() and each.stage not in (import_model, rent)
         own = 3 if each.stage is train else 2 if measured else int(fitted)
         order[each.name] = max([own, *(order[reference.partition(".")[0]] for reference in each.references())])

@@ -14,6 +14,8 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare, metric_named
 from lmworks.evaluate.gates import NODE, GatesConfig, TriedGate, gates
 from lmworks.evaluate.items import TaskConfig
+from lmworks.evaluate.primary import NODE as PRIMARY
+from lmworks.evaluate.primary import AskedConfig, answer_primary
 from lmworks.evaluate.rehearsal import RehearsalConfig, StandIn, Trial, rehearse
 from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks import TASKS
@@ -29,7 +31,7 @@ from lmworks.pipeline.stage import Role, Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.kinds import plugins_of
 from lmworks.recipe.references import Models, bases, family_of, first_of, room_of
-from lmworks.recipe.schema import GateConfig, Recipe, RewordedConfig, StepConfig
+from lmworks.recipe.schema import Recipe, RewordedConfig, StepConfig
 from lmworks.registry import plugins_behind
 from lmworks.train.configs.train import TrainConfig
 
@@ -204,7 +206,8 @@ def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
             if gate.not_worse_than is not None and gate.not_worse_than not in systems[label].keys() - {model}:
                 others = ", ".join(each for each in systems[label] if each != model)
                 raise UsageError(f"{place}.not_worse_than: found {gate.not_worse_than!r}, expected one of {others}")
-            if why := _misnamed(gate, systems[label]):
+            is_of_items = bool(gate.where or gate.not_worse_than)
+            if gate.metric and (why := _misnamed(gate.metric, systems[label], is_of_items=is_of_items)):
                 raise UsageError(f"{place}.metric: found {gate.metric!r}, {why}")
             sides = [f"evaluate/{label}/{each}" for each in (model, gate.not_worse_than) if each]
             named += [each for each in sides if each not in named]
@@ -214,16 +217,71 @@ def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
     return replace(node(NODE, gates, GatesConfig(evaluations=named, tried=tried)), plugins=sorted(plugins))
 
 
-def _misnamed(gate: GateConfig, systems: Systems) -> str:
-    """Why a gate's figure is none, or none of which this can be asked; empty where it can."""
+def primary_node(recipe: Recipe, systems: Mapping[str, Systems], learned: Learned) -> Node | None:
+    """The answer to the primary question; None where the recipe asks none and measures nothing beside a baseline.
+
+    Raises UsageError for a question about what is not measured.
+    """
+    assert recipe.evaluate  # noqa: S101 - the question stands in it
+    asked, place = recipe.evaluate.primary, "evaluate.primary"
+    label, model, opponents = next(_comparable(recipe, systems, learned), ("", "", list[str]()))
+    if not opponents:
+        if stated := [name for name in ("task", "model", "opponent", "figure") if getattr(asked, name) is not None]:
+            names = "; ".join(f"{label}: {', '.join(some)}" for label, some in systems.items())
+            raise UsageError(f"{place}.{stated[0]}: found {getattr(asked, stated[0])!r}; measured are {names}")
+        return None
+    some = systems[label]
+    if asked.figure and (why := _misnamed(asked.figure, some, is_of_items=True)):
+        raise UsageError(f"{place}.figure: found {asked.figure!r}, {why}")
+    stated_question = AskedConfig(
+        evaluations=[f"evaluate/{label}/{name}" for name in (model, *opponents)],
+        task=label,
+        model=model,
+        opponents=opponents,
+        baselines=[name for name in opponents if some[name][2] is None],
+        figure=asked.figure,
+        margin=asked.margin,
+        may_differ=_may_differ(some),
+    )
+    plugins = {each for _, config, _ in some.values() for each in plugins_of(config)}
+    return replace(node(PRIMARY, answer_primary, stated_question), plugins=sorted(plugins))
+
+
+def _comparable(
+    recipe: Recipe, systems: Mapping[str, Systems], learned: Learned
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Tasks that can answer the primary question, each with a model and its opponents; what is served comes first."""
+    assert recipe.evaluate  # noqa: S101 - the question stands in it
+    asked = recipe.evaluate.primary
+    served = recipe.serve.candidates if recipe.serve else recipe.evaluate.models[::-1]
+    for model in [asked.model] if asked.model else served:
+        for label, some in systems.items():
+            if model not in some or asked.task not in (None, label, _kind_of(some)):
+                continue
+            if asked.task is None and (TASKS[_kind_of(some)].is_kept or _learned_from(some, model, learned)):
+                continue
+            baselines = [name for name, (_, _, of) in some.items() if of is None]
+            named = [asked.opponent] if asked.opponent in some.keys() - {model} else []
+            if opponents := named if asked.opponent else baselines:
+                yield label, model, opponents
+
+
+def _learned_from(systems: Systems, label: str, learned: Learned) -> bool:
+    """Whether a model was trained on what it is asked."""
+    _, config, model = systems[label]
+    return model is not None and config.data in learned.of(model)[0]
+
+
+def _misnamed(figure: str, systems: Systems, *, is_of_items: bool) -> str:
+    """Why a figure is none, or is not made of items where it must be; empty where it can be asked of."""
     config = next(each for _, each, _ in systems.values())
     named = figures_named(TASKS[_kind_of(systems)], config)
-    if gate.metric is None or " " in gate.metric or gate.metric.startswith("follows_rule_"):
+    if " " in figure or figure.startswith("follows_rule_"):
         return ""
-    if gate.metric not in named:
+    if figure not in named:
         return f"expected one of {', '.join(dict.fromkeys(named))}"
-    if (gate.where or gate.not_worse_than) and metric_named(gate.metric) is None:
-        return "which is not made of items alone, so that `where` and `not_worse_than` say nothing of it"
+    if is_of_items and metric_named(figure) is None:
+        return "which is not made of items alone, so that it is neither compared item by item nor of some of them"
     return ""
 
 

@@ -328,6 +328,31 @@ class GateConfig(StepConfig):
         return f"{what} {bound}{some}"
 
 
+class PrimaryConfig(StepConfig):
+    """The one question that a build answers first; it is stated before anything is measured."""
+
+    task: str | None = Field(
+        None,
+        description="kind of a task, or, where several are of it, its label in the report; unset, the first with a "
+        "baseline that asks for nothing that the model learned from",
+    )
+    model: str | None = Field(
+        None, description="a model under `models`; unset, the one that the recipe serves, which is what users meet"
+    )
+    opponent: str | None = Field(
+        None,
+        description="a model or baseline of the task; unset, all baselines: the model must be better than each of them",
+    )
+    figure: str | None = Field(None, description="name of a figure; unset, the first of the task, which leads it")
+    margin: float = Field(
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        description="by how much the model may be worse than the opponent; at 0 it must be better, since a simple "
+        "means that does as well costs less",
+    )
+
+
 class EvaluateConfig(StepConfig):
     """Which models are measured on which tasks."""
 
@@ -335,6 +360,10 @@ class EvaluateConfig(StepConfig):
     tasks: list[StepConfig] = Field(min_length=1, description="what they are asked; each names its kind")
     gates: list[GateConfig] = Field(
         default=[], description="what a model must reach to be released; nobody can say that for you"
+    )
+    primary: PrimaryConfig = Field(
+        default=PrimaryConfig(),
+        description="the question whose answer is the first sentence of each report; all other figures are exploration",
     )
     reworded: RewordedConfig | None = Field(
         None,

@@ -14,7 +14,7 @@ from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
 
-MEASURING = ("evaluate/", "contamination/", "rehearsal/", "gates/")
+MEASURING = ("evaluate/", "contamination/", "rehearsal/", "gates/", "primary/")
 """Beginnings of the names of steps that make no data."""
 
 

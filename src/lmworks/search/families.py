@@ -45,7 +45,7 @@ def families(path: Path, settings: Sequence[str], store: Path | None, *, minutes
             changed, tuned[name] = _tuned(runs, 60 * minutes)
             chosen += [*runs.settings, *(runs.setting(*item) for item in changed.items())]
     workspace = open_workspace(path, [*settings, *dict.fromkeys(chosen)], store)
-    workspace.build.nodes = [node for node in workspace.build.nodes if not node.name.startswith("gates")]
+    workspace.build.nodes = [node for node in workspace.build.nodes if not node.name.startswith(("gates", "primary"))]
     made = run(workspace, Quiet(), until=f"evaluate/{label}", remember=False)
     record = json.loads((made[f"evaluate/{label}"].payload / "comparison.json").read_text("utf-8"))
     systems = [name for name in _systems(workspace, label) if f"evaluate/{label}/{name}" in made]

@@ -13,6 +13,7 @@ from lmworks.data.personal.hidden import hide
 from lmworks.evaluate.compare import System, answers_alike, beside_baselines, metric_named, paired
 from lmworks.evaluate.contamination import Standing, standing
 from lmworks.evaluate.items import Item, Metric
+from lmworks.evaluate.primary import FILE, NODE, PrimaryAnswer, read_answer
 from lmworks.model.pretrained import FRAME
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
@@ -38,6 +39,14 @@ def verdicts(built: Built) -> dict[str, list[str]]:
         if record.get("lost"):
             lost.add(task)
     return dict(sorted(found.items(), key=lambda item: (item[0] not in lost, not _baseline_wins(built, *item))))
+
+
+def primary_answer(built: Built) -> PrimaryAnswer | None:
+    """Return the answer to the primary question, where it is asked of what is served; None elsewhere."""
+    if NODE not in built.artifacts:
+        return None
+    answer = read_answer(built.artifacts[NODE].payload / FILE)
+    return answer if answer.model in (served(built) or [answer.model]) else None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
 from lmworks.release.gates import served, stands_in
 from lmworks.release.inspect.verdicts import Measured, measured, trainings_in_doubt
-from lmworks.release.report.manager import allowed, not_found
+from lmworks.release.report.manager import UNPROVED, allowed, not_found
 
 NUMBERS = 3
 """Figures shown: more are not read."""
@@ -67,7 +67,7 @@ def _next(built: Built, serves: Sequence[str], verdict: str, failed: bool) -> st
     if unknown := unmeasured(built, serves):
         recipe = shlex.quote(str(built.recipe))
         return f"measure {unknown[0]}: name it under `evaluate: models:` in {recipe}"
-    return look if verdict.startswith(("No:", "Nothing")) else "lmworks serve"
+    return look if verdict.startswith(UNPROVED) else "lmworks serve"
 
 
 def _number(each: Measured) -> str:

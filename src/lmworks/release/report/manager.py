@@ -18,6 +18,7 @@ from lmworks.release.inspect.verdicts import (
     Samples,
     against,
     measured,
+    primary_answer,
     tasks_with_texts,
     trainings_in_doubt,
     verdicts,
@@ -37,6 +38,8 @@ TASKS, GATES, SAID = 3, 3, 1
 """Rows of the table, gates, and verdicts against it: how many more there are is said, and where they stand."""
 RIGHT_FIRST = 0.5
 """Share of questions for which the right passage must come first: below it a reader meets a wrong one more often."""
+UNPROVED = ("No:", "Nothing", "Not shown:", "Not known:")
+"""Beginnings of verdicts that do not speak for a model."""
 SPREAD = re.compile(r"over \d+ seeds, ")
 """How a comparison tells what trainings came to that differ by their seed alone."""
 
@@ -108,6 +111,11 @@ def allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]:
     elif failed := [each for each in mine if not each.passed]:
         verdict = f"No: {len(failed)} of its {count(len(mine), 'gate')} failed, and it is refused for release."
         reasons = [*_told(built, failed), *reasons]
+    elif primary := primary_answer(built):
+        verdict = primary.sentence
+        reasons = [*_told(built, mine), *reasons]
+        if unasked:
+            reasons.append(f"No gate was asked of {listed(unasked)}.")
     elif gates and not unasked:
         passed = "its gate" if len(mine) == 1 else f"all {len(mine)} gates"
         verdict = f"Yes, for what its recipe asks: {listed(serves) if serves else 'it'} passed {passed}{lost}."
@@ -308,7 +316,7 @@ def _next(built: Built, verdict: str) -> Answer:
     responsible = "Who answers for it: a recipe names nobody, so name somebody before it is used."
     if built.missing or built.outdated:
         do = Markup("Finish the build: {}").format(code(built.command))
-    elif verdict.startswith(("No:", "Nothing")):
+    elif verdict.startswith(UNPROVED):
         do = Markup("Have an engineer read {}.").format(link("#engineer", "what to try next"))
     elif served(built):
         do = Markup("Try it yourself: {} opens a page where it answers.").format(code("lmworks serve"))

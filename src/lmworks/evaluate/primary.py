@@ -1,0 +1,188 @@
+"""The one question that a recipe states before anything is measured, and its answer.
+
+It has the whole 5 % error of a build: all other figures are exploration. Beside several opponents a model is better
+only if it is better than each of them, so that no opponent is chosen by the figures that judge it (Berger 1982).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lmworks.errors import LmworksError
+from lmworks.evaluate.compare import answers_alike, metric_named, paired, unlike
+from lmworks.evaluate.groups import LEAST_GROUPS, by_groups, new_to_both
+from lmworks.evaluate.items import Evaluation, Metric
+from lmworks.pipeline.conditions import Condition
+from lmworks.pipeline.figure import Figure, Interval
+from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+NODE = "primary/answer"
+"""The step of a build that answers its primary question."""
+FILE = "answer.json"
+
+
+class AskedConfig(StepConfig):
+    """The primary question with what it looks at; made by the graph."""
+
+    evaluations: list[Reference] = Field(min_length=2, description="Of the model, and then of each opponent.")
+    task: str = Field(description="Label of the task.")
+    model: str = Field(description="Label of the model.")
+    opponents: list[str] = Field(min_length=1, description="Label of each opponent, in the order of the evaluations.")
+    baselines: list[str] = Field(default=[], description="Opponents that are no models.")
+    figure: str | None = Field(None, description="Name of the figure; unset, the first of the task.")
+    margin: float = Field(0, ge=0, description="By how much the model may be worse; at 0 it must be better.")
+    may_differ: list[Condition] = Field(default=[], description="Between the two, by what they are.")
+
+
+@dataclass(frozen=True)
+class Versus:
+    """The model beside one opponent, on the items that neither learned from."""
+
+    opponent: str
+    is_baseline: bool
+    value: float
+    """The mean of the groups' scores of the model."""
+    beside: float
+    """That of the opponent."""
+    interval: Interval
+    """95 % interval of the lead: above 0, the model is better."""
+    groups: int
+    ahead: int
+    items: int
+
+    @property
+    def name(self) -> str:
+        """The opponent in words."""
+        return f"the baseline {self.opponent}" if self.is_baseline else self.opponent
+
+
+@dataclass(frozen=True)
+class PrimaryAnswer:
+    """The answer to the primary question."""
+
+    said: Literal["yes", "no", "open"]
+    sentence: str
+    task: str
+    model: str
+    label: str
+    """Of the figure, in sentences."""
+    margin: float
+    versus: Sequence[Versus]
+    """Closest opponent first; empty where none could be compared."""
+
+
+@stage(version=1, measures="evaluations")
+def answer_primary(config: AskedConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
+    """PrimaryAnswer the primary question, and write the answer."""
+    found = answered(config, evaluations)
+    write_atomically(out / FILE, canonical_json(asdict(found)) + "\n")
+    context.log(found.sentence)
+    return Result(examples=[{"reason": "primary question", "text": found.sentence}])
+
+
+def read_answer(path: Path) -> PrimaryAnswer:
+    """Return the answer that `answer_primary` wrote into a file."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    versus = [Versus(**{**each, "interval": tuple(each["interval"])}) for each in record.pop("versus")]
+    return PrimaryAnswer(**record, versus=versus)
+
+
+def answered(config: AskedConfig, evaluations: Sequence[Evaluation]) -> PrimaryAnswer:
+    """Return the answer that the evaluations give: of the model first, and then of each opponent."""
+    ours, *theirs = evaluations
+    name = config.figure or ours.figures()[0].name
+    metric, figure = metric_named(name), _figure(ours, name)
+    found: list[Versus] = []
+    obstacles: list[str] = []
+    if metric is None or figure is None:
+        obstacles = [f"{name} is not compared item by item"]
+    else:
+        for opponent, evaluation in zip(config.opponents, theirs, strict=True):
+            one = _versus(config, metric, figure, ours, opponent, evaluation)
+            if isinstance(one, Versus):
+                found.append(one)
+            elif one:
+                obstacles.append(f"{opponent}: {one}")
+    found.sort(key=lambda each: each.interval[0])
+    said, sentence = _sentence(config, metric, found, obstacles)
+    label = metric.label if metric else name.replace("_", " ")
+    return PrimaryAnswer(said, sentence, config.task, config.model, label, config.margin, found)
+
+
+def _figure(evaluation: Evaluation, name: str) -> Figure | None:
+    return next((each for each in evaluation.figures() if each.name == name), None)
+
+
+def _versus(
+    config: AskedConfig, metric: Metric, figure: Figure, ours: Evaluation, opponent: str, theirs: Evaluation
+) -> Versus | str:
+    """The comparison with one opponent, or why there is none; empty for a baseline that is the model itself."""
+    other = _figure(theirs, metric.name)
+    if other is None:
+        return f"it has no figure {metric.name}"
+    if because := unlike(figure, other, config.may_differ):
+        return because
+    pairs, _ = paired(ours.items(), theirs.items())
+    if not pairs:
+        return "no item was scored of both"
+    is_baseline = opponent in config.baselines
+    if is_baseline and answers_alike(metric, pairs):
+        return ""
+    if not (new := new_to_both(pairs)):
+        return f"too few of the {len(pairs)} items are new to both"
+    try:
+        result = by_groups(metric, new)
+    except LmworksError as error:
+        return str(error)
+    if result.interval is None:
+        return f"its items come in {result.groups} groups; {LEAST_GROUPS} are needed"
+    return Versus(
+        opponent,
+        is_baseline,
+        value=result.value,
+        beside=result.beside,
+        interval=result.interval,
+        groups=result.groups,
+        ahead=result.ahead,
+        items=len(new),
+    )
+
+
+def _sentence(
+    config: AskedConfig, metric: Metric | None, found: Sequence[Versus], obstacles: Sequence[str]
+) -> tuple[Literal["yes", "no", "open"], str]:
+    """The answer, and the sentence that every screen begins with."""
+    asked = f"whether {config.model} is {_relation(config)} {' and '.join(config.opponents)} in {config.task}"
+    if not found or metric is None:
+        why = "; ".join(obstacles) or "each opponent answers as it does"
+        return "open", f"Not known {asked}: {why}."
+    if worse := [each for each in found if each.interval[1] < -config.margin]:
+        return "no", f"No: {config.model} is worse than {_evidence(worse[0], metric, len(found))}"
+    if obstacles:
+        return "open", f"Not known {asked}: {'; '.join(obstacles)}."
+    if found[0].interval[0] > -config.margin:
+        return "yes", f"Yes: {config.model} is {_relation(config)} {_evidence(found[0], metric, len(found))}"
+    return "open", f"Not shown: that {config.model} is {_relation(config)} {_evidence(found[0], metric, len(found))}"
+
+
+def _relation(config: AskedConfig) -> str:
+    margin = config.margin
+    return f"at most {margin:g} worse than" if margin else "better than"
+
+
+def _evidence(one: Versus, metric: Metric, opponents: int) -> str:
+    """The opponent, the two values, and in how many groups the model is ahead."""
+    closest = f", the closest of {opponents}" if opponents > 1 else ""
+    groups = f"the mean of {one.groups} {'items' if one.items == one.groups else 'groups of items'}"
+    return (
+        f"{one.name}{closest}. It has {one.value:.3f} against {one.beside:.3f} {metric.label}, {groups}, and is ahead "
+        f"in {one.ahead} of them."
+    )
