@@ -92,7 +92,7 @@ def test_a_build_tells_its_lines_and_is_what_the_commands_see(tmp_path: Path, mo
 def test_figures_verdicts_and_items_are_read_from_the_store(recipe: OpenRecipe) -> None:
     figure = recipe.figures["evaluate/classification-split-test/words"][0]
     assert figure.name == "accuracy" and figure.n == 60 and figure.interval and figure.value == 1
-    assert any("beats" in line or "told apart" in line for line in recipe.verdicts["classification-split-test"])
+    assert any("ahead" in line or "told apart" in line for line in recipe.verdicts["classification-split-test"])
     items = recipe.items("classification-split-test")
     assert {"words", "majority"} <= set(items) and len(items["words"]) == 60
     with pytest.raises(UsageError, match="no task 'sorting' in the last build; it has classification-split-test"):
@@ -267,7 +267,7 @@ def test_a_function_of_ones_own_is_measured_beside_a_model(recipe: OpenRecipe) -
     assert found.figures["guess"][0].value == pytest.approx(right / 60)
     assert len(found.mistakes("guess")) == 60 - right
     assert {(pair["a"], pair["b"]) for pair in found.pairs} == {("words", "guess"), ("words", "all praise")}
-    assert any(verdict.startswith("words beats guess: ") for verdict in found.verdicts)
+    assert any(verdict.startswith("words is ahead of guess: ") for verdict in found.verdicts)
 
 
 def test_written_answers_have_the_metrics_of_texts() -> None:

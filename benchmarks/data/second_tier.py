@@ -25,7 +25,7 @@ from lmworks.data.personal.findings import Detectors, Finding, Kind, scan
 from lmworks.data.privacy.entities import LABELS, find_entities, linked
 from lmworks.data.shards.records import Document, Documents
 from lmworks.data.tuning.spans import spans_of
-from lmworks.pipeline.statistics import compare_of_sums, of_sums
+from lmworks.pipeline.statistics import by_cluster, compare_groups, of_sums
 from lmworks.pipeline.store import Store
 
 Floats = NDArray[np.float64]
@@ -99,7 +99,8 @@ def main() -> None:
     }
     counts = {name: [counts_of(*each) for each in zip(documents, found, strict=True)] for name, found in tiers.items()}
     clusters = [str(document.meta["template"]) for document in documents]
-    gain = compare_of_sums(counts["patterns and model"], counts["patterns"], recall, clusters)
+    sums = {name: by_cluster(np.array(each, float), clusters) for name, each in counts.items()}
+    gain = compare_groups(recall(sums["patterns and model"]), recall(sums["patterns"]), len(documents), most=1)
     print(
         json.dumps(
             {

@@ -7,7 +7,7 @@ is known (by formula, or by a draw of two million items), asks the functions tha
 `Metric.compare`, `macro_f1`, `calibrate`), and counts how often the interval holds the truth. 2,000 draws put the Monte
 Carlo standard error of a coverage of 95 % at 0.5 points. A cell passes from 93 to 97 %; one of a method that is exact
 or meant to be conservative from 93 %; and one whose figures say that they may be too narrow (`doubt`, in most draws).
-Then whole builds: how often ten tasks in which nothing differs say "beats", and how often a model that lost
+Then whole builds: how often the primary question has an answer where nothing differs, and how often a model that lost
 2, or 5, points is said to keep to within 2. One line of JSON comes out.
 """
 
@@ -32,6 +32,7 @@ import numpy as np
 
 from lmworks.evaluate.compare import CompareConfig, concluded
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, BLEU, ROUGE_L, SPAN_F1, Item, Metric
+from lmworks.evaluate.primary import AskedConfig, answered
 from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks.judgements import calibrate
 from lmworks.evaluate.tasks.labels import macro_f1
@@ -551,19 +552,20 @@ def verdicts(config: CompareConfig, *systems: list[Item]) -> list[str]:
     return list(record["verdicts"])
 
 
-def config_of(comparisons: int, *relations: Relation) -> CompareConfig:
+def config_of(*relations: Relation) -> CompareConfig:
     names = ["before", "after"]
-    return CompareConfig(evaluations=names, labels=names, relations=list(relations), comparisons_in_build=comparisons)
+    return CompareConfig(evaluations=names, labels=names, relations=list(relations))
 
 
 def null_builds(form: str, builds: int, seed: int) -> tuple[str, float]:
-    """How often any of ten tasks says "beats" where nothing differs."""
+    """How often the primary question is answered with yes or no where nothing differs."""
     sizes = {"200 items": single(200), "25 equal": equal(25, 20), "100 skewed": skewed(100, 5)}[form]
     random, draw, said = np.random.default_rng((seed, 11)), paired_scores(0.7, 0.7, 0.6), 0
+    asked = AskedConfig(evaluations=["a", "b"], task="null", model="model", opponents=["other"])
     for _ in range(builds):
-        tasks = (verdicts(config_of(10), *draw(random, sizes(random))) for _ in range(10))
-        said += any(" beats " in line for lines in list(tasks) for line in lines)
-    return f"ten null tasks, {form}", said / builds
+        sides = [evaluated(items) for items in draw(random, sizes(random))]
+        said += answered(asked, sides).said != "open"  # type: ignore[arg-type] # as they are asked
+    return f"null question, {form}", said / builds
 
 
 def losses(n: int, loss: float, draws: int, seed: int) -> tuple[str, float]:
@@ -574,7 +576,7 @@ def losses(n: int, loss: float, draws: int, seed: int) -> tuple[str, float]:
         before = random.random(n) < 0.9
         after = before & (random.random(n) >= loss / 0.9)
         sides = ([{"cluster": f"c{k}", "score": float(v)} for k, v in enumerate(each)] for each in (before, after))
-        said += any(line.startswith("after keeps") for line in verdicts(config_of(0, relation), *sides))
+        said += any(line.startswith("after keeps") for line in verdicts(config_of(relation), *sides))
     return f"lost {100 * loss:g} points, n {n}", said / draws
 
 

@@ -29,12 +29,12 @@ from typing import Any
 import numpy as np
 from squad import indexed, passage, rounded, told, write_project
 
+from lmworks.evaluate.items import ACCURACY
 from lmworks.knowledge.collection import Collection, Passage, write_facts
 from lmworks.knowledge.cut import passages_in
 from lmworks.knowledge.embedding import ENCODER, VECTORS, as_file, embed, files_of
 from lmworks.knowledge.passages import PassagesConfig
 from lmworks.lazy import NDArray
-from lmworks.pipeline.statistics import compare_shares
 from lmworks.pipeline.units import link
 from lmworks.tokens.packaged import place_of
 
@@ -194,7 +194,11 @@ def compared(asked: Asked, weight: float, least: dict[float, float]) -> dict[str
 
 
 def difference(ours: Sequence[bool], theirs: Sequence[bool], clusters: Sequence[str]) -> dict[str, Any]:
-    found = compare_shares(np.array(ours, float), np.array(theirs, float), clusters)
+    sides = (
+        [{"cluster": cluster, "score": float(right)} for right, cluster in zip(side, clusters, strict=True)]
+        for side in (ours, theirs)
+    )
+    found = ACCURACY.compare(*sides)
     return {"value": round(found.difference, 4), "interval": rounded(found.interval)}
 
 

@@ -5,7 +5,7 @@
 Documents are the operations of botocore's services with the lowest SHA-256 of their folders' names, those that the
 quickstart holds out. A question gives the first sentence of an operation's documentation, and asks for its name, with
 three passages and without any; the best passage copied stands beside. No question was looked at before the model was
-asked. Intervals and differences are as the recipe's report has them, by services, adjusted for the pairs tested.
+asked. Intervals and differences are as the recipe's report has them, by services.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ their own, and a question is absent where its passage is left out of what was fo
 the task `from-passages` of a recipe: N of the other articles' questions, and N of BoolQ's, of which nothing was chosen
 and whose answers are yes or no. `holds_answer` and `word_f1` are the task's. Intervals of search go by articles; those
 of the model by paragraphs, since five articles test no difference: they hold for other questions about these articles.
-Those of differences are as the recipe's report has them, adjusted for the pairs that are tested. With `--keep` a run
+Those of differences are as the recipe's report has them. With `--keep` a run
 that was stopped goes on where it was.
 """
 

@@ -28,8 +28,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
 from lmworks.data.shards.records import Document, Documents
+from lmworks.evaluate.items import ACCURACY
 from lmworks.model.baselines.bag_of_words import features_of
-from lmworks.pipeline.statistics import compare_shares
 from lmworks.tokens.tokenizer import TokenizerFolder
 
 FOLDS = 5
@@ -135,7 +135,11 @@ def right(bag: Any, equal: bool, known: Sequence[Document], asked: Sequence[Docu
 
 def compared(scores: Sequence[bool], baseline: Sequence[bool], documents: Sequence[Document]) -> dict[str, Any]:
     """Accuracy, and by how many points it is above the baseline's."""
-    paired = compare_shares(scores, baseline, clusters=[each.meta["folder"] for each in documents])
+    sides = (
+        [{"cluster": each.meta["folder"], "score": float(right)} for right, each in zip(side, documents, strict=True)]
+        for side in (scores, baseline)
+    )
+    paired = ACCURACY.compare(*sides)
     low, high = paired.interval or (float("nan"), float("nan"))
     return {
         "accuracy": round(100 * float(np.mean(scores)), 1),

@@ -77,9 +77,7 @@ def test_families_are_compared_at_equal_time_by_rates_that_validation_chose(tmp_
         losses = {each["config"]["learning_rate"]: each["figures"][0]["value"] for each in tried}
         assert len(losses) == 3 and losses[entries[name]["learning_rate"]] == min(losses.values())
     pairs = {frozenset((each["a"], each["b"])) for each in said["pairs"]}
-    assert frozenset(("by-encoder", "by-decoder")) in pairs and all(
-        0 <= each["p_holm"] <= 1 for each in said["pairs"] if each["p_holm"]
-    )
+    assert frozenset(("by-encoder", "by-decoder")) in pairs
     assert len({each["figure"]["n"] for each in said["entries"]}) == 1, "all on the same items"
     said_so = lmworks(tmp_path, "bakeoff", "recipe.yaml", "--task", "perplexity", code=2).stderr
     assert "classification-parted-test" in said_so

@@ -223,7 +223,7 @@ def test_an_address_is_asked_what_a_built_model_was(tmp_path: Path, address: Add
     make_tiny_model(folder / "tiny")
     lmworks(folder, "build", "recipe.yaml")
     said = lmworks(folder, "compare", "own", f"{address.url}#adder", "--key-variable", VARIABLE).stdout
-    assert "rented-adder beats own: +1.000 exact match" in " ".join(said.split()) and len(address.asked) == 19
+    assert "rented-adder is ahead of own: +1.000 exact match" in " ".join(said.split()) and len(address.asked) == 19
     again = lmworks(folder, "compare", "own", f"{address.url}#adder", "--key-variable", VARIABLE).stdout
     assert again == said and len(address.asked) == 19
     said = lmworks(folder, "compare", "own", address.url, code=2).stderr

@@ -52,7 +52,7 @@ def test_encoder_and_decoder_are_set_beside_a_bag_of_words_on_reviews_and_posts(
     said = lmworks(tmp_path, "check", RECIPE.name, "decoder", *settings).stdout
     assert "blame: " in said and "⟦ praise⟧" in said and "gradient norm" in said
     lmworks(tmp_path, "build", RECIPE.name, *settings)
-    for part, told in (("split-test", "tuned beats majority"), ("posts", "decoder")):
+    for part, told in (("split-test", "tuned is ahead of majority"), ("posts", "decoder")):
         compared = Path(lmworks(tmp_path, "show", f"evaluate/classification-{part}", "--path").stdout.strip())
         verdicts = json.loads((compared / "comparison.json").read_text())["verdicts"]
         assert any(verdict.startswith(told) for verdict in verdicts), verdicts

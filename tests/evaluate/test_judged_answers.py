@@ -99,7 +99,7 @@ def test_models_are_compared_by_what_a_judge_says_of_their_answers(
     accuracy, lead = chosen.figures[2:]
     assert accuracy.value > 0.9 and lead.value > 0.9 and lead.interval and lead.interval[0] > 0
     said = compared(tmp_path, "base", "aligned", "chosen")
-    assert any(line.startswith("aligned beats base: +") for line in said)
+    assert any(line.startswith("aligned is ahead of base: +") for line in said)
     assert any(line.startswith("wins: aligned over base: ") for line in said)
     assert not any("in doubt" in line for line in said)
     assert compared(tmp_path, "base", "aligned")[0].startswith("in doubt, all of it: accuracy: judge - length was not")

@@ -19,7 +19,7 @@ from lmworks.errors import LmworksError
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
 from lmworks.evaluate.groups import by_groups, new_to_both
 from lmworks.evaluate.items import TRUNCATED, Evaluation, Item, Metric, clusters_of
-from lmworks.evaluate.relations import Relation, between, confidence
+from lmworks.evaluate.relations import Relation, between
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS
@@ -28,7 +28,7 @@ from lmworks.pipeline.conditions import UNKNOWN, Condition, differences
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.pipeline.statistics import LEVEL, Comparison, adjusted, share, student
+from lmworks.pipeline.statistics import Comparison, share, student
 from lmworks.recipe.schema import Reference, StepConfig
 
 CUT_OFTEN = 0.2
@@ -65,18 +65,7 @@ class CompareConfig(StepConfig):
     may_differ: list[Condition] = Field(default=[], description="Conditions whose effect is what is being compared.")
     relations: list[Relation] = Field(default=[], description="Pairs of labels of which more is said.")
     left_out: list[str] = Field(default=[], description="Which models of the recipe are not asked, and why.")
-    comparisons_in_build: int = Field(
-        0,
-        description="Pairs that all comparisons of a build test by their first figure, this one's among them: p-values "
-        "and intervals are adjusted for so many. 0 for those of this comparison alone.",
-    )
     seeds: list[list[str]] = Field(default=[], description="Labels of trainings that differ by their seed alone.")
-
-    @property
-    def pairs(self) -> int:
-        """How many pairs it tests at most."""
-        models, baselines = len(self.labels) - len(self.baselines), len(self.baselines)
-        return models * (models - 1) // 2 + models * baselines
 
 
 class System(NamedTuple):
@@ -94,8 +83,6 @@ class Tests(NamedTuple):
     metric: Metric
     systems: list[System]
     tested: list[tuple[System, System, Comparison]]
-    adjusted: list[float | None]
-    """The p-value of each test, adjusted for the number of tests; None where nothing varies."""
     refused: list[str]
     partly: list[str]
     """Of pairs that were not scored on the same items."""
@@ -104,8 +91,7 @@ class Tests(NamedTuple):
 
     def pairs(self) -> list[dict[str, Any]]:
         """The tests as JSON."""
-        tests = zip(self.tested, self.adjusted, strict=True)
-        return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
+        return [{"a": a.label, "b": b.label, **asdict(outcome)} for a, b, outcome in self.tested]
 
 
 @stage(version=13, measures="evaluations")
@@ -119,15 +105,12 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
 def concluded(config: CompareConfig, evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], list[Figure]]:
     """What the tests of some evaluations say, as `comparison.json` has it, and the differences as figures.
 
-    Pairs between which something differs that could matter are refused. p-values are adjusted for the number of pairs
-    (Holm) and intervals with them, and for those that the whole build tests (Bonferroni), figure by figure: each is a
-    question of its own. What puts all scores in doubt is said first.
+    Pairs between which something differs that could matter are refused. All is exploration, with plain 95 % intervals:
+    the question that a build answers is the primary one. What puts all scores in doubt is said first.
     """
     found = [_test(config, evaluations, name) for name in (evaluations[0].figures()[0].name, *config.also)]
-    metric, _, tested, adjusted, refused, partly, _ = found[0]
-    told = [
-        each for relation in config.relations for each in _told(metric, relation, zip(tested, adjusted, strict=True))
-    ]
+    metric, _, tested, refused, partly, _ = found[0]
+    told = [each for relation in config.relations for each in _told(metric, relation, tested)]
     lost, others = ([line for is_loss, line in told if is_loss == wanted] for wanted in (True, False))
     wins = [_wins(metric, a, b) for a, b, outcome in tested if metric.counts_wins and not outcome.untested]
     known = list(_known(found[0]))
@@ -164,9 +147,7 @@ def concluded(config: CompareConfig, evaluations: Sequence[Evaluation]) -> tuple
         record["beside_baselines"] = beside
     if config.also:
         record["also"] = {each.metric.name: each.pairs() for each in found[1:]}
-    figures = [
-        _figure(each.metric, *test, p) for each in found for test, p in zip(each.tested, each.adjusted, strict=True)
-    ]
+    figures = [_figure(each.metric, *test) for each in found for test in each.tested]
     return record, figures + wins
 
 
@@ -183,11 +164,9 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
     refused: list[str] = []
     partly: list[str] = []
     differing: list[str] = []
-    possible = 0
     for a, b in combinations(sorted(systems, key=lambda system: _rank(metric, system)), 2):
         if a.is_baseline and b.is_baseline:
             continue
-        possible += 1
         if because := unlike(a.figure, b.figure, config.may_differ):
             refused.append(f"{a.label} and {b.label} are not compared: {because}")
         elif a.items and b.items:
@@ -209,11 +188,7 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
                 one, other = other, one
                 outcome = metric.compare(one.items, other.items)
             tested.append((one, other, outcome))
-    found = adjusted([outcome.p for _, _, outcome in tested], max(possible, config.comparisons_in_build))
-    tested = [
-        (a, b, metric.compare(a.items, b.items, level)) for (a, b, _), (_, level) in zip(tested, found, strict=True)
-    ]
-    return Tests(metric, systems, tested, [p for p, _ in found], refused, partly, differing)
+    return Tests(metric, systems, tested, refused, partly, differing)
 
 
 def _grouped(*pair: System) -> Iterator[str]:
@@ -310,17 +285,13 @@ def answers_alike(metric: Metric, pairs: Sequence[tuple[Item, Item]]) -> bool:
     return all((a.get("answer"), a[metric.value]) == (b.get("answer"), b[metric.value]) for a, b in pairs)
 
 
-def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> Figure:
+def _figure(metric: Metric, a: System, b: System, outcome: Comparison) -> Figure:
     method = f"no test of {outcome.clusters} clusters: {outcome.untested}"
-    if p is not None:
-        method = (
-            f"paired test of {outcome.clusters} clusters, two-sided p {outcome.p:.4f}, adjusted {p:.4f}; "
-            f"{confidence(outcome.level)} interval; "
-            + (
-                "the same on every item"
-                if outcome.minimum_detectable is None
-                else f"{_detectable(metric, outcome.minimum_detectable, '.4f')} is found in 80 % of cases"
-            )
+    if outcome.p is not None:
+        method = f"paired test of {outcome.clusters} clusters, two-sided p {outcome.p:.4f}; 95 % interval; " + (
+            "the same on every item"
+            if outcome.minimum_detectable is None
+            else f"a true difference of {outcome.minimum_detectable:.4f} is found in 80 % of cases"
         )
     return Figure(
         name=f"{metric.name}: {a.label} - {b.label}",
@@ -429,7 +400,7 @@ def _among_clean(tests: Tests) -> Iterator[str]:
 
 def _best(tests: Tests) -> list[str]:
     """Whether a baseline is best."""
-    metric, systems, tested, adjusted, *_ = tests
+    metric, systems, tested, *_ = tests
     best = min(systems, key=lambda system: _rank(metric, system))
     models = [system for system in systems if not system.is_baseline]
     if not best.is_baseline or not models:
@@ -438,11 +409,11 @@ def _best(tests: Tests) -> list[str]:
     if math.isclose(best.figure.value, first.figure.value, rel_tol=1e-9, abs_tol=1e-12):
         return []
     doubtful = False
-    for (a, b, outcome), p in zip(tested, adjusted, strict=True):
+    for a, b, outcome in tested:
         if {a.label, b.label} == {best.label, first.label}:
             if a.label != best.label:  # on the items that both were scored on
                 return []
-            best, first, doubtful = a, b, not outcome.is_shown(p)
+            best, first, doubtful = a, b, not outcome.is_shown
     return [
         f"{best.label} {'is ahead, but within doubt' if doubtful else 'wins'}: {best.figure.value:.3f} "
         f"{metric.label}, the best model, {first.label}, has {first.figure.value:.3f}"
@@ -506,47 +477,34 @@ def _on_others(metric: Metric, system: System) -> float | None:
 
 def _sentences(tests: Tests) -> list[str]:
     """One line a pair, models among themselves first."""
-    both = zip(tests.tested, tests.adjusted, strict=True)
-    ordered = sorted(both, key=lambda test: test[0][0].is_baseline or test[0][1].is_baseline)
-    return [_sentence(tests.metric, a, b, outcome, p) for (a, b, outcome), p in ordered]
+    ordered = sorted(tests.tested, key=lambda test: test[0].is_baseline or test[1].is_baseline)
+    return [_sentence(tests.metric, *test) for test in ordered]
 
 
 def _told(
-    metric: Metric, relation: Relation, tests: Iterable[tuple[tuple[System, System, Comparison], float | None]]
+    metric: Metric, relation: Relation, tests: Iterable[tuple[System, System, Comparison]]
 ) -> Iterator[tuple[bool, str]]:
     """What a relation says, if its two were compared, and whether that is said before all else."""
-    for (a, b, outcome), p in tests:
+    for a, b, outcome in tests:
         if {a.label, b.label} == {relation.model, relation.beside}:
             before, after = (b, a) if a.label == relation.model else (a, b)
             figures = before.figure.value, after.figure.value
-            # That little was lost is asked once of a model, and so not adjusted for what else was looked at.
-            turned = metric.compare(after.items, before.items, LEVEL if relation.kind == "retention" else outcome.level)
-            yield relation.is_loss(turned), relation.sentence(metric, figures, turned, p, _evidence(outcome, p))
+            turned = metric.compare(after.items, before.items)
+            yield relation.is_loss(turned), relation.sentence(metric, figures, turned, _evidence(outcome))
 
 
-def _evidence(outcome: Comparison, p: float | None) -> str:
-    if p is None:
-        return f"n={outcome.n}, {outcome.untested}"
-    told = f"n={outcome.n}, " + ("p<0.001" if p < 0.001 else f"adjusted p={p:.2g}")
-    return f"{told}; {outcome.doubt}" if outcome.doubt else told
+def _evidence(outcome: Comparison) -> str:
+    """What a difference is of, and why it says nothing, or may say too much."""
+    if outcome.p is None:
+        return f"n={outcome.n}: {outcome.untested}"
+    groups = f"{outcome.clusters} groups of {outcome.n} items" if outcome.clusters < outcome.n else f"n={outcome.n}"
+    return f"{groups}{'; ' * bool(outcome.doubt)}{outcome.doubt}"
 
 
-def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> str:
-    ends = between(outcome.interval, level=outcome.level)
-    found = f"{outcome.difference:+.3f} {metric.label}{ends}, {_evidence(outcome, p)}"
-    if p is None:
-        return f"{a.label} and {b.label} are not tested: {found}"
-    if p < LEVEL:
-        return f"{a.label} {'is not shown to beat' if outcome.doubt else 'beats'} {b.label}: {found}"
-    least = outcome.minimum_detectable
-    return f"{a.label} and {b.label} cannot be told apart: {found}; " + (
-        "the difference is the same on every item, but they are few"
-        if least is None
-        else f"{_detectable(metric, least, '.3f')} would show in 4 of 5 cases"
-    )
-
-
-def _detectable(metric: Metric, least: float, form: str) -> str:
-    """What a test would find: with few clusters that is more than two scores can differ by."""
-    most = 1 if metric.is_share else metric.most
-    return "no difference that is possible" if most and least > most else f"a true difference of {least:{form}}"
+def _sentence(metric: Metric, a: System, b: System, outcome: Comparison) -> str:
+    difference = f"{outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, {_evidence(outcome)}"
+    if outcome.p is None:
+        return f"{a.label} and {b.label} are not tested: {difference}"
+    if outcome.is_shown:
+        return f"{a.label} is ahead of {b.label}: {difference}"
+    return f"{a.label} and {b.label} are not told apart: {difference}"

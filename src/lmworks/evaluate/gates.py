@@ -15,13 +15,12 @@ from pydantic import Field
 
 from lmworks.evaluate.compare import answers_alike, metric_named, paired, unlike
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
-from lmworks.evaluate.groups import LEAST_GROUPS
 from lmworks.evaluate.items import Evaluation, Item
 from lmworks.evaluate.relations import between
 from lmworks.pipeline.conditions import Condition
 from lmworks.pipeline.figure import Figure, Interval
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.pipeline.statistics import non_inferior
+from lmworks.pipeline.statistics import LEAST_GROUPS, non_inferior
 from lmworks.pipeline.work.chunks import write_records
 from lmworks.recipe.schema import GateConfig, Reference, StepConfig
 

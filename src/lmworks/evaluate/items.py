@@ -35,9 +35,11 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Handle, Result
 from lmworks.pipeline.statistics import (
-    LEVEL,
+    LEAST_GROUPS,
     Comparison,
     Estimate,
+    by_cluster,
+    compare_groups,
     compare_of_sums,
     compare_shares,
     of_sums,
@@ -232,13 +234,27 @@ class Metric:
             return share(self.values(items), clusters)
         return of_sums(self._sums(items), ratio, clusters, most=self.most, weights=self.weights(items))
 
-    def compare(self, a: Sequence[Item], b: Sequence[Item], level: float = LEVEL) -> Comparison:
-        """How far a lies above b on the same items, each divided by its own weights."""
+    def of_groups(self, items: Sequence[Item], clusters: Sequence[str]) -> Floats:
+        """The score of each group alone, in order of first appearance: [groups]."""
+        return ratio(by_cluster(self._sums(items), clusters))
+
+    def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
+        """How far a lies above b on the same items: in the mean of their groups, or over all items that have none.
+
+        Raises LmworksError where a and b group the items differently.
+        """
         clusters = clusters_of(a, b)
+        first, second = self.of_groups(a, clusters), self.of_groups(b, clusters)
+        are_tied = len(first) >= LEAST_GROUPS and np.allclose(first, second, rtol=1e-12, atol=1e-12)
+        if len(first) < len(clusters) and not are_tied:
+            return compare_groups(first, second, len(clusters), 1 if self.is_share else self.most)
+        return replace(self._compare_items(a, b), clusters=len(first))
+
+    def _compare_items(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
+        """By items, each divided by its own weight."""
         if self.is_share:
-            return compare_shares(self.values(a), self.values(b), clusters, level)
-        first, second, weights = self._sums(a), self._sums(b), self.weights(a)
-        return compare_of_sums(first, second, ratio, clusters, most=self.most, weights=weights, level=level)
+            return compare_shares(self.values(a), self.values(b))
+        return compare_of_sums(self._sums(a), self._sums(b), ratio, most=self.most, weights=self.weights(a))
 
     def _sums(self, items: Sequence[Item]) -> Floats:
         return np.stack([self.values(items), self.weights(items)], axis=1)
@@ -262,10 +278,12 @@ class CorpusMetric(Metric):
         counts = [item[self.value] for item in items]
         return of_sums(counts, self.of_sums, clusters, most=self.most, trials=self.trials)
 
-    def compare(self, a: Sequence[Item], b: Sequence[Item], level: float = LEVEL) -> Comparison:
+    def of_groups(self, items: Sequence[Item], clusters: Sequence[str]) -> Floats:
+        return self.of_sums(by_cluster(np.array([item[self.value] for item in items], float), clusters))
+
+    def _compare_items(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
         first, second = ([item[self.value] for item in items] for items in (a, b))
-        clusters = clusters_of(a, b)
-        return compare_of_sums(first, second, self.of_sums, clusters, most=self.most, level=level)
+        return compare_of_sums(first, second, self.of_sums, most=self.most)
 
 
 BITS_PER_BYTE = Metric(

@@ -45,7 +45,7 @@ class Evaluated:
     verdicts: Sequence[str]
     """What the paired tests say, in words, what puts all in doubt first."""
     pairs: Sequence[Mapping[str, Any]]
-    """The tests by the leading figure: `a`, `b`, `difference`, `interval`, `p`, `p_holm` and more."""
+    """The tests by the leading figure: `a`, `b`, `difference`, `interval`, `p` and more."""
 
     def mistakes(self, system: str) -> list[Item]:
         """The items that a system answered otherwise than was wanted."""

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from lmworks.errors import LmworksError
 from lmworks.evaluate.compare import answers_alike, metric_named, paired, unlike
-from lmworks.evaluate.groups import LEAST_GROUPS, by_groups, new_to_both
+from lmworks.evaluate.groups import by_groups, new_to_both
 from lmworks.evaluate.items import Evaluation, Metric
 from lmworks.pipeline.conditions import Condition
 from lmworks.pipeline.figure import Figure, Interval
@@ -143,7 +143,7 @@ def _versus(
     except LmworksError as error:
         return str(error)
     if result.interval is None:
-        return f"its items come in {result.groups} groups; {LEAST_GROUPS} are needed"
+        return result.untested
     return Versus(
         opponent,
         is_baseline,
@@ -181,7 +181,7 @@ def _relation(config: AskedConfig) -> str:
 def _evidence(one: Versus, metric: Metric, opponents: int) -> str:
     """The opponent, the two values, and in how many groups the model is ahead."""
     closest = f", the closest of {opponents}" if opponents > 1 else ""
-    groups = f"the mean of {one.groups} {'items' if one.items == one.groups else 'groups of items'}"
+    groups = f"over {one.items} items" if one.items == one.groups else f"the mean of {one.groups} groups of items"
     return (
         f"{one.name}{closest}. It has {one.value:.3f} against {one.beside:.3f} {metric.label}, {groups}, and is ahead "
         f"in {one.ahead} of them."

@@ -7,7 +7,7 @@ from typing import Literal
 
 from lmworks.evaluate.items import Metric
 from lmworks.pipeline.figure import Interval
-from lmworks.pipeline.statistics import LEVEL, Comparison, non_inferior
+from lmworks.pipeline.statistics import Comparison, non_inferior
 from lmworks.recipe.schema import StepConfig
 
 LARGEST_LOSS = 0.02
@@ -31,10 +31,8 @@ class Relation(StepConfig):
         """Whether tuning is not shown to have cost little, which is said before all else."""
         return self.kind == "retention" and not non_inferior(outcome, LARGEST_LOSS)
 
-    def sentence(
-        self, metric: Metric, figures: tuple[float, float], outcome: Comparison, p: float | None, evidence: str
-    ) -> str:
-        """`figures` are those of `beside` and of the model, `outcome` how far the second is above; `p` is adjusted."""
+    def sentence(self, metric: Metric, figures: tuple[float, float], outcome: Comparison, evidence: str) -> str:
+        """`figures` are those of `beside` and of the model, `outcome` how far the second is above."""
         if self.kind == "retention":
             points = f"{100 * LARGEST_LOSS:.0f} points"
             verdict = (
@@ -45,14 +43,14 @@ class Relation(StepConfig):
             told = f"{verdict}: {outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
             return f"{told}; {outcome.doubt}" if outcome.doubt else told
         other = self.beside if self.kind == "transfer" else f"{self.beside}, from which it was trained,"
-        if p is None:
+        if outcome.p is None:
             after = f"{self.model} has {figures[1]:.3f} {metric.label}"
             return f"not tested: {after}, {other} {figures[0]:.3f}; {evidence}"
         is_better = (outcome.difference > 0) == metric.higher_is_better
         sign = 1 if outcome.difference > 0 else -1
         low, high = outcome.interval or (-math.inf, math.inf)
         ends = (low, high) if sign > 0 else (-high, -low)
-        is_shown = outcome.is_shown(p)
+        is_shown = outcome.is_shown
         if self.kind == "transfer":
             verdict = f"{'no ' * (is_shown and not is_better)}transfer gain{' not known' * (not is_shown)}"
         elif is_shown and is_better:
@@ -64,19 +62,11 @@ class Relation(StepConfig):
         word = "better" if is_better else "worse"
         return (
             f"{verdict}: {self.model} is {word if is_shown else f'not shown to be {word}'} than {other} by "
-            f"{abs(outcome.difference):.3f} {metric.label}{between(outcome.interval and ends, level=outcome.level)}, "
+            f"{abs(outcome.difference):.3f} {metric.label}{between(outcome.interval and ends)}, "
             f"{figures[0]:.3f} to {figures[1]:.3f}, {evidence}{'; ' * bool(self.note)}{self.note}"
         )
 
 
-def between(interval: Interval | None, form: str = "+.3f", level: float = LEVEL) -> str:
-    """An interval behind its value, in words; of how much confidence, where it is not 95 %."""
-    if interval is None:
-        return ""
-    ends = f" [{interval[0]:{form}}, {interval[1]:{form}}]"
-    return ends if level == LEVEL else f"{ends} at {confidence(level)}"
-
-
-def confidence(level: float) -> str:
-    """Of an interval that errs at a level."""
-    return f"{100 * (1 - level):.4g} %"
+def between(interval: Interval | None, form: str = "+.3f") -> str:
+    """An interval behind its value, in words."""
+    return f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else ""

@@ -26,7 +26,6 @@ from lmworks.graph.evaluation import (
     CONTAMINATION,
     Learned,
     Systems,
-    adjusted_to_the_build,
     alike_but_for_seeds,
     evaluation_nodes,
     gates_node,
@@ -75,7 +74,6 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             systems[label] = systems_of(tasks, models)
             nodes += rehearsal_nodes(label, systems[label], known)
             nodes += evaluation_nodes(label, tasks, models, learned, *said, alike_but_for_seeds(recipe.models))
-        nodes = adjusted_to_the_build(nodes)
         if recipe.evaluate.gates:
             nodes.append(gates_node(recipe, systems))
         if primary := primary_node(recipe, systems, learned):

@@ -128,18 +128,6 @@ def alike_but_for_seeds(models: Mapping[str, StepConfig]) -> list[list[str]]:
     return [group for group in groups.values() if len({models[name].seed for name in group}) > 1]  # type: ignore[attr-defined]
 
 
-def adjusted_to_the_build(nodes: Sequence[Node]) -> list[Node]:
-    """Comparisons that know how many pairs all of them test."""
-    comparing = [each.config for each in nodes if isinstance(each.config, CompareConfig)]
-    if len(comparing) < 2:
-        return list(nodes)
-    update = {"comparisons_in_build": sum(each.pairs for each in comparing)}
-    return [
-        replace(each, config=each.config.model_copy(update=update)) if isinstance(each.config, CompareConfig) else each
-        for each in nodes
-    ]
-
-
 def transfer(models: Mapping[str, StepConfig], plan: Plan) -> Iterator[Relation]:
     """Each variant of a model beside the one from scratch, which has the shortest way to a model that began so."""
     firsts = {name: getattr(config, "same_operations_as", None) or name for name, config in models.items()}

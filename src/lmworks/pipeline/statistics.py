@@ -3,9 +3,10 @@
 Items of one cluster (operations of one service) are drawn together, because they are alike: treating them as
 independent makes intervals too narrow (Miller 2024, arXiv 2411.00640). A share of right answers has an exact interval
 on its effective number of items, a difference of two such shares Tango's. Every other score is a function of sums over
-items, and has Student's interval on its jackknife over clusters, with Hall's correction for skewness. A test is the
-interval turned round: it rejects at a level exactly where the interval of that level excludes zero. How often these
-intervals hold the truth is measured in `benchmarks/evaluate/coverage.py`.
+items, and has Student's interval on its jackknife over clusters, with Hall's correction for skewness. A difference of
+scores whose items come in clusters is the mean of the clusters' own differences, with Student's interval: each cluster
+has equal weight, so that no large one decides alone. A test is the interval turned round: it rejects exactly where the
+interval excludes zero. How often these intervals hold the truth is measured in `benchmarks/evaluate/coverage.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     """[…,K] sums of what was counted in items -> […] scores."""
 
 LEVEL = 0.05
-"""A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
+"""One less the confidence of intervals."""
+LEAST_GROUPS = 6
+"""Groups that a comparison needs: with five, even the same sign in each happens by chance in one of 16 cases."""
 LEAST_P = 1e-6
 """Below it, no approximation here is worth a digit."""
 POWER = 0.8
@@ -56,15 +59,13 @@ class Comparison:
 
     difference: float
     interval: Interval | None
-    """None with one cluster, where clusters are too few to prove anything, and where nothing varies."""
+    """None where clusters are too few to prove anything, and where nothing varies."""
     p: float | None
     """Two-sided: how often a difference this large would show if there were none."""
     minimum_detectable: float | None
-    """The true difference that such a test finds at its level in 80 % of cases."""
+    """The true difference that such a test finds in 80 % of cases."""
     n: int
     clusters: int
-    level: float = LEVEL
-    """One less the confidence of the interval, at which p rejects."""
     doubt: str = ""
     """Why interval and p may say too much."""
 
@@ -73,11 +74,15 @@ class Comparison:
         """Why there is no p-value: nothing speaks for a difference. Empty where there is one."""
         if self.p is not None:
             return ""
-        return "all items are of one cluster" if self.clusters < 2 else "the scores are the same on every item"
+        if self.clusters < min(self.n, LEAST_GROUPS):
+            groups = f"{self.clusters} group{'s' * (self.clusters > 1)}"
+            return f"its items come in {groups}, and a comparison needs {LEAST_GROUPS}"
+        return "the scores are the same on every item"
 
-    def is_shown(self, p: float | None) -> bool:
-        """Whether there is a difference, by the adjusted p-value; where that is in doubt, nothing is shown."""
-        return p is not None and p < LEVEL and not self.doubt
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a difference: the interval excludes zero; where that is in doubt, nothing is shown."""
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1] and not self.doubt
 
 
 def non_inferior(outcome: Comparison, margin: float, *, higher_is_better: bool = True) -> bool:
@@ -100,7 +105,7 @@ def share(values: ArrayLike, clusters: Sequence[Hashable], level: float = LEVEL)
 
     The effective number is n over the design effect, less what few clusters cost (Korn and Graubard 1998).
     """
-    sums = _by_cluster(np.stack([np.asarray(values, float), np.ones(len(clusters))], axis=1), clusters)
+    sums = by_cluster(np.stack([np.asarray(values, float), np.ones(len(clusters))], axis=1), clusters)
     return _share(sums[:, 0], sums[:, 1], level)
 
 
@@ -138,34 +143,21 @@ def share_interval(successes: float, n: float, level: float = LEVEL) -> Interval
     return low, high
 
 
-def compare_shares(a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable], level: float = LEVEL) -> Comparison:
+def compare_shares(a: ArrayLike, b: ArrayLike) -> Comparison:
     """The difference of two shares on the same items: McNemar's test and Tango's (1998) interval, which is its inverse.
 
     Both are of the items that one has right and the other has not, and never of zero width, be all the others tied.
-    With clusters their numbers are divided by the design effect of the differences, and Student's t is asked.
     """
     first, second = np.asarray(a, float), np.asarray(b, float)
     _require_same(first, second)
-    difference = first - second
-    columns = [difference, np.maximum(difference, 0), np.maximum(-difference, 0), np.ones_like(difference)]
-    sums = _by_cluster(np.stack(columns, axis=1), clusters)
-    _, more, less, n = (float(each) for each in sums.sum(axis=0))
-    count, value = len(sums), float(difference.mean())
-    effective, effect = _effective_clusters(sums[:, 3]), 1.0
-    if count < 2:
-        return Comparison(value, None, None, None, len(first), count, level)
-    if count < n:
-        effect = _design_effect(sums[:, 0] - value * sums[:, 3], more + less - n * value**2, sums[:, 3])
-    size, freedom = n / effect, effective - 1 if count < n else math.inf
-    interval = tango(more / effect, less / effect, size, critical := student(freedom, level))
+    difference, n = first - second, len(first)
+    more, less = float(np.maximum(difference, 0).sum()), float(np.maximum(-difference, 0).sum())
+    interval = tango(more, less, n, critical := normal(LEVEL))
     # As Bonett and Price (2012) smooth it, so that it is above zero where all are tied.
-    smoothed = n + 2 * effect
-    error = ((more + less + 2 * effect) / smoothed - ((more - less) / smoothed) ** 2) / (size + 2)
-    p = student_tail((more - less) / math.sqrt((more + less) * effect), freedom) if more + less else None
-    return _compared(
-        value, interval, p, (critical + normal(2 * (1 - POWER))) * math.sqrt(max(error, 0)), len(first), count, level,
-        _doubt(effective, FEW_OF_SHARES) if count < n else "",
-    )  # fmt: skip
+    error = ((more + less + 2) / (n + 2) - ((more - less) / (n + 2)) ** 2) / (n + 2)
+    p = student_tail((more - less) / math.sqrt(more + less), math.inf) if more + less else None
+    least = (critical + normal(2 * (1 - POWER))) * math.sqrt(max(error, 0))
+    return _compared(float(difference.mean()), interval, p, least, n, n)
 
 
 def tango(more: float, less: float, n: float, critical: float) -> Interval:
@@ -203,7 +195,7 @@ def of_sums(
     `most` is that of perfect answers, the least being 0; `trials` tells of sums how many things a score that is a
     share of them counts. `weights` are what items weigh, if not equally.
     """
-    totals = _by_cluster(np.asarray(counts, float), clusters)
+    totals = by_cluster(np.asarray(counts, float), clusters)
     whole, count, n = totals.sum(axis=0), len(totals), len(clusters)
     value = float(score(whole))
     if count < 2:
@@ -262,7 +254,7 @@ def mean_f1(counts: ArrayLike, clusters: Sequence[Hashable], unseen: int = 0) ->
     """
     table = np.asarray(counts, float)
     n, labels = table.shape[:2]
-    totals = _by_cluster(table.reshape(n, -1), clusters).reshape(-1, labels, 2)
+    totals = by_cluster(table.reshape(n, -1), clusters).reshape(-1, labels, 2)
     whole, count = totals.sum(axis=0), len(totals)
 
     def f1(sums: Floats) -> Floats:
@@ -301,46 +293,58 @@ def ratio(sums: Floats) -> Floats:
     return np.divide(values, weights, out=np.zeros_like(values), where=weights != 0)
 
 
-def compare_of_sums(
-    a: ArrayLike,
-    b: ArrayLike,
-    score: Score,
-    clusters: Sequence[Hashable],
-    *,
-    most: float | None = None,
-    weights: ArrayLike | None = None,
-    level: float = LEVEL,
-) -> Comparison:
-    """The difference of two such scores on the same items, of which clusters are left out of both at once.
+def compare_groups(a: ArrayLike, b: ArrayLike, n: int, most: float | None = None) -> Comparison:
+    """The mean difference of the scores that two systems have in each group of `n` items, with Student's interval.
 
-    p is never below 2^(1 - clusters), the least that a test of signs could give: five services prove nothing at 5 %.
+    Where all differences are equal one 0 is added to the spread: they do not prove that the next is equal, too. `most`
+    is the score of perfect answers, where the least is 0.
     """
     first, second = np.asarray(a, float), np.asarray(b, float)
     _require_same(first, second)
-    totals, width = _by_cluster(np.concatenate((first, second), axis=1), clusters), first.shape[1]
-    count, n = len(totals), len(first)
+    difference = first - second
+    value, count = float(difference.mean()), len(difference)
+    if count < LEAST_GROUPS:
+        return Comparison(value, None, None, None, n, count)
+    spread = np.append(difference, 0.0) if np.ptp(difference) < 1e-12 else difference
+    error = float(spread.std(ddof=1)) / math.sqrt(count)
+    critical = student(count - 1)
+    furthest = math.inf if most is None else most
+    interval = max(value - critical * error, -furthest), min(value + critical * error, furthest)
+    p = student_tail(value / error, count - 1) if error else None
+    return _compared(value, interval, p, (critical + normal(2 * (1 - POWER))) * error or None, n, count)
+
+
+def compare_of_sums(
+    a: ArrayLike, b: ArrayLike, score: Score, *, most: float | None = None, weights: ArrayLike | None = None
+) -> Comparison:
+    """The difference of two such scores on the same items, each of which is left out of both at once.
+
+    p is never below 2^(1 - items), the least that a test of signs could give: five items prove nothing at 5 %.
+    """
+    first, second = np.asarray(a, float), np.asarray(b, float)
+    _require_same(first, second)
+    totals, width = np.concatenate((first, second), axis=1), first.shape[1]
+    n = len(first)
 
     def difference(sums: Floats) -> Floats:
         return score(sums[..., :width]) - score(sums[..., width:])
 
     value = float(difference(totals.sum(axis=0)))
-    if count < 2:
-        return Comparison(value, None, None, None, n, count, level)
+    if n < 2:
+        return Comparison(value, None, None, None, n, n)
     moved = _influence(totals, difference, value)
     tied = np.isclose(totals[:, :width], totals[:, width:], rtol=1e-12, atol=1e-12).all(axis=1)
     error, skew = _spread(moved, np.where(tied, 0.0, moved), most)
     if tied.all() and error == 0:
-        return Comparison(value, None, None, None, n, count, level)
-    effective = _effective_clusters(_sizes(n, weights, clusters))
-    critical = student(freedom := _freedom(moved, effective), level)
+        return Comparison(value, None, None, None, n, n)
+    effective = _effective_clusters(np.ones(n) if weights is None else np.asarray(weights, float))
+    critical = student(freedom := _freedom(moved, effective))
     p, interval = 0.0, (value, value)
     if error > 1e-12 * abs(value):
-        interval = _halls_interval(value, error, skew, count, critical)
-        p = student_tail(_halls_score(value / error, skew, count), freedom)
+        interval = _halls_interval(value, error, skew, n, critical)
+        p = student_tail(_halls_score(value / error, skew, n), freedom)
     least = (critical + normal(2 * (1 - POWER))) * error or None
-    return _compared(
-        value, interval, None if tied.all() else p, least, n, count, level, _doubt(effective, FEW_CLUSTERS)
-    )
+    return _compared(value, interval, None if tied.all() else p, least, n, n, _doubt(effective, FEW_CLUSTERS))
 
 
 def root_mean_square(residuals: Floats, bins: Sequence[NDArray[np.int64]], clusters: Sequence[Hashable]) -> Estimate:
@@ -352,12 +356,12 @@ def root_mean_square(residuals: Floats, bins: Sequence[NDArray[np.int64]], clust
     means, parts = np.array([residuals[each].mean() for each in bins]), np.array([len(each) / n for each in bins])
     chance = np.array([residuals[each].var(ddof=1) / len(each) if len(each) > 1 else 0.25 for each in bins])
     doubt = ""
-    sums = _by_cluster(np.stack([residuals, np.ones(n)], axis=1), clusters)
+    sums = by_cluster(np.stack([residuals, np.ones(n)], axis=1), clusters)
     if len(sums) < 2:
         return Estimate(math.sqrt(float(parts @ means**2)), None, "no interval of one cluster")
     if len(sums) < n:
         centred = residuals - np.repeat(means, [len(each) for each in bins])[np.argsort(np.concatenate(bins))]
-        of_clusters = _by_cluster(centred[:, None], clusters)[:, 0]
+        of_clusters = by_cluster(centred[:, None], clusters)[:, 0]
         chance = chance * _design_effect(of_clusters, float((centred**2).sum()), sums[:, 1])
         doubt = _doubt(_effective_clusters(sums[:, 1]), FEW_CLUSTERS)
     seen, added, z = float(parts @ means**2), float(parts @ chance), normal(LEVEL)
@@ -378,18 +382,16 @@ def _compared(
     least: float | None,
     n: int,
     clusters: int,
-    level: float,
-    doubt: str,
+    doubt: str = "",
 ) -> Comparison:
     by_signs = 0.5 ** (clusters - 1)
     return Comparison(
         difference=value,
-        interval=interval if by_signs < level else None,
+        interval=interval if by_signs < LEVEL else None,
         p=None if p is None else max(p, by_signs, LEAST_P),
         minimum_detectable=least,
         n=n,
         clusters=clusters,
-        level=level,
         doubt=doubt,
     )
 
@@ -469,7 +471,7 @@ def _doubt(effective: float, few: float) -> str:
 def _sizes(n: int, weights: ArrayLike | None, clusters: Sequence[Hashable]) -> Floats:
     """What clusters weigh."""
     items = np.ones(n) if weights is None else np.asarray(weights, float)
-    return _by_cluster(items[:, None], clusters)[:, 0]
+    return by_cluster(items[:, None], clusters)[:, 0]
 
 
 def _require_same(first: Floats, second: Floats) -> None:
@@ -477,7 +479,7 @@ def _require_same(first: Floats, second: Floats) -> None:
         raise ValueError(f"scores {first.shape} and {second.shape}: a paired test needs the same items on both sides")
 
 
-def _by_cluster(columns: Floats, clusters: Sequence[Hashable]) -> Floats:
+def by_cluster(columns: Floats, clusters: Sequence[Hashable]) -> Floats:
     """Sums a cluster, in order of first appearance: [items, K] -> [clusters, K]."""
     if columns.ndim != 2 or not len(columns) or len(columns) != len(clusters):
         raise ValueError(f"values {columns.shape} of {len(clusters)} items: expected as many of both, not none")
@@ -509,35 +511,6 @@ def detectable(sizes: Sequence[int], unlike: float = UNLIKE) -> float | None:
 def items_needed(difference: float, unlike: float = UNLIKE) -> int:
     """How many items find a true difference of two shares in 4 of 5 cases."""
     return math.ceil(unlike * ((normal(LEVEL) + normal(2 * (1 - POWER))) / difference) ** 2)
-
-
-# -- many tests -------------------------------------------------------------------------------------------------------
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for how many were looked at (Holm 1979): holds without any assumption on their dependence."""
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
-        adjusted[index] = highest
-    return adjusted
-
-
-def adjusted(p_values: Sequence[float | None], comparisons: int) -> list[tuple[float | None, float]]:
-    """Each p-value as Holm adjusts it among these, and for all `comparisons`; and the level that it is tested at.
-
-    An interval of that level excludes zero exactly where the adjusted p-value is below LEVEL. These share the level of
-    all comparisons in proportion to their number (Bonferroni), so that seldom any of all is wrong.
-    """
-    if not p_values:
-        return []
-    factor, found = max(1.0, comparisons / len(p_values)), []
-    by_holm = iter(holm([p for p in p_values if p is not None]))
-    for p in p_values:
-        whole = None if p is None else min(1.0, factor * next(by_holm))
-        by_rank = LEVEL / (factor * len(p_values)) if p is None or whole is None or whole >= 1 else LEVEL * p / whole
-        found.append((whole, LEVEL if math.isclose(by_rank, LEVEL) else by_rank))
-    return found
 
 
 # -- distributions ----------------------------------------------------------------------------------------------------

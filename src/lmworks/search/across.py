@@ -143,10 +143,7 @@ def _asked_alike(
 
 
 def _compared(one: Measured, other: Measured) -> Iterator[dict[str, Any]]:
-    """Compare two models task by task.
-
-    p-values and intervals are adjusted for all comparable tasks, as in a build, whichever model is named first.
-    """
+    """Compare two models task by task."""
     matched = _matched(one, other)
     for ours, theirs in matched:
         a, b = one.evaluations[ours], other.evaluations[theirs]
@@ -157,7 +154,6 @@ def _compared(one: Measured, other: Measured) -> Iterator[dict[str, Any]]:
             evaluations=["first", "second"],
             labels=[label for label, _ in sides],
             also=names[1:],
-            comparisons_in_build=sum(matched.values()),
         )
         record = concluded(config, [Evaluation(side.payload, side.digest()) for _, side in sides])[0]
         yield {"task": " and ".join(dict.fromkeys((_task(ours), _task(theirs)))), **record}
@@ -167,11 +163,8 @@ def _compared(one: Measured, other: Measured) -> Iterator[dict[str, Any]]:
                 yield {"task": _task(name), "verdicts": [f"{side.label} alone was asked this, on these items"]}
 
 
-def _matched(one: Measured, other: Measured) -> dict[tuple[str, str], bool]:
-    """Return pairs of evaluations of which one is most like the other, and whether they may be compared.
-
-    Each pair once, and the same pairs whichever model is named first: p-values depend on their number.
-    """
+def _matched(one: Measured, other: Measured) -> list[tuple[str, str]]:
+    """Return pairs of evaluations of which one is most like the other; one that may be compared goes first."""
     alike = {}
     sides = [
         {name: Evaluation(each.payload, each.digest()).items() for name, each in side.evaluations.items()}
@@ -188,7 +181,7 @@ def _matched(one: Measured, other: Measured) -> dict[tuple[str, str], bool]:
         for at in (0, 1)
         for name in {pair[at] for pair in alike}
     ]
-    return {pair: may_compare for pair, (may_compare, *_) in alike.items() if pair in best}
+    return [pair for pair in alike if pair in best]
 
 
 def _leading(a: Artifact, b: Artifact) -> list[str]:

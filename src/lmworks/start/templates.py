@@ -668,7 +668,7 @@ def _written(
     evaluate = [f"models: [{SMOLLM2}{f', {model}' if tuned else ''}]"]
     evaluate += [f"tasks: [{{kind: {kind}, {fields}, data_type: bfloat16}}]"]
     if tuned:
-        evaluate += ["gates:", "  # What is served beats its base as published, and all baselines."]
+        evaluate += ["gates:", "  # What is served is better than its base as published, and than all baselines."]
         others = (SMOLLM2, *MEANS[kind])
         evaluate += [f"  - {{task: {kind}, model: {model}, not_worse_than: {each}, margin: 0}}" for each in others]
     if finds:

@@ -281,7 +281,7 @@ def test_gates_that_are_not_shown_are_counted(built: Store, monkeypatch: pytest.
 
 
 def test_verdicts_against_a_model_that_are_not_shown_are_counted() -> None:
-    lines = [f"rival{number} beats ours: +0.1" for number in range(5)]
+    lines = [f"rival{number} is ahead of ours: +0.1" for number in range(5)]
     assert against_first(lines, "ours") == [*lines[:3], "2 more verdicts speak against ours"]
     assert against_first(lines[:3], "ours") == lines[:3]
 

@@ -93,7 +93,7 @@ def test_the_terminal_ends_with_the_model_that_is_served(served: tuple[Path, str
 def test_a_card_begins_with_all_that_speaks_against_its_model(served: tuple[Path, str]) -> None:
     card = (served[0] / ".lmworks" / "reports" / "sorter-poor-card.md").read_text()
     head = card.partition("## What it is")[0]
-    assert "not shown to be better than chance: poor has 0." in head and "good beats poor: " in head
+    assert "not shown to be better than chance: poor has 0." in head and "good is ahead of poor: " in head
 
 
 def test_yes_is_said_of_a_served_model_that_passed_its_own_gates(served: tuple[Path, str]) -> None:

@@ -160,7 +160,7 @@ def against(lines: Sequence[str], model: str) -> list[str]:
     name = re.escape(model)
     bad = re.compile(
         rf"not shown to be better than chance: {name} has |[^:]+: {name} is worse than |{name} may have lost "
-        rf"|.* beats {name}: |.* wins: .* the best model, {name}, has |cut off: .* of {name} end "
+        rf"|.* is ahead of {name}: |.* wins: .* the best model, {name}, has |cut off: .* of {name} end "
     )
     return [line for line in lines if bad.match(line)]
 
@@ -204,7 +204,7 @@ def _baseline_wins(built: Built, task: str, lines: Sequence[str], model: str = "
     """Over the best model, or over the one named."""
     systems = built.evaluations()[task].items()
     names = [name for name, found in systems if name and not measures_model(found)]
-    return any(line.startswith((f"{name} wins", f"{name} beats {model}:")) for line in lines for name in names)
+    return any(line.startswith((f"{name} wins", f"{name} is ahead of {model}:")) for line in lines for name in names)
 
 
 @dataclass(frozen=True)

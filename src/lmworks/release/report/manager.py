@@ -32,7 +32,7 @@ UNMEASURED = "fairness between groups of people, harmful answers, and robustness
 """What no task that comes with lmworks measures."""
 MOST = 0.1
 """Of the items: a task of which a model has met more in training shows in part what it has by heart."""
-DETAILS = re.compile(r" \[[^\]]*\](?: at [\d.]+ %)?|, n=[\d,]+|, p[<=][\d.]+")
+DETAILS = re.compile(r" \[[^\]]*\]|, n=[\d,]+|, \d+ groups of \d+ items")
 """Of a verdict, what the figures below it hold."""
 TASKS, GATES, SAID = 3, 3, 1
 """Rows of the table, gates, and verdicts against it: how many more there are is said, and where they stand."""
@@ -168,7 +168,7 @@ def _against(built: Built, results: Sequence[Measured]) -> list[str]:
 
 
 def _gravest(line: str) -> tuple[bool, bool]:
-    return "than chance: " not in line, " beats " not in line
+    return "than chance: " not in line, " is ahead of " not in line
 
 
 def _quality(built: Built, results: Sequence[Measured], samples: Sequence[Samples]) -> list[Answer]:
