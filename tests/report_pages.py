@@ -15,6 +15,8 @@ class Pages(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.first: dict[str, str] = dict.fromkeys(READERS, "")
+        self.shown: dict[str, str] = dict.fromkeys(READERS, "")
+        """Of each first page what is read before anything is unfolded."""
         self.unfolded = ""
         self.blocks: list[str] = [""]
         self.read: list[str] = [""]
@@ -47,6 +49,7 @@ class Pages(HTMLParser):
         reader = next((values["id"] for tag, values in self._open if values.get("class") == "reader"), None)
         if reader and any(values.get("class") == "first" for _, values in self._open):
             self.first[reader] += f"{data} "
+            self.shown[reader] += f"{data} " if not folded or is_summary else ""
         if not {"blockquote", "pre", "svg", "td", "figcaption"} & set(tags) and not any(
             values.get("class") in ("answer", "rewriting") for _, values in self._open
         ):
@@ -59,6 +62,12 @@ class Pages(HTMLParser):
 
 def words(text: str) -> int:
     return len(text.split())
+
+
+def too_long(page: Pages) -> dict[str, int]:
+    """The first pages that nobody reads in a minute, with their words."""
+    most = {"manager": 200, "protection": 350, "engineer": 350}
+    return {reader: words(text) for reader, text in page.shown.items() if words(text) > most[reader]}
 
 
 def said_twice(blocks: list[str]) -> list[str]:

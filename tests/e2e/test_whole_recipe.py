@@ -14,7 +14,7 @@ import pytest
 from e2e.small_recipe import edit_service, lmworks, made, start
 from hub_server import TOKEN, Hub, hub_running
 from modelfiles import parse, sent
-from report_pages import Pages, said_twice, words
+from report_pages import Pages, said_twice, too_long, words
 
 pytestmark = pytest.mark.whole
 
@@ -159,7 +159,7 @@ def test_report_show_and_gc_speak(built: Path) -> None:
     assert "<svg" in text
     assert not re.search(r"""(src|href)=["']?(https?:)?//|<script|@import|url\([^#]""", text), "self-contained"
     page = Pages(text)
-    assert {reader: len(first.split()) for reader, first in page.first.items() if len(first.split()) > 350} == {}
+    assert too_long(page) == {}
     assert words(page.unfolded) <= 3000 and said_twice(page.read) == []
     assert "near duplicate" in lmworks(built, "show", "corpus").stdout or "documents" in text
     lmworks(built, "build", "recipe.yaml", "--set", "finetune.steps=6")

@@ -101,7 +101,7 @@ def test_items_that_one_learned_from_do_not_count(tmp_path: Path) -> None:
     (tmp_path / "few").mkdir()
     found = answer(tmp_path, evaluation(tmp_path / "few" / "ours", ACCURACY, ours, known=310), baseline)
     assert found.sentence == (
-        "Not known whether ours is better than majority in texts: majority: too few of the 320 items are new to both."
+        "Not known whether ours is better than majority in texts: too few of the 320 items are new to both."
     )
 
 
@@ -109,7 +109,7 @@ def test_few_groups_are_said_to_be_too_few(tmp_path: Path) -> None:
     some = OURS[: LEAST_GROUPS - 1]
     found = answer(tmp_path, bits(tmp_path / "ours", some), bits(tmp_path / "xz", [2.0] * len(some), BASELINE))
     assert found.said == "open" and found.sentence == (
-        "Not known whether ours is better than xz in texts: xz: its items come in 5 groups, and a comparison needs 6."
+        "Not known whether ours is better than xz in texts: its items come in 5 groups, and a comparison needs 6."
     )
 
 

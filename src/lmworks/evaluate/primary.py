@@ -101,18 +101,21 @@ def answered(config: AskedConfig, evaluations: Sequence[Evaluation]) -> PrimaryA
     name = config.figure or ours.figures()[0].name
     metric, figure = metric_named(name), _figure(ours, name)
     found: list[Versus] = []
-    obstacles: list[str] = []
+    obstacles: dict[str, list[str]] = {}
+    """The opponents that cannot be compared, by the reason."""
     if metric is None or figure is None:
-        obstacles = [f"{name} is not compared item by item"]
+        obstacles[f"{name} is not compared item by item"] = config.opponents
     else:
         for opponent, evaluation in zip(config.opponents, theirs, strict=True):
             one = _versus(config, metric, figure, ours, opponent, evaluation)
             if isinstance(one, Versus):
                 found.append(one)
             elif one:
-                obstacles.append(f"{opponent}: {one}")
+                obstacles.setdefault(one, []).append(opponent)
     found.sort(key=lambda each: each.interval[0])
-    said, sentence = _sentence(config, metric, found, obstacles)
+    differ = len(obstacles) + len(found) > 1
+    reasons = [f"{why} ({', '.join(names)})" if differ else why for why, names in obstacles.items()]
+    said, sentence = _sentence(config, metric, found, reasons)
     label = metric.label if metric else name.replace("_", " ")
     return PrimaryAnswer(said, sentence, config.task, config.model, label, config.margin, found)
 

@@ -34,11 +34,13 @@ MOST = 0.1
 """Of the items: a task of which a model has met more in training shows in part what it has by heart."""
 DETAILS = re.compile(r" \[[^\]]*\]|, n=[\d,]+|, \d+ groups of \d+ items")
 """Of a verdict, what the figures below it hold."""
+SHOWN = 2
+"""Reasons on the first page, which is read in a minute."""
 TASKS, GATES, SAID = 3, 3, 1
 """Rows of the table, gates, and verdicts against it: how many more there are is said, and where they stand."""
 RIGHT_FIRST = 0.5
 """Share of questions for which the right passage must come first: below it a reader meets a wrong one more often."""
-UNPROVED = ("No:", "Nothing", "Not shown:", "Not known:")
+UNPROVED = ("No:", "Nothing", "Not shown", "Not known")
 """Beginnings of verdicts that do not speak for a model."""
 SPREAD = re.compile(r"over \d+ seeds, ")
 """How a comparison tells what trainings came to that differ by their seed alone."""
@@ -48,8 +50,13 @@ def manager(built: Built, plan: Sequence[Row], samples: Sequence[Samples]) -> Fi
     """May what is served be used, for what, what it cost, and what nobody knows."""
     results = measured(built, served(built))
     verdict, reasons = allowed(built, results)
-    answers = [Answer("Why", reasons), *_quality(built, results, samples), _cost(built, plan)]
-    return FirstPage("manager", "Manager", verdict, [*answers, _unknown(built, results), _next(built, verdict)])
+    quality, in_words = _quality(built, results, samples)
+    do, responsible = _next(built, verdict)
+    purpose = built.use_case or "Not known: the recipe's file is gone."
+    answers = [Answer("For what", [purpose]), Answer("Why", reasons[:SHOWN]), quality, Answer("Next", [do])]
+    more = Answer("More about the model", [*reasons[SHOWN:], *in_words])
+    folded = [more, _cost(built, plan), _unknown(built, results), Answer("Who answers for it", [responsible])]
+    return FirstPage("manager", "Manager", verdict, answers, [each for each in folded if each.lines])
 
 
 def quoting(built: Built) -> dict[str, dict[str, Figure]]:
@@ -171,10 +178,10 @@ def _gravest(line: str) -> tuple[bool, bool]:
     return "than chance: " not in line, " is ahead of " not in line
 
 
-def _quality(built: Built, results: Sequence[Measured], samples: Sequence[Samples]) -> list[Answer]:
-    purpose = [built.use_case or "Not known: the recipe's file is gone."]
+def _quality(built: Built, results: Sequence[Measured], samples: Sequence[Samples]) -> tuple[Answer, list[str]]:
+    """Return the table of tasks, a line each, and what is said of them in words."""
     if not results:
-        return [Answer("For what", purpose)]
+        return Answer("How good it is", []), []
     serves = served(built)
     ordered = sorted(results, key=lambda each: _last(each, serves))
     lines: list[str] = [_in_words(ordered[0])]
@@ -207,10 +214,11 @@ def _quality(built: Built, results: Sequence[Measured], samples: Sequence[Sample
         )
         for each in ordered[:TASKS]
     ]
+    others: list[str] = []
     if len(results) > TASKS:
-        lines.append(Markup("{} more tasks stand {}.").format(len(results) - TASKS, link("#figures", "below")))
+        others.append(Markup("{} more tasks stand {}.").format(len(results) - TASKS, link("#figures", "below")))
     heads = ("tried on", "model served" if serves else "best model", "surely between", "simplest means", "better?")
-    return [Answer("For what", purpose), Answer("How good it is", lines, heads, rows)]
+    return Answer("How good it is", others, heads, rows), lines
 
 
 def _last(each: Measured, serves: Sequence[str]) -> tuple[bool, ...]:
@@ -312,8 +320,9 @@ def _unsought(each: Measured, *, is_alone: bool) -> str:
     return f"{_of(each, 'unknown')} of {each.task} ({found})"
 
 
-def _next(built: Built, verdict: str) -> Answer:
-    responsible = "Who answers for it: a recipe names nobody, so name somebody before it is used."
+def _next(built: Built, verdict: str) -> tuple[Markup, str]:
+    """Return what to do, and who answers for it."""
+    responsible = "A recipe names nobody: name somebody before the model is used."
     if built.missing or built.outdated:
         do = Markup("Finish the build: {}").format(code(built.command))
     elif verdict.startswith(UNPROVED):
@@ -322,4 +331,4 @@ def _next(built: Built, verdict: str) -> Answer:
         do = Markup("Try it yourself: {} opens a page where it answers.").format(code("lmworks serve"))
     else:
         do = Markup("Look at {} with who knows the subject.").format(link("#figures", "all figures"))
-    return Answer("Next", [responsible, do])
+    return do, responsible

@@ -31,6 +31,8 @@ class FirstPage:
     title: str
     verdict: str
     answers: Sequence[Answer]
+    folded: Sequence[Answer] = ()
+    """What is read only by who asks for more."""
 
 
 def code(text: str) -> Markup:
