@@ -34,8 +34,8 @@ def evaluate_answers(
         max_tokens: Where the answer of a model that writes ends; it takes the likeliest token.
 
     Returns:
-        `figures` with 95 % intervals, `items`, `verdicts` in words, and the paired tests (`pairs`), adjusted for their
-        number (Holm).
+        `figures` with 95 % intervals, `items`, `verdicts` in words, and the paired comparisons (`pairs`), with 95 %
+        intervals each.
 
     Raises:
         UsageError: No questions, answers that are not one a question, or an unknown metric.
