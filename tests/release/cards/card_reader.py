@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from lmworks.pipeline.files import digest_file
 
 MARKS = re.compile(r"<sup>((?:\[\d+\]\(#evidence\) ?)+)</sup>")
+FOLD = re.compile(r"</?details>(<summary>[A-Za-z ]+</summary>)?")
 PLACE = re.compile(r"\[[^\]]*(?:\\\][^\]]*)*\]\(<([^>]*)>\).*\(sha256 `([0-9a-f]+)`\)")
 
 
@@ -37,7 +38,7 @@ def read_card(card: str, folder: Path) -> Said:
     count, bad = 0, []
     lines = body.split("\n")
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        if not line.strip() or line.startswith(("#", "|---")) or following.startswith("|---"):
+        if not line.strip() or FOLD.fullmatch(line) or line.startswith(("#", "|---")) or following.startswith("|---"):
             continue
         for number in re.findall(r"\[(\d+)\]\(#evidence\)", line):
             assert number in numbered, f"{number} is not listed: {line}"

@@ -361,7 +361,7 @@ def test_a_place_is_no_markup(name: str, built: Store, tmp_path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"recipe": f"../{name}"}))
     card = card_of(store, "finetune")
     assert tmp_path / name in read_card(card, store.root / "reports").files
-    assert not re.search(r"(?<!\\)<(?!/?sup>|\S+>\))", card.split("---\n", 2)[2]), (
+    assert not re.search(r"(?<!\\)<(?!/?(?:sup|details|summary)>|\S+>\))", card.split("---\n", 2)[2]), (
         "no tag but those of marks, and no place"
     )
 
@@ -642,3 +642,13 @@ def test_a_base_that_a_package_brings_has_its_name_on_the_hub_and_says_that_it_w
     kind = kind_of(Witness(Built.open(built)), base)
     assert (kind.relation, kind.bases[0].name) == ("quantized", "HuggingFaceTB/SmolLM2-135M-Instruct")
     assert kind.is_imported and kind.bases[0].is_on_hub and kind.library == "transformers"
+
+
+def test_a_card_is_read_in_minutes_before_anything_is_unfolded(built: Store) -> None:
+    _, _, body = card_of(built, "finetune").split("---\n", 2)
+    unfolded = re.sub(r"(?s)</summary>.*?</details>", "", body)
+    assert len(unfolded.split()) <= 1500
+    assert (
+        "How it was measured" in unfolded
+        and "sha256" not in unfolded.partition("## Evidence")[2].partition("<details>")[2]
+    )

@@ -18,9 +18,9 @@ from lmworks.release.built import Built
 from lmworks.release.cards.evidence import Statement, Witness, current, row, say
 from lmworks.release.cards.head import head_of
 from lmworks.release.cards.kinds import Base, kind_of, python_code, shell_code
-from lmworks.release.cards.layout import Block, Bullets, Code, Heading, Paragraph, Table, render
+from lmworks.release.cards.layout import Block, Bullets, Code, Folded, Heading, Paragraph, Table, render
 from lmworks.release.cards.learned import Learned
-from lmworks.release.cards.measured import evaluation, failures_of, figure_evidence, gates_of, verdicts_of
+from lmworks.release.cards.measured import answers_of, evaluation, failures_of, figure_evidence, gates_of, verdicts_of
 from lmworks.release.inspect.verdicts import measured, trainings_in_doubt
 from lmworks.release.render.tables import label_of
 from lmworks.release.render.words import duration, number
@@ -82,9 +82,9 @@ class Card:
 
     def blocks(self, published_as: str | None = None) -> list[Block]:
         """All that the card says, in order."""
-        measured = evaluation(self.witness, self.name)
+        measured, gates = evaluation(self.witness, self.name), gates_of(self.witness, self.name)
         return [
-            Bullets([*gates_of(self.witness, self.name), *verdicts_of(self.witness, self.name)]),
+            Bullets([*gates, *answers_of(self.witness, self.name), *verdicts_of(self.witness, self.name)]),
             Heading("What it is"),
             Paragraph([*self._is(), *self._made()]),
             Heading("What it is for"),
@@ -98,7 +98,7 @@ class Card:
             Heading("Limits"),
             Bullets([*self._doubts(), *self._unsealed(), *self._outdated(), *self._context(), *self.learned.limits()]),
             Heading("Lineage"),
-            *self._lineage(),
+            Folded("Every step behind it", [*self._lineage()]),
             Heading("How to load it"),
             *self._loading(published_as),
             *self._settings(),
@@ -318,8 +318,9 @@ class Card:
     def _settings(self) -> Iterator[Block]:
         if training := self.witness.content(self.artifact, "training.json"):
             yield Heading("Training settings")
-            yield Paragraph([say("Its training was set so:", *self.witness.files(self.artifact, "training.json"))])
-            yield Code("json", json.dumps(training, indent=1, ensure_ascii=False))
+            said = say("Its training was set so:", *self.witness.files(self.artifact, "training.json"))
+            code = Code("json", json.dumps(training, indent=1, ensure_ascii=False))
+            yield Folded("All settings", [Paragraph([said]), code])
 
 
 def _named(base: Base) -> str:

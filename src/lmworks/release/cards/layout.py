@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from lmworks.pipeline.files import canonical_json
 from lmworks.release.cards.evidence import Evidence, Statement
@@ -62,7 +62,15 @@ class Code:
     text: str
 
 
-Block = Heading | Paragraph | Bullets | Table | Code
+@dataclass(frozen=True)
+class Folded:
+    """Blocks that are read only by who asks for them."""
+
+    summary: str
+    blocks: Sequence[Block]
+
+
+Block = Heading | Paragraph | Bullets | Table | Code | Folded
 
 
 def statements(blocks: Sequence[Block]) -> list[Statement]:
@@ -73,6 +81,8 @@ def statements(blocks: Sequence[Block]) -> list[Statement]:
             found += block.rows
         elif isinstance(block, (Paragraph, Bullets)):
             found += block.statements
+        elif isinstance(block, Folded):
+            found += statements(block.blocks)
     return found
 
 
@@ -81,11 +91,19 @@ def render(head: Mapping[str, Any], title: str, blocks: Sequence[Block], folder:
     references = References(folder)
     parts = ["\n".join(["---", *as_yaml(head), "---"]), f"# {markdown(title)}"]
     parts += [part for block in blocks if (part := _block(block, references))]
-    parts += [f"## {HEADING}", INTRODUCTION, "\n".join(references.lines())]
+    parts += [f"## {HEADING}", INTRODUCTION, *_folded("All files", ["\n".join(references.lines())])]
     return "\n\n".join(parts) + "\n"
 
 
+def _folded(summary: str, parts: Sequence[str]) -> list[str]:
+    """Return parts that a page shows on demand. Markdown within HTML needs the empty lines between them."""
+    return [f"<details><summary>{escape(summary)}</summary>", *parts, "</details>"]
+
+
 def _block(block: Block, references: References) -> str:
+    if isinstance(block, Folded):
+        parts = [part for each in block.blocks if (part := _block(each, references))]
+        return "\n\n".join(_folded(block.summary, parts)) if parts else ""
     if isinstance(block, Heading):
         return f"{'#' * block.level} {markdown(block.text)}"
     if isinstance(block, Code):

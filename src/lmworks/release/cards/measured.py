@@ -11,14 +11,16 @@ from markupsafe import Markup
 from lmworks.data.personal.hidden import hide
 from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.gates import FILE, NODE
+from lmworks.evaluate.primary import FILE as ANSWER
+from lmworks.evaluate.primary import NODE as PRIMARY
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.cards.evidence import Evidence, Statement, Witness, row, say
-from lmworks.release.cards.layout import Block, Bullets, Heading, Table
+from lmworks.release.cards.layout import Block, Bullets, Folded, Heading, Table
 from lmworks.release.gates import outcomes, served, stands_in
 from lmworks.release.inspect.hidden import hiding
-from lmworks.release.inspect.verdicts import against_first, verdicts
+from lmworks.release.inspect.verdicts import against_first, primary_answer, verdicts
 from lmworks.release.render.tables import Comparable, tasks
 from lmworks.release.render.words import clean_of, interval_of, number, shorten, value_of
 from lmworks.serve.content import Failure
@@ -28,6 +30,14 @@ FAILURES = 3
 """Shown beside a chat: more are not read."""
 FAILURE_WIDTH = 300
 """Characters of a text of one."""
+
+
+def answers_of(witness: Witness, name: str) -> list[Statement]:
+    """The answer to the primary question, where it is asked of this model."""
+    answer = primary_answer(witness.built)
+    if answer is None or answer.model != name:
+        return []
+    return [say("{said}.", *witness.files(witness.built.artifacts[PRIMARY], ANSWER), said=answer.sentence.rstrip("."))]
 
 
 def verdicts_of(witness: Witness, name: str) -> list[Statement]:
@@ -68,13 +78,14 @@ def gates_of(witness: Witness, name: str) -> list[Statement]:
 
 
 def evaluation(witness: Witness, name: str) -> list[Block]:
-    """The tables of all tasks that a model was measured by, of what may be compared with it; below them, how."""
+    """The leading table of each task that a model was measured by; folded below it, the further ones, and how."""
     blocks: list[Block] = []
     for task, every in tasks(witness.built).items():
         if name in witness.built.evaluations()[task]:
             tables = [table for table in every if any(system == name for system, *_ in table.rows)]
             notes = [note for table in tables for note in _notes(witness, task, table)]
-            blocks += [Heading(task, 3), *(_table(witness, task, name, each) for each in tables), Bullets(_once(notes))]
+            leading, *further = (_table(witness, task, name, each) for each in tables)
+            blocks += [Heading(task, 3), leading, Folded("How it was measured", [*further, Bullets(_once(notes))])]
     return blocks
 
 
