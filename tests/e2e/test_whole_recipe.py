@@ -13,6 +13,8 @@ import pytest
 
 from e2e.small_recipe import edit_service, lmworks, made, start
 from hub_server import TOKEN, Hub, hub_running
+from lmworks.pipeline.store import Store
+from lmworks.release.cards.card import card_facts
 from modelfiles import parse, sent
 from report_pages import Pages, said_twice, too_long, words
 
@@ -151,6 +153,19 @@ def test_the_model_folder_loads_in_transformers_with_the_same_logits(built: Path
     expected = torch.log_softmax(logits, -1)[range(len(ids) - 1), ids[1:]]
     (found,) = open_decoder(folder, "float32").log_likelihoods([ids], [1])
     assert torch.allclose(expected, torch.tensor(found), atol=1e-4)
+
+
+def test_the_answer_to_the_primary_question_comes_first_wherever_a_model_is_judged(built: Path) -> None:
+    store = Store(built / ".lmworks")
+    (path,) = store.root.glob("artifacts/answer-primary/*/payload/answer.json")
+    sentence = json.loads(path.read_text())["sentence"]
+    assert sentence.startswith("Not known whether finetune is better than 5-gram and xz in perplexity-split-test: ")
+    page = Pages((built / lmworks(built, "report").stdout.strip()).read_text())
+    assert page.of("manager").startswith(f"Manager {sentence}")
+    card = (store.root / "reports" / "small-finetune-card.md").read_text()
+    assert re.search(r"# small/finetune\n\n- (.*?)\. <sup>", card.replace("\\", ""))[1] == sentence.rstrip(".")  # type: ignore[index]
+    assert card_facts(store, store.named("finetune"))["advice"][0] == sentence
+    assert sentence not in (store.root / "reports" / "small-pretrain-card.md").read_text(), "it is of another model"
 
 
 def test_report_show_and_gc_speak(built: Path) -> None:

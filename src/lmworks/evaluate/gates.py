@@ -61,7 +61,7 @@ class Outcome:
 @stage(version=4, measures="evaluations")
 def gates(config: GatesConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Try every gate, and write what came of it; a model that fails one is not released."""
-    found = [_tried(each, evaluations) for each in config.tried]
+    found = [outcome_of(each, evaluations) for each in config.tried]
     out.mkdir(parents=True, exist_ok=True)
     write_records(out / FILE, [asdict(each) for each in found])
     for each in found:
@@ -79,7 +79,7 @@ def outcomes_from(records: Sequence[Mapping[str, Any]]) -> list[Outcome]:
     return [Outcome(**each) for each in records]
 
 
-def _tried(tried: TriedGate, evaluations: Sequence[Evaluation]) -> Outcome:
+def outcome_of(tried: TriedGate, evaluations: Sequence[Evaluation]) -> Outcome:
     evaluation, gate = evaluations[tried.evaluation], tried.gate
     figures = evaluation.figures()
     figure = next((each for each in figures if each.name == (gate.metric or figures[0].name)), None)

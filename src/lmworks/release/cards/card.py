@@ -57,7 +57,7 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
         ],
         "licences": card.learned.licences,
         "digest": artifact.digest(),
-        "advice": [card.advice().plain],
+        "advice": [*(each.plain for each in answers_of(card.witness, card.name)), card.advice().plain],
         "failures": failures_of(card.witness, card.name),
     }
 
