@@ -40,6 +40,8 @@ ORDERS = [
     ("Philippa M. Quillfeather", "Dr. Philippa M. Quillfeather"),
     ("Dr. Anna Nowak", "pani dr. Anna Nowak"),
     ("Brigid O'Farrelly", "Brigid O’Farrelly"),
+    ("Bríd O’Leary-Vågen", "BRID OLEARY-VAGEN"),
+    ("Chiara D'Ambrosio", "chiara dambrosio"),
     ("Cruz, Anna de la", "Anna de la Cruz"),
     ("Anna Nowak", "„Nasza Anna-Nowak”, **Anna** _Nowak_, Anna\u00a0Nowak"),
     ("Anna Nowak", "A line of a letter that is wrapped says: Anna\n> Nowak came"),

@@ -23,6 +23,7 @@ _JOINED = re.compile(r"[*_~]*['’ʼ‘`´.·・‐‑-]?[*_~]*|(?:[^\S\t-\r]|[*
 _SHORTENED = re.compile(r"\.[*_~]*[^\S\t-\r]+")
 """Characters behind an initial or a title."""
 _LINE_END = re.compile(r"[^\S\r\n]*\r?\n(?:[>|] ?)*[^\S\r\n]*")
+_APOSTROPHE = re.compile(r"(?<=[^\W\d_])['’ʼ‘`´](?=[^\W\d_])")
 _HYPHEN, _SPACE = re.compile("[-‐‑]"), re.compile(r"[^\S\r\n]")
 _KOREAN = re.compile("(H{1,2}) (H{1,2})|(H)(H{2})|(H{2})(H{2})".replace("H", f"[{HANGUL}]"))
 _TAIL = re.compile(
@@ -33,10 +34,10 @@ _TAIL = re.compile(
 
 
 def spacings(name: str) -> list[str]:
-    """Return a name, and a Korean one with and without the space between the family name and the given name."""
+    """Return a name with and without apostrophes, and a Korean one with and without the space in it."""
     parts = _KOREAN.fullmatch(name)
     if parts is None:
-        return [name]
+        return [*dict.fromkeys((name, _APOSTROPHE.sub("", name)))]
     family, given = filter(None, parts.groups())
     return [f"{family}{given}", f"{family} {given}"]
 
