@@ -2,7 +2,7 @@
 
     python benchmarks/knowledge/encoder.py DATA [--encoder FOLDER]
 
-DATA as for `squad.py`; the encoder is all-MiniLM-L6-v2 of the package that `lmworks bases` names, unless told. The
+DATA as for `squad.py`; the encoder is all-MiniLM-L6-v2 of the package that `lmworks models` names, unless told. The
 weight of the cosine and each least score are chosen on the questions of every second article of SQuAD 2.0: the weight
 with most passages among the first five, the smaller of equals. All else is told of the other articles and of BoolQ,
 which nothing was chosen on. A question's answer is absent where the passages of its document are left out of what was

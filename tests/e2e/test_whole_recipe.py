@@ -259,6 +259,6 @@ def test_a_model_is_sent_to_a_hub_as_its_recipe_lets_it(built: Path, monkeypatch
         recipe.write_text(f"{recipe.read_text()}needs: {{task: chat, privacy: secret}}\n")
         assert "`needs.privacy` is secret" in lmworks(built, "push", "finetune", "team/other", "--yes", code=3).stderr
         assert "team/other" not in hub.models
-        lmworks(built, "bases", "get", "team/desk", "--yes")
+        lmworks(built, "models", "get", "team/desk", "--yes")
         assert (built / "team" / "desk" / "lmworks-source.json").exists()
-        assert "team/desk" in lmworks(built, "bases", "--in", "team").stdout
+        assert "team/desk" in lmworks(built, "models", "--in", "team").stdout

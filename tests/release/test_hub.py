@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 from hub_server import COMMIT, TOKEN, Hub, hub_running
-from lmworks.cli.tuning import get_base
+from lmworks.cli.tuning import get_model
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.pipeline.store import Store
@@ -41,14 +41,14 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 def test_a_base_is_got_at_a_commit_without_code_or_pickles(hub: Hub, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(
-        UsageError, match=r"org/tiny: there is no such folder; .* get it with `lmworks bases get org/tiny"
+        UsageError, match=r"org/tiny: there is no such folder; .* get it with `lmworks models get org/tiny"
     ):
         PretrainedModelConfig(path=NAME, licence="MIT").resolve(Path())
-    get_base(NAME)
+    get_model(NAME)
     told = capfd.readouterr()
     assert "nothing was downloaded" in told.out and f"{NAME} at {COMMIT}" in told.err and "apache-2.0" in told.err
     assert not Path(NAME).exists() and not [each for each in hub.asked if "/resolve/" in each]
-    get_base(NAME, yes=True)
+    get_model(NAME, yes=True)
     got = {path.name: path.read_bytes() for path in Path(NAME).iterdir()}
     source = json.loads(got.pop(SOURCE))
     assert (source["name"], source["revision"], source["endpoint"]) == (NAME, COMMIT, hub.address)
@@ -61,18 +61,18 @@ def test_a_base_is_got_at_a_commit_without_code_or_pickles(hub: Hub, capfd: pyte
     )
     assert all(each.split()[1].startswith((f"/api/models/{NAME}", f"/{NAME}/resolve/{COMMIT}/")) for each in hub.asked)
     with pytest.raises(UsageError, match="is there already"):
-        get_base(NAME, yes=True)
+        get_model(NAME, yes=True)
 
 
 def test_a_download_that_was_cut_off_goes_on(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1024)
     hub.cut = "model.safetensors"
     with pytest.raises(LmworksError):
-        get_base(NAME, yes=True)
+        get_model(NAME, yes=True)
     assert not Path(NAME).exists()
     assert any(each.endswith("model.safetensors bytes=72704-") for each in hub.asked), "it goes on where it was cut"
     hub.cut, asked = "", len(hub.asked)
-    get_base(NAME, yes=True)
+    get_model(NAME, yes=True)
     assert (Path(NAME) / "model.safetensors").read_bytes() == hub.models[NAME]["model.safetensors"]
     again = [each.rpartition("/")[2] for each in hub.asked[asked:] if each.startswith("GET") and "/resolve/" in each]
     assert "model.safetensors" in again and "config.json" not in again, "files that were whole are kept"
@@ -155,21 +155,21 @@ def test_the_first_file_that_is_not_as_promised_is_the_last(hub: Hub) -> None:
 def test_what_a_hub_refuses_is_said_without_the_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.private[NAME] = True
     with pytest.raises(LmworksError, match="no such model or revision, or one that HF_TOKEN may not see"):
-        get_base(NAME)
+        get_model(NAME)
     monkeypatch.setenv("HF_TOKEN", "hf_wrong_secret")
     with pytest.raises(LmworksError) as refused:
-        get_base(NAME)
+        get_model(NAME)
     assert "hf_wrong_secret" not in str(refused.value)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     assert find_snapshot(NAME).revision == COMMIT
     hub.models["org/pickled"] = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
     with pytest.raises(UsageError, match="pickles and code are never taken"):
-        get_base("org/pickled")
+        get_model("org/pickled")
     with pytest.raises(UsageError, match="expected the name of a hub's model"):
-        get_base("../etc")
+        get_model("../etc")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(LmworksError, match=r"http://127.0.0.1:9"):
-        get_base(NAME)
+        get_model(NAME)
 
 
 def test_a_model_goes_with_its_card_private_unless_stated(

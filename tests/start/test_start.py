@@ -896,8 +896,8 @@ def test_the_advice_on_another_base_works_when_it_is_typed(tmp_path: Path) -> No
     recipe = folder / "recipe.yaml"
     (advice,) = (line for line in recipe.read_text().splitlines() if "for another base" in line)
     command, base, model, _ = re.findall("`([^`]+)`", advice)
-    assert command == "lmworks bases get ORG/NAME --yes"
-    assert "--yes" in lmworks(tmp_path, "bases", "get", "--help").stdout
+    assert command == "lmworks models get ORG/NAME --yes"
+    assert "--yes" in lmworks(tmp_path, "models", "get", "--help").stdout
     base = base.replace("SPDX", "MIT")
     recipe.write_text(recipe.read_text().replace(f"\n  {model}:\n", f"\n  {base}\n  {model}:\n"))
     models = load_recipe(recipe, CLASSES).models

@@ -19,7 +19,7 @@ from lmworks.cli.recipes import build, init, launch, plan, recipes, status
 from lmworks.cli.reference import explain, schema
 from lmworks.cli.running import confirm_key, open_pages, serve, watch
 from lmworks.cli.trials import bakeoff, compare, scale, search
-from lmworks.cli.tuning import bases, check, get_base
+from lmworks.cli.tuning import check, get_model, models
 from lmworks.errors import LmworksError
 from lmworks.extras import told_if_missing
 from lmworks.terminal import Shown
@@ -51,10 +51,10 @@ def _options(
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data", help="Look into the data.")
 
-bases_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
-bases_app.callback()(bases)
-bases_app.command("get")(get_base)
-app.add_typer(bases_app, name="bases")
+models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+models_app.callback()(models)
+models_app.command("get")(get_model)
+app.add_typer(models_app, name="models")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(recipes, init, plan, build, status, show, trace, report, items, serve, predict, watch, launch),

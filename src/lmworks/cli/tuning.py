@@ -14,28 +14,37 @@ from lmworks.errors import UsageError
 from lmworks.terminal import print_coloured
 
 
-def bases(
+def models(
     context: typer.Context,
     folders: Annotated[list[Path] | None, typer.Option("--in", help="Where to look; by default this folder.")] = None,
     task: Annotated[str | None, typer.Option(help="What it is for: chat, classify …; a base is suggested.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List models within reach that a recipe can begin with: licence, size, memory, and what they suit.
+    """List models that a recipe can begin with: those here, and fifteen that are published.
 
-    Example: lmworks bases --task classify
+    It states licence, languages, size, memory and speed of each.
+
+    Example: lmworks models --task classify
     """
     if context.invoked_subcommand:
         return
-    from lmworks.plan.bases import as_text, bases_in, suggestion
+    from lmworks.plan.facts import load_facts
     from lmworks.plan.machine import this_machine
+    from lmworks.plan.models import SUITED, as_text, bases_in, published, published_as_text, suggestion
 
     found = bases_in(folders or [Path()])
     said = suggestion(found, task, this_machine().memory_bytes) if task else None
-    words = "\n".join([*as_text(found), *([said] if said else [])])
-    tell(words, {"bases": [each.as_json() for each in found], "suggestion": said}, as_json)
+    others = [each for each in published() if task is None or task in SUITED[each.family]]
+    words = ["HERE", *as_text(found), *([said] if said else []), "", "PUBLISHED: `lmworks models get NAME --yes`"]
+    facts = {
+        "here": [each.as_json() for each in found],
+        "suggestion": said,
+        "published": [each.model_dump() for each in others],
+    }
+    tell("\n".join([*words, *published_as_text(others, load_facts())]), facts, as_json)
 
 
-def get_base(
+def get_model(
     name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="A model of the hub that HF_ENDPOINT names.")],
     out: Annotated[Path | None, typer.Option(help="Folder to make; by default ORG/NAME in this one.")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit; by default the newest.")] = None,
@@ -46,7 +55,7 @@ def get_base(
 
     No code and no pickles. Stopped, the same command keeps the files that are whole. HF_TOKEN speaks for you.
 
-    Example: lmworks bases get HuggingFaceTB/SmolLM2-135M --yes
+    Example: lmworks models get HuggingFaceTB/SmolLM2-135M --yes
     """
     from lmworks.release.hub import download, find_snapshot
 

@@ -87,9 +87,9 @@ class PassagesConfig(StepConfig):
     )
     encoder: Reference | None = Field(
         None,
-        description="A model of the recipe that makes vectors of sentences, or a name that `lmworks bases` lists, such "
-        "as `minilm`: passages that say it in other words are found, too, and more of what is absent is told. Unset, "
-        "none: it takes some 30 to 60 ms of a core for each passage, once, and 10 ms for each question.",
+        description="A model of the recipe that makes vectors of sentences, or a name that `lmworks models` lists, "
+        "such as `minilm`: passages that say it in other words are found, too, and more of what is absent is told. "
+        "Unset, none: it takes some 30 to 60 ms of a core for each passage, once, and 10 ms for each question.",
     )
     cosine_weight: float = Field(
         default=0.4,

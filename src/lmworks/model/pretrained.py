@@ -64,7 +64,7 @@ class PretrainedModelConfig(StepConfig):
 
     objective: Literal["pretrained"] = "pretrained"
     path: Annotated[str, Effect.NOTHING] = Field(
-        description="A Hugging Face folder with safetensors, a .gguf file, or a name that `lmworks bases` lists."
+        description="A Hugging Face folder with safetensors, a .gguf file, or a name that `lmworks models` lists."
     )
     licence: str = Field(
         min_length=1,
@@ -101,7 +101,7 @@ class PretrainedModelConfig(StepConfig):
             if NAME_ON_HUB.fullmatch(self.path) and file.suffix != ".gguf" and not file.exists():
                 raise UsageError(
                     f"{file}: there is no such folder; if {self.path} is a model of a hub, get it with "
-                    f"`lmworks bases get {self.path} --out {file} --yes`"
+                    f"`lmworks models get {self.path} --out {file} --yes`"
                 )
             raise UsageError(
                 f"{file}: no pretrained model; expected a .gguf file, or a folder with config.json and *.safetensors "

@@ -267,7 +267,7 @@ def _short(value: object) -> str:
 BASES = (
     "A base is `scratch`, a model that stands before in the file, or a published one, which is a model of its own: "
     "`base: {objective: pretrained, path: FOLDER, licence: Apache-2.0}` and `from: base`, where `path` is a folder of "
-    "Hugging Face's form (`lmworks bases get ORG/NAME` gets one), a .gguf file or a name that `lmworks bases` lists"
+    "Hugging Face's form (`lmworks models get ORG/NAME` gets one), a .gguf file or a name that `lmworks models` lists"
 )
 
 

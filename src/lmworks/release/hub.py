@@ -93,7 +93,7 @@ def download(snapshot: Snapshot, out: Path) -> None:
 
     if out.exists():
         raise UsageError(f"{out} is there already; delete it, or name another folder with --out")
-    part = out.with_name(f".{out.name}.part")  # hidden: `lmworks bases` lists no half of a model
+    part = out.with_name(f".{out.name}.part")  # hidden: `lmworks models` lists no half of a model
     part.mkdir(parents=True, exist_ok=True)
     for torn in part.rglob("*.incomplete"):  # of a download that was killed; huggingface_hub begins such a file anew
         torn.unlink()

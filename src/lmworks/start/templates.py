@@ -472,7 +472,7 @@ def _base_doubts(table: Table, base: str, model: str) -> list[str]:
     doubts = [] if _is_english(table) else [f"{base} has read English above all, and these texts are not English"]
     if base != SMOLLM2:
         return doubts
-    take = f"`lmworks bases get ORG/NAME --yes`, then `{base}: {ANOTHER_BASE}` above `{model}` in `models`"
+    take = f"`lmworks models get ORG/NAME --yes`, then `{base}: {ANOTHER_BASE}` above `{model}` in `models`"
     return ["; ".join([*doubts, f"135 million parameters suit a first build; for another base {take}"])]
 
 

@@ -139,7 +139,7 @@ def _base(witness: Witness, artifact: Artifact) -> Base:
     packaged = PACKAGED.get(config["path"])
     named = hub.get("name") or (packaged and packaged.published_as)
     if not named and NAME_ON_HUB.fullmatch(config["path"]) and not config["path"].endswith(".gguf"):
-        named = config["path"]  # as `lmworks bases get` calls its folder
+        named = config["path"]  # as `lmworks models get` calls its folder
     files = [name for name, *_ in config.get("fingerprint", ())]
     fields = ["config.path", "config.licence", "config.fingerprint"]
     return Base(

@@ -32,7 +32,7 @@ class PretrainedConfig(StepConfig):
 
     kind: Literal["pretrained"] = "pretrained"
     path: Annotated[str, Effect.NOTHING] = Field(
-        description="A tokenizer.json, a folder that holds one, or a base of `lmworks bases`."
+        description="A tokenizer.json, a folder that holds one, or a model of `lmworks models`."
     )
     file: Annotated[Path, Effect.NOTHING] = Field(
         default=Path(), exclude=True, description="Where it lies; set by `resolve`."

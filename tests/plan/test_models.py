@@ -10,10 +10,12 @@ import pytest
 import transformers
 
 from data.tiny_encoders import write_encoder
+from e2e.small_recipe import lmworks
 from lmworks.errors import UsageError
 from lmworks.graph import CLASSES
 from lmworks.model.pretrained import PretrainedModelConfig
-from lmworks.plan.bases import as_text, bases_in, suggestion
+from lmworks.plan.facts import load_facts
+from lmworks.plan.models import SUITED, as_text, bases_in, published, published_as_text, suggestion
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Recipe
 from lmworks.tokens.packaged import PACKAGED
@@ -126,3 +128,26 @@ def test_the_largest_base_that_suits_and_fits_is_suggested(tmp_path: Path, packa
     assert f"`path: {tmp_path / 'models' / 'small'}`" in suggestion(found, "chat", 2**29)
     assert "`from: minilm`" in suggestion(found, "classify", 2**40)
     assert "none of these" in suggestion(found, "translate", 2**40)
+
+
+def test_each_published_model_has_its_facts_and_a_source() -> None:
+    found = published()
+    assert len(found) == 15 and {each.family for each in found} == set(SUITED)
+    assert [each.parameters for each in found] == sorted(each.parameters for each in found)
+    assert found[0].parameters > 20e6 and found[-1].parameters > 70e9
+    assert len({each.name for each in found}) == 15 and all(each.source.endswith(each.name) for each in found)
+
+
+def test_a_published_model_is_told_with_what_it_takes_and_where_that_stands() -> None:
+    (told,) = published_as_text([each for each in published() if "70B" in each.name], load_facts())
+    assert "131.5 GiB to run in bfloat16, at most 71 tokens a second on 3 times NVIDIA H100" in told
+    assert "(estimated); not run here" in told and "https://huggingface.co/meta-llama/Llama-3.1-70B" in told
+    (told,) = published_as_text([each for each in published() if "xlm" in each.name], load_facts())
+    assert "MIT, reads 512 tokens, 100 languages" in told and "writes no text; not run here" in told
+
+
+def test_models_for_a_task_are_listed_by_the_command(tmp_path: Path) -> None:
+    said = json.loads(lmworks(tmp_path, "models", "--task", "translate", "--json").stdout)
+    assert {each["family"] for each in said["published"]} == {"encoder-decoder"} and said["here"]
+    text = lmworks(tmp_path, "models").stdout
+    assert text.startswith("HERE\n") and "Qwen/Qwen3-0.6B" in text.partition("PUBLISHED: `lmworks models get")[2]

@@ -1,12 +1,15 @@
-"""Models within reach that a recipe can begin with, and what each of them takes."""
+"""Models that a recipe can begin with: those within reach, those that are published, and what each of them takes."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from lmworks.errors import LmworksError
 from lmworks.model.config import FLOAT32, DecoderConfig
@@ -14,6 +17,8 @@ from lmworks.model.files import read_json
 from lmworks.model.folder import is_native, stored_parameters
 from lmworks.model.gguf import stated_licence
 from lmworks.model.pretrained import PretrainedModelConfig
+from lmworks.plan.facts import Device, Facts
+from lmworks.recipe.yaml import read_yaml
 from lmworks.tokens.packaged import PACKAGED
 from lmworks.train.configs.adapter import LoraConfig
 from lmworks.train.configs.language_model import SftConfig
@@ -25,6 +30,17 @@ SUITED: Mapping[str, Sequence[str]] = {
     "encoder-decoder": ("translate", "summarise"),
 }
 """Tasks of `needs` by family, what it is best at first; others it can be tuned for too."""
+
+
+PUBLISHED = Path(__file__).with_name("models.yaml")
+MACHINES = ("cpu-8", "l4", "h100")
+"""Machines of the facts for which speeds are told, the smallest first."""
+READING_SPEED = 10
+"""Tokens a second from which nobody waits: about as fast as people read."""
+USED = 0.85
+"""Share of a machine's memory for weights: the rest is for what it reads and writes."""
+BFLOAT16 = 2
+"""Bytes of a number."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,65 @@ class Found:
     def as_json(self) -> dict[str, Any]:
         """All fields, and the tasks that it suits."""
         return asdict(self) | {"suited": list(SUITED.get(self.family, ()))}
+
+
+class PublishedModel(BaseModel):
+    """An open model of the packaged list: every fact has a source, and a day on which it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="As a hub calls it; `lmworks models get` takes it.")
+    family: Literal["decoder", "encoder", "encoder-decoder"]
+    parameters: int
+    context: int | None = Field(description="Tokens that it reads at once; None where its card does not say.")
+    languages: str
+    licence: str = Field(description="SPDX; LicenseRef- of one that SPDX does not list.")
+    published: str = Field(pattern=r"^20\d\d-\d\d$")
+    source: str = Field(pattern="^https://")
+    read: str = Field(description="The day on which the facts were read; `no` where they were not read again.")
+    tried: bool = Field(description="Whether lmworks was run with it.")
+
+    @property
+    def served_bytes(self) -> int:
+        """Memory of its weights as bfloat16."""
+        return BFLOAT16 * self.parameters
+
+    def speed(self, facts: Facts) -> str:
+        """Return the most tokens a second that one reader gets, on the smallest of some machines that holds the model.
+
+        It is an estimate: each token that is written reads all weights once from the memory. An encoder writes none.
+        """
+        if self.family == "encoder":
+            return "writes no text"
+        *smaller, largest = (self._on(facts.devices[name]) for name in MACHINES)
+        devices, rate, name = next((each for each in smaller if each[0] == 1 and each[1] >= READING_SPEED), largest)
+        count = f"{devices} times " if devices > 1 else ""
+        return f"at most {rate:,.0f} tokens a second on {count}{name} (estimated)"
+
+    def _on(self, device: Device) -> tuple[int, float, str]:
+        """Return how many devices hold the weights, the tokens a second of one reader, and the device's name."""
+        memory, bandwidth = device.memory_gigabytes or 0, device.bandwidth_gigabytes_per_second or 0
+        devices = math.ceil(self.served_bytes / (USED * memory * 1e9))
+        return devices, devices * bandwidth * 1e9 / self.served_bytes, device.name.partition(":")[0]
+
+
+def published() -> list[PublishedModel]:
+    """Return the packaged list, the smallest first."""
+    rows = read_yaml(PUBLISHED.read_text(encoding="utf-8"), PUBLISHED.name).value
+    return [PublishedModel.model_validate(row) for row in rows]
+
+
+def published_as_text(models: Sequence[PublishedModel], facts: Facts) -> Iterator[str]:
+    """Yield some lines for each model, with where its facts come from."""
+    for each in models:
+        context = f"reads {each.context:,} tokens" if each.context else "its card states no context"
+        tried = "" if each.tried else "; not run here"
+        read = f"read {each.read}" if each.read != "no" else "not read again"
+        yield (
+            f"{each.name}\n    {each.family}, {each.parameters / 1e6:,.0f}M parameters, {each.licence}, {context}, "
+            f"{each.languages}\n    {size_in_words(each.served_bytes)} to run in bfloat16, {each.speed(facts)}{tried}"
+            f"\n    {each.source}, published {each.published}, {read}"
+        )
 
 
 def bases_in(folders: Sequence[Path]) -> list[Found]:
