@@ -16,10 +16,12 @@ from small_store import build_store, make_nodes, write_sources
 
 from lmworks.data.personal.findings import ELSEWHERE
 from lmworks.evaluate.gates import Outcome
+from lmworks.evaluate.primary import PrimaryAnswer
 from lmworks.pipeline.store import Store
 from lmworks.recipe.yaml import read_yaml
 from lmworks.release.built import Built
 from lmworks.release.inspect.verdicts import against_first, measured
+from lmworks.release.report import manager
 from lmworks.release.report.report import render, write_report
 from report_pages import Pages, said_twice, too_long, words
 
@@ -278,6 +280,19 @@ def test_gates_that_are_not_shown_are_counted(built: Store, monkeypatch: pytest.
     monkeypatch.setattr("lmworks.release.report.manager.outcomes", lambda _: gates)
     page = Pages(render(Built.open(built)))
     assert "2 more gates stand on the card of finetune." in page.of("manager")
+
+
+@pytest.mark.parametrize("is_measured", [True, False])
+def test_the_answer_for_one_served_model_hides_no_other_that_nothing_measured(
+    built: Store, monkeypatch: pytest.MonkeyPatch, is_measured: bool
+) -> None:
+    sentence = "Yes: finetune is better than the baseline xz."
+    answer = PrimaryAnswer("yes", sentence, "texts", "finetune", "bits per byte", 0, [])
+    monkeypatch.setattr(manager, "primary_answer", lambda _: answer)
+    monkeypatch.setattr(manager, "served", lambda _: ["finetune", "pretrain"] if not is_measured else ["finetune"])
+    results = [each for each in measured(Built.open(built)) if each.model == "finetune"]
+    verdict, _ = manager.allowed(Built.open(built), results)
+    assert verdict == (sentence if is_measured else "No: nothing is known about how good pretrain is.")
 
 
 def test_verdicts_against_a_model_that_are_not_shown_are_counted() -> None:

@@ -118,7 +118,7 @@ def allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]:
     elif failed := [each for each in mine if not each.passed]:
         verdict = f"No: {len(failed)} of its {count(len(mine), 'gate')} failed, and it is refused for release."
         reasons = [*_told(built, failed), *reasons]
-    elif primary := primary_answer(built):
+    elif not unmeasured and (primary := primary_answer(built)):
         verdict = primary.sentence
         reasons = [*_told(built, mine), *reasons]
         if unasked:
