@@ -159,7 +159,9 @@ def test_the_answer_to_the_primary_question_comes_first_wherever_a_model_is_judg
     store = Store(built / ".lmworks")
     (path,) = store.root.glob("artifacts/answer-primary/*/payload/answer.json")
     sentence = json.loads(path.read_text())["sentence"]
-    assert sentence.startswith("Not known whether finetune is better than 5-gram and xz in perplexity-split-test: ")
+    assert sentence.startswith(
+        "It is not known whether finetune is better than 5-gram and xz in perplexity-split-test: "
+    )
     page = Pages((built / lmworks(built, "report").stdout.strip()).read_text())
     assert page.of("manager").startswith(f"Manager {sentence}")
     card = (store.root / "reports" / "small-finetune-card.md").read_text()

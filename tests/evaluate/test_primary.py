@@ -72,7 +72,7 @@ def test_a_model_must_be_better_than_each_baseline(tmp_path: Path) -> None:
     found = answer(tmp_path, ours, far, near)
     assert found.said == "open"
     assert found.sentence.startswith(
-        "Not shown: that ours is better than the baseline near, the closest of 2. It has 1"
+        "It is not shown that ours is better than the baseline near, the closest of 2. It has 1"
     )
     found = answer(tmp_path, ours, far, near, best)
     assert found.said == "no"
@@ -101,7 +101,7 @@ def test_items_that_one_learned_from_do_not_count(tmp_path: Path) -> None:
     (tmp_path / "few").mkdir()
     found = answer(tmp_path, evaluation(tmp_path / "few" / "ours", ACCURACY, ours, known=310), baseline)
     assert found.sentence == (
-        "Not known whether ours is better than majority in texts: too few of the 320 items are new to both."
+        "It is not known whether ours is better than majority in texts: too few of the 320 items are new to both."
     )
 
 
@@ -109,7 +109,7 @@ def test_few_groups_are_said_to_be_too_few(tmp_path: Path) -> None:
     some = OURS[: LEAST_GROUPS - 1]
     found = answer(tmp_path, bits(tmp_path / "ours", some), bits(tmp_path / "xz", [2.0] * len(some), BASELINE))
     assert found.said == "open" and found.sentence == (
-        "Not known whether ours is better than xz in texts: its items come in 5 groups, and a comparison needs 6."
+        "It is not known whether ours is better than xz in texts: its items come in 5 groups, and a comparison needs 6."
     )
 
 
@@ -125,4 +125,6 @@ def test_what_was_asked_otherwise_is_not_compared(tmp_path: Path) -> None:
         tmp_path / "other", [2.0] * 8, Conditions(**{**MODEL.as_json(), "prompt": "document", "model": "b" * 64})
     )
     found = answer(tmp_path, bits(tmp_path / "ours", OURS), other)
-    assert found.said == "open" and found.sentence.startswith("Not known whether ours is better than other in texts: ")
+    assert found.said == "open" and found.sentence.startswith(
+        "It is not known whether ours is better than other in texts: "
+    )

@@ -166,14 +166,15 @@ def _sentence(
     asked = f"whether {config.model} is {_relation(config)} {' and '.join(config.opponents)} in {config.task}"
     if not found or metric is None:
         why = "; ".join(obstacles) or "each opponent answers as it does"
-        return "open", f"Not known {asked}: {why}."
+        return "open", f"It is not known {asked}: {why}."
+    evidence = f"{_relation(config)} {_evidence(found[0], metric, len(found))}"
     if worse := [each for each in found if each.interval[1] < -config.margin]:
         return "no", f"No: {config.model} is worse than {_evidence(worse[0], metric, len(found))}"
     if obstacles:
-        return "open", f"Not known {asked}: {'; '.join(obstacles)}."
+        return "open", f"It is not known {asked}: {'; '.join(obstacles)}."
     if found[0].interval[0] > -config.margin:
-        return "yes", f"Yes: {config.model} is {_relation(config)} {_evidence(found[0], metric, len(found))}"
-    return "open", f"Not shown: that {config.model} is {_relation(config)} {_evidence(found[0], metric, len(found))}"
+        return "yes", f"Yes: {config.model} is {evidence}"
+    return "open", f"It is not shown that {config.model} is {evidence}"
 
 
 def _relation(config: AskedConfig) -> str:

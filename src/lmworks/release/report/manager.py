@@ -40,7 +40,7 @@ TASKS, GATES, SAID = 3, 3, 1
 """Rows of the table, gates, and verdicts against it: how many more there are is said, and where they stand."""
 RIGHT_FIRST = 0.5
 """Share of questions for which the right passage must come first: below it a reader meets a wrong one more often."""
-UNPROVED = ("No:", "Nothing", "Not shown", "Not known")
+UNPROVED = ("No:", "Nothing", "It is not ")
 """Beginnings of verdicts that do not speak for a model."""
 SPREAD = re.compile(r"over \d+ seeds, ")
 """How a comparison tells what trainings came to that differ by their seed alone."""
