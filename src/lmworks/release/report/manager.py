@@ -53,7 +53,7 @@ def manager(built: Built, plan: Sequence[Row], samples: Sequence[Samples]) -> Fi
     quality, in_words = _quality(built, results, samples)
     do, responsible = _next(built, verdict)
     purpose = built.use_case or "Not known: the recipe's file is gone."
-    answers = [Answer("For what", [purpose]), Answer("Why", reasons[:SHOWN]), quality, Answer("Next", [do])]
+    answers = [Answer("Why", reasons[:SHOWN]), Answer("For what", [purpose]), quality, Answer("Next", [do])]
     more = Answer("More about the model", [*reasons[SHOWN:], *in_words])
     folded = [more, _cost(built, plan), _unknown(built, results), Answer("Who answers for it", [responsible])]
     return FirstPage("manager", "Manager", verdict, answers, [each for each in folded if each.lines])
