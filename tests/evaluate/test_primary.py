@@ -72,11 +72,13 @@ def test_a_model_must_be_better_than_each_baseline(tmp_path: Path) -> None:
     found = answer(tmp_path, ours, far, near)
     assert found.said == "open"
     assert found.sentence.startswith(
-        "It is not shown that ours is better than the baseline near, the closest of 2. It has 1"
+        "It is not shown that ours is better than the baseline near, the strongest of 2. It has 1"
     )
     found = answer(tmp_path, ours, far, near, best)
     assert found.said == "no"
-    assert found.sentence.startswith("No: ours is worse than the baseline best, the closest of 3. It has 1.169 against")
+    assert found.sentence.startswith(
+        "No: ours is worse than the baseline best, the strongest of 3. It has 1.169 against"
+    )
     assert [each.opponent for each in found.versus] == ["best", "near", "far"]
 
 

@@ -76,7 +76,7 @@ class PrimaryAnswer:
     """Of the figure, in sentences."""
     margin: float
     versus: Sequence[Versus]
-    """Closest opponent first; empty where none could be compared."""
+    """Strongest opponent first; empty where none could be compared."""
 
 
 @stage(version=1, measures="evaluations")
@@ -184,9 +184,9 @@ def _relation(config: AskedConfig) -> str:
 
 def _evidence(one: Versus, metric: Metric, opponents: int) -> str:
     """The opponent, the two values, and in how many groups the model is ahead."""
-    closest = f", the closest of {opponents}" if opponents > 1 else ""
+    strongest = f", the strongest of {opponents}" if opponents > 1 else ""
     groups = f"over {one.items} items" if one.items == one.groups else f"the mean of {one.groups} groups of items"
     return (
-        f"{one.name}{closest}. It has {one.value:.3f} against {one.beside:.3f} {metric.label}, {groups}, and is ahead "
+        f"{one.name}{strongest}. It has {one.value:.3f} against {one.beside:.3f} {metric.label}, {groups}, and is ahead "
         f"in {one.ahead} of them."
     )
