@@ -187,6 +187,6 @@ def _evidence(one: Versus, metric: Metric, opponents: int) -> str:
     strongest = f", the strongest of {opponents}" if opponents > 1 else ""
     groups = f"over {one.items} items" if one.items == one.groups else f"the mean of {one.groups} groups of items"
     return (
-        f"{one.name}{strongest}. It has {one.value:.3f} against {one.beside:.3f} {metric.label}, {groups}, and is ahead "
-        f"in {one.ahead} of them."
+        f"{one.name}{strongest}. It has {one.value:.3f} against {one.beside:.3f} {metric.label}, {groups}, and is "
+        f"ahead in {one.ahead} of them."
     )
