@@ -126,6 +126,13 @@ def test_one_cluster_says_nothing_of_others() -> None:
         assert found.untested == "its items come in 1 group, and a comparison needs 6"
 
 
+def test_one_item_is_not_called_equal_scores() -> None:
+    item: Item = {"cluster": "a", "rouge_l": 0.5}
+    found = ROUGE_L.compare([item], [{**item, "rouge_l": 0.1}])
+    assert (found.interval, found.p) == (None, None)
+    assert found.untested == "its items come in 1 group, and a comparison needs 6"
+
+
 def test_few_clusters_never_prove_a_difference() -> None:
     values = [1.0, 1.1, 0.9, 1, 1, 1.05]
     five, six = (compare_of_sums([[each, 1] for each in values[:n]], [[0, 1]] * n, ratio) for n in (5, 6))

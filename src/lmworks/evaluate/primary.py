@@ -81,7 +81,7 @@ class PrimaryAnswer:
 
 @stage(version=1, measures="evaluations")
 def answer_primary(config: AskedConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
-    """PrimaryAnswer the primary question, and write the answer."""
+    """Answer the primary question, and write the answer."""
     found = answered(config, evaluations)
     write_atomically(out / FILE, canonical_json(asdict(found)) + "\n")
     context.log(found.sentence)

@@ -74,7 +74,7 @@ class Comparison:
         """Why there is no p-value: nothing speaks for a difference. Empty where there is one."""
         if self.p is not None:
             return ""
-        if self.clusters < min(self.n, LEAST_GROUPS):
+        if self.clusters < 2 or self.clusters < min(self.n, LEAST_GROUPS):
             groups = f"{self.clusters} group{'s' * (self.clusters > 1)}"
             return f"its items come in {groups}, and a comparison needs {LEAST_GROUPS}"
         return "the scores are the same on every item"
@@ -100,30 +100,30 @@ def non_inferior(outcome: Comparison, margin: float, *, higher_is_better: bool =
 # -- shares -----------------------------------------------------------------------------------------------------------
 
 
-def share(values: ArrayLike, clusters: Sequence[Hashable], level: float = LEVEL) -> Estimate:
+def share(values: ArrayLike, clusters: Sequence[Hashable]) -> Estimate:
     """The mean of values from 0 to 1, of which most are 0 or 1, with `share_interval` on the effective number of items.
 
     The effective number is n over the design effect, less what few clusters cost (Korn and Graubard 1998).
     """
     sums = by_cluster(np.stack([np.asarray(values, float), np.ones(len(clusters))], axis=1), clusters)
-    return _share(sums[:, 0], sums[:, 1], level)
+    return _share(sums[:, 0], sums[:, 1])
 
 
-def _share(sums: Floats, sizes: Floats, level: float) -> Estimate:
+def _share(sums: Floats, sizes: Floats) -> Estimate:
     count, n = len(sums), float(sizes.sum())
     value, method = float(sums.sum() / n), "mid-p interval"
     if count == n:
-        return Estimate(value, share_interval(value * n, n, level), method)
+        return Estimate(value, share_interval(value * n, n), method)
     if count < 2:
         return Estimate(value, None, "no interval of one cluster")
     effective = _effective_clusters(sizes)
     shrunk = n / _design_effect(sums - value * sizes, value * (1 - value) * n, sizes)
-    shrunk *= (normal(level) / student(effective - 1, level)) ** 2
-    interval, doubt = share_interval(value * shrunk, shrunk, level), _doubt(effective, FEW_OF_SHARES)
+    shrunk *= (normal(LEVEL) / student(effective - 1)) ** 2
+    interval, doubt = share_interval(value * shrunk, shrunk), _doubt(effective, FEW_OF_SHARES)
     return Estimate(value, interval, f"{method} on the effective number", doubt)
 
 
-def share_interval(successes: float, n: float, level: float = LEVEL) -> Interval:
+def share_interval(successes: float, n: float) -> Interval:
     """The mid-p interval of a proportion (Lancaster 1961; Berry and Armitage 1995), of a fractional number too.
 
     Exact tails, of which what was seen counts half: it never has zero width, and holds near 0 and 1, where Wilson's
@@ -138,8 +138,8 @@ def share_interval(successes: float, n: float, level: float = LEVEL) -> Interval
         more = 0.0 if successes >= n else _beta(successes + 1, n - successes, rate)
         return (at_least + more) / 2
 
-    low = 0.0 if successes <= 0 else _solved(tail, level / 2)
-    high = 1.0 if successes >= n else _solved(tail, 1 - level / 2)
+    low = 0.0 if successes <= 0 else _solved(tail, LEVEL / 2)
+    high = 1.0 if successes >= n else _solved(tail, 1 - LEVEL / 2)
     return low, high
 
 
@@ -188,7 +188,6 @@ def of_sums(
     most: float | None = None,
     trials: Score | None = None,
     weights: ArrayLike | None = None,
-    level: float = LEVEL,
 ) -> Estimate:
     """A score that is made of the sums of an item's counts, such as BLEU or bits per byte: [items, K], […,K] -> […].
 
@@ -211,14 +210,14 @@ def of_sums(
             return Estimate(value, (0.0, most), "all that it may be: nothing was counted", doubt)
         residuals = moved / most * all_trials / count
         shrunk = all_trials / _design_effect(residuals, rate * (1 - rate) * all_trials, number)
-        shrunk *= (normal(level) / student(effective - 1, level)) ** 2
-        low, high = share_interval(min(rate, 1.0) * shrunk, shrunk, level)
+        shrunk *= (normal(LEVEL) / student(effective - 1)) ** 2
+        low, high = share_interval(min(rate, 1.0) * shrunk, shrunk)
         return Estimate(value, (most * low, most * high), "mid-p interval on the effective number", doubt)
     far = moved if most is None else np.where(np.isclose(score(totals), most), 0.0, moved)
     error, skew = _spread(moved, far, most)
     if error == 0:
         return Estimate(value, None, "no interval: nothing varies", doubt)
-    critical = student(_freedom(moved, effective), level)
+    critical = student(_freedom(moved, effective))
     low, high = _halls_interval(value, error, skew, count, critical)
     if most is not None:
         low, high = max(low, 0.0), min(high, most)

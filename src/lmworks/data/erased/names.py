@@ -33,7 +33,7 @@ _TAIL = re.compile(
 """Titles and particles that Korean writes behind a name without a space."""
 
 
-def spacings(name: str) -> list[str]:
+def spellings(name: str) -> list[str]:
     """Return a name with and without apostrophes, and a Korean one with and without the space in it."""
     parts = _KOREAN.fullmatch(name)
     if parts is None:

@@ -33,7 +33,7 @@ from lmworks.data.erased.contacts import (
     phone_forms,
     phones_of,
 )
-from lmworks.data.erased.names import MOST_WORDS, is_one_name, spacings, without_particles
+from lmworks.data.erased.names import MOST_WORDS, is_one_name, spellings, without_particles
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.shards.records import Document
 from lmworks.errors import UsageError
@@ -150,7 +150,7 @@ def lines_of(key: bytes, value: str) -> list[Line]:
     if not any(map(str.isalnum, _subject("".join(plain)))):
         raise UsageError("a value has letters or digits: every record without a subject would be taken")
     texts = (" ".join(_NOTE.sub(" ", text).split()) for text in plain if not is_subject_alone(text))
-    forms = (form for text in texts for form in spacings(text))
+    forms = (form for text in texts for form in spellings(text))
     found = (line for form in forms for line in _lines_of(key, form))
     return [*dict.fromkeys([*found, subject_line(key, value)])]
 
