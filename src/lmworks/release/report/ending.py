@@ -75,7 +75,7 @@ def _number(each: Measured) -> str:
     said = f"{_title(each.task)}: {each.model} {each.figure.value:.2f} {each.label}"
     if each.baseline_value is None:
         return f"{said}, without a baseline"
-    verdict = "better" if each.is_better else "the baseline wins" if each.baseline_wins else "no significant difference"
+    verdict = "ahead" if each.is_better else "behind" if each.baseline_wins else "not told apart"
     return f"{said}, {each.baseline} (baseline) {each.baseline_value:.2f}: {verdict}"
 
 
