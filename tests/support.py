@@ -60,3 +60,11 @@ def change_manifest(path: Path, change: Callable[[dict[str, Any]], Any]) -> None
     record = json.loads(path.read_text())
     change(record)
     write_manifest(path, Manifest.model_validate(record))
+
+
+def is_running(process: int) -> bool:
+    """Whether a process is alive; a dead one that nobody waited for is not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # it ended before the file was opened, or while it was read
+        return False

@@ -2,10 +2,10 @@
 
     python benchmarks/evaluate/primary.py [--draws 2000] [--seed 7] [--items OURS THEIRS]
 
-The quickstart asks 400 questions of 25 services, of which one has a sixth. Two systems are drawn whose scores differ by
-a known amount: in each service by another, and in each question by more. `--items` takes two `items.jsonl` of a build
-and estimates both spreads from them; without it, those of one build of the quickstart are used. Then an accuracy with
-as many groups is held to a gate. One line of JSON comes out.
+The quickstart asks 400 questions of 26 services, of each the same number as far as it has them. Two systems are drawn
+whose scores differ by a known amount: in each service by another, and in each question by more. `--items` takes two
+`items.jsonl` of a build and estimates both spreads from them; without it, those of one build of the quickstart are
+used. Then an accuracy with as many groups is held to a gate. One line of JSON comes out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import fmean, variance
 from typing import Any
@@ -22,13 +22,17 @@ import numpy as np
 from coverage import Scores
 
 from lmworks.evaluate.gates import TriedGate, outcome_of
-from lmworks.evaluate.items import ACCURACY, ROUGE_L, Item, Metric
+from lmworks.evaluate.items import ACCURACY, ROUGE_L, Item, Metric, drawn_evenly
 from lmworks.evaluate.primary import AskedConfig, answered
 from lmworks.pipeline.conditions import Conditions
 from lmworks.recipe.schema import GateConfig
 
-SIZES = [65, 41, 40, 39, 31, 27, 23, 14, 14, 13, 13, 12, 12, 12, 11, 7, 6, 4, 3, 3, 3, 2, 2, 2, 1]
-"""Questions of each service in the task `documentation` of the quickstart, one build."""
+HELD = [146, 101, 93, 79, 57, 50, 34, 30, 29, 28, 27, 26, 25, 23, 22, 16, 14, 9, 9, 9, 6, 6, 6, 5, 4, 1]
+"""Test questions that each service has for the task `documentation` of the quickstart, one build."""
+ASKED = 400
+SERVICES = [service for service, count in enumerate(HELD) for _ in range(count)]
+SIZES = list(Counter(drawn_evenly(SERVICES, str, ASKED)).values())
+"""Questions of each service that the task asks."""
 BETWEEN, WITHIN = 0.035, 0.137
 """Spreads of the difference in ROUGE-L between services, and between questions of one: finetune and pretrain there."""
 QUESTION = AskedConfig(evaluations=["a", "b"], task="task", model="model", opponents=["opponent"])

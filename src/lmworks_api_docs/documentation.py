@@ -48,7 +48,7 @@ class DocumentationConfig(OperationQuestionsConfig, GenerationConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@stage(version=9, reads=["train"], measures=("model", "data"))
+@stage(version=10, reads=["train"], measures=("model", "data"))
 def evaluate_documentation(
     config: DocumentationConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
@@ -73,7 +73,7 @@ def evaluate_documentation(
     return _result(config, items, method, scoring, known)
 
 
-@stage(version=8, trains_on="train", measures="data")
+@stage(version=9, trains_on="train", measures="data")
 def evaluate_documentation_nearest(
     config: DocumentationConfig, data: Conversations, train: Conversations, scoring: Scoring
 ) -> Result:

@@ -66,7 +66,7 @@ Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
 
-@stage(version=6, reads=["train"], measures=("model", "data"))
+@stage(version=7, reads=["train"], measures=("model", "data"))
 def evaluate_reverse_question(
     config: ReverseQuestionConfig,
     model: ModelFolder,
@@ -116,7 +116,7 @@ def evaluate_reverse_question(
     )
 
 
-@stage(version=5, trains_on="train", measures="data")
+@stage(version=6, trains_on="train", measures="data")
 def evaluate_reverse_question_nearest(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:

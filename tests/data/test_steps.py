@@ -20,7 +20,7 @@ from data_support import payload_bytes
 from lmworks.data.shards.records import Document
 from lmworks.data.shards.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
 from lmworks.errors import LmworksError, Stopped
-from support import MemoryJournal, make_context
+from support import MemoryJournal, is_running, make_context
 
 
 def shout(unit: str) -> tuple[Parts, Tally]:
@@ -168,11 +168,3 @@ def wait_for(condition: object, seconds: float = 30) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end, "it never happened"
         time.sleep(0.05)
-
-
-def is_running(process: int) -> bool:
-    """Whether a process is alive; a dead one that nobody waited for is not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

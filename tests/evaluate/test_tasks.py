@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
+from operator import itemgetter
 
 import pytest
 
+from lmworks.evaluate.items import drawn_evenly
 from lmworks.evaluate.tasks import TASKS
 from lmworks.recipe.references import references
 
@@ -32,3 +35,11 @@ def test_configs_and_stages_are_there_without_heavy_libraries() -> None:
     code = "import sys, lmworks.evaluate.tasks, lmworks.evaluate.compare; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "pyarrow", "tokenizers"} & set(loaded)
+
+
+def test_every_group_gives_as_many_questions_as_it_can() -> None:
+    records = [*(("large", number) for number in range(50)), *(("small", number) for number in range(3)), ("one", 0)]
+    drawn = drawn_evenly(records, itemgetter(0), 10)
+    assert Counter(name for name, _ in drawn) == {"large": 6, "small": 3, "one": 1}
+    assert set(drawn_evenly(records, itemgetter(0), 7)) < set(drawn), "a larger sample holds the smaller one"
+    assert len(drawn_evenly(records, itemgetter(0), None)) == 54

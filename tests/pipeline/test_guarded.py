@@ -16,6 +16,7 @@ import pytest
 from lmworks.errors import UsageError
 from lmworks.pipeline import guarded
 from lmworks.pipeline.guarded import GivenUp, Place, note, read_guarded
+from support import is_running
 
 
 def numbers(how: str, left_out: Mapping[Place, str], *, bad: int = 3, process: bool = False) -> Iterator[str]:
@@ -123,7 +124,7 @@ def test_the_process_ends_with_the_one_that_asks(tmp_path: Path) -> None:
     asks.kill()
     asks.wait()
     for _ in range(200):
-        if not Path(f"/proc/{reads}").exists() or "(zombie)" in Path(f"/proc/{reads}/status").read_text():
+        if not is_running(reads):
             return
         time.sleep(0.1)
     pytest.fail("it goes on")

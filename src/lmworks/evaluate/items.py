@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import Field
 
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from lmworks.model.folder import ModelFolder
     from lmworks.pipeline.statistics import Floats
 
+_Record = TypeVar("_Record")
 Item = dict[str, Any]
 LOST = "items longer than the context"
 WITHIN = "within_thoughts"
@@ -155,6 +156,21 @@ def cluster_of(config: TaskConfig, record: Document | Mapping[str, Any], usual: 
     own = str(record.id if isinstance(record, Document) else record["id"])
     found = usual if config.cluster is None else value_at({**fields_of(record), "id": own}, config.cluster)
     return own if found in (None, "") else str(found)
+
+
+def drawn_evenly(ranked: Sequence[_Record], cluster: Callable[[_Record], str], limit: int | None) -> list[_Record]:
+    """Return the first `limit` records, the nth of each cluster before the (n+1)th of any.
+
+    Every cluster has the same weight in a comparison, so a cluster of one question costs as much precision as ten
+    questions of a large cluster add.
+    """
+    seen: Counter[str] = Counter()
+    rounds = []
+    for record in ranked:
+        seen[name := cluster(record)] += 1
+        rounds.append(seen[name])
+    order = sorted(range(len(ranked)), key=rounds.__getitem__)
+    return [ranked[place] for place in order[:limit]]
 
 
 def require_cluster(config: TaskConfig, records: Iterable[Document | Mapping[str, Any]]) -> None:

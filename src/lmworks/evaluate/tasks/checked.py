@@ -51,7 +51,7 @@ class ExactAnswerConfig(GenerationConfig, Comparison):
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
 
 
-@stage(version=12, reads=["train"], measures=("model", "data"))
+@stage(version=13, reads=["train"], measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
@@ -105,7 +105,7 @@ class RulesConfig(GenerationConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=10, reads=["train"], measures=("model", "data"))
+@stage(version=11, reads=["train"], measures=("model", "data"))
 def evaluate_rules(
     config: RulesConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:

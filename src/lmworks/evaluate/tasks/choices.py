@@ -133,7 +133,7 @@ class MultipleChoiceConfig(LikelihoodConfig):
         return self.introduction.replace("{subject}", str(question.get("subject") or ""))
 
 
-@stage(version=9, reads=["train"], measures=("model", "data"))
+@stage(version=10, reads=["train"], measures=("model", "data"))
 def evaluate_multiple_choice(
     config: MultipleChoiceConfig, model: ModelFolder, data: Documents, train: Documents | None, scoring: Scoring
 ) -> Result:

@@ -75,7 +75,7 @@ class FromPassagesConfig(GenerationConfig):
         return [WORD_F1.name]
 
 
-@stage(version=5, measures=("model", "data", "passages"))
+@stage(version=6, measures=("model", "data", "passages"))
 def evaluate_from_passages(
     config: FromPassagesConfig, model: ModelFolder, data: Conversations, passages: Passages, scoring: Scoring
 ) -> Result:
@@ -108,7 +108,7 @@ def evaluate_from_passages(
     return found.result(*_figures(found, method), *extraction_failures(config, found, method), truncated)
 
 
-@stage(version=4, measures=("data", "passages"))
+@stage(version=5, measures=("data", "passages"))
 def evaluate_from_passages_copied(
     config: FromPassagesConfig, data: Conversations, passages: Passages, scoring: Scoring
 ) -> Result:

@@ -339,7 +339,7 @@ class JudgedAnswersConfig(GenerationConfig):
         return found.times(2, found.written)
 
 
-@stage(version=10, judges="judge", measures=("model", "data", "judged"))
+@stage(version=11, judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
@@ -368,7 +368,7 @@ def evaluate_judged_answers(
     )
 
 
-@stage(version=8, trains_on="train", judges="judge", measures=("data", "judged"))
+@stage(version=9, trains_on="train", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,

@@ -57,7 +57,7 @@ class LastWordConfig(LikelihoodConfig):
         )
 
 
-@stage(version=9, measures=("model", "data"))
+@stage(version=10, measures=("model", "data"))
 def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes.
 

@@ -23,6 +23,7 @@ from lmworks.evaluate.items import (
     Tokens,
     cluster_of,
     digest_of,
+    drawn_evenly,
     measured_by,
     require_cluster,
 )
@@ -55,7 +56,12 @@ class PerplexityConfig(TaskConfig):
     """Bits per byte and perplexity of documents."""
 
     kind: Literal["perplexity"] = "perplexity"
-    limit: int | None = Field(None, ge=1, description="Documents drawn, the same for all models; unset, all of them.")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="Number of documents drawn, the same for all models. Each group of `cluster` gives as many as the "
+        "others, as far as it has them. Unset: all documents.",
+    )
     context_length: int | None = Field(
         None,
         ge=2,
@@ -102,7 +108,7 @@ class PerplexityConfig(TaskConfig):
         return max(NGRAM_BYTES * text_bytes, XZ_BYTES + 3 * text_bytes) if self.train else 0
 
 
-@stage(version=7, measures=("model", "data"))
+@stage(version=8, measures=("model", "data"))
 def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Score every token of every document once."""
     engine = open_decoder(model.path, config.data_type, config.device)
@@ -139,7 +145,7 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
     return found.result(found.figure(BITS_PER_BYTE, method), perplexity, examples=())
 
 
-@stage(version=5, trains_on="train", measures="data")
+@stage(version=6, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for a byte n-gram model of the training text."""
     documents = _documents(config, data)
@@ -151,7 +157,7 @@ def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: 
     return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
-@stage(version=6, trains_on="train", measures="data")
+@stage(version=7, trains_on="train", measures="data")
 def evaluate_perplexity_xz(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for `xz -9`, which reads each document alone behind the training text, as a model does."""
     documents = _documents(config, data)
@@ -223,18 +229,23 @@ def _score(
 
 
 def _documents(config: PerplexityConfig, data: Documents) -> list[Document]:
-    """Return those drawn by a hash of their text. Raises UsageError if none has the field of clusters."""
+    """Return the documents drawn, evenly from all clusters. Raises UsageError if none has the field of clusters."""
     documents = list(data.iterate())
     require_cluster(config, documents)
-    drawn = {each.id for each in sorted(documents, key=lambda each: digest_of(each.text))[: config.limit]}
-    return [each for each in documents if each.id in drawn]
+    ranked = sorted(documents, key=lambda document: digest_of(document.text))
+    drawn = {document.id for document in drawn_evenly(ranked, lambda each: _cluster(config, each), config.limit)}
+    return [document for document in documents if document.id in drawn]
+
+
+def _cluster(config: PerplexityConfig, document: Document) -> str:
+    return cluster_of(config, document, document.meta.get("service"))
 
 
 def _item(config: PerplexityConfig, document: Document, bits: float) -> Item:
     return {
         "id": document.id,
         "digest": digest_of(document.text),
-        "cluster": cluster_of(config, document, document.meta.get("service")),
+        "cluster": _cluster(config, document),
         "bits": bits,
         "bytes": len(document.text.encode()),
     }

@@ -262,7 +262,7 @@ def _word_table(train: Conversations) -> Copy:
 TEXT_TO_TEXT = _writing_task(
     "text_to_text",
     TextToTextTaskConfig,
-    8,
+    9,
     {
         "copy-source": ("copy", "the source copied", lambda train: str),
         "word-table": ("words", "word by word as IBM model 1 learned from the training pairs", _word_table),
@@ -271,7 +271,7 @@ TEXT_TO_TEXT = _writing_task(
 FACTS_TO_TEXT = _writing_task(
     "facts_to_text",
     FactsToTextConfig,
-    7,
+    8,
     {
         "template": ("template", "a sentence a fact", lambda train: lambda source: verbalise(parse_facts(source))),
         "nearest-facts": (
@@ -284,7 +284,7 @@ FACTS_TO_TEXT = _writing_task(
 SUMMARY = _writing_task(
     "summary",
     SummaryConfig,
-    7,
+    8,
     {
         "lead-sentence": ("lead", "the first sentence", lambda train: one_sentence.lead),
         "central-sentence": (
