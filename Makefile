@@ -20,7 +20,7 @@ quickstart: setup
 quickstart-reduced: setup
 	$(BIN)/lmworks build recipes/quickstart.yaml --store .lmworks/reduced $(REDUCED)
 
-REDUCED := --set plan.measure=false --set raw.sources.0.limit=60 --set split.test=5 --set split.validation=5 \
+REDUCED := --set plan.measure=false --set raw.sources.0.limit=60 --set split.test=8 --set split.validation=5 \
 	--set tokenizer.vocab_size=1024 --set pretrain.hidden_size=128 --set pretrain.num_layers=2 \
 	--set pretrain.steps=60 --set finetune.steps=40 --set pretrain.compile=false --set finetune.compile=false
 
