@@ -22,7 +22,7 @@ import numpy as np
 from coverage import Scores
 
 from lmworks.evaluate.gates import TriedGate, outcome_of
-from lmworks.evaluate.items import ACCURACY, ROUGE_L, Item, Metric, drawn_evenly
+from lmworks.evaluate.items import ACCURACY, ROUGE_L, Item, Metric, draw_evenly
 from lmworks.evaluate.primary import AskedConfig, answered
 from lmworks.pipeline.conditions import Conditions
 from lmworks.recipe.schema import GateConfig
@@ -31,7 +31,7 @@ HELD = [146, 101, 93, 79, 57, 50, 34, 30, 29, 28, 27, 26, 25, 23, 22, 16, 14, 9,
 """Test questions that each service has for the task `documentation` of the quickstart, one build."""
 ASKED = 400
 SERVICES = [service for service, count in enumerate(HELD) for _ in range(count)]
-SIZES = list(Counter(drawn_evenly(SERVICES, str, ASKED)).values())
+SIZES = list(Counter(draw_evenly(SERVICES, str, ASKED)).values())
 """Questions of each service that the task asks."""
 BETWEEN, WITHIN = 0.035, 0.137
 """Spreads of the difference in ROUGE-L between services, and between questions of one: finetune and pretrain there."""

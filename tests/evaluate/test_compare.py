@@ -58,7 +58,7 @@ def test_a_better_model_is_ahead_of_the_others_in_the_mean_of_groups(tmp_path: P
     first, second, third = record["verdicts"]
     assert first.startswith("tuned is ahead of untuned: +0.30") and first.endswith("40 groups of 120 items")
     assert second.startswith("tuned is ahead of copied: +0.30") and " ROUGE-L [+0.2" in second
-    assert "are not told apart: +0.00" in third
+    assert "do not differ significantly: +0.00" in third
     sides = [each.reshape(-1, 3).mean(axis=1) for each in (0.4 + NOISE[0], 0.1 + NOISE[0] + NOISE[1])]
     (pair,) = [pair for pair in record["pairs"] if {pair["a"], pair["b"]} == {"tuned", "untuned"}]
     expected = compare_groups(*sides, N, most=1)
@@ -183,7 +183,7 @@ def test_a_baseline_that_may_owe_its_lead_to_chance_does_not_win(tmp_path: Path)
     copied = evaluation(tmp_path / "copied", 0.4 + NOISE[1] + max(0, NOISE[0].mean() - NOISE[1].mean()) + 0.001)
     _, record = compared(tmp_path, model, copied, baselines=["copied"])
     assert record["verdicts"][0].startswith("copied is ahead, but within doubt: 0.4")
-    assert record["verdicts"][1].startswith("copied and tuned are not told apart: +0.00")
+    assert record["verdicts"][1].startswith("copied and tuned do not differ significantly: +0.00")
 
 
 def test_fewer_bits_are_better_and_are_weighed_by_bytes_within_a_group(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_pair_is_told_apart_exactly_where_its_interval_excludes_zero(grid: Mod
     (shown,) = grid.verdicts(grid.config_of(), items(set(range(8, 15))), items({0}))
     assert shown.startswith("after is ahead of before: +0.030 accuracy [+0.0") and shown.endswith("], n=200")
     (open_,) = grid.verdicts(grid.config_of(), items(set(range(8, 12))), items({0}))
-    assert open_.startswith("after and before are not told apart: +0.015 accuracy [-0.0")
+    assert open_.startswith("after and before do not differ significantly: +0.015 accuracy [-0.0")
 
 
 def test_a_model_that_keeps_what_its_base_can_is_told_so_whatever_else_is_compared(grid: ModuleType) -> None:

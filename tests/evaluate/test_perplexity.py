@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,14 @@ def test_a_limit_draws_the_same_documents_for_models_and_baselines(
 
     few, more = asked(tmp_path / "few", 2), asked(tmp_path / "more", 4)
     assert few[0] == few[1] and more[0] == more[1] and few[0] < more[0] and [len(few[0]), len(more[0])] == [2, 4]
+
+
+def test_a_limit_draws_as_many_documents_of_each_service_as_of_the_others(tmp_path: Path) -> None:
+    texts = [*(f"large page {number}" for number in range(30)), *(f"small page {number}" for number in range(3))]
+    documents = make_documents(tmp_path, texts)
+    config = PerplexityConfig(data="data", train="data", limit=8)
+    evaluate_perplexity_ngram(config, documents, documents, tmp_path / "out", make_context(tmp_path))
+    assert Counter(item["cluster"] for item in items_of(tmp_path / "out")) == {"large": 5, "small": 3}
 
 
 def test_models_of_different_contexts_are_measured_at_one(documents: Documents, tmp_path: Path) -> None:

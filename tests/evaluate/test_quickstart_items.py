@@ -96,7 +96,7 @@ def test_a_difference_in_nearly_all_services_is_told(tmp_path: Path) -> None:
 
 def test_two_that_are_level_are_told_so_with_an_interval_of_their_size(tmp_path: Path) -> None:
     said = verdicts(tmp_path, "documentation-questions-test", "finetune", "copy-nearest")
-    (line,) = (line for line in said if "are not told apart" in line)
+    (line,) = (line for line in said if "do not differ significantly" in line)
     low, high = map(float, line.partition("[")[2].partition("]")[0].split(", "))
     assert -0.08 < low < 0 < high < 0.08, line
 

@@ -9,8 +9,10 @@ from operator import itemgetter
 
 import pytest
 
-from lmworks.evaluate.items import drawn_evenly
+from lmworks.evaluate.items import draw_evenly
+from lmworks.evaluate.questions import draw
 from lmworks.evaluate.tasks import TASKS
+from lmworks.evaluate.tasks.checked import ExactAnswerConfig
 from lmworks.recipe.references import references
 
 RULES = [{"kind": "length", "most": 9}]
@@ -39,7 +41,16 @@ def test_configs_and_stages_are_there_without_heavy_libraries() -> None:
 
 def test_every_group_gives_as_many_questions_as_it_can() -> None:
     records = [*(("large", number) for number in range(50)), *(("small", number) for number in range(3)), ("one", 0)]
-    drawn = drawn_evenly(records, itemgetter(0), 10)
+    drawn = draw_evenly(records, itemgetter(0), 10)
     assert Counter(name for name, _ in drawn) == {"large": 6, "small": 3, "one": 1}
-    assert set(drawn_evenly(records, itemgetter(0), 7)) < set(drawn), "a larger sample holds the smaller one"
-    assert len(drawn_evenly(records, itemgetter(0), None)) == 54
+    assert set(draw_evenly(records, itemgetter(0), 7)) < set(drawn), "a larger sample holds the smaller one"
+    assert len(draw_evenly(records, itemgetter(0), None)) == 54
+
+
+def test_a_sample_asks_each_service_as_many_questions_as_the_others() -> None:
+    questions = [{"id": f"{name}{number}", "service": name} for name in ("a", "b") for number in range(40)]
+    questions += [{"id": f"c{number}", "service": "c"} for number in range(4)]
+    config = ExactAnswerConfig(kind="exact-answer", data="data", limit=24)
+    asked, how = draw(questions, config)
+    assert Counter(record["cluster"] for record in asked) == {"a": 10, "b": 10, "c": 4}
+    assert how == "24 of 84 questions, seed 0"

@@ -94,7 +94,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome)} for a, b, outcome in self.tested]
 
 
-@stage(version=13, measures="evaluations")
+@stage(version=14, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`."""
     record, figures = concluded(config, evaluations)
@@ -507,4 +507,4 @@ def _sentence(metric: Metric, a: System, b: System, outcome: Comparison) -> str:
         return f"{a.label} and {b.label} are not tested: {difference}"
     if outcome.is_shown:
         return f"{a.label} is ahead of {b.label}: {difference}"
-    return f"{a.label} and {b.label} are not told apart: {difference}"
+    return f"{a.label} and {b.label} do not differ significantly: {difference}"

@@ -158,19 +158,18 @@ def cluster_of(config: TaskConfig, record: Document | Mapping[str, Any], usual: 
     return own if found in (None, "") else str(found)
 
 
-def drawn_evenly(ranked: Sequence[_Record], cluster: Callable[[_Record], str], limit: int | None) -> list[_Record]:
-    """Return the first `limit` records, the nth of each cluster before the (n+1)th of any.
+def draw_evenly(ranked: Iterable[_Record], cluster: Callable[[_Record], str], limit: int | None) -> list[_Record]:
+    """Return `limit` records, the nth of each cluster before the (n+1)th of any.
 
-    Every cluster has the same weight in a comparison, so a cluster of one question costs as much precision as ten
-    questions of a large cluster add.
+    A comparison gives every cluster the same weight, so a cluster of few questions widens its interval.
     """
     seen: Counter[str] = Counter()
-    rounds = []
-    for record in ranked:
+
+    def place_in_cluster(record: _Record) -> int:
         seen[name := cluster(record)] += 1
-        rounds.append(seen[name])
-    order = sorted(range(len(ranked)), key=rounds.__getitem__)
-    return [ranked[place] for place in order[:limit]]
+        return seen[name]
+
+    return sorted(ranked, key=place_in_cluster)[:limit]
 
 
 def require_cluster(config: TaskConfig, records: Iterable[Document | Mapping[str, Any]]) -> None:

@@ -36,7 +36,7 @@ from lmworks.evaluate.items import (
     Tokens,
     cluster_of,
     digest_of,
-    drawn_evenly,
+    draw_evenly,
     kept_of,
     measured_by,
     require_cluster,
@@ -240,7 +240,7 @@ def draw(questions: Sequence[Question], config: DrawnConfig) -> tuple[list[Quest
     def cluster(record: Question) -> str:
         return cluster_of(config, record, record.get("service"))
 
-    chosen = {record["id"] for record in drawn_evenly(_ranked(questions, config), cluster, config.limit)}
+    chosen = {record["id"] for record in draw_evenly(_ranked(questions, config), cluster, config.limit)}
     how = f"{len(chosen)} of {len(questions)} questions, seed {config.seed}"
     return [{**record, "cluster": cluster(record)} for record in questions if record["id"] in chosen], how
 

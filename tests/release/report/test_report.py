@@ -453,7 +453,7 @@ def test_a_warning_that_is_the_same_of_several_stands_once_with_its_count() -> N
     lines = [
         f"a is ahead of b: +0.200 accuracy, n=9; {narrow}",
         f"a is ahead of c: +0.300 accuracy, n=9; {narrow}",
-        f"b and c are not told apart: +0.100 accuracy, n=9; {narrow}",
+        f"b and c do not differ significantly: +0.100 accuracy, n=9; {narrow}",
         "between a and b differs, too: the tokenizer",
         f"a and d are not compared: {why}",
         f"b and d are not compared: {why}",
@@ -462,7 +462,7 @@ def test_a_warning_that_is_the_same_of_several_stands_once_with_its_count() -> N
     assert found == [
         lines[0],
         "a is ahead of c: +0.300 accuracy, n=9",
-        "b and c are not told apart: +0.100 accuracy, n=9",
+        "b and c do not differ significantly: +0.100 accuracy, n=9",
         f"of 2 of these {narrow}",
         lines[3],
         f"2 pairs are not compared: {why} (a and d, b and d)",

@@ -23,7 +23,7 @@ from lmworks.evaluate.items import (
     Tokens,
     cluster_of,
     digest_of,
-    drawn_evenly,
+    draw_evenly,
     measured_by,
     require_cluster,
 )
@@ -233,7 +233,7 @@ def _documents(config: PerplexityConfig, data: Documents) -> list[Document]:
     documents = list(data.iterate())
     require_cluster(config, documents)
     ranked = sorted(documents, key=lambda document: digest_of(document.text))
-    drawn = {document.id for document in drawn_evenly(ranked, lambda each: _cluster(config, each), config.limit)}
+    drawn = {document.id for document in draw_evenly(ranked, lambda each: _cluster(config, each), config.limit)}
     return [document for document in documents if document.id in drawn]
 
 

@@ -75,7 +75,7 @@ def _number(each: Measured) -> str:
     said = f"{_title(each.task)}: {each.model} {each.figure.value:.2f} {each.label}"
     if each.baseline_value is None:
         return f"{said}, without a baseline"
-    verdict = "ahead" if each.is_better else "behind" if each.baseline_wins else "not told apart"
+    verdict = "ahead" if each.is_better else "behind" if each.baseline_wins else "no significant difference"
     return f"{said}, {each.baseline} (baseline) {each.baseline_value:.2f}: {verdict}"
 
 
