@@ -101,21 +101,17 @@ def test_nodes_are_bought_as_the_load_grows_and_busy_machines_pay_back() -> None
     assert break_even(beside_renting(served(1), steady)) == (None, None)  # one of eight is busy
 
 
-def test_a_machine_that_is_hardly_busy_is_not_bought_twice_for_growth_and_needs_no_rack_staff() -> None:
+def test_a_machine_that_is_hardly_busy_is_not_bought_twice_for_growth() -> None:
     desk = next(each for each in FACTS.purchases if each.device == "cpu-8")
     year = months(served(0.1), 10, NeedsConfig(growth_per_month=0.05), desk, FACTS)
     assert year[-1].machines == 1
-    assert year[-1].own["staff"] == FACTS.value("staff_usd_per_month_one_machine") * 12
     assert year[-1].own_usd.low == sum(usd.low for usd in year[-1].own.values())
 
 
-def test_another_machine_takes_somewhat_more_staff_and_a_rack_no_more_than_a_racks() -> None:
-    staff = [
-        months(served(0.1), 10, NeedsConfig(growth_per_month=0), NODE, FACTS, least=count)[0].own["staff"].high
-        for count in (1, 2, 3, 4, 40)
-    ]
-    assert staff[0] == staff[1] < staff[2] == 1.5 * staff[1] < staff[3] < staff[4]
-    assert staff[4] == FACTS.value("staff_usd_per_month").high
+def test_a_machine_that_is_owned_costs_its_power_alone() -> None:
+    desk = next(each for each in FACTS.purchases if each.device == "cpu-8").model_copy(update={"owned": 1})
+    spent = months(served(0.1), 10, NeedsConfig(growth_per_month=0), desk, FACTS)[-1].own
+    assert [part for part, usd in spent.items() if usd.high] == ["power and cooling"]
 
 
 def test_a_device_that_trains_nothing_is_not_costed() -> None:

@@ -72,7 +72,7 @@ def test_more_data_money_time_or_use_never_leads_further_towards_prompting(
 def test_every_need_is_shown_with_a_reason_and_the_points_add_up(needs: NeedsConfig, tokens: float) -> None:
     verdict = decide(needs, tokens, USD)
     shown = {factor.name.replace(" ", "_") for factor in verdict.factors}
-    left = {"users", "prompt_tokens", "answer_tokens", "growth_per_month", "parameters", "budget_usd"}
+    left = {"users", "prompt_tokens", "answer_tokens", "growth_per_month", "parameters", "budget_usd", "devices"}
     assert shown == set(NeedsConfig.model_fields) - left | {"cost"}
     assert all(factor.reason for factor in (*verdict.factors, *verdict.limits))
     assert verdict.points == sum(factor.points["training"] for factor in verdict.factors)

@@ -154,7 +154,7 @@ def test_owning_is_costed_with_the_machines_that_are_bought() -> None:
         needs = NeedsConfig(budget_usd=dollars, tokens=10**9, deadline_weeks=26, expertise="team", **secret)
         found = Forecast(needs, 0, FACTS)
         assert found.verdict.place == "own machines" and found.year
-        assert "purchase" in found.year.usd and "staff" in found.year.usd
+        assert "purchase" in found.year.usd and "staff" not in found.year.usd, "staff is told beside all rows"
         assert found.verdict.fits == (found.year.total.low <= dollars)
         if not found.verdict.fits:
             assert "MORE THAN THERE IS" in in_short(found, 80, "r", TODAY)
@@ -181,7 +181,7 @@ def test_a_tuned_encoder_is_served_on_processors_at_their_price() -> None:
 
 
 def test_an_adapter_is_planned_only_where_a_build_would_not_refuse_its_memory() -> None:
-    needs = NeedsConfig(labelled_examples=2000, budget_usd=1e6)
+    needs = NeedsConfig(labelled_examples=2000, budget_usd=1e6, contracts=["AWS"])
     found = Forecast(needs, 2e6, FACTS)
     assert found.costed == "adapt" and found.run.shape.name == "Llama-3.1-8B"
     for option in found.options:
@@ -192,7 +192,7 @@ def test_an_adapter_is_planned_only_where_a_build_would_not_refuse_its_memory() 
     small = {name for name, device in FACTS.devices.items() if 0 < (device.memory_gigabytes or 0) < 16}
     assert not small & {option.device for option in found.options}
     layouts = {option.device: option.layout for option in found.options}
-    assert "nf4" in layouts["rtx-4090"] and "nf4" not in layouts["a100-40"], "16 bits do not fit in 24 GB"
+    assert "nf4" in layouts["l4"] and "nf4" not in layouts["a100-40"], "16 bits do not fit in 24 GB"
 
 
 @pytest.mark.parametrize(
@@ -290,9 +290,10 @@ def test_a_table_that_is_wider_than_the_terminal_goes_on_below_with_its_rows_nam
     ("task", "examples"), [("classify", 5_000), ("extract", 500), ("translate", 5_000), ("chat", 500)]
 )
 def test_adapters_are_advised_for_decoders_alone_which_alone_take_them(task: str, examples: int) -> None:
-    needs = NeedsConfig(task=task, labelled_examples=examples, privacy="confidential", distance="near", budget_usd=1e5)
+    asked = {"privacy": "confidential", "distance": "near", "prompt_tokens": 1000, "answer_tokens": 250}
+    needs = NeedsConfig(task=task, labelled_examples=examples, budget_usd=1e5, **asked)
     found = Forecast(needs, 10**6, FACTS)
     decoder = found.verdict.architecture == "decoder"
-    assert found.costed == "adapt"
+    assert found.costed == "adapt" or not decoder
     assert ("LoRA" in found.verdict.how) == decoder
     assert (found.run.lora_rank > 0) == decoder

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from lmworks.plan.decide import LADDER, OWN
+from lmworks.errors import UsageError
+from lmworks.plan.decide import CLOUD, LADDER, OWN
 from lmworks.plan.facts import Facts, Purchase, load_facts
 from lmworks.plan.forecast import Forecast
+from lmworks.plan.telling import doubts
 from lmworks.recipe.schema import NeedsConfig
 
 FACTS = load_facts()
@@ -52,3 +55,24 @@ def test_only_as_many_machines_as_are_there_are_free() -> None:
     year = Forecast(NeedsConfig(**fields), 0, only).years[LADDER[1]][OWN]
     number = int(year.machines.split()[0])
     assert number > 2 and year.usd["purchase"].low == 1e4 * (number - 2)
+
+
+def test_one_card_that_is_stated_is_enough_for_nothing_but_its_power() -> None:
+    needs = NeedsConfig(task="chat", labelled_examples=300, budget_usd=0, users=1, devices={"rtx-4090": 1})
+    found = Forecast(needs, 10**6, FACTS)
+    assert (found.verdict.step, found.verdict.place) == ("adapt", OWN) and found.year and found.verdict.fits
+    assert [part for part, usd in found.year.usd.items() if usd.high] == ["power and cooling"]
+    without = Forecast(needs.model_copy(update={"devices": {}}), 10**6, FACTS)
+    assert not without.verdict.fits and "name devices that you have (`devices`)" in next(doubts(without))
+    with pytest.raises(UsageError, match="no device 'rtx-4091'; known: cpu-8"):
+        Forecast(needs.model_copy(update={"devices": {"rtx-4091": 1}}), 10**6, FACTS)
+
+
+@pytest.mark.parametrize("contracts", [[], ["Azure"], ["AWS", "Azure"]])
+@pytest.mark.parametrize("task", ["classify", "chat"])
+def test_machines_that_train_and_answer_are_of_one_provider(task: str, contracts: list[str]) -> None:
+    needs = NeedsConfig(task=task, labelled_examples=3000, budget_usd=10**6, contracts=contracts)
+    for years in Forecast(needs, 10**6, FACTS).years.values():
+        for year in years.values():
+            assert len(year.terms.providers) <= 1 and (year.place != CLOUD or year.terms.providers)
+            assert not contracts or not year.terms.providers or year.terms.providers[0] in contracts

@@ -105,10 +105,10 @@ def _group(
     reads = peak * 1e12 * count / (2 * shape.parameters)
     bound = {n: n * bandwidth * 1e9 * count / (weights + n * row / 2) for n in (1, users)}  # half full
     writes, alone = efficiency * min(bound[users], reads), efficiency * min(bound[1], reads)
-    answer = 0 if shape.architecture == "encoder" else needs.answer_tokens
+    answer = 0 if shape.architecture == "encoder" else needs.tokens_written
     if answer and alone.low < facts.value("slowest_stream_tokens_per_second").low:
         return None
-    seconds = needs.prompt_tokens / (efficiency.low * reads) + answer / writes.low
+    seconds = needs.tokens_read / (efficiency.low * reads) + answer / writes.low
     held = needs.users / users if shape.cache_bytes_per_token else 0.0
     load = max(needs.requests * seconds, held)
     groups = math.ceil(load)
@@ -183,7 +183,7 @@ class Month:
     machines: int
     cloud_usd: Range | None  # None where no price of what it takes is known
     own: Mapping[str, Range]
-    """By part: purchase, spares, space, power, staff."""
+    """By part: purchase, spares, space, power. Staff is in no sum, wherever machines are."""
 
     @property
     def own_usd(self) -> Range:
@@ -215,25 +215,26 @@ def months(
 
 
 def owned(machine: Purchase, numbers: Sequence[int], facts: Facts) -> Iterator[dict[str, Range]]:
-    """Dollars by part, spent by the end of each month in which so many machines are there; none is sold."""
+    """Dollars by part, spent by the end of each month in which so many machines are there; none is sold.
+
+    Those that are owned already cost their power alone: somebody pays for their place without this use as well.
+    """
     watts = (facts.value("host_watts_share") + 1.0) * ((facts.devices[machine.device].watts or 0) * machine.devices)
     space = watts * facts.value("space_usd_per_kw_month") * 1e-3
     power = watts * facts.value("pue") * facts.value("usd_per_kwh") * (HOURS_PER_MONTH * 1e-3)
     spares = facts.value("spares_share_per_year") * (1 / 12)
     there, own = 0, dict.fromkeys(OWNING, NOTHING)
     for number in numbers:
-        some = facts.value("staff_usd_per_month_one_machine") * max(1.0, number / FEW_MACHINES)
-        staff = Range(*map(min, some, facts.value("staff_usd_per_month")))
-        bought = number - max(there, min(number, machine.owned))
-        spent = (machine.usd * bought, spares * machine.usd * number, space * number, power * number, staff)
+        new, bought = number - min(number, machine.owned), number - max(there, min(number, machine.owned))
+        paid, kept = (machine.usd * bought if bought else NOTHING), (spares * machine.usd * new if new else NOTHING)
+        spent = (paid, kept, space * new, power * number)
         own = {part: own[part] + more for part, more in zip(OWNING, spent, strict=True)}
         there = number
         yield own
 
 
-FEW_MACHINES = 2
-"""That `staff_usd_per_month_one_machine` is of: each further one takes as much more, up to a rack's staff."""
-OWNING = ("purchase", "spares", "space", "power and cooling", "staff")
+POWER = "power and cooling"
+OWNING = ("purchase", "spares", "space", POWER)
 
 
 def break_even(costs: Sequence[Month]) -> tuple[int | None, int | None]:

@@ -61,13 +61,13 @@ class Verdict:
 
 def architecture_for(needs: NeedsConfig, step: str) -> tuple[str, list[Factor]]:
     """What a step trains, or prompts, and why."""
-    points, factors = _weigh(TABLE["architectures"], TABLE["architecture"], {**needs.model_dump(), "step": step})
+    points, factors = _weigh(TABLE["architectures"], TABLE["architecture"], {**_values(needs), "step": step})
     return max(points, key=lambda option: points[option]), factors
 
 
 def places_for(needs: NeedsConfig, step: str) -> tuple[list[str], list[Factor]]:
     """The places that may see the texts, the best first, and why; a single reason of -9 rules a place out."""
-    points, factors = _weigh(list(TABLE["places"]), TABLE["place"], {**needs.model_dump(), "step": step})
+    points, factors = _weigh(list(TABLE["places"]), TABLE["place"], {**_values(needs), "step": step})
     barred = {place for factor in factors for place, push in factor.points.items() if push <= -9}
     return sorted(points.keys() - barred, key=lambda place: (-points[place], [*points].index(place))), factors
 
@@ -94,7 +94,7 @@ def decide(
     places, which does not, so that more money leads to no fewer points; `baseline` what it costs from to do without a
     language model. What has no known price costs infinity.
     """
-    values = {**needs.model_dump(), "tokens": tokens}
+    values = _values(needs) | {"tokens": tokens}
     factors = [_push(name, levels, values[name]) for name, levels in TABLE["pushes"].items()]
     factors = _learned_from(factors)
     factors.append(_cheaper(prompting, adapting))
@@ -146,6 +146,11 @@ def _learned_from(factors: Sequence[Factor]) -> list[Factor]:
         return replace(factor, points={"training": 0}, reason="few, and the examples are what is learned from")
 
     return [weighed(factor) for factor in factors]
+
+
+def _values(needs: NeedsConfig) -> dict[str, Any]:
+    """Return the needs by name, with a number for what is `auto` and hangs on the task."""
+    return {**needs.model_dump(), "prompt_tokens": needs.tokens_read, "answer_tokens": needs.tokens_written}
 
 
 def _push(name: str, levels: Any, value: Any) -> Factor:

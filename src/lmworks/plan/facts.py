@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -32,6 +33,8 @@ class Range(NamedTuple):
 
 
 NOTHING = Range(0.0, 0.0)
+UNKNOWN = Range(math.inf, math.inf)
+"""A price that no source states."""
 
 
 class Fact(BaseModel):
@@ -77,10 +80,11 @@ class Price(Fact):
     terms: str
     usd_per_hour: Range
     region: str = ""  # the code of the grid that it runs on, where the source says so
+    is_of_several: bool = False  # a range over providers: shown among devices, and no plan is made of it
 
     def is_of(self, *names: str) -> bool:
-        """Whether one of some names is in that of its provider."""
-        return any(name.lower() in self.provider.lower() for name in names)
+        """Whether it is of one provider, whose name contains one of some names."""
+        return not self.is_of_several and any(name.lower() in self.provider.lower() for name in names)
 
 
 class Terms(NamedTuple):
@@ -146,6 +150,26 @@ class Facts(BaseModel):
     grid: dict[str, Constant]
     constants: dict[str, Constant]
     replaced: list[str] = []  # constants that the file of `--prices` gives
+
+    @property
+    def providers(self) -> list[str]:
+        """Those with prices of their own, in the file's order."""
+        return list(dict.fromkeys(price.provider for price in self.prices if not price.is_of_several))
+
+    def with_owned(self, devices: Mapping[str, int]) -> Facts:
+        """Return the facts with devices that are there, as one machine of each kind which is not bought.
+
+        Another one costs what the facts say of single devices, else no known price. Raises `UsageError` for a device
+        that the facts lack.
+        """
+        purchases = [*self.purchases]
+        for name, count in devices.items():
+            if name not in self.devices:
+                raise UsageError(f"needs.devices: no device {name!r}; known: {', '.join(self.devices)}")
+            usd = next((each.usd * count for each in purchases if (each.device, each.devices) == (name, 1)), UNKNOWN)
+            there = {"device": name, "devices": count, "owned": 1, "source": "needs.devices", "date": self.date}
+            purchases.insert(0, Purchase(usd=usd, **there))
+        return self.model_copy(update={"purchases": purchases})
 
     def value(self, name: str) -> Range:
         return Range(self.constants[name].low, self.constants[name].high)

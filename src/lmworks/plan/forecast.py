@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from lmworks.errors import UsageError
 from lmworks.plan import costs, count
-from lmworks.plan.costs import HOURS_PER_MONTH, Year
+from lmworks.plan.costs import HOURS_PER_MONTH, POWER, Year
 from lmworks.plan.count import Architecture, PublishedShape
 from lmworks.plan.decide import (
     CLOUD,
@@ -25,13 +25,12 @@ from lmworks.plan.decide import (
     has_baseline,
     places_for,
 )
-from lmworks.plan.facts import ALL_TERMS, NOTHING, Facts, Price, Purchase, Range, Terms
+from lmworks.plan.facts import ALL_TERMS, NOTHING, UNKNOWN, Facts, Price, Purchase, Range, Terms
 from lmworks.recipe.schema import NeedsConfig
 
 NONE, ADAPT, _, CONTINUE, SCRATCH = LADDER
 BASELINE_DEVICE, BASELINE_CORES = "cpu-8", 4
 """With half as many cores as threads, on which a bag of words, a dictionary or an index of passages answers."""
-ENDLESS = Range(math.inf, math.inf)
 
 
 def _doing(verb: str, count: int, name: str) -> str:
@@ -82,13 +81,13 @@ class Forecast:
     def __init__(self, needs: NeedsConfig, counted_tokens: float, facts: Facts) -> None:
         """Weigh, count and cost. `counted_tokens` are those of the recipe's sources, which `needs.tokens` replaces.
 
-        Raises `UsageError` for a region whose grid is not in the facts.
+        Raises `UsageError` for a region or a device that is not in the facts.
         """
         if needs.region not in facts.grid:
             known = ", ".join(facts.grid)
             raise UsageError(f"needs.region: no grid {needs.region!r}; known: {known}; --prices FILE adds yours")
         self.asks_by_users = needs.requests_per_second == "auto"
-        needs = needs.model_copy(update={"requests_per_second": needs.requests})
+        needs, facts = needs.model_copy(update={"requests_per_second": needs.requests}), facts.with_owned(needs.devices)
         self.facts, self.needs = facts, needs
         self.busy = facts.value(f"busy_{needs.load}").low
         self.runs_per_year = facts.value(f"runs_per_year_{needs.update}").low
@@ -103,7 +102,7 @@ class Forecast:
         self.runs = {step: self._run(step, architecture) for step, architecture in architectures.items()}
         self.years = {step: dict(self._years(step, run)) for step, run in self.runs.items()}
         places = {step: self._place(step) for step in LADDER}
-        cheapest = [min((year.total for year in self.years[step].values()), default=ENDLESS) for step in (NONE, ADAPT)]
+        cheapest = [min((year.total for year in self.years[step].values()), default=UNKNOWN) for step in (NONE, ADAPT)]
         usd = {step: self._usd(step, place) for step, place in places.items()}
         self.passages = Range(*(self.tokens / each for each in reversed(facts.value("tokens_per_passage"))))
         self.computers, self.baseline = self._baseline() if has_baseline(needs) else ((0, 0), cast(Year | None, None))
@@ -120,7 +119,7 @@ class Forecast:
         self.machine, self.months = self._owning()
         buys = self.machine if self.verdict.place == OWN or not self.options else None
         if buys and buys.device not in {option.device for option in self.options}:  # nobody is known to rent it out
-            self.options += self._option(self.run, buys.device, ENDLESS)
+            self.options += self._option(self.run, buys.device, UNKNOWN)
         self.break_even_months = costs.break_even(self.months)
         self.training = self._training()
         self.groups_there = self._groups_there()
@@ -140,7 +139,7 @@ class Forecast:
         self.storage_gigabytes = (texts * max(self.tokens, run.tokens) + kept) * 1e-9
         models = 4.0 * run.parameters * self.runs_per_year / 12
         asked = needs.requests * self.busy * HOURS_PER_MONTH * 3600
-        logs = asked * (needs.prompt_tokens + needs.answer_tokens) * facts.value("bytes_per_token").high
+        logs = asked * (needs.tokens_read + needs.tokens_written) * facts.value("bytes_per_token").high
         self.storage_gigabytes_a_month = {"models": models * 1e-9, "requests, if kept": logs * 1e-9}
         self.storage_usd_per_month = self.storage_gigabytes * facts.value("storage_usd_per_gigabyte_month")
         self.checkpoint_hours = self.lost_hours = self.read_megabytes_per_second = None
@@ -159,8 +158,10 @@ class Forecast:
         return min(reached or allowed, key=lambda place: (-points.get(place, 0), self._usd(step, place).low))
 
     def _usd(self, step: str, place: str) -> Range:
-        year = self.years[step].get(place)
-        return year.total if year else ENDLESS
+        """What has to be found for a step at a place. Power is not, where the devices are there already."""
+        if not (year := self.years[step].get(place)):
+            return UNKNOWN
+        return year.total if any(usd.high for part, usd in year.usd.items() if part != POWER) else NOTHING
 
     def _run(self, step: str, architecture: Architecture) -> Run:
         """What a step of the ladder trains, or asks. From scratch the size follows from tokens and money.
@@ -184,7 +185,7 @@ class Forecast:
             most = max(1e8, min(20.0 * shape.parameters, flops / 6 / shape.parameters))
         tokens = min(max(self.tokens, 1e5), 1e7)
         if needs.labelled_examples >= LEAST_EXAMPLES:
-            tokens = float(needs.labelled_examples * (needs.prompt_tokens + needs.answer_tokens))
+            tokens = float(needs.labelled_examples * (needs.tokens_read + needs.tokens_written))
         tokens *= value("tuning_epochs").low
         if step in (CONTINUE, SCRATCH):
             tokens = min(max(self.tokens, 1e8), most)
@@ -193,12 +194,15 @@ class Forecast:
         with_attention = shape.training_flops(tokens, needs.context_tokens, rank)
         return Run(shape, shape.parameters, tokens, rank, shape.training_flops(tokens, 0, rank), with_attention)
 
-    def _terms(self, place: str) -> Iterator[Terms]:
-        """Whose prices count at a place, the fittest first: of where data may lie, then of those under contract."""
+    def _terms(self, place: str) -> Iterator[list[Terms]]:
+        """Whose prices count at a place, the fittest first: of where data may lie, then of those under contract.
+
+        Each terms are of one provider, since machines that train and answer are rented from one.
+        """
         managed = place == MANAGED
-        fit = [tuple(self.clouds or self.facts.clouds)] if managed else [self.priced, ()]
-        pairs = ((region, providers) for region in (self.bound_to, "") for providers in fit)
-        yield from (Terms(providers, region, not managed) for region, providers in dict.fromkeys(pairs))
+        fit = [tuple(self.clouds or self.facts.clouds)] if managed else [self.priced, tuple(self.facts.providers)]
+        for region in dict.fromkeys((self.bound_to, "")):
+            yield from ([Terms((name,), region, not managed) for name in names] for names in fit)
 
     def _options(self, run: Run, terms: Terms) -> Iterator[Option]:
         """Every device that can train it, where lmworks runs, and has a price; as many as end in time."""
@@ -259,8 +263,8 @@ class Forecast:
         """A hosted model, by the token."""
         needs, value = self.needs, self.facts.value
         requests = costs.requests_a_year(needs, self.facts)
-        read = value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6 * requests)
-        written = value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6 * requests)
+        read = value("prompt_usd_per_million_tokens") * (needs.tokens_read / 1e6 * requests)
+        written = value("answer_usd_per_million_tokens") * (needs.tokens_written / 1e6 * requests)
         is_theirs = self.facts.is_replaced("prompt_usd_per_million_tokens", "answer_usd_per_million_tokens")
         asked = "" if is_theirs else self._asked(self.contracts, self.bound_to)
         source = self.facts.constants["prompt_usd_per_million_tokens"].source
@@ -270,9 +274,12 @@ class Forecast:
         return Year(HOSTED, usd, models, note=note)
 
     def _rented(self, step: str, run: Run, place: str) -> Year | None:
-        """Machines by the hour, at the fittest prices at which all that it takes is known."""
-        years = (self._rented_of(step, run, place, terms) for terms in self._terms(place))
-        return next((year for year in years if year), None)
+        """Machines by the hour, of the cheapest of the fittest providers with a price for all that it takes."""
+        for fit in self._terms(place):
+            years = [year for terms in fit if (year := self._rented_of(step, run, place, terms))]
+            if years:
+                return costs.cheapest([*years, *(year.surer for year in years if year.surer)])
+        return None
 
     def _asked(self, contracts: Sequence[str], region: str) -> str:
         """Words for providers under contract and for where data may lie; none for neither."""
@@ -334,7 +341,9 @@ class Forecast:
                 spent = costs.months(service, trains, self.needs, machine, self.facts, least)
                 number = spent[-1].machines
                 machines = f"{number} machine{'s' * (number > 1)} of {_number(machine.devices, machine.device)}"
-                yield Year(OWN, spent[-1].own, machines, service), (machine, trains, least)
+                year = Year(OWN, spent[-1].own, machines, service)
+                if year.total.low < math.inf:  # of owned devices nobody may know what more of them cost
+                    yield year, (machine, trains, least)
 
     def _owning(self) -> tuple[Purchase | None, list[costs.Month]]:
         """The machine that owning would cost least with, and its 36 months beside what renting costs.
@@ -373,7 +382,7 @@ class Forecast:
         One that is there or is bought; where use takes more, all that machines of one's own cost.
         """
         needs, facts = self.needs, self.facts
-        each = facts.value("baseline_seconds_per_million_tokens") * (needs.prompt_tokens / 1e6)
+        each = facts.value("baseline_seconds_per_million_tokens") * (needs.tokens_read / 1e6)
         if needs.task == "search":
             each = facts.value("search_seconds_per_million_passages") * self.passages * 1e-6
         busy = each * (needs.requests / BASELINE_CORES)
@@ -381,6 +390,9 @@ class Forecast:
         machine = next((each for each in facts.purchases if each.device == BASELINE_DEVICE), None)
         least, most = low[-1], high[-1]
         usd = {"a computer": Range(0.0, machine.usd.high if machine else 0.0)}
+        if machine and needs.devices:  # one is there, and may be on anyway
+            there = [*costs.owned(machine.model_copy(update={"owned": 1}), [1] * 12, facts)][-1]
+            usd = {part: Range(0.0, spent.high) for part, spent in there.items() if spent.high}
         if most == 1:
             return (least, most), Year(OWN, usd, f"{BASELINE_DEVICE}, or any computer that is there")
         if machine:

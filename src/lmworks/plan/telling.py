@@ -13,8 +13,8 @@ from lmworks.plan import costs
 from lmworks.plan.costs import Year
 from lmworks.plan.decide import CLOUD, HOSTED, LADDER, MANAGED, OWN, TABLE, Factor, places_for
 from lmworks.plan.disk import Disk, full_in_month
-from lmworks.plan.facts import ALL_TERMS, Fact, Facts, Range
-from lmworks.plan.forecast import BASELINE_DEVICE, ENDLESS, NONE, SCRATCH, Forecast
+from lmworks.plan.facts import ALL_TERMS, UNKNOWN, Fact, Facts, Range
+from lmworks.plan.forecast import BASELINE_DEVICE, NONE, SCRATCH, Forecast
 from lmworks.recipe.schema import SECONDS_BETWEEN_REQUESTS
 
 RUNS_ON = {"measured": "yes", "expected": "untried", "no": "no"}
@@ -132,7 +132,8 @@ def doubts(told: Forecast) -> Iterator[str]:
     needs, verdict, year = told.needs, told.verdict, told.year
     if year and not verdict.fits:
         smaller = "ask less of it" if year is told.baseline else "take a smaller model (`parameters`)"
-        yield f"nothing fits the budget: spend more, or {smaller}{_cheapest(told)}"
+        own = "" if needs.devices else "name devices that you have (`devices`), "
+        yield f"nothing fits the budget: spend more, {own}or {smaller}{_cheapest(told)}"
     if replaced := _replaced(told):
         yield replaced
     each = told.run.tokens / told.run.parameters
@@ -283,7 +284,7 @@ def _places(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
         cells = []
         for place in TABLE["places"]:
             year = told.years[step].get(place)
-            known = between(year.total) + _mark(told, year, today) if year else between(ENDLESS)
+            known = between(year.total) + _mark(told, year, today) if year else between(UNKNOWN)
             cells.append("-" if place not in allowed else known)
         size = short(told.runs[step].parameters)
         is_named = step == told.verdict.step and told.year is not told.baseline
@@ -303,7 +304,8 @@ def _places(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
     rate = f"  Counted for {short(told.needs.requests)} requests a second at the busiest hour"
     assumed = f": each of {told.needs.users:,} users asks every {SECONDS_BETWEEN_REQUESTS} s, which is assumed"
     yield rate + (f"{assumed}; `requests_per_second` replaces it" if told.asks_by_users else "")
-    yield "  People who build and judge the model are in no sum; own machines hold those who run the machines."
+    staff = between(told.facts.value("staff_usd_per_month"))
+    yield f"  Staff is in no sum: who runs it costs about ${staff} a month (assumed), rented or your own, in each row."
 
 
 def _training(told: Forecast, width: int, today: datetime.date) -> Iterator[str]:
@@ -429,6 +431,8 @@ def _premises(told: Forecast) -> Iterator[str]:
     if told.verdict.place != OWN or not told.machine or told.year is told.baseline:
         return
     machine, number = told.machine, told.months[11].machines
+    if number <= machine.owned:
+        return
     device, value = told.facts.devices[machine.device], told.facts.value
     drawn = (value("host_watts_share") + 1.0) * ((device.watts or 0) * machine.devices * number * 1e-3)
     yield f"ON YOUR PREMISES  {number} × {machine.devices} {machine.device}; have ready before you order:"

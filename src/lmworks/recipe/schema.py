@@ -378,6 +378,18 @@ SECONDS_BETWEEN_REQUESTS = 20
 """Of one user at the busiest hour, where no rate is stated."""
 
 
+REQUEST_TOKENS: Mapping[str, tuple[int, int]] = {
+    "chat": (1000, 250),
+    "write": (300, 250),
+    "translate": (80, 60),
+    "summarise": (1200, 100),
+    "classify": (150, 5),
+    "extract": (250, 40),
+    "search": (20, 1),
+}
+"""Tokens that a usual request of each task reads and writes. They are assumed, and have no source."""
+
+
 class NeedsConfig(StepConfig):
     """What the organisation needs, can and has: what `lmworks plan` decides and costs by."""
 
@@ -395,14 +407,28 @@ class NeedsConfig(StepConfig):
         description=f"at the busiest hour; auto: each of `users` asks every {SECONDS_BETWEEN_REQUESTS} s, which is an "
         "assumption of ours, without a source",
     )
-    prompt_tokens: int = Field(1000, ge=1, description="of a request; a page of instructions and passages")
-    answer_tokens: int = Field(250, ge=1, description="of a request; two paragraphs")
+    prompt_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto",
+        description=f"Tokens that one request reads. auto takes {REQUEST_TOKENS['chat'][0]} for `chat`, which "
+        f"is a page of instructions and passages, and {REQUEST_TOKENS['classify'][0]} for `classify`. `lmworks init` "
+        "measures it on your texts.",
+    )
+    answer_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto",
+        description=f"Tokens that one answer has. auto takes {REQUEST_TOKENS['chat'][1]} for `chat`, which is "
+        f"two paragraphs, and {REQUEST_TOKENS['classify'][1]} for `classify`, which is a label.",
+    )
     context_tokens: int = Field(2048, ge=8, description="longest prompt and answer; twice a usual request")
     tokens: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         "auto", description="of your texts; counted from the sources' bytes, four a token"
     )
     labelled_examples: int = Field(0, ge=0, description="pairs of input and right answer; few have any at first")
-    budget_usd: float = Field(10_000, ge=0, description="for training and the first twelve months of use; a pilot")
+    budget_usd: float = Field(
+        10_000,
+        ge=0,
+        description="Dollars for training and the first twelve months of use, beside the electricity of devices that "
+        "you own. The default pays for a pilot.",
+    )
     deadline_weeks: float = Field(12, gt=0, description="until it is used; a quarter")
     region: str = Field("US", description="whose electricity is used, a code of the data file; most machines are there")
     residency: Literal["anywhere", "region", "on-premise"] = Field(
@@ -428,15 +454,30 @@ class NeedsConfig(StepConfig):
     )
     growth_per_month: float = Field(0.05, ge=0, description="of requests, for twelve months; 1.8 times in a year")
     contracts: list[str] = Field(default_factory=list, description="clouds with a contract, by name; none binds you")
+    devices: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="Devices that you own already, with how many of each, such as `{a100-80: 1}`. They cost their "
+        "electricity. `lmworks plan --all` lists the names. By default nothing is there, so that no cost is left out.",
+    )
     parameters: Annotated[int, Field(ge=1_000_000)] | Literal["auto"] = Field(
         "auto", description="size of the model; auto follows from data, money and task"
     )
 
     @property
     def requests(self) -> float:
-        """A second, at the busiest hour: as stated, or as so many users ask."""
+        """Return the requests per second at the busiest hour: as stated, or as so many users ask."""
         stated = self.requests_per_second
         return self.users / SECONDS_BETWEEN_REQUESTS if stated == "auto" else stated
+
+    @property
+    def tokens_read(self) -> int:
+        """Return the tokens that a request reads: as stated, or as usual for the task."""
+        return REQUEST_TOKENS[self.task][0] if self.prompt_tokens == "auto" else self.prompt_tokens
+
+    @property
+    def tokens_written(self) -> int:
+        """Return the tokens of an answer: as stated, or as usual for the task."""
+        return REQUEST_TOKENS[self.task][1] if self.answer_tokens == "auto" else self.answer_tokens
 
 
 class Recipe(StepConfig):
