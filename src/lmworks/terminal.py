@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 COLUMNS, LINES = 80, 12
 """Size of a box: it is read at a glance, on the narrowest terminal."""
+MOST_COLUMNS = 110
+"""Columns of a line of words: longer ones are hard to follow to the next."""
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 """All control characters but tab and new line."""
@@ -45,6 +49,18 @@ class Shown:
 def print_coloured(text: str) -> None:
     """Print a text of which all but our own colours is `shown` already."""
     print(text, file=raw(sys.stdout))
+
+
+def wrapped(text: str) -> str:
+    """Return lines as they are, and on a terminal broken between words, with what follows indented by two spaces."""
+    if not sys.stdout.isatty():
+        return text
+    width = max(40, min(MOST_COLUMNS, shutil.get_terminal_size().columns))
+    parts = [
+        textwrap.wrap(line, width, subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2), break_long_words=False)
+        for line in text.splitlines()
+    ]
+    return "\n".join(line for lines in parts for line in lines or [""])
 
 
 def print_box(lines: Callable[[int, int], Sequence[str]]) -> None:

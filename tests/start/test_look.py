@@ -298,7 +298,7 @@ def test_a_table_is_seen_alike_inside_an_archive(tmp_path: Path) -> None:
     assert (packed.files, packed.shape, packed.records) == (["all.zip/in/c.csv"], bare.shape, bare.records)
 
 
-def test_folders_of_what_no_longer_holds_and_equal_copies_may_be_excluded(tmp_path: Path) -> None:
+def test_folders_of_what_no_longer_holds_may_be_excluded_and_equal_copies_are(tmp_path: Path) -> None:
     for name, what in {
         "rules.md": "the rules of this year",
         "Old/rules.md": "the rules of last year",
@@ -310,9 +310,13 @@ def test_folders_of_what_no_longer_holds_and_equal_copies_may_be_excluded(tmp_pa
         (tmp_path / name).write_text(what)
     seen = look(tmp_path)
     assert [(list(each.patterns), each.count) for each in seen.aside] == [(["Old/*"], 2), (["gold/again.md"], 1)]
-    assert sum(table.records for table in seen.tables) == 5, "all is read as long as nobody says otherwise"
-    told = [line for line in seen_in_words(seen) if line.startswith("perhaps not wanted: ")]
-    assert 'exclude: ["Old/*"]' in told[0] and "equal copies" in told[1]
+    assert sum(table.records for table in seen.tables) == 5, "all is looked at"
+    told = [line for line in seen_in_words(seen) if line.startswith(("perhaps not wanted: ", "left out: "))]
+    assert (
+        'exclude: ["Old/*"]' in told[0]
+        and told[1] == 'left out: 1 file, equal copies of other files: [gold/again.md]'
+    )
+    assert seen.left_out == ["gold/again.md"]
     (pattern,) = [pattern for each in seen.aside[:1] for pattern in each.patterns]
     source = Files(kind="files", path=str(tmp_path), exclude=[pattern], licence="MIT")
     assert source.paths() == ["gold/again.md", "gold/notes.md", "rules.md"]

@@ -132,7 +132,7 @@ def asked(folder: Path) -> list[str]:
 
 
 def test_a_licence_holds_for_its_folder_and_those_below_and_for_no_other(tmp_path: Path) -> None:
-    package = tmp_path / "node_modules" / "leftpad"
+    package = tmp_path / "modules" / "leftpad"
     package.mkdir(parents=True)
     (package / "LICENSE").write_text(MIT)
     write_csv(package / "more.csv", ["message", "queue"], sentences(90))

@@ -24,7 +24,7 @@ from lmworks.cli.options import (
     with_device,
 )
 from lmworks.errors import GateRefused, Stopped, UsageError
-from lmworks.terminal import print_box
+from lmworks.terminal import print_box, wrapped
 
 if TYPE_CHECKING:
     from lmworks.plan.disk import Disk
@@ -81,7 +81,9 @@ def init(
 
     seen = look(data or folder)
     if not as_json:
-        print("\n".join(seen_in_words(seen)))
+        print(wrapped("\n".join(seen_in_words(seen))))
+    if seen.tables and not (task or answers or seen.has_text):
+        raise GateRefused(answering.without_text(seen))
     options = {"use_case": use_case, "licence": licence, "minutes": minutes, "task": task, "distance": distance}
     options |= {"privacy": privacy, "residency": residency, "label": label, "budget_usd": budget_usd}
     given, kept = _answers_of(folder, data or folder, answers)
@@ -106,7 +108,7 @@ def init(
         kept.unlink(missing_ok=True)
     words = told(started, seen)
     tell(
-        "\n".join(words),
+        wrapped("\n".join(words)),
         {
             "recipe": str(started.path),
             "verdict": started.verdict.step,

@@ -11,7 +11,7 @@ import typer
 
 from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, StoreOption, tell
 from lmworks.errors import UsageError
-from lmworks.terminal import print_coloured
+from lmworks.terminal import print_coloured, wrapped
 
 
 def models(
@@ -41,7 +41,7 @@ def models(
         "suggestion": said,
         "published": [each.model_dump() for each in others],
     }
-    tell("\n".join([*words, *published_as_text(others, load_facts())]), facts, as_json)
+    tell(wrapped("\n".join([*words, *published_as_text(others, load_facts())])), facts, as_json)
 
 
 def get_model(

@@ -20,7 +20,7 @@ from lmworks.recipe.schema import NeedsConfig
 from lmworks.recipe.yaml import read_yaml
 from lmworks.registry import nearest
 from lmworks.start.lines import one_line, quoted
-from lmworks.start.seen import Seen, Shape, Table
+from lmworks.start.seen import SHAPES, Seen, Shape, Table
 
 NAME = "answers.yaml"
 TASKS: Mapping[Shape, str] = {
@@ -35,6 +35,16 @@ TASKS: Mapping[Shape, str] = {
     "nothing": "write",
 }
 """What records of a shape are most often wanted for."""
+USES = {
+    "search": "finding what our documents say",
+    "classify": "sorting our texts by their label",
+    "extract": "marking what we labelled in our texts",
+    "translate": "translating our texts",
+    "summarise": "writing short versions of our texts",
+    "chat": "answering as our files answer",
+    "write": "writing texts like ours",
+}
+"""Use that is taken where nobody names one."""
 MOST_LABELS = 8
 """That are named where one is asked for."""
 COLUMNS = ("label", "text", "target", "subject")
@@ -91,7 +101,8 @@ def questions(seen: Seen, answers: Mapping[str, Any]) -> Iterator[Question]:
     shape: Shape = next((table.shape for table in seen.tables if table.shape != "nothing"), "nothing")
     table = next((table for table in seen.tables if table.shape == shape), None)
     task = "translate" if table and shape == "pairs" and _is_translation(table) else TASKS[shape]
-    yield Question("use_case", "What is the model for?", "finding what our documents say")
+    task = "write" if table and table.facts else "search" if table and table.form == "faq" else task
+    yield Question("use_case", "What is the model for?", USES[answers.get("task", task)])
     yield Question("task", "What shall it do with a text", task)
     personal = _personal(seen, answers)
     yield Question("privacy", "The files are", "confidential" if personal else "internal", personal)
@@ -105,6 +116,16 @@ def questions(seen: Seen, answers: Mapping[str, Any]) -> Iterator[Question]:
     if answers["task"] == "classify" and len(labels := _labels(seen, answers)) > 1:
         told = ", ".join(map(hide_name, labels[:MOST_LABELS]))
         yield Question("label", f"Which column is right: {told}", labels[0], f"the likeliest of {told}")
+
+
+def without_text(seen: Seen) -> str:
+    """Return why nothing is built of a folder that holds readings, pictures or nothing, and what to do."""
+    readings = [table for table in seen.tables if table.shape in ("events", "nothing")]
+    held = ", ".join(f"{table.records:,} {SHAPES[table.shape]}" for table in readings[:3]) or "nothing that is read"
+    return (
+        f"no language model is needed for {seen.folder}: it holds {held}. lmworks handles text alone. "
+        "For numbers use a library for tables, such as scikit-learn. If texts are elsewhere, name their folder"
+    )
 
 
 def _labels(seen: Seen, answers: Mapping[str, Any]) -> list[str]:

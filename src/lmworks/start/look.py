@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from lmworks.data.base.encodings import PUNCTUATION, looks_like
 from lmworks.data.parsers import CODE, form_of, hints
+from lmworks.data.parsers.documents.faq import has_questions
 from lmworks.data.parsers.fields import crowded
 from lmworks.data.parsers.parser import Piece, Record, Unreadable
 from lmworks.data.parsers.tables.json_values import is_lines
@@ -26,7 +27,7 @@ from lmworks.data.quality.language import languages_of
 from lmworks.data.sources.archives import is_archive
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.parallel import Parallel
-from lmworks.data.sources.unpack import plain_name
+from lmworks.data.sources.unpack import ERRORS, plain_name, unpack
 from lmworks.errors import LmworksError
 from lmworks.start.columns import Values, column_of
 from lmworks.start.licences import LICENCE_FILE, stated_licence
@@ -54,12 +55,28 @@ HEAD_BYTES = 2**16
 """Of a file without a known ending, by which it is told whether it is text."""
 MOST_JSON = 2**28
 """Bytes of a JSON file that is opened to find where its records stand."""
+XML_FORMS = (
+    (b"<mediawiki", "mediawiki"),
+    (b"<tmx", "tmx"),
+    (b"<posts>", "stackexchange"),
+    (b"<PubmedArticle", "pubmed"),
+)
+"""What the beginning of an XML file holds that has a form of its own."""
+LIBRARIES = tuple(
+    f"*{name}/*"
+    for name in ("node_modules", "bower_components", "site-packages", "dist-packages", "__pycache__", "Pods")
+)
+"""Folders into which programs put libraries of others, whose licences are not the folder's."""
 OWN = frozenset(("recipe.yaml", "answers.yaml"))
 """Files that `lmworks init` writes."""
-OF_ROWS = frozenset(("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", "lines", "po", "parallel"))
+OF_ROWS = frozenset(
+    ("csv", "tsv", "xlsx", "jsonl", "json", "parquet", "arrow", "lines", "po", "tmx", "faq", "parallel")
+)
 """Forms whose records are rows, each of which is looked at."""
 MOST_PATTERNS = 1_000
 """Sets of columns that rows fill, which are counted apart."""
+MOST_LEFT_OUT = 50
+"""Equal copies that a recipe excludes one by one; of more its reader is told."""
 DECODED = 5
 """Words that show how an encoding that is a guess reads."""
 OWN_LICENCE = "LicenseRef-own"
@@ -161,6 +178,10 @@ class _Look:
         for path in (path for path in paths if fnmatchcase(path, PREDICTED)):
             self._lose(path, "answers that `lmworks predict` wrote, which are no data")
         paths = [path for path in paths if not fnmatchcase(path, PREDICTED)]
+        libraries = [pattern for pattern in LIBRARIES if any(fnmatchcase(path, pattern) for path in paths)]
+        for path in (path for path in paths if _any_match(libraries, [path])):
+            self._lose(_folder_of(path, libraries), "code of other people's libraries")
+        paths = [path for path in paths if not _any_match(libraries, [path])]
         kinds = {path: self._form(path) for path in paths}
         together: list[str] = []
         for names, files in self._parallel([path for path, form in kinds.items() if form in ("text", "code")]):
@@ -190,8 +211,10 @@ class _Look:
         unread = [Unread(*told) for told in _by_reason(self._unread)]
         read = list(dict.fromkeys(path for table in tables for path in table.files))
         aside = [*_kept_folders(read), *_keys(read)]
-        aside += self._copies(read, [pattern for each in aside for pattern in each.patterns])
-        return Seen(str(self._folder), tables, unread, self._licences, sum(each.bytes for each in tables), aside)
+        copies = [*self._copies(read, [pattern for each in aside for pattern in each.patterns])]
+        size = sum(each.bytes for each in tables)
+        left_out = [*libraries, *(pattern for each in copies if each.is_left_out for pattern in each.patterns)]
+        return Seen(str(self._folder), tables, unread, self._licences, size, [*aside, *copies], left_out)
 
     def _parallel(self, paths: Sequence[str]) -> Iterator[tuple[dict[str, str], list[str]]]:
         """Files with equal numbers of lines and names that differ in their language alone: as a source names them.
@@ -250,16 +273,16 @@ class _Look:
             with self._plain.open(path) as stream:
                 found.setdefault(hashlib.file_digest(stream, "sha256").digest(), []).append(path)  # type: ignore[arg-type]
 
-        def place(path: str) -> tuple[bool, bool, int, str]:
+        def place(path: str) -> tuple[bool, bool, int, int, str]:
             is_named = COPY.fullmatch(PurePosixPath(path).name) is not None
-            return _any_match(left_out, [path]), is_named, path.count("/"), path
+            return _any_match(left_out, [path]), is_named, path.count("/"), len(path), path
 
         copies = {path for alike in found.values() for path in sorted(alike, key=place)[1:]}
         others = [path for path in paths if path not in copies]
         patterns = [_literal(path) for path in sorted(copies)]  # of which `?` may stand for another's personal data
         told = [each for each in patterns if "?" not in each.replace("[?]", "") or not _any_match([each], others)]
         if told:
-            yield Aside(told, len(told), "equal copies of other files")
+            yield Aside(told, len(told), "equal copies of other files", is_left_out=len(told) <= MOST_LEFT_OUT)
 
     def _form(self, path: str) -> str | None:
         """What a file is read as: by its ending, or as text if its bytes are; None, told why, if it is not read."""
@@ -281,8 +304,10 @@ class _Look:
         elif ending == ".json":
             return "json"
         elif found := form_of(plain_name(path)):
-            return found
-        elif ending in (".xml",):
+            return "faq" if found == "html" and has_questions(self._head(path)) else found
+        elif ending == ".xml" and (known := next((form for mark, form in XML_FORMS if mark in self._head(path)), "")):
+            return known
+        elif ending == ".xml":
             self._lose(
                 ending, "XML says too little by its ending: name `format`, and `records`, in the recipe's source"
             )
@@ -297,8 +322,8 @@ class _Look:
     def _head(self, path: str) -> bytes:
         try:
             with self._plain.open(path) as stream:
-                return stream.read(HEAD_BYTES)
-        except OSError:
+                return unpack(path, stream).read(HEAD_BYTES)
+        except (OSError, *ERRORS):
             return b"\0"
 
     def _lose(self, what: str, why: str) -> None:
@@ -307,7 +332,7 @@ class _Look:
     def _read(self, path: str, form: str, *, opened: bool) -> None:
         """Read one file into its group. One that is not opened is counted with those of its form."""
         ending = PurePosixPath(plain_name(path)).suffix.lower()
-        source, states = self._plain, form != "archive" and form_of(plain_name(path)) is None
+        source, states = self._plain, form not in ("archive", form_of(plain_name(path)))
         json_records = ""
         if form == "json":
             try:
@@ -408,6 +433,13 @@ def _keys(paths: Sequence[str]) -> Iterator[Aside]:
     """Files that are named as keys and passwords are, which whoever may ask the model could then be told."""
     if found := [path for path in paths if KEYS.fullmatch(PurePosixPath(path).name)]:
         yield Aside(list(map(_literal, found)), len(found), "by the name keys or passwords")
+
+
+def _folder_of(path: str, patterns: Sequence[str]) -> str:
+    """Return the folder of libraries that a file is in."""
+    parts = PurePosixPath(path).parts
+    at = next(at for at, part in enumerate(parts) if any(pattern == f"*{part}/*" for pattern in patterns))
+    return "/".join(parts[: at + 1])
 
 
 def _by_reason(lost: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, int, str]]:

@@ -14,7 +14,7 @@ from lmworks.data.personal.hidden import hide_name
 from lmworks.start.columns import SHARE_OF_NAMES, Values, column_of
 from lmworks.start.predicted import fits
 from lmworks.start.seen import Column, Shape, Table
-from lmworks.start.speakers import items_of, speakers_of, unread_fields
+from lmworks.start.speakers import items_of, speakers_of, tree_of, unread_fields
 from lmworks.start.words import (
     ANSWERED,
     ANSWERS,
@@ -32,6 +32,8 @@ from lmworks.start.words import (
 PERSONAL = ("name", "id", "category")
 """Kinds of columns that may name people."""
 NAME_IN_PATH = re.compile(r"[^.*{}\[\]]+")
+STATED, FEWEST_FACTS = 0.5, 3
+"""Share of rows whose text states a column's value, and columns from which on texts are about the others."""
 SPAN = {"start", "end", "label"}
 FEWEST_PEOPLE = 7
 """Values written as people's names, of fewer of which it is not sure: `Credit Card` and `Debit Card` are so written."""
@@ -73,6 +75,11 @@ def roles_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Table:
         return not (fit and fit.is_clear), by_name, name in unsure, -fit.accuracy if fit else 0, _distinct(table, name)
 
     labels = sorted((column.name for column in categories), key=place)
+    stated = [column.name for column in columns if _is_stated(column, texts, rows)]
+    known = [name for name, fit in measured.items() if fit.is_clear]
+    facts = (
+        [column.name for column in columns if column.name in {*stated, *known}] if len(stated) >= FEWEST_FACTS else []
+    )
     is_label = bool(labels) and (measured[labels[0]].is_clear if labels[0] in measured else bool(told))
     shared = [c for c in columns if c.kind in ("name", "category", "id") and 1 < c.distinct < c.filled]
     table = replace(
@@ -82,10 +89,20 @@ def roles_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Table:
         dates=[column.name for column in columns if column.kind == "date"],
         labels=labels,
         fits=measured,
+        facts=facts,
         texts=_in_order(texts),
         groups=[name for name in _ranked(shared, GROUPS) if name not in labels[:1]],
     )
     return replace(table, **_shape(table, rows, is_label))
+
+
+def _is_stated(column: Column, texts: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether texts say word for word what a column of short values has in their row."""
+    if column.kind not in ("name", "category"):
+        return False
+    said = [(str(row.get(column.name) or "").strip().lower(), row) for row in rows]
+    held = [any(value in str(row.get(each.name) or "").lower() for each in texts) for value, row in said if value]
+    return sum(held) >= STATED * len(held) > 0
 
 
 def _holds_names(column: Column, common: Set[str]) -> bool | None:
@@ -180,7 +197,7 @@ def _shape(table: Table, rows: Sequence[Mapping[str, Any]], is_label: bool) -> d
         items = [item for row in rows for item in items_of(row.get(column))]
         if items and all(item.keys() >= SPAN for item in items) and table.texts:
             return {"shape": "spans", "labels": [column]}
-        speakers = speakers_of(column, rows)
+        speakers = speakers_of(column, rows) if items else tree_of(column, rows)
         table = replace(table, subjects=[*dict.fromkeys([*table.subjects, *speakers.people])])
         if speakers.roles:
             conversations = {"shape": "conversations", "renamed": speakers.renamed, "roles": speakers.roles}

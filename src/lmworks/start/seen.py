@@ -34,6 +34,8 @@ BOTH: Mapping[str, str] = {
 }
 """What records of a shape need to be learned from."""
 
+LEAST_TO_FIND = 2_000
+"""Bytes of texts in which it is worth while to seek: a page."""
 MOST_DISTINCT = 5_000
 """Values of a column that are told apart; with more it holds no categories."""
 
@@ -137,6 +139,8 @@ class Table:
     """Of conversations, fields with texts that most of them have and that nothing is learned from."""
     subjects: Sequence[str] = ()
     """Columns that say whom a record is about or from, and paths inside of them; into lists behind the others."""
+    facts: Sequence[str] = ()
+    """Columns whose values the texts state, as a text about a place states its name and its prices."""
     unsure: Sequence[str] = ()
     """Columns that may hold people's names, and as well those of something else."""
     dates: Sequence[str] = ()
@@ -243,6 +247,8 @@ class Aside:
     patterns: Sequence[str]
     count: int
     why: str
+    is_left_out: bool = False
+    """Whether the recipe excludes them unasked, since nothing is lost by it."""
 
 
 @dataclass(frozen=True)
@@ -258,6 +264,8 @@ class Seen:
     """Of all files that are read."""
     aside: Sequence[Aside] = ()
     """What `exclude` may name."""
+    left_out: Sequence[str] = ()
+    """Patterns of files that were not looked at, and that the recipe excludes."""
 
     @property
     def personal(self) -> Mapping[str, int]:
@@ -267,6 +275,12 @@ class Seen:
             for kind, count in table.personal.items():
                 found[kind] = found.get(kind, 0) + count
         return found
+
+    @property
+    def has_text(self) -> bool:
+        """Whether some table holds words, and not readings alone: more than a page of them."""
+        shapes = ("events", "nothing")
+        return sum(table.text_bytes for table in self.tables if table.shape not in shapes) >= LEAST_TO_FIND
 
     @property
     def text_bytes(self) -> int:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.row import Fault, LeftOut, Read
 from lmworks.data.forms.turns import ROLES
 from lmworks.data.personal.hidden import hide_name
-from lmworks.data.tuning.naming import Naming
+from lmworks.data.tuning.naming import INSIDE, REPLIES, Naming
 from lmworks.start.words import SUBJECTS, WORDS, tokens
 
 SPEAKERS = frozenset((*SUBJECTS, *WORDS["speakers"]))
@@ -59,6 +59,28 @@ def speakers_of(column: str, rows: Sequence[Mapping[str, Any]]) -> Speakers:
         for name in fields[:1]
     ]
     return Speakers({}, {}, people, [], remarks)
+
+
+def tree_of(column: str, rows: Sequence[Mapping[str, Any]]) -> Speakers:
+    """Who speaks in a column that may hold trees of messages, each with a list of those that answer it."""
+    nodes = [node for row in rows if isinstance(node := row.get(column), Mapping)]
+    lists = Counter(name for node in nodes for name, value in node.items() if items_of(value))
+    below = next((name for name, count in lists.most_common(1) if 2 * count > len(nodes)), "")
+    identity = next((name for name, value in rows[0].items() if isinstance(value, str)), "") if rows else ""
+    if not (below and identity):
+        return Speakers({}, {}, [], [], [])
+    found = speakers_of(column, [{column: [*_first_path(node, below)]} for node in nodes])
+    names = {name.rpartition(".")[2]: theirs for name, theirs in found.renamed.items()}
+    renamed = {"message_tree_id": identity, "prompt": column, f"prompt{INSIDE}role": names.get("role", "")}
+    renamed |= {f"prompt{INSIDE}text": names.get("content", ""), f"prompt{INSIDE}{REPLIES}": f"{column}{INSIDE}{below}"}
+    return replace(found, renamed=renamed, ignored=[])
+
+
+def _first_path(node: Mapping[str, Any], below: str) -> Iterator[Mapping[str, Any]]:
+    """Yield a message, the first that answers it, and so on."""
+    yield node
+    for inner in items_of(node.get(below))[:1]:
+        yield from _first_path(inner, below)
 
 
 def items_of(value: Any) -> list[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from lmworks.start.answers import COLUMNS, Answers
 from lmworks.start.columns import MOST_NAMED, column_of_all, counts_in_words, label_doubts
 from lmworks.start.lines import quoted
 from lmworks.start.roles import is_dialogue, is_pair, language_of
-from lmworks.start.seen import PREDICTED, SHAPES, Rows, Seen, Table
+from lmworks.start.seen import LEAST_TO_FIND, PREDICTED, SHAPES, Rows, Seen, Table
 from lmworks.start.words import LANGUAGES
 
 NONE, ADAPT, FINE_TUNE, CONTINUE, SCRATCH = LADDER
@@ -45,8 +45,6 @@ CHARACTERS_PER_TOKEN = 3
 """About: four in English, two to three in other languages."""
 FRAME_TOKENS, LABEL_TOKENS, SHOTS = 20, 5, 5
 """Of what a question stands in, of a label that is written, and examples that show an untuned model what to write."""
-LEAST_TO_FIND = 2_000
-"""Bytes of texts in which it is worth while to seek: a page."""
 WORDS = {
     "search": "find the passages of your texts that answer a question, and cite them",
     "classify": "tell which of your labels a text has",
@@ -126,7 +124,7 @@ def chosen(situation: Situation) -> Draft | Refusal:
     answers = situation.answers
     tables = [_with_answers(table, answers) for table in situation.seen.tables]
     if not tables:
-        return Refusal("nothing in the folder can be read as text")
+        return Refusal("nothing in the folder can be read as text, and lmworks handles text alone")
     situation = replace(situation, seen=replace(situation.seen, tables=tables))
     wanted, named = NEEDED[answers.task], {*_answered(answers, STEERING[answers.task]).values()}
     tables = [table for table in tables if named <= _names(table)] or tables
@@ -244,7 +242,9 @@ def examples(table: Table, answers: Answers) -> int:
         return table.having(table.labels[:1], _read(table, answers))
     if table.shape in ("conversations", "preferences", "spans"):
         return table.complete
-    return table.having(table.texts[:1], table.texts[-1:])
+    return table.having(
+        table.facts[:1] if answers.task == "write" and table.facts else table.texts[:1], table.texts[-1:]
+    )
 
 
 def with_alike(tables: Sequence[Table], table: Table, answers: Answers) -> Table:
@@ -335,7 +335,7 @@ def source(situation: Situation, table: Table, **fields: object) -> str:
     stated: dict[str, object] = {"kind": "files", "path": situation.path, "include": list(table.include)}
     if table.parallel:
         stated = {"kind": "parallel", "path": situation.path, "files": table.parallel}
-    stated |= {"exclude": [PREDICTED], "licence": situation.answers.licence}
+    stated |= {"exclude": [PREDICTED, *situation.seen.left_out], "licence": situation.answers.licence}
     if is_book(table):
         stated["format"] = "parts"
     elif table.states_format:
@@ -623,6 +623,29 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     return _written(situation, table, ("pairs", what, "writer"), data, models, (kind, task), way)
 
 
+def facts(situation: Situation, table: Table) -> Draft | None:
+    """A published decoder that writes about the values of other columns, such as a place's name, food and prices."""
+    text = table.texts[-1] if table.texts else ""
+    told = [name for name in table.facts if name != text]
+    if situation.answers.task != "write" or not told or (count := table.having(told[:1], [text])) < LEAST["pairs"]:
+        return None
+    data = list(ingested(situation, table, fields=[*told, text]))
+    data += split_of(table, prepared(situation, table), _test_share(count))
+    for part in ("train", "validation", "test"):
+        targets = ", targets: references" if part == "test" else ""
+        sides = f"source: {flow(told)}, target: {flow(text)}, ask: {ASK_FACTS}{targets}"
+        data += [f"{part}: {{kind: pairs, from: split.{part}, {sides}}}"]
+    models = ["  objective: sft", "  from: smollm2-135m", *TOKENIZER, "  data: train", "  validation: validation"]
+    models += ["  adapter: {kind: lora, rank: 16}", "  learning_rate: 0.002", "  sequence_length: 256"]
+    models += ["  global_batch_tokens: 2048", "  steps: auto"]
+    task = f"data: test, train: train, max_tokens: 96, limit: {_questions(situation, table)}"
+    named = "facts to text", f"{count:,} texts ({text}) about {', '.join(told)}", "writer"
+    return _written(situation, table, named, data, models, ("facts-to-text", task))
+
+
+ASK_FACTS = '"{source}\\n\\nWrite one text that states these facts."'
+
+
 def _questions(situation: Situation, table: Table) -> int:
     """How many questions two models answer in half of the minutes: fewer where texts are long."""
     tokens = table.text_bytes / max(table.records, 1) / 4
@@ -640,7 +663,8 @@ AS_PUBLISHED = (
 )
 ANOTHER_BASE = "{objective: pretrained, path: ORG/NAME, licence: SPDX}"
 MEANS = {
-    "text-to-text": ("copy-source", "word-table"),
+    "text-to-text": ("copy-source", "word-table", "nearest-pair"),
+    "facts-to-text": ("template", "nearest-facts"),
     "summary": ("lead-sentence", "central-sentence", "learned-sentence"),
     "perplexity": ("5-gram",),
 }
@@ -801,6 +825,8 @@ def found(situation: Situation, table: Table) -> Draft | None:
     if situation.answers.task == "chat" and situation.verdict.step != NONE:
         return None
     readable = [each for each in situation.seen.tables if each.shape not in ("events", "nothing")]
+    if any(each.form in ("html", "faq") for each in readable):  # whose style sheets and scripts say nothing
+        readable = [each for each in readable if not all(file.endswith((".css", ".js")) for file in each.files)]
     if sum(each.text_bytes for each in readable) < LEAST_TO_FIND:
         return None
     table = _joined(readable)
@@ -984,7 +1010,7 @@ TEMPLATES: dict[str, Sequence[Template]] = {
     "translate": (pairs,),
     "summarise": (pairs,),
     "chat": (conversations, found, pairs, continued, scratch),
-    "write": (pairs, continued, scratch),
+    "write": (facts, pairs, continued, scratch),
     "search": (found,),
 }
 """By task, the first that fits is taken."""

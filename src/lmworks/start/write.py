@@ -162,7 +162,7 @@ def _shows(table: Table, task: str) -> bool:
     """Whether records show what is right for a task; the columns that were answered stand in front."""
     if task == "classify":
         return bool(table.labels and table.texts) and table.shape != "spans"
-    return table.shape in EXAMPLES[task]
+    return table.shape in EXAMPLES[task] or (task == "write" and bool(table.facts))
 
 
 def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) -> str:
@@ -217,6 +217,9 @@ def _seen_in_words(seen: Seen) -> Iterator[str]:
         )
         yield f"licence: {', '.join(told)}"
     yield from (f"perhaps not wanted: {each}" for each in asides(seen))
+    for aside in (aside for aside in seen.aside if aside.is_left_out):
+        files = f"{aside.count:,} file{'s' * (aside.count > 1)}"
+        yield f"left out: {files}, {aside.why}: {flow(list(aside.patterns[:SHOWN]))}"
     for each in seen.unread[:SHOWN]:
         like = f" and {each.count - 1:,} more" if each.count > 1 and not each.what.startswith(".") else ""
         count = f" ({each.count:,})" if each.count > 1 and not like else ""
@@ -227,7 +230,7 @@ def _seen_in_words(seen: Seen) -> Iterator[str]:
 
 def asides(seen: Seen) -> Iterator[str]:
     """What may be excluded, a line each: all of it is read as long as nobody says so."""
-    for each in seen.aside:
+    for each in (each for each in seen.aside if not each.is_left_out):
         more = f" and {len(each.patterns) - SHOWN} more" if len(each.patterns) > SHOWN else ""
         patterns = flow(list(each.patterns[:SHOWN]))
         files = f"{each.count:,} file{'s' * (each.count > 1)}, {each.why}"

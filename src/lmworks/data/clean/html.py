@@ -12,7 +12,7 @@ figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html important legend li m
 summary table tbody td tfoot th thead title tr ul"""
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _LISTS = frozenset(("dl", "menu", "ol", "table", "ul"))
-_SKIPPED_NAMES = "head iframe math noscript object script select style svg template textarea"
+_SKIPPED_NAMES = "aside button footer head iframe math nav noscript object script select style svg template textarea"
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _DEEPEST = 32
@@ -26,7 +26,7 @@ def html_to_text(markup: str) -> str:
 
     Paragraphs are set apart by an empty line. A list item begins with "- ", a definition is "term: text", a table
     row is "cell | cell"; what is inside one of these is indented by two spaces. A list stands right below the
-    paragraph that introduces it with a colon.
+    paragraph that introduces it with a colon. Menus, footers and buttons are left out.
     """
     from lxml import etree
 

@@ -23,6 +23,7 @@ MESSAGE = frozenset(
 def tree(row: Read) -> Iterator[Sample]:
     """A conversation for each path along the best replies that ends with the assistant's, and a judgement for every
     two replies of the assistant with unlike ranks, of which 0 is the best."""
+    row.leave("message_tree_id")
     if not (found := list(_below(row.row("prompt"), []))):
         raise LeftOut("no reply: a question that nobody answered")
     yield from found

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from posixpath import splitext
 
 from lmworks.data.parsers import lines
-from lmworks.data.parsers.documents import docx, mail, parts, pdf, tex, whole
+from lmworks.data.parsers.documents import docx, faq, mail, parts, pdf, tex, whole
 from lmworks.data.parsers.parser import Form
-from lmworks.data.parsers.publications import arxiv, mediawiki, pubmed, stackexchange, warc, xml_rows
+from lmworks.data.parsers.publications import arxiv, mediawiki, pubmed, stackexchange, tmx, warc, xml_rows
 from lmworks.data.parsers.tables import columns, delimited, json_values, jsonl, po, workbook
 from lmworks.registry import Kinds, instance_of
 
@@ -18,6 +18,7 @@ PARSERS: Kinds[Form] = Kinds(
     {
         "text": whole.TEXT,
         "html": whole.HTML,
+        "faq": faq.FORM,
         "tex": tex.FORM,
         "pdf": pdf.FORM,
         "docx": docx.FORM,
@@ -31,6 +32,7 @@ PARSERS: Kinds[Form] = Kinds(
         "parquet": columns.PARQUET,
         "arrow": columns.ARROW,
         "po": po.FORM,
+        "tmx": tmx.FORM,
         "eml": mail.FORM,
         "mbox": mail.MAILBOX,
         "warc": warc.FORM,
@@ -52,7 +54,9 @@ _CODE = (
 CODE = frozenset(f".{word}" for word in f"{_CODE} ex clj dart".split())
 """Endings of source code, which `git` reads as text."""
 
-NUMBERED = frozenset(("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow", "po", "mbox"))
+NUMBERED = frozenset(
+    ("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow", "po", "tmx", "faq", "mbox")
+)
 """Forms whose records have no name of their own."""
 
 
@@ -69,6 +73,7 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys((".epub", ".mobi", ".azw3"), "convert it to HTML or text; an EPUB is a zip archive of HTML pages"),
     **dict.fromkeys((".msg", ".pst"), "export it as MBOX, or each message as EML"),
     **dict.fromkeys((".rar", ".7z"), "pack it as zip or tar"),
+    ".svg": "it is a picture",
 }
 """By endings of common forms that are not read: what to do."""
 

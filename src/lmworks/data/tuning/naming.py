@@ -18,6 +18,8 @@ from lmworks.registry import nearest
 COLUMNS_SHOWN = 30
 INSIDE = ".*."
 """In a name, between a list and what its items have: `messages.*.role`."""
+REPLIES = "replies"
+"""The field of a message in a tree that holds what answers it."""
 ROLE = ("role", "from")
 """Fields of a turn that name its speaker."""
 
@@ -96,8 +98,12 @@ class Naming:
         return {name: self._with_roles(value) for name, value in found.items()} if self.roles else found
 
     def _with_names(self, column: str, value: Any) -> Any:
-        """A list of turns, each under usual names."""
+        """A list of turns, or a tree of messages, each under usual names."""
         names = self.inside.get(column)
+        if names and REPLIES in names and isinstance(value, Mapping):
+            (root,) = self._with_names(column, [value])
+            below = root.get(REPLIES)
+            return {**root, REPLIES: [self._with_names(column, each) for each in below]} if below else root
         if names is None or not isinstance(value, list):
             return value
         turns, taken = [], set[str]()
@@ -112,7 +118,10 @@ class Naming:
         return turns
 
     def _with_roles(self, value: Any) -> Any:
-        """A list of turns, each of a usual speaker."""
+        """A list of turns, or a tree of messages, each of a usual speaker."""
+        if isinstance(value, Mapping) and REPLIES in value:
+            (root,) = self._with_roles([value])
+            return {**root, REPLIES: [self._with_roles(each) for each in value[REPLIES] or ()]}
         if not isinstance(value, list):
             return value
         turns = []
@@ -177,10 +186,10 @@ def _is_in(value: Any, path: str) -> bool:
     if isinstance(value, Mapping) and path in value:
         return True
     name, _, rest = path.partition(".")
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and name != "*":
         parts = [(name, rest)] if name in value else []
         parts += [(key, path[len(key) + 1 :]) for key in value if key != name and path.startswith(f"{key}.")]
         return any(not rest or _is_in(value[key], rest) for key, rest in parts)
-    if isinstance(value, list) and name == "*":
-        return any(_is_in(item, rest) for item in value)
+    if name == "*":  # the items of a list, or the messages of a tree
+        return any(_is_in(item, rest) for item in (value if isinstance(value, list) else [value]))
     return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -26,10 +26,11 @@ class PairsConfig(StepConfig):
     makes: ClassVar[str] = "conversations"
     kind: Literal["pairs"] = "pairs"
     documents: Reference = Field(alias="from", description="Documents that hold a source and a target each.")
-    source: str = Field(
+    source: str | Annotated[list[str], Field(min_length=2)] = Field(
         default="source",
-        description="Field, kept at ingest, that is rewritten; `text` for the text itself. A list, such as "
-        "of sentences, is joined by spaces.",
+        description="Field, kept at ingest, that is rewritten. `text` is the text itself. A field that holds a list, "
+        "such as of sentences, is joined by spaces. Several fields are told as `area: riverside, food: French`, which "
+        "a text is then written about. Empty fields are left out.",
     )
     target: str = Field(
         default="target", description="Field that is to be written; a list holds several, each of which is right."
@@ -63,16 +64,23 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
     With `references` a source is asked about once, under the id of its first document, and its targets are all in the
     field `references`. Raises UsageError if no document has both.
     """
-    named = {"source": config.source, "target": config.target, **{f"keep: {name}": name for name in config.keep}}
+    told = [config.source] if isinstance(config.source, str) else config.source
+    named = {
+        **{f"source: {name}" if told[1:] else "source": name for name in told},
+        "target": config.target,
+        **{f"keep: {name}": name for name in config.keep},
+    }
     require_fields(named, documents.iterate(), "pairs")
     counts: Counter[str] = Counter()
     found: list[tuple[Document, str, list[str]]] = []
     for document in documents.iterate():
-        source, targets = " ".join(_side(document, config.source)), _side(document, config.target)
+        sides = {name: side for name in told if (side := " ".join(_side(document, name)))}
+        source = ", ".join(f"{name}: {side}" for name, side in sides.items()) if told[1:] else "".join(sides.values())
+        targets = _side(document, config.target)
         if source and targets:
             found.append((document, source, targets))
         else:
-            counts[f"no {config.target if source else config.source}"] += 1
+            counts[f"no {config.target if source else ', '.join(told)}"] += 1
     if not found:
         raise UsageError(
             f"{config.documents}: no document has both {config.source!r} and {config.target!r}, found "

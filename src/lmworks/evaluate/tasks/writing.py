@@ -24,6 +24,7 @@ from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
+from lmworks.evaluate.baselines.nearest_pair import NearestPair
 from lmworks.evaluate.items import UNKNOWN, Item, Records, Scored, Tokens
 from lmworks.evaluate.questions import (
     GenerationConfig,
@@ -266,6 +267,11 @@ TEXT_TO_TEXT = _writing_task(
     {
         "copy-source": ("copy", "the source copied", lambda train: str),
         "word-table": ("words", "word by word as IBM model 1 learned from the training pairs", _word_table),
+        "nearest-pair": (
+            "nearest",
+            "the target of the training pair whose source is most alike",
+            lambda train: NearestPair(learned_from(train)).write,
+        ),
     },
 )
 FACTS_TO_TEXT = _writing_task(
