@@ -520,18 +520,6 @@ def test_a_term_of_one_word_is_searched_and_what_is_not_is_said(language: str, s
     assert recipe.serve and recipe.serve.not_found == says
 
 
-def test_what_limits_a_verdict_is_told_where_the_money_reaches_no_step(tmp_path: Path) -> None:
-    folder = tmp_path / "own"
-    folder.mkdir()
-    write_csv(folder / "tickets.csv", ["message", "queue"], sentences(2700))
-    given = {**ENOUGH, "labelled_examples": 150, "budget_usd": 0, "residency": "on-premise"}
-    given |= {"use_case": "trying", "licence": "LicenseRef-own"}
-    answers, seen = Answers.model_validate({**given, "task": "classify"}), look(folder)
-    found = start(folder, folder, seen, answers, lambda path: load_recipe(path, CLASSES))
-    (limited,) = (line for line in told(found, seen) if "what limits it:" in line)
-    assert "money (adapt costs no more than no training there)" in limited
-
-
 def test_files_without_personal_data_may_be_read_anywhere(tmp_path: Path) -> None:
     answers = ask_all(look(company(tmp_path / "own", "labels")), {}, None, lambda _: None, print)
     assert (answers.privacy, answers.residency) == ("internal", "anywhere")

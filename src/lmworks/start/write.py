@@ -273,15 +273,7 @@ def _sheets(table: Table) -> str:
 def told(started: Started, seen: Seen) -> list[str]:
     """What was decided, why, and what comes next, a line each."""
     draft, verdict = started.draft, started.verdict
-    pushes = sorted(verdict.factors, key=lambda factor: -abs(factor.points["training"]))[:3]
-    reasons = "; ".join(
-        f"{factor.name} {factor.found} ({factor.reason})" for factor in pushes if factor.points["training"]
-    )
-    lines = [f"verdict: {verdict.step}, {verdict.place}. {verdict.how}", f"cost: {started.cost}", f"because: {reasons}"]
-    if verdict.step != verdict.wanted:
-        capped = [each for each in verdict.limits if each.found in (f"up to {verdict.step}", "reaches no step")]
-        why = "; ".join(f"{each.name} ({each.reason})" for each in capped)
-        lines += [f"the points alone would say {verdict.wanted}; what limits it: {why}"]
+    lines = [f"verdict: {verdict.step}, {verdict.place}. {verdict.how}", f"cost: {started.cost}"]
     otherwise = f", or `{draft.otherwise}` where a gate refuses it" if draft.otherwise else ""
     lines += [f"recipe: {draft.template}; it serves {draft.serves}{otherwise}", *draft.notes]
     if any("kind: anonymise" in line for line in draft.data):
