@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lmworks.application import starting
 from lmworks.application.opened import Opened
 from lmworks.application.overview import builds
 from lmworks.application.pages import PAGES
@@ -44,8 +45,8 @@ ENTRANCE = """<!doctype html>
 """
 
 
-def run(root: Path, port: int, device: str, started: Callable[[str, Path], None]) -> None:
-    """Serve until Ctrl-C or a signal to stop.
+def run(root: Path, port: int, device: str, started: Callable[[str, Path], None], first: str = "") -> None:
+    """Serve until Ctrl-C or a signal to stop. `first` is the page that is opened, below the address.
 
     `started` is told the address, which holds a key made here, and a file that leads there: what starts a browser with
     the address itself shows it to all who list processes.
@@ -62,7 +63,7 @@ def run(root: Path, port: int, device: str, started: Callable[[str, Path], None]
         # uvicorn takes two of them, only while it serves, and raises them again at the end: being stopped is no failure
         previous = {number: signal.signal(number, server.handle_exit) for number in stopping}
         try:
-            address = f"http://127.0.0.1:{listener.getsockname()[1]}/{key}/"
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}/{key}/{first}"
             entrance = Path(scratch) / "open.html"
             entrance.write_text(ENTRANCE.format(address=address), encoding="utf-8")
             started(address, entrance)
@@ -118,6 +119,7 @@ def make_app(root: Path, key: str, scratch: Path, device: str) -> Starlette:
 
     pages = [
         Route("/", lambda request: builds(opened, request)),
+        Mount(f"/{starting.PAGE}", routes=starting.routes(opened)),
         *(Mount(f"/{{build}}/{place}", routes=evidence_routes(opened, place)) for place in ("artifacts", "builds")),
         *(Mount(f"/{{build}}/{page.name}", routes=page.routes(opened)) for page in PAGES),
     ]
@@ -158,7 +160,15 @@ class Door:
         first = f"{scope['path']}/".split("/")[1].encode()
         known = hmac.compare_digest(first, self._key) or scope["path"] == ICON
         app = self._app if known else PlainTextResponse("not found: take the address that the newest start told", 404)
+        headers = dict(scope["headers"])
+        if scope["method"] not in ("GET", "HEAD") and _is_foreign(headers.get(b"origin"), headers.get(b"host", b"")):
+            app = PlainTextResponse("refused: a page of another address sent this", 403)
         await app(scope, receive, sending)
+
+
+def _is_foreign(origin: bytes | None, host: bytes) -> bool:
+    """Return whether a browser says that a page of elsewhere sends a request; scripts state no origin."""
+    return origin is not None and origin != b"http://" + host
 
 
 def _told(opened: Opened, request: Request, said: str, status: int) -> Response:

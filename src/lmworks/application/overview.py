@@ -21,7 +21,9 @@ def builds(opened: Opened, request: Request) -> Response:
     if len(names) == 1:
         return RedirectResponse(opened.address(names[0], "overview"), 303)
     rows = [{"name": name, "to": opened.address(name, "overview"), **_about(opened, name)} for name in names]
-    return opened.show("builds.html.jinja", None, "", title="Builds", rows=rows, root=opened.root)
+    return opened.show(
+        "builds.html.jinja", None, "", title="Builds", rows=rows, root=opened.root, start=f"{opened.base}/~start/"
+    )
 
 
 def _about(opened: Opened, name: str) -> dict[str, str]:

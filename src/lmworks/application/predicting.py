@@ -171,7 +171,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         job.folder.mkdir()
         source = job.folder / f"{Path(name).stem[:LONGEST_NAME]}{form}"
         try:
-            await _receive(request, source)
+            await receive(request, source)
             name = jobs.begin(job, build, model, TableFile(source), asked.get("text", "text"), "continue" in asked)
         except BaseException:  # who sends it has gone, or sent too much
             shutil.rmtree(job.folder, ignore_errors=True)
@@ -207,8 +207,8 @@ def _chats(folder: Path) -> bool:
     return written and bool(read_template(folder, read_json(folder / "tokenizer_config.json")))
 
 
-async def _receive(request: Request, path: Path) -> None:
-    """Raises UsageError for what is too long."""
+async def receive(request: Request, path: Path) -> None:
+    """Write the body of a request into a file. Raises UsageError for what is too long."""
     size = 0
     with path.open("wb") as file:
         async for chunk in request.stream():

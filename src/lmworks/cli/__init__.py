@@ -17,7 +17,7 @@ from lmworks.cli.knowledge import passages
 from lmworks.cli.predicting import predict
 from lmworks.cli.recipes import build, init, launch, plan, recipes, status
 from lmworks.cli.reference import explain, schema
-from lmworks.cli.running import confirm_key, open_pages, serve, watch
+from lmworks.cli.running import confirm_key, open_pages, serve, start_pages, watch
 from lmworks.cli.trials import bakeoff, compare, scale, search
 from lmworks.cli.tuning import check, get_model, models
 from lmworks.errors import LmworksError
@@ -70,6 +70,7 @@ _DATA_COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _command in _COMMANDS:
     app.command()(_command)
+app.command("start")(start_pages)
 app.command("open")(open_pages)
 for _name, _command in _DATA_COMMANDS.items():
     data_app.command(_name)(_command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,18 +105,45 @@ def open_pages(
 
     Example: lmworks open
     """
-    import webbrowser
-
     from lmworks.application.app import run
     from lmworks.model.device import AUTO
     from lmworks.stores import open_store
+
+    root = open_store(store, recipe).root
+    if not (root / "builds").is_dir():
+        raise UsageError(f"{root}: here is no store that was built in; `lmworks build RECIPE` makes one")
+    run(root, port, device or AUTO, _tell_address(browser))
+
+
+def _tell_address(browser: bool | None) -> Callable[[str, Path], None]:
+    """Return what tells the address of the pages, and opens it where that was asked for or a terminal is there."""
+    import webbrowser
 
     def started(address: str, entrance: Path) -> None:
         print(f"open {address}\non this machine only, for who has this address; Ctrl-C ends it", flush=True)
         if sys.stdout.isatty() if browser is None else browser:
             webbrowser.open(entrance.as_uri())
 
-    root = open_store(store, recipe).root
-    if not (root / "builds").is_dir():
-        raise UsageError(f"{root}: here is no store that was built in; `lmworks build RECIPE` makes one")
-    run(root, port, device or AUTO, started)
+    return started
+
+
+def start_pages(
+    folder: Annotated[Path, typer.Argument(help="Folder in which recipes and models are kept.")] = Path(
+        "lmworks-models"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8010,
+    browser: Annotated[
+        bool | None, typer.Option("--browser/--no-browser", help="Open it in a browser; by default from a terminal.")
+    ] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Start in a browser: choose files, answer three questions, watch the build, ask the model.
+
+    Example: lmworks start
+    """
+    from lmworks.application.app import run
+    from lmworks.application.starting import PAGE
+    from lmworks.model.device import AUTO
+
+    folder.mkdir(parents=True, exist_ok=True)
+    run((folder / ".lmworks").resolve(), port, device or AUTO, _tell_address(browser), f"{PAGE}/")

@@ -77,6 +77,8 @@ MOST_PATTERNS = 1_000
 """Sets of columns that rows fill, which are counted apart."""
 MOST_LEFT_OUT = 50
 """Equal copies that a recipe excludes one by one; of more its reader is told."""
+FIRST = 5
+"""Rows that a preview shows."""
 DECODED = 5
 """Words that show how an encoding that is a guess reads."""
 OWN_LICENCE = "LicenseRef-own"
@@ -541,6 +543,7 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         json_records=group.json_records,
         parallel=group.parallel,
         remarks=remarks,
+        first=group.rows[:FIRST] or [{"": text} for text in group.texts[:FIRST]],
     )
     return roles_of(table, group.rows) if columns else table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from lmworks.start.predicted import Fit
 
@@ -139,6 +139,8 @@ class Table:
     """Of conversations, fields with texts that most of them have and that nothing is learned from."""
     subjects: Sequence[str] = ()
     """Columns that say whom a record is about or from, and paths inside of them; into lists behind the others."""
+    first: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    """The first rows, or texts under the name ``, cut."""
     facts: Sequence[str] = ()
     """Columns whose values the texts state, as a text about a place states its name and its prices."""
     unsure: Sequence[str] = ()
