@@ -5,19 +5,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lmworks.api import Model, OpenRecipe, Records, evaluate_answers, open_model, open_recipe, records
+    from lmworks.api import (
+        Fitted,
+        Looked,
+        Model,
+        OpenRecipe,
+        Records,
+        evaluate_answers,
+        fit,
+        look,
+        open_model,
+        open_recipe,
+        records,
+    )
     from lmworks.errors import GateRefused, LmworksError, Stopped
 
 __version__ = "0.2.0"
 __all__ = [
+    "Fitted",
     "GateRefused",
     "LmworksError",
+    "Looked",
     "Model",
     "OpenRecipe",
     "Records",
     "Stopped",
     "__version__",
     "evaluate_answers",
+    "fit",
+    "look",
     "open_model",
     "open_recipe",
     "records",
@@ -40,6 +56,10 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 if not TYPE_CHECKING:  # where a wrong name is to be told
+
+    def __dir__() -> list[str]:
+        """The names that programs import, for completion in a notebook."""
+        return __all__
 
     def __getattr__(name: str) -> Any:
         """What programs import, loaded when it is first named: `import lmworks` alone loads nothing else."""

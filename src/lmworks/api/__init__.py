@@ -8,5 +8,19 @@ from lmworks.api.evaluation import evaluate_answers
 from lmworks.api.model import Model, open_model
 from lmworks.api.read import Records
 from lmworks.api.recipe import Finished, OpenRecipe, open_recipe, records
+from lmworks.api.tables import Fitted, Looked, fit, look
 
-__all__ = ["Finished", "Model", "OpenRecipe", "Records", "evaluate_answers", "open_model", "open_recipe", "records"]
+__all__ = [
+    "Finished",
+    "Fitted",
+    "Looked",
+    "Model",
+    "OpenRecipe",
+    "Records",
+    "evaluate_answers",
+    "fit",
+    "look",
+    "open_model",
+    "open_recipe",
+    "records",
+]
