@@ -313,8 +313,7 @@ def test_folders_of_what_no_longer_holds_may_be_excluded_and_equal_copies_are(tm
     assert sum(table.records for table in seen.tables) == 5, "all is looked at"
     told = [line for line in seen_in_words(seen) if line.startswith(("perhaps not wanted: ", "left out: "))]
     assert (
-        'exclude: ["Old/*"]' in told[0]
-        and told[1] == 'left out: 1 file, equal copies of other files: [gold/again.md]'
+        'exclude: ["Old/*"]' in told[0] and told[1] == "left out: 1 file, equal copies of other files: [gold/again.md]"
     )
     assert seen.left_out == ["gold/again.md"]
     (pattern,) = [pattern for each in seen.aside[:1] for pattern in each.patterns]

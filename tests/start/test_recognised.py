@@ -147,3 +147,11 @@ def test_of_equal_files_one_is_read(tmp_path: Path) -> None:
     (tmp_path / "3 (old version).md").write_text((tmp_path / "3.md").read_text())
     assert 'left out: 1 file, equal copies of other files: ["3 (old version).md"]' in init(tmp_path)
     assert "3 (old version).md" in recipe_of(tmp_path).data["raw"].sources[0].exclude  # type: ignore[attr-defined]
+
+
+def test_texts_that_are_not_english_get_the_name_of_a_base_that_has_read_them(tmp_path: Path) -> None:
+    said = ["Der Aufzug in der Halle steht schon wieder still", "Die Rechnung wurde leider zweimal bezahlt"]
+    rows = [f'"{said[n % 2]} seit Tag {n}, bitte kommen Sie bald.",{"AB"[n % 2]}' for n in range(900)]
+    (tmp_path / "tickets.csv").write_text("\n".join(["text,gruppe", *rows]))
+    told = init(tmp_path, "--task", "classify", "--budget-usd", "50000")
+    assert "`lmworks models get FacebookAI/xlm-roberta-base --yes`" in told

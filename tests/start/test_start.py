@@ -882,14 +882,13 @@ def test_the_advice_on_another_base_works_when_it_is_typed(tmp_path: Path) -> No
     folder = company(tmp_path / "own", "talks")
     started(folder, task="chat", **ENOUGH)
     recipe = folder / "recipe.yaml"
-    (advice,) = (line for line in recipe.read_text().splitlines() if "for another base" in line)
-    command, base, model, _ = re.findall("`([^`]+)`", advice)
-    assert command == "lmworks models get ORG/NAME --yes"
+    (advice,) = (line for line in recipe.read_text().splitlines() if "lmworks models get" in line)
+    command, base, model, *_ = re.findall("`([^`]+)`", advice)
+    assert command == "lmworks models get HuggingFaceTB/SmolLM2-360M-Instruct --yes"
     assert "--yes" in lmworks(tmp_path, "models", "get", "--help").stdout
-    base = base.replace("SPDX", "MIT")
     recipe.write_text(recipe.read_text().replace(f"\n  {model}:\n", f"\n  {base}\n  {model}:\n"))
     models = load_recipe(recipe, CLASSES).models
-    assert models[models[model].base].path == "ORG/NAME"  # type: ignore[attr-defined]
+    assert models[models[model].base].path == "HuggingFaceTB/SmolLM2-360M-Instruct"  # type: ignore[attr-defined]
 
 
 @pytest.mark.whole

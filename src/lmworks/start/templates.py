@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from lmworks.data.parsers.documents.parts import PART_BYTES
 from lmworks.plan.decide import LADDER, Verdict
+from lmworks.plan.models import published
 from lmworks.start.answers import COLUMNS, Answers
 from lmworks.start.columns import MOST_NAMED, column_of_all, counts_in_words, label_doubts
 from lmworks.start.lines import quoted
@@ -468,12 +469,19 @@ def _is_english(table: Table) -> bool:
 
 
 def _base_doubts(table: Table, base: str, model: str) -> list[str]:
-    """What speaks against a base, with how to take another for a model."""
-    doubts = [] if _is_english(table) else [f"{base} has read English above all, and these texts are not English"]
-    if base != SMOLLM2:
-        return doubts
-    take = f"`lmworks models get ORG/NAME --yes`, then `{base}: {ANOTHER_BASE}` above `{model}` in `models`"
-    return ["; ".join([*doubts, f"135 million parameters suit a first build; for another base {take}"])]
+    """What speaks against a base, with how to take the next of `lmworks models` for a model."""
+    is_english, family = _is_english(table), "decoder" if base == SMOLLM2 else "encoder"
+    if is_english and family == "encoder":
+        return []
+    says = "a base with 135 million parameters suits a first build" if is_english else f"{base} has read mostly English"
+    other = next(
+        each
+        for each in published()
+        if each.family == family and each.languages.startswith("English") == is_english and each.parameters > 1.4e8
+    )
+    step = f"{{objective: pretrained, path: {other.name}, licence: {other.licence}}}"
+    take = f"`lmworks models get {other.name} --yes`, then `{base}: {step}` above `{model}` in `models`"
+    return [f"{says}; for {other.name} ({other.languages}) {take}; `lmworks models` lists others"]
 
 
 # The templates.
@@ -661,7 +669,6 @@ AS_PUBLISHED = (
     "# Nothing is trained: the model is measured as it was published.",
     "smollm2-135m: {objective: pretrained, path: smollm2-135m, licence: Apache-2.0}",
 )
-ANOTHER_BASE = "{objective: pretrained, path: ORG/NAME, licence: SPDX}"
 MEANS = {
     "text-to-text": ("copy-source", "word-table", "nearest-pair"),
     "facts-to-text": ("template", "nearest-facts"),
