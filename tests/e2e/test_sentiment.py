@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,7 +46,8 @@ def test_encoder_and_decoder_are_set_beside_a_bag_of_words_on_reviews_and_posts(
     make_tiny_model(tmp_path / "smollm2-135m")  # found beside the recipe before the package
     write_texts(tmp_path / "reviews", ["praise", "blame"], 150)
     write_texts(tmp_path / "posts", ["praise", "blame"], 10)
-    shutil.copy(RECIPE, tmp_path)
+    wide = RECIPE.read_text().replace("margin: 0.02", "margin: 0.2")  # forty texts show no less
+    (tmp_path / RECIPE.name).write_text(wide)
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     said = lmworks(tmp_path, "check", RECIPE.name, "decoder", *settings).stdout
     assert "blame: " in said and "⟦ praise⟧" in said and "gradient norm" in said
