@@ -43,7 +43,7 @@ class SourceConfig(StepConfig, ABC):
     """Whether a field that is named, and that no record has, is an error."""
     kind: str
     folder: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="The recipe's folder, set on loading: a path is taken from there."
+        default=Path(), exclude=True, description="The recipe's folder, set on loading. Paths are relative to it."
     )
 
     @property

@@ -26,7 +26,7 @@ class StylesConfig(StepConfig):
 
     makes: ClassVar[str] = "documents"
     kind: Literal["styles"] = "styles"
-    documents: Reference = Field(alias="from", description="Documents that hold facts and a text about them.")
+    documents: Reference = Field(alias="from", description="Documents with facts and a text about them.")
     facts: str = Field(default="source", description="Field with the facts, kept at ingest.")
     text: str = Field(default="target", description="Field with the text.")
 
