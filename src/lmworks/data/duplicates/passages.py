@@ -41,7 +41,7 @@ _KINDS = _KEPT, _REPEATED = ".kept", ".repeated"
 
 
 class PassagesConfig(StepConfig):
-    """Cut what other documents say word for word."""
+    """Cut passages that other documents repeat word for word."""
 
     makes: ClassVar[str] = "documents"
     kind: Literal["repeated-passages"] = "repeated-passages"

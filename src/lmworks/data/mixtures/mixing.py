@@ -24,7 +24,7 @@ class CurriculumStage(StepConfig):
 
 
 class Course(StepConfig):
-    """What decides on proportions besides weights."""
+    """Fields of proportions that change with size or time."""
 
     temperature: float = Field(
         default=1.0,
@@ -65,7 +65,7 @@ class MixPart(StepConfig):
 
 
 class MixConfig(Course):
-    """Mix sets of documents, of conversations, or one of conversations with documents."""
+    """Mix sets of documents, sets of conversations, or one set of conversations with documents."""
 
     kind: Literal["mix"] = "mix"
     documents: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")], MixPart] = Field(

@@ -43,7 +43,7 @@ DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "dr
 
 
 class AnonymiseConfig(StepConfig):
-    """Find e-mail addresses, all sorts of personal numbers, IP addresses, secrets and dates, and treat them."""
+    """Find and treat e-mail addresses, personal numbers, IP addresses, secrets and dates."""
 
     packages: ClassVar[tuple[str, ...]] = ("faker",)
     makes: ClassVar[str] = "documents"

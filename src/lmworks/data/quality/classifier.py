@@ -31,7 +31,7 @@ LEAST_EXAMPLES = 10
 
 
 class ClassifierConfig(StepConfig):
-    """Train a linear classifier, and measure it on examples that it did not see."""
+    """Train a linear classifier and measure it on unseen examples."""
 
     kind: Literal["classifier"] = "classifier"
     documents: list[Reference] = Field(alias="from", min_length=1, description="Steps with the examples.")

@@ -41,7 +41,7 @@ none, as objects."""
 
 
 class FilterSettings(StepConfig):
-    """Limits of filters."""
+    """Fields of filters."""
 
     languages: list[str] = Field(default=["en"], description="Languages to keep, as ISO 639-1 codes.")
     language_score: float = Field(

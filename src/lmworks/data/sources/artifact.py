@@ -18,7 +18,7 @@ from lmworks.pipeline.store import Artifact, Store
 
 
 class ArtifactSource(FolderSource):
-    """What a step of another recipe made. Licences are those of the documents, one by one."""
+    """Output of a step of another recipe. Each document keeps its licence."""
 
     kind: Literal["artifact"]
     store: str = Field(description="Store of the other recipe, absolute or relative to this recipe.")

@@ -27,7 +27,7 @@ _PLACEHOLDER = re.compile(
 
 
 class Botocore(FolderSource):
-    """One document an operation (what it does, then its parameters) and one a service; latest API versions only."""
+    """One document per operation, with its parameters, and one per service, for the latest API versions."""
 
     kind: Literal["botocore"]
     version: str = Field(

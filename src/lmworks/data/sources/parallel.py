@@ -25,7 +25,7 @@ BETWEEN = " + "
 
 
 class Parallel(FolderOfFiles):
-    """Files of a folder whose lines say the same: line 7 of one and line 7 of another are one record."""
+    """Parallel text files of a folder. Lines with the same number make one record."""
 
     kind: Literal["parallel"]
     files: dict[str, str] = Field(

@@ -19,7 +19,7 @@ from lmworks.recipe.kinds import Named
 
 
 class ReadSettings(SourceConfig):
-    """Settings of how files are read."""
+    """Fields of every source of files."""
 
     licence: str | None = Field(
         default=None, description="SPDX expression for all files. It has no default, because only you can state it."

@@ -37,7 +37,7 @@ Address = Annotated[str, AfterValidator(_without_password)]
 
 
 class SourceConfig(StepConfig, ABC):
-    """Base of every source: its config, and how it is read."""
+    """Fields of every source: its config, and how it is read."""
 
     refuses_unmet: ClassVar[bool] = True
     """Whether a field that is named, and that no record has, is an error."""

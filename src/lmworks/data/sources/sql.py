@@ -29,7 +29,7 @@ READS = re.compile(r"(?:\s|--[^\n]*+\n|/\*(?s:.*?)\*/|\()*+(?:SELECT|WITH|VALUES
 
 
 class Sql(ParsedSource, FolderSource):
-    """A query's rows, written once to `snapshots/DATE/` beside the recipe, and read from there ever after.
+    """Rows of a database query. They are written once to `snapshots/DATE/` beside the recipe, and read from there.
 
     A database changes under us and a build must not: another `date` takes another snapshot.
     """

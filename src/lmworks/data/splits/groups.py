@@ -32,7 +32,7 @@ def group_name(by: str, kept: Any, own: str | None) -> str | None:
 
 
 class SplitConfig(StepConfig):
-    """Hold out whole groups, so that nothing about a test group is ever trained on."""
+    """Hold out whole groups of documents, so that no model is trained on texts about a test group."""
 
     parts: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 

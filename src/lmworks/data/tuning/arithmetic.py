@@ -24,7 +24,7 @@ SMALLEST = 10
 
 
 class ArithmeticConfig(StepConfig):
-    """Make up questions on two numbers."""
+    """Make arithmetic questions on two numbers."""
 
     parts: ClassVar[tuple[str, ...]] = ("corpus", "demonstrations", "train", "validation", "test")
 

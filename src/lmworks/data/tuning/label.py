@@ -18,7 +18,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 
 class LabelConfig(StepConfig):
-    """Write labels into `meta.label`, for a model that learns to tell them apart."""
+    """Write labels into `meta.label`, for a model that learns them."""
 
     makes: ClassVar[str] = "documents"
     kind: Literal["label"] = "label"

@@ -39,7 +39,7 @@ WEIGHTS = ("weight", "loss_weight", "sample_weight")
 
 
 class SamplesConfig(StepConfig):
-    """What both kinds of samples share."""
+    """Fields of steps that make samples."""
 
     documents: Reference = Field(alias="from", description="Records whose fields were kept with `fields: all`.")
     form: Annotated[str, Named(FORMS, also=("auto",))] = Field(

@@ -20,7 +20,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 
 class StylesConfig(StepConfig):
-    """Part documents into the text that was written and the text that a template writes."""
+    """Split each document into its written text and a template's text with the same facts."""
 
     parts: ClassVar[tuple[str, ...]] = ("written", "template")
 

@@ -22,7 +22,7 @@ from lmworks.recipe.schema import BesideRecipe, Reference
 
 
 class VerdictsConfig(BesideRecipe):
-    """Read experts' verdicts on a sample back."""
+    """Read experts' verdicts on a sample of documents."""
 
     makes: ClassVar[str] = "documents"
     kind: Literal["verdicts"] = "verdicts"

@@ -20,7 +20,7 @@ ENCODERS: Sequence[Family] = ("encoder", "sequence classifier", "token classifie
 
 
 class EncoderTrainConfig(TrainConfig):
-    """Fields of every objective of encoders."""
+    """Fields of objectives for encoders."""
 
     needs_transformers: ClassVar[bool] = True
     family: ClassVar[Family] = "encoder"

@@ -33,7 +33,7 @@ UNSTATED_BYTES = 2**33
 
 
 class Remote(ParsedSource):
-    """Every file below an address. Credentials come from where the storage's own tools look for them."""
+    """Every file below an address. Credentials come from the usual places of the storage's own tools."""
 
     packages: ClassVar[tuple[str, ...]] = ("fsspec",)
     kind: Literal["remote"]
