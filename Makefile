@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup docs quickstart quickstart-reduced plain test test-ci test-full benchmarks-toy lint types contracts check conformance
+.PHONY: setup docs quickstart quickstart-reduced plain test test-ci test-full benchmarks-toy lint types contracts words check conformance
 
 setup: $(READY)
 
@@ -71,7 +71,11 @@ types: setup
 contracts: setup
 	$(BIN)/lint-imports
 
-check: lint types contracts
+# The English of docstrings, messages, field descriptions and pages.
+words: setup
+	$(BIN)/python benchmarks/words.py
+
+check: lint types contracts words
 
 # Every benchmark at a toy size, to see that it runs: make benchmarks-toy [DATA=folder of published sets] [ONLY=text]
 benchmarks-toy: setup

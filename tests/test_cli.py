@@ -294,3 +294,8 @@ def test_a_build_uses_as_many_processes_as_it_is_given(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == begins_others
     assert lmworks(tmp_path, "build", "recipe.yaml", "--workers", "0", code=2).stderr
+
+
+def test_each_command_is_summarised_in_one_whole_line_of_eighty_columns(tmp_path: Path) -> None:
+    cut = [line for line in lmworks(tmp_path, "--help").stdout.splitlines() if line.endswith("...")]
+    assert not cut, "shorten the first sentence of these commands"

@@ -45,7 +45,7 @@ class DocumentationConfig(OperationQuestionsConfig, GenerationConfig):
     """ROUGE-L of written documentation."""
 
     kind: Literal["documentation"] = "documentation"
-    max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
+    max_tokens: int = Field(128, ge=1, description="Most tokens of an answer, longer than nearly all references.")
 
 
 @stage(version=10, reads=["train"], measures=("model", "data"))

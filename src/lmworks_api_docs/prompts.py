@@ -32,15 +32,14 @@ class PromptsConfig(StepConfig):
     makes: ClassVar[str] = "conversations"
     kind: Literal["operations-to-prompts"] = "operations-to-prompts"
     train: Reference = Field(description="Documents to tune on.")
-    validation: Reference = Field(description="Documents of services to tune settings by.")
-    test: Reference = Field(description="Documents of services that nothing was trained on.")
+    validation: Reference = Field(description="Documents of services to choose settings with.")
+    test: Reference = Field(description="Documents of services that no model was trained on.")
     seen: int = Field(
         default=500,
         ge=0,
-        description="Train documents also asked about in wordings never trained on: enough for a "
-        "95 % interval of ±4 points.",
+        description="Train documents with questions in new wordings. 500 give a 95 % interval of ±4 points.",
     )
-    seed: int = Field(default=0, description="Draws the wordings and the sample; any number will do.")
+    seed: int = Field(default=0, description="Seed that draws wordings and sample.")
 
 
 @dataclass(frozen=True)

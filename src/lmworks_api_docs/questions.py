@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class OperationQuestionsConfig(QuestionsConfig):
-    """What tasks on operations are asked."""
+    """Fields of tasks on operations."""
 
     record_bytes: ClassVar[int] = 800  # of an operation's documentation, of which one question of each form is made
 
     prompt: Literal["chat", "few-shot", "document"] = Field(
         "chat",
-        description="The question in a chat, as users ask it; behind questions of `train` with their answers, which "
-        "is what can be had of a model without tuning it; or the beginning of a document, which is fairer to a model "
-        "that has seen documents only.",
+        description="Form of the question. `chat` is a question as users ask it. `few-shot` puts answered questions of "
+        "`train` before it, for models that are not tuned. `document` is the beginning of a document, for models "
+        "that have seen only documents.",
     )
 
 

@@ -14,15 +14,7 @@ from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, Likelihood, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, UNKNOWN, Item, Records, Tokens, digest_of, measured_by
-from lmworks.evaluate.questions import (
-    Question,
-    answered,
-    chat_prompt,
-    draw,
-    how_asked,
-    shots,
-    turns,
-)
+from lmworks.evaluate.questions import Question, answered, chat_prompt, draw, how_asked, shots, turns
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
@@ -39,14 +31,14 @@ QUESTIONS_AT_ONCE = 32
 
 
 class ReverseQuestionConfig(OperationQuestionsConfig):
-    """Accuracy of finding an operation by what it does."""
+    """Accuracy of naming an operation from its description."""
 
     kind: Literal["reverse-question"] = "reverse-question"
-    candidates: int = Field(60, ge=2, description="Names to choose from, at most; large services have hundreds.")
+    candidates: int = Field(60, ge=2, description="Most names to choose from. Large services have hundreds.")
     score: Literal["sum", "per-byte"] = Field(
         "sum",
-        description="Log-likelihood of the text scored, or that a byte of it. The sum is the probability that the "
-        "model writes it; the other one, which favours long names, is reported beside it.",
+        description="Log-likelihood of the text, in sum or per byte. The sum is the probability that the model writes "
+        "it. The other score, which favours long names, is reported too.",
     )
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:

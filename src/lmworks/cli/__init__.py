@@ -26,7 +26,7 @@ from lmworks.terminal import Shown
 
 app = typer.Typer(
     name="lmworks",
-    help="Build a language model from one recipe: data, training, evaluation, serving.\n\n"
+    help="Build, measure and serve a language model from one recipe file.\n\n"
     "Example: lmworks build recipes/quickstart.yaml && lmworks serve",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -43,13 +43,13 @@ def _tell_version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say the version, and no more.")
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None: ...
 
 
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(data_app, name="data", help="Look into the data.")
+app.add_typer(data_app, name="data", help="Inspect, sample and find data.")
 
 models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 models_app.callback()(models)

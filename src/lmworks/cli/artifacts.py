@@ -1,4 +1,4 @@
-"""Commands on what was built: show, trace, report, export, forget and clear away."""
+"""Commands on artifacts: show, trace, report, export, push and clean up."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def show(
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a step's counts, figures and examples, or where its files lie.
+    """Show a step's counts, figures and examples.
 
     Example: lmworks show corpus
     """
@@ -50,12 +50,12 @@ def show(
 def trace(
     step: StepArgument = None,
     answer: Annotated[
-        str | None, typer.Option(help="Find the training passages that share most text with this answer.")
+        str | None, typer.Option(help="Find training passages that share most text with this answer.")
     ] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what an artifact was made from, down to each source file, and whether a file was edited since.
+    """Show the steps and source files behind an artifact. It also shows whether a file was edited since.
 
     Example: lmworks trace finetune
     """
@@ -68,7 +68,7 @@ def trace(
 
 
 def report(recipe: RecipeArgument = None, store: LastStoreOption = None, as_json: JsonOption = False) -> None:
-    """Write the report of the last build again, and print where it is.
+    """Write the report of the last build again.
 
     Example: lmworks report
     """
@@ -81,16 +81,18 @@ def report(recipe: RecipeArgument = None, store: LastStoreOption = None, as_json
 
 def items(
     task: Annotated[
-        str | None, typer.Argument(metavar="[TASK]", help="Such as documentation-questions-test; by default all.")
+        str | None, typer.Argument(metavar="[TASK]", help="Label such as documentation-questions-test. By default all.")
     ] = None,
     count: Annotated[
-        int, typer.Option(min=1, help="Items on a page, drawn by their ids where there are more.")
+        int, typer.Option(min=1, help="Most items per page. More items are sampled by their ids.")
     ] = 5_000,
     show_personal: ShowPersonalOption = False,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a page of a task's items: what each model said, filtered, sorted, and where two of them differ.
+    """Write a page with every model's answer to a task's items.
+
+    The page filters and sorts items, and shows those on which two models differ.
 
     Example: lmworks items
     """
@@ -107,19 +109,19 @@ def items(
 def export(
     model: StepArgument = None,
     form: Annotated[
-        str, typer.Option(help="Of the file: gguf, which llama.cpp loads, or onnx, which any ONNX runtime does.")
+        str, typer.Option(help="Form of the file: gguf for llama.cpp, or onnx for any ONNX runtime.")
     ] = "gguf",
     file_type: Annotated[
         str | None,
-        typer.Option("--type", help="Of the matrices: f32, f16 (of gguf, unless said) or q8_0; of onnx f32."),
+        typer.Option("--type", help="Type of the matrices: f32, f16 (default) or q8_0 for gguf, f32 for onnx."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to; by default STEP-TYPE.FORM in this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write. By default STEP-TYPE.FORM in this folder.")] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a model in a form that other programs load; beside a gguf file, a Modelfile with which Ollama takes it.
+    """Write a model as a GGUF or ONNX file.
 
-    Exit code 3 for a model that `lmworks serve` refuses.
+    A gguf file gets a Modelfile for Ollama. Exit code 3 means that `lmworks serve` refuses the model.
 
     Example: lmworks export finetune --form gguf --type q8_0
     """
@@ -159,19 +161,19 @@ def export(
 
 
 def push(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the last build, or a recipe's file.")],
-    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="On the hub that HF_ENDPOINT names.")],
-    public: Annotated[bool, typer.Option("--public", help="For everybody to read; without it, private.")] = False,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the last build, or a recipe file.")],
+    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Name on the hub of HF_ENDPOINT.")],
+    public: Annotated[bool, typer.Option("--public", help="Let everybody read it. By default it is private.")] = False,
     confidential: Annotated[
-        bool, typer.Option("--confidential", help="It may go there, though its texts are confidential or secret.")
+        bool, typer.Option("--confidential", help="Send it even if its texts are confidential or secret.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Send; without it only say what and where.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send it. Without --yes it only prints size and address.")] = False,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send a model and its card to a hub, as HF_TOKEN may. It is private unless you say otherwise.
+    """Send a model and its card to a hub, with HF_TOKEN.
 
-    Exit code 3 for a model that learned from what was erased, from confidential texts, or that was damaged.
+    Exit code 3 means that the model learned from erased or confidential texts, or is damaged.
 
     Example: lmworks push finetune our-team/help-desk --yes
     """
@@ -194,14 +196,14 @@ def push(
 
 
 def gc(
-    apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete. Without --apply it only lists.")] = False,
     unfinished: Annotated[
-        bool, typer.Option("--unfinished", help="Unfinished work, too, from which a build would go on.")
+        bool, typer.Option("--unfinished", help="Include unfinished work that a build would continue.")
     ] = False,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what no recipe's last build needs, and delete it with --apply.
+    """List artifacts that no last build needs. With --apply it deletes them.
 
     Example: lmworks gc
     """

@@ -1,4 +1,4 @@
-"""Commands on data, which stand under `lmworks data`."""
+"""Commands of `lmworks data`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from lmworks.errors import LmworksError, UsageError
 
 
 def find_data(
-    value: Annotated[
-        str, typer.Argument(help="A person as the data names the subject, or an e-mail address, a number …")
-    ],
+    value: Annotated[str, typer.Argument(help="A subject as the data names it, or an e-mail address, a number ….")],
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the documents in which a person's data was masked, by the index of that alone: their ids, kind and step.
+    """Find documents in which a person's data was masked.
+
+    It reads only the index of masked data, and prints id, kind and step.
 
     Example: lmworks data find jane@example.org
     """
@@ -51,18 +51,16 @@ def find_data(
 
 
 def data_sources(
-    name: Annotated[str | None, typer.Argument(help="One of the list: all that is known of it, and its parts.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A name of the list, to show all facts and parts.")] = None,
     use: Annotated[
         Literal["commercial", "non-commercial", "academic"] | None,
-        typer.Option(help="Only those whose licence allows this use."),
+        typer.Option(help="Only sets whose licence allows this use."),
     ] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Only those in a language: a code such as de, or an English name.")
-    ] = None,
-    task: Annotated[str | None, typer.Option(help="Only those for a task, such as dialogue or translation.")] = None,
+    language: Annotated[str | None, typer.Option(help="Only sets in a language, such as de or German.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only sets for a task, such as dialogue or translation.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List well-known data sets, or those that serve a use, a language and a task, with licence, year and size.
+    """List well-known data sets with licence, year and size.
 
     Example: lmworks data sources --use commercial --language de --task dialogue
     """
@@ -88,15 +86,15 @@ def data_sources(
 
 
 def inspect_data(
-    step: Annotated[str | None, typer.Argument(help="A data step of the last build; by default all of them.")] = None,
-    reason: Annotated[str, typer.Option(help="Only reasons that begin so, such as `near`.")] = "",
-    count: Annotated[int, typer.Option(min=1, help="Documents shown for each reason.")] = 3,
-    seed: Annotated[int, typer.Option(help="Another number shows other documents.")] = 0,
+    step: Annotated[str | None, typer.Argument(help="A data step of the last build. By default all of them.")] = None,
+    reason: Annotated[str, typer.Option(help="Only reasons that begin with this, such as `near`.")] = "",
+    count: Annotated[int, typer.Option(min=1, help="Documents per reason.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed. Another number shows other documents.")] = 0,
     show_personal: ShowPersonalOption = False,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show random documents that a step dropped or changed, by reason, before and after.
+    """Show random documents that a step dropped or changed.
 
     Example: lmworks data inspect corpus --reason near --count 5
     """
@@ -115,7 +113,7 @@ def inspect_data(
 
 
 def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Write a report of the data of a recipe's last build, and print where it is.
+    """Write a report of the data of the last build.
 
     Example: lmworks data report
     """
@@ -127,17 +125,17 @@ def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_jso
 
 
 def sample_data(
-    step: Annotated[str, typer.Argument(help="A step of the last build that has documents, or a part: split.train.")],
-    guidelines: Annotated[Path, typer.Option(help="A text file that tells the experts how to judge.")],
-    out: Annotated[Path, typer.Option(help="Folder for the sample, made when missing.")],
+    step: Annotated[str, typer.Argument(help="A step of the last build with documents, or a part: split.train.")],
+    guidelines: Annotated[Path, typer.Option(help="Text file that tells the experts how to judge.")],
+    out: Annotated[Path, typer.Option(help="Folder for the sample. It is made if missing.")],
     count: Annotated[int, typer.Option(min=1, help="Documents in the sample.")] = 100,
-    label: Annotated[list[str] | None, typer.Option(help="A verdict to choose; by default accept and reject.")] = None,
-    seed: Annotated[int, typer.Option(help="Another number draws other documents.")] = 0,
+    label: Annotated[list[str] | None, typer.Option(help="A verdict to choose. By default accept and reject.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed. Another number draws other documents.")] = 0,
     show_personal: ShowPersonalOption = False,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a sample for domain experts, with a page on which they judge it.
+    """Draw a sample for domain experts, with a page to judge it.
 
     Example: lmworks data sample corpus --count 100 --guidelines guidelines.md --out for-experts
     """
@@ -152,15 +150,15 @@ def sample_data(
 
 
 def blend(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe whose model is trained on a mixture.")],
-    mix: Annotated[str, typer.Option(metavar="STEP", help="The step of kind `mix`.")],
-    part: Annotated[str, typer.Option(help="The part whose share is varied; the others keep their proportions.")],
-    ratios: Annotated[str, typer.Option(help="Shares of that part.")] = "0,0.25,0.5,0.75,1",
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe whose model is trained on a mix.")],
+    mix: Annotated[str, typer.Option(metavar="STEP", help="Step of kind `mix`.")],
+    part: Annotated[str, typer.Option(help="Part whose share varies. The others keep their proportions.")],
+    ratios: Annotated[str, typer.Option(help="Shares of that part, from 0 to 1.")] = "0,0.25,0.5,0.75,1",
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train at several blend ratios, and show what each part's validation text gains and loses.
+    """Train with several shares of one part of a mix. It shows the validation loss on each part.
 
     Example: lmworks data blend recipes/domain-and-general.yaml --mix mixed --part domain --ratios 0,0.5,1
     """

@@ -1,4 +1,4 @@
-"""The command that takes documents, or all that holds a person's data, out of a store and keeps it out."""
+"""The command that erases documents, or all data of a person, from a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lmworks.pipeline.store import Artifact, Store
 
 ARTIFACTS, GO_WITH_THEM = "artifacts/", ("reports/", "work/")
-"""Of a store: what steps made, and what every erasure deletes."""
+"""Folders of a store: artifacts of steps, and folders that every erasure deletes."""
 
 
 def erase(
@@ -27,32 +27,32 @@ def erase(
         list[str] | None,
         typer.Argument(
             metavar="DOCUMENT|VALUE...",
-            help="Ids of documents to forget, or a person's e-mail address, telephone number, name, any other value.",
+            help="Ids of documents to erase, or a person's e-mail address, telephone number, name or other value.",
         ),
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
     also: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="ID", help="A record that is listed as NOT TAKEN, to take, too."),
+        typer.Option("--with", metavar="ID", help="Id of a record listed as NOT TAKEN, to take it too."),
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ID", help="A record that is listed, taken or not, to leave, in later builds and erasures too."
-        ),
+        typer.Option(metavar="ID", help="Id of a listed record to keep, in later builds and erasures too."),
     ] = None,
     match: Annotated[
         list[str] | None,
-        typer.Option(metavar="REGEX", help="Take records whose decoded text matches, as written or in small letters."),
+        typer.Option(metavar="REGEX", help="Take records whose decoded text matches, as written or in lower case."),
     ] = None,
     certificate: Annotated[
         Path | None,
-        typer.Option(help="Write there, as JSON, what was searched afterwards and what was found; also later, again."),
+        typer.Option(help="JSON file for a record of the search after the erasure. It can be written again later."),
     ] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what holds some documents or values, and with --apply delete it and never read it again.
+    """List the artifacts that hold some documents or values.
+
+    With --apply it deletes them, and later builds do not read these documents or values.
 
     Example: lmworks erase jane@example.org
     """

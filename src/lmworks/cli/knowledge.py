@@ -10,15 +10,17 @@ from lmworks.cli.options import JsonOption, LastStoreOption, tell
 
 
 def passages(
-    question: Annotated[str, typer.Argument(help="What is sought, in words.")],
+    question: Annotated[str, typer.Argument(help="The question in words.")],
     step: Annotated[
-        str | None, typer.Option("--from", help="A step of kind `passages`; by default what the recipe serves from.")
+        str | None, typer.Option("--from", help="Step of kind `passages`. By default the one that the recipe serves.")
     ] = None,
-    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many at the most.")] = 5,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="Most passages to show.")] = 5,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the passages of the last build's documents that fit a question, with source, licence and place of each.
+    """Find passages of the documents that fit a question.
+
+    It searches the last build and shows the source, licence and place of each passage.
 
     Example: lmworks passages "How long is the warranty?"
     """

@@ -11,28 +11,28 @@ import typer
 RecipeArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="RECIPE", help="A recipe or its folder; by default the one last built in this folder or above."
+        metavar="RECIPE", help="Recipe or its folder. By default the one last built in this folder or above."
     ),
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a field: --set pretrain.steps=60.")
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a field, as in --set pretrain.steps=60.")
 ]
 StoreOption = Annotated[
-    Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
+    Path | None, typer.Option("--store", help="Folder of artifacts. By default .lmworks beside the recipe.")
 ]
 LastStoreOption = Annotated[
     Path | None,
-    typer.Option("--store", help="Folder of artifacts; by default that of the last build in this folder or above."),
+    typer.Option("--store", help="Folder of artifacts. By default that of the last build in this folder or above."),
 ]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 … (a recipe's budget.device).")
+    str | None, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 … (replaces budget.device).")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ShowPersonalOption = Annotated[
-    bool, typer.Option("--show-personal", help="Show personal data where no step has anonymised it yet.")
+    bool, typer.Option("--show-personal", help="Show personal data that no step has anonymised yet.")
 ]
 ARTIFACT_HELP = (
-    "A step of the last build, or the beginning of a digest; before it, a recipe or its folder: of its build."
+    "A step of the last build, or the beginning of a digest. Put a recipe before it to take that recipe's build."
 )
 StepArgument = Annotated[
     list[str] | None,
@@ -41,15 +41,15 @@ StepArgument = Annotated[
 
 
 def with_device(settings: list[str] | None, device: str | None) -> list[str]:
-    """The settings of a recipe, with the device that was asked for."""
+    """Return the settings of a recipe with the chosen device."""
     return [*(settings or ()), *([f"budget.device={device}"] if device else [])]
 
 
 def tell(words: str, value: Any, as_json: bool) -> None:
-    """Print what was found, in words or, for programs, as JSON."""
+    """Print a result in words, or as JSON for programs."""
     print_json(value) if as_json else print(words)
 
 
 def print_json(value: Any) -> None:
-    """For programs: the values, and nothing else on standard output."""
+    """Print the values as JSON, and nothing else on standard output."""
     print(json.dumps(value, indent=1, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""The command that asks a model of every row of a file."""
+"""The command that applies a model to each row of a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lmworks.cli.options import DeviceOption, JsonOption, LastStoreOption, tell
 from lmworks.errors import UsageError
 
 PREDICTED = (
-    "A step of the last build, the beginning of a digest, a recipe or its folder (what it serves), or a model's folder."
+    "A step of the last build, the beginning of a digest, a recipe or its folder (its served model), or a model folder."
 )
 
 if TYPE_CHECKING:
@@ -23,35 +23,37 @@ if TYPE_CHECKING:
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=PREDICTED)],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="JSONL, CSV, TSV, Parquet, or what a build reads, such as XLSX.")
+        Path, typer.Argument(metavar="FILE", help="JSONL, CSV, TSV, Parquet, or another form that a build reads.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to write; by default FILE.predicted.… beside it.")
+        Path | None, typer.Option("--out", help="File to write. By default FILE.predicted.… beside FILE.")
     ] = None,
     text: Annotated[
         str | None,
         typer.Option(
-            help="Field with the text, or with turns; by default `text`, or what the model's recipe read texts from."
+            help="Field with the text or the turns. By default `text`, or the field that the model's recipe reads."
         ),
     ] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Of a text that is written.")] = 256,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of a written text.")] = 256,
     temperature: Annotated[
-        float, typer.Option(min=0, help="Of a text that is written; 0 takes the likeliest token.")
+        float, typer.Option(min=0, help="Temperature of writing. 0 takes the likeliest token.")
     ] = 0.0,
     continues: Annotated[
-        bool, typer.Option("--continue", help="Go on from each text as it stands, where the model takes it for a turn.")
+        bool, typer.Option("--continue", help="Continue each text, even if the model expects a chat turn.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Draws what is written above temperature 0.")] = 0,
-    delimiter: Annotated[str | None, typer.Option(help="Of CSV; by default what the first rows show.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the file, such as cp1252; by default UTF-8.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is written.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of writing above temperature 0.")] = 0,
+    delimiter: Annotated[str | None, typer.Option(help="Delimiter of CSV. By default the first rows show it.")] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the file, such as cp1252. By default UTF-8.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
     device: DeviceOption = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a model of every row of a file: labels, spans, vectors or texts are added as columns, in order.
+    """Add a model's predictions to each row of a file.
 
-    Stopped, the same command goes on where it was.
+    Predictions are labels, spans, vectors or texts. After a stop, the same command continues.
 
     Example: lmworks predict sorter letters.csv --text body
     """

@@ -1,4 +1,4 @@
-"""Commands on a recipe: write one, plan, build, check and look how far it is."""
+"""Commands for recipes: write one, plan, build, and show the state of a build."""
 
 from __future__ import annotations
 
@@ -40,26 +40,28 @@ def say_counted(plan: Plan) -> None:
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(help="Folder of the recipe: that of your files, or a new one beside `--data`.")
+        Path, typer.Argument(help="Folder for the recipe: that of your files, or a new one with `--data`.")
     ] = Path(),
-    data: Annotated[Path | None, typer.Option(help="Folder of your files; unset, FOLDER itself.")] = None,
-    answers: Annotated[Path | None, typer.Option(help="YAML with answers; see docs/start.md.")] = None,
-    use_case: Annotated[str | None, typer.Option(help="What the model is for.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of your files. By default FOLDER itself.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="YAML file with answers (docs/start.md).")] = None,
+    use_case: Annotated[str | None, typer.Option(help="Purpose of the model, in a sentence.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX licence of the data, such as CC-BY-4.0.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes that a first build may take.")] = None,
-    task: Annotated[str | None, typer.Option(help="What it does: search, classify, extract, chat …")] = None,
-    distance: Annotated[str | None, typer.Option(help="Of your texts from public ones: near, some, far.")] = None,
-    privacy: Annotated[str | None, typer.Option(help="Of your texts: public, internal, confidential, secret.")] = None,
-    residency: Annotated[str | None, typer.Option(help="Where they may be read: anywhere, region, on-premise.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column with the right label.")] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Dollars for training and a year of use.")] = None,
-    shipped: Annotated[
-        str | None, typer.Option("--from", metavar="NAME", help="Copy a recipe that `lmworks recipes` lists instead.")
+    task: Annotated[str | None, typer.Option(help="Task of the model: search, classify, extract, chat ….")] = None,
+    distance: Annotated[str | None, typer.Option(help="Difference from public texts: near, some, far.")] = None,
+    privacy: Annotated[str | None, typer.Option(help="Privacy: public, internal, confidential, secret.")] = None,
+    residency: Annotated[
+        str | None, typer.Option(help="Where files may be read: anywhere, region, on-premise.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take defaults.")] = False,
+    label: Annotated[str | None, typer.Option(help="Column with the right label.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="US dollars for training and a year of use.")] = None,
+    shipped: Annotated[
+        str | None, typer.Option("--from", metavar="NAME", help="Copy a recipe of `lmworks recipes` instead.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask no questions and take defaults.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at your files, ask what they do not show, and write the recipe that suits both; or copy one of ours.
+    """Look at your files, ask questions, and write a recipe.
 
     Example: lmworks init tickets --task classify --yes
     """
@@ -120,9 +122,9 @@ def init(
 
 
 def _answers_of(folder: Path, data: Path, named: Path | None) -> tuple[dict[str, Any], Path | None]:
-    """Answers of the file that was named, else of this user's stopped run, and where those of this run are kept.
+    """Return answers from the named file or this user's stopped run, and the file for answers of this run.
 
-    A file that lies in the folder is named and not taken: whoever made the folder may have written it.
+    An answers file inside the folder is only named, because somebody else may have written it.
     """
     from lmworks.start import answers as answering
 
@@ -144,7 +146,7 @@ def _answers_of(folder: Path, data: Path, named: Path | None) -> tuple[dict[str,
 
 
 def recipes(as_json: JsonOption = False) -> None:
-    """List the recipes that come with lmworks; `lmworks init FOLDER --from NAME` copies one.
+    """List the recipes of lmworks. `lmworks init --from NAME` copies one.
 
     Example: lmworks recipes
     """
@@ -156,20 +158,24 @@ def recipes(as_json: JsonOption = False) -> None:
 
 def plan(
     recipe: RecipeArgument = None,
-    measure: Annotated[bool, typer.Option("--measure", help="Measure this machine and its disk, seconds.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure this machine and its disk for some seconds.")
+    ] = False,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
-    prices: Annotated[Path | None, typer.Option(help="JSON that replaces devices, prices, grids, constants.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="SVG to draw owning against renting in.")] = None,
-    page: Annotated[Path | None, typer.Option(help="HTML file to write all of it in, with plots.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="JSON file with your devices, prices and constants.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="SVG file for a chart of owning and renting.")] = None,
+    page: Annotated[Path | None, typer.Option(help="HTML file for the whole verdict with plots.")] = None,
     whole: Annotated[
-        bool, typer.Option("--all", help="Every reason, place, device and month behind the verdict.")
+        bool, typer.Option("--all", help="Show all reasons, places, devices and months of the verdict.")
     ] = False,
     device: DeviceOption = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show whether to train, what a build would take, and, where the recipe has `needs`, machines, money and months.
+    """Show the time, memory and cost of a build before it starts.
+
+    With a section `needs` it also shows whether to train, and machines, money and months.
 
     Example: lmworks plan recipes/quickstart.yaml
     """
@@ -240,25 +246,25 @@ def build(
     recipe: RecipeArgument = None,
     until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
     rebuild: Annotated[
-        list[str] | None, typer.Option(metavar="STEP", help="Make this step again, from nothing.")
+        list[str] | None, typer.Option(metavar="STEP", help="Make this step again from the start.")
     ] = None,
     on: Annotated[
         str, typer.Option(metavar="PLACE", help="Where document steps run: local, ray or ray://HOST:PORT.")
     ] = "local",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes of a document step; by default one per processor.")
+        int | None, typer.Option(min=1, help="Processes of a document step. By default one per processor.")
     ] = None,
     device: DeviceOption = None,
     settings: SetOption = None,
     store: StoreOption = None,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show each step, and why it is made.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show each step and why it is made.")] = False,
     new_id_key: Annotated[
-        bool, typer.Option("--new-id-key", help="Make a new key of document ids where it is missing, and build again.")
+        bool, typer.Option("--new-id-key", help="Make a new key of document ids if it is missing.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build what is missing or stale, and say why.
+    """Build the steps that are missing or stale.
 
     Example: lmworks build recipes/quickstart.yaml --set pretrain.steps=60
     """
@@ -291,7 +297,7 @@ def build(
 def status(
     recipe: RecipeArgument = None, settings: SetOption = None, store: StoreOption = None, as_json: JsonOption = False
 ) -> None:
-    """Say for each step whether it is built, is running or was stopped, and why not.
+    """Show for each step whether it is built, running or stopped.
 
     Example: lmworks status
     """
@@ -314,13 +320,13 @@ def status(
 
 
 def launch(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file on a disk that all nodes see.")],
-    model: Annotated[str, typer.Argument(help="The model step to train with many processes.")],
-    nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
-    gpus_per_node: Annotated[int, typer.Option(help="Graphics processors of each, a process for each; 0: none.")] = 8,
-    time: Annotated[str, typer.Option(help="Longest time, as Slurm writes it: D-HH:MM:SS.")] = "1-00:00:00",
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file on a disk that all nodes share.")],
+    model: Annotated[str, typer.Argument(help="Model step to train with many processes.")],
+    nodes: Annotated[int, typer.Option(help="Number of machines.")] = 1,
+    gpus_per_node: Annotated[int, typer.Option(help="GPUs per machine, with one process each. 0 means none.")] = 8,
+    time: Annotated[str, typer.Option(help="Longest time in Slurm's form: D-HH:MM:SS.")] = "1-00:00:00",
 ) -> None:
-    """Write a Slurm batch script that builds a recipe with a process for each device.
+    """Write a Slurm script for a build with one process per device.
 
     Example: lmworks launch recipes/quickstart.yaml pretrain --nodes 2 > job.sh && sbatch job.sh
     """

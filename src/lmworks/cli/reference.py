@@ -1,4 +1,4 @@
-"""Commands on what a recipe can say: kinds and fields explained, and a schema for editors."""
+"""Commands that explain kinds and fields of recipes, and print a schema for editors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from lmworks.cli.options import JsonOption, print_json, tell
 
 
 def explain(
-    name: Annotated[str | None, typer.Argument(metavar="KIND", help="A kind, or KIND.field; by default all.")] = None,
-    pages: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the reference as pages here.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="KIND", help="A kind, or KIND.field. By default all kinds.")
+    ] = None,
+    pages: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the reference as pages into this folder.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a kind that recipes name: its fields, their defaults and why, and what each changes.
+    """Explain a kind or a field of a recipe.
 
     Example: lmworks explain curate.near_duplicates
     """
@@ -47,7 +51,7 @@ def explain(
 
 
 def schema() -> None:
-    """Print the JSON Schema of recipes, with the kinds of installed packages, for an editor that completes and checks.
+    """Print the JSON Schema of recipes, for editors. It includes the kinds of installed packages.
 
     Example: lmworks schema > recipe.schema.json
     """

@@ -20,21 +20,23 @@ def serve(
         list[str] | None,
         typer.Argument(
             metavar="[RECIPE] [MODEL]...",
-            help=f"{ARTIFACT_HELP} Or a model's folder. By default the recipe's serve.model. Several: of one base.",
+            help=f"{ARTIFACT_HELP} Or a model folder. By default serve.model. Several adapters need one base.",
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8000,
     request_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds of a request at the most; OpenAI's clients wait as long.")
+        float, typer.Option(min=0.1, help="Most seconds of a request. OpenAI's clients wait as long.")
     ] = TIMEOUT_SECONDS,
     unmeasured: Annotated[
-        bool, typer.Option("--unmeasured", help="Serve a language model that no task has measured, too.")
+        bool, typer.Option("--unmeasured", help="Serve a language model even if no task has measured it.")
     ] = False,
     device: DeviceOption = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve a model, or adapters on one base: an OpenAI-compatible API and a chat page, on this machine only.
+    """Serve a model: an API and a chat page on this machine.
+
+    The API is compatible with OpenAI's. Several adapters of one base can be served together.
 
     Example: lmworks serve finetune --port 8000
     """
@@ -56,11 +58,13 @@ def serve(
 
 
 def confirm_key(
-    variable: Annotated[str, typer.Argument(help="Environment variable that holds the key.")],
+    variable: Annotated[str, typer.Argument(help="Environment variable with the key.")],
     host: Annotated[str, typer.Argument(help="Host that may get the key, such as api.example.com.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Confirm once that recipes may send an environment variable to a host. Not needed for LMWORKS_KEY_… variables.
+    """Allow recipes to send an environment variable to a host.
+
+    You confirm it once. Variables with names LMWORKS_KEY_… need no confirmation.
 
     Example: lmworks confirm-key OPENAI_API_KEY api.openai.com
     """
@@ -78,10 +82,10 @@ def confirm_key(
 
 
 def watch(
-    model: Annotated[str | None, typer.Argument(help="A model step; by default the training that wrote last.")] = None,
+    model: Annotated[str | None, typer.Argument(help="Model step. By default the latest training.")] = None,
     store: LastStoreOption = None,
 ) -> None:
-    """Watch a training: loss, rates, memory and samples, while `lmworks build` runs elsewhere.
+    """Watch a training that `lmworks build` runs elsewhere. It shows loss, learning rates, memory and samples.
 
     Example: lmworks watch pretrain
     """
@@ -96,12 +100,15 @@ def open_pages(
     recipe: RecipeArgument = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8010,
     browser: Annotated[
-        bool | None, typer.Option("--browser/--no-browser", help="Open it in a browser; by default from a terminal.")
+        bool | None,
+        typer.Option("--browser/--no-browser", help="Open it in a browser. By default only from a terminal."),
     ] = None,
     device: DeviceOption = None,
     store: LastStoreOption = None,
 ) -> None:
-    """Open what was built as pages, on this machine only: plan, training, report, data, passages, predictions, chat.
+    """Open the last build as pages in a browser, on this machine.
+
+    Pages show plan, training, report, data, passages, predictions and chat.
 
     Example: lmworks open
     """
@@ -120,7 +127,7 @@ def _tell_address(browser: bool | None) -> Callable[[str, Path], None]:
     import webbrowser
 
     def started(address: str, entrance: Path) -> None:
-        print(f"open {address}\non this machine only, for who has this address; Ctrl-C ends it", flush=True)
+        print(f"open {address}\non this machine only, for everyone who has this address; Ctrl-C ends it", flush=True)
         if sys.stdout.isatty() if browser is None else browser:
             webbrowser.open(entrance.as_uri())
 

@@ -1,4 +1,4 @@
-"""Commands that train a recipe's model many times over: search settings, predict, compare architectures."""
+"""Commands that train a recipe's model several times: search settings, predict losses, compare models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmworks.cli.options import JsonOption, LastStoreOption, SetOption, StoreOpt
 if TYPE_CHECKING:
     from lmworks.search.runs import Outcome
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model of the recipe that has validation data.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Model of the recipe with validation data.")]
 SIDE = "A step of the last build, RECIPE.yaml:STEP, STORE:STEP, a model's folder, or https://HOST/v1#MODEL."
 FileArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
 
@@ -24,17 +24,17 @@ def search(
         list[str] | None,
         typer.Option(
             metavar="FIELD=RANGE",
-            help="LOW..HIGH, LOW..HIGH:log or A,B,C; may be repeated. Unset: rate, batch, regularisation, rank.",
+            help="LOW..HIGH, LOW..HIGH:log or A,B,C. Repeat it. By default rate, batch, regularisation and rank.",
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier commands among them.")] = 20,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Begin no trial after these.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the proposals.")] = 0,
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, including those of earlier commands.")] = 20,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Minutes after which no trial begins.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the proposals.")] = 0,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search settings for the lowest validation loss. The same command goes on where it was stopped.
+    """Search settings for the lowest validation loss. After a stop, the same command continues.
 
     Example: lmworks search recipes/quickstart.yaml pretrain --over learning_rate=0.01..0.05:log --set pretrain.steps=99
     Example: lmworks search recipes/quickstart.yaml finetune --set finetune.steps=99
@@ -47,16 +47,16 @@ def search(
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
-    second: Annotated[str, typer.Argument(metavar="B", help="The other, likewise.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The other model, named in the same way.")],
     key_variable: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable with the key of an address.")
     ] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two models of any builds, stores, folders and addresses on what both were asked, and say what differs.
+    """Compare two models on the items that both answered.
 
-    A folder or an address that no build measured is asked what the other was.
+    They may be of any build, store, folder or address. One that no build measured answers the other's items now.
 
     Example: lmworks compare pretrain finetune
     """
@@ -74,16 +74,16 @@ def compare(
 def scale(
     recipe: FileArgument,
     model: ModelArgument,
-    data: Annotated[bool, typer.Option("--data", help="Vary the data, not the model's size.")] = False,
-    minutes: Annotated[float, typer.Option(min=0.01, help="What the ladder may take, by the plan's speed.")] = 10.0,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each small model; unset, 3.")] = None,
-    gain: Annotated[float, typer.Option(help="Data is enough when doubling it gains less than this share.")] = 0.01,
-    target: Annotated[float | None, typer.Option(help="Data is enough when this loss is reached.")] = None,
+    data: Annotated[bool, typer.Option("--data", help="Vary the amount of data instead of the model's size.")] = False,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Minutes for all small models, by the plan's speed.")] = 10.0,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each small model. By default 3.")] = None,
+    gain: Annotated[float, typer.Option(help="Data is enough if doubling it gains less than this share.")] = 0.01,
+    target: Annotated[float | None, typer.Option(help="Data is enough if this loss is reached.")] = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict a model's validation loss from five small ones; with --data, how many examples are enough.
+    """Predict a model's validation loss from five small models. With --data it predicts how many examples are enough.
 
     Example: lmworks scale recipes/quickstart.yaml pretrain --set pretrain.steps=4000
     """
@@ -100,16 +100,18 @@ def bakeoff(
     recipe: FileArgument,
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="A decoder from scratch, whose shapes are compared; else families are."),
+        typer.Argument(
+            metavar="[MODEL]", help="Decoder from scratch whose shapes are compared. Without it, families are."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=3, help="Trainings of each shape; intervals narrow with them.")] = 4,
-    minutes: Annotated[float, typer.Option(min=0.001, help="Of training, each family and learning rate.")] = 2.0,
-    task: Annotated[str | None, typer.Option(help="Label of the task for families; the first.")] = None,
+    seeds: Annotated[int, typer.Option(min=3, help="Trainings of each shape. More give narrower intervals.")] = 4,
+    minutes: Annotated[float, typer.Option(min=0.001, help="Minutes of training per family and learning rate.")] = 2.0,
+    task: Annotated[str | None, typer.Option(help="Task label for families. By default the first.")] = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare families on a task of the recipe at equal time; of one decoder, its shapes at equal compute.
+    """Compare model families at equal time, or shapes of a decoder.
 
     Example: lmworks bakeoff recipes/categories.yaml --minutes 2
     Example: lmworks bakeoff recipes/quickstart.yaml pretrain --set pretrain.steps=100

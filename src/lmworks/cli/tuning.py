@@ -1,4 +1,4 @@
-"""Commands before a model is tuned: what it can begin with, and whether its data would train what it should."""
+"""Commands before tuning: list and get base models, and check the training data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lmworks.terminal import print_coloured, wrapped
 
 def models(
     context: typer.Context,
-    folders: Annotated[list[Path] | None, typer.Option("--in", help="Where to look; by default this folder.")] = None,
-    task: Annotated[str | None, typer.Option(help="What it is for: chat, classify …; a base is suggested.")] = None,
+    folders: Annotated[
+        list[Path] | None, typer.Option("--in", help="Folders to search. By default this folder.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Task: chat, classify …. lmworks then suggests a base.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List models that a recipe can begin with: those here, and fifteen that are published.
-
-    It states licence, languages, size, memory and speed of each.
+    """List base models for recipes, here and published. It states licence, languages, size, memory and speed of each.
 
     Example: lmworks models --task classify
     """
@@ -45,15 +45,15 @@ def models(
 
 
 def get_model(
-    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="A model of the hub that HF_ENDPOINT names.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to make; by default ORG/NAME in this one.")] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit; by default the newest.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Download; without it only say what and how much.")] = False,
+    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Model of the hub of HF_ENDPOINT.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to make. By default ORG/NAME in this folder.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit. By default the newest.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Download. Without --yes it only prints files and size.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Get a model from a hub to begin with: safetensors, settings, tokenizer and licence, at a commit that is noted.
+    """Get a base model from a hub, with its tokenizer and licence.
 
-    No code and no pickles. Stopped, the same command keeps the files that are whole. HF_TOKEN speaks for you.
+    It gets no code and no pickles, and notes the commit. After a stop, the same command continues. HF_TOKEN is used.
 
     Example: lmworks models get HuggingFaceTB/SmolLM2-135M --yes
     """
@@ -75,14 +75,16 @@ def get_model(
 
 def check(
     recipe: RecipeArgument = None,
-    step: Annotated[str | None, typer.Argument(metavar="STEP", help="A tuned model; by default all of them.")] = None,
+    step: Annotated[str | None, typer.Argument(metavar="STEP", help="A tuned model. By default all of them.")] = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check what a model will be tuned on before time is spent: masks, templates, losses, memory. `build` does too.
+    """Check the training data of tuned models before training.
 
-    Exit code 3 when something must be mended first.
+    It checks masks, templates, losses and memory. `build` does so too.
+
+    Exit code 3 means that you must fix a fault first.
 
     Example: lmworks check recipes/quickstart.yaml finetune
     """

@@ -6,14 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmworks.engines.protocol import (
-    Ability,
-    Classified,
-    Engine,
-    LongSamples,
-    Tagged,
-    WholeBatch,
-)
+from lmworks.engines.protocol import Ability, Classified, Engine, LongSamples, Tagged, WholeBatch
 from lmworks.model.baselines.bag_of_words import BagOfWords
 from lmworks.model.baselines.dictionary import Dictionary
 from lmworks.model.device import CPU

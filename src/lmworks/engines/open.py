@@ -36,7 +36,7 @@ def _ours(
     labels: Sequence[str] = (),
     beside: Mapping[str, Path | None] | None = None,
 ) -> DecoderEngine:
-    """Decoders of lmworks's own architectures, on PyTorch: the reference.
+    """Decoders of lmworks's own architectures, on PyTorch. This is the reference engine.
 
     With `labels`, one that scores them. What is `beside` its weights are adapters, of models that are all on this base.
     """
@@ -52,7 +52,7 @@ def _ours(
 
 
 def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """Models of other architectures, by `transformers`: decoders, encoder-decoders, classifiers, encoders."""
+    """Models of other architectures in `transformers`: decoders, encoder-decoders, classifiers, encoders."""
     from lmworks.engines.encoder import AUTO_CLASSES, ReadingEngine
     from lmworks.engines.published import PublishedEngine
     from lmworks.engines.seq2seq import EncoderDecoderEngine
@@ -85,28 +85,28 @@ def _check(name: str, found: Any) -> Open:
 
 
 def _bag_of_words(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """Labels by words, learned in seconds."""
+    """Labels from counted words, learned in seconds."""
     from lmworks.engines.baselines import BagOfWordsEngine
 
     return BagOfWordsEngine(folder)
 
 
 def _dictionary(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """Spans by phrases that were always labelled alike."""
+    """Spans from phrases that were always labelled alike."""
     from lmworks.engines.baselines import DictionaryEngine
 
     return DictionaryEngine(folder)
 
 
 def _rented(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """What a model elsewhere has answered."""
+    """Answers of a model at another place."""
     from lmworks.engines.rented.engine import RentedEngine
 
     return RentedEngine(folder)
 
 
 def _rehearsing(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """In place of a model that is not trained yet."""
+    """Stand-in for a model that is not trained yet."""
     from lmworks.engines.rehearsal import Rehearsal, RewriterRehearsal
     from lmworks.tokens.tokenizer import open_tokenizer
 

@@ -39,17 +39,17 @@ SHOWN_IDS = 8
 
 
 class LikelihoodConfig(DrawnConfig):
-    """What tasks that score given texts are asked."""
+    """Fields of tasks that score given texts."""
 
     before: Before = Field(
         "auto",
-        description="What stands before a prompt. `auto` is what the model is used to: `end-of-text` for what lmworks "
-        "trains, and for others what their tokenizer adds by itself, which is nothing for GPT-2 and SmolLM2.",
+        description="Token before a prompt. `auto` takes the model's usual one: `end-of-text` for models that lmworks "
+        "trains, and for others the token that their tokenizer adds. That is none for GPT-2 and SmolLM2.",
     )
     boundary: Boundary = Field(
         "whole",
-        description="Prompt and answer are encoded as one text, and what is common to all answers is the prompt. "
-        "`lm-eval` splits as LM Evaluation Harness does, by the number of the prompt's own tokens.",
+        description="Border between prompt and answer in tokens. `whole` encodes both as one text, and the part common "
+        "to all answers is the prompt. `lm-eval` counts the prompt's own tokens, as LM Evaluation Harness does.",
     )
 
 

@@ -56,16 +56,16 @@ def _metrics(tasks: Iterable[Task], written: Iterable[TextMetric]) -> Iterator[M
 class CompareConfig(StepConfig):
     """Which evaluations of one task are compared; made by the graph."""
 
-    evaluations: list[Reference] = Field(min_length=1, description="All on the same questions or documents.")
-    labels: list[str] = Field(min_length=1, description="What each evaluation is called, in the same order.")
-    baselines: list[str] = Field(default=[], description="Labels of what is no model; their winning is said first.")
+    evaluations: list[Reference] = Field(min_length=1, description="Evaluations on the same questions or documents.")
+    labels: list[str] = Field(min_length=1, description="Label of each evaluation, in the same order.")
+    baselines: list[str] = Field(default=[], description="Labels of baselines. A baseline that wins is named first.")
     also: list[str] = Field(
-        default=[], description="Names of figures beside the first that are compared, too; the first judges most tasks."
+        default=[], description="Names of further figures to compare. The first figure judges most tasks."
     )
-    may_differ: list[Condition] = Field(default=[], description="Conditions whose effect is what is being compared.")
-    relations: list[Relation] = Field(default=[], description="Pairs of labels of which more is said.")
-    left_out: list[str] = Field(default=[], description="Which models of the recipe are not asked, and why.")
-    seeds: list[list[str]] = Field(default=[], description="Labels of trainings that differ by their seed alone.")
+    may_differ: list[Condition] = Field(default=[], description="Conditions whose effect is compared.")
+    relations: list[Relation] = Field(default=[], description="Pairs of labels that get a further sentence.")
+    left_out: list[str] = Field(default=[], description="Models of the recipe that are left out, each with its reason.")
+    seeds: list[list[str]] = Field(default=[], description="Labels of trainings that differ only in their seed.")
 
 
 class System(NamedTuple):

@@ -34,17 +34,17 @@ class TriedGate(StepConfig):
     """A gate with what it looks at; made by the graph."""
 
     gate: GateConfig
-    model: str = Field(description="The step that must pass it.")
-    evaluation: int = Field(description="The number of the model's evaluation among those of the step.")
-    beside: int | None = Field(None, description="That of what it must not be worse than.")
-    may_differ: list[Condition] = Field(default=[], description="Between the two, by what they are.")
+    model: str = Field(description="Step that must pass the gate.")
+    evaluation: int = Field(description="Number of the model's evaluation in the step.")
+    beside: int | None = Field(None, description="Number of the evaluation of `not_worse_than`.")
+    may_differ: list[Condition] = Field(default=[], description="Conditions in which the two may differ.")
 
 
 class GatesConfig(StepConfig):
     """All gates of a recipe; made by the graph."""
 
-    evaluations: list[Reference] = Field(description="Of the models, and of what they must not be worse than.")
-    tried: list[TriedGate] = Field(description="The gates, in the recipe's order.")
+    evaluations: list[Reference] = Field(description="Evaluations of the models, and of those they are compared with.")
+    tried: list[TriedGate] = Field(description="Gates in the recipe's order.")
 
 
 @dataclass(frozen=True)

@@ -95,39 +95,39 @@ UNKNOWN = Records()
 
 
 class TaskConfig(StepConfig):
-    """What every task is asked."""
+    """Fields of every task."""
 
-    data: Reference = Field(description="What is scored: nothing that the models were trained on.")
+    data: Reference = Field(description="Data to evaluate on. No model may have been trained on it.")
     train: Reference | None = Field(
         None,
-        description="What the baselines learn from; without it there are models only. What a model has learned from "
-        "is known without it, and searched for the items.",
+        description="Data that the baselines learn from. Without it there are no baselines that learn. lmworks "
+        "searches the models' own training data for test items in any case.",
     )
     device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
-        "auto", description="Unset, that of `budget`: an accelerator where there is one."
+        "auto", description="Device of the task. `auto` takes `budget.device`."
     )
     data_type: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="Of the model's products: figures in float32 are alike on all processors. Where a processor "
-        "multiplies bfloat16, that takes half the time, and moves bits per byte by some 0.0002.",
+        description="Data type of the model's products. With float32, figures agree on all processors. bfloat16 takes "
+        "half the time on some, and changes bits per byte by about 0.0002.",
     )
 
     largest_lost_share: Annotated[float, Effect.CHECK] = Field(
         default=0.2,
         ge=0,
         le=1,
-        description="Of what is asked, longer than a model's context and so left out, above which the build refuses "
-        "before anything is trained: one in five is rarely meant.",
+        description="Largest share of items that are left out because they are longer than a model's context. The "
+        "build refuses a larger share before any training, because one in five is rarely meant.",
     )
 
     cluster: str | None = Field(
         default=None,
-        description="Field that items which are alike share, such as the template that questions with other numbers "
-        "were made from, or what `split` went by; of documents as its `by` names one, of conversations and judgements "
-        "one that their step was told to `keep`. Intervals, comparisons and gates go by these groups. What has no "
-        "such field is a group of its own, as is each with `id` and unset, but for items that ask the same, or nearly "
-        "so (Jaccard similarity 0.8 of five-word shingles), which are one group; and unset, tasks on conversations and "
-        "`perplexity` go by a field `service`, and judgements by the document that they were read from.",
+        description="Field that similar items share, such as a question template or the field that `split` went by. "
+        "For documents name it as in its `by`. For conversations and judgements name a field that their step was "
+        "told to `keep`. Intervals, comparisons and gates count these groups. An item without the field is a group "
+        "of its own, and so is each item with `id`. Unset, items that repeat each other (Jaccard similarity 0.8 of "
+        "five-word shingles) are one group. Unset, conversations and `perplexity` use a field `service`, and "
+        "judgements the document that they were read from.",
     )
 
     def also_compared(self) -> list[str]:
@@ -313,11 +313,7 @@ TRUNCATED = Metric(
     name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
 )
 UNEXTRACTED = Metric(
-    name="extraction_failures",
-    label="extraction failures",
-    value="unextracted",
-    higher_is_better=False,
-    is_share=True,
+    name="extraction_failures", label="extraction failures", value="unextracted", higher_is_better=False, is_share=True
 )
 DISTINCT = Metric(name="distinct_answers", label="distinct answers", value="distinct", most=1)
 JUDGE_SCORE = Metric(name="judge_score", label="score", counts_wins=True, holds_if="accuracy: judge - length")
@@ -331,11 +327,7 @@ SPAN_F1 = CorpusMetric(
     trials=lambda sums: sums[..., 1] + sums[..., 2],
 )
 SPAN_PRECISION = replace(
-    SPAN_F1,
-    name="span_precision",
-    label="span precision",
-    of_sums=span_precision_of,
-    trials=lambda sums: sums[..., 1],
+    SPAN_F1, name="span_precision", label="span precision", of_sums=span_precision_of, trials=lambda sums: sums[..., 1]
 )
 SPAN_RECALL = replace(
     SPAN_F1, name="span_recall", label="span recall", of_sums=span_recall_of, trials=lambda sums: sums[..., 2]

@@ -65,7 +65,7 @@ Question = Mapping[str, Any]
 
 
 class DrawnConfig(TaskConfig):
-    """What tasks on a sample of the data are asked."""
+    """Fields of tasks on a sample of the data."""
 
     kind: str
     record_bytes: ClassVar[int] = RECORD_BYTES
@@ -73,10 +73,10 @@ class DrawnConfig(TaskConfig):
     limit: int | None = Field(
         200,
         ge=1,
-        description="Number of questions drawn. Each group of `cluster` gives as many as the others, as far as it has "
-        "them. 200 questions show a difference of 0.04 in most cases.",
+        description="Number of questions drawn, as evenly as possible from the groups of `cluster`. 200 questions show "
+        "a difference of 0.04 in most cases.",
     )
-    seed: int = Field(0, description="Draws the questions, the same for all models.")
+    seed: int = Field(0, description="Seed that draws the questions, the same for all models.")
 
     def count(self, text_bytes: int, records: Records = UNKNOWN) -> int:
         """Questions drawn, about: no more than there may be."""
@@ -127,16 +127,14 @@ SHOWN_NOWHERE = ("answer", "references", "messages")
 
 
 class QuestionsConfig(DrawnConfig):
-    """What tasks on conversations are asked."""
+    """Fields of tasks on conversations."""
 
-    prompt: str = Field("chat", description="How the question is put; each task says which ways it has.")
-    shots: int = Field(
-        5, ge=1, description="Answered questions before a `few-shot` one: the usual number, which small models bear."
-    )
+    prompt: str = Field("chat", description="Form of the question. Each task lists its forms.")
+    shots: int = Field(5, ge=1, description="Answered questions before a `few-shot` question. Five is usual.")
     template: Template | None = Field(
         None,
-        description="How a record becomes what is asked, such as `Translate: {source}`: names of its fields between "
-        "braces, and `question`, what its user said last. Unset, that alone.",
+        description="Prompt text, such as `Translate: {source}`, with names of the record's fields in braces. "
+        "`question` is the user's last text, which is also the default prompt.",
     )
 
     @model_validator(mode="after")
@@ -166,24 +164,24 @@ Ways = Literal["chat", "few-shot", "text", "few-shot-text"]
 
 
 class GenerationConfig(QuestionsConfig):
-    """What every task that lets a model write is asked."""
+    """Fields of tasks in which a model writes."""
 
-    max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph or two.")
+    max_tokens: int = Field(128, ge=1, description="Most tokens of an answer: one or two paragraphs.")
     stop: list[Literally] = Field(
         default=[],
-        description="Texts before which an answer ends, such as the end of a line. None: it ends where the model ends "
-        "it, and of a `text` or `few-shot-text` prompt often nowhere.",
+        description="Texts that end an answer, such as the end of a line. None by default: the model ends its answer, "
+        "but often never ends one to a `text` or `few-shot-text` prompt.",
     )
     delimiter: Literally = Field(
         "\n",
-        description="Of `text` prompts: between a question and its answer. The spaces at its end are left to the "
-        "model to write, as tokens begin with them; nothing else is added or taken away. In a chat, its template says.",
+        description="Text between question and answer in `text` prompts. The model itself writes its last spaces, "
+        "because tokens begin with spaces. In a chat the template decides.",
     )
-    between_shots: Literally = Field("\n\n", description="Of `few-shot-text` prompts: between one shot and the next.")
+    between_shots: Literally = Field("\n\n", description="Text between two shots of a `few-shot-text` prompt.")
     pattern: PatternText | None = Field(
         default=None,
-        description="Finds the result in an answer that says more: its first group, where it matches last, such as "
-        "`#### (.+)`. Answers in which it finds nothing are counted. Unset, the whole answer is the result.",
+        description="Pattern that finds the result in a longer answer: the first group of its last match, such as "
+        "`#### (.+)`. Answers without a match are counted. By default the whole answer is the result.",
     )
 
     @model_validator(mode="after")

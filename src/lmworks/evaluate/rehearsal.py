@@ -33,32 +33,32 @@ UNLIMITED = 2**40
 class StandIn(StepConfig):
     """What is known of a model before it is trained."""
 
-    parameter: str = Field(description="Of the stage that is given it.")
-    tokenizer: int = Field(description="Its number among those of the rehearsal.")
-    context_length: int | None = Field(description="Tokens that it will read; none for one that reads any number.")
+    parameter: str = Field(description="Parameter of the stage that gets it.")
+    tokenizer: int = Field(description="Number of its tokenizer in the rehearsal.")
+    context_length: int | None = Field(description="Tokens that it will read. None for any number.")
     family: Family | None = Field(description="Family of the model: an encoder-decoder reads texts without a frame.")
 
 
 class Trial(StepConfig):
     """One stage of a task, tried once for all models that are alike to it."""
 
-    systems: list[str] = Field(description="What the models are called that it is tried for.")
-    task: int = Field(description="The number of its settings among those of the rehearsal.")
-    stage: str = Field(description="The name of the stage.")
-    stand_ins: list[StandIn] = Field(description="In place of its models.")
+    systems: list[str] = Field(description="Names of the models that it is tried for.")
+    task: int = Field(description="Number of its task in the rehearsal.")
+    stage: str = Field(description="Name of the stage.")
+    stand_ins: list[StandIn] = Field(description="Stand-ins for its models.")
     most: float = Field(description="Share of the items that may be too long.")
-    mend: str = Field(description="What else may be changed than the data.")
+    mend: str = Field(description="Advice on a change other than to the data.")
 
 
 class RehearsalConfig(StepConfig):
     """What is tried; made by the graph."""
 
-    label: str = Field(description="Of the task.")
-    read: list[Reference] = Field(description="What its stages read but for models.")
-    parameters: list[str] = Field(description="Under which names, in the same order.")
-    tokenizers: list[Reference] = Field(description="Of the models to come.")
-    tasks: list[SerializeAsAny[StepConfig]] = Field(description="The task's settings, one for each way it is asked.")
-    trials: list[Trial] = Field(description="What is tried.")
+    label: str = Field(description="Label of the task.")
+    read: list[Reference] = Field(description="Inputs of its stages except models.")
+    parameters: list[str] = Field(description="Names of these inputs, in the same order.")
+    tokenizers: list[Reference] = Field(description="Tokenizers of the models.")
+    tasks: list[SerializeAsAny[StepConfig]] = Field(description="The task's settings, once per prompt form.")
+    trials: list[Trial] = Field(description="Trials to make.")
     declared: Any = Field(default=None, exclude=True, description="The task.")
 
 

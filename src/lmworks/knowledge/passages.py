@@ -56,70 +56,68 @@ class Passages(Handle):
 
 
 class PassagesConfig(StepConfig):
-    """Cut documents into passages, and index them so that those which fit a question are found."""
+    """Cut documents into passages and index them, to find those that fit a question."""
 
     makes: ClassVar[str] = "passages"
     packages: ClassVar[tuple[str, ...]] = ("bm25s", "stopwordsiso")
     expects: ClassVar[Expected] = {"encoder": ("encoder",)}
     kind: Literal["passages"] = "passages"
-    documents: Reference = Field(alias="from", description="The documents to cut.")
+    documents: Reference = Field(alias="from", description="Documents to cut.")
     words: int = Field(
         default=200,
         ge=20,
-        description="Of a passage at the most, without a heading that goes with it: five such passages and a question "
-        f"fit a context of 2,048 tokens. Of long words each {CHARACTERS_A_WORD} characters are one. A longer paragraph "
-        "is cut at sentences.",
+        description="Most words of a passage without its heading. Five such passages and a question fit a context of "
+        f"2,048 tokens. {CHARACTERS_A_WORD} characters of a long word count as a word. A longer paragraph is cut at "
+        "sentences.",
     )
     least_words: int = Field(
-        default=40,
-        ge=0,
-        description="A shorter paragraph, such as a heading, goes with the next: alone it says too little to answer.",
+        default=40, ge=0, description="Least words. A shorter paragraph, such as a heading, is joined with the next."
     )
     title: str = Field(
         default="title",
-        description="Field, kept at ingest, with a document's title, which is searched and shown: its first "
-        f"{TITLE_CHARACTERS} characters.",
+        description=f"Field, kept at ingest, with a document's title. Its first {TITLE_CHARACTERS} characters are "
+        "searched and shown.",
     )
     link: str = Field(
         default="url",
-        description="Field, kept at ingest, with the address where readers find it; one of more than "
-        f"{LINK_CHARACTERS:,} characters is left out.",
+        description=f"Field, kept at ingest, with the address for readers. An address of more than {LINK_CHARACTERS:,} "
+        "characters is left out.",
     )
     encoder: Reference | None = Field(
         None,
-        description="A model of the recipe that makes vectors of sentences, or a name that `lmworks models` lists, "
-        "such as `minilm`: passages that say it in other words are found, too, and more of what is absent is told. "
-        "Unset, none: it takes some 30 to 60 ms of a core for each passage, once, and 10 ms for each question.",
+        description="Model of the recipe that makes sentence vectors, or a name of `lmworks models`, such as `minilm`. "
+        "It also finds passages in other words, and detects more questions without an answer. None by default, "
+        "because it takes 30 to 60 ms of a core per passage, once, and 10 ms per question.",
     )
     cosine_weight: float = Field(
         default=0.4,
         gt=0,
-        description="Of the cosine of question and passage, added to the score by words of 0 to 1: with "
-        "all-MiniLM-L6-v2 most passages were found so for the questions of six articles of SQuAD 2.0, between 0.3 and "
-        "1 nearly as many. Another encoder may need another.",
+        description="Weight of the cosine between question and passage. It is added to the word score of 0 to 1. With "
+        "all-MiniLM-L6-v2, 0.4 found most passages for questions of six articles of SQuAD 2.0, and 0.3 to 1 nearly "
+        "as many. Another encoder may need another weight.",
     )
     device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
-        default="auto", description="Of the encoder: unset, that of `budget`. Questions are read on the processor."
+        default="auto", description="Device of the encoder. `auto` takes `budget.device`. Questions use the processor."
     )
     questions: Reference | None = Field(
         None,
-        description="Conversations to choose `least_score` on and to measure the search with: validation questions, "
-        "never those of a test. None: the search is not measured.",
+        description="Conversations that choose `least_score` and measure the search: validation questions, never test "
+        "questions. Without them the search is not measured.",
     )
     least_score: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Of the best passage, below which the documents are said to hold no answer. Unset, it is chosen on "
-        f"`questions`; without these, {LEAST_SCORE:g}, with an encoder {LEAST_SCORE_WITH_ENCODER:g}, as on articles of "
-        "Wikipedia: measure it on questions of yours.",
+        description="Least score of the best passage. Below it, lmworks says that the documents hold no answer. By "
+        f"default it is chosen on `questions`, or else it is {LEAST_SCORE:g}, with an encoder "
+        f"{LEAST_SCORE_WITH_ENCODER:g}, as for articles of Wikipedia. Measure it on your own questions.",
     )
     largest_false_share: float = Field(
         default=0.05,
         gt=0,
         lt=1,
-        description="Of `questions` that have their answer here, which may be said to have none: the highest least "
-        "score that keeps to it is chosen. One in twenty; a larger share tells more of the questions that have none.",
+        description="Largest share of answerable `questions` that may get no answer. The highest least score within it "
+        "is chosen. A larger share detects more questions without an answer.",
     )
 
 

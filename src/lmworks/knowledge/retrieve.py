@@ -19,15 +19,15 @@ from lmworks.recipe.schema import PASSAGES_SHOWN, Reference, StepConfig
 
 
 class RetrieveConfig(StepConfig):
-    """Put passages before the last question of each conversation."""
+    """Put passages before the last question of each conversation, as serving does."""
 
     makes: ClassVar[str] = "conversations"
     packages: ClassVar[tuple[str, ...]] = ("bm25s",)
     kind: Literal["retrieve"] = "retrieve"
-    conversations: Reference = Field(alias="from", description="The questions, each with the answer that is wanted.")
-    passages: Reference = Field(description="A step of kind `passages`, in which the questions are sought.")
+    conversations: Reference = Field(alias="from", description="Questions with the wanted answers.")
+    passages: Reference = Field(description="Step of kind `passages` to search.")
     number: int = Field(
-        default=PASSAGES_SHOWN, ge=1, le=50, description="Passages before each question: as many as are served with."
+        default=PASSAGES_SHOWN, ge=1, le=50, description="Passages before each question, as many as in serving."
     )
 
 

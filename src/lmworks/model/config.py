@@ -25,13 +25,7 @@ REWARD = ("reward",)
 """The label of a model that scores answers."""
 
 Family = Literal[
-    "decoder",
-    "encoder",
-    "encoder-decoder",
-    "reward model",
-    "sequence classifier",
-    "token classifier",
-    "rented model",
+    "decoder", "encoder", "encoder-decoder", "reward model", "sequence classifier", "token classifier", "rented model"
 ]
 """What a model is, which decides what it can be asked and trained for."""
 

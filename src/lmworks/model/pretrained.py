@@ -60,29 +60,28 @@ TURNS = 8
 
 
 class PretrainedModelConfig(StepConfig):
-    """Take a published model; nothing is learned."""
+    """Take a published model without training."""
 
     objective: Literal["pretrained"] = "pretrained"
     path: Annotated[str, Effect.NOTHING] = Field(
-        description="A Hugging Face folder with safetensors, a .gguf file, or a name that `lmworks models` lists."
+        description="Hugging Face folder with safetensors, a .gguf file, or a name of `lmworks models`."
     )
     licence: str = Field(
         min_length=1,
-        description="SPDX licence of the weights, with an adapter of both; stated by hand, since what files say is "
-        "often wrong.",
+        description="SPDX licence of the weights, and of an adapter. State it yourself, because files are often wrong.",
     )
     adapter: Annotated[str | None, Effect.NOTHING] = Field(
-        default=None, description="A PEFT folder of what others have tuned on it, to put onto it; unset, none."
+        default=None, description="PEFT folder with an adapter to apply. None by default."
     )
     file: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="Where it lies; set by `resolve`."
+        default=Path(), exclude=True, description="Path of the model, set by `resolve`."
     )
     adapter_file: Annotated[Path | None, Effect.NOTHING] = Field(
-        default=None, exclude=True, description="Where that lies; set by `resolve`."
+        default=None, exclude=True, description="Path of the adapter, set by `resolve`."
     )
     fingerprint: list[tuple[str, int, int]] = Field(
         default=[],
-        description="Name, size and time of each file, set by `resolve`: hashing gigabytes would delay each command.",
+        description="Name, size and time of each file, set by `resolve`. Hashing gigabytes would delay each command.",
     )
 
     def imports(self, folder: Path) -> Iterator[str]:

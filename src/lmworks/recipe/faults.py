@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a value, in the words of a recipe."""
+"""Faults that pydantic finds in a value, in the words of a recipe."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ KINDS = {
     "less_than": "less than {lt}",
     "finite_number": "a finite number",
 }
-"""What pydantic's faults of a value mean, by their types."""
+"""Meaning of pydantic's faults, by their types."""
 
 
 def expected(fault: Mapping[str, Any]) -> str:
-    """What should stand where a value is wrong, in the words of a recipe."""
+    """Return the expected value for a fault, in the words of a recipe."""
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
     if fault["type"] in KINDS:

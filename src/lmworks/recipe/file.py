@@ -27,7 +27,7 @@ from lmworks.registry import nearest
 
 @dataclass(frozen=True)
 class StepClasses:
-    """What may stand in each section of the file."""
+    """Classes of steps that each section of the file may hold."""
 
     data: Chosen
     tokenizers: Chosen
@@ -36,7 +36,7 @@ class StepClasses:
     complete: Callable[[dict[str, Any]], None] = lambda recipe: None
     """Adds steps that a recipe names and need not write out."""
     misfits: Callable[[Recipe, Path], Iterable[tuple[Location, str]]] = lambda recipe, folder: ()
-    """What steps name that cannot serve them, with its place in the file; the recipe's paths start at the folder."""
+    """Function that yields names of steps that do not fit, with their place. Paths start at the recipe's folder."""
 
 
 def load_recipe(
@@ -192,7 +192,7 @@ def _place(tree: Tree, name: str, location: Location) -> str:
 
 
 def _in_tree(location: Sequence[str | int], value: Any, *, whole: bool = True) -> Location:
-    """Pydantic puts the chosen class into a location; keep only what stands in the file, and if `whole` its end."""
+    """Return a location without the class that pydantic adds. Keep the parts in the file, and its end if `whole`."""
     kept: list[str | int] = []
     for index, part in enumerate(location):
         in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)

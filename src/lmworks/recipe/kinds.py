@@ -36,7 +36,7 @@ class Chosen:
     """Classes that stand here beside those of the group."""
 
     def names(self) -> list[str]:
-        """What may be named: what belongs here among the built-in kinds, and all that packages add."""
+        """Return the names allowed here: built-in kinds that fit, and all kinds that packages add."""
         built_in = self.kinds.built_in
         here = {name for name, kind in built_in.items() if self.refuse(self.config_of(kind)) is None}
         return [*(name for name in self.kinds if name in here or name not in built_in), *self.more]
@@ -127,6 +127,6 @@ def _inside(value: Any, markers: list[Any]) -> set[Plugin]:
 
 
 def _markers(annotation: Any) -> list[Any]:
-    """What an annotation, and all inside it, is marked with."""
+    """Return all marks of an annotation and of its inner annotations."""
     inside = [mark for choice in get_args(annotation) for mark in _markers(choice)]
     return [*getattr(annotation, "__metadata__", ()), *inside]

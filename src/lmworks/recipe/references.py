@@ -111,7 +111,7 @@ def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]
 
 
 def named_steps(value: object, location: Location) -> Iterator[tuple[Location, str]]:
-    """Every reference in a config, or in configs by name or in a list, with where it stands in the file."""
+    """Yield every reference in a config, or in configs by name or in a list, with its place in the file."""
     if isinstance(value, dict | list):
         for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from named_steps(inner, (*location, name))

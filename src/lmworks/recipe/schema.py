@@ -18,21 +18,21 @@ from lmworks.errors import UsageError
 
 
 class RecipeError(UsageError):
-    """The recipe does not say what it must; every fault found is listed."""
+    """Error in a recipe. Its text lists every fault found."""
 
 
 class _NamesAStep:
-    """Marks a field whose value names another step."""
+    """Mark of a field whose value names another step."""
 
 
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_/-]*(\.[A-Za-z0-9_-]+)?$"), _NamesAStep()]
 """The name of an earlier step ("clean"), or of one part of its output ("split.train")."""
 
 Device = Annotated[str, StringConstraints(pattern=r"^[a-z]+(:[0-9]+)?$")]
-"""Where something is computed: `auto`, `cpu`, or torch's name of what else it finds, such as `cuda` or `cuda:1`."""
+"""Device name: `auto`, `cpu`, or another name that torch knows, such as `cuda` or `cuda:1`."""
 
 PLACED = ("data", "models")
-"""Sections of a recipe, by name, some of whose steps compute on a device; tasks do, too."""
+"""Recipe sections with steps that compute on a device. Tasks compute on a device too."""
 
 Location = tuple[str | int, ...]
 Expected = Mapping[str, Sequence[str]]
@@ -40,25 +40,25 @@ Expected = Mapping[str, Sequence[str]]
 
 
 class Effect(Flag):
-    """What another value of a field changes. A field declares it in its annotation: `Annotated[int, Effect.KEY]`."""
+    """Effect of a field: the results that change with its value. A field declares it: `Annotated[int, Effect.KEY]`."""
 
     NOTHING = 0
-    """No promise about the output: the value is recorded, and may say how it is made."""
+    """No effect on the output. The value is recorded only."""
     KEY = auto()
-    """The output of the step: the value enters its key."""
+    """Effect on the output of the step. The value is part of the step's key."""
     KIND = auto()
-    """Which of the configs of one stage this is: the value enters the key even where it is the default."""
+    """Mark of the field that names the config class of a stage. It is part of the key even at its default value."""
     CHECK = auto()
-    """What the check before a training sees."""
+    """Effect on the check before training."""
     SPEED = auto()
-    """How long a step of a training takes."""
+    """Effect on the duration of a training step."""
     MEMORY = auto()
-    """How many bytes a training holds."""
+    """Effect on the bytes that a training needs."""
 
 
 @dataclass(frozen=True)
 class Writing:
-    """What a model of the recipe is to write for a step."""
+    """Most text that a step lets a model of the recipe write."""
 
     model: str
     tokens: int
@@ -66,7 +66,7 @@ class Writing:
 
 
 class StepConfig(BaseModel):
-    """Base of every step's config: unknown fields are refused, values never change after loading."""
+    """Base of every step's config. It refuses unknown fields, and its values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -75,15 +75,15 @@ class StepConfig(BaseModel):
     packages: ClassVar[tuple[str, ...]] = ()
     """Modules that every step of this kind imports and a plain installation lacks."""
     makes: ClassVar[str] = ""
-    """What each part of its output holds: documents, conversations or preferences; empty, nobody knows beforehand."""
+    """Kind of records in each output part: documents, conversations or preferences. Empty if unknown."""
     section: ClassVar[Literal["data", "tokenizer"]] = "data"
-    """Where in the recipe a step of its own stands, if it is one."""
+    """Recipe section that the step belongs to, if it is a step of its own."""
     expects: ClassVar[Expected] = {}
-    """Fields that name models, and the families that these may be of."""
+    """Fields that name models, each with the allowed model families."""
     seconds_per_megabyte: ClassVar[float] = 0.0
-    """Of sources, that the step may take beside what steps usually do: on two cores, of short records."""
+    """Extra seconds per megabyte of source text, measured on two cores with short records."""
     default_effect: ClassVar[Effect | None] = Effect.KEY
-    """Of fields that declare none; None where each must."""
+    """Effect of fields that declare none. None means that each field must declare one."""
 
     @classmethod
     def require_whole(cls) -> None:
@@ -91,19 +91,19 @@ class StepConfig(BaseModel):
         effects(cls)
 
     def output_parts(self) -> tuple[str, ...]:
-        """The parts that this config makes, where that depends on its fields."""
+        """Return the output parts of this config. Override it if they depend on fields."""
         return self.parts
 
     def resolve(self, folder: Path) -> Self:
-        """This config with all that its output depends on outside the recipe; paths start at `folder`."""
+        """Return this config with every outside value that the output depends on. Paths start at `folder`."""
         return self
 
     def prepare(self, folder: Path) -> bool:
-        """Make what the step keeps beside the recipe, before a build; whether this config was resolved without it."""
+        """Make the step's files beside the recipe. Return whether this config was resolved without them."""
         return False
 
     def imports(self, folder: Path) -> Iterator[str]:
-        """Modules that the step and its parts import and a plain installation lacks; paths start at `folder`."""
+        """Yield the modules that the step imports and a plain installation lacks. Paths start at `folder`."""
         yield from self.packages
         for value in (getattr(self, name) for name in type(self).model_fields):
             for part in value if isinstance(value, list) else [value]:
@@ -111,11 +111,11 @@ class StepConfig(BaseModel):
                     yield from part.imports(folder)
 
     def source_bytes(self, folder: Path) -> int:
-        """Bytes of the sources that are read from outside the recipe, as they are now; paths start at `folder`."""
+        """Return the present size in bytes of all sources outside the recipe. Paths start at `folder`."""
         return 0
 
     def mean_record_bytes(self, folder: Path) -> int:
-        """Of these sources, from a look at their beginnings; 0 where that does not tell."""
+        """Return the mean record size of these sources, read from their beginnings. Return 0 if it is not known."""
         return 0
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
@@ -123,19 +123,19 @@ class StepConfig(BaseModel):
         yield from ()
 
     def share_of(self, part: str) -> float:
-        """About how much of the text that the step reads a part of its output holds."""
+        """Return the approximate share of the step's input text that one output part holds."""
         return 1.0
 
     def writing(self) -> Writing | None:
-        """What a model is to write at the most, where that is stated: the plan tells how long it takes."""
+        """Return the most text that a model has to write. `plan` estimates the time from it."""
         return None
 
 
 class BesideRecipe(StepConfig):
-    """Base of configs whose steps read what lies beside the recipe."""
+    """Base of configs whose steps read files beside the recipe."""
 
     folder: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+        default=Path(), exclude=True, description="The recipe's folder, set by `resolve`."
     )
 
     def resolve(self, folder: Path) -> Self:
@@ -144,10 +144,10 @@ class BesideRecipe(StepConfig):
 
 @cache
 def effects(config: type[StepConfig]) -> Mapping[str, Effect]:
-    """What another value of each field of a config changes.
+    """Return the effect of each field of a config.
 
-    The nearest class counts that declares it: a field that is overridden for its default alone keeps its effect.
-    Raises TypeError naming a field without one.
+    The nearest class that declares an effect decides. Overriding a default keeps the effect.
+    Raises TypeError naming a field without an effect.
     """
     found: dict[str, Effect] = {}
     for name in config.model_fields:
@@ -161,69 +161,69 @@ def effects(config: type[StepConfig]) -> Mapping[str, Effect]:
 
 
 def unaffecting(config: type[StepConfig], effect: Effect) -> set[str]:
-    """Fields of a config that change none of this."""
+    """Return the fields of a config that do not have this effect."""
     return {name for name, each in effects(config).items() if not each & effect}
 
 
 class BudgetConfig(StepConfig):
-    """What the whole build may use."""
+    """Time and device that the whole build may use."""
 
     default_effect = Effect.NOTHING  # of itself: the plan makes values of models from it
 
     minutes: float = Field(
-        7.0, gt=0, description="wall time of a first build; seven minutes hold one coffee and a small model"
+        7.0, gt=0, description="Minutes that a first build may take. Values written as `auto` are chosen to fit."
     )
     device: Device = Field(
-        "auto", description="of all that says nothing else: an accelerator where torch finds one, else the processor"
+        "auto", description="Device of every step that names none. `auto` takes an accelerator if there is one."
     )
 
 
 class PlanConfig(StepConfig):
-    """How the values written as `auto` are found."""
+    """Method that finds the values written as `auto`."""
 
     default_effect = Effect.NOTHING
 
     measure: bool = Field(
-        True, description="a short probe beats a guess; switch it off for equal values on every machine"
+        True, description="Whether to time short probes. Without them, every machine gets the same values."
     )
 
 
 PASSAGES_SHOWN = 3
-"""Passages before a question: of SQuAD's questions 0.947 have their answer in one of the first three, 0.972 of five,
-and each takes some 200 tokens."""
+"""Passages put before a question. On SQuAD 0.947 of the answers are in the first three passages and 0.972 in the first
+five. A passage takes about 200 tokens."""
 
 NOT_FOUND = "The documents hold no answer to this."
 
 
 class ServeConfig(StepConfig):
-    """What `lmworks serve` serves."""
+    """Models and passages that `lmworks serve` offers."""
 
     default_effect = Effect.NOTHING
 
     model: Reference | Annotated[list[Reference], Field(min_length=1)] = Field(
-        description="a model; or several that are LoRA on one base, whose weights are then held once; or a "
-        "step of kind `passages`, whose best passages are quoted as the answer"
+        description="The model to serve. Name several only if they are LoRA adapters of one base, which is then loaded "
+        "once. A step of kind `passages` can be served too: its best passages are quoted as the answer."
     )
     otherwise: Reference | None = Field(
         None,
-        description="a step that is served in place of `model` where that fails a gate and this one none; unset, "
-        "nothing is served then, which is right as long as nobody has chosen what may stand in",
+        description="Step to serve if `model` fails a gate and this step passes its gates. None by default, so a model "
+        "that fails is not served.",
     )
     examples: Reference | None = Field(
-        None, description="conversations offered on the chat page; none are needed to serve"
+        None, description="Step with conversations that the chat page offers as examples. Serving needs none."
     )
     passages: Reference | None = Field(
         None,
-        description="a step of kind `passages`: what fits a chat's last question is put before it, and cited; unset, "
-        "the model answers from what it learned",
+        description="Step of kind `passages`. The passages that fit a user's last question are put before it and "
+        "cited. Without this field the model answers without passages.",
     )
     passages_shown: int = Field(
-        PASSAGES_SHOWN, ge=1, le=50, description="how many of them at the most; fewer where the context has no room"
+        PASSAGES_SHOWN, ge=1, le=50, description="Most passages before a question. A short context holds fewer."
     )
     not_found: str = Field(
         NOT_FOUND,
         min_length=1,
-        description="what is said, without asking the model, where no passage fits; in the language of your readers",
+        description="Answer if no passage fits, given without the model. Write it in your readers' language.",
     )
 
     @model_validator(mode="after")
@@ -236,61 +236,61 @@ class ServeConfig(StepConfig):
 
     @property
     def candidates(self) -> list[str]:
-        """The models that may come to be served, by preference."""
+        """Models that may be served, in order of preference."""
         named = [self.model] if isinstance(self.model, str) else self.model
         return [*named, *([self.otherwise] if self.otherwise else [])]
 
 
 class RewordedConfig(StepConfig):
-    """Test items are sought in other words, too, by the embeddings of an encoder that the user supplies."""
+    """Search for reworded test items with the embeddings of your encoder."""
 
     packages: ClassVar[tuple[str, ...]] = ("scipy", "transformers")
     encoder: str = Field(
-        description="folder of a Hugging Face encoder whose mean-pooled output is a sentence embedding, such as "
-        "all-MiniLM-L6-v2, from the recipe's folder"
+        description="Folder of a Hugging Face encoder, relative to the recipe. The mean of its outputs must be a "
+        "sentence embedding, as for all-MiniLM-L6-v2."
     )
     cosine: float = Field(
         0.8,
         gt=0,
         le=1,
-        description="least similarity of what is listed; with all-MiniLM-L6-v2 it lists most paraphrases and few "
-        "others, another encoder needs a value of its own",
+        description="Least cosine similarity of a listed pair. With all-MiniLM-L6-v2, 0.8 lists most paraphrases and "
+        "few other texts. Another encoder needs its own value.",
     )
-    tokens: int = Field(256, ge=8, description="embedded from a start; what all-MiniLM-L6-v2 was trained to read")
+    tokens: int = Field(256, ge=8, description="Tokens embedded per text. all-MiniLM-L6-v2 was trained on 256.")
 
 
 ASKED = ("cluster", "contamination", "id", "prompt", "reference")
-"""Fields of items that stand before anything is answered."""
+"""Fields that an item has before a model answers it."""
 
 
 class GateConfig(StepConfig):
-    """What a model must reach to be released: served, sent to a hub or exported."""
+    """Condition that a model must meet before it is released: served, sent to a hub or exported."""
 
-    task: str = Field(description="kind of a task, or, where several are of it, its label in the report")
+    task: str = Field(description="Kind of the task, or its label in the report if several tasks are of one kind.")
     model: str | None = Field(
-        None, description="step that must pass; unset, what the recipe serves, and what it serves otherwise"
+        None, description="Step that must pass. By default, `serve.model` and `serve.otherwise` must pass."
     )
-    metric: str | None = Field(None, description="name of a figure; unset, the first of the task, which leads it")
+    metric: str | None = Field(None, description="Name of the figure. The default is the first figure of the task.")
     at_least: float | None = Field(
-        None, allow_inf_nan=False, description="what the lower end of the 95 % interval must reach"
+        None, allow_inf_nan=False, description="Least value of the lower end of the 95 % interval."
     )
     at_most: float | None = Field(
-        None, allow_inf_nan=False, description="what the upper end of the 95 % interval must not pass"
+        None, allow_inf_nan=False, description="Largest value of the upper end of the 95 % interval."
     )
     not_worse_than: str | None = Field(
-        None, description="model or baseline measured beside it, such as the one that is released now"
+        None, description="Model or baseline to compare with, such as the model released now."
     )
     margin: float = Field(
         0.02,
         ge=0,
         allow_inf_nan=False,
-        description="by how much it may be worse than that, at 0 it must be better; two points of a share are seldom "
-        "felt",
+        description="How much worse than `not_worse_than` the model may be, in units of the metric. At 0 the model "
+        "must be better. Users rarely notice a difference of 0.02.",
     )
     where: dict[str, str] = Field(
         default={},
-        description="fields of items and their values: the gate is of these items alone; none that an answer decides, "
-        "or all could be passed by asking of right answers alone",
+        description="Item fields with their values. Only items with these values count. Fields that depend on an "
+        "answer are not allowed, because a gate could then select only right answers.",
     )
 
     @field_validator("where")
@@ -310,14 +310,14 @@ class GateConfig(StepConfig):
         return self
 
     def asked_of(self, served: Sequence[str]) -> list[str | None]:
-        """The models that must pass it, where these may be served; none is asked not to be worse than itself."""
+        """Return the models that must pass the gate. A model is not compared with itself."""
         if self.model or not served:
             return [self.model]
         return [name for name in served if name != self.not_worse_than] or [served[0]]
 
     @property
     def words(self) -> str:
-        """The gate in a few words."""
+        """Short text of the gate."""
         what = f"{self.task}{f' {self.metric}' if self.metric else ''}"
         some = "".join(f", where {name} is {value}" for name, value in self.where.items())
         if self.not_worse_than is not None and not self.margin:
@@ -329,53 +329,52 @@ class GateConfig(StepConfig):
 
 
 class PrimaryConfig(StepConfig):
-    """The one question that a build answers first; it is stated before anything is measured."""
+    """The one question that a build answers first. It is stated before anything is measured."""
 
     task: str | None = Field(
         None,
-        description="kind of a task, or, where several are of it, its label in the report; unset, the first with a "
-        "baseline that asks for nothing that the model learned from",
+        description="Kind of the task, or its label in the report if several tasks are of one kind. The default is the "
+        "first task that has a baseline and that the model was not trained on.",
     )
     model: str | None = Field(
-        None, description="a model under `models`; unset, the one that the recipe serves, which is what users meet"
+        None, description="A model of `models`. The default is the served model, because users meet this one."
     )
     opponent: str | None = Field(
-        None,
-        description="a model or baseline of the task; unset, all baselines: the model must be better than each of them",
+        None, description="A model or baseline of the task. By default, the model must be better than each baseline."
     )
-    figure: str | None = Field(None, description="name of a figure; unset, the first of the task, which leads it")
+    figure: str | None = Field(None, description="Name of the figure. The default is the first figure of the task.")
     margin: float = Field(
         0,
         ge=0,
         allow_inf_nan=False,
-        description="by how much the model may be worse than the opponent; at 0 it must be better, since a simple "
-        "means that does as well costs less",
+        description="How much worse than the opponent the model may be, in units of the figure. At 0 the model must be "
+        "better, because an equally good baseline costs less.",
     )
 
 
 class EvaluateConfig(StepConfig):
-    """Which models are measured on which tasks."""
+    """Models and the tasks that measure them."""
 
-    models: list[Reference] = Field(min_length=1, description="all are asked the same, and compared with each other")
-    tasks: list[StepConfig] = Field(min_length=1, description="what they are asked; each names its kind")
+    models: list[Reference] = Field(min_length=1, description="Models to compare. All of them answer the same items.")
+    tasks: list[StepConfig] = Field(min_length=1, description="Tasks that measure the models. Each names its kind.")
     gates: list[GateConfig] = Field(
-        default=[], description="what a model must reach to be released; nobody can say that for you"
+        default=[], description="Conditions for the release of a model. None by default, because only you can set them."
     )
     primary: PrimaryConfig = Field(
         default=PrimaryConfig(),
-        description="the question whose answer is the first sentence of each report; all other figures are exploration",
+        description="Question that the first sentence of each report answers. All other figures are exploration.",
     )
     reworded: RewordedConfig | None = Field(
         None,
-        description="how items are sought in other words among what was learned from; it needs an encoder of yours",
+        description="Search for training texts that repeat test items in other words. It needs an encoder of yours.",
     )
 
 
 PROTECTED = ("confidential", "secret")
-"""What `needs.privacy` calls texts that are not to be told."""
+"""Values of `needs.privacy` for texts that must not be disclosed."""
 
 SECONDS_BETWEEN_REQUESTS = 20
-"""Of one user at the busiest hour, where no rate is stated."""
+"""Seconds between two requests of a user at the busiest hour, if no rate is stated."""
 
 
 REQUEST_TOKENS: Mapping[str, tuple[int, int]] = {
@@ -391,81 +390,80 @@ REQUEST_TOKENS: Mapping[str, tuple[int, int]] = {
 
 
 class NeedsConfig(StepConfig):
-    """What the organisation needs, can and has: what `lmworks plan` decides and costs by."""
+    """Needs, means and limits of your organisation. `lmworks plan` decides and estimates costs from them."""
 
     default_effect = Effect.NOTHING
 
     task: Literal["chat", "write", "translate", "summarise", "classify", "extract", "search"] = Field(
-        "write", description="what the model does; writing is what a language model does without further ado"
+        "write", description="Task of the model. `write` needs no training beyond that of a language model."
     )
     distance: Literal["near", "some", "far"] = Field(
-        "some", description="of your texts from everyday and public ones; most trades have words of their own"
+        "some", description="Difference of your texts from everyday public texts. Most trades have words of their own."
     )
-    users: int = Field(10, ge=1, description="at once, at the busiest hour; a team")
+    users: int = Field(10, ge=1, description="Number of users at the same time, at the busiest hour. Ten are a team.")
     requests_per_second: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
         "auto",
-        description=f"at the busiest hour; auto: each of `users` asks every {SECONDS_BETWEEN_REQUESTS} s, which is an "
-        "assumption of ours, without a source",
+        description="Requests per second at the busiest hour. `auto` assumes that each of `users` sends a request "
+        f"every {SECONDS_BETWEEN_REQUESTS} s. No source supports this rate.",
     )
     prompt_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description=f"Tokens that one request reads. auto takes {REQUEST_TOKENS['chat'][0]} for `chat`, which "
-        f"is a page of instructions and passages, and {REQUEST_TOKENS['classify'][0]} for `classify`. `lmworks init` "
-        "measures it on your texts.",
+        description=f"Tokens of a prompt. `auto` takes {REQUEST_TOKENS['chat'][0]} for `chat`, which is a page of "
+        f"text, and {REQUEST_TOKENS['classify'][0]} for `classify`. `lmworks init` measures it on your texts.",
     )
     answer_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description=f"Tokens that one answer has. auto takes {REQUEST_TOKENS['chat'][1]} for `chat`, which is "
-        f"two paragraphs, and {REQUEST_TOKENS['classify'][1]} for `classify`, which is a label.",
+        description=f"Tokens of an answer. `auto` takes {REQUEST_TOKENS['chat'][1]} for `chat`, which are two "
+        f"paragraphs, and {REQUEST_TOKENS['classify'][1]} for `classify`, which are a label.",
     )
-    context_tokens: int = Field(2048, ge=8, description="longest prompt and answer; twice a usual request")
+    context_tokens: int = Field(2048, ge=8, description="Tokens of the longest prompt with its answer.")
     tokens: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
-        "auto", description="of your texts; counted from the sources' bytes, four a token"
+        "auto", description="Tokens of your texts. `auto` divides the bytes of the sources by four."
     )
-    labelled_examples: int = Field(0, ge=0, description="pairs of input and right answer; few have any at first")
+    labelled_examples: int = Field(0, ge=0, description="Number of inputs with their right answers.")
     budget_usd: float = Field(
         10_000,
         ge=0,
-        description="Dollars for training and the first twelve months of use, beside the electricity of devices that "
-        "you own. The default pays for a pilot.",
+        description="US dollars for training and the first twelve months of use. The electricity of `devices` is not "
+        "counted. The default pays for a pilot.",
     )
-    deadline_weeks: float = Field(12, gt=0, description="until it is used; a quarter")
-    region: str = Field("US", description="whose electricity is used, a code of the data file; most machines are there")
+    deadline_weeks: float = Field(12, gt=0, description="Weeks until the model is used. The default is a quarter.")
+    region: str = Field("US", description="Code of the electricity grid. Most machines are in the US.")
     residency: Literal["anywhere", "region", "on-premise"] = Field(
-        "anywhere", description="where data may lie; say so if a law or contract binds you"
+        "anywhere", description="Places where your data may be stored. Change it if a law or contract binds you."
     )
     privacy: Literal["public", "internal", "confidential", "secret"] = Field(
         "internal",
-        description="of the texts; what most companies' documents are. Secret ones leave for no cloud, confidential "
-        "ones for no hosted model without a contract. Of confidential and secret ones plan and build "
-        "say first where nobody looks for personal data, and `lmworks push` sends no model without `--confidential`",
+        description="Protection of the texts. Secret texts stay on your own machines. Confidential texts reach a "
+        "hosted model only with a contract. For both, `plan` and `build` warn if no step looks for personal data, "
+        "and `lmworks push` needs `--confidential`.",
     )
     control: Literal["low", "some", "full"] = Field(
-        "some", description="over weights, versions and behaviour; low when any supplier will do"
+        "some", description="Control over weights, versions and behaviour. `low` accepts any supplier's model."
     )
     update: Literal["yearly", "quarterly", "monthly", "weekly", "daily"] = Field(
-        "quarterly", description="how often knowledge changes; training runs are repeated so often"
+        "quarterly", description="How often knowledge changes. `plan` counts as many training runs."
     )
     expertise: Literal["none", "some", "team"] = Field(
-        "some", description="in house, in training models; some is one engineer who has tuned one"
+        "some", description="Experience with training. `some` means one engineer who has tuned a model."
     )
     load: Literal["steady", "daily", "spiky"] = Field(
-        "daily", description="how well use can be foretold; daily is office hours"
+        "daily", description="How use varies over time. `daily` means office hours."
     )
-    growth_per_month: float = Field(0.05, ge=0, description="of requests, for twelve months; 1.8 times in a year")
-    contracts: list[str] = Field(default_factory=list, description="clouds with a contract, by name; none binds you")
+    growth_per_month: float = Field(0.05, ge=0, description="Monthly growth of requests. 0.05 is 1.8 times a year.")
+    contracts: list[str] = Field(default_factory=list, description="Names of clouds that you have a contract with.")
     devices: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
-        description="Devices that you own already, with how many of each, such as `{a100-80: 1}`. They cost their "
-        "electricity. `lmworks plan --all` lists the names. By default nothing is there, so that no cost is left out.",
+        description="Number of devices that you own already, such as `{a100-80: 1}`. They cost their electricity. "
+        "`lmworks plan --all` lists the names.",
     )
     parameters: Annotated[int, Field(ge=1_000_000)] | Literal["auto"] = Field(
-        "auto", description="size of the model; auto follows from data, money and task"
+        "auto", description="Number of the model's parameters. `auto` follows from data, money and task."
     )
 
     @property
     def requests(self) -> float:
-        """Return the requests per second at the busiest hour: as stated, or as so many users ask."""
+        """Requests per second at the busiest hour, stated or computed from `users`."""
         stated = self.requests_per_second
         return self.users / SECONDS_BETWEEN_REQUESTS if stated == "auto" else stated
 
@@ -485,22 +483,22 @@ class Recipe(StepConfig):
 
     default_effect = Effect.NOTHING  # its steps have keys, each of its own fields
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="its builds are kept under it")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name of the recipe. Builds are stored under it.")
     use_case: str = Field(
         min_length=1,
-        description="what the model is for, in words: cards and reports say it, without personal data; names stay",
+        description="Purpose of the model. Cards and reports quote it, without personal data except names.",
     )
-    budget: BudgetConfig = Field(BudgetConfig(), description="what the whole build may use")
-    plan: PlanConfig = Field(PlanConfig(), description="how values written as `auto` are found")
-    needs: NeedsConfig | None = Field(None, description="a recipe that is built as it stands needs no verdict")
-    data: dict[str, StepConfig] = Field(min_length=1, description="steps by name, each after those that it reads")
-    tokenizer: StepConfig | None = Field(None, description="needed by a model that is trained from scratch")
-    models: dict[str, StepConfig] = Field(default_factory=dict, description="a recipe may stop at clean data")
-    evaluate: EvaluateConfig | None = Field(None, description="a recipe may stop at a model")
-    serve: ServeConfig | None = Field(None, description="only a recipe that is served names the model to serve")
+    budget: BudgetConfig = Field(BudgetConfig(), description="Time and device that the whole build may use.")
+    plan: PlanConfig = Field(PlanConfig(), description="Method that finds the values written as `auto`.")
+    needs: NeedsConfig | None = Field(None, description="Your organisation's needs, for `lmworks plan` only.")
+    data: dict[str, StepConfig] = Field(min_length=1, description="Steps by name, each after those that it reads.")
+    tokenizer: StepConfig | None = Field(None, description="Tokenizer for a model trained from scratch.")
+    models: dict[str, StepConfig] = Field(default_factory=dict, description="Models by name. A recipe may have none.")
+    evaluate: EvaluateConfig | None = Field(None, description="Measurements of the models. A recipe may have none.")
+    serve: ServeConfig | None = Field(None, description="Models that `lmworks serve` serves.")
 
     def on_its_device(self) -> Self:
-        """With the device of `budget` in every step that computes on one and names none."""
+        """Return the recipe with `budget.device` in every step that computes on a device and names none."""
 
         def placed(config: StepConfig) -> StepConfig:
             update = {"device": self.budget.device}
@@ -513,5 +511,5 @@ class Recipe(StepConfig):
 
 
 def is_reference(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
-    """Whether a value of this type is the name of a step."""
+    """Return whether a value of this type is the name of a step."""
     return any(isinstance(item, _NamesAStep) for item in (*metadata, *getattr(annotation, "__metadata__", ())))

@@ -14,7 +14,7 @@ from lmworks.recipe.yaml import Tree
 
 
 def place_of_variant(recipe: Mapping[str, Any], model: str) -> list[str] | None:
-    """Where a model that is a variant stands in the file, below `models`; None for any other."""
+    """Return the place of a variant below `models` in the file, or None for another model."""
     models = recipe.get("models")
     for group, fields in models.items() if isinstance(models, dict) else ():
         variants = fields.get("variants") if isinstance(fields, dict) else None

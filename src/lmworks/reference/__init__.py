@@ -1,1 +1,1 @@
-"""What a recipe can say, as data: the reference, the JSON Schema and `lmworks explain` are made of it."""
+"""Contents of recipes as data. The reference, the JSON Schema and `lmworks explain` are made from it."""

@@ -1,4 +1,4 @@
-"""Every kind that a recipe can name, with its fields: what each is, its default, why, and what it changes."""
+"""Kinds that a recipe can name, with their fields: meaning, default and effect of each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ConfigClass = type[BaseModel]
 
 
 SHOWN_EFFECTS = (Effect.KEY, Effect.SPEED, Effect.MEMORY, Effect.CHECK)
-"""In their order; which config of its stage one is, is no matter of a recipe's writer."""
+"""Effects that the reference shows, in this order. `Effect.KIND` does not concern recipes."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Field:
     """A field of a config, in words."""
 
     name: str
-    """As a recipe writes it; inside another, `licences.allow`."""
+    """Name in a recipe. A field inside another has a path: `licences.allow`."""
     type: str
     default: str
-    """As a recipe would write it; `required` where there is none, `theirs` where the fields inside have some."""
+    """Default in a recipe's syntax, `required`, or `theirs` if the fields inside have defaults."""
     why: str
     effect: str
-    """What another value changes."""
+    """Effects of another value."""
     owner: ConfigClass
-    """The class that declares it, or the field that it stands in."""
+    """Class that declares the field, or the field around it."""
 
 
 @dataclass(frozen=True)
@@ -64,27 +64,27 @@ class Kind:
 
     @property
     def fields(self) -> list[Field]:
-        """Its fields, those of its own class first."""
+        """Fields of the kind, starting with those of its own class."""
         return list(fields_of(self.config)) if self.config else []
 
 
 GROUPS: dict[str, str] = {
     "recipe": "Sections of a recipe",
-    "sources": "Sources: where documents come from",
-    "parsers": "Parsers: what the bytes of a file mean (`format` of a source)",
+    "sources": "Sources of documents",
+    "parsers": "Parsers of files (`format` of a source)",
     "forms": "Forms of tuning data (`form` of `conversations` and `preferences`)",
-    "steps": "Steps of the data",
+    "steps": "Data steps",
     "tokenizers": "Tokenizers",
-    "objectives": "Objectives: what a model is trained for",
-    "rewards": "Rewards: what an answer is worth",
-    "tasks": "Tasks: what models are measured on",
+    "objectives": "Objectives of training",
+    "rewards": "Rewards of answers",
+    "tasks": "Tasks that measure models",
     "metrics": "Metrics of written texts",
-    "engines": "Engines: what answers for a model",
+    "engines": "Engines that run models",
 }
 
 
 def kinds() -> Iterator[Kind]:
-    """Every kind that can be had, group by group."""
+    """Yield every available kind, group by group."""
     for name, info in Recipe.model_fields.items():
         for config in _configs(info.annotation):
             yield Kind("recipe", name, about(config), (), config)
@@ -102,7 +102,7 @@ def kinds() -> Iterator[Kind]:
 
 
 def faults() -> list[str]:
-    """What is wrong with installed packages."""
+    """Return the faults of installed packages."""
     return [fault for group in _groups() for fault in group.faults()]
 
 
@@ -112,7 +112,7 @@ def _groups() -> tuple[Kinds[Any], ...]:
 
 
 def find(name: str) -> tuple[list[Kind], str]:
-    """The kinds of a name, `KIND` or `KIND.field`, and the field.
+    """Return the kinds of a name, `KIND` or `KIND.field`, and the field.
 
     Raises UsageError naming the nearest, PluginError for a kind of a package that cannot give it.
     """
@@ -137,12 +137,12 @@ def _is_at(field: Field, name: str) -> bool:
 
 
 def fields_at(kind: Kind, name: str) -> list[Field]:
-    """The fields of a kind, or the one of this name with those inside it."""
+    """Return the fields of a kind, or one field of this name with the fields inside it."""
     return [field for field in kind.fields if not name or _is_at(field, name)]
 
 
 def fields_of(config: ConfigClass, prefix: str = "") -> Iterator[Field]:
-    """The fields that a recipe can write, with those of configs inside them; those of the class itself come first."""
+    """Yield the fields that a recipe can write, with those of inner configs, starting with the class's own."""
     order = [each for each in config.__mro__ if each in own_classes(config)]
     for owner in order:
         for name, info in config.model_fields.items():
@@ -151,12 +151,12 @@ def fields_of(config: ConfigClass, prefix: str = "") -> Iterator[Field]:
 
 
 def own_classes(config: ConfigClass) -> list[ConfigClass]:
-    """The classes whose fields a config has, its own first."""
+    """Return the classes that give a config its fields, its own first."""
     return [each for each in config.__mro__ if issubclass(each, BaseModel) and each not in (BaseModel, StepConfig)]
 
 
 def owner_of(config: ConfigClass, name: str) -> ConfigClass:
-    """The nearest class that declares a field."""
+    """Return the nearest class that declares a field."""
     return next(each for each in own_classes(config) if name in inspect.get_annotations(each))
 
 
@@ -178,14 +178,14 @@ def _default(info: FieldInfo) -> str:
 
 
 def _effect(config: ConfigClass, name: str) -> str:
-    """What another value of a field changes."""
+    """Return the effects of another value of a field, in words."""
     changed = effects(config)[name]
     words = [each.name.lower() for each in SHOWN_EFFECTS if each in changed and each.name]
     return ", ".join(words) or "nothing"
 
 
 def about(thing: Any) -> str:
-    """The first paragraph of a docstring, on one line."""
+    """Return the first paragraph of a docstring on one line."""
     return " ".join((thing.__doc__ or "").split("\n\n")[0].split())
 
 
@@ -213,7 +213,7 @@ BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length",
 
 
 def type_in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
-    """What a field takes: `integer ≥ 1`, `list of text`, `"a" or "b"`."""
+    """Return the accepted values of a field in words: `integer ≥ 1`, `list of text`, `"a" or "b"`."""
     for mark in metadata:
         if isinstance(mark, Chosen):
             return f"a {mark.kinds.group.removesuffix('s')} with its `{mark.key}`"
@@ -251,7 +251,7 @@ def _bounds(item: Any) -> Iterator[str]:
 
 
 def _configs(annotation: Any) -> Iterator[ConfigClass]:
-    """The config classes that a field's value is made of, but for kinds that have an entry of their own."""
+    """Yield the config classes inside a field's value, except kinds that have an entry of their own."""
     if any(isinstance(mark, Chosen) for mark in getattr(annotation, "__metadata__", ())):
         return
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation is not StepConfig:

@@ -8,22 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lmworks.reference.facts import GROUPS, ConfigClass, Field, Kind, about, fields_at, fields_of, own_classes
 
-MADE = "Made by `lmworks explain --pages docs/reference` from the descriptions in the code: edit them there."
+MADE = "`lmworks explain --pages docs/reference` makes this page from the code. Edit the descriptions there."
 
 
 def pages(kinds: Sequence[Kind]) -> Mapping[str, str]:
-    """File name → page: one a group, and an index. What packages add is theirs to describe."""
+    """Return pages by file name: one per group, and an index. Kinds that packages add are left out."""
     by_group = {group: [kind for kind in kinds if kind.group == group and not kind.plugins] for group in GROUPS}
     index = "".join(
         f"- [{title}]({group}.md): {', '.join(f'`{kind.name}`' for kind in by_group[group])}\n"
         for group, title in GROUPS.items()
     )
-    found = {"README.md": f"# Reference\n\nEvery kind that a recipe can name, and every field. {MADE}\n\n{index}"}
+    found = {"README.md": f"# Reference\n\nAll kinds that a recipe can name, with their fields. {MADE}\n\n{index}"}
     return found | {f"{group}.md": _page(title, by_group[group]) for group, title in GROUPS.items()}
 
 
 def _page(title: str, kinds: Sequence[Kind]) -> str:
-    """The kinds of a group. Fields that several share stand once, under the class that declares them."""
+    """Return the page of a group. Shared fields are listed once, under the class that declares them."""
     shared: dict[ConfigClass, list[Field]] = {}
     parts = [f"# {title}\n\n{MADE}\n"]
     for kind in kinds:
@@ -32,7 +32,7 @@ def _page(title: str, kinds: Sequence[Kind]) -> str:
         links = ", ".join(f"[{_heading(base)}](#{_anchor(_heading(base))})" for base in bases if base in shared)
         parts.append(f"\n## `{kind.name}`\n\n{kind.about}\n")
         parts.append(_table([field for field in kind.fields if field.owner is own]))
-        parts.append(f"\nBesides: {links}.\n" if links else "")
+        parts.append(f"\nAlso: {links}.\n" if links else "")
     for base, fields in shared.items():
         parts.append(f"\n## {_heading(base)}\n{_table(fields)}")
     return "".join(parts)
@@ -57,7 +57,7 @@ def _table(fields: Sequence[Field]) -> str:
         f"| `{field.name}` | {_cell(field.type)} | {_code(field.default)} | {_cell(field.why)} | {field.effect} |\n"
         for field in fields
     )
-    return "".join(["\n| field | takes | default | what it is, and why | changes |\n", "| --- " * 5, "|\n", *rows])
+    return "".join(["\n| field | takes | default | meaning | changes |\n", "| --- " * 5, "|\n", *rows])
 
 
 def _cell(text: str) -> str:
@@ -69,7 +69,7 @@ def _code(default: str) -> str:
 
 
 def as_text(kinds: Sequence[Kind], field: str, width: int) -> str:
-    """Kinds with their fields, or with one of them, for a terminal."""
+    """Return kinds with their fields, or with one field, as text for a terminal."""
     return "\n".join(line for kind in kinds for line in _told(kind, field, width)).rstrip()
 
 
@@ -86,7 +86,7 @@ def _told(kind: Kind, field: str, width: int) -> Iterator[str]:
 
 
 def listed(kinds: Sequence[Kind], width: int) -> str:
-    """The names of all kinds, group by group."""
+    """Return the names of all kinds, group by group."""
     lines = []
     for group, title in GROUPS.items():
         names = ", ".join(kind.name for kind in kinds if kind.group == group)

@@ -11,11 +11,11 @@ from lmworks.recipe.file import recipe_class
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILLED_IN = {"learning_rate", "adamw_learning_rate"}
-"""Required of some objectives, but where an adapter brings its own."""
+"""Fields that some objectives require and an adapter fills in."""
 
 
 class _Written(GenerateJsonSchema):
-    """Of a recipe as it is written: without fields that loading sets."""
+    """Schema of a recipe as it is written, without fields that loading sets."""
 
     def field_is_present(self, field: Any) -> bool:
         """Whether a recipe may state the field."""
@@ -23,7 +23,7 @@ class _Written(GenerateJsonSchema):
 
 
 def recipe_schema() -> dict[str, Any]:
-    """The schema of a recipe file with every kind that can be had here, those of installed packages too."""
+    """Return the schema of a recipe file with every available kind, including those of installed packages."""
     schema = recipe_class(graph.CLASSES).model_json_schema(by_alias=True, schema_generator=_Written)
     models = schema["properties"]["models"]
     models["additionalProperties"] = {
@@ -35,7 +35,7 @@ def recipe_schema() -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Without titles, which repeat names, and without asking for what an adapter fills in."""
+    """Return a schema without titles, which repeat names, and without requiring fields that an adapter fills in."""
     if isinstance(value, list):
         return [_plain(each) for each in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What an answer is worth. A reward is one class here or in a file beside this one, and one line in `REWARDS`.
+"""Rewards, which give answers a value. A reward is one class here or in a file beside, and one line in `REWARDS`.
 
 Imports no torch: recipes are read with these classes.
 """
@@ -50,7 +50,7 @@ def _compares(config: ConfigClass) -> str | None:
 
 
 AnyAnswerReward = Annotated[AnswerReward, Chosen(REWARDS, refuse=_asks_a_model)]
-"""Those that need no model."""
+"""Rewards that need no model."""
 AnyReward = Annotated[Reward, Chosen(REWARDS, refuse=_compares)]
 """And a reward model's score."""
 AnyRule = Annotated[Reward, Chosen(REWARDS)]

@@ -17,30 +17,30 @@ from lmworks.rewards.reward import Answer, AnswerReward
 
 _QUOTES = " \n\r\t\"'`*_«»„“”‚‘’‹›"
 _BEFORE, _BEHIND = _QUOTES + "¡¿", _QUOTES + "!.,;:?…。、？！：；؟،।"
-"""What stands around an answer and is not it: quotation marks, Markdown's signs, ends of sentences."""
+"""Characters around an answer that do not belong to it: quotation marks, Markdown's signs, ends of sentences."""
 
 
 class Comparison(StepConfig):
-    """How an answer is held against that of the data."""
+    """Fields of the comparison with the right answer."""
 
     pattern: PatternText | None = Field(
         default=None,
-        description="Finds the result in an answer that says more: its first group, where it matches last, such as "
-        "`#### (.+)`. Unset, the whole answer is the result.",
+        description="Pattern that finds the result in a longer answer: the first group of its last match, such as "
+        "`#### (.+)`. By default the whole answer is the result.",
     )
     compare: Literal["value", "letters", "squad"] = Field(
         default="value",
-        description="`value`: numbers as numbers, so that 1,000 is 1000.0, and words without regard to capitals, "
-        "Unicode's forms, and punctuation and quotation marks at their ends. `letters`: to the letter, as codes and "
-        "versions are compared (1.10 is not 1.1). `squad`: as SQuAD does, small letters without ASCII punctuation and "
-        "the articles a, an, the.",
+        description="`value` compares numbers by value, so that 1,000 is 1000.0, and words without case, Unicode "
+        "forms, and punctuation and quotation marks at their ends. `letters` compares exactly, as for codes and "
+        "versions (1.10 is not 1.1). `squad` compares as SQuAD: lower case, without ASCII punctuation and the "
+        "articles a, an, the.",
     )
     language: str = Field(
         default="en",
         pattern=r"^[a-z]{2,3}(-([A-Z]{2}|[0-9]{3}))?$",
-        description="Of the answers, such as `de` or `de-CH`: whether 1,500 is fifteen hundred or one and a half.",
+        description="Language of the answers, such as `de` or `de-CH`. It decides the value of 1,500.",
     )
-    accents: bool = Field(default=True, description="Whether é is another letter than e; where it is not, año is ano.")
+    accents: bool = Field(default=True, description="Whether é and e are different letters. If not, año equals ano.")
 
     def is_right(self, text: str, reference: str) -> bool:
         """Whether the result of an answer is that of the data."""
@@ -83,7 +83,7 @@ def squad_form(text: str) -> str:
 
 
 class ExactAnswerReward(AnswerReward, Comparison):
-    """1 for the answer of the data; an answer that was cut is none."""
+    """1 for the answer of the data, and 0 for an answer that was cut."""
 
     kind: Literal["exact-answer"] = "exact-answer"
 

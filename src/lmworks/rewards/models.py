@@ -1,4 +1,4 @@
-"""Rewards by models: of people's judgements, of labels, and one that is asked which of two answers is better."""
+"""Rewards by models: reward models, classifiers, and models that compare two answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class JudgedReward(Reward):
-    """Base of rewards that a model of the recipe says."""
+    """Fields of rewards by a model of the recipe."""
 
     model: Reference
     reads_rows: ClassVar[bool] = True
@@ -34,12 +34,12 @@ class JudgedReward(Reward):
 
 
 class ModelReward(JudgedReward):
-    """What a reward model says of an answer, in its own units, in which only differences mean something."""
+    """Score of an answer by a reward model, in the model's own units. Only differences have a meaning."""
 
     expects: ClassVar[Expected] = {"model": ("reward model",)}
 
     kind: Literal["model"] = "model"
-    model: Reference = Field(description="A model of objective `reward`; it reads the chat with its own tokenizer.")
+    model: Reference = Field(description="Model of objective `reward`. It reads the chat with its own tokenizer.")
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ class Judge:
         self.engine = engine
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """Of each answer as the end of its chat, many at once; Unscored of one that the judge's own template refuses.
+        """Return the score of each answer at the end of its chat. Unscored marks answers that the template refuses.
 
         Raises BeyondContext for one that is too long.
         """
@@ -83,17 +83,17 @@ class Judge:
 
 
 class ClassifierReward(JudgedReward):
-    """How probable it is, for a classifier, that an answer has one of some labels."""
+    """Probability, by a classifier, that an answer has one of some labels."""
 
     expects: ClassVar[Expected] = {"model": ("sequence classifier",)}
     reads_rows = False
 
     kind: Literal["classifier"] = "classifier"
     model: Reference = Field(
-        description="A model of labels, of objective `bag-of-words` or `sequence-classification`, say; it reads the "
-        "answer alone."
+        description="Model of labels, such as one of objective `bag-of-words` or `sequence-classification`. It reads "
+        "only the answer."
     )
-    labels: list[str] = Field(min_length=1, description="Those that are wanted, such as [harmless].")
+    labels: list[str] = Field(min_length=1, description="Labels that are wanted, such as [harmless].")
 
     @property
     def name(self) -> str:
@@ -109,14 +109,14 @@ class ClassifierReward(JudgedReward):
 
 
 class Labelled:
-    """A classifier of which some labels are wanted."""
+    """A classifier with the labels that are wanted."""
 
     def __init__(self, engine: Engine, reward: ClassifierReward) -> None:
         self.engine, self.labels = engine, reward.labels
         reward.require_labels(engine.classify(["?"])[0].probabilities)
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """Of each answer the probability of the wanted labels together; of a long one the mean over its parts."""
+        """Return each answer's summed probability of the wanted labels, for a long answer the mean over its parts."""
         found = self.engine.classify([each.text for each in answers], long_samples="split") if answers else []
         return [min(1.0, sum(each.probabilities[label] for label in self.labels)) for each in found]
 
@@ -137,17 +137,18 @@ Which answer follows the rule better? Say A or B."""
 
 
 class PrincipleReward(JudgedReward):
-    """How probable it is, for a model that is asked, that an answer follows a rule better than others to its prompt."""
+    """Probability, by a model that writes, that an answer follows a rule better than other answers to its prompt."""
 
     expects: ClassVar[Expected] = {"model": ("decoder", "rented model")}
 
     kind: Literal["principle"] = "principle"
-    rule: str = Field(min_length=1, description="In words, such as: The answer admits what it does not know.")
-    model: Reference = Field(description="A model that writes; look at what it prefers before you trust it.")
+    rule: str = Field(min_length=1, description="Rule in words, such as: The answer admits what it does not know.")
+    model: Reference = Field(description="Model that writes. Look at its preferences before you trust it.")
     max_tokens: int = Field(
         default=16,
         ge=1,
-        description="Of a verdict in words, by a rented model: it is a letter. One that thinks first needs a thousand.",
+        description="Most tokens of a rented model's verdict, which is a letter. A model that thinks first needs a "
+        "thousand.",
     )
 
     @property
@@ -166,7 +167,7 @@ class PrincipleReward(JudgedReward):
 
 
 class Asked(ABC):
-    """A model that compares answers two by two, each pair in both orders: what it owes to the order cancels."""
+    """A model that compares answers in pairs. Each pair is shown in both orders, which cancels effects of the order."""
 
     rule: str
 
@@ -197,7 +198,7 @@ class Asked(ABC):
 
 
 class AskedByLikelihood(Asked):
-    """By P(A) / (P(A) + P(B)) as the next words."""
+    """A model that compares by P(A) / (P(A) + P(B)) as the next words."""
 
     def __init__(self, engine: DecoderEngine, rule: str) -> None:
         self.engine, self.rule = engine, rule
@@ -219,7 +220,7 @@ VERDICT = re.compile(r"\W*(?:answer\s+)?([AB])\b", re.IGNORECASE)
 
 
 class AskedInWords(Asked):
-    """By what it says, where likelihoods cannot be had: 1 or 0, and 0.5 where it says neither A nor B."""
+    """A model that compares in words, if likelihoods are not available: 1 or 0, and 0.5 for neither A nor B."""
 
     def __init__(self, engine: Engine, rule: str, max_tokens: int) -> None:
         self.engine, self.rule, self.sampling = engine, rule, Sampling(max_tokens)

@@ -101,7 +101,7 @@ def _plain(letter: str) -> str:
 
 
 def _value(text: str, decimal_comma: bool) -> Fraction | None:
-    """Of what has no sign and no unit."""
+    """Return the value of a number without sign and unit."""
     if found := re.fullmatch(r"(?:([1-9]\d*) )?([1-9]\d*)/([1-9]\d*)", text):
         whole, above, below = (int(part or 0) for part in found.groups())
         return None if whole and above >= below else Fraction(above, below) + whole

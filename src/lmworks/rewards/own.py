@@ -16,20 +16,20 @@ from lmworks.sandbox.calls import AVAILABLE, imports
 from lmworks.sandbox.run import Returned
 
 FUNCTION, PARAMETERS = "score", ("answer", "reference", "prompt", "ended")
-"""What the file defines, and what it may ask for by these names."""
+"""Name of the function that the file defines, and names of the parameters that it may take."""
 FORM = f"`def {FUNCTION}(answer, reference)`, of the parameters {', '.join(PARAMETERS)} those that it needs"
 
 
 class PythonReward(ConfinedReward):
-    """What a function of a Python file says. An answer on which it fails is worth 0, and is counted."""
+    """Result of a function in a Python file. An answer on which it fails gets 0 and is counted."""
 
     kind: Literal["python"] = "python"
     file: str = Field(
         min_length=1,
-        description=f"Beside the recipe. It defines {FORM}, and returns a number from 0 to 1; it reads no file and "
-        "imports the standard library alone.",
+        description=f"Python file beside the recipe. It defines {FORM}, and returns a number from 0 to 1. It reads no "
+        "file and imports only the standard library.",
     )
-    code: str = Field(default="", description="What the file says, read with the recipe: another text, another step.")
+    code: str = Field(default="", description="Text of the file, read with the recipe.")
 
     @property
     def name(self) -> str:
@@ -41,12 +41,14 @@ class PythonReward(ConfinedReward):
         try:
             code = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: cannot be read as UTF-8 text ({error}); mend its name in the recipe") from None
+            raise UsageError(
+                f"{path}: cannot be read as UTF-8 text ({error}); correct its name in the recipe"
+            ) from None
         _asked_for(path, code)
         return self.model_copy(update={"code": code})
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """Of each answer. Raises LmworksError where programs cannot be held."""
+        """Return the score of each answer. Raises LmworksError if programs cannot be confined."""
         wanted = _asked_for(Path(self.file), self.code)
         calls = [{name: value for name, value in _given(each).items() if name in wanted} for each in answers]
         with self.sandbox() as sandbox:
@@ -74,7 +76,7 @@ def _shown(value: Any) -> str:
 
 
 def _asked_for(path: Path, code: str) -> set[str]:
-    """What its function asks for. Raises UsageError."""
+    """Return the parameters of its function. Raises UsageError."""
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

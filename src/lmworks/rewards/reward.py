@@ -1,4 +1,4 @@
-"""What every reward is told and says."""
+"""Input and output of every reward."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lmworks.tokens.answers import Message
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that was drawn, and what stands in the data."""
+    """A drawn answer with the data's answer."""
 
     text: str
     reference: str
@@ -42,10 +42,10 @@ class Unscored(float):
 
 
 class Scorer(Protocol):
-    """What tells the worth of answers."""
+    """Base of objects that give answers a value."""
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """What each answer is worth, before the weight; Unscored where it cannot be told."""
+        """Return the value of each answer before the weight, or Unscored if there is none."""
 
 
 def names_of(rewards: Sequence[Reward]) -> list[str]:
@@ -59,18 +59,16 @@ def names_of(rewards: Sequence[Reward]) -> list[str]:
 
 
 def unscored(scores: Iterable[float]) -> list[str]:
-    """Of each answer on which a reward failed, the reason."""
+    """Return the reasons of all answers on which a reward failed."""
     return [each.reason for each in scores if isinstance(each, Unscored)]
 
 
 class Reward(StepConfig, ABC):
-    """Base of every reward."""
+    """Fields of every reward."""
 
     kind: str
     weight: float = Field(
-        default=1.0,
-        description="Of this reward in their sum; alone, its size does not matter. One of weight 0 teaches nothing and "
-        "is shown.",
+        default=1.0, description="Weight of this reward in the sum. A reward of weight 0 is only shown."
     )
 
     @property
@@ -80,7 +78,7 @@ class Reward(StepConfig, ABC):
 
     @property
     def told(self) -> str:
-        """What figures say of it."""
+        """Name of the reward beside figures."""
         return self.name
 
     @abstractmethod
@@ -101,7 +99,7 @@ class AnswerReward(Reward):
 
     @abstractmethod
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """What each answer is worth, from 0 to 1 before the weight. Raises LmworksError where this cannot be told."""
+        """Return the value of each answer, from 0 to 1 before the weight. Raises LmworksError if there is none."""
 
     def unjudged(self, reference: str) -> str:
         """Why every answer is worth nothing beside this answer of the data; empty if some can be worth more."""

@@ -14,11 +14,11 @@ from lmworks.rewards.reward import Answer, AnswerReward
 
 
 class RegexReward(AnswerReward):
-    """1 for an answer of a form, such as `[0-9]+`, alone or with its thoughts: `<think>.*</think> [0-9]+`."""
+    """1 for an answer that matches a pattern, such as `[0-9]+`, or with thoughts `<think>.*</think> [0-9]+`."""
 
     kind: Literal["regex"] = "regex"
     pattern: PatternText = Field(
-        description="What the whole answer must match; `.` is any character, ends of lines too."
+        description="Pattern that the whole answer must match. `.` also matches ends of lines."
     )
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
@@ -30,8 +30,8 @@ class LengthReward(AnswerReward):
     """1 for an answer of a number of words."""
 
     kind: Literal["length"] = "length"
-    least: int = Field(default=1, ge=0, description="Words; an empty answer is worth nothing.")
-    most: int = Field(ge=1, description="Words.")
+    least: int = Field(default=1, ge=0, description="Least words. An empty answer gets 0.")
+    most: int = Field(ge=1, description="Most words.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -44,21 +44,21 @@ class LengthReward(AnswerReward):
 
 
 class WordsReward(AnswerReward):
-    """1 for an answer with none of some words or phrases, such as those of a list of insults."""
+    """1 for an answer without certain words or phrases, such as insults."""
 
     kind: Literal["words"] = "words"
     avoid: list[str] | str = Field(
         min_length=1,
-        description="Words and phrases, without regard to case and Unicode's forms, letters apart as one word; stupid* "
-        "stands for all that begin so. Or a file with one a line, beside the recipe.",
+        description="Words and phrases to avoid, without regard to case and Unicode forms, also with spaced letters. "
+        "stupid* means all words that begin so. Or a file beside the recipe with one per line.",
     )
     source: str = Field(
         default="",
-        description="Where a file's list comes from and its licence, or who made it: `LDNOOBW, CC-BY-4.0`. Whom a word "
-        "hurts depends on who speaks to whom. It is told with the figures.",
+        description="Origin and licence of a file's list, or its author: `LDNOOBW, CC-BY-4.0`. Figures show it, "
+        "because it depends on the speakers which words hurt.",
     )
     accents: bool = Field(
-        default=False, description="Whether é is another letter than e: stüpid is avoided with stupid."
+        default=False, description="Whether é and e are different letters. If not, stüpid is avoided with stupid."
     )
 
     @model_validator(mode="after")

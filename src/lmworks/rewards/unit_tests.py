@@ -19,12 +19,12 @@ FENCE = re.compile(r"([ \t]*+)(`{3,}+|~{3,}+)([^`]*+)")  # gives nothing back, o
 
 
 class ConfinedReward(AnswerReward):
-    """Base of rewards that run programs which nobody has read."""
+    """Fields of rewards that run untrusted programs."""
 
     seconds: int = Field(
-        default=4, ge=1, description="Processor time for each answer; small functions take milliseconds."
+        default=4, ge=1, description="Processor seconds per answer. Small functions take milliseconds."
     )
-    megabytes: int = Field(default=256, ge=32, description="Of memory, beside the interpreter's.")
+    megabytes: int = Field(default=256, ge=32, description="Megabytes of memory beyond the interpreter's.")
 
     def sandbox(self) -> Sandbox:
         """Where they run, as a context."""
@@ -33,7 +33,7 @@ class ConfinedReward(AnswerReward):
 
 
 class UnitTestsReward(ConfinedReward):
-    """1 for a Python program that passes the tests of the data: asserts about what its functions return.
+    """1 for a Python program that passes the tests of the data, which are assert statements about its functions.
 
     Program and tests run in processes of their own, between which literal values cross and nothing else.
     """
@@ -41,7 +41,7 @@ class UnitTestsReward(ConfinedReward):
     kind: Literal["unit-tests"] = "unit-tests"
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """Of each answer; 0 where its tests cannot be judged. Raises LmworksError where programs cannot be held."""
+        """Return each answer's score, 0 if its tests cannot run. Raises LmworksError if programs cannot be confined."""
         programs = [(program_of(each.text), each.reference) for each in answers if each.ended]
         with self.sandbox() as sandbox:
             verdicts = iter(sandbox.verdicts(programs))
@@ -56,7 +56,7 @@ class UnitTestsReward(ConfinedReward):
 
 
 def program_of(text: str) -> str:
-    """What stands in the last fence of an answer for Python, else in the last of all, else the whole answer."""
+    """Return the last Python code block of an answer, or else the last code block, or else the whole answer."""
     fences = list(_fences(text))
     python = [program for language, program in fences if PYTHON.fullmatch(language)]
     return (python or [program for _, program in fences] or [text])[-1]

@@ -208,7 +208,7 @@ class FractionConfig(StepConfig):
     """Fields of the step that `lmworks scale` adds before a model."""
 
     rows: Reference = Field(description="Packed documents or conversations.")
-    share: float = Field(gt=0, le=1, description="Of the rows; a larger share holds all rows of a smaller one.")
+    share: float = Field(gt=0, le=1, description="Share of the rows. A larger share holds all rows of a smaller one.")
 
 
 @stage(version=1, trains_on="rows")

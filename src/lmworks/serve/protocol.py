@@ -40,7 +40,7 @@ def _either(words: str) -> WrapValidator:
     return WrapValidator(check)
 
 
-Seconds = Annotated[float | None, Field(gt=0, description="not OpenAI's: at the most, the answer takes these")]
+Seconds = Annotated[float | None, Field(gt=0, description="Most seconds for the answer. Not part of OpenAI's API.")]
 
 
 class StreamOptions(_Strict):
@@ -66,13 +66,13 @@ class Parameters(_Strict):
     n: int | None = Field(None, ge=1, le=MAX_CHOICES)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=0, lt=2**31, description="not OpenAI's, but common")
+    top_k: int | None = Field(None, ge=0, lt=2**31, description="Not part of OpenAI's API, but common.")
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: Annotated[str | list[str] | None, _either("at most 4 strings, none of them empty")] = None
     presence_penalty: float | None = Field(None, ge=0, le=0)
     frequency_penalty: float | None = Field(None, ge=0, le=0)
     timeout_seconds: Seconds = None
-    user: str | None = Field(None, description="taken, since many clients send it; not used and not logged")
+    user: str | None = Field(None, description="Accepted, because many clients send it. Not used and not logged.")
 
     def samplings(self, max_tokens: int) -> list[Sampling]:
         """How each of the `n` answers is drawn: the same seed gives the same n answers, all different."""
@@ -138,7 +138,9 @@ class Message(_Strict):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Annotated[str | list[TextPart] | None, _either(TEXT)] = None
     refusal: None = None
-    reasoning_content: str | None = Field(None, description="thoughts before an assistant's answer; not OpenAI's")
+    reasoning_content: str | None = Field(
+        None, description="Thoughts before an assistant's answer. Not part of OpenAI's API."
+    )
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
 
@@ -252,7 +254,7 @@ class TextsRequest(_Strict):
     model: str
     input: Annotated[str | list[str], _either("a string or a list of strings")]
     timeout_seconds: Seconds = None
-    user: str | None = Field(None, description="taken, since many clients send it; not used and not logged")
+    user: str | None = Field(None, description="Accepted, because many clients send it. Not used and not logged.")
 
     def texts(self) -> list[str]:
         """Each text."""

@@ -36,33 +36,33 @@ PROMPTS_AT_ONCE = 32
 
 
 class AnswersConfig(StepConfig):
-    """Let a model answer prompts."""
+    """Let a model of the recipe answer prompts."""
 
     expects: ClassVar[Expected] = {"model": ("decoder", "rented model")}
 
     kind: Literal["answers"] = "answers"
-    model: Reference = Field(description="Who answers: a model of the recipe that writes.")
-    data: Reference = Field(description="Conversations, of which all but the last answer is put before the model.")
-    samples: int = Field(default=1, ge=1, description="Answers to each prompt; one is what a student is tuned on.")
+    model: Reference = Field(description="Model of the recipe that writes the answers.")
+    data: Reference = Field(description="Conversations. The model reads all but the last answer.")
+    samples: int = Field(default=1, ge=1, description="Answers per prompt. A student is tuned on one.")
     temperature: float | None = Field(
         default=None,
         ge=0,
-        description="Unset, 0 for one sample, the likeliest answer as in the paper, and 1 for several, which differ.",
+        description="Temperature. By default 0 for one sample, as in the paper, and 1 for several, which then differ.",
     )
-    max_tokens: int = Field(default=128, ge=1, description="Where an answer is cut; a paragraph or two.")
+    max_tokens: int = Field(default=128, ge=1, description="Most tokens of an answer: one or two paragraphs.")
     cut: Literal["drop", "keep"] = Field(
         default="drop",
-        description="What becomes of answers that were cut: who is tuned on them never learns to end. Keep them where "
-        "rules are to rank them.",
+        description="Treatment of answers that were cut. A model tuned on them never learns to end. Keep them if rules "
+        "will rank them.",
     )
-    limit: int | None = Field(default=None, ge=1, description="Prompts, drawn by their ids; unset, all.")
-    seed: int = Field(default=0, ge=0, description="Draws prompts and answers; any will do.")
+    limit: int | None = Field(default=None, ge=1, description="Number of prompts, drawn by their ids. All by default.")
+    seed: int = Field(default=0, ge=0, description="Seed that draws prompts and answers.")
     device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
-        default="auto", description="Unset, that of `budget`: an accelerator where there is one."
+        default="auto", description="Device of the model. `auto` takes `budget.device`."
     )
     data_type: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description="Of the model's products: float32 gives equal answers on all processors, but for rare ties.",
+        description="Data type of products. float32 gives equal answers on all processors, with rare exceptions.",
     )
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:

@@ -31,10 +31,10 @@ class ConstitutionConfig(StepConfig):
     """Judge answers by rules."""
 
     kind: Literal["constitution"] = "constitution"
-    answers: Reference = Field(alias="from", description="A step `answers` with several samples of each prompt.")
-    rules: list[AnyRule] = Field(min_length=1, description="Their weighted sum is what an answer is worth.")
+    answers: Reference = Field(alias="from", description="Step `answers` with several samples per prompt.")
+    rules: list[AnyRule] = Field(min_length=1, description="Rewards. Their weighted sum is the value of an answer.")
     device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
-        default="auto", description="Unset, that of `budget`: an accelerator where there is one."
+        default="auto", description="Device of the judges. `auto` takes `budget.device`."
     )
 
     def resolve(self, folder: Path) -> Self:

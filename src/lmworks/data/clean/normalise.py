@@ -30,9 +30,9 @@ class NormaliseConfig(StepConfig):
     packages: ClassVar[tuple[str, ...]] = ("ftfy", "lxml")
     makes: ClassVar[str] = "documents"
     kind: Literal["normalise"] = "normalise"
-    documents: Reference = Field(alias="from", description="The documents to clean.")
+    documents: Reference = Field(alias="from", description="Documents to clean.")
     html: Literal["text", "keep"] = Field(
-        default="text", description="A model of language learns from text; keep the markup only to teach HTML itself."
+        default="text", description="Treatment of HTML. Keep the markup only to teach HTML itself."
     )
 
 

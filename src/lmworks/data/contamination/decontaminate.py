@@ -40,12 +40,12 @@ class DecontaminateConfig(BesideRecipe):
     documents: Reference = Field(alias="from", description="Documents to learn from.")
     against: list[Reference] = Field(default=[], description="Evaluation sets: steps with documents or conversations.")
     files: list[str] = Field(
-        default=[], description="Evaluation sets as published: jsonl files, absolute or from the recipe's folder."
+        default=[], description="Published evaluation sets: paths of jsonl files, absolute or relative to the recipe."
     )
     action: Literal["drop", "cut"] = Field(
-        default="drop", description="`cut` keeps the other lines of a document. Use it for long documents."
+        default="drop", description="`drop` leaves the document out. `cut` keeps its other lines, for long documents."
     )
-    fingerprints: list[str] = Field(default=[], description="sha256 of each file; set by `resolve`.")
+    fingerprints: list[str] = Field(default=[], description="sha256 of each file, set by `resolve`.")
 
     @model_validator(mode="after")
     def _has_a_set(self) -> Self:

@@ -38,11 +38,11 @@ PARTS = ("question", "answer")
 class SearchConfig(BesideRecipe):
     """Items, and the texts in which they are sought; made by the graph."""
 
-    data: Reference = Field(description="Records that are scored.")
-    texts: list[Reference] = Field(description="All texts that were learned from.")
-    unknown: list[str] = Field(default=[], description="Reasons why other texts that were learned from are not known.")
+    data: Reference = Field(description="Records that are evaluated.")
+    texts: list[Reference] = Field(description="All texts that the models learned from.")
+    unknown: list[str] = Field(default=[], description="Reasons why further training texts are not known.")
     reworded: RewordedConfig | None = Field(default=None, description="Search for items in other words.")
-    encoder_digest: str = Field(default="", description="Digest of its encoder's files; set by `resolve`.")
+    encoder_digest: str = Field(default="", description="Digest of the encoder's files, set by `resolve`.")
 
     def resolve(self, folder: Path) -> Self:
         """Return the config with the digest of the encoder, if one is named. Raises UsageError if it is missing."""

@@ -41,15 +41,15 @@ _KINDS = _KEPT, _REPEATED = ".kept", ".repeated"
 
 
 class PassagesConfig(StepConfig):
-    """Cut what other documents say word for word."""
+    """Cut passages that other documents repeat word for word."""
 
     makes: ClassVar[str] = "documents"
     kind: Literal["repeated-passages"] = "repeated-passages"
-    documents: Reference = Field(alias="from", description="The documents to search.")
+    documents: Reference = Field(alias="from", description="Documents to search.")
     words: int = Field(
         default=50,
         ge=8,
-        description="Least length of a passage: Lee et al. 2022 found no 50 tokens in common by chance in web text.",
+        description="Least words of a repeated passage. In web text no 50 tokens repeat by chance (Lee et al. 2022).",
     )
 
 

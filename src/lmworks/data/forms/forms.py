@@ -263,7 +263,7 @@ FORMS: Kinds[SampleForm] = Kinds(
         "messages": SampleForm(
             lambda row: has(row, ["messages"]),
             general.messages,
-            about="`messages` of `role` and `content`, behind `system` and `tools`; calls and reasoning are kept.",
+            about="`messages` with `role` and `content`, after `system` and `tools`. Calls and reasoning are kept.",
         ),
         "sharegpt": SampleForm(
             lambda row: has(row, LISTS), general.messages, about="`conversations` of `from` and `value`, as `messages`."

@@ -62,15 +62,13 @@ class LicenceGate(StepConfig):
     packages: ClassVar[tuple[str, ...]] = ("license_expression",)
     allow: list[str] = Field(
         default=[],
-        description="SPDX ids, symbols of your own contracts (`LicenseRef-…`), or `permissive` for all that ask for "
-        "attribution at most. Empty by default: a text is used because somebody decided so, never by accident.",
+        description="SPDX ids, symbols of your own contracts (`LicenseRef-…`), or `permissive` for licences that ask "
+        "for attribution at most. Empty by default, so that no text is used unless you decide so.",
     )
     use: Purpose | None = Field(
-        default=None, description="What the models are for: licences that allow it pass. Unset, only `allow` counts."
+        default=None, description="Use of the models. Licences that allow it pass. By default only `allow` counts."
     )
-    share_alike: bool = Field(
-        default=False, description="Whether licences that bind what is made from a text pass: nobody wants it unasked."
-    )
+    share_alike: bool = Field(default=False, description="Whether licences pass that also bind works made from a text.")
 
     def refusal(self, licence: str | None) -> str | None:
         """Why a licence does not pass, or None if it does. OR needs one branch to pass, AND needs all.

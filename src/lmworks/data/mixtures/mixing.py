@@ -19,53 +19,57 @@ from lmworks.recipe.schema import Reference, StepConfig
 class CurriculumStage(StepConfig):
     """The proportions in one stretch of a training."""
 
-    until: float = Field(gt=0, le=1, description="Where the stretch ends, as a share of the steps.")
-    weights: dict[str, float] = Field(description="A weight for each part; they need not add up to 1.")
+    until: float = Field(gt=0, le=1, description="End of the stage, as a share of the steps.")
+    weights: dict[str, float] = Field(description="Weight of each part. Weights need not add up to 1.")
 
 
 class Course(StepConfig):
-    """What decides on proportions besides weights."""
+    """Fields of proportions that change with size or time."""
 
     temperature: float = Field(
         default=1.0,
         gt=0,
-        description="T: parts of n tokens without weights are read in proportion to n^(1/T). 1, the default, is as "
-        "they are; multilingual models take more, so that small parts are not forgotten (1/T = 0.7: Conneau and Lample "
-        "2019, arXiv:1901.07291; T = 5: Arivazhagan et al. 2019, arXiv:1907.05019).",
+        description="Exponent T: a part of n tokens without a weight is read in proportion to n^(1/T). At 1 parts keep "
+        "their sizes. Multilingual models use a higher T, so that small parts are not forgotten (1/T = 0.7: "
+        "Conneau and Lample 2019, arXiv:1901.07291, and T = 5: Arivazhagan et al. 2019, arXiv:1907.05019).",
     )
     curriculum: list[CurriculumStage] = Field(
-        default=[], description="Weights that change in the course of the steps; empty: they are the same throughout."
+        default=[], description="Stages with their own weights. By default the weights stay the same in all steps."
     )
 
 
 class Proportions(Course):
     """How much of each part a model reads, by tokens."""
 
-    weights: dict[str, float] = Field(default={}, description="By part; empty: `temperature` or `curriculum` decides.")
-    max_epochs: dict[str, float] = Field(default={}, description="By part; those not named may be repeated at will.")
+    weights: dict[str, float] = Field(
+        default={}, description="Weight of each part. If empty, `temperature` or `curriculum` decides."
+    )
+    max_epochs: dict[str, float] = Field(
+        default={}, description="Most passes over each part. Parts without a number have no limit."
+    )
 
 
 class MixPart(StepConfig):
     """One part of a mixture."""
 
-    documents: Reference = Field(alias="from", description="The documents, or conversations, of this part.")
+    documents: Reference = Field(alias="from", description="Documents or conversations of this part.")
     weight: float | None = Field(
-        default=None, ge=0, description="Share of the tokens that are read, in any unit; unset: by size."
+        default=None, ge=0, description="Share of the tokens read, in any unit. By default the part's size."
     )
     max_epochs: float | None = Field(
         default=None,
         gt=0,
-        description="How often this part may be read at the most; then the others take over its share. Unset: without "
-        "limit. Up to 4 passes taught nearly as much as new text (Muennighoff et al. 2023, arXiv:2305.16264).",
+        description="Most passes over this part. Other parts then take over its share. No limit by default. Up to four "
+        "passes taught nearly as much as new text (Muennighoff et al. 2023, arXiv:2305.16264).",
     )
 
 
 class MixConfig(Course):
-    """Mix sets of documents, of conversations, or one of conversations with documents."""
+    """Mix sets of documents, sets of conversations, or one set of conversations with documents."""
 
     kind: Literal["mix"] = "mix"
     documents: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")], MixPart] = Field(
-        alias="parts", min_length=1, description="What is mixed, by name: letters, digits, - and _."
+        alias="parts", min_length=1, description="Parts of the mix by name. A name has letters, digits, - and _."
     )
 
     @field_validator("curriculum")

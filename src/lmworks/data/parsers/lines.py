@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from lmworks.data.parsers.parser import (
-    RAW_BYTES_KEPT,
-    Form,
-    Found,
-    OfSpan,
-    Piece,
-    Reading,
-    Record,
-    Span,
-    span_form,
-)
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, OfSpan, Piece, Reading, Record, Span, span_form
 
 CHUNK = 2**20
 """Bytes that are read at once."""
@@ -77,4 +67,4 @@ def _text(piece: Piece, number: int, line: Span, reading: Reading) -> Iterable[F
     return [Record(piece.name, str(number), text, "text", reading.licence, {"line": number})] if text else []
 
 
-FORM = line_form(_text, encoding="text", about="A text a line.")
+FORM = line_form(_text, encoding="text", about="One text per line.")

@@ -16,15 +16,7 @@ from pydantic import Field, model_validator
 
 from lmworks.data.base.identity import PRIVACY_KEY
 from lmworks.data.base.structure import as_one, is_long_number, keys_of, number_of, renamed, take_apart, told_apart
-from lmworks.data.personal.findings import (
-    KINDS,
-    Detectors,
-    Finding,
-    Kind,
-    join_overlaps,
-    scan,
-    substitute,
-)
+from lmworks.data.personal.findings import KINDS, Detectors, Finding, Kind, join_overlaps, scan, substitute
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.own import OwnDetector
@@ -51,52 +43,45 @@ DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "dr
 
 
 class AnonymiseConfig(StepConfig):
-    """Find e-mail addresses, all sorts of personal numbers, IP addresses, secrets and dates, and treat them."""
+    """Find and treat e-mail addresses, personal numbers, IP addresses, secrets and dates."""
 
     packages: ClassVar[tuple[str, ...]] = ("faker",)
     makes: ClassVar[str] = "documents"
     seconds_per_megabyte: ClassVar[float] = 2.0
     kind: Literal["anonymise"] = "anonymise"
-    documents: Reference = Field(alias="from", description="The documents to anonymise.")
+    documents: Reference = Field(alias="from", description="Documents to anonymise.")
     action: Action = Field(
         default="redact",
-        description="What is done with what is found. `redact` puts the kind in its place, such as [EMAIL]: nobody "
-        "takes that for a true value. `surrogate` puts a made-up value there, the same for the same value throughout, "
-        "so that texts stay natural; secrets are redacted even so. `drop` leaves the document out, `keep` does not "
-        "look.",
+        description="Treatment of personal data. `redact` puts the kind in its place, such as [EMAIL]. `surrogate` "
+        "puts a made-up value there, always the same for the same value, so that texts stay natural. Secrets are "
+        "then still redacted. `drop` leaves the document out. `keep` does not search.",
     )
     actions: dict[str, Action] = Field(
         default={},
-        description=f"The action for single kinds, which are {', '.join(KINDS)}, and those of `own`. "
-        "Dates other than of birth are looked for only if `date` is named: "
-        "few texts can do without them.",
+        description=f"Action for single kinds: {', '.join(KINDS)}, and those of `own`. Dates other than birth dates "
+        "are treated only if you name `date`, because few texts can do without them.",
     )
-    own: list[OwnDetector] = Field(
-        default=[],
-        description="Detectors of your own, such as of customer numbers: what else is personal in your texts, only you "
-        "know.",
-    )
+    own: list[OwnDetector] = Field(default=[], description="Your own detectors, for example for customer numbers.")
     people: list[str] = Field(
         default=[],
-        description="Fields, kept or of a row, that name persons, such as `patient` or `case.doctor`, and of an object "
-        "all its texts: where those names stand in the document they are of kind `person`, and the first is the "
-        "document's `subject` if it has none. One that no document has is an error. None by default: which fields do "
-        "so, only the user knows.",
+        description="Fields that name persons, such as `patient` or `case.doctor`. All texts of an object count. Their "
+        "names are treated as kind `person` in the whole document. The first name becomes the document's `subject` "
+        "if it has none. A field that no document has is an error.",
     )
     expects: ClassVar[Expected] = {"model": ("token classifier",)}
     model: Reference | None = Field(
         default=None,
-        description="A token-classification model of this recipe that looks besides for persons, places, organisations "
-        "or what `entities.kinds` names. None by default: it is slow, and errs more than patterns do.",
+        description="Token-classification model of this recipe that also finds persons, places, organisations, or the "
+        "kinds in `entities.kinds`. None by default, because it is slow and makes more errors than patterns.",
     )
     entities: EntitiesConfig | None = Field(
         default=None,
-        description="What a model looks for and where, and the model if it is no other step's. None by default: "
-        "without a `model` nothing but patterns is asked.",
+        description="Kinds that a model searches for and sources that it searches, and the model itself if it is not "
+        "of this recipe. By default only patterns are used.",
     )
-    privacy_key_digest: str = Field(default="", description="Digest of the key of surrogates; set by `resolve`.")
+    privacy_key_digest: str = Field(default="", description="Digest of the key of surrogates, set by `resolve`.")
     folder: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+        default=Path(), exclude=True, description="The recipe's folder, set by `resolve`."
     )
 
     @model_validator(mode="after")

@@ -36,19 +36,18 @@ class EntitiesConfig(StepConfig):
     model: str | None = Field(
         default=None,
         description="Folder of a Hugging Face token-classification model with labels such as B-PER, relative to the "
-        "recipe. None where the step's `model` names one of the recipe.",
+        "recipe. Leave it out if the step's `model` names a model of the recipe.",
     )
     kinds: list[Kind] = Field(
         default=["person", "place", "organisation"],
         min_length=1,
-        description="All that most such models know of persons; name what yours was taught besides, such as `address`.",
+        description="Kinds to search for. Most such models know these three. Add kinds that yours was taught.",
     )
     sources: list[str] | None = Field(
-        default=None,
-        description="Sources whose documents are searched; null searches all: what holds names is unknown.",
+        default=None, description="Sources to search. All by default, because names may be anywhere."
     )
 
-    digest: str = Field(default="", description="Digest of the model's files; set by `resolve`.")
+    digest: str = Field(default="", description="Digest of the model's files, set by `resolve`.")
 
     @field_validator("kinds")
     @classmethod

@@ -21,21 +21,20 @@ class OwnDetector(StepConfig):
 
     name: str = Field(
         pattern="^[a-z][a-z0-9_]{1,39}$",
-        description="The kind's name, which `actions` takes: [CUSTOMER_NUMBER] stands in place of a `customer_number`.",
+        description="Name of the kind, for `actions`. A `customer_number` is replaced by [CUSTOMER_NUMBER].",
     )
     pattern: str = Field(
         min_length=1,
-        description="What it looks like, in the syntax of RE2, which takes linear time: without lookarounds and "
-        "backreferences.",
+        description="Pattern in RE2's syntax, without lookarounds and backreferences. RE2 takes linear time.",
     )
     near: list[str] = Field(
         default=[],
-        description="Words of which one must stand within 60 characters before or 25 after, in any case. None by "
-        "default: the form alone says what it is.",
+        description="Words of which one must be within 60 characters before or 25 after, in any case. None by default: "
+        "the pattern alone decides.",
     )
     check: Literal["none", "luhn", "mod97"] = Field(
         default="none",
-        description="A check of its letters and digits: `luhn` as of cards, `mod97` as of accounts (ISO 7064).",
+        description="Check of letters and digits: `luhn` as for cards, `mod97` as for accounts (ISO 7064).",
     )
 
     @field_validator("name")

@@ -31,16 +31,16 @@ LEAST_EXAMPLES = 10
 
 
 class ClassifierConfig(StepConfig):
-    """Train a linear classifier, and measure it on examples that it did not see."""
+    """Train a linear classifier and measure it on unseen examples."""
 
     kind: Literal["classifier"] = "classifier"
-    documents: list[Reference] = Field(alias="from", min_length=1, description="The examples: one step or several.")
+    documents: list[Reference] = Field(alias="from", min_length=1, description="Steps with the examples.")
     label: str = Field(
         default="folder",
-        description="What tells their labels: a field of `meta`, `source`, or `folder`, the first folder of their "
-        "path: sorting files into folders is the least work.",
+        description="Place of the labels: a field of `meta`, `source`, or `folder`, which is the first folder of a "
+        "file's path. The default only asks you to sort files into folders.",
     )
-    seed: int = Field(default=0, description="Of the order of examples; any number will do.")
+    seed: int = Field(default=0, description="Seed of the order of examples.")
 
 
 @stage(version=5, trains_on="documents")
@@ -68,12 +68,7 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
     return Result(
         counts=tally.counts,
         examples=tally.examples,
-        figures=_figures(
-            targets[tested],
-            found,
-            len(labels),
-            [examples[place][0] for place in tested],
-        ),
+        figures=_figures(targets[tested], found, len(labels), [examples[place][0] for place in tested]),
     )
 
 

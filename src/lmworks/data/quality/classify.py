@@ -24,19 +24,20 @@ class ClassifyConfig(StepConfig):
 
     makes: ClassVar[str] = "documents"
     kind: Literal["classify"] = "classify"
-    documents: Reference = Field(alias="from", description="The documents to judge.")
-    classifier: Reference = Field(description="The step that trained it.")
+    documents: Reference = Field(alias="from", description="Documents to judge.")
+    classifier: Reference = Field(description="Step that trained the classifier.")
     label: str | None = Field(
-        default=None, description="The label whose probability is written; null writes the likeliest label itself."
+        default=None, description="Label whose probability is written. By default the likeliest label is written."
     )
     field: str = Field(
-        default="quality", min_length=1, description="Field of `meta` that takes it; `split` can balance `quality`."
+        default="quality", min_length=1, description="Field of `meta` for the result. `split` can balance `quality`."
     )
     at_least: float = Field(
         default=0,
         ge=0,
         le=1,
-        description="Least probability of `label` to stay; 0 drops nothing, so that the scores can be seen first.",
+        description="Least probability of `label` to keep a document. 0 drops none, so that you can look at the "
+        "scores.",
     )
 
     @model_validator(mode="after")

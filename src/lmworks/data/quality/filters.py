@@ -41,21 +41,21 @@ none, as objects."""
 
 
 class FilterSettings(StepConfig):
-    """Limits of filters."""
+    """Fields of filters."""
 
-    languages: list[str] = Field(default=["en"], description="What the language filter keeps: ISO 639-1 codes.")
+    languages: list[str] = Field(default=["en"], description="Languages to keep, as ISO 639-1 codes.")
     language_score: float = Field(
         default=0,
         ge=0,
         lt=1,
-        description="Least probability of one of `languages`: 0.65 in FineWeb. 0 also keeps texts that say too little, "
-        "such as names and code.",
+        description="Least probability of one of `languages`. FineWeb takes 0.65. 0 also keeps texts that say too "
+        "little, such as names and code.",
     )
     word_list: list[str] | str = Field(
-        default=[], description="What the filter `word-list` seeks, or a file with one term a line; none is shipped."
+        default=[], description="Terms for the filter `word-list`, or a file with one term per line. None are shipped."
     )
     word_list_limit: int | float = Field(
-        default=1, gt=0, description="Occurrences that drop a text; below 1, their share of its words. One is strict."
+        default=1, gt=0, description="Occurrences that drop a text, or below 1 their share of its words. 1 is strict."
     )
 
 

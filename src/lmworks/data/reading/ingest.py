@@ -64,27 +64,25 @@ class IngestConfig(BesideRecipe):
 
     makes: ClassVar[str] = "documents"
     kind: Literal["ingest"] = "ingest"
-    sources: list[AnySource] = Field(min_length=1, description="What to read; each names its kind.")
-    licences: LicenceGate = Field(default=LicenceGate(), description="Which licences pass; none by default.")
+    sources: list[AnySource] = Field(min_length=1, description="Sources to read. Each names its kind.")
+    licences: LicenceGate = Field(default=LicenceGate(), description="Licences that pass. None by default.")
     shard_bytes: int = Field(
         default=2**20,
         ge=1,
-        description="Source bytes a shard: 1 MiB lets two cores share a small source, and a killed run lose little. "
-        "Raise it for a source of many gigabytes.",
+        description="Source bytes per shard. With 1 MiB, two cores share a small source and a killed run loses little. "
+        "Raise it for many gigabytes.",
     )
     largest_bad_share: float = Field(
         default=0.2,
         ge=0,
         le=1,
-        description="Of records that cannot be read, of a source or of all, above which the step refuses: one in five "
-        "is no accident. Up to ten are told, and refuse nothing.",
+        description="Largest share of unreadable records, in a source or in all sources. The step refuses a larger "
+        "share, because one in five is no accident. It accepts up to ten such records in any case.",
     )
-    fingerprints: list[str] = Field(default=[], description="One a source; set by `resolve`.")
-    id_key_digest: str = Field(default="", description="Digest of the key of the document ids; set by `resolve`.")
-    erased: list[str] = Field(default=[], description="Ids of documents to leave out; set by `resolve`.")
-    erased_values: list[str] = Field(
-        default=[], description="Keyed digests of what no document may hold; set by `resolve`."
-    )
+    fingerprints: list[str] = Field(default=[], description="One fingerprint per source, set by `resolve`.")
+    id_key_digest: str = Field(default="", description="Digest of the key of the document ids, set by `resolve`.")
+    erased: list[str] = Field(default=[], description="Ids of documents to leave out, set by `resolve`.")
+    erased_values: list[str] = Field(default=[], description="Keyed digests of erased values, set by `resolve`.")
 
     @model_validator(mode="after")
     def _labels_differ(self) -> IngestConfig:

@@ -18,13 +18,13 @@ from lmworks.pipeline.store import Artifact, Store
 
 
 class ArtifactSource(FolderSource):
-    """What a step of another recipe made. Licences are those of the documents, one by one."""
+    """Output of a step of another recipe. Each document keeps its licence."""
 
     kind: Literal["artifact"]
-    store: str = Field(description="The store that holds it, absolute or from the recipe's folder.")
+    store: str = Field(description="Store of the other recipe, absolute or relative to this recipe.")
     artifact: str = Field(
-        description="A step of that store's last build, or one part of it (`split.train`), or the beginning of a key. "
-        "A key stays what it is when the other recipe is built again."
+        description="A step of that store's last build, a part of it (`split.train`), or the beginning of a key. A key "
+        "stays the same when the other recipe is built again."
     )
 
     @property

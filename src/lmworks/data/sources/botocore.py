@@ -27,16 +27,19 @@ _PLACEHOLDER = re.compile(
 
 
 class Botocore(FolderSource):
-    """One document an operation (what it does, then its parameters) and one a service; latest API versions only."""
+    """One document per operation, with its parameters, and one per service, for the latest API versions."""
 
     kind: Literal["botocore"]
     version: str = Field(
-        default="1.44.8", description="Pinned, since the services held out for testing are those of this version."
+        default="1.44.8",
+        description="Version of botocore. It is fixed, because the held-out services are those of this version.",
     )
-    services: list[str] = Field(default=[], description="Names of data folders to read; all when empty.")
-    limit: int | None = Field(default=None, ge=1, description="Read the first so many services only; all when unset.")
+    services: list[str] = Field(default=[], description="Names of the data folders to read. All by default.")
+    limit: int | None = Field(
+        default=None, ge=1, description="Number of services to read, from the first. All by default."
+    )
     path: str | None = Field(
-        default=None, description="A folder laid out like botocore/data; unset, the installed package's own."
+        default=None, description="Folder with the layout of botocore/data. By default that of the installed package."
     )
 
     @property

@@ -111,7 +111,7 @@ class Dataset(FolderOfFiles):
     """A folder with a published data set. Settings of the recipe come before those of the table."""
 
     kind: Literal["dataset"]
-    dataset: str = Field(description="Its name in `lmworks data sources`.")
+    dataset: str = Field(description="Name in `lmworks data sources`.")
 
     @model_validator(mode="before")
     @classmethod

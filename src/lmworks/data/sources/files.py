@@ -44,10 +44,10 @@ HARMLESS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
 
 
 class FolderOfFiles(ParsedSource, FolderSource):
-    """Files below a folder that parsers read."""
+    """Fields of sources whose files parsers read."""
 
-    path: str = Field(description="The folder, absolute or from the recipe's folder.")
-    name: str = Field(default="", description="The documents' `source`; the folder's name when empty.")
+    path: str = Field(description="Folder, absolute or relative to the recipe.")
+    name: str = Field(default="", description="Value of the documents' `source`. By default the folder's name.")
 
     @property
     def label(self) -> str:
@@ -160,13 +160,13 @@ def _is_of_lmworks(path: Path) -> bool:
 
 
 class Files(FolderOfFiles):
-    """Files of a folder and the folders below it; hidden ones are left out."""
+    """Files of a folder and its subfolders, without hidden files."""
 
     kind: Literal["files"]
 
 
 class Git(FolderOfFiles):
-    """A working tree, without what is ignored or not yet added. Source code is read as text."""
+    """Git working tree without ignored and untracked files. Source code is read as text."""
 
     kind: Literal["git"]
 
@@ -190,11 +190,11 @@ class Git(FolderOfFiles):
 
 
 class HuggingFace(FolderOfFiles):
-    """One split of one configuration. The card's licence holds unless the recipe states another."""
+    """One split of a Hugging Face data set. The card's licence applies unless the recipe states another."""
 
     kind: Literal["huggingface"]
-    config: str | None = Field(default=None, description="Configuration in the card; unset, the card's first one.")
-    split: str = Field(default="train", description="The split that is meant for training.")
+    config: str | None = Field(default=None, description="Configuration in the card. By default the first one.")
+    split: str = Field(default="train", description="Split to read. `train` is meant for training.")
 
     def dataset_info(self) -> Any:
         """Return what the card says of the fields of the configuration that is read."""

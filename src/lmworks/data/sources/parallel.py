@@ -25,13 +25,13 @@ BETWEEN = " + "
 
 
 class Parallel(FolderOfFiles):
-    """Files of a folder whose lines say the same: line 7 of one and line 7 of another are one record."""
+    """Parallel text files of a folder. Lines with the same number make one record."""
 
     kind: Literal["parallel"]
     files: dict[str, str] = Field(
         min_length=2,
-        description="File of each field of a record, such as `{en: train.en, de: train.de}`; with a star in each, "
-        "`{en: '*.en', de: '*.de'}`, all sets of files whose names differ in the rest alone.",
+        description="File of each field of a record, such as `{en: train.en, de: train.de}`. With a star in each, as "
+        "in `{en: '*.en', de: '*.de'}`, all sets of files with the same text for the star are read.",
     )
 
     @field_validator("files")

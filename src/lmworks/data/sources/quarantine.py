@@ -33,8 +33,8 @@ class Quarantine(ParsedSource, FolderSource):
 
     refuses_unmet: ClassVar[bool] = False  # its records are few, and may all lack what most others have
     kind: Literal["quarantine"]
-    path: str = Field(description="The file, absolute or from the recipe's folder.")
-    name: str = Field(default="quarantine", description="The documents' `source`; `quarantine` tells where they were.")
+    path: str = Field(description="File, absolute or relative to the recipe.")
+    name: str = Field(default="quarantine", description="Value of the documents' `source`.")
 
     @property
     def label(self) -> str:

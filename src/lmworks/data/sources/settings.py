@@ -19,115 +19,112 @@ from lmworks.recipe.kinds import Named
 
 
 class ReadSettings(SourceConfig):
-    """Settings of how files are read."""
+    """Fields of every source of files."""
 
     licence: str | None = Field(
-        default=None, description="SPDX expression for all files. No default: nobody but the user can state it."
+        default=None, description="SPDX expression for all files. It has no default, because only you can state it."
     )
     licence_field: str | None = Field(
-        default=None,
-        description="Field of a record with its own licence; unset, or where a record has none, `licence` holds.",
+        default=None, description="Field of a record with its own licence. `licence` applies to records without one."
     )
     created_field: str | None = Field(
         default=None,
-        description="Field of a record that says when it was written: ISO 8601, RFC 2822, seconds since 1970, or a "
-        "date such as 31.12.2024 or 1 May 2024. A record whose date cannot be read, or in two ways "
-        "(see `dates`), is quarantined.",
+        description="Field of a record with its date: ISO 8601, RFC 2822, seconds since 1970, or a date such as "
+        "31.12.2024 or 1 May 2024. A record with an unreadable or ambiguous date (see `dates`) is quarantined.",
     )
     dates: Literal["day-first", "month-first"] | None = Field(
         default=None,
-        description="How `created_field` writes dates such as 05/01/2024; unset, a day above 12 in any date of the "
-        "source says it for all. Where none does, those that can be read in two ways are quarantined, and where dates "
-        "say both, the step stops.",
+        description="Order of day and month in dates such as 05/01/2024. By default a day above 12 in any date of the "
+        "source decides for all. Without one, ambiguous dates are quarantined. If dates contradict each other, the "
+        "step stops.",
     )
     subject_field: str | None = Field(
-        default=None, description="Field of a record that says whom it is about or from, by which an erasure finds it."
+        default=None, description="Field of a record with the person that it is about or from. An erasure searches it."
     )
     language_field: str | None = Field(
         default=None, description="Field of a record with the code of its language, such as `en` or `pt-BR`."
     )
     label_field: str | None = Field(
-        default=None, description="Field of a record with its label, which is kept as `label` for what learns labels."
+        default=None, description="Field of a record with its label, which is kept as `label` for training."
     )
     text_field: str | list[str] = Field(
         default="text",
-        description="Field of a record that holds the text; of several, the texts are joined by an empty line. "
-        "`info.post` is a field inside a field, `messages.*.content` a field of every item of a list. The default is "
-        "the name that most published sets use.",
+        description="Field of a record with the text. Texts of several fields are joined by an empty line. `info.post` "
+        "is a field inside a field, `messages.*.content` a field of every item of a list. Most published sets use "
+        "the default name.",
     )
     fields: Literal["all"] | list[str] = Field(
         default=[],
-        description="Fields of a record that are kept each by itself, whatever is in them: `all`, or their names. From "
-        "such records `conversations` and `preferences` are made; what reads text reads what all of them say, what "
-        "changes it changes each in its place. Empty, a record is the one text of `text_field`.",
+        description="Names of fields to keep separately, or `all`. `conversations` and `preferences` are made from "
+        "such records. Steps that read text read all of these fields, and steps that change text change each field "
+        "in its place. By default a record is only the text of `text_field`.",
     )
     key_field: str | None = Field(
         default=None,
-        description="Field that names a record for good, so that its id stays when rows are added before it; unset, "
-        "the record's number in the file.",
+        description="Field with a permanent name of the record, so that its id stays when rows are added before it. By "
+        "default its number in the file is used.",
     )
     keep: list[str] = Field(
-        default=[], description="Fields kept in `meta`; none by default, since what nobody asked for may be private."
+        default=[], description="Fields to keep in `meta`. None by default, because a field may be private."
     )
     format: Annotated[str, Named(PARSERS)] | None = Field(
         default=None,
-        description="Form of every file; unset, each file's ending says it. XML needs it, and JSON where "
-        "neither `fields` nor `records` says that its files are records.",
+        description="Form of every file. By default its ending decides. XML needs a form, and so does JSON unless "
+        "`fields` or `records` shows that the files hold records.",
     )
     include: list[str] = Field(
-        default=[], description="Patterns of paths that are read, such as `*/Posts.xml`; all when empty."
+        default=[], description="Patterns of paths to read, such as `*/Posts.xml`. All by default."
     )
     exclude: list[str] = Field(
         default=[],
-        description="Patterns of paths that are not read though `include` names them, such as `old/*` or `*.bak`; none "
-        "by default, since what is left out teaches nothing. They are counted as left out, and not as lost.",
+        description="Patterns of paths to skip even if `include` names them, such as `old/*` or `*.bak`. Skipped files "
+        "are counted as left out, not as lost.",
     )
     columns: list[str] = Field(
         default=[],
-        description="Names of the columns of csv and tsv files that have no header. Empty, the first row names them. A "
-        "first row that looks like data (numbers alone, an e-mail address, …) stops the step, unless `fields` or "
+        description="Names of columns of csv and tsv files without a header. By default the first row names them. A "
+        "first row that looks like data (only numbers, an e-mail address, …) stops the step, unless `fields` or "
         "`text_field` names one of its columns.",
     )
     delimiter: str | None = Field(
         default=None,
         min_length=1,
         max_length=1,
-        description="Between columns; unset, a comma in csv and a tab in tsv, unless the first rows are cut into equal "
-        "numbers of fields by another of `,`, `;`, `|` and the tab.",
+        description="Character between columns: by default a comma in csv and a tab in tsv. If another of `,`, `;`, "
+        "`|` and the tab cuts the first rows into equal numbers of fields, it is used.",
     )
     quotes: bool | None = Field(
         default=None,
-        description="Whether fields of a table may stand in quotes, those inside doubled. Unset, they may, but between "
-        "tabs only where the first rows show it: such tables mostly have quotes of texts alone.",
+        description="Whether fields of a table may be in quotes, with inner quotes doubled. By default they may. In "
+        "tsv they may only if the first rows show it, because such tables mostly have quotes as text.",
     )
     encoding: Annotated[str, AfterValidator(encoding_name)] | None = Field(
         default=None,
-        description="Of files that are text, such as `cp1252`; unset, UTF-8, or what an XML file declares. A byte "
-        "order mark of UTF-8, UTF-16 or UTF-32 holds in any case. Of mail and pages of WARC files, what states none.",
+        description="Encoding of text files, such as `cp1252`. By default UTF-8, or the one that an XML file declares. "
+        "A byte order mark of UTF-8, UTF-16 or UTF-32 always decides. In mail and WARC files, it applies to parts "
+        "that state no encoding.",
     )
     records: str | None = Field(
         default=None,
-        description="Where a JSON file's records stand, such as `data.*.paragraphs.*`; unset, the file is a list of "
-        "records, or one record. Of an XML file, the name of the elements that are records.",
+        description="Place of the records in a JSON file, such as `data.*.paragraphs.*`. By default the file is a list "
+        "of records, or one record. For XML, the name of the elements that are records.",
     )
     sheets: list[str] = Field(
         default=[],
-        description="Names of the sheets of workbooks that are read; empty, all that are shown, which suits those with "
-        "the same columns. Others are counted.",
+        description="Names of workbook sheets to read. By default all visible sheets, which should have the same "
+        "columns. Others are counted.",
     )
     html: Literal["keep", "main"] = Field(
         default="keep",
-        description="`main` takes the main text of a web page and leaves menus and notices out. `keep` by default: "
-        "pages of documentation lose tables and lists by it.",
+        description="`main` takes the main text of a web page without menus and notices. `keep` is the default, "
+        "because `main` loses tables and lists of documentation.",
     )
-    class_names: dict[str, Any] = Field(
-        default={}, description="Names of classes that stand beside the files. Set by `located`."
-    )
+    class_names: dict[str, Any] = Field(default={}, description="Names of classes beside the files, set by `located`.")
     record_bytes: int = Field(
         default=2**26,
         ge=2**10,
-        description="Longest record that is read; a longer one is quarantined. 64 MiB is six times the longest novel, "
-        "and takes less than 1 GiB to parse.",
+        description="Longest record in bytes. A longer one is quarantined. 64 MiB is six times the longest novel and "
+        "takes less than 1 GiB to parse.",
     )
 
     @field_validator("keep")

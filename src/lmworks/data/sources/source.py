@@ -37,13 +37,13 @@ Address = Annotated[str, AfterValidator(_without_password)]
 
 
 class SourceConfig(StepConfig, ABC):
-    """Base of every source: its config, and how it is read."""
+    """Fields of every source: its config, and how it is read."""
 
     refuses_unmet: ClassVar[bool] = True
     """Whether a field that is named, and that no record has, is an error."""
     kind: str
     folder: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="The recipe's folder, set on loading: a path is taken from there."
+        default=Path(), exclude=True, description="The recipe's folder, set on loading. Paths are relative to it."
     )
 
     @property

@@ -29,7 +29,7 @@ READS = re.compile(r"(?:\s|--[^\n]*+\n|/\*(?s:.*?)\*/|\()*+(?:SELECT|WITH|VALUES
 
 
 class Sql(ParsedSource, FolderSource):
-    """A query's rows, written once to `snapshots/DATE/` beside the recipe, and read from there ever after.
+    """Rows of a database query. They are written once to `snapshots/DATE/` beside the recipe, and read from there.
 
     A database changes under us and a build must not: another `date` takes another snapshot.
     """
@@ -37,14 +37,14 @@ class Sql(ParsedSource, FolderSource):
     packages: ClassVar[tuple[str, ...]] = ("sqlalchemy",)
     kind: Literal["sql"]
     url: Address = Field(
-        description="SQLAlchemy's address of the database, such as sqlite:///tickets.db, or `$NAME` for the "
-        "environment variable that holds it: a password has no place in a recipe."
+        description="SQLAlchemy's address of the database, such as sqlite:///tickets.db, or `$NAME` for an environment "
+        "variable that holds it. Do not put a password into a recipe."
     )
-    query: str = Field(min_length=1, description="One SELECT. Its columns are the fields of a record.")
+    query: str = Field(min_length=1, description="One SELECT. Its columns become the fields of a record.")
     date: datetime.date = Field(
-        description="The day of the snapshot. No default: a build must not depend on the day it runs."
+        description="Day of the snapshot. It has no default, because a build must not depend on its day."
     )
-    name: str = Field(default="sql", description="The documents' `source`.")
+    name: str = Field(default="sql", description="Value of the documents' `source`.")
 
     @field_validator("query")
     @classmethod

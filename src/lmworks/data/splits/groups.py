@@ -32,49 +32,53 @@ def group_name(by: str, kept: Any, own: str | None) -> str | None:
 
 
 class SplitConfig(StepConfig):
-    """Hold out whole groups, so that nothing about a test group is ever trained on."""
+    """Hold out whole groups of documents, so that no model is trained on texts about a test group."""
 
     parts: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 
     makes: ClassVar[str] = "documents"
     kind: Literal["split"] = "split"
-    documents: Reference = Field(alias="from", description="The documents to split.")
+    documents: Reference = Field(alias="from", description="Documents to split.")
     by: str = Field(
         default="id",
-        description="What keeps documents together: a field that was kept or a way into one, such as `patient.id`, "
-        "else `subject`, `language`, `licence`, `created`; `source`; or `id`: each on its own. "
-        "Texts that speak of one thing belong in one group; only the user knows which do.",
+        description="Field whose value keeps documents together: a kept field or a path into one, such as "
+        "`patient.id`, or `subject`, `language`, `licence`, `created` or `source`. With `id` each document is a "
+        "group. Put texts about one person or thing into one group.",
     )
     test: int | float = Field(
         default=0.05,
         ge=0,
-        description="Below 1, the share of groups: by `hash` about so many, and none moves when others come; so many "
-        "exactly, of which some may move, if too few are there to fill the parts. From 1 on their number, exactly: "
-        "others that come then push some into the next part. Groups that `near_duplicates` joins count as one.",
+        description="Below 1, the share of groups. With `hash` it is approximate, and no group moves when others "
+        "arrive, unless a part would be empty. From 1 on, the exact number of groups. New groups then push some "
+        "into the next part. Groups that `near_duplicates` joins count as one.",
     )
-    validation: int | float = Field(default=0.05, ge=0, description="As `test`.")
+    validation: int | float = Field(default=0.05, ge=0, description="Validation groups, as for `test`.")
     folds: int = Field(
-        default=0, ge=0, le=100, description="Parts `fold-0`, `fold-1`, … instead, for cross-validation; seldom needed."
+        default=0,
+        ge=0,
+        le=100,
+        description="Number of parts `fold-0`, `fold-1`, … for cross-validation, in place of the usual parts.",
     )
     assign: Literal["hash", "balance", "time"] = Field(
         default="hash",
-        description="How groups are chosen: `hash` by their names alone, `balance` makes parts alike in length, "
-        "language, source, class of licence and quality (shares then are of documents), `time` holds out the groups "
-        "with the latest `created`. By `hash` and with shares no group moves when others come (`test` and "
-        "`near_duplicates` say when some do), so a model that goes on learning meets none that it was tested on.",
+        description="Choice of groups. `hash` uses only their names. `balance` makes parts similar in length, "
+        "language, source, class of licence and quality, and shares then count documents. `time` holds out the "
+        "groups with the latest `created`. With `hash` and shares, groups stay in their part when others arrive, "
+        "so a model that is trained further never learns its test groups. `test` and `near_duplicates` state "
+        "exceptions.",
     )
     near_duplicates: NearDuplicates | None = Field(
         default=None,
-        description="Keeps documents together that are this much alike, too, also with those that come, which may take "
-        "them to another part; off, since `curate` can drop what repeats a held-out text. Near copies that `curate` "
-        "kept for their facts stay together in any case.",
+        description="Similarity from which documents stay together. New documents may move others to another part. Off "
+        "by default, because `curate` can drop repeats of held-out texts. Near copies that `curate` kept for their "
+        "facts always stay together.",
     )
     leak_test: NearDuplicates | None = Field(
         default=None,
-        description="Refuses a split with a held-out document this much alike to one that is trained on; "
-        "`near_duplicates` switches it on.",
+        description="Similarity from which a held-out document must not repeat a training document. The split is then "
+        "refused. `near_duplicates` switches it on.",
     )
-    seed: int = Field(default=0, description="Of ties; any number will do.")
+    seed: int = Field(default=0, description="Seed of ties.")
 
     @model_validator(mode="after")
     def _folds_are_even(self) -> Self:

@@ -24,13 +24,15 @@ SMALLEST = 10
 
 
 class ArithmeticConfig(StepConfig):
-    """Make up questions on two numbers."""
+    """Make arithmetic questions on two numbers."""
 
     parts: ClassVar[tuple[str, ...]] = ("corpus", "demonstrations", "train", "validation", "test")
 
     kind: Literal["arithmetic"] = "arithmetic"
-    largest: int = Field(default=99, ge=29, description="Numbers from 10 to this; 90 make 324 questions to test with.")
-    seed: int = Field(default=0, ge=0, description="Deals out the numbers; any will do.")
+    largest: int = Field(
+        default=99, ge=29, description="Largest number, from 10. With 99 there are 324 questions for the test."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the numbers.")
 
 
 @stage(version=2)

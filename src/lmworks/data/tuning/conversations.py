@@ -16,11 +16,8 @@ from lmworks.pipeline.stage import Handle
 
 Record = Mapping[str, Any]
 """A line of `conversations.jsonl`."""
-KEEP = (
-    "Fields of the documents that go along in `meta`, such as the one that a task names as `cluster`; none by default, "
-    "since what nobody asked for may be private."
-)
-"""What the field `keep` of steps that make conversations and preferences is for."""
+KEEP = "Document fields to keep in `meta`, such as a task's `cluster`. None by default: a field may be private."
+"""Description of the field `keep` in steps that make conversations and preferences."""
 
 
 def kept_of(document: Document, names: Sequence[str]) -> dict[str, Any]:

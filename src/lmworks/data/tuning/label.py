@@ -18,13 +18,13 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 
 class LabelConfig(StepConfig):
-    """Write labels into `meta.label`, for a model that learns to tell them apart."""
+    """Write labels into `meta.label`, for a model that learns them."""
 
     makes: ClassVar[str] = "documents"
     kind: Literal["label"] = "label"
-    documents: Reference = Field(alias="from", description="The documents to label.")
+    documents: Reference = Field(alias="from", description="Documents to label.")
     by: str = Field(description="Field, kept at ingest, whose value decides.")
-    labels: dict[str, list[str]] = Field(min_length=2, description="Each label with the values that have it.")
+    labels: dict[str, list[str]] = Field(min_length=2, description="Each label with the values that get it.")
 
     @field_validator("labels")
     @classmethod

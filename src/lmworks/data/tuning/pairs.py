@@ -25,25 +25,24 @@ class PairsConfig(StepConfig):
 
     makes: ClassVar[str] = "conversations"
     kind: Literal["pairs"] = "pairs"
-    documents: Reference = Field(alias="from", description="Documents that hold a source and a target each.")
+    documents: Reference = Field(alias="from", description="Documents with a source and a target each.")
     source: str | Annotated[list[str], Field(min_length=2)] = Field(
         default="source",
-        description="Field, kept at ingest, that is rewritten. `text` is the text itself. A field that holds a list, "
-        "such as of sentences, is joined by spaces. Several fields are told as `area: riverside, food: French`, which "
-        "a text is then written about. Empty fields are left out.",
+        description="Source field, kept at ingest, or `text` for the text itself. Items of a list are joined by "
+        "spaces. Several fields are written as `area: riverside, food: French`, without empty ones.",
     )
     target: str = Field(
-        default="target", description="Field that is to be written; a list holds several, each of which is right."
+        default="target", description="Target field, to be written. Each item of a list is a right answer."
     )
     targets: Literal["each", "references"] = Field(
         default="each",
-        description="What becomes of several targets of one source, of one document or of several: `each` makes a pair "
-        "of its own, to learn from; `references` are kept together, to judge one answer by all of them.",
+        description="Treatment of several targets of one source, in one document or several. `each` makes a pair of "
+        "each, to learn from. `references` keeps them together, to compare one answer with all of them.",
     )
     ask: str = Field(
         default=PLACE,
-        description="Words of the question, with {source} in its place: the source alone, as an encoder-decoder reads "
-        "it and a tuned decoder needs no more. Words make an untuned chat model know what is wanted.",
+        description="Words of the question, with {source} in its place. An encoder-decoder or a tuned decoder needs "
+        "the source only. An untuned chat model needs words.",
     )
 
     keep: list[str] = Field(default=[], description=KEEP)

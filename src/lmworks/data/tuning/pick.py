@@ -21,8 +21,8 @@ from lmworks.recipe.schema import Reference, StepConfig
 class PickConfig(StepConfig):
     """Made by the graph for each model that is watched."""
 
-    data: Reference = Field(description="Where the examples come from.")
-    count: int = Field(default=2, ge=1, description="As many as one looks at.")
+    data: Reference = Field(description="Step with the examples.")
+    count: int = Field(default=2, ge=1, description="Number of examples.")
 
 
 @stage(version=2, reads="data")

@@ -39,43 +39,43 @@ WEIGHTS = ("weight", "loss_weight", "sample_weight")
 
 
 class SamplesConfig(StepConfig):
-    """What both kinds of samples share."""
+    """Fields of steps that make samples."""
 
-    documents: Reference = Field(alias="from", description="Records whose fields were kept, with `fields: all`.")
+    documents: Reference = Field(alias="from", description="Records whose fields were kept with `fields: all`.")
     form: Annotated[str, Named(FORMS, also=("auto",))] = Field(
         default="auto",
-        description="Of the records. `auto` takes that which most have: two forms in a file are most often a mistake.",
+        description="Form of the records. `auto` takes the form that most records have, because two forms in a file "
+        "are usually a mistake.",
     )
     fields: dict[str, str] = Field(
         default={},
-        description="Fields called otherwise, as {usual name: name here}, with paths: `{messages: ticket.thread, "
-        "messages.*.role: ticket.thread.*.by}`; none, for usual names.",
+        description="Fields with other names, as {usual name: name here}, with paths: `{messages: ticket.thread, "
+        "messages.*.role: ticket.thread.*.by}`.",
     )
     roles: dict[str, Literal["system", "user", "assistant", "tool"]] = Field(
-        default={}, description="Speakers of turns called otherwise, as {name here: usual name}; none, for usual names."
+        default={}, description="Speakers with other names, as {name here: usual name}."
     )
     ignore: list[str] = Field(
         default=[],
-        description="Fields with texts that are to be left out; of a list that `fields` renames, behind its usual "
-        "name: `messages.*.note`. None by default: a text that the form does not use stops the step, so that nothing "
-        "is lost unseen.",
+        description="Fields with texts to leave out. A field inside a list that `fields` renames begins with the usual "
+        "name, as `messages.*.note`. None by default: a text that the form does not use stops the step, so that no "
+        "text is lost unnoticed.",
     )
     label_names: list[str] = Field(
-        default=[],
-        description="Names of labels that are numbers from 0, for files that do not state them. None: the numbers.",
+        default=[], description="Names of labels that are numbers from 0, for files that do not state them."
     )
     mend: list[Mend] = Field(
         default=[],
-        description="Of turns that do not alternate: `join` makes one of what a speaker says in several in a row, "
-        "`trim` takes away what the assistant says first and the user last. None by default: such records are set "
-        "aside.",
+        description="Repair of turns that do not alternate. `join` joins several turns of one speaker in a row. `trim` "
+        "removes an assistant's first turn and a user's last turn. By default such records are set aside.",
     )
     keep: list[str] = Field(default=[], description=KEEP)
     largest_bad_share: float = Field(
         default=0.2,
         ge=0,
         le=1,
-        description="Of records that cannot be used, above which the step refuses: one in five is no accident.",
+        description="Largest share of unusable records. The step refuses a larger share, because one in five is no "
+        "accident.",
     )
 
     @model_validator(mode="after")
@@ -92,12 +92,12 @@ class ConversationsConfig(SamplesConfig):
     makes: ClassVar[str] = "conversations"
     kind: Literal["conversations"] = "conversations"
     templates: list[Template] = Field(
-        default=[], description="Wordings, one drawn for each record by its id; unset, the record's form says it all."
+        default=[], description="Wordings, one drawn per record by its id. By default the form of the record decides."
     )
     learn: Literal["all", "last"] = Field(
         default="all",
-        description="From which of the assistant's turns a model learns: the last alone where those before it are only "
-        "history, such as answers that were not good.",
+        description="Assistant's turns that a model learns. Use `last` if earlier turns are only history, for example "
+        "bad answers.",
     )
 
 

@@ -20,13 +20,13 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 
 class StylesConfig(StepConfig):
-    """Part documents into the text that was written and the text that a template writes."""
+    """Split each document into its written text and a template's text with the same facts."""
 
     parts: ClassVar[tuple[str, ...]] = ("written", "template")
 
     makes: ClassVar[str] = "documents"
     kind: Literal["styles"] = "styles"
-    documents: Reference = Field(alias="from", description="Documents that hold facts and a text about them.")
+    documents: Reference = Field(alias="from", description="Documents with facts and a text about them.")
     facts: str = Field(default="source", description="Field with the facts, kept at ingest.")
     text: str = Field(default="target", description="Field with the text.")
 

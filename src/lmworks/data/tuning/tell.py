@@ -22,11 +22,11 @@ class TellConfig(StepConfig):
 
     makes: ClassVar[str] = "documents"
     kind: Literal["tell"] = "tell"
-    documents: Reference = Field(alias="from", description="The rows, kept with `fields` of their source.")
+    documents: Reference = Field(alias="from", description="Rows, kept with `fields` of their source.")
     template: str = Field(
         min_length=1,
-        description="The words, with names of fields between braces: `At {time} {part} showed {bar} bar.` No default: "
-        "only who made the table knows what a row says.",
+        description="Sentence with field names in braces: `At {time} {part} showed {bar} bar.` It has no default, "
+        "because only you know what a row means.",
     )
 
 

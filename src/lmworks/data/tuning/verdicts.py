@@ -22,21 +22,21 @@ from lmworks.recipe.schema import BesideRecipe, Reference
 
 
 class VerdictsConfig(BesideRecipe):
-    """Read experts' verdicts on a sample back."""
+    """Read experts' verdicts on a sample of documents."""
 
     makes: ClassVar[str] = "documents"
     kind: Literal["verdicts"] = "verdicts"
-    documents: Reference = Field(alias="from", description="The documents that were judged, and the others.")
-    verdicts: str = Field(description="A file of verdicts (jsonl), or a folder of them; from the recipe's folder.")
+    documents: Reference = Field(alias="from", description="Documents, judged or not.")
+    verdicts: str = Field(description="File of verdicts (jsonl), or a folder of such files, relative to the recipe.")
     use: Literal["filter", "label"] = Field(
         default="filter",
-        description="`filter` drops what most of its annotators rejected; `label` writes the label that most gave into "
-        "`meta.label`, for a step that learns from it. A tie drops and labels nothing.",
+        description="`filter` drops documents that most of their annotators rejected. `label` writes the most frequent "
+        "label into `meta.label`, for a step that learns it. A tie drops and labels nothing.",
     )
     reject: list[str] = Field(
-        default=["reject"], min_length=1, description="Labels that reject; the annotation page offers this one."
+        default=["reject"], min_length=1, description="Labels that reject. The annotation page offers `reject`."
     )
-    fingerprints: list[str] = Field(default=[], description="sha256 of each file; set by `resolve`.")
+    fingerprints: list[str] = Field(default=[], description="sha256 of each file, set by `resolve`.")
 
     def resolve(self, folder: Path) -> Self:
         """This config with the content of its files."""

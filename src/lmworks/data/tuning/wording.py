@@ -16,8 +16,8 @@ from lmworks.recipe.schema import StepConfig
 class Template(StepConfig):
     """A wording, as FLAN's: `{field}` stands for a record's field."""
 
-    prompt: str = Field(min_length=1, description="What the user says.")
-    completion: str = Field(min_length=1, description="What the assistant answers.")
+    prompt: str = Field(min_length=1, description="Words of the user.")
+    completion: str = Field(min_length=1, description="Words of the assistant.")
 
 
 class _Placeholders(string.Formatter):

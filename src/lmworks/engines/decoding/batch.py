@@ -40,12 +40,7 @@ class RunningBatch:
     """Requests decoded together. They come and go between steps; each is answered as if it were alone."""
 
     def __init__(
-        self,
-        model: Decoder,
-        tokenizer: Tokenizer,
-        rows: int,
-        slots: int,
-        adapters: Adapters | None = None,
+        self, model: Decoder, tokenizer: Tokenizer, rows: int, slots: int, adapters: Adapters | None = None
     ) -> None:
         config = model.config
         shape = (config.num_layers, rows, config.num_key_value_heads, slots, config.head_size)

@@ -28,7 +28,7 @@ NOT_TO_BE_SAID = (
 
 
 class RentedModelConfig(StepConfig):
-    """Ask a model that answers at an OpenAI-compatible address; nothing is learned."""
+    """Use a model at an OpenAI-compatible address. It is not trained."""
 
     packages: ClassVar[tuple[str, ...]] = ("httpx",)
     engine: ClassVar[str] = ENGINE_NAME
@@ -36,71 +36,71 @@ class RentedModelConfig(StepConfig):
 
     objective: Literal["rented"] = "rented"
     address: str = Field(
-        description="Base URL of the API, such as https://api.example.com/v1 or http://127.0.0.1:8000/v1; "
-        "`/chat/completions` below it is asked."
+        description="Base URL of the API, such as https://api.example.com/v1 or http://127.0.0.1:8000/v1. Requests go "
+        "to `/chat/completions` below it."
     )
-    model: str = Field(min_length=1, max_length=200, description="The model's name there.")
+    model: str = Field(min_length=1, max_length=200, description="Name of the model at this address.")
     licence: Annotated[str, Effect.NOTHING] = Field(
         min_length=1,
-        description="SPDX licence of the weights, if they are open, or LicenseRef- and the name of the provider's "
-        "terms; stated by hand. Many terms forbid to train other models on answers.",
+        description="SPDX licence of open weights, or LicenseRef- with the name of the provider's terms. State it "
+        "yourself. Many terms forbid to train other models on answers.",
     )
     key_variable: Annotated[str | None, Effect.NOTHING] = Field(
         default=None,
-        description="Name of the environment variable that holds the key, such as LMWORKS_KEY_HOSTED. One that "
-        "does not begin with LMWORKS_KEY_ is sent to a host only after you confirm both: `lmworks confirm-key VARIABLE "
-        "HOST`. Unset, no key is sent, as servers of your own may need none.",
+        description="Name of the environment variable with the key, such as LMWORKS_KEY_HOSTED. Another name than "
+        "LMWORKS_KEY_… is sent to a host only after you confirm both: `lmworks confirm-key VARIABLE HOST`. By "
+        "default no key is sent.",
     )
     reports: Annotated[str | None, Effect.NOTHING] = Field(
         default=None,
-        description="Name that the server gives the model in its answers. Unset, it must begin with `model`, as a "
-        "dated version does: another model than the one asked for is refused.",
+        description="Model name in the server's answers. By default it must begin with `model`, as a dated version "
+        "does. lmworks refuses answers of another model.",
     )
     unencrypted: Annotated[bool, Effect.NOTHING] = Field(
-        default=False,
-        description="Whether an http address of another machine may be asked, where all between read along; https "
-        "and this machine itself need no such word.",
+        default=False, description="Whether to use an http address of another machine, where others can read along."
     )
     confidential: Annotated[bool, Effect.NOTHING] = Field(
         default=False,
-        description="Whether this address may see texts that `needs` calls confidential, secret, or to be kept on "
-        "premise; nobody can allow that for you.",
+        description="Whether this address may see texts that `needs` calls confidential, secret or on-premise. Only "
+        "you can allow it.",
     )
     parameters: dict[str, str | int | float | bool | None] = Field(
         default={},
-        description="Further fields of each request, such as {reasoning_effort: low}; null leaves one out that the "
-        "server refuses, such as {temperature: null}. What a task or a step states, and how many answers and tokens "
-        "are asked for, is not said here: it is counted, and told beside each figure.",
+        description="Further fields of each request, such as {reasoning_effort: low}. `null` leaves out a field that "
+        "the server refuses, such as {temperature: null}. Do not repeat fields that a task or step states, or the "
+        "number of answers and tokens.",
     )
     limit_name: Literal["max_tokens", "max_completion_tokens"] = Field(
         default="max_tokens",
-        description="What the server calls the most tokens of an answer; nearly all know the first, some models of "
-        "OpenAI take the second alone.",
+        description="Server's name for the most tokens of an answer. Some models of OpenAI need the second.",
     )
     requests_at_once: Annotated[int, Effect.NOTHING] = Field(
-        default=4, ge=1, le=256, description="Sent together: what accounts of the lowest tier bear."
+        default=4, ge=1, le=256, description="Requests sent at once. Accounts of the lowest tier allow four."
     )
     timeout_seconds: Annotated[float, Effect.NOTHING] = Field(
-        default=120.0, gt=0, le=3600, description="Of one request, to its last byte; long answers take a minute."
+        default=120.0,
+        gt=0,
+        le=3600,
+        description="Seconds for one request, to the last byte. Long answers take a minute.",
     )
     attempts: Annotated[int, Effect.NOTHING] = Field(
         default=6,
         ge=1,
         le=20,
-        description="Of one request, where the server is busy, fails or breaks off; waits double, from a second on, "
-        "or are as long as it asks for. Six bridge a minute.",
+        description="Attempts per request if the server is busy, fails or breaks off. Waits double from one second, or "
+        "last as long as the server asks. Six attempts cover a minute.",
     )
     usd_per_million_prompt_tokens: Annotated[float | None, Effect.NOTHING] = Field(
-        default=None, ge=0, description="Its price list; unset, nothing is said of money."
+        default=None, ge=0, description="Price in US dollars. Without it no cost is shown."
     )
     usd_per_million_answer_tokens: Annotated[float | None, Effect.NOTHING] = Field(
-        default=None, ge=0, description="Its price list; thoughts count as answers."
+        default=None, ge=0, description="Price in US dollars. Thoughts count as answers."
     )
     most_usd: Annotated[float | None, Effect.NOTHING] = Field(
         default=None,
         ge=0,
-        description="What one step may cost at most by these prices; a step that could cost more sends nothing, and "
-        "one that must ask again, or that the server counts more of than was asked for, ends when it is reached.",
+        description="Most US dollars of one step by these prices. A step that could cost more sends nothing. A step "
+        "that repeats requests, or whose server counts more tokens than expected, stops at this limit.",
     )
 
     @model_validator(mode="after")

@@ -80,13 +80,13 @@ def _require_asked(config: RentedModelConfig, reported: str) -> None:
 class PromptsConfig(StepConfig):
     """What a step would ask a rented model; made by the graph."""
 
-    step: SerializeAsAny[StepConfig] = Field(description="The step's settings.")
-    stage: str = Field(description="The name of its stage.")
-    read: list[Reference] = Field(description="What it reads, but for rented models.")
+    step: SerializeAsAny[StepConfig] = Field(description="Settings of the step.")
+    stage: str = Field(description="Name of its stage.")
+    read: list[Reference] = Field(description="Inputs of the stage except rented models.")
     given: list[tuple[str, str]] = Field(
-        description="Its parameters in order, with the rented model given under each; with nothing, what is next read."
+        description="Its parameters in order. A parameter names its rented model, or else takes the next input."
     )
-    of: str = Field(description="The rented model whose prompts are noted.")
+    of: str = Field(description="Rented model whose prompts are noted.")
     declared: Any = Field(default=None, exclude=True, description="The stage.")
 
 
@@ -162,10 +162,10 @@ def told(config: RentedModelConfig, size: Mapping[str, int]) -> str:
 class RentedAnswersConfig(BesideRecipe):
     """Ask a rented model; made by the graph."""
 
-    prompts: Reference = Field(description="What it is asked.")
-    model: Reference = Field(description="Who is asked.")
+    prompts: Reference = Field(description="Prompts to send.")
+    model: Reference = Field(description="Rented model.")
     rented: Annotated[RentedModelConfig, Effect.NOTHING] = Field(
-        description="The model's settings; those that change answers change the model's artifact, too."
+        description="Settings of the model. Those that change answers also change its artifact."
     )
 
 

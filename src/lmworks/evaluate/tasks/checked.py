@@ -38,17 +38,17 @@ COMPARED = {
     "squad": ", without capitals, punctuation and articles",
 }
 WAYS = (
-    "As users ask in a chat, or, for a model that was never taught chats, as a `text` that it goes on from; each "
-    "behind answered questions of `train` if it is `few-shot`."
+    "Form of the prompt: `chat` as users ask, or `text` to continue, for a model that never learned chats. The "
+    "`few-shot` forms put answered questions of `train` before it."
 )
 
 
 class ExactAnswerConfig(GenerationConfig, Comparison):
-    """Answers to questions that have one, compared as the reward `exact-answer` does."""
+    """Share of right answers, compared as the reward `exact-answer` does."""
 
     kind: Literal["exact-answer"] = "exact-answer"
     prompt: Ways = Field("chat", description=WAYS)
-    max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
+    max_tokens: int = Field(32, ge=1, description="Most tokens of an answer. A longer answer is wrong.")
 
 
 @stage(version=13, reads=["train"], measures=("model", "data"))
@@ -93,12 +93,12 @@ RULED_AT_ONCE = 64
 
 
 class RulesConfig(GenerationConfig):
-    """Answers that follow rules."""
+    """Share of answers that follow rules."""
 
     kind: Literal["rules"] = "rules"
     prompt: Ways = Field("chat", description=WAYS)
     rules: list[AnyAnswerReward] = Field(
-        min_length=1, description="An answer follows them if it is worth 1 by each; weights do not matter."
+        min_length=1, description="Rules that an answer must follow: each must give it 1. Weights do not matter."
     )
 
     def resolve(self, folder: Path) -> Self:

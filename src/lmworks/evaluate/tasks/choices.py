@@ -69,31 +69,31 @@ def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
 
 
 class MultipleChoiceConfig(LikelihoodConfig):
-    """Accuracy of choosing, of questions in any published layout: `query`, `choices`, `gold`, and ARC's, MMLU's, …."""
+    """Accuracy on multiple-choice questions, in the layout of ARC, MMLU or another published set."""
 
     kind: Literal["multiple-choice"] = "multiple-choice"
     limit: int | None = Field(
-        1000, ge=1, description="Questions drawn: a thousand tell 2 points where tuning changes one answer in ten."
+        1000, ge=1, description="Number of questions drawn. 1,000 show 2 points if tuning changes one answer in ten."
     )
     template: Literally = Field(
         "cloze",
-        description="How a question is put. `cloze`: the question and 'Answer:', as LM Evaluation Harness asks ARC; "
-        "the text of a choice is scored. `letters`: its choices stand below it as 'A. …', and their letters are "
-        "scored, as it asks MMLU; small models seldom know letters. Or a text with {query}, where letters are scored "
-        "if it has {choices}; {subject} is that of the record.",
+        description="Form of the question. `cloze` is the question and 'Answer:', as LM Evaluation Harness has it for "
+        "ARC, and scores the text of each choice. `letters` lists the choices as 'A. …' and scores their letters, "
+        "as it does for MMLU. Small models rarely know letters. Or a text with {query}, which scores letters if it "
+        "has {choices}. {subject} is the record's subject.",
     )
     delimiter: Literally = Field(
-        " ", description="Between a question and its answer: nothing, for text that needs none."
+        " ", description="Text between question and answer. Leave it empty for texts that need none."
     )
-    introduction: Literally = Field("", description="Stands before all; {subject} is that of the record.")
+    introduction: Literally = Field("", description="Text before the whole prompt. {subject} is the record's subject.")
     shots: int = Field(
-        0, ge=0, description="Answered questions of `train` before each, of its own subject if records tell one."
+        0, ge=0, description="Answered questions of `train` before each question, of its subject if records state one."
     )
     score: By = Field(
         "sum",
-        description="Log-likelihood of a choice, or that a byte or a character of it, which do not favour short ones, "
-        "or what the question adds to it, which does not favour common ones and is computed only if it leads. The "
-        "others are reported beside it.",
+        description="Score of a choice: its log-likelihood (`sum`), the same per byte or per character, which does not "
+        "favour short choices, or the part that the question adds (`mutual-information`), which does not favour "
+        "common ones. The last is computed only if you name it. The others are reported in any case.",
     )
 
     @model_validator(mode="after")

@@ -45,20 +45,20 @@ JUDGED = "without capitals, ASCII punctuation and the articles a, an, the"
 
 
 class FromPassagesConfig(GenerationConfig):
-    """Whether answers hold the right one, with passages before the question or without, and in the best passage."""
+    """Share of answers that hold the right one, with passages and without, and share of best passages that do."""
 
     packages: ClassVar[tuple[str, ...]] = ("bm25s",)
     kind: Literal["from-passages"] = "from-passages"
-    passages: Reference = Field(description="A step of kind `passages`, in which the questions are sought.")
+    passages: Reference = Field(description="Step of kind `passages` to search.")
     prompt: Literal["with-passages", "without-passages"] = Field(
         "with-passages",
-        description="What is put before the model: the passages found and the question, as `lmworks serve` puts them, "
-        "or the question alone. State the task twice, once each way, and both are compared, paired by question.",
+        description="Input of the model: the passages found and the question, as in `lmworks serve`, or the question "
+        "alone. State the task once with each to compare both, question by question.",
     )
     shown: int = Field(
-        default=PASSAGES_SHOWN, ge=1, le=50, description="Passages before each question: as many as are served with."
+        default=PASSAGES_SHOWN, ge=1, le=50, description="Passages before each question, as many as in serving."
     )
-    max_tokens: int = Field(32, ge=1, description="Where an answer is cut: what is sought is short.")
+    max_tokens: int = Field(32, ge=1, description="Most tokens of an answer.")
 
     @property
     def has_baselines(self) -> bool:

@@ -31,15 +31,7 @@ from lmworks.evaluate.items import (
     require_cluster,
     with_distinct,
 )
-from lmworks.evaluate.questions import (
-    GenerationConfig,
-    Question,
-    answered,
-    ask,
-    draw,
-    extraction_failures,
-    result_of,
-)
+from lmworks.evaluate.questions import GenerationConfig, Question, answered, ask, draw, extraction_failures, result_of
 from lmworks.evaluate.scoring import Scoring
 from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder, is_native, read_config
@@ -64,27 +56,28 @@ Pair = tuple[Preference, tuple[Segment, Segment]]
 
 
 class PreferenceAccuracyConfig(TaskConfig):
-    """Accuracy on pairs of answers; of a reward model, the calibration of its scores too."""
+    """Accuracy on pairs of answers, and for a reward model the calibration of its scores."""
 
     expects: ClassVar[Expected] = {"reference": ("decoder",)}
 
     kind: Literal["preference-accuracy"] = "preference-accuracy"
     reference: Reference | None = Field(
         None,
-        description="What a model that writes began with: its reward is then ln p of an answer over what it was, as "
-        "DPO has it. Unset, it is ln p a token, as SimPO has it. A reward model tells its own.",
+        description="Base of a model that writes. Its reward is then the change of an answer's log-likelihood from the "
+        "base, as in DPO. By default it is the log-likelihood per token, as in SimPO. A reward model gives its own "
+        "reward.",
     )
     template: str = Field(
         "chat",
-        description="How a prompt is put. `chat`: as the model's chat template has it. Or a text with {prompt}, which "
-        "models without one can be asked, too: of pairs of sentences with nothing before them, '{prompt}' alone.",
+        description="Form of the prompt. `chat` uses the model's chat template. A text with {prompt} also works for "
+        "models without a template. '{prompt}' alone suits pairs of sentences.",
     )
-    delimiter: str = Field(" ", description="Between such a text and an answer.")
-    before: Before = Field("auto", description="What stands before such a text; see `multiple-choice`.")
+    delimiter: str = Field(" ", description="Text between this prompt and an answer.")
+    before: Before = Field("auto", description="Token before this prompt, as in `multiple-choice`.")
     score: Literal["sum", "per-token", "per-byte"] | None = Field(
         None,
-        description="The log-likelihood of an answer, or that a token or a byte of it, which do not favour short ones. "
-        "Unset, `sum` over a reference, and `per-token` alone.",
+        description="Score of an answer: its log-likelihood, or the same per token or per byte, which does not favour "
+        "short answers. By default `sum` with a reference, and otherwise `per-token`.",
     )
 
     @model_validator(mode="after")
@@ -311,27 +304,29 @@ CHARACTERS = Metric(name="answer_characters", label="characters an answer", valu
 
 
 class JudgedAnswersConfig(GenerationConfig):
-    """Scores by a reward model of answers to prompts; models are compared prompt by prompt."""
+    """A reward model's scores of answers. Models are compared prompt by prompt."""
 
     expects: ClassVar[Expected] = {"judge": ("reward model",)}
 
     kind: Literal["judged-answers"] = "judged-answers"
-    data: Reference = Field(description="Preferences: their prompts are asked, each once. New to models and judge.")
+    data: Reference = Field(
+        description="Preferences whose prompts are used once each. They must be new to models and judge."
+    )
     train: Reference | None = Field(
         None,
-        description="Preferences that the models were trained on; they tell which length was chosen oftener. "
-        "Without it nothing tells whether the judge is better than length.",
+        description="Preferences that the models were trained on. They show which length was chosen more often. "
+        "Without them the judge is not compared with length.",
     )
     judge: Reference = Field(
-        description="A model of objective `reward`. One that learned from other people's judgements than the models "
-        "did tells more than the judge that they were trained to please."
+        description="Model of objective `reward`. A judge trained on other people's judgements tells more than the "
+        "judge that the models were trained to please."
     )
     judged: Reference | None = Field(
         None,
-        description="Preferences, new to the judge, on which it is held against length; unset, those of `data`. "
-        "Hundreds are needed to tell 5 points.",
+        description="Preferences, new to the judge, on which it is compared with length. By default those of `data`. A "
+        "difference of 5 points needs hundreds.",
     )
-    prompt: Literal["chat"] = Field("chat", description="As users ask.")
+    prompt: Literal["chat"] = Field("chat", description="Form of the prompt.")
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
         """The judge reads each chat with its answer, as if it were of the model's size."""

@@ -56,11 +56,11 @@ class ClassificationConfig(TaskConfig):
 
     packages: ClassVar[tuple[str, ...]] = ("sklearn",)
     kind: Literal["classification"] = "classification"
-    label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes.")
+    label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes it.")
     long_samples: Literal["truncate", "split"] = Field(
         "truncate",
-        description="What becomes of texts longer than the model reads: the beginning often tells, and costs least; "
-        "`split` reads all, part by part, and takes the mean of how likely each part holds a label.",
+        description="Treatment of texts longer than the model reads. `truncate` reads the beginning, which often "
+        "decides and costs least. `split` reads all parts and takes the mean probability of each label.",
     )
 
 
@@ -249,10 +249,10 @@ Find = Callable[[Sequence[str]], Sequence[Tagged]]
 
 
 class ExtractionConfig(TaskConfig):
-    """Precision, recall and F1 of labelled spans; one counts if its label and both ends are right, as in CoNLL-2003."""
+    """Precision, recall and F1 of labelled spans. A span is right if its label and both ends are right (CoNLL-2003)."""
 
     kind: Literal["extraction"] = "extraction"
-    label: str = Field("spans", description="Field of `meta` with the spans, as for training.")
+    label: str = Field("spans", description="Field of `meta` with the spans, as in training.")
 
 
 @stage(version=12, measures=("model", "data"))

@@ -43,11 +43,11 @@ def records_of(data: Documents, fields: Fields) -> list[dict[str, Any]]:
 
 
 class LastWordConfig(LikelihoodConfig):
-    """Accuracy of the last word, of records with the fields `context` and `continuation`."""
+    """Accuracy of the last word in records with the fields `context` and `continuation`."""
 
     kind: Literal["last-word"] = "last-word"
     limit: int | None = Field(
-        1000, ge=1, description="Passages drawn: a thousand tell 2 points where tuning changes one answer in ten."
+        1000, ge=1, description="Number of passages drawn. 1,000 show 2 points if tuning changes one answer in ten."
     )
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:

@@ -53,38 +53,38 @@ BITS_PER_TOKEN = Metric(
 
 
 class PerplexityConfig(TaskConfig):
-    """Bits per byte and perplexity of documents."""
+    """Bits per byte and perplexity on documents."""
 
     kind: Literal["perplexity"] = "perplexity"
     limit: int | None = Field(
         None,
         ge=1,
-        description="Number of documents drawn, the same for all models. Each group of `cluster` gives as many as the "
-        "others, as far as it has them. Unset: all documents.",
+        description="Number of documents drawn, the same for all models, as evenly as possible from the groups of "
+        "`cluster`. All by default.",
     )
     context_length: int | None = Field(
         None,
         ge=2,
-        description="Tokens that are seen at the most: models of different contexts can be compared at one. Unset, "
-        "all that the model was trained to see.",
+        description="Most tokens that the model sees, to compare models with different contexts. By default all that "
+        "it was trained to see.",
     )
     stride: int | None = Field(
         None,
         ge=1,
-        description="Tokens scored a window of a document longer than the context. Three quarters of the context by "
-        "default: half of it takes a fifth more time and gave the same bits per byte to the fourth digit.",
+        description="Tokens scored per window of a document longer than the context. By default three quarters of the "
+        "context. Half of it takes a fifth more time and gave the same bits per byte to four digits.",
     )
 
     windows: Literal["sliding", "disjoint"] = Field(
         "sliding",
-        description="Of a longer document. `sliding`: windows that overlap, of which the last `stride` tokens are "
-        "scored. `disjoint`: whole windows side by side, the first token of each after one token only, as LM "
-        "Evaluation Harness has it with a `max_length` of one less than `context_length`.",
+        description="Windows of a longer document. `sliding` windows overlap, and their last `stride` tokens are "
+        "scored. `disjoint` windows do not overlap, and their first token is predicted from one token only, as in "
+        "LM Evaluation Harness with a `max_length` of one less than `context_length`.",
     )
     before: Before = Field(
         "end-of-text",
-        description="What stands before a document, in its first window alone; the first token is predicted from it. "
-        "`auto` is what the model is used to; `begin-of-text` is LM Evaluation Harness' choice.",
+        description="Token before a document, only in its first window. `auto` takes the model's usual one. "
+        "`begin-of-text` is the choice of LM Evaluation Harness.",
     )
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:

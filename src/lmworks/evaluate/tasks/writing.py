@@ -14,11 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.tuning.conversations import (
-    Conversations,
-    references_of,
-    source_of,
-)
+from lmworks.data.tuning.conversations import Conversations, references_of, source_of
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
@@ -56,20 +52,24 @@ Learn = Callable[[Conversations], Copy]
 
 
 class WritingConfig(GenerationConfig):
-    """What every task of this family is asked."""
+    """Fields of every text-to-text task."""
 
-    limit: int | None = Field(None, ge=1, description="Pairs drawn; all, since BLEU is of a whole test set.")
-    prompt: Ways = Field("chat", description="How decoders are asked; others read a source, or its template, alone.")
-    max_tokens: int = Field(128, ge=1, description="Where a target is cut: longer than nearly all sentences.")
-    beams: int = Field(4, ge=1, description="Of encoder-decoders, as in most published figures; decoders are greedy.")
+    limit: int | None = Field(
+        None, ge=1, description="Number of pairs drawn. All by default, because BLEU is defined for a whole test set."
+    )
+    prompt: Ways = Field(
+        "chat", description="Form of the prompt for decoders. Other models read only a source, or its template."
+    )
+    max_tokens: int = Field(128, ge=1, description="Most tokens of a target, longer than nearly all sentences.")
+    beams: int = Field(4, ge=1, description="Beams of encoder-decoders, as in most papers. Decoders are greedy.")
     metrics: list[TextMetricName] = Field(
-        default=["bleu", "chrf", "exact"], min_length=1, description="The first leads; all are compared in."
+        default=["bleu", "chrf", "exact"], min_length=1, description="Metrics. The first leads, and all are compared."
     )
     timed: int = Field(
         default=0,
         ge=0,
-        description="Sources whose texts are written one at a time once more, and timed: what one user waits for. "
-        "None, for it takes as long again. The times stand in the manifest's block `run`.",
+        description="Number of sources to write once more, one at a time, to time one user's wait. None by default, "
+        "because it doubles the time. The manifest's block `run` has the times.",
     )
 
     def imports(self, folder: Path) -> Iterator[str]:
@@ -218,12 +218,12 @@ class FactsToTextConfig(WritingConfig):
     metrics: list[TextMetricName] = Field(
         default=["bleu", "slots", "chrf"],
         min_length=1,
-        description="The first leads; all are compared in. `style` needs a classifier.",
+        description="Metrics. The first leads, and all are compared. `style` needs a classifier.",
     )
     style: Reference | None = Field(
-        default=None, description="A step of kind `classifier` that tells texts like the references from others."
+        default=None, description="Step of kind `classifier` that separates texts like the references from others."
     )
-    style_label: str = Field(default="written", description="Its label of those; as the data step `styles` has it.")
+    style_label: str = Field(default="written", description="Its label for them, as the step `styles` writes it.")
 
 
 class SummaryConfig(WritingConfig):
@@ -231,7 +231,9 @@ class SummaryConfig(WritingConfig):
 
     kind: Literal["summary"] = "summary"
     metrics: list[TextMetricName] = Field(
-        default=["rouge"], min_length=1, description="The first leads; all are compared in. ROUGE is what papers quote."
+        default=["rouge"],
+        min_length=1,
+        description="Metrics. The first leads, and all are compared. Papers quote ROUGE.",
     )
 
 

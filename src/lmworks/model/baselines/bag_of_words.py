@@ -131,14 +131,14 @@ def features_of(text: str) -> Iterator[str]:
 
 
 class BagOfWordsConfig(BaselineConfig):
-    """Tell the label of a text by its words: what an encoder must beat to be worth its cost."""
+    """Predict the label of a text from its words. An encoder must beat this baseline to be worth its cost."""
 
     engine: ClassVar[str] = "bag-of-words"
     family: ClassVar[Family] = "sequence classifier"
     packages: ClassVar[tuple[str, ...]] = ("sklearn",)
     objective: Literal["bag-of-words"] = "bag-of-words"
     data: Reference = Field(description="Labelled documents.")
-    label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes.")
+    label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes it.")
 
 
 @stage(version=2, trains_on="data")

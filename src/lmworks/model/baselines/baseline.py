@@ -13,7 +13,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 
 class BaselineConfig(StepConfig):
-    """A model that is made of counts and a sum, on one core, in seconds."""
+    """Fields of models made of counts and a sum. They train on one core in seconds."""
 
     engine: ClassVar[str]
     """What answers for it."""
@@ -21,7 +21,7 @@ class BaselineConfig(StepConfig):
     has_weights: ClassVar[bool] = False
     """Whether a training can go on from it."""
     objective: str
-    data: Reference = Field(description="What it learns from.")
+    data: Reference = Field(description="Data to learn from.")
 
     def write(self, out: Path) -> None:
         """The config.json of its folder."""

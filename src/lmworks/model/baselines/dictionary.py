@@ -100,13 +100,13 @@ def _is_form(phrase: Phrase) -> bool:
 
 
 class DictionaryConfig(BaselineConfig):
-    """Mark phrases that training texts always label alike (the baseline of CoNLL-2003), and numbers of their form."""
+    """Mark phrases that all training texts label alike (CoNLL-2003's baseline), and numbers of the same form."""
 
     engine: ClassVar[str] = "dictionary"
     family: ClassVar[Family] = "token classifier"
     objective: Literal["dictionary"] = "dictionary"
     data: Reference = Field(description="Documents with spans.")
-    label: str = Field("spans", description="Field of `meta` with the spans, as for training.")
+    label: str = Field("spans", description="Field of `meta` with the spans, as in training.")
 
 
 @stage(version=2, trains_on="data")

@@ -12,14 +12,14 @@ from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 
 class BpeConfig(Vocabulary):
-    """Byte-level BPE after GPT-2's pre-tokenizer; the default, since it loses nothing and encodes fastest."""
+    """Byte-level BPE after GPT-2's pre-tokenizer. It is the default, because it loses nothing and encodes fastest."""
 
     kind: Literal["bpe"] = "bpe"
     vocab_size: int = Field(
         default=4096,
         ge=259,
-        description="Ids, the three special tokens and 256 bytes among them. 4,096 suits models of a few million "
-        "weights, where a larger table would take the compute of several layers; raise it with the model.",
+        description="Number of ids, with three special tokens and 256 bytes. 4,096 suits models of a few million "
+        "weights, whose compute a larger table would exceed. Raise it for larger models.",
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:

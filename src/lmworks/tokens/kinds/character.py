@@ -13,14 +13,14 @@ from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 
 class CharacterConfig(Vocabulary):
-    """Single characters: long sequences, but no word is ever cut unluckily."""
+    """Single characters. Sequences are long, and no word is cut in a bad place."""
 
     kind: Literal["character"] = "character"
     vocab_size: int = Field(
         default=1024,
         ge=259,
-        description="Ids, the three special tokens and 256 bytes among them. 1,024 leave room for the letters of most "
-        "alphabets; a rarer character takes two to four bytes.",
+        description="Number of ids, with three special tokens and 256 bytes. 1,024 hold the letters of most alphabets. "
+        "A rarer character takes two to four bytes.",
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:

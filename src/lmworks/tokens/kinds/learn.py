@@ -38,12 +38,12 @@ TOKENIZER_CONFIG = {
 
 
 class Vocabulary(StepConfig, ABC):
-    """A kind of vocabulary, its size and what it is learned from."""
+    """Fields of tokenizers that are learned from text."""
 
     section: ClassVar = "tokenizer"
 
     documents: Reference = Field(
-        alias="from", description="Training text only: a tokenizer fitted to test text flatters it."
+        alias="from", description="Training text only. A tokenizer fitted to test text flatters the model."
     )
     kind: str
     vocab_size: int

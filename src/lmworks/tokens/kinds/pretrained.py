@@ -26,18 +26,18 @@ def vocabulary_of(path: Path) -> Any:
 
 
 class PretrainedConfig(StepConfig):
-    """Take a published tokenizer; its ids stay as they are."""
+    """Take a published tokenizer with its ids."""
 
     section: ClassVar = "tokenizer"
 
     kind: Literal["pretrained"] = "pretrained"
     path: Annotated[str, Effect.NOTHING] = Field(
-        description="A tokenizer.json, a folder that holds one, or a model of `lmworks models`."
+        description="Path of a tokenizer.json, of a folder with one, or a model of `lmworks models`."
     )
     file: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="Where it lies; set by `resolve`."
+        default=Path(), exclude=True, description="Path of the file, set by `resolve`."
     )
-    sha256: str = Field(default="", description="Digest of the file; set by `resolve`.")
+    sha256: str = Field(default="", description="Digest of the file, set by `resolve`.")
 
     def resolve(self, folder: Path) -> Self:
         """This config with the file that it names, as it is now."""

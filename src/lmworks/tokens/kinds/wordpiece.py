@@ -18,10 +18,10 @@ ALPHABET = 1_000
 
 
 class WordPieceConfig(Vocabulary):
-    """WordPiece, for encoders as BERT is one; a text comes back without its white space."""
+    """WordPiece, as for BERT. A decoded text loses its white space."""
 
     kind: Literal["wordpiece"] = "wordpiece"
-    vocab_size: int = Field(default=4096, ge=64, description="Ids; as many as for BPE, so that both compare.")
+    vocab_size: int = Field(default=4096, ge=64, description="Number of ids, as for BPE.")
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
         """By the trainer of `tokenizers`, made to give the same ids in every run; case is kept."""

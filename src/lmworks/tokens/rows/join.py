@@ -24,10 +24,10 @@ ROWS_AT_ONCE = 4096
 class JoinConfig(StepConfig):
     """Made by the graph for each model that is trained on a mixture."""
 
-    rows: list[Reference] = Field(description="The rows of each part.")
-    names: list[str] = Field(description="What the parts are called.")
+    rows: list[Reference] = Field(description="Rows of each part.")
+    names: list[str] = Field(description="Names of the parts.")
     tokenizer: Reference | None = Field(
-        default=None, description="Tells where documents begin, where others are conversations; unset: all are alike."
+        default=None, description="Tokenizer that marks where documents begin, if other parts are conversations."
     )
 
 

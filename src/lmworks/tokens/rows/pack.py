@@ -44,20 +44,22 @@ LOSSES = frozenset(["dropped", "truncated", "untrained", "exchanges_dropped", "r
 class PackConfig(StepConfig):
     """How text becomes rows; made by the graph for each model's data."""
 
-    tokenizer: Reference = Field(default="tokenizer", description="Every model of a recipe shares one.")
-    sequence_length: int = Field(ge=8, description="Tokens a row; set by the model that reads the rows.")
+    tokenizer: Reference = Field(default="tokenizer", description="Tokenizer, shared by all models of a recipe.")
+    sequence_length: int = Field(ge=8, description="Tokens per row, set by the model that reads the rows.")
 
 
 class PackDocumentsConfig(PackConfig):
     """Rows for language modelling."""
 
-    documents: Reference = Field(alias="from", description="Every token of these is trained.")
+    documents: Reference = Field(alias="from", description="Documents. Every token is trained.")
 
 
 class PackConversationsConfig(PackConfig):
     """Rows for tuning."""
 
-    conversations: Reference = Field(alias="from", description="Only what assistants say in these is trained.")
+    conversations: Reference = Field(
+        alias="from", description="Conversations. Only the assistants' answers are trained."
+    )
     long_samples: Long = Field(default="drop", description="Set by the model that reads the rows.")
     answers: Answers = Field(default="each", description="Set by the model that reads the rows.")
 
@@ -65,7 +67,7 @@ class PackConversationsConfig(PackConfig):
 class PackPairsConfig(PackConfig):
     """Rows of one pair each, for encoder-decoders."""
 
-    pairs: Reference = Field(alias="from", description="Conversations of one question, the source, and its answer.")
+    pairs: Reference = Field(alias="from", description="Conversations of one source as question and its answer.")
 
 
 @stage(version=1, trains_on="documents", reads="tokenizer")

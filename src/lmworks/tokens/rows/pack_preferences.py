@@ -26,11 +26,11 @@ FILLING, CHOSEN, REJECTED, MISMATCHED = range(len(SIDES))
 class PackPreferencesConfig(PackConfig):
     """Rows for learning from judgements."""
 
-    preferences: Reference = Field(alias="from", description="Only the answers in these are trained, not the prompts.")
+    preferences: Reference = Field(alias="from", description="Preferences. Only answers are trained, not prompts.")
     alone: bool = Field(
         default=False,
-        description="Whether each answer is judged alone, and stands beside one that was given to another prompt (KTO) "
-        "instead of the one that it was compared with.",
+        description="Whether each answer is judged alone, beside an answer to another prompt (KTO), instead of beside "
+        "the answer that it was compared with.",
     )
 
 

@@ -19,8 +19,10 @@ from lmworks.tokens.tokenizer import ChatRefused, TokenizerFolder
 class PackPromptsConfig(PackConfig):
     """Rows of a prompt and the answer that it is judged by."""
 
-    conversations: Reference = Field(alias="from", description="Their last answers are what new ones are judged by.")
-    answer_tokens: int = Field(ge=1, description="Room for an answer behind each prompt; set by the model.")
+    conversations: Reference = Field(
+        alias="from", description="Conversations. New answers are compared with their last answers."
+    )
+    answer_tokens: int = Field(ge=1, description="Room for an answer after each prompt, set by the model.")
 
 
 @stage(version=4, trains_on="conversations", reads="tokenizer")

@@ -37,13 +37,13 @@ MOST_LABELS = 2**16
 class PackTextsConfig(PackConfig):
     """Rows for masked language modelling."""
 
-    documents: Reference = Field(alias="from", description="What is longer than a row is cut into several texts.")
+    documents: Reference = Field(alias="from", description="Documents. A text longer than a row is cut into several.")
 
 
 class PackLabelledConfig(PackTextsConfig):
     """Rows for sequence and for token classification."""
 
-    label: str = Field(description="Field of `meta` with the label or the spans; set by the model.")
+    label: str = Field(description="Field of `meta` with the label or the spans, set by the model.")
     long_samples: Literal["truncate", "split"] = Field(
         default="truncate", description="Set by the model that reads the rows."
     )

@@ -1,4 +1,4 @@
-"""What a recipe says about learning from judgements, or from rewards for a model's own answers."""
+"""Settings of a recipe for learning from judgements, or from rewards for the model's own answers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ from lmworks.train.preflight.turns import Turns
 
 
 class AlignedConfig(TrainConfig):
-    """Fields of every objective that bends a tuned model, by small steps of AdamW unless another is stated."""
+    """Fields of objectives that align a tuned model. They use AdamW with small steps by default."""
 
     rates: ClassVar[tuple[float, float]] = (1e-6, 2e-5)
-    """AdamW's of all weights, as the methods' authors have it, and of adapters, which take some ten times more."""
+    """AdamW's default learning rates, from the methods' authors: for all weights, and for adapters."""
     inspects: ClassVar[type[Inspection] | None] = Turns
     expects: ClassVar[Expected] = {"base": ("decoder",)}
 
-    base: Reference = Field(alias="from", description="The model to align, tuned to answer.")
-    learning_rate: float = Field(gt=0, description="AdamW's; unset, 0.000001, and 0.00002 with an `adapter`.")
-    adamw_learning_rate: float = Field(default=1e-6, gt=0, description="Beside Muon, whose own rate must be stated.")
+    base: Reference = Field(alias="from", description="Model to align, tuned to answer.")
+    learning_rate: float = Field(
+        gt=0,
+        description="AdamW's learning rate. By default it is 0.000001, and 0.00002 with an `adapter`. `orpo` takes "
+        "0.000008 and 0.00008, and `reward` takes 0.00001 and 0.0001.",
+    )
+    adamw_learning_rate: float = Field(default=1e-6, gt=0, description="AdamW's rate beside Muon.")
     largest_lost_share: LostShare = 0.2
 
     @model_validator(mode="before")
@@ -43,32 +47,32 @@ class AlignedConfig(TrainConfig):
 
 
 class PreferenceConfig(AlignedConfig):
-    """Fields of every objective that learns from judged answers."""
+    """Fields of objectives that learn from judged answers."""
 
     packed: ClassVar[Packing] = PREFERENCES
     data: Reference = Field(description="Preferences: pairs of answers, one of them chosen.")
     sequence_length: int = Field(
-        default=1024, ge=8, description="Both answers of a pair share a row, each with its prompt."
+        default=1024, ge=8, description="Tokens per row. A row holds both answers of a pair, each with its prompt."
     )
     global_batch_tokens: int = Field(
-        default=16_384, ge=8, description="Some 32 to 64 pairs of answers of a paragraph, as DPO's authors have it."
+        default=16_384, ge=8, description="Tokens per step: 32 to 64 pairs of short answers, as in DPO's paper."
     )
-    micro_batch_rows: int = Field(default=2, ge=1, description="As many tokens at once as four rows of 512.")
+    micro_batch_rows: int = Field(default=2, ge=1, description="Rows computed at once.")
 
 
 class ReferencedConfig(PreferenceConfig):
-    """Those that hold the model against what it was."""
+    """Fields of objectives that keep the model near its base."""
 
     beta: Annotated[float, RESULT] = Field(
-        default=0.1, gt=0, description="The larger, the nearer to the base it stays; DPO's authors'."
+        default=0.1, gt=0, description="Strength that keeps the model near its base. 0.1 is from DPO's paper."
     )
 
     def further_flops_per_token(self, shape: Shape) -> int:
-        """A forward pass of the reference; a forward pass is a third of learning."""
+        """Return the operations of a forward pass of the reference, a third of learning."""
         return shape.training_flops_per_token(self.sequence_length) // 3
 
     def frozen_parameters(self, shape: Shape) -> int:
-        """A copy of the base, unless adapters can be switched off."""
+        """Return the parameters of a copy of the base. Adapters need none, because they can be switched off."""
         return 0 if self.adapter else shape.parameters
 
 
@@ -89,57 +93,57 @@ class IpoConfig(ReferencedConfig):
 
 
 class KtoConfig(ReferencedConfig):
-    """Kahneman-Tversky optimisation, of answers that are judged alone; both answers of a pair count as such."""
+    """Kahneman-Tversky optimisation of answers that are judged alone. A pair counts as two such answers."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Kto"
 
     objective: Literal["kto"] = "kto"
     data: Reference = Field(description="Preferences: answers that are good or bad, or pairs.")
     chosen_weight: Annotated[float, RESULT] = Field(
-        default=1.0, gt=0, description="Raise it where good answers are few."
+        default=1.0, gt=0, description="Weight of good answers. Raise it if they are few."
     )
     rejected_weight: Annotated[float, RESULT] = Field(
-        default=1.0, gt=0, description="Raise it where bad answers are few."
+        default=1.0, gt=0, description="Weight of bad answers. Raise it if they are few."
     )
     micro_batch_rows: int = Field(
-        default=8, ge=1, description="Over which the divergence is averaged: here it changes the result."
+        default=8, ge=1, description="Rows over which the divergence is averaged. It changes the result."
     )
 
     def packing(self) -> dict[str, Any]:
-        """Each answer beside a mismatched one."""
+        """Return the setting that packs each answer beside a mismatched one."""
         return {"alone": True}
 
 
 class OrpoConfig(PreferenceConfig):
-    """Odds ratio preference optimisation: tunes and aligns at once, and needs no reference."""
+    """Odds ratio preference optimisation: tune and align at once, without a reference."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Orpo"
 
     objective: Literal["orpo"] = "orpo"
     rates = (8e-6, 8e-5)
     odds_weight: Annotated[float, RESULT] = Field(
-        default=0.1, gt=0, description="Of the odds ratio beside the likelihood; λ of the paper."
+        default=0.1, gt=0, description="Weight of the odds ratio beside the likelihood: λ of the paper."
     )
 
 
 class SimpoConfig(PreferenceConfig):
-    """Simple preference optimisation: likelihood a token, without a reference."""
+    """Simple preference optimisation: compare likelihoods per token, without a reference."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Simpo"
 
     objective: Literal["simpo"] = "simpo"
     beta: Annotated[float, RESULT] = Field(
-        default=2.0, gt=0, description="Of the log-likelihood a token; the paper's lowest."
+        default=2.0, gt=0, description="Factor of the log-likelihood per token: β, the lowest of the paper."
     )
     target_margin: Annotated[float, RESULT] = Field(
-        default=1.0, ge=0, description="γ: by how much the chosen answer should lead."
+        default=1.0, ge=0, description="Lead that the chosen answer should have: γ of the paper."
     )
 
 
 class RewardConfig(PreferenceConfig):
-    """A reward model: a score of each answer, of which the chosen one's should be higher (Bradley and Terry 1952).
+    """A reward model, which gives an answer a score. The chosen answer should score higher (Bradley and Terry 1952).
 
-    By a pair's stated `margin`, if it has one.
+    If a pair states a `margin`, the score should be higher by this margin.
     """
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Reward"
@@ -157,12 +161,12 @@ class RewardConfig(PreferenceConfig):
         return self
 
     def tuned_shape(self, base: Shape) -> Shape:
-        """The base with a score in place of its output matrix."""
+        """Return the base with a score in place of its output matrix."""
         return base.with_labels(REWARD) if isinstance(base, DecoderConfig) else base
 
 
 class PolicyConfig(AlignedConfig):
-    """Fields of every objective that draws answers and learns from what they are worth.
+    """Fields of objectives that draw answers and learn from their rewards.
 
     A row is one prompt and one answer. A step learns from `global_batch_tokens` / `sequence_length` answers.
     """
@@ -171,39 +175,39 @@ class PolicyConfig(AlignedConfig):
     inspects: ClassVar[type[Inspection] | None] = Prompts
     may_stand_still: ClassVar[bool] = True  # answers may all be worth the same
 
-    data: Reference = Field(description="Conversations: their last answers are what new ones are judged by.")
+    data: Reference = Field(description="Conversations. New answers are compared with their last answers.")
     rewards: Annotated[list[AnyReward], STEP] = Field(
-        min_length=1, description="Their weighted sum is what an answer is worth."
+        min_length=1, description="Rewards. Their weighted sum is the value of an answer."
     )
     group_size: Annotated[int, STEP] = Field(
-        default=8, ge=2, description="Answers to each prompt, compared with each other; 4 to 64 are published."
+        default=8, ge=2, description="Answers per prompt, compared with each other. Papers take 4 to 64."
     )
     answer_tokens: Annotated[int, STEP] = Field(
-        default=64, ge=1, description="Where an answer is cut; a prompt that leaves no room for as many is dropped."
+        default=64, ge=1, description="Most tokens of an answer. A prompt without room for them is dropped."
     )
     epochs: Annotated[int, STEP] = Field(
-        default=1, ge=1, description="Steps that learn from the same answers; with one, the answers are never stale."
+        default=1, ge=1, description="Steps that learn from the same answers. With 1 no answer is outdated."
     )
     kl_limit: Annotated[float | None, RESULT] = Field(
         default=None,
         gt=0,
-        description="Nats an answer from `from`, beyond which the run ends, with the last weights within: a reward "
-        "that can be cheated is cheated far from where the model began. Unset, none: an exact verifier cannot be.",
+        description="Nats per answer from `from` beyond which training stops and keeps the last weights within. A "
+        "reward that can be cheated is cheated far from the base. None by default, as for exact verifiers.",
     )
     best_by: Annotated[str | None, RESULT] = Field(
         default=None,
-        description="A reward of weight 0, by the name that the history shows: `patience` and `keep_best` go by it, on "
-        "prompts of `validation`, instead of by what is learned from. So a run ends where a judge that only looks on "
-        "likes answers no better, however the reward rises. Unset, none: a run may have no such judge.",
+        description="Name of a reward with weight 0, as the history shows it. `patience` and `keep_best` then follow "
+        "this reward on prompts of `validation`, instead of the rewards that are learned. Training stops when this "
+        "independent judge sees no more improvement. None by default.",
     )
     global_batch_tokens: int = Field(
-        default=32_768, ge=8, description="64 answers, which are drawn together; published runs take some hundred."
+        default=32_768, ge=8, description="Tokens per step: 64 answers. Published runs take some hundred."
     )
     schedule: Literal["linear", "cosine", "constant"] = Field(
-        default="constant", description="A run is ended when the reward has risen enough, which nobody knows before."
+        default="constant", description="Fall of the learning rate. Stop a run when its reward is high enough."
     )
-    steps: int = Field(default=200, ge=1, description="Hundreds, as published runs take; the history tells more.")
-    validation_rows: int = Field(default=64, ge=1, description="Prompts that are answered greedily, all at once.")
+    steps: int = Field(default=200, ge=1, description="Number of steps. Published runs take hundreds.")
+    validation_rows: int = Field(default=64, ge=1, description="Prompts answered per validation, greedily.")
 
     @model_validator(mode="after")
     def _groups_are_whole(self) -> Self:
@@ -252,39 +256,39 @@ class PolicyConfig(AlignedConfig):
         return self.model_copy(update={"rewards": known}) if any(reward.weight for reward in known) else None
 
     def frozen_parameters(self, shape: Shape) -> int:
-        """The model as it began, which is there with adapters, that can be switched off; and those who judge."""
+        """Return the parameters of the judges and of the base. Adapters need no copy of the base."""
         return self.judge_parameters + (0 if self.adapter else shape.parameters)
 
     def further_flops_per_token(self, shape: Shape) -> int:
-        """Three forward passes a rollout: answers are drawn, found as they are and would have been; and judges'."""
+        """Return the operations of three forward passes per rollout (draw, score, compare with base) and judges."""
         rollout = shape.training_flops_per_token(self.sequence_length) + 2 * self.judge_parameters
         return rollout // self.epochs
 
     def drawing_bytes(self, shape: Shape) -> int:
-        """The engine's cache of keys and values."""
+        """Return the bytes of the engine's cache of keys and values."""
         if not isinstance(shape, DecoderConfig):
             return 0
         row = shape.cache_bytes(self.sequence_length)
         return row * rows_at_once(self.rows_per_step, row)
 
     def packing(self) -> dict[str, Any]:
-        """Room for answers."""
+        """Return the room for answers."""
         return {"answer_tokens": self.answer_tokens}
 
 
 class ClippedConfig(PolicyConfig):
-    """Of objectives that hold a step near the model that drew the answers."""
+    """Fields of objectives that keep a step near the model that drew the answers."""
 
     kl_weight: Annotated[float, RESULT] = Field(
-        default=0.04, ge=0, description="Of the distance to `from`, in nats, in what is maximised; DeepSeekMath's."
+        default=0.04, ge=0, description="Weight of the distance to `from` in nats, from DeepSeekMath."
     )
     clip_range: Annotated[float, RESULT] = Field(
-        default=0.2, gt=0, lt=1, description="Of the ratio of probabilities, PPO's; it acts where `epochs` are several."
+        default=0.2, gt=0, lt=1, description="Limit of the ratio of probabilities, from PPO. It acts if `epochs` > 1."
     )
 
 
 class GrpoConfig(ClippedConfig):
-    """Make answers likelier that are better than others to the same prompt."""
+    """Make an answer more likely if it is better than other answers to its prompt."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.comparing:Grpo"
 
@@ -292,7 +296,7 @@ class GrpoConfig(ClippedConfig):
 
 
 class RlooConfig(ClippedConfig):
-    """Make answers likelier that are better than the mean of the others to the same prompt."""
+    """Make an answer more likely if it is better than the mean of the other answers to its prompt."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.comparing:Rloo"
 
@@ -308,28 +312,25 @@ class RejectionSamplingConfig(PolicyConfig):
 
 
 class PpoConfig(ClippedConfig):
-    """Make tokens likelier after which more came than a value head expected."""
+    """Make a token more likely if the reward after it is higher than a value head expected."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.ppo:Ppo"
 
     objective: Literal["ppo"] = "ppo"
-    group_size: int = Field(default=1, ge=1, description="Answers to each prompt; they are not compared.")
-    epochs: int = Field(default=4, ge=1, description="Steps that learn from the same answers; TRL's and its sources'.")
+    group_size: int = Field(default=1, ge=1, description="Answers per prompt. They are not compared.")
+    epochs: int = Field(default=4, ge=1, description="Steps that learn from the same answers, as in TRL.")
     kl_weight: float = Field(
-        default=0.05, ge=0, description="Of the distance to `from`, taken from each reward; TRL's."
+        default=0.05, ge=0, description="Weight of the distance to `from`, subtracted from each reward, as in TRL."
     )
     value_weight: Annotated[float, RESULT] = Field(
-        default=0.1, ge=0, description="Of the values' error beside what is gained; TRL's."
+        default=0.1, ge=0, description="Weight of the values' error in the loss, as in TRL."
     )
     value_clip_range: Annotated[float, RESULT] = Field(
-        default=0.2, gt=0, description="How far values may move in one rollout; in the rewards' own units."
+        default=0.2, gt=0, description="Most that a value may change in one rollout, in units of the rewards."
     )
     discount: Annotated[float, RESULT] = Field(
-        default=1.0, gt=0, le=1, description="γ: of a reward one token later; answers are short."
+        default=1.0, gt=0, le=1, description="Factor per token of a later reward: γ. Answers are short."
     )
     gae_lambda: Annotated[float, RESULT] = Field(
-        default=0.95,
-        ge=0,
-        le=1,
-        description="λ: 1 trusts rewards alone, 0 values alone; the paper's range is 0.9 to 1.",
+        default=0.95, ge=0, le=1, description="λ: 1 trusts only rewards, 0 only values. The paper's range is 0.9 to 1."
     )

@@ -1,4 +1,4 @@
-"""What a recipe says about training an encoder."""
+"""Settings of a recipe for training an encoder."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ENCODERS: Sequence[Family] = ("encoder", "sequence classifier", "token classifie
 
 
 class EncoderTrainConfig(TrainConfig):
-    """Fields of every objective of encoders."""
+    """Fields of objectives for encoders."""
 
     needs_transformers: ClassVar[bool] = True
     family: ClassVar[Family] = "encoder"
     expects: ClassVar[Expected] = {"base": ENCODERS}
 
     sequence_length: int = Field(
-        default=256, ge=8, description="A paragraph or two. Texts share rows, so that short ones waste nothing."
+        default=256, ge=8, description="Tokens per row, one or two paragraphs. Short texts share rows."
     )
 
     @model_validator(mode="after")
@@ -38,25 +38,27 @@ class EncoderTrainConfig(TrainConfig):
 
 
 class MaskedLMConfig(EncoderTrainConfig):
-    """Predict hidden tokens from what stands on both sides of them."""
+    """Predict hidden tokens from the text on both sides."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.encoder:MaskedLM"
     packed: ClassVar[Packing] = TEXTS
 
     objective: Literal["masked-lm"] = "masked-lm"
-    learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks; as a decoder's.")
-    adamw_learning_rate: float = Field(default=0.003, gt=0, description="For embeddings, head, norms and biases.")
+    learning_rate: float = Field(default=0.02, gt=0, description="Learning rate of Muon for matrices inside blocks.")
+    adamw_learning_rate: float = Field(default=0.003, gt=0, description="AdamW's rate for all other weights.")
     architecture: Annotated[Architecture, STEP] = Field(
         default="modernbert",
-        description="Rotary positions and gated blocks learn faster; `bert` for readers of it alone.",
+        description="Architecture. `modernbert` learns faster. `bert` suits programs that read only BERT.",
     )
     hidden_size: Annotated[int, STEP] = Field(
-        default=256, ge=8, description="Some minutes on two cores train no larger one well."
+        default=256, ge=8, description="Width. Two cores train 256 well in some minutes."
     )
-    num_layers: Annotated[int, STEP] = Field(default=4, ge=1, description="As deep as a decoder of this width.")
-    num_heads: Annotated[int | None, STEP] = Field(default=None, ge=1, description="Unset: heads of 64.")
+    num_layers: Annotated[int, STEP] = Field(default=4, ge=1, description="Number of blocks.")
+    num_heads: Annotated[int | None, STEP] = Field(
+        default=None, ge=1, description="Attention heads. By default 64 wide."
+    )
     intermediate_size: Annotated[int | None, STEP] = Field(
-        default=None, ge=1, description="Unset: 3/2 of hidden_size, gated (ModernBERT), or 4 times it (BERT)."
+        default=None, ge=1, description="Feed-forward width. By default 3/2 of `hidden_size`, or 4 times it for `bert`."
     )
 
     @model_validator(mode="after")
@@ -69,7 +71,7 @@ class MaskedLMConfig(EncoderTrainConfig):
         return self.sequence_length
 
     def shape(self, vocab_size: int) -> EncoderConfig:
-        """The encoder to build when there is no base; it needs one more id if the tokenizer knows no mask."""
+        """Return the encoder to build without a base. It has one more id if the tokenizer has no mask."""
         middle = self.hidden_size * 3 // 2 if self.architecture == "modernbert" else self.hidden_size * 4
         return EncoderConfig(
             architecture=self.architecture,
@@ -84,15 +86,15 @@ class MaskedLMConfig(EncoderTrainConfig):
 
 
 COUNTED = ("one label", "another")
-"""How many there are hardly matters to time or memory."""
+"""Number of labels assumed for counting. It hardly changes time or memory."""
 
 
 FRESH_RATE = 0.002
-"""AdamW's, for labels that are learned by a model which this recipe makes from scratch: it has little to lose."""
+"""AdamW's learning rate for labels on a base that this recipe trains from scratch."""
 
 
 def with_rates_of_fresh_bases(recipe: dict[str, Any]) -> None:
-    """State `FRESH_RATE` where a step learns labels, states no rate, and begins with a model from scratch."""
+    """Set `FRESH_RATE` in each step that learns labels, states no rate, and starts from such a model."""
     models: Any = recipe.get("models")
     steps = {name: fields for name, fields in models.items() if isinstance(fields, dict)} if models else {}
     for fields in steps.values():
@@ -110,26 +112,25 @@ def with_rates_of_fresh_bases(recipe: dict[str, Any]) -> None:
 
 
 class ClassificationConfig(EncoderTrainConfig):
-    """Fields of both objectives that learn labels."""
+    """Fields of objectives that learn labels."""
 
-    base: Reference = Field(alias="from", description="The encoder to tune; of whole texts, a decoder too.")
+    base: Reference = Field(alias="from", description="Encoder to tune. A decoder can also classify whole texts.")
     optimizer: Literal["muon", "adamw"] = Field(
-        default="adamw", description="The published settings of tuning are AdamW's."
+        default="adamw", description="Optimizer. Published settings for tuning are for `adamw`."
     )
     learning_rate: float = Field(
         default=1e-4,
         gt=0,
-        description="Between those for BERT and for smaller encoders. Unset, 0.002 of a base that is trained from "
-        "scratch: it has little to lose, and at 0.0001 it told 38 % of twelve labels where 0.002 told 93 %. "
-        f"{ADAPTER_RATES}",
+        description="Learning rate, between those for BERT and for smaller encoders. The default is 0.002 for a base "
+        f"trained from scratch: 0.0001 predicted 38 % of twelve labels, and 0.002 predicted 93 %. {ADAPTER_RATES}",
     )
-    adamw_learning_rate: float = Field(default=1e-4, gt=0, description="Of what Muon does not move.")
-    dropout: float = Field(default=0.1, ge=0, lt=1, description="BERT's: labelled texts are few and seen often.")
-    weight_decay: float = Field(default=0.01, ge=0, description="BERT's.")
+    adamw_learning_rate: float = Field(default=1e-4, gt=0, description="AdamW's rate beside Muon.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout, as for BERT.")
+    weight_decay: float = Field(default=0.01, ge=0, description="Weight decay, as for BERT.")
     long_samples: Annotated[Literal["truncate", "split"], CHECKED] = Field(
         default="truncate",
-        description="What becomes of texts longer than a row: the beginning often tells, and a label need not be true "
-        "of each part; `split` learns it from all.",
+        description="Treatment of texts longer than a row. `truncate` keeps the beginning, which often decides the "
+        "label. `split` learns the label from every part, though it may not hold for each.",
     )
 
     @model_validator(mode="after")
@@ -137,7 +138,7 @@ class ClassificationConfig(EncoderTrainConfig):
         return self  # the defaults above are AdamW's
 
     def tuned_shape(self, base: Shape) -> Shape:
-        """The base with a head for labels."""
+        """Return the base with a head for labels."""
         if isinstance(base, EncoderConfig):
             return replace(base, task=self.objective, num_labels=len(COUNTED))  # type: ignore[arg-type]
         return base.with_labels(COUNTED) if isinstance(base, DecoderConfig) else base
@@ -147,7 +148,7 @@ class ClassificationConfig(EncoderTrainConfig):
 
 
 class SequenceClassificationConfig(ClassificationConfig):
-    """Tell the label of a text."""
+    """Predict the label of a text."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.encoder:SequenceClassification"
     packed: ClassVar[Packing] = LABELLED
@@ -158,12 +159,12 @@ class SequenceClassificationConfig(ClassificationConfig):
 
     objective: Literal["sequence-classification"] = "sequence-classification"
     label: Annotated[str, CHECKED] = Field(
-        default="label", description="Field of `meta` with the label, as the data step `label` writes."
+        default="label", description="Field of `meta` with the label, as the data step `label` writes it."
     )
 
 
 class TokenClassificationConfig(ClassificationConfig):
-    """Tell the label of each token."""
+    """Predict the label of each token."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.encoder:TokenClassification"
     packed: ClassVar[Packing] = SPANS

@@ -1,4 +1,4 @@
-"""What a recipe says about training a decoder on documents or conversations."""
+"""Settings of a recipe for training a decoder on documents or conversations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lmworks.train.preflight.inspection import Inspection
 from lmworks.train.preflight.turns import Turns
 
 LARGEST_PAIR_VOCABULARY = 16_384
-"""Up to it a fresh decoder begins with counts of token pairs; beyond, their table takes more than a gigabyte."""
+"""Largest vocabulary for which a new decoder starts from counts of token pairs. A larger table takes over 1 GB."""
 
 
 class CausalLMConfig(TrainConfig):
@@ -28,27 +28,29 @@ class CausalLMConfig(TrainConfig):
     expects: ClassVar[Expected] = {"base": ("decoder",)}
 
     objective: Literal["causal-lm"] = "causal-lm"
-    learning_rate: float = Field(default=0.02, gt=0, description=f"Muon's, for matrices inside blocks. {ADAPTER_RATES}")
-    adamw_learning_rate: float = Field(
-        default=0.025, gt=0, description="For embeddings, output and norms; between the two best of five tried."
+    learning_rate: float = Field(
+        default=0.02, gt=0, description=f"Muon's rate for matrices inside blocks. {ADAPTER_RATES}"
     )
-    num_layers: Annotated[Count, STEP] = Field(default="auto", description="Follows from hidden_size.")
-    hidden_size: Annotated[Count, STEP] = Field(default="auto", description="As large as the budget can train.")
+    adamw_learning_rate: float = Field(
+        default=0.025, gt=0, description="AdamW's rate for embeddings, output and norms. It was best of five."
+    )
+    num_layers: Annotated[Count, STEP] = Field(default="auto", description="Blocks. `auto` follows `hidden_size`.")
+    hidden_size: Annotated[Count, STEP] = Field(default="auto", description="Width. `auto` fits the budget.")
     num_heads: Annotated[int | None, STEP] = Field(
-        default=None, ge=1, description="Unset: heads of 64, the size that kernels are made for."
+        default=None, ge=1, description="Attention heads. By default each has 64 dimensions, which kernels expect."
     )
     num_key_value_heads: Annotated[int | None, STEP] = Field(
-        default=None, ge=1, description="Unset: half of num_heads, or the next divisor below; a smaller cache."
+        default=None, ge=1, description="Key and value heads. By default about half of `num_heads`, for a small cache."
     )
     intermediate_size: Annotated[int | None, STEP] = Field(
-        default=None, ge=1, description="Unset: 8/3 of hidden_size, as Llama."
+        default=None, ge=1, description="Width of feed-forward layers. By default 8/3 of `hidden_size`, as in Llama."
     )
-    qk_norm: Annotated[bool, STEP] = Field(default=True, description="Keeps attention stable at high rates (Qwen3).")
+    qk_norm: Annotated[bool, STEP] = Field(default=True, description="Whether to normalise queries and keys (Qwen3).")
     sliding_window: Annotated[int | None, STEP] = Field(
-        default=None, ge=1, description="Unset: each position sees all before it."
+        default=None, ge=1, description="Earlier tokens that a token attends to. All by default."
     )
     tie_embeddings: Annotated[bool, STEP] = Field(
-        default=False, description="A table of its own learns faster; tie for large vocabularies."
+        default=False, description="Whether input and output share a table. Set it for large vocabularies."
     )
 
     @model_validator(mode="after")
@@ -65,7 +67,7 @@ class CausalLMConfig(TrainConfig):
             raise ValueError(f"num_heads {heads} is no multiple of num_key_value_heads {keys}")
 
     def beginning_bytes(self, vocab_size: int) -> int:
-        """Two tables of the counts of token pairs (train/arithmetic/bigrams.py)."""
+        """Return the bytes of two tables with counts of token pairs (train/arithmetic/bigrams.py)."""
         return 0 if self.base or self.tie_embeddings or vocab_size > LARGEST_PAIR_VOCABULARY else 16 * vocab_size**2
 
     @property
@@ -73,7 +75,7 @@ class CausalLMConfig(TrainConfig):
         return self.sequence_length
 
     def shape(self, vocab_size: int) -> DecoderConfig:
-        """The decoder to build when there is no base."""
+        """Return the decoder to build without a base."""
         self.require_resolved()
         assert isinstance(self.hidden_size, int) and isinstance(self.num_layers, int)  # noqa: S101 - for the type checker
         try:
@@ -98,30 +100,30 @@ class CausalLMConfig(TrainConfig):
 
 
 class ChatConfig(TrainConfig):
-    """Fields of every objective that learns what the assistant says in conversations."""
+    """Fields of objectives that learn the assistant's answers."""
 
     packed: ClassVar[Packing] = CONVERSATIONS
     expects: ClassVar[Expected] = {"base": ("decoder",)}
     inspects: ClassVar[type[Inspection] | None] = Turns
 
-    base: Reference = Field(alias="from", description="The model to tune.")
+    base: Reference = Field(alias="from", description="Model to tune.")
     learning_rate: float = Field(
         default=0.01,
         gt=0,
-        description=f"Half of pretraining's: the base is to be bent, not unlearned. {ADAPTER_RATES}",
+        description=f"Muon's rate, half of pretraining's, so that the base keeps its knowledge. {ADAPTER_RATES}",
     )
-    adamw_learning_rate: float = Field(default=0.002, gt=0, description="Higher rates lost more on validation text.")
+    adamw_learning_rate: float = Field(default=0.002, gt=0, description="AdamW's rate. Higher rates lost more.")
     long_samples: Annotated[Literal["drop", "truncate", "split"], CHECKED] = Field(
         default="drop",
-        description="What becomes of conversations longer than a row. A dropped one teaches nothing wrong; `truncate` "
-        "cuts the end off, `split` makes several of the exchanges that fit.",
+        description="Treatment of conversations longer than a row. `drop` leaves them out and teaches nothing wrong. "
+        "`truncate` cuts the end off. `split` makes several conversations of the exchanges that fit.",
     )
     answers: Annotated[Answers, CHECKED] = Field(
         default="each",
-        description="Answers of a chat that are trained where the chat template writes earlier ones otherwise than the "
-        "last, as without their thoughts. `each` makes a chat of every such answer, since the model will write it as a "
-        "last one: `last` read 255 of 299 answers under Qwen 3.5's template without training them. `last` takes fewer "
-        "rows.",
+        description="Answers that are trained if the chat template writes earlier answers in another way than the "
+        "last, for example without thoughts. `each` makes one chat per answer, because the model will write each "
+        "as a last answer. `last` trains the last answer only and takes fewer rows. With Qwen 3.5's template it "
+        "left 255 of 299 answers untrained.",
     )
     largest_lost_share: LostShare = 0.2
 
@@ -130,7 +132,7 @@ class ChatConfig(TrainConfig):
 
 
 class SftConfig(ChatConfig):
-    """Predict what the assistant says."""
+    """Supervised fine-tuning: predict the assistant's answers."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.language_model:Sft"
 
@@ -138,26 +140,26 @@ class SftConfig(ChatConfig):
 
 
 class DistillationConfig(ChatConfig):
-    """Learn conversations from a larger model beside them: what it expects at each token of the assistant."""
+    """Learn conversations with the help of a larger model's probabilities for each token of the assistant."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.language_model:Distillation"
 
     expects: ClassVar[Expected] = {"base": ("decoder",), "teacher": ("decoder",)}
 
     objective: Literal["distillation"] = "distillation"
-    teacher: Annotated[Reference, STEP] = Field(description="A larger model with the same tokenizer; it does not move.")
+    teacher: Annotated[Reference, STEP] = Field(description="Larger model with the same tokenizer. It is not trained.")
     temperature: Annotated[float, RESULT] = Field(
         default=2.0,
         gt=0,
-        description="At which both distributions are compared: above 1 what is unlikely counts more. DistilBERT's.",
+        description="Temperature of both distributions, from DistilBERT. Above 1 unlikely tokens count more.",
     )
     label_share: Annotated[float, RESULT] = Field(
-        default=0.3, ge=0, le=1, description="Of the word that came beside the teacher: DistilBERT's are two to five."
+        default=0.3, ge=0, le=1, description="Weight of the data's tokens beside the teacher, from DistilBERT."
     )
     divergence: Annotated[Literal["forward", "reverse"], RESULT] = Field(
         default="forward",
-        description="`forward` is Hinton's: all that the teacher expects. `reverse` (MiniLLM) lets a small student "
-        "keep to the likeliest of it.",
+        description="Direction of the divergence. With `forward` (Hinton) the student learns all that the teacher "
+        "expects. With `reverse` (MiniLLM) a small student learns the likeliest part.",
     )
 
     @model_validator(mode="after")
@@ -171,9 +173,9 @@ class DistillationConfig(ChatConfig):
         return [self.teacher]
 
     def frozen_parameters(self, shape: Shape) -> int:
-        """The teacher's."""
+        """Return the parameters of the teacher."""
         return self.judge_parameters
 
     def further_flops_per_token(self, shape: Shape) -> int:
-        """A forward pass of the teacher, nearly."""
+        """Return about the operations of one forward pass of the teacher."""
         return 2 * self.judge_parameters

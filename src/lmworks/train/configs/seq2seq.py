@@ -1,4 +1,4 @@
-"""What a recipe says about training an encoder-decoder."""
+"""Settings of a recipe for training an encoder-decoder."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from lmworks.tokens.rows.packings import DOCUMENTS, PAIRS, Packing
 from lmworks.train.configs.train import STEP, TrainConfig
 
 SENTINELS = 100
-"""As published T5 tokenizers have: marks of the spans that are taken out of a text."""
+"""Marks of the spans taken out of a text, as many as published T5 tokenizers have."""
 
 
 NOISE_SHARE, MEAN_SPAN = 0.15, 3
 
 
 def noise_of(sequence_length: int) -> tuple[int, int]:
-    """Tokens that are taken out of a row, and the spans that they make."""
+    """Return the number of tokens taken out of a row, and the number of spans that they make."""
     noise = max(1, round(sequence_length * NOISE_SHARE))
     return noise, max(1, round(noise / MEAN_SPAN))
 
 
 class Seq2SeqConfig(TrainConfig):
-    """Encoder-decoders: a T5 from scratch, or the one that is named in `from`."""
+    """Encoder-decoders: a T5 from scratch, or the model that `from` names."""
 
     needs_transformers: ClassVar[bool] = True
     family: ClassVar[Family] = "encoder-decoder"
     expects: ClassVar[Expected] = {"base": ("encoder-decoder",)}
 
-    learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
+    learning_rate: float = Field(default=0.02, gt=0, description="Learning rate of Muon for matrices inside blocks.")
     adamw_learning_rate: float = Field(
-        default=0.03, gt=0, description="Near the decoder's: on pairs, 0.005 was slower than 0.02."
+        default=0.03, gt=0, description="AdamW's learning rate. On pairs, 0.005 was slower than 0.02."
     )
     hidden_size: Annotated[int, STEP] = Field(
-        default=256, ge=8, description="With three layers, what two cores train in minutes; half of it for few pairs."
+        default=256, ge=8, description="Width. Two cores train 256 in minutes. Halve it for few pairs."
     )
-    micro_batch_rows: int = Field(
-        default=48, ge=1, description="Pairs of sentences whose targets fill a chunk of 1024."
+    micro_batch_rows: int = Field(default=48, ge=1, description="Rows computed at once.")
+    num_layers: Annotated[int, STEP] = Field(default=3, ge=1, description="Blocks of encoder and of decoder.")
+    num_heads: Annotated[int | None, STEP] = Field(
+        default=None, ge=1, description="Heads. By default 64 dimensions each, as in T5."
     )
-    num_layers: Annotated[int, STEP] = Field(default=3, ge=1, description="Of the encoder, and as many of the decoder.")
-    num_heads: Annotated[int | None, STEP] = Field(default=None, ge=1, description="Unset: heads of 64, as T5.")
     intermediate_size: Annotated[int | None, STEP] = Field(
-        default=None, ge=1, description="Unset: 8/3 of hidden_size: T5 1.1's share."
+        default=None, ge=1, description="Width of feed-forward layers. By default 8/3 of `hidden_size`, as in T5 1.1."
     )
     tie_embeddings: Annotated[bool, STEP] = Field(
-        default=False, description="T5 1.1 has an output matrix of its own; tie for few pairs."
+        default=False, description="Whether input and output share a table. Set it for few pairs."
     )
 
     @model_validator(mode="after")
@@ -60,7 +60,7 @@ class Seq2SeqConfig(TrainConfig):
         return self
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
-        """Yield a tokenizer whose ids mean other words to the published model that it begins with, too."""
+        """Yield a tokenizer whose ids mean other words to the published base."""
         yield from super().misfits(recipe)
         base = recipe.models.get(self.base or "")
         if not isinstance(base, PretrainedModelConfig) or not base.fingerprint or self.tokenizer == self.base:
@@ -74,7 +74,7 @@ class Seq2SeqConfig(TrainConfig):
             )
 
     def shape(self, vocab_size: int) -> EncoderDecoderConfig:
-        """The encoder-decoder to build when there is no base, for a tokenizer of so many ids."""
+        """Return the encoder-decoder to build without a base, for a tokenizer with so many ids."""
         heads = self.num_heads or max(1, self.hidden_size // 64)
         return EncoderDecoderConfig(
             vocab_size=vocab_size + SENTINELS,
@@ -88,13 +88,13 @@ class Seq2SeqConfig(TrainConfig):
 
 
 class SpanCorruptionConfig(Seq2SeqConfig):
-    """Write what was taken out of documents."""
+    """Write the spans that were taken out of documents."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.seq2seq:SpanCorruption"
     packed: ClassVar[Packing] = DOCUMENTS
 
     objective: Literal["span-corruption"] = "span-corruption"
-    micro_batch_rows: int = Field(default=4, ge=1, description="Rows of 512 whose activations stay in a CPU's cache.")
+    micro_batch_rows: int = Field(default=4, ge=1, description="Rows computed at once. Four fit in a CPU's cache.")
 
     @model_validator(mode="after")
     def _spans_have_sentinels(self) -> Self:
@@ -115,5 +115,5 @@ class TextToTextConfig(Seq2SeqConfig):
 
     objective: Literal["text-to-text"] = "text-to-text"
     sequence_length: int = Field(
-        default=128, ge=8, description="Source and target together; a pair of sentences of 60 words fits."
+        default=128, ge=8, description="Tokens of source and target together. Two sentences of 60 words fit."
     )

@@ -1,4 +1,4 @@
-"""What a recipe says about training a model."""
+"""Settings of a recipe for training a model."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from lmworks.train.configs.tracking import unconfirmed
 from lmworks.train.preflight.inspection import Inspection
 
 LIVE = "live.jsonl"
-"""In the scratch folder of the run; a line that begins with `run` begins it, and it again after a stop."""
+"""File in the scratch folder of the run. A line with `run` marks its begin and each restart."""
 
 MOST_RATE = 10
 """Largest learning rate that a recipe may state."""
 VALIDATION_TOKENS, LEAST_PARTS = 16_384, 8
-"""Of one validation; from eight parts of them an interval is told, a fifth wider than by many."""
+"""Tokens and micro-batches of one validation. Eight parts give an interval a fifth wider than many parts do."""
 
 RESULT = Effect.KEY
-"""What is learned, and nothing of how long a step takes or what it holds."""
+"""Effect on the learned weights, and none on speed or memory."""
 CHECKED = Effect.KEY | Effect.CHECK
-"""What is learned, and what the check before the training finds."""
+"""Effect on the learned weights and on the check before training."""
 MACHINE = Effect.SPEED | Effect.MEMORY | Effect.CHECK
-"""How the same is computed."""
+"""Effect on speed, memory and the check, and none on the result."""
 STEP = CHECKED | MACHINE
 
 Auto = Literal["auto"]
@@ -44,19 +44,19 @@ LostShare = Annotated[
     Field(
         ge=0,
         le=1,
-        description="Of samples that are dropped, truncated or train nothing, above which the check before training "
-        "refuses: one in five is rarely meant.",
+        description="Largest share of samples that are dropped, truncated or train nothing. The check before training "
+        "refuses a larger share, because one in five is rarely meant.",
     ),
 ]
 
 
 class TrainConfig(StepConfig):
-    """Fields of every objective. What is `auto` is resolved by the plan before a stage sees it."""
+    """Fields of every objective. The plan sets a value for each `auto` before a stage sees it."""
 
     default_effect = None
 
     implementation: ClassVar[str]
-    """`module:class` of the objective (`train/contract.py`), which is imported for training alone: it brings torch."""
+    """`module:class` of the objective (`train/contract.py`). It imports torch, so it is loaded for training only."""
 
     @classmethod
     def require_whole(cls) -> None:
@@ -70,177 +70,171 @@ class TrainConfig(StepConfig):
             raise TypeError(f"{cls.__name__}.implementation: no module {module!r}")
 
     packed: ClassVar[Packing]
-    """How its data become rows."""
+    """Packing of its data into rows."""
 
     engine: ClassVar[str | None] = None
-    """The engine that answers for what is trained; None for one of lmworks's own."""
+    """Engine of the trained model. None if lmworks's own engines run it."""
 
     needs_transformers: ClassVar[bool] = False
     """Whether the model is a module of `transformers`, whose libraries take memory."""
 
     inspects: ClassVar[type[Inspection] | None] = None
-    """What of its rows is looked at before training; None for rows of which nothing is known to go wrong unseen."""
+    """Inspection of rows before training. None if no silent fault of such rows is known."""
 
     may_stand_still: ClassVar[bool] = False
-    """Whether the first step may move nothing without anything being wrong."""
+    """Whether a first step without any change is normal."""
 
     family: ClassVar[Family] = "decoder"
-    """What is trained; tasks are asked only of models of theirs."""
+    """Family of the trained model. Only tasks of its family measure it."""
 
     base: Annotated[Reference | None, CHECKED] = Field(
-        alias="from", description="The model to begin with; `scratch` for none."
+        alias="from", description="Model to start from. `scratch` starts from random weights."
     )
     data: Annotated[Reference, CHECKED] = Field(description="Documents or conversations to train on.")
     tokenizer: Annotated[Reference, CHECKED] = Field(
-        default="tokenizer", description="Every model of a recipe shares one."
+        default="tokenizer", description="Tokenizer step. All models of a recipe share it."
     )
     validation: Annotated[Reference | None, RESULT] = Field(
-        default=None, description="Data of the same form to watch the loss on."
+        default=None, description="Data of the same form for the validation loss."
     )
     watch: Annotated[Reference | None, RESULT] = Field(
-        default=None, description="Prompts that are answered again and again during training."
+        default=None, description="Prompts that the model answers repeatedly during training."
     )
 
     proportions: Annotated[Proportions | None, CHECKED] = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="Of `data`; set by the graph where it is a mix.",
+        description="Proportions of `data`, set by the graph if it is a mix.",
     )
 
     adapter: Annotated[LoraConfig | None, STEP] = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="Unset, all weights are learned. With an adapter AdamW moves at a rate of 0.0002, QLoRA's, unless "
-        "stated: Muon's updates have the size of whole matrices, and B begins as zero.",
+        description="LoRA adapter to train with AdamW. By default all weights are trained. The rate is 0.0002 as in "
+        "QLoRA, or less for alignment, unless you state another.",
     )
 
     objective: Annotated[str, STEP | Effect.KIND]
     optimizer: Annotated[Literal["muon", "adamw"], STEP] = Field(
         default="muon",
-        description="Muon moves the matrices inside blocks and AdamW the rest: the fewest steps to a loss. `adamw` "
-        "moves everything at `learning_rate`, as published settings are stated.",
+        description="`muon` updates the matrices inside blocks and leaves the rest to AdamW. It needs the fewest "
+        "steps. `adamw` updates all weights at `learning_rate`, as most published settings do.",
     )
     learning_rate: Annotated[float, RESULT]
     adamw_learning_rate: Annotated[float, RESULT]
     sequence_length: Annotated[int, STEP] = Field(
-        default=512, ge=8, description="A page; what is longer goes on in a further row."
+        default=512, ge=8, description="Tokens per row. A longer text continues in another row."
     )
     global_batch_tokens: Annotated[int, STEP] = Field(
         default=2048,
         ge=8,
-        description="Tokens a step. In minutes of training steps are scarce: half of 4,096 lost less.",
+        description="Tokens per step. Short trainings have few steps, and 2,048 gave a lower loss than 4,096.",
     )
     micro_batch_rows: Annotated[int, STEP] = Field(
-        default=4, ge=1, description="Rows at once; their activations stay in a CPU's cache."
+        default=4, ge=1, description="Rows computed at once. Four fit in a CPU's cache."
     )
     steps: Annotated[Count, RESULT] = Field(
-        default="auto", description="As many as the budget allows, which read the data at most 20 times."
+        default="auto", description="Number of steps. `auto` fits the budget and reads the data at most 20 times."
     )
     warmup_steps: Annotated[int, RESULT] = Field(
-        default=10, ge=0, description="Muon needs few: its updates have one size from the first."
+        default=10, ge=0, description="Steps in which the learning rate rises. Muon needs few."
     )
     schedule: Annotated[Literal["linear", "cosine", "constant"], RESULT] = Field(
-        default="linear", description="How the rate falls to zero after the warm-up; linear lost least."
+        default="linear", description="Fall of the learning rate to zero. `linear` gave the lowest loss."
     )
     decay_share: Annotated[float, RESULT] = Field(
         default=1.0,
         gt=0,
         le=1,
-        description="Share of the steps in which the rate falls to zero; the best is the whole. Below 1 it is constant "
-        "first (warm-up, stable, decay), so that a branch can decay from any checkpoint.",
+        description="Share of the steps in which the learning rate falls to zero. 1 gave the lowest loss. Below 1 the "
+        "rate is first constant (warm-up, stable, decay), so that a branch can start from any checkpoint.",
     )
     weight_decay: Annotated[float, RESULT] = Field(
         default=0.0,
         ge=0,
-        description="Nothing is seen often enough to be overfitted. Norms and biases, which are no matrices, never "
-        "decay.",
+        description="Weight decay of matrices. The default is 0, because short trainings rarely overfit. Norms and "
+        "biases never decay.",
     )
     dropout: Annotated[float, STEP] = Field(
-        default=0.0, ge=0, lt=1, description="None: a text that is seen once or twice is not learned by heart."
+        default=0.0, ge=0, lt=1, description="Dropout. 0, because a text read once or twice is not memorised."
     )
     label_smoothing: Annotated[float, RESULT] = Field(
-        default=0.0, ge=0, lt=1, description="None: a language model's probabilities are what it is used for."
+        default=0.0, ge=0, lt=1, description="Label smoothing. 0 keeps the model's probabilities exact."
     )
-    gradient_clip: Annotated[float, RESULT] = Field(default=1.0, gt=0, description="Norm of all gradients together.")
+    gradient_clip: Annotated[float, RESULT] = Field(default=1.0, gt=0, description="Largest norm of all gradients.")
     patience: Annotated[int | None, RESULT] = Field(
         default=None,
         ge=1,
-        description="Validations without a lower loss before the run stops and takes the best weights; unset, since "
-        "a planned run is worth its last steps, where the rate falls.",
+        description="Validations without a lower loss after which training stops and keeps the best weights. By "
+        "default training does not stop early, because the last steps at a low rate improve a planned run.",
     )
-    seed: Annotated[int, CHECKED] = Field(
-        default=0, ge=0, description="Order of rows and fresh weights follow from it."
-    )
+    seed: Annotated[int, CHECKED] = Field(default=0, ge=0, description="Seed of new weights and of the order of rows.")
     data_type: Annotated[Literal["auto", "float32", "bfloat16"], STEP] = Field(
-        default="auto",
-        description="Of products and activations; bfloat16 where the processor multiplies it. Weights stay float32.",
+        default="auto", description="Type of products and activations. `auto` takes bfloat16 if the CPU multiplies it."
     )
     processes: Annotated[int, MACHINE] = Field(
         default=1,
         ge=1,
-        description="Of which each takes a part of a step's rows and holds a part of the blocks; one a device. On one "
-        "machine's processor, threads do the same for less.",
+        description="Number of training processes, one per device. Each computes some rows of a step and holds some of "
+        "the blocks. On one CPU, threads are faster.",
     )
     tensor_parallel: Annotated[int, MACHINE] = Field(
         default=1,
         ge=1,
-        description="Processes that share each matrix, for blocks that do not fit on one device; else it only costs.",
+        description="Processes that share each matrix. Raise it only for blocks that do not fit on one device.",
     )
     device: Annotated[Device, MACHINE] = Field(
-        default="auto", description="Unset, that of `budget`: an accelerator where there is one."
+        default="auto", description="Device of the training. `auto` takes `budget.device`."
     )
-    threads: Annotated[Count, MACHINE] = Field(default="auto", description="Cores to compute on.")
+    threads: Annotated[Count, MACHINE] = Field(default="auto", description="CPU threads.")
     compile: Annotated[bool | Auto, MACHINE] = Field(
-        default="auto", description="Worth its first minute in runs of several."
+        default="auto", description="Whether to compile. It takes a minute and pays in longer runs."
     )
     keep_best: Annotated[bool, RESULT] = Field(
         default=False,
-        description="Whether to end with the weights of the lowest validation loss, as `patience` does; a planned run "
-        "is at its best at its end.",
+        description="Whether to keep the weights with the lowest validation loss. The last weights of a planned run "
+        "are usually the best.",
     )
-    checkpoint_steps: Annotated[int, RESULT] = Field(default=50, ge=1, description="Work lost by a kill at the most.")
+    checkpoint_steps: Annotated[int, RESULT] = Field(default=50, ge=1, description="Steps between two checkpoints.")
     keep_checkpoints: Annotated[int, Effect.NOTHING] = Field(
-        default=2, ge=1, description="The newest, and one more in case its file is damaged; each is 2 to 3 models."
+        default=2, ge=1, description="Newest checkpoints to keep. A second one helps if a file is damaged."
     )
     publish_checkpoints: Annotated[list[int], RESULT] = Field(
-        default_factory=list,
-        description="Steps whose checkpoints are kept with the model, to branch from; none, for their size.",
+        default_factory=list, description="Steps whose checkpoints are kept with the model, for `branch_step`."
     )
     branch_step: Annotated[int | None, RESULT] = Field(
         default=None,
         ge=1,
-        description="Go on from this published checkpoint of `from`, with its optimizer state and its place in the "
-        "data; `steps` counts those before it. Unset, `from` gives its last weights alone.",
+        description="Step of the published checkpoint of `from` to continue from, with its optimizer state and place "
+        "in the data. `steps` includes earlier steps. Unset, only the last weights of `from` are used.",
     )
     activation_checkpointing: Annotated[bool, STEP] = Field(
         default=False,
-        description="Whether blocks are computed again in the backward pass instead of kept: less memory for a third "
-        "more time, worth it only where a micro-batch does not fit.",
+        description="Whether to recompute blocks in the backward pass. It saves memory and takes a third more time. "
+        "Use it only if a micro-batch does not fit.",
     )
-    validation_steps: Annotated[int, RESULT] = Field(
-        default=50, ge=1, description="Steps between two validation losses."
-    )
+    validation_steps: Annotated[int, RESULT] = Field(default=50, ge=1, description="Steps between two validations.")
     log_to: Annotated[dict[Literal["jsonl", "tensorboard", "mlflow", "wandb"], str], Effect.NOTHING] = Field(
         default={},
-        description="Where the values of each step go, besides the file that `lmworks watch` follows: a file, folder, "
-        "tracking address or project. Nowhere: nothing leaves this machine unasked.",
+        description="Further places for the values of each step: a file, folder, tracking address or project. `lmworks "
+        "watch` needs none. The default is none, because nothing leaves this machine unasked.",
     )
     same_operations_as: Annotated[str | None, Effect.NOTHING] = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="Set where a model has `variants`: the first of them, whose operations `steps` are to come to.",
+        description="First of the model's `variants`. `steps` is set so that both compute as many operations.",
     )
     step_name: Annotated[str, Effect.CHECK] = Field(
-        default="", exclude=True, description="Of the recipe; set by the graph."
+        default="", exclude=True, description="Name in the recipe, set by the graph."
     )
     judge_parameters: Annotated[int, MACHINE] = Field(
-        default=0, exclude=True, description="Of all `judges`; set by the plan."
+        default=0, exclude=True, description="Parameters of all `judges`, set by the plan."
     )
     validation_rows: Annotated[int | None, Effect.KEY | Effect.SPEED | Effect.MEMORY] = Field(
         default=None,
         ge=1,
-        description="The same rows each time, from all over the data. Unset, as many as hold 16,384 tokens, and at "
-        "least eight micro-batches: fewer give no interval, so that nobody could say whether the loss rose or fell.",
+        description="Rows of each validation, always the same, from all parts of the data. By default they hold 16,384 "
+        "tokens and at least eight micro-batches. Fewer give no interval for the loss.",
     )
 
     @field_validator("base", mode="before")
@@ -294,13 +288,13 @@ class TrainConfig(StepConfig):
             yield "transformers"
 
     def resolve(self, folder: Path) -> Self:
-        """With places in `log_to` that start at the recipe's folder; addresses and projects are no paths."""
+        """Return the config with file paths of `log_to` relative to `folder`."""
         paths = {"jsonl", "tensorboard"}
         places = {sink: str(folder / place) if sink in paths else place for sink, place in self.log_to.items()}
         return self.model_copy(update={"log_to": places})
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
-        """Yield rows that are longer than the base reads, an adapter that does not fit it, and keys for MLflow."""
+        """Yield rows longer than the base reads, an adapter that does not fit it, and keys for MLflow."""
         models = recipe.models
         yield from ((("log_to", "mlflow"), why) for why in unconfirmed(self.log_to.get("mlflow", "")))
         yield from self._misfits_of_adapter(models)
@@ -338,12 +332,12 @@ class TrainConfig(StepConfig):
 
     @property
     def served_on(self) -> str | None:
-        """The base whose weights the served model shares, with an adapter of its own beside them."""
+        """Base whose weights the served model shares. None unless it has an adapter without quantisation."""
         return self.base if self.adapter and not self.adapter.quantise else None
 
     @property
     def context_length(self) -> int | None:
-        """Tokens that a model from scratch reads at most; None where that is not limited."""
+        """Most tokens that a model from scratch reads. None if there is no limit."""
         return None
 
     @property
@@ -352,60 +346,60 @@ class TrainConfig(StepConfig):
 
     @property
     def rows_at_once(self) -> int:
-        """Rows of a micro-batch, of which a step has no more than there are in it."""
+        """Rows of a micro-batch, never more than the rows of a step."""
         return min(self.micro_batch_rows, self.rows_per_step)
 
     @property
     def measured_rows(self) -> int:
-        """Rows of validation data, as far as there are as many."""
+        """Rows of a validation, if the data has enough."""
         return self.validation_rows or max(VALIDATION_TOKENS // self.sequence_length, LEAST_PARTS * self.rows_at_once)
 
     def shape(self, vocab_size: int) -> Shape:
-        """What is built when there is no base, counted before it is."""
+        """Return the shape of a model from scratch."""
         raise LmworksError(f"{self.objective}: a model to begin with is missing: `from` must name an earlier model")
 
     def tuned_shape(self, base: Shape) -> Shape:
-        """What is trained when there is one; a head or an adapter that is added to it counts here."""
+        """Return the shape of a model tuned from `base`, with an added head or adapter."""
         return base
 
     def further_flops_per_token(self, shape: Shape) -> int:
-        """Floating-point operations for a token beside learning from it (`train/memory.py` counts these)."""
+        """Return floating-point operations per token beyond learning (see `train/memory.py`)."""
         return 0
 
     def frozen_parameters(self, shape: Shape) -> int:
-        """Parameters of further models that are held beside it and never move."""
+        """Return the number of parameters of further models that stay unchanged in memory."""
         return 0
 
     @property
     def judges(self) -> list[str]:
-        """Models of the recipe that tell what answers are worth, or teach; each as often as it is named."""
+        """Models of the recipe that judge answers or teach. A model named twice is listed twice."""
         return []
 
     def without_judges(self) -> Self | None:
-        """What can be tried before its judges are trained; None if nothing is left to learn from."""
+        """Return a config that can be tried before its judges are trained, or None."""
         return None if self.judges else self
 
     def drawing_bytes(self, shape: Shape) -> int:
-        """What drawing answers to learn from holds, for the moment."""
+        """Return the temporary bytes for drawing answers to learn from."""
         return 0
 
     def beginning_bytes(self, vocab_size: int) -> int:
-        """What making the model holds beside it, for the moment."""
+        """Return the temporary bytes for making the model."""
         return 0
 
     def packing(self) -> dict[str, Any]:
-        """What the packing of its data needs to know beyond the length of rows."""
+        """Return the settings of packing beyond the row length."""
         return {}
 
     def require_resolved(self) -> None:
-        """Raise if the plan has left a value open."""
+        """Raise LmworksError if the plan has left a value open."""
         open_ = {"device", *(("hidden_size", "num_layers") if self.base else ())}
         names = [name for name in type(self).model_fields if getattr(self, name) == "auto" and name not in open_]
         if names:
             raise LmworksError(f"{', '.join(names)}: still auto; the plan must set a value before training begins")
 
     def require_checkpoints_on_the_way(self) -> None:
-        """Raise UsageError for a checkpoint to publish that is beyond the steps, which the plan may have set."""
+        """Raise UsageError if a checkpoint to publish is beyond the last step, which the plan may have set."""
         if late := [step for step in self.publish_checkpoints if step > int(self.steps)]:
             raise UsageError(
                 f"models.{self.step_name}.publish_checkpoints: {late[0]} is beyond the {self.steps} steps that the "
@@ -414,7 +408,7 @@ class TrainConfig(StepConfig):
 
 
 def as_record(config: TrainConfig, without: Collection[str] = ()) -> dict[str, Any]:
-    """A config as JSON values, for a process of its own; fields it is `without` have their defaults there."""
+    """Return a config as JSON values for another process. Fields of `without` get their defaults there."""
     fields = config.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=set(without))
     return {"class": [type(config).__module__, type(config).__name__], "fields": fields}
 

@@ -170,11 +170,7 @@ def _assistants_turns(
 
 
 def _unlearned(
-    records: Sequence[Record],
-    rows: PackedRows,
-    encoder: Tokenizer,
-    openings: Sequence[Sequence[int]],
-    answers: Answers,
+    records: Sequence[Record], rows: PackedRows, encoder: Tokenizer, openings: Sequence[Sequence[int]], answers: Answers
 ) -> Iterator[tuple[int, str]]:
     """Yield digests of turns that are not to be learned from, as rows hold them: whole, or cut at the end of a row.
 

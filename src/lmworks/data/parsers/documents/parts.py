@@ -45,4 +45,4 @@ def _part(piece: Piece, number: int, lines: list[Span], reading: Reading) -> Ite
         yield Record(piece.name, key, text, "text", reading.licence, {"part": number}, span=span)
 
 
-FORM = Form(parse, encoding="text", about="A long text in parts of some four pages, cut at empty lines.")
+FORM = Form(parse, encoding="text", about="A long text in parts of about four pages, cut at empty lines.")

@@ -68,5 +68,5 @@ def _has_picture(page: Any, depth: int) -> bool:
 
 
 FORM = Form(
-    parse, endings=(".pdf",), about="A PDF with text in it; pictures are not read.", needs=("pypdf",), guarded=True
+    parse, endings=(".pdf",), about="A PDF with text in it. Pictures are not read.", needs=("pypdf",), guarded=True
 )

@@ -135,5 +135,5 @@ def _arguments(source: str, macro: str) -> list[str]:
 
 
 FORM = Form(
-    parse_tex, encoding="text", endings=(".tex",), about="TeX, without its markup.", needs=("pylatexenc",), guarded=True
+    parse_tex, encoding="text", endings=(".tex",), about="TeX without its markup.", needs=("pylatexenc",), guarded=True
 )

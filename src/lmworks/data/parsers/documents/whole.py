@@ -58,5 +58,5 @@ def page_text(page: str, reading: Reading) -> tuple[str, str]:
     return trafilatura.extract(page, include_comments=False, deduplicate=False) or "", "text"
 
 
-TEXT = Form(parse_text, encoding="text", endings=(".txt", ".md"), about="A text a file.")
-HTML = Form(parse_html, encoding="text", endings=(".html", ".htm"), about="A web page a file.")
+TEXT = Form(parse_text, encoding="text", endings=(".txt", ".md"), about="One text per file.")
+HTML = Form(parse_html, encoding="text", endings=(".html", ".htm"), about="One web page per file.")

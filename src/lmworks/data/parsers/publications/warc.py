@@ -130,7 +130,7 @@ FORM = span_form(
     read_records,
     _records,
     endings=(".warc", ".wet"),
-    about="Web pages as crawlers archive them.",
+    about="Web pages in the archive format of crawlers.",
     needs=("warcio",),
     guarded=True,
 )

@@ -226,5 +226,5 @@ def _elements(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Spa
 
 
 FORM = span_form(
-    _elements, _row, encoding="xml", guarded=True, about="XML: the elements that `records` names are rows."
+    _elements, _row, encoding="xml", guarded=True, about="XML, of which the elements in `records` are rows."
 )

@@ -145,4 +145,6 @@ def _parse_whole(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
             yield where.unreadable(piece.name, str(number), f"not a JSON object but a {type(row).__name__}{hint}")
 
 
-FORM = Form(parse, cut, encoding="text", about="JSON: a list of records, a record a line, or what `records` names.")
+FORM = Form(
+    parse, cut, encoding="text", about="JSON: a list of records, one record per line, or the part that `records` names."
+)

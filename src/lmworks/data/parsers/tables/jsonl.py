@@ -35,4 +35,4 @@ def _record(piece: Piece, number: int, line: Span, reading: Reading) -> Iterable
     return [parse_line(piece, number, line, reading)] if line.raw.strip() else []
 
 
-FORM = line_form(_record, encoding="text", endings=(".jsonl", ".ndjson"), about="A JSON record a line.")
+FORM = line_form(_record, encoding="text", endings=(".jsonl", ".ndjson"), about="One JSON record per line.")

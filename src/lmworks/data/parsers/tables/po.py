@@ -62,8 +62,8 @@ def _ends(texts: str | Sequence[str] | None) -> Sequence[str]:
 FORM = Form(
     parse,
     endings=(".po",),
-    about="Messages of a gettext catalogue with their translations, as `source` and `target`; what is not translated, "
-    "or only perhaps so (fuzzy), is counted.",
+    about="Messages of a gettext catalogue with their translations, as `source` and `target`. Messages "
+    "without a translation, or with an uncertain (fuzzy) one, are only counted.",
     needs=("babel",),
     guarded=True,
 )

@@ -114,7 +114,7 @@ def _plain(value: Any) -> Any:
 FORM = Form(
     parse,
     endings=(".xlsx", ".xlsm"),
-    about="Rows of the sheets of a workbook that are shown.",
+    about="Rows of the visible sheets of a workbook.",
     needs=("openpyxl",),
     guarded=True,
 )

@@ -33,14 +33,14 @@ UNSTATED_BYTES = 2**33
 
 
 class Remote(ParsedSource):
-    """Every file below an address. Credentials come from where the storage's own tools look for them."""
+    """Every file below an address. Credentials come from the usual places of the storage's own tools."""
 
     packages: ClassVar[tuple[str, ...]] = ("fsspec",)
     kind: Literal["remote"]
-    url: Address = Field(description="Where the files are, in fsspec's form, such as s3://bucket/folder.")
-    name: str = Field(default="", description="The documents' `source`; the last word of `url` when empty.")
+    url: Address = Field(description="Address of the files in fsspec's form, such as s3://bucket/folder.")
+    name: str = Field(default="", description="Value of the documents' `source`. By default the last word of `url`.")
     copies: Annotated[Path | None, Effect.NOTHING] = Field(
-        default=None, exclude=True, description="The folder of the copies, set by the step."
+        default=None, exclude=True, description="Folder of the copies, set by the step."
     )
 
     @property
