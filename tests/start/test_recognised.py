@@ -155,3 +155,16 @@ def test_texts_that_are_not_english_get_the_name_of_a_base_that_has_read_them(tm
     (tmp_path / "tickets.csv").write_text("\n".join(["text,gruppe", *rows]))
     told = init(tmp_path, "--task", "classify", "--budget-usd", "50000")
     assert "`lmworks models get FacebookAI/xlm-roberta-base --yes`" in told
+
+
+@pytest.mark.parametrize(("minutes", "tried"), [(6, ["tuned", "words"]), (30, ["tuned", "decoder", "words"])])
+def test_labels_are_tried_by_as_many_models_as_there_is_time_for(
+    minutes: int, tried: list[str], tmp_path: Path
+) -> None:
+    said = ["the lift in the hall is stuck again", "the invoice of the yard was paid twice"]
+    rows = [f'"{said[n % 2]} since day {n}, please come soon",{"AB"[n % 2]}' for n in range(900)]
+    (tmp_path / "tickets.csv").write_text("\n".join(["text,queue", *rows]))
+    init(tmp_path, "--task", "classify", "--budget-usd", "50000", "--minutes", str(minutes))
+    recipe = recipe_of(tmp_path)
+    assert recipe.evaluate and [*recipe.evaluate.models] == tried
+    assert recipe.serve and recipe.serve.candidates == ["tuned", "words"]

@@ -24,6 +24,8 @@ CLOSED = ("confidential", "secret")
 """Of `privacy`: texts whose personal data are taken out before anything learns from them."""
 LEAST = {"labelled": 60, "spans": 60, "pairs": 60, "conversations": 40}
 """Records below which a held-out part would say nothing."""
+DECODER_MINUTES = 20
+"""Minutes of the budget from which on a decoder is tuned on labels as well: on two cores it takes about ten."""
 LEAST_BYTES = 20_000
 """Of texts without labels, from which on something can be learned or found."""
 FEW, LONG_BYTES = 20, 200_000
@@ -488,7 +490,7 @@ def _base_doubts(table: Table, base: str, model: str) -> list[str]:
 
 
 def labels(situation: Situation, table: Table) -> Draft | None:
-    """A bag of words, and, where the verdict is to tune, an encoder beside it."""
+    """A bag of words, and, where the verdict is to tune, an encoder beside it, and a decoder where there is time."""
     if not table.labels or not table.texts or table.shape == "spans":
         return None
     table = with_alike(situation.seen.tables, table, situation.answers)
@@ -511,6 +513,12 @@ def labels(situation: Situation, table: Table) -> Draft | None:
             "  steps: auto",
         ]
         names = ["tuned", "words"]
+    if with_decoder := tuned and situation.answers.minutes >= DECODER_MINUTES:
+        models += ["# A decoder that has read more, tuned on the same labels: slower, to be compared with.", "decoder:"]
+        models += ["  objective: sequence-classification", "  from: smollm2-135m", "  data: split.train"]
+        models += ["  validation: split.validation", "  adapter: {rank: 16}", "  learning_rate: 0.002", "  dropout: 0"]
+        models += ["  sequence_length: 128", "  micro_batch_rows: 16", "  validation_rows: 160", "  steps: auto"]
+        names = ["tuned", "decoder", "words"]
     evaluate = [f"models: [{', '.join(names)}]"]
     evaluate += [f"tasks: [{{kind: classification, data: split.test, train: split.train{_cluster(table)}}}]"]
     evaluate += ["gates:", "  # Whatever is served surely knows more than which label is the most frequent."]
@@ -528,7 +536,7 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         evaluate,
         "tuned" if tuned else "words",
         "words" if tuned else "",
-        packages=["minilm"] if tuned else [],
+        packages=[*(["minilm"] if tuned else []), *([SMOLLM2] if with_decoder else [])],
         doubts=[
             *_unpredicted(table, label),
             *label_doubts(table.column(label)),
