@@ -20,6 +20,12 @@ TOWNS = ["Aldea", "Borne", "Calder", "Dunmore", "Elva", "Farsund", "Gorinchem", 
 FOODS = ["French", "Indian", "Chinese", "Greek", "Polish"]
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands note the last build in the folder that they are given in."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+
 def init(folder: Path, *options: str, refused: bool = False) -> str:
     result = CliRunner().invoke(app, ["init", str(folder), "--yes", *options])
     assert isinstance(result.exception, GateRefused) if refused else not result.exit_code, result.output
