@@ -97,3 +97,11 @@ def test_attributes_without_end_take_linear_time(tag: str) -> None:
 
 def test_text_behind_the_end_of_a_page_is_kept() -> None:
     assert html_to_text("<html><body><p>One.</p></body></html><p>Two.</p>three") == "One.\n\nTwo.\n\nthree"
+
+
+def test_menus_footers_and_buttons_are_no_text() -> None:
+    page = (
+        "<body><nav><ul><li>Home</li><li>Jobs</li></ul></nav><main><h1>Waste</h1><p>Collected on Monday."
+        "<button>Yes</button></p></main><aside>News</aside><footer>Privacy</footer></body>"
+    )
+    assert html_to_text(page) == "Waste\n\nCollected on Monday."
