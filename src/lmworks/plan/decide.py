@@ -23,6 +23,7 @@ TABLE: Mapping[str, Any] = json.loads(Path(__file__).with_name("decide.json").re
 LADDER = tuple(step["name"] for step in TABLE["ladder"])
 """From the least training to the most."""
 HOSTED, MANAGED, CLOUD, OWN = TABLE["places"]
+FINE_TUNE = LADDER[2]
 BASELINES = ("classify", "extract")
 """Tasks that a bag of words or a dictionary answers for."""
 BASELINE_EXAMPLES = 200
@@ -106,6 +107,8 @@ def decide(
     allowed["data"] = max(labels, texts) if labels or needs.task not in PAIRED else 0
     most = min(wanted, *allowed.values())
     at = max(at for at in range(most + 1) if not at or usd[LADDER[at]].low <= needs.budget_usd)
+    if LADDER[at] == FINE_TUNE and architecture_for(needs, FINE_TUNE)[0] == "encoder":
+        at = 1  # which trains all weights of an encoder already: they are few
     if is_free := at == 0 < most and not has_baseline(needs) and _is_no_dearer(needs, usd, places):
         at = 1
     limits = [Factor(n, f"up to {LADDER[top]}", {"at most": top}, TABLE["reasons"][n]) for n, top in allowed.items()]
