@@ -1,8 +1,12 @@
-"""What the page for programmers shows, runs."""
+"""The programs on the pages for programmers run."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,23 +18,24 @@ from readers import LABELS, write_reader
 from test_programs import write_project
 from tiny import make_tiny_model
 
-PAGE = Path(__file__).parents[1] / "docs" / "programmers.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-LOADED_ELSEWHERE = "safetensors.tensorflow"
-"""In the one block that the page itself says is run by no test."""
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def programs(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
 
 
 def run(blocks: list[str]) -> dict[str, object]:
     names: dict[str, object] = {}
     for block in blocks:
-        exec(compile(block, PAGE.name, "exec"), names)
+        exec(compile(block, "a page", "exec"), names)
     return names
 
 
 def test_a_recipe_is_built_read_asked_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
-    names = run([block for block in BLOCKS if "onnx" not in block and LOADED_ELSEWHERE not in block])
+    names = run(programs("programmers.md"))
     assert len(names["pairs"]) == 60 and names["wrong"] == []  # type: ignore[arg-type]
     assert open_recipe("recipe.yaml").figures
 
@@ -42,7 +47,7 @@ def test_a_classifier_and_a_writer_are_loaded_by_onnxruntime(tmp_path: Path, mon
     for name in ("sorter", "writer"):
         write_onnx(tmp_path / name, tmp_path / f"{name}.onnx")
     monkeypatch.chdir(tmp_path)
-    names = run([block for block in BLOCKS if "onnxruntime" in block])
+    names = run(programs("export.md"))
     said = open_engine(tmp_path / "sorter").classify(["Where is my parcel?", "Thanks"])
     assert names["labels"] == [each.label for each in said] and {*names["labels"]} <= {*LABELS}  # type: ignore[misc]
     engine = open_decoder(tmp_path / "writer")
@@ -51,6 +56,32 @@ def test_a_classifier_and_a_writer_are_loaded_by_onnxruntime(tmp_path: Path, mon
     assert isinstance(ids, list) and ids[: len(asked)] == asked and len(ids) == len(asked) + 8
 
 
-def test_what_is_not_run_says_so() -> None:
-    assert sum(LOADED_ELSEWHERE in block for block in BLOCKS) == 1
-    assert "run by no test here" in PAGE.read_text("utf-8")
+def test_the_metric_of_the_page_is_found_and_counts(tmp_path: Path) -> None:
+    """The two files of the page, laid out as pip installs them, bring a metric that counts short answers."""
+    page = (DOCS / "extend.md").read_text("utf-8")
+    (module,) = programs("extend.md")
+    (project,) = (tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
+    (tmp_path / "my_metrics.py").write_text(module)
+    information = tmp_path / "my_metrics-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: my-metrics\nVersion: 1.0\n")
+    ((group, points),) = project["project"]["entry-points"].items()
+    lines = "".join(f"{name} = {target}\n" for name, target in points.items())
+    (information / "entry_points.txt").write_text(f"[{group}]\n{lines}")
+    program = """
+from lmworks.evaluate.text_metrics import TEXT_METRICS
+from lmworks.evaluate.text_metrics.metric import Known, Written
+judge = TEXT_METRICS["short"].judge(Known(asked=[]))
+print([judge.fields(Written("", [], "word " * count))["short"] for count in (1, 12, 13)], *judge.methods)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[1.0, 1.0, 0.0] share of answers of at most 12 words\n", done.stderr
+
+
+def test_every_program_is_run() -> None:
+    """By this file, or by the check of rewards for the one in policy.md."""
+    pages = {page.name for page in DOCS.rglob("*.md") if "```python" in page.read_text("utf-8")}
+    assert pages == {"programmers.md", "export.md", "extend.md", "policy.md"}

@@ -16,7 +16,7 @@ from lmworks.release.inspect.annotation import annotation_page
 
 pytestmark = pytest.mark.slow
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text()
-COMMANDS = [line.split()[1:] for line in re.findall(r"^    (lmworks .*)$", DOCUMENT, re.MULTILINE)]
+COMMANDS = [line.split()[1:] for line in re.findall(r"^(lmworks data .*)$", DOCUMENT, re.MULTILINE)]
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\"> & <b>bold</b>"
 
 

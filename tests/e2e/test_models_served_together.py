@@ -12,7 +12,7 @@ from e2e.small_recipe import lmworks, start
 from tiny import make_tiny_model
 
 pytestmark = pytest.mark.slow
-PAGE = Path(__file__).parents[2] / "docs" / "pretrained.md"
+PAGE = Path(__file__).parents[2] / "docs" / "tune-chat.md"
 SETTINGS = (
     *("plan.measure=false", "base.path=tiny"),
     *(f"{model}.{field}" for model in ("support", "legal") for field in ("steps=8", "learning_rate=0.02")),
