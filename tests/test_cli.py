@@ -298,4 +298,4 @@ def test_a_build_uses_as_many_processes_as_it_is_given(tmp_path: Path) -> None:
 
 def test_each_command_is_summarised_in_one_whole_line_of_eighty_columns(tmp_path: Path) -> None:
     cut = [line for line in lmworks(tmp_path, "--help").stdout.splitlines() if line.endswith("...")]
-    assert not cut, "shorten the first sentence of these commands"
+    assert not [line for line in cut if not line.startswith("Usage:")], "shorten the first sentence of these commands"

@@ -144,7 +144,9 @@ def start_pages(
     ] = None,
     device: DeviceOption = None,
 ) -> None:
-    """Start in a browser: choose files, answer three questions, watch the build, ask the model.
+    """Start in a browser, from files to an answered question.
+
+    You choose files, answer at most three questions, watch the build, and ask the model.
 
     Example: lmworks start
     """

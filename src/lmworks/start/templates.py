@@ -437,12 +437,12 @@ def prepared(situation: Situation, table: Table) -> str:
     return "private" if hides(situation, table) else "raw"
 
 
-def split_of(table: Table, reads: str, test: float, is_validated: bool = True) -> Iterator[str]:
+def split_of(table: Table, reads: str, test: float, is_validated: bool = True, by: str | None = None) -> Iterator[str]:
     """Yield the lines of the split. Whole people, else groups, are held out, the latest where dates tell.
 
-    A recipe that only counts words needs no validation part.
+    `by` is what is held out whole in their place. A recipe that only counts words needs no validation part.
     """
-    by = _shared(table) or "id"
+    by = by or _shared(table) or "id"
     if by != "id":
         groups = _groups(table, table.subject if by == "subject" and table.subject else by)
         test = max(test, round(GROUPS_IN_TEST / groups, 3))
@@ -647,20 +647,26 @@ def facts(situation: Situation, table: Table) -> Draft | None:
     told = [name for name in table.facts if name != text]
     if situation.answers.task != "write" or not told or (count := table.having(told[:1], [text])) < LEAST["pairs"]:
         return None
+    about = max(told, key=lambda name: _groups(table, name))
+    by = about if _groups(table, about) >= FEWEST_THINGS else ", ".join(told)  # equal facts have several texts
     data = list(ingested(situation, table, fields=[*told, text]))
-    data += split_of(table, prepared(situation, table), _test_share(count))
+    data += split_of(table, prepared(situation, table), _test_share(count), by=by)
     for part in ("train", "validation", "test"):
         targets = ", targets: references" if part == "test" else ""
-        sides = f"source: {flow(told)}, target: {flow(text)}, ask: {ASK_FACTS}{targets}"
+        kept = f", keep: [{flow(by)}]" if by == about else ""
+        sides = f"source: {flow(told)}, target: {flow(text)}, ask: {ASK_FACTS}{targets}{kept}"
         data += [f"{part}: {{kind: pairs, from: split.{part}, {sides}}}"]
     models = ["  objective: sft", "  from: smollm2-135m", *TOKENIZER, "  data: train", "  validation: validation"]
     models += ["  adapter: {kind: lora, rank: 16}", "  learning_rate: 0.002", "  sequence_length: 256"]
     models += ["  global_batch_tokens: 2048", "  steps: auto"]
-    task = f"data: test, train: train, max_tokens: 96, limit: {_questions(situation, table)}"
+    cluster = f", cluster: {flow(by)}" if by == about else ""
+    task = f"data: test, train: train, max_tokens: 96, limit: {_questions(situation, table)}{cluster}"
     named = "facts to text", f"{count:,} texts ({text}) about {', '.join(told)}", "writer"
     return _written(situation, table, named, data, models, ("facts-to-text", task))
 
 
+FEWEST_THINGS = 24
+"""Things that texts are about, from which on whole ones are held out: a third of them is tested."""
 ASK_FACTS = '"{source}\\n\\nWrite one text that states these facts."'
 
 

@@ -357,3 +357,25 @@ def test_a_killed_balanced_split_goes_on_to_the_same_bytes(tmp_path: Path) -> No
         del journal.lines[kept:]
         split(config, documents, out=place / "out", context=make_context(place, journal))
         assert payload_bytes(place / "out") == payload_bytes(tmp_path / "whole")
+
+
+def test_documents_that_agree_in_several_fields_stay_together(tmp_path: Path) -> None:
+    facts = [{"town": f"t{n % 7}", "food": f"f{n % 5}" if n % 3 else None} for n in range(300)]
+    made = [Document(id=f"{n:03}", text="t", source="s", licence="MIT", meta=meta) for n, meta in enumerate(facts)]
+    (tmp_path / "in").mkdir()
+    write_shard(tmp_path / "in" / "part-00000.parquet", made)
+    config = SplitConfig(documents="clean", by="town, food", test=0.3, validation=0.1)
+    split(config, Documents(tmp_path / "in", ""), out=tmp_path / "out", context=make_context(tmp_path))
+    parts = [
+        {
+            (document.meta["town"], document.meta["food"])
+            for document in Documents(tmp_path / "out" / part, "").iterate()
+        }
+        for part in ("train", "validation", "test")
+    ]
+    assert (
+        sum(map(len, parts)) == len({*parts[0], *parts[1], *parts[2]}) == len({(f["town"], f["food"]) for f in facts})
+    )
+    with pytest.raises(UsageError, match="no document has a field 'twon, street'"):
+        config = SplitConfig(documents="clean", by="twon, street", test=1)
+        split(config, Documents(tmp_path / "in", ""), out=tmp_path / "no", context=make_context(tmp_path))

@@ -43,7 +43,7 @@ class SplitConfig(StepConfig):
         default="id",
         description="Field whose value keeps documents together: a kept field or a path into one, such as "
         "`patient.id`, or `subject`, `language`, `licence`, `created` or `source`. With `id` each document is a "
-        "group. Put texts about one person or thing into one group.",
+        "group. Put texts about one person or thing into one group. `town, street` keeps together what agrees in both.",
     )
     test: int | float = Field(
         default=0.05,

@@ -96,7 +96,7 @@ def _name_groups(config: SplitConfig, shard: Path) -> Iterator[tuple[str, bytes]
     fields: dict[str, None] = {}
     has_any = False
     for document, value, row in zip(*(table.column(name).to_pylist() for name in ("id", own)), rows, strict=True):
-        name = group_name(config.by, _inside(row, config.by), value if config.by in OWN else None)
+        name = group_name(config.by, _told(row, config.by), value if config.by in OWN else None)
         if len(fields) < FIELDS_SHOWN:
             fields |= dict.fromkeys(row)
         names.append(name)
@@ -105,6 +105,14 @@ def _name_groups(config: SplitConfig, shard: Path) -> Iterator[tuple[str, bytes]
         elif name is not None:
             has_any = True
     yield "json", json.dumps({"names": names, "found": has_any, "fields": [*fields]}).encode()
+
+
+def _told(row: Any, by: str) -> Any:
+    """Return the value of a field, or of several that commas part, of which some may be empty."""
+    if ", " not in by or (isinstance(row, Mapping) and by in row):
+        return _inside(row, by)
+    values = [_inside(row, name) for name in by.split(", ")]
+    return None if all(value is None for value in values) else " | ".join("" if v is None else str(v) for v in values)
 
 
 def _inside(row: Any, name: str) -> Any:
