@@ -24,10 +24,11 @@ PAGES = [
 NAMED = sorted(
     {(page.name, *name) for page in PAGES for name in re.findall(r"`(src/[\w/]+\.py):([\w.]+)`", page.read_text())}
 )
+BLOCKS = re.compile(r"```(?:sh|console)\n(.*?)```|((?:^    [^\n]+\n)+)", re.DOTALL | re.MULTILINE)
 COMMANDS = [
     (page.name, line.strip())
     for page in PAGES
-    for block in re.findall(r"```(?:sh|console)\n(.*?)```|((?:^    [^\n]+\n)+)", page.read_text(), re.DOTALL | re.MULTILINE)
+    for block in BLOCKS.findall(page.read_text())
     for line in "".join(block).splitlines()
     if re.match(r"\s*(lmworks|make) ", line)
 ]

@@ -75,9 +75,7 @@ judge = TEXT_METRICS["short"].judge(Known(asked=[]))
 print([judge.fields(Written("", [], "word " * count))["short"] for count in (1, 12, 13)], *judge.methods)
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == "[1.0, 1.0, 0.0] share of answers of at most 12 words\n", done.stderr
 
 

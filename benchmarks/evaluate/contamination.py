@@ -8,8 +8,9 @@ two of which share 8 words on end. A fifth of the items of each task is planted:
 in the text that the first model learns from, in a conversation that the second is tuned on, or in a preference of the
 third.
 It knows nothing of the search: its own comparison of everything with everything (`truth`) says which items stand
-in the training text by the definition of `docs/explanation/contamination.md`. A flag on an item that was not planted is false if
-that comparison does not find it either; where it does, the two sources share 13 words by themselves (`shared`).
+in the training text by the definition of `docs/explanation/contamination.md`. A flag on an item that was not planted is
+false if that comparison does not find it either. Where it does, the two sources share 13 words by themselves
+(`shared`).
 
 `labels` holds, for questions of 11 words behind a label, or an instruction that all have, with choices on lines of
 their own, of which half are planted without either, how many are found; of Turkish sentences, capitals are planted.
