@@ -51,7 +51,7 @@ class Text(NamedTuple):
         for phrase in PHRASES:
             if found := phrase.search(_without_code(self.text)):
                 yield f"phrase: {found[0]}"
-        if self.kind in ("description", "help") and not self.text.endswith((".", "?", "…")):
+        if self.kind in ("description", "help") and not self.text.endswith((".", "?", "…", ". X")):
             yield f"no period: {self.text[-40:]}"
         if self.kind == "description" and ";" in self.text:
             yield f"semicolon: {self.text.partition(';')[0][-40:]};"

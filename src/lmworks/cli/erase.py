@@ -212,7 +212,7 @@ def _listing(
     is_applied: bool,
     is_again: bool,
 ) -> Listing:
-    """What is told of an erasure from a store, which recipes in these folders were built in."""
+    """Return the listing of an erasure from a store, for recipes in these folders."""
     from lmworks.pipeline.erasure import count_in
     from lmworks.release.trace.erased import reached_by
     from lmworks.stores import other_stores

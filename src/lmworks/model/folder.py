@@ -307,7 +307,7 @@ def approximate_config(path: Path) -> DecoderConfig:
 
 
 def shape_of(folder: Path) -> Shape:
-    """What a model of any family counts of itself; of other architectures it is nearly right."""
+    """Return the counts of a model of any family. For other architectures they are nearly right."""
     if is_native(folder):
         return read_config(folder)
     fields = folder / "config.json"
@@ -321,7 +321,7 @@ def shape_of(folder: Path) -> Shape:
 
 
 def family_of(folder: Path) -> Family | None:
-    """What a model is by its config.json; None where that does not tell."""
+    """Return the family of a model by its config.json, or None if that does not show it."""
     found = read_json(folder / "config.json")
     names = found.get("architectures")
     name = str(names[0]) if isinstance(names, list) and names else ""

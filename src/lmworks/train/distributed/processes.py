@@ -118,7 +118,7 @@ class Processes:
                 dist.all_reduce(parameter.grad, group=self.mesh.get_group("data"))
 
     def norm(self, gradients: Sequence[Tensor]) -> float:
-        """Of all gradients together."""
+        """Return the norm of all gradients together."""
         if self.mesh is None:
             return float(torch.nn.utils.get_total_norm(gradients))
         squares: dict[tuple[str, ...], Tensor] = {}

@@ -48,7 +48,7 @@ PUBLISHED = "checkpoints"
 
 @dataclass(frozen=True)
 class RunInputs:
-    """What a run reads."""
+    """Inputs of a run."""
 
     base: ModelFolder | None
     data: Shards
@@ -368,7 +368,7 @@ class Run(MeasuredRun):
 
 
 def _fingerprint(config: TrainConfig, tokenizer: Tokenizer) -> dict[str, str]:
-    """What a continued run must have in common with its checkpoints; rows are added as they are opened."""
+    """Return the values that must match between a continued run and its checkpoints. Rows are added when opened."""
     return {
         "tokenizer": tokenizer.digest,
         **{name: canonical_json(value) for name, value in key_config(config).items()},
