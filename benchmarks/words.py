@@ -58,7 +58,8 @@ class Text(NamedTuple):
 
 
 def _without_code(text: str) -> str:
-    return re.sub(r"`[^`\n]+`", "CODE", text)
+    """Return a text with CODE for each word in backquotes, and without lines of tables and code."""
+    return re.sub(r"`[^`\n]+`", "CODE", re.sub(r"^(?: {4}.*|.*\S {3,}\S.*)$", "", text, flags=re.MULTILINE))
 
 
 def sentences(text: str) -> list[str]:

@@ -42,7 +42,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 if not TYPE_CHECKING:  # where a wrong name is to be told
 
     def __getattr__(name: str) -> Any:
-        """What programs import, loaded when it is first named: `import lmworks` alone loads nothing else."""
+        """Load a name when it is first used. `import lmworks` alone loads nothing else."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         errors = ("GateRefused", "LmworksError", "Stopped")

@@ -102,7 +102,7 @@ def other_stores(store: Store, *folders: Path) -> dict[Path, str]:
 
 
 def _whose(root: Path, places: Collection[Path]) -> str:
-    """What to do about a store that these folders name."""
+    """Return advice about a store that these folders name."""
     option = f"--store {shlex.quote(str(root))}"
     users, builds = {Path(line) for line in _lines(root / USED_FROM)}, BuildRecords(root / "builds")
     users |= {builds.recipe_of(record).parent for _, record in builds.readable()}
@@ -125,7 +125,7 @@ def _is_there(path: Path) -> bool:
 
 
 def noted_stores(folder: Path) -> list[Path]:
-    """What is noted beside a recipe and in this folder, or the one above that speaks for it."""
+    """Return the stores noted beside a recipe and in this folder, or in the folder above that speaks for it."""
     return [*(folder / line for line in _lines(folder / STORES)), *(path for _, path in _last_stores(folder))]
 
 

@@ -164,8 +164,7 @@ class DecoderEngine(Engine):
         """Return the natural log p of every token of every choice, for several prompts with their choices.
 
         Each prompt is read once, and so are beginnings that several prompts or choices share. Raises BeyondContext if a
-        prompt
-        is empty, or longer than the context with one of its choices.
+        prompt is empty, or longer than the context with one of its choices.
         """
         self._require_choices_fit(questions)
         results: list[list[list[float]]] = [[[] for _ in choices] for _, choices in questions]

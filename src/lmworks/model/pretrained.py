@@ -193,8 +193,7 @@ def _equip(out: Path, found: Mapping[str, Any], context: Context) -> tuple[int, 
 
     A chat template that came with the model stays as it is, with its tokens. Without one, chats are framed by ours. The
     model's own tokens then begin a text and end a turn. A token that is missing is added. It takes the weights of the
-    token
-    that ends a text, or begins as the mean of all tokens.
+    token that ends a text, or begins as the mean of all tokens.
     """
     backend, (template, settings) = _read_tokenizer(out), _read_template(out)
     has_frame = template is not None

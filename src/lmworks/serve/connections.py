@@ -155,8 +155,7 @@ class BoundedServer(uvicorn.Server):
     """uvicorn with bounded connections. It raises the process's limit of open files to what they need, if allowed.
 
     asyncio accepts up to `backlog` connections at once and reports them two turns of its loop later. The bound is at
-    most a
-    quarter of the files, and the backlog half of the bound, so that each connection finds a descriptor.
+    most a quarter of the files, and the backlog half of the bound, so that each connection finds a descriptor.
     """
 
     def __init__(

@@ -160,8 +160,7 @@ class Tokenizer:
         """Return the tokens before a text. Raises UsageError for a token that the tokenizer does not name.
 
         Models that lmworks trains usually have `end_of_text`. Others have the tokens that their tokenizer adds, which
-        may be
-        none.
+        may be none.
         """
         if policy == "nothing":
             return ()
@@ -347,12 +346,10 @@ class Tokenizer:
     def encode_answers(self, messages: Sequence[Message]) -> tuple[list[int], list[bool], int]:
         """Return the ids of a chat, and which are trained: assistants' words with the closing token, but not turns of
         weight 0. Also return the number of turns that are not trained, because the template writes them in another way
-        than
-        they were requested, for example without thoughts.
+        than they were requested, for example without thoughts.
 
         A last answer that was cut has no closing token, because its model did not choose to end there. Contents are
-        always
-        encoded as text.
+        always encoded as text.
         """
         literals: list[str] = []
         hidden = [self._hidden(each, literals) for each in messages]

@@ -18,16 +18,7 @@ from typing import Any, NamedTuple
 from lmworks.data.base.words import word_spans
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
 from lmworks.data.erased.searched import Searched
-from lmworks.data.erased.values import (
-    Erased,
-    Line,
-    kept_line,
-    lines_of,
-    readings,
-    scalars,
-    text_line,
-    without_folder,
-)
+from lmworks.data.erased.values import Erased, Line, kept_line, lines_of, readings, scalars, text_line, without_folder
 from lmworks.data.erasure.loose import Loose
 from lmworks.data.erasure.passages import Passages
 from lmworks.data.erasure.sources import Sources

@@ -132,10 +132,9 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
 
     Beside the shards the payload holds `files.json` (path, sha256, bytes and licence of each file read) and
     `quarantine.jsonl`, an object for each record or file that could not be read (of one file in a unit of work as many
-    as take 2 MiB; others are counted): `id`, `source`, `path`, `record` (its
-    number, "" for a whole file), `offset` (of the fault, in the decompressed file), `reason`, `start` and `raw_bytes`
-    (where the record stands), `raw` (its bytes in base64, the first 64 KiB of a longer one). The source `quarantine`
-    reads it again.
+    as take 2 MiB; others are counted): `id`, `source`, `path`, `record` (its number, "" for a whole file), `offset` (of
+    the fault, in the decompressed file), `reason`, `start` and `raw_bytes` (where the record stands), `raw` (its bytes
+    in base64, the first 64 KiB of a longer one). The source `quarantine` reads it again.
 
     A setting that names a field which no record of its source has is a UsageError.
 

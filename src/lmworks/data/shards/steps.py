@@ -20,17 +20,7 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.files import digest_file, digest_once, sync_folder, write_atomically
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context
-from lmworks.pipeline.units import (
-    BESIDE,
-    PAYLOAD,
-    Earlier,
-    Entry,
-    Origin,
-    index_path,
-    link,
-    numbered,
-    record_path,
-)
+from lmworks.pipeline.units import BESIDE, PAYLOAD, Earlier, Entry, Origin, index_path, link, numbered, record_path
 from lmworks.pipeline.units import Unit as FinishedUnit
 from lmworks.pipeline.work.workers import MOST_THREADS, in_processes, in_threads
 from lmworks.recipe.schema import StepConfig

@@ -89,8 +89,7 @@ class PolicyObjective(DecoderObjective):
     """Draws answers, scores and stores them, and learns from them for `epochs` steps.
 
     A rollout is a function of (weights, prompts, seed, its number). It is stored in the scratch folder before it is
-    learned
-    from, so that a run that continues in its midst finds it.
+    learned from, so that a run that continues in its midst finds it.
     """
 
     mean_over = "answer"

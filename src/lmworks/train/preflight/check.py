@@ -62,8 +62,7 @@ def check(
 
     `base` is a published model. For a model of this recipe the plan's rehearsal runs the step. `taught_by` is the
     tokenizer of a teacher, and `held_out` are labelled texts for validation. `labelled` has the labels of classifiers
-    that
-    are rewards: their training rows, or the classifiers themselves. Raises GateRefused with all faults and their
+    that are rewards: their training rows, or the classifiers themselves. Raises GateRefused with all faults and their
     remedies.
     """
     assert config.inspects  # noqa: S101 - else there is no check
