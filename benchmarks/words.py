@@ -53,7 +53,7 @@ class Text(NamedTuple):
                 yield f"phrase: {found[0]}"
         if self.kind in ("description", "help") and not self.text.endswith((".", "?", "…", ". X")):
             yield f"no period: {self.text[-40:]}"
-        if self.kind == "description" and ";" in self.text:
+        if self.kind == "description" and ";" in _without_code(self.text):
             yield f"semicolon: {self.text.partition(';')[0][-40:]};"
 
 

@@ -110,7 +110,7 @@ CASES = {
     "spans that are wrong": Case(
         TAGGER,
         [
-            "3 documents have spans that are wrong in the field 'spans'; mend them where they come from",
+            "3 documents have spans that are wrong in the field 'spans'; fix them where they come from",
             "lines.jsonl (document ",
             "a span from 3 to 4000 is empty, outside of 49 characters",
         ],

@@ -106,7 +106,7 @@ class Listing:
         said = f"files, named above, that could not be read: {unread:,}. What stood in them was not found"
         if self.is_applied and all(not path.exists() for path in self.taken.damaged) and not told["not_read"]:
             return f"{said}, and they were deleted: build, and look whether others of these persons' records come back"
-        return f"{said}: mend or delete them, or make them again with `lmworks build --rebuild STEP`, and erase again"
+        return f"{said}: fix or delete them, or make them again with `lmworks build --rebuild STEP`, and erase again"
 
     def tell_json(self) -> None:
         """Everything, for a program."""

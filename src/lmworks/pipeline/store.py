@@ -232,7 +232,7 @@ def _refuse_links_out(root: Path) -> None:
 def _unusable(root: Path, error: OSError) -> LmworksError:
     return LmworksError(
         f"{root}: the store cannot be used ({error.strerror or error}); "
-        "mend its permissions or name another with --store"
+        "fix its permissions or name another with --store"
     )
 
 

@@ -44,8 +44,8 @@ SAID = 500
 ANSWERED = bytes(HEADER)
 """Message of tests for each answered call, before their verdict."""
 CALL_SECONDS, MOST_TIMES, NEARLY = 0.05, 8, 0.75
-"""Wall seconds for a call to begin on a busy machine. How much longer all calls may make the tests. Share of its
-processor time after which the kernel, which counts in ticks, may have ended a program."""
+"""Wall seconds for a call to begin on a busy machine. How much longer calls may make the tests. Share of its processor
+time after which the kernel, which counts in ticks, may have ended a program."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,7 @@ class Sandbox:
         self._errors.close()
 
     def verdicts(self, answers: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """Return the verdicts of programs, each with its tests. Raises LmworksError if the process that runs them is
-        gone."""
+        """Return the verdict of each program and its tests. Raises LmworksError if the running process is gone."""
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(pool.map(self._verdict, answers))
 

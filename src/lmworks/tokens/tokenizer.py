@@ -328,7 +328,7 @@ class Tokenizer:
 
     def _refused(self, what: str) -> LmworksError:
         line = " ".join(what.split())[:200]
-        return ChatRefused(f"{self.folder / FILES[1]}: chat_template: {line}; mend the template")
+        return ChatRefused(f"{self.folder / FILES[1]}: chat_template: {line}; fix the template")
 
     def encode_chat(
         self, messages: Sequence[Message], add_generation_prompt: bool = False

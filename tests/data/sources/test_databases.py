@@ -154,7 +154,7 @@ def test_a_server_that_cannot_be_asked_is_named_without_its_password(
 @pytest.mark.slow
 def test_a_query_that_fails_in_its_midst_leaves_no_snapshot(tmp_path: Path, tickets: Any) -> None:
     query = "select n as id, repeat('private ', 10) || (1 / (4000 - n)) as body from generate_series(1, 5000) as n"
-    with pytest.raises(LmworksError, match=r"the query failed: division by zero.* Mend `url` or `query`"):
+    with pytest.raises(LmworksError, match=r"the query failed: division by zero.* Fix `url` or `query`"):
         read(tmp_path, query=query)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"private" in path.read_bytes()]
 

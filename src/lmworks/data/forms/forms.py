@@ -274,7 +274,7 @@ FORMS: Kinds[SampleForm] = Kinds(
         "alpaca": SampleForm(
             lambda row: has(row, ["instruction"], ["output"]),
             general.alpaca,
-            about="`instruction`, `input` and `output`; `system` and `history` before them.",
+            about="`instruction`, `input` and `output`, after `system` and `history`.",
         ),
         "flan": SampleForm(
             lambda row: has(row, ["inputs"], ["targets"]), general.flan, about="`inputs` and `targets`."

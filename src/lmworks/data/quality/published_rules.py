@@ -47,7 +47,7 @@ def gopher_quality(text: str) -> str | None:
 
 
 def _stop_words(text: str, times: int) -> int:
-    """How many words stand in a text that stand in any of its language; `times` as of `judged_words`."""
+    """Return the number of stop words of any language in a text. `times` is that of `judged_words`."""
     if times == 1:
         return len(_STOP_WORDS.intersection(text.lower().split()))
     return sum(word in text for word in _UNSPACED_STOP_WORDS)

@@ -114,7 +114,7 @@ class Sql(ParsedSource, FolderSource):
             fault = str(getattr(error, "orig", None) or error)  # without the parameters, which may be personal
             fault = fault.replace(address.password, "***") if address.password else fault
             raise LmworksError(
-                f"Source {self.label}: the query failed: {fault.strip()}. Mend `url` or `query`; if the server could "
+                f"Source {self.label}: the query failed: {fault.strip()}. Fix `url` or `query`; if the server could "
                 "not be reached, check its host, port, user and password."
             ) from None
 
@@ -138,7 +138,7 @@ class Sql(ParsedSource, FolderSource):
         if address.drivername.startswith("sqlite") and address.database and address.database != ":memory:":
             file = self.folder / address.database
             if not file.is_file():  # SQLite would make an empty one
-                raise UsageError(f"Source {self.label}: there is no database {file}. Mend `url`.")
+                raise UsageError(f"Source {self.label}: there is no database {file}. Fix `url`.")
             return address.set(database=str(file))
         return address
 

@@ -53,7 +53,7 @@ def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
             left[str(reason)] += 1
             continue
         except Fault as fault:
-            raise UsageError(f"{data.path}: {document.place}: {fault}. Mend it, or leave such records out") from None
+            raise UsageError(f"{data.path}: {document.place}: {fault}. Fix it, or leave such records out") from None
         if choice is None:
             layouts = ", ".join(name for name, form in FORMS.loadable() if form.choice)
             raise UsageError(

@@ -112,7 +112,7 @@ def as_text(sample: Sequence[Piece], *, colour: bool = False) -> str:
     )
 
 
-# ---------------------------------------------------------------- what is wrong, and how to mend it
+# ---------------------------------------------------------------- faults and their remedies
 
 
 def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
             first.setdefault(reason, f"{place}: {fault}")
     for reason, count in reasons.items():
         yield (
-            f"- {reason} in {count} of {len(records)} conversations, first in {first[reason]}. Mend them where they "
+            f"- {reason} in {count} of {len(records)} conversations, first in {first[reason]}. Fix them where they "
             "come from; a step of kind `conversations` or `preferences` would have set them aside"
         )
 

@@ -228,7 +228,7 @@ def _count_turn(
     return int(trained[start : stop if end is None else end + 1].sum())
 
 
-# ---------------------------------------------------------------- what is wrong, and how to mend it
+# ---------------------------------------------------------------- faults and their remedies
 
 
 def _faults_of_turns(found: Turns) -> Iterator[str]:
