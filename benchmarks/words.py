@@ -51,8 +51,9 @@ class Text(NamedTuple):
         for phrase in PHRASES:
             if found := phrase.search(_without_code(self.text)):
                 yield f"phrase: {found[0]}"
-        if self.kind in ("description", "help") and not self.text.endswith((".", "?", "…", ". X")):
-            yield f"no period: {self.text[-40:]}"
+        head = self.text.split("\n\n")[0]  # an example may follow
+        if self.kind in ("description", "help") and not head.endswith((".", "?", "…", ". X")):
+            yield f"no period: {head[-40:]}"
         if self.kind == "description" and ";" in _without_code(self.text):
             yield f"semicolon: {self.text.partition(';')[0][-40:]};"
 

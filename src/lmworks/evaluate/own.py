@@ -25,7 +25,7 @@ LABELS = "accuracy"
 
 @dataclass(frozen=True)
 class Answered:
-    """What one system said to every question, in their order."""
+    """Answers of one system to every question, in order."""
 
     answers: Sequence[str]
     how: str = "answers that were given"
@@ -43,7 +43,7 @@ class Evaluated:
     items: Mapping[str, Sequence[Item]]
     """By system, one a question: `id`, `prompt`, `answer`, `reference`, `score`, and what the metrics counted."""
     verdicts: Sequence[str]
-    """What the paired tests say, in words, what puts all in doubt first."""
+    """Results of the paired tests in words, with doubts about all of them first."""
     pairs: Sequence[Mapping[str, Any]]
     """The tests by the leading figure: `a`, `b`, `difference`, `interval`, `p` and more."""
 

@@ -15,7 +15,7 @@ def pages(kinds: Sequence[Kind]) -> Mapping[str, str]:
     """Return pages by file name: one per group, and an index. Kinds that packages add are left out."""
     by_group = {group: [kind for kind in kinds if kind.group == group and not kind.plugins] for group in GROUPS}
     index = "".join(
-        f"- [{title}]({group}.md): {', '.join(f'`{kind.name}`' for kind in by_group[group])}\n"
+        f"- [{title}]({group}.md) {', '.join(f'`{kind.name}`' for kind in by_group[group])}\n"
         for group, title in GROUPS.items()
     )
     found = {"README.md": f"# Reference\n\nAll kinds that a recipe can name, with their fields. {MADE}\n\n{index}"}
