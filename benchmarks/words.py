@@ -59,8 +59,9 @@ class Text(NamedTuple):
 
 
 def _without_code(text: str) -> str:
-    """Return a text with CODE for each word in backquotes, and without lines of tables and code."""
-    return re.sub(r"`[^`\n]+`", "CODE", re.sub(r"^(?: {4}.*|.*\S {3,}\S.*)$", "", text, flags=re.MULTILINE))
+    """Return a text with CODE for a list of words in backquotes, and without lines of tables and code."""
+    lines = re.sub(r"^(?: {4}.*|.*\S {3,}\S.*)$", "", text, flags=re.MULTILINE)
+    return re.sub(r"`[^`\n]+`(?:,\s+`[^`\n]+`)*", "CODE", lines)
 
 
 def sentences(text: str) -> list[str]:

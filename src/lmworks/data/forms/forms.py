@@ -97,7 +97,7 @@ FORMS: Kinds[SampleForm] = Kinds(
             told("message_id parent_id text role"),
             tree,
             True,
-            "As oasst-trees, whose messages stand in rows of their own.",
+            "As oasst-trees, with one message per row.",
             threads=message_threads,
         ),
         # conversations

@@ -115,7 +115,7 @@ class KtoConfig(ReferencedConfig):
 
 
 class OrpoConfig(PreferenceConfig):
-    """Odds ratio preference optimisation: tune and align at once, without a reference."""
+    """Odds ratio preference optimisation, which tunes and aligns at once, without a reference."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Orpo"
 
@@ -127,7 +127,7 @@ class OrpoConfig(PreferenceConfig):
 
 
 class SimpoConfig(PreferenceConfig):
-    """Simple preference optimisation: compare likelihoods per token, without a reference."""
+    """Simple preference optimisation, which compares likelihoods per token, without a reference."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Simpo"
 

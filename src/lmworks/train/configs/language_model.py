@@ -132,7 +132,7 @@ class ChatConfig(TrainConfig):
 
 
 class SftConfig(ChatConfig):
-    """Supervised fine-tuning: predict the assistant's answers."""
+    """Predict the assistant's answers (supervised fine-tuning)."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.language_model:Sft"
 
