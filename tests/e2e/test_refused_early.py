@@ -150,7 +150,7 @@ CASES = {
     ),
     "an adapter in two processes": Case(
         "  tuned: {objective: sft, from: lm, data: chats, adapter: {kind: lora}, processes: 2, SMALL}\n",
-        ["models.tuned: processes stays 1: adapters are trained by one process"],
+        ["models.tuned: processes must be 1: adapters are trained by one process"],
     ),
     "preferences that are conversations": Case(
         TUNED + "  judge: {objective: dpo, from: tuned, data: chats, SMALL}\n",

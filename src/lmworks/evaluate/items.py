@@ -227,8 +227,8 @@ class Metric:
         """
         if not items:
             raise LmworksError(
-                "there is nothing to measure: the task's `data` hold no item of the kind that it asks about, or each "
-                "is longer than the model's context. Look at them with `lmworks show`, and name others in the task"
+                "there is nothing to measure: the task's `data` has no item of its kind, or each item is longer than "
+                "the model's context. Look at the data with `lmworks show`, and name other data in the task"
             )
         clusters = [item["cluster"] for item in items]
         found = self.estimate(items, clusters)
@@ -478,8 +478,8 @@ def clusters_of(a: Sequence[Item], b: Sequence[Item]) -> list[str]:
     both, *groups = (len(set(each)) for each in (zip(first, second, strict=False), first, second))
     if both not in groups:
         raise LmworksError(
-            f"their items come in {groups[0]} and {groups[1]} groups, of which neither lie within the others; give "
-            "both tasks the same `cluster`"
+            f"their items form {groups[0]} and {groups[1]} groups, and neither divide the others; give both tasks "
+            "the same `cluster`"
         )
     return first if both == groups[1] else second
 

@@ -95,8 +95,8 @@ def _means_itself(text: str) -> str:
     """The text, unless a backslash stands where an end of a line was meant, as in YAML between single quotes."""
     if found := re.search(r"\\[nrt](?![a-z])", text):
         raise ValueError(
-            f"{text!r} has a backslash and the letter {found[0][1]!r}, two characters that models hardly write. "
-            f'Between double quotes YAML reads the end of a line, or a tab: "{found[0]}"'
+            f"{text!r} has a backslash and the letter {found[0][1]!r}, which models rarely write. For the end "
+            f'of a line or a tab, use double quotes: "{found[0]}"'
         )
     return text
 
@@ -110,7 +110,7 @@ def _template(text: str) -> str:
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
-        raise ValueError(f"{text!r}: {error}; a brace that is meant is written twice: {{{{ or }}}}") from None
+        raise ValueError(f"{text!r}: {error}; write a literal brace twice: {{{{ or }}}}") from None
     names = [name for _, name, _, _ in parts if name is not None]
     odd = [name for _, name, form, sign in parts if name is not None and (form or sign or not name.isidentifier())]
     if odd or not names:
@@ -188,8 +188,8 @@ class GenerationConfig(QuestionsConfig):
     def _delimiters_are_of_texts(self) -> Self:
         if not self.is_text and (stated := {"delimiter", "between_shots"} & self.model_fields_set):
             raise ValueError(
-                f"{', '.join(sorted(stated))}: the prompt {self.prompt} is no text; its chat template says what stands "
-                "between turns. Leave it out, or state prompt text or few-shot-text"
+                f"{', '.join(sorted(stated))}: prompt {self.prompt} uses the chat template between turns. "
+                "Leave the field out, or choose prompt text or few-shot-text"
             )
         return self
 
@@ -232,7 +232,7 @@ def draw(questions: Sequence[Question], config: DrawnConfig) -> tuple[list[Quest
     larger sample holds the smaller one.
     """
     if not questions:
-        raise UsageError(f"{config.data}: no conversation that the task {config.kind!r} could ask")
+        raise UsageError(f"{config.data}: no conversation fits the task {config.kind!r}")
     require_cluster(config, questions)
 
     def cluster(record: Question) -> str:

@@ -143,7 +143,7 @@ def evaluate_multiple_choice(
     records, drawn = draw(every, config)
     known = choices_of(train, scoring.context) if train and config.shots else []
     if config.has_letters and (longest := max(len(each["choices"]) for each in records)) > len(ascii_uppercase):
-        raise UsageError(f"{config.data}: {longest} choices have no letter each: use the template cloze")
+        raise UsageError(f"{config.data}: {longest} choices are more than the letters A to Z: use the template cloze")
     before = _Shots(config, known)
     measures = [by for by in get_args(By) if by != "mutual-information" or config.score == by]
 

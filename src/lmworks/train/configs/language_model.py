@@ -165,7 +165,7 @@ class DistillationConfig(ChatConfig):
     @model_validator(mode="after")
     def _one_process(self) -> Self:
         if self.processes > 1:
-            raise ValueError("processes stays 1: the teacher is not shared out among several")
+            raise ValueError("processes must be 1: the teacher cannot be split")
         return self
 
     @property

@@ -91,7 +91,7 @@ def torchrun(processes: int, environment: Mapping[str, str]) -> list[str]:
     """
     nodes = int(environment.get("SLURM_JOB_NUM_NODES", "1"))
     if processes % nodes:
-        raise LmworksError(f"{processes} processes do not go evenly onto {nodes} nodes")
+        raise LmworksError(f"{processes} processes cannot be spread evenly over {nodes} nodes")
     where, before = ["--standalone"], []
     if nodes > 1:
         before = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]

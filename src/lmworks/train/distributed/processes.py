@@ -82,7 +82,7 @@ class Processes:
         batches, blocks = list(batches), list(blocks)
         if len(batches) % self.count:
             raise LmworksError(
-                f"{len(batches)} micro-batches a step do not go evenly into {self.count} processes: change "
+                f"{len(batches)} micro-batches per step cannot be spread evenly over {self.count} processes: change "
                 "global_batch_tokens, micro_batch_rows or processes"
             )
         own = batches[self.rank :: self.count]

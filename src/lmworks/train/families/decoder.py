@@ -252,11 +252,9 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
     decoder = load_published_decoder(base.path)
     require_room(decoder.config, base, config, tokenizer)
     if config.adapter and config.adapter.quantise:
-        raise LmworksError(
-            f"{base.path}: adapter.quantise holds matrices of {', '.join(ARCHITECTURES)} alone: leave it out"
-        )
+        raise LmworksError(f"{base.path}: adapter.quantise works only with {', '.join(ARCHITECTURES)}: leave it out")
     if config.dropout:
-        raise LmworksError(f"{base.path}: its config.json says where it drops out; leave `dropout` at 0 here")
+        raise LmworksError(f"{base.path}: its config.json sets dropout; leave `dropout` at 0 here")
     data_type = getattr(torch, config.data_type)
     model = TrainablePublished(decoder, end_of_text=tokenizer.end_of_text_id, data_type=data_type)
     if config.activation_checkpointing:

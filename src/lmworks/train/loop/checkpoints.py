@@ -195,7 +195,7 @@ class Checkpoints:
                 found = load_record(path.with_suffix(".json"))
                 if changes := _changes(found["fingerprint"], self.fingerprint):
                     raise LmworksError(
-                        f"{path}: this run began with something else: {changes}. Restore that, or begin anew: "
+                        f"{path}: this run began with other settings: {changes}. Restore them, or begin anew: "
                         f"`lmworks build --rebuild` its step, or delete {path.parent.parent}; or branch from a "
                         "published checkpoint"
                     )

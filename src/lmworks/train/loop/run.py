@@ -86,7 +86,7 @@ class Run(MeasuredRun):
         self._require_fit(inputs.base)
         self.model: Trainable = self.begin(compiled=compiled and self.processes.mesh is None)
         if config.adapter and self.model.module is self.model.network:
-            raise LmworksError("adapters stand beside the matrices of decoders alone: leave `adapter` out")
+            raise LmworksError("adapters work only with decoders: leave `adapter` out")
         if config.adapter and self.processes.mesh:
             raise LmworksError("adapters are trained by one process: leave `processes` at 1")
         self.processes.spread(self.model.blocks)
