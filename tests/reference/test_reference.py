@@ -94,7 +94,7 @@ def test_a_learning_rate_names_the_one_that_applies_with_an_adapter() -> None:
 def test_a_kind_and_a_field_are_explained() -> None:
     told = CliRunner().invoke(app, ["explain", "ingest.shard_bytes"]).stdout
     assert "shard_bytes: integer, ≥ 1; default 1048576; changes key" in told
-    assert "killed run lose little" in " ".join(told.split())
+    assert "killed run loses little" in " ".join(told.split())
     assert "licences" not in told
     both = CliRunner().invoke(app, ["explain", "rules", "--json"]).stdout
     assert [(kind["group"], kind["name"]) for kind in json.loads(both)] == [("tasks", "rules")]
