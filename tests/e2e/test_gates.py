@@ -211,7 +211,7 @@ def test_before_the_gates_are_tried_neither_of_two_models_is_served(folder: Path
     [
         ("{model: words, otherwise: words}", "; name one model in each"),
         ("{model: [words, released], otherwise: released}", "; name one model in each"),
-        ("{model: words, otherwise: split.test}", "serve.otherwise: found split.test, which is no model"),
+        ("{model: words, otherwise: split.test}", "serve.otherwise: found split.test, which is not a model"),
     ],
 )
 def test_what_cannot_stand_in_is_refused_before_anything_is_built(folder: Path, serve: str, why: str) -> None:

@@ -101,7 +101,7 @@ CASES = {
     ),
     "records that ask nothing": Case(
         evaluated("lm", "{kind: multiple-choice, data: texts}"),
-        ["texts: lines.jsonl (document ", "is no question with choices", "Layouts that are read: "],
+        ["texts: lines.jsonl (document ", "is not a question with choices", "Layouts that are read: "],
     ),
     "a metric without what judges": Case(
         TUNED + evaluated("tuned", "{kind: facts-to-text, data: chats, metrics: [style]}"),
@@ -231,7 +231,7 @@ CASES = {
     ),
     "heads that do not divide a size that is found": Case(
         "",
-        ["is no multiple of num_heads 3; expected one of 1, 2, 4", "write hidden_size in the recipe"],
+        ["is not a multiple of num_heads 3; expected one of 1, 2, 4", "write hidden_size in the recipe"],
         ["lm.num_heads=3", "lm.hidden_size=auto", "lm.num_layers=auto"],
     ),
     "processes that share what cannot be shared": Case(

@@ -152,7 +152,7 @@ class Model:
         from lmworks.engines.decoder import DecoderEngine
 
         if not isinstance(self.engine, DecoderEngine) or not self.is_reward:
-            raise LmworksError(f"{self.folder}: this is no reward model; it {' and '.join(self.can)}s")
+            raise LmworksError(f"{self.folder}: this is not a reward model; it {' and '.join(self.can)}s")
         return self.engine.scores([self.engine.tokenizer.encode_chat(turns)[0] for turns in conversations])
 
     @cached_property

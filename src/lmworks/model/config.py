@@ -48,7 +48,7 @@ def require_heads(hidden_size: int, num_heads: int | None, rotary: bool = True) 
     fit = [count for count in range(1, hidden_size + 1) if hidden_size % (count * (1 + rotary)) == 0]
     expected = f"; expected one of {', '.join(map(str, fit))}" if fit else ""
     if num_heads and hidden_size % num_heads:
-        raise ValueError(f"hidden_size {hidden_size} is no multiple of num_heads {num_heads}{expected}")
+        raise ValueError(f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}{expected}")
     if rotary and hidden_size // heads % 2:
         raise ValueError(f"{hidden_size} / {heads} = {hidden_size // heads} numbers a head is odd{expected}")
 
@@ -138,7 +138,7 @@ class DecoderConfig(Shape):
     def __post_init__(self) -> None:
         if self.num_heads % self.num_key_value_heads:
             raise ValueError(
-                f"num_heads {self.num_heads} is no multiple of num_key_value_heads {self.num_key_value_heads}"
+                f"num_heads {self.num_heads} is not a multiple of num_key_value_heads {self.num_key_value_heads}"
             )
         if self.head_size % 2:
             raise ValueError(f"head_size {self.head_size} is odd; rotary positions turn pairs")

@@ -375,7 +375,7 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
     """The `config.json` of a shape: the model type is the one that has these variations."""
     window = config.sliding_window
     if config.qk_norm and config.qkv_bias:
-        raise LmworksError("qk_norm and qkv_bias together are no known architecture; choose one (Qwen3 or Qwen2)")
+        raise LmworksError("qk_norm and qkv_bias together are not a known architecture; choose one (Qwen3 or Qwen2)")
     kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "mistral" if window else "llama"
     named = {str(number): name for number, name in enumerate(config.labels)}
     rope: dict[str, Any] = {"rope_type": "default"}

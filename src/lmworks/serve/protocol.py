@@ -273,7 +273,7 @@ class TextsRequest(_Strict):
             ]
             found = {"object": "extraction", "spans": spans}
         else:
-            raise TypeError(f"{type(answer).__name__} is no answer to a text")
+            raise TypeError(f"{type(answer).__name__} is not an answer to a text")
         return {"index": index, "truncated": answer.is_cut, **found}
 
 

@@ -135,9 +135,9 @@ def test_rows_pass_through_a_cursor_of_the_server_in_bounded_memory(tmp_path: Pa
         ("postgresql://me:wrong-secret@127.0.0.1:1/postgres", "Connection refused"),
         ("postgresql://me:wrong-secret@127.0.0.1:{port}/nowhere", "password authentication failed"),
         ("postgresql://me:wrong-secret@nowhere.invalid/postgres", "resolve host"),
-        ("postgresql://me:wrong-secret@127.0.0.1:port/postgres", "is no address of a database"),
+        ("postgresql://me:wrong-secret@127.0.0.1:port/postgres", "is not an address of a database"),
         ("postgresql://me:wrong-@secret@127.0.0.1/postgres", "in a password as %40"),
-        ("postgres//wrong-secret", "is no address of a database"),
+        ("postgres//wrong-secret", "is not an address of a database"),
         ("oracle://me:wrong-secret@127.0.0.1/x", "the query failed: No module named"),
     ],
 )

@@ -615,8 +615,8 @@ LOOKED_ON = [{"kind": "regex", "pattern": "x"}, {"kind": "length", "most": 2, "w
         ({"answer_tokens": 48}, "leave no room in rows of 48"),
         ({"rewards": []}, "at least 1 item"),
         ({"rewards": [{"kind": "length", "most": 2, "weight": 0}]}, "all have weight 0"),
-        ({"rewards": [{"kind": "regex", "pattern": "("}]}, "is no regular expression"),
-        ({"best_by": "length", "patience": 2, "validation": "y"}, "'length' is no reward of weight 0"),
+        ({"rewards": [{"kind": "regex", "pattern": "("}]}, "is not a regular expression"),
+        ({"best_by": "length", "patience": 2, "validation": "y"}, "'length' is not a reward of weight 0"),
         ({"best_by": "length", "rewards": LOOKED_ON}, "state these"),
     ],
 )

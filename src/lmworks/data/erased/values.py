@@ -398,7 +398,7 @@ def read_values(folder: Path) -> list[tuple[Line, str]]:
         try:
             found += [(Line.read(line), made_with.strip())] if line.strip() else []
         except (ValueError, TypeError):
-            raise UsageError(f"{path}, line {number}: {text[:60]!r} is no erased value: restore the file") from None
+            raise UsageError(f"{path}, line {number}: {text[:60]!r} is not an erased value: restore the file") from None
     return found
 
 

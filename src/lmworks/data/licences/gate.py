@@ -175,11 +175,11 @@ def _parse(licence: str) -> _Node | None:
 def _plain(tree: Any) -> _Node:
     if hasattr(tree, "exception_symbol"):
         if not tree.exception_symbol.is_exception:
-            raise ValueError(f"{tree.exception_symbol.key} is no exception")
+            raise ValueError(f"{tree.exception_symbol.key} is not an exception")
         return _plain(tree.license_symbol)  # an exception only adds permissions
     if hasattr(tree, "key"):
         if tree.is_exception or not re.fullmatch(r"[A-Za-z0-9.:-]+\+?", tree.key):
-            raise ValueError(f"{tree.key} is no licence id")
+            raise ValueError(f"{tree.key} is not a licence id")
         base = str(tree.key).removesuffix("+")
         return base if base in known_ids() else str(tree.key)
     return tree.operator.strip(), tuple(_plain(branch) for branch in tree.args)

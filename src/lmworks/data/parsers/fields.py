@@ -88,7 +88,7 @@ def stated(row: Mapping[str, Any], reading: Reading) -> Stated:
         if isinstance(value, str | int) and value != "":
             key = str(value)
         else:
-            fault = f"field {reading.key_field!r} is no key: found one of type {type(value).__name__}, or an empty one"
+            fault = f"field {reading.key_field!r} is not a key: found type {type(value).__name__}, or an empty value"
     if reading.licence_field:
         value = value_at(row, reading.licence_field)
         if value is None or value == "":

@@ -91,7 +91,7 @@ class AnonymiseConfig(StepConfig):
             raise ValueError(f"`own` has two detectors named {min(twice)}; join their patterns with `|`")
         if unknown := self.actions.keys() - {*KINDS, *own}:
             raise ValueError(
-                f"`actions` names {', '.join(sorted(unknown))}, which is no kind. "
+                f"`actions` names {', '.join(sorted(unknown))}, which is not a kind. "
                 f"Kinds are {', '.join([*KINDS, *own])}; a detector of your own goes into `own`"
             )
         return self

@@ -53,7 +53,7 @@ class EntitiesConfig(StepConfig):
     @classmethod
     def _are_known(cls, kinds: list[Kind]) -> list[Kind]:
         if unknown := sorted(set(kinds) - set(KINDS)):
-            raise ValueError(f"`kinds` names {', '.join(unknown)}, which is no kind. Kinds are {', '.join(KINDS)}")
+            raise ValueError(f"`kinds` names {', '.join(unknown)}, which is not a kind. Kinds are {', '.join(KINDS)}")
         return kinds
 
     def resolve(self, folder: Path) -> Self:

@@ -132,7 +132,7 @@ class Sql(ParsedSource, FolderSource):
             address = sqlalchemy.make_url(stated)
         except (sqlalchemy.exc.ArgumentError, ValueError):
             raise UsageError(
-                f"Source {self.label}: {self.url} is no address of a database. Expected "
+                f"Source {self.label}: {self.url} is not an address of a database. Expected "
                 "postgresql://user:password@host:port/name; write @ : / ? in a password as %40 %3A %2F %3F."
             ) from None
         if address.drivername.startswith("sqlite") and address.database and address.database != ":memory:":

@@ -57,7 +57,7 @@ def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
         if choice is None:
             layouts = ", ".join(name for name, form in FORMS.loadable() if form.choice)
             raise UsageError(
-                f"{data.path}: {document.place} is no question with choices; its fields are "
+                f"{data.path}: {document.place} is not a question with choices; its fields are "
                 f"{', '.join(row)[:200]}. Layouts that are read: {layouts}. Keep all with `fields: all`"
             )
         subject = {"subject": row["subject"]} if isinstance(row.get("subject"), str) else {}

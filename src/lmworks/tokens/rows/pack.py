@@ -305,7 +305,7 @@ def pack_pairs(
     encoder, width = tokenizer.open(), config.sequence_length + 1
     records = list(pairs.iterate())
     if odd := next((record["id"] for record in records if len(record["messages"]) != 2), None):
-        raise LmworksError(f"{pairs.path}: {odd} is no pair of one question and one answer, as text-to-text reads them")
+        raise LmworksError(f"{pairs.path}: {odd} is not a pair of one question and one answer, as for text-to-text")
     sides = [encoder.encode_batch([record["messages"][side]["content"] for record in records]) for side in (0, 1)]
     sound = [
         (record, source, target)

@@ -226,7 +226,7 @@ class PolicyConfig(AlignedConfig):
         named = zip(names_of(self.rewards), self.rewards, strict=True)
         looks_on = [name for name, reward in named if not reward.weight]
         if self.best_by is not None and self.best_by not in looks_on:
-            raise ValueError(f"best_by: {self.best_by!r} is no reward of weight 0; expected one of {looks_on}")
+            raise ValueError(f"best_by: {self.best_by!r} is not a reward of weight 0; expected one of {looks_on}")
         if self.best_by is not None and not (self.validation and (self.patience or self.keep_best)):
             raise ValueError("best_by needs `validation`, and `patience` or `keep_best`: state these")
         return self

@@ -64,7 +64,7 @@ class CausalLMConfig(TrainConfig):
             require_heads(self.hidden_size, heads)
             heads = heads or max(1, self.hidden_size // 64)
         if heads and keys and heads % keys:
-            raise ValueError(f"num_heads {heads} is no multiple of num_key_value_heads {keys}")
+            raise ValueError(f"num_heads {heads} is not a multiple of num_key_value_heads {keys}")
 
     def beginning_bytes(self, vocab_size: int) -> int:
         """Return the bytes of two tables with counts of token pairs (train/arithmetic/bigrams.py)."""
