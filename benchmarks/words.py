@@ -51,14 +51,17 @@ class Text(NamedTuple):
         for phrase in PHRASES:
             if found := phrase.search(_without_code(self.text)):
                 yield f"phrase: {found[0]}"
-        if self.kind in ("description", "help") and not self.text.endswith((".", "?", "…")):
-            yield f"no period: {self.text[-40:]}"
-        if self.kind == "description" and ";" in self.text:
+        head = self.text.split("\n\n")[0]  # an example may follow
+        if self.kind in ("description", "help") and not head.endswith((".", "?", "…", ". X")):
+            yield f"no period: {head[-40:]}"
+        if self.kind == "description" and ";" in _without_code(self.text):
             yield f"semicolon: {self.text.partition(';')[0][-40:]};"
 
 
 def _without_code(text: str) -> str:
-    return re.sub(r"`[^`\n]+`", "CODE", text)
+    """Return a text with CODE for a list of words in backquotes, and without lines of tables and code."""
+    lines = re.sub(r"^(?: {4}.*|.*\S {3,}\S.*)$", "", text, flags=re.MULTILINE)
+    return re.sub(r"`[^`\n]+`(?:,\s+`[^`\n]+`)*", "CODE", lines)
 
 
 def sentences(text: str) -> list[str]:

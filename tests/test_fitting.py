@@ -119,7 +119,7 @@ def asked(task: str, models: str = ALL) -> str:
         (["tagger.from=lm"], "models.tagger.from: found lm, a decoder; expected an encoder"),
         (
             ["models.learn={objective: distillation, from: lm, data: texts, teacher: texts}"],
-            "models.learn.teacher: found texts, which is no model; expected a decoder",
+            "models.learn.teacher: found texts, which is not a model; expected a decoder",
         ),
         (
             ["models.learn={objective: distillation, from: lm, data: texts, teacher: judge}"],

@@ -62,7 +62,7 @@ if not TYPE_CHECKING:  # where a wrong name is to be told
         return __all__
 
     def __getattr__(name: str) -> Any:
-        """What programs import, loaded when it is first named: `import lmworks` alone loads nothing else."""
+        """Load a name when it is first used. `import lmworks` alone loads nothing else."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         errors = ("GateRefused", "LmworksError", "Stopped")

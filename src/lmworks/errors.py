@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class LmworksError(Exception):
-    """Something failed; the message says what, where, and how to mend it."""
+    """Error with a message that states the fault, its place and a remedy."""
 
     exit_code = 1
 

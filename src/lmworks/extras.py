@@ -16,7 +16,7 @@ NAMED_OTHERWISE = {"docx": "python-docx", "google": "protobuf", "sklearn": "scik
 
 
 class MissingPackage(UsageError):
-    """What a step needs is not installed."""
+    """Error for a package that a step needs and that is not installed."""
 
 
 @cache
@@ -31,7 +31,7 @@ def extras() -> dict[str, list[str]]:
 
 
 def absent(modules: Iterable[str]) -> list[str]:
-    """Those modules that are not installed, sorted."""
+    """Return the modules that are not installed, sorted."""
     return sorted(name for name in set(modules) if not _is_there(name))
 
 

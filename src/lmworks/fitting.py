@@ -65,7 +65,7 @@ def _unexpected(config: StepConfig, models: Models) -> Faults:
         if name and field == "base" and not getattr(models.get(name), "has_weights", True):
             yield place, f"found {name}, whose counts no training goes on from; expected a model of weights"
         elif name and (name not in models or family not in (None, *families)):
-            found = f"{name}, {in_words(family)}" if family else f"{name}, which is no model"
+            found = f"{name}, {in_words(family)}" if family else f"{name}, which is not a model"
             yield place, f"found {found}; expected {' or '.join(map(in_words, families))}"
 
 
@@ -115,7 +115,7 @@ def _unserved(recipe: Recipe) -> Faults:
             family = family_of(models.get(name))
             if name not in models and (makes.get(name) != "passages" or len(names) > 1):
                 known = ", ".join(models) or "none"
-                yield ("serve", field), f"found {name}, which is no model; expected one of {known}"
+                yield ("serve", field), f"found {name}, which is not a model; expected one of {known}"
             elif family and family not in ANSWERS:
                 wanted = " or ".join(map(in_words, ANSWERS))
                 yield (

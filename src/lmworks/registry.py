@@ -103,7 +103,7 @@ class Kinds(Mapping[str, T], Generic[T]):
                 continue
 
     def faults(self) -> Iterator[str]:
-        """What is wrong with installed packages, in words."""
+        """Yield the faults of installed packages, in words."""
         for name, points in sorted(_points(self.group).items()):
             if name in self.built_in:
                 yield f"{_from(points)}: the {self.noun} {name!r} is built in and stays; give yours a new name"
@@ -127,7 +127,7 @@ class Kinds(Mapping[str, T], Generic[T]):
         except (Exception, SystemExit) as error:
             raise PluginError(
                 f"the {self.noun} {name!r} of {_from(points)} cannot be had from {point.value}: "
-                f"{type(error).__name__}: {error}; mend or uninstall that package"
+                f"{type(error).__name__}: {error}; update or uninstall that package"
             ) from error
 
 
@@ -148,7 +148,7 @@ def _owners_of(module: str) -> set[Plugin]:
 
 
 def installed(plugins: Mapping[str, str]) -> set[str]:
-    """Those packages, of these names, that are installed."""
+    """Return those of these packages that are installed."""
     return plugins.keys() & {plugin.name for owned in _owners().values() for _, plugin in owned}
 
 

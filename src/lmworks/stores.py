@@ -53,7 +53,7 @@ def find_named(names: Sequence[str], store: Path | None) -> tuple[Store, list[Ar
     recipe = Path(names[0]) if names and _is_recipe(names[0]) else None
     opened, steps = open_store(store, recipe), names[1:] if recipe else names
     if not (named := steps or _served(opened)):
-        raise UsageError("the last recipe built names no model to serve; name one, such as a step of it")
+        raise UsageError("the last recipe built names no model to serve\nName one of its steps")
     return opened, [opened.named(step) for step in named]
 
 
@@ -102,7 +102,7 @@ def other_stores(store: Store, *folders: Path) -> dict[Path, str]:
 
 
 def _whose(root: Path, places: Collection[Path]) -> str:
-    """What to do about a store that these folders name."""
+    """Return advice about a store that these folders name."""
     option = f"--store {shlex.quote(str(root))}"
     users, builds = {Path(line) for line in _lines(root / USED_FROM)}, BuildRecords(root / "builds")
     users |= {builds.recipe_of(record).parent for _, record in builds.readable()}
@@ -125,7 +125,7 @@ def _is_there(path: Path) -> bool:
 
 
 def noted_stores(folder: Path) -> list[Path]:
-    """What is noted beside a recipe and in this folder, or the one above that speaks for it."""
+    """Return the stores noted beside a recipe and in this folder, or in the folder above that speaks for it."""
     return [*(folder / line for line in _lines(folder / STORES)), *(path for _, path in _last_stores(folder))]
 
 
@@ -149,11 +149,11 @@ def require_named(store: Store, folders: Collection[Path]) -> None:
         named = (LAST.parent, *_lines(folder / STORES), *last.get("stores", ()), last.get("store") or LAST.parent)
         if not root.is_relative_to(folder.resolve()) and root not in {(folder / each).resolve() for each in named}:
             raise UsageError(
-                f"{store.root}: was built in from {folder}, as its records say, and {folder / STORES} does not name "
-                "it, as where a store was copied or moved; lists and snapshots beside the recipe would be changed, "
-                f"which may be another's. If they belong together, `lmworks build RECIPE --store "
-                f"{shlex.quote(str(root))}` there, or add the line {root} to that file. Of a copy, build a recipe of "
-                f"your own in it, and delete the records of the others in {store.builds.folder}; or delete the copy"
+                f"{store.root}: its records name {folder}, and {folder / STORES} does not name it. Was the store "
+                "copied or moved? The command would change lists and snapshots beside a recipe that may be another's.\n"
+                f"If they belong together, give `lmworks build RECIPE --store {shlex.quote(str(root))}` there, or add "
+                f"the line {root} to that file. In a copy, build a recipe of your own, and delete the other records in "
+                f"{store.builds.folder}; or delete the copy"
             )
 
 
@@ -182,7 +182,7 @@ def remembered(*, want_store: bool = True) -> tuple[Path, Path, list[str]]:
     place = _project()
     if not (last := _last(place)):
         raise UsageError(
-            "no recipe was built from this folder, nor from one above it that is yours; name one, as in `lmworks build "
+            "no recipe was built in this folder or in a folder of yours above it\nName a recipe, as in `lmworks build "
             "recipes/quickstart.yaml`, or a store with --store"
         )
     recipe, store = place / last["recipe"], place / last["store"]
@@ -191,13 +191,13 @@ def remembered(*, want_store: bool = True) -> tuple[Path, Path, list[str]]:
     own = [folder / "recipe.yaml" for folder in between if (folder / "recipe.yaml").is_file()]
     if own and recipe.resolve() not in own:
         raise UsageError(
-            f"{own[0]} was not built yet, and what was built last in {place.resolve()} is of {recipe.resolve()}: name "
+            f"{own[0]} was not built yet, and the last build in {place.resolve()} is of {recipe.resolve()}\nName "
             "one of them, as in `lmworks build recipe.yaml`, or a store with --store"
         )
     if not _is_agreed(store, place):
         raise UsageError(
-            f"{place / LAST} names a store outside of its folder, {store}, which does not name that folder in turn, as "
-            "in a folder that was copied or moved. If it is yours, name it with --store, or build there again"
+            f"{place / LAST} names a store outside of its folder, {store}, and the store does not name the folder. Was "
+            "the folder copied or moved?\nIf the store is yours, name it with --store, or build there again"
         )
     if place != Path():
         print(f"as last in {place.resolve()}: {recipe}{f', store {store}' if want_store else ''}", file=sys.stderr)

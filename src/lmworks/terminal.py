@@ -1,4 +1,4 @@
-"""What reaches a terminal: text of others moves no cursor, fills no clipboard and hides nothing."""
+"""Safe text for terminals: foreign text moves no cursor, fills no clipboard and hides nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_COLUMNS = 110
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 """All control characters but tab and new line."""
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""What turns the direction of writing until it ends (UAX #9, section 2). Marks of one place belong to the words."""
+"""Marks that turn the direction of writing until it ends (UAX #9, section 2). Marks of one place are part of words."""
 
 
 def shown(text: str, *, turning: bool = True) -> str:

@@ -43,7 +43,7 @@ from lmworks.stores import note_store, recipe_file, remember_build, remembered
 
 @dataclass
 class Workspace:
-    """What most commands need."""
+    """Objects that most commands need."""
 
     path: Path
     settings: Sequence[str]
@@ -111,7 +111,7 @@ def _gone(path: Path, root: Path) -> Iterator[str]:
 
 
 def missing_packages(build: Build, folder: Path, until: str | None = None) -> str:
-    """What is not installed that steps need that are not built, and how to install it; "" if nothing is missing."""
+    """Return the missing packages of steps that are not built, and how to install them. "" if none is missing."""
     lacking: dict[str, set[str]] = {}
     for node in _wanted(build.nodes, until):
         if not build.look(node)[0] and (modules := absent(node.config.imports(folder))):
@@ -255,7 +255,7 @@ def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:
 
 
 def unprotected(workspace: Workspace) -> Iterator[str]:
-    """What must be known of confidential texts before they are used: where nobody looks for personal data or names."""
+    """Yield warnings about confidential texts: places where no step looks for personal data or names."""
     recipe, nodes = workspace.recipe, {node.name: node for node in workspace.build.nodes}
     privacy = recipe.needs.privacy if recipe.needs else ""
     if privacy not in PROTECTED:
@@ -278,7 +278,7 @@ def unprotected(workspace: Workspace) -> Iterator[str]:
 
 
 def to_be_rented(workspace: Workspace) -> Iterator[str]:
-    """What is to be sent to addresses, and what it costs at the most: by prompts that are known, or by the recipe."""
+    """Yield the requests to send to addresses with their highest cost, by known prompts or by the recipe."""
     nodes = {node.name: node for node in workspace.build.nodes}
     for node in nodes.values():
         if not isinstance(node.config, RentedAnswersConfig) or workspace.build.look(node)[0]:
@@ -316,7 +316,7 @@ def _unsearched(nodes: Mapping[str, Node], reference: str) -> bool:
 
 
 def _record(workspace: Workspace) -> BuildRecord:
-    """What this recipe's steps are now built as; steps not reached yet keep what they were."""
+    """Return the record of this recipe's steps. Steps not reached yet keep their old records."""
     build = workspace.build
     steps = build.kept() | build.steps
     return BuildRecord(

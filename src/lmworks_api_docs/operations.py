@@ -59,7 +59,7 @@ def _third_person(verb: str) -> str:
 _THIRD_PERSON = {_third_person(verb): _third_person(verb) for verb in _VERBS} | {
     verb: _third_person(verb) for verb in _VERBS if verb not in ("request", "process", "sample", "test", "end", "place")
 }
-"""What may begin the sentence that says what an operation does, and its form after "which operation …"."""
+"""Verbs that begin the sentence about an operation, with their form after "which operation …"."""
 
 _ACTION = re.compile(
     r"(?:This (?:API )?(?:operation|action|method|API|command|call) )?(?:(?P<how>[a-z]+ly) )?"
@@ -93,7 +93,7 @@ def summary(description: str) -> list[str]:
 
 
 def action_of(sentence: str, operation: str) -> str | None:
-    """What an operation does, to go after "which operation": "Creates a bucket." gives "creates a bucket".
+    """Return an operation's action, to put after "which operation": "Creates a bucket." gives "creates a bucket".
 
     None if the sentence does not begin with what it does, names the operation, or is too long for a question.
     """

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 Wordings = Mapping[str, Sequence[str]]
-"""Those that are `trained` and those `held out`."""
+"""Wordings that are `trained`, and those `held out`."""
 
 _FOUND: Mapping[str, Wordings] = json.loads((files(__package__) / "phrasings.json").read_text(encoding="utf-8"))
 DOCUMENT, EXPLAIN, FIND = _FOUND["document"], _FOUND["explain"], _FOUND["find"]
 GREETINGS, OFF_TOPIC = _FOUND["greetings"], _FOUND["off_topic"]
 OPENINGS = _FOUND["openings"]
-"""What may come before a question that is off the topic."""
+"""Phrases before a question that is off the topic."""
 
 PURPOSE = (
     "I write documentation for the operations of cloud services. Give me a service, an operation and its parameters, "

@@ -52,7 +52,7 @@ class ReverseQuestionConfig(OperationQuestionsConfig):
 
 
 NAME_TOKENS, TITLED_TOKENS = 16, 64
-"""Of the name of an operation, and of one with its service and the sentence below."""
+"""Tokens of an operation's name, and of a name with its service and the sentence below."""
 MEASURES: tuple[By, ...] = ("sum", "per-byte")
 Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""

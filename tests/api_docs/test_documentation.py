@@ -105,5 +105,5 @@ def test_the_nearest_operations_answer_is_copied(conversations: Conversations, t
 
 
 def test_data_without_such_questions_is_refused(model: ModelFolder, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="test: no conversation that the task 'documentation' could ask"):
+    with pytest.raises(UsageError, match="test: no conversation fits the task 'documentation'"):
         run(model, make_conversations(tmp_path / "none", {}), tmp_path / "out")

@@ -103,7 +103,7 @@ def test_services_with_one_operation_are_not_asked_about(
     headline, _ = run(model, conversations, tmp_path / "out").figures
     assert headline.n == 6 and "6 of 6 questions" in headline.method
     assert headline.chance == pytest.approx((4 / 4 + 2 / 2) / 6)
-    with pytest.raises(UsageError, match="no conversation that the task 'reverse-question' could ask"):
+    with pytest.raises(UsageError, match="no conversation fits the task 'reverse-question'"):
         run(model, make_conversations(tmp_path / "solo", {"Solo": ("DescribeNothing",)}), tmp_path / "out")
 
 

@@ -117,7 +117,7 @@ def packed_rows(folder: Path, rows: bytes, **settings: object) -> Result:
 @pytest.mark.slow
 def test_a_file_of_broken_rows_is_given_up_and_fills_no_disk(tmp_path: Path) -> None:
     """3 KB of gzip hold a million of them, and each takes 200 bytes where it is kept."""
-    with pytest.raises(GateRefused, match=r"10,001 of 10,061 records .* given up \(1\).*Some of them stand in"):
+    with pytest.raises(GateRefused, match=r"10,001 of 10,061 records .* given up \(1\).*Some of them are in"):
         packed_rows(tmp_path, b"a,\n" * 1_000_000)
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name != "rows"]
     assert sum(path.stat().st_size for path in files) < 2**23

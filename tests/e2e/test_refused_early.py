@@ -101,7 +101,7 @@ CASES = {
     ),
     "records that ask nothing": Case(
         evaluated("lm", "{kind: multiple-choice, data: texts}"),
-        ["texts: lines.jsonl (document ", "is no question with choices", "Layouts that are read: "],
+        ["texts: lines.jsonl (document ", "is not a question with choices", "Layouts that are read: "],
     ),
     "a metric without what judges": Case(
         TUNED + evaluated("tuned", "{kind: facts-to-text, data: chats, metrics: [style]}"),
@@ -110,7 +110,7 @@ CASES = {
     "spans that are wrong": Case(
         TAGGER,
         [
-            "3 documents have spans that are wrong in the field 'spans'; mend them where they come from",
+            "3 documents have spans that are wrong in the field 'spans'; fix them where they come from",
             "lines.jsonl (document ",
             "a span from 3 to 4000 is empty, outside of 49 characters",
         ],
@@ -150,7 +150,7 @@ CASES = {
     ),
     "an adapter in two processes": Case(
         "  tuned: {objective: sft, from: lm, data: chats, adapter: {kind: lora}, processes: 2, SMALL}\n",
-        ["models.tuned: processes stays 1: adapters are trained by one process"],
+        ["models.tuned: processes must be 1: adapters are trained by one process"],
     ),
     "preferences that are conversations": Case(
         TUNED + "  judge: {objective: dpo, from: tuned, data: chats, SMALL}\n",
@@ -231,7 +231,7 @@ CASES = {
     ),
     "heads that do not divide a size that is found": Case(
         "",
-        ["is no multiple of num_heads 3; expected one of 1, 2, 4", "write hidden_size in the recipe"],
+        ["is not a multiple of num_heads 3; expected one of 1, 2, 4", "write hidden_size in the recipe"],
         ["lm.num_heads=3", "lm.hidden_size=auto", "lm.num_layers=auto"],
     ),
     "processes that share what cannot be shared": Case(

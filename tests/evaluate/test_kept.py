@@ -130,7 +130,7 @@ def test_an_empty_choice_is_refused_with_its_record(row: dict[str, Any], tmp_pat
 
 
 def test_a_text_is_no_question_with_choices(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"document 00 is no question with choices.*query-choices, mmlu, .*arc"):
+    with pytest.raises(UsageError, match=r"document 00 is not a question with choices.*query-choices, mmlu, .*arc"):
         choices_of(make_documents(tmp_path / "data", ["a plain text"]), make_context(tmp_path))
 
 

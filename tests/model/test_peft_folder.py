@@ -99,5 +99,5 @@ def test_names_of_matrices_in_an_adapter_are_patterns_that_cannot_hang(base: Pat
     path.write_text(json.dumps({**plain, "alpha_pattern": {r"(\w+\.?)+!": 3}}))
     assert take(base, tmp_path / "adapter", tmp_path / "a" / "out") == 7 * SHAPE.num_layers
     path.write_text(json.dumps({**plain, "alpha_pattern": {"q_proj(": 3}}))
-    with pytest.raises(LmworksError, match=r"adapter_config\.json: alpha_pattern: .* is no regular expr"):
+    with pytest.raises(LmworksError, match=r"adapter_config\.json: alpha_pattern: .* is not a regular expr"):
         take(base, tmp_path / "adapter", tmp_path / "b" / "out")

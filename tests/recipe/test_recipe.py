@@ -191,7 +191,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_duplicate_key_is_refused_with_both_lines(tmp_path: Path) -> None:
-    assert "recipe.yaml:2: 'name' stands twice (first in line 1)" in faults(tmp_path, "name: a\nname: b\n")
+    assert "recipe.yaml:2: 'name' occurs twice (first in line 1)" in faults(tmp_path, "name: a\nname: b\n")
 
 
 def test_a_step_may_not_name_a_later_one(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_numbers_that_follow_from_others_may_be_stated_as_auto() -> None:
     ("text", "said"),
     [
         ("seed: 1\nother: " + "9" * 5_000, r"r:2: a number of 5,000 digits"),
-        ("deep: " + "[" * 3_000, "r: lists and fields stand too deep in each other"),
+        ("deep: " + "[" * 3_000, "r: lists and fields are nested too deeply"),
     ],
 )
 def test_what_no_recipe_needs_is_refused_in_a_line(text: str, said: str) -> None:

@@ -107,6 +107,8 @@ def test_all_kinds_are_listed_by_group() -> None:
 
 
 def test_an_unknown_kind_or_field_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"'adapter' is a field, not a kind\nTry: lmworks explain causal-lm\.adapter"):
+        find("adapter")
     with pytest.raises(UsageError, match="no kind 'ingets'; did you mean 'ingest'"):
         find("ingets")
     with pytest.raises(UsageError, match="ingest has no field 'shard_byte'; did you mean 'shard_bytes'"):

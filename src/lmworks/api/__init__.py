@@ -1,7 +1,7 @@
-"""What a notebook or a program imports: `from lmworks import open_recipe, open_model, records, evaluate_answers`.
+"""Functions for notebooks and programs: `from lmworks import open_recipe, open_model, records, evaluate_answers`.
 
-Each calls what the commands call, on the same stores: what was built here is there, and the other way round. What goes
-wrong is an `LmworksError` with the words of the command line.
+Each calls the same code as the commands, on the same stores, so builds of either are visible in both. A failure is an
+`LmworksError` with the words of the command line.
 """
 
 from lmworks.api.evaluation import evaluate_answers

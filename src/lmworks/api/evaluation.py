@@ -20,7 +20,7 @@ def evaluate_answers(
     groups: Sequence[str] | None = None,
     max_tokens: int = 256,
 ) -> Evaluated:
-    """Ask models, and functions of your own, the same questions, and say which is better and how sure that is.
+    """Compare models and your own functions on the same questions, with intervals and tests.
 
     Args:
         systems: By name, models, functions from a text to an answer, or answers that are there already.
@@ -28,7 +28,7 @@ def evaluate_answers(
             that is not searched here, as it is in a build.
         metrics: "accuracy" (of labels, with macro F1), or those of written texts: "exact", "rouge", "bleu", "chrf", or
             of an installed package. The first leads.
-        baselines: Names of systems that are no models; that one wins is said first.
+        baselines: Names of baselines. A baseline that wins is named first.
         groups: What questions have in common, one a question: intervals and tests take those of a group for alike.
             Without, those of the same text.
         max_tokens: Where the answer of a model that writes ends; it takes the likeliest token.
@@ -39,7 +39,7 @@ def evaluate_answers(
 
     Raises:
         UsageError: No questions, answers that are not one a question, or an unknown metric.
-        LmworksError: A model is asked what it cannot.
+        LmworksError: A model cannot answer such questions.
 
     Example:
         >>> found = evaluate_answers({"tuned": open_model("tuned"), "copy": str.strip},

@@ -9,16 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.engines.open import open_reward_model
-from lmworks.engines.protocol import (
-    Ability,
-    Asked,
-    Classified,
-    Embedded,
-    Engine,
-    LongSamples,
-    Messages,
-    Tagged,
-)
+from lmworks.engines.protocol import Ability, Asked, Classified, Embedded, Engine, LongSamples, Messages, Tagged
 from lmworks.engines.request import Piece, Sampling
 from lmworks.errors import LmworksError, UsageError
 from lmworks.knowledge.quoting import holds_passages
@@ -47,7 +38,7 @@ class Model:
 
     @property
     def can(self) -> frozenset[Ability]:
-        """What it can be asked: "generate", "classify", "tag" or "embed"; nothing of a model that only scores."""
+        """Abilities: "generate", "classify", "tag" or "embed". Empty for a model that only scores."""
         return self.engine.can
 
     def generate(
@@ -99,17 +90,17 @@ class Model:
         return (piece.text for _, piece in self.engine.submit(asked) if isinstance(piece, Piece))
 
     def classify(self, texts: Sequence[str], long_samples: LongSamples = "truncate") -> list[Classified]:
-        """Tell the label of every text.
+        """Predict the label of every text.
 
         Args:
             texts: Several texts.
-            long_samples: Of a text longer than the model reads, "truncate" reads the beginning, "split" all its parts.
+            long_samples: For long texts, "truncate" reads the beginning and "split" reads all parts.
 
         Returns:
             One a text: `label`, `probability`, `probabilities` by label, and whether its end was not read (`is_cut`).
 
         Raises:
-            Cannot: The model tells no labels.
+            Cannot: The model predicts no labels.
 
         Example:
             >>> [each.label for each in open_model("tuned").classify(["Where is my parcel?"])]
@@ -154,14 +145,14 @@ class Model:
         return [list(each.texts) for each in judge(self.engine, config, questions, "")]
 
     def reward(self, conversations: Sequence[Messages]) -> list[float]:
-        """What a reward model says of the last turn of each conversation; only differences mean something.
+        """Return a reward model's score of the last turn of each conversation. Only differences have a meaning.
 
         Raises `LmworksError` of a model of another family.
         """
         from lmworks.engines.decoder import DecoderEngine
 
         if not isinstance(self.engine, DecoderEngine) or not self.is_reward:
-            raise LmworksError(f"{self.folder}: this is no reward model; it {' and '.join(self.can)}s")
+            raise LmworksError(f"{self.folder}: this is not a reward model; it {' and '.join(self.can)}s")
         return self.engine.scores([self.engine.tokenizer.encode_chat(turns)[0] for turns in conversations])
 
     @cached_property

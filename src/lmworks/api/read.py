@@ -1,4 +1,4 @@
-"""What a step made, as typed records and as tables."""
+"""Output of a step, as typed records and as tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOLD_RECORDS = re.compile(r"(?:(.*)/)?(?:conversations\.jsonl|preferences\.jsonl
 
 @dataclass(frozen=True)
 class Records(Iterable[Record]):
-    """What a step made, read as it is gone through; `read_records` makes one."""
+    """Output of a step, read while it is iterated. `read_records` makes one."""
 
     artifact: Artifact
     part: str = ""

@@ -86,12 +86,12 @@ class OpenRecipe:
     path: Path
     settings: Sequence[str]
     recipe: Recipe
-    """What the file says, with the settings."""
+    """Contents of the file, with the settings."""
     store: Path
     """The folder of its artifacts."""
 
     def plan(self, *, measure: bool = False, replan: bool = False) -> Plan:
-        """What every `auto` becomes, and what a build will take.
+        """Return the value of every `auto`, and the time and memory of a build.
 
         Args:
             measure: Measure this machine for some seconds where no plan is stored; else it is counted.
@@ -109,11 +109,7 @@ class OpenRecipe:
         return self._open(measure=measure, replan=replan, plan_only=True).plan
 
     def build(
-        self,
-        until: str | None = None,
-        *,
-        rebuild: Sequence[str] = (),
-        progress: Callable[[str], object] | None = None,
+        self, until: str | None = None, *, rebuild: Sequence[str] = (), progress: Callable[[str], object] | None = None
     ) -> Finished:
         """Build what is missing or stale, and write the report. Interrupted, it goes on from there the next time.
 
@@ -129,7 +125,7 @@ class OpenRecipe:
             GateRefused: A gate (licence, memory, quality) refused; of a gate on figures, when all is built and
                 written: what was built can be looked at.
             Stopped: It was interrupted; finished work is kept.
-            LmworksError: A step failed; the message says where and how to mend it.
+            LmworksError: A step failed. The message says where and how to fix it.
 
         Example:
             >>> open_recipe("recipe.yaml").build(until="corpus", progress=print).artifacts["corpus"].payload
@@ -162,7 +158,7 @@ class OpenRecipe:
         return verdicts(self.built)
 
     def items(self, task: str) -> dict[str, list[Item]]:
-        """What each model and baseline answered in a task, by its name.
+        """Return the answers of each model and baseline in a task, by its name.
 
         Args:
             task: Such as `classification-split-test`: the middle of `evaluate/TASK/MODEL`.
@@ -182,7 +178,7 @@ class OpenRecipe:
         return {name: _items(artifact) for name, artifact in tasks[task].items() if name}
 
     def records(self, step: str) -> Records:
-        """What a step, or a part of it such as `split.train`, made: see `records`."""
+        """Return the output of a step, or of a part such as `split.train` (see `records`)."""
         return read_records(open_store(self.store, self.path), step)
 
     def open_model(self, step: str | None = None, *, device: str = AUTO) -> Model:
@@ -190,7 +186,7 @@ class OpenRecipe:
         return find_and_open([str(self.path), *([step] if step else [])], self.store, device)
 
     def trace(self, step: str | None = None) -> Traced:
-        """What a step, by default the served model, was made from, down to the source files.
+        """Return the steps and source files behind a step, by default behind the served model.
 
         Each file's digest is computed again, which tells whether it was edited since. `as_text()` is what
         `lmworks trace` prints; `files`, `steps`, `unknown` are for programs.

@@ -25,7 +25,7 @@ MODELS = "lmworks-models"
 
 @dataclass(frozen=True)
 class Looked:
-    """What is in a table or a folder, as a notebook shows it."""
+    """The contents of a table or a folder, as a notebook shows them."""
 
     seen: Seen
 

@@ -38,7 +38,7 @@ SCRATCH = "lmworks-open-"
 ICON = "/favicon.ico"
 """Browsers ask for it wherever they are; there is none."""
 HEADERS = [*SECURITY_HEADERS, (b"content-security-policy", PAGE_POLICY.encode())]
-"""Of what does not bring its own."""
+"""Headers of responses that bring none."""
 ENTRANCE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>lmworks</title><meta http-equiv="refresh" content="0;url={address}">
 </head><body><p><a href="{address}">Open</a></p></body></html>

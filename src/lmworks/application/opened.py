@@ -1,4 +1,4 @@
-"""What the pages share: the store that is shown, how a page is made, and where it lies."""
+"""Shared parts of the pages: the store that is shown, and how a page is made and addressed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ POLICY = (
 )
 """Content-Security-Policy of the pages made here."""
 OWN_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
-"""Of a page that was written to a file."""
+"""Pattern of the policy inside a page that was written to a file."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Opened:
     base: str = ""
     """Before every address; who does not know it finds nothing."""
     closing: list[Callable[[], None]] = field(default_factory=list)
-    """What is to be done at the end."""
+    """Functions to call at the end."""
 
     def store(self, build: str | None = None) -> Store:
         """The store; of the builds in it that one counts as the last. Raises UsageError where it has none so named."""
@@ -66,7 +66,7 @@ class Opened:
         return Built.open(self.store(build))
 
     def address(self, build: str, page: str, *below: str, **asked: str) -> str:
-        """Of a page of a build, or of what lies below it."""
+        """Return the address of a page of a build, or of a part below it."""
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in asked.items() if value)
         path = "/".join((self.base, *(quote(each, safe="") for each in (build, page, *below)))) + ("" if below else "/")
         return path + (f"?{query}" if query else "")

@@ -1,4 +1,4 @@
-"""What a build would take by the plan, which steps stand, and, where the recipe has `needs`, the whole forecast."""
+"""The plan of a build: time and memory, the state of steps, and with `needs` the whole forecast."""
 
 from __future__ import annotations
 

@@ -31,13 +31,13 @@ logger = logging.getLogger("lmworks.application")
 PAGE = "predict"
 SCRIPT = Path(__file__).with_name("predicting.js").read_text(encoding="utf-8")
 MOST_BYTES = 200 << 20
-"""Of a file: what a browser sends in seconds. `lmworks predict` takes any."""
+"""Most bytes of a file, which a browser sends in seconds. `lmworks predict` takes any size."""
 WAITING = 4
 """Files at once, so that what they take on the disk is bounded."""
 KEPT = 8
 """Answered files of a session that lie there until it ends."""
 STOP_SECONDS = 60
-"""Of the rows that are being answered when the application ends."""
+"""Seconds for rows in work when the application ends."""
 LONGEST_NAME = 60
 SHOWN = 20
 """Rows shown on the page; the file has all."""
@@ -52,11 +52,11 @@ class Job:
     waits: bool = True
     """For the file before it: memory holds the model of one."""
     said: str = ""
-    """What went wrong, or was lost."""
+    """Faults or losses, in words."""
     out: Path | None = None
     columns: Sequence[str] = ()
     first: Sequence[Sequence[str]] = ()
-    """Of the answered file, the first rows."""
+    """First rows of the answered file."""
     ended: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 

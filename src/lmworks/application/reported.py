@@ -1,4 +1,4 @@
-"""What builds wrote for people: report, data report, cards, items, history."""
+"""Pages that builds wrote: report, data report, cards, items, history."""
 
 from __future__ import annotations
 

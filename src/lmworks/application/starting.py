@@ -51,7 +51,7 @@ class Project:
     data: Path
     seen: Seen
     folder: Path = Path()
-    """Of the recipe, once there is one."""
+    """The folder of the recipe, once there is one."""
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
 
@@ -68,7 +68,7 @@ class Project:
 
 
 class Projects:
-    """What was looked at and built in this session. One build runs at a time."""
+    """Folders that were looked at in this session, with their builds. One build runs at a time."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened

@@ -44,9 +44,9 @@ def find_data(
         print(f"{place.document}  {place.kind:13}  {place.step}")
     if not places:
         raise LmworksError(
-            "it is not in the index of what steps `anonymise` masked, and no text was searched: documents may hold it "
-            "that no step masked it in. `lmworks erase` with the same words searches all that was ingested, and "
-            "deletes nothing without --apply"
+            "it is not in the index of what steps `anonymise` masked; texts were not searched and may still hold it\n"
+            "Try: `lmworks erase` with the same words; it searches all ingested texts, and deletes nothing without "
+            "--apply"
         )
 
 

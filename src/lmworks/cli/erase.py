@@ -104,7 +104,7 @@ def erase(
         if is_again and not (certificate and documents.issubset(erased_documents(last))):
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         if certificate and not apply and not is_again:
-            raise UsageError("--certificate tells of an erasure that was made: give it with --apply")
+            raise UsageError("--certificate describes an erasure: add --apply")
         steps = {(item.stage, item.key) for item in found}
         steps |= {(each.parent.name, each.name) for each in (*left, *to_note)}
         folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
@@ -212,7 +212,7 @@ def _listing(
     is_applied: bool,
     is_again: bool,
 ) -> Listing:
-    """What is told of an erasure from a store, which recipes in these folders were built in."""
+    """Return the listing of an erasure from a store, for recipes in these folders."""
     from lmworks.pipeline.erasure import count_in
     from lmworks.release.trace.erased import reached_by
     from lmworks.stores import other_stores

@@ -31,19 +31,19 @@ OFFERED = {
     "copy": "exact copies that hold no value",
 }
 SHORT = "one of fewer than 3 letters, or of fewer than 5 digits alone, is sought in no text"
-"""Of a value that is sought as a subject alone, why."""
+"""Reason why a short value is only compared with subjects."""
 NAMED = (
     "Files or folders of your sources are named so. Rename or delete them, then give `lmworks build` and "
     "`lmworks gc --apply`."
 )
-"""What to do where a list of the files that a source read still holds a value."""
+"""Advice if a list of the files of a source still holds a value."""
 LISTED = 20
 """Records that are named one by one; the others are counted."""
 
 
 @dataclass
 class Listing:
-    """What is told of an erasure."""
+    """Text and JSON of an erasure's result."""
 
     store: Store
     taken: Taken
@@ -53,7 +53,7 @@ class Listing:
     others: Mapping[str, str]
     """Further stores and logs, with what to do about each."""
     folders: Collection[Path]
-    """Of recipes, beside which it is noted."""
+    """Folders of recipes in which the erasure is noted."""
     is_applied: bool
     in_steps: Mapping[Artifact, tuple[int, int] | None]
     """How many of the records each lists, and how many in all."""
@@ -106,7 +106,7 @@ class Listing:
         said = f"files, named above, that could not be read: {unread:,}. What stood in them was not found"
         if self.is_applied and all(not path.exists() for path in self.taken.damaged) and not told["not_read"]:
             return f"{said}, and they were deleted: build, and look whether others of these persons' records come back"
-        return f"{said}: mend or delete them, or make them again with `lmworks build --rebuild STEP`, and erase again"
+        return f"{said}: fix or delete them, or make them again with `lmworks build --rebuild STEP`, and erase again"
 
     def tell_json(self) -> None:
         """Everything, for a program."""

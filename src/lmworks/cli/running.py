@@ -118,7 +118,7 @@ def open_pages(
 
     root = open_store(store, recipe).root
     if not (root / "builds").is_dir():
-        raise UsageError(f"{root}: here is no store that was built in; `lmworks build RECIPE` makes one")
+        raise UsageError(f"{root}: there is no build in this store\nTry: lmworks build RECIPE")
     run(root, port, device or AUTO, _tell_address(browser))
 
 

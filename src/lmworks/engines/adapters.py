@@ -23,7 +23,7 @@ Rows = Tensor | slice
 
 
 class Adapters:
-    """What each of several models has beside the matrices of a decoder. Outside `asked` the decoder is the base."""
+    """Additions of several models to the matrices of a decoder. Outside `asked` the decoder is the base."""
 
     def __init__(self, decoder: Decoder, folders: Mapping[str, Path | None]) -> None:
         """Model → PEFT folder; None for the base itself. Raises LmworksError for adapters of another base."""

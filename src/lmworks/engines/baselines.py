@@ -26,7 +26,7 @@ class BaselineEngine(Engine):
 
 
 class BagOfWordsEngine(BaselineEngine):
-    """Tells labels by words."""
+    """Predicts labels from words."""
 
     can: frozenset[Ability] = frozenset({"classify"})
 

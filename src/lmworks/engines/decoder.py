@@ -28,7 +28,7 @@ SHARED_TOKENS = 32
 SAVED_TOKENS = 256
 """A beginning that some questions share is read once where that saves so many tokens: a pass of few has its price."""
 CPU_TOKENS = 512
-"""Of them, on a processor, whose caches hold no more of what lies between two layers."""
+"""The same on a CPU, whose caches hold no more between two layers."""
 LOGIT_ROWS = 1024
 """Rows of logits that exist at once when likelihoods are computed."""
 
@@ -139,7 +139,7 @@ class DecoderEngine(Engine):
 
     @torch.inference_mode()
     def scores(self, sequences: Sequence[Sequence[int]]) -> list[float]:
-        """What a reward model says of each sequence, at its end. Raises BeyondContext for one that is too long."""
+        """Return a reward model's score at the end of each sequence. Raises BeyondContext for one that is too long."""
         if (longest := max(map(len, sequences), default=0)) > self.context_length:
             raise BeyondContext(
                 f"a sequence of more than {self.context_length} tokens (the context): shorten it", longest
@@ -161,11 +161,10 @@ class DecoderEngine(Engine):
 
     @torch.inference_mode()
     def choice_log_likelihoods(self, questions: Sequence[Choices]) -> list[list[list[float]]]:
-        """Of several prompts with the choices behind each: natural log p of every token of every choice.
+        """Return the natural log p of every token of every choice, for several prompts with their choices.
 
-        Each prompt is read once, and what several begin with once for all of them, as is what several choices of one
-        begin with. Raises BeyondContext where a prompt
-        is empty, or with one of its choices longer than the context.
+        Each prompt is read once, and so are beginnings that several prompts or choices share. Raises BeyondContext if a
+        prompt is empty, or longer than the context with one of its choices.
         """
         self._require_choices_fit(questions)
         results: list[list[list[float]]] = [[[] for _ in choices] for _, choices in questions]
@@ -309,7 +308,7 @@ def _sharing(prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], int]
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
-    """What several prompts all begin with, short of the last token of the shortest: that one is asked what follows."""
+    """Return the common beginning of several prompts, without the last token of the shortest."""
     first, *_, last = sorted(map(list, [*prompts, prompts[0]]))  # as in a dictionary: all others lie between
     return first[: min(alike(first, last), min(map(len, prompts)) - 1)] if first != last else []
 

@@ -98,7 +98,7 @@ class ReadingEngine(Engine):
         return [Embedded(*_read(whole, False), row) for whole, row in zip(encoded, vectors, strict=True)]
 
     def _encoded(self, texts: Sequence[str], is_split: bool = False) -> list[Encoding]:
-        """Of long texts, of which only the beginning counts, that alone is looked at where it fills the context."""
+        """Encode texts. A long text of which only the beginning counts is cut before it is encoded."""
         self.tokenizer.enable_truncation(self.context_length)
         most = self.context_length * LONGEST_TOKEN
         found = self.tokenizer.encode_batch([text if is_split else text[:most] for text in texts])

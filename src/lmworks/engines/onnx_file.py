@@ -28,9 +28,9 @@ from lmworks.model.folder import family_of, require_form
 from lmworks.pipeline.files import atomically
 
 OPSET = 18
-"""Of 2022: runtimes in use know it."""
+"""Operator set from 2022, which current runtimes know."""
 LARGEST_BYTES = 2**31 - 2**24
-"""Of weights: one ONNX file is one message of Protocol Buffers, of at most 2 GiB."""
+"""Most bytes of weights. An ONNX file is one Protocol Buffers message, of at most 2 GiB."""
 AGREEMENT = 1e-4
 """Largest difference between what the file and the model say, as a share of the largest value, or of 1."""
 IDS = 16
@@ -45,7 +45,7 @@ def write_onnx(folder: Path, file: Path) -> None:
     Inputs are `input_ids` and, but of decoders, `attention_mask` (both int64 [B,T], filled up on the right). The output
     is `logits`: [B,T,V] of a decoder, [B,L] of labels, [B,T,L] of spans; or `vector` [B,D], of length 1. The file's
     metadata has `family`, `context_length`, `labels`, and the `pad_id` that texts are filled up with. Before it is put
-    in place it is asked what the model is asked, and refused where the two differ.
+    in place its outputs are compared with the model's, and it is refused if they differ.
 
     Raises LmworksError for a model of another family, one of more than 2 GiB, and one that cannot be written exactly.
     """
@@ -74,7 +74,7 @@ def write_onnx(folder: Path, file: Path) -> None:
 
 
 def _wrapped(engine: Any) -> tuple[_Logits | _Read, list[str], str, list[str]]:
-    """What is computed, the names of its inputs and of its output, and the labels that it tells."""
+    """Return the module to export, the names of its inputs and of its output, and its labels."""
     if isinstance(engine, ReadingEngine):
         vectors = "embed" in engine.can
         return (
@@ -159,7 +159,7 @@ def _export(network: nn.Module, inputs: Sequence[str], output: str, about: dict[
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What the exporter tells of its own steps is nothing that a user can act on."""
+    """Silence the exporter's messages about its own steps, which users cannot act on."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -52,7 +52,7 @@ def _ours(
 
 
 def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """Models of other architectures in `transformers`: decoders, encoder-decoders, classifiers, encoders."""
+    """Decoders, encoder-decoders, classifiers and encoders of other architectures, in `transformers`."""
     from lmworks.engines.encoder import AUTO_CLASSES, ReadingEngine
     from lmworks.engines.published import PublishedEngine
     from lmworks.engines.seq2seq import EncoderDecoderEngine

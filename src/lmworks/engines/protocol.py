@@ -1,4 +1,4 @@
-"""What answers for a model, of whatever family: what it can be asked, and what it says. Imports no torch."""
+"""Interface of engines, which run models of any family: requests and answers. Imports no torch."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ ANSWERS: Mapping[Family, Ability] = {
     "token classifier": "tag",
     "encoder": "embed",
 }
-"""What each family is asked by users; a reward model says numbers that mean something beside others alone."""
+"""Requests that users send to each family. A reward model's numbers only have a meaning in comparison."""
 
 LONGEST_SOURCE = 4096
 """Tokens of a source where positions are relative, as in T5: attention to more would take gigabytes."""
 
 LongSamples = Literal["truncate", "split"]
-"""What becomes of a text that is longer than the context."""
+"""Treatment of a text longer than the context."""
 
 Messages = Sequence[Mapping[str, Any]]
 """The turns of a conversation."""
 
 
 class Cannot(LmworksError):
-    """A model is asked what it cannot do."""
+    """Error for a request that a model cannot answer."""
 
 
 class WrongTurns(LmworksError):
@@ -197,7 +197,7 @@ def _late(request: Any, asked: Asked) -> Answer:
 
 
 class Engine(ABC):
-    """What answers for a model folder. What a model cannot be asked is refused by name."""
+    """Base of engines, which run a model folder. Requests that a model cannot answer are refused by name."""
 
     can: frozenset[Ability] = frozenset()
     context_length: int
@@ -222,7 +222,7 @@ class Engine(ABC):
     """Ids of tokens that a prompt may be made of; 0 for what reads no tokens."""
 
     computed: Conditions
-    """What `conditions` tells where it is the same for the engine's whole life."""
+    """Result of `conditions`, if it is the same for the engine's whole life."""
 
     def conditions(self) -> Conditions:
         """Under which figures of its answers hold, as far as the engine knows: what computes, in what, and where."""
@@ -274,7 +274,7 @@ class Engine(ABC):
         raise self.refused("generate")
 
     def classify(self, texts: Sequence[str], long_samples: LongSamples = "truncate") -> list[Classified]:
-        """Tell the label of every text; of a longer one than the context by its beginning, or by its parts' mean."""
+        """Predict the label of every text. A long text is judged by its beginning, or by the mean of its parts."""
         raise self.refused("classify")
 
     def tag(self, texts: Sequence[str]) -> list[Tagged]:
@@ -297,7 +297,7 @@ def cannot(can: Collection[Ability], ability: Ability) -> Cannot:
 
 
 def joined(texts: Sequence[str], found: Sequence[Tagged]) -> Tagged:
-    """What was found in a text, from what was found in its sections."""
+    """Return the spans of a text from the spans of its sections."""
     starts = accumulate(map(len, texts), initial=0)
     spans = [
         (label, start + begin, start + end)
@@ -308,7 +308,7 @@ def joined(texts: Sequence[str], found: Sequence[Tagged]) -> Tagged:
 
 
 def computed_by_torch(folder: Path, context_length: int, data_type: str, device: str) -> Conditions:
-    """Of a published folder that needs no more than its tokenizer and its weights."""
+    """Return the conditions of a published folder that needs only its tokenizer and weights."""
     digest = digest_once(folder / "tokenizer.json")
     return Conditions(tokenizer=digest, engine=TORCH, context_length=context_length, data_type=data_type, device=device)
 
@@ -323,7 +323,7 @@ class WholeBatch:
         self._engine, self._rows = engine, rows
         self._waiting: dict[int, list[Asked]] = {}
         self._found: dict[int, list[Tagged]] = {}
-        """Of the first sections of those that wait."""
+        """Results for the first sections of the waiting texts."""
         self._count = 0
 
     @property

@@ -15,7 +15,7 @@ from lmworks.tokens.tokenizer import Tokenizer
 
 
 class Rehearsal(DecoderEngine):
-    """What is asked of it is held against its context and answered with nothing: no weights, no time."""
+    """Engine that compares requests with its context and returns empty answers, without weights and time."""
 
     def __init__(self, tokenizer: Tokenizer, context_length: int) -> None:
         self.tokenizer, self.context_length = tokenizer, context_length

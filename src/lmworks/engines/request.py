@@ -1,4 +1,4 @@
-"""What an engine is asked, and what it answers. Imports no torch: plans are made with these limits."""
+"""Requests to engines, and their answers. Imports no torch, because plans use these limits."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Sampling:
     thoughts_apart: bool = True
     """Whether thoughts, of a model whose chat template keeps them apart, stand by themselves; else in the text."""
     calls: bool = False
-    """Whether tokens that stand around calls of functions stand in the text."""
+    """Whether the text shows the tokens around function calls."""
     log_probabilities: bool = False
     """Whether to keep ln p of each token under the model's own distribution, at temperature 1 and without cuts."""
 
@@ -78,7 +78,7 @@ class Piece:
     ids: tuple[int, ...]
     finish_reason: FinishReason | None = None
     thoughts: str | None = None
-    """Of those before the text; None where there are none."""
+    """Thoughts before the text. None if there are none."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class Generation:
     end_id: int | None = None
     """The token that ended it, where one did."""
     log_probabilities: Sequence[float] = ()
-    """Of `ids`, and of the end token behind them, if they were asked for."""
+    """Natural log p of each of `ids`, and of the end token after them, if requested."""
     thoughts: str | None = None
-    """Those before the text; None where there are none."""
+    """Thoughts before the text. None if there are none."""
     is_within_thoughts: bool = False
     """Whether it ended before its thoughts did, so that there is no text."""
 
@@ -122,7 +122,7 @@ class Request:
 
     @property
     def reading(self) -> tuple[str, tuple[int, ...]]:
-        """What decides its keys and values: who reads, and what."""
+        """Identity of its keys and values: the model, and the prompt."""
         return self.model, tuple(self.prompt)
 
     @property

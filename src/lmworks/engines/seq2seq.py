@@ -15,7 +15,7 @@ from lmworks.engines.request import FinishReason, Generation, Sampling, require_
 from lmworks.model.published import load_published
 
 SOURCES_AT_ONCE = 64
-"""Of like length: more are no faster on a processor."""
+"""Sources of similar length computed at once. More are no faster on a CPU."""
 WAITING_SOURCES = 8
 """Written together for requests that come and go, so that who comes meanwhile does not wait for many."""
 BEAMS = 4

@@ -89,7 +89,7 @@ def parted(
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Of one text behind its prompt."""
+    """Log-likelihood of one text after its prompt."""
 
     text: str
     log_likelihood: float
@@ -104,13 +104,13 @@ class Likelihood:
         return len(self.text.encode())
 
     def by(self, score: By) -> float:
-        """What the likeliest has most of."""
+        """Return the score. The likeliest text has the highest."""
         if score == "mutual-information":
             return self.log_likelihood - (self.alone or 0.0)
         return self.log_likelihood / {"sum": 1, "per-byte": self.bytes, "per-character": len(self.text)}[score]
 
     def as_item(self) -> Item:
-        """What an item keeps of it."""
+        """Return the fields that an item keeps of it."""
         known = {"text": self.text, "log_likelihood": self.log_likelihood, "tokens": self.tokens, "bytes": self.bytes}
         return known if self.alone is None else {**known, "log_likelihood_alone": self.alone}
 
@@ -132,7 +132,7 @@ class Judged:
     texts: Sequence[Likelihood]
 
     def right(self, place: int) -> Item:
-        """What an item keeps of all texts, of which the one at `place` is right."""
+        """Return the fields that an item keeps of all texts, of which the text at `place` is right."""
         return {
             "choices": [each.as_item() for each in self.texts],
             "begins_with": self.begins_with,
@@ -171,12 +171,12 @@ def judge(
 
 
 def how_scored(engine: DecoderEngine, config: LikelihoodConfig) -> dict[str, str]:
-    """Of the conditions, what stands before a prompt."""
+    """Return the conditions: the token before a prompt."""
     return {"before": engine.tokenizer.spell(engine.tokenizer.before(config.before))}
 
 
 def told(engine: DecoderEngine, config: LikelihoodConfig, items: Sequence[Item]) -> str:
-    """What stands before a prompt, where its tokens end, and of how many items they do not end there, in words."""
+    """Return, in words, the token before a prompt, the border of its tokens, and how many items break the border."""
     before = how_scored(engine, config)["before"] or "nothing"
     apart = {each: sum(item["meets"] == each for item in items) for each in ("spanned", "apart")}
     counted = "".join(

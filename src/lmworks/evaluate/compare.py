@@ -78,16 +78,16 @@ class System(NamedTuple):
 
 
 class Tests(NamedTuple):
-    """What the tests of one figure found."""
+    """Results of the tests of one figure."""
 
     metric: Metric
     systems: list[System]
     tested: list[tuple[System, System, Comparison]]
     refused: list[str]
     partly: list[str]
-    """Of pairs that were not scored on the same items."""
+    """Pairs that were not scored on the same items."""
     differing: list[str]
-    """What else differs between two that are compared."""
+    """Further differences between two compared systems."""
 
     def pairs(self) -> list[dict[str, Any]]:
         """The tests as JSON."""
@@ -103,10 +103,10 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
 
 
 def concluded(config: CompareConfig, evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], list[Figure]]:
-    """What the tests of some evaluations say, as `comparison.json` has it, and the differences as figures.
+    """Return the conclusions of tests on some evaluations for `comparison.json`, and the differences as figures.
 
-    Pairs between which something differs that could matter are refused. All is exploration, with plain 95 % intervals:
-    the question that a build answers is the primary one. What puts all scores in doubt is said first.
+    Pairs with a difference that could matter are refused. All is exploration, with plain 95 % intervals. The question
+    that a build answers is the primary one. Doubts about all scores come first.
     """
     found = [_test(config, evaluations, name) for name in (evaluations[0].figures()[0].name, *config.also)]
     metric, _, tested, refused, partly, _ = found[0]
@@ -233,11 +233,11 @@ SAID: Mapping[Condition, str] = {
     "decoding": "",
     "device": "",
 }
-"""What is said of a pair that is compared; of those without words, what each has."""
+"""Sentences about a compared pair. A pair without a sentence shows both values."""
 
 
 def _said(a: System, b: System) -> str:
-    """What differs between two that are compared, beside the models themselves; empty for nothing."""
+    """Return the differences between two compared systems, beside the models themselves. Empty for none."""
     if not a.figure.conditions or not b.figure.conditions:
         return ""
     found = differences(a.figure.conditions, b.figure.conditions, meant=get_args(Condition))
@@ -321,7 +321,7 @@ def _wins(metric: Metric, a: System, b: System) -> Figure:
 
 
 def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
-    """What puts all values in doubt, in words."""
+    """Return doubts about all values, in words."""
     if metric.holds_if is None:
         return []
     held = [each for evaluation in evaluations for each in evaluation.figures() if each.name == metric.holds_if]
@@ -347,7 +347,7 @@ def _cut_off(config: CompareConfig, evaluations: Sequence[Evaluation]) -> Iterat
 
 
 def _over_seeds(config: CompareConfig, tests: Tests) -> Iterator[str]:
-    """What one training is worth that another seed would have given: what intervals over items do not hold."""
+    """Yield the spread between trainings that differ in their seed, which intervals over items do not include."""
     values = {system.label: system.figure.value for system in tests.systems}
     for labels in config.seeds:
         if len(known := [values[label] for label in labels if label in values]) > 1:
@@ -374,7 +374,7 @@ def _at_chance(tests: Tests) -> Iterator[str]:
 
 
 def _known(tests: Tests) -> Iterator[str]:
-    """Which systems were scored on items that stand in what they learned from, and what they score on the others."""
+    """Yield systems with items that are in their training texts, and their scores on the other items."""
     for label, _, figure, items in tests.systems:
         if known := sum(standing(item) == "known" for item in items):
             clean = "" if figure.clean_value is None else f", {figure.clean_value:.3f} over the {figure.clean_n} clean"
@@ -464,7 +464,7 @@ def _is_better(metric: Metric, model: System, baseline: System) -> bool:
 
 
 def _on_others(metric: Metric, system: System) -> float | None:
-    """What a system has on items that it did not learn from, clean ones if enough are; None where these are too few."""
+    """Return a system's score on items that it did not learn from, on clean ones if enough. None if too few."""
     if system.figure.clean_value is not None:
         return system.figure.clean_value
     others = [item for item in system.items if standing(item) != "known"]
@@ -484,7 +484,7 @@ def _sentences(tests: Tests) -> list[str]:
 def _told(
     metric: Metric, relation: Relation, tests: Iterable[tuple[System, System, Comparison]]
 ) -> Iterator[tuple[bool, str]]:
-    """What a relation says, if its two were compared, and whether that is said before all else."""
+    """Return the sentence of a relation, if its two were compared, and whether it comes first."""
     for a, b, outcome in tests:
         if {a.label, b.label} == {relation.model, relation.beside}:
             before, after = (b, a) if a.label == relation.model else (a, b)
@@ -494,7 +494,7 @@ def _told(
 
 
 def _evidence(outcome: Comparison) -> str:
-    """What a difference is of, and why it says nothing, or may say too much."""
+    """Return the basis of a difference, and why it shows nothing or may show too much."""
     if outcome.p is None:
         return f"n={outcome.n}: {outcome.untested}"
     groups = f"{outcome.clusters} groups of {outcome.n} items" if outcome.clusters < outcome.n else f"n={outcome.n}"

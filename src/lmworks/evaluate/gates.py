@@ -1,6 +1,6 @@
-"""What a model must reach before it is released: bounds on figures, and not to be worse than another model.
+"""Gates of a release: bounds on figures, and comparisons with another model.
 
-A bound is asked of the interval's worse end, so that luck passes no gate; a gate that nothing can be said of is failed.
+A bound applies to the interval's worse end, so that luck passes no gate. A gate fails if its figure cannot be computed.
 Items that a model learned from do not count, unless the gate chooses items by `contamination`.
 """
 
@@ -53,7 +53,7 @@ class Outcome:
 
     model: str
     digest: str | None
-    """Of the model's files."""
+    """Digest of the model's files."""
     passed: bool
     sentence: str
 
@@ -75,7 +75,7 @@ def gates(config: GatesConfig, evaluations: list[Evaluation], out: Path, context
 
 
 def outcomes_from(records: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-    """What `gates` wrote."""
+    """Return the outcomes that `gates` wrote."""
     return [Outcome(**each) for each in records]
 
 

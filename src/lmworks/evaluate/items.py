@@ -1,9 +1,9 @@
-"""What all tasks share: the items that they score, and figures made of items.
+"""Shared parts of all tasks: the items that they score, and figures made of items.
 
-An item is one scored document or question, a line of `items.jsonl`: `id`, `cluster` (what it shares with those alike,
-see `cluster_of`), the fields that a metric reads, `digest` of what it asks and
-wants, and for a question `prompt`, `answer`, `reference` and `score`. Models and baselines write
-the same items, so that any two can be compared pair by pair.
+An item is one scored document or question, a line of `items.jsonl`. It has `id`, `cluster` (shared by similar items,
+see `cluster_of`), the fields that a metric reads, and a `digest` of question and answer. A question also has `prompt`,
+`answer`, `reference` and `score`. Models and baselines write the same items, so that any two can be compared pair by
+pair.
 """
 
 from __future__ import annotations
@@ -61,20 +61,20 @@ LOST = "items longer than the context"
 WITHIN = "within_thoughts"
 """The field of items that says whether an answer never left its thoughts."""
 BYTES_PER_TOKEN = 4
-"""Of text, about."""
+"""Bytes of text per token, about."""
 SHOWN = 6
 """Items kept as examples, unless a task says which."""
 
 
 class Tokens(NamedTuple):
-    """What one model is to read, about, and to write at the most."""
+    """Tokens that one model reads, about, and writes at most."""
 
     read: int
     most_read: int
     """Where what is asked is long."""
     written: int = 0
     beams: int = 1
-    """Of encoder-decoders, which write that many texts for one."""
+    """Beams of encoder-decoders, which write as many texts for one."""
 
     def times(self, number: float, more: int = 0) -> Tokens:
         """With all that is read so many times, and more beside."""
@@ -83,12 +83,12 @@ class Tokens(NamedTuple):
 
 
 class Records(NamedTuple):
-    """What is known of the records of the sources."""
+    """Facts of the sources' records."""
 
     mean_bytes: int = 0
     """0 where nobody knows."""
     context_length: int = sys.maxsize
-    """Of the model that is asked: longer questions are left out."""
+    """Context of the model. Longer questions are left out."""
 
 
 UNKNOWN = Records()
@@ -140,7 +140,7 @@ class TaskConfig(StepConfig):
         return self.train is not None
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
-        """What is asked of a model where the data are of so many bytes of text; 0 where nobody knows."""
+        """Return the tokens for a model if the data have so many bytes of text. 0 if unknown."""
         return Tokens(read := text_bytes // BYTES_PER_TOKEN, read)
 
     def baseline_bytes(self, text_bytes: int) -> int:
@@ -149,9 +149,9 @@ class TaskConfig(StepConfig):
 
 
 def cluster_of(config: TaskConfig, record: Document | Mapping[str, Any], usual: str | None = None) -> str:
-    """What the item of a record shares with those alike: its field that the recipe names, if any does, or `usual`.
+    """Return the group of a record's item: the field that the recipe names, if it does, or `usual`.
 
-    A record that has neither is like no other.
+    A record that has neither is a group of its own.
     """
     own = str(record.id if isinstance(record, Document) else record["id"])
     found = usual if config.cluster is None else value_at({**fields_of(record), "id": own}, config.cluster)
@@ -217,7 +217,7 @@ class Metric:
         return [float(item[self.value]) for item in items]
 
     def weights(self, items: Sequence[Item]) -> list[float]:
-        """What each item counts."""
+        """Return the weight of each item."""
         return [float(item[self.weight]) if self.weight else 1.0 for item in items]
 
     def figure(self, items: Sequence[Item], method: str, **evidence: Any) -> Figure:
@@ -227,8 +227,8 @@ class Metric:
         """
         if not items:
             raise LmworksError(
-                "there is nothing to measure: the task's `data` hold no item of the kind that it asks about, or each "
-                "is longer than the model's context. Look at them with `lmworks show`, and name others in the task"
+                "there is nothing to measure: the task's `data` has no item of its kind, or each item is longer than "
+                "the model's context. Look at the data with `lmworks show`, and name other data in the task"
             )
         clusters = [item["cluster"] for item in items]
         found = self.estimate(items, clusters)
@@ -289,7 +289,7 @@ class CorpusMetric(Metric):
         return [float(self.of_sums(np.array(item[self.value], float))) for item in items]
 
     def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> Estimate:
-        """Of the sums of all items."""
+        """Return the estimate from the sums of all items."""
         counts = [item[self.value] for item in items]
         return of_sums(counts, self.of_sums, clusters, most=self.most, trials=self.trials)
 
@@ -354,9 +354,9 @@ class Scored:
     items: Sequence[Item]
     conditions: Conditions
     contamination: str
-    """What a search of the training text for the items found, in words."""
+    """Result of the search for the items in the training text, in words."""
     lost: int = 0
-    """What was asked, too, and is longer than the model reads."""
+    """Number of items that are longer than the model reads."""
 
     @classmethod
     def written(
@@ -391,7 +391,7 @@ class Scored:
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What every figure of these items carries."""
+        """Return the evidence that every figure of these items carries."""
         return {"conditions": self.conditions, "contamination": self.contamination}
 
     @property
@@ -400,7 +400,7 @@ class Scored:
         return sum(item.get(WITHIN, False) for item in self.items)
 
     def result(self, *figures: Figure, examples: Sequence[Item] | None = None, **more: Any) -> Result:
-        """What the stage found: the first figure leads. `more` are further parts of the result."""
+        """Return the stage's result. The first figure leads. `more` are further parts of the result."""
         if self.lost:
             more |= {"counts": {LOST: self.lost, **more.get("counts", {})}, "losses": {LOST, *more.get("losses", ())}}
         if self.unfinished:
@@ -436,12 +436,12 @@ def alike(items: Sequence[Item]) -> list[Item]:
 
 
 KEPT = ("put", "raw", "finish_reason", "tokens", "extracted", "unextracted", "thoughts", WITHIN)
-"""Of an answer: the prompt as it was put before the model, all that it wrote behind its thoughts, why it ended, how
-many tokens it has, what a pattern found in it, and its thoughts."""
+"""Kept fields of an answer: the prompt for the model, all text after the thoughts, why it ended, number of tokens,
+match of a pattern, and thoughts."""
 
 
 def said_by(answer: Generation) -> Item:
-    """What an item holds of an answer: what stands behind its thoughts, and those, where a model has some."""
+    """Return an item's fields of an answer: the text after its thoughts, and the thoughts if there are any."""
     said: Item = {
         "answer": answer.text.strip(),
         "raw": answer.text,
@@ -478,12 +478,12 @@ def clusters_of(a: Sequence[Item], b: Sequence[Item]) -> list[str]:
     both, *groups = (len(set(each)) for each in (zip(first, second, strict=False), first, second))
     if both not in groups:
         raise LmworksError(
-            f"their items come in {groups[0]} and {groups[1]} groups, of which neither lie within the others; give "
-            "both tasks the same `cluster`"
+            f"their items form {groups[0]} and {groups[1]} groups, and neither divide the others; give both tasks "
+            "the same `cluster`"
         )
     return first if both == groups[1] else second
 
 
 def digest_of(*parts: Any) -> str:
-    """What an item asks and wants, so that it is known for the same in another build, under another id."""
+    """Return a digest of an item's question and answer, to find it in another build under another id."""
     return digest_text(canonical_json(parts))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Split = Callable[[str], list[str]]
-"""What finds the words of a text."""
+"""Function that finds the words of a text."""
 
 ROUGE_L_SIGNATURE = (
     "ROUGE-L F1 (LCS of whole texts, lower case, [a-z0-9]+ words, no stemming: rouge-score 0.1.2's rougeL)"
@@ -124,9 +124,9 @@ CHARACTER_ORDERS = 6
 
 
 def bleu_counts(references: Sequence[str], answer: str, tokenize: str = "13a") -> list[int]:
-    """Words given and wanted, then n-grams that are right and that are given, of 1 to 4 words, by sacreBLEU.
+    """Return words given and wanted, then right and given n-grams of 1 to 4 words, by sacreBLEU.
 
-    An n-gram is right as often as it stands in any one reference, and the length wanted is that of the nearest.
+    An n-gram counts as often as it occurs in any one reference, and the wanted length is that of the nearest.
     """
     score = _sacrebleu().BLEU(tokenize=tokenize, effective_order=True).sentence_score(answer, list(references))
     return [score.sys_len, score.ref_len, *score.counts, *score.totals]
@@ -174,7 +174,7 @@ def chrf_of(sums: Floats) -> Floats:
 
 
 def sacrebleu_signatures(references: Collection[int] = (1,), tokenize: str = "13a") -> tuple[str, str]:
-    """What stands beside every BLEU and every chrF: variants of these metrics differ by several points.
+    """Return the signatures of BLEU and of chrF, whose variants differ by several points.
 
     `references` are the numbers of references that items have.
     """

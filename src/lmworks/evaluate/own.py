@@ -25,7 +25,7 @@ LABELS = "accuracy"
 
 @dataclass(frozen=True)
 class Answered:
-    """What one system said to every question, in their order."""
+    """Answers of one system to every question, in order."""
 
     answers: Sequence[str]
     how: str = "answers that were given"
@@ -43,7 +43,7 @@ class Evaluated:
     items: Mapping[str, Sequence[Item]]
     """By system, one a question: `id`, `prompt`, `answer`, `reference`, `score`, and what the metrics counted."""
     verdicts: Sequence[str]
-    """What the paired tests say, in words, what puts all in doubt first."""
+    """Results of the paired tests in words, with doubts about all of them first."""
     pairs: Sequence[Mapping[str, Any]]
     """The tests by the leading figure: `a`, `b`, `difference`, `interval`, `p` and more."""
 
@@ -61,12 +61,14 @@ def questions_of(
     """
     pairs = [(text, [wanted] if isinstance(wanted, str) else wanted) for text, wanted in data]
     if not pairs:
-        raise UsageError("data: found no question; expected pairs of a text and what would be right")
+        raise UsageError("data: found no question; expected pairs of a text and its right answer")
     for number, (text, wanted) in enumerate(pairs):
         if not isinstance(wanted, Sequence) or not wanted or not all(isinstance(each, str) for each in (text, *wanted)):
-            raise UsageError(f"data: pair {number} is {(text, wanted)!r:.100}; expected a text and one text or several")
+            raise UsageError(
+                f"data: pair {number} is {(text, wanted)!r:.100}; expected a text and one right answer or more"
+            )
     if groups is not None and len(groups) != len(pairs):
-        raise UsageError(f"groups: found {len(groups)} for {len(pairs)} questions; expected one a question")
+        raise UsageError(f"groups: found {len(groups)} for {len(pairs)} questions; expected one per question")
     first = dict[str, int]()  # a text that is asked again is answered alike, and shows nothing more
     alike = [first.setdefault(text, number) for number, (text, _) in enumerate(pairs)] if groups is None else groups
     return [
@@ -151,7 +153,7 @@ def _of_texts(scored: Scored, how: str, metric: TextMetric, judge: Judge) -> Ite
 
 def _require_names(systems: Mapping[str, Answered], metrics: Sequence[str], baselines: Collection[str]) -> None:
     if not systems:
-        raise UsageError("systems: found none; expected what answers, by the name that it is to have")
+        raise UsageError("systems: found none; expected models, functions or answers by name")
     if not metrics:
         raise UsageError(f"metrics: found none; expected some of {', '.join([LABELS, *TEXT_METRICS])}")
     for name in metrics:

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 RECORD_BYTES = 150
 """A short question with its answer, as files have them; from 96 to 1,515 in those of six companies."""
 QUESTION_TOKENS, LONG_TOKENS, FRAME_TOKENS = 80, 500, 30
-"""Of a question in the frame of a chat, which were 43 to 88 in six tasks; of an abstract to be summarised (404); of the
+"""Tokens of a question in a chat's frame (43 to 88 in six tasks), of an abstract to be summarised (404), and of the
 frame."""
 
 Question = Mapping[str, Any]
@@ -69,7 +69,7 @@ class DrawnConfig(TaskConfig):
 
     kind: str
     record_bytes: ClassVar[int] = RECORD_BYTES
-    """Of the sources, to a question, about."""
+    """Bytes of the sources per question, about."""
     limit: int | None = Field(
         200,
         ge=1,
@@ -95,14 +95,14 @@ def _means_itself(text: str) -> str:
     """The text, unless a backslash stands where an end of a line was meant, as in YAML between single quotes."""
     if found := re.search(r"\\[nrt](?![a-z])", text):
         raise ValueError(
-            f"{text!r} has a backslash and the letter {found[0][1]!r}, two characters that models hardly write. "
-            f'Between double quotes YAML reads the end of a line, or a tab: "{found[0]}"'
+            f"{text!r} has a backslash and the letter {found[0][1]!r}, which models rarely write. For the end "
+            f'of a line or a tab, use double quotes: "{found[0]}"'
         )
     return text
 
 
 Literally = Annotated[str, AfterValidator(_means_itself)]
-"""Text that stands in a prompt, or ends an answer, to the letter."""
+"""Exact text in a prompt, or at the end of an answer."""
 
 
 def _template(text: str) -> str:
@@ -110,7 +110,7 @@ def _template(text: str) -> str:
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
-        raise ValueError(f"{text!r}: {error}; a brace that is meant is written twice: {{{{ or }}}}") from None
+        raise ValueError(f"{text!r}: {error}; write a literal brace twice: {{{{ or }}}}") from None
     names = [name for _, name, _, _ in parts if name is not None]
     odd = [name for _, name, form, sign in parts if name is not None and (form or sign or not name.isidentifier())]
     if odd or not names:
@@ -155,7 +155,7 @@ class QuestionsConfig(DrawnConfig):
 
     @property
     def prompt_name(self) -> str:
-        """What tells a model asked so from the same model asked otherwise."""
+        """Name of the prompt form, which distinguishes two uses of one model."""
         return self.prompt.replace("few-shot", f"{self.shots}-shot")
 
 
@@ -188,8 +188,8 @@ class GenerationConfig(QuestionsConfig):
     def _delimiters_are_of_texts(self) -> Self:
         if not self.is_text and (stated := {"delimiter", "between_shots"} & self.model_fields_set):
             raise ValueError(
-                f"{', '.join(sorted(stated))}: the prompt {self.prompt} is no text; its chat template says what stands "
-                "between turns. Leave it out, or state prompt text or few-shot-text"
+                f"{', '.join(sorted(stated))}: prompt {self.prompt} uses the chat template between turns. "
+                "Leave the field out, or choose prompt text or few-shot-text"
             )
         return self
 
@@ -219,7 +219,7 @@ class GenerationConfig(QuestionsConfig):
 
 
 class Prompt(NamedTuple):
-    """What a model continues."""
+    """A text that a model continues."""
 
     ids: list[int]
     text: str
@@ -232,7 +232,7 @@ def draw(questions: Sequence[Question], config: DrawnConfig) -> tuple[list[Quest
     larger sample holds the smaller one.
     """
     if not questions:
-        raise UsageError(f"{config.data}: no conversation that the task {config.kind!r} could ask")
+        raise UsageError(f"{config.data}: no conversation fits the task {config.kind!r}")
     require_cluster(config, questions)
 
     def cluster(record: Question) -> str:
@@ -264,7 +264,7 @@ def _ranked(questions: Sequence[Question], config: DrawnConfig) -> list[Question
 
 
 def worded(config: QuestionsConfig, question: Question) -> str:
-    """What is asked, in the words of the template. Raises UsageError for a field that a record lacks."""
+    """Return the question in the words of the template. Raises UsageError for a field that a record lacks."""
     if config.template is None:
         return question_of(question)
     known = {name: text for name, text in question.items() if isinstance(text, str | int | float)}
@@ -338,9 +338,9 @@ def ask(
     finish: Finish | None = None,
     at_once: int = 64,
 ) -> tuple[list[tuple[Question, Item]], Conditions]:
-    """What a model says to each question, see `kept_of`, and the conditions under which figures of it hold.
+    """Return a model's answer to each question (see `kept_of`), and the conditions of their figures.
 
-    A kill costs the answers to `at_once` questions. Those that the model cannot read are left out, and counted.
+    A kill costs the answers to `at_once` questions. Questions that the model cannot read are left out and counted.
     """
     engine = engine or open_engine(model.path, config.data_type, config.device)
     sampling = sampling or Sampling(config.max_tokens, stop=tuple(config.stop))
@@ -361,7 +361,7 @@ def ask(
 
 
 def _result(config: GenerationConfig, said: Item) -> Item:
-    """What was said with what is judged of it, the `result`, where a pattern finds that."""
+    """Return the answer with its judged part, the `result`, if a pattern finds it."""
     if config.pattern is None:
         return said
     found = config.extracted(said["answer"])
@@ -369,7 +369,7 @@ def _result(config: GenerationConfig, said: Item) -> Item:
 
 
 def result_of(said: Item) -> str:
-    """What of an answer is judged: all of it, or what a pattern found; nothing where it found none."""
+    """Return the judged part of an answer: all of it, or the match of a pattern. Empty without a match."""
     return str(said.get("extracted", said["answer"]) or "")
 
 
@@ -381,7 +381,7 @@ def extraction_failures(config: GenerationConfig, found: Scored, method: str) ->
 
 
 def how_asked(config: QuestionsConfig, shown: Sequence[Question] = ()) -> dict[str, Any]:
-    """Of the conditions, how questions are put; `shown` are the answered ones that stand before each."""
+    """Return the conditions: the form of questions. `shown` are the answered ones before each."""
     words = [_exchange(config, each) for each in shown] + ([config.template] if config.template else [])
     known: dict[str, Any] = {
         "prompt": f"{config.prompt_name} {digest_of(words)[:12]}" if words else config.prompt_name,

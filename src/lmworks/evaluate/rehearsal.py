@@ -31,7 +31,7 @@ UNLIMITED = 2**40
 
 
 class StandIn(StepConfig):
-    """What is known of a model before it is trained."""
+    """Facts of a model before it is trained."""
 
     parameter: str = Field(description="Parameter of the stage that gets it.")
     tokenizer: int = Field(description="Number of its tokenizer in the rehearsal.")
@@ -51,7 +51,7 @@ class Trial(StepConfig):
 
 
 class RehearsalConfig(StepConfig):
-    """What is tried; made by the graph."""
+    """Trials of a task; made by the graph."""
 
     label: str = Field(description="Label of the task.")
     read: list[Reference] = Field(description="Inputs of its stages except models.")
@@ -91,7 +91,7 @@ class _Forgetful:
 def rehearse(
     config: RehearsalConfig, read: list[Handle], tokenizers: list[Handle], out: Path, context: Context
 ) -> Result:
-    """Try a task without its models. Raises GateRefused with all that would end it, and how to mend that.
+    """Try a task without its models. Raises GateRefused with all faults that would end it, and their remedies.
 
     Items that are longer than a context are counted: up to a share they only are left out.
     """
@@ -151,7 +151,7 @@ def _stand_in(known: StandIn, tokenizers: Sequence[Handle], folder: Path) -> Pat
 def _tried(
     task: Task, tried: Stage, config: StepConfig, given: Mapping[str, Any], number: int, context: Context
 ) -> Iterator[tuple[str, Any]]:
-    """What was found: how many items there are, how many of them too long, the longest, and what ended it."""
+    """Return the findings: number of items, number of too long ones, the longest, and the fault that ended it."""
     out = context.scratch / f"out-{number}"
     out.mkdir(exist_ok=True)
     quiet = replace(context, scratch=out, journal=_Forgetful(), log=lambda line: None)
@@ -182,7 +182,7 @@ def _tried(
 
 
 def _id(unit: Any) -> str:
-    """Of a question, a document or a pair of answers, or of one with what was made of it."""
+    """Return the id of a question, a document or a pair of answers, or of one with a result."""
     unit = unit[0] if isinstance(unit, tuple) else unit
     return str(unit["id"] if isinstance(unit, Mapping) else unit.id)
 

@@ -1,4 +1,4 @@
-"""What one measured model is to another, said in plain words before the tests of all pairs."""
+"""Relations between measured models, stated in plain words before the tests of all pairs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lmworks.pipeline.statistics import Comparison, non_inferior
 from lmworks.recipe.schema import StepConfig
 
 LARGEST_LOSS = 0.02
-"""Of a share that a base gets right, which tuning may cost: more is said first."""
+"""Largest loss of a base's right answers that tuning may cost. A larger loss is stated first."""
 KEPT = 0.02
-"""Of the figure before: a loss that is surely smaller is called kept."""
+"""Share of the earlier figure. A loss is called kept if it is significantly smaller."""
 
 
 class Relation(StepConfig):
-    """A model and one that it is set beside; made by the graph."""
+    """A model and one that it is compared with; made by the graph."""
 
     kind: Literal["transfer", "tuning", "retention"]
     """`transfer`: beside the variant from scratch, what the base is worth. `tuning`: beside what it began with, what
@@ -25,7 +25,7 @@ class Relation(StepConfig):
     model: str
     beside: str
     note: str = ""
-    """What is equal between them."""
+    """Equal properties of the two."""
 
     def is_loss(self, outcome: Comparison) -> bool:
         """Whether tuning is not shown to have cost little, which is said before all else."""

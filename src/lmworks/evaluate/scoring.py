@@ -49,7 +49,7 @@ class Scoring(Together):
         return items
 
     def answered(self, units: Sequence[Unit]) -> list[Unit]:
-        """Those of the units that have an item, in the order of the items."""
+        """Return the units that have an item, in the order of the items."""
         return [unit for place, unit in enumerate(units) if place not in self.lost]
 
     def written(self, items: Sequence[Item], conditions: Conditions | None = None) -> Scored:

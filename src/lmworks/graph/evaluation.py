@@ -36,15 +36,15 @@ from lmworks.registry import plugins_behind
 from lmworks.train.configs.train import TrainConfig
 
 Systems = Mapping[str, tuple[Stage, TaskConfig, str | None]]
-"""What is scored on a task, by labels: a stage, how it asks, and the model, which baselines have none of."""
+"""Systems of a task by label: a stage, its settings, and the model, which is None for baselines."""
 WAYS: tuple[Condition, ...] = ("prompt", "shots", "decoding", "delimiter", "before")
 """Conditions that are compared where a recipe asks one task in several ways."""
 CONTAMINATION = "contamination"
-"""The input of a task's stages that tells which items stand in what was learned from."""
+"""Input of a task's stages that tells which items are in the training texts."""
 
 
 def left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) -> list[str]:
-    """What is said of models that have no figure over the reference."""
+    """Return sentences about models that have no figure over the reference."""
     *others, last = [name for name in asked if name not in models] or [""]
     names = f"{', '.join(others)} and {last} are" if others else f"{last} is"
     told = f"{names} not asked: this figure of a model is told over {reference_of(config)}, with which "
@@ -274,7 +274,7 @@ def _misnamed(figure: str, systems: Systems, *, is_of_items: bool) -> str:
 
 
 def _may_differ(systems: Systems) -> list[Condition]:
-    """What may differ between two scored on a task: by what they are, and where it is asked in several ways."""
+    """Return the conditions in which two systems of a task may differ, by their kinds and prompt forms."""
     ways = {canonical_json(config.model_dump(mode="json")) for _, config, _ in systems.values()}
     return [*TASKS[_kind_of(systems)].may_differ, *(WAYS if len(ways) > 1 else ())]
 
@@ -284,7 +284,7 @@ def _kind_of(systems: Systems) -> str:
 
 
 def systems_of(tasks: Sequence[TaskConfig], models: Sequence[str]) -> Systems:
-    """What is scored: models asked in each way, and baselines, which have none; by the labels that they have."""
+    """Return the systems of a task by label: models with each prompt form, and baselines, which have no model."""
     first, systems = tasks[0], dict[str, tuple[Stage, TaskConfig, str | None]]()
     task = TASKS[first.kind]  # type: ignore[attr-defined]
     for config in tasks:

@@ -51,7 +51,7 @@ from lmworks.train.objectives import OBJECTIVES
 
 
 def step_of(name: str, found: Any) -> Stage:
-    """What an entry point gave, if it is a stage whose config has this kind. Raises TypeError."""
+    """Return the result of an entry point, if it is a stage whose config has this kind. Raises TypeError."""
     if not isinstance(found, Stage):
         raise TypeError(f"expected a function that is marked with `@stage(version=1)`, found {found!r}")
     derived_from(StepConfig)(name, found.config)

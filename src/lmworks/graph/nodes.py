@@ -157,7 +157,7 @@ def spoken_part(name: str, mixed: MixConfig, data: Mapping[str, StepConfig]) -> 
 
 
 def makes(reference: str, data: Mapping[str, StepConfig]) -> str:
-    """What a data step makes; a mix makes what its parts do; empty where this is not known before a build."""
+    """Return the kind of a data step's output. A mix makes the kind of its parts. Empty if unknown before a build."""
     step = data.get(split_reference(reference)[0])
     if not isinstance(step, MixConfig):
         return step.makes if step else ""

@@ -1,9 +1,9 @@
-"""A collection of passages on disk: a table of them, and an index by BM25 of the terms that each has.
+"""A collection of passages on disk: a table of passages, and a BM25 index of their terms.
 
-Files of a collection: `passages.parquet` (a row a passage), `collection.json` (what its search was made with),
-`stop-words.json` (words that questions are read without; a collection in English has none), and `index/`, arrays and
-JSON as the package `bm25s` writes them: no pickle is written, and none is read. Where passages are found by what they
-mean, too, `vectors.npy` has a vector of each, and `encoder/` the model that made them.
+Files of a collection: `passages.parquet` (a row per passage), `collection.json` (settings of its search),
+`stop-words.json` (words that questions are read without, except in English), and `index/`, arrays and JSON of the
+package `bm25s`. No pickle is written or read. With an encoder, `vectors.npy` has a vector per passage, and `encoder/`
+has the model that made them.
 """
 
 from __future__ import annotations
@@ -43,30 +43,30 @@ class Passage:
     start: int
     """Where in that it begins, in characters."""
     title: str
-    """Of its document; empty where none is known."""
+    """Title of its document. Empty if none is known."""
     text: str
     source: str
     licence: str
     """An SPDX expression."""
     path: str
-    """Of its document, below the source's root, as `Collection.passage` shows it; empty where none is known."""
+    """Path of its document below the source's root, as `Collection.passage` shows it. Empty if none is known."""
     link: str
     """Where readers find its document; empty where none is known."""
 
     @property
     def searched(self) -> str:
-        """The text that a question is held against."""
+        """Text that a question is compared with."""
         return f"{self.title}\n{self.text}"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found for a question."""
+    """Result of a search for a question."""
 
     passages: Sequence[Passage]
     """The best first."""
     scores: Sequence[float]
-    """Of each, from 0 to 1, see `Collection.scores`."""
+    """Score of each passage, from 0 to 1 (see `Collection.scores`)."""
     is_enough: bool
     """Whether the best score is high enough for the collection to hold an answer."""
 
@@ -109,7 +109,7 @@ class Collection:
         self._weights: NDArray[np.float64] = _weight(number, frequency)
         """The weight of each term: the logarithm of how few passages have it."""
         self._unknown = float(_weight(number, np.ones(1))[0])
-        """Of a term that none has: that of the rarest."""
+        """Weight of a term that no passage has: that of the rarest term."""
 
     def __len__(self) -> int:
         return len(self._table)

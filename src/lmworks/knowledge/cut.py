@@ -12,7 +12,7 @@ from lmworks.data.base.words import count_words, letters_a_word, word_spans
 Span = tuple[int, int]
 """Where a passage begins and ends in its document, in characters."""
 _PARAGRAPH = re.compile(r"\S(?:(?!\n[^\S\n]*\n).)*", re.DOTALL)
-"""What stands between blank lines."""
+"""Text between blank lines."""
 CHARACTERS_A_WORD = 12
 """A text has a word for each so many at the least: a drawn line, or an image in hexadecimal, has few words and many
 tokens. Ordinary text keeps below: of 49 translations of the Declaration of Human Rights Tamil has most, 11.4."""

@@ -27,14 +27,14 @@ def embed(encoder: Path, texts: Sequence[str], device: str = CPU) -> NDArray[np.
 
 
 def as_file(vectors: NDArray[np.float32]) -> bytes:
-    """What numpy writes of them."""
+    """Return vectors as numpy writes them."""
     stream = io.BytesIO()
     np.save(stream, vectors)
     return stream.getvalue()
 
 
 def files_of(encoder: Path) -> Iterator[Path]:
-    """What of a model's folder makes vectors, and what says under which terms."""
+    """Yield the files of a model folder that make vectors, with its licence."""
     wanted = ("config.json", "tokenizer.json", "model.safetensors", "LICENSE*", "NOTICE*")
     return (path for pattern in wanted for path in sorted(encoder.glob(pattern)))
 

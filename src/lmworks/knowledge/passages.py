@@ -37,15 +37,15 @@ LEAST_SCORE = 0.22
 LEAST_SCORE_WITH_ENCODER = 0.27
 """The same with all-MiniLM-L6-v2 and the weight of its cosine by default (`benchmarks/knowledge/encoder.py`)."""
 AT = (1, 5, 20)
-"""Of so many passages it is told how often the right one is among them."""
+"""Numbers of passages among which the right one is counted."""
 FEWEST = 20
 """Questions that a least score is chosen on: of fewer, one moves each share by more than five points."""
 
 
 TITLE_CHARACTERS = 300
-"""Of a title at the most: it stands before each passage of its document, and those of papers have up to some 200."""
+"""Most characters of a title, which precedes each passage of its document. Titles of papers have up to about 200."""
 LINK_CHARACTERS = 2_000
-"""Of a link at the most, as browsers and servers take it."""
+"""Most characters of a link, as in browsers and servers."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ def passages(
         if len(tried) < FEWEST:
             raise UsageError(
                 f"{config.questions}: of {len(tried)} questions it is known which document answers them; expected "
-                f"{FEWEST} or more: conversations whose `document` is one of these, or whose answer stands in "
-                "whole words in one of these alone. Name others, or leave `questions` out"
+                f"{FEWEST} or more: conversations whose `document` is one of these, or whose answer is in "
+                "only one of these, in whole words. Name others, or leave `questions` out"
             )
         if config.least_score is None:
             least = chosen_score(tried, config.largest_false_share)
@@ -218,7 +218,7 @@ class Tried(NamedTuple):
 
     document: str
     rank: int
-    """Of the best passage that holds the answer, from 0."""
+    """Rank of the best passage that holds the answer, from 0."""
     best: float
     """The score of the best passage."""
     best_elsewhere: float
@@ -226,9 +226,9 @@ class Tried(NamedTuple):
 
 
 def try_questions(collection: Collection, questions: Iterator[Mapping[str, Any]], counts: Counter[str]) -> list[Tried]:
-    """Search for each question whose answer is known to stand in one document; others are counted.
+    """Search for each question whose answer is known to be in one document. Others are counted.
 
-    That is the document which it was made of; else the only one in which the answer stands in whole words.
+    This is the document that the question was made from, or else the only document with the answer in whole words.
     """
     owners = np.array(collection.column("document"))
     known, texts = {*owners.tolist()}, [fold(text) for text in collection.column("text")]

@@ -27,7 +27,7 @@ def with_passages(question: str, passages: Sequence[Passage]) -> str:
 
 
 def fitting(found: Found, number: int, has_room: Callable[[Sequence[Passage]], bool]) -> Found:
-    """Of the passages found so many that leave room for an answer together: where one does not, the next is tried."""
+    """Return as many passages as leave room for an answer together. If one does not fit, the next is tried."""
 
     def only(places: Sequence[int]) -> Found:
         passages, scores = [found.passages[at] for at in places], [found.scores[at] for at in places]

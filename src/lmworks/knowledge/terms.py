@@ -10,8 +10,8 @@ from lmworks.data.base.words import letters_a_word, words_in
 from lmworks.data.quality.language import languages_of
 
 LETTERS = 6
-"""Of a word that count: its endings, which a question seldom shares with a passage, are cut off without knowing the
-language (truncation: McNamee and Mayfield 2004). Five and seven find less; a stemmer for English finds as much."""
+"""Letters of a word that count. Endings, which a question seldom shares with a passage, are cut without knowing the
+language (truncation: McNamee and Mayfield 2004). Five and seven find less. A stemmer for English finds as much."""
 EVERYWHERE = frozenset(
     """a an and are as at be been but by can could did do does for from had has have how if in into is it no not of on
     or should such that the their then there these they this to was were what when where which who whom whose why will

@@ -27,7 +27,7 @@ REWARD = ("reward",)
 Family = Literal[
     "decoder", "encoder", "encoder-decoder", "reward model", "sequence classifier", "token classifier", "rented model"
 ]
-"""What a model is, which decides what it can be asked and trained for."""
+"""Family of a model. It decides which requests and objectives suit the model."""
 
 
 def in_words(family: str | None) -> str:
@@ -36,7 +36,7 @@ def in_words(family: str | None) -> str:
 
 
 PACKED_BITS = {"q4_1": 5, "nf4": 4 + 8 / 64 + 32 / 64 / 256}
-"""Of a weight in 4 bits, with its share of the scales (`model/quantised.py`)."""
+"""Bits of a weight in 4-bit types, with its share of the scales (`model/quantised.py`)."""
 
 
 def require_heads(hidden_size: int, num_heads: int | None, rotary: bool = True) -> None:
@@ -48,7 +48,7 @@ def require_heads(hidden_size: int, num_heads: int | None, rotary: bool = True) 
     fit = [count for count in range(1, hidden_size + 1) if hidden_size % (count * (1 + rotary)) == 0]
     expected = f"; expected one of {', '.join(map(str, fit))}" if fit else ""
     if num_heads and hidden_size % num_heads:
-        raise ValueError(f"hidden_size {hidden_size} is no multiple of num_heads {num_heads}{expected}")
+        raise ValueError(f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}{expected}")
     if rotary and hidden_size // heads % 2:
         raise ValueError(f"{hidden_size} / {heads} = {hidden_size // heads} numbers a head is odd{expected}")
 
@@ -75,7 +75,7 @@ class Forward:
 
 
 class Shape(ABC):
-    """What any family of models counts of itself before it is built. The plan asks for nothing else."""
+    """Counts of a model of any family before it is built. The plan needs nothing else."""
 
     num_layers: int
     """Blocks."""
@@ -99,11 +99,11 @@ class Shape(ABC):
 
     @abstractmethod
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> Mapping[str, int]:
-        """What the forward pass keeps of `rows` rows for the backward one, and what the loss holds at once, by part."""
+        """Return the bytes kept of `rows` rows for the backward pass, and held by the loss at once, by part."""
 
 
 MATRICES = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
-"""Of each block of a decoder, by the names that they have in its files."""
+"""Matrices of each block of a decoder, by their names in its files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,14 +131,14 @@ class DecoderConfig(Shape):
     """Each position sees at most this many, itself included; None for all earlier ones (Mistral when set)."""
     tie_embeddings: bool = False
     labels: tuple[str, ...] = ()
-    """Of which a score each is told of a text, by a head in place of the output matrix."""
+    """Labels. A head in place of the output matrix gives each a score for a text."""
     native: bool = True
     """Whether lmworks computes it. `transformers` computes other architectures, with frozen weights in float32."""
 
     def __post_init__(self) -> None:
         if self.num_heads % self.num_key_value_heads:
             raise ValueError(
-                f"num_heads {self.num_heads} is no multiple of num_key_value_heads {self.num_key_value_heads}"
+                f"num_heads {self.num_heads} is not a multiple of num_key_value_heads {self.num_key_value_heads}"
             )
         if self.head_size % 2:
             raise ValueError(f"head_size {self.head_size} is odd; rotary positions turn pairs")
@@ -190,7 +190,7 @@ class DecoderConfig(Shape):
         return 3 * self.forward_flops_per_token(sequence_length)
 
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
-        """What packed rows keep for the backward pass at the most, and about what the loss holds.
+        """Return the most bytes that packed rows keep for the backward pass, and about the bytes of the loss.
 
         Read from what autograd keeps. A compiler computes norms and activation functions again, and keeps the shares of
         attention twice, once for each product in the backward pass. Norms that do not learn keep half; in float32,

@@ -26,11 +26,11 @@ AUTO, CPU = "auto", "cpu"
 NOT_BY_ITSELF = ("mps",)
 """Kinds that are taken when they are asked for only: without float64, answers cannot be drawn there."""
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/dri")
-"""What Linux shows where it has a driver for NVIDIA (in Windows' subsystem, too), AMD or Intel."""
+"""Files that Linux has with a driver for NVIDIA (also in Windows' subsystem), AMD or Intel."""
 NO_MEMORY = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
 """Parts of what torch says when memory has run out."""
 PRODUCT, LARGEST_PRODUCT = 2048, 8192
-"""Sides of the square matrices whose product is the rate that a training step is held against."""
+"""Sides of the square matrices whose product gives the rate that a training step is compared with."""
 QUICK_SECONDS = 0.005
 """A product that takes no longer does not fill the device, or is as short as asking for it: a larger one is timed."""
 ASKING_SECONDS = 120
@@ -118,7 +118,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def device_name(device: torch.device) -> str:
-    """What the maker calls an accelerator, or the kind of device where it has no name."""
+    """Return the maker's name of an accelerator, or the kind of device if it has no name."""
     name = getattr(torch.get_device_module(device), "get_device_name", None)
     return str(name(device)) if name else device.type
 
@@ -146,7 +146,7 @@ def _product_rate(device: torch.device, data_type: torch.dtype, threads: int) ->
 
 
 def accelerator_facts(asked: str = AUTO) -> dict[str, Any] | None:
-    """What torch says of the accelerator that would be taken, without loading torch into this process; None without.
+    """Return torch's facts of the accelerator that would be used, without loading torch into this process, or None.
 
     Its `kind` and `name`, its free `memory_bytes`, and by data type the `product_rates` measured just now. Where torch
     was built for none, or no driver is there, nothing is started. Raises LmworksError if there is none as was asked.

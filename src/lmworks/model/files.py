@@ -24,7 +24,7 @@ POSITIONS, MOST_POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx"),
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file of a model folder says."""
+    """Return the contents of a JSON file of a model folder."""
     with told(path, f"a set of fields: a model folder holds {path.name}"):
         found = json.loads(read_regular(path), object_pairs_hook=without_duplicates)
         if not isinstance(found, dict):

@@ -307,7 +307,7 @@ def approximate_config(path: Path) -> DecoderConfig:
 
 
 def shape_of(folder: Path) -> Shape:
-    """What a model of any family counts of itself; of other architectures it is nearly right."""
+    """Return the counts of a model of any family. For other architectures they are nearly right."""
     if is_native(folder):
         return read_config(folder)
     fields = folder / "config.json"
@@ -321,7 +321,7 @@ def shape_of(folder: Path) -> Shape:
 
 
 def family_of(folder: Path) -> Family | None:
-    """What a model is by its config.json; None where that does not tell."""
+    """Return the family of a model by its config.json, or None if that does not show it."""
     found = read_json(folder / "config.json")
     names = found.get("architectures")
     name = str(names[0]) if isinstance(names, list) and names else ""
@@ -375,7 +375,7 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
     """The `config.json` of a shape: the model type is the one that has these variations."""
     window = config.sliding_window
     if config.qk_norm and config.qkv_bias:
-        raise LmworksError("qk_norm and qkv_bias together are no known architecture; choose one (Qwen3 or Qwen2)")
+        raise LmworksError("qk_norm and qkv_bias together are not a known architecture; choose one (Qwen3 or Qwen2)")
     kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "mistral" if window else "llama"
     named = {str(number): name for number, name in enumerate(config.labels)}
     rope: dict[str, Any] = {"rope_type": "default"}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import tokenizers
 
 FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7}
-"""Of the matrices, with llama.cpp's numbers; vectors are float32 in each. `q8_0` holds 32 numbers in 34 bytes."""
+"""Types of matrices with llama.cpp's numbers. Vectors are always float32. `q8_0` holds 32 numbers in 34 bytes."""
 
 NAMES = {
     "token_embd": "model.embed_tokens",
@@ -94,7 +94,7 @@ def _shape_of(file: Path, changed: int) -> DecoderConfig:
 
 
 def stated_licence(file: Path) -> str | None:
-    """What a file says of its licence."""
+    """Return the licence that a file states."""
     stated = _open(file)[0].get("general.license")
     return stated if isinstance(stated, str) else None
 
@@ -171,7 +171,7 @@ def _ours(name: str) -> str:
 
 
 def _bits(tensors: Iterable[Any]) -> float:
-    """Of a weight, with its share of the scales."""
+    """Return the mean bits of a weight, with its share of the scales."""
     sizes = [(8 * int(each.n_bytes), int(each.n_elements)) for each in tensors]
     return round(sum(bits for bits, _ in sizes) / sum(count for _, count in sizes), 2)
 
@@ -221,7 +221,7 @@ def write_safetensors(
 
 
 def splits() -> dict[str, Callable[[], Any]]:
-    """What cuts a text before merging, by llama.cpp's names."""
+    """Return the functions that split a text before merging, by llama.cpp's names."""
     from tokenizers import Regex, pre_tokenizers
 
     def level(use_regex: bool) -> Any:

@@ -71,7 +71,7 @@ def put_on(base: Path, adapter: Path) -> int:
 
 
 def read_low_rank(adapter: Path) -> dict[str, LowRank]:
-    """What a PEFT folder holds, by the names of the matrices that it stands beside.
+    """Return the matrices of a PEFT folder, by the names of the base's matrices.
 
     Raises LmworksError for kinds other than LoRA.
     """

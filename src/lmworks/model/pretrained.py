@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 COPIED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
-"""What is taken from a folder: no code, and no pickle."""
+"""Files to copy from a folder: no code, and no pickle."""
 
 NAME_ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 """An organisation and a model of it."""
@@ -125,7 +125,7 @@ class PretrainedModelConfig(StepConfig):
 
     @property
     def family(self) -> Family | None:
-        """What it is; None before `resolve`, and where its files do not tell."""
+        """Family of the model. None before `resolve`, or if its files do not show it."""
         if self.file.is_file():
             return "decoder"
         return family_of(self.file) if self.fingerprint else None
@@ -148,7 +148,7 @@ FRAMED = {
     "text": "it came without a chat template, and is asked chats in a frame that it never saw: what tuning gains over "
     "it in tasks on chats is the frame, too",
 }
-"""What is said of a base that is asked chats."""
+"""Descriptions of a base that is used for chats."""
 
 
 @stage(version=6)
@@ -191,9 +191,9 @@ def _equip(out: Path, found: Mapping[str, Any], context: Context) -> tuple[int, 
 
     Returns how many were added, and whether the model came with a frame of its own.
 
-    A chat template that came with the model stays as it is, with its tokens. Without one, chats are framed by ours, in
-    which the model's own tokens begin a text and end a turn; what there is no token for is added, and does the work of
-    the one that ends a text, or begins as the mean of all.
+    A chat template that came with the model stays as it is, with its tokens. Without one, chats are framed by ours. The
+    model's own tokens then begin a text and end a turn. A token that is missing is added. It takes the weights of the
+    token that ends a text, or begins as the mean of all tokens.
     """
     backend, (template, settings) = _read_tokenizer(out), _read_template(out)
     has_frame = template is not None
@@ -237,7 +237,7 @@ def _equip(out: Path, found: Mapping[str, Any], context: Context) -> tuple[int, 
 
 
 def _named(backend: tokenizers.Tokenizer, ours: str, number: int | None) -> str:
-    """What a token is called here: as we do, if the tokenizer has that, else by the number that the model gives it."""
+    """Return the name of a token: ours if the tokenizer has it, else the name of the number that the model gives it."""
     known: str | None = None if backend.token_to_id(ours) is not None or number is None else backend.id_to_token(number)
     return known or ours
 
@@ -252,8 +252,8 @@ def _try_template(tokenizer: Tokenizer, context: Context) -> None:
     if not tokenizer.begin_of_answer or any(each not in text for each in words) or not closed:
         raise LmworksError(
             f"{tokenizer.folder}: its chat template leaves words out of a chat of {TURNS} exchanges, writes nothing "
-            f"between a question and its answer, or leaves answers open: it makes {text[:200]!r}. Mend it, or take it "
-            "out of the folder: then chats are framed by ours"
+            f"between a question and its answer, or leaves answers open: it makes {text[:200]!r}. Correct it, or "
+            "take it out of the folder: lmworks then uses its own template"
         )
     try:
         tokenizer.render_chat([{"role": "system", "content": "system"}, *chat], True)

@@ -54,7 +54,7 @@ def load_published(
     require_finite(folder, model.named_parameters())
     absent = [name for name in loading["missing_keys"] if not any(part in name for part in may_miss)]
     if absent:
-        raise LmworksError(f"{folder} has no weights for {', '.join(sorted(absent)[:3])}: it is no whole {auto_class}")
+        raise LmworksError(f"{folder} has no weights for {', '.join(sorted(absent)[:3])}: it is incomplete")
     return model
 
 

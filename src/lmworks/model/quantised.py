@@ -1,10 +1,10 @@
-"""Frozen matrices held in 4 bits, and made into numbers again where they are multiplied.
+"""Frozen matrices held in 4 bits, and made into numbers again for each product.
 
-`q4_1` are llama.cpp's blocks: 32 neighbours of a row have 4 bits each, and together a step and a lowest number in
-float16, so that a weight takes 5 bits. From a matrix that came out of such blocks the very same are made. `nf4` are
-QLoRA's (Dettmers et al. 2023): 64 neighbours have 4 bits each, which name one of 16 numbers of a table, spread as a
-normal distribution is, times the largest of the block; that is held in 8 bits, by another table, so that a weight takes
-4.13 bits.
+`q4_1` are llama.cpp's blocks. 32 neighbours of a row have 4 bits each, and together a step and a lowest number in
+float16, so that a weight takes 5 bits. A matrix that came out of such blocks gives the very same blocks. `nf4` are
+QLoRA's (Dettmers et al. 2023). 64 neighbours have 4 bits each. They name one of 16 numbers of a table, spread as in a
+normal distribution, times the largest of the block. The largest is held in 8 bits, by another table, so that a weight
+takes 4.13 bits.
 
 Axes: O outputs, I inputs, G blocks of a row.
 """
@@ -57,7 +57,7 @@ class Form:
     block: int
     pack: Callable[[Tensor], Packed]
     unpack: Callable[..., Tensor]
-    """Of what `pack` gives, [O,I] in float32."""
+    """Function from the result of `pack` to [O,I] in float32."""
 
 
 def pack_q4_1(matrix: Tensor) -> Packed:
@@ -123,7 +123,7 @@ class QuantisedLinear(nn.Module):
 
     @property
     def packed(self) -> Packed:
-        """What holds the matrix."""
+        """Tensors that hold the matrix."""
         return tuple(self.get_buffer(part) for part in self.parts)
 
     @property

@@ -44,7 +44,7 @@ def check_tensors(path: Path) -> None:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError("its header has no digests of its tensors") from error
         if strange := sorted(digests.keys() ^ header.keys()):
-            raise ValueError(f"tensor {strange[0]!r} stands in its header or among its digests alone")
+            raise ValueError(f"tensor {strange[0]!r} is only in its header, or only among its digests")
         for name, entry in header.items():
             if _digest(stream, start, entry) != digests[name]:
                 raise ValueError(f"tensor {name!r} differs from its digest")
@@ -92,7 +92,7 @@ def _header(stream: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
 
 
 def _digest(stream: BinaryIO, start: int, entry: Any) -> str:
-    """Of one tensor, as the header describes it."""
+    """Return the digest of one tensor, as the header describes it."""
     try:
         (begin, end), kind = entry["data_offsets"], [entry["dtype"], entry["shape"]]
         stream.seek(start + begin)

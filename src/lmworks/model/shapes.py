@@ -98,7 +98,7 @@ class EncoderConfig(Shape):
         return 6 * (matrices + 2 * self.num_layers * self.hidden_size * sequence_length)
 
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
-        """What packed rows keep for the backward pass at the most, and about what the loss holds; compiled, it is less.
+        """Return the most bytes that packed rows keep for the backward pass, and about those of the loss.
 
         Streams and norms are float32 whatever the products are; scores of all pairs are kept twice, and two more
         float32 copies exist for the moment.
@@ -137,7 +137,7 @@ class EncoderConfig(Shape):
 
 
 BUCKETS = 32
-"""Of relative positions, one bias a head each (Raffel et al. 2020, section 2.1)."""
+"""Buckets of relative positions, each with one bias per head (Raffel et al. 2020, section 2.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ class EncoderDecoderConfig(Shape):
     """Sentinels included."""
     hidden_size: int
     num_layers: int
-    """Of the encoder, and as many of the decoder."""
+    """Blocks of the encoder, and of the decoder."""
     num_heads: int
     head_size: int
     intermediate_size: int
@@ -207,7 +207,7 @@ class EncoderDecoderConfig(Shape):
         return 3 * self.forward_flops_per_token(sequence_length)
 
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
-        """What pairs keep for the backward pass at the most, and about what the loss holds.
+        """Return the most bytes that pairs keep for the backward pass, and about the bytes of the loss.
 
         The source is taken to fill a row and the target a fifth of one, as spans taken out of a text do; pairs of any
         other lengths that share a row keep less. Streams, norms and attention inside source and target are float32

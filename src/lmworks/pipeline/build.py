@@ -53,7 +53,7 @@ class Node:
     after: Sequence[str] = ()
     """Steps that must have passed before, though nothing of them is read: no part of the key."""
     predicted: Mapping[str, Any] = field(default_factory=dict)
-    """What the plan expects of it; kept in the manifest beside what it took."""
+    """Prediction of the plan. The manifest keeps it beside the measured values."""
     plugins: Sequence[Plugin] = ()
     """The installed packages, beside this one, whose code it runs: they are part of the key."""
 
@@ -91,12 +91,12 @@ class Build:
     store: Store
     nodes: Sequence[Node]
     previous: Mapping[str, StepRecord] = field(default_factory=dict)
-    """What the last build's steps were, to say why one is stale."""
+    """Records of the last build's steps, to explain why one is stale."""
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     steps: dict[str, StepRecord] = field(default_factory=dict)
 
     def resolve(self, node: Node) -> KeyParts | None:
-        """What the key of a node is made of, or None while an input is not built."""
+        """Return the parts of a node's key, or None while an input is not built."""
         inputs: dict[str, str | list[str]] = {}
         for name, value in node.inputs.items():
             if value is None:
@@ -116,7 +116,7 @@ class Build:
         return {name: self.previous[name] for name in names if name in self.previous}
 
     def changed(self) -> list[str]:
-        """Those of the `kept` that the recipe now asks for with other settings, other inputs or another version."""
+        """Return those of the `kept` steps whose settings, inputs or version in the recipe changed."""
         kept, nodes = self.kept(), {node.name: node for node in self.nodes}
         now = {name: StepRecord.of(_parts(nodes[name], kept[name].parts.inputs), nodes[name].inputs) for name in kept}
         return [name for name, each in kept.items() if (each.key, each.inputs) != (now[name].key, now[name].inputs)]
@@ -309,7 +309,7 @@ def _package_in_words(node: Node, store: Store) -> Iterator[None]:
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise LmworksError(
             f"step {node.name!r}, by {' and '.join(map(str, node.plugins))}: {type(error).__name__}: {error} "
-            f"({place.filename}, line {place.lineno}); mend that package or tell its authors"
+            f"({place.filename}, line {place.lineno}); update that package or tell its authors"
         ) from error
 
 
@@ -346,20 +346,20 @@ def foresee(build: Build, nodes: Sequence[Node]) -> str:
 
 @dataclass(frozen=True)
 class Environment:
-    """What the machine and the user bring into a build."""
+    """Settings of the machine and the user for a build."""
 
     check_stop: Callable[[], None]
     workers: int
     execute: Execute = in_processes
     earlier: Earlier = NOTHING
-    """What earlier builds finished of the step; set for each."""
+    """Finished work of earlier builds of the step, set for each step."""
 
 
 def _drop_unnamed(out: Path, journal: FileJournal) -> None:
-    """Make the output folder hold nothing that a killed run left half written.
+    """Remove from the output folder all files that a killed run left half written.
 
-    Without a record of finished work nothing in it is trusted; otherwise only temporary files, whose names begin with
-    a dot, are surely nobody's.
+    Without a record of finished work, all files are removed. Otherwise only temporary files are, whose names begin with
+    a dot.
     """
     if not journal.records() and out.exists():
         shutil.rmtree(out)

@@ -18,7 +18,7 @@ Read = Literal["context_length", "stride"]
 Computed = Literal["data_type", "device"]
 Condition = Literal[System, Asked, Read, Computed]
 TORCH, COUNTED = "torch", "counts"
-"""What computes: PyTorch, or what adds up what it counted in its texts."""
+"""Names of the computation: PyTorch, or sums of counts in texts."""
 EXACT = ("float32", "float64")
 """Types whose rounding moves no figure by more than its last printed digit, on whatever device."""
 SHOWN_DIGEST = 12
@@ -27,7 +27,7 @@ UNKNOWN = "under which conditions one was measured is not known: measure it agai
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Of one figure. What does not apply, as a tokenizer to a rule, is None."""
+    """Conditions of one figure. A condition that does not apply, such as a tokenizer for a rule, is None."""
 
     items: str | None = None
     """Digest of all that was asked, and what would have been right."""
@@ -39,7 +39,7 @@ class Conditions:
     template: str | None = None
     """Digest of the chat template."""
     before: str | None = None
-    """What the model reads before every prompt; empty for nothing."""
+    """Text that the model reads before every prompt. Empty for none."""
     engine: str | None = None
     prompt: str | None = None
     """The form in which questions are put, with a digest of the words that are the same before each."""
@@ -88,7 +88,7 @@ class Difference:
 def differences(
     a: Conditions, b: Conditions, *, per_token: bool = False, meant: Collection[Condition] = ()
 ) -> list[Difference]:
-    """What differs. A figure `per_token` is of one tokenizer; what is `meant` to differ is what is compared."""
+    """Return the differences. A figure `per_token` depends on its tokenizer. `meant` conditions are those compared."""
     both = {name: (getattr(a, name), getattr(b, name)) for name in get_args(Condition)}
     apart = [name for name, (x, y) in both.items() if x != y and x is not None and y is not None]
     matters = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 LOSSES_SHOWN, COUNTS_SHOWN = 3, 4
-"""Of a step's reasons and counts, on the line that tells its end."""
+"""Number of a step's reasons and counts on the line of its end."""
 LATE = 1.5
 """Times what was planned at the most, from which a step is told to be late: the plan says how sure it is."""
 SETTLED_SECONDS = 30.0
@@ -28,7 +28,7 @@ SETTLED_SECONDS = 30.0
 PLAIN_INTERVAL_SECONDS = 10.0
 """A log is read later: a line each ten seconds says enough."""
 SAMPLE_LINES = 8
-"""Of a text that is being rewritten; a young model writes empty lines by the dozen, which are left out."""
+"""Lines of a text that is being rewritten. Empty lines, of which a young model writes many, are left out."""
 
 
 def make_display(stage_of: Callable[[str], str] | None = None) -> Display:
@@ -78,7 +78,7 @@ class Meter:
         return text + self._lateness()
 
     def _lateness(self) -> str:
-        """What is said where all of it takes far longer at this rate than was planned."""
+        """Return a warning if the whole takes far longer at this rate than planned."""
         whole = self.total / self.rate if self.rate > 0 and self.elapsed > SETTLED_SECONDS else 0.0
         if whole <= LATE * self._most_seconds:
             return ""
@@ -234,7 +234,7 @@ class LiveProgress(Meter):
         self._sample = (title, text)
 
     def render(self) -> RenderableType:
-        """What the terminal shows now."""
+        """Return the present contents of the terminal."""
         from rich.console import Group
         from rich.padding import Padding
         from rich.panel import Panel
@@ -280,7 +280,7 @@ def _values(values: Mapping[str, float | str]) -> str:
 
 
 def _outcome(manifest: Manifest) -> str:
-    """What a step lost, the most first, its first figures, and how much it made."""
+    """Return a step's losses, the largest first, its first figures, and its size."""
     lost = [f"{name} {manifest.counts[name]:,}" for name in manifest.losses]
     if len(lost) > LOSSES_SHOWN:
         lost[LOSSES_SHOWN:] = [f"{len(lost) - LOSSES_SHOWN} reasons more (lmworks show {manifest.step})"]

@@ -45,7 +45,7 @@ def erased_documents(folder: Path) -> list[str]:
 
 
 def erased_by_other_keys(folder: Path, key_digest: str) -> list[str]:
-    """Those that were made with another key than the one of this digest: no source gives them again."""
+    """Return ids made with another key than that of this digest. No source gives them again."""
     return [name for name, key in _listed(folder).items() if key and key != key_digest]
 
 
@@ -87,7 +87,7 @@ def is_id(text: str) -> bool:
 def _checked(ids: Iterable[str], where: str) -> list[str]:
     ids = sorted(set(ids))
     if wrong := [name for name in ids if not is_id(name)]:
-        raise UsageError(f"{where}: {wrong[0]!r} is no document id; an id is 32 hexadecimal digits")
+        raise UsageError(f"{where}: {wrong[0]!r} is not a document id; an id is 32 hexadecimal digits")
     return ids
 
 
@@ -112,12 +112,14 @@ def _add(folder: Path, name: str, ids: Iterable[str], key_digest: str, contents:
 def holders(
     store: Store, ids: Iterable[str], follows: Follows = lambda record, parent: True, also: Collection[Artifact] = ()
 ) -> dict[Artifact, str]:
-    """Every artifact that erased text can have reached; with the reason where only something unknown speaks for it.
+    """Return every artifact that erased text can have reached, with the reason if only an unknown link leads there.
 
-    An output with an id file passes text on only if an id stands there; one without, one with ids that are not of what
-    it was made from, and what a model wrote pass on whatever reached them. Either way the artifact itself holds text as
-    soon as an input does: its examples may quote what it dropped. Inputs that `follows` denies are left out. What
-    stands in artifacts of `also`, such as in a quarantine, was given to no other.
+    An output with an id file passes text on only if it lists an id. An output without one, one with ids that are not of
+    its
+    inputs, and a model's texts pass on whatever reached them. In each case the artifact itself holds text as soon as an
+    input does, because its examples may quote dropped texts. Inputs that `follows` denies are left out. Text in
+    artifacts
+    of `also`, such as in a quarantine, was given to no other.
     """
     erased, lineage = set(_checked(ids, "named")), Lineage(store)
 
@@ -143,7 +145,7 @@ def holders(
 
     @cache
     def is_written(artifact: Artifact) -> bool:
-        """Whether its texts are of a model, or made of such texts: they may tell what the model learned by heart."""
+        """Return whether its texts are by a model, or made from such texts, and may repeat memorised text."""
         read = [link.parent for link in lineage.links(artifact, Role.READS) if link.parent]
         read = [parent for parent in read if parent.is_readable]
         return any("config.json" in parent.manifest.files or is_written(parent) for parent in read)
@@ -165,7 +167,7 @@ def made_from(store: Store, folders: Collection[Path]) -> dict[Artifact, str]:
 
 
 def _id_files(artifact: Artifact, part: str = "") -> list[Path]:
-    """Of an artifact, or of one part of it."""
+    """Return the id files of an artifact, or of one part of it."""
     names = artifact.manifest.files if artifact.is_readable else ()
     files = (artifact.payload / name for name in names if Path(name).name == ID_FILE)
     return [file for file in files if file.is_relative_to(artifact.path(part)) and file.exists()]
@@ -177,7 +179,7 @@ def holds_one(artifact: Artifact, ids: Set[bytes]) -> bool:
 
 
 def listed_ids(store: Store, ids: Collection[str]) -> set[str]:
-    """Those of some ids that an artifact of a store lists."""
+    """Return those of some ids that an artifact of a store lists."""
     files = (file for artifact in store.all() for file in _id_files(artifact))
     return {name for file in files for name in file.read_text(encoding="utf-8").split() if name in ids}
 
@@ -212,7 +214,7 @@ def erased_here(store: Store) -> dict[str, str]:
 
 
 def may_come_back(store: Store, folder: Path, key_digest: str) -> str:
-    """What to say of documents that were erased from a store, with another key of ids than a recipe's folder has."""
+    """Return a warning about documents erased from a store with another id key than that of a recipe's folder."""
     listed, erased = _listed(folder), erased_here(store).items()
     if not (unlisted := [name for name, key in erased if key not in ("", key_digest) and name not in listed]):
         return ""
@@ -302,7 +304,7 @@ def leftovers(store: Store) -> list[Path]:
 
 
 def leftovers_with(store: Store, ids: Iterable[str]) -> list[Path]:
-    """Those in which one of the documents stands: no artifact lists it until the next build has taken the shard."""
+    """Return leftovers that hold one of the documents. No artifact lists it until a build has taken the shard."""
     wanted = frozenset(ids)
     return [folder for folder in leftovers(store) if any(_shards_with(folder, wanted))]
 

@@ -31,11 +31,11 @@ class Figure:
     doubt: str = ""
     """Why the interval may be too narrow, in words; empty where it is known to hold."""
     chance: float | None = None
-    """What blind guessing would score."""
+    """Score of blind guessing."""
     conditions: Conditions | None = None
     """Under which it was measured; None of what no model was asked for, or where they are not known."""
     contamination: str | None = None
-    """What a search of the training text for the items found, in words."""
+    """Result of the search for the items in the training text, in words."""
     clean_value: float | None = None
     """The value over the items that are not in the training text, where some are and enough are not."""
     clean_n: int | None = None

@@ -53,7 +53,7 @@ def fingerprints(paths: Iterable[Path], step: str, field: str) -> list[str]:
     try:
         return [digest_file(path) for path in paths]
     except OSError as error:
-        raise UsageError(f"{step}: {error.filename} cannot be read ({error.strerror}); mend `{field}`") from None
+        raise UsageError(f"{step}: {error.filename} cannot be read ({error.strerror}); correct `{field}`") from None
 
 
 _digests: dict[tuple[int, int, int, int], str] = {}
@@ -115,7 +115,7 @@ def _open_regular(folder: str, parts: Sequence[str]) -> IO[bytes]:
 
 
 def read_regular(path: Path) -> bytes:
-    """What a file holds. Raises OSError where a pipe or a device stands in its place, which would be waited for."""
+    """Return the contents of a file. Raises OSError for a pipe or a device, which would block."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "no regular file", str(path))

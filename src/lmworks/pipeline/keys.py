@@ -1,4 +1,4 @@
-"""What of a step's config enters its key, and why a step with another key must be made."""
+"""Parts of a step's config that enter its key, and reasons why a step with another key must be made."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def stale_reason(parts: KeyParts, before: KeyParts | None) -> str:
 
 
 def _changes(name: str, old: Any, new: Any) -> Iterator[str]:
-    """What differs between two values of a field, in words; inside of entries, with the way to it."""
+    """Yield the differences between two values of a field in words, with the path inside entries."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             one, other = old.get(key, "its default"), new.get(key, "its default")

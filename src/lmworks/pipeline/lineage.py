@@ -1,9 +1,9 @@
-"""What an artifact was made from: the only walk over manifests.
+"""Lineage of an artifact: the only walk over manifests.
 
-Walked for a build, a parent is what the build's recipe names, if that has the content that was read: a step whose
-inputs came out equal is reused, and what is said of it must hold for this recipe. Else it is found by its key, else by
-equal content: an artifact of the same stage whose part has the same digest was made anew in its place. One that is not
-found is unknown, which no walk takes for an error.
+A walk for a build takes as parent the artifact that the build's recipe names, if it has the content that was read. A
+step whose inputs came out equal is reused, and statements about it must hold for this recipe. Otherwise the parent is
+found by its key, or by equal content: an artifact of the same stage whose part has the same digest was made anew in its
+place. A parent that is not found is unknown, and no walk treats it as an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Link:
     name: str
     """The parameter of the stage."""
     record: InputRecord
-    """What was read."""
+    """Record of the input."""
     parent: Artifact | None
     """None if it is unknown: neither it nor an artifact of equal content is in the store."""
     reference: str
@@ -110,7 +110,7 @@ class Lineage:
     def _named(
         self, build: _Steps, artifact: Artifact, name: str, place: int, record: InputRecord
     ) -> Iterator[tuple[Artifact, str]]:
-        """What a build names as an input of an artifact, if it has the content that was read, with the reference."""
+        """Yield inputs of an artifact that a build names, if they have the content that was read."""
         for reference in build.references(artifact, name, place):
             step, part = split_reference(reference)
             parent = self._of_key(*build.keys[step]) if step in build.keys else None
@@ -167,7 +167,7 @@ class Lineage:
         return found[::-1]
 
     def read_from(self, artifact: Artifact) -> Iterator[Link]:
-        """What went into an artifact's content, the nearest first; each artifact's links once."""
+        """Yield the links to an artifact's content, the nearest first, and each artifact's links once."""
         waiting, seen = [artifact], {artifact}
         for item in waiting:
             for link in self.links(item, Role.READS):
@@ -226,10 +226,11 @@ class Lineage:
         return {artifact: why for artifact, why in every.items() if why is not None}
 
     def _candidates(self, artifact: Artifact, record: InputRecord, *, every: bool = False) -> Iterator[Artifact]:
-        """What an input may be: the artifact of its key; else, or with `every`, all of equal content.
+        """Yield possible inputs: the artifact of its key, or else (or with `every`) all of equal content.
 
-        Those of the same step come first. A step that changed nothing equals its input: what was made from the artifact
-        is none of its inputs.
+        Artifacts of the same step come first. A step that changed nothing equals its input. Artifacts made from the
+        artifact
+        are left out.
         """
         if by_key := self._of_key(record.stage, record.key):
             yield by_key
@@ -272,7 +273,7 @@ class _Steps:
         return self._names.get((artifact.stage, artifact.key), [])
 
     def references(self, artifact: Artifact, name: str, place: int) -> list[str]:
-        """What the recipe names there as input of the steps that an artifact is."""
+        """Return the inputs that the recipe names there, for the steps of an artifact."""
         named = (self._inputs[step].get(name, ()) for step in self.names(artifact))
         return [each[place] for each in named if place < len(each)]
 
@@ -295,7 +296,7 @@ class Waste:
 
 
 def unused(store: Store) -> list[Waste]:
-    """What no recipe's last build names nor was made from, and folders of work that was not finished."""
+    """Return artifacts that no recipe's last build names or was made from, and folders of unfinished work."""
     needed = _needed(store)
     waste = [
         Waste(artifact.folder, artifact.label, _size(artifact.folder))
@@ -313,7 +314,7 @@ def unused(store: Store) -> list[Waste]:
 
 
 def _needed(store: Store) -> set[Artifact]:
-    """What the last builds name, and what that was made from, as each build's own walks go."""
+    """Return the artifacts of the last builds, and all that they were made from in each build's walk."""
     needed = set[Artifact]()
     for build in store.builds:
         lineage, keys = Lineage(store, build), {(step.stage, step.key) for step in build.steps.values()}

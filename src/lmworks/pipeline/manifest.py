@@ -31,7 +31,7 @@ _Figure = Annotated[
 
 
 Name = Annotated[str, AfterValidator(one_name)]
-"""Of a stage, or a key: by it the store finds a folder, and what is read may be a stranger's."""
+"""Name of a stage, or a key. The store finds a folder by it, and files may come from strangers."""
 Below = Annotated[str, AfterValidator(below)]
 """A path, or a name of a step, of which a path is made."""
 
@@ -50,17 +50,17 @@ class FileRecord(_Record):
     sha256: str
     bytes: int
     made_from: tuple[str, ...] = Field(exclude_if=_is_empty, default=())
-    """Of a shard, the sha256 of each shard or file of a source that it was made from."""
+    """For a shard, the sha256 of each shard or source file that it was made from."""
 
 
 class InputRecord(_Record):
-    """What one input was: an artifact, or one part of it."""
+    """Record of one input: an artifact, or one part of it."""
 
     step: Below
     stage: Name
     key: Name
     digest: str
-    """Of the part's content: by it an equal artifact is known."""
+    """Digest of the part's content, by which an equal artifact is found."""
     part: Below = Field(exclude_if=_is_empty, default="")
     role: Role | None = Field(exclude_if=_is_empty, default=None)
     """None if nothing tells it: the manifest is older than roles, and its stage is of an extension that is gone."""
@@ -84,7 +84,7 @@ class Run(_Record):
     cores: int | None = None
     measured: dict[str, int | float] = {}
     predicted: dict[str, Any] = Field(exclude_if=_is_empty, default={})
-    """What the plan expected."""
+    """Prediction of the plan."""
 
 
 class Manifest(_Record):
@@ -97,7 +97,7 @@ class Manifest(_Record):
     version: int
     key: Name
     config: dict[str, Any]
-    """Of the stage, as its config class writes it."""
+    """Config of the stage, as its class writes it."""
     inputs: dict[str, tuple[InputRecord, ...]]
     """By parameter of the stage; a list of one where it takes no list."""
     files: dict[Below, FileRecord]
@@ -125,7 +125,7 @@ class Manifest(_Record):
                 yield name, record
 
     def as_json(self) -> dict[str, Any]:
-        """What stands on disk."""
+        """Return the contents of the file."""
         return self.model_dump(mode="json")
 
 

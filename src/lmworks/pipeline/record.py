@@ -37,7 +37,7 @@ class KeyParts(_Record):
 
     @property
     def key(self) -> str:
-        """Of the artifact that is made of these."""
+        """Key of the artifact made from these parts."""
         return digest_text(canonical_json(self.model_dump()))[:32]
 
     def without(self, field: str | None) -> KeyParts:
@@ -58,13 +58,13 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 
 class StepRecord(_Record):
-    """What one step was built as."""
+    """Record of one step's last build."""
 
     stage: Name
     key: Name
     parts: KeyParts
     inputs: dict[str, tuple[str, ...]] = {}
-    """What the recipe names for each parameter of the stage ("clean", "split.train"), in order."""
+    """Names in the recipe for each parameter of the stage ("clean", "split.train"), in order."""
 
     @classmethod
     def of(cls, parts: KeyParts, inputs: Mapping[str, str | list[str] | None] | None = None) -> StepRecord:
@@ -74,7 +74,7 @@ class StepRecord(_Record):
 
 
 class BuildRecord(_Record):
-    """What a recipe was last built as."""
+    """Record of a recipe's last build."""
 
     recipe: str
     """Its path from the store, so that a project that is moved whole still finds it."""
@@ -85,7 +85,7 @@ class BuildRecord(_Record):
     serve: ServeConfig | None = None
     steps: dict[Below, StepRecord] = {}
     changed: tuple[str, ...] = ()
-    """Of the steps, those that the recipe no longer asks for as they were built."""
+    """Steps that the recipe now asks for in another form."""
 
 
 class BuildRecords:
@@ -115,14 +115,14 @@ class BuildRecords:
 
     @property
     def names(self) -> list[str]:
-        """Of all recipes that were built."""
+        """Names of all recipes that were built."""
         return sorted(path.stem for path in self.folder.glob("*.json"))
 
     def __iter__(self) -> Iterator[BuildRecord]:
         yield from filter(None, map(self.get, self.names))
 
     def readable(self) -> Iterator[tuple[str, BuildRecord]]:
-        """Those that can be read, by their names, for who only shows or compares; others are told and passed over."""
+        """Yield readable records by name, for showing and comparing. Others are reported and skipped."""
         for name in self.names:
             try:
                 record = self.get(name)

@@ -31,18 +31,18 @@ from lmworks.registry import is_own
 class Handle:
     """An input artifact, or one part of it: a folder and the digest of its content.
 
-    Its files were held against their digests before the stage was given it.
+    Its files were compared with their digests before the stage got it.
     """
 
     holds: ClassVar[str] = ""
-    """What a step must make (`StepConfig.makes`) for it to be one; empty, anything."""
+    """Kind of output (`StepConfig.makes`) that the step must have. Empty accepts any."""
     path: Path
     digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a stage found out, beside the files it wrote."""
+    """Results of a stage beside the files it wrote."""
 
     figures: Sequence[Figure] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Result:
 
 
 class Journal(Protocol):
-    """What of this stage's work is finished. A stage trusts only what stands here."""
+    """Finished work of this stage. A stage trusts only this record."""
 
     def records(self) -> list[dict[str, Any]]:
         """Records appended by this run and by earlier ones that were stopped, oldest first."""
@@ -79,7 +79,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage may use that cannot change a byte of its output."""
+    """Tools for a stage that cannot change a byte of its output."""
 
     scratch: Path
     """Kept when the stage is killed, removed when it is published: checkpoints live here."""
@@ -96,12 +96,12 @@ class Context:
 
     @property
     def beside(self) -> Path:
-        """What is kept of units of work beside the payload, for later builds; see `units`."""
+        """Folder for units of work beside the payload, for later builds (see `units`)."""
         return self.scratch.parent / BESIDE
 
 
 class Role(StrEnum):
-    """What an input is to the output of a stage: what lineage goes by."""
+    """Role of an input for the output of a stage. Lineage follows it."""
 
     READS = "reads"
     """Its content goes into the output."""
@@ -130,11 +130,11 @@ class Together:
     """Base of a dataclass that is one parameter of a stage's function in place of those its fields are named after."""
 
     roles: ClassVar[Mapping[str, Role]] = {}
-    """Of those that are inputs."""
+    """Roles of those that are inputs."""
 
 
 def _parameters(function: Callable[..., Any], together: Mapping[str, type[Together]]) -> list[inspect.Parameter]:
-    """What a stage is called with: the function's parameters and those that one of them takes together."""
+    """Return the parameters of a stage: the function's, and those that one of them takes together."""
     every = [each for name, each in inspect.signature(function).parameters.items() if name not in together]
     every += [each for kind in together.values() for each in inspect.signature(kind).parameters.values()]
     return sorted(every, key=lambda each: each.default is not each.empty)
@@ -223,7 +223,7 @@ def declared_roles(stage: str) -> Mapping[str, Role]:
 
 
 def _name(function: Callable[..., Result]) -> str:
-    """Of a function of this distribution its name alone; of another's its place, so that packages never share one."""
+    """Return the name of an own function, or name and place of another package's function, so that none collide."""
     if is_own(function.__module__):
         return function.__name__.replace("_", "-")
     return re.sub(r"[^\w.]", "", f"{function.__module__}.{function.__qualname__}")

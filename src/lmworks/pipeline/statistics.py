@@ -36,8 +36,8 @@ LEAST_P = 1e-6
 """Below it, no approximation here is worth a digit."""
 POWER = 0.8
 FEW_CLUSTERS, FEW_OF_SHARES = 14.0, 5.0
-"""Of equal size, below which an interval says that it may be too narrow: the spread of so few is hardly known. That of
-a share bounds it by the number of its items as well, and holds with fewer."""
+"""Clusters of equal size below which an interval says that it may be too narrow, because their spread is hardly known.
+An interval of a share is also bounded by the number of its items, and holds with fewer."""
 
 
 @dataclass(frozen=True)
@@ -375,13 +375,7 @@ def root_mean_square(residuals: Floats, bins: Sequence[NDArray[np.int64]], clust
 
 
 def _compared(
-    value: float,
-    interval: Interval,
-    p: float | None,
-    least: float | None,
-    n: int,
-    clusters: int,
-    doubt: str = "",
+    value: float, interval: Interval, p: float | None, least: float | None, n: int, clusters: int, doubt: str = ""
 ) -> Comparison:
     by_signs = 0.5 ** (clusters - 1)
     return Comparison(
@@ -468,7 +462,7 @@ def _doubt(effective: float, few: float) -> str:
 
 
 def _sizes(n: int, weights: ArrayLike | None, clusters: Sequence[Hashable]) -> Floats:
-    """What clusters weigh."""
+    """Return the weights of clusters."""
     items = np.ones(n) if weights is None else np.asarray(weights, float)
     return by_cluster(items[:, None], clusters)[:, 0]
 

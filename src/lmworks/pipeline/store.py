@@ -1,4 +1,4 @@
-"""The store: what has been made, addressed by key.
+"""The store: artifacts addressed by key.
 
 artifacts/STAGE/KEY/payload/…       what the stage made
 artifacts/STAGE/KEY/beside/…        what later builds can take of its units of work, in no digest: see `units`
@@ -46,7 +46,7 @@ class Artifact:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """What is known of the artifact. Raises LmworksError if it cannot be read."""
+        """Manifest of the artifact. Raises LmworksError if it cannot be read."""
         return read_manifest(self.folder / "manifest.json")
 
     @property
@@ -112,7 +112,7 @@ class Artifact:
 
 
 def damaged(path: Path, error: Exception) -> LmworksError:
-    """What is wrong with a file of an artifact, and how it is made again."""
+    """Return an error about a file of an artifact, with the command that makes it again."""
     made = next((Artifact(each) for each in path.parents if (each / "manifest.json").exists()), None)
     again = f"`lmworks build --rebuild {made.manifest.step}`" if made and made.is_readable else "`lmworks build`"
     reason = getattr(error, "strerror", None) or error
@@ -232,7 +232,7 @@ def _refuse_links_out(root: Path) -> None:
 def _unusable(root: Path, error: OSError) -> LmworksError:
     return LmworksError(
         f"{root}: the store cannot be used ({error.strerror or error}); "
-        "mend its permissions or name another with --store"
+        "fix its permissions or name another with --store"
     )
 
 

@@ -28,7 +28,7 @@ class Origin:
     shards: tuple[str, ...]
     """sha256 of each file that it reads."""
     settings: Any = None
-    """What else it reads, as JSON."""
+    """Further settings that it reads, as JSON."""
 
 
 class Entry(NamedTuple):
@@ -49,7 +49,7 @@ class Unit:
     """A unit of an artifact that is finished."""
 
     folder: Path
-    """Of the artifact."""
+    """Folder of the artifact."""
     step: str
     number: int
     entry: Entry
@@ -61,7 +61,7 @@ class Unit:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What it counted and quoted."""
+        """Return its counts and quotes."""
         found: dict[str, Any] = json.loads(self.record_path.read_text(encoding="utf-8"))
         return found
 
@@ -81,9 +81,9 @@ class Earlier:
     """Finished units of one stage's artifacts, and of what an erasure left of them."""
 
     identity: Any
-    """Of the stage, with its version."""
+    """Identity of the stage, with its version."""
     folders: Sequence[Path]
-    """Of artifacts, the newest first."""
+    """Folders of artifacts, the newest first."""
 
     def key(self, step: str, origin: Origin) -> str:
         """The key of a unit in a pass of the stage."""
@@ -112,7 +112,7 @@ def record_path(beside: Path, step: str, number: int) -> Path:
 
 
 def unit_facts(beside: Path, step: str = "shards") -> Iterator[dict[str, Any]]:
-    """What is kept of the facts of each unit of a pass."""
+    """Yield the stored facts of each unit of a pass."""
     for path in sorted((beside / UNITS / step).glob("[0-9]*.json")):
         yield json.loads(path.read_text(encoding="utf-8"))["facts"]
 
@@ -144,7 +144,7 @@ def indices(beside: Path) -> Iterator[tuple[str, list[Entry]]]:
 
 
 def origins(beside: Path) -> dict[str, list[str]]:
-    """Of each shard that was made, by its path in the payload, the sha256 of the files that it was made from."""
+    """Return the sha256 of the files behind each shard, by the shard's path in the payload."""
     return {
         numbered(pattern, number).removeprefix(f"{PAYLOAD}/"): list(entry.shards)
         for _, entries in indices(beside)

@@ -24,7 +24,7 @@ from lmworks.lazy import pa, pq
 from lmworks.pipeline.files import atomically
 
 LINE = "unread_line"
-"""Of JSONL, the field that keeps what could not be read."""
+"""Field of JSONL for a line that could not be read."""
 
 Fields = Mapping[str, Any]
 Kind = Literal["text", "number", "flag", "numbers by name", "spans", "vector"]
@@ -34,7 +34,7 @@ Columns = Mapping[str, Kind]
 
 @dataclass(frozen=True)
 class Row:
-    """One row, or what stands in its place."""
+    """One row, or the fault in its place."""
 
     place: str
     """In the file, in words."""
@@ -42,7 +42,7 @@ class Row:
     fault: str = ""
     """Why it could not be read; its fields are what could be."""
     raw: str = ""
-    """Of JSONL the line, which is written again as it stood there; of CSV that of a row without fields."""
+    """Line of JSONL, which is written again unchanged, or a line of CSV without fields."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TableFile:
 
     path: Path
     delimiter: str | None = None
-    """Of CSV; None for what the first rows show."""
+    """Delimiter of CSV. None means the one that the first rows show."""
     encoding: str | None = None
 
     @property

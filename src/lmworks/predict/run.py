@@ -35,11 +35,11 @@ from lmworks.predict.rows import Columns, Fields, Row, TableFile
 CHUNK: dict[Ability, int] = {"generate": 64, "classify": 512, "tag": 256, "embed": 512}
 """Rows that a kill costs: some seconds of a small model on a processor."""
 CHUNK_CHARACTERS = 2**26
-"""Of rows that are held at once: a row may be as long as a record."""
+"""Most characters of rows held at once. A row may be as long as a record."""
 PREFIX = "predicted_"
 """Before the names of columns that are added, for a file has labels and texts of its own."""
 OWN_NAME = re.compile(r"\.?(\d{6,}\.jsonl|task\.json)(\..*)?")
-"""Of files that are kept until all rows are answered, and of those that are being written."""
+"""Names of files kept until all rows are answered, and of files being written."""
 COLUMNS: dict[Ability, Columns] = {
     "generate": {"text": "text", "finish_reason": "text"},
     "classify": {"label": "text", "probability": "number", "probabilities": "numbers by name", "truncated": "flag"},
@@ -50,14 +50,14 @@ ERROR = "error"
 """The column, behind all others, that says why a row has no answer."""
 TASK, LOCK = "task.json", "lock"
 ROLES = ("system", "developer", "user", "assistant")
-"""Of turns that can be asked from a file: calls of functions and their results are not."""
+"""Roles of turns in a file. Function calls and their results are not supported."""
 ASKED = ("role", "content", "reasoning_content")
-"""Of a turn."""
+"""Fields of a turn."""
 
 
 @dataclass(frozen=True)
 class Asking:
-    """What is asked of a model."""
+    """Settings of a prediction."""
 
     ability: Ability
     text: str = "text"
@@ -95,12 +95,14 @@ def predict(
     *,
     overwrite: bool = True,
 ) -> Told:
-    """Write the file again with the model's answers beside every row; `model` is the digest of what answers.
+    """Write the file again with the model's answers beside every row. `model` is the digest of the model.
 
-    A row that cannot be asked costs itself: its `predicted_error` says why. What was answered before a kill is kept
-    beside `out` and not asked again. `progress` is told how many rows are answered. Raises UsageError for a file that
-    has no such field, or columns of these names, and for work of another model, file or question that lies there, or
-    that another process is at; and where a model that does not go on from texts is asked to.
+    A row that cannot be answered gets a reason in `predicted_error`. Answers from before a kill are kept beside `out`
+    and
+    not repeated. `progress` gets the number of answered rows. Raises UsageError for a file without such a field or with
+    columns of these names, for work of another model, file or question in its place, and for work of another process.
+    Also
+    raises it if a model that does not continue texts is told to.
     """
     if asking.continues and (asking.ability != "generate" or engine.rewrites):
         what = "rewrites a text" if engine.rewrites else MEANS[asking.ability]
@@ -169,7 +171,7 @@ def _bulk(value: Any) -> int:
 
 
 def ability_of(engine: Engine) -> Ability:
-    """What a model is asked for. Raises LmworksError for one that can only be scored."""
+    """Return the ability to use. Raises LmworksError for a model that can only score."""
     if not engine.can:
         raise engine.refused("classify")
     (ability,) = engine.can
@@ -240,7 +242,7 @@ def _answers(engine: Engine, asking: Asking, rows: Sequence[Row]) -> list[dict[s
 
 
 def request_of(engine: Engine, asking: Asking, row: Row) -> Asked:
-    """What a row asks of a model. Raises LmworksError, which says why, for one that cannot be asked."""
+    """Return the request of a row. Raises LmworksError with the reason if it cannot be sent."""
     if row.fault:
         raise LmworksError(row.fault)
     text = row.fields.get(asking.text)
@@ -309,6 +311,6 @@ def _told(answer: Answer, asked: Asked) -> tuple[Fields, bool]:
 
 
 def digest_of_folder(folder: Path) -> str:
-    """Of all files of a model folder that is no artifact, by name, size and time: hashing gigabytes would take long."""
+    """Return a digest of a model folder that is no artifact, by name, size and time. Hashing gigabytes takes long."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     return digest_text(canonical_json([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]))

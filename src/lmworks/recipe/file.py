@@ -67,8 +67,8 @@ def load_recipe(
         _override(tree, setting)
         if _gates(tree) != written:
             raise RecipeError(
-                f"--set {setting}: changes what a model must reach to be released; that is for the file to say, where "
-                f"all who answer for it read it: change `gates` in {path}"
+                f"--set {setting}: changes a gate; everybody who is responsible reads gates in the recipe\n"
+                f"Change `gates` in {path}"
             )
     expand_variants(tree, str(path))
     classes.complete(tree.value)

@@ -229,9 +229,7 @@ class ServeConfig(StepConfig):
     @model_validator(mode="after")
     def _is_another(self) -> Self:
         if self.otherwise and (isinstance(self.model, list) or self.model == self.otherwise):
-            raise ValueError(
-                f"found otherwise: {self.otherwise} beside model: {self.model}; it stands in for one other model"
-            )
+            raise ValueError(f"found otherwise: {self.otherwise} with model: {self.model}; name one model in each")
         return self
 
     @property
@@ -298,7 +296,7 @@ class GateConfig(StepConfig):
     def _asks_of_what_was_asked(cls, where: dict[str, str]) -> dict[str, str]:
         if unknown := where.keys() - ASKED:
             found = ", ".join(map(repr, sorted(unknown)))
-            raise ValueError(f"found {found}; which items a gate is of is told by {', '.join(ASKED)}")
+            raise ValueError(f"found {found}; expected some of {', '.join(ASKED)}")
         return where
 
     @model_validator(mode="after")

@@ -42,7 +42,7 @@ def expand_variants(tree: Tree, name: str) -> None:
         variants = fields["variants"]
         if not isinstance(variants, dict) or len(variants) < 2 or not all(map(_is_fields, variants.values())):
             raise _fault(
-                tree, name, (*here, "variants"), "expected two or more, each by its name with the fields that differ"
+                tree, name, (*here, "variants"), "expected two or more by name, each with the fields that differ"
             )
         shared = {key: value for key, value in fields.items() if key != "variants"}
         groups[group] = [f"{group}-{variant}" for variant in variants]

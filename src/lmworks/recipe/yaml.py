@@ -55,7 +55,7 @@ def read_yaml(text: str, name: str) -> Tree:
     except YAMLError as error:
         raise RecipeError(f"{name}: not YAML: {error}") from None
     except RecursionError:
-        raise RecipeError(f"{name}: lists and fields stand too deep in each other; no recipe needs that") from None
+        raise RecipeError(f"{name}: lists and fields are nested too deeply; no recipe needs that") from None
     tree = Tree(None)
     tree.value = _plain(root, (), tree, name, set()) if root is not None else None
     return tree
@@ -84,7 +84,7 @@ def _plain(node: Any, location: Location, tree: Tree, name: str, seen: set[int])
         key = key_node.value
         if key in result:
             first = tree.lines[(*location, key)]
-            raise RecipeError(f"{name}:{key_line}: {key!r} stands twice (first in line {first}); keep one of them")
+            raise RecipeError(f"{name}:{key_line}: {key!r} occurs twice (first in line {first}); keep one of them")
         tree.lines[(*location, key)] = key_line
         result[key] = _plain(value_node, (*location, key), tree, name, seen)
     return result

@@ -122,6 +122,8 @@ def find(name: str) -> tuple[list[Kind], str]:
     if not found:
         for group in _groups():
             group.get(word)
+        if holder := next((kind.name for kind in every if any(_is_at(each, word) for each in kind.fields)), ""):
+            raise UsageError(f"{word!r} is a field, not a kind\nTry: lmworks explain {holder}.{word}")
         raise UsageError(f"no kind {word!r}{nearest(word, [kind.name for kind in every])}")
     if field:
         having = [kind for kind in found if any(_is_at(each, field) for each in kind.fields)]

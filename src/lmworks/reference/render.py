@@ -15,7 +15,7 @@ def pages(kinds: Sequence[Kind]) -> Mapping[str, str]:
     """Return pages by file name: one per group, and an index. Kinds that packages add are left out."""
     by_group = {group: [kind for kind in kinds if kind.group == group and not kind.plugins] for group in GROUPS}
     index = "".join(
-        f"- [{title}]({group}.md): {', '.join(f'`{kind.name}`' for kind in by_group[group])}\n"
+        f"- [{title}]({group}.md) {', '.join(f'`{kind.name}`' for kind in by_group[group])}\n"
         for group, title in GROUPS.items()
     )
     found = {"README.md": f"# Reference\n\nAll kinds that a recipe can name, with their fields. {MADE}\n\n{index}"}
@@ -29,10 +29,10 @@ def _page(title: str, kinds: Sequence[Kind]) -> str:
     for kind in kinds:
         own, *bases = own_classes(kind.config) if kind.config else [None]
         shared |= {base: fields for base in bases if base and (fields := _declared(base))}
-        links = ", ".join(f"[{_heading(base)}](#{_anchor(_heading(base))})" for base in bases if base in shared)
+        links = "".join(f"\n- [{_heading(base)}](#{_anchor(_heading(base))})" for base in bases if base in shared)
         parts.append(f"\n## `{kind.name}`\n\n{kind.about}\n")
         parts.append(_table([field for field in kind.fields if field.owner is own]))
-        parts.append(f"\nAlso: {links}.\n" if links else "")
+        parts.append(f"\nFurther fields:\n{links}\n" if links else "")
     for base, fields in shared.items():
         parts.append(f"\n## {_heading(base)}\n{_table(fields)}")
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""What tests of a program ask, read from their text alone: the calls that they make, and whether those can be judged.
+"""Calls in the tests of a program, read from their text alone, and whether they can be judged.
 
 The program runs in another process, and only literal values cross. So tests may call its functions, and do what they
 like with what these return; they cannot reach into its objects, hand it functions, or see what becomes of arguments.
@@ -65,7 +65,7 @@ def calls_of(tests: str) -> tuple[str, ...]:
 
 
 def _missing_names(table: symtable.SymbolTable) -> set[str]:
-    """Of the whole text: what is read and neither set there nor built in."""
+    """Return names in the whole text that are read, not set and not built in."""
     used, known = set[str](), {*dir(builtins), "__file__"}
     tables = [table]
     for each in tables:
@@ -185,7 +185,7 @@ class _Reader:
         """Assertions before which nothing runs that stands below them: in no loop, and in no function."""
         self.own = {node.name: node for node in self.nodes if isinstance(node, Function | ast.ClassDef)}
         self.functions = _reached(functions, self._parameters())
-        """Of the program, and parameters of the tests' own functions that stand for them."""
+        """Functions of the program, and parameters of the tests' own functions that stand for them."""
         wrappers = {name for name, node in self.own.items() if _names(node) & self.functions}
         self.derived = _reached(self.functions | wrappers, self._set_to())
         """Names of the program's answers, of what was made of them, and of what gives them."""

@@ -15,12 +15,12 @@ from typing import Any
 MADE, BEGUN, BROKEN = "__assertion_made__", "__function_begun__", "__function_broken__"
 """Names of the marks in tests."""
 NEW, FUNCTION = "__new_function__", "__function__"
-"""What is called when a `def` runs, and the parameter that holds what it gave, by which functions are told apart."""
+"""Name called when a `def` runs, and the parameter with its function, which identifies functions."""
 FIXTURES = ("setup", "setUp", "teardown", "tearDown")
 CLASSES = ("Test", "Tests", "TestCase")
 """How names of test classes end that do not begin with `Test`."""
 CALLED = (types.FunctionType, types.MethodType, partial)
-"""What is a test if its name says so."""
+"""Types of objects that are tests if their names say so."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Block = ast.If | ast.Try | ast.For | ast.While | ast.With
@@ -71,7 +71,7 @@ def _mark(name: str, place: ast.stmt, *given: str) -> ast.stmt:
 
 
 class Checks:
-    """What tests have asked."""
+    """Checks that tests have made."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -83,7 +83,7 @@ class Checks:
 
     @property
     def names(self) -> dict[str, Callable[..., object]]:
-        """What the marks call."""
+        """Functions behind the marks."""
         return {MADE: self._make, BEGUN: self._begin, BROKEN: self._broken.add, NEW: object}
 
     def _make(self) -> None:

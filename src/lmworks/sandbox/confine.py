@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 X86_64 = 0xC000003E
-"""What the kernel calls 64 bits; calls of 32 bits have another name, and those of x32 bit 30 in their number."""
+"""Kernel's number of the 64-bit architecture. 32-bit calls have another, and x32 calls have bit 30 in their number."""
 ALLOWED = (
     *(0, 1, 3, 5, 8, 11, 12, 25),  # read, write, close, fstat, lseek, munmap, brk, mremap
     *(7, 23, 270, 271),  # poll, select, pselect6, ppoll: of what is open
@@ -36,7 +36,7 @@ TO_FORK = (
 )
 """Numbers of the system calls that our own process which forks programs needs beside those."""
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
-"""What a filter says of a call: do it, raise PermissionError, end the process (SECCOMP_RET_*)."""
+"""Verdicts of a filter: do the call, raise PermissionError, end the process (SECCOMP_RET_*)."""
 LOAD, EQUALS, HAS, RETURN = 0x20, 0x15, 0x45, 0x06
 """Instructions of Berkeley's packet filter."""
 NUMBER, ARCHITECTURE, THIRD_ARGUMENT = 0, 4, 32
@@ -49,9 +49,9 @@ FILES, PORTS, SCOPES = (0x1FFF, 0x3FFF, 0x7FFF, 0x7FFF, 0xFFFF), 0x3, 0x3
 """All that Landlock can refuse: accesses to files by its versions from 1 to 5, TCP from 4, abstract sockets and signals
 from 6."""
 NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000
-"""Of users, mounts, processes, network, System V objects and host names (CLONE_NEW*)."""
+"""Namespaces of users, mounts, processes, network, System V objects and host names (CLONE_NEW*)."""
 PRIVATE, LOCKED = 0x40000 | 0x4000, 0x1 | 0x2 | 0x4 | 0x8
-"""Of mounts: private to the namespace, all of them; read-only, without set-user-id, devices and programs."""
+"""Flags of mounts: private to the namespace, recursive; and read-only, without set-user-id, devices and programs."""
 HERE = str(Path(__file__).parent)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -132,7 +132,7 @@ def _filter(instructions: bytes) -> None:
 
 
 def holes() -> list[str]:
-    """What this process can do in spite of its walls: a kernel may say that it built them and did not."""
+    """Return what this process can do in spite of its walls. A kernel may claim to have built them."""
     deeds: dict[str, Callable[[], object]] = {
         "open a file": lambda: os.open("/", os.O_RDONLY),
         "open a socket": socket.socket,

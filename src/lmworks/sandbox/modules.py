@@ -9,9 +9,9 @@ FOR_TESTS = (
     *("string", "struct", "sys", "tempfile", "textwrap", "threading", "time", "tokenize", "traceback", "types"),
     *("typing", "unicodedata", "urllib.parse", "uuid", "warnings", "weakref", "xml.etree.ElementTree", "zlib"),
 )
-"""Those in which nothing runs the text that an answer gives or finds a function by its name, but for what `calls.py`
-refuses in tests: what does so under a name of its own (`os.system`, `typing.get_type_hints`, `operator.attrgetter` with
-a name that is not written there), names that begin with an underscore, and what holds others (`sys.modules`)."""
+"""Names that run no text of an answer and find no function by its name. `calls.py` refuses other ways in tests: names
+that do so themselves (`os.system`, `typing.get_type_hints`, `operator.attrgetter` with a name that is not literal),
+names that begin with an underscore, and containers of others (`sys.modules`)."""
 MODULES = (
     *FOR_TESTS,
     *("builtins", "ctypes", "fcntl", "gc", "inspect", "mmap", "pickle", "resource", "select", "socket", "subprocess"),

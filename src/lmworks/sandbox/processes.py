@@ -56,9 +56,9 @@ FILES = 64
 """Most that the server has open."""
 READY, PAIR, ALONE = b"ready", b"+", b"1"
 ANSWER_BYTES, MESSAGE_BYTES = 8 << 20, 16 << 20
-"""Of one value that a program returns, and of the program or the arguments of a call, as they cross."""
+"""Most bytes of one returned value, and of a program or the arguments of a call."""
 CALL_SECONDS = 0.01
-"""Of processor time for a call to begin, which is not the program's."""
+"""Processor seconds for a call to begin, which do not count for the program."""
 WORDS = 1_000
 """Characters of an exception that cross."""
 NOT_RAISED = (
@@ -69,7 +69,7 @@ NOT_RAISED = (
 
 
 class Limits(NamedTuple):
-    """Of one process."""
+    """Limits of one process."""
 
     seconds: int
     memory: int
@@ -225,8 +225,8 @@ def _carry(program: str, limits: Limits) -> None:
 
 
 def _run_once(program: str, limits: Limits, calls: tuple[int, int], answers: tuple[int, int]) -> None:
-    """Run the program, and answer one call of it. All that stands in this frame and those above it is the same for each
-    call but the call itself."""
+    """Run the program, and answer one call of it. This frame and those above it hold the same for each
+    call, except the call itself."""
     os.close(calls[1])
     call = receive_frame(calls[0], MESSAGE_BYTES)
     os.dup2(answers[1], CHANNEL)
@@ -270,7 +270,7 @@ def _answer(namespace: Mapping[str, Any], call: tuple[str, Any, Any]) -> None:
 
 
 def _words(error: Exception) -> Any:
-    """What an exception was made of, or its text where that cannot cross."""
+    """Return the arguments of an exception, or its text if they cannot cross."""
     with contextlib.suppress(NotLiteral):
         words = encode(list(error.args))
         if len(packed(words)) <= WORDS:
@@ -291,12 +291,12 @@ class _Program:
     def __init__(self, seconds: int) -> None:
         self.calls = 0
         self.seconds, self.left = seconds, float(seconds)
-        """Of processor time that all its calls have, and that is left of them."""
+        """Processor seconds for all calls, and those left."""
         self.broken = self.unjudged = ""
         """Why its answers are worth nothing, and why nobody can tell."""
 
     def function(self, name: str) -> Callable[..., Any]:
-        """What stands for one of its functions."""
+        """Return a stand-in for one of its functions."""
 
         def call(*arguments: Any, **keywords: Any) -> Any:
             return self.call(name, arguments, keywords)
@@ -305,7 +305,7 @@ class _Program:
         return call
 
     def call(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """What it returns, or an exception as it raised it. Raises _Stop."""
+        """Return the result of a call, or raise its exception. Raises _Stop."""
         self.calls += 1
         if self.broken or self.unjudged:
             raise _Stop
@@ -384,7 +384,7 @@ def _reason(error: BaseException, file: str) -> str:
 
 
 def _told(error: Exception) -> str:
-    """Of a program, with its own words."""
+    """Return a program's exception with its own words."""
     with contextlib.suppress(Exception):  # of an exception that cannot say what it is
         return f"{_reason(error, 'program')}: {error}"[:WORDS]
     return _reason(error, "program")

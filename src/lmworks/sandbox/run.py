@@ -38,19 +38,19 @@ ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 START_SECONDS = 60.0
 """For a busy machine; it takes a tenth of a second."""
 VERDICT_BYTES, READY, PAIR, ALONE = 1 << 16, "ready", b"+", b"1"
-"""Of what is said; the words are those of `processes.py`."""
+"""Most bytes of a verdict, and words of the protocol of `processes.py`."""
 SAID = 500
 """Characters that are kept of what a program says of itself."""
 ANSWERED = bytes(HEADER)
-"""What tests say of each call that was answered, before their verdict."""
+"""Message of tests for each answered call, before their verdict."""
 CALL_SECONDS, MOST_TIMES, NEARLY = 0.05, 8, 0.75
-"""By the clock for a call to begin on a busy machine; how much longer all of them may make the tests; and the share
-of its processor time after which the kernel, which counts in ticks, may have ended a program."""
+"""Wall seconds for a call to begin on a busy machine. How much longer calls may make the tests. Share of its processor
+time after which the kernel, which counts in ticks, may have ended a program."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a program under its tests."""
+    """Result of a program under its tests."""
 
     kind: Literal["passed", "failed", "unjudged"]
     """Unjudged: the tests cannot be run from outside of the program, whatever it does."""
@@ -59,7 +59,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Returned:
-    """What a function of a program gave for one call: a literal value, or the reason why there is none."""
+    """Result of one call of a function: a literal value, or the reason why there is none."""
 
     value: Any = None
     failure: str = ""
@@ -111,12 +111,12 @@ class Sandbox:
         self._errors.close()
 
     def verdicts(self, answers: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """Of programs, each with its tests. Raises LmworksError if the process that runs them is gone."""
+        """Return the verdict of each program and its tests. Raises LmworksError if the running process is gone."""
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(pool.map(self._verdict, answers))
 
     def returned(self, program: str, function: str, calls: Sequence[Mapping[str, Any]]) -> list[Returned]:
-        """What a function of a program gives for each call, by the names of its parameters; each begins anew.
+        """Return a function's result for each call, by names of parameters. Each call begins anew.
 
         Raises LmworksError if the process that runs programs is gone.
         """
@@ -169,7 +169,7 @@ class Sandbox:
                 return Verdict("failed", "the tests ended")
 
     def _started(self, asked: bytes, told: socket.socket) -> list[int]:
-        """Of a program, and its tests (PAIR), which wait for what they are to run: files that stand for processes."""
+        """Start a program, and its tests (PAIR), which wait for their task. Return files that stand for processes."""
         with self._lock:
             said, processes = b"", list[int]()
             with contextlib.suppress(OSError):
@@ -192,7 +192,7 @@ def _refused(reason: str) -> LmworksError:
 
 
 def _told(line: socket.socket, request: bytes, seconds: float) -> Verdict:
-    """What tests say, once they are told what to run. Raises OSError, and ValueError for what is no verdict."""
+    """Return the verdict of tests after telling them their task. Raises OSError, and ValueError if it is no verdict."""
     begun = answered = time.monotonic()
     calls, said = 0, bytearray()
     with contextlib.suppress(TimeoutError):

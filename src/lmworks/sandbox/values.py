@@ -11,11 +11,11 @@ import os
 from typing import Any
 
 DEPTH = 200
-"""Of values in values."""
+"""Most levels of values in values."""
 PLAIN = (type(None), bool, str, float)
 """Which JSON tells apart, with NaN and the infinities as Python writes them."""
 ENTRIES = 10_000
-"""Of sets and dicts in all: of chosen keys that all fall into one place, each is compared with all before it."""
+"""Most entries of sets and dicts in all. Chosen keys with one hash are each compared with all before."""
 SMALL = 1 << 63
 """Larger integers are written in hexadecimal: Python limits decimals, since they take quadratic time."""
 HEADER = 4
@@ -49,7 +49,7 @@ def encode(value: Any, depth: int = DEPTH) -> Any:
 
 
 def decode(data: Any) -> Any:
-    """What `encode` was given. Raises NotLiteral for anything that it does not write, and for more than `ENTRIES`."""
+    """Return the input of `encode`. Raises NotLiteral for other data, and for more than `ENTRIES`."""
     entries, rest = 0, [data]
     while rest:
         each = rest.pop()
@@ -113,7 +113,7 @@ def receive_frame(channel: int, limit: int) -> bytes:
 
 
 def unpacked(data: bytes) -> Any:
-    """What is in a frame. Raises NotLiteral for what is no message."""
+    """Return the contents of a frame. Raises NotLiteral if it is no message."""
     try:
         return json.loads(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:

@@ -34,7 +34,7 @@ def sweep(
     if model is None:
         raise UsageError(f"--mix {mix}: no model of this recipe has `data: {mix}`")
     if strange := [ratio for ratio in ratios if not 0 <= ratio <= 1]:
-        raise UsageError(f"--ratios: {strange[0]:g} is no share; expected numbers from 0 to 1, such as 0,0.5,1")
+        raise UsageError(f"--ratios: {strange[0]:g} is not a share; expected numbers from 0 to 1, such as 0,0.5,1")
     tasks = {name: PerplexityConfig(data=_held_out(recipe, mix, name), train=mix) for name in parts}
     del others[part]
     runs, trials = Runs(path, settings, store, model, validated=False), list[dict[str, Any]]()

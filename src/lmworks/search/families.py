@@ -32,7 +32,7 @@ EQUAL = 1.25
 
 
 def families(path: Path, settings: Sequence[str], store: Path | None, *, minutes: float, task: str | None) -> Outcome:
-    """Train each model that a task of `evaluate` asks for so many minutes a try, and compare them on its items.
+    """Train each model of a task of `evaluate` for so many minutes per trial, and compare them on its items.
 
     Raises UsageError for a recipe without two to compare, or without validation data to choose rates by.
     """

@@ -26,9 +26,8 @@ EXPONENT, EXPONENT_SPREAD = 0.18, 0.4
 """Compute's exponent α·β/(α+β) by Besiroglu et al. 2024 (arXiv 2404.10102), and one standard deviation of its log:
 a factor of 1.5 either way holds Hoffmann's 0.15, and two of them data's exponents."""
 NOISE, NOISE_RUNS = 0.009, 8
-"""Relative standard deviation of the losses of small runs over seeds, and how many runs this is worth as evidence:
-measured with ten degrees of freedom in runs of 30,000 to 181,000 parameters on documentation of interfaces (0.0097
-with twenty, Python sources too)."""
+"""Relative standard deviation of the losses of small runs over seeds, and its worth in runs. Measured with ten degrees
+of freedom in runs of 30,000 to 181,000 parameters on interface documentation (0.0097 with twenty, Python too)."""
 WANDERING = 0.004
 """Standard deviation of how much the relative slope differs from the law's, one e-fold from the largest run. It then
 misses 0.7 % of the loss at 8 times the amount, which is small beside the noise, and no better known than that."""
@@ -107,10 +106,11 @@ def _quantiles(draws: Floats) -> tuple[float, Interval]:
 def fit_law(amounts: ArrayLike, losses: ArrayLike, *, seed: int = 0) -> Law:
     """Fit to [P] amounts and losses, P >= 3.
 
-    With a given exponent the law is linear, so E, which is not below zero, and A are integrated out in closed form over
-    a grid of exponents and noises (priors log-normal and inverse gamma; flat in the losses at both ends).
+    With a given exponent the law is linear. E, which is not below zero, and A are integrated out in closed form over a
+    grid
+    of exponents and noises (priors log-normal and inverse gamma, flat in the losses at both ends).
     Amounts may repeat, with other seeds. Points far off count less (Huber's weights), and so do small runs, from which
-    the slope may have wandered. Raises `LmworksError` where the losses do not fall.
+    the slope may have wandered. Raises `LmworksError` if the losses do not fall.
     """
     x, y = np.asarray(amounts, float), np.asarray(losses, float)
     if len(x) < 3:

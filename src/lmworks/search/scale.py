@@ -18,16 +18,16 @@ RUNGS = tuple(2.5**-rung for rung in range(4, -1, -1))
 """Compute of the ladder's models, in that of the largest. Factors of 2.5 show the law's bend 1.6 times as sharply as
 factors of 2, and leave the smallest model steps enough."""
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-"""Of the data, in a curve."""
+"""Shares of the data in a curve."""
 LARGEST = 1 / 8
 """Compute of the ladder's largest model, in that of the run which it predicts: all five are a fifth of it."""
 SEEDS = 3
-"""Of each model. Models of 30,000 to 181,000 parameters differ by 0.9 % from seed to seed. In made-up ladders with that
+"""Seeds per model. Models of 30,000 to 181,000 parameters differ by 0.9 % between seeds. In made-up ladders with this
 noise, predictions at 5 times the compute were off by 3 % (one standard deviation) from one seed, 1.8 % from three."""
 RATE_EXPONENT = 0.32
 """With which the best learning rate falls as tokens grow (Bjorck et al. 2024, arXiv 2409.19913)."""
 BATCH_EXPONENT = 2 * RATE_EXPONENT
-"""With which tokens a step grow with tokens: compute's 0.33 by Bi et al. 2024 (arXiv 2401.02954), doubled. As the best
+"""Exponent of tokens per step over tokens: compute's 0.33 by Bi et al. 2024 (arXiv 2401.02954), doubled. As the best
 rate grows with the root of the batch, it then stays. Equal batches would leave the small runs so few steps that their
 losses belong to the beginning of training rather than to the law."""
 WIDTH_MULTIPLE = 4

@@ -55,7 +55,7 @@ PLACES: Mapping[Ability, str] = {
     "tag": "/v1/extract",
     "embed": "/v1/embeddings",
 }
-"""Where a model is asked for what it can do."""
+"""Paths of the requests for each ability of a model."""
 
 
 def create_app(

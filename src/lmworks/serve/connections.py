@@ -25,12 +25,12 @@ FILES_PER_CONNECTION = 4
 """Descriptors for each connection of the bound: its own, up to two more that asyncio takes before it tells of them
 (see `BoundedServer`), and the rest for what else the process opens."""
 NOTICE_SECONDS = 60.0
-"""What anybody can cause is logged once in so long, with its number."""
+"""Seconds between two log lines, with counts, about events that anybody can cause."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a server's connections."""
+    """Limits of a server's connections."""
 
     connections: int = 1000
     """Open at once: ten times the requests that a server takes, and memory that it does not miss."""
@@ -152,10 +152,10 @@ class Connection(H11Protocol):
 
 
 class BoundedServer(uvicorn.Server):
-    """uvicorn with bounded connections; raises the process's limit of open files to what they need, where it may.
+    """uvicorn with bounded connections. It raises the process's limit of open files to what they need, if allowed.
 
-    asyncio accepts up to `backlog` connections at once and tells of them two turns of its loop later; the bound is a
-    quarter of the files at the most, and the backlog half of the bound, so that all of them find a descriptor.
+    asyncio accepts up to `backlog` connections at once and reports them two turns of its loop later. The bound is at
+    most a quarter of the files, and the backlog half of the bound, so that each connection finds a descriptor.
     """
 
     def __init__(

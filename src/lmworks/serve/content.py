@@ -1,4 +1,4 @@
-"""What the chat page shows, and the files that it is made of."""
+"""Contents of the chat page, and the files that it is made of."""
 
 from __future__ import annotations
 
@@ -47,21 +47,21 @@ class PageContent:
 
     name: str
     purpose: str
-    """What the model is for, and what it is not for, in a sentence or two."""
+    """Purpose of the model, and its limits, in one or two sentences."""
     parameters: int
     context_length: int
     figures: Sequence[Figure] = ()
     licences: Sequence[str] = ()
     """Licences of the data behind the model (SPDX)."""
     digest: str = ""
-    """Of the model's artifact; `lmworks trace` takes it."""
+    """Digest of the model's artifact, for `lmworks trace`."""
     examples: Sequence[Examples] = ()
     advice: Sequence[str] = ()
-    """What to know before relying on an answer, the most important first."""
+    """Advice to read before relying on an answer, the most important first."""
     failures: Sequence[Failure] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """What the page's script reads."""
+        """Return the values that the page's script reads."""
         return asdict(self) | {"figures": [figure.as_json() for figure in self.figures]}
 
 
@@ -87,7 +87,7 @@ def sign_in_page(message: str = "", wait: int = 0) -> Response:
 
 
 def _digest_of(text: str, tag: str) -> str:
-    """Of what stands in a page between a tag and its end, as a content security policy names it."""
+    """Return the digest of the text between a tag and its end, in the form of a content security policy."""
     found = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
     assert found  # noqa: S101 - the file is ours
     return f"sha256-{base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()}"

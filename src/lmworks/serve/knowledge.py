@@ -31,7 +31,7 @@ class Knowledge:
     shown: int = PASSAGES_SHOWN
     """Passages before a question at the most."""
     not_found: str = NOT_FOUND
-    """What is said where no passage fits well enough."""
+    """Answer if no passage fits well enough."""
 
     def prompt(self, engine: Engine, turns: Sequence[Turn], limit: int | None) -> tuple[list[int], Found | None]:
         """A chat as the model reads it, with what was found for its last question; None where a user asks none.
@@ -71,13 +71,13 @@ class Knowledge:
 
 
 def citing(found: Found | None) -> dict[str, Any]:
-    """What an answer says of passages: whether there are such, and each that was before the model; nothing without."""
+    """Return an answer's fields about passages: whether some fit, and those shown to the model."""
     return {"found": found.is_enough, "citations": found.citations()} if found else {}
 
 
 @dataclass(frozen=True)
 class Told:
-    """A text that stands in place of so many answers."""
+    """A text that is used as the answer so many times."""
 
     text: str
     number: int

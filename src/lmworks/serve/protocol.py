@@ -1,4 +1,4 @@
-"""What requests may say, checked, and the JSON of the answers. Names and shapes are those of OpenAI's API reference."""
+"""Checked requests, and the JSON of answers. Names and shapes are those of OpenAI's API reference."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class StreamOptions(_Strict):
 
 
 class Parameters(_Strict):
-    """What both kinds of request have. Null means the default."""
+    """Fields of both kinds of request. Null means the default."""
 
     thoughts_apart: ClassVar[bool] = False
     """Whether thoughts stand beside the answer."""
 
     @property
     def functions(self) -> Sequence[Tool]:
-        """Those that may be called."""
+        """Functions that may be called."""
         return ()
 
     model: str
@@ -123,7 +123,7 @@ class Function(_Strict):
 
 
 class Tool(_Strict):
-    """What may be called; functions alone."""
+    """A function that may be called."""
 
     type: Literal["function"]
     function: Function
@@ -194,7 +194,7 @@ class ChatRequest(Parameters):
 
     @property
     def functions(self) -> Sequence[Tool]:
-        """Those that may be called."""
+        """Functions that may be called."""
         return () if self.tool_choice == "none" else self.tools or ()
 
     def turns(self) -> list[Turn]:
@@ -273,7 +273,7 @@ class TextsRequest(_Strict):
             ]
             found = {"object": "extraction", "spans": spans}
         else:
-            raise TypeError(f"{type(answer).__name__} is no answer to a text")
+            raise TypeError(f"{type(answer).__name__} is not an answer to a text")
         return {"index": index, "truncated": answer.is_cut, **found}
 
 
@@ -335,7 +335,7 @@ def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
 
 @dataclass
 class Said:
-    """What was said: an answer, or a further part of one."""
+    """An answer, or a further part of one."""
 
     text: str = ""
     thoughts: str | None = None

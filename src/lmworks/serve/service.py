@@ -176,7 +176,7 @@ class Service:
         return self._accepts and self.alive
 
     def deadline(self, seconds: float | None) -> float:
-        """Of a request that comes now and may take so many seconds, or as many as this server gives."""
+        """Return the deadline of a new request that may take so many seconds, at most those of this server."""
         return time.monotonic() + min(seconds or self._timeout_seconds, self._timeout_seconds)
 
     def _require_places(self, number: int) -> None:
@@ -200,7 +200,7 @@ class Service:
         return sum(len(answer.requests) for answer in self._answers) + self._prepared
 
     async def prepare(self, number: int, made: Callable[[], T]) -> T:
-        """What `made` makes of the prompts of so many requests, in a thread, a few at once; meanwhile they have places.
+        """Run `made` for the prompts of so many requests in a thread, a few at once. Their places are taken meanwhile.
 
         Raises `ApiError` 503 when there are none.
         """

@@ -1,4 +1,4 @@
-"""What a model says to the prompts of conversations, as conversations to tune on.
+"""A model's answers to the prompts of conversations, as conversations to tune on.
 
 A small model that is tuned on what a large one says learns from it whatever tokens either reads (Kim and Rush 2016,
 sequence-level distillation). Several answers to each prompt are candidates, which `constitution` ranks by rules.
@@ -81,7 +81,7 @@ class AnswersConfig(StepConfig):
 
 
 FIELDS = ("form", "id", "asked", "messages", "document", "reference")
-"""Of a line that is written: `asked` is the conversation that it was asked in, `reference` the answer of that."""
+"""Fields of a line: `asked` is the conversation with the prompt, `reference` its answer."""
 
 
 @stage(version=5, reads=("model", "data"))

@@ -84,7 +84,7 @@ def constitution(
     if not pairs:
         raise LmworksError(
             f"{config.answers}: of {len(prompts)} prompts none has answers of different worth; draw more samples, or "
-            "mend the rules: one that every answer follows, or none, decides nothing"
+            "change the rules: one that every answer follows, or none, decides nothing"
             + (f". {unread} {UNREAD}: lower max_tokens of the answers, or name one that reads more" if unread else "")
         )
     write_preferences(out, pairs)

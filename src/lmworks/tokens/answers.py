@@ -18,7 +18,7 @@ Render = Callable[[Sequence[Message], bool], str]
 """Messages, and whether an answer is asked for, to text."""
 
 OTHER_WORDS = ("\ue002", "\ue003")
-"""Of Unicode's private use, so that no chat has them."""
+"""Characters of Unicode's private use, which no chat contains."""
 FRAME = 200
 """Characters that a template may write before an answer."""
 
@@ -42,10 +42,9 @@ def whole_chat(render: Render, messages: Sequence[Message]) -> str:
 
 
 def answers_of(render: Render, messages: Sequence[Message], text: str) -> Iterator[tuple[int, int]]:
-    """Of each assistant's turn in `whole_chat`, the characters [first, last + 1) that the model is to write.
+    """Yield, for each assistant's turn in `whole_chat`, the characters [first, last + 1) that the model writes.
 
-    None of an earlier turn that stands there otherwise than it was asked for, as where thoughts are begun for an answer
-    and left out once it is given.
+    A turn is left out if the template writes it in another way than it was requested, such as without its thoughts.
     """
     for number, message in enumerate(messages):
         if message["role"] == "assistant":
@@ -65,7 +64,7 @@ def _frame(render: Render, before: Sequence[Message], asked: str) -> int:
 
 
 def _joined(text: str, words: int, asked: str, frame: int) -> tuple[int, int]:
-    """Before an answer, where a text goes on as if that had been asked for; so many characters before it are alike."""
+    """Return where an answer begins if its prompt and the text only agree in part, and how many characters agree."""
     alike = shared(text, asked)
     if alike >= len(asked) - frame:
         return min(words, alike), alike - len(asked) + frame

@@ -34,7 +34,7 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True)
 class Calls:
-    """What stands around calls, and what they consist of."""
+    """Marks around function calls, and the form of a call."""
 
     begin: str
     """Empty where a call is the whole answer."""
@@ -77,7 +77,7 @@ class Calls:
 
 
 HOUSE = Calls(CALL.split("\n")[0], CALL.split("\n")[-1], name="name", arguments="arguments", keeps_words=True)
-"""Of lmworks's own template."""
+"""Calls of lmworks's own template."""
 
 
 class Calling:

@@ -12,7 +12,7 @@ from lmworks.lazy import tokenizers
 TEMPLATE_FILE = "chat_template.jinja"
 """Where folders of others hold the chat template, before that of their settings."""
 UNKNOWN = "<unk>"
-"""What a tokenizer that cannot encode every text writes for the rest; id 3 in those that lmworks trains."""
+"""Token for text that a tokenizer cannot encode. It is id 3 in tokenizers that lmworks trains."""
 
 
 def read_template(folder: Path, settings: Mapping[str, Any]) -> Any:

@@ -17,7 +17,7 @@ _ASK = {"role": "user", "content": "?"}
 
 @dataclass(frozen=True)
 class Thoughts:
-    """What stands around thoughts."""
+    """Marks around thoughts."""
 
     begin: str
     end: str
@@ -50,7 +50,7 @@ class Thoughts:
 
 
 HOUSE = Thoughts(THINK, END_OF_THOUGHTS, "\n", is_begun=False)
-"""Of data, in which they stand before the answer whatever model is tuned on it."""
+"""Marks in data, in which thoughts precede the answer for every model."""
 
 
 class Parting:
@@ -63,7 +63,7 @@ class Parting:
         self._thoughts = thoughts
         self._held = ""
         self._is_first = True
-        """Of what is thought, or said behind thoughts: white space is left out."""
+        """Whether thoughts, or the text after them, begin. White space is then left out."""
         self.has_thoughts = self.is_within = is_begun
         self._is_open = not is_begun
         """Whether thoughts may still begin."""
@@ -94,7 +94,7 @@ class Parting:
         return thought, self._begun(text)
 
     def flush(self) -> tuple[str, str]:
-        """What was held back, when the text ends."""
+        """Return the text held back when the text ends."""
         held, self._held = self._held, ""
         return (held.rstrip(self._thoughts.space), "") if self.is_within else ("", held)
 
@@ -119,7 +119,7 @@ def thoughts_of(render: Render, constants: Callable[[], Iterable[str]]) -> Thoug
 
 
 def _told_apart(render: Render) -> Thoughts | None:
-    """Of a template that takes thoughts beside an answer."""
+    """Return the marks of a template that takes thoughts beside an answer."""
     thought, words = OTHER_WORDS
     answer = {"role": "assistant", "content": words}
     asked = render([_ASK], True)
@@ -135,7 +135,7 @@ def _told_apart(render: Render) -> Thoughts | None:
 
 
 def _cut_off(render: Render, constants: Callable[[], Iterable[str]]) -> Thoughts | None:
-    """Of a template that leaves out what stands in an answer before a mark."""
+    """Return the marks of a template that leaves out the part of an answer before a mark."""
     thought, words = OTHER_WORDS
     asked = render([_ASK], True)
     for end in constants():

@@ -40,11 +40,11 @@ CHAT_TEMPLATE = (
 """ChatML, led by the token that begins every document."""
 
 FILES = ("tokenizer.json", "tokenizer_config.json")
-"""What a tokenizer folder, and a model folder, hold of it."""
+"""Files of a tokenizer in its folder, and in a model folder."""
 SPOKEN = ("content", *REASONING, SAID, TOOLS, CALLS, RESULTS)
-"""What a message says."""
+"""Fields with the contents of a message."""
 TOLD = ("role", "content", CALLS, "tool_call_id", "name")
-"""What a chat template is told of a turn, beside thoughts."""
+"""Fields of a turn that a chat template gets, in addition to thoughts."""
 STOPS_AT = "stops_at"
 """The setting that names more tokens which end an answer, as a model's `generation_config.json` does by their ids."""
 TAIL = 32
@@ -60,7 +60,7 @@ class TurnsRefused(ChatRefused):
 
 
 Before = Literal["auto", "nothing", "end-of-text", "begin-of-text"]
-"""What a model reads before a text that is put before it: what it was used to, or what is named."""
+"""Token before a text: the model's usual one, or a named one."""
 
 
 def alike(one: Sequence[int], other: Sequence[int]) -> int:
@@ -125,7 +125,7 @@ class Tokenizer:
         return told(self.folder / FILES[0], "a tokenizer that the `tokenizers` library reads and can use")
 
     def to_json(self) -> str:
-        """What `tokenizer.json` says."""
+        """Return the text of `tokenizer.json`."""
         return self._backend.to_str()
 
     def encode(self, text: str) -> list[int]:
@@ -157,10 +157,10 @@ class Tokenizer:
         return self._backend.decode(list(ids), skip_special_tokens=False)
 
     def before(self, policy: Before = "auto") -> tuple[int, ...]:
-        """What stands before a text. Raises UsageError for a token that the tokenizer does not name.
+        """Return the tokens before a text. Raises UsageError for a token that the tokenizer does not name.
 
-        What a model is used to: in those that lmworks trains `end_of_text`, in others what their tokenizer puts there
-        by itself, which may be nothing.
+        Models that lmworks trains usually have `end_of_text`. Others have the tokens that their tokenizer adds, which
+        may be none.
         """
         if policy == "nothing":
             return ()
@@ -206,8 +206,8 @@ class Tokenizer:
 
     @cached_property
     def begin_of_answer(self) -> list[int]:
-        """What the chat template writes between a user's words and an answer. Raises LmworksError if it writes some of
-        that only before an answer that is there: no answer that is asked for would begin so.
+        """Return the template's tokens between a user's words and an answer. Raises LmworksError if the template writes
+        some of them only before an answer that is given, because a requested answer would not begin so.
         """
         one, other = ([{"role": "user", "content": words}] for words in "?a")
         answer = {"role": "assistant", "content": "."}
@@ -231,7 +231,7 @@ class Tokenizer:
         return begins if begins[-1][-len(begins[0]) :] != begins[0] else begins[:1]
 
     def _end_of_both(self, one: Sequence[Message], other: Sequence[Message]) -> list[int]:
-        """What two prompts end with."""
+        """Return the common end of two prompts."""
         ids, others = (self.encode_chat(chat, True)[0][::-1] for chat in (one, other))
         return ids[: alike(ids, others)][::-1]
 
@@ -328,7 +328,7 @@ class Tokenizer:
 
     def _refused(self, what: str) -> LmworksError:
         line = " ".join(what.split())[:200]
-        return ChatRefused(f"{self.folder / FILES[1]}: chat_template: {line}; mend the template")
+        return ChatRefused(f"{self.folder / FILES[1]}: chat_template: {line}; fix the template")
 
     def encode_chat(
         self, messages: Sequence[Message], add_generation_prompt: bool = False
@@ -344,12 +344,12 @@ class Tokenizer:
         return self.encode_answers(messages)[:2]
 
     def encode_answers(self, messages: Sequence[Message]) -> tuple[list[int], list[bool], int]:
-        """Ids of a chat, and which of them are trained: assistants' words and the token that closes them, but for turns
-        of weight 0. And of how many turns nothing is, as they stand in the chat otherwise than they were asked for and
-        given, such as without their thoughts.
+        """Return the ids of a chat, and which are trained: assistants' words with the closing token, but not turns of
+        weight 0. Also return the number of turns that are not trained, because the template writes them in another way
+        than they were requested, for example without thoughts.
 
-        Nothing closes a last answer that was cut: whether to end there was never its model's choice. Contents are
-        encoded as text whatever they say.
+        A last answer that was cut has no closing token, because its model did not choose to end there. Contents are
+        always encoded as text.
         """
         literals: list[str] = []
         hidden = [self._hidden(each, literals) for each in messages]

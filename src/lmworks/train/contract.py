@@ -29,7 +29,7 @@ from lmworks.train.arithmetic.packed import segments, segments_of
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 Numbers = Sequence[int] | np.ndarray[Any, Any]
-"""Of rows."""
+"""Numbers of rows."""
 
 TRIVIAL_ROWS = 2048
 """Training rows whose targets the trivial baseline counts: a million tokens, or thousands of labels."""
@@ -66,7 +66,7 @@ class PackedBatch:
         return segments(self.inputs, begin)
 
     def wanted(self) -> Tensor:
-        """What is to be said, [N] numbers, wherever something is; none where nothing is told beforehand."""
+        """Labels [N], from 0, for each position that has one. Empty if labels are not given beforehand."""
         return self.tokens.new_zeros(0)
 
     def to(self, device: torch.device) -> Self:
@@ -105,14 +105,14 @@ class TextBatch(PackedBatch):
 
     targets: Tensor
     names: Sequence[str] = ()
-    """Of the numbers, which differ from part to part of the data; none where they are tokens."""
+    """Names of the labels, which differ between parts of the data. Empty if labels are tokens."""
 
     def wanted(self) -> Tensor:
         return self.targets[self.targets >= 0]
 
 
 class Trainable(ABC):
-    """What a model offers to the trainer and to an objective."""
+    """Interface of a model for the trainer and for an objective."""
 
     module: nn.Module
     """Whose parameters are learned."""
@@ -142,7 +142,7 @@ class Trainable(ABC):
 
     @abstractmethod
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
-        """What the model says to prompts, as it is now."""
+        """Return the model's present answers to prompts."""
 
     @abstractmethod
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
@@ -164,12 +164,12 @@ class Trainable(ABC):
 
 
 class Labelling(Trainable):
-    """What a model offers besides that tells something of positions of a text."""
+    """Interface of a model that labels positions of a text."""
 
     @property
     @abstractmethod
     def labels(self) -> Sequence[str]:
-        """Of what it tells, in the order of their numbers; none where it tells tokens."""
+        """Labels in the order of their numbers. Empty if the model predicts tokens."""
 
     def told(self, batch: TextBatch) -> Tensor:
         """The number of what is to be said at each position [B,T], −1 for nothing: where it has seen enough."""
@@ -178,7 +178,7 @@ class Labelling(Trainable):
 
 @dataclass(frozen=True)
 class Watched:
-    """A prompt that is answered again and again, and what stands in the data."""
+    """A prompt that is answered repeatedly during training, with the data's answer."""
 
     title: str
     prompt: Sequence[int]
@@ -186,13 +186,13 @@ class Watched:
 
 
 class Objective(ABC):
-    """What the trainer asks for; it never asks an objective's name. Only the objective knows its kind of batch.
+    """Interface between the trainer and an objective. Only the objective knows its kind of batch.
 
     Rows are read in the order of seeded permutations, of each part where there are several.
     """
 
     mean_over = "token"
-    """What the loss is a mean over: tokens, pairs."""
+    """Unit that the loss is a mean over: tokens or pairs."""
     rows_apart = True
     """Whether the loss of a row is the same in whichever micro-batch it stands."""
     mixed_steps = 1
@@ -220,7 +220,7 @@ class Objective(ABC):
         """Sum of losses, sum of weights, and sums of further metrics."""
 
     def sums(self, model: Any, batch: Any) -> list[dict[str, float]]:
-        """The same of each part of a batch that is measured on, as far as parts can be told apart; here, of all."""
+        """Return the sums of `loss` for each separable part of a validation batch. Here the batch is one part."""
         loss, weight, more = self.loss(model, batch)
         return [{"loss": loss.item(), **more, "weight": weight}]
 
@@ -288,11 +288,11 @@ class Objective(ABC):
         return False
 
     def figures(self, history: Sequence[Mapping[str, float]]) -> list[Figure]:
-        """What else a finished run is to tell of itself."""
+        """Return further figures of a finished run."""
         return []
 
     def selection_loss(self, measured: Mapping[str, float]) -> float:
-        """What is least of the best weights, of what was measured on validation data."""
+        """Return the value, from validation measurements, that is lowest for the best weights."""
         return measured["validation_loss"]
 
     @staticmethod

@@ -23,10 +23,10 @@ from lmworks.pipeline.stage import Journal
 from lmworks.train.configs.train import TrainConfig
 
 LIBRARIES_BYTES = {False: 400 * 2**20, True: 480 * 2**20}
-"""Of a process that has loaded what training loads, without and with the compiler and what it has made."""
+"""Bytes of a process with the libraries of training, without and with the compiler and its output."""
 
 TRANSFORMERS_BYTES = 120 * 2**20
-"""Of `transformers` on top."""
+"""Further bytes for `transformers`."""
 
 GAPS = 1.17
 """Memory that an allocator holds beside what is asked of it: pages that are not full, blocks kept for later."""
@@ -186,7 +186,7 @@ def trained_parts(config: TrainConfig, shape: Shape) -> Mapping[str, int]:
 
 
 def stored_bytes(config: TrainConfig, shape: Shape) -> tuple[int, int]:
-    """What a training writes: the model with its published checkpoints, and those that go when it ends."""
+    """Return the bytes that a training writes: the model with its published checkpoints, and temporary checkpoints."""
     trained = trained_parts(config, shape)
     one = FLOAT32 * (sum(trained.values()) + _state_numbers(config, trained))
     at_once = config.keep_checkpoints + 1 if int(config.steps) > config.checkpoint_steps else 0
@@ -218,13 +218,13 @@ def size_in_words(count: float) -> str:
 
 
 SAID_LETTERS = 160
-"""Of what torch says: how much was asked for, and what there is."""
+"""Letters of torch's message to quote. It states the bytes asked for and the bytes there are."""
 MEND = "lower micro_batch_rows, which changes a step by rounding alone, or set activation_checkpointing: true"
 SMALLER = "not even 1 would fit: choose a smaller hidden_size or sequence_length, or set activation_checkpointing: true"
 
 
 def available_bytes() -> float:
-    """What may still be taken: of the machine, and of the control group, which gives cached files back when asked.
+    """Return the free bytes of the machine or its control group, which gives cached files back when asked.
 
     Endless where the system does not tell.
     """

@@ -94,7 +94,7 @@ def read_standing(path: Path) -> Standing:
 
 
 def _read_finished(history: Path) -> Standing:
-    """What a finished run keeps: losses and samples; paces and memory were of the run."""
+    """Return losses and samples of a finished run. Speed and memory belong to the run itself."""
     manifest = read_manifest(history.parents[1] / "manifest.json")
     samples = list(_records(history.with_name("samples.jsonl")))
     return Standing(manifest.step, True, False, manifest.config, list(_records(history)), samples)

@@ -11,7 +11,7 @@ from lmworks.watch.terminal import ROWS, as_text
 
 SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 POINTS = 400
-"""Of a curve: more than there are pixels for."""
+"""Most points of a curve, more than there are pixels."""
 
 
 def render(standing: Standing) -> str:

@@ -25,7 +25,7 @@ class StepStatus:
 
 
 def statuses(build: Build) -> Iterator[StepStatus]:
-    """Of every step, in order."""
+    """Yield the status of every step, in order."""
     for node in build.nodes:
         artifact, reason = build.look(node)
         state = "built" if artifact else "stale"

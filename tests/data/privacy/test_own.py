@@ -87,7 +87,7 @@ def test_names_and_actions_that_mean_nothing_are_refused() -> None:
     for fields, words in (
         ({"own": [{**CUSTOMER, "name": "email"}]}, "own_email"),
         ({"own": [CUSTOMER, CUSTOMER]}, "two detectors named customer_number"),
-        ({"actions": {"custmer": "keep"}}, "names custmer, which is no kind"),
+        ({"actions": {"custmer": "keep"}}, "names custmer, which is not a kind"),
     ):
         with pytest.raises(ValidationError, match=words):
             AnonymiseConfig.model_validate({"from": "raw", **fields})

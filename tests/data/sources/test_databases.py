@@ -135,9 +135,9 @@ def test_rows_pass_through_a_cursor_of_the_server_in_bounded_memory(tmp_path: Pa
         ("postgresql://me:wrong-secret@127.0.0.1:1/postgres", "Connection refused"),
         ("postgresql://me:wrong-secret@127.0.0.1:{port}/nowhere", "password authentication failed"),
         ("postgresql://me:wrong-secret@nowhere.invalid/postgres", "resolve host"),
-        ("postgresql://me:wrong-secret@127.0.0.1:port/postgres", "is no address of a database"),
+        ("postgresql://me:wrong-secret@127.0.0.1:port/postgres", "is not an address of a database"),
         ("postgresql://me:wrong-@secret@127.0.0.1/postgres", "in a password as %40"),
-        ("postgres//wrong-secret", "is no address of a database"),
+        ("postgres//wrong-secret", "is not an address of a database"),
         ("oracle://me:wrong-secret@127.0.0.1/x", "the query failed: No module named"),
     ],
 )
@@ -154,7 +154,7 @@ def test_a_server_that_cannot_be_asked_is_named_without_its_password(
 @pytest.mark.slow
 def test_a_query_that_fails_in_its_midst_leaves_no_snapshot(tmp_path: Path, tickets: Any) -> None:
     query = "select n as id, repeat('private ', 10) || (1 / (4000 - n)) as body from generate_series(1, 5000) as n"
-    with pytest.raises(LmworksError, match=r"the query failed: division by zero.* Mend `url` or `query`"):
+    with pytest.raises(LmworksError, match=r"the query failed: division by zero.* Fix `url` or `query`"):
         read(tmp_path, query=query)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"private" in path.read_bytes()]
 

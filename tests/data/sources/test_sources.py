@@ -224,7 +224,7 @@ def test_documents_of_an_earlier_build_keep_ids_licences_and_sources(tmp_path: P
     assert (document.source, document.licence, document.meta["path"]) == ("texts", "MIT", "a.jsonl")
     (listed,) = json.loads((out / "files.json").read_text())
     assert listed["path"] == "artifacts/ingest/abcdef123456/payload/part-00000.parquet"
-    with pytest.raises(UsageError, match="is no store of lmworks"):
+    with pytest.raises(UsageError, match="is not a store of lmworks"):
         run(tmp_path / "next", again)
 
 

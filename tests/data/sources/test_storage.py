@@ -171,7 +171,7 @@ def test_an_object_that_is_gone_costs_itself_alone(bucket: Any, tmp_path: Path) 
 
 def test_what_is_not_there_is_named(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket({"texts/a.txt": b"text"})
-    with pytest.raises(UsageError, match=r"s3://nowhere cannot be read \(NoSuchBucket\)\. Mend `url`"):
+    with pytest.raises(UsageError, match=r"s3://nowhere cannot be read \(NoSuchBucket\)\. Fix `url`"):
         read(tmp_path, "s3://nowhere/texts")
     with pytest.raises(LmworksError, match=r"s3://corpus/none holds no file that can be read"):
         read(tmp_path, "s3://corpus/none")

@@ -27,14 +27,14 @@ models:
         (
             "causal-lm",
             "hidden_size: 256, num_heads: 3",
-            "hidden_size 256 is no multiple of num_heads 3; .* 1, 2, 4, 8, ",
+            "hidden_size 256 is not a multiple of num_heads 3; .* 1, 2, 4, 8, ",
         ),
         ("causal-lm", "hidden_size: 96, num_heads: 32", "96 / 32 = 3 numbers a head is odd"),
         ("causal-lm", "hidden_size: 65", "65 / 1 = 65 numbers a head is odd"),
-        ("causal-lm", "num_heads: 4, num_key_value_heads: 3", "num_heads 4 is no multiple of num_key_value_heads 3"),
-        ("masked-lm", "hidden_size: 256, num_heads: 3", "hidden_size 256 is no multiple of num_heads 3"),
+        ("causal-lm", "num_heads: 4, num_key_value_heads: 3", "num_heads 4 is not a multiple of num_key_value_heads 3"),
+        ("masked-lm", "hidden_size: 256, num_heads: 3", "hidden_size 256 is not a multiple of num_heads 3"),
         ("masked-lm", "hidden_size: 96, num_heads: 32", "96 / 32 = 3 numbers a head is odd"),
-        ("span-corruption", "hidden_size: 256, num_heads: 3", "hidden_size 256 is no multiple of num_heads 3"),
+        ("span-corruption", "hidden_size: 256, num_heads: 3", "hidden_size 256 is not a multiple of num_heads 3"),
     ],
 )
 def test_heads_that_do_not_divide_are_refused(tmp_path: Path, objective: str, fields: str, said: str) -> None:
@@ -53,5 +53,5 @@ def test_a_size_that_the_plan_has_found_is_refused_in_a_line(tmp_path: Path) -> 
         )
     )
     config = load_recipe(path, CLASSES).models["model"]
-    with pytest.raises(LmworksError, match="hidden_size 256 is no multiple of num_heads 3"):
+    with pytest.raises(LmworksError, match="hidden_size 256 is not a multiple of num_heads 3"):
         config.model_copy(update={"hidden_size": 256}).shape(300)  # type: ignore[attr-defined]

@@ -159,7 +159,7 @@ def test_what_a_lost_process_said_is_told(run: Any, tmp_path: Path, monkeypatch:
 
 
 def test_rows_that_do_not_go_evenly_are_refused(run: Any) -> None:
-    with pytest.raises(LmworksError, match="3 micro-batches a step do not go evenly into 2 processes"):
+    with pytest.raises(LmworksError, match="3 micro-batches per step cannot be spread evenly over 2 processes"):
         run("uneven", processes=2, global_batch_tokens=144)
     with pytest.raises(LmworksError, match="found 2, into which num_key_value_heads 1 does not go evenly"):
         run("heads", processes=2, tensor_parallel=2, num_key_value_heads=1)
@@ -170,7 +170,7 @@ def test_the_nodes_of_a_slurm_job_share_the_processes() -> None:
     command = torchrun(8, slurm)
     assert command[0] == "srun" and "--nproc-per-node=4" in command and "--rdzv-endpoint=node1:29400" in command
     assert "--standalone" in torchrun(2, {})
-    with pytest.raises(LmworksError, match="3 processes do not go evenly onto 2 nodes"):
+    with pytest.raises(LmworksError, match="3 processes cannot be spread evenly over 2 nodes"):
         torchrun(3, slurm)
     with pytest.raises(LmworksError, match="LMWORKS_RENDEZVOUS"):
         torchrun(2, {"SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "7"})

@@ -304,7 +304,7 @@ def test_what_cannot_be_trained_is_refused(
     transformers.ElectraModel(unknown).save_pretrained(tmp_path / "electra")
     with pytest.raises(UsageError, match="known: bert, modernbert"):
         tune(tmp_path / "c", "sequence-classification", ModelFolder(tmp_path / "electra", ""), packed, tokenizer)
-    with pytest.raises(LmworksError, match="adapters stand beside the matrices of decoders alone"):
+    with pytest.raises(LmworksError, match="adapters work only with decoders"):
         tune(tmp_path / "e", "masked-lm", bases["bert"], rows["masked-lm"], tokenizer, adapter={"kind": "lora"})
     with pytest.raises(ValidationError, match="answers no prompts"):
         TASKS["masked-lm"][0].model_validate({**SMALL, "from": "scratch", "watch": "x"})

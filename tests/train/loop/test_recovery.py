@@ -373,7 +373,7 @@ def copied(rows: Shards, folder: Path, change: Callable[[Any], None]) -> Shards:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({}, r"step-000006: this run began with something else: rows was \w+, now \w+"),
+        ({}, r"step-000006: this run began with other settings: rows was \w+, now \w+"),
         ({"learning_rate": 0.01}, "learning_rate was its default, now 0.01"),
     ],
 )
@@ -451,7 +451,7 @@ def test_a_branch_from_what_is_not_there_is_refused(
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"branch_step": 5}, "it names none"),
+        ({"branch_step": 5}, "and there is none"),
         ({"branch_step": 12, "from": "plateau"}, "greater than branch_step 12"),
         ({"publish_checkpoints": [13]}, "from 1 to 12"),
     ],

@@ -138,5 +138,5 @@ def test_a_teacher_is_counted() -> None:
     alone = SftConfig.model_validate({name: value for name, value in SETTINGS.items() if name != "teacher"})
     beside, plain = (training_memory(shape, each, 300, 0)["weights"] for each in (config, alone))
     assert beside == plain + 4_000_000 and flops_per_token(config, shape) == flops_per_token(alone, shape) + 2_000_000
-    with pytest.raises(ValueError, match="processes stays 1"):
+    with pytest.raises(ValueError, match="processes must be 1"):
         DistillationConfig.model_validate({**SETTINGS, "processes": 2})

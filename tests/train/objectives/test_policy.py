@@ -417,7 +417,7 @@ def test_two_rewards_of_one_kind_are_told_apart(
     for line in history:
         assert line["reward"] == pytest.approx(line["length reward"] + line["length 2 reward"])
         assert line["length 3 reward"] <= line["length reward"] < line["length 2 reward"]
-    with pytest.raises(ValidationError, match=r"no reward of weight 0; those are \['length 3'\]"):
+    with pytest.raises(ValidationError, match=r"no reward of weight 0; expected one of \['length 3'\]"):
         settings("grpo", rewards=three, best_by="length", validation="y", keep_best=True)
 
 
@@ -610,13 +610,13 @@ LOOKED_ON = [{"kind": "regex", "pattern": "x"}, {"kind": "length", "most": 2, "w
     ("fields", "said"),
     [
         ({"group_size": 5}, "no multiple of group_size 5"),
-        ({"dropout": 0.1}, "dropout stays 0"),
-        ({"adapter": {"dropout": 0.1}}, "dropout stays 0"),
+        ({"dropout": 0.1}, "dropout must be 0"),
+        ({"adapter": {"dropout": 0.1}}, "dropout must be 0"),
         ({"answer_tokens": 48}, "leave no room in rows of 48"),
         ({"rewards": []}, "at least 1 item"),
         ({"rewards": [{"kind": "length", "most": 2, "weight": 0}]}, "all have weight 0"),
-        ({"rewards": [{"kind": "regex", "pattern": "("}]}, "is no regular expression"),
-        ({"best_by": "length", "patience": 2, "validation": "y"}, "'length' is no reward of weight 0"),
+        ({"rewards": [{"kind": "regex", "pattern": "("}]}, "is not a regular expression"),
+        ({"best_by": "length", "patience": 2, "validation": "y"}, "'length' is not a reward of weight 0"),
         ({"best_by": "length", "rewards": LOOKED_ON}, "state these"),
     ],
 )

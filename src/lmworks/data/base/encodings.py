@@ -22,9 +22,9 @@ CANDIDATES = (
     *("cp1252", "cp1250", "cp1251", "koi8-r", "cp1253", "cp932", "euc-jp", "gb18030", "big5", "cp949", "cp850"),
     *("cp1257", "iso8859-4", "koi8-u", "iso8859-5", "iso8859-7", "cp1255"),
 )
-"""What texts are most often in that are not UTF-8; of equally likely ones the first is named."""
+"""Most frequent encodings other than UTF-8. If several are equally likely, the first is named."""
 LATIN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp1257", "iso8859-4", "cp850")
-"""Those of Latin letters, which decode nearly all bytes: a language's letters tell them apart."""
+"""Encodings of Latin letters, which decode nearly all bytes. Letters of the language decide between them."""
 OTHER_LETTERS = {
     **dict.fromkeys(("cp1251", "koi8-r", "koi8-u", "iso8859-5"), "оаеинтрсвл бгдёжзйкмпуфхцчшщъыьэюяіїєґўјљњћђџќѓѕ"),
     **dict.fromkeys(("cp1253", "iso8859-7"), "αοιετσνηυρ βγδζθκλμξπφχψωςάέήίόύώϊϋΐΰ"),
@@ -63,7 +63,7 @@ COMMON = "的一是不了在人有我他这個中大来上国和地到以说時�
 NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
 """Codecs of Python that are escapes rather than encodings of files."""
 NO_TEXT = bytes([0, *range(2, 8), *range(14, 27)])
-"""Control characters that stand in no text: others part lines and columns, begin colours, or strike over."""
+"""Control characters that no text contains. Others separate lines and columns, begin colours, or strike over."""
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _LAST_WORD = re.compile(rb"\S*\Z")
 LONGEST_WORD = 64

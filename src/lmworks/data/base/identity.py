@@ -48,9 +48,9 @@ class SecretKey:
 
 
 ID_KEY = SecretKey(KEY_VARIABLE, KEY_FILE)
-"""What document ids are made with. Whoever holds it can tell which document an id belongs to."""
+"""Key of document ids. Its holder can tell which document an id belongs to."""
 PRIVACY_KEY = SecretKey("LMWORKS_PRIVACY_KEY", ".lmworks-privacy-key")
-"""What surrogates and the index of persons are made with: whoever holds it can try out who stands behind them."""
+"""Key of surrogates and of the index of persons. Its holder can find out the persons behind them."""
 
 
 def load_id_key(folder: Path) -> bytes:
@@ -73,7 +73,7 @@ def _make_key(path: Path) -> None:
 
 
 def key_digest(key: bytes) -> str:
-    """What may be stored in place of the key: it tells two keys apart and gives neither away."""
+    """Return a digest to store in place of the key. It distinguishes keys and reveals none."""
     return hashlib.blake2b(b"lmworks id key", key=_fit(key), digest_size=16).hexdigest()
 
 

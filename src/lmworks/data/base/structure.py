@@ -1,6 +1,6 @@
-"""Rows taken apart into their texts and what holds them, and put together again.
+"""Rows taken apart into their texts and a structure, and put together again.
 
-Steps see texts alone: each as it stands in the row, without the quotes and escapes of a file's form.
+Steps see only texts: each as it is in the row, without the quotes and escapes of a file's form.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def put_together(structure: str, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def number_of(text: str) -> Any:
-    """The number that a text still is, else the text that stands in its place."""
+    """Return the number that a text represents, or else the text."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -182,7 +182,7 @@ def places_of_texts(fields: Sequence[Field]) -> list[int]:
 
 
 def codes_of(fields: Sequence[Field], structure: str) -> dict[str, str]:
-    """What a row says beside its texts, by where it stands: codes, numbers, yes and no."""
+    """Return the values of a row that are not texts, by place: codes, numbers, yes and no."""
     texts = set(places_of_texts(fields))
     found = {field.name: field.text for place, field in enumerate(fields) if place not in texts and field.text}
 
@@ -198,7 +198,7 @@ def codes_of(fields: Sequence[Field], structure: str) -> dict[str, str]:
 
 
 def as_one(fields: Sequence[Field]) -> str:
-    """What a row says, its texts joined by an empty line."""
+    """Return a row's texts joined by an empty line."""
     return BETWEEN.join(fields[place].text for place in places_of_texts(fields))
 
 
@@ -212,11 +212,11 @@ def changed(fields: Sequence[Field], change: Callable[[str], str], *, codes: boo
 
 
 def values_at(value: Any, path: str) -> Iterator[Any]:
-    """What stands at a path: `text`, `info.post`, or `messages.*.content` for every item of a list.
+    """Yield the values at a path: `text`, `info.post`, or `messages.*.content` for every item of a list.
 
-    A field whose own name holds dots comes first, as what was kept of `info.post` does. What is missing or null gives
-    nothing. Of an object, `*` gives the values, and to those that are objects a field `*` with the name that they stood
-    under.
+    A field whose own name holds dots comes first, such as a kept `info.post`. Missing or null values give nothing. In
+    an
+    object, `*` gives the values, and adds to those that are objects a field `*` with their name.
     """
     if isinstance(value, Mapping) and path in value:
         found = value[path]
@@ -259,8 +259,8 @@ def value_at(value: Mapping[str, Any], path: str) -> Any:
 
 
 def reach(value: Any, path: str, level: int = 1) -> tuple[int, bool]:
-    """How far a path leads: to its field, though it be empty (`THERE`, True); to a level at which there is nothing that
-    could hold the rest, as in null or an empty list (that level, True); or to one without its name (that, False).
+    """Return how far a path leads. It may reach its field, even an empty one (`THERE`, True). It may end where nothing
+    can hold the rest, as in null or an empty list (level, True), or where the name is missing (level, False).
     """
     if value in (None, ""):
         return level - 1, True

@@ -2,9 +2,8 @@
 
 The view has three parts, and a caller takes those that it needs. Encodings inside a text are in `data.base.encoded`.
 
-1. Letters: no invisible characters, plain spaces, one form of each letter (NFKC). See `letters`.
-2. Markup: character references decoded, tags stripped. See `without_markup`.
-3. Case and accents: small letters without accents. See `fold`.
+1. Letters: no invisible characters, plain spaces, one form of each letter (NFKC). See `letters`. 2. Markup: character
+references decoded, tags stripped. See `without_markup`. 3. Case and accents: small letters without accents. See `fold`.
 
 `view` joins them, and knows the place of each character in the original. ASCII takes a short way.
 """

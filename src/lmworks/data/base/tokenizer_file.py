@@ -18,7 +18,7 @@ from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import read_regular
 
 MOST_GROWTH = 256
-"""Of published tokenizers the most is 72: a table of NFKC (18 characters for one), a replacement, a prepended space."""
+"""Most growth of a text. Published tokenizers reach 72: NFKC (18 characters for one), a replacement, a new space."""
 TRIAL = f"One text, of 2 lines,\n\tand a long word: {'a' * 60}b"
 """Encoded once when a tokenizer is read, since some are found broken only then."""
 PARTS = {

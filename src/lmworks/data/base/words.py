@@ -1,9 +1,8 @@
-"""Words of many texts at once, as hashes: what duplicate search compares.
+"""Words of many texts at once, as hashes, for the search for duplicates.
 
-A word is a longest run of letters, digits and underscores in any case, each with the marks that belong to it, such as
-the vowel signs of Hindi; in scripts that put no space between words (Chinese, Japanese, Thai, …) every letter is one.
-Nothing here calls Python once a word: texts stand behind one another in one buffer, and numpy reads it eight bytes at a
-time.
+A word is a longest run of letters, digits and underscores in any case, each with its marks, such as the vowel signs of
+Hindi. In scripts without spaces between words (Chinese, Japanese, Thai, …) every letter is a word. Nothing here calls
+Python once per word: texts follow one another in one buffer, and numpy reads it eight bytes at a time.
 
 Axes: N texts, B bytes, W words.
 """
@@ -26,9 +25,9 @@ _FEW = 16
 """Words of which the rest is hashed word by word."""
 
 _A_WORD = {"\u3400-\u4dbf\u4e00-\u9fff": 2, "\u1000-\u109f\u1780-\u17ff": 3, "\u0e00-\u0eff\u3040-\u30ff": 4}
-"""Of scripts without spaces the letters that say as much as a word of English: 2 of Chinese, 3 of Burmese and Khmer, 4
-of Thai, Lao and Japanese kana. Translations of GTK's and the GNU tools' messages have 1.7 letters for a word in
-Chinese, 2.6 in Burmese, 3.1 in Khmer and Japanese (with Chinese letters among the kana), 4.0 in Thai."""
+"""Letters of scripts without spaces that equal a word of English: 2 of Chinese, 3 of Burmese and Khmer, 4 of Thai, Lao
+and Japanese kana. Translations of GTK's and the GNU tools' messages have 1.7 letters per word in Chinese, 2.6 in
+Burmese, 3.1 in Khmer and Japanese (with Chinese letters among the kana), 4.0 in Thai."""
 UNSPACED = "".join(_A_WORD)
 HANGUL = "\uac00-\ud7a3"
 _ASCII_WORD = re.compile("[0-9A-Z_a-z]+")

@@ -52,7 +52,7 @@ class _Text:
         self.skipped = 0
         """Number of open elements inside one that is left out, and this one."""
         self.marker = ""
-        """What the next line begins with: "- ", "term: "."""
+        """Text that begins the next line: "- ", "term: "."""
         self.indent = self.marker_indent = 0
         """How deep a line is, and how deep the marker was set."""
         self.open_lists = self.open_rows = self.in_pre = 0

@@ -1,4 +1,4 @@
-"""What duplicate search knows of a shard, in one file of numbers: written once, read a part at a time.
+"""Hashes of a shard for the search for duplicates, in one file: written once, read in parts.
 
 A row is a document's number across all shards, in their order. Axes: N documents, b bands, S shingles.
 """
@@ -50,7 +50,7 @@ def hash_shard(threshold: float | None, shard: Path) -> Iterator[tuple[str, byte
 
 
 class Hashed:
-    """What `hash_shard` tells: N and b, digests [N, 2], counts [N], sketches, bands [b, N], shingles [S]."""
+    """Result of `hash_shard`: N and b, digests [N, 2], counts [N], sketches, bands [b, N], shingles [S]."""
 
     def __init__(
         self, shards: Sequence[Path], threshold: float | None, context: Context, threads: bool = False

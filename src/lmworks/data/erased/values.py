@@ -137,7 +137,7 @@ class Line(NamedTuple):
 
 
 def digest(key: bytes, kind: str, normal: str) -> str:
-    """What stands for a value: 32 hexadecimal digits."""
+    """Return the digest that represents a value: 32 hexadecimal digits."""
     return hmac.digest(key, "\0".join(("erased", kind, normal)).encode(), "sha256").hex()[:32]
 
 
@@ -398,7 +398,7 @@ def read_values(folder: Path) -> list[tuple[Line, str]]:
         try:
             found += [(Line.read(line), made_with.strip())] if line.strip() else []
         except (ValueError, TypeError):
-            raise UsageError(f"{path}, line {number}: {text[:60]!r} is no erased value: restore the file") from None
+            raise UsageError(f"{path}, line {number}: {text[:60]!r} is not an erased value: restore the file") from None
     return found
 
 
@@ -409,7 +409,7 @@ def known_values(folder: Path) -> list[str]:
 
 
 def strangers_of(folder: Path, key_digest: str) -> list[Line]:
-    """Those that were made with another key than the one of this digest: no text is searched for them."""
+    """Return values noted with another key than that of this digest. No text is searched for them."""
     return [line for line, made_with in read_values(folder) if made_with != key_digest]
 
 

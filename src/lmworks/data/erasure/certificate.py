@@ -1,4 +1,4 @@
-"""What a store still holds after an erasure: every file that is text, decoded and searched for what was erased."""
+"""Contents of a store after an erasure: every text file, decoded and searched for erased values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LIMITS = (
     "What was offered and not confirmed (not_taken) is still there.",
     "A text is found by runs of eight words that are in no record that is kept. Reworded or translated texts are not.",
 )
-"""What a search of a store cannot say."""
+"""Limits of a search in a store."""
 AGAIN = (
     "What was erased had been deleted before this search. Everything noted as erased with this key was searched for. "
     "Texts by their runs of words, and records that were kept on purpose or offered and not taken, were not."
@@ -134,7 +134,7 @@ def _files(store: Store) -> list[Path]:
 def _search(
     file: Path, store: Store, erased: Erased, passages: Passages
 ) -> tuple[dict[str, Any], Standing | None, str]:
-    """A file by its digests, what stands in it or its name (None for one that is no text), and why it was not read."""
+    """Return a file's digests, the findings in its text or name (None if it is no text), and why it was not read."""
     name = str(file.relative_to(store.root))
     entry: dict[str, Any] = {"file": digest_text(name)}
     if file.is_symlink():

@@ -25,10 +25,10 @@ from lmworks.pipeline.store import ERASED, Artifact, Store
 
 
 def lost_entries(store: Store, folder: Path) -> str:
-    """What to do where lists beside a recipe lack what was erased with its key; "" if they lack nothing.
+    """Return advice if lists beside a recipe lack values erased with its key; "" if they lack nothing.
 
-    That is told by the store, which keeps what was erased from it, and by what its first steps were built without. An
-    entry behind a `#` was taken back on purpose. What is missing is noted in the store, from where it can be put back.
+    The store shows it, because it keeps what was erased from it, and what its first steps were built without. An entry
+    after a `#` was taken back on purpose. Missing entries are noted in the store, from where they can be put back.
     """
     key = ID_KEY.digest(folder)
     ids = {name for name, made_with in erased_here(store).items() if made_with in ("", key)}
@@ -79,7 +79,7 @@ def _in_words(store: Store, folder: Path, lacking: Mapping[str, tuple[int, str]]
 
 
 def held_again(store: Store, folder: Path) -> str:
-    """What to say of outputs in a store in which documents stand that the list beside a recipe names; "" if none."""
+    """Return a warning about outputs of a store that hold documents listed beside a recipe; "" if none do."""
     wanted = {name.encode() for name in erased_documents(folder)} - {name.encode() for name in begun(store)}
     holding = [artifact for artifact in store.all() if holds_one(artifact, wanted)] if wanted else []
     if not holding:

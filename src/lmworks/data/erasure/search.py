@@ -33,7 +33,7 @@ class Unsearched(Exception):
 
 @dataclass
 class Standing:
-    """What is in a file of that which is sought."""
+    """Findings of a search in one file."""
 
     erased: Erased
     passages: Passages = field(default_factory=Passages)

@@ -1,4 +1,4 @@
-"""What the first stages of a store hold: every record that they read, and every one that they could not read."""
+"""Contents of the first stages of a store: every record that they read or could not read."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Place(NamedTuple):
 
     source: str
     folders: set[Path]
-    """Of the artifacts that hold it."""
+    """Folders of the artifacts that hold it."""
     path: str = ""
-    """Of its file; empty for one that could not be read."""
+    """Path of its file. Empty if it could not be read."""
     digests: frozenset[str] = frozenset()
-    """Of its texts: builds can have read another at the same place."""
+    """Digests of its texts. Builds can have read another text at the same place."""
 
 
 class Sources:

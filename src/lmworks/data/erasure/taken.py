@@ -1,8 +1,8 @@
-"""What an erasure takes: the records of a store's sources that hold a value or whose subject it is, and what is named.
+"""Records that an erasure takes: those of a store's sources that hold a value or whose subject it is, and named ids.
 
-Whoever asks can have written under another's name or repeated what others wrote: other records of a subject, copies
-and near copies are offered. Every shard that a first stage wrote is read once and decoded, and every record that could
-not be read with it; copies are found in further passes over what is short, near copies in a last one over the texts.
+The person can have written under another's name or repeated others' texts. So other records of a subject, copies and
+near copies are offered. Every shard of a first stage is read once and decoded, with every record that could not be
+read. Copies are found in further passes over short texts, near copies in a last pass over all texts.
 """
 
 from __future__ import annotations
@@ -18,16 +18,7 @@ from typing import Any, NamedTuple
 from lmworks.data.base.words import word_spans
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
 from lmworks.data.erased.searched import Searched
-from lmworks.data.erased.values import (
-    Erased,
-    Line,
-    kept_line,
-    lines_of,
-    readings,
-    scalars,
-    text_line,
-    without_folder,
-)
+from lmworks.data.erased.values import Erased, Line, kept_line, lines_of, readings, scalars, text_line, without_folder
 from lmworks.data.erasure.loose import Loose
 from lmworks.data.erasure.passages import Passages
 from lmworks.data.erasure.sources import Sources
@@ -44,12 +35,12 @@ KEPT_AT_ONCE = 10_000
 BEFORE = "before"
 """Kind of the reason of an id of which the store holds no record any more."""
 BEGUN = "begun"
-"""Of one that an erasure which was cut off was to take, where nothing else speaks for it."""
+"""Reason of a record that a cut-off erasure was to take, if there is no other."""
 WORDS_OF = {
     "inside": "may hold value {}, inside of something longer, in another order or parted",
     "path": "stands in a folder whose name holds value {}",
 }
-"""What is said of records that may hold a value, by kind."""
+"""Reasons for records that may hold a value, by kind."""
 MATCH, MATCHES = "match", "matches --match"
 """Kind and words of the reason of a record that matches a pattern."""
 NOT_SEARCHED = ("id", "text_digest", "source")
@@ -67,12 +58,12 @@ class Why(NamedTuple):
 
 @dataclass
 class Taken:
-    """What an erasure takes, and what else it found."""
+    """Records that an erasure takes, and its further findings."""
 
     values: Sequence[str]
-    """What is erased."""
+    """Values to erase."""
     sought: Sequence[str] = ()
-    """What a certificate seeks: all that was given, also what no record holds."""
+    """Values that a certificate searches for: all that were given, even those that no record holds."""
     patterns: Sequence[str] = ()
     """Regular expressions of --match. Later builds do not search for them."""
     records: dict[str, Why] = field(default_factory=dict)
@@ -90,22 +81,22 @@ class Taken:
     texts: dict[str, Collection[str]] = field(default_factory=dict)
     """Id of such a record → the digests of its texts."""
     digests: set[str] = field(default_factory=set)
-    """Of the texts that are long enough to be told from others."""
+    """Digests of the texts that are long enough to be distinguished."""
     noted: set[str] = field(default_factory=set)
     """Digests of these that later builds look for: of records that were named, in which no value would be found, and
     of which no copy is kept."""
     folders: set[Path] = field(default_factory=set)
-    """Of artifacts that hold a record, those too that could not be read."""
+    """Folders of artifacts that hold a record, including those that could not be read."""
     written: set[Path] = field(default_factory=set)
-    """Of artifacts that hold a value that no record holds, as what a model wrote does."""
+    """Folders of artifacts that hold a value which no record holds, such as texts by a model."""
     held: dict[int, int] = field(default_factory=dict)
     """Place of a value → how many records hold it in any spelling given, or are of it as their subject."""
     missing: list[str] = field(default_factory=list)
-    """Of values that no record holds, what is told of each."""
+    """Messages about values that no record holds."""
     damaged: dict[Path, str] = field(default_factory=dict)
     """Shards, and lists of what could not be read, that could not be searched → why."""
     absent: dict[Path, str] = field(default_factory=dict)
-    """What builds read and could not be searched, since it is not there now → why: all values are noted for it."""
+    """Files that builds read and that are missing now → reason. All values are noted for them."""
     is_noted: bool = False
     """Whether all that was given was erased before, when that was searched: nothing is to be noted for it again."""
     unseen: set[str] = field(default_factory=set)
@@ -119,7 +110,7 @@ class Taken:
     """Units of work of first stages whose shards were searched as a whole."""
 
     def lines(self, key: bytes) -> list[Line]:
-        """What finds all of it again, digested with a key."""
+        """Return keyed digests that find all of it again."""
         values = [line for value in self.values for line in lines_of(key, value)]
         kept = [kept_line(key, name, line) for name in sorted(self.kept) for line in values]
         return [*values, *(text_line(key, digest) for digest in sorted(self.noted)), *kept]
@@ -156,13 +147,14 @@ def find_taken(
     kept: Collection[str] = (),
     with_passages: bool = False,
 ) -> Taken:
-    """What is taken of a store for some values and ids, each with why; nothing of it is changed.
+    """Find the records of a store for some values and ids, each with a reason. The store does not change.
 
-    Taken are records that hold a value or match a pattern, whose subject is a value, and what was named. Loose
-    matches, other records of the subjects of these, and copies, exact or near, are offered. What was confirmed of them
-    is taken. What is `kept`, or `noted` as kept for all the values, is not. Passages are what a certificate seeks.
+    Taken are records that hold a value or match a pattern, records whose subject is a value, and named ids. Loose
+    matches, other records of their subjects, and copies, exact or near, are offered. Confirmed offers are taken.
+    Records
+    in `kept`, or `noted` as kept for all the values, are not. Passages are sought by a certificate.
 
-    Raises UsageError for what was confirmed, or is to be kept, and is neither offered nor taken.
+    Raises UsageError for a confirmed or kept id that is neither offered nor taken.
     """
     lines = [lines_of(key, value) for value in values]
     by_line = [(line, place) for place, some in enumerate(lines) for line in some]
@@ -224,7 +216,7 @@ def find_taken(
 
 
 def ids_among(store: Store, key: bytes, names: Collection[str]) -> set[str]:
-    """Those of some names that are ids of records in a store."""
+    """Return the names that are ids of records in a store."""
     sources = Sources(store, key)
     return listed_ids(store, names) | sources.places(names).keys() | (sources.unread() & {*names})
 

@@ -1,1 +1,1 @@
-"""What of a record in a published form becomes what."""
+"""Conversion of records in published forms."""

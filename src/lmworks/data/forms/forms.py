@@ -97,7 +97,7 @@ FORMS: Kinds[SampleForm] = Kinds(
             told("message_id parent_id text role"),
             tree,
             True,
-            "As oasst-trees, whose messages stand in rows of their own.",
+            "As oasst-trees, with one message per row.",
             threads=message_threads,
         ),
         # conversations
@@ -274,7 +274,7 @@ FORMS: Kinds[SampleForm] = Kinds(
         "alpaca": SampleForm(
             lambda row: has(row, ["instruction"], ["output"]),
             general.alpaca,
-            about="`instruction`, `input` and `output`; `system` and `history` before them.",
+            about="`instruction`, `input` and `output`, after `system` and `history`.",
         ),
         "flan": SampleForm(
             lambda row: has(row, ["inputs"], ["targets"]), general.flan, about="`inputs` and `targets`."

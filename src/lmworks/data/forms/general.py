@@ -120,7 +120,7 @@ def _prompt(row: Read) -> Turns:
 
 
 def _turns_or_text(value: Any, name: str) -> Turns:
-    """What follows a prompt: turns, a transcript with its prompt, or one answer."""
+    """Return the turns after a prompt: given turns, a transcript with its prompt, or one answer."""
     if isinstance(value, list):
         return read_turns(value, name)
     return transcript(value, HUMAN) or say(as_text(value, name))

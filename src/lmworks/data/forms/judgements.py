@@ -34,7 +34,7 @@ def _asked(row: Read) -> Turns:
 
 
 def shp(row: Read) -> Iterator[Sample]:
-    """Of two comments under a post the one that readers preferred: `labels` 1 is A (Ethayarajh et al. 2022)."""
+    """Yield the comment under a post that readers preferred: `labels` 1 is A (Ethayarajh et al. 2022)."""
     better = 1 - int(row.number("labels"))
     yield _two(ask(row.text("history")), _said(row, "human_ref_A", "human_ref_B"), better)
 

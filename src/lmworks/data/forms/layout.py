@@ -21,7 +21,7 @@ KINDS: Mapping[str, Callable[[Any], bool]] = {
     "texts": lambda value: isinstance(value, list) and value != [] and all(isinstance(each, str) for each in value),
     "exchanges": lambda value: isinstance(value, list) and any(map(_is_exchange, value[:1])),
 }
-"""What may be asked of a field beside that it is there."""
+"""Conditions on a field in addition to its presence."""
 
 
 def told(needs: str) -> Callable[[Row], bool]:

@@ -13,11 +13,11 @@ Row = Mapping[str, Any]
 
 
 NO_LABELS = ("", "nan", "NaN", "NAN", "NULL", "null", "<NA>")
-"""What tables write where nobody gave a label."""
+"""Values that tables have for a missing label."""
 
 
 class Fault(ValueError):
-    """What is wrong with a record: a kind of fault, a colon, the field and what was found there."""
+    """Fault of a record: kind of fault, a colon, the field and the value found."""
 
 
 class Missing(Fault, KeyError):
@@ -122,7 +122,7 @@ def _unread(value: Any, place: str) -> Iterator[str]:
 
 
 def says_something(value: Any) -> bool:
-    """Whether a text stands in a value that is more than a code."""
+    """Return whether a value holds a text that is more than a code."""
     if isinstance(value, str):
         return bool(value.strip()) and not CODE.fullmatch(value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What a record becomes: a conversation or a judgement, of one shape whatever form it was published in."""
+"""Conversations and judgements made from records, in one shape for all published forms."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Sample:
     rejected: Turns | None = None
     margin: float | None = None
     answer: str | None = None
-    """What a verifier compares: a label, or the short answer at the end of a long one."""
+    """Answer for a verifier: a label, or the short answer at the end of a long one."""
     references: tuple[str, ...] = ()
     """Further answers that are as right."""
     is_judgement: bool = False
 
 
 Convert = Callable[[Read], Iterator[Sample | LeftOut]]
-"""What a row gives: samples, and why others that it could have given are left out."""
+"""Function that yields the samples of a row, and reasons for left-out ones."""
 
 
 def conversation(turns: Turns, answer: str | None = None, references: Collection[str] = ()) -> Sample:
@@ -94,7 +94,7 @@ def check(sample: Sample) -> None:
 
 
 def verified(text: str) -> str | None:
-    """What a verifier compares of a solution: what stands after ####, as in GSM8K, in \\boxed{}, as in MATH, or all."""
+    """Return the part of a solution to compare: after ####, as in GSM8K, in \boxed{}, as in MATH, or all of it."""
     _, mark, end = text.rpartition("####")
     if mark and (end := end.strip()) and "\n" not in end:
         return end
@@ -123,21 +123,21 @@ class SampleForm(NamedTuple):
     fits: Callable[[Row], bool]
     """Whether a row has it, by its fields."""
     convert: Convert
-    """What a row says. Raises Fault where it says nothing that can be used, LeftOut where that is as it should be."""
+    """Function from a row to samples. Raises Fault for an unusable row, LeftOut for a row that is rightly left out."""
     is_judgement: bool = False
     """Whether it tells better from worse."""
     about: str = ""
-    """What becomes of its fields, for the reference."""
+    """Description of its fields for the reference."""
     choice: Callable[[Read], Choice] | None = None
-    """Of a question with choices: what they are, and which is right."""
+    """Function that returns the choices of a question and the right one."""
     threads: Callable[[Iterator[tuple[str, Row]]], Iterator[tuple[str, Row]]] | None = None
-    """Of a form whose records are parts of one: puts them together, each under the id of its first."""
+    """Function that joins records that are parts of one, each under the id of its first."""
     names: frozenset[str] = frozenset()
     """Fields by which it is told, and that it leaves out."""
 
 
 class Made(NamedTuple):
-    """What a row became."""
+    """Result of a row."""
 
     samples: list[Sample]
     unread: list[str]

@@ -53,7 +53,7 @@ def _rank(reply: Read) -> float | None:
 
 
 def _judgements(path: Turns, replies: Sequence[Read]) -> Iterator[Sample]:
-    """Of replies in the order of their ranks."""
+    """Yield judgements of replies in the order of their ranks."""
     found = [(each.text("text"), -rank) for each in replies if (rank := _rank(each)) is not None]
     yield from (each for each in ranked(path, found) if each.chosen != each.rejected)
 

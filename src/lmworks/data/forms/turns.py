@@ -56,12 +56,12 @@ THINK, END_OF_THOUGHTS = "<think>", "</think>"
 
 
 def ask(text: str) -> Turns:
-    """What a user says."""
+    """Return a user's turn."""
     return [{"role": "user", "content": text}]
 
 
 def say(text: str) -> Turns:
-    """What an assistant answers."""
+    """Return an assistant's turn."""
     return [{"role": "assistant", "content": text}]
 
 
@@ -72,7 +72,7 @@ def with_thoughts(thought: str, text: str | None) -> str:
 
 
 def behind_thoughts(text: str) -> str:
-    """What an answer says behind the thoughts that it begins with; nothing where it never left them."""
+    """Return an answer without the thoughts at its beginning. Empty if the thoughts never end."""
     return text.partition(END_OF_THOUGHTS)[2].lstrip("\n") if text.startswith(THINK) else text
 
 
@@ -90,21 +90,21 @@ def check_turns(turns: Sequence[Mapping[str, Any]]) -> None:
 
 
 def offering(words: str, tools: Sequence[Any]) -> Turn:
-    """What a system says, with definitions of functions: JSON schemas, bare or as OpenAI's API has them."""
+    """Return a system's turn with definitions of functions: JSON schemas, bare or in OpenAI's form."""
     told = DEFINITIONS.format(tools="\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools))
     usual = [tool if "function" in tool else {"type": "function", "function": tool} for tool in tools]
     return {"role": "system", "content": _both(words, told), SAID: words, TOOLS: usual}
 
 
 def calling(words: str, calls: Sequence[Mapping[str, Any]]) -> Turn:
-    """What an assistant says, with calls of functions, each a `name` and `arguments`."""
+    """Return an assistant's turn with function calls, each a `name` and `arguments`."""
     made = [{"name": call["name"], "arguments": call["arguments"]} for call in calls]
     told = "\n".join(CALL.format(call=json.dumps(call, ensure_ascii=False)) for call in made)
     return {"role": "assistant", "content": "\n".join(filter(None, (words, told))), SAID: words, CALLS: made}
 
 
 def answering(results: Sequence[str]) -> Turn:
-    """What functions return, which the user tells."""
+    """Return results of functions as a user's turn."""
     content = "\n".join(RESULT.format(result=result) for result in results)
     return {"role": "user", "content": content, SAID: "", RESULTS: list(results)}
 
@@ -114,7 +114,7 @@ def _both(first: str, second: str) -> str:
 
 
 def joined(turns: Sequence[Turn]) -> Turns:
-    """What one speaker says in several turns in a row as one turn, which is learned from if each of them is."""
+    """Join turns of one speaker in a row into one turn. It is trained if each of them is."""
     made: Turns = []
     for turn in turns:
         if made and made[-1]["role"] == turn["role"]:
@@ -179,10 +179,10 @@ def calls_in(calls: Any, field: str) -> list[dict[str, Any]]:
 
 
 def read_turns(value: Any, field: str) -> Turns:
-    """Turns of `role` and `content`, or ShareGPT's `from` and `value`. Results of functions are told by the user.
+    """Read turns of `role` and `content`, or ShareGPT's `from` and `value`. Results of functions become user's turns.
 
-    Those of several calls stand in the order of the calls. Raises Fault for what is no turn, for parts of a content
-    that are no text, and for results of no call.
+    Results of several calls follow the order of the calls. Raises Fault for a value that is no turn, for parts of a
+    content that are no text, and for results of no call.
     """
     if not isinstance(value, list):
         raise Fault(f"not a list of turns: field {field!r} is {short(value)}")

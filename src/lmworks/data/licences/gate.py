@@ -25,7 +25,7 @@ PERMISSIVE = frozenset(_PERMISSIVE_IDS.split())
 USES = ("unspecified", "academic", "non-commercial", "all")
 """Use classes of a licence, narrowest first (Data Provenance Initiative)."""
 Purpose: TypeAlias = Literal["commercial", "non-commercial", "academic"]
-"""What models are for, as a recipe says it."""
+"""Use of models, as a recipe states it."""
 NO_LICENCE = "no licence"
 NOT_KNOWN = "licence not known: neither an id of SPDX nor one of `allow`"
 NOT_SPDX = "not an SPDX expression"
@@ -39,12 +39,12 @@ _Node: TypeAlias = "str | tuple[str, tuple[_Node, ...]]"
 _LONGEST = 500
 """Characters of an expression; what is longer is a text in the wrong field."""
 _MOST_ALTERNATIVES = 64
-"""Of one expression: a hostile one has millions, real ones a handful."""
+"""Most alternatives of one expression. Real ones have a handful, hostile ones millions."""
 
 
 @dataclass(frozen=True)
 class LicenceTerms:
-    """What a licence asks for and allows."""
+    """Demands and permissions of a licence."""
 
     use: str
     """The widest use that it allows, one of `USES`."""
@@ -71,9 +71,9 @@ class LicenceGate(StepConfig):
     share_alike: bool = Field(default=False, description="Whether licences pass that also bind works made from a text.")
 
     def refusal(self, licence: str | None) -> str | None:
-        """Why a licence does not pass, or None if it does. OR needs one branch to pass, AND needs all.
+        """Return why a licence does not pass, or None if it does. OR needs one branch to pass, AND needs all.
 
-        Only ids of SPDX and those that this gate names stand in it: any other text may be of a person.
+        It quotes only SPDX ids and those that this gate names, because other text may be about a person.
         """
         if not licence or licence.strip().upper() in ("NONE", "NOASSERTION"):
             return NO_LICENCE
@@ -175,11 +175,11 @@ def _parse(licence: str) -> _Node | None:
 def _plain(tree: Any) -> _Node:
     if hasattr(tree, "exception_symbol"):
         if not tree.exception_symbol.is_exception:
-            raise ValueError(f"{tree.exception_symbol.key} is no exception")
+            raise ValueError(f"{tree.exception_symbol.key} is not an exception")
         return _plain(tree.license_symbol)  # an exception only adds permissions
     if hasattr(tree, "key"):
         if tree.is_exception or not re.fullmatch(r"[A-Za-z0-9.:-]+\+?", tree.key):
-            raise ValueError(f"{tree.key} is no licence id")
+            raise ValueError(f"{tree.key} is not a licence id")
         base = str(tree.key).removesuffix("+")
         return base if base in known_ids() else str(tree.key)
     return tree.operator.strip(), tuple(_plain(branch) for branch in tree.args)

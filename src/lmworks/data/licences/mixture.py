@@ -19,7 +19,7 @@ class CombinedLicence:
     licences: list[str]
     """Every licence that holds: of an OR, the branch with the fewest duties."""
     attribution: list[str]
-    """Those that ask for attribution."""
+    """Licences that ask for attribution."""
     share_alike: str | None
     """The licence that what is made from all of it must carry."""
 
@@ -43,7 +43,7 @@ def combined_licence(gate: LicenceGate, expressions: Iterable[str]) -> CombinedL
 
 
 def attribution_text(mixture: CombinedLicence, counts: Mapping[tuple[str, str], int]) -> str:
-    """What must be published with a model: whose texts, under which licences. `counts` is by (source, licence)."""
+    """Return the text to publish with a model: authors and licences. `counts` is by (source, licence)."""
     lines = ["This model was made from texts of the following sources.", ""]
     for (source, licence), documents in sorted(counts.items()):
         lines.append(f"- {shown(source)}: {documents} documents under {shown(licence)}")

@@ -96,7 +96,7 @@ class MixConfig(Course):
         return self
 
     def proportions(self) -> Proportions:
-        """What this says about proportions, without the documents."""
+        """Return the proportions without the documents."""
         parts = self.documents.items()
         return Proportions(
             weights={name: part.weight for name, part in parts if part.weight is not None},

@@ -1,4 +1,4 @@
-"""What the bytes of a file mean. A new form of file is one module here, one line in `PARSERS`."""
+"""Parsers of files. A new form of file is one module here, one line in `PARSERS`."""
 
 from __future__ import annotations
 
@@ -79,5 +79,5 @@ INSTEAD: Mapping[str, str] = {
 
 
 def hints(endings: Iterable[str]) -> str:
-    """What to do about files that are not read, in sentences; "" if none of them is known."""
+    """Return advice about files that are not read, in sentences; "" if there is none."""
     return " ".join(f"{ending} is not read: {INSTEAD[ending]}." for ending in sorted({*endings} & {*INSTEAD}))

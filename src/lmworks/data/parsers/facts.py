@@ -1,4 +1,4 @@
-"""Facts of a record that stand in fields of the user's own: when it was written, whom it is about, language, label."""
+"""Facts of a record in fields of the user's own: date, subject, language, label."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lmworks.data.base.structure import values_at
 from lmworks.data.parsers.parser import Reading
 
 FACTS = ("created", "subject", "language", "label")
-"""What may be named: `created_field` and so on."""
+"""Facts that can be named: `created_field` and so on."""
 FORMS = (
     *("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S"),
     *("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%d-%b-%Y"),
 )
-"""Of dates, beside ISO 8601, RFC 2822 and seconds since 1970; each can be read in one way only."""
+"""Forms of dates beside ISO 8601, RFC 2822 and seconds since 1970. Each can be read in only one way."""
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _PART = re.compile(r"\d{4}(-\d\d)?")
 _SLASHES = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:$|[ T].*)")

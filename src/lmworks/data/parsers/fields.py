@@ -16,7 +16,7 @@ from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
 SURROGATE = "half of a surrogate pair in the text"
 
 COLUMNS_SHOWN = 8
-"""Of a record without its text: enough to know the field that was meant."""
+"""Columns shown of a record without its text, enough to find the intended field."""
 MOST_VALUES = 2**23
 """Most lists, objects and values of a JSON record: a value of two bytes takes some sixty of memory."""
 
@@ -31,7 +31,7 @@ def crowded(raw: bytes) -> str:
 
 
 class Stated(NamedTuple):
-    """What a record says of itself beside its text."""
+    """Facts of a record beside its text."""
 
     key: str
     """Empty where no field is named for it."""
@@ -63,7 +63,7 @@ def _text_settings(reading: Reading) -> dict[str, str]:
 
 
 def named_twice(names: Sequence[str], reading: Reading) -> str:
-    """What is wrong with columns, or paths in them, of which two have one name that is read; "" if nothing is."""
+    """Return the fault of columns, or paths in them, if two that are read have one name; "" if none have."""
     wanted = {path.split(".")[0] for path in (*settings_of(reading).values(), *reading.text_fields)}
     places = defaultdict[str, list[int]](list)
     for number, name in enumerate(names, 1):
@@ -80,7 +80,7 @@ def named_twice(names: Sequence[str], reading: Reading) -> str:
 
 
 def stated(row: Mapping[str, Any], reading: Reading) -> Stated:
-    """What stands in the fields that the user named for key, licence, facts, and to keep."""
+    """Return the values of the fields that the user named for key, licence, facts, and to keep."""
     facts, lacking, fault = facts_of(row, reading) if reading.facts else ({}, (), "")
     empty, key, licence = [*lacking], "", reading.licence
     if reading.key_field:
@@ -88,7 +88,7 @@ def stated(row: Mapping[str, Any], reading: Reading) -> Stated:
         if isinstance(value, str | int) and value != "":
             key = str(value)
         else:
-            fault = f"field {reading.key_field!r} is no key: found one of type {type(value).__name__}, or an empty one"
+            fault = f"field {reading.key_field!r} is not a key: found type {type(value).__name__}, or an empty value"
     if reading.licence_field:
         value = value_at(row, reading.licence_field)
         if value is None or value == "":
@@ -113,9 +113,9 @@ def row_record(
     reading: Reading,
     inside: Mapping[str, Any] | None = None,
 ) -> Record | Unreadable:
-    """A record of the fields that the user named: text, licence, key, and those to keep.
+    """Return a record of the fields that the user named: text, licence, key, and those to keep.
 
-    `inside` is what stands in the row, where its fields by their paths say some of it more than once.
+    `inside` is the content of the row, if its fields repeat some of it by their paths.
     """
     fields: tuple[Field, ...] = ()
     structure = None
@@ -194,7 +194,7 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _written(value: Any) -> str:
-    """What JSON lacks, written out. Raises TypeError for bytes that are no text."""
+    """Return values that JSON lacks as text. Raises TypeError for bytes that are no text."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     words = words_of(value) if isinstance(value, bytes | bytearray) else str(value)

@@ -1,4 +1,4 @@
-"""What a parser is: it turns the bytes of one file, already decompressed, into records."""
+"""Interface of parsers, which turn the bytes of one decompressed file into records."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Record:
     span: Span | None = field(default=None, compare=False)
     """Its bytes, where the form has keys of its own that may be there twice."""
     fields: Sequence[Field] = ()
-    """Of a row that was read with all its texts; `text` is then what they say together."""
+    """Fields of a row that was read with all its texts. `text` then joins them."""
     structure: str | None = None
-    """What holds these texts: see `data/base/structure.py`."""
+    """Structure that holds these texts: see `data/base/structure.py`."""
     subject: str | None = None
     """Whom it is about or from."""
     language: str | None = None
@@ -63,12 +63,12 @@ class Record:
     row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     """The fields that settings may name; None of a form that has none."""
     counts: Mapping[str, int] = field(default_factory=dict, compare=False)
-    """What was changed in reading it, by the words that it is counted under."""
+    """Numbers of changes in reading it, by reason."""
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A record or a whole file that cannot be read, with all that is needed to mend and replay it."""
+    """A record or a whole file that cannot be read, with all that is needed to correct and replay it."""
 
     path: str
     key: str
@@ -76,7 +76,7 @@ class Unreadable:
     offset: int
     """Byte offset in the decompressed file of what is wrong, or of the record if that is all that is known."""
     reason: str
-    """What was found; before the first colon, the words that it is counted under."""
+    """Reason. The words before the first colon name its count."""
     raw: bytes
     """The record's bytes; the first `RAW_BYTES_KEPT` at least."""
     start: int = 0
@@ -125,12 +125,12 @@ class Reading:
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
     quotes: bool | None = None
-    """Whether fields of a table may stand in quotes; None for what the first rows show."""
+    """Whether fields of a table may be in quotes. None means as the first rows show."""
     records: str | None = None
     sheets: tuple[str, ...] = ()
-    """Of a workbook, those that are read; empty for all that are shown."""
+    """Sheets of a workbook to read. Empty means all visible ones."""
     encoding: str = "utf-8"
-    """What the file's bytes were before they were given as UTF-8; what parts of it are in that state none."""
+    """Encoding of the file before it was decoded, and of its parts that state none."""
     html: Literal["keep", "main"] = "keep"
     limit: int = 2**26
     """Bytes of the longest record that is read."""
@@ -162,9 +162,9 @@ class Form:
     states_licences: bool = False
     """Whether the form itself holds a licence a record."""
     endings: tuple[str, ...] = ()
-    """Of files that have this form though nobody names it; those of a built-in form alone are looked at."""
+    """Endings of files that have this form by default. Only built-in forms are looked at."""
     about: str = ""
-    """What the form is, for the reference."""
+    """Description of the form for the reference."""
     encoding: Literal["none", "text", "xml"] = "none"
     """Whether its bytes are text, which may be in another encoding than UTF-8, and which an XML declaration names."""
     needs: tuple[str, ...] = ()
@@ -250,7 +250,7 @@ def cut_between(whole: Piece, spans: Iterable[Span], size: int) -> Iterator[Piec
 
 
 MOST_NUL = 0.5
-"""Of a text's characters; of a file that was lost on a disk nearly all are NUL."""
+"""Largest share of NUL characters. Files lost on a disk are nearly all NUL."""
 
 
 def drained(stream: IO[bytes]) -> int:

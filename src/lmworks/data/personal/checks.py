@@ -216,4 +216,4 @@ CHECKS: Mapping[str, Check] = {
     "password": password,
     "password_further": functools.partial(password, is_beside=False),
 }
-"""What a row may name as `check`, beside modules of `stdnum`."""
+"""Checks that a row may name in `check`, beside modules of `stdnum`."""

@@ -190,4 +190,4 @@ def _row(fields: Mapping[str, Any], filled: Callable[[str | list[str]], str]) ->
 
 
 DETECTORS = Detectors(row.detector() for row in rows())
-"""Those of the table, in its order."""
+"""Detectors of the table, in its order."""

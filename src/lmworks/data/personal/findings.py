@@ -58,7 +58,7 @@ class Finding(NamedTuple):
     value: str
     """The characters found; fewer than the stretch where overlapping findings were joined."""
     check: Callable[[str], bool] = bool
-    """What a surrogate must pass, given its normal form."""
+    """Check that a surrogate's normal form must pass."""
     whole: str = ""
     """The name of which the value is a part, for a person."""
     guessed: bool = False
@@ -155,11 +155,7 @@ def _pieces(text: str, stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[i
 
 
 def scan(
-    text: str,
-    detectors: Detectors,
-    guessed: Sequence[Finding] = (),
-    label: str = "",
-    more: Sequence[Detector] = (),
+    text: str, detectors: Detectors, guessed: Sequence[Finding] = (), label: str = "", more: Sequence[Detector] = ()
 ) -> list[Finding]:
     """Return what detectors find in a text and what a model found, in order and without overlaps.
 

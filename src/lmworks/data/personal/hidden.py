@@ -12,11 +12,11 @@ from lmworks.data.personal.findings import Detector, Detectors, Finding, scan, s
 from lmworks.pipeline.erasure import is_id
 
 NAMES = ("id", "reason")
-"""Of what is kept of a document: how it is found again, and the words that it is counted under."""
+"""Kept fields of a document that find it again and count it."""
 
 
 def covered(finding: Finding) -> str:
-    """What stands in place of personal data: its kind."""
+    """Return the text in place of personal data: its kind."""
     return f"‹{finding.kind} hidden›"
 
 
@@ -34,7 +34,7 @@ def hide(text: str, name: str = "", more: Sequence[Detector] = ()) -> str:
 
 
 def hide_all(examples: Iterable[Mapping[str, Any]], more: Sequence[Detector] = ()) -> list[dict[str, Any]]:
-    """What is kept of some documents, without the personal data in its texts, numbers and names; see `hide`."""
+    """Return kept fields of documents without personal data in their texts, numbers and names (see `hide`)."""
     hiding = Hiding(more)
     return [hiding.row(each) for each in examples]
 
@@ -54,7 +54,7 @@ class Hiding:
         """A text, of a field of that name; see `hide`."""
 
     def row(self, row: Mapping[Any, Any], name: str = "") -> dict[str, Any]:
-        """What is kept of a document, which stands in a field of that name."""
+        """Return kept fields of a document, for a field of that name."""
         keys = told_apart(map(str, row), self.text)
         inner = (self._value(value, f"{name}.{key}" if name else key) for key, value in row.items())
         return dict(zip(keys, inner, strict=True))

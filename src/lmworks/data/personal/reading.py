@@ -39,7 +39,7 @@ _SILENT = frozenset(
 )  # fmt: skip
 """Names that say nothing of what stands under them, though some of their words do so in a sentence."""
 _NAMES = 3
-"""Of a path, the last so many: those further up are of too much."""
+"""Number of last names of a path that count. Names further up cover too much."""
 
 
 class Reading(NamedTuple):
@@ -79,7 +79,7 @@ def _plain(text: str) -> str:
 
 @functools.lru_cache(maxsize=10_000)
 def words_of(name: str) -> str:
-    """What a field's path says before its value: "phone number: " for `people.0.phoneNumber`; "" if it says nothing."""
+    """Return the words of a field's path before its value: "phone number: " for `people.0.phoneNumber`, or ""."""
     parts = [part for part in name.split(".") if not part.isdigit()][-_NAMES:]
     words = [word for part in parts for word in _PART.findall(part)]
     if all(word.lower() in _SILENT for word in words):

@@ -31,7 +31,7 @@ from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import PROTECTED, Effect, Expected, Reference, StepConfig
 
 LEAST_DIGITS = 3
-"""Of a subject that is looked for among numbers: a shorter one is also a number of things."""
+"""Least digits of a subject that is searched among numbers. Shorter numbers also count things."""
 MARK = {"start", "end", "label"}
 """Fields of a mark of a stretch of a text."""
 SHOWN_AROUND = 40
@@ -39,7 +39,7 @@ SHOWN_AROUND = 40
 
 Action = Literal["redact", "surrogate", "drop", "keep"]
 DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "drop": "with the document dropped"}
-"""What a count says after the kind."""
+"""Words of a count after the kind."""
 
 
 class AnonymiseConfig(StepConfig):
@@ -91,7 +91,7 @@ class AnonymiseConfig(StepConfig):
             raise ValueError(f"`own` has two detectors named {min(twice)}; join their patterns with `|`")
         if unknown := self.actions.keys() - {*KINDS, *own}:
             raise ValueError(
-                f"`actions` names {', '.join(sorted(unknown))}, which is no kind. "
+                f"`actions` names {', '.join(sorted(unknown))}, which is not a kind. "
                 f"Kinds are {', '.join([*KINDS, *own])}; a detector of your own goes into `own`"
             )
         return self
@@ -115,11 +115,11 @@ class AnonymiseConfig(StepConfig):
         return not self.privacy_key_digest
 
     def reasons_for(self, document: Document) -> Iterable[str]:
-        """What patterns find in a document and what is done with it."""
+        """Return the findings of patterns in a document with their treatment."""
         return anonymise_documents(self, b"", [document], {})[2].counts
 
     def action_of(self, kind: str) -> Action:
-        """What is done with one kind."""
+        """Return the action for one kind."""
         return self.actions.get(kind, "keep" if kind == "date" else self.action)
 
     def detectors(self) -> Detectors:
@@ -130,7 +130,7 @@ class AnonymiseConfig(StepConfig):
         return Detectors(detector for detector in detectors if self.action_of(detector.kind) != "keep")
 
     def names_left(self, privacy: str) -> str:
-        """What must be told of names in prose before texts of so much privacy are used; "" if nothing."""
+        """Return a warning about names in prose for texts with so much privacy; "" if there is none."""
         if privacy not in PROTECTED or "person" in self.guessed_kinds():
             return ""
         return (
@@ -145,7 +145,7 @@ class AnonymiseConfig(StepConfig):
         return [kind for kind in entities.kinds if self.action_of(kind) != "keep"] if entities else []
 
     def entities_of(self, trained: Path | None, texts: Sequence[str]) -> list[Spans]:
-        """What the model finds in texts, which is nothing without a model or kinds to look for.
+        """Return a model's findings in texts. Empty without a model or kinds to search for.
 
         `trained` is the folder of the recipe's model, if it is that one.
         """
@@ -416,12 +416,12 @@ def _in_strings(value: Any, name: str, treat: Callable[[str, str], str], rename:
 
 
 def mask(finding: Finding) -> str:
-    """What stands in place of personal data: its kind."""
+    """Return the text in place of personal data: its kind."""
     return f"[{finding.kind.upper()}]"
 
 
 def surroundings(text: str, findings: Sequence[Finding], shown: Finding) -> str:
-    """What stands around a finding, with it and all others masked."""
+    """Return the text around a finding, with this and all other findings masked."""
     left, right = max(0, shown.start - SHOWN_AROUND), shown.end + SHOWN_AROUND
     inside = [finding for finding in findings if finding.end > left and finding.start < right]
     left, right = min(left, inside[0].start), max(right, inside[-1].end)

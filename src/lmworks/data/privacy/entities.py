@@ -23,7 +23,7 @@ LABELS: Mapping[str, Kind] = {
     **dict.fromkeys(("STREET_ADDRESS", "ADDR"), "address"),
     **{"US_SSN": "national_id", "IP_ADDRESS": "ip", "DATE_TIME": "date", "DATE_OF_BIRTH": "birth_date"},
 }
-"""What labels of CoNLL-2003, OntoNotes and Presidio mean, in upper case; a kind's own name means the kind."""
+"""Kinds for labels of CoNLL-2003, OntoNotes and Presidio, in upper case. A kind's own name means the kind."""
 
 Spans = list[tuple[Kind, int, int]]
 """Kind and characters of each entity of a text, in order and without overlaps."""
@@ -53,7 +53,7 @@ class EntitiesConfig(StepConfig):
     @classmethod
     def _are_known(cls, kinds: list[Kind]) -> list[Kind]:
         if unknown := sorted(set(kinds) - set(KINDS)):
-            raise ValueError(f"`kinds` names {', '.join(unknown)}, which is no kind. Kinds are {', '.join(KINDS)}")
+            raise ValueError(f"`kinds` names {', '.join(unknown)}, which is not a kind. Kinds are {', '.join(KINDS)}")
         return kinds
 
     def resolve(self, folder: Path) -> Self:

@@ -52,7 +52,7 @@ class OwnDetector(StepConfig):
         except re2.error as error:
             problem = error.args[0].decode() if isinstance(error.args[0], bytes) else error
             raise ValueError(
-                f"`{pattern}` is no pattern of RE2 ({problem}). Lookarounds and backreferences, "
+                f"`{pattern}` is not a pattern of RE2 ({problem}). Lookarounds and backreferences, "
                 "which may take time without end, are not in it; write what stands beside the value as words in `near`"
             ) from error
         if matches_nothing:

@@ -20,7 +20,7 @@ LEAST_LOWER = 6
 LEAST_INFLECTED = 4
 """Letters of a part that counts with an ending."""
 MOST_WORDS = 6
-"""Of a name that is turned at each of them."""
+"""Most words of a name that is also searched with its words turned."""
 MOST_BESIDE = 12
 """Parts that are looked at as one name: a field may hold a whole text."""
 TITLES = frozenset("dr med dipl ing prof mr mrs ms miss sir madame herr frau bay hanım señor señora".split())  # noqa: SIM905
@@ -43,7 +43,7 @@ def subject_of(document: Document, fields: Sequence[str]) -> str | None:
 
 
 def whole_name(text: str) -> Finding:
-    """A field that names somebody, as one finding: nothing of it may stay, whatever else stands in it."""
+    """Return a field with a name as one finding, because nothing of it may stay."""
     return Finding("person", 0, len(text), text, whole=given_name_first(text))
 
 
@@ -82,7 +82,7 @@ class Weight(IntEnum):
     BESIDE = 0
     """Nothing: a title, a particle such as `von`, an initial."""
     HALF = 1
-    """What it says unless it is a common word: one side of a hyphen."""
+    """Weight of one side of a hyphen, unless it is a common word."""
     PART = 2
     WHOLE = 3
 
@@ -97,7 +97,7 @@ class _Part:
 
 
 class _Place(NamedTuple):
-    """Where a part of a name may stand in a text."""
+    """Possible place of a part of a name in a text."""
 
     start: int
     end: int
@@ -266,7 +266,7 @@ def _are_beside(before: _Place, place: _Place, text: str) -> bool:
 
 
 def _findings(run: list[_Place], text: str) -> Iterator[Finding]:
-    """What of a run is a name, as one finding a line."""
+    """Yield the name in a run, as one finding per line."""
     owner = next(name for name in run[0].part.ranks if all(name in each.part.ranks for each in run))
     taken = _taken(run, [each.part.ranks[owner] for each in run], text)
     start: _Place | None = None

@@ -24,7 +24,7 @@ MAX_SHIFT_DAYS = 365
 """Dates move by up to a year: seasons blur, ages stay about right."""
 MOST_DRAWS = 100_000
 OWN = "own"
-"""What the index calls every kind of the user's own: who searches it knows a value, not the recipe."""
+"""Name in the index for all kinds of the user's own, because a search knows only a value."""
 INDEXED = ("subject", OWN, *KINDS)
 
 
@@ -67,12 +67,12 @@ def national_number(value: str) -> str:
 
 
 def value_digest(key: bytes, kind: str, value: str) -> str:
-    """What stands in an index for a person or a value: 32 hexadecimal digits."""
+    """Return the digest of a person or a value in an index: 32 hexadecimal digits."""
     return _seed(key, "index", kind, normalise_value(kind, value)).hex()[:32]
 
 
 def earlier_person_digest(key: bytes, value: str) -> str:
-    """What stood for a person in indexes that told names with and without accents apart."""
+    """Return a person's digest in earlier indexes, in which accents made another name."""
     return _seed(key, "index", "person", " ".join(given_name_first(value).casefold().split())).hex()[:32]
 
 
@@ -123,7 +123,7 @@ def _email(key: bytes, normal: str) -> str:
 
 
 def _name(key: bytes, finding: Finding) -> str:
-    """The part of a made-up name that stands where the value stands in the true one."""
+    """Return the part of a made-up name that corresponds to the value's part of the true name."""
     normal = normalise_value("person", finding.whole)
     faker = _faker()
     faker.seed_instance(int.from_bytes(_seed(key, "surrogate", "person", normal)))

@@ -27,7 +27,7 @@ MOST_EXAMPLES, MOST_CHARACTERS = 50_000, 10_000
 HELD_OUT = 0.2
 """Share measured on: 1,000 of 5,000 examples know an accuracy to 3 percent."""
 LEAST_EXAMPLES = 10
-"""Of each label: fewer teach a list of names."""
+"""Least examples per label. Fewer teach a list of names."""
 
 
 class ClassifierConfig(StepConfig):
@@ -89,7 +89,7 @@ def label_fields(label: str) -> dict[str, str]:
 
 
 def label_of(document: Document, field: str) -> str | None:
-    """What a document is labelled with, as text."""
+    """Return the label of a document, as text."""
     if field == "source":
         return document.source
     if field == "folder":
@@ -105,7 +105,7 @@ def checked_labels(counts: Counter[str], tally: Tally) -> list[str]:
     if len(counts) < 2 or few:
         raise LmworksError(
             f"classifier: found {hide(format_counts(counts)) or 'no label'} and {tally.counts['without a label']} "
-            f"documents without a label; expected two or more with {LEAST_EXAMPLES} examples each. Mend `label`, or "
+            f"documents without a label; expected two or more with {LEAST_EXAMPLES} examples each. Fix `label`, or "
             "give more examples."
         )
     return sorted(counts)

@@ -45,7 +45,7 @@ class NearDuplicates(StepConfig):
 
 
 class NearCopies(NearDuplicates):
-    """When a text goes for another."""
+    """Rules by which a near copy is dropped."""
 
     digits: Literal["compare", "ignore"] = Field(
         default="compare",
@@ -108,10 +108,10 @@ class CurateConfig(FilterSettings):
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 
-    What the filters measure of a text is kept: a step whose limits were changed measures nothing again. It stands in
-    columns beside the text, `score_…`. A cluster holds what is connected by duplicate pairs; where digits are
-    compared, a document goes only for one with the same digits. A cluster with a document of `avoid` keeps none.
-    Documents of preferred sources come before smaller ids.
+    Measures of filters are kept, in columns `score_…` beside the text, so that changed limits measure nothing again. A
+    cluster holds documents connected by duplicate pairs. If digits are compared, a document is dropped only for one
+    with
+    the same digits. A cluster with a document of `avoid` keeps none. Preferred sources come before smaller ids.
     """
     prefer = config.near_duplicates.prefer if config.near_duplicates else []
     _require_sources(prefer, documents)
@@ -156,7 +156,7 @@ def _tell_languages(config: CurateConfig, tally: Tally, context: Context) -> Non
 
 
 def measure_shard(names: Sequence[Filter], words: Sequence[str], shard: Path) -> Iterator[tuple[str, bytes]]:
-    """What filters measure of each text of a shard, as a table of Parquet."""
+    """Yield the filters' measures of each text of a shard, as a Parquet table."""
     texts = read_columns(shard, ["text"]).column("text").to_pylist()
     settings = FilterSettings(word_list=list(words))
     found: dict[str, NDArray[Any]] = {}

@@ -36,8 +36,7 @@ MIN_WORDS = 8
 """Shorter texts are little more than their title: "S3 GetObject" teaches nothing."""
 
 Scores = Mapping[str, "NDArray[Any]"]
-"""What was measured of some texts, by name: numbers [N], NaN where there is none; or codes [N], None where there is
-none, as objects."""
+"""Measures of texts by name: numbers [N], NaN for none, or codes [N] as objects, None for none."""
 
 
 class FilterSettings(StepConfig):
@@ -104,7 +103,7 @@ def tell_languages(texts: Sequence[str], settings: FilterSettings) -> Scores:
 
 
 def other_language(scores: Scores, settings: FilterSettings) -> list[str | None]:
-    """Texts of which most is surely in other languages. Short or doubtful ones stay, unless they must be sure."""
+    """Find texts that are mostly in other languages. Short or doubtful texts stay, unless they must be certain."""
     found: list[str | None] = []
     columns = ("language", "language_probability", "language_share", "second_language", "second_language_share")
     for language, probability, share, second, second_share in zip(

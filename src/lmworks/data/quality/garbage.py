@@ -28,7 +28,7 @@ _MOJIBAKE = re.compile(
 _OTHER_SCRIPTS = re.compile("[\u0370-\u1dff\u1f00-\u1fff\u2e80-\ud7ff\uf900-\ufaff\uff66-\uffdc]")
 _MOST_OF_OTHERS = 0.05
 _DECIMALS = 3
-"""Of scores: the last bits of a float depend on the processor."""
+"""Decimals of scores. The last bits of a float depend on the processor."""
 _DIGITS = re.compile(r"\d+")
 _FIELDS, _CELLS = re.compile(r"[,;\t|]"), re.compile(r"[\t|]")
 _ALIKE_LINES, _LEAST_ROWS = 0.8, 3
@@ -46,15 +46,7 @@ _CODE = b'{}()[]=<>/_\\#$&@+%`"'
 _SPACE = b" \t\r\n"
 
 
-SCORES = (
-    "damaged",
-    "numbers",
-    "letters",
-    "misread",
-    "words",
-    "keywords",
-    "addresses",
-)
+SCORES = ("damaged", "numbers", "letters", "misread", "words", "keywords", "addresses")
 """Measures of a text. Shares: `damaged` of its characters that were lost or read in a wrong encoding; `numbers` and
 `addresses` of its words that are numbers, addresses or tags; `keywords`, of a list without a sentence, of its words
 that repeat others. `letters` is the mean log2 of the probability of its letters, each after two others. `misread` is

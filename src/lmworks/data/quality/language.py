@@ -18,8 +18,8 @@ _SURE_PARAGRAPH = 0.5
 _LONG_PARAGRAPH = 1500
 """Longer ones are cut: a text may change its language without an empty line."""
 _JUDGED, _MOST_CHARACTERS, _LEAST_CHARACTERS, _ALONE = 8, 800, 100, 500
-"""Of many paragraphs eight are judged, spread evenly, by so many characters in all, and by so many at least; a text
-of one paragraph by its beginning. The model takes a quarter of a microsecond a character."""
+"""Paragraphs that are judged, spread evenly, the most characters of all and the least of each. A text of one paragraph
+is judged by so many at its beginning. The model takes a quarter of a microsecond per character."""
 _NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _EMPTY_LINE = re.compile(r"\n\s*\n")
 
@@ -29,11 +29,11 @@ class Languages:
     """The languages of a text, as ISO 639-1 codes, else 639-3."""
 
     language: str | None = None
-    """Of most of its characters; None for too little text."""
+    """Language of most of its characters. None for too little text."""
     score: float = 0.0
     """The model's probability, in the mean of its paragraphs."""
     share: float = 0.0
-    """Of the characters."""
+    """Share of the characters in this language."""
     second: str | None = None
     second_share: float = 0.0
 

@@ -1,10 +1,9 @@
 """The rules that published corpora were filtered by, each a reason of its own, with the published limits.
 
-Gopher: Rae et al. 2021 (arXiv 2112.11446), section A.1.1 and table A1. C4: Raffel et al. 2020 (JMLR 21, 140),
-section 2.2. FineWeb: Penedo et al. 2024 (arXiv 2406.17557), section 3.6. They were made for English web pages, and
-know the words of scripts without spaces too, those of C4 and FineWeb the ends of sentences in others.
-Words stand between white space, or are as many letters as say as much; paragraphs stand between empty lines, which do
-not count.
+Gopher: Rae et al. 2021 (arXiv 2112.11446), section A.1.1 and table A1. C4: Raffel et al. 2020 (JMLR 21, 140), section
+2.2. FineWeb: Penedo et al. 2024 (arXiv 2406.17557), section 3.6. They were made for English web pages, and know the
+words of scripts without spaces too, those of C4 and FineWeb the ends of sentences in others. Words stand between white
+space, or are as many letters as say as much; paragraphs stand between empty lines, which do not count.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def gopher_quality(text: str) -> str | None:
 
 
 def _stop_words(text: str, times: int) -> int:
-    """How many words stand in a text that stand in any of its language; `times` as of `judged_words`."""
+    """Return the number of stop words of any language in a text. `times` is that of `judged_words`."""
     if times == 1:
         return len(_STOP_WORDS.intersection(text.lower().split()))
     return sum(word in text for word in _UNSPACED_STOP_WORDS)

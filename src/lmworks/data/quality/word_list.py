@@ -27,7 +27,7 @@ def read_list(folder: Path, words: list[str] | str) -> list[str]:
         lines = (folder / words).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{folder / words}: cannot be read as UTF-8 text ({error}); mend its name in the recipe"
+            f"{folder / words}: cannot be read as UTF-8 text ({error}); fix its name in the recipe"
         ) from None
     if not any(map(str.strip, lines)):
         raise UsageError(f"{folder / words}: no word found; write one word or phrase a line")

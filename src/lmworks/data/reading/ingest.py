@@ -128,19 +128,19 @@ class IngestConfig(BesideRecipe):
 
 @stage(version=28)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
-    """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
+    """Read every source. The gate comes first: no text of a refused licence is kept or looked at.
 
-    Beside the shards the payload holds `files.json` (path, sha256, bytes and licence of each file read) and
-    `quarantine.jsonl`, an object for each record or file that could not be read (of one file in a unit of work as many
-    as take 2 MiB; others are counted): `id`, `source`, `path`, `record` (its
-    number, "" for a whole file), `offset` (of the fault, in the decompressed file), `reason`, `start` and `raw_bytes`
-    (where the record stands), `raw` (its bytes in base64, the first 64 KiB of a longer one). The source `quarantine`
-    reads it again.
+    The payload holds shards and `files.json` (path, sha256, bytes and licence of each file). It also holds
+    `quarantine.jsonl`, an object per record or file that could not be read. Of one file in a unit of work it has as
+    many as
+    take 2 MiB, and others are counted. Fields are `id`, `source`, `path`, `record` (its number, "" for a whole file),
+    `offset` (of the fault, in the decompressed file), `reason`, `start` and `raw_bytes` (place of the record), and
+    `raw`
+    (its first 64 KiB in base64). The source `quarantine` reads it again.
 
     A setting that names a field which no record of its source has is a UsageError.
 
-    A gate that states a `use` adds `licences.json` (the licence of the mixture) and `ATTRIBUTION.txt` (what to
-    publish).
+    A gate that states a `use` adds `licences.json` (the licence of the mixture) and `ATTRIBUTION.txt` (to publish).
     """
     for source in config.sources:
         _refuse_whole_source(config.licences, source)
@@ -221,7 +221,7 @@ def _orders_of_dates(config: IngestConfig, units: Sequence[Mapping[str, Mapping[
             (one, first), (other, second) = sorted((order, hide(place)) for order, place in told.items())
             raise UsageError(
                 f"Source {label}: the dates of `created_field` are written in two ways: {one} in {first}, {other} in "
-                f"{second}. Mend the dates, read the files as two sources, or set `dates`: those that do not fit are "
+                f"{second}. Fix the dates, read the files as two sources, or set `dates`: those that do not fit are "
                 "then quarantined"
             )
         if told:
@@ -284,7 +284,7 @@ def _judge_each_source(config: IngestConfig, units: Sequence[Mapping[str, Any]],
         example = hide_all([{"source": label, **bad, "detail": bad["reason"]}])[0] if bad else None
         if not (counts["documents"] or counts["erased"] or counts[HOLDS_ERASED]):
             raise LmworksError(
-                f"Source {label}: no document could be read of it: {_why(_reasons(counts), example)} Mend how it is "
+                f"Source {label}: no document could be read of it: {_why(_reasons(counts), example)} Fix how it is "
                 "read (docs/sources.md), or leave the source out"
             )
         _refuse_many_bad(config, counts, example, out, f"Source {label}: ")
@@ -303,7 +303,7 @@ def _refuse_many_bad(
     raise GateRefused(
         f"{where}{bad:,} of {bad + documents:,} records could not be read, more than largest_bad_share "
         f"({config.largest_bad_share:g}): {told}{format_counts(reasons)}. {f'{_shown(example)}. ' if example else ''}"
-        f"{'Some' if counts[NOT_KEPT] else 'All'} of them stand in {out / 'quarantine.jsonl'}. Mend the source or how "
+        f"{'Some' if counts[NOT_KEPT] else 'All'} of them are in {out / 'quarantine.jsonl'}. Fix the source or how "
         "it is read (docs/sources.md), or raise largest_bad_share"
     )
 

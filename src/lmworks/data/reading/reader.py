@@ -1,4 +1,4 @@
-"""What the pieces of sources hold: documents that may be read, and what is set aside, left out or refused."""
+"""Pieces of sources: documents that may be read, and records set aside, left out or refused."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from lmworks.errors import LmworksError
 QUARANTINED = "quarantined: "
 """How the reasons begin of what could not be read."""
 NOT_KEPT = "could not be read and is counted alone"
-"""Of records that are quarantined but not kept; they are counted under their reasons, too."""
+"""Reason of records that are quarantined but not kept. They also count under their own reasons."""
 KEPT_BYTES = 2**21
-"""Of the records of one file in a unit that could not be read, each with a KiB for itself: a file of a few kilobytes
-that unpacks to millions of broken rows would fill the disk."""
+"""Most bytes kept of the unreadable records of one file in a unit, each with a KiB for itself. A small file that
+unpacks to millions of broken rows would fill the disk."""
 BEHIND_DAMAGE = "records behind damage, by its bytes"
 """As many as would stand where none can be told from another, at the size of those before in the piece, else a KiB."""
 MOST_BAD = 10_000
 """Records of a piece that could not be read, from where on the rest is not tried if they are too large a share."""
 GIVEN_UP = "given up"
 MOST_TIMES, LEAST_TEXT = 200, 2**28
-"""Characters of text that a piece may hold, for each byte of its file and at least. A longer rest is not read: one
-value of a column may stand in millions of rows."""
+"""Characters of text that a piece may hold, for each byte of its file and at least. A longer rest is not read, because
+one value of a column may occur in millions of rows."""
 HOLDS_ERASED = "erased: holds an erased value"
 IN_PLACE = "where another text was erased"
 """How many records have the number of an erased one, and another text."""
@@ -44,18 +44,18 @@ PieceUnit = tuple[int, Sequence[Piece]]
 
 @dataclass(frozen=True)
 class Reader:
-    """What decides of a record whether it is read, and under which id."""
+    """Decision on whether a record is read, and under which id."""
 
     sources: Sequence[SourceConfig]
     gate: LicenceGate
     key: bytes
-    """Of document ids, and of the digests of erased values."""
+    """Key of document ids, and of the digests of erased values."""
     erased: frozenset[str]
     """Ids of documents to leave out."""
     lines: Sequence[Line]
     """Values that no document may hold."""
     largest_bad_share: float = 1.0
-    """Of records that cannot be read, above which the rest of a piece is not read, if they are many."""
+    """Share of unreadable records above which the rest of a piece is not read, if they are many."""
     contents: Mapping[str, Set[str]] = field(default_factory=dict)
     """Keyed digests of what was erased under an id, by id, as far as they are known."""
 

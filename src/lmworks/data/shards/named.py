@@ -25,7 +25,7 @@ class Seen:
     """The path that each setting names, by the words that it is counted under: `licence_field`, `keep: price`."""
     records: int = 0
     rows: int = 0
-    """Of these, records that have fields."""
+    """Number of these records that have fields."""
     unread: int = 0
     """Records that could not be read, nor what they have."""
     reached: dict[str, list[int]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Seen:
                 self.fields |= dict.fromkeys(islice(paths_of(row), MOST_FIELDS))
 
     def facts(self) -> dict[str, Any]:
-        """What `refuse_unmet` needs to know, as JSON."""
+        """Return the facts for `refuse_unmet`, as JSON."""
         numbers = {name: getattr(self, name) for name in ("records", "rows", "unread")}
         return {**numbers, "reached": self.reached, "fields": [*self.fields]}
 
@@ -80,7 +80,7 @@ def refuse_unmet(wanted: Mapping[str, str], units: Sequence[Mapping[str, Any]], 
     shown = ", ".join(fields[:MOST_FIELDS]) + ", …" * (len(fields) > MOST_FIELDS)
     has = f"They have {shown}" if hint else f"they have {shown or 'no fields'}"
     raise UsageError(
-        f"{where}`{setting}` names {path!r}, which none of its {records:,} {what} has: {hint}{has}. Mend the name, or "
+        f"{where}`{setting}` names {path!r}, which none of its {records:,} {what} has: {hint}{has}. Fix the name, or "
         "leave it out"
     )
 

@@ -36,7 +36,7 @@ class Document:
     id: str
     """Keyed hash of where the text was found, given at ingest and never recomputed."""
     text: str
-    """Of a row, all that it says: `structure.as_one`."""
+    """Text of the document. For a row, all its texts: `structure.as_one`."""
     source: str
     licence: str
     """An SPDX expression."""
@@ -48,9 +48,9 @@ class Document:
     fields: Sequence[Field] = ()
     """The texts of a row, in their order."""
     structure: str | None = None
-    """What holds the texts of a row: see `structure.take_apart`; None for a text alone."""
+    """Structure that holds the texts of a row: see `structure.take_apart`. None for a text alone."""
     cluster: str | None = None
-    """What near copies have in common that all stayed, as they differ in facts: a split never parts them."""
+    """Group of near copies that all stayed, because they differ in facts. A split never separates them."""
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], **facts: Any) -> Document:
@@ -70,7 +70,7 @@ class Document:
 
     @property
     def place(self) -> str:
-        """Its id, and where it stood in its source if that is known."""
+        """Return its id, and its place in its source if that is known."""
         path, record = self.meta.get("path"), self.meta.get("record")
         where = f"{path}, record {record}" if record is not None else path
         return f"{where} (document {self.id})" if path else f"document {self.id}"
@@ -99,7 +99,7 @@ class Document:
         return put_together(self.structure, self.texts())
 
     def value(self, name: str) -> Any:
-        """What stands at the path of what was kept, in the text (`text`), or at a path of the row; None for nothing."""
+        """Return the value at a path of the kept fields, the text (`text`), or a value of the row, or None."""
         found = value_at(self.meta, name)
         return value_at(self.row(), name) if found is None else found
 
@@ -178,7 +178,7 @@ def as_array(values: Sequence[str | None] | NDArray[Any]) -> pa.Array:
 
 
 def values_of(column: pa.ChunkedArray) -> NDArray[Any]:
-    """What `as_array` was made of: numbers, or texts as objects. numpy's way through pyarrow may import pandas."""
+    """Return the input of `as_array`: numbers, or texts as objects. numpy's way through pyarrow may import pandas."""
     if pa.types.is_string(column.type):
         found: NDArray[Any] = np.empty(len(column), object)
         found[:] = column.to_pylist()

@@ -20,17 +20,7 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.files import digest_file, digest_once, sync_folder, write_atomically
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context
-from lmworks.pipeline.units import (
-    BESIDE,
-    PAYLOAD,
-    Earlier,
-    Entry,
-    Origin,
-    index_path,
-    link,
-    numbered,
-    record_path,
-)
+from lmworks.pipeline.units import BESIDE, PAYLOAD, Earlier, Entry, Origin, index_path, link, numbered, record_path
 from lmworks.pipeline.units import Unit as FinishedUnit
 from lmworks.pipeline.work.workers import MOST_THREADS, in_processes, in_threads
 from lmworks.recipe.schema import StepConfig
@@ -47,18 +37,18 @@ Unit = TypeVar("Unit")
 
 @dataclass
 class Tally:
-    """What a step did: counts by reason, a few examples of each, and records it could not use."""
+    """Result of a step: counts by reason, a few examples of each, and records it could not use."""
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
     losses: set[str] = field(default_factory=set)
     """Reasons that count what is not passed on."""
     quarantined: list[dict[str, Any]] = field(default_factory=list)
-    """Of one unit of work only: those of a whole step may be as large as its source."""
+    """Unusable records of one unit of work. Those of a whole step may be as large as its source."""
     files: list[Path] = field(default_factory=list)
     """Files that one unit wrote by itself, in whose names its number stands as five digits."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """What a step wants to know of a finished unit."""
+    """Facts of a finished unit for its step."""
     is_lasting: bool = True
     """False where a unit may give something else another time: no later build takes it."""
 
@@ -93,14 +83,14 @@ Parts = Mapping[str, Sequence[Document]]
 
 
 def counted(kept: Sequence[Document], tally: Tally) -> tuple[Parts, Tally]:
-    """What a step gives of one shard: the documents that stay, and the tally with their number and size."""
+    """Return a step's output for one shard: the documents that stay, and the tally with their number and size."""
     tally.counts["documents"] += len(kept)
     tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
     return {"": kept}, tally
 
 
 def origins_of(shards: Sequence[Path], *settings: Any) -> list[Origin]:
-    """What a unit for each shard depends on: the shard, and settings that are the same for all."""
+    """Return the origins of a unit per shard: the shard, and settings that are the same for all."""
     return [Origin((digest_once(shard),), settings) for shard in shards]
 
 
@@ -377,12 +367,12 @@ def _shard(out: Path, part: str, index: int) -> Path:
 
 
 def unit_records(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
-    """What `map_units` noted of so many units of work, in their order, one unit in memory at a time."""
+    """Yield the records that `map_units` noted of so many units, in their order, one in memory at a time."""
     for index in range(units):
         yield json.loads(record_path(context.beside, step, index).read_text())
 
 
 def quarantined(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
-    """What it could not use in them."""
+    """Yield the records of these units that could not be used."""
     for record in unit_records(units, context, step):
         yield from record["quarantined"]

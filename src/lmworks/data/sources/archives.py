@@ -21,7 +21,7 @@ REPLACED = "a file of an archive that another of the same name follows"
 ENTRIES_KEPT = 2**20
 """Files of archives that are kept in memory: those of compressed tar archives take a reading of all."""
 HEADER_BYTES = 2**20
-"""Of a name or of other facts of a file in a tar archive; the library reads them into memory whatever they claim."""
+"""Most bytes of a name or of other facts in a tar archive. The library reads them into memory, however many."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ _FAULT, _END, _EMPTY = tarfile.HeaderError, tarfile.EOFHeaderError, tarfile.Empt
 
 
 class _ToTheEnd:
-    """What the library reads an archive from. It would go on for ever behind the end of one that was cut off."""
+    """Stream from which the library reads an archive. It would read on without end after one that was cut off."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._empty = stream, 0

@@ -61,7 +61,7 @@ class ArtifactSource(FolderSource):
 
     def _artifact(self) -> tuple[Artifact, str]:
         if not (self.root() / "artifacts").is_dir():
-            raise UsageError(f"Source {self.label}: {self.root()} is no store of lmworks. Mend `store`.")
+            raise UsageError(f"Source {self.label}: {self.root()} is not a store of lmworks. Fix `store`.")
         step, part = split_reference(self.artifact)
         return Store(self.root()).named(step), part
 

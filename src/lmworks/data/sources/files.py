@@ -59,7 +59,7 @@ class FolderOfFiles(ParsedSource, FolderSource):
     def root(self) -> Path:
         folder = Path(self.base()).resolve()
         if not folder.is_dir():
-            raise UsageError(f"Source {self.label}: there is no folder {folder}. Mend `path`, or make the folder.")
+            raise UsageError(f"Source {self.label}: there is no folder {folder}. Fix `path`, or make the folder.")
         return folder
 
     def place(self) -> str:
@@ -239,7 +239,7 @@ class HuggingFace(FolderOfFiles):
                 path = item.get("path")
                 patterns += path if isinstance(path, list) else [str(path)]
         if files and not patterns:
-            raise UsageError(f"Source {self.label}: the card has no split {self.split!r}. Mend `split`.")
+            raise UsageError(f"Source {self.label}: the card has no split {self.split!r}. Fix `split`.")
         return patterns
 
 

@@ -66,7 +66,7 @@ class Parallel(FolderOfFiles):
         if not found:
             raise UsageError(
                 f"Source {self.label}: `files` has {', '.join(self.files.values())}, and {self.place()} holds "
-                f"{', '.join(there[:8]) or 'nothing'}{', …' * (len(there) > 8)}. Mend the names"
+                f"{', '.join(there[:8]) or 'nothing'}{', …' * (len(there) > 8)}. Fix the names"
             )
         return found
 
@@ -85,14 +85,14 @@ class Parallel(FolderOfFiles):
                 told = ", ".join(f"{name} has {length:,}" for name, length in zip(names, lengths, strict=True))
                 raise UsageError(
                     f"Source {self.label}: {told} lines, and each line is to say the same in all of them. Find where "
-                    "they part, and mend it there: an empty line stands for what one of them lacks"
+                    "they part, and fix it there: an empty line stands for what one of them lacks"
                 )
             held.seek(0)
             stack.pop_all()
         return held
 
     def _text(self, line: bytes) -> str:
-        """What is not in the encoding becomes halves of surrogate pairs, for which the record is quarantined."""
+        """Decode a line. Other bytes become halves of surrogate pairs, and the record is quarantined."""
         return line.rstrip(b"\r\n").decode(self.encoding or "utf-8", "surrogateescape").lstrip("\ufeff")
 
     def size(self, path: str) -> int:

@@ -1,4 +1,4 @@
-"""What all sources of files share: each file is unpacked and read in the form that its ending or the user names."""
+"""Shared parts of all sources of files. Each file is unpacked and read in the form of its ending or of a setting."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ParsedSource(ReadSettings):
         return paths
 
     def patterns(self) -> Sequence[str]:
-        """Of `include`, those that a user stated, each of which is to match something."""
+        """Return the patterns of `include` that a user stated. Each must match something."""
         return self.include
 
     def _require_patterns(self) -> None:
@@ -104,7 +104,7 @@ class ParsedSource(ReadSettings):
                 found = ", ".join(names[:8]) + ", …" * (len(names) > 8)
                 raise UsageError(
                     f"Source {self.label}: `include` has {pattern!r}, which no file of {self.place()} matches; "
-                    f"there are {found or 'none'}. Mend the pattern, or leave it out."
+                    f"there are {found or 'none'}. Fix the pattern, or leave it out."
                 )
 
     def left_out(self) -> Iterator[tuple[str, str]]:

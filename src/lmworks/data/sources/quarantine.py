@@ -1,4 +1,4 @@
-"""What an earlier ingest could not read, read again after it was mended or under other settings."""
+"""Records that an earlier ingest could not read, read again after correction or under other settings."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from lmworks.errors import UsageError
 class Quarantine(ParsedSource, FolderSource):
     """A `quarantine.jsonl`, as `ingest` writes it.
 
-    To mend a record, copy the file and add to the record's line a field `mended` with the whole record as it should
-    have been. A line without that field is read from its `raw` bytes, which helps when only the settings were wrong.
-    Give the settings of the source that the records come from (`text_field` or `fields`, `format`, `columns`).
+    To correct a record, copy the file and add to the record's line a field `mended` with the whole correct
+        record. A line without that field is read from its `raw` bytes, which helps when only the settings were wrong.
+        Give the settings of the source that the records come from (`text_field` or `fields`, `format`, `columns`).
     """
 
     refuses_unmet: ClassVar[bool] = False  # its records are few, and may all lack what most others have
@@ -44,7 +44,7 @@ class Quarantine(ParsedSource, FolderSource):
         """The folder of the file `path`."""
         file = (self.folder / self.path).resolve()
         if not file.is_file():
-            raise UsageError(f"Source {self.label}: there is no file {file}. Mend `path`.")
+            raise UsageError(f"Source {self.label}: there is no file {file}. Fix `path`.")
         return file.parent
 
     def paths(self) -> list[str]:
@@ -98,7 +98,7 @@ class Quarantine(ParsedSource, FolderSource):
             yield Unreadable(name, key, span.offset, fault, kept, span.offset, span.size, entry.get("settings", {}))
 
     def _of_table(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What was kept of how a row's table is read, but for what the user states. Raises ValueError for others."""
+        """Return the kept settings of a row's table, except those stated now. Raises ValueError for others."""
         if unknown := settings.keys() - {"columns", "delimiter", "quotes"}:
             raise ValueError(f"settings has {', '.join(unknown)}")
         own = self.reading()

@@ -12,7 +12,7 @@ from lmworks.data.sources.unpack import forward
 
 UTF_8 = "utf-8"
 BAD_BYTE = "lmworks-bad-byte"
-"""What does not decode becomes a byte that UTF-8 never has, so that the record which holds it is found to be bad."""
+"""Error handler that gives a byte which UTF-8 never has, so that the record with it is found to be bad."""
 _HEAD_BYTES = 512
 _DECLARED = re.compile(rb"\A\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})[\"']")
 

@@ -1,4 +1,4 @@
-"""What a source of documents is: it says where bytes come from; parsers say what they mean."""
+"""Interface of sources of documents. A source gives bytes, and parsers read them."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ class SourceConfig(StepConfig, ABC):
 
     @abstractmethod
     def state(self, path: str) -> str:
-        """What changes whenever the file was touched, such as its size and time. Raises OSError."""
+        """Return a value that changes whenever the file is touched, such as its size and time. Raises OSError."""
 
     def cut_key(self, path: str) -> str:
-        """What decides, of a file, whether a shard begins with it: the same wherever the file stands in the list."""
+        """Return a value of a file that decides whether a shard begins with it, wherever the file is in the list."""
         return path
 
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
@@ -111,7 +111,7 @@ class SourceConfig(StepConfig, ABC):
 
     @abstractmethod
     def read(self, piece: Piece) -> Iterator[Found | Document]:
-        """What one piece holds, in order. A `Document` keeps the id that it has."""
+        """Yield the records of one piece, in order. A `Document` keeps its id."""
 
     def fingerprint(self) -> str:
         """Digest of the name and state of each file: cheap, and changes whenever a file was touched."""

@@ -114,7 +114,7 @@ class Sql(ParsedSource, FolderSource):
             fault = str(getattr(error, "orig", None) or error)  # without the parameters, which may be personal
             fault = fault.replace(address.password, "***") if address.password else fault
             raise LmworksError(
-                f"Source {self.label}: the query failed: {fault.strip()}. Mend `url` or `query`; if the server could "
+                f"Source {self.label}: the query failed: {fault.strip()}. Fix `url` or `query`; if the server could "
                 "not be reached, check its host, port, user and password."
             ) from None
 
@@ -132,13 +132,13 @@ class Sql(ParsedSource, FolderSource):
             address = sqlalchemy.make_url(stated)
         except (sqlalchemy.exc.ArgumentError, ValueError):
             raise UsageError(
-                f"Source {self.label}: {self.url} is no address of a database. Expected "
+                f"Source {self.label}: {self.url} is not an address of a database. Expected "
                 "postgresql://user:password@host:port/name; write @ : / ? in a password as %40 %3A %2F %3F."
             ) from None
         if address.drivername.startswith("sqlite") and address.database and address.database != ":memory:":
             file = self.folder / address.database
             if not file.is_file():  # SQLite would make an empty one
-                raise UsageError(f"Source {self.label}: there is no database {file}. Mend `url`.")
+                raise UsageError(f"Source {self.label}: there is no database {file}. Fix `url`.")
             return address.set(database=str(file))
         return address
 

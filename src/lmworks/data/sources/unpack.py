@@ -28,7 +28,7 @@ ERRORS = (
     RuntimeError,
     UnicodeDecodeError,
 )
-"""What reading a damaged, encrypted or unknown packing raises, beside OSError without a number."""
+"""Errors of reading a damaged, encrypted or unknown packing, beside OSError without a number."""
 XZ_MEMORY = 2**31
 """Bytes that an xz file may ask for; its strongest preset asks for 65 MiB, long windows for more."""
 BEGIN_BYTES = 2**18

@@ -29,7 +29,7 @@ RANDOM_SPLITS = 5
 
 @dataclass
 class Units:
-    """What goes into a part as a whole: groups, joined where near-duplicates connect them."""
+    """Units that go into one part: groups, joined if near-duplicates connect them."""
 
     of: NDArray[np.int64]
     """The unit of each document [N], numbered from 0."""

@@ -1,4 +1,4 @@
-"""What a split balances: the features of every document, as numbered values."""
+"""Features that a split balances, as numbered values of every document."""
 
 from __future__ import annotations
 

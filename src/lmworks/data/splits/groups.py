@@ -1,4 +1,4 @@
-"""How groups of documents are told apart and held out: the config of a split, and the choice by hash."""
+"""Groups of documents that are held out: the config of a split, and the choice by hash."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ OWN = ("id", "source", "subject", "language", "licence", "created")
 
 
 def group_name(by: str, kept: Any, own: str | None) -> str | None:
-    """The name of a document's group, of what stands in its field `by` and in its own of that name, if it has one.
+    """Return the name of a document's group, from its field `by` and its own value of that name, if it has one.
 
-    None if it has no group. Who a subject is stands in no listing and no log.
+    None if it has no group. No listing and no log names a subject.
     """
     if by in ("id", "source"):
         return own
@@ -123,7 +123,7 @@ def assign(groups: Collection[str], config: SplitConfig, tell: Callable[[str], o
 
 
 def hash_of(name: str) -> str:
-    """What groups are ordered by."""
+    """Return the value that groups are ordered by."""
     return hashlib.sha256(name.encode()).hexdigest()
 
 

@@ -22,7 +22,7 @@ from lmworks.pipeline.stage import Context, Result, stage
 
 FIELDS_SHOWN = 30
 NAMED_GROUPS = 8
-"""Of a held-out part, in the lines of a build."""
+"""Groups of a held-out part that the lines of a build name."""
 
 
 @stage(version=7, reads="documents")
@@ -116,7 +116,7 @@ def _told(row: Any, by: str) -> Any:
 
 
 def _inside(row: Any, name: str) -> Any:
-    """What stands in a field, or at the end of a way into one: `patient.id`."""
+    """Return the value of a field, or at the end of a path: `patient.id`."""
     if not isinstance(row, Mapping) or name in row:
         return row.get(name) if isinstance(row, Mapping) else None
     first, _, rest = name.partition(".")

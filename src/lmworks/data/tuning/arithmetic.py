@@ -17,7 +17,7 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import StepConfig
 
 SLIPS = {"right": (0, 1), "one too many": (1, 4), "two too many": (2, 2), "one too few": (-1, 1)}
-"""What pupils write who add but slip: the error, and how many of eight make it. Half of them make the same one: the
+"""Wrong answers of pupils who add but slip: the error, and how many of eight make it. Half make the same, so that the
 likeliest answer is wrong. No slip ends in the right digit, or a model that confuses tens would find the answer."""
 SHARES = {"corpus": 0.5, "train": 0.25, "validation": 0.05, "test": 0.2}
 SMALLEST = 10

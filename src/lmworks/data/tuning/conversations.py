@@ -21,7 +21,7 @@ KEEP = "Document fields to keep in `meta`, such as a task's `cluster`. None by d
 
 
 def kept_of(document: Document, names: Sequence[str]) -> dict[str, Any]:
-    """Those of the fields that a document has."""
+    """Return the fields that a document has."""
     return {name: found for name in names if (found := document.value(name)) is not None}
 
 
@@ -74,12 +74,12 @@ class Conversations(Handle):
 
 
 def turns_before(record: Record) -> list[dict[str, str]]:
-    """What the last answer of a conversation answers: every turn before it."""
+    """Return every turn before the last answer of a conversation."""
     return list(record["messages"][:-1])
 
 
 def question_of(record: Record) -> str:
-    """What a user asked last before the last answer; without a user, what was said last."""
+    """Return the user's last question before the last answer, or the last turn if there is no user."""
     before = turns_before(record)
     asked = [turn for turn in before if turn["role"] == "user"] or before
     return str(asked[-1]["content"]) if asked else ""
@@ -91,14 +91,15 @@ def last_answer(record: Record) -> str:
 
 
 def wanted_answer(record: Record) -> str:
-    """What an answer to a conversation is held against: its `answer`, for a verifier, or else its last turn, without
-    the thoughts that it begins with.
+    """Return the right answer of a conversation for comparison: its `answer`, for a verifier, or else its last turn
+    without
+    the thoughts at its beginning.
     """
     return str(record.get("answer") or behind_thoughts(last_answer(record)))
 
 
 def source_of(pair: Record) -> str:
-    """What a pair's text is to be made of, without the words that ask for it."""
+    """Return the source of a pair, without the words that ask for a target."""
     return str(pair.get("source") or question_of(pair))
 
 

@@ -14,7 +14,7 @@ YES, NO = {"yes", "true"}, {"no", "false"}
 
 
 class Fact(NamedTuple):
-    """What is said of one thing."""
+    """Facts of one thing."""
 
     slot: str
     value: str

@@ -37,7 +37,7 @@ class LabelConfig(StepConfig):
 
 @stage(version=2, reads="documents")
 def label(config: LabelConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Label documents; those whose value stands in no list are dropped and counted. Raises if a label has none."""
+    """Label documents. Those whose value is in no list are dropped and counted. Raises if a label has none."""
     require_fields({"by": config.by}, documents.iterate(), "label")
     label_of = {value: name for name, values in config.labels.items() for value in values}
     tally = map_shards(documents, partial(_label_shard, label_of), config, out, context)

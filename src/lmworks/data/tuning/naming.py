@@ -36,9 +36,9 @@ def require_usual(fields: Mapping[str, str], form: str, templates: Sequence[str]
 
 
 def parted(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Of `fields` the paths of columns, and by column what the items of its list have: `messages.*.role`.
+    """Return the paths of columns in `fields`, and by column those of its list's items: `messages.*.role`.
 
-    Raises ValueError where a name goes inside of a list and the path beside it does not, or into another list.
+    Raises ValueError if a name leads into a list and the path beside it does not, or into another list.
     """
     columns = {ours: theirs for ours, theirs in fields.items() if INSIDE not in ours}
     inside: dict[str, dict[str, str]] = {}
@@ -146,7 +146,7 @@ class Naming:
 
         if unheard := next((name for name in self.roles if self.records and name not in self.speakers), None):
             raise UsageError(
-                f"{where}: `roles` names {unheard!r}, and no turn of {self.records} records is of it. Mend the name, "
+                f"{where}: `roles` names {unheard!r}, and no turn of {self.records} records is of it. Fix the name, "
                 f"say where turns name their speaker (`fields: {{messages{INSIDE}role: …}}`), or leave it out"
             )
 

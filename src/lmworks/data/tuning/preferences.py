@@ -24,7 +24,7 @@ class Preference:
     prompt: Messages
     """Ends with the user's turn."""
     chosen: Messages | None
-    """What follows the prompt: one assistant's turn, or several turns that end with one."""
+    """Turns after the prompt: one assistant's turn, or several turns that end with one."""
     rejected: Messages | None
     margin: float | None = None
     """How much better, in the judges' own units, where they say so."""
@@ -32,11 +32,11 @@ class Preference:
     """Id of the document that the judgement was read from; those of one ranking share it."""
 
     meta: Mapping[str, Any] | None = None
-    """What was kept of the record."""
+    """Kept fields of the record."""
     decided: Mapping[str, float] | None = None
     """By how much each rule prefers the chosen answer, where rules judged."""
     passages: Sequence[str] | None = None
-    """Ids of the documents whose passages stand in the prompt."""
+    """Ids of the documents whose passages are in the prompt."""
 
     @property
     def documents(self) -> list[str]:

@@ -117,7 +117,7 @@ class _Made:
     form: str
     sample: Sample
     meta: Mapping[str, Any]
-    """What was kept of it."""
+    """Kept fields of the record."""
 
     def as_json(self) -> dict[str, Any]:
         """The line of `conversations.jsonl`."""
@@ -229,7 +229,7 @@ class _Reading:
         if self.bad > self.config.largest_bad_share * self.records:
             raise GateRefused(
                 f"{self.config.documents}: {self.bad} of {self.records} records cannot be used: "
-                f"{self._reasons()}. Mend the records, name their `form` or `fields`, or raise largest_bad_share "
+                f"{self._reasons()}. Fix the records, name their `form` or `fields`, or raise largest_bad_share "
                 f"(now {self.config.largest_bad_share:g})"
             )
         if not kept:
@@ -409,7 +409,7 @@ class _Reading:
 
 
 def claims(sample: Sample) -> Iterator[tuple[str, str]]:
-    """What a sample says of what: an answer of a prompt, or which of two answers, or whether one is good."""
+    """Yield the claims of a sample: an answer to a prompt, the better of two answers, or a good or bad one."""
     prompt = _plain(sample.prompt)
     if sample.answer is not None:
         yield prompt, repr(sample.answer)

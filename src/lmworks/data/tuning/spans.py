@@ -66,7 +66,7 @@ def read_spans(documents: Iterable[Document], field: str) -> Iterator[tuple[Docu
     if faults:
         shown = "\n".join(f"- {fault}" for fault in faults[:SHOWN])
         raise UsageError(
-            f"{len(faults)} documents have spans that are wrong in the field {field!r}; mend them where they come "
+            f"{len(faults)} documents have spans that are wrong in the field {field!r}; fix them where they come "
             f"from, or leave those documents out. First:\n{shown}"
         )
 
@@ -79,7 +79,7 @@ def _form(spans: Any) -> str:
 
 
 def parts_of_label(label: str) -> tuple[str, bool]:
-    """What is labelled, and whether it begins here: "B-name" is ("name", True)."""
+    """Return the label, and whether a span begins here: "B-name" is ("name", True)."""
     prefix, dash, name = label.partition("-")
     if dash and prefix in ("B", "I", "E", "L", "S", "U"):
         return name, prefix in ("B", "S", "U")

@@ -38,7 +38,7 @@ def tell(config: TellConfig, documents: Documents, out: Path, context: Context) 
     """
     tally = map_shards(documents, _tell_shard, config, out, context)
     if not tally.counts["documents"]:
-        raise LmworksError(f"tell: no row has all the fields of {config.template!r}; mend `template`")
+        raise LmworksError(f"tell: no row has all the fields of {config.template!r}; fix `template`")
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 

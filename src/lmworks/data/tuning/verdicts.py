@@ -42,7 +42,7 @@ class VerdictsConfig(BesideRecipe):
         """This config with the content of its files."""
         found = super().resolve(folder)
         if not (prints := fingerprints(found.files(), "verdicts", "verdicts")):
-            raise UsageError(f"verdicts: {folder / self.verdicts} holds no .jsonl file; mend `verdicts`")
+            raise UsageError(f"verdicts: {folder / self.verdicts} holds no .jsonl file; fix `verdicts`")
         return found.model_copy(update={"fingerprints": prints})
 
     def files(self) -> list[Path]:
@@ -53,11 +53,13 @@ class VerdictsConfig(BesideRecipe):
 
 @stage(version=2, reads="documents")
 def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Drop what experts rejected, or label what they judged; documents without a verdict stay as they are.
+    """Drop documents that experts rejected, or label those they judged. Documents without a verdict stay as they are.
 
-    A line that cannot be used goes to `quarantine.jsonl` with its file, line (`record`) and reason, and the others
-    count: one that is no verdict, that names no document of these, or that judges again what its annotator has judged
-    before. `disagreements.jsonl` lists the documents whose annotators gave several labels.
+    An unusable line goes to `quarantine.jsonl` with its file, line (`record`) and reason, and the others count. It may
+    be
+    no verdict, name none of these documents, or judge again what its annotator has judged. `disagreements.jsonl` lists
+    the
+    documents whose annotators gave several labels.
     """
     lines = [line for path in config.files() for line in _lines(path)]
     known = {line.id for line in lines}.intersection(shard_ids(documents.path))

@@ -1,10 +1,10 @@
-"""Requests that are answered together.
+"""Requests that are answered together in one batch.
 
 Axes: B batch (rows), T time, S cached positions, D hidden size, H heads, K key-value heads, C head size, V vocabulary.
 
 Sequences of different lengths share a batch without padding on the left: row r keeps its tokens in slots 0, 1, … of its
-own cache row, so a slot's number is its position, and a query sees the slots up to its own position. What stands behind
-a row's end (padding of a prefill, an earlier request's leftovers) is finite, is never seen, and is overwritten in turn.
+own cache row. A slot's number is its position, and a query sees the slots up to its own position. All slots after
+a row's end (padding, leftovers of earlier requests) are finite, are never seen, and are overwritten later.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ REPLACEMENT = "\ufffd"
 
 
 class Detokeniser:
-    """Gives out text as soon as no later token can change it.
+    """Yields text as soon as no later token can change it.
 
-    A character may be spread over several tokens; until it is whole, decoders show U+FFFD at the end, one or one for
-    each byte, so such an end waits. All that is given out, `flush` included, is exactly `decode` of all tokens: but
-    where a decoder reads bytes that follow one another as a whole (`ByteFallback`), and the last of them make no
-    character, it takes those before back, and what was given out stays.
+    A character may be spread over several tokens. Until it is whole, decoders show U+FFFD at the end, once or once per
+    byte, so such an end waits. All text together, with `flush`, is exactly `decode` of all tokens. The exception are
+    decoders with `ByteFallback` that read several bytes as a whole: if the last bytes make no character, they change
+    earlier text, and the text already yielded stays.
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
@@ -39,7 +39,7 @@ class Detokeniser:
         return new
 
     def flush(self) -> str:
-        """What still waits; at the end a torn character is all there is."""
+        """Return the waiting text. At the end it can only be a torn character."""
         new = self._decode(self._window)[self._given :]
         self._given += len(new)
         return new
@@ -68,7 +68,7 @@ class StopStrings:
         return text[:safe], False
 
     def flush(self) -> str:
-        """What was held back, when the text ends without a stop."""
+        """Return the text held back, if the text ends without a stop."""
         held, self._held = self._held, ""
         return held
 

@@ -1,4 +1,4 @@
-"""What a recipe says of a model that answers at an address. Imports no client: recipes are read with it."""
+"""Settings of a recipe for a model at an address. Imports no client, because recipes are read with it."""
 
 from __future__ import annotations
 
@@ -105,14 +105,14 @@ class RentedModelConfig(StepConfig):
 
     @model_validator(mode="after")
     def _tells_no_secret(self) -> Self:
-        """Of the whole, since a fault of one field is shown with what was found there, which may be a key."""
+        """Check the whole address. A fault of one field would show its value, which may be a key."""
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("address: expected a URL such as https://api.example.com/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError(
-                "address: expected a URL without user, query and fragment: a key stands in an environment variable, "
-                "which `key_variable` names"
+                "address: expected a URL without user, query and fragment: put a key into an environment variable, "
+                "and name it in `key_variable`"
             )
         if self.key_variable is not None and not re.fullmatch(VARIABLE, self.key_variable):
             raise ValueError(
@@ -156,7 +156,7 @@ class RentedModelConfig(StepConfig):
             return host == "localhost"
 
     def usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
-        """What so many tokens cost; None where a price is not stated."""
+        """Return the cost of so many tokens in US dollars. None if a price is not stated."""
         prompt_price, answer_price = self.usd_per_million_prompt_tokens, self.usd_per_million_answer_tokens
         if prompt_price is None or answer_price is None:
             return None

@@ -51,7 +51,7 @@ TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum con
 """How OpenAI, lmworks, llama.cpp and vLLM say that a prompt is longer than the model reads."""
 BUSY = (408, 409, 425, 429)
 ENDINGS = ("length", "content_filter")
-"""What is told apart of how answers end; all others are whole."""
+"""Endings of answers that are counted separately. All others are whole answers."""
 
 LONGEST_FAULT = 10_000
 """Characters of a fault that are looked through, for its first are shown."""
@@ -251,7 +251,7 @@ class Client:
             return Answered("", "length", "", is_beyond=True)
         if status == 404:
             raise self._refused(
-                f"has no {self.config.model!r}, or no /chat/completions (HTTP 404){said}: mend `model` or `address`, "
+                f"has no {self.config.model!r}, or no /chat/completions (HTTP 404){said}: check `model` or `address`, "
                 "which mostly ends in /v1"
             )
         raise self._refused(f"refuses the request (HTTP {status}){said}: `parameters` and `limit_name` change it")
@@ -288,11 +288,11 @@ class Client:
         return LmworksError(f"{self.config.address} {why}")
 
     def _clean(self, said: str) -> str:
-        """What a server says, to be kept: without the key, and without halves of characters, which no file holds."""
+        """Return a server's text to keep, without the key and without halves of characters, which no file can hold."""
         return self._secret.taken_out(_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", said))
 
     def _safe(self, said: str) -> str:
-        """What a server says is wrong, which may repeat the key or a prompt."""
+        """Return a server's error message without the key and personal data. It may repeat a prompt."""
         return hide(_shown(self._clean(said[:LONGEST_FAULT])))[:SHOWN]
 
 
@@ -328,7 +328,7 @@ def _shown(said: str) -> str:
 
 
 def _host(location: str) -> str:
-    """Of a redirect."""
+    """Return the host of a redirect."""
     with suppress(ValueError):
         return urlsplit(location).hostname or "a path of its own"
     return "what is no address"

@@ -25,7 +25,7 @@ STOPS = 4
 
 
 def asked_of(prompt: Sequence[int], sampling: Sampling) -> dict[str, Any]:
-    """What is asked, as it is noted: fields of a chat completion."""
+    """Return a request as it is noted: fields of a chat completion."""
     if len(sampling.stop) > STOPS:
         raise Cannot(f"{len(sampling.stop)} texts to stop at; servers of OpenAI's API take {STOPS}")
     found: dict[str, Any] = {
@@ -41,7 +41,7 @@ def asked_of(prompt: Sequence[int], sampling: Sampling) -> dict[str, Any]:
 
 
 def key_of(asked: Mapping[str, Any]) -> str:
-    """What stands for something asked."""
+    """Return the key of a request."""
     return digest_text(canonical_json(dict(asked)))
 
 
@@ -73,7 +73,7 @@ class RentedEngine(Engine):
         raise Cannot("a rented model answers chats, and goes on from no text: state prompt chat or few-shot")
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
-        """What was answered. Raises BeyondContext for a prompt that its server said is too long."""
+        """Return the answers. Raises BeyondContext for a prompt that its server calls too long."""
         each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling
         asked = [asked_of(prompt, one) for prompt, one in zip(prompts, each, strict=True)]
         if self._answers is None and not self.told.get(NOTING):

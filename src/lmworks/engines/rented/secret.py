@@ -113,7 +113,7 @@ def _readings(text: str) -> Iterator[_Reading]:
 
 @cache
 def _is_bare() -> NDArray[np.bool_]:
-    """Of a character of ASCII; and of all behind it that it is not."""
+    """Return, for ASCII characters and one entry for all others, whether they are letters or digits."""
     return np.array([chr(each).isalnum() for each in range(128)] + [False])
 
 
@@ -133,6 +133,6 @@ def _bare(text: str) -> str:
 
 
 def _in_base64(raw: bytes, before: int) -> str:
-    """What is the same of the key in base64, wherever it begins: behind so many bytes, and before any."""
+    """Return the constant part of the key in base64, if it begins after so many bytes, whatever they are."""
     said = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
     return said[(0, 2, 3)[before] : len(said) - bool((before + len(raw)) % 3)]

@@ -78,7 +78,7 @@ def _require_asked(config: RentedModelConfig, reported: str) -> None:
 
 
 class PromptsConfig(StepConfig):
-    """What a step would ask a rented model; made by the graph."""
+    """Prompts that a step would send to a rented model. Made by the graph."""
 
     step: SerializeAsAny[StepConfig] = Field(description="Settings of the step.")
     stage: str = Field(description="Name of its stage.")
@@ -148,7 +148,7 @@ REQUESTS, PROMPT_TOKENS, ANSWER_TOKENS = "requests", "prompt tokens at most", "a
 
 
 def told(config: RentedModelConfig, size: Mapping[str, int]) -> str:
-    """What is to be sent and what it costs at the most, in words."""
+    """Return the requests to send and their highest cost, in words."""
     usd = config.usd(size[PROMPT_TOKENS] + size[REQUESTS] * _added(config), size[ANSWER_TOKENS])
     again = f", and what is asked again, up to ${config.most_usd:g}" if config.most_usd is not None else ""
     again = again or ", and what is asked again"
@@ -174,7 +174,7 @@ AGAIN = "again"
 
 
 class _Bill:
-    """What a step may cost at the most: what was counted of answers, and what all else may come to."""
+    """Highest cost of a step: the counted cost of answers, and the highest cost of all others."""
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""What a model must beat: methods that learn little or nothing, and cost seconds."""
+"""Baselines that a model must beat: methods that learn little or nothing, and take seconds."""

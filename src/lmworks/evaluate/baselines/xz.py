@@ -1,4 +1,4 @@
-"""What `xz -9` makes of a text: a compressor, and so a language model, that anybody has."""
+"""`xz -9` as a language model: a compressor that everybody has."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PIECE = 1 << 14
 
 
 def bits_behind(before: bytes, texts: Sequence[bytes]) -> list[int]:
-    """Bits that `xz -9` needs more for each text alone, when it stands behind `before`, as far as it looks back.
+    """Return the further bits that `xz -9` needs for each text alone after `before`, as far as it looks back.
 
-    A compressor has read `before` once, in a process of its own, of which each text gets a copy: the library that holds
-    its state can neither save nor copy it, and to read 17 MB again for each text takes 8 seconds.
+    A compressor reads `before` once, in a process of its own, and each text gets a copy of this process. The library
+    that holds the state can neither save nor copy it, and to read 17 MB again for each text takes 8 seconds.
     """
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=begin_worker) as pool:
         with main_left_out():

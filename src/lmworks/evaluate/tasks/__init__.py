@@ -14,7 +14,7 @@ from lmworks.recipe.references import Models, of_families
 from lmworks.registry import Kinds
 
 SAID = ("distinct_answers", "truncated_answers", "extraction_failures")
-"""Of answers that models write."""
+"""Figures of answers that models write."""
 WRITERS: tuple[Family, ...] = ("decoder", "rented model")
 """Whose answers to chats are asked for; figures of likelihoods are had of decoders alone."""
 TASKS: Kinds[Task] = Kinds(

@@ -53,11 +53,11 @@ def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
             left[str(reason)] += 1
             continue
         except Fault as fault:
-            raise UsageError(f"{data.path}: {document.place}: {fault}. Mend it, or leave such records out") from None
+            raise UsageError(f"{data.path}: {document.place}: {fault}. Fix it, or leave such records out") from None
         if choice is None:
             layouts = ", ".join(name for name, form in FORMS.loadable() if form.choice)
             raise UsageError(
-                f"{data.path}: {document.place} is no question with choices; its fields are "
+                f"{data.path}: {document.place} is not a question with choices; its fields are "
                 f"{', '.join(row)[:200]}. Layouts that are read: {layouts}. Keep all with `fields: all`"
             )
         subject = {"subject": row["subject"]} if isinstance(row.get("subject"), str) else {}
@@ -115,7 +115,7 @@ class MultipleChoiceConfig(LikelihoodConfig):
         return "{choices}" in self.text
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
-        """What a question's choices share is read once."""
+        """Return the tokens to read. The shared part of a question's choices is read once."""
         return super().tokens(text_bytes, records).times(1 + self.shots)
 
     def asked(self, question: Question) -> str:
@@ -125,11 +125,11 @@ class MultipleChoiceConfig(LikelihoodConfig):
         return _PLACE.sub(lambda found: known[found[1]], self.text)
 
     def texts(self, question: Question) -> list[str]:
-        """What is scored behind it."""
+        """Return the texts to score after the prompt."""
         return list(ascii_uppercase[: len(question["choices"])] if self.has_letters else question["choices"])
 
     def introduced(self, question: Question) -> str:
-        """What stands before all."""
+        """Return the text before the whole prompt."""
         return self.introduction.replace("{subject}", str(question.get("subject") or ""))
 
 
@@ -143,7 +143,7 @@ def evaluate_multiple_choice(
     records, drawn = draw(every, config)
     known = choices_of(train, scoring.context) if train and config.shots else []
     if config.has_letters and (longest := max(len(each["choices"]) for each in records)) > len(ascii_uppercase):
-        raise UsageError(f"{config.data}: {longest} choices have no letter each: use the template cloze")
+        raise UsageError(f"{config.data}: {longest} choices are more than the letters A to Z: use the template cloze")
     before = _Shots(config, known)
     measures = [by for by in get_args(By) if by != "mutual-information" or config.score == by]
 
@@ -198,7 +198,7 @@ def evaluate_multiple_choice(
 
 
 class _Shots:
-    """What stands before each question: an introduction, and answered questions, of its subject where it has one."""
+    """Text before each question: an introduction, and answered questions, of its subject if it has one."""
 
     def __init__(self, config: MultipleChoiceConfig, train: Sequence[Question]) -> None:
         pools: dict[str | None, list[Question]] = {}
@@ -211,7 +211,7 @@ class _Shots:
 
     @property
     def digest(self) -> str:
-        """Of all that stands before questions; empty for nothing."""
+        """Return a digest of all text before questions. Empty for none."""
         config = self._config
         shown = {str(subject): [self._answered(each) for each in pool] for subject, pool in self._drawn.items()}
         return digest_of(config.introduction, shown)[:12] if config.introduction or config.shots else ""

@@ -38,7 +38,7 @@ from lmworks.rewards.exact import squad_form
 
 QUESTIONS_AT_ONCE = 32
 PASSAGE_TOKENS = 200
-"""Of a passage of SQuAD, about."""
+"""Tokens of a passage of SQuAD, about."""
 HOLDS = Metric(name="holds_answer", label="answers that hold the right one", is_share=True)
 WORD_F1 = Metric(name="word_f1", label="F1 of words", value="word_f1", most=1)
 JUDGED = "without capitals, ASCII punctuation and the articles a, an, the"
@@ -136,7 +136,7 @@ def _figures(found: Scored, method: str) -> list[Figure]:
 
 
 def holds(answer: str, wanted: Sequence[str]) -> float:
-    """Whether the words of a right answer stand in what was said, behind one another; 1 or 0."""
+    """Return 1 if an answer contains the words of a right answer, one after another, else 0."""
     said = words_in(squad_form(answer))
     each = [words_in(squad_form(text)) for text in wanted]
     return float(

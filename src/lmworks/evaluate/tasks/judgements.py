@@ -92,7 +92,7 @@ class PreferenceAccuracyConfig(TaskConfig):
 
     @property
     def measure(self) -> Literal["sum", "per-token", "per-byte"]:
-        """What is compared of log-likelihoods."""
+        """Measure of log-likelihoods to compare."""
         return self.score or ("sum" if self.reference else "per-token")
 
 
@@ -144,7 +144,7 @@ def evaluate_preference_accuracy_length(
     reference: ModelFolder | None,
     scoring: Scoring,
 ) -> Result:
-    """Prefer the longer answer, or the shorter one, whichever was chosen oftener in the training pairs."""
+    """Prefer the longer answer, or the shorter one, as chosen more often in the training pairs."""
     items, side = items_by_length(config, _asked_pairs(config, data), _some_pairs(config, train))
     found = scoring.written(items)
     method = f"the {side} answer in characters, as was chosen oftener in training"
@@ -191,7 +191,7 @@ def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
 
 
 def _by_scores(engine: DecoderEngine, pairs: Sequence[Pair]) -> list[tuple[float, float]]:
-    """What a reward model says of the chosen and of the rejected answer of each pair."""
+    """Return a reward model's scores of the chosen and of the rejected answer of each pair."""
     found = engine.scores([one.ids for _, both in pairs for one in both])
     return list(zip(found[::2], found[1::2], strict=True))
 
@@ -241,7 +241,7 @@ def _some_pairs(config: PreferenceAccuracyConfig, data: Preferences) -> list[Pre
 
 
 def _asked_pairs(config: PreferenceAccuracyConfig, data: Preferences) -> list[Preference]:
-    """Those that are scored. Raises UsageError where none has the field that tells those alike."""
+    """Return the pairs to score. Raises UsageError if none has the field that groups similar ones."""
     require_cluster(config, map(vars, found := _some_pairs(config, data)))
     return found
 
@@ -411,7 +411,7 @@ def _asked(config: JudgedAnswersConfig, data: Preferences) -> tuple[list[Questio
 
 
 def _items(said: Sequence[tuple[Question, Item]], judging: DecoderEngine) -> list[Item]:
-    """Of answers as the ends of their chats."""
+    """Return items of answers as the ends of their chats."""
     chats = [
         judging.tokenizer.encode_chat([*turns_before(one), {"role": "assistant", "content": result_of(each)}])[0]
         for one, each in said

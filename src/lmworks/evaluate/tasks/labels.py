@@ -1,4 +1,4 @@
-"""How often a model tells the label of a text; how many spans of a text it finds, to the character."""
+"""Tasks on labels: how often a model predicts a text's label, and how many spans it finds, to the character."""
 
 from __future__ import annotations
 
@@ -76,10 +76,11 @@ def evaluate_classification(
 
 @stage(version=13, measures="data")
 def evaluate_classification_majority(config: ClassificationConfig, data: Documents, scoring: Scoring) -> Result:
-    """The commonest label of the texts that are asked, whatever the text: of blind answers none is right more often.
+    """Predict the most frequent label of the test texts for every text. No other blind answer is right more often.
 
-    That of the training texts is often rarer than chance here, where labels are about equally frequent: what is held
-    out is missing there. Of models that knew nothing 6 to 32 in 100 were surely better than it, of 6 to 77 labels.
+    The training texts' most frequent label is often rarer than chance here: if labels are about equally frequent, the
+    held out ones are missing there. With 6 to 77 labels, 6 to 32 of 100 models that knew nothing were significantly
+    better.
     """
     asked = _labels_asked(config, data)
     ((best, count),) = Counter(each.meta[config.label] for each in asked).most_common(1)
@@ -105,7 +106,7 @@ def evaluate_classification_words(
 
 
 def _head(config: ClassificationConfig | ExtractionConfig, document: Document, wanted: Any) -> Item:
-    """What the items of a text begin with of which a label, or spans, are wanted."""
+    """Return the first fields of the items of a text with a label, or with spans."""
     digest = digest_of(document.text, wanted)
     return {"id": document.id, "digest": digest, "cluster": cluster_of(config, document), "prompt": document.text}
 
@@ -257,7 +258,7 @@ class ExtractionConfig(TaskConfig):
 
 @stage(version=12, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
-    """What a token-classification model finds. Long texts are read in sections, these in windows that overlap."""
+    """Score a token-classification model. Long texts are read in sections, these in windows that overlap."""
     engine = open_engine(model.path, config.data_type, config.device)
     method = "the likeliest label of each word's first token"
     return _spans_scored(config, data, scoring, engine.tag, method, measured_by(engine, model))
@@ -282,7 +283,7 @@ def evaluate_extraction_dictionary(
 
 @stage(version=10, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
-    """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
+    """Score the detectors of `anonymise`: patterns with check digits. Labels without a detector are missed."""
     from lmworks.data.personal.detectors import DETECTORS  # slow to read
 
     counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)

@@ -22,7 +22,7 @@ PASSAGES_AT_ONCE = 128
 """Some ten thousand tokens: what a kill costs."""
 WORD_TOKENS = 2
 Fields = Mapping[str, tuple[type, ...]]
-"""What a record must have: field -> types of its value."""
+"""Fields that a record must have: field -> types of its value."""
 
 
 def records_of(data: Documents, fields: Fields) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ DOCUMENT_BYTES = 1_000
 NGRAM_BYTES = 30
 """Memory of the n-gram baseline for a byte of its text."""
 XZ_BYTES = 2**20 * (674 + 100)
-"""What `xz -9` takes, by its manual, in a process of its own, and what that process takes to begin with."""
+"""Bytes of memory of `xz -9` by its manual, in a process of its own, with those of the process itself."""
 BITS_PER_TOKEN = Metric(
     name="perplexity", label="perplexity", value="bits", weight="tokens", higher_is_better=False, per_token=True
 )

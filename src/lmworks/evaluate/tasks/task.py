@@ -1,4 +1,4 @@
-"""What a task is."""
+"""Interface of tasks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from lmworks.registry import derived_from
 class Task:
     """A config class, the stage that scores a model on it, and stages of the same config that score baselines.
 
-    A model's stage has the inputs `model`, `data`, of what else the config names what it reads, and `contamination`,
-    the verdicts on the data's records by their ids, which items keep; a baseline's has no model, and
-    `train` if it learns.
+    A model's stage has the inputs `model`, `data`, further ones that the config names, and `contamination`: the
+    verdicts on the data's records by their ids, which items keep. A baseline's stage has no model, and `train` if it
+    learns.
     """
 
     config: type[TaskConfig]
@@ -37,9 +37,9 @@ class Task:
     """The field that names the model over which figures of decoders are told: of others than those that began with it
     they mean nothing."""
     asks: Callable[[Any, Any], Sequence[Item]] | None = None
-    """The items of a model that says nothing, where none can stand in: raises for data that cannot be asked."""
+    """Function that returns a model's items without answers, if no stand-in is possible. Raises for unusable data."""
     may_differ: Sequence[Condition] = ()
-    """What differs by what a model is, and not by what is asked: encoder-decoders take beams, decoders do not."""
+    """Conditions that depend on the kind of model: encoder-decoders take beams, decoders do not."""
     is_kept: bool = False
     """Whether it asks for what a base can do anyway: tuning for something else is not to cost it."""
 
@@ -51,7 +51,7 @@ def figures_named(task: Task, config: TaskConfig) -> list[str]:
 
 
 def task_of(name: str, found: Any) -> Task:
-    """What an entry point gave, if it is a task of this name. Raises TypeError."""
+    """Return the result of an entry point, if it is a task of this name. Raises TypeError."""
     if not isinstance(found, Task):
         raise TypeError(f"expected a {Task.__module__}.{Task.__qualname__}, found {found!r}")
     derived_from(TaskConfig)(name, found.config)

@@ -1,4 +1,4 @@
-"""What a model makes of sources, beside what would be right: BLEU, chrF, ROUGE and what else is asked for.
+"""A model's texts for sources, compared with right texts by BLEU, chrF, ROUGE and further metrics.
 
 Tasks of this family differ in their baselines and in the metrics that they take unless told otherwise.
 """
@@ -46,7 +46,7 @@ from lmworks.recipe.schema import Reference
 SOURCES_AT_ONCE = 256
 """Enough that those of like length can be computed together."""
 Copy = Callable[[str], str]
-"""What a baseline writes for a source."""
+"""Function that returns a baseline's text for a source."""
 Learn = Callable[[Conversations], Copy]
 """A baseline, of the pairs that it learns from."""
 

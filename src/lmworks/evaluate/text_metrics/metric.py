@@ -1,4 +1,4 @@
-"""What a metric of written texts is: figures, and a judge that gives each text the fields that they sum."""
+"""Interface of metrics of written texts: figures, and a judge that gives each text the fields that they sum."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Written(NamedTuple):
 
     source: str
     references: Sequence[str]
-    """What would have been right; each by itself."""
+    """Right texts, each alone."""
     answer: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What a judge may look at before the first text."""
+    """Texts that a judge may read before the first judgement."""
 
     asked: Sequence[Question]
     train: Sequence[Question] = ()

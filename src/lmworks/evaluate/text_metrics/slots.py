@@ -1,9 +1,9 @@
 """Slot coverage: which of the facts a text states, and which it states that are not among them.
 
-A value is stated where its words stand in a row in the text; capitals and hyphens do not matter. What says it in other
-words, such as "cheap" for "less than £20", is not found, so the figures stand beside those of what people wrote. Yes
-and no are no words to look for, and are left out. A wrong value is one that other facts have and these do not; the
-values of these facts are taken out of the text first, so that "Indian" in the name of a place near by is none.
+A value is stated if its words follow one another in the text. Capitals and hyphens do not matter. Other words, such as
+"cheap" for "less than £20", are not found, so compare the figures with those of people's texts. Yes and no are left
+out. A wrong value is one that other facts have and these do not. The values of these facts are taken out of the text
+first, so that "Indian" in the name of a place near by does not count.
 """
 
 from __future__ import annotations

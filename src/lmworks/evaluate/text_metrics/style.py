@@ -17,7 +17,7 @@ def _judge(known: Known) -> Judge:
     classifier = LinearClassifier.load(known.style.path)
     if known.style_label not in classifier.labels:
         raise UsageError(
-            f"style: the classifier knows {', '.join(classifier.labels)}, not {known.style_label!r}; mend `style_label`"
+            f"style: the classifier knows {', '.join(classifier.labels)}, not {known.style_label!r}; fix `style_label`"
         )
     wanted = classifier.labels.index(known.style_label)
 

@@ -45,7 +45,7 @@ _WORD = re.compile(r"\b\w\w+\b")
 
 @dataclass(frozen=True)
 class BagOfWords:
-    """What was learned of words."""
+    """Learned weights of words."""
 
     labels: Sequence[str]
     features: Mapping[str, int]

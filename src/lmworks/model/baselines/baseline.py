@@ -1,4 +1,4 @@
-"""What models that learn in seconds have in common: a folder with a config.json that names what answers for it."""
+"""Shared parts of models that learn in seconds: a folder with a config.json that names the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class BaselineConfig(StepConfig):
     """Fields of models made of counts and a sum. They train on one core in seconds."""
 
     engine: ClassVar[str]
-    """What answers for it."""
+    """Name of its engine."""
     family: ClassVar[Family]
     has_weights: ClassVar[bool] = False
     """Whether a training can go on from it."""

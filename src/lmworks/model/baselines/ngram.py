@@ -50,7 +50,8 @@ class NgramModel:
 
     @classmethod
     def fit(cls, documents: Sequence[bytes], order: int = 5) -> NgramModel:
-        """Count n-grams up to `order`, at most 8 (they must fit 64 bits). Memory: about 30 bytes a byte of text."""
+        """Count n-grams up to `order`, at most 8 (they must fit 64 bits). It takes about 30 bytes of memory per byte of
+        text."""
         if not 1 <= order <= 8:
             raise ValueError(f"order {order}: expected 1 to 8")
         ngrams, counts = np.unique(_codes(documents, order), return_counts=True)
@@ -107,7 +108,7 @@ def _order(ngrams: Codes, counts: NDArray[np.int64]) -> Order:
 
 
 def _discounts(counts: NDArray[np.int64]) -> Sequence[float] | Floats:
-    """What is taken from counts of 1, 2 and 3 or more, at index 1 to 3 (Chen and Goodman 1998, equation 26)."""
+    """Return the discounts of counts 1, 2 and 3 or more, at index 1 to 3 (Chen and Goodman 1998, equation 26)."""
     one, two, three, four = (int((counts == count).sum()) for count in range(1, 5))
     if not (one and two and three):
         return FALLBACK

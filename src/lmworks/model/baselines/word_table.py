@@ -32,7 +32,7 @@ class WordTable:
 
     @classmethod
     def fit(cls, pairs: Sequence[tuple[str, str]]) -> WordTable:
-        """Learn from (source, target); memory is some 40 bytes a pair of words that stand in one pair of texts."""
+        """Learn from (source, target). It takes about 40 bytes per pair of words that occurs in a pair of texts."""
         numbers: tuple[dict[str, int], dict[str, int]] = {"": NOTHING}, {}
         sides: list[list[int]] = []
         for pair in pairs[:MOST_PAIRS]:

@@ -15,7 +15,7 @@ Unit = TypeVar("Unit")
 Line = dict[str, Any]
 Work = Callable[[Sequence[Unit]], list[Line]]
 FORM = 2
-"""Of what chunks hold: raised where the lines of an unfinished stage would be misread, whose key stays."""
+"""Version of chunks. Raise it if lines of an unfinished stage would be misread although its key stays."""
 
 
 def in_chunks(context: Context, units: Sequence[Unit], size: int, work: Work[Unit]) -> list[Line]:

@@ -1,4 +1,4 @@
-"""What this process runs on, the most memory that it has held, and when it ends."""
+"""Facts of this process: its machine, its peak memory, and its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROCESS = Path("/proc/self")
 
 @cache
 def processor_facts() -> dict[str, str]:
-    """What the operating system says of the (last) processor; empty where it has no such file."""
+    """Return the operating system's facts of the (last) processor. Empty if it has no such file."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     pairs = (line.split(":", 1) for line in lines if ":" in line)

@@ -74,7 +74,7 @@ def main_left_out() -> Iterator[None]:
 
 
 def _end_of(processes: Iterable[BaseProcess]) -> str:
-    """What is known of how workers ended, but for those that the pool itself then ended."""
+    """Return how workers ended, except those that the pool itself then ended."""
     ends = set()
     for process in processes:
         process.join(5)

@@ -1,4 +1,4 @@
-"""What all tokenizers that are learned from documents have in common: their input, their files and their counts."""
+"""Shared parts of tokenizers that are learned from documents: input, files and counts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOKENIZER_CONFIG = {
     "clean_up_tokenization_spaces": False,
     "chat_template": CHAT_TEMPLATE,
 }
-"""What `transformers.AutoTokenizer` reads beside the vocabulary."""
+"""Settings that `transformers.AutoTokenizer` reads beside the vocabulary."""
 
 
 class Vocabulary(StepConfig, ABC):

@@ -20,7 +20,7 @@ from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 
 def vocabulary_of(path: Path) -> Any:
-    """What a `tokenizer.json` has learned, as the library writes it now, whatever release wrote the file."""
+    """Return the learned part of a `tokenizer.json`, in the library's present form."""
     with told(path, "a tokenizer that the `tokenizers` library reads"):
         return json.loads(read_tokenizer(path).to_str())["model"]
 

@@ -1,8 +1,8 @@
-"""The order in which rows are read. Those of several parts keep their proportions from the first step to the last.
+"""Order in which rows are read. Rows of several parts keep their proportions from the first step to the last.
 
-The parts take turns so that after any number of places of a stretch each part is within one row of its share: the
+The parts take turns. After any number of places of a stretch each part is within one row of its share. This is the
 chairman assignment of Tijdeman (1980, Discrete Mathematics 32, 323-330), with his bound 1 - 1/(2K - 2) for K parts.
-Shares are multiples of 1/10,000, so the turns repeat, and what stands at a place follows from its number alone. Within
+Shares are multiples of 1/10,000, so the turns repeat, and the part of a place follows from its number alone. Within
 a part, rows come in the order of `row_numbers`, epoch after epoch.
 
 Axes: S stretches of the run, K parts.

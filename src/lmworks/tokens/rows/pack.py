@@ -35,7 +35,7 @@ BLOCK_TOKENS = 2**22
 
 
 Long = Literal["drop", "truncate", "split"]
-"""What becomes of a conversation that is longer than a row; `split` cuts between exchanges."""
+"""Treatment of a conversation longer than a row. `split` cuts between exchanges."""
 FATES: Mapping[Long, str] = {"drop": "dropped", "truncate": "truncated", "split": "split"}
 LOSSES = frozenset(["dropped", "truncated", "untrained", "exchanges_dropped", "refused", "answers_unlike_asked"])
 """Counts of what is not trained on, or not whole."""
@@ -249,7 +249,7 @@ def pack_conversations(
 def _shortened(
     encoder: Tokenizer, messages: Sequence[Message], whole: Encoded, width: int, how: Long, fates: Counter[str]
 ) -> list[Encoded]:
-    """What is kept of a conversation that is too long; nothing is that trains nothing."""
+    """Return the kept parts of a conversation that is too long. Parts that train nothing are left out."""
     pieces: list[Encoded] = []
     if how == "truncate":
         pieces = [(whole[0][:width], whole[1][:width], whole[2])]
@@ -261,9 +261,9 @@ def _shortened(
 
 
 def _split(encoder: Tokenizer, messages: Sequence[Message], width: int, fates: Counter[str]) -> Iterator[Encoded]:
-    """As many exchanges at a time as fit, with the system's turn before each; one that does not fit alone is lost.
+    """Yield as many exchanges at a time as fit, after the system's turn. An exchange that does not fit alone is lost.
 
-    Calls of functions and their results stand in one.
+    Function calls and their results are in one exchange.
     """
     system = messages[: messages[0]["role"] == "system"]
     starts = [number for number, each in enumerate(messages) if each["role"] == "user" and not each.get(RESULTS)]
@@ -305,7 +305,7 @@ def pack_pairs(
     encoder, width = tokenizer.open(), config.sequence_length + 1
     records = list(pairs.iterate())
     if odd := next((record["id"] for record in records if len(record["messages"]) != 2), None):
-        raise LmworksError(f"{pairs.path}: {odd} is no pair of one question and one answer, as text-to-text reads them")
+        raise LmworksError(f"{pairs.path}: {odd} is not a pair of one question and one answer, as for text-to-text")
     sides = [encoder.encode_batch([record["messages"][side]["content"] for record in records]) for side in (0, 1)]
     sound = [
         (record, source, target)

@@ -1,4 +1,4 @@
-"""Pack judged answers into rows of tokens: what is compared stands in one row."""
+"""Pack judged answers into rows of tokens. Answers that are compared share a row."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Group:
-    """What must stand in one row."""
+    """Answers that must share a row."""
 
     segments: Sequence[Segment]
     margin: float

@@ -54,7 +54,7 @@ class PackedRows:
     begins: Rows | None = None
     """1 where a conversation begins, whose template may begin with any token; None where tokens tell."""
     asked: Sequence[str] = ()
-    """Of rows of prompts, the messages of each as JSON."""
+    """Messages of each row of prompts, as JSON."""
 
     @property
     def trained_tokens(self) -> int:
@@ -62,7 +62,7 @@ class PackedRows:
         return int(self.weights[:, 1:].sum())
 
     def turns(self, row: int) -> list[Message]:
-        """What was said before the answer to a row of prompts: whoever reads it next has a frame of their own."""
+        """Return the messages before the answer to a row of prompts. Another reader frames them in its own way."""
         found: list[Message] = json.loads(str(self.asked[row])) if len(self.asked) else []
         return found
 
@@ -94,7 +94,7 @@ class PackedRows:
         return [each for each in (self.tokens, self.weights, self.begins) if each is not None]
 
     def shares(self) -> Iterator[tuple[Rows, float]]:
-        """Tokens of each part that is read, and how much oftener than on average they are."""
+        """Yield the tokens of each part that is read, and how much more often than on average they are read."""
         shares = self.mixture.shares if self.mixture else [1.0]
         sizes = list(self.parts.values()) if self.mixture else [len(self.tokens)]
         total = sum(rows for share, rows in zip(shares, sizes, strict=True) if share)
@@ -136,7 +136,7 @@ class Shards(Handle):
 
 
 LOST = ("dropped", "truncated", "split", "untrained", "refused")
-"""What packing counts of conversations that it did not take whole."""
+"""Counts of conversations that packing did not take whole."""
 
 
 def write_rows(

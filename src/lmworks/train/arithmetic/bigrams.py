@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lmworks.tokens.rows.mixture import Rows
 
 PRIOR = 5.0
-"""Pairs that each token is taken to have been seen in besides, spread as tokens are by themselves."""
+"""Pairs added to the counts of each token, spread as tokens are distributed overall."""
 
 
 @torch.no_grad()

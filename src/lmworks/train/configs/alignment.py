@@ -115,7 +115,7 @@ class KtoConfig(ReferencedConfig):
 
 
 class OrpoConfig(PreferenceConfig):
-    """Odds ratio preference optimisation: tune and align at once, without a reference."""
+    """Odds ratio preference optimisation, which tunes and aligns at once, without a reference."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Orpo"
 
@@ -127,7 +127,7 @@ class OrpoConfig(PreferenceConfig):
 
 
 class SimpoConfig(PreferenceConfig):
-    """Simple preference optimisation: compare likelihoods per token, without a reference."""
+    """Simple preference optimisation, which compares likelihoods per token, without a reference."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Simpo"
 
@@ -218,7 +218,7 @@ class PolicyConfig(AlignedConfig):
                 f"answers a step, no multiple of group_size {self.group_size}"
             )
         if self.dropout or (self.adapter and self.adapter.dropout) or self.processes > 1:
-            raise ValueError("dropout stays 0 and processes 1: answers are drawn by the very model that learns")
+            raise ValueError("dropout must be 0 and processes 1: the model that learns draws the answers")
         if self.answer_tokens >= self.sequence_length:
             raise ValueError(f"answer_tokens {self.answer_tokens} leave no room in rows of {self.sequence_length}")
         if not any(reward.weight for reward in self.rewards):
@@ -226,9 +226,9 @@ class PolicyConfig(AlignedConfig):
         named = zip(names_of(self.rewards), self.rewards, strict=True)
         looks_on = [name for name, reward in named if not reward.weight]
         if self.best_by is not None and self.best_by not in looks_on:
-            raise ValueError(f"best_by: {self.best_by!r} is no reward of weight 0; those are {looks_on}")
+            raise ValueError(f"best_by: {self.best_by!r} is not a reward of weight 0; expected one of {looks_on}")
         if self.best_by is not None and not (self.validation and (self.patience or self.keep_best)):
-            raise ValueError("best_by tells what `patience` or `keep_best` go by, on `validation`: state these")
+            raise ValueError("best_by needs `validation`, and `patience` or `keep_best`: state these")
         return self
 
     def resolve(self, folder: Path) -> Self:

@@ -64,7 +64,7 @@ class CausalLMConfig(TrainConfig):
             require_heads(self.hidden_size, heads)
             heads = heads or max(1, self.hidden_size // 64)
         if heads and keys and heads % keys:
-            raise ValueError(f"num_heads {heads} is no multiple of num_key_value_heads {keys}")
+            raise ValueError(f"num_heads {heads} is not a multiple of num_key_value_heads {keys}")
 
     def beginning_bytes(self, vocab_size: int) -> int:
         """Return the bytes of two tables with counts of token pairs (train/arithmetic/bigrams.py)."""
@@ -132,7 +132,7 @@ class ChatConfig(TrainConfig):
 
 
 class SftConfig(ChatConfig):
-    """Supervised fine-tuning: predict the assistant's answers."""
+    """Predict the assistant's answers (supervised fine-tuning)."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.language_model:Sft"
 
@@ -165,7 +165,7 @@ class DistillationConfig(ChatConfig):
     @model_validator(mode="after")
     def _one_process(self) -> Self:
         if self.processes > 1:
-            raise ValueError("processes stays 1: the teacher is not shared out among several")
+            raise ValueError("processes must be 1: the teacher cannot be split")
         return self
 
     @property

@@ -255,11 +255,11 @@ class TrainConfig(StepConfig):
         if self.optimizer != "muon" and "learning_rate" not in self.model_fields_set:
             raise ValueError("the default learning_rate is Muon's: state one for adamw, such as 0.002")
         if self.adapter and (self.optimizer == "muon" or self.base is None):
-            raise ValueError("an adapter stands beside the matrices of a base (`from`), and is moved by adamw")
+            raise ValueError("an adapter needs a base in `from`, and optimizer adamw")
         if self.adapter and self.processes > 1:
-            raise ValueError("processes stays 1: adapters are trained by one process")
+            raise ValueError("processes must be 1: adapters are trained by one process")
         if self.optimizer != "muon" and "adamw_learning_rate" in self.model_fields_set:
-            raise ValueError("adamw_learning_rate goes with muon; adamw moves all at learning_rate")
+            raise ValueError("adamw_learning_rate applies only with muon; adamw uses learning_rate")
         return self
 
     @model_validator(mode="after")
@@ -268,18 +268,18 @@ class TrainConfig(StepConfig):
             if (rate := getattr(self, name)) > MOST_RATE:
                 raise ValueError(
                     f"{name} is {rate:g}, at which the first step overwrites all that a model knows; expected at most "
-                    f"{MOST_RATE}. Usual are about 0.02 of muon and 0.001 of adamw"
+                    f"{MOST_RATE}. Usual values are 0.02 for muon and 0.001 for adamw"
                 )
         return self
 
     @model_validator(mode="after")
     def _checkpoints_are_on_the_way(self) -> Self:
         if self.branch_step and not self.base:
-            raise ValueError("branch_step is a step of the model that `from` names; here it names none")
+            raise ValueError("branch_step needs a model in `from`, and there is none")
         if self.branch_step and not (isinstance(self.steps, int) and self.steps > self.branch_step):
-            raise ValueError(f"steps must be stated and greater than branch_step {self.branch_step}, which they count")
+            raise ValueError(f"steps must be a number above branch_step {self.branch_step}, because they include it")
         if isinstance(self.steps, int) and any(not 0 < step <= self.steps for step in self.publish_checkpoints):
-            raise ValueError(f"publish_checkpoints are steps from 1 to {self.steps}")
+            raise ValueError(f"publish_checkpoints must be steps from 1 to {self.steps}")
         return self
 
     def imports(self, folder: Path) -> Iterator[str]:
@@ -319,7 +319,7 @@ class TrainConfig(StepConfig):
         if family not in (None, "decoder", "reward model"):
             yield (
                 ("adapter",),
-                f"found {self.base}, {in_words(family)}; adapters stand beside decoders alone: leave `adapter` out, "
+                f"found {self.base}, {in_words(family)}; adapters work only with decoders: leave `adapter` out, "
                 "which trains all weights",
             )
             return

@@ -20,10 +20,10 @@ from lmworks.train.configs.train import TrainConfig, as_record
 STOP = "stop"
 """In the scratch folder while all processes are asked to save and end."""
 MOST_RESTARTS = 3
-"""Of all processes, from the last checkpoint, when one is lost; more is no accident."""
+"""Most restarts of all processes from the last checkpoint after one is lost. More are no accident."""
 
 OF_TORCHRUN = "torch/distributed/elastic/multiprocessing/api.py"
-"""Stands in the first line in which `torchrun` tells that a process has ended."""
+"""Part of the first line with which `torchrun` reports that a process ended."""
 
 
 def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out: Path, context: Context) -> Result:
@@ -79,7 +79,7 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
 
 
 def _last_words(errors: str) -> str:
-    """What a process said before it was lost, without what `torchrun` says of that."""
+    """Return the last output of a lost process, without the report of `torchrun`."""
     words, told, _ = errors.partition(OF_TORCHRUN)
     return (words.rpartition("\n")[0].strip() if told else words)[-2000:]
 
@@ -91,7 +91,7 @@ def torchrun(processes: int, environment: Mapping[str, str]) -> list[str]:
     """
     nodes = int(environment.get("SLURM_JOB_NUM_NODES", "1"))
     if processes % nodes:
-        raise LmworksError(f"{processes} processes do not go evenly onto {nodes} nodes")
+        raise LmworksError(f"{processes} processes cannot be spread evenly over {nodes} nodes")
     where, before = ["--standalone"], []
     if nodes > 1:
         before = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]

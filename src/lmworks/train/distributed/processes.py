@@ -82,7 +82,7 @@ class Processes:
         batches, blocks = list(batches), list(blocks)
         if len(batches) % self.count:
             raise LmworksError(
-                f"{len(batches)} micro-batches a step do not go evenly into {self.count} processes: change "
+                f"{len(batches)} micro-batches per step cannot be spread evenly over {self.count} processes: change "
                 "global_batch_tokens, micro_batch_rows or processes"
             )
         own = batches[self.rank :: self.count]
@@ -118,7 +118,7 @@ class Processes:
                 dist.all_reduce(parameter.grad, group=self.mesh.get_group("data"))
 
     def norm(self, gradients: Sequence[Tensor]) -> float:
-        """Of all gradients together."""
+        """Return the norm of all gradients together."""
         if self.mesh is None:
             return float(torch.nn.utils.get_total_norm(gradients))
         squares: dict[tuple[str, ...], Tensor] = {}

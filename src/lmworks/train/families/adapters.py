@@ -1,4 +1,4 @@
-"""What is learned beside a base that stays as it is.
+"""Low-rank adapters, which are trained beside a base that stays unchanged.
 
 Low-rank adapters (Hu et al. 2021, "LoRA"): a frozen matrix W, and beside it the trained product (alpha/r)·B·A.
 
@@ -95,7 +95,7 @@ class Adapters:
         if score is not None:
             weights["score"] = score.weight.requires_grad_(True)
         self.trained = nn.ParameterDict({name.replace(".", "/"): weight for name, weight in weights.items()})
-        """What is learned, and all that a checkpoint holds."""
+        """Trained weights, and all that a checkpoint holds."""
 
     def switch(self, *, on: bool) -> None:
         """Whether the network computes with its adapters, or as it did without."""

@@ -147,7 +147,7 @@ class DecoderObjective(Objective):
     """An objective that a decoder is trained for."""
 
     labels: ClassVar[tuple[str, ...]] = ()
-    """What scores of a text are learned of, in place of what comes next in it."""
+    """Labels whose scores are learned in place of the next token."""
     needs_reference: ClassVar[bool] = False
     """Whether the model remembers what it was."""
     ours_alone: ClassVar[str] = ""
@@ -199,9 +199,9 @@ def begin_native(
     labels: Sequence[str] = (),
     frame: Frame | None = None,
 ) -> TrainableDecoder:
-    """A decoder that lmworks computes: the base, with a head for labels if there are any, or a fresh one.
+    """Return a decoder on lmworks's engine: the base, with a head for labels if there are any, or a new one.
 
-    With a `frame`, one that reads texts in it and tells labels of them.
+    With a `frame`, the decoder reads texts in the frame and predicts their labels.
     """
     decoder = _loaded(base, config, tokenizer, labels) if base else _fresh(config, rows, tokenizer)
     decoder.compute_type = getattr(torch, config.data_type)
@@ -252,11 +252,9 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
     decoder = load_published_decoder(base.path)
     require_room(decoder.config, base, config, tokenizer)
     if config.adapter and config.adapter.quantise:
-        raise LmworksError(
-            f"{base.path}: adapter.quantise holds matrices of {', '.join(ARCHITECTURES)} alone: leave it out"
-        )
+        raise LmworksError(f"{base.path}: adapter.quantise works only with {', '.join(ARCHITECTURES)}: leave it out")
     if config.dropout:
-        raise LmworksError(f"{base.path}: its config.json says where it drops out; leave `dropout` at 0 here")
+        raise LmworksError(f"{base.path}: its config.json sets dropout; leave `dropout` at 0 here")
     data_type = getattr(torch, config.data_type)
     model = TrainablePublished(decoder, end_of_text=tokenizer.end_of_text_id, data_type=data_type)
     if config.activation_checkpointing:

@@ -32,7 +32,7 @@ from lmworks.train.contract import Labelling, Objective, TextBatch, Trainable
 from lmworks.train.memory import require_fit_here
 
 HIDDEN = -1
-"""Stands in a batch for the mask, whose id the model knows."""
+"""Id in a batch that marks a masked position. The model replaces it by its own mask id."""
 PLACES = 32
 """Positions go through the head in multiples of this, the last ones without weight: where every batch had another
 size, memory that one had freed did not serve the next, and the process grew by 240 MiB within 250 steps.
@@ -58,7 +58,7 @@ HEADS: dict[tuple[str, str], Callable[[Any, Tensor], Tensor]] = {
     ("modernbert", "AutoModelForSequenceClassification"): lambda model, x: model.classifier(model.drop(model.head(x))),
     ("modernbert", "AutoModelForTokenClassification"): lambda model, x: model.classifier(model.drop(model.head(x))),
 }
-"""What each architecture makes of hidden states [N,D]; a third one is a line here and in the two tables above."""
+"""Head of each architecture for hidden states [N,D]. A new one is a line here and in the two tables above."""
 
 
 class Dropout(nn.Module):
@@ -80,7 +80,7 @@ class Dropout(nn.Module):
         self.noise = drawn.view(*shape).to(self.noise.device)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Of the shape that was drawn for."""
+        """Drop values of `x`, whose shape must be the one that noise was drawn for."""
         if not self.training or not self.least:
             return x
         return x * (self.noise >= self.least).to(x.dtype) * (256 / (256 - self.least))
@@ -241,7 +241,7 @@ def known_to(model: Labelling, names: Sequence[str]) -> Tensor:
 
 
 def labels_of(rows: PackedRows) -> Sequence[str]:
-    """What is to be told. Raises LmworksError for a single label."""
+    """Return the labels to learn. Raises LmworksError for a single label."""
     if len(rows.label_names) < 2:
         raise LmworksError(f"all texts to train on have the label {rows.label_names[0]}; two make a classifier")
     return rows.label_names

@@ -1,4 +1,4 @@
-"""What trainable decoders share: adapters, and the model as it was, from which alignment may not stray far."""
+"""Shared parts of trainable decoders: adapters, and the reference model for alignment."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class WithReference(Trainable, Generic[AnyDecoder]):
 
     @abstractmethod
     def engine(self, tokenizer: Tokenizer) -> DecoderEngine:
-        """What writes with the weights as they are, without a copy of them."""
+        """Return an engine that writes with the present weights, without a copy."""
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
         return self.engine(tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))

@@ -45,7 +45,7 @@ class Pairs:
     sources: Sequence[Ids]
     targets: Sequence[Ids]
     weights: Sequence[Ids]
-    """Of each target token."""
+    """Weight of each target token."""
 
     def to(self, device: torch.device) -> Pairs:
         """Itself: pairs become tensors when the model reads them."""
@@ -119,7 +119,7 @@ class TrainableSeq2Seq(Trainable):
         return float(6 * (inside + self.output_weight.numel() / 2))
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[Generation]:
-        """What the model makes of sources, as it is now."""
+        """Return the model's present outputs for sources."""
         made = rewrite(self.module, prompts, max_tokens)
         return [Generation(ids, tokenizer.decode(ids), "stop") for ids in made]
 

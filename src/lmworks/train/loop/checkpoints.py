@@ -84,7 +84,7 @@ class Checkpoints:
             self._settle()
 
     def save(self, position: Position, *, publish: bool = False, stopped: bool = False) -> None:
-        """Store the state after `position.step` steps, besides in the run's output if it is to be published.
+        """Store the state after `position.step` steps, and also in the run's output if it is published.
 
         `stopped` is for a run that ends here because it was asked to: this waits until the state is on disk.
         """
@@ -195,7 +195,7 @@ class Checkpoints:
                 found = load_record(path.with_suffix(".json"))
                 if changes := _changes(found["fingerprint"], self.fingerprint):
                     raise LmworksError(
-                        f"{path}: this run began with something else: {changes}. Restore that, or begin anew: "
+                        f"{path}: this run began with other settings: {changes}. Restore them, or begin anew: "
                         f"`lmworks build --rebuild` its step, or delete {path.parent.parent}; or branch from a "
                         "published checkpoint"
                     )
@@ -253,7 +253,7 @@ class Checkpoints:
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """What differs, by name; long values are cut."""
+    """Return the differences by name, with long values cut."""
     pairs = {key: (before.get(key, "its default"), now.get(key, "its default")) for key in sorted({*before, *now})}
     return "; ".join(f"{key} was {old:.32}, now {new:.32}" for key, (old, new) in pairs.items() if old != new)
 

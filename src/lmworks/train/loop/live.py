@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: a file that `lmworks watch` follows, and the sinks named in `log_to`."""
+"""Live values of a run: a file that `lmworks watch` follows, and the sinks named in `log_to`."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class MeasuredRun:
         return judge_rewards(drawn, self.position.validations[0] if unseen else [], each_mean(unseen), weights)
 
     def _course(self) -> Course:
-        """What was written down, and what the weights that the run ends with do."""
+        """Return the recorded values, with those of the final weights."""
         assert self.unseen  # noqa: S101 - asked for only when there is some
         position, rows = self.position, self.config.rows_per_step
         count = min(self.config.measured_rows, self.unseen.rows_in_all)

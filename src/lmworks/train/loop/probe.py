@@ -1,4 +1,4 @@
-"""What a training takes on this machine: the trainer itself, for some steps on made-up data.
+"""Time and memory of a training on this machine, measured with the trainer itself on made-up data.
 
 `python -m lmworks.train.loop.probe ASKED` takes JSON: `chain`, the configs of a model and before it of those that it
 begins with; `vocab_size`; `steps`; `most_threads`, among which it may choose; `started`, the monotonic time of the
@@ -61,7 +61,7 @@ def rehearse(
 ) -> dict[str, float]:
     """Train the last of a chain of models for `steps` steps, with validations and checkpoints.
 
-    With `most_threads`, threads are chosen. Gives what `train` measures, besides `begin_seconds` (making and saving the
+    With `most_threads`, threads are chosen. Returns the measurements of `train`, `begin_seconds` (making and saving the
     model), `sample_seconds`, `threads`, and the peak memory of the process.
     """
     *before, config = chain
@@ -98,7 +98,7 @@ def rehearse(
 
 
 def synthetic_prompts(folder: Path) -> Handle:
-    """What is watched, in both forms that an objective may read: documents, and conversations."""
+    """Return prompts to watch in both forms that objectives read: documents and conversations."""
     folder.mkdir()
     text = f"{MADE_UP_PROMPT}\n{MADE_UP_PROMPT}"
     document = Document(id="0", source="", text=text, licence="")

@@ -48,7 +48,7 @@ PUBLISHED = "checkpoints"
 
 @dataclass(frozen=True)
 class RunInputs:
-    """What a run reads."""
+    """Inputs of a run."""
 
     base: ModelFolder | None
     data: Shards
@@ -86,7 +86,7 @@ class Run(MeasuredRun):
         self._require_fit(inputs.base)
         self.model: Trainable = self.begin(compiled=compiled and self.processes.mesh is None)
         if config.adapter and self.model.module is self.model.network:
-            raise LmworksError("adapters stand beside the matrices of decoders alone: leave `adapter` out")
+            raise LmworksError("adapters work only with decoders: leave `adapter` out")
         if config.adapter and self.processes.mesh:
             raise LmworksError("adapters are trained by one process: leave `processes` at 1")
         self.processes.spread(self.model.blocks)
@@ -368,7 +368,7 @@ class Run(MeasuredRun):
 
 
 def _fingerprint(config: TrainConfig, tokenizer: Tokenizer) -> dict[str, str]:
-    """What a continued run must have in common with its checkpoints; rows are added as they are opened."""
+    """Return the values that must match between a continued run and its checkpoints. Rows are added when opened."""
     return {
         "tokenizer": tokenizer.digest,
         **{name: canonical_json(value) for name, value in key_config(config).items()},

@@ -1,4 +1,4 @@
-"""Where a run's values go besides its own file. A sink is one class and one line in `SINKS`."""
+"""Further places for a run's values. A sink is one class and one line in `SINKS`."""
 
 from __future__ import annotations
 

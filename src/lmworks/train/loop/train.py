@@ -91,7 +91,7 @@ def train(
 def first_step(
     config: TrainConfig, base: ModelFolder | None, data: Shards, tokenizer: TokenizerFolder, context: Context
 ) -> tuple[dict[str, Any], float]:
-    """What the history tells of the first step, and its seconds. Nothing of it is kept."""
+    """Return the history's line of the first step, and its seconds. Nothing is kept."""
     from lmworks.train.loop.run import Run, RunInputs
 
     only = config.model_copy(update={"steps": 1, "publish_checkpoints": [], "branch_step": None, "log_to": {}})

@@ -1,4 +1,4 @@
-"""What a model is trained for: the config of each objective, which names the file that trains.
+"""Objectives of training: the config of each, which names the file that trains.
 
 Imports no torch: recipes are read with these classes.
 """

@@ -15,7 +15,7 @@ from lmworks.train.objectives.policy import PolicyObjective, Rollout, answer_log
 
 @dataclass(frozen=True)
 class Compared(Rollout):
-    """Answers that are held against others to the same prompt."""
+    """Answers that are compared with other answers to the same prompt."""
 
     advantages: Tensor
     """[R]"""
@@ -41,7 +41,7 @@ class ComparingObjective(PolicyObjective):
         return Compared(**vars(rollout), advantages=self.advantages(*groups).flatten())
 
     def rollout_losses(self, model: Any, rollout: Any) -> tuple[Tensor, dict[str, float]]:
-        """Of answers whole."""
+        """Return the losses of whole answers."""
         losses, clipped = self.answer_losses(answer_log_probabilities(model, rollout), rollout)
         return losses, {"clipped": float(clipped.sum())}
 

@@ -75,9 +75,9 @@ class Rollout(Chats):
     unscored: Tensor
     """[R] 1 for an answer on which a reward failed, which then says 0, else 0."""
     distinct: Tensor
-    """[R] 1 / how often the answer stands in its group, so that their sum counts distinct ones."""
+    """[R] 1 / number of equal answers in its group, so that the sum counts distinct answers."""
     teaching: Tensor
-    """[R] 1 where an answer is worth more or less than others that it is held against, else 0."""
+    """[R] 1 if an answer is worth more or less than those it is compared with, else 0."""
 
     @property
     def answered(self) -> Tensor:
@@ -88,8 +88,8 @@ class Rollout(Chats):
 class PolicyObjective(DecoderObjective):
     """Draws answers, scores and stores them, and learns from them for `epochs` steps.
 
-    A rollout is a function of (weights, prompts, seed, its number), and stands in the scratch folder before anything
-    is learned from it: a run that goes on in the midst of it finds it there.
+    A rollout is a function of (weights, prompts, seed, its number). It is stored in the scratch folder before it is
+    learned from, so that a run that continues in its midst finds it.
     """
 
     mean_over = "answer"
@@ -177,7 +177,7 @@ class PolicyObjective(DecoderObjective):
         return [taught, *self._courses(history)]
 
     def _courses(self, history: Sequence[Mapping[str, float]]) -> Iterator[Figure]:
-        """What a reward that is cheated changes beside itself, of the last answers over the first."""
+        """Yield the side effects of a cheated reward: last answers compared with first answers."""
         rollouts = history[:: self.config.epochs]
         few = max(-(-COMPARED_ANSWERS // self.rows_per_step), len(rollouts) // 10)
         if 2 * few > len(rollouts):
@@ -189,7 +189,7 @@ class PolicyObjective(DecoderObjective):
             yield Figure(name=name, value=last / first, n=answers, method=method)
 
     def selection_loss(self, measured: Mapping[str, float]) -> float:
-        """What one who looks on says, with the sign turned, or what is learned from."""
+        """Return the negated reward of `best_by`, or the loss."""
         judge = self.config.best_by
         return -measured[f"validation_{judge} reward"] if judge else super().selection_loss(measured)
 
@@ -220,7 +220,7 @@ class PolicyObjective(DecoderObjective):
                 self.stored.remove(number)
 
     def sums(self, model: Any, batch: Prompts) -> list[dict[str, float]]:
-        """Of each prompt the reward of a greedy answer, turned, and by name."""
+        """Return, for each prompt, the negated reward of a greedy answer, and each reward by name."""
         answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
         rewards, shown, _ = self._rewards(answers, batch)
         return [
@@ -361,7 +361,7 @@ def spread(values: Tensor, where: Tensor) -> Tensor:
 
 
 def clipped_objective(ratio: Tensor, advantages: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
-    """What is maximised (Schulman et al. 2017, equation 7), and where it is clipped; any shape."""
+    """Return the objective to maximise (Schulman et al. 2017, equation 7), and where it is clipped. Any shape."""
     bounded = ratio.clamp(1 - clip_range, 1 + clip_range)
     plain, held = ratio * advantages, bounded * advantages
     return torch.minimum(plain, held), (held < plain).detach()
@@ -372,7 +372,7 @@ def _seed(seed: int, number: int, row: int) -> int:
 
 
 def _distinct(answers: Sequence[Generation], group: int) -> Tensor:
-    """[R] 1 / how often each answer stands in its group."""
+    """Return [R] 1 / number of equal answers in the group."""
     texts = [answer.text for answer in answers]
     shares = []
     for start in range(0, len(texts), group):

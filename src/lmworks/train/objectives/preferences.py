@@ -27,7 +27,7 @@ from lmworks.train.contract import Batch, Numbers, packed_batch, synthetic_token
 from lmworks.train.families.decoder import DecoderObjective
 
 WATCHED_POSITIONS = 64
-"""Of a micro-batch, at which the divergence from the reference is watched: whole distributions are compared there."""
+"""Positions of a micro-batch at which whole distributions are compared with the reference."""
 
 
 @dataclass(frozen=True)

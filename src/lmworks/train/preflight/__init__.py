@@ -1,1 +1,1 @@
-"""What is looked at before a training."""
+"""Checks before a training."""

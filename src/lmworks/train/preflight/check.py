@@ -60,10 +60,10 @@ def check(
 ) -> Result:
     """Look at rows, at the samples that they were packed from, at templates of chats and memory, and run one step.
 
-    `base` is a model that others have trained; of a model of this recipe the plan's rehearsal runs the step.
-    `taught_by` is the tokenizer of a teacher, `held_out` labelled texts to validate on, and `labelled` tells the labels
-    of classifiers that are rewards: the rows that they learn from, or themselves. Raises GateRefused with all that is
-    wrong and how to mend it.
+    `base` is a published model. For a model of this recipe the plan's rehearsal runs the step. `taught_by` is the
+    tokenizer of a teacher, and `held_out` are labelled texts for validation. `labelled` has the labels of classifiers
+    that are rewards: their training rows, or the classifiers themselves. Raises GateRefused with all faults and their
+    remedies.
     """
     assert config.inspects  # noqa: S101 - else there is no check
     encoder, rows = tokenizer.open(), data.open()
@@ -105,14 +105,14 @@ def check(
 
 
 def as_text(sample: Sequence[Piece], *, colour: bool = False) -> str:
-    """A sample for a terminal: what is trained is green, all else `shown`; or it stands in ⟦ ⟧."""
+    """Return a sample for a terminal. Trained text is green, or in ⟦ ⟧ without colours. Other text is `shown`."""
     marks = {True: ("\x1b[32m", "\x1b[0m"), False: ("\x1b[2m", "\x1b[0m")} if colour else {True: "⟦⟧", False: ("", "")}
     return "".join(
         f"{marks[trained][0]}{shown(text) if colour else text}{marks[trained][1]}" for text, trained in sample
     )
 
 
-# ---------------------------------------------------------------- what is wrong, and how to mend it
+# ---------------------------------------------------------------- faults and their remedies
 
 
 def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
             first.setdefault(reason, f"{place}: {fault}")
     for reason, count in reasons.items():
         yield (
-            f"- {reason} in {count} of {len(records)} conversations, first in {first[reason]}. Mend them where they "
+            f"- {reason} in {count} of {len(records)} conversations, first in {first[reason]}. Fix them where they "
             "come from; a step of kind `conversations` or `preferences` would have set them aside"
         )
 
@@ -200,7 +200,7 @@ def _faults_of_length(
 
 
 def _refusals(records: Sequence[Record], encoder: Tokenizer) -> Iterator[str]:
-    """What the template says of each sample that it refuses."""
+    """Yield the template's message for each sample that it refuses."""
     for place, turns, _ in records:
         try:
             encoder.encode_chat(turns)
@@ -257,7 +257,7 @@ def _one_step(
     if line.get("unscored"):
         raise GateRefused(
             f"the check of {config.step_name} refuses: of the first answers of the base rewards fail on "
-            f"{line['unscored']:.0%}, as told above: mend what fails, or let it say 0"
+            f"{line['unscored']:.0%}, as listed above: correct what fails, or let it return 0"
         )
     told = ("loss", "gradient_norm", "reward", "distinct", "teaching", "answer_tokens")
     return {"step_seconds": seconds, **{name: line[name] for name in told if name in line}}

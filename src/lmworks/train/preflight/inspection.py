@@ -1,4 +1,4 @@
-"""What packed rows hold, as the check before a training asks for it, whatever they are rows of."""
+"""Contents of packed rows of any kind, for the check before a training."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Record = tuple[str, Sequence[Mapping[str, Any]], int]
 
 @dataclass
 class Inspection(ABC):
-    """What stands in packed rows. Whole numbers are counts, which the check stores."""
+    """Contents of packed rows. Whole numbers are counts, which the check stores."""
 
     rows: PackedRows
     records: Sequence[Record] = ()
     """The samples that the rows were packed from, where they are of turns."""
     shown: list[list[Piece]] = field(default_factory=list)
-    """The first of rows spread evenly: the longest stand in the first."""
+    """Samples of rows at even distances. The first rows hold the longest samples."""
 
     @classmethod
     @abstractmethod
@@ -42,7 +42,7 @@ class Inspection(ABC):
 
     @abstractmethod
     def faults(self, config: Any) -> Iterator[str]:
-        """What is wrong, and how to mend it."""
+        """Yield each fault with its remedy."""
 
     @abstractmethod
     def whole(self, facts: Mapping[str, Any]) -> tuple[int, str]:
@@ -88,7 +88,7 @@ def pieces(ids: Sequence[int], trained: Sequence[bool], encoder: Tokenizer) -> l
 
 @dataclass
 class Texts(Inspection):
-    """What stands in rows of labelled texts."""
+    """Contents of rows of labelled texts."""
 
     texts: int = 0
     full: int = 0
@@ -134,7 +134,7 @@ class Texts(Inspection):
 
 
 def begins_of_answer(encoder: Tokenizer) -> list[list[int]]:
-    """What the template writes where an assistant is to speak; nothing where it cannot tell, or its words are lost."""
+    """Return the template's tokens before an assistant's answer. Empty if it cannot tell, or its words are unknown."""
     try:
         return [begin for begin in encoder.begins_of_answer if begin and encoder.unknown_id not in begin]
     except LmworksError:
@@ -142,14 +142,14 @@ def begins_of_answer(encoder: Tokenizer) -> list[list[int]]:
 
 
 SCORED = 8
-"""Of the data's own answers, and of made-up ones, which every reward is asked for before one is drawn."""
+"""Number of the data's answers, and of made-up answers, that each reward scores before answers are drawn."""
 OWN, MADE_UP = "hundredths of own answers by ", "hundredths of made-up answers by "
 """How counts of what such answers are worth begin; the reward's name follows."""
 
 
 @dataclass
 class Prompts(Inspection):
-    """What stands in rows of prompts and the answers that new ones are judged by."""
+    """Contents of rows of prompts with the data's answers."""
 
     prompts: int = 0
     unframed: int = 0

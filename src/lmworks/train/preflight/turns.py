@@ -1,4 +1,4 @@
-"""What packed chats and judged answers hold, read from the rows themselves: turns, their ends, and what is trained."""
+"""Contents of packed chats and judged answers, read from the rows: turns, their ends, and trained parts."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ UNTRAINED = ("unlearned", "unlike_asked", "history")
 
 @dataclass
 class Turns(Inspection):
-    """What stands in rows of chats and of judged answers."""
+    """Contents of rows of chats and of judged answers."""
 
     samples: int = 0
     masked: int = 0
     """Samples without a trained token."""
     turns: int = 0
-    """Of assistants, that the rows train: all in conversations, the last of each judged answer."""
+    """Trained assistants' turns: all in conversations, the last of each judged answer."""
     unlearned: int = 0
     """Beside these: turns of which nothing is trained, as their samples ask."""
     unlike_asked: int = 0
@@ -48,7 +48,7 @@ class Turns(Inspection):
     foreign: int = 0
     """Trained tokens that no assistant says, or that stand before a judged answer."""
     groups: int = 0
-    """Of two answers, of which one is judged against the other."""
+    """Pairs of answers that are judged against each other."""
     alike: int = 0
     """Groups whose chosen answer is the rejected one, token by token."""
     tokens: int = 0
@@ -228,7 +228,7 @@ def _count_turn(
     return int(trained[start : stop if end is None else end + 1].sum())
 
 
-# ---------------------------------------------------------------- what is wrong, and how to mend it
+# ---------------------------------------------------------------- faults and their remedies
 
 
 def _faults_of_turns(found: Turns) -> Iterator[str]:

@@ -148,5 +148,5 @@ def _has_words(element: Element) -> bool:
 
 
 FORM = Form(
-    parse, endings=(".docx",), about="A Word document: its body, then its notes.", needs=("docx",), guarded=True
+    parse, endings=(".docx",), about="A Word document, with its notes after its body.", needs=("docx",), guarded=True
 )

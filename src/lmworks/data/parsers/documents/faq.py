@@ -87,6 +87,6 @@ FORM = Form(
     encoding="text",
     needs=("lxml",),
     guarded=True,
-    about="HTML pages of frequently asked questions: each question with its answer is a row, as `question` and "
-    "`answer`. Questions stand in `summary`, `dt` or headings.",
+    about="HTML pages of frequently asked questions. Each question with its answer is a row, as `question` and "
+    "`answer`. Questions are in `summary`, `dt` or headings.",
 )

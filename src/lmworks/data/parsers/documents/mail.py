@@ -191,11 +191,11 @@ def _date(message: Message) -> str | None:
     return None
 
 
-FORM = Form(parse, endings=(".eml",), about="A mail message: its subject and text without attachments.", guarded=True)
+FORM = Form(parse, endings=(".eml",), about="Subject and text of a mail message, without attachments.", guarded=True)
 MAILBOX = span_form(
     _messages,
     _message,
     endings=(".mbox",),
-    about="A mailbox: the subject and text of each message, as for `eml`.",
+    about="Subject and text of each message in a mailbox, as for `eml`.",
     guarded=True,
 )

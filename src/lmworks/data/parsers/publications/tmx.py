@@ -39,5 +39,5 @@ FORM = element_form(
     "tu",
     _record,
     endings=(".tmx",),
-    about="Translation memories: each unit is a row with a field for each language, such as `de` and `en`.",
+    about="Translation memories. Each unit is a row with a field for each language, such as `de` and `en`.",
 )

@@ -146,5 +146,5 @@ def _parse_whole(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
 
 
 FORM = Form(
-    parse, cut, encoding="text", about="JSON: a list of records, one record per line, or the part that `records` names."
+    parse, cut, encoding="text", about="A JSON list of records, one record per line, or the part that `records` names."
 )

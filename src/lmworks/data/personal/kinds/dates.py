@@ -59,7 +59,7 @@ DATE_PARTS: Mapping[str, str] = {
     name: f"(?i:{pattern})"
     for name, pattern in {"date": DATE, "short_date": SHORT, "compact_date": COMPACT, "month": MONTHS}.items()
 }
-"""What rows of the table may name in their patterns."""
+"""Parts that rows of the table may name in their patterns."""
 
 _PARTS = re.compile(
     r"^[0-9]{4}(?=[0-9]{4}$)|(?<=^[0-9]{4})[0-9]{2}(?=[0-9]{2}$)|(?<=^[0-9]{6})[0-9]{2}$|[0-9]+|[^\W\d_]+"

@@ -106,7 +106,7 @@ class Remote(ParsedSource):
         except OSError as error:
             raise LmworksError(
                 f"Source {self.label}: {self.url} cannot be listed: {error}. Expected a folder whose files its server "
-                "names; mend `url`, or build again when the server answers"
+                "names; fix `url`, or build again when the server answers"
             ) from None
         below = [path[len(root) :].lstrip("/") for path in paths if path.startswith(f"{root}/"[not root :])]
         below = [path for path in below if ".." not in path.split("/")]

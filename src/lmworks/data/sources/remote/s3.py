@@ -83,7 +83,7 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
         return {"name": name, "type": "file", **self._known[name]}
 
     def ukey(self, path: str) -> str:
-        """What changes whenever the object does."""
+        """Return a value that changes whenever the object does."""
         return str(self.info(path)["ETag"])
 
     def _open(self, path: str, mode: str = "rb", **more: Any) -> _Object:
@@ -91,7 +91,7 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
 
 
 class _Page:
-    """What a server sends of a listing."""
+    """Page of a server's listing."""
 
     def __init__(self, raw: Any, url: str) -> None:
         self._raw, self._url = raw, url
@@ -125,7 +125,7 @@ class _Object(AbstractBufferedFile):  # type: ignore[misc]
 
 @contextmanager
 def _faults(bucket: str, key: str = "") -> Iterator[None]:
-    """What the service refuses, in words of ours: botocore's may quote the request."""
+    """Raise errors of the service in our own words. botocore's may quote the request."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -137,7 +137,7 @@ def _faults(bucket: str, key: str = "") -> Iterator[None]:
             raise OSError(OF_ONE_OBJECT[code], f"the storage says {code}", key) from None
         if isinstance(error, ClientError) and (code in OF_THE_USER or not key):
             raise UsageError(
-                f"{bucket} cannot be read ({code}). Mend `url`, the credentials in the environment "
+                f"{bucket} cannot be read ({code}). Fix `url`, the credentials in the environment "
                 "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE) or AWS_ENDPOINT_URL_S3."
             ) from None
         raise LmworksError(f"{bucket}: {code}. Check network and AWS_ENDPOINT_URL_S3; build again to go on.") from None
