@@ -190,7 +190,7 @@ class Asked(ABC):
         """How probable it holds that the first is the better one. Raises BeyondContext for answers too long for it."""
 
     def asked(self, first: Answer, second: Answer) -> list[dict[str, str]]:
-        """The chat in which it is asked."""
+        """Return the chat in which it is asked."""
         question = first.prompt[-1]["content"] if first.prompt else ""
         return [
             {"role": "user", "content": QUESTION.format(rule=self.rule, question=question, a=first.text, b=second.text)}

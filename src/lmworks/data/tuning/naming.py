@@ -80,7 +80,7 @@ class Naming:
         self.speakers: set[str] = set()
 
     def named(self, row: Row) -> dict[str, Any]:
-        """A record under usual names."""
+        """Return a record under usual names."""
         self.records += 1
         self.columns |= dict.fromkeys(row)
         self.lacking.update({name for name in self.fields.values() if not _is_in(row, name)})
@@ -96,7 +96,7 @@ class Naming:
         return {name: self._with_roles(value) for name, value in found.items()} if self.roles else found
 
     def _with_names(self, column: str, value: Any) -> Any:
-        """A list of turns, each under usual names."""
+        """Return a list of turns, each under usual names."""
         names = self.inside.get(column)
         if names is None or not isinstance(value, list):
             return value
@@ -112,7 +112,7 @@ class Naming:
         return turns
 
     def _with_roles(self, value: Any) -> Any:
-        """A list of turns, each of a usual speaker."""
+        """Return a list of turns, each of a usual speaker."""
         if not isinstance(value, list):
             return value
         turns = []
@@ -142,7 +142,7 @@ class Naming:
             )
 
     def told(self) -> str:
-        """The columns that there are, for a message."""
+        """Return the columns that there are, for a message."""
         more = len(self.columns) - COLUMNS_SHOWN
         shown = ", ".join(map(hide_name, [*self.columns][:COLUMNS_SHOWN]))
         return f"their fields are {shown}{f' and {more} more' if more > 0 else ''}"
@@ -162,7 +162,7 @@ class Naming:
 
 
 def _without(row: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """A record without what stands at a path; with what stands beside it."""
+    """Return a record without what stands at a path; with what stands beside it."""
     if path in row:
         return {name: value for name, value in row.items() if name != path}
     for head, inner in row.items():
@@ -173,7 +173,7 @@ def _without(row: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def _is_in(value: Any, path: str) -> bool:
-    """Whether a value has something at `messages.*.note`."""
+    """Return whether a value has something at `messages.*.note`."""
     if isinstance(value, Mapping) and path in value:
         return True
     name, _, rest = path.partition(".")

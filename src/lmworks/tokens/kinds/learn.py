@@ -54,7 +54,7 @@ class Vocabulary(StepConfig, ABC):
 
 
 def learning_stage(config: type[Vocabulary]) -> Stage:
-    """The stage, called as the kind, that learns a vocabulary and writes it as `transformers` reads it."""
+    """Return the stage, called as the kind, that learns a vocabulary and writes it as `transformers` reads it."""
 
     def learn(config: Vocabulary, documents: Documents, out: Path, context: Context) -> Result:
         count = documents.count()
