@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class JudgedReward(Reward):
     """Fields of rewards by a model of the recipe."""
 
-    model: Reference
+    model: Reference = Field(description="Model that judges.")
     reads_rows: ClassVar[bool] = True
     """Whether it must read a whole row: a prompt with its answer."""
 

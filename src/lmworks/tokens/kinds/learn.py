@@ -46,7 +46,7 @@ class Vocabulary(StepConfig, ABC):
         alias="from", description="Training text only. A tokenizer fitted to test text flatters the model."
     )
     kind: str
-    vocab_size: int
+    vocab_size: int = Field(description="Number of ids. Each kind sets a default.")
 
     @abstractmethod
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
