@@ -48,7 +48,7 @@ def of_extras(modules: Iterable[str]) -> list[str]:
 
 
 def remedy(modules: Iterable[str]) -> str:
-    """The command that installs what brings these modules; an extra that is needed is not asked for twice."""
+    """Return the command that installs what brings these modules; an extra that is needed is not asked for twice."""
     names = [*map(_distribution, modules)]
     needed = set[str]()
     for brings in sorted((extras()[name] for name in names if name in extras()), key=len):

@@ -83,19 +83,19 @@ class Kinds(Mapping[str, T], Generic[T]):
     __eq__, __hash__ = object.__eq__, object.__hash__  # a mapping's would import every package
 
     def require(self, name: str) -> T:
-        """The kind of this name. Raises UnknownKind naming the nearest, PluginError."""
+        """Return the kind of this name. Raises UnknownKind naming the nearest, PluginError."""
         if name not in self:
             raise UnknownKind(self.noun, name, list(self))
         return self[name]
 
     def plugins(self, name: str) -> list[Plugin]:
-        """The packages that a name comes from: none if it is built in, several if they contend for it."""
+        """Return the packages that a name comes from: none if it is built in, several if they contend for it."""
         if name in self.built_in:
             return []
         return sorted({plugin for point in _points(self.group).get(name, []) if (plugin := _plugin(point))})
 
     def loadable(self) -> Iterator[tuple[str, T]]:
-        """Every kind that can be had; `faults` tells the others."""
+        """Yield every kind that can be had; `faults` tells the others."""
         for name in self:
             try:
                 yield name, self[name]
@@ -132,7 +132,7 @@ class Kinds(Mapping[str, T], Generic[T]):
 
 
 def plugins_behind(things: Sequence[Any]) -> set[Plugin]:
-    """The packages that classes and functions come from, or the classes that those derive from."""
+    """Return the packages that classes and functions come from, or the classes that those derive from."""
     modules = {part.__module__ for thing in things for part in (thing.__mro__ if isinstance(thing, type) else [thing])}
     return {plugin for module in modules for plugin in _owners_of(module)}
 
@@ -153,25 +153,25 @@ def installed(plugins: Mapping[str, str]) -> set[str]:
 
 
 def is_own(module: str) -> bool:
-    """Whether a module is of this distribution."""
+    """Return whether a module is of this distribution."""
     return module.partition(".")[0] in OWN_MODULES
 
 
 def load(place: str) -> Any:
-    """The object at `module:name`."""
+    """Return the object at `module:name`."""
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def nearest(word: str, names: Sequence[str]) -> str:
-    """The end of a sentence about an unknown word: the name that was meant, or all that there are."""
+    """Return the end of a sentence about an unknown word: the name that was meant, or all that there are."""
     if close := difflib.get_close_matches(word, names, n=1, cutoff=0.6):
         return f"; did you mean {close[0]!r}?"
     return f"; expected one of {', '.join(sorted(set(names)))}" if names else ""
 
 
 def derived_from(base: type[T], field: str = "kind") -> Callable[[str, Any], type[T]]:
-    """A check for groups of config classes: derived from `base`, with its own name as the default of `field`."""
+    """Return a check for groups of config classes: derived from `base`, with its own name as the default of `field`."""
 
     def check(name: str, found: Any) -> type[T]:
         if not (isinstance(found, type) and issubclass(found, base)):
@@ -188,7 +188,7 @@ def derived_from(base: type[T], field: str = "kind") -> Callable[[str, Any], typ
 
 
 def instance_of(kind: type[T]) -> Callable[[str, Any], T]:
-    """A check for groups of objects."""
+    """Return a check for groups of objects."""
 
     def check(name: str, found: Any) -> T:
         if not isinstance(found, kind):
@@ -234,7 +234,7 @@ def _from(points: Sequence[EntryPoint]) -> str:
 
 @cache
 def _owners() -> Mapping[str, set[tuple[str, Plugin]]]:
-    """The modules that packages add kinds from, with them, by the first part of their names."""
+    """Return the modules that packages add kinds from, with them, by the first part of their names."""
     found: dict[str, set[tuple[str, Plugin]]] = {}
     for points in _entry_points().values():
         for point in (each for same in points.values() for each in same):

@@ -74,7 +74,7 @@ def _served(store: Store) -> Sequence[str]:
 
 
 def find_one(names: Sequence[str], store: Path | None) -> tuple[Store, Artifact]:
-    """The same of one step; of several that are served, the first. Raises `UsageError` if several are named."""
+    """Return the same of one step; of several that are served, the first. Raises `UsageError` if several are named."""
     opened, found = find_named(names, store)
     if len(names) > 2 or (len(names) == 2 and not _is_recipe(names[0])):
         raise UsageError(f"found {', '.join(names)}; expected one step, or a recipe's file and one of its steps")
@@ -130,7 +130,7 @@ def noted_stores(folder: Path) -> list[Path]:
 
 
 def _last_stores(folder: Path) -> list[tuple[Path, Path]]:
-    """The stores that commands in a recipe's folder and in this one used, each with the folder that says so."""
+    """Return the stores that commands in a recipe's folder and in this one used, each with the folder that says so."""
     found = []
     for place in (_project(), folder):
         last = _last(place)

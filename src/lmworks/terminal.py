@@ -21,7 +21,7 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def shown(text: str, *, turning: bool = True) -> str:
-    """A text with its control characters written out, as JSON does; those that turn its direction where told."""
+    """Return a text with its control characters written out, as JSON does; those that turn its direction where told."""
     text = _CONTROL.sub(_written_out, text)
     return _TURNING.sub(_written_out, text) if turning else text
 
@@ -80,6 +80,6 @@ def print_box(lines: Callable[[int, int], Sequence[str]]) -> None:
 
 
 def raw(stream: TextIO) -> TextIO:
-    """The stream below one that shows, for what makes texts of others plain itself."""
+    """Return the stream below one that shows, for what makes texts of others plain itself."""
     found: TextIO = getattr(stream, "rich_proxied_file", stream)
     return found

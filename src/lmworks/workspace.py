@@ -99,7 +99,7 @@ def open_workspace(
 
 
 def _gone(path: Path, root: Path) -> Iterator[str]:
-    """The packages that steps of a recipe were last built with and that are no longer installed."""
+    """Yield the packages that steps of a recipe were last built with and that are no longer installed."""
     for _, build in (records := BuildRecords(root / "builds")).readable():
         if records.recipe_of(build) == placed(path):
             for name, step in build.steps.items():
@@ -133,7 +133,7 @@ def _build_of(recipe: Recipe, plan: Plan, path: Path, store: Store) -> Build:
 
 
 def recipe_name(path: Path) -> str:
-    """The name under which a recipe's builds are kept."""
+    """Return the name under which a recipe's builds are kept."""
     return load_recipe(recipe_file(path), graph.CLASSES).name
 
 
@@ -309,7 +309,7 @@ def keys_to_send(workspace: Workspace) -> list[dict[str, str]]:
 
 
 def _unsearched(nodes: Mapping[str, Node], reference: str) -> bool:
-    """Whether some of a text comes from a source past every step that looks for personal data."""
+    """Return whether some of a text comes from a source past every step that looks for personal data."""
     made = nodes[reference.partition(".")[0]]
     before = () if isinstance(made.config, AnonymiseConfig) else graph.inputs_of(made, Role.READS)
     return isinstance(made.config, IngestConfig) or any(_unsearched(nodes, each) for each in before)
@@ -331,7 +331,7 @@ def _record(workspace: Workspace) -> BuildRecord:
 
 
 def _wanted(nodes: Sequence[Node], until: str | None) -> list[Node]:
-    """The nodes that a step needs, itself included; all of them when no step is named."""
+    """Return the nodes that a step needs, itself included; all of them when no step is named."""
     if until is None:
         return list(nodes)
     by_name = {node.name: node for node in nodes}

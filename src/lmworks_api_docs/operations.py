@@ -73,7 +73,7 @@ _ASIDE = re.compile(
 
 
 def summary(description: str) -> list[str]:
-    """The first sentences that say what an operation does, 3 sentences and 600 characters at most.
+    """Return the first sentences that say what an operation does, 3 sentences and 600 characters at most.
 
     Remarks before it ("This is classic documentation …"), lists and pointers to other texts are left out.
     """

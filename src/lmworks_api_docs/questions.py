@@ -26,6 +26,6 @@ class OperationQuestionsConfig(QuestionsConfig):
 
 
 def document_prompt(service: str, operation: str, tokenizer: Tokenizer) -> Prompt:
-    """A document up to where its description begins."""
+    """Return a document up to where its description begins."""
     ids = [*tokenizer.before(), *tokenizer.encode(f"{service} {operation}\n\n")]
     return Prompt(ids, tokenizer.spell(ids))

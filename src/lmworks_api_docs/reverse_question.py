@@ -129,7 +129,7 @@ def evaluate_reverse_question_nearest(
 def _questions(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None
 ) -> tuple[list[Question], Mapping[str, Set[str]], str]:
-    """The questions asked, the operations of each service, and how both were found."""
+    """Return the questions asked, the operations of each service, and how both were found."""
     names: dict[str, set[str]] = defaultdict(set)
     for source in (data, train) if train else (data,):
         for record in source.iterate():
@@ -140,7 +140,7 @@ def _questions(
 
 
 def _candidates(config: ReverseQuestionConfig, question: Question, names: Mapping[str, Set[str]]) -> list[str]:
-    """The right name and others of its service drawn by hash, in alphabetical order."""
+    """Return the right name and others of its service drawn by hash, in alphabetical order."""
     others = names[question["service"]] - {question["operation"]}
     ranked = sorted(others, key=lambda name: digest_text(f"{config.seed} {question['id']} {name}"))
     return sorted([question["operation"], *ranked[: config.candidates - 1]])

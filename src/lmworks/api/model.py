@@ -122,7 +122,7 @@ class Model:
         return self.engine.embed(texts) if texts else []
 
     def score(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[list[Likelihood]]:
-        """How likely texts are behind a prompt.
+        """Return how likely texts are behind a prompt.
 
         Args:
             questions: Prompts, each with the texts that could follow it; an empty prompt for texts by themselves.
@@ -207,7 +207,7 @@ def open_model(model: str | Path, store: str | Path | None = None, *, device: st
 
 
 def find_and_open(names: Sequence[str], store: Path | None, device: str) -> Model:
-    """The model that `find_model` finds."""
+    """Return the model that `find_model` finds."""
     found = find_model(names, store)
     is_reward = not holds_passages(found.folder) and family_of(found.folder) == "reward model"
     opened = (open_reward_model if is_reward else open_answering)(found.folder, device=device)

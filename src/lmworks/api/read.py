@@ -66,7 +66,7 @@ class Records(Iterable[Record]):
         return pa.table(table)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The same as a data frame. Raises `MissingPackage` where pandas is not installed."""
+        """Return the same as a data frame. Raises `MissingPackage` where pandas is not installed."""
         if absent(["pandas"]):
             raise MissingPackage(f"a data frame needs pandas, which is not installed: {remedy(['pandas'])}")
         found: pandas.DataFrame = self.to_arrow().to_pandas()

@@ -182,7 +182,7 @@ class OpenRecipe:
         return read_records(open_store(self.store, self.path), step)
 
     def open_model(self, step: str | None = None, *, device: str = AUTO) -> Model:
-        """A model of the recipe, by default the one that it serves: see `open_model`."""
+        """Return a model of the recipe, by default the one that it serves: see `open_model`."""
         return find_and_open([str(self.path), *([step] if step else [])], self.store, device)
 
     def trace(self, step: str | None = None) -> Traced:

@@ -23,7 +23,7 @@ PAGE = "chat"
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """The models to choose from, and the page of each."""
+    """Return the models to choose from, and the page of each."""
     chats = Chats(opened)
     opened.closing.append(chats.close)
 

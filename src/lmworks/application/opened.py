@@ -62,7 +62,7 @@ class Opened:
         return Store(self.root, build)
 
     def built(self, build: str) -> Built:
-        """A recipe's last build, as it is now. Raises UsageError where there is none."""
+        """Return a recipe's last build, as it is now. Raises UsageError where there is none."""
         return Built.open(self.store(build))
 
     def address(self, build: str, page: str, *below: str, **asked: str) -> str:
@@ -84,7 +84,7 @@ class Opened:
         return HTMLResponse(text, status, {"content-security-policy": POLICY})
 
     def bar(self, build: str | None, page: str) -> Markup:
-        """The links to all pages of a build."""
+        """Return the links to all pages of a build."""
         template = environment(__package__).get_template("bar.html.jinja")
         pages = self.pages if build else ()
         shown = template.render(pages=pages, build=build, at=page, to=self.address, all=f"{self.base}/")

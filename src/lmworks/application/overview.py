@@ -35,7 +35,7 @@ def _about(opened: Opened, name: str) -> dict[str, str]:
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """The page of one build."""
+    """Return the page of one build."""
 
     def overview(request: Request) -> Response:
         name = request.path_params["build"]

@@ -22,7 +22,7 @@ PAGE = "plan"
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """The plan, and the forecast as a page of its own."""
+    """Return the plan, and the forecast as a page of its own."""
 
     def plan(request: Request) -> Response:
         from lmworks.watch.status import statuses

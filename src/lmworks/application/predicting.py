@@ -61,7 +61,7 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def as_json(self) -> dict[str, Any]:
-        """How it stands."""
+        """Return how it stands."""
         shown = {"columns": self.columns, "first": self.first, "file": self.out is not None}
         return {"rows": self.rows, "waits": self.waits, "said": self.said, "ended": self.ended, **shown}
 
@@ -144,7 +144,7 @@ class Jobs:
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """The form, the work behind it, and the file that comes of it."""
+    """Return the form, the work behind it, and the file that comes of it."""
     jobs = Jobs(opened)
     opened.closing.append(jobs.close)
 
@@ -200,7 +200,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
 
 
 def _chats(folder: Path) -> bool:
-    """Whether a model takes a text for a user's turn, and may go on from it instead."""
+    """Return whether a model takes a text for a user's turn, and may go on from it instead."""
     from lmworks.tokens.settings import read_template
 
     written = not holds_passages(folder) and family_of(folder) in (None, "decoder")

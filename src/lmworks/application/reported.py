@@ -55,19 +55,19 @@ def report_routes(opened: Opened) -> Sequence[BaseRoute]:
 
 
 def _with_id(heading: re.Match[str]) -> str:
-    """A heading with the name under which links in the card know it, as hubs make them."""
+    """Return a heading with the name under which links in the card know it, as hubs make them."""
     name = re.sub(r"[^\w -]", "", re.sub(r"<[^>]*>", "", heading[2])).strip().lower().replace(" ", "-")
     return f'<h{heading[1]} id="{name}">{heading[2]}</h{heading[1]}>'
 
 
 def _parted(card: str) -> tuple[str, str]:
-    """The metadata at the head of a card, which is for programs, and its text."""
+    """Return the metadata at the head of a card, which is for programs, and its text."""
     found = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
     return (found[1], card[found.end() :]) if found else ("", card)
 
 
 def evidence_routes(opened: Opened, place: str) -> Sequence[BaseRoute]:
-    """The files of the store that cards point to, as they lie there."""
+    """Return the files of the store that cards point to, as they lie there."""
 
     def evidence(request: Request) -> Response:
         named = f"{place}/{request.path_params['path']}"
@@ -86,7 +86,7 @@ def evidence_routes(opened: Opened, place: str) -> Sequence[BaseRoute]:
 
 
 def data_routes(opened: Opened) -> Sequence[BaseRoute]:
-    """The data report; of many texts it is written only when it is asked for."""
+    """Return the data report; of many texts it is written only when it is asked for."""
 
     def data(request: Request) -> Response:
         build = request.path_params["build"]

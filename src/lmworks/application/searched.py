@@ -22,7 +22,7 @@ SHOWN = 10
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """A form, and what was found."""
+    """Return a form, and what was found."""
 
     @lru_cache(maxsize=4)
     def collection(payload: Path) -> Collection:

@@ -16,7 +16,7 @@ PAGE = "training"
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """The page, and the script that renews it."""
+    """Return the page, and the script that renews it."""
 
     def training(request: Request) -> Response:
         from lmworks.watch.follow import find_run, read_standing, runs

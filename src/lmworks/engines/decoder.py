@@ -82,7 +82,7 @@ class DecoderEngine(Engine):
         return self.tokenizer.encode_chat(messages, add_generation_prompt=True)[0]
 
     def encode_text(self, text: str) -> list[int]:
-        """The prompt of a text that the model is to continue; an empty one is what begins a text."""
+        """Return the prompt of a text that the model is to continue; an empty one is what begins a text."""
         ids = [*self.tokenizer.before(), *self.tokenizer.encode(text)]
         return ids or [self.tokenizer.end_of_text_id]
 

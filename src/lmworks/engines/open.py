@@ -69,7 +69,7 @@ def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
 
 
 def _is_bare_encoder(folder: Path) -> bool:
-    """Whether a folder holds an encoder without a head, as models of sentences are published."""
+    """Return whether a folder holds an encoder without a head, as models of sentences are published."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES, MODEL_MAPPING_NAMES
 
     found = read_json(folder / "config.json")
@@ -130,7 +130,7 @@ ENGINES: Kinds[Open] = Kinds(
 
 
 def engine_named(folder: Path) -> str:
-    """The name of the engine for a model folder: what its config.json says, or one of ours that knows it."""
+    """Return the name of the engine for a model folder: what its config.json says, or one of ours that knows it."""
     if named := engine_of(folder):
         return named
     return "torch" if is_native(folder) and family_of(folder) != "sequence classifier" else "transformers"
@@ -166,7 +166,7 @@ def open_adapted(base: Path, adapters: Mapping[str, Path | None], device: str = 
 
 
 def open_reward_model(folder: Path, data_type: str = "float32", device: str = AUTO) -> DecoderEngine:
-    """The engine for a reward model, to ask for `scores`."""
+    """Return the engine for a reward model, to ask for `scores`."""
     if engine_of(folder):
         return open_decoder(folder, data_type, device)
     return _ours(folder, data_type, find_device(device), labels=REWARD)

@@ -126,7 +126,7 @@ Asked = Writing | Reading
 
 
 def is_last(answer: Answer) -> bool:
-    """Whether nothing comes behind this answer to its request."""
+    """Return whether nothing comes behind this answer to its request."""
     return not isinstance(answer, Piece) or answer.finish_reason is not None
 
 
@@ -175,7 +175,7 @@ class Timed:
         self._batch.remove(request)
 
     def step(self) -> Sequence[tuple[Any, Answer]]:
-        """The end of requests whose time is over, or else a step of the batch."""
+        """Return the end of requests whose time is over, or else a step of the batch."""
         late = {
             request: asked
             for request, asked in self._due.items()
@@ -230,12 +230,12 @@ class Engine(ABC):
 
     @abstractmethod
     def batch(self, rows: int) -> Running:
-        """A batch for at most so many requests at once."""
+        """Return a batch for at most so many requests at once."""
 
     def submit(
         self, asked: Sequence[Asked], rows: int = 64, cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[tuple[int, Answer]]:
-        """The answers to several requests as they come, each with the number of its request.
+        """Yield the answers to several requests as they come, each with the number of its request.
 
         Deadlines are kept between steps. `cancelled` is asked there, and ends all. Raises LmworksError for what cannot
         be answered.
@@ -262,7 +262,7 @@ class Engine(ABC):
         raise self.refused("generate")
 
     def encode_text(self, text: str) -> list[int]:
-        """The prompt of a text that the model is to continue, or to rewrite."""
+        """Return the prompt of a text that the model is to continue, or to rewrite."""
         raise self.refused("generate")
 
     def room(self, prompt: Sequence[int]) -> int:
@@ -286,12 +286,12 @@ class Engine(ABC):
         raise self.refused("embed")
 
     def refused(self, ability: Ability) -> Cannot:
-        """The error for what this model cannot do."""
+        """Return the error for what this model cannot do."""
         return cannot(self.can, ability)
 
 
 def cannot(can: Collection[Ability], ability: Ability) -> Cannot:
-    """The error for what a model of other abilities is asked."""
+    """Return the error for what a model of other abilities is asked."""
     able = " and ".join(MEANS[each] for each in MEANS if each in can) or "scores what is put before it"
     return Cannot(f"this model {able}; it is asked for what one can that {MEANS[ability]}")
 
@@ -391,7 +391,7 @@ class Rewriter(Engine):
         return self.context_length if 0 < len(prompt) < self.context_length else 0
 
     def encode(self, messages: Messages) -> list[int]:
-        """The one text that is to be rewritten. Raises WrongTurns for a conversation of several turns."""
+        """Return the one text that is to be rewritten. Raises WrongTurns for a conversation of several turns."""
         if len(messages) != 1:
             raise WrongTurns(
                 f"this model rewrites one text; the conversation has {len(messages)} turns: send the text alone, as "

@@ -143,7 +143,7 @@ class Request:
         return self._piece(text, () if ended else (token,), "stop" if ended else "length" if full else None)
 
     def give_up(self) -> Piece:
-        """The last piece of an answer whose time is over: what was held back."""
+        """Return the last piece of an answer whose time is over: what was held back."""
         return self._piece("", (), "timeout")
 
     def _piece(self, text: str, ids: tuple[int, ...], reason: FinishReason | None) -> Piece:
@@ -164,7 +164,7 @@ class Request:
         return Piece(text, ids, self.finish_reason, thoughts or None)
 
     def generation(self) -> Generation:
-        """The whole answer, once it has ended."""
+        """Return the whole answer, once it has ended."""
         assert self.finish_reason  # noqa: S101 - asked for then
         found, thought = self._parting, self.thoughts if self._parting and self._parting.has_thoughts else None
         is_within = bool(found and found.is_within)

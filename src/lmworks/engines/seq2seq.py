@@ -42,7 +42,7 @@ class EncoderDecoderEngine(Rewriter):
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
-        """The target of every source, without the spaces around it."""
+        """Return the target of every source, without the spaces around it."""
         each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling
         for prompt in prompts:
             require_room(prompt, self.context_length)
@@ -70,7 +70,7 @@ class EncoderDecoderEngine(Rewriter):
 def rewrite(
     model: Any, sources: Sequence[Sequence[int]], max_tokens: int, beams: int = 1, sampling: Sampling | None = None
 ) -> list[list[int]]:
-    """The target of each source: greedy, or the likeliest of `beams` (per token) where there are several.
+    """Return the target of each source: greedy, or the likeliest of `beams` (per token) where there are several.
 
     `model` is an encoder-decoder of `transformers`; ids come and go without the token that ends them, which a target
     that reached `max_tokens` has not written. Special tokens inside a target are kept. A `sampling` above temperature 0

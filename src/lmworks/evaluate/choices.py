@@ -191,7 +191,7 @@ def told(engine: DecoderEngine, config: LikelihoodConfig, items: Sequence[Item])
 
 
 def beside(score: By) -> Metric:
-    """The accuracy by a measure that is not the headline's."""
+    """Return the accuracy by a measure that is not the headline's."""
     return Metric(name=f"accuracy_by_{score}", label=f"accuracy by {score}", value=f"correct by {score}", is_share=True)
 
 
@@ -226,7 +226,7 @@ def signs(questions: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _only(texts: Sequence[str], key: Callable[[str], int]) -> int | None:
-    """The place of the one text with the highest value; None where several have it."""
+    """Return the place of the one text with the highest value; None where several have it."""
     values = [key(text) for text in texts]
     return values.index(max(values)) if values.count(max(values)) == 1 else None
 

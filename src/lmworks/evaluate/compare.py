@@ -90,7 +90,7 @@ class Tests(NamedTuple):
     """Further differences between two compared systems."""
 
     def pairs(self) -> list[dict[str, Any]]:
-        """The tests as JSON."""
+        """Return the tests as JSON."""
         return [{"a": a.label, "b": b.label, **asdict(outcome)} for a, b, outcome in self.tested]
 
 
@@ -152,7 +152,7 @@ def concluded(config: CompareConfig, evaluations: Sequence[Evaluation]) -> tuple
 
 
 def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -> Tests:
-    """Every pair but two baselines, by the figure `name`."""
+    """Return every pair but two baselines, by the figure `name`."""
     metric = metric_named(name)
     if metric is None:
         raise LmworksError(f"the figure {name!r} is of no metric that a task names in `metrics`: add it there")
@@ -204,7 +204,7 @@ def _grouped(*pair: System) -> Iterator[str]:
 
 
 def _named(evaluation: Evaluation, name: str) -> Figure:
-    """The figure so called, or else the first, of which it is then said that it is another."""
+    """Return the figure so called, or else the first, of which it is then said that it is another."""
     return next((figure for figure in evaluation.figures() if figure.name == name), evaluation.figures()[0])
 
 
@@ -265,7 +265,7 @@ def _on_shared_items(metric: Metric, a: System, b: System) -> tuple[System, Syst
 
 
 def paired(ours: Sequence[Item], theirs: Sequence[Item]) -> tuple[list[tuple[Item, Item]], int]:
-    """The items of two evaluations that are the same, and how many of equal ids ask or want something else.
+    """Return the items of two evaluations that are the same, and how many of equal ids ask or want something else.
 
     In builds that made their ids with other keys, those that ask and want the same are the same.
     """
@@ -281,7 +281,7 @@ def paired(ours: Sequence[Item], theirs: Sequence[Item]) -> tuple[list[tuple[Ite
 
 
 def answers_alike(metric: Metric, pairs: Sequence[tuple[Item, Item]]) -> bool:
-    """Whether two systems give each item the same answer and score."""
+    """Return whether two systems give each item the same answer and score."""
     return all((a.get("answer"), a[metric.value]) == (b.get("answer"), b[metric.value]) for a, b in pairs)
 
 
@@ -305,7 +305,7 @@ def _figure(metric: Metric, a: System, b: System, outcome: Comparison) -> Figure
 
 
 def _wins(metric: Metric, a: System, b: System) -> Figure:
-    """How often a is above b; a tie counts half."""
+    """Return how often a is above b; a tie counts half."""
     pairs = zip(metric.values(a.items), metric.values(b.items), strict=True)
     wins = [((first > second) - (first < second) + 1) / 2 for first, second in pairs]
     found = share(wins, clusters_of(a.items, b.items))
@@ -399,7 +399,7 @@ def _among_clean(tests: Tests) -> Iterator[str]:
 
 
 def _best(tests: Tests) -> list[str]:
-    """Whether a baseline is best."""
+    """Return whether a baseline is best."""
     metric, systems, tested, *_ = tests
     best = min(systems, key=lambda system: _rank(metric, system))
     models = [system for system in systems if not system.is_baseline]
@@ -422,7 +422,7 @@ def _best(tests: Tests) -> list[str]:
 
 
 def _beside_baselines(tests: Tests) -> dict[str, Any]:
-    """The best model beside the baselines; empty where there are not both.
+    """Return the best model beside the baselines; empty where there are not both.
 
     A model that learned from nearly all items is the best only if there is no other.
     """
@@ -454,7 +454,7 @@ def beside_baselines(
 
 
 def _is_better(metric: Metric, model: System, baseline: System) -> bool:
-    """Whether a model is shown to be better than a baseline on items that neither learned from."""
+    """Return whether a model is shown to be better than a baseline on items that neither learned from."""
     pairs = new_to_both(paired(model.items, baseline.items)[0])
     try:
         interval = by_groups(metric, pairs).interval if pairs else None

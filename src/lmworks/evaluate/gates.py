@@ -133,7 +133,7 @@ def _doubted(interval: Interval | None, doubt: str, groups: int) -> tuple[bool, 
 
 
 def _counts(gate: GateConfig, *items: Item) -> bool:
-    """Whether an item counts: nobody learned from it, or the gate chooses by that itself."""
+    """Return whether an item counts: nobody learned from it, or the gate chooses by that itself."""
     return "contamination" in gate.where or all(standing(item) != "known" for item in items)
 
 

@@ -179,7 +179,7 @@ def require_cluster(config: TaskConfig, records: Iterable[Document | Mapping[str
 
 
 def fields_of(record: Document | Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields that a recipe may name: a record's, what was kept of it, and those that every document has."""
+    """Return the fields that a recipe may name: a record's, what was kept of it, and those that every document has."""
     if not isinstance(record, Document):
         return {**(record.get("meta") or {}), **record}
     own = {name: getattr(record, name) for name in OWN if getattr(record, name) is not None}
@@ -213,7 +213,7 @@ class Metric:
     """A figure of one of the evaluations that lies above zero if values mean what they should; else all is in doubt."""
 
     def values(self, items: Sequence[Item]) -> list[float]:
-        """The summed field of every item."""
+        """Return the summed field of every item."""
         return [float(item[self.value]) for item in items]
 
     def weights(self, items: Sequence[Item]) -> list[float]:
@@ -221,7 +221,7 @@ class Metric:
         return [float(item[self.weight]) if self.weight else 1.0 for item in items]
 
     def figure(self, items: Sequence[Item], method: str, **evidence: Any) -> Figure:
-        """The figure with its interval, which treats items of one cluster as alike.
+        """Return the figure with its interval, which treats items of one cluster as alike.
 
         Raises LmworksError without an item.
         """
@@ -244,13 +244,13 @@ class Metric:
         )
 
     def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> Estimate:
-        """The value with its interval."""
+        """Return the value with its interval."""
         if self.is_share:
             return share(self.values(items), clusters)
         return of_sums(self._sums(items), ratio, clusters, most=self.most, weights=self.weights(items))
 
     def of_groups(self, items: Sequence[Item], clusters: Sequence[str]) -> Floats:
-        """The score of each group alone, in order of first appearance: [groups]."""
+        """Return the score of each group alone, in order of first appearance: [groups]."""
         return ratio(by_cluster(self._sums(items), clusters))
 
     def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
@@ -285,7 +285,7 @@ class CorpusMetric(Metric):
     """[…,K] sums -> […] how many things the figure counts, where it is the share of them that are right."""
 
     def values(self, items: Sequence[Item]) -> list[float]:
-        """The score of every item alone, to look at: their mean is not the figure."""
+        """Return the score of every item alone, to look at: their mean is not the figure."""
         return [float(self.of_sums(np.array(item[self.value], float))) for item in items]
 
     def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> Estimate:
@@ -339,11 +339,11 @@ class Evaluation(Handle):
     """One model or baseline, scored on one task."""
 
     def figures(self) -> list[Figure]:
-        """The figures; the first one is the headline."""
+        """Return the figures; the first one is the headline."""
         return [Figure.from_json(record) for record in json.loads((self.path / "figures.json").read_text("utf-8"))]
 
     def items(self) -> list[Item]:
-        """The scored items; none where only the whole has a score."""
+        """Return the scored items; none where only the whole has a score."""
         return read_records(self.path / "items.jsonl")
 
 
@@ -411,7 +411,7 @@ class Scored:
 
 
 def beside_clean(items: Sequence[Item], figure: Callable[[Sequence[Item]], Figure]) -> Figure:
-    """A figure of all items, with its value of the clean ones where some are known and enough are clean."""
+    """Return a figure of all items, with its value of the clean ones where some are known and enough are clean."""
     found, clean = figure(items), [item for item in items if standing(item) == "clean"]
     if len(clean) < CLEAN_AT_LEAST or all(standing(item) != "known" for item in items):
         return found
@@ -453,7 +453,7 @@ def said_by(answer: Generation) -> Item:
 
 
 def kept_of(said: Item) -> Item:
-    """The fields of an answer that its item keeps whatever is judged, see `KEPT`."""
+    """Return the fields of an answer that its item keeps whatever is judged, see `KEPT`."""
     return {name: said[name] for name in KEPT if name in said}
 
 
@@ -470,7 +470,7 @@ def measured_by(engine: Engine, model: ModelFolder, **asked: Any) -> Conditions:
 
 
 def clusters_of(a: Sequence[Item], b: Sequence[Item]) -> list[str]:
-    """The groups of the same items, scored twice: the fewer, where one task groups what another does not.
+    """Return the groups of the same items, scored twice: the fewer, where one task groups what another does not.
 
     Items that are alike are so on both sides. Raises LmworksError where the groups of neither lie within the other's.
     """

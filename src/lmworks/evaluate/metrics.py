@@ -36,12 +36,12 @@ _HAN, _KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3040-\u30ff]")
 
 
 def words_of(text: str) -> list[str]:
-    """The words that ROUGE-L counts."""
+    """Return the words that ROUGE-L counts."""
     return _WORD.findall(text.lower())
 
 
 def words_of_any_script(text: str) -> list[str]:
-    """The words that ROUGE counts where references are not Latin."""
+    """Return the words that ROUGE counts where references are not Latin."""
     return words_in(text.lower())
 
 

@@ -48,7 +48,7 @@ class Evaluated:
     """The tests by the leading figure: `a`, `b`, `difference`, `interval`, `p` and more."""
 
     def mistakes(self, system: str) -> list[Item]:
-        """The items that a system answered otherwise than was wanted."""
+        """Return the items that a system answered otherwise than was wanted."""
         return [item for item in self.items[system] if not item["score"]]
 
 
@@ -88,7 +88,7 @@ def score(
     metrics: Sequence[str],
     baselines: Collection[str] = (),
 ) -> Evaluated:
-    """Every system's figures, and paired tests of all of them on the questions.
+    """Return every system's figures, and paired tests of all of them on the questions.
 
     Raises `UsageError` for a metric or a baseline of no known name, and for answers that are not one a question.
     """

@@ -92,7 +92,7 @@ class DrawnConfig(TaskConfig):
 
 
 def _means_itself(text: str) -> str:
-    """The text, unless a backslash stands where an end of a line was meant, as in YAML between single quotes."""
+    """Return the text, unless a backslash stands where an end of a line was meant, as in YAML between single quotes."""
     if found := re.search(r"\\[nrt](?![a-z])", text):
         raise ValueError(
             f"{text!r} has a backslash and the letter {found[0][1]!r}, which models rarely write. For the end "
@@ -106,7 +106,7 @@ Literally = Annotated[str, AfterValidator(_means_itself)]
 
 
 def _template(text: str) -> str:
-    """The template, if its placeholders are names of fields and nothing else."""
+    """Return the template, if its placeholders are names of fields and nothing else."""
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
@@ -213,7 +213,7 @@ class GenerationConfig(QuestionsConfig):
         )
 
     def extracted(self, text: str) -> str | None:
-        """The result in an answer; None if the pattern finds none."""
+        """Return the result in an answer; None if the pattern finds none."""
         found = text if self.pattern is None else Pattern(self.pattern).last_found(text)
         return None if found is None else found.strip()
 
@@ -244,7 +244,7 @@ def draw(questions: Sequence[Question], config: DrawnConfig) -> tuple[list[Quest
 
 
 def shots(config: QuestionsConfig, train: Conversations | None, form: str | None = None) -> list[Question]:
-    """The answered questions that stand before each: training questions of a form, drawn likewise.
+    """Return the answered questions that stand before each: training questions of a form, drawn likewise.
 
     None unless the prompt is `few-shot`.
     """
@@ -291,7 +291,7 @@ def turns(config: QuestionsConfig, question: Question, shown: Sequence[Question]
 
 
 def _exchange(config: QuestionsConfig, record: Question) -> list[dict[str, str]]:
-    """The last question of a conversation with its answer."""
+    """Return the last question of a conversation with its answer."""
     asked = {"role": "user", "content": worded(config, record)}
     return [asked, {"role": "assistant", "content": last_answer(record)}]
 
@@ -299,13 +299,13 @@ def _exchange(config: QuestionsConfig, record: Question) -> list[dict[str, str]]
 def chat_prompt(
     config: QuestionsConfig, question: Question, tokenizer: Tokenizer, shown: Sequence[Question] = ()
 ) -> Prompt:
-    """The chat up to where its last answer begins, as the model's template has it."""
+    """Return the chat up to where its last answer begins, as the model's template has it."""
     asked = turns(config, question, shown)
     return Prompt(tokenizer.encode_chat(asked, True)[0], tokenizer.render_chat(asked, True))
 
 
 def put(config: GenerationConfig, engine: Engine, question: Question, shown: Sequence[Question] = ()) -> Prompt:
-    """A question as it is put before a model: in a chat, as a text to go on from, or as one to rewrite."""
+    """Return a question as it is put before a model: in a chat, as a text to go on from, or as one to rewrite."""
     if engine.rewrites:
         plain = question_of if engine.reads_instructions else source_of
         source = worded(config, question) if config.template else plain(question)
@@ -395,7 +395,7 @@ def how_asked(config: QuestionsConfig, shown: Sequence[Question] = ()) -> dict[s
 
 
 def decoding_of(sampling: Sampling) -> str:
-    """How answers are found, in words."""
+    """Return how answers are found, in words."""
     beams = f"{sampling.beams} beams" if (sampling.beams or 1) > 1 else "greedy"
     stops = f", up to {' or '.join(map(repr, sampling.stop))}" if sampling.stop else ""
     return f"{beams}, at most {sampling.max_tokens} tokens{stops}"
@@ -410,7 +410,7 @@ def wanted_of(question: Question) -> list[str]:
 
 
 def answered(question: Question, answer: str, score: float, said: Item | None = None) -> Item:
-    """The item of an answer, as it was `said`; all tasks on questions have these fields."""
+    """Return the item of an answer, as it was `said`; all tasks on questions have these fields."""
     return {
         "id": question["id"],
         "digest": digest_of(turns_before(question), *wanted_of(question)),

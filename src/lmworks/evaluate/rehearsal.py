@@ -125,7 +125,7 @@ def rehearse(
 
 
 def power(items: Sequence[Item]) -> str:
-    """How many items, and which difference of two models they find, in words."""
+    """Return how many items, and which difference of two models they find, in words."""
     sizes = [*Counter(str(item["cluster"]) for item in items).values()]
     is_grouped = len(sizes) < len(items)
     groups = f" in {len(sizes)} groups (of one `cluster`, or that ask nearly the same), each taken for one item"
@@ -139,7 +139,7 @@ def power(items: Sequence[Item]) -> str:
 
 
 def _stand_in(known: StandIn, tokenizers: Sequence[Handle], folder: Path) -> Path:
-    """A folder that the rehearsing engine answers for."""
+    """Return a folder that the rehearsing engine answers for."""
     made = folder / known.parameter
     made.mkdir(parents=True, exist_ok=True)
     copy_tokenizer(tokenizers[known.tokenizer].path, made)

@@ -28,7 +28,7 @@ class Relation(StepConfig):
     """Equal properties of the two."""
 
     def is_loss(self, outcome: Comparison) -> bool:
-        """Whether tuning is not shown to have cost little, which is said before all else."""
+        """Return whether tuning is not shown to have cost little, which is said before all else."""
         return self.kind == "retention" and not non_inferior(outcome, LARGEST_LOSS)
 
     def sentence(self, metric: Metric, figures: tuple[float, float], outcome: Comparison, evidence: str) -> str:
@@ -68,5 +68,5 @@ class Relation(StepConfig):
 
 
 def between(interval: Interval | None, form: str = "+.3f") -> str:
-    """An interval behind its value, in words."""
+    """Return an interval behind its value, in words."""
     return f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else ""

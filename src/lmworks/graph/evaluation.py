@@ -52,7 +52,7 @@ def left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) ->
 
 
 def rehearsal_nodes(label: str, systems: Systems, models: Models) -> Iterator[Node]:
-    """The trial of a task for the models that are trained first, and baselines that such a model judges.
+    """Yield the trial of a task for the models that are trained first, and baselines that such a model judges.
 
     Where nothing can stand in for a model, it is one for all.
     """
@@ -174,7 +174,7 @@ def evaluation_nodes(
 
 
 def gates_node(recipe: Recipe, systems: Mapping[str, Systems]) -> Node:
-    """The trial of all gates. Raises UsageError for one of what is not measured."""
+    """Return the trial of all gates. Raises UsageError for one of what is not measured."""
     assert recipe.evaluate  # noqa: S101 - gates stand in it
     named: list[str] = []
     tried: list[TriedGate] = []
@@ -255,7 +255,7 @@ def _comparable(
 
 
 def _learned_from(systems: Systems, label: str, learned: Learned) -> bool:
-    """Whether a model was trained on what it is asked."""
+    """Return whether a model was trained on what it is asked."""
     _, config, model = systems[label]
     return model is not None and config.data in learned.of(model)[0]
 
@@ -320,7 +320,7 @@ class Learned:
         return node(numbered, contamination_search, config.resolve(self._folder)), numbered
 
     def of(self, model: str) -> tuple[list[str], list[str]]:
-        """The texts that a model, and those it began with, learned from, in the order of training, as
+        """Return the texts that a model, and those it began with, learned from, in the order of training, as
         `Lineage.trained_on` has it of artifacts; and why some are unknown.
         """
         made = self._nodes[model]
@@ -337,7 +337,7 @@ class Learned:
         return list(dict.fromkeys(texts)), unknown
 
     def _packed_of(self, reference: str) -> Iterator[str]:
-        """The texts that rows were packed of."""
+        """Yield the texts that rows were packed of."""
         rows = self._nodes.get(split_reference(reference)[0])
         before = list(inputs_of(rows, Role.TRAINS_ON)) if rows and "/" in rows.name else []
         for each in before:

@@ -30,7 +30,7 @@ from lmworks.train.preflight.room import RoomConfig, room
 
 
 def node(name: str, stage: Stage, config: StepConfig, **instead: str | list[str] | None) -> Node:
-    """A node whose inputs are what its config refers to and its stage reads, but for those named here."""
+    """Return a node whose inputs are what its config refers to and its stage reads, but for those named here."""
     plugins = plugins_of(config) | plugins_behind([stage.function])
     inputs = {parameter: value for parameter, value in references(config) if parameter in stage.inputs}
     return Node(name, stage, config, {**inputs, **instead}, plugins=sorted(plugins))
@@ -42,7 +42,7 @@ def inputs_of(made: Node, role: Role) -> Iterator[str]:
 
 
 def room_nodes(name: str, config: StepConfig, recipe: Recipe) -> Iterator[Node]:
-    """The room that prompts leave in a step that reads them behind, or from, a model which is not trained yet."""
+    """Yield the room that prompts leave in a step that reads them behind, or from, a model which is not trained yet."""
     tokenizer, tokens, most = getattr(config, "tokenizer", ""), 0, getattr(config, "largest_lost_share", 1.0)
     answered = getattr(config, "data", "")
     prompts = _prompts_before(answered, recipe)
@@ -62,7 +62,7 @@ def room_nodes(name: str, config: StepConfig, recipe: Recipe) -> Iterator[Node]:
 
 
 def _prompts_before(reference: str, recipe: Recipe) -> str:
-    """The conversations that are there before any training and have the prompts of these."""
+    """Return the conversations that are there before any training and have the prompts of these."""
     while isinstance(step := recipe.data.get(reference), AnswersConfig) and isinstance(
         recipe.models.get(step.model), TrainConfig
     ):
@@ -140,7 +140,7 @@ def model_nodes(
 
 
 def spoken_part(name: str, mixed: MixConfig, data: Mapping[str, StepConfig]) -> str | None:
-    """The part of a mix that holds conversations where the others hold documents; None where all are alike.
+    """Return the part of a mix that holds conversations where the others hold documents; None where all are alike.
 
     Raises UsageError where several do, or none.
     """

@@ -149,7 +149,7 @@ class Collection:
         return found
 
     def search(self, question: str, number: int = 5) -> Found:
-        """The passages that fit a question best; none whose score is 0, which without vectors has no term of it.
+        """Return the passages that fit a question best; none whose score is 0, which without vectors has no term of it.
 
         Raises LmworksError where the collection was deleted since it was opened, so that nothing erased is shown.
         """

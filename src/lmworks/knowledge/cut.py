@@ -19,7 +19,7 @@ tokens. Ordinary text keeps below: of 49 translations of the Declaration of Huma
 
 
 def passages_in(text: str, most_words: int, least_words: int) -> list[Span]:
-    """The passages of a text, in their order: each of its words is in one.
+    """Return the passages of a text, in their order: each of its words is in one.
 
     A paragraph is one. Of a longer one than `most_words` the parts are about alike; a shorter one than `least_words`,
     such as a heading, goes with what follows it, the last with what is before it. Long words count as several.
@@ -39,7 +39,7 @@ def passages_in(text: str, most_words: int, least_words: int) -> list[Span]:
 
 
 def _cut(text: str, span: Span, most_words: int) -> Iterator[Span]:
-    """A paragraph, or its parts."""
+    """Yield a paragraph, or its parts."""
     words = _size(text[slice(*span)])
     if words <= most_words:
         yield span
@@ -56,7 +56,7 @@ def _cut(text: str, span: Span, most_words: int) -> Iterator[Span]:
 
 
 def _sentences(text: str, span: Span, most_words: int) -> Iterator[Span]:
-    """The sentences of a paragraph; of one that is too long by itself, as a table is, runs of words."""
+    """Yield the sentences of a paragraph; of one that is too long by itself, as a table is, runs of words."""
     place = span[0]
     for sentence in sentences(text[slice(*span)]):
         begin = text.index(sentence, place)

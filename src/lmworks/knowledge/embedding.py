@@ -18,7 +18,7 @@ ENCODER, VECTORS = "encoder", "vectors.npy"
 
 
 def embed(encoder: Path, texts: Sequence[str], device: str = CPU) -> NDArray[np.float32]:
-    """A vector of length 1 for each text [N, D], of a long one by its beginning.
+    """Return a vector of length 1 for each text [N, D], of a long one by its beginning.
 
     Raises LmworksError for a model that makes none.
     """

@@ -190,7 +190,7 @@ def _embed_shard(config: PassagesConfig, encoder: Path, shard: Path) -> Iterator
 
 
 def _cut(config: PassagesConfig, document: Document) -> list[Passage]:
-    """The passages of a document, without those that have no word, such as a drawn line: nothing finds them."""
+    """Return the passages of a document, without those that have no word, such as a drawn line: nothing finds them."""
 
     def told(name: str) -> str:
         value = document.value(name)

@@ -17,7 +17,7 @@ SPARE = 5
 
 
 def with_passages(question: str, passages: Sequence[Passage]) -> str:
-    """A question with passages in front of it, numbered from 1.
+    """Return a question with passages in front of it, numbered from 1.
 
     Each line of a passage stands behind `> `, so that none can pass for the question, for another passage or for what
     is asked of the model, whatever it says.

@@ -56,7 +56,7 @@ def retrieve(
 
 
 def asked_with(record: Record, passages: Sequence[Passage]) -> dict[str, Any]:
-    """A conversation with passages before its last question; as it is without any."""
+    """Return a conversation with passages before its last question; as it is without any."""
     *before, answer = record["messages"]
     last = max((place for place, turn in enumerate(before) if turn["role"] == "user"), default=len(before) - 1)
     told = with_passages(question_of(record), passages) if passages else question_of(record)

@@ -25,7 +25,7 @@ LOOKED_AT, LEAST_SHARE = 200, 0.2
 
 
 def terms_of(text: str, left_out: Collection[str] = ()) -> list[str]:
-    """The terms of a text, in their order. In scripts that put no space between words every letter is one."""
+    """Return the terms of a text, in their order. In scripts that put no space between words every letter is one."""
     return [word[:LETTERS] for word in words_in(fold(text)) if word not in EVERYWHERE and word not in left_out]
 
 

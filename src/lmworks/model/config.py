@@ -144,7 +144,7 @@ class DecoderConfig(Shape):
             raise ValueError(f"head_size {self.head_size} is odd; rotary positions turn pairs")
 
     def with_labels(self, labels: Sequence[str]) -> DecoderConfig:
-        """The shape with a head for labels in place of its output matrix."""
+        """Return the shape with a head for labels in place of its output matrix."""
         return replace(self, labels=tuple(labels), tie_embeddings=False)
 
     @property

@@ -38,7 +38,7 @@ ASKING_SECONDS = 120
 
 
 def find_device(asked: str = AUTO) -> torch.device:
-    """The device of this name; of `auto` the accelerator, where torch finds one, else the processor.
+    """Return the device of this name; of `auto` the accelerator, where torch finds one, else the processor.
 
     Raises LmworksError if there is no such device here.
     """
@@ -69,7 +69,7 @@ def device_count(kind: str) -> int:
 
 
 def device_of_process(asked: str, number: int, processes: int) -> torch.device:
-    """The device of one of the processes on a machine, each of which takes another; it becomes the current one.
+    """Return the device of one of the processes on a machine, each of which takes another; it becomes the current one.
 
     Raises LmworksError if there are fewer accelerators than processes.
     """
@@ -93,7 +93,7 @@ def free_bytes(device: torch.device) -> float:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most memory that this process has held there: of an accelerator, what its allocator has taken."""
+    """Return the most memory that this process has held there: of an accelerator, what its allocator has taken."""
     return peak_memory_bytes() if device.type == CPU else int(torch.accelerator.max_memory_reserved(device))
 
 
@@ -112,7 +112,7 @@ def narrow_products(device: torch.device, data_type: torch.dtype) -> torch.autoc
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory has run out, on whatever device."""
+    """Return whether an error says that memory has run out, on whatever device."""
     told = isinstance(error, RuntimeError) and any(part in str(error) for part in NO_MEMORY)
     return told or isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 

@@ -84,7 +84,7 @@ def refuse_special_files(folder: Path) -> None:
 
 
 def count_tensors(folder: Path) -> int:
-    """How many the files of a folder hold."""
+    """Return how many the files of a folder hold."""
     total = 0
     for path in folder.glob("*.safetensors"):
         with open_weights(path) as tensors:

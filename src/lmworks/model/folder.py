@@ -125,7 +125,7 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
 
 
 def special_ids(tokenizer_folder: Path) -> dict[str, Any]:
-    """The ids that begin a document and end an answer, as a model's config names them."""
+    """Return the ids that begin a document and end an answer, as a model's config names them."""
     tokenizer = open_tokenizer(tokenizer_folder)
     begin, *more = dict.fromkeys([tokenizer.end_of_text_id, *tokenizer.stop_ids])
     return {"bos_token_id": begin, "eos_token_id": [begin, *more], "pad_token_id": begin}
@@ -210,7 +210,7 @@ def stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def engine_of(folder: Path) -> str | None:
-    """The engine that a folder names in config.json, where it is none of lmworks's own."""
+    """Return the engine that a folder names in config.json, where it is none of lmworks's own."""
     named = read_json(folder / "config.json").get(ENGINE)
     return None if named is None else str(named)
 
@@ -221,12 +221,12 @@ def name_engine(folder: Path, engine: str) -> None:
 
 
 def is_native(folder: Path) -> bool:
-    """Whether our decoder computes this architecture."""
+    """Return whether our decoder computes this architecture."""
     return str(read_json(folder / "config.json").get("model_type")) in ARCHITECTURES
 
 
 def read_config(folder: Path) -> DecoderConfig:
-    """The shape in `config.json`; what this decoder cannot compute is refused."""
+    """Return the shape in `config.json`; what this decoder cannot compute is refused."""
 
     path = folder / "config.json"
     found = read_json(path)
@@ -372,7 +372,7 @@ def stored_parameters(folder: Path) -> int:
 
 
 def describe(config: DecoderConfig) -> dict[str, Any]:
-    """The `config.json` of a shape: the model type is the one that has these variations."""
+    """Return the `config.json` of a shape: the model type is the one that has these variations."""
     window = config.sliding_window
     if config.qk_norm and config.qkv_bias:
         raise LmworksError("qk_norm and qkv_bias together are not a known architecture; choose one (Qwen3 or Qwen2)")

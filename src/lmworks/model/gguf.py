@@ -82,7 +82,7 @@ def _write_folder(file: Path, folder: Path, fields: Mapping[str, Any], tensors: 
 
 
 def read_shape(file: Path) -> DecoderConfig:
-    """The shape of the model in a file."""
+    """Return the shape of the model in a file."""
     return _shape_of(file, file.stat().st_mtime_ns)
 
 
@@ -151,7 +151,7 @@ def _config(file: Path, fields: Mapping[str, Any], tensors: Mapping[str, Any]) -
 
 
 def _short(value: float) -> float:
-    """The decimal that a float32 stands for: 1e-05, not 9.999999747378752e-06."""
+    """Return the decimal that a float32 stands for: 1e-05, not 9.999999747378752e-06."""
     return float(f"{value:.7g}")
 
 
@@ -163,7 +163,7 @@ def _theirs(name: str) -> str:
 
 
 def _ours(name: str) -> str:
-    """The inverse of `_theirs`."""
+    """Return the inverse of `_theirs`."""
     path, _, kind = name.rpartition(".")
     block, part = f"blk.{path.split('.')[2]}." if ".layers." in path else "", path.split(".", 3)[-1]
     short = {long: short for short, long in NAMES.items()}

@@ -137,7 +137,7 @@ class PretrainedModelConfig(StepConfig):
         return getattr(self.shape(0), "context_length", None) if limited else None
 
     def shape(self, vocab_size: int) -> Shape:
-        """The shape to count with."""
+        """Return the shape to count with."""
         return read_shape(self.file) if self.file.is_file() else shape_of(self.file)
 
 
@@ -181,7 +181,7 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
 
 
 def is_decoder(found: Mapping[str, Any]) -> bool:
-    """Whether a `config.json` is of a model that continues text."""
+    """Return whether a `config.json` is of a model that continues text."""
     names = found.get("architectures")
     return isinstance(names, list) and any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in names)
 
@@ -314,7 +314,7 @@ def _read_tokenizer(out: Path) -> tokenizers.Tokenizer:
 
 
 def _read_template(out: Path) -> tuple[str | None, dict[str, Any]]:
-    """The chat template that came with a model, and its other settings; taken away, where ours will stand."""
+    """Return the chat template that came with a model, and its other settings; taken away, where ours will stand."""
     path = out / "tokenizer_config.json"
     settings = dict(read_json(path)) if path.is_file() else {}
     template = read_template(out, settings)

@@ -25,7 +25,7 @@ EXPECTED_TO_MISS = ("pooler", "classifier", "score", "head", "drop")
 def load_published(
     folder: Path, auto_class: str, data_type: str = "float32", may_miss: Sequence[str] = EXPECTED_TO_MISS, **config: Any
 ) -> Any:
-    """The model of a folder by one of `transformers`' automatic classes, such as "AutoModelForMaskedLM".
+    """Return the model of a folder by one of `transformers`' automatic classes, such as "AutoModelForMaskedLM".
 
     `config` are fields of its config to be changed (`num_labels=3`). Raises LmworksError if the folder is no model that
     this class reads, or if weights are missing that a task does not put on top.

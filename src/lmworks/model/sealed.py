@@ -24,7 +24,7 @@ READ_BYTES = 1 << 20
 
 
 def with_digests(content: bytes) -> Iterator[bytes | memoryview]:
-    """The parts of a safetensors file, as `safetensors.torch.save` makes it, with a digest of each tensor."""
+    """Yield the parts of a safetensors file, as `safetensors.torch.save` makes it, with a digest of each tensor."""
     stream = BytesIO(content)
     header, start = _header(stream, len(content))
     metadata = {DIGESTS: canonical_json({name: _digest(stream, start, entry) for name, entry in header.items()})}
@@ -51,7 +51,7 @@ def check_tensors(path: Path) -> None:
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file. Raises as `check_tensors` does."""
+    """Return the tensors of a file. Raises as `check_tensors` does."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -63,7 +63,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def with_digest(record: dict[str, Any]) -> bytes:
-    """A JSON file that holds a record and the sha256 of its text."""
+    """Return a JSON file that holds a record and the sha256 of its text."""
     return _framed(json.dumps(record).encode())
 
 
@@ -81,7 +81,7 @@ def _framed(text: bytes) -> bytes:
 
 
 def _header(stream: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
-    """The header of a safetensors file, and where its tensors begin."""
+    """Return the header of a safetensors file, and where its tensors begin."""
     length = int.from_bytes(stream.read(8), "little")
     if length > size - 8:
         raise ValueError("its header is cut or damaged")

@@ -40,7 +40,7 @@ class EncoderConfig(Shape):
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Self | None:
-        """The masked language model that a `config.json` describes; None if it is of another architecture."""
+        """Return the masked language model that a `config.json` describes; None if it is of another architecture."""
         if found.get("model_type") not in get_args(Architecture):
             return None
         counts = {ours: found[theirs] for theirs, ours in COUNTS.items()}
@@ -129,7 +129,7 @@ class EncoderConfig(Shape):
         }
 
     def describe(self) -> dict[str, Any]:
-        """The fields of `transformers`' config of this architecture."""
+        """Return the fields of `transformers`' config of this architecture."""
         fields: dict[str, Any] = {theirs: getattr(self, ours) for theirs, ours in COUNTS.items()}
         if self.num_labels:
             fields["num_labels"] = self.num_labels

@@ -111,7 +111,7 @@ class Build:
         return _parts(node, inputs)
 
     def kept(self) -> dict[str, StepRecord]:
-        """The records of steps that this build has not reached: they stay what an earlier one made."""
+        """Return the records of steps that this build has not reached: they stay what an earlier one made."""
         names = [node.name for node in self.nodes if node.name not in self.steps]
         return {name: self.previous[name] for name in names if name in self.previous}
 
@@ -122,7 +122,7 @@ class Build:
         return [name for name, each in kept.items() if (each.key, each.inputs) != (now[name].key, now[name].inputs)]
 
     def look(self, node: Node) -> tuple[Artifact | None, str]:
-        """The node's artifact if it is in the store, and otherwise why it must be made."""
+        """Return the node's artifact if it is in the store, and otherwise why it must be made."""
         parts = self.resolve(node)
         if parts is None:
             return None, "an input is not built yet"
@@ -161,7 +161,7 @@ class Build:
         return ("stopped", work) if (work / "progress.jsonl").exists() else None
 
     def handle(self, reference: str, kind: type[Handle]) -> Handle:
-        """The typed handle of a reference. Raises LmworksError if a file of it was damaged."""
+        """Return the typed handle of a reference. Raises LmworksError if a file of it was damaged."""
         step, part = split_reference(reference)
         artifact = self.artifacts[step]
         artifact.require_sound(part)
@@ -387,7 +387,7 @@ def _json_lines(records: Sequence[Mapping[str, Any]]) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """The versions of Python and of the libraries that may change a byte."""
+    """Return the versions of Python and of the libraries that may change a byte."""
     found = {}
     for name in ("lmworks", *LIBRARIES):
         try:

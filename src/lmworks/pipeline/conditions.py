@@ -66,7 +66,7 @@ class Conditions:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Conditions:
-        """The inverse of `as_json`."""
+        """Return the inverse of `as_json`."""
         known = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in record.items() if name in known})
 

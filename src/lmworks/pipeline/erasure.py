@@ -40,7 +40,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 def erased_documents(folder: Path) -> list[str]:
-    """The sorted ids of the documents that no build in this folder may read."""
+    """Return the sorted ids of the documents that no build in this folder may read."""
     return _checked(_listed(folder), str(folder / ERASED_FILE))
 
 
@@ -75,12 +75,12 @@ def _lines_of(path: Path) -> list[str]:
 
 
 def remarks_in(path: Path) -> list[str]:
-    """The lines of a list that are no entries: of what was taken back on purpose."""
+    """Return the lines of a list that are no entries: of what was taken back on purpose."""
     return [line for line in _lines_of(path) if line.lstrip().startswith("#")]
 
 
 def is_id(text: str) -> bool:
-    """Whether a text is a document id."""
+    """Return whether a text is a document id."""
     return _ID.fullmatch(text) is not None
 
 
@@ -132,7 +132,7 @@ def holders(
 
     @cache
     def keeps_ids(artifact: Artifact) -> bool:
-        """Whether its ids are those of its inputs, as far back as inputs have ids; so of a first one."""
+        """Return whether its ids are those of its inputs, as far back as inputs have ids; so of a first one."""
         links = lineage.links(artifact)
         if any(link.parent is None for link in links):
             return "." not in artifact.stage  # what is built in keeps them
@@ -160,7 +160,7 @@ def holders(
 
 
 def made_from(store: Store, folders: Collection[Path]) -> dict[Artifact, str]:
-    """The artifacts of some folders, and all that was made from them in any role; as `holders` has it."""
+    """Return the artifacts of some folders, and all that was made from them in any role; as `holders` has it."""
     if not folders:
         return {}
     return Lineage(store).reached(lambda artifact: artifact.folder in folders, lambda parent, part: None)
@@ -174,7 +174,7 @@ def _id_files(artifact: Artifact, part: str = "") -> list[Path]:
 
 
 def holds_one(artifact: Artifact, ids: Set[bytes]) -> bool:
-    """Whether an artifact lists one of some ids."""
+    """Return whether an artifact lists one of some ids."""
     return any(not ids.isdisjoint(file.read_bytes().split()) for file in _id_files(artifact))
 
 
@@ -185,7 +185,7 @@ def listed_ids(store: Store, ids: Collection[str]) -> set[str]:
 
 
 def count_in(artifact: Artifact, ids: Collection[str]) -> tuple[int, int] | None:
-    """How many of the documents an artifact lists, and how many it lists in all; None where it lists none."""
+    """Return how many of the documents an artifact lists, and how many it lists in all; None where it lists none."""
     files = _id_files(artifact)
     listed = {name for file in files for name in file.read_text(encoding="utf-8").split()}
     return (len(listed.intersection(ids)), len(listed)) if files else None
@@ -198,7 +198,7 @@ def begin(store: Store, ids: Collection[str], key_digest: str = "", contents: Co
 
 
 def begun(store: Store) -> set[str]:
-    """The documents whose erasure was begun and not ended."""
+    """Return the documents whose erasure was begun and not ended."""
     return _noted(store.root / ERASING)
 
 
@@ -235,7 +235,7 @@ def _lines(ids: Iterable[str]) -> str:
 
 
 def is_begun(store: Store, ids: Iterable[str]) -> bool:
-    """Whether an erasure of one of the documents was cut off."""
+    """Return whether an erasure of one of the documents was cut off."""
     return not begun(store).isdisjoint(ids)
 
 
@@ -339,7 +339,7 @@ def _shards(store: Store) -> Iterator[str]:
 
 
 def _untouched(folder: Path, clean: Collection[str], erased: Collection[str]) -> Iterator[Path]:
-    """The files of units of work that have read and written nothing but shards that are known to be clean.
+    """Yield the files of units of work that have read and written nothing but shards that are known to be clean.
 
     Units of `ingest` read files of sources: what they keep of a document is in the shard that they write, or in the
     record that names it. A record that names an erased document goes in any case.

@@ -55,7 +55,7 @@ class Figure:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Figure:
-        """The inverse of `as_json`."""
+        """Return the inverse of `as_json`."""
         known = {field.name for field in fields(cls)}
         values = {key: value for key, value in record.items() if key in known}
         for name in ("interval", "clean_interval"):

@@ -133,14 +133,14 @@ def check_below(root: Path | str, path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def one_name(name: str) -> str:
-    """The name, if it is that of something in a folder. Raises ValueError for one that leads elsewhere."""
+    """Return the name, if it is that of something in a folder. Raises ValueError for one that leads elsewhere."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise ValueError("found what is not the name of one folder")
     return name
 
 
 def below(path: str) -> str:
-    """The path, if it stays below where it begins. Raises ValueError for one that leads out."""
+    """Return the path, if it stays below where it begins. Raises ValueError for one that leads out."""
     if path.startswith("/") or ".." in path.split("/") or "\0" in path:
         raise ValueError("found a path that leads out of its folder")
     return path
@@ -227,12 +227,12 @@ def full_disk_in_words(path: Path, step: str, needed: int | None = None, after: 
 
 
 def is_full(error: Exception) -> bool:
-    """Whether a file could not grow."""
+    """Return whether a file could not grow."""
     return _number(error) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _number(error: Exception) -> int:
-    """The system's number of an error, which libraries in Rust tell in words; 0 if it has none."""
+    """Return the system's number of an error, which libraries in Rust tell in words; 0 if it has none."""
     in_rust = re.search(r"\(os error (\d+)\)", str(error))
     return (error.errno or 0) if isinstance(error, OSError) else int(in_rust[1]) if in_rust else 0
 

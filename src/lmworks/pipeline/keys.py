@@ -13,7 +13,7 @@ from lmworks.registry import is_own
 
 
 def key_config(config: StepConfig) -> dict[str, Any]:
-    """The fields that enter a key: those unlike their default, without references and recorded-only fields.
+    """Return the fields that enter a key: those unlike their default, without references and recorded-only fields.
 
     Those too that tell classes of one stage apart, and of a list their kinds: they may have all else in common.
     """

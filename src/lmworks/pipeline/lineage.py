@@ -58,7 +58,7 @@ class Link:
 
 
 def as_text(record: InputRecord) -> str:
-    """An input as a recipe names it, with stage and key: for a reader who looks for what is unknown."""
+    """Return an input as a recipe names it, with stage and key: for a reader who looks for what is unknown."""
     return f"{record.reference} ({record.stage} {record.key[:12]})"
 
 
@@ -89,7 +89,7 @@ class Lineage:
         self._by_content: dict[tuple[str, str], dict[str, list[Artifact]]] = {}
 
     def links(self, artifact: Artifact, *roles: Role) -> list[Link]:
-        """The inputs of an artifact, or those with one of these roles."""
+        """Return the inputs of an artifact, or those with one of these roles."""
         return [
             self._link(artifact, name, place, record)
             for name, records in artifact.manifest.inputs.items()
@@ -98,7 +98,7 @@ class Lineage:
         ]
 
     def name_of(self, artifact: Artifact) -> str:
-        """A step's name in the build; of what is none of it, that in the recipe that first made it."""
+        """Return a step's name in the build; of what is none of it, that in the recipe that first made it."""
         names = self._build.names(artifact) if self._build else []
         return names[0] if names else artifact.manifest.step
 
@@ -118,7 +118,7 @@ class Lineage:
                 yield parent, reference
 
     def ancestors(self, artifact: Artifact) -> list[Ancestor]:
-        """The artifact and all that it was made from, sources first. Each artifact stands once."""
+        """Return the artifact and all that it was made from, sources first. Each artifact stands once."""
         seen: set[Artifact] = set()
         order: list[Ancestor] = []
 
@@ -136,7 +136,7 @@ class Lineage:
         return order
 
     def trained_on(self, model: Artifact) -> list[Link]:
-        """The texts that a model, and those it began with, learned from, in the order of training; each once.
+        """Return the texts that a model, and those it began with, learned from, in the order of training; each once.
 
         Where the way to them is lost, the unknown link is one of them.
         """
@@ -157,7 +157,7 @@ class Lineage:
         return list(found.values())
 
     def begun_with(self, model: Artifact) -> list[Link]:
-        """The models whose weights a model goes on from, the first of all first."""
+        """Return the models whose weights a model goes on from, the first of all first."""
         found, seen, weights = list[Link](), set[Artifact](), [model]
         for item in weights:
             seen.add(item)
@@ -182,7 +182,7 @@ class Lineage:
         passes_on: Callable[[Artifact, str], bool | None],
         follows: Follows = lambda record, parent: True,
     ) -> dict[Artifact, str]:
-        """Every artifact that something can have reached, with the reason where it is not known to have.
+        """Return every artifact that something can have reached, with the reason where it is not known to have.
 
         An artifact is reached if it `holds` it or an input, whatever its role, passes it on. `passes_on` tells of an
         artifact and a part; None means: if the artifact was reached. What is unknown counts as passing on. An input is
@@ -253,7 +253,7 @@ class Lineage:
         return self._by_key[stage, key]
 
     def _is_above(self, artifact: Artifact, other: Artifact) -> bool:
-        """Whether `other` is the artifact, or was made from it."""
+        """Return whether `other` is the artifact, or was made from it."""
         parents = (self._of_key(record.stage, record.key) for _, record in other.manifest.records())
         return other == artifact or any(self._is_above(artifact, parent) for parent in parents if parent)
 
@@ -269,7 +269,7 @@ class _Steps:
         self._inputs = {name: step.inputs for name, step in build.steps.items()}
 
     def names(self, artifact: Artifact) -> list[str]:
-        """The steps that an artifact is."""
+        """Return the steps that an artifact is."""
         return self._names.get((artifact.stage, artifact.key), [])
 
     def references(self, artifact: Artifact, name: str, place: int) -> list[str]:

@@ -41,7 +41,7 @@ class KeyParts(_Record):
         return digest_text(canonical_json(self.model_dump()))[:32]
 
     def without(self, field: str | None) -> KeyParts:
-        """The same, but for one field of the config."""
+        """Return the same, but for one field of the config."""
         config = {name: value for name, value in self.config.items() if name != field}
         return self.model_copy(update={"config": config})
 
@@ -68,7 +68,7 @@ class StepRecord(_Record):
 
     @classmethod
     def of(cls, parts: KeyParts, inputs: Mapping[str, str | list[str] | None] | None = None) -> StepRecord:
-        """The record of a step that was built of these, which the recipe names so."""
+        """Return the record of a step that was built of these, which the recipe names so."""
         named = {name: (each,) if isinstance(each, str) else each for name, each in (inputs or {}).items() if each}
         return cls.model_validate({"stage": parts.stage, "key": parts.key, "parts": parts, "inputs": named})
 
@@ -133,7 +133,7 @@ class BuildRecords:
                 yield name, record
 
     def get(self, name: str | None) -> BuildRecord | None:
-        """A recipe's last build; None if there is none. Raises LmworksError if its record cannot be read."""
+        """Return a recipe's last build; None if there is none. Raises LmworksError if its record cannot be read."""
         path = self.folder / f"{name}.json"
         try:
             return BuildRecord.model_validate_json(read_regular(path))
@@ -146,7 +146,7 @@ class BuildRecords:
             ) from error
 
     def recipe_of(self, record: BuildRecord) -> Path:
-        """The recipe's file, which may be gone."""
+        """Return the recipe's file, which may be gone."""
         root = self.folder.parent
         found = placed(root / record.recipe)
         # Older versions wrote a path that begins beside the link, where the store is one.

@@ -217,7 +217,7 @@ def stage(
 
 
 def declared_roles(stage: str) -> Mapping[str, Role]:
-    """The roles of a stage's inputs by its name; empty if no such stage was imported."""
+    """Return the roles of a stage's inputs by its name; empty if no such stage was imported."""
     made = _declared.get(stage)
     return {parameter: each.role for parameter, each in made.inputs.items()} if made else {}
 

@@ -124,7 +124,7 @@ def _share(sums: Floats, sizes: Floats) -> Estimate:
 
 
 def share_interval(successes: float, n: float) -> Interval:
-    """The mid-p interval of a proportion (Lancaster 1961; Berry and Armitage 1995), of a fractional number too.
+    """Return the mid-p interval of a proportion (Lancaster 1961; Berry and Armitage 1995), of a fractional number too.
 
     Exact tails, of which what was seen counts half: it never has zero width, and holds near 0 and 1, where Wilson's
     covers some rates in nine cases of ten.
@@ -133,7 +133,7 @@ def share_interval(successes: float, n: float) -> Interval:
         raise ValueError(f"{successes} successes of {n}: expected 0 ≤ successes ≤ n and n > 0")
 
     def tail(rate: float) -> float:
-        """How often there would be more, and half of how often as many."""
+        """Return how often there would be more, and half of how often as many."""
         at_least = 1.0 if successes <= 0 else _beta(successes, n - successes + 1, rate)
         more = 0.0 if successes >= n else _beta(successes + 1, n - successes, rate)
         return (at_least + more) / 2
@@ -161,10 +161,10 @@ def compare_shares(a: ArrayLike, b: ArrayLike) -> Comparison:
 
 
 def tango(more: float, less: float, n: float, critical: float) -> Interval:
-    """The score interval of a difference of paired shares (Tango 1998), of fractional numbers of items too."""
+    """Return the score interval of a difference of paired shares (Tango 1998), of fractional numbers of items too."""
 
     def score(shift: float) -> float:
-        """How many standard errors the difference lies above `shift`, if that were the truth."""
+        """Return how many standard errors the difference lies above `shift`, if that were the truth."""
         b = (2 * n - more + less) * shift - more - less
         root = math.sqrt(max(b * b + 8 * n * less * shift * (1 - shift), 0.0))
         variance = n * ((root - b) / (2 * n) + shift * (1 - shift))
@@ -316,7 +316,7 @@ def compare_groups(a: ArrayLike, b: ArrayLike, n: int, most: float | None = None
 def compare_of_sums(
     a: ArrayLike, b: ArrayLike, score: Score, *, most: float | None = None, weights: ArrayLike | None = None
 ) -> Comparison:
-    """The difference of two such scores on the same items, each of which is left out of both at once.
+    """Return the difference of two such scores on the same items, each of which is left out of both at once.
 
     p is never below 2^(1 - items), the least that a test of signs could give: five items prove nothing at 5 %.
     """
@@ -418,7 +418,7 @@ def _freedom(moved: Floats, effective: float) -> float:
 
 
 def _halls_score(t: float, skew: float, n: int) -> float:
-    """A studentised value, without its skewness (Hall 1992, "On the removal of skewness by transformation")."""
+    """Return a studentised value, without its skewness (Hall 1992, "On the removal of skewness by transformation")."""
     a, w = skew / 3, t / math.sqrt(n)
     return math.sqrt(n) * (w + a * w**2 + a**2 * w**3 / 3 + skew / (6 * n))
 
@@ -438,7 +438,7 @@ def _halls_interval(value: float, error: float, skew: float, n: int, critical: f
 
 
 def _design_effect(residuals: Floats, expected: float, sizes: Floats) -> float:
-    """How many times clustering enlarges a variance; at least 1, so that it never flatters.
+    """Return how many times clustering enlarges a variance; at least 1, so that it never flatters.
 
     The clustered variance is the linearised one of a ratio of cluster sums to cluster sizes (Cochran 1977, chapter 6).
     One event is added of which a whole cluster is: of few events nobody sees how alike those of a cluster are.
@@ -450,7 +450,7 @@ def _design_effect(residuals: Floats, expected: float, sizes: Floats) -> float:
 
 
 def _effective_clusters(sizes: Floats) -> float:
-    """How many clusters of equal size tell as much (Kish 1965): at least 2."""
+    """Return how many clusters of equal size tell as much (Kish 1965): at least 2."""
     return max(2.0, float(sizes.sum() ** 2 / (sizes**2).sum()))
 
 
@@ -488,7 +488,7 @@ UNLIKE = 0.2
 
 
 def detectable(sizes: Sequence[int], unlike: float = UNLIKE) -> float | None:
-    """The true difference of two shares that a test of items in clusters finds in 4 of 5 cases (Connor 1987).
+    """Return the true difference of two shares that a test of items in clusters finds in 4 of 5 cases (Connor 1987).
 
     Nobody knows yet how alike those of a cluster are: each is taken for one item. None if they find none at all, as two
     that answer so many unlike cannot differ in more.
@@ -502,7 +502,7 @@ def detectable(sizes: Sequence[int], unlike: float = UNLIKE) -> float | None:
 
 
 def items_needed(difference: float, unlike: float = UNLIKE) -> int:
-    """How many items find a true difference of two shares in 4 of 5 cases."""
+    """Return how many items find a true difference of two shares in 4 of 5 cases."""
     return math.ceil(unlike * ((normal(LEVEL) + normal(2 * (1 - POWER))) / difference) ** 2)
 
 
@@ -511,12 +511,12 @@ def items_needed(difference: float, unlike: float = UNLIKE) -> int:
 
 @lru_cache
 def normal(level: float) -> float:
-    """The point that a standard normal deviate is beyond, on either side, so often."""
+    """Return the point that a standard normal deviate is beyond, on either side, so often."""
     return NormalDist().inv_cdf(1 - level / 2)
 
 
 def student_tail(t: float, freedom: float) -> float:
-    """How often Student's t lies at least so far from 0, on either side."""
+    """Return how often Student's t lies at least so far from 0, on either side."""
     if math.isinf(freedom):
         return math.erfc(abs(t) / math.sqrt(2))
     return _beta(freedom / 2, 0.5, freedom / (freedom + t * t)) if t else 1.0
@@ -524,7 +524,7 @@ def student_tail(t: float, freedom: float) -> float:
 
 @lru_cache(maxsize=4096)
 def student(freedom: float, level: float = LEVEL) -> float:
-    """The point that Student's t is beyond, on either side, so often."""
+    """Return the point that Student's t is beyond, on either side, so often."""
     if math.isinf(freedom):
         return normal(level)
     inside = _solved(lambda x: _beta(freedom / 2, 0.5, x), level)
@@ -543,7 +543,7 @@ def _solved(rising: Callable[[float], float], wanted: float, low: float = 0.0, h
 
 
 def _beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function, by its continued fraction (DLMF 8.17.22, Lentz's method)."""
+    """Return the regularised incomplete beta function, by its continued fraction (DLMF 8.17.22, Lentz's method)."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):

@@ -84,7 +84,7 @@ class Artifact:
         return digest_files(files)
 
     def path(self, part: str = "") -> Path:
-        """The payload's folder, or one sub-folder of it."""
+        """Return the payload's folder, or one sub-folder of it."""
         return self.payload / part if part else self.payload
 
     def require_sound(self, part: str = "") -> None:
@@ -137,7 +137,7 @@ class Store:
         _refuse_links_out(root)
 
     def find(self, stage: str, key: str) -> Artifact | None:
-        """The artifact, if it is finished and no erasure has begun to delete it."""
+        """Return the artifact, if it is finished and no erasure has begun to delete it."""
         artifact = Artifact(self.root / "artifacts" / stage / key)
         return artifact if (artifact.folder / "manifest.json").exists() and not artifact.is_erased else None
 
@@ -148,12 +148,12 @@ class Store:
         return Earlier(parts.model_dump(exclude={"config", "inputs"}), [folder.parent for folder in newest])
 
     def all(self) -> Iterator[Artifact]:
-        """Every finished artifact, with those whose deletion by an erasure was cut off."""
+        """Yield every finished artifact, with those whose deletion by an erasure was cut off."""
         for manifest in sorted((self.root / "artifacts").glob("*/*/manifest.json")):
             yield Artifact(manifest.parent)
 
     def work(self, key: str) -> Path:
-        """The work folder of a key, made when missing."""
+        """Return the work folder of a key, made when missing."""
         folder = self.root / "work" / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -186,7 +186,7 @@ class Store:
             yield
 
     def named(self, name: str) -> Artifact:
-        """The artifact that a user means: a step of the last build, or the beginning of a key or digest."""
+        """Return the artifact that a user means: a step of the last build, or the beginning of a key or digest."""
         build = self.builds.get(self.builds.last)
         steps = build.steps if build else {}
         if build and name in steps:
@@ -273,7 +273,7 @@ def deletion_in_words(work: Path, step: str) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds a lock alone."""
+    """Return whether a process holds a lock alone."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

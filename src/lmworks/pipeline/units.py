@@ -70,7 +70,7 @@ class Unit:
         return self.folder / numbered(pattern, self.number)
 
     def is_whole(self) -> bool:
-        """Whether nothing of it was deleted or changed."""
+        """Return whether nothing of it was deleted or changed."""
         files = {self.path(pattern): sha256 for pattern, sha256 in self.entry.files.items()}
         files[self.record_path] = self.entry.record
         return all(path.exists() and digest_once(path) == sha256 for path, sha256 in files.items())
@@ -86,7 +86,7 @@ class Earlier:
     """Folders of artifacts, the newest first."""
 
     def key(self, step: str, origin: Origin) -> str:
-        """The key of a unit in a pass of the stage."""
+        """Return the key of a unit in a pass of the stage."""
         return digest_text(canonical_json([self.identity, step, origin.shards, origin.settings]))
 
     def find(
@@ -132,13 +132,13 @@ def read_index(beside: Path, step: str) -> list[Entry]:
 
 
 def _is_below(pattern: str) -> bool:
-    """Whether it names a file of an artifact's payload or beside it."""
+    """Return whether it names a file of an artifact's payload or beside it."""
     parts = PurePosixPath(pattern).parts
     return parts[:1] in ((PAYLOAD,), (BESIDE,)) and ".." not in parts
 
 
 def indices(beside: Path) -> Iterator[tuple[str, list[Entry]]]:
-    """Every pass with its units."""
+    """Yield every pass with its units."""
     for path in sorted((beside / UNITS).glob(f"*/{INDEX}")):
         yield path.parent.name, read_index(beside, path.parent.name)
 
@@ -155,7 +155,7 @@ def origins(beside: Path) -> dict[str, list[str]]:
 
 
 def numbered(pattern: str, number: int) -> str:
-    """A unit's file, by its number."""
+    """Return a unit's file, by its number."""
     return pattern.replace("*", f"{number:05d}")
 
 

@@ -83,7 +83,7 @@ class TableFile:
         return list(dict.fromkeys(name for row in self.rows() for name in row.fields))
 
     def rows(self) -> Iterator[Row]:
-        """Every row, in order; one that cannot be read has a fault."""
+        """Return every row, in order; one that cannot be read has a fault."""
         return FORMS.get(self.form, PARSED)[0](self)
 
     def write(self, out: Path, more: Iterable[Fields], columns: Columns) -> None:
@@ -218,7 +218,7 @@ def _decoded(file: TableFile, raw: IO[bytes]) -> IO[bytes]:
 
 
 def _parsed(file: TableFile) -> Iterator[Row]:
-    """The rows of a file as a build reads them; of a file of texts each with its `text`."""
+    """Yield the rows of a file as a build reads them; of a file of texts each with its `text`."""
     folder, name = file.path.resolve().parent, file.path.name
     source = Files(kind="files", path=str(folder), fields="all", encoding=file.encoding, licence="LicenseRef-own")
     for number, found in enumerate(source.read(Piece(name, file.path.stat().st_size)), 1):

@@ -67,7 +67,7 @@ class Asking:
     """Whether a model goes on from the text as it stands, though it takes the turns of a chat."""
 
     def columns(self, engine: Engine) -> dict[str, Any]:
-        """The columns that are added, with what each holds."""
+        """Return the columns that are added, with what each holds."""
         more: Columns = {"thoughts": "text"} if engine.thinks else {}
         return {PREFIX + name: kind for name, kind in {**COLUMNS[self.ability], **more, ERROR: "text"}.items()}
 
@@ -154,7 +154,7 @@ def _written(
 
 
 def _chunk(rows: Iterator[Row], most: int) -> Iterator[Row]:
-    """The next rows, as many as are asked at once and as memory takes."""
+    """Yield the next rows, as many as are asked at once and as memory takes."""
     held = 0
     for row in islice(rows, most):
         yield row

@@ -85,7 +85,7 @@ def load_recipe(
 
 
 def recipe_class(classes: StepClasses) -> type[Recipe]:
-    """The recipe's schema with the known steps' classes in it."""
+    """Return the recipe's schema with the known steps' classes in it."""
 
     def one_of(chosen: Chosen) -> Any:
         return Annotated[StepConfig, chosen]
@@ -231,7 +231,7 @@ def _class_at(annotation: Any, location: Sequence[str | int], value: Any) -> typ
 
 
 def _choices(annotation: Any) -> Iterator[Any]:
-    """An annotation, and all that it wraps or offers."""
+    """Yield an annotation, and all that it wraps or offers."""
     yield annotation
     origin, inside = get_origin(annotation), get_args(annotation)
     for each in inside[:1] if origin is Annotated else inside if origin in (Union, UnionType) else ():
@@ -287,7 +287,7 @@ def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
 
 
 def _is_wanted(location: Location, recipe: Recipe, until: str | None) -> bool:
-    """Whether a place in a recipe matters to work that ends at a step."""
+    """Return whether a place in a recipe matters to work that ends at a step."""
     if until is None or until.startswith("evaluate"):
         return True
     configs = {name: config for _, name, config in _steps(recipe) if name}
@@ -300,7 +300,7 @@ def _is_wanted(location: Location, recipe: Recipe, until: str | None) -> bool:
 
 
 def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
-    """Every config that may refer to steps, with the name it is referred to by, in the order of building."""
+    """Yield every config that may refer to steps, with the name it is referred to by, in the order of building."""
     yield from steps_in_order(recipe)
     if recipe.evaluate:
         yield ("evaluate",), "", recipe.evaluate

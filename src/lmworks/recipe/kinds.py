@@ -42,14 +42,14 @@ class Chosen:
         return [*(name for name in self.kinds if name in here or name not in built_in), *self.more]
 
     def classes(self) -> Iterator[tuple[str, ConfigClass]]:
-        """Every class that can be had, by its name."""
+        """Yield every class that can be had, by its name."""
         for name, kind in self.kinds.loadable():
             if self.refuse(config := self.config_of(kind)) is None:
                 yield name, config
         yield from self.more.items()
 
     def config(self, name: Any) -> ConfigClass:
-        """The class of a name. Raises what pydantic takes as a fault of the value."""
+        """Return the class of a name. Raises what pydantic takes as a fault of the value."""
         if isinstance(name, str) and name in self.more:
             return self.more[name]
         if not isinstance(name, str) or name not in self.kinds:

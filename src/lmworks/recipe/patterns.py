@@ -76,7 +76,7 @@ def _compiled(pattern: str, whole: bool) -> Any:
         raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
     except re2.error as error:
         problem = error.args[0].decode(errors="replace").split(":")[0]  # the rest is the pattern as RE2 was given it
-        raise ValueError(f"{pattern!r} is not a regular expression of RE2 ({problem}), without {_LACKING}") from None
+        raise ValueError(f"{pattern!r} is not a regular expression of RE2 ({problem}); it has no {_LACKING}") from None
 
 
 def _for_re2(pattern: str, whole: bool) -> str:

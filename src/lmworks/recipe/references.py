@@ -97,7 +97,7 @@ def _steps_named(config: StepConfig) -> set[str]:
 
 
 def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
-    """The fields of a config that name earlier steps, with what they name.
+    """Yield the fields of a config that name earlier steps, with what they name.
 
     A field that holds configs, by name or in a list, is one of them if those name steps: its references are theirs, in
     order.

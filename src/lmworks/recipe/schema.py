@@ -393,7 +393,7 @@ class NeedsConfig(StepConfig):
     default_effect = Effect.NOTHING
 
     task: Literal["chat", "write", "translate", "summarise", "classify", "extract", "search"] = Field(
-        "write", description="Task of the model. `write` needs no training beyond that of a language model."
+        "write", description="Task of the model. Every language model can `write` without further training."
     )
     distance: Literal["near", "some", "far"] = Field(
         "some", description="Difference of your texts from everyday public texts. Most trades have words of their own."
@@ -448,7 +448,7 @@ class NeedsConfig(StepConfig):
     load: Literal["steady", "daily", "spiky"] = Field(
         "daily", description="How use varies over time. `daily` means office hours."
     )
-    growth_per_month: float = Field(0.05, ge=0, description="Monthly growth of requests. 0.05 is 1.8 times a year.")
+    growth_per_month: float = Field(0.05, ge=0, description="Monthly growth of requests. 0.05 is 1.8 times in a year.")
     contracts: list[str] = Field(default_factory=list, description="Names of clouds that you have a contract with.")
     devices: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
@@ -488,11 +488,11 @@ class Recipe(StepConfig):
     )
     budget: BudgetConfig = Field(BudgetConfig(), description="Time and device that the whole build may use.")
     plan: PlanConfig = Field(PlanConfig(), description="Method that finds the values written as `auto`.")
-    needs: NeedsConfig | None = Field(None, description="Your organisation's needs, for `lmworks plan` only.")
+    needs: NeedsConfig | None = Field(None, description="Needs of your organisation, for `plan` and privacy checks.")
     data: dict[str, StepConfig] = Field(min_length=1, description="Steps by name, each after those that it reads.")
     tokenizer: StepConfig | None = Field(None, description="Tokenizer for a model trained from scratch.")
-    models: dict[str, StepConfig] = Field(default_factory=dict, description="Models by name. A recipe may have none.")
-    evaluate: EvaluateConfig | None = Field(None, description="Measurements of the models. A recipe may have none.")
+    models: dict[str, StepConfig] = Field(default_factory=dict, description="Models by name.")
+    evaluate: EvaluateConfig | None = Field(None, description="Measurements of the models.")
     serve: ServeConfig | None = Field(None, description="Models that `lmworks serve` serves.")
 
     def on_its_device(self) -> Self:

@@ -17,7 +17,7 @@ class Tree:
     lines: dict[Location, int] = field(default_factory=dict)
 
     def line(self, location: Location) -> int | None:
-        """The line of a value, or of the nearest value around it that has one."""
+        """Return the line of a value, or of the nearest value around it that has one."""
         while location and location not in self.lines:
             location = location[:-1]
         return self.lines.get(location)

@@ -122,8 +122,8 @@ def find(name: str) -> tuple[list[Kind], str]:
     if not found:
         for group in _groups():
             group.get(word)
-        if holder := next((kind.name for kind in every if any(_is_at(each, word) for each in kind.fields)), ""):
-            raise UsageError(f"{word!r} is a field, not a kind\nTry: lmworks explain {holder}.{word}")
+        if around := next((kind.name for kind in every if any(_is_at(each, word) for each in kind.fields)), ""):
+            raise UsageError(f"{word!r} is a field, not a kind\nTry: lmworks explain {around}.{word}")
         raise UsageError(f"no kind {word!r}{nearest(word, [kind.name for kind in every])}")
     if field:
         having = [kind for kind in found if any(_is_at(each, field) for each in kind.fields)]
@@ -165,7 +165,8 @@ def owner_of(config: ConfigClass, name: str) -> ConfigClass:
 def _field(owner: ConfigClass, prefix: str, name: str, info: FieldInfo, config: ConfigClass) -> Iterator[Field]:
     shown = f"{prefix}{info.alias or name}"
     words = type_in_words(info.annotation, info.metadata)
-    yield Field(shown, words, _default(info), info.description or "", _effect(config, name), owner)
+    why = info.description or ("Name of this kind." if name in ("kind", "objective") else "")
+    yield Field(shown, words, _default(info), why, _effect(config, name), owner)
     for inner in _configs(info.annotation):
         yield from (replace(each, owner=owner) for each in fields_of(inner, f"{shown}."))
 

@@ -18,7 +18,7 @@ class _Written(GenerateJsonSchema):
     """Schema of a recipe as it is written, without fields that loading sets."""
 
     def field_is_present(self, field: Any) -> bool:
-        """Whether a recipe may state the field."""
+        """Return whether a recipe may state the field."""
         return not field.get("serialization_exclude")
 
 

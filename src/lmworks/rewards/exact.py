@@ -43,7 +43,7 @@ class Comparison(StepConfig):
     accents: bool = Field(default=True, description="Whether é and e are different letters. If not, año equals ano.")
 
     def is_right(self, text: str, reference: str) -> bool:
-        """Whether the result of an answer is that of the data."""
+        """Return whether the result of an answer is that of the data."""
         found, wanted = self._result(text), self._result(reference)
         return found is not None and self._alike(found, reference.strip() if wanted is None else wanted)
 
@@ -77,7 +77,7 @@ class Comparison(StepConfig):
 
 
 def squad_form(text: str) -> str:
-    """A text as SQuAD 1.1's `normalize_answer` has it (Rajpurkar et al. 2016)."""
+    """Return a text as SQuAD 1.1's `normalize_answer` has it (Rajpurkar et al. 2016)."""
     letters = "".join(sign for sign in text.lower() if sign not in string.punctuation)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", letters).split())
 
@@ -96,7 +96,7 @@ class ExactAnswerReward(AnswerReward, Comparison):
 
 
 def bare(text: str) -> str:
-    """A text without what stands around it; as it is where nothing else is there."""
+    """Return a text without what stands around it; as it is where nothing else is there."""
     begun = text.lstrip(_BEFORE)
     rest = begun.rstrip(_BEHIND)
     is_factorial = rest[-1:].isdigit() and begun[len(rest) :].startswith("!")  # 5! is not 5

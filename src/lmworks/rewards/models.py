@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class JudgedReward(Reward):
     """Fields of rewards by a model of the recipe."""
 
-    model: Reference
+    model: Reference = Field(description="Model that judges.")
     reads_rows: ClassVar[bool] = True
     """Whether it must read a whole row: a prompt with its answer."""
 
@@ -190,7 +190,7 @@ class Asked(ABC):
         """How probable it holds that the first is the better one. Raises BeyondContext for answers too long for it."""
 
     def asked(self, first: Answer, second: Answer) -> list[dict[str, str]]:
-        """The chat in which it is asked."""
+        """Return the chat in which it is asked."""
         question = first.prompt[-1]["content"] if first.prompt else ""
         return [
             {"role": "user", "content": QUESTION.format(rule=self.rule, question=question, a=first.text, b=second.text)}

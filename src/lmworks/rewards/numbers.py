@@ -44,7 +44,7 @@ class Number:
 
 
 def has_decimal_comma(language: str) -> bool:
-    """Whether a language, such as `de` or `de-CH`, writes 1,5 for one and a half."""
+    """Return whether a language, such as `de` or `de-CH`, writes 1,5 for one and a half."""
     return language in DECIMAL_COMMA or (language.split("-")[0] in DECIMAL_COMMA and language not in DECIMAL_POINT)
 
 
@@ -66,7 +66,7 @@ def number_of(text: str, language: str = "en") -> Number | None:
 
 
 def last_number(text: str, language: str = "en") -> str:
-    """The last number in a text, as it is written; empty if there is none.
+    """Return the last number in a text, as it is written; empty if there is none.
 
     A minus is its sign unless it stands between two things (5-7, 3–4, 2024-05-01). A currency between sign and figures
     is left out, and so is a unit. Spaces that break a line part groups only in languages that write them so.

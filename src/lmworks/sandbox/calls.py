@@ -227,7 +227,7 @@ class _Reader:
                         raise Unjudged(f"expect two answers of the same call, in line {node.lineno}")
 
     def is_call(self, node: ast.AST) -> bool:
-        """Whether it calls a function of the program."""
+        """Return whether it calls a function of the program."""
         return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self.functions
 
     def _parameters(self) -> Iterator[tuple[str, str]]:

@@ -62,7 +62,7 @@ class CannotConfine(Exception):
 
 
 def instructions(more: tuple[int, ...] = ()) -> bytes:
-    """The filter of system calls, with `more` allowed: instructions of (code, skipped if so, if not, value)."""
+    """Return the filter of system calls, with `more` allowed: instructions of (code, skipped if so, if not, value)."""
     program = [(LOAD, 0, 0, ARCHITECTURE), (EQUALS, 1, 0, X86_64), (RETURN, 0, 0, KILL), (LOAD, 0, 0, NUMBER)]
     for number in (*ALLOWED, *more):
         program += [(EQUALS, 0, 1, number), (RETURN, 0, 0, ALLOW)]

@@ -124,7 +124,7 @@ def main(control: int, seconds: int, memory: int) -> None:
 
 
 def _fork(role: Callable[[Limits], None], files: Sequence[int], limits: Limits) -> int:
-    """A process with these open files from CHANNEL on, and no others but those that lead nowhere."""
+    """Return a process with these open files from CHANNEL on, and no others but those that lead nowhere."""
 
     def begin() -> None:
         kept = [fcntl.fcntl(each, fcntl.F_DUPFD, FILES // 2) for each in files]
@@ -185,7 +185,7 @@ def _run_program(limits: Limits) -> None:
 
 
 def _forked(work: Callable[[], None]) -> int:
-    """The number of a new process that does some work and ends with this one; with 1 if the work fails."""
+    """Return the number of a new process that does some work and ends with this one; with 1 if the work fails."""
     parent = os.getpid()
     if child := os.fork():
         return child
@@ -243,7 +243,7 @@ def _run_once(program: str, limits: Limits, calls: tuple[int, int], answers: tup
 def _loaded(
     file: str, code: str | ast.Module, known: Mapping[str, object], seed: int | str, name: str = ""
 ) -> dict[str, Any]:
-    """The names of a module that was run, by the name of its file if it has no other."""
+    """Return the names of a module that was run, by the name of its file if it has no other."""
     name = name or file
     module = sys.modules[name] = types.ModuleType(name)
     module.__dict__.update(known)

@@ -31,7 +31,7 @@ class Ended(Exception):
 
 
 def encode(value: Any, depth: int = DEPTH) -> Any:
-    """A value as JSON takes it: plain, or [type, …]. Raises NotLiteral."""
+    """Return a value as JSON takes it: plain, or [type, …]. Raises NotLiteral."""
     kind = type(value)
     if kind in PLAIN:
         return value

@@ -77,7 +77,7 @@ class ServerKey:
 
 
 def load_or_make_key(store: Path) -> ServerKey:
-    """The key: `LMWORKS_API_KEY`, else that of a store, made at the first start.
+    """Return the key: `LMWORKS_API_KEY`, else that of a store, made at the first start.
 
     It is kept in a file of mode 0600 below `$XDG_STATE_HOME`, by the place of the store: one in the store would come
     with a copy of it, known to whom it was copied from.
@@ -184,7 +184,7 @@ class Access:
         return hmac.new(self._known_key, name.encode(), hashlib.sha256).hexdigest()
 
     def admits(self, request: Request) -> bool:
-        """Whether a request carries the key as a bearer token, or a session."""
+        """Return whether a request carries the key as a bearer token, or a session."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.has_key(token):
             return True
@@ -194,7 +194,7 @@ class Access:
         return self.is_place(request) and self._clock() < end
 
     def is_place(self, request: Request) -> bool:
-        """Whether a request is for the place of a session."""
+        """Return whether a request is for the place of a session."""
         asked = request.scope["path"].encode()[: len(self.place)]
         return hmac.compare_digest(asked, self.place.encode())
 

@@ -357,7 +357,7 @@ async def _json_body(request: Request) -> bytes:
 
 
 async def _body(request: Request, limit: int = BODY_LIMIT) -> bytes:
-    """The body, given up as soon as it is too long, whether or not it says how long it is."""
+    """Return the body, given up as soon as it is too long, whether or not it says how long it is."""
     too_long = ApiError(413, f"the body is longer than {limit} bytes")
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > limit:

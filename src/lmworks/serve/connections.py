@@ -193,7 +193,7 @@ class BoundedServer(uvicorn.Server):
 
 
 def _raise_open_files(wanted: int) -> int:
-    """The limit of open files, raised as far as needed and allowed."""
+    """Return the limit of open files, raised as far as needed and allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return wanted

@@ -66,7 +66,7 @@ class PageContent:
 
 
 def page_files() -> dict[str, Response]:
-    """The page's files by name. They are read once, so a path in a request never reaches the disk."""
+    """Return the page's files by name. They are read once, so a path in a request never reaches the disk."""
     folder = files("lmworks.serve") / "page"
     return {
         file.name: Response(file.read_bytes(), media_type=MEDIA_TYPES[file.name.rpartition(".")[2]])

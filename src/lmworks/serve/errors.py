@@ -28,12 +28,12 @@ class ApiError(Exception):
         self.headers = headers
 
     def body(self) -> dict[str, Any]:
-        """The JSON of the error, alone or as an event of a stream that has begun."""
+        """Return the JSON of the error, alone or as an event of a stream that has begun."""
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
     def response(self) -> JSONResponse:
-        """The error as a whole answer."""
+        """Return the error as a whole answer."""
         return JSONResponse(self.body(), self.status, self.headers)
 
 
@@ -68,5 +68,5 @@ def stopping() -> ApiError:
 
 
 def failed() -> ApiError:
-    """A fault of ours; what it was is in the log, not in the answer."""
+    """Return a fault of ours; what it was is in the log, not in the answer."""
     return ApiError(500, "the server failed on this request; its log says why")

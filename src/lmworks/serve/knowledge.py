@@ -34,7 +34,7 @@ class Knowledge:
     """Answer if no passage fits well enough."""
 
     def prompt(self, engine: Engine, turns: Sequence[Turn], limit: int | None) -> tuple[list[int], Found | None]:
-        """A chat as the model reads it, with what was found for its last question; None where a user asks none.
+        """Return a chat as the model reads it, with what was found for its last question; None where a user asks none.
 
         A passage that leaves no room for the answer is left out, and the next is read. Raises `ApiError` 503 where the
         collection was deleted.

@@ -75,7 +75,7 @@ class Parameters(_Strict):
     user: str | None = Field(None, description="Accepted, because many clients send it. Not used and not logged.")
 
     def samplings(self, max_tokens: int) -> list[Sampling]:
-        """How each of the `n` answers is drawn: the same seed gives the same n answers, all different."""
+        """Return how each of the `n` answers is drawn: the same seed gives the same n answers, all different."""
         if self.stream_options and not self.stream:
             raise ApiError(400, "stream_options: only with stream set to true", param="stream_options")
         seed = secrets.randbits(63) if self.seed is None else self.seed
@@ -198,7 +198,7 @@ class ChatRequest(Parameters):
         return () if self.tool_choice == "none" else self.tools or ()
 
     def turns(self) -> list[Turn]:
-        """The chat as its template reads it, results in the order of their calls. Raises `ApiError` 400."""
+        """Return the chat as its template reads it, results in the order of their calls. Raises `ApiError` 400."""
         turns, results = list[Turn](), dict[str, str]()
         calls: list[str] = []  # those without a result
         for number, message in enumerate(self.messages):
@@ -261,7 +261,7 @@ class TextsRequest(_Strict):
         return [self.input] if isinstance(self.input, str) else self.input
 
     def described(self, index: int, answer: Answer) -> dict[str, Any]:
-        """The JSON of one answer. Where the end of a text was not read, `truncated` says so."""
+        """Return the JSON of one answer. Where the end of a text was not read, `truncated` says so."""
         if isinstance(answer, Classified):
             found: dict[str, Any] = {"object": "classification", "label": answer.label}
             found |= {"probability": answer.probability, "probabilities": dict(answer.probabilities)}
@@ -283,7 +283,7 @@ class EmbeddingsRequest(TextsRequest):
     encoding_format: Literal["float", "base64"] = "float"
 
     def described(self, index: int, answer: Answer) -> dict[str, Any]:
-        """The JSON of one answer; in base64, the numbers are float32, the low byte first."""
+        """Return the JSON of one answer; in base64, the numbers are float32, the low byte first."""
         assert isinstance(answer, Embedded)  # noqa: S101 - asked for them alone
         vector: Any = list(answer.vector)
         if self.encoding_format == "base64":
@@ -382,7 +382,7 @@ class ChatShape:
 
     @staticmethod
     def delta(index: int, said: Said, first: bool) -> dict[str, Any]:
-        """A further part of an answer; the first one names the role."""
+        """Return a further part of an answer; the first one names the role."""
         delta: dict[str, Any] = {"role": "assistant"} if first else {}
         if said.text or first:
             delta["content"] = said.text

@@ -123,7 +123,7 @@ class Reply:
 
 
 def is_late(answer: Answer) -> bool:
-    """Whether it says that the time was over."""
+    """Return whether it says that the time was over."""
     return isinstance(answer, Late) or (isinstance(answer, Piece) and answer.finish_reason == "timeout")
 
 

@@ -165,7 +165,7 @@ def _is_unfinished(record: dict[str, Any]) -> bool:
 
 
 def _written(record: dict[str, Any], sample: int, answer: Generation, samples: int) -> dict[str, Any]:
-    """A conversation whose last answer a model wrote."""
+    """Return a conversation whose last answer a model wrote."""
     turn = {"role": "assistant", "content": answer.text.strip()}
     if answer.thoughts is not None:
         turn["content"] = with_thoughts(answer.thoughts, None if answer.is_within_thoughts else turn["content"])

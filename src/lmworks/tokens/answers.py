@@ -29,7 +29,7 @@ def was_cut(message: Message) -> bool:
 
 
 def whole_chat(render: Render, messages: Sequence[Message]) -> str:
-    """A chat as it stands when its last answer was asked for and given.
+    """Return a chat as it stands when its last answer was asked for and given.
 
     Some templates write the turns before an answer otherwise when it is there: Mistral's puts the system's words before
     the last message, if that is a user's. What is trained is what is asked.

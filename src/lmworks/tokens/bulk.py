@@ -50,7 +50,7 @@ class BulkEncoder:
             self.fallback = "fastokens gives other ids than tokenizers on a sample of the documents"
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """The ids of N texts behind one another, and where each begins and the last ends [N + 1]."""
+        """Return the ids of N texts behind one another, and where each begins and the last ends [N + 1]."""
         if self._fast is not None:
             raw, edges = self._fast.encode_batch_flat(list(texts), split_special_tokens=True)
             return np.frombuffer(raw, np.uint32), np.frombuffer(edges, np.uint64).astype(np.int64)

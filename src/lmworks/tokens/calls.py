@@ -88,7 +88,7 @@ class Calling:
         self._text, self._shown = "", 0
 
     def add(self, text: str) -> str:
-        """The words that became certain with this piece."""
+        """Return the words that became certain with this piece."""
         self._text += text
         begin = self._calls.begin
         if begin:
@@ -101,7 +101,7 @@ class Calling:
         return words
 
     def finish(self) -> tuple[str, list[Call]]:
-        """The words that were held back, and the calls, when the answer ends."""
+        """Return the words that were held back, and the calls, when the answer ends."""
         words, found = self._calls.read(self._text, self._known)
         return words[self._shown :], found
 
@@ -147,7 +147,7 @@ _ASK = {"role": "user", "content": "?"}
 
 
 def rendered(render: Render) -> str:
-    """A chat with all that there is of functions. Raises LmworksError where a template takes none."""
+    """Return a chat with all that there is of functions. Raises LmworksError where a template takes none."""
     return render(expanded([_ASK, _CALLED, _TOLD])[0], True, _TOOLS)
 
 
@@ -161,7 +161,7 @@ def why_not_called(calls: Calls | None, messages: Sequence[Message]) -> str:
 
 
 def calls_of(render: Render, end_of_turn: str, thoughts: Thoughts | None) -> Calls | None:
-    """How a template writes calls; None if it takes no functions."""
+    """Return how a template writes calls; None if it takes no functions."""
     try:
         asked = render([_ASK], True, _TOOLS)
         text = render(expanded([_ASK, _CALLED])[0], False, _TOOLS)

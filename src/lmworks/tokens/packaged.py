@@ -26,14 +26,14 @@ class Packaged:
     """Its name on the Hugging Face hub."""
 
     def find(self) -> Path | None:
-        """The folder or file; None where the package is not installed."""
+        """Return the folder or file; None where the package is not installed."""
         module, _, inside = self.path.partition("/")
         spec = find_spec(module)
         places = [Path(place) / inside for place in (spec and spec.submodule_search_locations) or ()]
         return next((place for place in places if place.exists()), None)
 
     def step(self, name: str) -> dict[str, Any]:
-        """The step of a recipe that takes it."""
+        """Return the step of a recipe that takes it."""
         return {"objective": "pretrained", "path": name, "licence": self.licence}
 
 

@@ -16,7 +16,7 @@ UNKNOWN = "<unk>"
 
 
 def read_template(folder: Path, settings: Mapping[str, Any]) -> Any:
-    """The chat template of a folder with these settings, None where there is none; of several, the default."""
+    """Return the chat template of a folder with these settings, None where there is none; of several, the default."""
     if (own := folder / TEMPLATE_FILE).is_file():
         with told(own, "a template in UTF-8"):
             return own.read_text(encoding="utf-8")

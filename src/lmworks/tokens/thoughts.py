@@ -43,7 +43,7 @@ class Thoughts:
         return thoughts if was_cut(message) and not message["content"] else f"{thoughts}{line}{self.end}{line * 2}"
 
     def apart(self, text: str) -> tuple[str | None, str]:
-        """The thoughts that a text begins with, None if with none, and what stands behind them."""
+        """Return the thoughts that a text begins with, None if with none, and what stands behind them."""
         parting = Parting(self, is_begun=False)
         thoughts, words = zip(parting.add(text), parting.flush(), strict=True)
         return "".join(thoughts) if parting.has_thoughts else None, "".join(words)
@@ -69,7 +69,7 @@ class Parting:
         """Whether thoughts may still begin."""
 
     def add(self, text: str) -> tuple[str, str]:
-        """The thoughts, and the words behind them, that became certain with this piece."""
+        """Return the thoughts, and the words behind them, that became certain with this piece."""
         known, text, thought = self._thoughts, self._held + text, ""
         self._held = ""
         if self._is_open:
@@ -111,7 +111,7 @@ def begins(text: str, mark: str) -> int:
 
 
 def thoughts_of(render: Render, constants: Callable[[], Iterable[str]]) -> Thoughts | None:
-    """How a template keeps thoughts apart, None for one that does not; `constants` gives the texts in it."""
+    """Return how a template keeps thoughts apart, None for one that does not; `constants` gives the texts in it."""
     try:
         return _told_apart(render) or _cut_off(render, constants)
     except LmworksError:  # is told where a chat is rendered

@@ -64,7 +64,7 @@ Before = Literal["auto", "nothing", "end-of-text", "begin-of-text"]
 
 
 def alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens both begin with."""
+    """Return how many tokens both begin with."""
     apart = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return next(apart, min(len(one), len(other)))
 
@@ -409,7 +409,7 @@ class Tokenizer:
         return whole_chat(self.render_chat, [*messages[:number], other, *messages[number + 1 :]]) == text
 
     def _hidden(self, message: Message, literals: list[str]) -> Message:
-        """A message with its thoughts by themselves, and nothing in either that reads like the frame."""
+        """Return a message with its thoughts by themselves, and nothing in either that reads like the frame."""
         thoughts, made = message.get(REASONING[0]), dict(message)
         if self.thoughts and message["role"] == "assistant" and thoughts is None:
             for name in ("content", SAID):
@@ -441,5 +441,5 @@ class TokenizerFolder(Handle):
 
 
 def open_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of any folder that holds one: a model folder carries its own."""
+    """Return the tokenizer of any folder that holds one: a model folder carries its own."""
     return Tokenizer(folder)

@@ -44,7 +44,7 @@ class Splittable(Protocol):
         """Micro-batches of so many rows."""
 
     def to(self, device: torch.device) -> Self:
-        """The same on another device."""
+        """Return the same on another device."""
 
     def wanted(self) -> Tensor:
         """[N] numbers of what is to be said; none where nothing is told beforehand."""
@@ -172,7 +172,7 @@ class Labelling(Trainable):
         """Labels in the order of their numbers. Empty if the model predicts tokens."""
 
     def told(self, batch: TextBatch) -> Tensor:
-        """The number of what is to be said at each position [B,T], −1 for nothing: where it has seen enough."""
+        """Return the number of what is to be said at each position [B,T], −1 for nothing: where it has seen enough."""
         return batch.targets
 
 
@@ -213,7 +213,7 @@ class Objective(ABC):
     def begin(
         cls, config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Any:
-        """The model to train, a `Trainable`: from `base`, or a fresh one."""
+        """Return the model to train, a `Trainable`: from `base`, or a fresh one."""
 
     @abstractmethod
     def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
@@ -250,7 +250,7 @@ class Objective(ABC):
         return packed_batch(self.rows, numbers)
 
     def trivial(self, unseen: Sequence[Any]) -> tuple[str, list[dict[str, float]]]:
-        """The trivial baseline in words, and its sums on parts of validation data as `loss` gives them, if any.
+        """Return the trivial baseline in words, and its sums on parts of validation data as `loss` gives them, if any.
 
         Here it says what is commonest in the training data, each with its share there, whatever it is asked.
         """

@@ -50,7 +50,7 @@ class Layout:
 
     @classmethod
     def of(cls, config: TrainConfig, *, apart: bool = False) -> Layout:
-        """The layout that a training's settings ask for."""
+        """Return the layout that a training's settings ask for."""
         tensor = config.tensor_parallel
         return cls(max(1, config.processes // tensor), tensor, config.activation_checkpointing, apart)
 

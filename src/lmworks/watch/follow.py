@@ -56,7 +56,7 @@ class Standing:
 
 
 def find_run(store: Store, name: str | None) -> Path:
-    """The live file of a model's run, or of the newest: one that goes on, or the last that ended.
+    """Return the live file of a model's run, or of the newest: one that goes on, or the last that ended.
 
     Raises UsageError where there is none.
     """
@@ -109,7 +109,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def runs(store: Store) -> Iterator[tuple[str, Path]]:
-    """Every run that is seen in a store: the name of its model, and its live file or what it kept."""
+    """Yield every run that is seen in a store: the name of its model, and its live file or what it kept."""
     for path in store.root.glob(f"work/*/scratch/{LIVE}"):
         yield (path.parents[1] / "step").read_text(), path
     for artifact in store.all():

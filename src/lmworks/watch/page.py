@@ -15,7 +15,7 @@ POINTS = 400
 
 
 def render(standing: Standing) -> str:
-    """The page of a run as it is now."""
+    """Return the page of a run as it is now."""
     charts = [_chart(standing, title, name) for title, name, _ in ROWS if name != "validation_loss"]
     template = environment(__package__).get_template("watch.html.jinja")
     return template.render(standing=standing, words=as_text(standing), charts=[chart for chart in charts if chart])

@@ -74,7 +74,7 @@ _WORD = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
 
 
 def encoding_name(name: str) -> str:
-    """The encoding by the name that Python gives it. Raises ValueError for what is none."""
+    """Return the encoding by the name that Python gives it. Raises ValueError for what is none."""
     try:
         "".encode(name)
         found = codecs.lookup(name).name
@@ -86,12 +86,12 @@ def encoding_name(name: str) -> str:
 
 
 def marked(head: bytes) -> str:
-    """The encoding that a file's byte order mark states; "" without one."""
+    """Return the encoding that a file's byte order mark states; "" without one."""
     return next((name for mark, name in MARKS if head.startswith(mark)), "")
 
 
 def looks_like(raw: bytes) -> str:
-    """The encoding that bytes which are not UTF-8 are most likely in; "" if none of those asked fits."""
+    """Return the encoding that bytes which are not UTF-8 are most likely in; "" if none of those asked fits."""
     if found := marked(raw) or looks_like_utf16(raw):
         return found
     first = _BEYOND_ASCII.search(raw)
@@ -176,7 +176,7 @@ def _plausible(head: bytes, encoding: str) -> float:
 
 
 def _likely(word: str, foreign: int) -> float:
-    """How much a word or mark looks like one: of one script, in one case, and no run of accents."""
+    """Return how much a word or mark looks like one: of one script, in one case, and no run of accents."""
     if not word[0].isalpha():
         return float(word in PUNCTUATION)
     scripts = {unicodedata.name(letter, "NONE").split()[0] for letter in word}

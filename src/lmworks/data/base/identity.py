@@ -54,7 +54,7 @@ PRIVACY_KEY = SecretKey("LMWORKS_PRIVACY_KEY", ".lmworks-privacy-key")
 
 
 def load_id_key(folder: Path) -> bytes:
-    """The key that document ids are made with."""
+    """Return the key that document ids are made with."""
     return ID_KEY.load(folder)
 
 

@@ -37,7 +37,7 @@ def model_digest(folder: Path, field: str) -> str:
 
 @functools.cache
 def load(folder: Path, task: Task) -> tuple[Any, Any]:
-    """The tokenizer (of the `tokenizers` package) and the model of a folder.
+    """Return the tokenizer (of the `tokenizers` package) and the model of a folder.
 
     Raises LmworksError if `transformers` is absent or does not know the model, or if weights are missing.
     """
@@ -55,7 +55,7 @@ def load(folder: Path, task: Task) -> tuple[Any, Any]:
 
 
 def quiet_transformers() -> Any:
-    """The library, without its bars and notes. Raises LmworksError if it is not installed."""
+    """Return the library, without its bars and notes. Raises LmworksError if it is not installed."""
     with told_if_missing():
         import transformers
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -42,7 +42,7 @@ class Field(NamedTuple):
 
 
 def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
-    """The texts of a row in their order, and its structure: JSON in which every text is empty.
+    """Return the texts of a row in their order, and its structure: JSON in which every text is empty.
 
     Bytes are text where they are UTF-8 without NUL, else `{"bytes": how many}`; what JSON lacks, such as dates, is
     written out.
@@ -95,7 +95,7 @@ def words_of(value: bytes | bytearray) -> str | None:
 
 
 def is_long_number(value: Any) -> bool:
-    """Whether a value is a whole number that may be somebody's."""
+    """Return whether a value is a whole number that may be somebody's."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return abs(value) >= LONG_NUMBER and (isinstance(value, int) or value.is_integer())
@@ -107,7 +107,7 @@ def _below(name: str, key: object) -> str:
 
 @functools.lru_cache(maxsize=1_000)
 def keys_of(structure: str) -> tuple[str, ...]:
-    """Every name in a structure, each once: rows of one source share theirs."""
+    """Return every name in a structure, each once: rows of one source share theirs."""
     found: dict[str, None] = {}
 
     def keep(pairs: list[tuple[str, Any]]) -> None:
@@ -118,7 +118,7 @@ def keys_of(structure: str) -> tuple[str, ...]:
 
 
 def renamed(fields: Sequence[Field], structure: str, change: Callable[[str], str]) -> tuple[tuple[Field, ...], str]:
-    """The fields and their structure with every name in it changed; those that become alike are numbered."""
+    """Return the fields and their structure with every name in it changed; those that become alike are numbered."""
     named: list[str] = []
 
     def walk(value: Any, name: str) -> Any:
@@ -149,7 +149,7 @@ def told_apart(keys: Iterable[str], change: Callable[[str], str]) -> list[str]:
 
 
 def put_together(structure: str, texts: Sequence[str]) -> dict[str, Any]:
-    """The row with these texts in its places, in their order."""
+    """Return the row with these texts in its places, in their order."""
     number = count()
 
     def fill(value: Any) -> Any:
@@ -203,7 +203,7 @@ def as_one(fields: Sequence[Field]) -> str:
 
 
 def changed(fields: Sequence[Field], change: Callable[[str], str], *, codes: bool = False) -> tuple[Field, ...]:
-    """The fields, each with its text changed by itself, in their order; codes too where they are asked for."""
+    """Return the fields, each with its text changed by itself, in their order; codes too where they are asked for."""
     places = range(len(fields)) if codes else places_of_texts(fields)
     found = list(fields)
     for place in places:
@@ -240,7 +240,7 @@ def values_at(value: Any, path: str) -> Iterator[Any]:
 
 
 def _first(value: Any, path: str) -> tuple[str, str]:
-    """The name that a path begins with in an object, which may hold dots, and the rest of the path."""
+    """Return the name that a path begins with in an object, which may hold dots, and the rest of the path."""
     head, _, rest = path.partition(".")
     if rest and head != "*" and isinstance(value, Mapping) and head not in value:
         names = path.split(".")
@@ -251,7 +251,7 @@ def _first(value: Any, path: str) -> tuple[str, str]:
 
 
 def value_at(value: Mapping[str, Any], path: str) -> Any:
-    """The one value at a path, or the list of those where it goes through `*`; None if there is none."""
+    """Return the one value at a path, or the list of those where it goes through `*`; None if there is none."""
     found = [*values_at(value, path)]
     if "*" in path.split(".") and path not in value:
         return found or None
@@ -276,7 +276,7 @@ def reach(value: Any, path: str, level: int = 1) -> tuple[int, bool]:
 
 
 def paths_of(value: Any, name: str = "") -> Iterator[str]:
-    """The paths of the fields of a row, and of those inside of them: `info`, `info.id`, `turns.*.by`."""
+    """Yield the paths of the fields of a row, and of those inside of them: `info`, `info.id`, `turns.*.by`."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield _below(name, key)

@@ -33,7 +33,7 @@ GROWTH = {"ByteLevel": 4, "BertNormalizer": 3, "Metaspace": 2, "WordPiece": 2, "
 
 
 def read_tokenizer(path: Path) -> tokenizers.Tokenizer:
-    """The tokenizer of a file. Raises LmworksError if it is none, or would fill the memory with a short text."""
+    """Return the tokenizer of a file. Raises LmworksError if it is none, or would fill the memory with a short text."""
     with told(f"{path}: not a tokenizer.json that can be read", "one that the `tokenizers` library reads and can use"):
         raw = read_regular(path).decode()
         _require_bounded(path, json.loads(raw))  # before it is built, which normalises the added tokens

@@ -53,7 +53,7 @@ class Words:
 
 @functools.cache
 def combining_marks() -> str:
-    """The characters that belong to the letter before them, for a class of a pattern: `\\w` has none of them.
+    """Return the characters that belong to the letter before them, for a class of a pattern: `\\w` has none of them.
 
     Those are left out that nobody sees, as variation selectors, and that enclose others.
     """
@@ -77,12 +77,12 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def words_in(text: str) -> list[str]:
-    """The words of a text, one after the other."""
+    """Return the words of a text, one after the other."""
     return (_ASCII_WORD if text.isascii() else _word()).findall(text)
 
 
 def borders(term: str) -> str:
-    """A pattern of a term as it stands by itself; in a script without spaces, and at a sign, wherever it stands.
+    """Return a pattern of a term as it stands by itself; in a script without spaces, and at a sign, wherever it stands.
 
     120 is no part of 7,120 nor of 120.5 (Unicode Standard Annex 29, WB11 and WB12). What Korean writes behind a word
     without a space, such as a particle, is not of it.
@@ -96,7 +96,7 @@ def borders(term: str) -> str:
 
 
 def has_words(text: str) -> bool:
-    """Whether there is a word in a text."""
+    """Return whether there is a word in a text."""
     return _word().search(text) is not None
 
 
@@ -129,7 +129,7 @@ def _weighed(text: str) -> tuple[int, float]:
 
 
 def hash_words(texts: Any) -> Iterator[Words]:
-    """The words of texts (a pyarrow string array without nulls), some texts at a time."""
+    """Yield the words of texts (a pyarrow string array without nulls), some texts at a time."""
     _, offset_buffer, data = texts.buffers()
     if not len(texts):
         return
@@ -157,7 +157,7 @@ def _as_words(content: bytes, offsets: NDArray[np.int64]) -> tuple[bytes, NDArra
 
 
 def _folded(found: re.Match[str]) -> str:
-    """A run beyond ASCII. Marks at its front belong to what stands before it, if that is of a word."""
+    """Return a run beyond ASCII. Marks at its front belong to what stands before it, if that is of a word."""
     if found[0] < "\u0300" or category(found[0][0]) not in ("Mn", "Mc"):
         return _fold(found[0])
     before = found.string[found.start() - 1 : found.start()]
@@ -214,7 +214,7 @@ def _hash_spans(lower: NDArray[np.uint8], starts: NDArray[np.int64], lengths: ND
 def _first_bytes(
     eights: NDArray[np.uint64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
-    """The first eight bytes, or fewer, from each start, as one number."""
+    """Return the first eight bytes, or fewer, from each start, as one number."""
     place, shift = starts >> 3, ((starts & 7) << 3).astype(np.uint64)
     found: NDArray[np.uint64] = (eights[place] >> shift) | (
         (eights[place + 1] << np.uint64(1)) << (np.uint64(63) - shift)

@@ -22,7 +22,7 @@ _BREAK, _SPACE, _CELL = "\x01", "\x02", "\x03"
 
 
 def html_to_text(markup: str) -> str:
-    """The text of a page or of a fragment.
+    """Return the text of a page or of a fragment.
 
     Paragraphs are set apart by an empty line. A list item begins with "- ", a definition is "term: text", a table
     row is "cell | cell"; what is inside one of these is indented by two spaces. A list stands right below the

@@ -109,7 +109,7 @@ def normalise_text(text: str) -> str:
 
 
 def _normalised(text: str) -> tuple[str, int]:
-    """A normalised text, and how many of its characters were ligatures or presentation forms."""
+    """Return a normalised text, and how many of its characters were ligatures or presentation forms."""
     text, shaped = as_letters(repair(parted_marks(text)))
     if shaped:
         text = unicodedata.normalize("NFC", parted_marks(text))
@@ -123,7 +123,7 @@ def _normalised(text: str) -> tuple[str, int]:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text is ASCII without control characters but for tabs and line ends."""
+    """Return whether a text is ASCII without control characters but for tabs and line ends."""
     return text.isascii() and len(text.encode().translate(None, _UNUSUAL)) == len(text)
 
 

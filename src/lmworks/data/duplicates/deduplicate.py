@@ -203,7 +203,7 @@ def settle(
 def kept_together(
     clusters: Clusters, reasons: NDArray[np.uint8], hashed: Hashed, shards: Sequence[Path]
 ) -> dict[int, str]:
-    """The name of its cluster for each row that stays beside a near copy, here or by an earlier search."""
+    """Return the name of its cluster for each row that stays beside a near copy, here or by an earlier search."""
     known = clusters_of(shards)
     firsts: dict[str, int] = {}
     pairs = np.array([(row, firsts.setdefault(name, row)) for row, name in known.items()], np.int64).reshape(-1, 2)
@@ -262,7 +262,7 @@ def _read(
 
 
 def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
-    """The ids of ascending rows."""
+    """Return the ids of ascending rows."""
     found = [ids_of(shards[shard])[places] for shard, _, places in rows_by_shard(edges, rows)]
     return np.concatenate([np.zeros(0, "S1"), *found])
 

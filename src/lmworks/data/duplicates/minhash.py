@@ -109,7 +109,7 @@ def band_rows(threshold: float) -> int:
 
 
 def bands(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.uint32]:
-    """A hash of each band [b, N] of signatures [P, N]: texts that agree on one are candidates."""
+    """Return a hash of each band [b, N] of signatures [P, N]: texts that agree on one are candidates."""
     rows = band_rows(threshold)
     number = HASH_FUNCTIONS // rows
     split = signatures[: number * rows].reshape(number, rows, -1)
@@ -126,7 +126,7 @@ def sketches(signatures: NDArray[np.uint32]) -> NDArray[np.uint8]:
 
 @functools.cache
 def least_agreement(threshold: float) -> int:
-    """How many bytes of two sketches agree at least, but for one in ten thousand pairs at the threshold."""
+    """Return how many bytes of two sketches agree at least, but for one in ten thousand pairs at the threshold."""
     chances = (comb(SKETCH, agree) * threshold**agree * (1 - threshold) ** (SKETCH - agree) for agree in range(SKETCH))
     return sum(total < 1e-4 for total in accumulate(chances))
 

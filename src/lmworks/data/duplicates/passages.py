@@ -260,7 +260,7 @@ def _words_of(windows: NDArray[np.int64], counts: NDArray[np.int64], size: int) 
 
 
 def cut_words(text: str, cut: NDArray[np.bool_]) -> tuple[str, list[str]]:
-    """A text without some of its words, as paragraphs, and the passages that were cut."""
+    """Return a text without some of its words, as paragraphs, and the passages that were cut."""
     spans = [(0, 0), *word_spans(text), (len(text), len(text))]
     edges = np.flatnonzero(np.diff(cut, prepend=False, append=False)).reshape(-1, 2)
     pieces, passages, end = [], [], 0

@@ -387,7 +387,7 @@ def as_words(texts: Sequence[str]) -> Any:
 
 
 def read_values(folder: Path) -> list[tuple[Line, str]]:
-    """The erased values of a recipe's folder, each with the digest of the key that it was made with.
+    """Return the erased values of a recipe's folder, each with the digest of the key that it was made with.
 
     Raises UsageError for a line that is none.
     """
@@ -403,7 +403,7 @@ def read_values(folder: Path) -> list[tuple[Line, str]]:
 
 
 def known_values(folder: Path) -> list[str]:
-    """The erased values of a recipe's folder that were made with its key of ids."""
+    """Return the erased values of a recipe's folder that were made with its key of ids."""
     key = ID_KEY.digest(folder)
     return [*dict.fromkeys(str(line) for line, made_with in read_values(folder) if made_with == key)]
 

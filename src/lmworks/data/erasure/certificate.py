@@ -113,13 +113,13 @@ def write_certificate(
 
 
 def _without_values(counts: list[dict[str, Any]], erased: Erased, name: str = "source") -> list[dict[str, Any]]:
-    """How many records are of which source, by a digest where a source's name holds a value."""
+    """Return how many records are of which source, by a digest where a source's name holds a value."""
     found = erased.find([each[name] for each in counts])
     return [each | {name: digest_text(each[name])} if held else each for each, held in zip(counts, found, strict=True)]
 
 
 def beside_records(store: Store, erased: Erased) -> dict[str, set[str]]:
-    """The files of a store that hold values, with the digests of those.
+    """Return the files of a store that hold values, with the digests of those.
 
     A log, a report or what a model wrote tells of what became no record.
     """

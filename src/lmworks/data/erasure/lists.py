@@ -48,7 +48,7 @@ def lost_entries(store: Store, folder: Path) -> str:
 
 
 def _first_steps(store: Store) -> Iterable[Manifest]:
-    """The manifests of steps that read sources, those too that an erasure has deleted."""
+    """Yield the manifests of steps that read sources, those too that an erasure has deleted."""
     for folder in sorted((store.root / "artifacts" / "ingest").glob("*")):
         for name in ("manifest.json", ERASED):
             if (folder / name).exists():

@@ -62,7 +62,7 @@ class Sources:
                 yield Unit(folder, "shards", number, entry)
 
     def folders_of(self, path: Path) -> Iterator[Path]:
-        """The artifacts that hold a shard."""
+        """Yield the artifacts that hold a shard."""
         of = next(paths for paths in self.shards.values() if path in paths)
         yield from (next(folder for folder in self.folders if each.is_relative_to(folder)) for each in of)
 
@@ -87,7 +87,7 @@ class Sources:
             yield name, said[:-1]  # the last is why it was not read, in our words
 
     def rows(self, wanted: Callable[[Row], bool]) -> Iterator[tuple[Path, Row]]:
-        """The records that are wanted, without their texts."""
+        """Yield the records that are wanted, without their texts."""
         names = ["id", "text_digest", "subject", "source"]
         for path, table in self.tables(names):
             for name, digest, subject, source in zip(*(table.column(each).to_pylist() for each in names), strict=True):
@@ -120,7 +120,7 @@ class Sources:
                 yield Row(names[place], digest, "", text)
 
     def unread(self) -> set[str]:
-        """The ids of records in damaged shards, by the lists of their artifacts."""
+        """Return the ids of records in damaged shards, by the lists of their artifacts."""
         if not any(path.suffix == ".parquet" for path in self.damaged):
             return set()
         read = {name for _, table in self.tables(["id"]) for name in table.column("id").to_pylist()}
@@ -173,7 +173,7 @@ def _is_first(folder: Path) -> bool:
 
 
 def _quarantines(folder: Path) -> list[Path]:
-    """The files of an artifact that hold what could not be read."""
+    """Return the files of an artifact that hold what could not be read."""
     whole = folder / PAYLOAD / "quarantine.jsonl"  # or an erasure left units of work, with what each could not use
     return [whole] if whole.exists() else sorted((folder / BESIDE / UNITS).glob("*/[0-9]*.json"))
 

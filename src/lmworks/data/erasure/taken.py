@@ -129,7 +129,7 @@ class Taken:
         return {name: [text_line(key, digest).digest for digest in some] for name, some in self.texts.items()}
 
     def by_source(self, records: Mapping[str, Why]) -> list[dict[str, Any]]:
-        """How many of what is taken, or offered, are of a source for a reason; not of what was erased before."""
+        """Return how many of what is taken, or offered, are of a source for a reason; not of what was erased before."""
         some = ((why.kind, self.sources.get(name, "")) for name, why in records.items() if why.kind != BEFORE)
         counts = Counter(some)
         return [{"reason": kind, "source": label, "records": counts[kind, label]} for kind, label in sorted(counts)]
@@ -369,7 +369,7 @@ class _Search:
 
 
 def cells(table: Any) -> tuple[list[int], list[str]]:
-    """Every text of a table of records, each with its row."""
+    """Return every text of a table of records, each with its row."""
     owners: list[int] = []
     texts: list[str] = []
     structure = table.column("structure").to_pylist() if "structure" in table.column_names else [None] * len(table)
@@ -424,7 +424,7 @@ def _may_be_near(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> bool:
 
 
 def _shingles(texts: Sequence[str], shared: NDArray[np.uint32] | None = None) -> list[NDArray[np.uint32]]:
-    """The set of shingles of each text; empty for one that has none of `shared`."""
+    """Return the set of shingles of each text; empty for one that has none of `shared`."""
     hashes, counts = shingles(pa.array(texts, pa.string()))
     ends = np.cumsum(counts)
     has = np.ones(len(counts), bool)

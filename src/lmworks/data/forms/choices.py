@@ -16,7 +16,7 @@ MORE = frozenset(
 
 
 def _place(value: Any, field: str, *, first: int = 0) -> int:
-    """A place that is stated as a number, from `first` on, or as a letter."""
+    """Return a place that is stated as a number, from `first` on, or as a letter."""
     if isinstance(value, str) and len(value) == 1 and value.isalpha():
         return ord(value.upper()) - ord("A")
     try:
@@ -31,7 +31,7 @@ def _place(value: Any, field: str, *, first: int = 0) -> int:
 
 
 def _labelled(words: str, row: Read, inside: Read, left: Sequence[str]) -> Choice:
-    """A question whose choices have a label each, of which `answerKey` names one."""
+    """Return a question whose choices have a label each, of which `answerKey` names one."""
     row.leave(*left)
     inside.leave(*left)
     if isinstance(inside["choices"], Read):
@@ -71,7 +71,7 @@ def named(query: Sequence[str], choices: Sequence[str], gold: str, *, first: int
 
 
 def listed(query: Sequence[str], choices: str, gold: str, left: Sequence[str] = ()) -> Callable[[Read], Choice]:
-    """A question of the fields `query`, with a list of choices; `gold` holds a letter, or a place from 0."""
+    """Return a question of the fields `query`, with a list of choices; `gold` holds a letter, or a place from 0."""
 
     def read(row: Read) -> Choice:
         row.leave(*left)

@@ -309,5 +309,5 @@ def choice_of(row: Row) -> Choice | None:
 
 
 def form_of(row: Row) -> str | None:
-    """The form of a record by its fields, the first built-in one that fits; None if it has none of them."""
+    """Return the form of a record by its fields, the first built-in one that fits; None if it has none of them."""
     return next((name for name, form in FORMS.built_in.items() if form.fits(row)), None)

@@ -29,7 +29,7 @@ def _said(row: Read, *names: str) -> list[Turns]:
 
 
 def _asked(row: Read) -> Turns:
-    """A prompt that may be a transcript."""
+    """Return a prompt that may be a transcript."""
     return transcript(row["prompt"], HUMAN) or ask(row.text("prompt"))
 
 
@@ -45,7 +45,7 @@ def saferlhf(row: Read) -> Iterator[Sample]:
 
 
 def nectar(row: Read) -> Iterator[Sample]:
-    """Every pair of answers of unlike rank; 1 is best. An empty Assistant's turn ends the prompt."""
+    """Yield every pair of answers of unlike rank; 1 is best. An empty Assistant's turn ends the prompt."""
     prompt = _asked(row)
     prompt = prompt[:-1] if prompt[-1] == {"role": "assistant", "content": ""} else prompt
     yield from _ranked(prompt, row.rows("answers"), "answer", "rank", sign=-1)

@@ -32,7 +32,7 @@ def told(needs: str) -> Callable[[Row], bool]:
 
 
 def flat(needs: str, prompt: str, answer: str, *, left: str = "", check: str = "") -> SampleForm:
-    """A layout with one exchange a row. All are names of fields, with spaces between them.
+    """Return a layout with one exchange a row. All are names of fields, with spaces between them.
 
     `needs` tells it; `prompt` are joined by empty lines, those that are there; `answer` is the first that is there;
     `system` and the like come before; `left` are left out. `check` says what a verifier compares: `solution`, what
@@ -63,7 +63,7 @@ def _left_words(left: str) -> str:
 
 
 def layout(needs: str, convert: Convert, about: str, *, left: str = "", judges: bool = False) -> SampleForm:
-    """A layout that has the fields `needs`; what is `left` of it is left out."""
+    """Return a layout that has the fields `needs`; what is `left` of it is left out."""
 
     def leaving(row: Read) -> Iterator[Sample | LeftOut]:
         row.leave(*left.split())
@@ -73,7 +73,7 @@ def layout(needs: str, convert: Convert, about: str, *, left: str = "", judges: 
 
 
 def choosing(needs: str, read: Callable[[Read], Choice], about: str) -> SampleForm:
-    """A question with choices, which becomes one with lettered choices, whose letter is compared."""
+    """Return a question with choices, which becomes one with lettered choices, whose letter is compared."""
 
     def convert(row: Read) -> Iterator[Sample]:
         found = checked(read(row))
@@ -88,7 +88,7 @@ def choosing(needs: str, read: Callable[[Read], Choice], about: str) -> SampleFo
 
 
 def checked(found: Choice) -> Choice:
-    """The question itself. Raises Fault if one of its choices is empty, or none of them is right."""
+    """Return the question itself. Raises Fault if one of its choices is empty, or none of them is right."""
     if not all(choice.strip() for choice in found.choices) or len(found.choices) < 2:
         raise Fault(f"no choices: found {short(list(found.choices))}")
     if not 0 <= found.gold < len(found.choices):

@@ -47,7 +47,7 @@ def squad(row: Read) -> Iterator[Sample | LeftOut]:
 
 
 def squad_paragraph(row: Read) -> Iterator[Sample | LeftOut]:
-    """A paragraph with all its questions; those that it does not answer are left out."""
+    """Yield a paragraph with all its questions; those that it does not answer are left out."""
     for question in row.rows("qas"):
         question.leave("plausible_answers")
         yield _about_a_passage(row, question, [answer.text("text") for answer in question.rows("answers")])

@@ -60,11 +60,11 @@ class Read(Mapping[str, Any]):
         return len(self._values)
 
     def place(self, name: str) -> str:
-        """The way to a field from the record: `question.stem`."""
+        """Return the way to a field from the record: `question.stem`."""
         return f"{self._place}.{name}" if self._place else name
 
     def text(self, name: str) -> str:
-        """A field's text. This and the next raise Fault for a value of another kind."""
+        """Return a field's text. This and the next raise Fault for a value of another kind."""
         return as_text(self[name], self.place(name))
 
     def number(self, name: str) -> float:
@@ -83,7 +83,7 @@ class Read(Mapping[str, Any]):
         return [as_row(each, f"{self.place(name)}[{number}]") for number, each in enumerate(self.listed(name))]
 
     def joined(self, names: Iterable[str]) -> str:
-        """The texts of those fields that are there and not empty, parted by empty lines."""
+        """Return the texts of those fields that are there and not empty, parted by empty lines."""
         return "\n\n".join(self.text(name) for name in names if name in self and self[name] not in (None, ""))
 
     def leave(self, *names: str) -> None:
@@ -92,7 +92,7 @@ class Read(Mapping[str, Any]):
         self._read |= {name: self._read.get(name) for name in names}
 
     def unread(self, place: str = "") -> Iterator[str]:
-        """The fields with a text that nobody read: `context`, `messages.*.tool_calls`."""
+        """Yield the fields with a text that nobody read: `context`, `messages.*.tool_calls`."""
         for name, value in self._values.items():
             here = f"{place}.{name}" if place else name
             if name not in self._read:
@@ -131,14 +131,14 @@ def says_something(value: Any) -> bool:
 
 
 def whole(value: Any) -> Any:
-    """A value with all that is in it, read."""
+    """Return a value with all that is in it, read."""
     if isinstance(value, Read):
         return value.whole()
     return [whole(item) for item in value] if isinstance(value, list) else value
 
 
 def as_text(value: Any, field: str) -> str:
-    """A text, or a number or truth as one. Raises Fault."""
+    """Return a text, or a number or truth as one. Raises Fault."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
@@ -147,7 +147,7 @@ def as_text(value: Any, field: str) -> str:
 
 
 def as_label(value: Any, field: str) -> str:
-    """A label: no empty text, and not what tables write where there is none. Raises Fault."""
+    """Return a label: no empty text, and not what tables write where there is none. Raises Fault."""
     text = as_text(value, field).strip()
     if text in NO_LABELS:
         raise Fault(f"no label: field {field!r} is {short(value)}")
@@ -155,7 +155,7 @@ def as_label(value: Any, field: str) -> str:
 
 
 def as_number(value: Any, field: str) -> float:
-    """A finite number. Raises Fault."""
+    """Return a finite number. Raises Fault."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -166,7 +166,7 @@ def as_number(value: Any, field: str) -> float:
 
 
 def as_list(value: Any, field: str) -> list[Any]:
-    """A list, or one as JSON. Raises Fault."""
+    """Return a list, or one as JSON. Raises Fault."""
     if isinstance(value, str):
         try:
             value = _wrapped(json.loads(value), field)
@@ -178,14 +178,14 @@ def as_list(value: Any, field: str) -> list[Any]:
 
 
 def as_row(value: Any, field: str) -> Read:
-    """An object. Raises Fault."""
+    """Return an object. Raises Fault."""
     if isinstance(value, Read):
         return value
     raise Fault(f"not an object: field {field!r} is {short(value)}")
 
 
 def first(row: Row, names: Sequence[str]) -> str:
-    """The first of several names that a row has a value of. Raises Fault if it has none."""
+    """Return the first of several names that a row has a value of. Raises Fault if it has none."""
     found = next((name for name in names if name in row and row[name] is not None), None)
     if found is None:
         raise Fault(f"field missing: none of {', '.join(names)} is there or has a value")
@@ -193,11 +193,11 @@ def first(row: Row, names: Sequence[str]) -> str:
 
 
 def has(row: Row, *groups: Sequence[str]) -> bool:
-    """Whether a row has a field of each group of names."""
+    """Return whether a row has a field of each group of names."""
     return all(any(name in row for name in names) for names in groups)
 
 
 def short(value: Any) -> str:
-    """A value as messages show it."""
+    """Return a value as messages show it."""
     value = whole(value)
     return f"{type(value).__name__} {value!r:.60}"

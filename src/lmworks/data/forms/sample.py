@@ -39,12 +39,12 @@ Convert = Callable[[Read], Iterator[Sample | LeftOut]]
 
 
 def conversation(turns: Turns, answer: str | None = None, references: Collection[str] = ()) -> Sample:
-    """A sample of whole turns, of which the last is the answer."""
+    """Return a sample of whole turns, of which the last is the answer."""
     return Sample(prompt=turns[:-1], chosen=turns[-1:], answer=answer, references=tuple(references))
 
 
 def judged(prompt: Turns, chosen: Turns | None, rejected: Turns | None, margin: float | None = None) -> Sample:
-    """A judgement; of one answer alone the other is None.
+    """Return a judgement; of one answer alone the other is None.
 
     Raises Fault where scores say the other way round, LeftOut where nothing is preferred.
     """
@@ -103,7 +103,7 @@ def verified(text: str) -> str | None:
 
 
 def short_answer(text: str) -> str | None:
-    """A text that can be compared as it stands."""
+    """Return a text that can be compared as it stands."""
     return text.strip() if len(text) <= LONGEST_ANSWER and "\n" not in text.strip() else None
 
 
@@ -149,7 +149,7 @@ class Made(NamedTuple):
 
 
 def samples_of(form: SampleForm, row: Mapping[str, Any], how: Collection[Mend] = ()) -> Made:
-    """The samples of a row, sound. Raises Fault, and LeftOut if there is none."""
+    """Return the samples of a row, sound. Raises Fault, and LeftOut if there is none."""
     read, told = row if isinstance(row, Read) else Read(row), Counter[str]()
     try:
         given = list(form.convert(read))

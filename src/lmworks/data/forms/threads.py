@@ -80,7 +80,7 @@ def message_threads(rows: Iterator[tuple[str, Row]]) -> Iterator[tuple[str, Row]
 
 
 def _parent_of(name: str, known: Mapping[str, tuple[str, dict[str, Any]]]) -> str | None:
-    """The message that one answers, if it is there."""
+    """Return the message that one answers, if it is there."""
     parent = str(known[name][1].get("parent_id"))
     return parent if parent in known else None
 

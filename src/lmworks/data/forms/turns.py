@@ -66,7 +66,7 @@ def say(text: str) -> Turns:
 
 
 def with_thoughts(thought: str, text: str | None) -> str:
-    """An answer behind its thoughts; None for one that never left them."""
+    """Return an answer behind its thoughts; None for one that never left them."""
     begun = f"{THINK}\n{thought.strip()}"
     return begun if text is None else f"{begun}\n{END_OF_THOUGHTS}\n\n{text}"
 
@@ -218,7 +218,7 @@ def read_turns(value: Any, field: str) -> Turns:
 
 
 def _in_order(results: Sequence[tuple[str, str, str]], calls: Sequence[str]) -> list[str]:
-    """The texts of results in the order of their calls, since what is written holds no ids.
+    """Return the texts of results in the order of their calls, since what is written holds no ids.
 
     As they stand where ids do not tell: some are missing, or two calls have one. Raises Fault for a result of no call,
     and where one would stand for another's.

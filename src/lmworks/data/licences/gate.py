@@ -90,7 +90,7 @@ class LicenceGate(StepConfig):
         return f"licence not allowed: {licence}{details}"
 
     def alternatives(self, licence: str) -> list[Alternative]:
-        """Every set of licences that satisfies an expression and passes, those with the fewest duties first."""
+        """Return every set of licences that satisfies an expression and passes, those with the fewest duties first."""
         expression = _parse(licence)
         return [] if expression is None else sorted(set(self._ways(expression)), key=self._duties)
 
@@ -133,7 +133,7 @@ class LicenceGate(StepConfig):
 
 @functools.cache
 def known_ids() -> frozenset[str]:
-    """The ids of SPDX."""
+    """Return the ids of SPDX."""
     return frozenset(_licensing().known_symbols)
 
 
@@ -149,7 +149,7 @@ def known_terms() -> dict[str, LicenceTerms]:
 
 
 def may_become(name: str) -> frozenset[str]:
-    """The licences that share-alike work under this one may be passed on under."""
+    """Return the licences that share-alike work under this one may be passed on under."""
     return frozenset([name, *licence_table()["compatible"].get(name, ())])
 
 
@@ -161,7 +161,7 @@ def licence_table() -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _parse(licence: str) -> _Node | None:
-    """The tree of an SPDX expression with ids as SPDX writes them; None if it is malformed."""
+    """Return the tree of an SPDX expression with ids as SPDX writes them; None if it is malformed."""
     if len(licence) > _LONGEST:
         return None
     licensing = _licensing()

@@ -25,7 +25,7 @@ class CombinedLicence:
 
 
 def combined_licence(gate: LicenceGate, expressions: Iterable[str]) -> CombinedLicence:
-    """The licence of texts under these SPDX expressions, each of which passes the gate.
+    """Return the licence of texts under these SPDX expressions, each of which passes the gate.
 
     Share-alike licences must agree: there must be one that all of them may become and that takes nothing away from the
     rest. Raises GateRefused if there is none.
@@ -56,7 +56,7 @@ def attribution_text(mixture: CombinedLicence, counts: Mapping[tuple[str, str], 
 
 
 def _fits(way: Alternative, whole: str | None) -> bool:
-    """Whether texts under these licences may go into a work under `whole`; None is a work that nothing binds."""
+    """Return whether texts under these licences may go into a work under `whole`; None is a work that nothing binds."""
     for name in way:
         terms = _terms(name)
         if whole is None and terms.share_alike:

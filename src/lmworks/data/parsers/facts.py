@@ -30,7 +30,7 @@ FIRST_SECOND, LAST_SECOND = 10**8, 10**11
 
 
 def facts_of(row: Mapping[str, Any], reading: Reading) -> tuple[dict[str, Any], tuple[str, ...], str]:
-    """The facts found, the fields that hold nothing, and what is wrong with one of them."""
+    """Return the facts found, the fields that hold nothing, and what is wrong with one of them."""
     found: dict[str, Any] = {}
     empty = []
     for fact, path in reading.facts.items():
@@ -55,7 +55,7 @@ def order_of(value: Any) -> str:
 
 
 def is_date(value: Any) -> bool:
-    """Whether a value is a date as `created_field` reads it, though perhaps in two ways; numbers are not."""
+    """Return whether a value is a date as `created_field` reads it, though perhaps in two ways; numbers are not."""
     if not isinstance(value, str) or not re.search(r"\d.*\D.*\d", value):
         return isinstance(value, datetime | date)
     try:
@@ -66,7 +66,7 @@ def is_date(value: Any) -> bool:
 
 
 def _created(value: Any, order: str | None) -> str:
-    """A date in ISO 8601, whole or in part. Raises ValueError, without the value, if it is none."""
+    """Return a date in ISO 8601, whole or in part. Raises ValueError, without the value, if it is none."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -46,7 +46,7 @@ class Stated(NamedTuple):
 
 
 def settings_of(reading: Reading) -> dict[str, str]:
-    """The path that each setting names, by the words under which records that lack it are counted."""
+    """Return the path that each setting names, by the words under which records that lack it are counted."""
     found = {f"{fact}_field": path for fact, path in reading.facts.items()}
     found |= {f"keep: {name}": name for name in reading.keep}
     named = {"licence_field": reading.licence_field, "key_field": reading.key_field}
@@ -155,7 +155,7 @@ def row_record(
 
 
 def _apart(row: Mapping[str, Any], names: Sequence[str] | Literal["all"]) -> tuple[tuple[Field, ...], str, str]:
-    """The texts and the structure of a row, or of what is named of it; and what is wrong with it."""
+    """Return the texts and the structure of a row, or of what is named of it; and what is wrong with it."""
     chosen = {} if names == "all" else {name: value_at(row, name) for name in names}
     named = row if names == "all" else {name: value for name, value in chosen.items() if value is not None}
     try:
@@ -173,7 +173,7 @@ def _apart(row: Mapping[str, Any], names: Sequence[str] | Literal["all"]) -> tup
 
 
 def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
-    """The text of the fields named, or what is wrong with them."""
+    """Return the text of the fields named, or what is wrong with them."""
     parts: list[str] = []
     for name in names:
         for value in values_at(row, name):

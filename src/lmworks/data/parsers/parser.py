@@ -254,7 +254,7 @@ MOST_NUL = 0.5
 
 
 def drained(stream: IO[bytes]) -> int:
-    """How many bytes are left, which are read in bounded memory."""
+    """Return how many bytes are left, which are read in bounded memory."""
     size = 0
     while chunk := stream.read(2**20):
         size += len(chunk)

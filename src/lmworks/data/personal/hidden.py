@@ -29,7 +29,7 @@ def shown_detectors(*, dates: bool = False) -> Detectors:
 
 
 def hide(text: str, name: str = "", more: Sequence[Detector] = ()) -> str:
-    """A text, of a field of that name, without the personal data that patterns, and `more` detectors, find."""
+    """Return a text, of a field of that name, without the personal data that patterns, and `more` detectors, find."""
     return substitute(text, scan(text, shown_detectors(), label=name, more=more), covered)
 
 
@@ -41,7 +41,7 @@ def hide_all(examples: Iterable[Mapping[str, Any]], more: Sequence[Detector] = (
 
 @functools.lru_cache(maxsize=1_000)
 def hide_name(name: str) -> str:
-    """A field's name or a label without personal data, for messages and counts: a table may have no header."""
+    """Return a field's name or a label without personal data, for messages and counts: a table may have no header."""
     return hide(name)
 
 

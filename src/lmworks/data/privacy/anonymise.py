@@ -140,7 +140,7 @@ class AnonymiseConfig(StepConfig):
         )
 
     def guessed_kinds(self) -> list[Kind]:
-        """The kinds that a model looks for."""
+        """Return the kinds that a model looks for."""
         entities = self.entities or (EntitiesConfig() if self.model else None)
         return [kind for kind in entities.kinds if self.action_of(kind) != "keep"] if entities else []
 
@@ -215,7 +215,7 @@ def _on_shard(
 def anonymise_documents(
     config: AnonymiseConfig, key: bytes, documents: Sequence[Document], entities: Mapping[str, Sequence[Any]]
 ) -> tuple[list[Document], list[tuple[str, str, str]], Tally]:
-    """The documents that stay, anonymised; the index's entries; and what was done.
+    """Return the documents that stay, anonymised; the index's entries; and what was done.
 
     `entities` holds, by document id, the spans of what a model found in each of its texts.
     """
@@ -328,7 +328,7 @@ def _moved_marks(value: Any, moves: Sequence[tuple[int, int, int]]) -> Any:
 
 
 def _named_texts(document: Document) -> Sequence[tuple[str, str]]:
-    """The texts of a document, each with the name of its field; a text alone has none."""
+    """Return the texts of a document, each with the name of its field; a text alone has none."""
     return [("", document.text)] if document.structure is None else document.fields
 
 
@@ -343,7 +343,7 @@ def _with_ids_as_texts(document: Document, people: Sequence[str]) -> Document:
 
 
 def _with_texts_for(document: Document, chosen: Callable[[str, int | float], bool]) -> Document:
-    """The document with the numbers chosen by their place and value as texts."""
+    """Return the document with the numbers chosen by their place and value as texts."""
 
     def as_text(value: Any, name: str) -> Any:
         if isinstance(value, Mapping):
@@ -377,7 +377,7 @@ def _moved(action: Action, created: str | None, days: int) -> str | None:
 def _in_meta(
     document: Document, treat: Callable[[str, str], str], rename: Callable[[str], str] = str
 ) -> dict[str, Any]:
-    """The meta with every text and name in it treated but for the path that names its origin."""
+    """Return the meta with every text and name in it treated but for the path that names its origin."""
     meta = document.meta
     keys = told_apart(meta, lambda name: name if name in OWN_FIELDS else rename(name))
     return {
@@ -392,14 +392,14 @@ def _strings(document: Document) -> list[str]:
 
 
 def _named_strings(document: Document) -> list[tuple[str, str]]:
-    """The texts of a document's meta in the order in which they are treated, each with the name of its field."""
+    """Return the texts of a document's meta in the order in which they are treated, each with the name of its field."""
     found: list[tuple[str, str]] = []
     _in_meta(document, lambda text, name: found.append((name, text)) or text)  # type: ignore[func-returns-value]
     return found
 
 
 def _in_strings(value: Any, name: str, treat: Callable[[str, str], str], rename: Callable[[str], str]) -> Any:
-    """The value with every text, long number and name in it treated."""
+    """Return the value with every text, long number and name in it treated."""
     if isinstance(value, str):
         return treat(value, name)
     if is_long_number(value):

@@ -64,7 +64,7 @@ class EntitiesConfig(StepConfig):
 
 
 def find_entities(folder: Path, kinds: Sequence[Kind], texts: Sequence[str]) -> list[Spans]:
-    """The entities of each text by the model in a folder.
+    """Return the entities of each text by the model in a folder.
 
     Raises LmworksError if the model has no label for one of the kinds.
     """

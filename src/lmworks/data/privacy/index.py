@@ -36,7 +36,7 @@ def merge_indexes(path: Path, parts: Sequence[Path]) -> None:
 
 
 def find_person(value: str, artifacts: Iterable[Artifact], folder: Path) -> list[Place]:
-    """The documents in which a value stood, or whose subject it is, in every artifact anonymised with the key.
+    """Return the documents in which a value stood, or whose subject it is, in every artifact anonymised with the key.
 
     `folder` is where the key lies. Raises UsageError if no artifact was made with that key.
     """

@@ -71,7 +71,7 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def given_name_first(name: str) -> str:
-    """A name without commas and double spaces."""
+    """Return a name without commas and double spaces."""
     family, _, given = name.partition(",")
     return " ".join(f"{given} {family}".split())
 
@@ -132,7 +132,7 @@ def people_detector(names: Iterable[str]) -> Detector:
 
 
 def _parts_of(name: str) -> Iterator[tuple[str, Weight, int]]:
-    """The parts of a name in the one form of letters, each with what it says alone and its place."""
+    """Yield the parts of a name in the one form of letters, each with what it says alone and its place."""
     rank, has_capitals = 0, name != name.lower()
     for word in name.split():
         pieces = _tokens(word)
@@ -183,17 +183,17 @@ def _places(text: str, folded: str, pattern: re.Pattern[str], parts: Mapping[str
 
 
 def _needs_no_space(token: str) -> bool:
-    """Whether words of its script stand beside each other, or take others before them, as in Arabic."""
+    """Return whether words of its script stand beside each other, or take others before them, as in Arabic."""
     return bool(_UNSPACED.search(token)) or (len(token) >= LEAST_INFLECTED and token.upper() == token.lower())
 
 
 def _touches(character: str, token: str) -> bool:
-    """Whether a part is no word of its own beside this: a longer one may touch digits."""
+    """Return whether a part is no word of its own beside this: a longer one may touch digits."""
     return _is_in_word(character) and not (len(token) >= LEAST_INFLECTED and character.isdigit())
 
 
 def _is_ending(word: str, token: str, rest: str, weight: Weight) -> bool:
-    """Whether what follows a part in the same word is the ending of a case: "Jörgs", "Yıldırımoğluna"."""
+    """Return whether what follows a part in the same word is the ending of a case: "Jörgs", "Yıldırımoğluna"."""
     if len(token) < LEAST_INFLECTED or weight < Weight.PART or len(rest) > (2 if len(token) < LEAST_LOWER else 4):
         return False
     return rest.isalpha() and (word[-len(rest) :].islower() or word.isupper()) and fold(word) not in frequent_words()

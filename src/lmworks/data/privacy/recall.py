@@ -57,7 +57,7 @@ def _filled(cell: str, template: str, values: Sequence[str]) -> Sample:
 
 
 def kind_of(cell: str) -> str:
-    """The kind of personal data that a cell is of."""
+    """Return the kind of personal data that a cell is of."""
     kind = cell.partition("/")[0]
     return KIND_OF.get(kind, kind)
 
@@ -113,7 +113,7 @@ def _figures(counts: Counter[str], sizes: Counter[str], templates: int) -> list[
 
 
 def covered(text: str, span: tuple[int, int], findings: Sequence[Finding]) -> bool:
-    """Whether every character of a value but white space lies in a finding."""
+    """Return whether every character of a value but white space lies in a finding."""
     left = {place for place in range(*span) if not text[place].isspace()}
     for finding in findings:
         left.difference_update(range(finding.start, finding.end))

@@ -52,7 +52,7 @@ def _digits(value: str) -> str:
 
 @functools.lru_cache(maxsize=10_000)
 def national_number(value: str) -> str:
-    """The digits of a telephone number without its country's code and the zero that is dialled before it."""
+    """Return the digits of a telephone number without its country's code and the zero that is dialled before it."""
     digits = _digits(value)
     abroad = value.lstrip("( ").startswith("+")
     if not abroad and not digits.startswith("00") and not BARE_MOBILE.fullmatch(digits):
@@ -77,7 +77,7 @@ def earlier_person_digest(key: bytes, value: str) -> str:
 
 
 def finding_digest(key: bytes, finding: Finding) -> str:
-    """The digest of what was found; of the whole name where a part of one was."""
+    """Return the digest of what was found; of the whole name where a part of one was."""
     return value_digest(key, finding.kind if finding.kind in KINDS else OWN, finding.whole or finding.value)
 
 
@@ -88,7 +88,7 @@ def day_shift(key: bytes, person: str) -> int:
 
 
 def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
-    """A made-up value in place of a true one, written in the same form.
+    """Return a made-up value in place of a true one, written in the same form.
 
     None for a secret, which has no use, and for a date that no calendar has.
     """

@@ -84,7 +84,7 @@ def labelled(steps: Sequence[Documents], field: str, tally: Tally) -> Iterator[t
 
 
 def label_fields(label: str) -> dict[str, str]:
-    """The field that `label` names, if it is one of the user's."""
+    """Return the field that `label` names, if it is one of the user's."""
     return {} if label in ("source", "folder") else {"label": label}
 
 
@@ -100,7 +100,7 @@ def label_of(document: Document, field: str) -> str | None:
 
 
 def checked_labels(counts: Counter[str], tally: Tally) -> list[str]:
-    """The labels in order. Raises `LmworksError` for fewer than two, or too few examples of one."""
+    """Return the labels in order. Raises `LmworksError` for fewer than two, or too few examples of one."""
     few = {label: count for label, count in counts.items() if count < LEAST_EXAMPLES}
     if len(counts) < 2 or few:
         raise LmworksError(

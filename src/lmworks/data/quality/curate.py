@@ -100,7 +100,7 @@ class CurateConfig(FilterSettings):
                 return
 
     def measured(self) -> list[Filter]:
-        """The filters that measure; the language is told in any case."""
+        """Return the filters that measure; the language is told in any case."""
         return sorted({*self.filters, "language"})
 
 
@@ -190,7 +190,7 @@ def _select(config: CurateConfig, out: Path, unit: tuple[int, tuple[Path, Path]]
 
 
 def reasons_of(config: CurateConfig, scores: pa.Table) -> list[str | None]:
-    """The first reason to drop each document, in the order of the filters; None where there is none."""
+    """Return the first reason to drop each document, in the order of the filters; None where there is none."""
     known = {name.removeprefix(SCORE): values_of(scores.column(name)) for name in scores.column_names}
     reasons: list[str | None] = [None] * scores.num_rows
     for name in config.filters:
@@ -200,7 +200,7 @@ def reasons_of(config: CurateConfig, scores: pa.Table) -> list[str | None]:
 
 
 def _with_scores(table: pa.Table, scores: pa.Table) -> pa.Table:
-    """The documents with what was measured, and the language that their source did not tell."""
+    """Return the documents with what was measured, and the language that their source did not tell."""
     told, found = (each.to_pylist() for each in (table.column("language"), scores.column(f"{SCORE}language")))
     languages = as_array([one or other for one, other in zip(told, found, strict=True)])
     table = table.set_column(table.column_names.index("language"), "language", languages)

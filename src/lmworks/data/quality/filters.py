@@ -91,7 +91,7 @@ def too_short(scores: Scores, settings: FilterSettings) -> list[str | None]:
 
 
 def tell_languages(texts: Sequence[str], settings: FilterSettings) -> Scores:
-    """The two languages of most of each text."""
+    """Return the two languages of most of each text."""
     found = [languages_of(text) for text in texts]
     return {
         "language": _codes([each.language for each in found]),
@@ -170,7 +170,7 @@ def repetitive(scores: Scores, settings: FilterSettings) -> list[str | None]:
 
 
 def count_listed(texts: Sequence[str], settings: FilterSettings) -> Scores:
-    """How often each text holds a listed word, and its words."""
+    """Return how often each text holds a listed word, and its words."""
     terms = tuple(settings.word_list)
     found = np.array([share_listed(text, terms) for text in texts], np.int32).reshape(-1, 2)
     return {"listed_words": found[:, 0], "list_words": found[:, 1]}
@@ -184,7 +184,7 @@ def on_word_list(scores: Scores, settings: FilterSettings) -> list[str | None]:
 
 
 def _published(name: str, rule: Callable[[str], str | None]) -> Rule:
-    """A rule whose limits are those of its paper: what is kept of it is its verdict."""
+    """Return a rule whose limits are those of its paper: what is kept of it is its verdict."""
 
     def measure(texts: Sequence[str], settings: FilterSettings) -> Scores:
         return {name: _codes([rule(text) for text in texts])}

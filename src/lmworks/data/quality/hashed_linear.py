@@ -34,7 +34,7 @@ _ODD, _OTHER_ODD = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
 
 
 def features(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The weight that each feature is hashed to [S], and the text that it belongs to [S]."""
+    """Return the weight that each feature is hashed to [S], and the text that it belongs to [S]."""
     blocks = list(hash_words(pa.array(texts, pa.string())))
     words = np.concatenate([np.zeros(0, np.uint64), *(block.hashes for block in blocks)])
     counts = np.concatenate([np.zeros(0, np.int64), *(block.counts for block in blocks)])
@@ -62,7 +62,7 @@ class LinearClassifier:
     """[K, 2^18]"""
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """The probability of each label [N, K]."""
+        """Return the probability of each label [N, K]."""
         beginnings = [text[:JUDGED_CHARACTERS] for text in texts]
         batches = [_softmax(self._scores(len(some), *features(some))) for some in _batches(beginnings)]
         return np.concatenate([np.zeros((0, len(self.labels))), *batches])
@@ -94,7 +94,7 @@ class LinearClassifier:
 
     @classmethod
     def load(cls, folder: Path) -> LinearClassifier:
-        """The inverse of `save`."""
+        """Return the inverse of `save`."""
         from safetensors.numpy import load_file
 
         labels = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["labels"]

@@ -84,7 +84,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 def _spread(pieces: Sequence[str]) -> list[int]:
-    """The places of up to eight pieces, spread evenly over the characters."""
+    """Return the places of up to eight pieces, spread evenly over the characters."""
     if len(pieces) <= _JUDGED:
         return list(range(len(pieces)))
     found: list[int] = []
@@ -106,7 +106,7 @@ def _judge(text: str) -> tuple[str | None, float]:
 
 
 def detect_language(text: str) -> tuple[str | None, float]:
-    """The language of most of a text and its probability; (None, 0.0) for too little text."""
+    """Return the language of most of a text and its probability; (None, 0.0) for too little text."""
     found = languages_of(text)
     return found.language, found.score
 

@@ -87,12 +87,12 @@ def fineweb(text: str) -> str | None:
 
 
 def _ends(line: str, *others: str) -> bool:
-    """Whether a line ends as a sentence does."""
+    """Return whether a line ends as a sentence does."""
     return line.endswith((".", "!", "?", *others)) or (not line.isascii() and _OTHER_END.search(line) is not None)
 
 
 def _is_short(line: str) -> bool:
-    """Whether a line is below 30 characters: five words, with the spaces, in any script."""
+    """Return whether a line is below 30 characters: five words, with the spaces, in any script."""
     return len(line) < 30 and (letters_a_word(line) == 1 or count_words(line) < 5)
 
 
@@ -142,13 +142,13 @@ def _count(lines: Sequence[str], marks: tuple[str, ...], at_end: bool = True) ->
 
 
 def repeats(parts: Sequence[str]) -> tuple[int, int]:
-    """How many parts occurred before, and their characters."""
+    """Return how many parts occurred before, and their characters."""
     unique = set(parts)
     return len(parts) - len(unique), sum(map(len, parts)) - sum(map(len, unique))
 
 
 def _frequent_phrase(words: Sequence[str], times: int, characters: int) -> int | None:
-    """The least size, of 2 to 4 words, of which one phrase holds more than its share of the text."""
+    """Return the least size, of 2 to 4 words, of which one phrase holds more than its share of the text."""
     counts, space = Counter(words), " " * (times == 1)
     highest = 2 * times * max(map(mul, counts.values(), map(len, counts)), default=0)
     highest += max(counts.values(), default=0)

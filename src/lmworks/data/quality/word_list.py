@@ -35,7 +35,7 @@ def read_list(folder: Path, words: list[str] | str) -> list[str]:
 
 
 def share_listed(text: str, terms: tuple[str, ...], *, accents: bool = True) -> tuple[int, int]:
-    """How often a text holds a term, without regard to case and Unicode's forms, and its number of words.
+    """Return how often a text holds a term, without regard to case and Unicode's forms, and its number of words.
 
     A term that ends with * stands for all that begin so; letters apart, as of s t u p i d, are one word. Where a script
     puts no space between words, a term is found wherever it stands. Without `accents` stüpid is stupid.

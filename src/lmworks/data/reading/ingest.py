@@ -238,7 +238,7 @@ def _with_orders(reader: Reader, orders: Mapping[str, str]) -> Reader:
 
 
 def _with_two_ways(orders: Mapping[str, str], units: int, context: Context) -> list[int]:
-    """The units in which dates can be read in two ways, of sources whose order is known."""
+    """Return the units in which dates can be read in two ways, of sources whose order is known."""
     dates = (record["facts"]["dates"] for record in unit_records(units, context))
     found = {number for number, each in enumerate(dates) if any(TWO_WAYS in each.get(label, ()) for label in orders)}
     noted = [record for record in context.journal.records() if record.get("step") == "dates"]
@@ -376,7 +376,7 @@ def _is_untouched(reader: Reader, searched: Searched, unit: Unit) -> bool:
 
 
 def _repeated(out: Path) -> set[str]:
-    """The ids that more than one record got, because the source's own key names more than one."""
+    """Return the ids that more than one record got, because the source's own key names more than one."""
     with (out / "ids.txt").open() as stream:
         return {one.rstrip() for one, next_ in pairwise(stream) if one == next_}
 

@@ -138,7 +138,7 @@ def _note_dates(dates: dict[str, dict[str, str]], source: SourceConfig, record: 
 
 
 def _without_values(values: Erased, documents: list[Document], tally: Tally, left_out: list[str]) -> list[Document]:
-    """The documents that hold nothing that was erased; the ids of the others are added to `left_out`."""
+    """Return the documents that hold nothing that was erased; the ids of the others are added to `left_out`."""
     kept = []
     for document, found in zip(documents, values.in_documents(documents), strict=True):
         if not found:
@@ -165,7 +165,7 @@ def _passes(
     tally: Tally,
     kept: Counter[str],
 ) -> bool:
-    """Whether a record may be read under its licence and is the first of its id; else why not is counted."""
+    """Return whether a record may be read under its licence and is the first of its id; else why not is counted."""
     if refusal := gate.refusal(record.licence):
         tally.lose(refusal, source=source.label, **_place(record))
     elif taken.get(identity) and isinstance(record, Record) and record.span:

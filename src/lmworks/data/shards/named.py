@@ -105,6 +105,6 @@ def require_fields(wanted: Mapping[str, str], records: Iterable[Document | Mappi
 
 
 def _may_be_there(reached: Sequence[Sequence[int]]) -> bool:
-    """Whether a record has the field, or one of them stops no earlier than the others do, at something empty."""
+    """Return whether a record has the field, or one of them stops no earlier than the others do, at something empty."""
     empty, nameless = (max((far[side] for far in reached), default=0) for side in (0, 1))
     return empty >= max(nameless, 1)

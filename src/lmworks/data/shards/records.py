@@ -54,7 +54,7 @@ class Document:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], **facts: Any) -> Document:
-        """A row of named fields, of which each text stands by itself."""
+        """Return a row of named fields, of which each text stands by itself."""
         fields, structure = take_apart(row)
         return cls(text=as_one(fields), fields=fields, structure=structure, **facts)
 
@@ -76,7 +76,7 @@ class Document:
         return f"{where} (document {self.id})" if path else f"document {self.id}"
 
     def texts(self) -> list[str]:
-        """Every text, codes such as roles and keys too."""
+        """Return every text, codes such as roles and keys too."""
         return [self.text] if self.structure is None else [field.text for field in self.fields]
 
     def changed(self, change: Callable[[str], str], *, codes: bool = False) -> Document:
@@ -87,7 +87,7 @@ class Document:
         return replace(self, fields=fields, text=as_one(fields))
 
     def lacks_all_of(self, before: Document) -> bool:
-        """Whether nothing is left of what another form of the document said: roles and keys say nothing."""
+        """Return whether nothing is left of what another form of the document said: roles and keys say nothing."""
         if self.structure is None:
             return not self.text.strip()
         return not any(self.fields[place].text.strip() for place in places_of_texts(before.fields))
@@ -111,11 +111,11 @@ class Documents(Handle):
     holds: ClassVar[str] = "documents"
 
     def shards(self) -> list[Path]:
-        """The Parquet files, in order."""
+        """Return the Parquet files, in order."""
         return sorted(self.path.glob("part-*.parquet"))
 
     def iterate(self) -> Iterator[Document]:
-        """Every document, shard by shard."""
+        """Yield every document, shard by shard."""
         for shard in self.shards():
             yield from read_shard(shard)
 
@@ -125,7 +125,7 @@ class Documents(Handle):
 
 
 def read_shard(file: Path | IO[bytes]) -> list[Document]:
-    """The documents of one shard. Raises LmworksError if it is damaged."""
+    """Return the documents of one shard. Raises LmworksError if it is damaged."""
     names = [name for name in (*COLUMNS, *ROW_COLUMNS, CLUSTER) if name != "text_digest"]
     return [_document(row) for row in read_columns(file, names).to_pylist()]
 
@@ -159,7 +159,7 @@ def _lists(values: Sequence[Sequence[str]]) -> pa.Array:
 
 
 def _strings(values: Sequence[str | None]) -> pa.Array:
-    """A column of texts. `pa.array` imports pandas where it can, which every worker would wait for."""
+    """Return a column of texts. `pa.array` imports pandas where it can, which every worker would wait for."""
     encoded = [b"" if value is None else value.encode() for value in values]
     edges = np.concatenate(([0], np.cumsum([len(each) for each in encoded], dtype=np.int64)))
     if edges[-1] >= 2**31:
@@ -170,7 +170,7 @@ def _strings(values: Sequence[str | None]) -> pa.Array:
 
 
 def as_array(values: Sequence[str | None] | NDArray[Any]) -> pa.Array:
-    """A column of texts, or of the numbers of an array, as which NaN stands for none."""
+    """Return a column of texts, or of the numbers of an array, as which NaN stands for none."""
     if not isinstance(values, np.ndarray) or values.dtype == object:
         return _strings(list(values))
     kind = pa.from_numpy_dtype(values.dtype)
@@ -230,7 +230,7 @@ def read_columns(file: Path | IO[bytes], names: Sequence[str] | None = None) -> 
 
 
 def ids_of(shard: Path) -> NDArray[np.bytes_]:
-    """The ids of one shard [N], in order."""
+    """Return the ids of one shard [N], in order."""
     column = read_columns(shard, ["id"]).column("id").combine_chunks()
     _, edges, content = column.buffers()
     edges = np.frombuffer(edges, np.int32, len(column) + 1, 4 * column.offset)
@@ -241,7 +241,7 @@ def ids_of(shard: Path) -> NDArray[np.bytes_]:
 
 
 def clusters_of(shards: Sequence[Path]) -> dict[int, str]:
-    """The cluster of each document that has one, by its number across all shards."""
+    """Return the cluster of each document that has one, by its number across all shards."""
     found: dict[int, str] = {}
     first = 0
     for shard in shards:
@@ -253,7 +253,7 @@ def clusters_of(shards: Sequence[Path]) -> dict[int, str]:
 
 
 def shard_ids(folder: Path) -> Iterator[str]:
-    """The ids of all shards of a folder, in order, without the texts."""
+    """Yield the ids of all shards of a folder, in order, without the texts."""
     ids = _sorted_ids(folder)
     for start in range(0, len(ids), 65536):
         yield from ids[start : start + 65536].astype("U").tolist()

@@ -143,7 +143,7 @@ def _on_shard(
 def _failing(
     function: Callable[[Config, list[Document]], tuple[Parts, Tally]], config: Config, documents: Sequence[Document]
 ) -> str:
-    """The first document that a function fails at alone; "" if it fails at none."""
+    """Return the first document that a function fails at alone; "" if it fails at none."""
     for document in documents:
         try:
             function(config, [document])
@@ -160,7 +160,7 @@ def _place(function: Callable[..., Any]) -> str:
 
 
 def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that is given some of its arguments."""
+    """Return the function that is given some of its arguments."""
     while isinstance(function, partial):
         function = function.func
     return function
@@ -273,7 +273,7 @@ def _take(
 
 
 def _finished(task: _Task[Any], units: int, context: Context) -> set[int]:
-    """The units that are done, by the journal or by their record, which a worker writes after all else."""
+    """Return the units that are done, by the journal or by their record, which a worker writes after all else."""
     step = task.step
     records = [record for record in context.journal.records() if record.get("step") == step]
     if not records:
@@ -323,7 +323,7 @@ class _Task(Generic[Unit]):
         write_atomically(record_path(self.beside, self.step, index), content)
 
     def pattern(self, path: Path, index: int) -> str:
-        """A file of a unit by its place in the artifact, with `*` for the unit's number."""
+        """Return a file of a unit by its place in the artifact, with `*` for the unit's number."""
         inside = path.is_relative_to(self.beside)
         below = path.relative_to(self.beside if inside else self.out)
         name = below.with_name(below.name.replace(f"{index:05d}", "*", 1))

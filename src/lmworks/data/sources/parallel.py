@@ -45,11 +45,11 @@ class Parallel(FolderOfFiles):
         return files
 
     def walk(self) -> list[str]:
-        """A name for each set of files."""
+        """Return a name for each set of files."""
         return sorted(self._sets())
 
     def _sets(self) -> Mapping[str, Sequence[str]]:
-        """The files that are read together, in the order of their fields, by the name of all.
+        """Return the files that are read together, in the order of their fields, by the name of all.
 
         Raises UsageError where there are none.
         """
@@ -71,7 +71,7 @@ class Parallel(FolderOfFiles):
         return found
 
     def open(self, path: str) -> IO[bytes]:
-        """The files as one, which has an object of JSON a line. Raises UsageError where one has more lines."""
+        """Return the files as one, which has an object of JSON a line. Raises UsageError where one has more lines."""
         names = self._sets()[path]
         lengths = [0] * len(names)
         with ExitStack() as stack:

@@ -55,7 +55,7 @@ class ParsedSource(ReadSettings):
             yield "zstandard"
 
     def local_paths(self, folder: Path) -> list[str]:
-        """The files that are read, where they can be listed without another machine."""
+        """Return the files that are read, where they can be listed without another machine."""
         return []
 
     @property
@@ -75,7 +75,7 @@ class ParsedSource(ReadSettings):
         """Where the files are, for messages."""
 
     def paths(self) -> list[str]:
-        """Every file that is wanted and whose form is known, archives included."""
+        """Return every file that is wanted and whose form is known, archives included."""
         self._require_patterns()
         paths = [
             path for path in self.walk() if (not self._is_excluded(path) if is_archive(path) else self._reads(path))
@@ -116,7 +116,7 @@ class ParsedSource(ReadSettings):
         yield from (f"{place}/{name}" for name, why in self._judged() if not why)
 
     def _judged(self) -> Iterator[tuple[str, str]]:
-        """Every file, of an archive those that it holds, and why it is not read; "" if it is."""
+        """Yield every file, of an archive those that it holds, and why it is not read; "" if it is."""
         for path in self.walk():
             if not is_archive(path) or self._is_excluded(path):
                 yield path, self._why_not(path)

@@ -41,7 +41,7 @@ class Quarantine(ParsedSource, FolderSource):
         return self.name
 
     def root(self) -> Path:
-        """The folder of the file `path`."""
+        """Return the folder of the file `path`."""
         file = (self.folder / self.path).resolve()
         if not file.is_file():
             raise UsageError(f"Source {self.label}: there is no file {file}. Fix `path`.")

@@ -18,7 +18,7 @@ _DECLARED = re.compile(rb"\A\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{
 
 
 def encoding_of(stream: IO[bytes], named: str | None, is_xml: bool) -> str:
-    """A file's encoding: what its byte order mark says, else the user, else its XML declaration, else UTF-8.
+    """Return a file's encoding: what its byte order mark says, else the user, else its XML declaration, else UTF-8.
 
     It is "" for UTF-16 that nobody stated: as UTF-8 it would be letters with zeros between them.
     """
@@ -39,7 +39,7 @@ def encoding_of(stream: IO[bytes], named: str | None, is_xml: bool) -> str:
 
 
 def recoded(stream: IO[bytes], encoding: str) -> IO[bytes]:
-    """The bytes of a text as UTF-8; they can be read and sought forward in bounded memory."""
+    """Return the bytes of a text as UTF-8; they can be read and sought forward in bounded memory."""
     return stream if encoding in (UTF_8, "") else forward(_recoded(stream, encoding))
 
 

@@ -79,7 +79,7 @@ class SourceConfig(StepConfig, ABC):
 
     @abstractmethod
     def open(self, path: str) -> IO[bytes]:
-        """The bytes of one file, as stored. Raises OSError."""
+        """Return the bytes of one file, as stored. Raises OSError."""
 
     @abstractmethod
     def size(self, path: str) -> int:
@@ -94,15 +94,15 @@ class SourceConfig(StepConfig, ABC):
         return path
 
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
-        """A file cut into pieces of about `size` bytes; whole if its form cannot be cut."""
+        """Return a file cut into pieces of about `size` bytes; whole if its form cannot be cut."""
         return [Piece(path, self.size(path))]
 
     def left_out(self) -> Iterator[tuple[str, str]]:
-        """The place of each file that is not read, and its ending, or another reason why."""
+        """Return the place of each file that is not read, and its ending, or another reason why."""
         return iter(())
 
     def places(self) -> Iterator[str]:
-        """The place of each file that is read, the same in whatever source it is named."""
+        """Return the place of each file that is read, the same in whatever source it is named."""
         return iter(())
 
     def is_numbered(self, path: str) -> bool:

@@ -38,7 +38,7 @@ MOST_TIMES = 200
 
 
 def plain_name(path: str) -> str:
-    """The name without the ending of its compression: `a.jsonl.gz` holds `a.jsonl`, `a.tgz` holds `a.tar`."""
+    """Return the name without the ending of its compression: `a.jsonl.gz` holds `a.jsonl`, `a.tgz` holds `a.tar`."""
     stem, _, ending = path.rpartition(".")
     if f".{ending.lower()}" in PACKINGS:
         return stem
@@ -46,7 +46,7 @@ def plain_name(path: str) -> str:
 
 
 def is_packed(path: str) -> bool:
-    """Whether a file's ending says that it is compressed."""
+    """Return whether a file's ending says that it is compressed."""
     return _packing(path) is not None
 
 
@@ -71,7 +71,7 @@ def unpack(path: str, stream: IO[bytes]) -> IO[bytes]:
 
 
 def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
-    """A copy that can be read back and forth: a temporary file that is gone when it is closed.
+    """Return a copy that can be read back and forth: a temporary file that is gone when it is closed.
 
     Raises RuntimeError for what is longer than `limit` bytes.
     """
@@ -128,13 +128,13 @@ class _Forward(io.RawIOBase):
 
 
 def read_on(stream: IO[bytes], size: int = 2**17) -> Iterator[bytes]:
-    """The bytes of a stream to its end, so many at a time."""
+    """Yield the bytes of a stream to its end, so many at a time."""
     while chunk := stream.read(size):
         yield chunk
 
 
 def _zstandard(stream: IO[bytes]) -> Iterator[bytes]:
-    """A zstd file, all frames of it. One that ends inside a frame is an error.
+    """Yield a zstd file, all frames of it. One that ends inside a frame is an error.
 
     The library's own reader ends quietly there, so that what is lost would never be noticed.
     """
@@ -159,7 +159,7 @@ def _zstandard(stream: IO[bytes]) -> Iterator[bytes]:
 def _streams(
     stream: IO[bytes], decompressor: Callable[[], lzma.LZMADecompressor | bz2.BZ2Decompressor]
 ) -> Iterator[bytes]:
-    """An xz or bz2 file, all streams of it.
+    """Yield an xz or bz2 file, all streams of it.
 
     The libraries' own readers end quietly at what is no stream behind one, and take whatever memory a file asks for.
     """

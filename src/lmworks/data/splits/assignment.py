@@ -51,7 +51,7 @@ class Units:
 def assign_alike(
     config: SplitConfig, documents: Documents, names: Names, together: Mapping[int, str], out: Path, context: Context
 ) -> tuple[dict[str, str], list[Figure]]:
-    """The part of each group that is held out, and how well the parts are balanced.
+    """Return the part of each group that is held out, and how well the parts are balanced.
 
     `together` names the cluster of near copies that some documents are of, whatever their texts have become since.
     Raises GateRefused if a held-out document has a near-duplicate in train.
@@ -117,7 +117,7 @@ def _latest_first(documents: Documents, units: Units, context: Context) -> list[
 def _balance(
     config: SplitConfig, documents: Documents, units: Units, out: Path, context: Context
 ) -> tuple[dict[int, str], list[Figure]]:
-    """The part of each unit held out, with total variation beside that of random splits in `balance.json`."""
+    """Return the part of each unit held out, with total variation beside that of random splits in `balance.json`."""
     found = read_features(keep_beside(documents.shards(), describe_shard, context, "described"))
     features = {name: codes for name, codes in found.items() if (codes != codes[0]).any()}
     table = GroupCounts.of(units.of, {"documents": np.zeros_like(units.of), **features})
@@ -171,7 +171,7 @@ def _compare_with_random(
 
 
 def _shares(config: SplitConfig, count: int) -> dict[str, float]:
-    """The share of the documents of each part, the part that is trained on first."""
+    """Return the share of the documents of each part, the part that is trained on first."""
     if config.folds:
         return dict.fromkeys(config.held_out(), 1 / config.folds)
     wanted = {"test": config.test, "validation": config.validation}
@@ -186,7 +186,7 @@ def _shares(config: SplitConfig, count: int) -> dict[str, float]:
 
 
 def _shuffle(parts: NDArray[np.int64], order: Sequence[int], seed: int) -> NDArray[np.int64]:
-    """The same number of groups in each part, drawn at random."""
+    """Return the same number of groups in each part, drawn at random."""
     shuffled = parts.copy()
     shuffled[order] = np.random.default_rng(seed).permutation(parts[order])
     return shuffled

@@ -54,7 +54,7 @@ class GroupCounts:
 def assign_balanced(
     table: GroupCounts, shares: Sequence[float], order: Sequence[int], fixed: Mapping[int, int]
 ) -> NDArray[np.int64]:
-    """The part of each group [G].
+    """Return the part of each group [G].
 
     `shares` are the parts' shares of the documents; `order` breaks ties between groups of equal size; `fixed` groups
     stay in the part given.
@@ -98,7 +98,7 @@ class _Assignment:
         self.parts[group] = part
 
     def best(self, group: int) -> int:
-        """The part whose cost a group that is nowhere yet would lower most."""
+        """Return the part whose cost a group that is nowhere yet would lower most."""
         return min(range(len(self.excess)), key=lambda part: self._added(group, part))
 
     def improve(self, group: int) -> bool:

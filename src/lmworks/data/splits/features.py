@@ -63,7 +63,7 @@ def read_features(folder: Path) -> dict[str, NDArray[np.int64]]:
 
 
 def _bins(numbers: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """The quantile that each number lies in, from 0; what is no number has a bin of its own at the end."""
+    """Return the quantile that each number lies in, from 0; what is no number has a bin of its own at the end."""
     known = numbers[~np.isnan(numbers)]
     if not len(known):
         return np.zeros(len(numbers), np.int64)

@@ -105,7 +105,7 @@ class SplitConfig(StepConfig):
         return held.get(part, 1 - sum(held.values()))
 
     def held_out(self) -> tuple[str, ...]:
-        """The parts that nothing is trained on while they are tested."""
+        """Return the parts that nothing is trained on while they are tested."""
         return tuple(f"fold-{number}" for number in range(self.folds)) or ("test", "validation")
 
     @property
@@ -115,7 +115,7 @@ class SplitConfig(StepConfig):
 
 
 def assign(groups: Collection[str], config: SplitConfig, tell: Callable[[str], object] = str) -> dict[str, str]:
-    """The part of each group that is held out; `tell` is told what a user should know of it."""
+    """Return the part of each group that is held out; `tell` is told what a user should know of it."""
     hashes = sorted((hash_of(name), name) for name in groups)
     places = [place(digest) for digest, _ in hashes]
     tell_what_moves(config, places, tell)
@@ -177,7 +177,7 @@ def _by_place(config: SplitConfig, places: Sequence[float]) -> tuple[int, int] |
 
 
 def _counted(config: SplitConfig, groups: int) -> tuple[int, int]:
-    """How many groups are test and validation, where shares are of these groups."""
+    """Return how many groups are test and validation, where shares are of these groups."""
     test, validation = (
         max(1, int(wanted * groups)) if 0 < wanted < 1 else int(wanted) for wanted in (config.test, config.validation)
     )

@@ -63,7 +63,7 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
 
 
 def _names(config: SplitConfig, documents: Documents, context: Context) -> list[list[str | None]]:
-    """The name of each document's group, shard by shard; None if it has none."""
+    """Return the name of each document's group, shard by shard; None if it has none."""
     work = partial(_name_groups, config)
     folder = keep_beside(documents.shards(), work, context, "group-names", config.by, config.folds, threads=True)
     known: dict[str, str] = {}  # one string a group, not one a document
@@ -84,7 +84,7 @@ def _refuse(by: str, fields: Iterable[str]) -> NoReturn:
 
 
 def _name_groups(config: SplitConfig, shard: Path) -> Iterator[tuple[str, bytes]]:
-    """The group of each document of one shard; where none has any, the fields that they have."""
+    """Yield the group of each document of one shard; where none has any, the fields that they have."""
     own = config.by if config.by in OWN else "id"
     table = read_columns(shard, sorted({"id", "meta", "structure", own}))
     rows: Iterable[Any] = map(json.loads, table.column("meta").to_pylist())

@@ -44,7 +44,7 @@ def agreement(verdicts: Verdicts) -> Figure | None:
 
 
 def _pairs_alike(labels: Iterable[str]) -> float:
-    """The share of pairs of verdicts on one document that agree."""
+    """Return the share of pairs of verdicts on one document that agree."""
     counts = Counter(labels)
     total = counts.total()
     return sum(count * (count - 1) for count in counts.values()) / (total * (total - 1))

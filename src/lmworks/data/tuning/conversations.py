@@ -36,7 +36,7 @@ def conversation(
     operation: str = "",
     phrasing: int = 0,
 ) -> Record:
-    """The record of a question and the answer wanted.
+    """Return the record of a question and the answer wanted.
 
     `form` is what kind of question it is: tasks ask those of one form. `document` is the id of that which the answer
     is taken from. `service` is the group of like questions that it belongs to, where there are such, whose items are
@@ -65,7 +65,7 @@ class Conversations(Handle):
     holds: ClassVar[str] = "conversations"
 
     def iterate(self) -> Iterator[dict[str, Any]]:
-        """Every conversation, in order. Raises `UsageError` for a step that makes documents."""
+        """Yield every conversation, in order. Raises `UsageError` for a step that makes documents."""
         if not is_conversations(self):
             raise UsageError(f"{self.path}: here are no conversations; name a step that makes them")
         with (self.path / "conversations.jsonl").open(encoding="utf-8") as lines:
@@ -86,7 +86,7 @@ def question_of(record: Record) -> str:
 
 
 def last_answer(record: Record) -> str:
-    """The answer that a conversation ends with."""
+    """Return the answer that a conversation ends with."""
     return str(record["messages"][-1]["content"])
 
 
@@ -114,7 +114,7 @@ def documents_of(record: Record) -> list[str]:
 
 
 def is_conversations(made: Handle) -> bool:
-    """Whether a step has made conversations."""
+    """Return whether a step has made conversations."""
     return (made.path / "conversations.jsonl").exists()
 
 

@@ -43,7 +43,7 @@ def parse_facts(text: str) -> list[Fact]:
 
 
 def verbalise(facts: list[Fact]) -> str:
-    """Every fact in a sentence that any facts could have: what a text must be better than.
+    """Return every fact in a sentence that any facts could have: what a text must be better than.
 
     The subject is the fact `name`, else the first; a slot that ends in type, kind or category says what it is.
     """

@@ -82,7 +82,7 @@ class Naming:
         self.speakers: set[str] = set()
 
     def named(self, row: Row) -> dict[str, Any]:
-        """A record under usual names."""
+        """Return a record under usual names."""
         self.records += 1
         self.columns |= dict.fromkeys(row)
         self.lacking.update({name for name in self.fields.values() if not _is_in(row, name)})
@@ -98,7 +98,7 @@ class Naming:
         return {name: self._with_roles(value) for name, value in found.items()} if self.roles else found
 
     def _with_names(self, column: str, value: Any) -> Any:
-        """A list of turns, or a tree of messages, each under usual names."""
+        """Return a list of turns, or a tree of messages, each under usual names."""
         names = self.inside.get(column)
         if names and REPLIES in names and isinstance(value, Mapping):
             (root,) = self._with_names(column, [value])
@@ -118,7 +118,7 @@ class Naming:
         return turns
 
     def _with_roles(self, value: Any) -> Any:
-        """A list of turns, or a tree of messages, each of a usual speaker."""
+        """Return a list of turns, or a tree of messages, each of a usual speaker."""
         if isinstance(value, Mapping) and REPLIES in value:
             (root,) = self._with_roles([value])
             return {**root, REPLIES: [self._with_roles(each) for each in value[REPLIES] or ()]}
@@ -151,7 +151,7 @@ class Naming:
             )
 
     def told(self) -> str:
-        """The columns that there are, for a message."""
+        """Return the columns that there are, for a message."""
         more = len(self.columns) - COLUMNS_SHOWN
         shown = ", ".join(map(hide_name, [*self.columns][:COLUMNS_SHOWN]))
         return f"their fields are {shown}{f' and {more} more' if more > 0 else ''}"
@@ -171,7 +171,7 @@ class Naming:
 
 
 def _without(row: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """A record without what stands at a path; with what stands beside it."""
+    """Return a record without what stands at a path; with what stands beside it."""
     if path in row:
         return {name: value for name, value in row.items() if name != path}
     for head, inner in row.items():
@@ -182,7 +182,7 @@ def _without(row: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def _is_in(value: Any, path: str) -> bool:
-    """Whether a value has something at `messages.*.note`."""
+    """Return whether a value has something at `messages.*.note`."""
     if isinstance(value, Mapping) and path in value:
         return True
     name, _, rest = path.partition(".")

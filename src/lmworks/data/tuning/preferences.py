@@ -59,7 +59,7 @@ class Preferences(Handle):
     holds: ClassVar[str] = "preferences"
 
     def iterate(self) -> Iterator[Preference]:
-        """Every judgement, in order: pairs, and answers judged alone. `UsageError` for a step that makes none."""
+        """Yield every judgement, in order: pairs, and answers judged alone. `UsageError` for a step that makes none."""
         if not (self.path / "preferences.jsonl").exists():
             raise UsageError(f"{self.path}: here are no judgements; name a step that makes them")
         with (self.path / "preferences.jsonl").open(encoding="utf-8") as lines:

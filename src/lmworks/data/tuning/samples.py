@@ -120,7 +120,7 @@ class _Made:
     """Kept fields of the record."""
 
     def as_json(self) -> dict[str, Any]:
-        """The line of `conversations.jsonl`."""
+        """Return the line of `conversations.jsonl`."""
         sample = self.sample
         answer: dict[str, Any] = {"answer": sample.answer} if sample.answer is not None else {}
         if sample.references:
@@ -131,7 +131,7 @@ class _Made:
         return {"id": self.id, "form": self.form, "messages": turns, "document": self.document, **answer}
 
     def as_preference(self) -> Preference:
-        """The line of `preferences.jsonl`."""
+        """Return the line of `preferences.jsonl`."""
         sample = self.sample
         sides = {"chosen": sample.chosen, "rejected": sample.rejected, "margin": sample.margin}
         return Preference(
@@ -255,7 +255,7 @@ class _Reading:
             yield document, self.naming.named(row)
 
     def _threads(self) -> Iterator[tuple[Document, Row]]:
-        """The records, or those that records are parts of, each with the document of its first."""
+        """Yield the records, or those that records are parts of, each with the document of its first."""
         threads = None if self.templates else FORMS[self.form].threads
         if threads is None:
             yield from self._rows()
@@ -428,7 +428,7 @@ def _plain(turns: Sequence[Mapping[str, str]]) -> str:
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
-    """The name of a label that is a number, as a text or with a point, too. Raises Fault for another."""
+    """Return the name of a label that is a number, as a text or with a point, too. Raises Fault for another."""
     if value in names:
         return value
     try:

@@ -27,7 +27,7 @@ TEXTS_AT_ONCE = 64
 
 
 def spans_of(document: Document, field: str) -> list[Span] | None:
-    """The spans of a document, `{"start": 0, "end": 5, "label": "name"}` each, in order; None without the field.
+    """Return the spans of a document, `{"start": 0, "end": 5, "label": "name"}` each, in order; None without the field.
 
     Raises UsageError if one is malformed, empty, outside of the text, or overlaps another; `read_spans` tells of all.
     """
@@ -89,7 +89,7 @@ def parts_of_label(label: str) -> tuple[str, bool]:
 def find_spans(
     tokenizer: Any, model: Any, meaning: Mapping[int, tuple[Name | None, bool]], texts: Sequence[str]
 ) -> list[list[tuple[Name, int, int]]]:
-    """The spans of each text (name, start, end), in order and without overlaps.
+    """Return the spans of each text (name, start, end), in order and without overlaps.
 
     `meaning` gives, by the number of a label of the model, the name of such spans, None for none, and whether one
     begins. `tokenizer` is one of the `tokenizers` package; its truncation is set.

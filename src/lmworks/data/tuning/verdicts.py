@@ -46,7 +46,7 @@ class VerdictsConfig(BesideRecipe):
         return found.model_copy(update={"fingerprints": prints})
 
     def files(self) -> list[Path]:
-        """The files, by name."""
+        """Return the files, by name."""
         path = self.folder / self.verdicts
         return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
 
@@ -95,7 +95,7 @@ class Line(NamedTuple):
 
 
 def _lines(path: Path) -> Iterator[Line]:
-    """Every line that is not empty."""
+    """Yield every line that is not empty."""
     offset = 0
     with path.open("rb") as stream:
         for number, raw in enumerate(stream, 1):
@@ -156,6 +156,6 @@ def _judge_shard(
 
 
 def _most(labels: Counter[str]) -> str | None:
-    """The label that was given most; None if there is none, or a tie."""
+    """Return the label that was given most; None if there is none, or a tie."""
     (first, count), (_, second) = [*labels.most_common(2), ("", 0), ("", 0)][:2]
     return first if count > second else None

@@ -43,7 +43,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool
 
 
 def _of_one_token(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """The same of T = 1, with the heads that share keys in the place of T, and one that shares with none twice.
+    """Return the same of T = 1, with the heads that share keys in the place of T, and one that shares with none twice.
 
     The products of torch (MKL) of a bfloat16 matrix with one vector take, on processors that are not Intel's, seven
     times as long as those with three: `benchmarks/decode_attention.py`.

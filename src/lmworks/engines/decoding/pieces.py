@@ -25,7 +25,7 @@ class Detokeniser:
         """Characters of the window's text that have been given out."""
 
     def add(self, token: int) -> str:
-        """The text that became certain with this token."""
+        """Return the text that became certain with this token."""
         self._window.append(token)
         text = self._decode(self._window)
         whole = len(text.rstrip(REPLACEMENT))
@@ -57,7 +57,7 @@ class StopStrings:
         self._held = ""
 
     def add(self, text: str) -> tuple[str, bool]:
-        """The text that may be shown now, and whether a stop was found; nothing comes after a stop."""
+        """Return the text that may be shown now, and whether a stop was found; nothing comes after a stop."""
         text = self._held + text
         found = [(start + len(stop), start) for stop in self._stops if (start := text.find(stop)) >= 0]
         if found:

@@ -297,7 +297,7 @@ class Client:
 
 
 def _fault(body: bytes) -> tuple[str, str]:
-    """The code and the words of an error, where the body has OpenAI's form or nearly so."""
+    """Return the code and the words of an error, where the body has OpenAI's form or nearly so."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -323,7 +323,7 @@ def _count(found: Any) -> int:
 
 
 def _shown(said: str) -> str:
-    """A text of others on one line, without what moves a terminal's cursor or turns its letters round."""
+    """Return a text of others on one line, without what moves a terminal's cursor or turns its letters round."""
     return " ".join("".join(each if each.isprintable() else " " for each in said).split())
 
 
@@ -346,5 +346,5 @@ def _retry_after(said: str | None) -> float | None:
 
 
 def now() -> str:
-    """The time, to the second, of what is dated."""
+    """Return the time, to the second, of what is dated."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -47,7 +47,7 @@ class _Runs:
         self._table[slots] = known
 
     def found(self, eights: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The first and the last letters of parts."""
+        """Return the first and the last letters of parts."""
         is_known = np.concatenate(([False], self._table[self._slots(eights)] == eights, [False]))
         first, end = np.flatnonzero(is_known[1:] != is_known[:-1]).reshape(-1, 2).T
         is_long = end - first >= self._most
@@ -76,7 +76,7 @@ class Secret:
         self._runs = [_Runs(each, width) for width, each in words.items()]
 
     def taken_out(self, text: str) -> str:
-        """A text without the key, and without runs that are half of it or longer."""
+        """Return a text without the key, and without runs that are half of it or longer."""
         change = np.zeros(len(text) + 1, np.int64)
         for said, starts, ends in _readings(text) if self.is_sought else ():
             codes = np.frombuffer(said.encode("utf-32-le", "surrogatepass"), "<u4")
@@ -92,7 +92,7 @@ class Secret:
 
 
 def _readings(text: str) -> Iterator[_Reading]:
-    """A text as it is, and unescaped, once and again."""
+    """Yield a text as it is, and unescaped, once and again."""
     starts = np.arange(len(text))
     ends = starts + 1
     yield _Reading(text, starts, ends)
@@ -123,7 +123,7 @@ def _lower() -> NDArray[np.uint8]:
 
 
 def _eights(bare: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Every eight letters in a row as one number."""
+    """Return every eight letters in a row as one number."""
     raw = np.ascontiguousarray(bare)
     return np.ndarray((max(0, len(raw) - SHORTEST + 1),), "<u8", raw.data, strides=(1,))
 

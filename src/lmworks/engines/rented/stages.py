@@ -135,7 +135,7 @@ def rented_prompts(config: PromptsConfig, read: list[Handle], out: Path, context
 
 
 def size_of(asked: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    """How much is asked. A token is a byte at the least, so that there are no more of them than that."""
+    """Return how much is asked. A token is a byte at the least, so that there are no more of them than that."""
     size: Counter[str] = Counter({REQUESTS: len(asked), PROMPT_TOKENS: 0, ANSWER_TOKENS: 0})
     for each in asked:
         texts = [turn["content"] for turn in each["messages"]]
@@ -297,12 +297,12 @@ NAMES_ERASED = "erased"
 
 
 def asked_for(step: str) -> str:
-    """The step that holds what a rented model answered for another step."""
+    """Return the step that holds what a rented model answered for another step."""
     return f"asked/{step}"
 
 
 def _body(config: RentedModelConfig, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The request of what is asked."""
+    """Return the request of what is asked."""
     body = {"model": config.model, **{name: value for name, value in asked.items() if name != "max_tokens"}}
     body[config.limit_name] = asked["max_tokens"]
     body |= config.parameters

@@ -16,7 +16,7 @@ class NearestFacts:
         self._known = [(parse_facts(source), text) for source, text in pairs]
 
     def write(self, source: str) -> str:
-        """The text whose facts have most slots in common and fewest others, of equals most values; with those of
+        """Return the text whose facts have most slots in common and fewest others, of equals most values; with those of
         `source` put in the place of its own. Of equals again that which states most and least that is wrong, then the
         first.
         """

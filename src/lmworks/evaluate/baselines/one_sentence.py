@@ -12,12 +12,12 @@ Pick = Callable[[str], str]
 
 
 def lead(text: str) -> str:
-    """The first sentence: hard to beat on news, where it is written to be read alone."""
+    """Return the first sentence: hard to beat on news, where it is written to be read alone."""
     return next(iter(sentences(text)), "")
 
 
 def central(text: str) -> str:
-    """The sentence that has most words in common with the others (mean ROUGE-1), of equals the first."""
+    """Return the sentence that has most words in common with the others (mean ROUGE-1), of equals the first."""
     found, split = sentences(text), split_of([text])
     return max(
         found, key=lambda one: sum(rouge_n(other, one, 1, split) for other in found if other is not one), default=""

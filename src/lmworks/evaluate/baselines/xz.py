@@ -41,7 +41,7 @@ def _bits_behind(before: bytes, texts: Sequence[bytes]) -> list[int]:
 
 
 def _start_copy(compressor: lzma.LZMACompressor, text: bytes) -> tuple[int, int]:
-    """A copy of this process, and a pipe in which it says how many bytes it still writes for a text."""
+    """Return a copy of this process, and a pipe in which it says how many bytes it still writes for a text."""
     reads, writes = os.pipe()
     if not (child := os.fork()):
         try:

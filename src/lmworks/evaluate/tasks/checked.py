@@ -143,5 +143,5 @@ def evaluate_rules(
 
 
 def _whole(said: Item) -> str:
-    """An answer with its thoughts, where they stand apart."""
+    """Return an answer with its thoughts, where they stand apart."""
     return with_thoughts(said["thoughts"], None if said[WITHIN] else said["answer"]) if "thoughts" in said else ""

@@ -119,7 +119,7 @@ class MultipleChoiceConfig(LikelihoodConfig):
         return super().tokens(text_bytes, records).times(1 + self.shots)
 
     def asked(self, question: Question) -> str:
-        """The question as it is put, alone."""
+        """Return the question as it is put, alone."""
         listed = "\n".join(f"{a}. {b}" for a, b in zip(ascii_uppercase, question["choices"], strict=False))
         known = {"query": question["query"], "choices": listed, "subject": question.get("subject") or ""}
         return _PLACE.sub(lambda found: known[found[1]], self.text)

@@ -199,7 +199,7 @@ def _by_scores(engine: DecoderEngine, pairs: Sequence[Pair]) -> list[tuple[float
 def _by_likelihoods(
     config: PreferenceAccuracyConfig, engine: DecoderEngine, reference: DecoderEngine | None, pairs: Sequence[Pair]
 ) -> list[tuple[float, float]]:
-    """The same by ln p, or by ln p over what it was; of each, or a token or a byte of it."""
+    """Return the same by ln p, or by ln p over what it was; of each, or a token or a byte of it."""
     segments = [both for _, both in pairs]
     now, before = _log_p(engine, segments), _log_p(reference, segments) if reference else [(0.0, 0.0)] * len(pairs)
     sizes = [
@@ -217,7 +217,7 @@ def _by_likelihoods(
 
 
 def _said(turns: Sequence[Mapping[str, Any]] | None) -> str:
-    """The words of an answer."""
+    """Return the words of an answer."""
     return "".join(str(turn["content"]) for turn in turns or ())
 
 
@@ -428,7 +428,7 @@ def _items(said: Sequence[tuple[Question, Item]], judging: DecoderEngine) -> lis
 
 
 def _trust(config: JudgedAnswersConfig, pairs: Preferences, train: Preferences, judging: DecoderEngine) -> list[Figure]:
-    """The judge's accuracy on pairs, and how far it lies above that of length."""
+    """Return the judge's accuracy on pairs, and how far it lies above that of length."""
     by_judge = items_by_scores(config, _pairs(pairs), judging)
     if not by_judge:
         raise UsageError(f"{config.judged or config.data}: no pair within the judge's {judging.context_length} tokens")

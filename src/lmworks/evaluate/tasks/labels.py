@@ -140,17 +140,17 @@ def _spans_item(config: ExtractionConfig, document: Document, spans: Sequence[Sp
 
 
 def items_of_labels(config: ClassificationConfig, data: Documents) -> list[Item]:
-    """The items of a model that says nothing. Raises UsageError where nothing can be asked."""
+    """Return the items of a model that says nothing. Raises UsageError where nothing can be asked."""
     return [_labelled_item(config, each, Classified(0, False, {"": 1.0}), 0) for each in _labels_asked(config, data)]
 
 
 def items_of_spans(config: ExtractionConfig, data: Documents) -> list[Item]:
-    """The items of a model that finds nothing. Raises UsageError where nothing can be asked."""
+    """Return the items of a model that finds nothing. Raises UsageError where nothing can be asked."""
     return [_spans_item(config, document, spans, []) for document, spans in _spans_asked(config, data)]
 
 
 def _labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
-    """The texts whose labels are asked for. Raises UsageError where there is none."""
+    """Return the texts whose labels are asked for. Raises UsageError where there is none."""
     require_cluster(config, data.iterate())
     return labelled(data, config.label)
 
@@ -217,7 +217,7 @@ def when_unsure_ones_are_handed_on(items: Sequence[Item], method: str, **evidenc
 
 
 def _limit(ranked: Sequence[Item], count: int) -> str:
-    """How likely the first answers are held at least, with the digits that part the last of them from the next.
+    """Return how likely the first answers are held at least, with the digits that part the last of them from the next.
 
     Where others are held as likely as the last, how many of them are among the first.
     """

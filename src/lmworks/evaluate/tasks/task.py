@@ -45,7 +45,7 @@ class Task:
 
 
 def figures_named(task: Task, config: TaskConfig) -> list[str]:
-    """The names of what a task measures, but for those that follow from its data, such as `F1 of LABEL`."""
+    """Return the names of what a task measures, but for those that follow from its data, such as `F1 of LABEL`."""
     written = [TEXT_METRICS[name].figures for name in getattr(config, "metrics", ())]
     return [*(metric.name for some in (task.metrics, *written) for metric in some), *task.further]
 

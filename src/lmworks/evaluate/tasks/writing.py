@@ -93,7 +93,7 @@ class TextToTextTaskConfig(WritingConfig):
 
 
 def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
-    """The stage of a task in which a model writes for the sources."""
+    """Return the stage of a task in which a model writes for the sources."""
 
     def evaluate(
         config: WritingConfig,
@@ -145,7 +145,7 @@ def baseline_stage(task: str, config: type[WritingConfig], version: int, how: st
 def _declared(
     evaluate: Callable[..., Result], task: str, config: type[WritingConfig], version: int, **roles: Any
 ) -> Stage:
-    """The stage of a function for one task; where the task's config names no `style`, it reads none."""
+    """Return the stage of a function for one task; where the task's config names no `style`, it reads none."""
     given = {"judges": "style"} if "style" in config.model_fields else {"never_given": "style"}
     name = f"evaluate-{task}".replace("_", "-")
     return stage(version=version, name=name, config=config, **given, **roles)(evaluate)

@@ -50,5 +50,5 @@ class TextMetric(NamedTuple):
 
 
 def written_by_people(pairs: Sequence[Question]) -> list[Written]:
-    """Every reference as if it were an answer: what a metric says of those who know."""
+    """Return every reference as if it were an answer: what a metric says of those who know."""
     return [Written(source_of(pair), references_of(pair), text) for pair in pairs for text in references_of(pair)]

@@ -24,7 +24,7 @@ _WORD = re.compile(r"[^\W_]+|[£$€¥%]")
 
 
 def values_of(source: str) -> list[str]:
-    """The values of a line of facts that can be looked for, as words."""
+    """Return the values of a line of facts that can be looked for, as words."""
     return [words(fact.value) for fact in parse_facts(source) if not fact.is_yes_or_no and _WORD.search(fact.value)]
 
 
@@ -34,7 +34,7 @@ def words(text: str) -> str:
 
 
 def count(values: Sequence[str], others: Iterable[str], answer: str) -> Fields:
-    """How many of `values` and of `others` an answer states; all are in words."""
+    """Return how many of `values` and of `others` an answer states; all are in words."""
     text = f" {words(answer)} "
     stated = [value for value in values if f" {value} " in text]
     for value in sorted(stated, key=len, reverse=True):

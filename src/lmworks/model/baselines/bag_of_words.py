@@ -77,7 +77,7 @@ class BagOfWords:
         return cls(names, features, (weights.T * rarity[:, None]).astype(np.float32), rarity, bias.astype(np.float32))
 
     def probabilities(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """How likely each label is held to be, of every text."""
+        """Return how likely each label is held to be, of every text."""
         return [self._probabilities(text) for text in texts]
 
     def _probabilities(self, text: str) -> dict[str, float]:
@@ -153,7 +153,7 @@ def bag_of_words(config: BagOfWordsConfig, data: Documents, out: Path, context: 
 
 
 def labelled(documents: Documents, label: str) -> list[Document]:
-    """The documents that have a label. Raises UsageError where none has one."""
+    """Return the documents that have a label. Raises UsageError where none has one."""
     found = [each for each in documents.iterate() if each.meta.get(label) is not None]
     if not found:
         raise UsageError(

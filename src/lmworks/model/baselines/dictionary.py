@@ -62,7 +62,7 @@ class Dictionary:
         )
 
     def spans(self, text: str) -> list[Span]:
-        """The longest phrase at each word, in equal case, and on after it."""
+        """Return the longest phrase at each word, in equal case, and on after it."""
         return [span for _, span in self._look_up(text)]
 
     def _look_up(self, text: str) -> Iterator[tuple[Phrase, Span]]:

@@ -81,7 +81,7 @@ class NgramModel:
 
 
 def _codes(documents: Sequence[bytes], order: int) -> Codes:
-    """The n-gram that ends at each byte of the documents, one document after another."""
+    """Return the n-gram that ends at each byte of the documents, one document after another."""
     padding = order - 1
     text = np.frombuffer(b"".join(bytes(padding) + document for document in documents), np.uint8)
     codes = np.zeros(len(text) - padding, np.uint64)

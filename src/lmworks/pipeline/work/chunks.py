@@ -65,6 +65,6 @@ def write_records(path: Path, records: Iterable[Line]) -> None:
 
 
 def read_records(path: Path) -> list[Line]:
-    """The records of such a file."""
+    """Return the records of such a file."""
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]

@@ -54,7 +54,7 @@ def forget_peak_memory() -> int:
 
 
 def peak_memory_bytes() -> int:
-    """The most resident memory so far, mapped files included.
+    """Return the most resident memory so far, mapped files included.
 
     Not `ru_maxrss` on Linux: a child inherits there the peak of the process that started it, and it cannot be reset.
     """

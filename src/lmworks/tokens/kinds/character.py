@@ -41,7 +41,7 @@ character = learning_stage(CharacterConfig)
 
 
 def count_characters(texts: Texts) -> list[str]:
-    """Every character of the texts, the most frequent first."""
+    """Return every character of the texts, the most frequent first."""
     counts: Counter[str] = Counter()
     for text in texts():
         counts.update(text)

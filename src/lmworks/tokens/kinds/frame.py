@@ -28,7 +28,7 @@ class Frame:
 
 
 def frame_of(tokenizer: Tokenizer) -> Frame:
-    """A published encoder's own special tokens if the tokenizer has them, else those of documents and chats."""
+    """Return a published encoder's own special tokens if the tokenizer has them, else those of documents and chats."""
     ids = {token["content"]: token["id"] for token in json.loads(tokenizer.to_json())["added_tokens"]}
     for names in PUBLISHED:
         if all(name in ids for name in names):

@@ -46,7 +46,7 @@ class Vocabulary(StepConfig, ABC):
         alias="from", description="Training text only. A tokenizer fitted to test text flatters the model."
     )
     kind: str
-    vocab_size: int
+    vocab_size: int = Field(description="Number of ids. Each kind sets a default.")
 
     @abstractmethod
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
@@ -54,7 +54,7 @@ class Vocabulary(StepConfig, ABC):
 
 
 def learning_stage(config: type[Vocabulary]) -> Stage:
-    """The stage, called as the kind, that learns a vocabulary and writes it as `transformers` reads it."""
+    """Return the stage, called as the kind, that learns a vocabulary and writes it as `transformers` reads it."""
 
     def learn(config: Vocabulary, documents: Documents, out: Path, context: Context) -> Result:
         count = documents.count()

@@ -61,7 +61,7 @@ class PretrainedConfig(StepConfig):
         return self.load().get_vocab_size()
 
     def is_that_of(self, path: Path) -> bool:
-        """Whether it has learned what another `tokenizer.json` has."""
+        """Return whether it has learned what another `tokenizer.json` has."""
         known = vocabulary_of(path)
         return self.sha256 == digest_file(path) or json.loads(self.load().to_str())["model"] == known
 

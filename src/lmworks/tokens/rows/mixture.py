@@ -56,7 +56,7 @@ class _Stretch:
     """Rows of each part that were read before this stretch."""
 
     def place(self, place: int) -> tuple[int, int]:
-        """The part whose turn it is, and how many of its rows were read before."""
+        """Return the part whose turn it is, and how many of its rows were read before."""
         over, rest = divmod(place - self.start, len(self.turns))
         part = self.turns[rest]
         return part, self.before[part] + over * self.each[part] + self.ranks[rest]

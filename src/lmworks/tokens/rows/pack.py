@@ -132,13 +132,13 @@ def _open(tokenizer: TokenizerFolder, fast: bool) -> tuple[Tokenizer, BulkEncode
 
 
 def _texts(shard: Path) -> Iterator[list[str]]:
-    """The texts of a shard, some at a time."""
+    """Yield the texts of a shard, some at a time."""
     for batch in pq.ParquetFile(shard).iter_batches(BATCH_DOCUMENTS, columns=["text"]):
         yield batch.column(0).to_pylist()
 
 
 def _samples(shards: Sequence[Path]) -> Iterator[str]:
-    """The first text of shards spread evenly."""
+    """Yield the first text of shards spread evenly."""
     for shard in shards[:: -(-len(shards) // SAMPLED_SHARDS) or 1]:
         yield from next(_texts(shard), [])[:1]
 

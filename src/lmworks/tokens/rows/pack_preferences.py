@@ -109,7 +109,7 @@ def pack_preferences(
 
 
 def _pairs(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]:
-    """The two answers of each pair."""
+    """Yield the two answers of each pair."""
     for record in records:
         if record.chosen and record.rejected:
             chosen = segment(encoder, record.prompt, record.chosen, CHOSEN)
@@ -118,7 +118,7 @@ def _pairs(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]
 
 
 def _alone(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]:
-    """Every answer, and to its prompt the answer of its side that the next record has, of the last the first."""
+    """Yield every answer, and to its prompt the answer of its side that the next record has, of the last the first."""
     for side, name in ((CHOSEN, "chosen"), (REJECTED, "rejected")):
         judged: list[tuple[Preference, Any]] = [(each, getattr(each, name)) for each in records if getattr(each, name)]
         for (record, answer), (_, other) in zip(judged, judged[1:] + judged[:1], strict=True):

@@ -93,7 +93,7 @@ def pack_spans(
 
 
 def tags(spans: Sequence[LabelledSpan], offsets: Sequence[Span]) -> list[str]:
-    """The tag of each token: the first that touches a span is B, the others I."""
+    """Return the tag of each token: the first that touches a span is B, the others I."""
     found = [OUTSIDE] * len(offsets)
     for label, start, end in spans:
         touched = [place for place, (first, last) in enumerate(offsets) if first < end and last > start]

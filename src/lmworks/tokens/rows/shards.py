@@ -217,7 +217,7 @@ def filled(rows: Sequence[Sequence[int]], width: int, fill: int, kind: type[np.i
 
 
 def token_type(vocab_size: int) -> type[np.integer[Any]]:
-    """The narrowest type that holds every id."""
+    """Return the narrowest type that holds every id."""
     return np.uint16 if vocab_size <= 1 << 16 else np.uint32
 
 

@@ -65,7 +65,7 @@ def softmax_gradient_in_slices(
 
 
 def best_output_gradient(compiled: bool) -> OutputGradient:
-    """The faster form."""
+    """Return the faster form."""
     return torch.compile(softmax_gradient, dynamic=False) if compiled else softmax_gradient_in_slices
 
 

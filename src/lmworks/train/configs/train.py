@@ -120,8 +120,8 @@ class TrainConfig(StepConfig):
         description="`muon` updates the matrices inside blocks and leaves the rest to AdamW. It needs the fewest "
         "steps. `adamw` updates all weights at `learning_rate`, as most published settings do.",
     )
-    learning_rate: Annotated[float, RESULT]
-    adamw_learning_rate: Annotated[float, RESULT]
+    learning_rate: Annotated[float, RESULT] = Field(description="Learning rate. Each objective sets a default.")
+    adamw_learning_rate: Annotated[float, RESULT] = Field(description="Learning rate of AdamW beside Muon.")
     sequence_length: Annotated[int, STEP] = Field(
         default=512, ge=8, description="Tokens per row. A longer text continues in another row."
     )

@@ -85,7 +85,7 @@ def _last_words(errors: str) -> str:
 
 
 def torchrun(processes: int, environment: Mapping[str, str]) -> list[str]:
-    """The command that starts processes: all here, or shared among the nodes of a Slurm job.
+    """Return the command that starts processes: all here, or shared among the nodes of a Slurm job.
 
     `LMWORKS_RENDEZVOUS` (host:port of the first node) is what the batch script of `lmworks launch` sets.
     """

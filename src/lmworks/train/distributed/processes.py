@@ -75,7 +75,7 @@ class Processes:
             block.set_force_sum_reduction_for_comms(True)  # type: ignore[operator]
 
     def mine(self, batches: Iterable[Any], blocks: Iterable[nn.Module]) -> Iterator[Any]:
-        """Every n-th micro-batch; gradients of blocks are added up between processes after the last.
+        """Yield every n-th micro-batch; gradients of blocks are added up between processes after the last.
 
         Raises LmworksError where they cannot be shared out evenly.
         """
@@ -100,7 +100,7 @@ class Processes:
         return [float(value) for value in total]
 
     def any(self, asked: bool) -> bool:
-        """Whether any process says so."""
+        """Return whether any process says so."""
         if self.mesh is None:
             return asked
         found = torch.tensor(float(asked), device=self.device)
@@ -159,18 +159,18 @@ class Processes:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """The whole of a tensor that is spread; every process must ask for it."""
+    """Return the whole of a tensor that is spread; every process must ask for it."""
     return tensor.full_tensor() if _is_spread(tensor) else tensor
 
 
 def local(tensor: Tensor | None) -> Tensor:
-    """The part of a tensor that is here."""
+    """Return the part of a tensor that is here."""
     assert tensor is not None  # noqa: S101 - for the type checker; every weight takes part in every step
     return tensor.to_local() if _is_spread(tensor) else tensor
 
 
 def like(tensor: Tensor, spread: Tensor) -> Tensor:
-    """A whole tensor, spread as another one is."""
+    """Return a whole tensor, spread as another one is."""
     if not _is_spread(spread):
         return tensor
     from torch.distributed.tensor import distribute_tensor
@@ -179,7 +179,7 @@ def like(tensor: Tensor, spread: Tensor) -> Tensor:
 
 
 def like_parts(part: Tensor, spread: Tensor) -> Tensor:
-    """The parts that the processes hold, as a tensor that is spread as another one is."""
+    """Return the parts that the processes hold, as a tensor that is spread as another one is."""
     if not _is_spread(spread):
         return part
     from torch.distributed.tensor import DTensor
@@ -202,7 +202,7 @@ def join(asked: str) -> torch.device:
 
 
 def _is_spread(tensor: Tensor) -> TypeGuard[DTensor]:
-    """Whether it is a DTensor, asked without the second that their import takes."""
+    """Return whether it is a DTensor, asked without the second that their import takes."""
     return hasattr(tensor, "full_tensor")
 
 

@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).with_name("slurm.sh").read_text(encoding="utf-8")
 
 
 def slurm_script(name: str, command: list[str], *, nodes: int, gpus_per_node: int, time: str) -> str:
-    """The script for `sbatch`; `command` is what builds. Raises UsageError for what Slurm would refuse.
+    """Return the script for `sbatch`; `command` is what builds. Raises UsageError for what Slurm would refuse.
 
     Two minutes before the time is over the build is told to stop, so that it ends at a checkpoint.
     """

@@ -189,7 +189,7 @@ def _write(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any]) -> 
 
 
 def _linear(network: nn.Module, blocks: nn.ModuleList) -> dict[str, Any]:
-    """The matrices of blocks, by name."""
+    """Return the matrices of blocks, by name."""
     inside = set(blocks.modules())
     return {name: m for name, m in network.named_modules() if isinstance(m, nn.Linear) and m in inside}
 

@@ -102,7 +102,7 @@ class ClassifyingDecoder(TrainableDecoder, Labelling):
         return self.decoder.config.labels
 
     def told(self, batch: TextBatch) -> Tensor:
-        """The number of what is to be said at each position [B,T], −1 for nothing: the texts', at their ends."""
+        """Return the number of what is to be said at each position [B,T], −1 for nothing: the texts', at their ends."""
         ends, targets = batch.tokens == self.frame.end, batch.targets
         return torch.full_like(targets, -1).masked_scatter(ends, targets[targets >= 0])
 
@@ -157,7 +157,7 @@ class DecoderObjective(Objective):
     def begin(
         cls, config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Any:
-        """A decoder: the base, or one of the shape in the config."""
+        """Return a decoder: the base, or one of the shape in the config."""
         model: TrainableDecoder | TrainablePublished
         if base and not is_native(base.path):
             if cls.ours_alone:
@@ -248,7 +248,7 @@ def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, t
 
 
 def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> TrainablePublished:
-    """A decoder that `transformers` computes."""
+    """Return a decoder that `transformers` computes."""
     decoder = load_published_decoder(base.path)
     require_room(decoder.config, base, config, tokenizer)
     if config.adapter and config.adapter.quantise:

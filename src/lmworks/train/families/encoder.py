@@ -230,7 +230,7 @@ def _check(model: Any, config: TrainConfig, ids: int) -> None:
 
 
 def known_to(model: Labelling, names: Sequence[str]) -> Tensor:
-    """The model's number of each label. Raises LmworksError if it was trained on none of that name."""
+    """Return the model's number of each label. Raises LmworksError if it was trained on none of that name."""
     known = {name: number for number, name in enumerate(model.labels)}
     if strange := [name for name in names if name not in known]:
         raise LmworksError(
@@ -282,7 +282,7 @@ class EncoderObjective(Objective):
     def begin(
         cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
-        """An encoder with the head of the objective: the base's, or one of the shape in the config."""
+        """Return an encoder with the head of the objective: the base's, or one of the shape in the config."""
         transformers = quiet_transformers()
         transformers.AttentionInterface.register(ATTENTION, attend)
         torch.manual_seed(config.seed)

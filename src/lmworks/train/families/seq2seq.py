@@ -151,7 +151,7 @@ class Seq2SeqObjective(Objective):
     def begin(
         cls, config: Seq2SeqConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
-        """The base, or a T5 of the shape in the config."""
+        """Return the base, or a T5 of the shape in the config."""
         if base:
             module = load_published(base.path, "AutoModelForSeq2SeqLM")
             _check(base.path, module, tokenizer)
@@ -167,7 +167,7 @@ class Seq2SeqObjective(Objective):
 
 
 def fresh(shape: EncoderDecoderConfig, tokenizer: Tokenizer, config: Seq2SeqConfig) -> Any:
-    """A T5 with random weights as its authors draw them, but an output matrix that begins with even guesses."""
+    """Return a T5 with random weights as its authors draw them, but an output matrix that begins with even guesses."""
     transformers = quiet_transformers()
     known = transformers.T5Config(
         vocab_size=shape.vocab_size,
@@ -199,7 +199,7 @@ def sentinel_ids(tokenizer_json: str, vocab_size: int) -> list[int]:
 
 
 def _with_sentinels(tokenizer_json: str, ids: Sequence[int], end: int) -> str:
-    """A `tokenizer.json` that knows these sentinels, and ends texts with the token `end`, as those of T5 do."""
+    """Return a `tokenizer.json` that knows these sentinels, and ends texts with the token `end`, as those of T5 do."""
     tokenizer = json.loads(tokenizer_json)
     named = {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
     if set(ids) <= named.keys():

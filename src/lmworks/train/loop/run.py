@@ -280,7 +280,7 @@ class Run(MeasuredRun):
         return norm
 
     def _is_stale(self, validation_loss: float) -> bool:
-        """Whether `patience` is at its end; the best weights so far are kept, for it or for `keep_best`."""
+        """Return whether `patience` is at its end; the best weights so far are kept, for it or for `keep_best`."""
         position, patience = self.position, self.config.patience
         if patience is None and not self.config.keep_best:
             return False

@@ -56,6 +56,6 @@ OBJECTIVES: Kinds[type[TrainConfig]] = Kinds(
 
 
 def objective_of(name: str) -> type[Objective]:
-    """The implementation of an objective."""
+    """Return the implementation of an objective."""
     found: type[Objective] = load(OBJECTIVES[name].implementation)
     return found

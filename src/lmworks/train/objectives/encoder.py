@@ -49,7 +49,7 @@ class SequenceClassification(EncoderObjective):
     def begin(
         cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
-        """The base with a head for labels: a decoder of ours, or an encoder."""
+        """Return the base with a head for labels: a decoder of ours, or an encoder."""
         if base and is_native(base.path):
             told, frame = labels_of(rows), frame_of(tokenizer)
             return begin_native(config, base, rows, tokenizer, compiled=compiled, labels=told, frame=frame)

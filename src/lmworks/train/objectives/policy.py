@@ -126,7 +126,7 @@ class PolicyObjective(DecoderObjective):
         self.stored = {record["rollout"] for record in context.journal.records() if "rollout" in record}
 
     def finished(self, history: Sequence[Mapping[str, float]]) -> str | None:
-        """Whether the model has come too far from the one that it began as, or nothing is left to learn.
+        """Return whether the model has come too far from the one that it began as, or nothing is left to learn.
 
         Raises LmworksError where no reward has ever told one answer from another.
         """
@@ -162,7 +162,7 @@ class PolicyObjective(DecoderObjective):
         return limit is not None and step % self.config.epochs == 0 and metrics["kl"] <= limit * weight
 
     def figures(self, history: Sequence[Mapping[str, float]]) -> list[Figure]:
-        """How many groups had answers to learn from."""
+        """Return how many groups had answers to learn from."""
         told = [line["teaching"] for line in history if "teaching" in line]
         groups = len(told) // self.config.epochs * (self.rows_per_step // self.config.group_size)
         if not groups:
@@ -194,7 +194,7 @@ class PolicyObjective(DecoderObjective):
         return -measured[f"validation_{judge} reward"] if judge else super().selection_loss(measured)
 
     def batch(self, step: int, model: Any) -> Rollout:
-        """The answers of this step: stored ones, or new ones of the model as it is."""
+        """Return the answers of this step: stored ones, or new ones of the model as it is."""
         number = step // self.config.epochs
         if number != self.number or self.rollout is None:
             self.require_stored(step)
@@ -246,7 +246,7 @@ class PolicyObjective(DecoderObjective):
 
     @abstractmethod
     def weigh(self, model: Any, rollout: Rollout) -> Rollout:
-        """The rollout with all that is learned from it, as `learned_from` has it; nothing is learned yet."""
+        """Return the rollout with all that is learned from it, as `learned_from` has it; nothing is learned yet."""
 
     @abstractmethod
     def rollout_losses(self, model: Any, rollout: Any) -> tuple[Tensor, dict[str, float]]:
@@ -302,7 +302,7 @@ class PolicyObjective(DecoderObjective):
         return torch.cat([what(model, part.to(device)).detach().cpu() for part in parts])
 
     def _asked(self, batch: Batch) -> Iterator[tuple[list[int], str]]:
-        """The prompt of each row, and the answer of the data."""
+        """Yield the prompt of each row, and the answer of the data."""
         for tokens, weights in zip(batch.tokens.tolist(), batch.weights, strict=True):
             start, end = int(weights.argmax()), int(weights.nonzero().max())
             yield tokens[:start], self.tokenizer.decode(tokens[start:end])

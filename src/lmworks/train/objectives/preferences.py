@@ -90,7 +90,7 @@ class JudgedObjective(DecoderObjective):
         return math.nan, 0.0
 
     def trivial(self, unseen: Sequence[Any]) -> tuple[str, list[dict[str, float]]]:
-        """A coin, which is right of every second pair."""
+        """Return a coin, which is right of every second pair."""
         found = [self.untold(part) for part in unseen]
         if not all(math.isfinite(loss) and pairs for loss, pairs in found):
             return "", []

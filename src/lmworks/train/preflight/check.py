@@ -242,7 +242,7 @@ def _faults_of_memory(config: TrainConfig, base: ModelFolder, encoder: Tokenizer
 def _one_step(
     config: TrainConfig, base: ModelFolder, data: Shards, tokenizer: TokenizerFolder, context: Context
 ) -> dict[str, float]:
-    """The first step of the training to come, of which nothing is kept."""
+    """Return the first step of the training to come, of which nothing is kept."""
     from lmworks.train.loop.train import first_step
 
     try:

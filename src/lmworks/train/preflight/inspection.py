@@ -76,7 +76,7 @@ def records_of(folder: Path) -> Iterator[Record]:
 
 
 def pieces(ids: Sequence[int], trained: Sequence[bool], encoder: Tokenizer) -> list[Piece]:
-    """A sample as text, cut where the mask changes."""
+    """Return a sample as text, cut where the mask changes."""
     parts: list[Piece] = []
     start = 0
     for stop in range(1, len(ids) + 1):

@@ -15,7 +15,7 @@ LONGEST = 4 * PART_BYTES
 
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """A record a part, which says in `part` where in the file it stood. Bad bytes cost their part alone."""
+    """Yield a record a part, which says in `part` where in the file it stood. Bad bytes cost their part alone."""
     taken: list[Span] = []
     number = size = 0
     for line in read_lines(piece, stream, reading.limit):

@@ -19,19 +19,19 @@ def parse_text(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
 
 @whole_file
 def parse_html(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """A page in UTF-8, or in the encoding that it declares."""
+    """Yield a page in UTF-8, or in the encoding that it declares."""
     text, form = page_text(decode_page(span.raw), reading)
     yield Record(piece.name, "", text, form, reading.licence)
 
 
 @whole_file
 def not_text(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """A file in another encoding than its own; nothing of it is read."""
+    """Yield a file in another encoding than its own; nothing of it is read."""
     yield span.not_text(piece.name, "", reading, at=0)
 
 
 def decode_page(raw: bytes, charset: str | None = None, other: str | None = None) -> str:
-    """A page as text: UTF-8 if it is, else as HTTP says (`charset`), else as the page says, else as `other`.
+    """Return a page as text: UTF-8 if it is, else as HTTP says (`charset`), else as the page says, else as `other`.
 
     Raises UnicodeDecodeError when none of them fits.
     """
@@ -50,7 +50,7 @@ def decode_page(raw: bytes, charset: str | None = None, other: str | None = None
 
 
 def page_text(page: str, reading: Reading) -> tuple[str, str]:
-    """The page's main text, or its markup for a later step, with the format that it then has."""
+    """Return the page's main text, or its markup for a later step, with the format that it then has."""
     if reading.html == "keep":
         return page, "html"
     import trafilatura

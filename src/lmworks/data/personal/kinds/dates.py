@@ -67,7 +67,7 @@ _PARTS = re.compile(
 
 
 def _read(text: str) -> tuple[date, dict[str, re.Match[str]]] | None:
-    """The date, and which part of the text is its year, month and day.
+    """Return the date, and which part of the text is its year, month and day.
 
     12/03/2001 is 12 March with dots and where 12 March is the only reading, else 3 December.
     """
@@ -94,13 +94,13 @@ def _read(text: str) -> tuple[date, dict[str, re.Match[str]]] | None:
 
 
 def read_date(text: str) -> date | None:
-    """The date that a text is, if it is one."""
+    """Return the date that a text is, if it is one."""
     found = _read(text)
     return found[0] if found else None
 
 
 def shift_date(text: str, days: int) -> str:
-    """The date so many days later, written as the text writes it; the text itself if it is no date."""
+    """Return the date so many days later, written as the text writes it; the text itself if it is no date."""
     found = _read(text)
     if found is None:
         return text

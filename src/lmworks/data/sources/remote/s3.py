@@ -45,7 +45,7 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
         self._known: dict[str, dict[str, Any]] = {}
 
     def find(self, path: str, **_: Any) -> list[str]:
-        """Every object below a folder of a bucket, sorted, as they are now."""
+        """Return every object below a folder of a bucket, sorted, as they are now."""
         bucket, _, folder = self._strip_protocol(path).partition("/")
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=f"{folder}/" * bool(folder)
