@@ -67,8 +67,10 @@ def test_a_folder_becomes_a_build_that_quotes_it(at: str, tmp_path: Path) -> Non
         assert now["code"] == 0, now["lines"]
         shown = http.get(place).text
         assert "no model writes" in shown and 'data-model="passages"' in shown
-        again = http.post(f"{looked_at(http, tmp_path / 'waste')}build", content=json.dumps({"task": "search"}))
+        second = looked_at(http, tmp_path / "waste")
+        again = http.post(f"{second}build", content=json.dumps({"task": "search"}))
         assert again.status_code == 202, "a second recipe gets a folder of its own"
+        assert ended(http, second)["code"] == 0
 
 
 def test_what_cannot_be_built_is_said_before_anything_is_written(at: str, tmp_path: Path) -> None:
@@ -79,6 +81,18 @@ def test_what_cannot_be_built_is_said_before_anything_is_written(at: str, tmp_pa
         missing = http.post("look", content=json.dumps({"path": str(tmp_path / "none")}))
         assert missing.status_code == 404 and "type its whole path" in missing.json()["error"]
         assert http.get("0123456789abcdef/").json()["error"].startswith("this page is of an earlier start")
+
+
+def test_too_little_text_is_said_when_it_is_to_be_built(at: str, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("The mill is closed on Mondays.")
+    (tmp_path / "empty").mkdir()
+    with httpx.Client(base_url=at, timeout=60, headers={"accept": "*/*"}) as http:
+        place = looked_at(http, tmp_path)
+        assert "<select" in http.get(place).text
+        refused = http.post(f"{place}build", content=json.dumps({"task": "search", "privacy": "public"}))
+        assert refused.status_code == 403 and "2,000 bytes of texts" in refused.json()["error"]
+        nothing = http.get(looked_at(http, tmp_path / "empty")).text
+        assert "<select" not in nothing and "nothing that is read" in nothing
 
 
 def test_files_from_a_browser_are_looked_at(at: str) -> None:

@@ -170,7 +170,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         from lmworks.start.write import seen_in_words
 
         seen = project.seen
-        refused = "" if seen.has_text else without_text(seen)
+        refused = without_text(seen) if seen.holds_readings_alone or not seen.tables else ""
         table = next((each for each in seen.tables if each.first), None)
         shown: dict[str, Any] = {
             "words": list(seen_in_words(seen)),

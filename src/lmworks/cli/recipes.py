@@ -84,7 +84,7 @@ def init(
     seen = look(data or folder)
     if not as_json:
         print(wrapped("\n".join(seen_in_words(seen))))
-    if seen.tables and not (task or answers or seen.has_text):
+    if seen.holds_readings_alone and not (task or answers):
         raise GateRefused(answering.without_text(seen))
     options = {"use_case": use_case, "licence": licence, "minutes": minutes, "task": task, "distance": distance}
     options |= {"privacy": privacy, "residency": residency, "label": label, "budget_usd": budget_usd}

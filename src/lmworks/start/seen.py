@@ -279,10 +279,11 @@ class Seen:
         return found
 
     @property
-    def has_text(self) -> bool:
-        """Whether some table holds words, and not readings alone: more than a page of them."""
-        shapes = ("events", "nothing")
-        return sum(table.text_bytes for table in self.tables if table.shape not in shapes) >= LEAST_TO_FIND
+    def holds_readings_alone(self) -> bool:
+        """Whether there are rows of numbers and times, and less than a page of text beside them."""
+        readings = [table for table in self.tables if table.shape in ("events", "nothing")]
+        texts = sum(table.text_bytes for table in self.tables if table not in readings)
+        return bool(readings) and texts < LEAST_TO_FIND
 
     @property
     def text_bytes(self) -> int:
