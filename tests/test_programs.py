@@ -244,7 +244,7 @@ def test_texts_are_scored_behind_a_prompt(family: str, tmp_path: Path) -> None:
     model = open_model(folder)
     (first, second), (alone,) = model.score([("The sky is", [" blue", " loud"]), ("", ["The sky"])])
     assert first.log_likelihood < 0 and first.tokens > 1 and second.text == " loud" and alone.log_likelihood < 0
-    with pytest.raises(LmworksError, match="no reward model"):
+    with pytest.raises(LmworksError, match="this is not a reward model"):
         model.reward([[{"role": "user", "content": "Hi"}]])
 
 

@@ -315,16 +315,16 @@ def test_the_way_up_ends_at_a_home_and_at_a_folder_of_somebody_else(
     build(Path("recipe.yaml"))
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.chdir(folder / "texts")
-    with pytest.raises(UsageError, match="nor from one above it that is yours"):
+    with pytest.raises(UsageError, match="or in a folder of yours above it"):
         open_store(None)
     monkeypatch.setenv("HOME", "/elsewhere")
     folder.chmod(0o777)
-    with pytest.raises(UsageError, match="nor from one above it that is yours"):
+    with pytest.raises(UsageError, match="or in a folder of yours above it"):
         open_store(None)
     folder.chmod(0o755)
     assert open_store(None)
     monkeypatch.setattr("os.geteuid", lambda: folder.stat().st_uid + 1)
-    with pytest.raises(UsageError, match="nor from one above it that is yours"):
+    with pytest.raises(UsageError, match="or in a folder of yours above it"):
         open_store(None)
 
 

@@ -139,7 +139,7 @@ def test_a_folder_that_was_copied_with_a_link_for_its_store_is_told_first(
     (project / ".lmworks").symlink_to(disk)
     build()
     monkeypatch.chdir(copied(project, "copy"))
-    with pytest.raises(UsageError, match="does not name that folder in turn"):
+    with pytest.raises(UsageError, match="does not name the folder"):
         said(WHO, apply=True)
     assert holds(disk)
 

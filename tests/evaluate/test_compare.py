@@ -272,7 +272,7 @@ def test_two_whose_groups_of_items_contradict_each_other_are_not_compared(tmp_pa
     other = evaluation(tmp_path / "other", 0.1 + NOISE[1], group=4, **MODEL)
     _, record = compared(tmp_path, one, other)
     assert record["pairs"] == [] and record["verdicts"] == record["refused"]
-    assert record["refused"][0].startswith("one and other are not compared: their items come in 40 and 30 groups")
+    assert record["refused"][0].startswith("one and other are not compared: their items form 40 and 30 groups")
     assert compared(tmp_path, other, one)[1] == record
 
 

@@ -244,7 +244,7 @@ def test_muon_moves_matrices_inside_blocks_and_adamw_the_rest() -> None:
 def test_rates_are_stated_for_the_optimizer_that_uses_them() -> None:
     with pytest.raises(ValueError, match="state one for adamw"):
         config(optimizer="adamw")
-    with pytest.raises(ValueError, match="adamw moves all at learning_rate"):
+    with pytest.raises(ValueError, match="adamw uses learning_rate"):
         config(optimizer="adamw", learning_rate=0.1, adamw_learning_rate=0.1)
 
 

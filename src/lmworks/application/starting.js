@@ -78,7 +78,7 @@ function answer(now, row) {
   const pairs = Object.entries(row || {}).filter(([name, value]) => name.startsWith("predicted_") && !name.endsWith("finish_reason") && value !== null);
   document.getElementById("answer").replaceChildren(
     ...pairs.map(([name, value]) => {
-      const [pair, head, said] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
+      const [pair, head, said] = ["div", "h3", "p"].map((tag) => document.createElement(tag));
       head.textContent = name.replace("predicted_", "").replace(/^text$/, "answer");
       said.textContent = typeof value === "number" ? value.toFixed(2) : typeof value === "string" ? value : JSON.stringify(value);
       pair.append(head, said);

@@ -144,7 +144,7 @@ def test_a_key_field_gives_ids_that_outlive_new_rows(tmp_path: Path, ingest_file
     (tmp_path / "scratch").rename(tmp_path / "first-scratch")
     _, out = ingest_files({"a.jsonl": lines(new, old, {"text": "none"})}, key_field="n")
     assert {document.text: document.id for document in Documents(out, "").iterate()}["old"] == before.id
-    assert quarantined(out)[0]["reason"].startswith("field 'n' is no key")
+    assert quarantined(out)[0]["reason"].startswith("field 'n' is not a key")
 
 
 @pytest.mark.parametrize("pack", [(".gz", gzip.compress), (".bz2", bz2.compress), (".zst", zstandard.compress)])

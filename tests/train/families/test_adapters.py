@@ -191,7 +191,7 @@ def test_an_adapter_has_rates_of_its_own_and_a_base() -> None:
     assert (config.optimizer, config.learning_rate, config.adapter) == ("adamw", 2e-4, LoraConfig())
     assert "adapter" not in SftConfig.model_validate({**given, "adapter": None}).model_dump()
     for values in ({"optimizer": "muon"}, {"from": "scratch"}):
-        with pytest.raises(ValidationError, match="an adapter stands beside the matrices of a base"):
+        with pytest.raises(ValidationError, match="an adapter needs a base in `from`"):
             CausalLMConfig.model_validate({**given, **values})
 
 

@@ -452,7 +452,7 @@ def test_a_branch_from_what_is_not_there_is_refused(
     ("more", "message"),
     [
         ({"branch_step": 5}, "and there is none"),
-        ({"branch_step": 12, "from": "plateau"}, "greater than branch_step 12"),
+        ({"branch_step": 12, "from": "plateau"}, "above branch_step 12"),
         ({"publish_checkpoints": [13]}, "from 1 to 12"),
     ],
 )

@@ -417,7 +417,7 @@ def test_two_rewards_of_one_kind_are_told_apart(
     for line in history:
         assert line["reward"] == pytest.approx(line["length reward"] + line["length 2 reward"])
         assert line["length 3 reward"] <= line["length reward"] < line["length 2 reward"]
-    with pytest.raises(ValidationError, match=r"no reward of weight 0; expected one of \['length 3'\]"):
+    with pytest.raises(ValidationError, match=r"is not a reward of weight 0; expected one of \['length 3'\]"):
         settings("grpo", rewards=three, best_by="length", validation="y", keep_best=True)
 
 
