@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("apply", [False, True])
 def test_a_certificate_is_had_again(folder: Path, apply: bool) -> None:
     path = folder / "told.json"
-    with pytest.raises(UsageError, match="give it with --apply"):
+    with pytest.raises(UsageError, match="add --apply"):
         said(MAIL, certificate=path)
     said(MAIL, "der Garten", apply=True)
     build(folder, ROWS, subject_field="case")

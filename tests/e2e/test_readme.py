@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from e2e.answering import serving
+from e2e.small_recipe import start
 
 pytestmark = pytest.mark.whole
 ROOT = Path(__file__).parents[2]
@@ -40,27 +42,35 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_quickstart_test_serve_and_the_others_run_one_after_another(checkout: Path) -> None:
+def opened(folder: Path) -> str:
+    """Return the first page that `lmworks open` shows in this folder."""
+    process = start(folder, "open", "--port", "0", "--no-browser")
+    try:
+        assert process.stdout
+        line = process.stdout.readline()
+        address = re.search(r"http://\S+", line)
+        assert address, line
+        return httpx.get(address[0], timeout=60, follow_redirects=True).text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+def test_the_first_commands_run_one_after_another(checkout: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
     lines = lines[: lines.index("lmworks status") + 1]
     commands = [line for line in lines if line.startswith(("make ", "lmworks "))]
-    assert commands[:3] == ["make quickstart", "make test", "lmworks serve"]
-    question = {"text": "What does CreateBucket do?"}
-    (checkout / "questions.jsonl").write_text(json.dumps(question) + "\n")
+    assert commands == ["make quickstart", "lmworks open", "lmworks serve", "lmworks status"]
     for command in commands:
         if command == "make quickstart":
             assert "next: lmworks " in run(checkout, *NEVER_SET_UP, "quickstart-reduced")
-            noted = (checkout / ".lmworks" / "last.json").read_text()
-        elif command == "make test":  # all tests would run this one
-            (tests,) = run(checkout, *NEVER_SET_UP, "--dry-run", "test").splitlines()
-            assert " passed" in run(checkout, *shlex.split(tests), "tests/test_registry.py")
-            assert (checkout / ".lmworks" / "last.json").read_text() == noted
+        elif command == "lmworks open":
+            assert "recipes/quickstart.yaml" in opened(checkout)
         elif command == "lmworks serve":
             with serving(checkout, "finetune") as (http, model):
-                asked = {"model": model, "messages": [{"role": "user", "content": question["text"]}], "max_tokens": 4}
+                turns = [{"role": "user", "content": "What does CreateBucket do?"}]
+                asked = {"model": model, "messages": turns, "max_tokens": 4}
                 assert http.post("/v1/chat/completions", json=asked).json()["choices"]
         else:
             assert run(checkout, *shlex.split(command))
-    answered = json.loads((checkout / "questions.predicted.jsonl").read_text())
-    assert answered["predicted_text"]
