@@ -102,6 +102,8 @@ def test_questions_with_answers_on_web_pages_are_found_one_by_one_without_menus(
     table = next(each for each in look(tmp_path).tables if each.form == "faq")
     assert (table.records, [*table.texts]) == (24, ["question", "answer"])
     assert "it serves passages of 24 records" in init(tmp_path)
+    needs = recipe_of(tmp_path).needs
+    assert needs and needs.privacy == "internal", "nobody said that they are public"
 
 
 def test_texts_about_the_other_columns_are_written_from_them(tmp_path: Path) -> None:
@@ -117,6 +119,16 @@ def test_texts_about_the_other_columns_are_written_from_them(tmp_path: Path) -> 
     assert recipe.data["train"].source == ["place", "food", "town"]  # type: ignore[attr-defined]
     assert recipe.data["train"].target == "blurb"  # type: ignore[attr-defined]
     assert {gate.not_worse_than for gate in recipe.evaluate.gates} >= {"nearest-facts", "template"}  # type: ignore[union-attr]
+
+
+def test_a_value_inside_of_another_word_is_not_stated(tmp_path: Path) -> None:
+    kinds = ("art", "hen", "ate", "low", "old")
+    lines = ["first,second,third,text"]
+    for n in range(160):
+        row = [kinds[n % 5], kinds[(n + n // 5) % 5], kinds[(n + n // 25) % 5]]
+        lines.append(f'{",".join(row)},"Then we party below, late and cold, in {TOWNS[n % 8]} on day {n} of our tour."')
+    (tmp_path / "trips.csv").write_text("\n".join(lines))
+    assert not [table.facts for table in look(tmp_path).tables if table.facts]
 
 
 def test_readings_of_sensors_need_no_language_model(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import signal
@@ -24,6 +23,7 @@ from lmworks.application.predicting import receive
 from lmworks.errors import UsageError
 
 if TYPE_CHECKING:
+    from lmworks.pipeline.figure import Figure
     from lmworks.release.built import Built
     from lmworks.start.answers import Question
     from lmworks.start.seen import Seen
@@ -134,7 +134,7 @@ class Projects:
 def stop(project: Project) -> None:
     """Ask a build to stop, if it runs."""
     if project.process and project.process.poll() is None:
-        os.kill(project.process.pid, signal.SIGINT)
+        project.process.send_signal(signal.SIGINT)
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
@@ -166,28 +166,9 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         project = projects.named(key)
         if project.process:
             return _building(opened, key, project)
-        from lmworks.start.answers import without_text
-        from lmworks.start.write import seen_in_words
-
-        seen = project.seen
-        refused = without_text(seen) if seen.holds_readings_alone or not seen.tables else ""
-        table = next((each for each in seen.tables if each.first), None)
-        shown: dict[str, Any] = {
-            "words": list(seen_in_words(seen)),
-            "refused": refused,
-            "first": table.first[:ROWS] if table else [],
-        }
-        asked = [] if refused else _asked(seen)
+        shown = _preview(project.seen)
         return opened.show(
-            "starting.html.jinja",
-            None,
-            PAGE,
-            title=project.name,
-            key=key,
-            cell=CELL,
-            asked=asked,
-            minutes=MINUTES,
-            **shown,
+            "starting.html.jinja", None, PAGE, title=project.name, key=key, cell=CELL, minutes=MINUTES, **shown
         )
 
     async def build(request: Request) -> Response:
@@ -211,6 +192,18 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         Route("/{key}/build", build, methods=["POST"]),
         Route("/{key}/state", state, methods=["GET", "DELETE"]),
     ]
+
+
+def _preview(seen: Seen) -> dict[str, Any]:
+    """Return what was found in a folder, its first rows, and what to ask; why there is nothing to build, if so."""
+    from lmworks.start.answers import without_text
+    from lmworks.start.write import seen_in_words
+
+    refused = without_text(seen) if seen.holds_readings_alone or not seen.tables else ""
+    table = next((each for each in seen.tables if each.first), None)
+    first = table.first[:ROWS] if table else []
+    asked = [] if refused else _asked(seen)
+    return {"words": list(seen_in_words(seen)), "refused": refused, "first": first, "asked": asked}
 
 
 def _asked(seen: Seen) -> list[dict[str, Any]]:
@@ -267,6 +260,14 @@ def _result(opened: Opened, built: Built) -> dict[str, Any]:
     }
 
 
+def _rank(figure: Figure) -> float:
+    """Return a number that is greatest for the best figure."""
+    from lmworks.evaluate.compare import metric_named
+
+    metric = metric_named(figure.name)
+    return -figure.value if metric and not metric.higher_is_better else figure.value
+
+
 def _left_out(built: Built, names: Sequence[str]) -> dict[str, Any]:
     """Return left-out rows with the answers of the served model, or the first, and of the strongest baseline."""
     from lmworks.data.personal.hidden import hide
@@ -279,7 +280,7 @@ def _left_out(built: Built, names: Sequence[str]) -> dict[str, Any]:
         others = [name for name, each in kept.items() if not measures_model(each)]
         if not ours:
             continue
-        baseline = max(others, key=lambda name: kept[name].manifest.figures[0].value, default=None)
+        baseline = max(others, key=lambda name: _rank(kept[name].manifest.figures[0]), default=None)
         read = [read_lines(kept[name].payload / "items.jsonl") for name in (ours, baseline) if name]
         answers = [{item["id"]: item for item in items} for items in read]
         drawn = sorted(answers[0].values(), key=lambda item: digest_text(item["id"]))[:SHOWN]

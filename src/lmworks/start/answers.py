@@ -105,10 +105,7 @@ def questions(seen: Seen, answers: Mapping[str, Any]) -> Iterator[Question]:
     yield Question("use_case", "What is the model for?", USES[answers.get("task", task)])
     yield Question("task", "What shall it do with a text", task)
     personal = _personal(seen, answers)
-    if table and table.form == "faq":
-        yield Question("privacy", "The files are", "public", "pages of questions and answers are written for everybody")
-    else:
-        yield Question("privacy", "The files are", "confidential" if personal else "internal", personal)
+    yield Question("privacy", "The files are", "confidential" if personal else "internal", personal)
     inside = "" if answers["privacy"] == "public" else personal
     yield Question("residency", "They may be read on machines", "on-premise" if inside else "anywhere", inside)
     yield Question("budget_usd", "US dollars for training and a year of use", 10_000)

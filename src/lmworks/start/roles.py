@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
+from lmworks.data.base.words import words_in
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.turns import LISTS
 from lmworks.data.parsers.facts import LANGUAGE
@@ -100,9 +101,14 @@ def _is_stated(column: Column, texts: Sequence[Column], rows: Sequence[Mapping[s
     """Whether texts say word for word what a column of short values has in their row."""
     if column.kind not in ("name", "category"):
         return False
-    said = [(str(row.get(column.name) or "").strip().lower(), row) for row in rows]
-    held = [any(value in str(row.get(each.name) or "").lower() for each in texts) for value, row in said if value]
+    said = [(_as_words(row.get(column.name)), row) for row in rows]
+    held = [any(value in _as_words(row.get(each.name)) for each in texts) for value, row in said if value.strip()]
     return sum(held) >= STATED * len(held) > 0
+
+
+def _as_words(value: Any) -> str:
+    """Return the words of a value in small letters, each between two spaces: `hen` is not said where `then` is."""
+    return f" {' '.join(words_in(str(value or '').lower()))} "
 
 
 def _holds_names(column: Column, common: Set[str]) -> bool | None:

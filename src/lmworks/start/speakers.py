@@ -78,9 +78,10 @@ def tree_of(column: str, rows: Sequence[Mapping[str, Any]]) -> Speakers:
 
 def _first_path(node: Mapping[str, Any], below: str) -> Iterator[Mapping[str, Any]]:
     """Yield a message, the first that answers it, and so on."""
-    yield node
-    for inner in items_of(node.get(below))[:1]:
-        yield from _first_path(inner, below)
+    path = [node]
+    while path:
+        yield path[0]
+        path = items_of(path[0].get(below))[:1]
 
 
 def items_of(value: Any) -> list[Mapping[str, Any]]:

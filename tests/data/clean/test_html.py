@@ -102,6 +102,6 @@ def test_text_behind_the_end_of_a_page_is_kept() -> None:
 def test_menus_footers_and_buttons_are_no_text() -> None:
     page = (
         "<body><nav><ul><li>Home</li><li>Jobs</li></ul></nav><main><h1>Waste</h1><p>Collected on Monday."
-        "<button>Yes</button></p></main><aside>News</aside><footer>Privacy</footer></body>"
+        "<button>Yes</button></p><aside>Not on holidays.</aside></main><footer>Privacy</footer></body>"
     )
-    assert html_to_text(page) == "Waste\n\nCollected on Monday."
+    assert html_to_text(page) == "Waste\n\nCollected on Monday.\n\nNot on holidays.", "an aside belongs to its text"

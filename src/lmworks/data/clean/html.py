@@ -12,7 +12,7 @@ figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html important legend li m
 summary table tbody td tfoot th thead title tr ul"""
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _LISTS = frozenset(("dl", "menu", "ol", "table", "ul"))
-_SKIPPED_NAMES = "aside button footer head iframe math nav noscript object script select style svg template textarea"
+_SKIPPED_NAMES = "button footer head iframe math nav noscript object script select style svg template textarea"
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _DEEPEST = 32

@@ -36,7 +36,7 @@ class NormaliseConfig(StepConfig):
     )
 
 
-@stage(version=5, reads="documents")
+@stage(version=6, reads="documents")
 def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Clean every document; what is empty afterwards is dropped."""
     tally = map_shards(documents, normalise_shard, config, out, context)

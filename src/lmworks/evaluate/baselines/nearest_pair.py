@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 from lmworks.data.base.words import words_in
@@ -28,9 +28,9 @@ class NearestPair:
 
         Nothing is returned where no known source shares a word.
         """
-        scores = Counter[int]()
+        scores = defaultdict[int, float](float)
         for word in {*words_in(source.lower())} & self._places.keys():
             for place in self._places[word]:
-                scores[place] += self._rarity[word] ** 2 / self._length[place]  # type: ignore[assignment]
+                scores[place] += self._rarity[word] ** 2 / self._length[place]
         best = min(scores, key=lambda place: (-scores[place], place), default=None)
         return "" if best is None else self._targets[best]
