@@ -52,6 +52,20 @@ def test_a_translation_memory_is_pairs_in_two_languages(tmp_path: Path) -> None:
     assert {"de", "en"} == {*recipe_of(tmp_path).data["raw"].sources[0].fields}  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(("pairs", "objective"), [(2_400, "text-to-text"), (900, "pretrained")])
+def test_many_short_pairs_are_learned_by_a_translator_of_their_own(pairs: int, objective: str, tmp_path: Path) -> None:
+    lines = [f"{FOODS[n % 5]} {n} nach {TOWNS[n % 8]}.;{FOODS[n % 5]} {n} to {TOWNS[n % 8]}." for n in range(pairs)]
+    (tmp_path / "sätze.csv").write_text("\n".join(["deutsch;english", *lines]))
+    init(tmp_path, "--task", "translate", "--minutes", "6")
+    recipe = recipe_of(tmp_path)
+    model = next(iter(recipe.models.values()))
+    assert model.objective == objective  # type: ignore[attr-defined]
+    assert {gate.not_worse_than for gate in recipe.evaluate.gates} >= {"word-table", "copy-source"}  # type: ignore[union-attr]
+    if objective == "text-to-text":
+        assert model.steps == 600, "another reading of the same pairs teaches little"  # type: ignore[attr-defined]
+        assert recipe.data["train"].ask == "{source}"  # type: ignore[attr-defined]
+
+
 def test_a_dump_of_a_wiki_is_read_by_its_beginning_though_it_is_packed(tmp_path: Path) -> None:
     page = (
         "<page><title>Town {0}</title><ns>0</ns><id>{0}</id><revision><text>'''Town {0}''' is a [[town]] of {1} people."

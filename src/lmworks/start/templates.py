@@ -613,17 +613,14 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     )
     way = [f"{last} is written from {first}: answer `text: {last}` and `target: {first}` for the other way"]
     way = way if answers.task == "translate" and not named else []
+    longest = max(table.column(name).characters for name in (first, last))
+    learns = answers.task == "translate" and situation.verdict.step != NONE
+    if learns and count >= OWN_TRANSLATOR and longest < SHORT_SENTENCE:
+        return _translator(situation, table, count, way)
     data = list(ingested(situation, table, fields=[first, last]))
     data += split_of(table, prepared(situation, table), _test_share(count))
-    cluster = _shared(table)
-    kept = f", keep: [{flow(cluster)}]" if cluster and cluster != "subject" else ""
-    for part in ("train", "validation", "test"):
-        targets = ", targets: references" if part == "test" else ""
-        data += [
-            f"{part}: {{kind: pairs, from: split.{part}, source: {flow(first)}, target: {flow(last)}, "
-            f"ask: {flow(ask)}{targets}{kept}}}"
-        ]
-    room = 256 if max(table.column(name).characters for name in (first, last)) < 300 else 512
+    data += _sides(table, "split.train", f", ask: {flow(ask)}")
+    room = 256 if longest < SHORT_SENTENCE else 512
     task = f"data: test, train: train, max_tokens: 96, limit: {_questions(situation, table)}"
     adapter = ["  adapter: {kind: lora, rank: 16}"] if situation.verdict.step == ADAPT else []
     models = [
@@ -639,6 +636,55 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
     kind = TASK_OF.get(answers.task, "text-to-text")
     what = f"{count:,} pairs ({first} → {last})"
     return _written(situation, table, ("pairs", what, "writer"), data, models, (kind, task), way)
+
+
+OWN_TRANSLATOR = 2_000
+"""Pairs from which on a model that has read nothing else translates better than a table of words."""
+SHORT_SENTENCE = 300
+"""Characters of the longest sentences that a short sequence holds."""
+STEPS_A_MINUTE, PAIRS_A_STEP = 200, 4
+"""Of a translator: steps that two processor cores do in a minute, and pairs from which another step is worth it."""
+
+
+def _translator(situation: Situation, table: Table, count: int, doubts: Sequence[str]) -> Draft:
+    """Return the draft of an encoder-decoder that learns from the pairs alone, since English is what SmolLM2 knows."""
+    first, *_, last = table.texts
+    data = list(ingested(situation, table, fields=[first, last]))
+    data += split_of(table, prepared(situation, table), _test_share(count))
+    data += ["corpus: {kind: curate, from: split.train, filters: []}", *_sides(table, "corpus")]
+    model = "translator"
+    models = ["  objective: text-to-text", "  from: scratch", "  data: train", "  validation: validation"]
+    models += ["  hidden_size: 128", "  num_layers: 2", "  num_heads: 4"]
+    models += ["  tie_embeddings: true  # names and marks are the same in both languages"]
+    models += ["  dropout: 0.2  # few pairs are seen often", "  label_smoothing: 0.1", "  adamw_learning_rate: 0.12"]
+    steps = min(STEPS_A_MINUTE * situation.answers.minutes, count // PAIRS_A_STEP)
+    models += ["  global_batch_tokens: 8192", f"  steps: {steps:.0f}  # it reads its pairs some eighty times"]
+    task = f"kind: text-to-text, data: test, train: train, max_tokens: 96, limit: {QUESTIONS}"
+    gates = [
+        f"{{task: text-to-text, model: {model}, not_worse_than: {each}, margin: 0}}" for each in MEANS["text-to-text"]
+    ]
+    return Draft(
+        "translation",
+        table,
+        f"an encoder-decoder that learns from {count:,} pairs alone ({first} → {last})",
+        data,
+        [f"{model}:", *models],
+        [f"models: [{model}]", f"tasks: [{{{task}}}]", "gates:", *(f"  - {gate}" for gate in gates)],
+        model,
+        tokenizer="{kind: bpe, from: corpus, vocab_size: 2000}",
+        doubts=doubts,
+    )
+
+
+def _sides(table: Table, train: str, ask: str = "") -> Iterator[str]:
+    """Yield the steps that make pairs of both sides, of the rows `train` and of what was held out."""
+    first, *_, last = table.texts
+    cluster = _shared(table)
+    kept = f", keep: [{flow(cluster)}]" if cluster and cluster != "subject" else ""
+    for part, rows in (("train", train), ("validation", "split.validation"), ("test", "split.test")):
+        targets = ", targets: references" if part == "test" else ""
+        sides = f"source: {flow(first)}, target: {flow(last)}{ask}{targets}{kept}"
+        yield f"{part}: {{kind: pairs, from: {rows}, {sides}}}"
 
 
 def facts(situation: Situation, table: Table) -> Draft | None:
