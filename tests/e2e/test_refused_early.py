@@ -215,7 +215,7 @@ CASES = {
             "sequence-classification, from: enc, data: texts",
             "sequence-classification, from: enc, data: texts, validation: more",
         ),
-        ["nothing is learned of: Dry; known are dry, wet", "But for case or spaces Dry is dry: write labels alike"],
+        ["nothing is learned of: Dry; known are dry, wet", "But for case or spaces Dry is dry: give their source"],
         ["data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}"],
         wrong={"more": lambda records: records[2].update(label="Dry")},
     ),

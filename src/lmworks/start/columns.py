@@ -188,15 +188,24 @@ def counts_in_words(column: Column) -> str:
     return _named(column, list(column.counts))
 
 
-def label_doubts(column: Column) -> Iterator[str]:
-    """What of its labels a build would learn wrongly, or refuse."""
+def alike_labels(column: Column) -> Sequence[str]:
+    """Return labels that differ only in case or spaces, in words, those of one form together."""
     forms: dict[str, list[str]] = {}
     for label in column.counts:
         forms.setdefault(one_form(label), []).append(label)
-    if alike := [" beside ".join(_told(column, each) for each in some) for some in forms.values() if len(some) > 1]:
-        more = f" and {len(alike) - MOST_NAMED} more" if len(alike) > MOST_NAMED else ""
-        told = "; ".join(alike[:MOST_NAMED])
-        yield f"labels that differ by case or spaces alone are learned as others: {told}{more}: write them alike"
+    return [" and ".join(_told(column, each) for each in some) for some in forms.values() if len(some) > 1]
+
+
+def with_one_case(column: Column) -> Column:
+    """Return a column of labels with one label for those that differ only in case or spaces."""
+    counts = Counter[str]()
+    for label, count in column.counts.items():
+        counts[one_form(label)] += count
+    return replace(column, counts=dict(counts.most_common()), distinct=len(counts))
+
+
+def label_doubts(column: Column) -> Iterator[str]:
+    """What of its labels a build would refuse."""
     if rare := [label for label, count in column.counts.items() if count < FEWEST]:
         yield (
             f"labels of fewer than {FEWEST} texts cannot be in each of train, validation and test, and one that is not "

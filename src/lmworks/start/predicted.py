@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
-from lmworks.data.base.text import fold
+from lmworks.data.base.text import fold, one_form
 from lmworks.data.base.words import words_in
 from lmworks.data.duplicates.minhash import shingles, signatures
 from lmworks.lazy import NDArray, np, pa
@@ -81,7 +81,7 @@ def _groups(texts: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _value(value: Any) -> str:
-    return "" if value is None or isinstance(value, list | Mapping) else str(value).strip()
+    return "" if value is None or isinstance(value, list | Mapping) else one_form(str(value))
 
 
 def _fit(words: Sequence[Sequence[int]], values: Sequence[str], held_out: NDArray[np.bool_], size: int) -> Fit | None:

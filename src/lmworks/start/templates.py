@@ -13,7 +13,7 @@ from lmworks.data.parsers.documents.parts import PART_BYTES
 from lmworks.plan.decide import LADDER, Verdict
 from lmworks.plan.models import published
 from lmworks.start.answers import COLUMNS, Answers
-from lmworks.start.columns import MOST_NAMED, column_of_all, counts_in_words, label_doubts
+from lmworks.start.columns import MOST_NAMED, alike_labels, column_of_all, counts_in_words, label_doubts, with_one_case
 from lmworks.start.lines import quoted
 from lmworks.start.roles import is_dialogue, is_pair, language_of
 from lmworks.start.seen import LEAST_TO_FIND, PREDICTED, SHAPES, Rows, Seen, Table
@@ -499,7 +499,10 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     if (count := examples(table, situation.answers)) < LEAST["labelled"]:
         return None
     label, texts = table.labels[0], list(_read(table, situation.answers))
-    data = list(ingested(situation, table, text_field=texts[0] if len(texts) == 1 else texts, label_field=label))
+    column, alike = table.column(label), alike_labels(table.column(label))
+    stated = {"label_field": label} | ({"label_case": "lower"} if alike else {})
+    data = list(ingested(situation, table, text_field=texts[0] if len(texts) == 1 else texts, **stated))
+    column = with_one_case(column) if alike else column
     tuned = situation.verdict.step != NONE
     data += split_of(table, prepared(situation, table), _test_share(count), is_validated=tuned)
     models = ["# Counted words and logistic regression: learned in seconds, and hard to beat on many labels."]
@@ -528,7 +531,7 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     if tuned:
         evaluate += ["  # Surely no worse than counted words, which cost nothing; otherwise they are served."]
         evaluate += ["  - {task: classification, model: tuned, not_worse_than: words, margin: 0.02}"]
-    told = counts_in_words(table.column(label))
+    told = counts_in_words(column)
     return Draft(
         "labels" if tuned else "labels, counted words",
         table,
@@ -541,10 +544,13 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         packages=[*(["minilm"] if tuned else []), *([SMOLLM2] if with_decoder else [])],
         doubts=[
             *_unpredicted(table, label),
-            *label_doubts(table.column(label)),
+            *label_doubts(column),
             *(_base_doubts(table, "minilm", "tuned") if tuned else []),
         ],
-        notes=[f"labels of {label}{_whose(table, label, count)}: {told}"] if told else [],
+        notes=[
+            *([f"labels of {label}{_whose(table, label, count)}: {told}"] if told else []),
+            *([f"one label each, since only case or spaces differ: {'; '.join(alike[:MOST_NAMED])}"] if alike else []),
+        ],
     )
 
 

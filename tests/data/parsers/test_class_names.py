@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,14 @@ def test_a_class_named_as_its_choice_is_the_right_one(ingest_files: Ingest) -> N
 def test_a_label_field_of_texts_is_its_name(ingest_files: Ingest) -> None:
     _, out = ingest_files({"a.parquet": stored(ROWS, FEATURES)}, label_field="label")
     assert {document.meta.get("label") for document in Documents(out, "").iterate()} == {"Sports", "Sci/Tech", None}
+
+
+def test_labels_that_differ_in_case_alone_are_one(ingest_files: Ingest) -> None:
+    rows = "".join(
+        json.dumps({"text": f"text {n}", "label": label}) + "\n" for n, label in enumerate(["Bug", " bug", 7])
+    )
+    _, out = ingest_files({"a.jsonl": rows}, label_field="label", label_case="lower")
+    assert Counter(document.meta["label"] for document in Documents(out, "").iterate()) == {"bug": 2, 7: 1}
 
 
 def test_words_of_a_dictionary_are_read_as_they_are(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from typing import Any, Literal, NamedTuple
 
 from lmworks.data.base.structure import Field, TooMany, as_one, take_apart, value_at, values_at, words_of
+from lmworks.data.base.text import one_form
 from lmworks.data.parsers.facts import WRITTEN, facts_of, order_of
 from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
 
@@ -98,7 +99,8 @@ def stated(row: Mapping[str, Any], reading: Reading) -> Stated:
     meta = {name: value for name in reading.keep if (value := value_at(row, name)) is not None}
     empty += [f"keep: {name}" for name in reading.keep if meta.get(name, "") == ""]
     if "label" in facts:
-        meta["label"] = facts.pop("label")
+        label = facts.pop("label")
+        meta["label"] = one_form(label) if reading.label_case == "lower" and isinstance(label, str) else label
     if not fault and (meta or key):
         meta, fault = _storable(meta, key)
     order = order_of(value_at(row, reading.facts["created"])) if "created" in facts else ""

@@ -119,6 +119,8 @@ class Reading:
     """Where a record says its date (`created`), `subject`, `language` and `label`."""
     dates: Literal["day-first", "month-first"] | None = None
     """Which of two numbers of a date is the day; None where only a day above 12 says it."""
+    label_case: Literal["keep", "lower"] = "keep"
+    """Whether labels that differ only in case or spaces are one label."""
     keep: tuple[str, ...] = ()
     classes: Mapping[str, Any] = field(default_factory=dict)
     """Names of classes that stand beside the files; see `classes.Classes`."""

@@ -47,6 +47,11 @@ class ReadSettings(SourceConfig):
     label_field: str | None = Field(
         default=None, description="Field of a record with its label, which is kept as `label` for training."
     )
+    label_case: Literal["keep", "lower"] = Field(
+        default="keep",
+        description="`lower` makes one label of labels that differ only in case or spaces. `keep` is the default, "
+        "because some labels, such as names of genes, differ in case alone.",
+    )
     text_field: str | list[str] = Field(
         default="text",
         description="Field of a record with the text. Texts of several fields are joined by an empty line. `info.post` "
@@ -158,6 +163,7 @@ class ReadSettings(SourceConfig):
             fields=self.fields if self.fields == "all" else tuple(self.fields) or None,
             key_field=self.key_field,
             facts={fact: path for fact in FACTS if (path := getattr(self, f"{fact}_field"))},
+            label_case=self.label_case,
             keep=tuple(self.keep),
             classes=self.class_names,
             columns=tuple(self.columns),

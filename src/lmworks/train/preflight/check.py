@@ -135,7 +135,7 @@ def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
 def _fault_of_strange(strange: Iterable[str], known: Sequence[str]) -> str:
     forms = {one_form(name): name for name in known}
     alike = [f"{name} is {forms[one_form(name)]}" for name in sorted(strange) if one_form(name) in forms]
-    first = f"But for case or spaces {', '.join(alike[:5])}: write labels alike where they come from. " if alike else ""
+    first = f"But for case or spaces {', '.join(alike[:5])}: give their source `label_case: lower`. " if alike else ""
     return (
         f"- labels to validate on that nothing is learned of: {', '.join(sorted(strange)[:5])}; known are "
         f"{', '.join(known)}. {first}Hold out other groups (`split`), or leave out `validation`"
