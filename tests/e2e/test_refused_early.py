@@ -146,7 +146,7 @@ CASES = {
     "an adapter beside an encoder": Case(
         ENCODER
         + "  sorter: {objective: sequence-classification, from: enc, data: texts, adapter: {kind: lora}, SMALL}\n",
-        ["models.sorter.adapter: found enc, an encoder; adapters stand beside decoders alone: leave `adapter` out"],
+        ["models.sorter.adapter: found enc, an encoder; adapters work only with decoders: leave `adapter` out"],
     ),
     "an adapter in two processes": Case(
         "  tuned: {objective: sft, from: lm, data: chats, adapter: {kind: lora}, processes: 2, SMALL}\n",
