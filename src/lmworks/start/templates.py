@@ -645,15 +645,18 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
 
 
 OWN_TRANSLATOR = 2_000
-"""Pairs from which on a model that has read nothing else translates better than a table of words."""
+"""Fewest pairs for a translator that learns from them alone.
+
+Measured on one set only, 5,000 pairs of German and English: 29 BLEU, and 20 by a table of words.
+"""
 SHORT_SENTENCE = 300
-"""Characters of the longest sentences that a short sequence holds."""
+"""Most characters of a sentence that fits into 256 tokens."""
 STEPS_A_MINUTE, PAIRS_A_STEP = 200, 4
-"""Of a translator: steps that two processor cores do in a minute, and pairs from which another step is worth it."""
+"""Training steps of a translator per minute on two cores, and pairs for each step."""
 
 
 def _translator(situation: Situation, table: Table, count: int, doubts: Sequence[str]) -> Draft:
-    """Return the draft of an encoder-decoder that learns from the pairs alone, since English is what SmolLM2 knows."""
+    """Return the draft of an encoder-decoder that learns from the pairs alone. SmolLM2 has read mostly English."""
     first, *_, last = table.texts
     data = list(ingested(situation, table, fields=[first, last]))
     data += split_of(table, prepared(situation, table), _test_share(count))
@@ -664,7 +667,7 @@ def _translator(situation: Situation, table: Table, count: int, doubts: Sequence
     models += ["  tie_embeddings: true  # names and marks are the same in both languages"]
     models += ["  dropout: 0.2  # few pairs are seen often", "  label_smoothing: 0.1", "  adamw_learning_rate: 0.12"]
     steps = min(STEPS_A_MINUTE * situation.answers.minutes, count // PAIRS_A_STEP)
-    models += ["  global_batch_tokens: 8192", f"  steps: {steps:.0f}  # it reads its pairs some eighty times"]
+    models += ["  global_batch_tokens: 8192", f"  steps: {steps:.0f}  # it reads each pair many times"]
     task = f"kind: text-to-text, data: test, train: train, max_tokens: 96, limit: {QUESTIONS}"
     gates = [
         f"{{task: text-to-text, model: {model}, not_worse_than: {each}, margin: 0}}" for each in MEANS["text-to-text"]
