@@ -208,7 +208,7 @@ CASES = {
         ),
         ["the check of sorter refuses", "labels to validate on that nothing is learned of: odd; known are dry, wet"],
         ["data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}"],
-        wrong={"more": lambda records: records[2].update(label="odd")},
+        wrong={"more": lambda records: [records[number].update(label="odd") for number in (2, 5, 8)]},
     ),
     "a label to validate on that differs by case alone": Case(
         SORTER.replace(

@@ -260,9 +260,6 @@ class Objective(ABC):
         if not len(known) or not all(map(len, parts)):
             return "", []
         words, names = "saying each token as often as the training data do", getattr(batch, "names", ())
-        if names:  # which are numbered anew in each part of the data
-            theirs = [names.index(name) if name in names else len(names) for name in unseen[0].names]
-            parts = [np.array(theirs)[part] for part in parts]
         counts = np.bincount(known, minlength=1 + max(map(int, (known.max(), *(part.max() for part in parts))))) + 1.0
         losses, commonest = -np.log(counts / counts.sum()), int(counts.argmax())
         if names:

@@ -285,14 +285,38 @@ def test_a_published_encoder_keeps_its_own_frame(tmp_path: Path, rows: dict[str,
     assert max(theirs.get_vocab().values()) < transformers.AutoConfig.from_pretrained(model.path).vocab_size
 
 
+def test_a_label_in_validation_alone_does_not_count_there(
+    tmp_path: Path, tokenizer: TokenizerFolder, rows: dict[str, Shards], bases: dict[str, ModelFolder]
+) -> None:
+    packed = rows["sequence-classification"]
+    without = labelled(tmp_path / "d", [text for text in texts() if "the bucket" not in text])
+    fewer, _ = pack(tmp_path / "few", "sequence-classification", without, tokenizer)
+    known, every = fewer.open(), packed.open()
+    counted = every.of_labels(known.label_names)
+    assert [*counted.label_names] == sorted({*every.label_names} - {"bucket"})
+    assert every.labels is not None and counted.labels is not None
+    for number in np.argwhere(every.weights > 0).tolist():
+        name = every.label_names[every.labels[tuple(number)]]
+        assert bool(counted.weights[tuple(number)]) == (name != "bucket")
+        assert name in ("bucket", known.label_names[counted.labels[tuple(number)]])
+    tuned = [
+        tune(tmp_path / each, "sequence-classification", bases["bert"], fewer, tokenizer, validation=held, steps=4)
+        for each, held in (("a", packed), ("b", alone(tmp_path, tokenizer)))
+    ]
+    told = [[each["validation_loss"] for each in history(model) if "validation_loss" in each] for model in tuned]
+    assert told[0] and all(0 < loss < 10 for loss in told[0])
+    assert told[1] and not any(told[1])  # of the other label alone, nothing is left to be wrong about
+
+
+def alone(folder: Path, tokenizer: TokenizerFolder) -> Shards:
+    documents = labelled(folder / "alone", [text for text in texts() if "the bucket" in text])
+    return pack(folder / "packed", "sequence-classification", documents, tokenizer)[0]
+
+
 def test_what_cannot_be_trained_is_refused(
     tmp_path: Path, tokenizer: TokenizerFolder, rows: dict[str, Shards], bases: dict[str, ModelFolder]
 ) -> None:
     packed = rows["sequence-classification"]
-    strange = labelled(tmp_path / "d", [text.replace("the bucket", "the queue") for text in texts()])
-    fewer, _ = pack(tmp_path / "few", "sequence-classification", strange, tokenizer)
-    with pytest.raises(LmworksError, match="no text with label bucket was trained on"):
-        tune(tmp_path / "a", "sequence-classification", bases["bert"], fewer, tokenizer, validation=packed, steps=4)
     small = transformers.BertConfig(
         **{"vocab_size": 100, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1},
         **{"intermediate_size": 8, "max_position_embeddings": 32},

@@ -26,7 +26,7 @@ from lmworks.train.configs.encoder import SequenceClassificationConfig
 from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import objective_of
-from lmworks.train.preflight.check import check
+from lmworks.train.preflight.check import STRANGE, check
 from support import make_context, reading
 
 OBJECTIVE = "sequence-classification"
@@ -174,3 +174,30 @@ def test_labelled_texts_are_counted_and_shown_before_they_are_learned(
     write_shard(tmp_path / "d" / "part-00000.parquet", twice[:1])
     with pytest.raises(GateRefused, match="nothing to tell apart: all 1 texts have the label a"):
         checked(pack(tmp_path / "one", OBJECTIVE, documents, tokenizer)[0])
+
+
+def test_few_validation_texts_of_other_labels_do_not_end_the_build(
+    base: ModelFolder, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    def packed(name: str, labels: str) -> Shards:
+        documents = [
+            Document(id=f"{n}", text=f"Text {n} is here.", source="", licence="", meta={"label": label})
+            for n, label in enumerate(labels)
+        ]
+        write_shard(tmp_path / name / "part-00000.parquet", documents)
+        return pack(tmp_path / f"{name}-rows", OBJECTIVE, Documents(tmp_path / name, name), tokenizer)[0]
+
+    def checked(held_out: str) -> int:
+        (tmp_path / "d").mkdir(exist_ok=True)
+        config = SequenceClassificationConfig.model_validate({**SMALL, "from": "x"})
+        others, context = packed(f"held {held_out}", held_out), make_context(tmp_path / "c")
+        out, none = tmp_path / "checked", Documents(tmp_path / "d", "d")
+        return check(config, base, rows, tokenizer, none, None, others, out=out, context=context).counts.get(STRANGE, 0)
+
+    rows = packed("known", "ababab")
+    assert checked("ab") == 0
+    assert checked("c" + "ab" * 8) == 1
+    with pytest.raises(GateRefused, match="labels to validate on that nothing is learned of: c; known are a, b"):
+        checked("ccab")
+    with pytest.raises(GateRefused, match="But for case or spaces B is b"):
+        checked("B" + "ab" * 8)

@@ -14,6 +14,7 @@ from lmworks.release.inspect.hidden import hiding
 from lmworks.release.render.words import duration, number, size, visible_lines
 from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST
+from lmworks.train.preflight.check import STRANGE
 from lmworks.train.preflight.check import as_text as sample_in_words
 from lmworks.train.preflight.inspection import MADE_UP, OWN, Piece
 
@@ -115,8 +116,10 @@ def _texts(counts: Mapping[str, int]) -> dict[str, str]:
     """Of rows whose labels are learned."""
     texts, mean = counts["texts"], counts["tokens"] / max(1, counts["texts"])
     each = {name.removeprefix("label "): count for name, count in counts.items() if name.startswith("label ")}
+    strange = counts.get(STRANGE, 0)
+    left_out = f"; {number(strange)} validation texts of other labels do not count" if strange else ""
     return {
-        "labels": "; ".join(f"{name}: {number(count)} texts" for name, count in each.items()),
+        "labels": "; ".join(f"{name}: {number(count)} texts" for name, count in each.items()) + left_out,
         "length": f"{number(mean)} tokens a text; {number(counts['full'])} of {number(texts)} fill a row, and what is "
         "beyond its end is not read",
         "agreement": f"{number(counts['contradicted'])} texts stand there before with another label",

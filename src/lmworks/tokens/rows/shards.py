@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from itertools import chain, groupby
 from pathlib import Path
@@ -92,6 +92,15 @@ class PackedRows:
     @property
     def _read(self) -> list[Rows]:
         return [each for each in (self.tokens, self.weights, self.begins) if each is not None]
+
+    def of_labels(self, names: Sequence[str]) -> PackedRows:
+        """Return rows whose labels are numbered as in `names`. Other labels weigh nothing."""
+        if self.labels is None or [*names] == [*self.label_names]:
+            return self
+        known = {name: number for number, name in enumerate(names)}
+        numbers = np.array([known.get(name, -1) for name in self.label_names] or [-1])[self.labels]
+        weights = np.where(numbers < 0, 0, self.weights).astype(self.weights.dtype)
+        return replace(self, weights=weights, labels=np.maximum(numbers, 0), label_names=names)
 
     def shares(self) -> Iterator[tuple[Rows, float]]:
         """Yield the tokens of each part that is read, and how much more often than on average they are read."""

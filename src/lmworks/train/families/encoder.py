@@ -229,17 +229,6 @@ def _check(model: Any, config: TrainConfig, ids: int) -> None:
         )
 
 
-def known_to(model: Labelling, names: Sequence[str]) -> Tensor:
-    """Return the model's number of each label. Raises LmworksError if it was trained on none of that name."""
-    known = {name: number for number, name in enumerate(model.labels)}
-    if strange := [name for name in names if name not in known]:
-        raise LmworksError(
-            f"no text with label {', '.join(strange[:5])} was trained on; known: {', '.join(known)}. "
-            "Hold out other groups (`split`), or leave out `validation`"
-        )
-    return torch.tensor([known[name] for name in names])
-
-
 def labels_of(rows: PackedRows) -> Sequence[str]:
     """Return the labels to learn. Raises LmworksError for a single label."""
     if len(rows.label_names) < 2:
@@ -272,8 +261,6 @@ class EncoderObjective(Objective):
         ones = torch.ones(len(said), device=said.device)
         places, weights = F.pad(said, (0, missing)), F.pad(ones, (0, missing))
         wanted = targets[places].clamp(min=0)
-        if batch.names:
-            wanted = known_to(model, batch.names).to(wanted.device)[wanted]
         hidden = model.hidden(batch).flatten(0, 1)[places]
         loss, right = model.cross_entropy(hidden, wanted, weights)
         return loss, float(len(said)), {"accuracy": float(right)}

@@ -73,7 +73,7 @@ class Run(MeasuredRun):
         self.unseen: Objective | None = None
         if inputs.validation:
             held_out = _rows(inputs.validation, config, self.tokenizer, fingerprint)
-            self.unseen = objective(held_out, config)
+            self.unseen = objective(held_out.of_labels(rows.label_names), config)
         watch = inputs.watch
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
         self.begin = partial(objective.begin, config, inputs.base, rows, self.tokenizer)

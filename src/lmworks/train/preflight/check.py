@@ -18,6 +18,7 @@ from lmworks.data.forms.turns import check_turns
 from lmworks.data.personal.hidden import hide
 from lmworks.engines.open import open_engine
 from lmworks.errors import GateRefused, LmworksError
+from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder, shape_of
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.rewards.models import ClassifierReward
@@ -41,6 +42,10 @@ def other_tokens(ids: int) -> str:
 
 ROWS = "shards.json"
 """Which packed rows have."""
+STRANGE = "validation_texts_of_strange_labels"
+"""Count of validation texts whose labels no training text has."""
+STRANGE_SHARE = 0.1
+"""Share of validation texts whose labels no training text has. More of them say that the data are split wrongly."""
 COMPARED = 64
 """Conversations encoded as the server does."""
 
@@ -76,8 +81,8 @@ def check(
         *_faults_of_templates(base if found.records else None, tokenizer, encoder, rows, found.records),
         *_faults_of_length(config, facts, whole, found, samples_are, encoder),
     ]
-    strange = {*(held_out.open().label_names if held_out else ())} - {*rows.label_names}
-    if strange:
+    strange, share = _strange_labels(held_out.open(), rows.label_names) if held_out else (Counter[str](), 0.0)
+    if share > STRANGE_SHARE or any(_alike(strange, rows.label_names)):
         faults.append(_fault_of_strange(strange, rows.label_names))
     if taught_by and (theirs := taught_by.open()).digest != encoder.digest:
         faults.append(f"- {other_tokens(theirs.vocab_size)}")
@@ -98,6 +103,7 @@ def check(
         "records": whole,
         **{name: facts[name] for name in LOST if name in facts},
         **found.counts(),
+        **({STRANGE: strange.total()} if strange else {}),
         "micro_batches": -(-len(rows.tokens) // min(config.micro_batch_rows, config.rows_per_step)),
     }
     examples = [{"reason": "sample", "pieces": sample} for sample in hidden]
@@ -132,9 +138,24 @@ def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
         )
 
 
-def _fault_of_strange(strange: Iterable[str], known: Sequence[str]) -> str:
+def _strange_labels(held_out: PackedRows, known: Sequence[str]) -> tuple[Counter[str], float]:
+    """Return how many texts have each label that is not known, and their share of all."""
+    if held_out.labels is None:
+        return Counter(), 0.0
+    numbers, counts = np.unique(held_out.labels[held_out.weights > 0], return_counts=True)
+    texts = {held_out.label_names[number]: int(count) for number, count in zip(numbers, counts, strict=True)}
+    strange = Counter({name: count for name, count in texts.items() if name not in known})
+    return strange, strange.total() / max(1, sum(texts.values()))
+
+
+def _alike(strange: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Say which labels differ from a known one by case or spaces alone."""
     forms = {one_form(name): name for name in known}
-    alike = [f"{name} is {forms[one_form(name)]}" for name in sorted(strange) if one_form(name) in forms]
+    return [f"{name} is {forms[one_form(name)]}" for name in sorted(strange) if one_form(name) in forms]
+
+
+def _fault_of_strange(strange: Iterable[str], known: Sequence[str]) -> str:
+    alike = _alike(strange, known)
     first = f"But for case or spaces {', '.join(alike[:5])}: give their source `label_case: lower`. " if alike else ""
     return (
         f"- labels to validate on that nothing is learned of: {', '.join(sorted(strange)[:5])}; known are "
