@@ -30,7 +30,7 @@ TASKS: Mapping[Shape, str] = {
     "conversations": "chat",
     "preferences": "chat",
     "texts": "search",
-    "code": "write",
+    "code": "search",
     "events": "write",
     "nothing": "write",
 }
@@ -102,6 +102,7 @@ def questions(seen: Seen, answers: Mapping[str, Any]) -> Iterator[Question]:
     table = next((table for table in seen.tables if table.shape == shape), None)
     task = "translate" if table and shape == "pairs" and _is_translation(table) else TASKS[shape]
     task = "write" if table and table.facts else "search" if table and table.form == "faq" else task
+    task = "classify" if table and table.is_sorted else task
     yield Question("use_case", "What is the model for?", USES[answers.get("task", task)])
     yield Question("task", "What shall it do with a text", task)
     personal = _personal(seen, answers)

@@ -205,11 +205,11 @@ def with_one_case(column: Column) -> Column:
 
 
 def label_doubts(column: Column) -> Iterator[str]:
-    """What of its labels a build would refuse."""
+    """What of its labels a build learns or measures badly."""
     if rare := [label for label, count in column.counts.items() if count < FEWEST]:
         yield (
-            f"labels of fewer than {FEWEST} texts cannot be in each of train, validation and test, and one that is not "
-            f"in train is refused: {_named(column, rare)}: label more such texts, join labels, or leave these out"
+            f"labels of fewer than {FEWEST} texts cannot be in each of train, validation and test, and nobody learns "
+            f"one that is not in train: {_named(column, rare)}: label more such texts, join labels, or leave these out"
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from random import Random
 from string import punctuation
 from typing import IO, Any
 
@@ -32,7 +33,7 @@ from lmworks.errors import LmworksError
 from lmworks.start.columns import Values, column_of
 from lmworks.start.licences import LICENCE_FILE, stated_licence
 from lmworks.start.roles import roles_of
-from lmworks.start.seen import PREDICTED, Aside, Rows, Seen, Table, Unread
+from lmworks.start.seen import PREDICTED, Aside, Column, Rows, Seen, Table, Unread
 from lmworks.start.words import LANGUAGES
 
 MOST_ROWS = 200_000
@@ -81,6 +82,14 @@ FIRST = 5
 """Rows that a preview shows."""
 DECODED = 5
 """Words that show how an encoding that is a guess reads."""
+FOLDER, TEXT = "folder", "text"
+"""Columns of texts whose folders may be their labels."""
+PLAIN_ENDINGS = ("", ".txt")
+"""Of such texts: manuals in Markdown are in folders too, which keep order and are no labels."""
+FEWEST_IN_FOLDER, IN_FOLDERS = 20, 0.95
+"""Texts of each folder, and share of all texts that are in folders with so many."""
+LONGEST_SORTED = 5_000
+"""Bytes of such a text in the mean, two pages: longer ones are documents."""
 OWN_LICENCE = "LicenseRef-own"
 FEW_LINES = 20
 """Below which files of equal numbers of lines are so by chance."""
@@ -134,6 +143,9 @@ class _Group:
     filled: dict[frozenset[str], Rows] = field(default_factory=dict)
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    """Of the files of those texts."""
+    random: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - no secret
 
     @property
     def names(self) -> list[str]:
@@ -154,7 +166,7 @@ class _Group:
             self.values.setdefault(name, Values()).take(values)
         for place, text in enumerate(other.texts):
             self.records += 1
-            _sample(self, text, other.rows[place] if place < len(other.rows) else None)
+            _sample(self, text, other.rows[place] if place < len(other.rows) else None, other.folders[place])
         self.records += other.records - len(other.texts)
 
 
@@ -185,6 +197,11 @@ class _Look:
             self._lose(_folder_of(path, libraries), "code of other people's libraries")
         paths = [path for path in paths if not _any_match(libraries, [path])]
         kinds = {path: self._form(path) for path in paths}
+        named = [path for path, form in kinds.items() if form]
+        aside = [*_kept_folders(named), *_keys(named)]
+        copies = [*self._copies(named, [pattern for each in aside for pattern in each.patterns])]
+        copied = [pattern for each in copies if each.is_left_out for pattern in each.patterns]
+        kinds = {path: form for path, form in kinds.items() if not _any_match(copied, [path])}
         together: list[str] = []
         for names, files in self._parallel([path for path, form in kinds.items() if form in ("text", "code")]):
             source = Parallel(kind="parallel", path=self._plain.path, files=names, **self._read_as)
@@ -211,12 +228,8 @@ class _Look:
         tables = list(_tables(list(self._groups.values()), together))
         tables = sorted((each for each in tables if each.records), key=lambda each: (-each.bytes, each.files[0]))
         unread = [Unread(*told) for told in _by_reason(self._unread)]
-        read = list(dict.fromkeys(path for table in tables for path in table.files))
-        aside = [*_kept_folders(read), *_keys(read)]
-        copies = [*self._copies(read, [pattern for each in aside for pattern in each.patterns])]
         size = sum(each.bytes for each in tables)
-        left_out = [*libraries, *(pattern for each in copies if each.is_left_out for pattern in each.patterns)]
-        return Seen(str(self._folder), tables, unread, self._licences, size, [*aside, *copies], left_out)
+        return Seen(str(self._folder), tables, unread, self._licences, size, [*aside, *copies], [*libraries, *copied])
 
     def _parallel(self, paths: Sequence[str]) -> Iterator[tuple[dict[str, str], list[str]]]:
         """Files with equal numbers of lines and names that differ in their language alone: as a source names them.
@@ -467,17 +480,17 @@ def _note(group: _Group, record: Record) -> None:
     row = record.row and {
         name: each[:CHARACTERS] if isinstance(each, str) else each for name, each in record.row.items()
     }
-    _sample(group, record.text[:CHARACTERS], row)
+    _sample(group, record.text[:CHARACTERS], row, PurePosixPath(record.path).parent.name)
 
 
-def _sample(group: _Group, text: str, row: Mapping[str, Any] | None) -> None:
-    """Keep a record, or, of many, some that are spread over all."""
+def _sample(group: _Group, text: str, row: Mapping[str, Any] | None, folder: str) -> None:
+    """Keep a record, or, of many, some at random: each of all is kept with the same probability."""
     if len(group.texts) < 4 * LOOKED_AT:
         group.texts.append(text)
+        group.folders.append(folder)
         group.rows += [row] if row is not None else []
-    elif group.records % (1 + group.records // LOOKED_AT) == 0:
-        place = group.records % len(group.texts)
-        group.texts[place] = text
+    elif (place := group.random.randrange(group.records)) < len(group.texts):
+        group.texts[place], group.folders[place] = text, folder
         if row is not None:
             group.rows[place] = row
 
@@ -545,7 +558,28 @@ def _table(group: _Group, paths: Sequence[str]) -> Table:
         remarks=remarks,
         first=group.rows[:FIRST] or [{"": text} for text in group.texts[:FIRST]],
     )
-    return roles_of(table, group.rows) if columns else table
+    return roles_of(table, group.rows) if columns else replace(table, by_folder=_by_folder(table, group))
+
+
+def _by_folder(table: Table, group: _Group) -> Table | None:
+    """Return texts with the names of their folders as labels, if nearly all are in folders with many short texts."""
+    paths = list(map(PurePosixPath, table.files))
+    counts = Counter(path.parent.name for path in paths if path.parent.name)
+    large = [name for name, count in counts.items() if count >= FEWEST_IN_FOLDER]
+    is_plain = table.form == "text" and all(path.suffix in PLAIN_ENDINGS for path in paths)
+    is_short = table.text_bytes <= LONGEST_SORTED * table.records
+    in_folders = sum(counts[name] for name in large)
+    if not is_plain or not is_short or len(large) < 2 or in_folders < IN_FOLDERS * len(paths):
+        return None
+    rows = [{TEXT: text, FOLDER: folder} for text, folder in zip(group.texts, group.folders, strict=True) if folder]
+    values = Values()
+    for row in rows:
+        values.add(row[TEXT])
+    total = counts.total()
+    text = replace(column_of(TEXT, values, len(rows)), kind="text", filled=total)
+    mean = sum(len(name) * count for name, count in counts.items()) / total
+    folder = Column(FOLDER, "category", total, len(counts), mean, counts=dict(counts.most_common()))
+    return roles_of(replace(table, columns=[text, folder], records=total, is_by_folder=True), rows)
 
 
 def _personal(records: Sequence[Mapping[str, Any]]) -> tuple[int, Counter[str]]:

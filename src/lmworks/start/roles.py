@@ -40,6 +40,8 @@ FEWEST_PEOPLE = 7
 """Values written as people's names, of fewer of which it is not sure: `Credit Card` and `Debit Card` are so written."""
 LIKELY = 0.6
 """Share of values that are, from where on a column may hold people's names."""
+TEXTS_OF_A_THING = 5
+"""Texts in the mean that state the same name, from where on it may be a thing's, such as a restaurant's."""
 WHOLE_NAMES = {"name", "nombre", "nome", "nom"}
 """Words for a name, the parts of which stand inside of it: `customer.name.first`."""
 
@@ -81,6 +83,8 @@ def roles_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Table:
     facts = (
         [column.name for column in columns if column.name in {*stated, *known}] if len(stated) >= FEWEST_FACTS else []
     )
+    things = [name for name in named if name in facts and _may_name_things(table.column(name))]
+    named, unsure = [name for name in named if name not in things], [*unsure, *things]
     is_label = bool(labels) and (measured[labels[0]].is_clear if labels[0] in measured else bool(told))
     shared = [c for c in columns if c.kind in ("name", "category", "id") and 1 < c.distinct < c.filled]
     table = replace(
@@ -123,6 +127,11 @@ def _holds_names(column: Column, common: Set[str]) -> bool | None:
         return None
     says_other = rank(column.name, (*LABELS, *GROUPS)) is not None
     return column.distinct >= FEWEST_PEOPLE and column.names >= SHARE_OF_NAMES and not says_other
+
+
+def _may_name_things(column: Column) -> bool:
+    """Whether a column called `name` has few values for its many texts."""
+    return {*tokens(column.name)} <= WHOLE_NAMES and column.filled >= TEXTS_OF_A_THING * column.distinct
 
 
 def _people_inside(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> list[str]:

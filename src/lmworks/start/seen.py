@@ -157,6 +157,10 @@ class Table:
     """Of what is read together, the tables that it is in, each by a source of its own."""
     remarks: Sequence[str] = ()
     """What is in the way of reading them as what they may be, and what mends it."""
+    by_folder: Table | None = None
+    """Of texts in folders, the same with the names of the folders as their labels."""
+    is_by_folder: bool = False
+    """Whether folders are its labels, rather than a column."""
     groups: Sequence[str] = ()
     """Columns whose values several records share, such as a document's or a thread's, the likeliest first."""
 
@@ -170,6 +174,11 @@ class Table:
         """What the files seem to be written in, and by which words one sees whether that is so."""
         words = f": do these words read well: {', '.join(self.decoded)}?" if self.decoded else ""
         return f"not UTF-8, and {self.encoding} by a guess{words}"
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether words tell in which folder a text is, so that the folders are its labels."""
+        return self.by_folder is not None and self.by_folder.shape == "labelled"
 
     @property
     def subject(self) -> str | None:
@@ -308,5 +317,6 @@ class Seen:
 
     @property
     def subjects(self) -> Sequence[str]:
-        """Columns of any table that name people."""
-        return list(dict.fromkeys(name for table in self.tables for name in table.subjects))
+        """Columns that name people, of any table but those of one row, such as the settings of a program."""
+        tables = [table for table in self.tables if table.records > 1 or table.texts]
+        return list(dict.fromkeys(name for table in tables for name in table.subjects))

@@ -221,7 +221,8 @@ def _missing(situation: Situation) -> str:
 
 
 def _with_answers(table: Table, answers: Answers) -> Table:
-    """The table with the columns that were answered in front."""
+    """The table with the columns that were answered in front; to classify, with folders as labels if there are such."""
+    table = table.by_folder if table.by_folder and answers.task == "classify" else table
     names = _names(table)
     labels, texts, subjects = list(table.labels), list(table.texts), list(table.subjects)
     if answers.label in names:
@@ -384,7 +385,8 @@ def _ungrouped(draft: Draft) -> Iterator[str]:
     """That whole people, or what else belongs together, are not held out, and why."""
     table = draft.table
     name = table.subject or _group(table)
-    if name and not _shared(table) and any(line.startswith("split:") for line in draft.data):
+    by_row = any(line.startswith("split:") and "by: id," in line for line in draft.data)
+    if name and by_row and not _shared(table):
         yield (
             f"{name} has {table.column(name).distinct} values, which count as {_groups(table, name):.0f} equal groups: "
             f"too few to hold whole groups out, which takes {FEWEST_GROUPS:.0f}. So rows are held out one by one, and "
@@ -500,8 +502,8 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         return None
     label, texts = table.labels[0], list(_read(table, situation.answers))
     column, alike = table.column(label), alike_labels(table.column(label))
-    stated = {"label_field": label} | ({"label_case": "lower"} if alike else {})
-    data = list(ingested(situation, table, text_field=texts[0] if len(texts) == 1 else texts, **stated))
+    stated = {"label_from_folder": True} if table.is_by_folder else {**_text_of(texts), "label_field": label}
+    data = list(ingested(situation, table, **stated, **({"label_case": "lower"} if alike else {})))
     column = with_one_case(column) if alike else column
     tuned = situation.verdict.step != NONE
     data += split_of(table, prepared(situation, table), _test_share(count), is_validated=tuned)

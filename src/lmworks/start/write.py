@@ -21,7 +21,9 @@ from lmworks.plan.forecast import Forecast
 from lmworks.plan.telling import between
 from lmworks.recipe.schema import NeedsConfig, Recipe
 from lmworks.start.answers import Answers
+from lmworks.start.columns import counts_in_words
 from lmworks.start.lines import one_line, quoted
+from lmworks.start.look import FOLDER
 from lmworks.start.seen import SHAPES, Seen, Table
 from lmworks.start.templates import (
     NONE,
@@ -255,6 +257,8 @@ def _table(table: Table) -> str:
     ):
         if names:
             said.append(f"{words}: {', '.join(names)}")
+    if table.by_folder and table.is_sorted:
+        said.append(f"labels by the names of their folders: {counts_in_words(table.by_folder.column(FOLDER))}")
     if table.unopened:
         said.append(f"{table.unopened:,} of the files were not opened, and are taken to be as the others")
     if table.encoding:

@@ -160,3 +160,12 @@ def test_init_and_predict_see_the_names(tmp_path: Path) -> None:
     (label,) = [column for column in table.columns if column.name == "label"]
     assert (label.kind, dict(label.counts)) == ("category", {"World": 20, "Sports": 20})
     assert [row.fields["label"] for row in TableFile(tmp_path / "a.parquet").rows()][:2] == ["World", "Sports"]
+
+
+@pytest.mark.parametrize(
+    "case, labels", [("keep", {"Pos": 2, "neg": 1, None: 1}), ("lower", {"pos": 2, "neg": 1, None: 1})]
+)
+def test_the_name_of_a_files_folder_may_be_its_label(ingest_files: Ingest, case: str, labels: dict[str, int]) -> None:
+    files = {"train/Pos/1.txt": "Good.", "test/Pos/2.txt": "Very good.", "train/neg/1.txt": "Bad.", "README": "On it."}
+    _, out = ingest_files(files, label_from_folder=True, label_case=case, format="text")
+    assert Counter(document.meta.get("label") for document in Documents(out, "").iterate()) == labels

@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from lmworks.data.base.text import one_form
 from lmworks.data.parsers import ENDINGS, NUMBERED, PARSERS, form_of, hints
 from lmworks.data.parsers.documents.whole import not_text
-from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Record, Unreadable
 from lmworks.data.shards.records import Document
 from lmworks.data.sources import unpack
 from lmworks.data.sources.archives import (
@@ -291,7 +292,15 @@ class ParsedSource(ReadSettings):
         with ExitStack() as stack:
             stream, reading = self._prepared(stream, stored, form, piece.path, stack)
             reading = replace(reading, left_out=left_out) if left_out else reading
-            yield from (form.parse if reading.encoding else not_text)(piece, stream, reading)
+            found = (form.parse if reading.encoding else not_text)(piece, stream, reading)
+            yield from map(self._labelled, found) if self.label_from_folder else found
+
+    def _labelled(self, found: Found) -> Found:
+        """Return a record with the name of its file's folder as its label."""
+        if not isinstance(found, Record) or not (name := PurePosixPath(found.path).parent.name):
+            return found
+        label = one_form(name) if self.label_case == "lower" else name
+        return replace(found, meta={**found.meta, "label": label})
 
     def _damaged(self, piece: Piece, error: Exception) -> Unreadable:
         is_packed = unpack.is_packed(piece.path) or is_archive(piece.path)

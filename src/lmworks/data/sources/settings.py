@@ -47,6 +47,11 @@ class ReadSettings(SourceConfig):
     label_field: str | None = Field(
         default=None, description="Field of a record with its label, which is kept as `label` for training."
     )
+    label_from_folder: bool = Field(
+        default=False,
+        description="The label of a record is the name of its file's folder, as `pos` in `train/pos/12.txt`. By "
+        "default it is not, because most folders only keep order. A file without a folder has no label.",
+    )
     label_case: Literal["keep", "lower"] = Field(
         default="keep",
         description="`lower` makes one label of labels that differ only in case or spaces. `keep` is the default, "
@@ -145,6 +150,8 @@ class ReadSettings(SourceConfig):
             raise ValueError(
                 "`keep` and `label_field` name two fields that would both be kept as `label`; leave one out"
             )
+        if self.label_from_folder and (self.label_field or "label" in self.keep):
+            raise ValueError("`label_from_folder` and a field would both give `label`: leave one of them out")
         if self.fields and self.text_field != type(self).model_fields["text_field"].default:
             raise ValueError("`text_field` and `fields` are two ways to read a record: leave one out")
         if twice := [name for name, count in Counter(self.columns).items() if count > 1]:
