@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lmworks.data.parsers.parser import Record, Skipped
 from lmworks.start.look import look
 from start.test_recognised import elsewhere as elsewhere
 from start.test_recognised import init, recipe_of
@@ -89,3 +90,47 @@ def test_the_settings_of_a_program_name_nobody(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text(json.dumps({"name": "platform-web", "version": "1.2.0", "private": True}))
     said = init(tmp_path)
     assert "columns that name people" not in said and "passages" in said
+
+
+def test_questions_that_nobody_answered_are_no_passages(tmp_path: Path) -> None:
+    nodes = [
+        {"id": f"n{number}", "type": "answer", "user": f"Where is hall {number} of the house?"}
+        | ({"bot": f"Hall {number} is on floor {number % 4}, behind the stairs."} if number % 5 else {})
+        for number in range(300)
+    ]
+    (tmp_path / "flow.json").write_text(json.dumps({"name": "kiosk", "nodes": nodes}))
+    assert "passages of 240 records" in init(tmp_path, "--task", "search")
+    recipe = recipe_of(tmp_path)
+    (source,) = recipe.data["raw"].sources  # type: ignore[attr-defined]
+    assert (source.text_field, source.required) == (["user", "bot"], ["bot"])
+    located = source.located(tmp_path)
+    found = [each for piece in located.pieces("flow.json", 2**20) for each in located.read(piece)]
+    assert sum(isinstance(each, Record) for each in found) == 240
+    assert [each.reason for each in found if isinstance(each, Skipped)] == ["without bot"] * 60
+
+
+def test_texts_in_lists_inside_of_records_are_found(tmp_path: Path) -> None:
+    needs = [{f"Key{number}Name": "yes"} for number in range(150)]  # names of parameters, of which none is a person's
+    operations = [
+        {
+            "code": f"OP-{number}",
+            "needs": needs[number],
+            "text": f"Submits report number {number} and returns its name.",
+        }
+        for number in range(150)
+    ]
+    services = [{"service": f"S{at}", "operations": operations[10 * at : 10 * at + 10]} for at in range(15)]
+    (tmp_path / "catalogue.json").write_text(json.dumps({"shop": "en", "services": services}))
+    (table,) = look(tmp_path).tables
+    assert (table.json_records, table.records, table.texts) == ("services.*.operations.*", 150, ["text"])
+    assert not table.subjects
+
+
+@pytest.mark.parametrize("count, minutes, encoder", [(400, 6, "minilm"), (40, 6, None), (9_000, 1, None)])
+def test_an_encoder_finds_english_prose_if_there_is_time(
+    count: int, minutes: int, encoder: str | None, tmp_path: Path
+) -> None:
+    said = "Who comes to the house by bus gets off at the bridge and walks up the hill to stop {}."
+    rows(tmp_path, "notes.jsonl", [{"text": said.format(number)} for number in range(count)])
+    init(tmp_path, "--task", "search", "--minutes", str(minutes))
+    assert recipe_of(tmp_path).data["passages"].encoder == encoder  # type: ignore[attr-defined]

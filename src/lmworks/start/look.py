@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from random import Random
 from string import punctuation
 from typing import IO, Any
 
 from lmworks.data.base.encodings import PUNCTUATION, looks_like
+from lmworks.data.base.structure import values_at
 from lmworks.data.parsers import CODE, form_of, hints
 from lmworks.data.parsers.documents.faq import has_questions
 from lmworks.data.parsers.fields import crowded
@@ -667,7 +669,8 @@ def _json_records(stream: IO[bytes], size: int) -> tuple[str, str]:
         held = json.loads(raw)
     except (ValueError, RecursionError):
         return "", "not JSON"
-    place = next(iter(_lists(held, "")), "")
+    places = list(_lists(held, ""))
+    place = next((each for each in places if _says_something(held, each)), next(iter(places), ""))
     return (
         ("", f"its records stand in {hide(place)}: rename that, or write a record a line")
         if hide(place) != place
@@ -675,13 +678,27 @@ def _json_records(stream: IO[bytes], size: int) -> tuple[str, str]:
     )
 
 
+def _says_something(held: Mapping[str, Any], place: str) -> bool:
+    """Whether records that stand at a place have texts of their own, or are conversations."""
+    some = list(islice((each for each in values_at(held, place) if isinstance(each, Mapping)), LOOKED_AT))
+    values = dict[str, Values]()
+    for record in some:
+        for name, value in record.items():
+            values.setdefault(name, Values()).add(value)
+    columns = [column_of(name, each, len(some)) for name, each in values.items()]
+    table = Table("json", [], [], len(some), True, 0, 0, columns, "nothing")
+    return bool(columns) and roles_of(table, some).shape not in ("nothing", "events")
+
+
 def _lists(value: Any, place: str) -> Iterator[str]:
-    """The places of the longest list of objects inside an object, outermost first."""
+    """The places of the longest list of objects inside an object, outermost first, and of lists in its first object."""
     if isinstance(value, dict):
         inner = {name: each for name, each in value.items() if isinstance(each, list) and each}
         inner = {name: each for name, each in inner.items() if all(isinstance(item, dict) for item in each)}
         if inner:
-            yield f"{place}{max(inner, key=lambda name: len(inner[name]))}.*"
+            name = max(inner, key=lambda name: len(inner[name]))
+            yield f"{place}{name}.*"
+            yield from _lists(inner[name][0], f"{place}{name}.*.")
         for name, each in value.items():
             if isinstance(each, dict):
                 yield from _lists(each, f"{place}{name}.")

@@ -40,6 +40,8 @@ FEWEST_PEOPLE = 7
 """Values written as people's names, of fewer of which it is not sure: `Credit Card` and `Debit Card` are so written."""
 LIKELY = 0.6
 """Share of values that are, from where on a column may hold people's names."""
+MOST_INSIDE = 100
+"""Different paths inside the objects of a column, beyond which their names are data, as in parameters of programs."""
 TEXTS_OF_A_THING = 5
 """Texts in the mean that state the same name, from where on it may be a thing's, such as a restaurant's."""
 WHOLE_NAMES = {"name", "nombre", "nome", "nom"}
@@ -138,9 +140,11 @@ def _people_inside(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]])
     """The paths inside of objects that name people, such as `customer.name`, the likeliest first."""
     inside: dict[str, Values] = {}
     for name in (column.name for column in columns if column.kind == "nested"):
+        theirs: dict[str, Values] = {}
         for row in rows:
             for path, value in _leaves(row.get(name), name):
-                inside.setdefault(path, Values()).add(value)
+                theirs.setdefault(path, Values()).add(value)
+        inside |= theirs if len(theirs) <= MOST_INSIDE else {}
     found = [column_of(path, values, len(rows)) for path, values in inside.items() if _names_person(path)]
     return _ranked([each for each in found if each.kind in PERSONAL], SUBJECTS)
 

@@ -17,7 +17,7 @@ from lmworks.start.columns import MOST_NAMED, alike_labels, column_of_all, count
 from lmworks.start.lines import quoted
 from lmworks.start.roles import is_dialogue, is_pair, language_of
 from lmworks.start.seen import LEAST_TO_FIND, PREDICTED, SHAPES, Rows, Seen, Table
-from lmworks.start.words import LANGUAGES
+from lmworks.start.words import LANGUAGES, SUMMARIES, rank
 
 NONE, ADAPT, FINE_TUNE, CONTINUE, SCRATCH = LADDER
 CLOSED = ("confidential", "secret")
@@ -615,6 +615,8 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
         return None
     if answers.task == "translate" and not (answers.text or answers.target):
         table = _directed(table, answers.use_case)
+    if answers.task == "summarise":
+        table = replace(table, texts=_summed_up(table, answers))
     first, *_, last = table.texts
     ask = {"summarise": "{source}\n\nSum this up.", "translate": _translate(table, first, last)}.get(
         answers.task, "{source}"
@@ -830,6 +832,15 @@ def _directed(table: Table, use: str) -> Table:
     return replace(table, texts=[last, *between, first]) if turned else table
 
 
+def _summed_up(table: Table, answers: Answers) -> Sequence[str]:
+    """Columns of texts, the longest first and its summary last. What was answered stays where it is."""
+    source = answers.text or max(table.texts, key=lambda name: table.column(name).characters)
+    shorter = sorted((name for name in table.texts if name != source), key=lambda name: table.column(name).characters)
+    ranks = {name: rank(name, SUMMARIES) for name in shorter}
+    target = answers.target or min(shorter, key=lambda name: (ranks[name] is None, ranks[name] or 0))
+    return [source, *(name for name in table.texts if name not in (source, target)), target]
+
+
 def conversations(situation: Situation, table: Table) -> Draft | None:
     """A published decoder, tuned on conversations."""
     if situation.verdict.step == NONE or table.shape != "conversations" or table.complete < LEAST["conversations"]:
@@ -914,27 +925,30 @@ def found(situation: Situation, table: Table) -> Draft | None:
     if sum(each.text_bytes for each in readable) < LEAST_TO_FIND:
         return None
     table = _joined(readable)
+    count = sum(each.complete if _answers_questions(each) else each.records for each in readable)
     html = ", html: text" if "html" in {part.form for part in table.parts or [table]} else ""
+    encoder = "minilm" if _has_time_to_embed(situation, table) else ""
     masked, is_public = hides(situation, table), situation.answers.privacy == "public"
     data = [
-        f"# {table.records:,} records. Nothing learns from them{'' if masked else ' and nothing is masked'}.",
+        f"# {count:,} records. Nothing learns from them{'' if masked else ' and nothing is masked'}.",
         "raw:",
         "  kind: ingest",
         "  sources:",
-        *_sources(situation, table, lambda part: _text_of(_said(table, part, names=is_public)) or _every_field(part)),
+        *_sources(situation, table, lambda part: _searched(table, part, names=is_public)),
         *_unsaid(table, names=is_public),
         f"  licences: {{allow: [permissive, {flow(situation.answers.licence)}]}}",
         *(_masked(table, "redact") if masked else ()),
         f"clean: {{kind: normalise, from: {prepared(situation, table)}{html}}}",
-        *_passages_commented(table),
+        *_passages_commented(table, encoder),
     ]
     return Draft(
         "passages",
         table,
-        f"passages of {table.records:,} records, found and quoted",
+        f"passages of {count:,} records, found and quoted",
         data,
         serve="passages",
         serve_more=_not_found(table),
+        packages=[encoder] if encoder else [],
         doubts=["how often the right passage is found is not measured before there are `questions`"],
     )
 
@@ -947,13 +961,32 @@ PASSAGE_BYTES = 1_200
 """Of a passage, about."""
 
 
-def _passages_commented(table: Table) -> Iterator[str]:
+SECONDS_A_MEGABYTE, SHARE_TO_EMBED = 60, 0.25
+"""Of a core for texts that all-MiniLM-L6-v2 reads (measured: 31 to 59), and the most of a build's time for them."""
+
+
+def _has_time_to_embed(situation: Situation, table: Table) -> bool:
+    """Whether an encoder, which finds prose that says the same in other words, can read all passages.
+
+    It has read English. Names in source code say less to it: there it found no more than words do. Of few passages no
+    least score has been measured for it.
+    """
+    count = max(table.records, table.text_bytes // PASSAGE_BYTES)
+    is_prose = table.language == "en" and all(each.shape != "code" for each in table.parts or [table])
+    seconds = SECONDS_A_MEGABYTE * table.text_bytes / 1e6
+    return is_prose and count > SMALL_COLLECTION and seconds <= SHARE_TO_EMBED * situation.answers.minutes * 60
+
+
+def _passages_commented(table: Table, encoder: str) -> Iterator[str]:
     yield "# Twenty `questions` of yours or more tell how often the right passage is found, and choose below what score"
     yield "# the documents hold no answer (docs/knowledge.md). Until then it is one that was measured on other texts."
-    yield _passages(table, "clean")
+    yield _passages(table, "clean", encoder)
 
 
-def _passages(table: Table, documents: str) -> str:
+def _passages(table: Table, documents: str, encoder: str = "") -> str:
+    """Return the step that finds passages."""
+    if encoder:
+        return f"passages: {{kind: passages, from: {documents}, encoder: {encoder}}}"
     is_small = max(table.records, table.text_bytes // PASSAGE_BYTES) <= SMALL_COLLECTION
     return f"passages: {{kind: passages, from: {documents}{f', least_score: {LEAST_SCORE}' if is_small else ''}}}"
 
@@ -1022,8 +1055,16 @@ def _text_of(texts: Sequence[str]) -> dict[str, object]:
     return {"text_field": texts[0] if len(texts) == 1 else list(texts)} if texts else {}
 
 
-def _every_field(part: Table) -> dict[str, object]:
-    return {"fields": "all"} if part.shape == "conversations" else {}
+def _searched(table: Table, part: Table, *, names: bool) -> dict[str, object]:
+    """What a source of passages reads of a part. A question that nobody answered is no passage."""
+    if part.shape == "conversations":
+        return {"fields": "all"}
+    required = [part.texts[-1]] if _answers_questions(part) and part.form != "faq" else []
+    return _text_of(_said(table, part, names=names)) | {"required": required}
+
+
+def _answers_questions(part: Table) -> bool:
+    return is_pair(part) and is_dialogue(part)
 
 
 def _said(table: Table, part: Table, *, names: bool) -> Sequence[str]:
@@ -1033,6 +1074,8 @@ def _said(table: Table, part: Table, *, names: bool) -> Sequence[str]:
     """
     if not part.texts:
         return ()
+    if _answers_questions(part):
+        return part.texts
     identifiers = {column.name for each in table.parts for column in each.columns if column.kind == "id"}
     words = {column.name for column in part.columns if column.kind in ("name", "category")} - identifiers
     said = [column.name for column in part.columns if column.name in words or column.name in part.texts]
@@ -1046,7 +1089,10 @@ def _unsaid(table: Table, *, names: bool) -> Iterator[str]:
         column.name
         for part, said in parts
         for column in part.columns
-        if said and column.name not in said and (column.kind in NAMING or column.name in part.subjects)
+        if said
+        and not _answers_questions(part)
+        and column.name not in said
+        and (column.kind in NAMING or column.name in part.subjects)
     ]
     if lost := list(dict.fromkeys(left)):
         more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""

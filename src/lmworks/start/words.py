@@ -17,6 +17,7 @@ SUBJECTS = WORDS["subjects"]
 LABELS = WORDS["labels"]
 QUESTIONS, ANSWERS = WORDS["asked"], WORDS["answered"]
 ASKED, ANSWERED = [*QUESTIONS, *WORDS["read"]], [*ANSWERS, *WORDS["told"]]
+SUMMARIES = WORDS["summaries"]
 GROUPS = WORDS["groups"]
 THINGS = frozenset(WORDS["things"])
 ADDRESSES, TELEPHONES = frozenset(WORDS["addresses"]), frozenset(WORDS["telephones"])

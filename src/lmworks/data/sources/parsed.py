@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from lmworks.data.base.structure import value_at
 from lmworks.data.base.text import one_form
 from lmworks.data.parsers import ENDINGS, NUMBERED, PARSERS, form_of, hints
 from lmworks.data.parsers.documents.whole import not_text
-from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Record, Unreadable
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Record, Skipped, Unreadable
+from lmworks.data.personal.hidden import hide_name
 from lmworks.data.shards.records import Document
 from lmworks.data.sources import unpack
 from lmworks.data.sources.archives import (
@@ -293,13 +295,18 @@ class ParsedSource(ReadSettings):
             stream, reading = self._prepared(stream, stored, form, piece.path, stack)
             reading = replace(reading, left_out=left_out) if left_out else reading
             found = (form.parse if reading.encoding else not_text)(piece, stream, reading)
-            yield from map(self._labelled, found) if self.label_from_folder else found
+            yield from map(self._as_asked, found) if self.label_from_folder or self.required else found
 
-    def _labelled(self, found: Found) -> Found:
-        """Return a record with the name of its file's folder as its label."""
-        if not isinstance(found, Record) or not (name := PurePosixPath(found.path).parent.name):
+    def _as_asked(self, found: Found) -> Found:
+        """Return a record with the name of its file's folder as its label, or why it is left out."""
+        if not isinstance(found, Record):
             return found
-        label = one_form(name) if self.label_case == "lower" else name
+        for name in self.required:
+            if value_at(found.row or {}, name) in (None, ""):
+                return Skipped(found.path, found.key, f"without {hide_name(name)}")
+        if not self.label_from_folder or not (folder := PurePosixPath(found.path).parent.name):
+            return found
+        label = one_form(folder) if self.label_case == "lower" else folder
         return replace(found, meta={**found.meta, "label": label})
 
     def _damaged(self, piece: Piece, error: Exception) -> Unreadable:

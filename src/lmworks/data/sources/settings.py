@@ -63,6 +63,11 @@ class ReadSettings(SourceConfig):
         "is a field inside a field, `messages.*.content` a field of every item of a list. Most published sets use "
         "the default name.",
     )
+    required: list[str] = Field(
+        default=[],
+        description="Fields in which a record must say something, such as the answer to a question. A record without "
+        "one is left out and counted. None by default.",
+    )
     fields: Literal["all"] | list[str] = Field(
         default=[],
         description="Names of fields to keep separately, or `all`. `conversations` and `preferences` are made from "
