@@ -26,10 +26,15 @@ evaluate: {models: [made], tasks: [TASK]}
 MODELS = {
     "bag-of-words": ("raw", "{kind: classification, data: split.test}"),
     "dictionary": ("raw", "{kind: extraction, data: split.test}"),
+    "baseline, baseline: lead-sentence": ("pairs", "{kind: summary, data: asked, train: pairs}"),
 }
 
 
-@pytest.mark.parametrize("objective", [name for name, made in MADE.items() if made.inputs])
+def test_each_such_model_is_searched() -> None:
+    assert {each.partition(",")[0] for each in MODELS} == {name for name, made in MADE.items() if made.inputs}
+
+
+@pytest.mark.parametrize("objective", sorted(MODELS))
 def test_what_a_model_without_a_training_loop_learned_from_is_searched(tmp_path: Path, objective: str) -> None:
     data, task = MODELS[objective]
     model = f"{{objective: {objective}, data: {data}}}"

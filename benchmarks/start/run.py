@@ -75,7 +75,7 @@ class Row:
     objective: str = ""
     figure: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""
-    """wins, loses or undecided, beside the best simple baseline; same, where it is that baseline."""
+    """wins, loses or undecided, beside the best simple baseline that it is not itself."""
     answers: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     """As the commands said it."""
@@ -156,8 +156,6 @@ def measured_of(folder: Path) -> tuple[dict[str, Any], str]:
         "baseline": first.baseline,
         "baseline_value": first.baseline_value,
     }
-    if first.same:  # the model is what the baseline is
-        return figure, "same"
     return figure, "loses" if first.baseline_wins else "wins" if first.is_better else "undecided"
 
 

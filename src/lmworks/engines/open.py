@@ -98,6 +98,13 @@ def _dictionary(folder: Path, data_type: str, device: torch.device) -> Engine:
     return DictionaryEngine(folder)
 
 
+def _baseline(folder: Path, data_type: str, device: torch.device) -> Engine:
+    """Texts as a baseline of a task writes them."""
+    from lmworks.engines.baselines import WriterEngine
+
+    return WriterEngine(folder)
+
+
 def _rented(folder: Path, data_type: str, device: torch.device) -> Engine:
     """Answers of a model at another place."""
     from lmworks.engines.rented.engine import RentedEngine
@@ -122,6 +129,7 @@ ENGINES: Kinds[Open] = Kinds(
         "transformers": _published,
         "bag-of-words": _bag_of_words,
         "dictionary": _dictionary,
+        "baseline": _baseline,
         ENGINE_NAME: _rented,
         REHEARSAL: _rehearsing,
     },

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.base.words import letters_a_word, words_in
+from lmworks.data.base.rouge import Split as Split
+from lmworks.data.base.rouge import rouge_n as rouge_n
+from lmworks.data.base.rouge import split_of as split_of
+from lmworks.data.base.rouge import words_of as words_of
+from lmworks.data.base.words import letters_a_word
 from lmworks.extras import told_if_missing
 from lmworks.lazy import NDArray, np
 
 if TYPE_CHECKING:
     Floats = NDArray[np.float64]
-
-Split = Callable[[str], list[str]]
-"""Function that finds the words of a text."""
 
 ROUGE_L_SIGNATURE = (
     "ROUGE-L F1 (LCS of whole texts, lower case, [a-z0-9]+ words, no stemming: rouge-score 0.1.2's rougeL)"
@@ -30,26 +31,7 @@ OTHER_SCRIPTS_SIGNATURE = (
     "rouge-score reads Latin letters alone, and few of the references have them"
 )
 
-_WORD = re.compile("[a-z0-9]+")
-_A_LETTER, _LATIN = re.compile(r"[^\W\d_]"), re.compile("[A-Za-z\u00aa-\u024f\u1e00-\u1eff]")
 _HAN, _KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3040-\u30ff]")
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words that ROUGE-L counts."""
-    return _WORD.findall(text.lower())
-
-
-def words_of_any_script(text: str) -> list[str]:
-    """Return the words that ROUGE counts where references are not Latin."""
-    return words_in(text.lower())
-
-
-def split_of(references: Iterable[str]) -> Split:
-    """How ROUGE finds words beside some references: as `rouge-score` does, if half of their letters are Latin."""
-    text = " ".join(references)
-    is_latin = text.isascii() or 2 * len(_LATIN.findall(text)) >= len(_A_LETTER.findall(text))
-    return words_of if is_latin else words_of_any_script
 
 
 def bleu_tokenizer_of(references: Iterable[str]) -> str:
@@ -58,16 +40,6 @@ def bleu_tokenizer_of(references: Iterable[str]) -> str:
     if letters_a_word(text) == 1:
         return "13a"
     return "zh" if len(_HAN.findall(text)) > 10 * len(_KANA.findall(text)) and letters_a_word(text) == 2 else "char"
-
-
-def rouge_n(reference: str, answer: str, order: int, split: Split = words_of) -> float:
-    """F1 of shared n-grams of `order` words (Lin 2004), 0 to 1; equal to `rouge1`, … of `rouge-score` 0.1.2."""
-    wanted, given = (
-        Counter(tuple(words[start : start + order]) for start in range(len(words) - order + 1))
-        for words in map(split, (reference, answer))
-    )
-    common = (wanted & given).total()
-    return 2 * common / (wanted.total() + given.total()) if common else 0.0
 
 
 def rouge_l(reference: str, answer: str, split: Split = words_of) -> float:

@@ -32,6 +32,7 @@ from lmworks.knowledge.passages import passages
 from lmworks.knowledge.retrieve import retrieve
 from lmworks.model.baselines.bag_of_words import bag_of_words
 from lmworks.model.baselines.dictionary import dictionary
+from lmworks.model.baselines.writer import baseline
 from lmworks.model.pretrained import import_model
 from lmworks.pipeline.stage import Stage
 from lmworks.recipe.file import StepClasses
@@ -99,6 +100,7 @@ MADE: Mapping[str, Stage] = {
     "rented": rent,
     "bag-of-words": bag_of_words,
     "dictionary": dictionary,
+    "baseline": baseline,
 }
 """Models that no training loop makes, by their objective."""
 

@@ -764,15 +764,17 @@ def _written(
 ) -> Draft:
     """Return the draft of a tuned decoder, which must beat its base and all baselines, or else passages are served.
 
-    Where the verdict is not to train, the base is measured and nothing is served. `named` is the template, what it
+    Where the verdict is not to train, the base is measured, and nothing is served but a copied sentence as a summary.
+    `named` is the template, what it
     learns from, and the model's name; `task` its kind and its fields.
     """
     template, what, model = named
     kind, fields = task
     tuned = situation.verdict.step != NONE
-    finds = tuned and situation.answers.task == "chat"
-    base = [SMOLLM2] if not tuned or situation.answers.minutes >= BASE_MINUTES else []
-    evaluate = [f"models: [{', '.join([*base, *([model] if tuned else [])])}]"]
+    finds, copies = tuned and situation.answers.task == "chat", kind == "summary"
+    base = [SMOLLM2] if not (tuned or copies) or situation.answers.minutes >= BASE_MINUTES else []
+    names = [*base, *([model] if tuned else []), *([SENTENCE] if copies else [])]
+    evaluate = [f"models: [{', '.join(names)}]"]
     evaluate += [f"tasks: [{{kind: {kind}, {fields}, data_type: bfloat16}}]"]
     if tuned:
         evaluate += [
@@ -781,26 +783,47 @@ def _written(
         ]
         others = (*base, *MEANS[kind])
         evaluate += [f"  - {{task: {kind}, model: {model}, not_worse_than: {each}, margin: 0}}" for each in others]
+    if copies:
+        evaluate += [*([] if tuned else ["gates:"]), "  # A learned choice is no worse than the first sentence."]
+        evaluate += [f"  - {{task: {kind}, model: {SENTENCE}, not_worse_than: lead-sentence, margin: 0.05}}"]
     if finds:
         data = [
             *data,
             "# Quoted in place of the model, if that does not beat its baselines.",
             _passages(table, "split.train"),
         ]
-    untrained = "nothing: SmolLM2-135M is measured as published on"
+    untrained = (
+        "a sentence of the text, by a choice that is learned from"
+        if copies
+        else "nothing: SmolLM2-135M is measured as published on"
+    )
+    models = [f"{model}:", *trained] if tuned else AS_PUBLISHED if base else []
     return Draft(
         template if tuned else f"{template}, not trained",
         table,
         f"{'SmolLM2-135M tuned on' if tuned else untrained} {what}",
         data,
-        [f"{model}:", *trained] if tuned else AS_PUBLISHED,
+        [*models, *(COPIED if copies else [])],
         evaluate,
-        model if tuned else "",
-        "passages" if finds else "",
+        model if tuned else SENTENCE if copies else "",
+        "passages" if finds else SENTENCE if copies and tuned else "",
         _not_found(table) if finds else "",
-        packages=[SMOLLM2],
-        doubts=[*doubts, *(_base_doubts(table, SMOLLM2, model) if tuned else [UNSERVED])],
+        packages=[SMOLLM2] if models else [],
+        doubts=[
+            *doubts,
+            *(_base_doubts(table, SMOLLM2, model) if tuned else [COPIES_ALONE] if copies else [UNSERVED]),
+        ],
     )
+
+
+SENTENCE = "sentence"
+COPIED = (
+    "# One sentence of the text, by a choice that is learned in seconds: hard to beat, and it invents nothing.",
+    f"{SENTENCE}: {{objective: baseline, baseline: learned-sentence, data: train}}",
+)
+COPIES_ALONE = (
+    "a sentence is copied, and no model writes. Raise `budget_usd` or `deadline_weeks` for one that is tuned to write"
+)
 
 
 UNSERVED = (

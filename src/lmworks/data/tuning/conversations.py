@@ -108,6 +108,11 @@ def references_of(pair: Record) -> list[str]:
     return pair.get("references") or [behind_thoughts(last_answer(pair))]
 
 
+def learned_from(train: Conversations) -> list[tuple[str, str]]:
+    """(source, target) of the pairs that baselines learn from."""
+    return [(source_of(pair), text) for pair in train.iterate() for text in references_of(pair)]
+
+
 def documents_of(record: Record) -> list[str]:
     """Ids of the documents whose text a conversation holds: that which it was made from, and those of its passages."""
     return [each for each in (record.get("document"), *record.get("passages", ())) if each]

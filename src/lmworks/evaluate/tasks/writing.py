@@ -14,13 +14,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.tuning.conversations import Conversations, references_of, source_of
+from lmworks.data.tuning.conversations import Conversations, learned_from, references_of, source_of
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
-from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
-from lmworks.evaluate.baselines.nearest_pair import NearestPair
 from lmworks.evaluate.items import UNKNOWN, Item, Records, Scored, Tokens
 from lmworks.evaluate.questions import (
     GenerationConfig,
@@ -38,6 +36,7 @@ from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written
+from lmworks.model.baselines.writer import WRITERS, Writer
 from lmworks.model.config import Family
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Handle, Result, Stage, stage
@@ -151,11 +150,6 @@ def _declared(
     return stage(version=version, name=name, config=config, **given, **roles)(evaluate)
 
 
-def learned_from(train: Conversations) -> list[tuple[str, str]]:
-    """(source, target) of the pairs that baselines learn from."""
-    return [(source_of(pair), text) for pair in train.iterate() for text in references_of(pair)]
-
-
 def _timed(write: Callable[[Question], None], pairs: Sequence[Question]) -> dict[str, float]:
     """Seconds that a text takes alone, median and 95th percentile, after one that warms up.
 
@@ -256,10 +250,8 @@ def _writing_task(
     )
 
 
-def _word_table(train: Conversations) -> Copy:
-    from lmworks.model.baselines.word_table import WordTable
-
-    return WordTable.fit(learned_from(train)).translate
+def _writer(name: Writer) -> Learn:
+    return lambda train: WRITERS[name](learned_from(train))
 
 
 TEXT_TO_TEXT = _writing_task(
@@ -268,11 +260,11 @@ TEXT_TO_TEXT = _writing_task(
     9,
     {
         "copy-source": ("copy", "the source copied", lambda train: str),
-        "word-table": ("words", "word by word as IBM model 1 learned from the training pairs", _word_table),
+        "word-table": ("words", "word by word as IBM model 1 learned from the training pairs", _writer("word-table")),
         "nearest-pair": (
             "nearest",
             "the target of the training pair whose source is most alike",
-            lambda train: NearestPair(learned_from(train)).write,
+            _writer("nearest-pair"),
         ),
     },
 )
@@ -294,16 +286,16 @@ SUMMARY = _writing_task(
     SummaryConfig,
     8,
     {
-        "lead-sentence": ("lead", "the first sentence", lambda train: one_sentence.lead),
+        "lead-sentence": ("lead", "the first sentence", _writer("lead-sentence")),
         "central-sentence": (
             "central",
             "the sentence that shares most words with the others",
-            lambda train: one_sentence.central,
+            _writer("central-sentence"),
         ),
         "learned-sentence": (
             "learned",
             "the sentence that a linear classifier takes, which learned from the training pairs",
-            lambda train: one_sentence.learned(learned_from(train)),
+            _writer("learned-sentence"),
         ),
     },
 )

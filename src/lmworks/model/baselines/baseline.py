@@ -23,7 +23,7 @@ class BaselineConfig(StepConfig):
     objective: str
     data: Reference = Field(description="Data to learn from.")
 
-    def write(self, out: Path) -> None:
-        """The config.json of its folder."""
+    def write(self, out: Path, **more: object) -> None:
+        """The config.json of its folder, with what `more` an engine reads there."""
         out.mkdir(parents=True, exist_ok=True)
-        write_json(out / "config.json", {ENGINE: self.engine, FAMILY: self.family})
+        write_json(out / "config.json", {ENGINE: self.engine, FAMILY: self.family, **more})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from lmworks.data.base.rouge import rouge_n, split_of
 from lmworks.data.base.sentences import sentences
-from lmworks.evaluate.metrics import rouge_n, split_of
 from lmworks.lazy import np
 
 Pick = Callable[[str], str]

@@ -1,0 +1,64 @@
+"""Texts written by a baseline: a copied sentence, the target of the pair that is most alike, or word by word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from lmworks.data.tuning.conversations import Conversations, learned_from
+from lmworks.errors import UsageError, told
+from lmworks.model.baselines import one_sentence
+from lmworks.model.baselines.baseline import BaselineConfig
+from lmworks.model.baselines.nearest_pair import NearestPair
+from lmworks.model.baselines.word_table import WordTable
+from lmworks.model.config import Family
+from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.stage import Context, Result, stage
+
+PAIRS = "pairs.json"
+Write = Callable[[str], str]
+Writer = Literal["lead-sentence", "central-sentence", "learned-sentence", "nearest-pair", "word-table"]
+WRITERS: Mapping[Writer, Callable[[Sequence[tuple[str, str]]], Write]] = {
+    "lead-sentence": lambda pairs: one_sentence.lead,
+    "central-sentence": lambda pairs: one_sentence.central,
+    "learned-sentence": one_sentence.learned,
+    "nearest-pair": lambda pairs: NearestPair(pairs).write,
+    "word-table": lambda pairs: WordTable.fit(pairs).translate,
+}
+"""Functions that learn from pairs of source and target, by the name that tasks give to the baseline."""
+UNLEARNED = ("lead-sentence", "central-sentence")
+
+
+class WriterConfig(BaselineConfig):
+    """Write as a baseline of a task does. Its folder holds the training pairs, if it learns from pairs."""
+
+    engine: ClassVar[str] = "baseline"
+    family: ClassVar[Family] = "encoder-decoder"
+    objective: Literal["baseline"] = "baseline"
+    baseline: Writer = Field(
+        description="Baseline that writes. It has no default, because the best one depends on the task: a report "
+        "compares them."
+    )
+
+
+@stage(version=1, name="baseline", trains_on="data")
+def baseline(config: WriterConfig, data: Conversations, out: Path, context: Context) -> Result:
+    """Keep the pairs that the baseline learns from when it is opened. Raises UsageError where there are none."""
+    pairs = learned_from(data)
+    if not pairs:
+        raise UsageError(f"{data.path}: no pair to learn from; name a step of kind `pairs` in `data`")
+    config.write(out, baseline=config.baseline)
+    kept = [] if config.baseline in UNLEARNED else pairs
+    (out / PAIRS).write_text(canonical_json(kept) + "\n", encoding="utf-8")
+    return Result(counts={"pairs": len(pairs), "parameters": 0})
+
+
+def load_writer(folder: Path) -> Write:
+    """Return the function that writes. Raises LmworksError for files that are not as the stage writes them."""
+    with told(folder / PAIRS, "a list of pairs of source and target"):
+        pairs = [(str(source), str(target)) for source, target in json.loads((folder / PAIRS).read_text("utf-8"))]
+        return WRITERS[json.loads((folder / "config.json").read_text("utf-8"))["baseline"]](pairs)
