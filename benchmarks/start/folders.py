@@ -1,10 +1,10 @@
-"""Folders as strangers would bring them, made of published data: eight for each of two sets.
+"""Folders as strangers would bring them, made of published data: eight for each of three sets.
 
     python benchmarks/start/folders.py --data DATA --set 1 OUT
 
-DATA is a folder of published sets. Folders land in OUT/set-1/NAME and OUT/set-2/NAME; expected.yaml tells what each
-should become. All choices are seeded, so two runs on the same packages write the same bytes. Set 2 is kept for a last
-trial: who changes the product should not look at it.
+DATA is a folder of published sets. Folders land in OUT/set-N/NAME; expected.yaml (sets 1 and 2) and expected_third.yaml
+(set 3) tell what each should become. All choices are seeded, so two runs on the same packages write the same bytes.
+Sets 2 and 3 are kept for last trials: who changes the product should not look at them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import folders_second
+import folders_third
 import pyarrow as pa
 import pyarrow.parquet as pq
 from folder_files import DS_STORE, THUMBS, Maker, blank, day, json_lines, note, pdf, table, workbook
@@ -325,7 +326,7 @@ FOLDERS: dict[str, Maker] = {
     "item-bank": exam_items,
     "new-project": nothing,
 }
-SETS = {1: FOLDERS, 2: folders_second.FOLDERS}
+SETS = {1: FOLDERS, 2: folders_second.FOLDERS, 3: folders_third.FOLDERS}
 
 
 def write(data: Path, number: int, out: Path, names: Iterable[str]) -> None:
@@ -343,7 +344,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of published sets")
     parser.add_argument("--set", type=int, choices=sorted(SETS), required=True, help="which set to write")
-    parser.add_argument("out", type=Path, help="where folders land, below set-1 or set-2")
+    parser.add_argument("out", type=Path, help="where folders land, below set-1, set-2 or set-3")
     given = parser.parse_args()
     write(given.data, given.set, given.out, SETS[given.set])
 
