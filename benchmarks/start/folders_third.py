@@ -8,13 +8,16 @@ import json
 import random
 import re
 import shutil
+import struct
+import zlib
 from collections import defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from folder_files import DS_STORE, THUMBS, Maker, json_lines, note, package, workbook
+from folder_files import DS_STORE, THUMBS, Maker, blank, day, json_lines, note, package, table, workbook
 
 DESKS = {
     "Nordic": "dan nob swe isl fin",
@@ -226,9 +229,224 @@ def error_handbook(data: Path, out: Path, rng: random.Random) -> None:
     )
 
 
+ARTICLES = [
+    ("sport", 1, 13),
+    ("svet", 14, 26),
+    ("domaci", 124, 132),
+    ("domaci", 133, 148),
+    ("domaci", 163, 171),
+    ("domaci", 200, 220),
+    ("kultura", 241, 245),
+    ("doprava", 264, 288),
+    ("domaci", 323, 343),
+    ("kultura", 358, 374),
+    ("sport", 375, 389),
+    ("svet", 406, 415),
+    ("svet", 438, 442),
+    ("zdravi", 443, 456),
+    ("svet", 457, 472),
+    ("svet", 489, 503),
+    ("zdravi", 541, 557),
+    ("svet", 600, 603),
+    ("svet", 604, 625),
+    ("svet", 657, 669),
+    ("domaci", 675, 703),
+    ("sport", 730, 758),
+    ("kultura", 759, 770),
+    ("domaci", 794, 813),
+    ("svet", 891, 904),
+    ("kultura", 992, 1020),
+    ("svet", 1026, 1050),
+    ("svet", 1051, 1055),
+    ("domaci", 1061, 1088),
+    ("doprava", 1132, 1155),
+    ("zdravi", 1256, 1279),
+    ("domaci", 1322, 1345),
+]
+"""Where articles of a newspaper lie among the Czech lines: section, title, last line."""
+
+
+def article_page(section: str, title: str, body: list[str], teasers: list[str], when: datetime) -> str:
+    """Return the page of an article with the menu, box and footer of its newspaper."""
+    menu = "".join(f'<li><a href="../{name}/">{name.capitalize()}</a></li>' for name in sorted(SECTIONS))
+    parts = [" ".join(body[place : place + 3]) for place in range(0, len(body), 3)]
+    text = "\n".join(
+        f'<p class="perex"><strong>{html.escape(part)}</strong></p>' if place == 0 else f"<p>{html.escape(part)}</p>"
+        for place, part in enumerate(parts)
+    )
+    more = "".join(f'<li><a href="#">{html.escape(teaser)}</a></li>' for teaser in teasers)
+    return (
+        '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN">\n<html lang="cs"><head>'
+        '<meta http-equiv="Content-Type" content="text/html; charset=windows-1250" />'
+        f"<title>{html.escape(title)} | Podhorský deník</title></head><body>"
+        f'<div id="hlava"><img src="logo.gif" alt="Podhorský deník" /><ul class="menu">{menu}</ul>'
+        '<form action="/hledej"><input name="q" value="Hledat v archivu" /></form></div>'
+        f'<div id="obsah"><span class="rubrika">{section.capitalize()}</span><h1>{html.escape(title)}</h1>'
+        f'<div class="datum">{when.day}. {when.month}. {when.year} {when:%H:%M}</div>\n{text}\n'
+        '<div class="sdilet">Sdílet článek: <a href="#">Facebook</a> <a href="#">Twitter</a> '
+        '<a href="#">Vytisknout</a></div></div>'
+        f'<div id="pravy"><h3>Mohlo by vás zajímat</h3><ul>{more}</ul><div class="reklama">Reklama</div>'
+        "<p>Předplaťte si Podhorský deník a čtěte bez reklam.</p></div>"
+        '<div id="pata">&copy; 2021 Podhorský deník. Publikování bez souhlasu vydavatele je zakázáno. '
+        '<a href="#">Kontakty</a> | <a href="#">Inzerce</a> | <a href="#">Cookies</a></div></body></html>\n'
+    )
+
+
+SECTIONS = {section for section, _, _ in ARTICLES}
+
+
+def clippings(data: Path, out: Path, rng: random.Random) -> None:
+    """A Czech town library: articles saved from the website of a newspaper, in windows-1250."""
+    lines = (data / "wmt22-cs-en" / "src.cs").read_text(encoding="utf-8").splitlines()
+    titles = [lines[first].rstrip(".") for _, first, _ in ARTICLES]
+    for number, (section, first, last) in enumerate(ARTICLES):
+        when = datetime(2021, 12, 11, 6, 0) + timedelta(minutes=rng.randrange(4_000))
+        page = article_page(section, titles[number], lines[first + 1 : last + 1], rng.sample(titles, 4), when)
+        held = page.encode("cp1250", "xmlcharrefreplace")
+        folder = out / "vystrizky" / section
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"clanek-{20_411 + 7 * number}.htm").write_bytes(held)
+        if number in (7, 20):
+            (folder / f"clanek-{20_411 + 7 * number}-tisk.htm").write_bytes(held)
+    for section in sorted(SECTIONS):
+        page = article_page(section, f"Rubrika {section}", [], titles[:6], datetime(2021, 12, 14))
+        (out / "vystrizky" / section / "index.htm").write_bytes(page.encode("cp1250", "xmlcharrefreplace"))
+    (out / "POPIS.txt").write_bytes(
+        "Výstřižky z internetového archivu deníku, uložené pro čtenáře studovny (prosinec 2021).\r\n"
+        "Soubory -tisk.htm jsou verze pro tisk.\r\n".encode("cp1250")
+    )
+    (out / "vystrizky" / "Thumbs.db").write_bytes(THUMBS)
+
+
+def wire_desk(data: Path, out: Path, rng: random.Random) -> None:
+    """A radio newsroom: reports of agencies and the brief that was read out, two tables with one key."""
+    briefs_of: dict[str, list[str]] = {}
+    for path in sorted((data / "rte").glob("*.xml")):
+        for pair in ElementTree.parse(path).iter("pair"):
+            text, brief = (" ".join((pair.findtext(part) or "").split()) for part in "th")
+            if len(text.split()) < 15 or len(brief) >= 0.8 * len(text):
+                continue
+            held = briefs_of.setdefault(text, [])
+            if (pair.get("value") or pair.get("entailment")) in ("TRUE", "YES"):
+                held.append(brief)
+    texts = list(briefs_of)
+    rng.shuffle(texts)
+    spare = set(rng.sample([text for text in texts if not briefs_of[text]], 250))
+    wires: list[dict[str, Any]] = []
+    briefs: list[dict[str, Any]] = []
+    for text in texts:
+        if not briefs_of[text] and text not in spare:
+            continue
+        slug = f"w{len(wires) + 30_000}"
+        moved = day(rng)
+        wires.append(
+            {
+                "slug": slug,
+                "agency": rng.choice(["AP", "RTR", "AFP", "own"]),
+                "moved": f"{moved:%Y-%m-%d %H:%M}",
+                "copy": text,
+            }
+        )
+        for brief in briefs_of[text][:1]:
+            briefs.append(
+                {"slug": slug, "bulletin": f"{moved.hour + 1:02d}h", "read_by": rng.choice("KLMN"), "brief": brief}
+            )
+    rng.shuffle(briefs)
+    table(out / "WIRES.txt", wires, "|", newline="\n")
+    table(out / "BRIEFS.txt", briefs, "|", newline="\n")
+    table(out / "BRIEFS_lastweek.txt", briefs[:400], "|", newline="\n")
+    note(
+        out,
+        "notes.md",
+        """
+        Unload of the newsroom system, fields parted by |.
+        WIRES: what the agencies moved. BRIEFS: what we read on air, `slug` says from which wire. Not every wire made
+        it on air. BRIEFS_lastweek is a part of BRIEFS that somebody needed for a report.
+        """,
+    )
+
+
+def judged(data: Path, out: Path, rng: random.Random) -> None:
+    """A linguistics department: sentences marked as well formed or not, as "Unicode text" saved from Excel."""
+    lines = (data / "glue-cola" / "in_domain_train.tsv").read_text(encoding="utf-8").splitlines()
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines):
+        source, mark, _, sentence = line.split("\t")
+        rows.append({"Nr": number, "Src": source, "Sentence": sentence, "Mark": mark, "Seen by": ""})
+    rows = rng.sample(rows, 4_200)
+    for number, row in enumerate(rows, 1):
+        row |= {"Nr": number, "Seen by": rng.choice(["JvD", "jvd", "Ewa", "Ewa K."])}
+    blank(rows, "Mark", 35, rng)
+    parts = {"Judgements A.txt": rows[:2_100], "Judgements B.txt": rows[2_100:]}
+    for name, held in parts.items():
+        table(out / name, held, "\t", "utf-16")
+    table(out / "Judgements A - Kopie.txt", parts["Judgements A.txt"], "\t", "utf-16")
+    note(
+        out,
+        "codebook.txt",
+        """
+        Src: short name of the book or paper. Mark: 1 = a native speaker would say it, 0 = would not.
+        No mark: we could not agree. Files come from Excel, "Save as Unicode text".
+        """,
+    )
+    (out / ".DS_Store").write_bytes(DS_STORE)
+
+
+def picture(rng: random.Random) -> bytes:
+    """Return a small picture as PNG: a sky, a hill and grain."""
+    wide, high, hill = 96, 64, rng.randrange(20, 44)
+    rows = b""
+    for row in range(high):
+        colour = (110, 160, 220) if row < hill else (70, 120, 60)
+        rows += b"\0" + bytes(max(0, min(255, part + rng.randrange(-9, 9))) for _ in range(wide) for part in colour)
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    held = b"\x89PNG\r\n\x1a\n"
+    for kind, body in parts:
+        held += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return held
+
+
+def tracks(data: Path, out: Path, rng: random.Random) -> None:
+    """A hiking club: tracks of its satellite receivers and pictures, which hold no text to learn from."""
+    (out / "GPS").mkdir()
+    (out / "DCIM" / "100MEDIA").mkdir(parents=True)
+    for number in range(40):
+        when = day(rng)
+        north, east, height = 46.5 + rng.random() / 4, 9.8 + rng.random() / 4, rng.uniform(900, 1_900)
+        points = []
+        for _ in range(rng.randint(90, 240)):
+            when += timedelta(seconds=rng.randint(20, 60))
+            north, east = north + rng.gauss(0.0002, 0.0002), east + rng.gauss(0.0001, 0.0003)
+            height += rng.gauss(0.5, 4)
+            points.append(
+                f'<trkpt lat="{north:.6f}" lon="{east:.6f}"><ele>{height:.1f}</ele>'
+                f"<time>{when:%Y-%m-%dT%H:%M:%SZ}</time><extensions><hr>{rng.randint(88, 164)}</hr></extensions></trkpt>"
+            )
+        whole = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<gpx version="1.1" creator="eTrek 22" xmlns="http://www.topografix.com/GPX/1/1">\n'
+            f"<trk><name>ACTIVE LOG {number + 1:03d}</name><trkseg>\n" + "\n".join(points) + "\n</trkseg></trk></gpx>\n"
+        )
+        (out / "GPS" / f"Track_{when:%y%m%d}_{number + 1:03d}.gpx").write_text(whole, encoding="utf-8")
+    first = sorted((out / "GPS").glob("*.gpx"))[0]
+    shutil.copyfile(first, out / "GPS" / f"{first.stem} (1).gpx")
+    for number in range(12):
+        (out / "DCIM" / "100MEDIA" / f"IMAG{number * 3 + 11:04d}.png").write_bytes(picture(rng))
+    (out / "DCIM" / "100MEDIA" / "Thumbs.db").write_bytes(THUMBS)
+    note(out, "readme.txt", "Copied from the two receivers and the camera of the club, all tours since 2023.")
+
+
 FOLDERS: dict[str, Maker] = {
     "letter-room": letters,
     "audioguide": descriptions,
     "enquiry-desk": librarian,
     "error-handbook": error_handbook,
+    "press-clippings": clippings,
+    "radio-briefs": wire_desk,
+    "judgements": judged,
+    "club-tours": tracks,
 }
