@@ -424,12 +424,14 @@ def tracks(data: Path, out: Path, rng: random.Random) -> None:
             height += rng.gauss(0.5, 4)
             points.append(
                 f'<trkpt lat="{north:.6f}" lon="{east:.6f}"><ele>{height:.1f}</ele>'
-                f"<time>{when:%Y-%m-%dT%H:%M:%SZ}</time><extensions><hr>{rng.randint(88, 164)}</hr></extensions></trkpt>"
+                f"<time>{when:%Y-%m-%dT%H:%M:%SZ}</time><extensions>"
+                f"<hr>{rng.randint(88, 164)}</hr></extensions></trkpt>"
             )
+        body = "\n".join(points)
         whole = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<gpx version="1.1" creator="eTrek 22" xmlns="http://www.topografix.com/GPX/1/1">\n'
-            f"<trk><name>ACTIVE LOG {number + 1:03d}</name><trkseg>\n" + "\n".join(points) + "\n</trkseg></trk></gpx>\n"
+            f"<trk><name>ACTIVE LOG {number + 1:03d}</name><trkseg>\n{body}\n</trkseg></trk></gpx>\n"
         )
         (out / "GPS" / f"Track_{when:%y%m%d}_{number + 1:03d}.gpx").write_text(whole, encoding="utf-8")
     first = sorted((out / "GPS").glob("*.gpx"))[0]
