@@ -1,9 +1,10 @@
-"""Folders as strangers would bring them, made of published data: eight for each of three sets.
+"""Folders as strangers would bring them, made of published data: eight for each of four sets.
 
     python benchmarks/start/folders.py --data DATA --set 1 OUT
 
 DATA is a folder of published sets. Folders land in OUT/set-N/NAME; expected.yaml (sets 1 and 2) and expected_third.yaml
-(set 3) tell what each should become. All choices are seeded, so two runs on the same packages write the same bytes.
+(set 3), expected_fourth.yaml (set 4) tell what each should become.
+All choices are seeded, so two runs on the same packages write the same bytes.
 Sets 2 and 3 are kept for last trials: who changes the product should not look at them.
 """
 
@@ -22,6 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import folders_fourth
 import folders_second
 import folders_third
 import pyarrow as pa
@@ -326,7 +328,7 @@ FOLDERS: dict[str, Maker] = {
     "item-bank": exam_items,
     "new-project": nothing,
 }
-SETS = {1: FOLDERS, 2: folders_second.FOLDERS, 3: folders_third.FOLDERS}
+SETS = {1: FOLDERS, 2: folders_second.FOLDERS, 3: folders_third.FOLDERS, 4: folders_fourth.FOLDERS}
 
 
 def write(data: Path, number: int, out: Path, names: Iterable[str]) -> None:
@@ -344,7 +346,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of published sets")
     parser.add_argument("--set", type=int, choices=sorted(SETS), required=True, help="which set to write")
-    parser.add_argument("out", type=Path, help="where folders land, below set-1, set-2 or set-3")
+    parser.add_argument("out", type=Path, help="where folders land, below set-1 to set-4")
     given = parser.parse_args()
     write(given.data, given.set, given.out, SETS[given.set])
 
