@@ -2,10 +2,10 @@
 
     python benchmarks/start/folders.py --data DATA --set 1 OUT
 
-DATA is a folder of published sets. Folders land in OUT/set-N/NAME; expected.yaml (sets 1 and 2) and expected_third.yaml
-(set 3), expected_fourth.yaml (set 4) tell what each should become.
-All choices are seeded, so two runs on the same packages write the same bytes.
-Sets 2 and 3 are kept for last trials: who changes the product should not look at them.
+DATA is a folder of published sets. Folders land in OUT/set-N/NAME; expected.yaml (sets 1 and 2),
+expected_third.yaml and expected_fourth.yaml tell what each should become. All choices are seeded, so two runs on the
+same packages write the same bytes. Sets 3 and 4 are kept for a last trial: who changes the product should not look at
+them.
 """
 
 from __future__ import annotations

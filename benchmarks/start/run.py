@@ -75,7 +75,7 @@ class Row:
     objective: str = ""
     figure: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""
-    """wins, loses or undecided, beside the best simple baseline that it is not itself."""
+    """wins, loses or undecided, beside the best simple baseline. A baseline that is the model itself is left out."""
     answers: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     """As the commands said it."""
@@ -156,7 +156,9 @@ def measured_of(folder: Path) -> tuple[dict[str, Any], str]:
         "baseline": first.baseline,
         "baseline_value": first.baseline_value,
     }
-    return figure, "loses" if first.baseline_wins else "wins" if first.is_better else "undecided"
+    if first.is_better:  # by the first metric
+        return figure, "wins, loses by another metric" if first.baseline_wins else "wins"
+    return figure, "loses" if first.baseline_wins else "undecided"
 
 
 def ask_server(folder: Path, company: Company, seconds: float) -> tuple[Said, list[str]]:

@@ -50,7 +50,7 @@ class Row:
     seconds: dict[str, float] = field(default_factory=dict)
     figure: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""
-    """wins, loses or undecided, beside the best baseline that is not itself served."""
+    """As in `run.py`."""
     questions: int = 0
     right_first: int = 0
     """Questions whose first passage is the right one."""

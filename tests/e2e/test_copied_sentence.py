@@ -39,7 +39,9 @@ def test_a_sentence_is_served_where_no_model_is_tuned(tmp_path: Path) -> None:
     assert "a sentence of the text, by a choice that is learned from 240 pairs (body → digest)" in said
     built = CliRunner().invoke(app, ["build", str(tmp_path / "recipe.yaml")])
     assert built.exit_code == 0, built.output
-    assert "sentence is better than the baseline" in " ".join(built.output.split())
+    told = " ".join(built.output.split())
+    assert "sentence is better than the baseline" in told
+    assert "learned-sentence" not in told, "a baseline is not compared with itself"
     (tmp_path / "new.jsonl").write_text(
         json.dumps({"text": "Ships are slow. We find that method 999 is twice as exact than all before. It rains."})
     )

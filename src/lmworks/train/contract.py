@@ -166,11 +166,6 @@ class Trainable(ABC):
 class Labelling(Trainable):
     """Interface of a model that labels positions of a text."""
 
-    @property
-    @abstractmethod
-    def labels(self) -> Sequence[str]:
-        """Labels in the order of their numbers. Empty if the model predicts tokens."""
-
     def told(self, batch: TextBatch) -> Tensor:
         """Return the number of what is to be said at each position [B,T], −1 for nothing: where it has seen enough."""
         return batch.targets

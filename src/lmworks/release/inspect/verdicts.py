@@ -93,7 +93,7 @@ def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
             figures, key=lambda name: sign * figures[name][0].value
         )
         for name in [each for each in models if each in figures] if models else [best]:
-            beside = _beside(systems, name, record, _own_baseline(built, systems, name))
+            beside = _beside(systems, name, record, _own_baseline(systems, name))
             found.append(
                 Measured(
                     task,
@@ -110,15 +110,17 @@ def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
     return found
 
 
-def _own_baseline(built: Built, systems: Mapping[str, Artifact], name: str) -> str:
-    """The baseline that is the model itself, trained on the same data: it says the same of every item; or empty."""
-    links = built.lineage.links(systems[name])
-    label = next((link.record.stage for link in links if link.name == "model"), "")
-    if label not in systems or not (metric := metric_named(systems[name].manifest.figures[0].name)):
+def _own_baseline(systems: Mapping[str, Artifact], name: str) -> str:
+    """The baseline that says the same as the model of every item, and so is the model itself; or empty."""
+    if (metric := metric_named(systems[name].manifest.figures[0].name)) is None:
         return ""
-    ours, theirs = _items(systems[name]), _items(systems[label])
-    pairs, _ = paired(ours, theirs)
-    return label if len(pairs) == len(ours) == len(theirs) and answers_alike(metric, pairs) else ""
+    ours = _items(systems[name])
+    for label, each in systems.items():
+        if label and not measures_model(each) and each.manifest.figures:
+            pairs, _ = paired(ours, theirs := _items(each))
+            if len(pairs) == len(ours) == len(theirs) and answers_alike(metric, pairs):
+                return label
+    return ""
 
 
 def _beside(systems: Mapping[str, Artifact], name: str, record: Mapping[str, Any], itself: str) -> dict[str, Any]:

@@ -97,10 +97,6 @@ class ClassifyingDecoder(TrainableDecoder, Labelling):
         super().__init__(decoder, end_of_text=frame.begin, **how)
         self.frame = frame
 
-    @property
-    def labels(self) -> Sequence[str]:
-        return self.decoder.config.labels
-
     def told(self, batch: TextBatch) -> Tensor:
         """Return the number of what is to be said at each position [B,T], −1 for nothing: the texts', at their ends."""
         ends, targets = batch.tokens == self.frame.end, batch.targets

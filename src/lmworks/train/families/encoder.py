@@ -112,11 +112,6 @@ class TrainableEncoder(Labelling):
         return weight
 
     @property
-    def labels(self) -> Sequence[str]:
-        names: dict[int, str] = self.model.config.id2label
-        return [names[number] for number in sorted(names)]
-
-    @property
     def blocks(self) -> nn.ModuleList:
         return BLOCKS[self.kind](self.model)
 
