@@ -25,7 +25,7 @@ def write_papers(folder: Path, count: int) -> None:
         found = f"We find that method {number} is {RESULTS[number % 4]} than all that came before."
         more = f"Machines of kind {number % 9} are everywhere. Nobody knows how they work on task {number}."
         row = {
-            "title": f"On {number}",
+            "heading": f"On a task {number}",
             "digest": f"Method {number} is {RESULTS[number % 4]}.",
             "body": f"{more} {found}",
         }

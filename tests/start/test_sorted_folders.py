@@ -28,11 +28,11 @@ def write_folders(folder: Path, counts: Mapping[str, int], ending: str = ".txt")
 
 
 def test_folders_of_texts_are_labels(tmp_path: Path) -> None:
-    write_folders(tmp_path / "train", {"good": 1_500, "bad": 270})  # most of what is read first is good
-    write_folders(tmp_path / "test", {"bad": 30})
+    write_folders(tmp_path / "train", {"bad": 1_500, "good": 270})  # what is read first is bad
+    write_folders(tmp_path / "test", {"good": 30})
     (tmp_path / "README.txt").write_text("Reviews of films.")
     said = init(tmp_path, "--minutes", "6")
-    assert "labels by the names of their folders: good (1,500), bad (300)" in said
+    assert "labels by the names of their folders: bad (1,500), good (300)" in said
     assert "labelled texts (folder)" in said
     (source,) = recipe_of(tmp_path).data["raw"].sources  # type: ignore[attr-defined]
     assert (source.label_from_folder, source.label_field, source.text_field) == (True, None, "text")
@@ -73,6 +73,7 @@ def test_names_that_many_texts_state_may_be_of_things(tmp_path: Path) -> None:
         {
             "Name": (name := f"{['The Mill', 'Blue Spice', 'Cotto'][number % 3]}"),
             "Food": (food := foods[number % 7 % 3]),
+            "Company": ["North Ltd", "South Ltd"][number % 2],
             "Area": (area := areas[number % 5 % 2]),
             "Text": f"{name} in the {area} serves {food} food to guests, number {number}.",
         }

@@ -234,11 +234,23 @@ def _with_answers(table: Table, answers: Answers) -> Table:
         texts = [answers.text, *(each for each in texts if each != answers.text)]
     if answers.target in names:
         texts = [*(each for each in texts if each != answers.target), answers.target]
+    if answers.task == "summarise" and len(texts) > 1:
+        texts = _summed_up(table, texts, answers)
     labels = [each for each in labels if each not in subjects[:1]]
     unsure = [each for each in table.unsure if each not in {*_answered(answers).values()}]
     is_named = {answers.text, answers.target} <= names and len(texts) > 1 and pairs in TEMPLATES[answers.task]
     shape = "pairs" if is_named and table.shape in MAYBE_PAIRS else table.shape
     return replace(table, labels=labels, texts=texts, subjects=subjects, unsure=unsure, shape=shape)
+
+
+def _summed_up(table: Table, texts: Sequence[str], answers: Answers) -> list[str]:
+    """Return the columns of texts, the longest first and its summary last. What was answered stays where it is."""
+    size = {name: table.column(name).characters for name in texts}
+    source = texts[0] if answers.text in texts else max(texts, key=lambda name: size[name])
+    others = [name for name in texts if name != source]
+    ranks = {name: len(SUMMARIES) if (at := rank(name, SUMMARIES)) is None else at for name in others}
+    target = texts[-1] if answers.target in others else min(others, key=lambda name: (ranks[name], size[name]))
+    return [source, *(name for name in others if name != target), target]
 
 
 def examples(table: Table, answers: Answers) -> int:
@@ -615,8 +627,6 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
         return None
     if answers.task == "translate" and not (answers.text or answers.target):
         table = _directed(table, answers.use_case)
-    if answers.task == "summarise":
-        table = replace(table, texts=_summed_up(table, answers))
     first, *_, last = table.texts
     ask = {"summarise": "{source}\n\nSum this up.", "translate": _translate(table, first, last)}.get(
         answers.task, "{source}"
@@ -821,9 +831,7 @@ COPIED = (
     "# One sentence of the text, by a choice that is learned in seconds: hard to beat, and it invents nothing.",
     f"{SENTENCE}: {{objective: baseline, baseline: learned-sentence, data: train}}",
 )
-COPIES_ALONE = (
-    "a sentence is copied, and no model writes. Raise `budget_usd` or `deadline_weeks` for one that is tuned to write"
-)
+COPIES_ALONE = "a sentence is copied, and no model writes: raise `budget_usd` or `deadline_weeks` for one that is tuned"
 
 
 UNSERVED = (
@@ -853,15 +861,6 @@ def _directed(table: Table, use: str) -> Table:
     one, other = places
     turned = one is not None and other is not None and other < one
     return replace(table, texts=[last, *between, first]) if turned else table
-
-
-def _summed_up(table: Table, answers: Answers) -> Sequence[str]:
-    """Columns of texts, the longest first and its summary last. What was answered stays where it is."""
-    source = answers.text or max(table.texts, key=lambda name: table.column(name).characters)
-    shorter = sorted((name for name in table.texts if name != source), key=lambda name: table.column(name).characters)
-    ranks = {name: rank(name, SUMMARIES) for name in shorter}
-    target = answers.target or min(shorter, key=lambda name: (ranks[name] is None, ranks[name] or 0))
-    return [source, *(name for name in table.texts if name not in (source, target)), target]
 
 
 def conversations(situation: Situation, table: Table) -> Draft | None:
