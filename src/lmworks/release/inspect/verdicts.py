@@ -112,11 +112,9 @@ def measured(built: Built, models: Sequence[str] = ()) -> list[Measured]:
 
 def _own_baseline(systems: Mapping[str, Artifact], name: str) -> str:
     """The baseline that says the same as the model of every item, and so is the model itself; or empty."""
-    if (metric := metric_named(systems[name].manifest.figures[0].name)) is None:
-        return ""
-    ours = _items(systems[name])
+    metric, ours = metric_named(systems[name].manifest.figures[0].name), _items(systems[name])
     for label, each in systems.items():
-        if label and not measures_model(each) and each.manifest.figures:
+        if metric and label and not measures_model(each) and each.manifest.figures:
             pairs, _ = paired(ours, theirs := _items(each))
             if len(pairs) == len(ours) == len(theirs) and answers_alike(metric, pairs):
                 return label
