@@ -4,6 +4,7 @@
     python benchmarks/words.py src/lmworks/train       # only these files or folders
     python benchmarks/words.py --all                   # also what `words.yaml` says is not yet rewritten
     python benchmarks/words.py --count                 # counts per package and per rule
+    python benchmarks/words.py --draw 1                # a random sample for human readers, drawn with this seed
 
 A text fails if it opens with Of, What or Those, unless it is a question. It fails if a sentence has more than 40 words,
 or if it contains a phrase of `words.yaml`. A field description must also end with a period, and have no semicolon.
@@ -18,8 +19,9 @@ import inspect
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import NamedTuple
 
@@ -32,6 +34,8 @@ OPENERS = re.compile(r"\W*(Of|What|Those)\b", re.IGNORECASE)
 PHRASES = [re.compile(rf"\b(?:{phrase})\b", re.IGNORECASE) for phrase in RULES["phrases"]]
 DESCRIBED = {"description": "description", "help": "help", "about": "description"}
 """Keyword arguments that explain something to a user, and the kind of their text."""
+DRAWN = 100
+"""Texts of each kind that readers are given."""
 
 
 class Text(NamedTuple):
@@ -157,14 +161,33 @@ def is_not_yet(path: Path) -> bool:
     return any(name == entry or (entry.endswith("/") and name.startswith(entry)) for entry in RULES["not_yet"])
 
 
+def drawn(paths: Sequence[Path], seed: int) -> Iterator[str]:
+    """Yield 100 random texts of screens, 100 sentences of pages and 100 docstrings, numbered, for readers to mark."""
+    code = [text for path in paths if path.suffix == ".py" for text in texts_of(path)]
+    pages = [path for path in paths if path.suffix == ".md" and "reference" not in path.parts]
+    kinds = {
+        "S": [text.text for text in code if text.kind in ("message", "help", "description")],
+        "P": [sentence for path in pages for sentence in prose(path.read_text())[1]],
+        "D": [text.text for text in code if text.kind == "docstring"],
+    }
+    random = Random(seed)
+    for kind, texts in kinds.items():
+        for number, text in enumerate(random.sample(texts, min(DRAWN, len(texts))), 1):
+            yield f"{kind}{number}: {' '.join(text.split())}"
+
+
 def main() -> None:
     """Print the faults, and end with 1 if there are some."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path, help="files or folders; all by default")
     parser.add_argument("--all", action="store_true", help="check files that are not yet rewritten too")
     parser.add_argument("--count", action="store_true", help="print counts per package and per rule")
+    parser.add_argument("--draw", type=int, metavar="SEED", help="print a random sample for readers, and check nothing")
     given = parser.parse_args()
     chosen = [path for path in files() if not given.paths or any(path.is_relative_to(p.resolve()) for p in given.paths)]
+    if given.draw is not None:
+        print("\n".join(drawn(chosen, given.draw)))
+        return
     found = [(path, *fault) for path in chosen if given.all or not is_not_yet(path) for fault in faults_in(path)]
     if given.count:
         counts = Counter("/".join(path.relative_to(ROOT).parts[:3]) for path, _, _ in found)

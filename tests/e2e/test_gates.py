@@ -63,37 +63,37 @@ def build(folder: Path, gate: str, code: int = 0) -> str:
 @pytest.mark.whole
 def test_a_model_that_surely_reaches_its_gate_is_exported_and_one_that_does_not_is_refused(folder: Path) -> None:
     told = build(folder, "{task: classification, at_least: 0.8}")
-    assert "words passes classification at least 0.8: 0.9" in told and "of which the lower end counts" in told
+    assert "Gate passed by words (classification at least 0.8): 0.9" in told and "of which the lower end counts" in told
     assert "next: lmworks serve" in told
     told = build(folder, "{task: classification, at_least: 0.9}", code=3)
-    assert "words fails classification at least 0.9: 0.9" in told, "its value is higher, the end of its interval is not"
+    assert "Gate failed by words (classification at least 0.9): 0.9" in told, "its value is higher, the end of its interval is not"
     assert "No: 1 of its 1 gate failed" in told and "next: lmworks serve" not in told
     (card,) = (folder / ".lmworks" / "reports").glob("*-words-card.md")
-    assert "- words fails classification at least 0.9" in card.read_text().replace("\\", "")
+    assert "- Gate failed by words (classification at least 0.9" in card.read_text().replace("\\", "")
     for command in (("serve",), ("export", "words"), ("push", "words", "us/sorter")):
         done = lmworks(folder, *command, code=3)
-        assert "words fails classification at least 0.9" in done.stderr, command
+        assert "Gate failed by words (classification at least 0.9" in done.stderr, command
     assert "words fails" in build(folder, "{task: classification, at_least: 0.9}", code=3), (
         "a build again says so again"
     )
     lmworks(folder, "show", "words")
     (folder / "new.jsonl").write_text('{"text": "fire fire"}\n')
     said = lmworks(folder, "predict", "words", "new.jsonl", "--overwrite").stdout
-    assert said.startswith("not released: words fails classification at least 0.9"), "it answers, and is not praised"
+    assert said.startswith("not released: Gate failed by words (classification at least 0.9"), "it answers, and is not praised"
 
 
 @pytest.mark.slow
 def test_a_gate_may_be_of_some_items_of_another_figure_and_beside_the_released_model(folder: Path) -> None:
     told = build(folder, "{task: classification, at_least: 0.5, where: {reference: urgent}}")
-    assert "words passes classification at least 0.5, where reference is urgent: 0." in told and ", n=92, " in told
+    assert "Gate passed by words (classification at least 0.5, where reference is urgent): 0." in told and ", n=92, " in told
     told = build(folder, "{task: classification, metric: macro_f1, at_least: 0.7}")
-    assert "words passes classification macro_f1 at least 0.7" in told
+    assert "Gate passed by words (classification macro_f1 at least 0.7" in told
     told = build(folder, "{task: classification, not_worse_than: released, margin: 0.1}")
-    assert "words passes classification not worse than released by 0.1: " in told
+    assert "Gate passed by words (classification at most 0.1 worse than released): " in told
     told = build(folder, "{task: classification, not_worse_than: released, margin: 0.0001}", code=3)
-    assert "words fails classification not worse than released by 0.0001: " in told
+    assert "Gate failed by words (classification at most 0.0001 worse than released): " in told
     told = build(folder, "{task: classification, not_worse_than: majority}")
-    assert "words passes classification not worse than majority by 0.02: +0." in told
+    assert "Gate passed by words (classification at most 0.02 worse than majority): +0." in told
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_a_gate_may_be_of_some_items_of_another_figure_and_beside_the_released_m
 )
 def test_a_gate_of_which_nothing_can_be_said_is_failed(folder: Path, gate: str, why: str) -> None:
     told = build(folder, gate, code=3)
-    assert "words fails classification" in told and why in told
+    assert "Gate failed by words (classification" in told and why in told
 
 
 @pytest.mark.slow
@@ -169,7 +169,7 @@ def serves(folder: Path) -> str:
 def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothing_does(folder: Path) -> None:
     beside = "    - {task: classification, not_worse_than: released, margin: 0.0001}"
     told = building_otherwise(folder, beside)
-    why = "released is served in place of words: words fails classification not worse than released by 0.0001: "
+    why = "released is served in place of words: Gate failed by words (classification at most 0.0001 worse than released): "
     assert why in told and "next: lmworks serve" in told and "refused for release" not in told
     assert serves(folder) == "released"
     assert f"built    {why}" in lmworks(folder, "plan", "recipe.yaml", "--store", "other").stdout
@@ -184,8 +184,8 @@ def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothi
     assert "built    " not in lmworks(folder, "plan", "recipe.yaml", "--store", "other").stdout
 
     told = building_otherwise(folder, beside, "    - {task: classification, at_least: 0.999}", code=3)
-    assert "words fails classification at least 0.999" in told, "a gate that names no model is asked of both"
-    assert "released fails classification at least 0.999" in told and "in place of" not in told
+    assert "Gate failed by words (classification at least 0.999" in told, "a gate that names no model is asked of both"
+    assert "Gate failed by released (classification at least 0.999" in told and "in place of" not in told
     assert "refused for release" in told
     assert "words fails" in lmworks(folder, "serve", "--store", "other", code=3).stderr
 
@@ -258,7 +258,7 @@ def test_another_name_for_the_same_model_does_not_release_it(folder: Path) -> No
     (folder / "recipe.yaml").write_text(recipe)
     lmworks(folder, "build", "recipe.yaml", code=3)
     for name in ("words", "aaa", "alias"):
-        assert "words fails classification at least 0.99" in refused(folder, name), name
+        assert "Gate failed by words (classification at least 0.99" in refused(folder, name), name
 
 
 @pytest.mark.slow
@@ -268,8 +268,8 @@ def test_a_model_that_failed_and_was_trained_anew_is_not_released_by_its_digest(
     (folder / "recipe.yaml").write_text(RECIPE.replace("GATE", PASSES).replace("test: 0.4", "test: 0.5"))
     lmworks(folder, "build", "recipe.yaml")
     payload = lmworks(folder, "show", digest, "--path").stdout.strip()
-    assert "words fails classification at least 0.99" in refused(folder, digest)
-    assert "words fails classification at least 0.99" in refused(folder, payload), "nor as a folder of the store"
+    assert "Gate failed by words (classification at least 0.99" in refused(folder, digest)
+    assert "Gate failed by words (classification at least 0.99" in refused(folder, payload), "nor as a folder of the store"
 
 
 @pytest.mark.slow
@@ -349,7 +349,7 @@ def test_another_recipe_of_the_store_does_not_release_what_failed(folder: Path) 
     lmworks(folder, "build", "probe.yaml")
     payload = lmworks(folder, "show", "words", "--path").stdout.strip()
     for asked in ((), ("words",), (payload,), ("probe.yaml", "words")):
-        assert "recipe.yaml: words fails classification at least 0.99" in refused(folder, *asked), asked
+        assert "recipe.yaml: Gate failed by words (classification at least 0.99" in refused(folder, *asked), asked
     verdict = Path(lmworks(folder, "show", "recipe.yaml", "gates/release", "--path").stdout.strip()) / "gates.jsonl"
     written = verdict.read_text()
     verdict.chmod(0o644)

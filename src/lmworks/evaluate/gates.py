@@ -91,7 +91,7 @@ def outcome_of(tried: TriedGate, evaluations: Sequence[Evaluation]) -> Outcome:
         passed, why = _bound(gate, *_sliced(gate, figure, evaluation.items()))
     else:
         passed, why = _not_worse(tried, figure, evaluation, evaluations[tried.beside])
-    return Outcome(tried.model, digest, passed, f"{tried.model} {'passes' if passed else 'fails'} {gate.words}: {why}")
+    return Outcome(tried.model, digest, passed, f"Gate {'passed' if passed else 'failed'} by {tried.model} ({gate.words}): {why}")
 
 
 def _sliced(gate: GateConfig, figure: Figure, items: Sequence[Item]) -> tuple[Figure | None, str, int]:
@@ -181,7 +181,7 @@ def _not_worse(tried: TriedGate, figure: Figure, ours: Evaluation, theirs: Evalu
     outcome = metric.compare([one for one, _ in pairs], [two for _, two in pairs])
     told = f"{outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
     if len(pairs) < len(some):
-        told += f" ({len(some) - len(pairs)} of {len(some)} items stand in the text that one of the two learned from)"
+        told += f" ({len(some) - len(pairs)} of {len(some)} items are left out: one of the two learned from them)"
     is_undecided, doubt = _doubted(outcome.interval, outcome.doubt, outcome.clusters)
     if is_undecided:
         return False, f"{told}{doubt}"

@@ -32,6 +32,8 @@ class ByGroups:
     groups: int
     ahead: int
     """Groups in which the system is better."""
+    behind: int
+    """Groups in which it is worse."""
 
 
 def new_to_both(pairs: Sequence[Pair]) -> list[Pair]:
@@ -52,7 +54,7 @@ def by_groups(metric: Metric, pairs: Sequence[Pair]) -> ByGroups:
         for items, scores in zip((ours, theirs), sides, strict=True)
     )
     interval = outcome.interval and (min(ends := [sign * end for end in outcome.interval]), max(ends))
-    ahead = int((sign * (sides[0] - sides[1]) > 0).sum())
-    return ByGroups(
-        value, beside, interval, "" if interval else outcome.untested or "its items are too few", len(sides[0]), ahead
-    )
+    leads = sign * (sides[0] - sides[1])
+    ahead, behind = int((leads > 0).sum()), int((leads < 0).sum())
+    untested = "" if interval else outcome.untested or "its items are too few"
+    return ByGroups(value, beside, interval, untested, len(leads), ahead, behind)

@@ -56,12 +56,10 @@ class Versus:
     """95 % interval of the lead: above 0, the model is better."""
     groups: int
     ahead: int
+    """Groups in which the model is better."""
+    behind: int
+    """Groups in which it is worse."""
     items: int
-
-    @property
-    def name(self) -> str:
-        """The opponent in words."""
-        return f"the baseline {self.opponent}" if self.is_baseline else self.opponent
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class PrimaryAnswer:
     """Strongest opponent first; empty where none could be compared."""
 
 
-@stage(version=1, measures="evaluations")
+@stage(version=2, measures="evaluations")
 def answer_primary(config: AskedConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Answer the primary question, and write the answer."""
     found = answered(config, evaluations)
@@ -155,6 +153,7 @@ def _versus(
         interval=result.interval,
         groups=result.groups,
         ahead=result.ahead,
+        behind=result.behind,
         items=len(new),
     )
 
@@ -167,9 +166,9 @@ def _sentence(
     if not found or metric is None:
         why = "; ".join(obstacles) or "each opponent answers as it does"
         return "open", f"It is not known {asked}: {why}."
-    evidence = f"{_relation(config)} {_evidence(found[0], metric, len(found))}"
+    evidence = f"{_relation(config)} {_evidence(found[0], metric, found)}"
     if worse := [each for each in found if each.interval[1] < -config.margin]:
-        return "no", f"No: {config.model} is worse than {_evidence(worse[0], metric, len(found))}"
+        return "no", f"No: {config.model} is worse than {_evidence(worse[0], metric, found)}"
     if obstacles:
         return "open", f"It is not known {asked}: {'; '.join(obstacles)}."
     if found[0].interval[0] > -config.margin:
@@ -182,11 +181,15 @@ def _relation(config: AskedConfig) -> str:
     return f"at most {margin:g} worse than" if margin else "better than"
 
 
-def _evidence(one: Versus, metric: Metric, opponents: int) -> str:
-    """The opponent, the two values, and in how many groups the model is ahead."""
-    strongest = f", the strongest of {opponents}" if opponents > 1 else ""
-    groups = f"over {one.items} items" if one.items == one.groups else f"the mean of {one.groups} groups of items"
+def _evidence(one: Versus, metric: Metric, found: Sequence[Versus]) -> str:
+    """Return the opponent, in how many groups the model is better and worse, and the two values."""
+    kind = "baseline" if all(each.is_baseline for each in found) else "opponent"
+    name = f"the {kind} {one.opponent}" if len(found) == 1 else f"{one.opponent}, the best of {len(found)} {kind}s"
+    has_groups = one.items != one.groups
+    of, mean = (f"{one.groups} groups of items", ", the mean of the groups") if has_groups else (f"{one.items} items", "")
+    alike = one.groups - one.ahead - one.behind
+    equal = f", and as good in {alike}" if alike else ""
     return (
-        f"{one.name}{strongest}. It has {one.value:.3f} against {one.beside:.3f} {metric.label}, {groups}, and is "
-        f"ahead in {one.ahead} of them."
+        f"{name}: {one.value:.3f} against {one.beside:.3f} {metric.label}{mean}. Of {of}, it is better in {one.ahead} "
+        f"and worse in {one.behind}{equal}."
     )

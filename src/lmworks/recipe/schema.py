@@ -321,7 +321,7 @@ class GateConfig(StepConfig):
         if self.not_worse_than is not None and not self.margin:
             return f"{what} better than {self.not_worse_than}{some}"
         if self.not_worse_than is not None:
-            return f"{what} not worse than {self.not_worse_than} by {self.margin:g}{some}"
+            return f"{what} at most {self.margin:g} worse than {self.not_worse_than}{some}"
         bound = f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
         return f"{what} {bound}{some}"
 

@@ -46,6 +46,8 @@ FEW_PARTS = 15
 """Of a book, held out at the least: of fewer groups an interval may be too narrow (`pipeline/statistics.py`)."""
 GROUPS_IN_TEST, FEWEST_GROUPS = 16, 16 / 0.3
 """Groups that are held out, and of which they are 0.3. Of fewer than 14 a gate fails (`pipeline/statistics.py`)."""
+LARGE_GROUP = 20
+"""Texts of a group, above which groups are not joined by the copies in them."""
 CHARACTERS_PER_TOKEN = 3
 """About: four in English, two to three in other languages."""
 FRAME_TOKENS, LABEL_TOKENS, SHOTS = 20, 5, 5
@@ -458,7 +460,7 @@ def split_of(table: Table, reads: str, test: float, is_validated: bool = True, b
     """
     by = by or _shared(table) or "id"
     if by != "id":
-        groups = _groups(table, table.subject if by == "subject" and table.subject else by)
+        groups = _groups(table, _name_of(table, by))
         test = max(test, round(GROUPS_IN_TEST / groups, 3))
     validation = (min(0.05, test) if test < 0.05 else max(0.05, test / 2)) if is_validated else 0
     share = f"test: {test:g}, validation: {validation:.3g}"
@@ -468,7 +470,27 @@ def split_of(table: Table, reads: str, test: float, is_validated: bool = True, b
     elif dated:
         yield "# The latest are held out: so will the texts be that it meets."
     # Copies on both sides would be counted as known by whatever has seen the others.
-    yield f"split: {{kind: split, from: {reads}, by: {flow(by)}, {share}{dated}, near_duplicates: {{jaccard: 0.8}}}}"
+    together = "" if _has_large_groups(table, by) else ", near_duplicates: {jaccard: 0.8}"
+    yield f"split: {{kind: split, from: {reads}, by: {flow(by)}, {share}{dated}{together}}}"
+    if not together:
+        held_out = ["split.validation", "split.test"] if is_validated else ["split.test"]
+        yield "# Copies of texts that are held out are left out of training."
+        yield f"corpus: {{kind: curate, from: split.train, filters: [], avoid: {flow(held_out)}}}"
+
+
+def _has_large_groups(table: Table, by: str) -> bool:
+    """Whether groups hold so many texts that a copy in two of them must not join them: soon all would be one."""
+    return by != "id" and table.records > LARGE_GROUP * _groups(table, _name_of(table, by))
+
+
+def _trained_on(table: Table) -> str:
+    """Return the rows that are trained on, of a table that is split by what it shares."""
+    return "corpus" if _has_large_groups(table, _shared(table) or "id") else "split.train"
+
+
+def _name_of(table: Table, by: str) -> str:
+    """Return the column that a split by `subject` goes by."""
+    return table.subject if by == "subject" and table.subject else by
 
 
 def _test_share(records: int) -> float:
@@ -519,12 +541,13 @@ def labels(situation: Situation, table: Table) -> Draft | None:
     column = with_one_case(column) if alike else column
     tuned = situation.verdict.step != NONE
     data += split_of(table, prepared(situation, table), _test_share(count), is_validated=tuned)
+    train = _trained_on(table)
     models = ["# Counted words and logistic regression: learned in seconds, and hard to beat on many labels."]
-    models += ["words: {objective: bag-of-words, data: split.train}"]
+    models += [f"words: {{objective: bag-of-words, data: {train}}}"]
     names = ["words"]
     if tuned:
         models += ["# An encoder that has read much, tuned on the labels."]
-        models += ["tuned:", "  objective: sequence-classification", "  from: minilm", "  data: split.train"]
+        models += ["tuned:", "  objective: sequence-classification", "  from: minilm", f"  data: {train}"]
         models += [
             "  validation: split.validation",
             "  sequence_length: 128",
@@ -534,12 +557,12 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         names = ["tuned", "words"]
     if with_decoder := tuned and situation.answers.minutes >= DECODER_MINUTES:
         models += ["# A decoder that has read more, tuned on the same labels: slower, to be compared with.", "decoder:"]
-        models += ["  objective: sequence-classification", "  from: smollm2-135m", "  data: split.train"]
+        models += ["  objective: sequence-classification", "  from: smollm2-135m", f"  data: {train}"]
         models += ["  validation: split.validation", "  adapter: {rank: 16}", "  learning_rate: 0.002", "  dropout: 0"]
         models += ["  sequence_length: 128", "  micro_batch_rows: 16", "  validation_rows: 160", "  steps: auto"]
         names = ["tuned", "decoder", "words"]
     evaluate = [f"models: [{', '.join(names)}]"]
-    evaluate += [f"tasks: [{{kind: classification, data: split.test, train: split.train{_cluster(table)}}}]"]
+    evaluate += [f"tasks: [{{kind: classification, data: split.test, train: {train}{_cluster(table)}}}]"]
     evaluate += ["gates:", "  # Whatever is served surely knows more than which label is the most frequent."]
     evaluate += ["  - {task: classification, not_worse_than: majority, margin: 0}"]
     if tuned:
@@ -586,15 +609,15 @@ def spans(situation: Situation, table: Table) -> Draft | None:
     data = list(ingested(situation, table, text_field=text, keep=[column]))
     tuned = situation.verdict.step != NONE
     data += split_of(table, prepared(situation, table), _test_share(table.complete), is_validated=tuned)
-    own = f", label: {flow(column)}" if column != "spans" else ""
+    own, train = f", label: {flow(column)}" if column != "spans" else "", _trained_on(table)
     models = ["# All that was labelled, looked up: learned in seconds."]
-    models += [f"looked-up: {{objective: dictionary, data: split.train{own}}}"]
+    models += [f"looked-up: {{objective: dictionary, data: {train}{own}}}"]
     if tuned:
-        models += ["extractor:", "  objective: token-classification", "  from: minilm", "  data: split.train"]
+        models += ["extractor:", "  objective: token-classification", "  from: minilm", f"  data: {train}"]
         models += ["  validation: split.validation", *([f"  label: {flow(column)}"] if own else [])]
         models += ["  sequence_length: 128", "  steps: auto"]
     evaluate = [f"models: [{'extractor, ' if tuned else ''}looked-up]"]
-    evaluate += [f"tasks: [{{kind: extraction, data: split.test, train: split.train{own}{_cluster(table)}}}]"]
+    evaluate += [f"tasks: [{{kind: extraction, data: split.test, train: {train}{own}{_cluster(table)}}}]"]
     evaluate += ["gates:", "  # Whatever is served surely finds more than the patterns that everybody has."]
     evaluate += ["  - {task: extraction, not_worse_than: rules, margin: 0}"]
     if tuned:
@@ -639,7 +662,7 @@ def pairs(situation: Situation, table: Table) -> Draft | None:
         return _translator(situation, table, count, way)
     data = list(ingested(situation, table, fields=[first, last]))
     data += split_of(table, prepared(situation, table), _test_share(count))
-    data += _sides(table, "split.train", f", ask: {flow(ask)}")
+    data += _sides(table, _trained_on(table), f", ask: {flow(ask)}")
     room = 256 if longest < SHORT_SENTENCE else 512
     task = f"data: test, train: train, max_tokens: 96, limit: {_questions(situation, table)}"
     adapter = ["  adapter: {kind: lora, rank: 16}"] if situation.verdict.step == ADAPT else []
@@ -674,7 +697,9 @@ def _translator(situation: Situation, table: Table, count: int, doubts: Sequence
     first, *_, last = table.texts
     data = list(ingested(situation, table, fields=[first, last]))
     data += split_of(table, prepared(situation, table), _test_share(count))
-    data += ["corpus: {kind: curate, from: split.train, filters: []}", *_sides(table, "corpus")]
+    if _trained_on(table) != "corpus":
+        data += ["corpus: {kind: curate, from: split.train, filters: []}"]
+    data += _sides(table, "corpus")
     model = "translator"
     models = ["  objective: text-to-text", "  from: scratch", "  data: train", "  validation: validation"]
     models += ["  hidden_size: 128", "  num_layers: 2", "  num_heads: 4"]

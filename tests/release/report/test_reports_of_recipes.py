@@ -102,7 +102,7 @@ def test_yes_is_said_of_a_served_model_that_passed_its_own_gates(served: tuple[P
     build(served[0], SERVED.replace("{model: poor}", "{model: good}"))
     page = pages(served[0], "sorter").of("manager")
     assert "Yes: good is better than the baseline majority. It has 0." in page and "poor" not in page
-    assert "good passes classification at least 0.5" in page
+    assert "Gate passed by good (classification at least 0.5" in page
     assert "of 100 answers of good: good and bad answers" in page
     samples = pages(served[0], "sorter").unfolded.partition("Good and bad answers")[2]
     assert "classification-split-test : good" in samples and "poor" not in samples.partition("How it was made")[0]

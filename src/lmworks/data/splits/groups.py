@@ -18,6 +18,12 @@ from lmworks.recipe.schema import Reference, StepConfig
 OWN = ("id", "source", "subject", "language", "licence", "created")
 """Fields of every document."""
 
+JOINED = (
+    " `near_duplicates` joins groups that share a near copy. Take it out where groups are large, and let `avoid` of a "
+    "`curate` step leave copies of held-out texts out of training."
+)
+"""What is said where few groups are left of many."""
+
 
 def group_name(by: str, kept: Any, own: str | None) -> str | None:
     """Return the name of a document's group, from its field `by` and its own value of that name, if it has one.
@@ -150,6 +156,7 @@ def cut(order: Sequence[str], config: SplitConfig, places: Sequence[float] = ())
         raise UsageError(
             f"split: {test} test and {validation} validation groups leave none of the {len(order)} groups "
             f"by {config.by!r} to train on. Lower `test` and `validation`, or split by something finer."
+            + (JOINED if config.near_duplicates else "")
         )
     return dict.fromkeys(order[:test], "test") | dict.fromkeys(order[test : test + validation], "validation")
 

@@ -116,7 +116,8 @@ def allowed(built: Built, results: Sequence[Measured]) -> tuple[str, list[str]]:
     elif (asked and not gates) or untried(built):
         verdict = "Not yet: the gates of its recipe are not tried."
     elif failed := [each for each in mine if not each.passed]:
-        verdict = f"No: {len(failed)} of its {count(len(mine), 'gate')} failed, and it is refused for release."
+        verdict = f"No: {len(failed)} of its {count(len(mine), 'gate')} failed, so it is not released."
+        reasons = ["A gate is a condition that the recipe sets for a release.", *reasons]
         reasons = [*_told(built, failed), *reasons]
     elif not unmeasured and (primary := primary_answer(built)):
         verdict = primary.sentence
@@ -206,19 +207,26 @@ def _quality(built: Built, results: Sequence[Measured], samples: Sequence[Sample
         lines.append(f"Met in training: {_of(most, 'known')} of {most.task}{clean}{more}.")
     rows = [
         (
-            each.task,
+            f"{each.task}, {each.figure.n:,} items",
             f"{each.model} {value_of(each.figure)} {each.label}",
             interval_of(each.figure) or "not known",
             "none measured" if each.baseline_value is None else f"{each.baseline} {each.baseline_value:.3f}",
-            "" if each.baseline_value is None else "yes" if each.is_better else "not shown",
+            _is_better_in_words(each),
         )
         for each in ordered[:TASKS]
     ]
     others: list[str] = []
     if len(results) > TASKS:
         others.append(Markup("{} more tasks stand {}.").format(len(results) - TASKS, link("#figures", "below")))
-    heads = ("tried on", "model served" if serves else "best model", "surely between", "simplest means", "better?")
+    heads = ("tried on", "model" if serves else "best model", "likely between", "best baseline", "better?")
     return Answer("How good it is", others, heads, rows), lines
+
+
+def _is_better_in_words(each: Measured) -> str:
+    """Whether a model is better than its baseline, as a table says it."""
+    if each.baseline_value is None:
+        return ""
+    return "yes" if each.is_better else "no" if each.baseline_wins else "not shown"
 
 
 def _last(each: Measured, serves: Sequence[str]) -> tuple[bool, ...]:
@@ -328,7 +336,8 @@ def _next(built: Built, verdict: str) -> tuple[Markup, str]:
     elif verdict.startswith(UNPROVED):
         do = Markup("Have an engineer read {}.").format(link("#engineer", "what to try next"))
     elif served(built):
-        do = Markup("Try it yourself: {} opens a page where it answers.").format(code("lmworks serve"))
+        form = "Decide whether that is good enough for your use: {} opens a page where you ask it yourself."
+        do = Markup(form).format(code("lmworks serve"))
     else:
         do = Markup("Look at {} with who knows the subject.").format(link("#figures", "all figures"))
     return do, responsible
