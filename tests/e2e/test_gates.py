@@ -66,26 +66,33 @@ def test_a_model_that_surely_reaches_its_gate_is_exported_and_one_that_does_not_
     assert "Gate passed by words (classification at least 0.8): 0.9" in told and "of which the lower end counts" in told
     assert "next: lmworks serve" in told
     told = build(folder, "{task: classification, at_least: 0.9}", code=3)
-    assert "Gate failed by words (classification at least 0.9): 0.9" in told, "its value is higher, the end of its interval is not"
+    assert "Gate failed by words (classification at least 0.9): 0.9" in told, (
+        "its value is higher, the end of its interval is not"
+    )
     assert "No: 1 of its 1 gate failed" in told and "next: lmworks serve" not in told
     (card,) = (folder / ".lmworks" / "reports").glob("*-words-card.md")
     assert "- Gate failed by words (classification at least 0.9" in card.read_text().replace("\\", "")
     for command in (("serve",), ("export", "words"), ("push", "words", "us/sorter")):
         done = lmworks(folder, *command, code=3)
         assert "Gate failed by words (classification at least 0.9" in done.stderr, command
-    assert "words fails" in build(folder, "{task: classification, at_least: 0.9}", code=3), (
+    assert "Gate failed by words" in build(folder, "{task: classification, at_least: 0.9}", code=3), (
         "a build again says so again"
     )
     lmworks(folder, "show", "words")
     (folder / "new.jsonl").write_text('{"text": "fire fire"}\n')
     said = lmworks(folder, "predict", "words", "new.jsonl", "--overwrite").stdout
-    assert said.startswith("not released: Gate failed by words (classification at least 0.9"), "it answers, and is not praised"
+    assert said.startswith("not released: Gate failed by words (classification at least 0.9"), (
+        "it answers, and is not praised"
+    )
 
 
 @pytest.mark.slow
 def test_a_gate_may_be_of_some_items_of_another_figure_and_beside_the_released_model(folder: Path) -> None:
     told = build(folder, "{task: classification, at_least: 0.5, where: {reference: urgent}}")
-    assert "Gate passed by words (classification at least 0.5, where reference is urgent): 0." in told and ", n=92, " in told
+    assert (
+        "Gate passed by words (classification at least 0.5, where reference is urgent): 0." in told
+        and ", n=92, " in told
+    )
     told = build(folder, "{task: classification, metric: macro_f1, at_least: 0.7}")
     assert "Gate passed by words (classification macro_f1 at least 0.7" in told
     told = build(folder, "{task: classification, not_worse_than: released, margin: 0.1}")
@@ -169,7 +176,10 @@ def serves(folder: Path) -> str:
 def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothing_does(folder: Path) -> None:
     beside = "    - {task: classification, not_worse_than: released, margin: 0.0001}"
     told = building_otherwise(folder, beside)
-    why = "released is served in place of words: Gate failed by words (classification at most 0.0001 worse than released): "
+    why = (
+        "released is served in place of words: "
+        "Gate failed by words (classification at most 0.0001 worse than released): "
+    )
     assert why in told and "next: lmworks serve" in told and "refused for release" not in told
     assert serves(folder) == "released"
     assert f"built    {why}" in lmworks(folder, "plan", "recipe.yaml", "--store", "other").stdout
@@ -177,7 +187,7 @@ def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothi
     for page in (reports / "sorter-otherwise.html", reports / "sorter-otherwise-released-card.md"):
         assert why.partition(": ")[0] in page.read_text().replace("\\", ""), page.name
     for command in (("serve", "words"), ("export", "words"), ("push", "words", "us/sorter")):
-        assert "words fails" in lmworks(folder, *command, "--store", "other", code=3).stderr, command
+        assert "Gate failed by words" in lmworks(folder, *command, "--store", "other", code=3).stderr, command
 
     told = building_otherwise(folder, "    - {task: classification, at_least: 0.8}")
     assert "words passes" in told and "in place of" not in told and serves(folder) == "words"
@@ -187,12 +197,12 @@ def test_what_passes_is_served_in_place_of_what_does_not_and_nothing_where_nothi
     assert "Gate failed by words (classification at least 0.999" in told, "a gate that names no model is asked of both"
     assert "Gate failed by released (classification at least 0.999" in told and "in place of" not in told
     assert "refused for release" in told
-    assert "words fails" in lmworks(folder, "serve", "--store", "other", code=3).stderr
+    assert "Gate failed by words" in lmworks(folder, "serve", "--store", "other", code=3).stderr
 
     named = "    - {task: classification, model: released, at_least: 0.999}"
     told = building_otherwise(folder, named)
-    assert "released fails" in told and "next: lmworks serve" in told and serves(folder) == "words"
-    assert "released fails" in lmworks(folder, "serve", "released", "--store", "other", code=3).stderr
+    assert "Gate failed by released" in told and "next: lmworks serve" in told and serves(folder) == "words"
+    assert "Gate failed by released" in lmworks(folder, "serve", "released", "--store", "other", code=3).stderr
 
 
 @pytest.mark.slow
@@ -269,7 +279,9 @@ def test_a_model_that_failed_and_was_trained_anew_is_not_released_by_its_digest(
     lmworks(folder, "build", "recipe.yaml")
     payload = lmworks(folder, "show", digest, "--path").stdout.strip()
     assert "Gate failed by words (classification at least 0.99" in refused(folder, digest)
-    assert "Gate failed by words (classification at least 0.99" in refused(folder, payload), "nor as a folder of the store"
+    assert "Gate failed by words (classification at least 0.99" in refused(folder, payload), (
+        "nor as a folder of the store"
+    )
 
 
 @pytest.mark.slow

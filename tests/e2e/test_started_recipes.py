@@ -36,7 +36,7 @@ def test_a_started_recipe_is_built_and_its_model_answers(
     few = ["plan.measure=false", f"{tuned}.steps=4", f"{tuned}.compile=false"]
     done = lmworks(tmp_path, "build", "own/recipe.yaml", *(part for each in few for part in ("--set", each)))
     refused = f"{otherwise} is served in place of {tuned}: " in done.stdout  # four steps seldom beat what is simple
-    assert refused == (f"{tuned} fails " in done.stdout)
+    assert refused == (f"Gate failed by {tuned} " in done.stdout)
     rows(tmp_path / "asked", "a.jsonl", [{"text": "the pump in hall four leaks"}])
     done = lmworks(tmp_path, "predict", "own/recipe.yaml", "asked/a.jsonl")
     (answered,) = (json.loads(line) for line in (tmp_path / "asked" / "a.predicted.jsonl").read_text().splitlines())

@@ -105,6 +105,17 @@ def test_clusters_are_told_apart_as_a_split_tells_groups_apart(tmp_path: Path, c
     assert set(held_out) < set(found), "groups and clusters have the same names"
 
 
+def test_a_limit_draws_texts_evenly_from_all_clusters(tmp_path: Path) -> None:
+    every = labelled(tmp_path / "plain", texts(30)).iterate()
+    some = [replace(each, meta={**each.meta, "team": "few" if n < 3 else "many"}) for n, each in enumerate(every)]
+    write_shard(tmp_path / "data" / "part-00000.parquet", some)
+    config = CONFIG.model_copy(update={"cluster": "team", "limit": 10})
+    data, context = Documents(tmp_path / "data", ""), make_context(tmp_path / "m")
+    evaluate_classification_majority(config, data, tmp_path / "m", context)
+    found = [item["cluster"] for item in read_records(tmp_path / "m" / "items.jsonl")]
+    assert sorted(found) == ["few"] * 3 + ["many"] * 7
+
+
 def _every_part_is_read(folder: Path, model: ModelFolder, test: Documents) -> None:
     config = CONFIG.model_copy(update={"long_samples": "split"})
     result = evaluate_classification(config, model, test, folder, make_context(folder))

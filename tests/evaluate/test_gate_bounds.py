@@ -47,7 +47,7 @@ def tried(folder: Path, *evaluations: Evaluation, **gate: Any) -> tuple[bool, st
     )
     gates(config, list(evaluations), out=folder / "out", context=make_context(folder))
     (outcome,) = outcomes_from(read_records(folder / "out" / FILE))
-    assert outcome.sentence.startswith(f"ours {'passes' if outcome.passed else 'fails'} sums ")
+    assert outcome.sentence.startswith(f"Gate {'passed' if outcome.passed else 'failed'} by ours (sums ")
     return outcome.passed, outcome.sentence
 
 

@@ -59,8 +59,8 @@ def test_a_model_that_is_better_in_each_group_is_better_however_unequal_the_grou
     theirs = [1.5, 1.3, 1.4, 1.45, 1.2, 1.3, 1.2, 1.4]
     found = answer(tmp_path, bits(tmp_path / "ours", OURS), bits(tmp_path / "xz", theirs, BASELINE))
     assert found.said == "yes" and found.sentence == (
-        "Yes: ours is better than the baseline xz. It has 1.169 against 1.344 bits per byte, the mean of 8 groups of "
-        "items, and is ahead in 8 of them."
+        "Yes: ours is better than the baseline xz: 1.169 against 1.344 bits per byte, the mean of the groups. Of 8 "
+        "groups of items, ours is better in 8 and worse in 0."
     )
 
 
@@ -71,14 +71,10 @@ def test_a_model_must_be_better_than_each_baseline(tmp_path: Path) -> None:
     best = bits(tmp_path / "best", [value - 0.3 - 0.1 * (k % 2) for k, value in enumerate(OURS)], BASELINE)
     found = answer(tmp_path, ours, far, near)
     assert found.said == "open"
-    assert found.sentence.startswith(
-        "It is not shown that ours is better than the baseline near, the strongest of 2. It has 1"
-    )
+    assert found.sentence.startswith("It is not shown that ours is better than near, the best of 2 baselines: 1.169")
     found = answer(tmp_path, ours, far, near, best)
     assert found.said == "no"
-    assert found.sentence.startswith(
-        "No: ours is worse than the baseline best, the strongest of 3. It has 1.169 against"
-    )
+    assert found.sentence.startswith("No: ours is worse than best, the best of 3 baselines: 1.169 against")
     assert [each.opponent for each in found.versus] == ["best", "near", "far"]
 
 
@@ -88,7 +84,7 @@ def test_a_margin_asks_that_little_is_lost(tmp_path: Path) -> None:
     assert answer(tmp_path, ours, theirs).said == "no"
     found = answer(tmp_path, ours, theirs, margin=0.05)
     assert found.said == "yes"
-    assert found.sentence.startswith("Yes: ours is at most 0.05 worse than the baseline theirs. It has 1.169 against")
+    assert found.sentence.startswith("Yes: ours is at most 0.05 worse than the baseline theirs: 1.169 against")
 
 
 def test_items_that_one_learned_from_do_not_count(tmp_path: Path) -> None:
@@ -118,7 +114,7 @@ def test_few_groups_are_said_to_be_too_few(tmp_path: Path) -> None:
 def test_a_baseline_that_is_the_model_itself_is_no_opponent(tmp_path: Path) -> None:
     ours, itself = bits(tmp_path / "ours", OURS), bits(tmp_path / "itself", OURS, BASELINE)
     other = bits(tmp_path / "xz", [value + 0.2 + 0.01 * (k % 3) for k, value in enumerate(OURS)], BASELINE)
-    assert answer(tmp_path, ours, itself, other).sentence.startswith("Yes: ours is better than the baseline xz. It")
+    assert answer(tmp_path, ours, itself, other).sentence.startswith("Yes: ours is better than the baseline xz: ")
     assert "each opponent answers as it does" in answer(tmp_path, ours, itself).sentence
 
 

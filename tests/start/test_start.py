@@ -848,6 +848,19 @@ def test_whole_people_are_held_out_where_there_are_enough(people: int, by: str, 
     assert recipe.data["private"].people == ["patient"]  # type: ignore[attr-defined]
 
 
+def test_copies_in_large_groups_are_left_out_of_training_and_do_not_join_the_groups(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    found = [(f"Ada Byron {n % 60}", text, label) for n, (text, label) in enumerate(sentences(2_400))]
+    write_csv(folder / "cases.csv", ["patient", "message", "queue"], found)
+    recipe = started(folder, task="classify", budget_usd=20_000, minutes=2)
+    split, corpus = recipe.data["split"], recipe.data["corpus"]
+    assert (split.by, split.near_duplicates) == ("subject", None)  # type: ignore[attr-defined]
+    assert corpus.avoid == ["split.validation", "split.test"]  # type: ignore[attr-defined]
+    assert {recipe.models[name].data for name in ("tuned", "words")} == {"corpus"}  # type: ignore[attr-defined]
+    assert recipe.evaluate and recipe.evaluate.tasks[0].limit == 500  # type: ignore[attr-defined]
+
+
 def test_authors_of_public_texts_are_searched_and_not_masked(tmp_path: Path) -> None:
     folder = tmp_path / "own"
     folder.mkdir()

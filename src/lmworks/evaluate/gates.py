@@ -91,7 +91,9 @@ def outcome_of(tried: TriedGate, evaluations: Sequence[Evaluation]) -> Outcome:
         passed, why = _bound(gate, *_sliced(gate, figure, evaluation.items()))
     else:
         passed, why = _not_worse(tried, figure, evaluation, evaluations[tried.beside])
-    return Outcome(tried.model, digest, passed, f"Gate {'passed' if passed else 'failed'} by {tried.model} ({gate.words}): {why}")
+    return Outcome(
+        tried.model, digest, passed, f"Gate {'passed' if passed else 'failed'} by {tried.model} ({gate.words}): {why}"
+    )
 
 
 def _sliced(gate: GateConfig, figure: Figure, items: Sequence[Item]) -> tuple[Figure | None, str, int]:

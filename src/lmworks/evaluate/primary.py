@@ -166,9 +166,9 @@ def _sentence(
     if not found or metric is None:
         why = "; ".join(obstacles) or "each opponent answers as it does"
         return "open", f"It is not known {asked}: {why}."
-    evidence = f"{_relation(config)} {_evidence(found[0], metric, found)}"
+    evidence = f"{_relation(config)} {_evidence(config.model, found[0], metric, found)}"
     if worse := [each for each in found if each.interval[1] < -config.margin]:
-        return "no", f"No: {config.model} is worse than {_evidence(worse[0], metric, found)}"
+        return "no", f"No: {config.model} is worse than {_evidence(config.model, worse[0], metric, found)}"
     if obstacles:
         return "open", f"It is not known {asked}: {'; '.join(obstacles)}."
     if found[0].interval[0] > -config.margin:
@@ -181,15 +181,17 @@ def _relation(config: AskedConfig) -> str:
     return f"at most {margin:g} worse than" if margin else "better than"
 
 
-def _evidence(one: Versus, metric: Metric, found: Sequence[Versus]) -> str:
+def _evidence(model: str, one: Versus, metric: Metric, found: Sequence[Versus]) -> str:
     """Return the opponent, in how many groups the model is better and worse, and the two values."""
     kind = "baseline" if all(each.is_baseline for each in found) else "opponent"
     name = f"the {kind} {one.opponent}" if len(found) == 1 else f"{one.opponent}, the best of {len(found)} {kind}s"
     has_groups = one.items != one.groups
-    of, mean = (f"{one.groups} groups of items", ", the mean of the groups") if has_groups else (f"{one.items} items", "")
+    of, mean = (
+        (f"{one.groups} groups of items", ", the mean of the groups") if has_groups else (f"{one.items} items", "")
+    )
     alike = one.groups - one.ahead - one.behind
     equal = f", and as good in {alike}" if alike else ""
     return (
-        f"{name}: {one.value:.3f} against {one.beside:.3f} {metric.label}{mean}. Of {of}, it is better in {one.ahead} "
-        f"and worse in {one.behind}{equal}."
+        f"{name}: {one.value:.3f} against {one.beside:.3f} {metric.label}{mean}. Of {of}, {model} is better in "
+        f"{one.ahead} and worse in {one.behind}{equal}."
     )

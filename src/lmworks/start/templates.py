@@ -46,6 +46,8 @@ FEW_PARTS = 15
 """Of a book, held out at the least: of fewer groups an interval may be too narrow (`pipeline/statistics.py`)."""
 GROUPS_IN_TEST, FEWEST_GROUPS = 16, 16 / 0.3
 """Groups that are held out, and of which they are 0.3. Of fewer than 14 a gate fails (`pipeline/statistics.py`)."""
+TEXTS_A_MINUTE = 250
+"""Texts that an encoder is tested on for each minute of the budget. It reads 20 to 40 a second on a core."""
 LARGE_GROUP = 20
 """Texts of a group, above which groups are not joined by the copies in them."""
 CHARACTERS_PER_TOKEN = 3
@@ -460,8 +462,7 @@ def split_of(table: Table, reads: str, test: float, is_validated: bool = True, b
     """
     by = by or _shared(table) or "id"
     if by != "id":
-        groups = _groups(table, _name_of(table, by))
-        test = max(test, round(GROUPS_IN_TEST / groups, 3))
+        test = max(test, round(GROUPS_IN_TEST / _groups(table, _name_of(table, by)), 3))
     validation = (min(0.05, test) if test < 0.05 else max(0.05, test / 2)) if is_validated else 0
     share = f"test: {test:g}, validation: {validation:.3g}"
     dated = ", assign: time" if table.dates else ""
@@ -562,7 +563,9 @@ def labels(situation: Situation, table: Table) -> Draft | None:
         models += ["  sequence_length: 128", "  micro_batch_rows: 16", "  validation_rows: 160", "  steps: auto"]
         names = ["tuned", "decoder", "words"]
     evaluate = [f"models: [{', '.join(names)}]"]
-    evaluate += [f"tasks: [{{kind: classification, data: split.test, train: {train}{_cluster(table)}}}]"]
+    limit = int(TEXTS_A_MINUTE * situation.answers.minutes)
+    drawn = f", limit: {limit}" if tuned and count > 3 * limit else ""  # up to 0.3 of them are held out
+    evaluate += [f"tasks: [{{kind: classification, data: split.test, train: {train}{_cluster(table)}{drawn}}}]"]
     evaluate += ["gates:", "  # Whatever is served surely knows more than which label is the most frequent."]
     evaluate += ["  - {task: classification, not_worse_than: majority, margin: 0}"]
     if tuned:

@@ -67,9 +67,7 @@ ANSWERS: dict[str, dict[str, Answered]] = {
             built.use_case in page and all(each.task in page for each in measured(built))
         ),
         "quality": lambda page, built, _, __: "finetune reaches 0.391 ROUGE-L (more is better)" in page,
-        "baseline": lambda page, built, _, __: (
-            "copy-nearest has 0.412" in page and "copy-nearest 0.412 not shown" in page
-        ),
+        "baseline": lambda page, built, _, __: "copy-nearest has 0.412" in page and "copy-nearest 0.412 no " in page,
         "certainty": lambda page, built, _, __: "95 % sure that it is between" in page and "from 1,140 items" in page,
         "cost": lambda page, built, _, __: (
             f"{seconds(built):.1f} s of computing" in page
@@ -215,7 +213,7 @@ def test_texts_that_the_recipe_calls_confidential_are_called_so_where_data_prote
     ("passed", "verdict"),
     [
         ((True, True), "Yes, for what its recipe asks: it passed all 2 gates, and a baseline wins in 1 of 2 tasks."),
-        ((True, False), "No: 1 of its 2 gates failed, and it is refused for release."),
+        ((True, False), "No: 1 of its 2 gates failed, so it is not released."),
         ((), "Not yet: the gates of its recipe are not tried."),
     ],
 )

@@ -77,7 +77,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_a_manager_reads_of_the_model_that_is_served_and_not_of_the_best(served: tuple[Path, str]) -> None:
     page = pages(served[0], "sorter").of("manager")
-    assert "No: poor is worse than the baseline bag-of-words, the strongest of 2. It has 0." in page
+    assert "No: poor is worse than bag-of-words, the best of 2 baselines: 0." in page
     assert "No gate was asked of poor." in page and "Yes" not in page
     assert "not shown to be better than chance: poor has 0." in page, "the gravest of what speaks against it"
     assert "more verdicts speak against it" in page or "more verdict speaks against it" in page
@@ -88,7 +88,7 @@ def test_a_manager_reads_of_the_model_that_is_served_and_not_of_the_best(served:
 def test_the_terminal_ends_with_the_model_that_is_served(served: tuple[Path, str]) -> None:
     said = served[1]
     assert "Classification split test: poor 0." in said and "good 0." not in said
-    assert "No: poor is worse than the baseline bag-of-words" in said
+    assert "No: poor is worse than bag-of-words, the best of 2 baselines" in said
     assert "next: lmworks open  (the report says what to do)" in said
 
 
@@ -101,7 +101,7 @@ def test_a_card_begins_with_all_that_speaks_against_its_model(served: tuple[Path
 def test_yes_is_said_of_a_served_model_that_passed_its_own_gates(served: tuple[Path, str]) -> None:
     build(served[0], SERVED.replace("{model: poor}", "{model: good}"))
     page = pages(served[0], "sorter").of("manager")
-    assert "Yes: good is better than the baseline majority. It has 0." in page and "poor" not in page
+    assert "Yes: good is better than the baseline majority: 0." in page and "poor" not in page
     assert "Gate passed by good (classification at least 0.5" in page
     assert "of 100 answers of good: good and bad answers" in page
     samples = pages(served[0], "sorter").unfolded.partition("Good and bad answers")[2]

@@ -22,22 +22,27 @@ from lmworks.evaluate.items import (
     SPAN_F1,
     SPAN_PRECISION,
     SPAN_RECALL,
+    UNKNOWN,
     Item,
+    Records,
     TaskConfig,
+    Tokens,
     beside_clean,
     cluster_of,
     digest_of,
+    draw_evenly,
     measured_by,
     require_cluster,
 )
 from lmworks.evaluate.metrics import span_counts
 from lmworks.evaluate.scoring import Scoring
-from lmworks.model.baselines.bag_of_words import HOW, BagOfWords, labelled
+from lmworks.model.baselines.bag_of_words import HOW, labelled, learned
 from lmworks.model.baselines.dictionary import Dictionary, with_spans
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline import statistics
 from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Result, stage
 
 TEXTS_AT_ONCE = 256
@@ -62,6 +67,14 @@ class ClassificationConfig(TaskConfig):
         description="Treatment of texts longer than the model reads. `truncate` reads the beginning, which often "
         "decides and costs least. `split` reads all parts and takes the mean probability of each label.",
     )
+    limit: int | None = Field(
+        None, ge=1, description="Number of texts drawn, evenly from all clusters. All by default, which costs most."
+    )
+
+    def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
+        """Return the tokens of the texts drawn."""
+        drawn = (self.limit or 0) * records.mean_bytes
+        return super().tokens(min(text_bytes, drawn) if drawn else text_bytes, records)
 
 
 @stage(version=14, measures=("model", "data"))
@@ -97,7 +110,7 @@ def evaluate_classification_words(
 ) -> Result:
     """Logistic regression on a bag of words, as scikit-learn has it: what an encoder must beat to be worth its cost."""
     known = labelled(train, config.label)
-    bag = BagOfWords.fit([each.text for each in known], [str(each.meta[config.label]) for each in known])
+    bag = learned(known, config.label)
 
     def guess(texts: Sequence[str]) -> list[Classified]:
         return [Classified(0, False, likely) for likely in bag.probabilities(texts)]
@@ -152,7 +165,10 @@ def items_of_spans(config: ExtractionConfig, data: Documents) -> list[Item]:
 def _labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
     """Return the texts whose labels are asked for. Raises UsageError where there is none."""
     require_cluster(config, data.iterate())
-    return labelled(data, config.label)
+    known = labelled(data, config.label)
+    ranked = sorted(known, key=lambda each: digest_text(each.id))
+    drawn = {each.id for each in draw_evenly(ranked, lambda each: cluster_of(config, each), config.limit)}
+    return [each for each in known if each.id in drawn]
 
 
 def _spans_asked(config: ExtractionConfig, data: Documents) -> list[tuple[Document, list[Span]]]:

@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -145,11 +146,21 @@ class BagOfWordsConfig(BaselineConfig):
 def bag_of_words(config: BagOfWordsConfig, data: Documents, out: Path, context: Context) -> Result:
     """Learn from every document that has a label. Raises UsageError where none has one."""
     known = labelled(data, config.label)
-    model = BagOfWords.fit([each.text for each in known], [str(each.meta[config.label]) for each in known])
+    model = learned(known, config.label)
     config.write(out)
     model.save(out)
     counts = Counter(f"label {each.meta[config.label]}" for each in known)
     return Result(counts={**counts, "parameters": model.weights.size + model.bias.size})
+
+
+def learned(documents: Sequence[Document], label: str) -> BagOfWords:
+    """Return what is learned from documents that have a label."""
+    return _fitted(tuple(each.text for each in documents), tuple(str(each.meta[label]) for each in documents))
+
+
+@lru_cache(maxsize=1)  # a model and the baseline of a task that is equal to it learn one after the other
+def _fitted(texts: tuple[str, ...], labels: tuple[str, ...]) -> BagOfWords:
+    return BagOfWords.fit(texts, labels)
 
 
 def labelled(documents: Documents, label: str) -> list[Document]:

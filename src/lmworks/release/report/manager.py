@@ -336,8 +336,8 @@ def _next(built: Built, verdict: str) -> tuple[Markup, str]:
     elif verdict.startswith(UNPROVED):
         do = Markup("Have an engineer read {}.").format(link("#engineer", "what to try next"))
     elif served(built):
-        form = "Decide whether that is good enough for your use: {} opens a page where you ask it yourself."
-        do = Markup(form).format(code("lmworks serve"))
+        do = Markup("Ask it yourself on the page that {} opens, and decide whether it is good enough for your use.")
+        do = do.format(code("lmworks serve"))
     else:
         do = Markup("Look at {} with who knows the subject.").format(link("#figures", "all figures"))
     return do, responsible
