@@ -87,7 +87,7 @@ def test_not_worse_is_shown_by_the_paired_difference(tmp_path: Path, lost: int, 
 def test_without_a_margin_it_must_surely_be_better(tmp_path: Path, more: int, passed: bool) -> None:
     ours, theirs = evaluation(tmp_path / "ours", 320 + more), evaluation(tmp_path / "theirs", 320, model="b" * 64)
     found, said = tried(tmp_path, ours, theirs, not_worse_than="theirs", margin=0)
-    assert found is passed and "better than theirs: " in said
+    assert found is passed and "better than theirs): " in said
 
 
 def test_figures_that_may_not_be_compared_pass_no_gate(tmp_path: Path) -> None:
