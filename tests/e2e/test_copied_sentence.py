@@ -54,13 +54,14 @@ def test_a_sentence_is_served_where_no_model_is_tuned(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_each_baseline_answers_when_its_folder_is_opened(name: str, tmp_path: Path) -> None:
-    pairs = [["Red door. It is open.", "The door is open."], ["Blue gate. It is shut.", "The gate is shut."]] * 4
+    asked = "name: Blue gate, state: shut."
+    pairs = [["name: Red door, state: open.", "The door is open."], [asked, "The gate is shut."]] * 4
     (tmp_path / "config.json").write_text(
         json.dumps({"lmworks_engine": "baseline", "lmworks_family": "encoder-decoder", "baseline": name})
     )
     (tmp_path / "pairs.json").write_text(json.dumps(pairs))
     engine = open_engine(tmp_path)
-    (said,) = engine.generate([engine.encode([{"role": "user", "content": "Blue gate. It is shut."}])], Sampling(9))
+    (said,) = engine.generate([engine.encode([{"role": "user", "content": asked}])], Sampling(9))
     assert said.text
     (tmp_path / "pairs.json").write_text("[1]")
     with pytest.raises(LmworksError, match="pairs of source and target"):

@@ -15,14 +15,13 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from lmworks.data.quality.classifier import ClassifierConfig, classifier
 from lmworks.data.shards.records import Document, Documents, write_shard
-from lmworks.data.tuning.facts import parse_facts, verbalise
+from lmworks.data.tuning.facts import count, parse_facts, values_of, verbalise, words
 from lmworks.data.tuning.styles import StylesConfig, styles
 from lmworks.errors import UsageError
-from lmworks.evaluate.baselines.nearest_facts import NearestFacts, exchange
 from lmworks.evaluate.metrics import bleu_counts, bleu_of, chrf_counts, chrf_of, rouge_n, sacrebleu_signatures
 from lmworks.evaluate.text_metrics import TEXT_METRICS
 from lmworks.evaluate.text_metrics.metric import Known, Written
-from lmworks.evaluate.text_metrics.slots import count, values_of, words
+from lmworks.model.baselines.nearest_facts import NearestFacts, exchange
 from lmworks.model.baselines.one_sentence import central, lead, learned
 from lmworks.pipeline.stage import Handle
 from support import make_context

@@ -133,6 +133,8 @@ def test_texts_about_the_other_columns_are_written_from_them(tmp_path: Path) -> 
     assert recipe.data["train"].source == ["place", "food", "town"]  # type: ignore[attr-defined]
     assert recipe.data["train"].target == "blurb"  # type: ignore[attr-defined]
     assert {gate.not_worse_than for gate in recipe.evaluate.gates} >= {"nearest-facts", "template"}  # type: ignore[union-attr]
+    assert recipe.serve and "nearest" in recipe.serve.candidates, "people's texts are served where no model is better"
+    assert recipe.models["nearest"].baseline == "nearest-facts"  # type: ignore[attr-defined]
 
 
 def test_a_value_inside_of_another_word_is_not_stated(tmp_path: Path) -> None:

@@ -802,16 +802,15 @@ def _written(
 ) -> Draft:
     """Return the draft of a tuned decoder, which must beat its base and all baselines, or else passages are served.
 
-    Where the verdict is not to train, the base is measured, and nothing is served but a copied sentence as a summary.
-    `named` is the template, what it
-    learns from, and the model's name; `task` its kind and its fields.
+    Where the verdict is not to train, the base is measured, and nothing is served but what copies. `named` is the
+    template, what it learns from, and the model's name; `task` its kind and its fields.
     """
     template, what, model = named
     kind, fields = task
     tuned = situation.verdict.step != NONE
-    finds, copies = tuned and situation.answers.task == "chat", kind == "summary"
-    base = [SMOLLM2] if not (tuned or copies) or situation.answers.minutes >= BASE_MINUTES else []
-    names = [*base, *([model] if tuned else []), *([SENTENCE] if copies else [])]
+    finds, copier = tuned and situation.answers.task == "chat", COPIERS.get(kind)
+    base = [SMOLLM2] if not (tuned or copier) or situation.answers.minutes >= BASE_MINUTES else []
+    names = [*base, *([model] if tuned else []), *([copier.name] if copier else [])]
     evaluate = [f"models: [{', '.join(names)}]"]
     evaluate += [f"tasks: [{{kind: {kind}, {fields}, data_type: bfloat16}}]"]
     if tuned:
@@ -821,45 +820,75 @@ def _written(
         ]
         others = (*base, *MEANS[kind])
         evaluate += [f"  - {{task: {kind}, model: {model}, not_worse_than: {each}, margin: 0}}" for each in others]
-    if copies:
-        evaluate += [*([] if tuned else ["gates:"]), "  # A learned choice is no worse than the first sentence."]
-        evaluate += [f"  - {{task: {kind}, model: {SENTENCE}, not_worse_than: lead-sentence, margin: 0.05}}"]
+    if copier:
+        evaluate += [*([] if tuned else ["gates:"]), f"  # What copies is no worse than the baseline {copier.beside}."]
+        gate = f"not_worse_than: {copier.beside}, margin: {copier.margin:g}"
+        evaluate += [f"  - {{task: {kind}, model: {copier.name}, {gate}}}"]
     if finds:
         data = [
             *data,
             "# Quoted in place of the model, if that does not beat its baselines.",
             _passages(table, "split.train"),
         ]
-    untrained = (
-        "a sentence of the text, by a choice that is learned from"
-        if copies
-        else "nothing: SmolLM2-135M is measured as published on"
-    )
+    untrained = copier.serves if copier else "nothing: SmolLM2-135M is measured as published on"
     models = [f"{model}:", *trained] if tuned else AS_PUBLISHED if base else []
     return Draft(
         template if tuned else f"{template}, not trained",
         table,
         f"{'SmolLM2-135M tuned on' if tuned else untrained} {what}",
         data,
-        [*models, *(COPIED if copies else [])],
+        [*models, *(copier.lines if copier else [])],
         evaluate,
-        model if tuned else SENTENCE if copies else "",
-        "passages" if finds else SENTENCE if copies and tuned else "",
+        model if tuned else copier.name if copier else "",
+        "passages" if finds else copier.name if copier and tuned else "",
         _not_found(table) if finds else "",
         packages=[SMOLLM2] if models else [],
         doubts=[
             *doubts,
-            *(_base_doubts(table, SMOLLM2, model) if tuned else [COPIES_ALONE] if copies else [UNSERVED]),
+            *(_base_doubts(table, SMOLLM2, model) if tuned else [COPIES_ALONE] if copier else [UNSERVED]),
         ],
     )
 
 
-SENTENCE = "sentence"
-COPIED = (
-    "# One sentence of the text, by a choice that is learned in seconds: hard to beat, and it invents nothing.",
-    f"{SENTENCE}: {{objective: baseline, baseline: learned-sentence, data: train}}",
-)
-COPIES_ALONE = "a sentence is copied, and no model writes: raise `budget_usd` or `deadline_weeks` for one that is tuned"
+class Copier(NamedTuple):
+    """A baseline that is served where no model is better. It copies, and is learned in seconds."""
+
+    name: str
+    baseline: str
+    serves: str
+    why: str
+    beside: str
+    """Simpler baseline that it must not be worse than."""
+    margin: float
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The model in a recipe."""
+        return (
+            f"# {self.why}",
+            f"{self.name}: {{objective: baseline, baseline: {self.baseline}, data: train}}",
+        )
+
+
+COPIERS = {
+    "summary": Copier(
+        "sentence",
+        "learned-sentence",
+        "a sentence of the text, by a choice that is learned from",
+        "One sentence of the text, by a choice that is learned in seconds: hard to beat, and it invents nothing.",
+        "lead-sentence",
+        0.05,
+    ),
+    "facts-to-text": Copier(
+        "nearest",
+        "nearest-facts",
+        "the text about the most similar facts, with the values exchanged, from",
+        "The text about the most similar facts, with the values exchanged: hard to beat, and written by people.",
+        "template",
+        0,
+    ),
+}
+COPIES_ALONE = "a text is copied, and no model writes: raise `budget_usd` or `deadline_weeks` for one that is tuned"
 
 
 UNSERVED = (

@@ -164,7 +164,8 @@ def _shows(table: Table, task: str) -> bool:
     """Whether records show what is right for a task; the columns that were answered stand in front."""
     if task == "classify":
         return bool(table.labels and table.texts) and table.shape != "spans"
-    return table.shape in EXAMPLES[task] or (task == "write" and bool(table.facts))
+    has_summary = task == "summarise" and len(table.texts) > 1
+    return table.shape in EXAMPLES[task] or has_summary or (task == "write" and bool(table.facts))
 
 
 def _text(path: Path, situation: Situation, draft: Draft, needs: NeedsConfig) -> str:

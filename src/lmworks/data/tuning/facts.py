@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 _BRACKETED = re.compile(r"\s*([^,;\[\]\n]+?)\s*\[([^\]]*)\]")
@@ -10,6 +11,7 @@ _NEXT_SLOT = re.compile(r"[,;\n]\s*(?=[^,;:=\n]+[:=])")
 _SLOT_AND_VALUE = re.compile(r"([^:=]+?)\s*[:=]\s*(.*)", re.DOTALL)
 _NEW_WORD = re.compile(r"[_\s]+|(?<=[a-z])(?=[A-Z])")
 PREPOSITIONS = {"near", "in", "at", "by", "for", "from", "with", "on", "of", "within", "beside"}
+_WORD = re.compile(r"[^\W_]+|[£$€¥%]")
 YES, NO = {"yes", "true"}, {"no", "false"}
 
 
@@ -40,6 +42,29 @@ def parse_facts(text: str) -> list[Fact]:
         parts = map(_SLOT_AND_VALUE.fullmatch, map(str.strip, _NEXT_SLOT.split(text)))
         found = [part.groups() for part in parts if part]
     return [Fact(slot.strip(), value.strip()) for slot, value in found if value.strip()]
+
+
+def values_of(source: str) -> list[str]:
+    """Return the values of a line of facts that can be looked for, as words."""
+    return [words(fact.value) for fact in parse_facts(source) if not fact.is_yes_or_no and _WORD.search(fact.value)]
+
+
+def words(text: str) -> str:
+    """Lower-case words with a space between."""
+    return " ".join(_WORD.findall(text.casefold()))
+
+
+def count(values: Sequence[str], others: Iterable[str], answer: str) -> dict[str, int]:
+    """Return how many of `values` and of `others` an answer states; all are in words."""
+    text = f" {words(answer)} "
+    stated = [value for value in values if f" {value} " in text]
+    for value in sorted(stated, key=len, reverse=True):
+        text = text.replace(f" {value} ", " | ")
+    wrong = 0
+    for value in sorted(set(others) - set(values), key=lambda value: (-len(value), value)):
+        if f" {value} " in text:
+            text, wrong = text.replace(f" {value} ", " | "), wrong + 1
+    return {"slots": len(values), "stated": len(stated), "wrong": wrong}
 
 
 def verbalise(facts: list[Fact]) -> str:

@@ -15,10 +15,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations, learned_from, references_of, source_of
-from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
-from lmworks.evaluate.baselines.nearest_facts import NearestFacts
 from lmworks.evaluate.items import UNKNOWN, Item, Records, Scored, Tokens
 from lmworks.evaluate.questions import (
     GenerationConfig,
@@ -273,11 +271,11 @@ FACTS_TO_TEXT = _writing_task(
     FactsToTextConfig,
     8,
     {
-        "template": ("template", "a sentence a fact", lambda train: lambda source: verbalise(parse_facts(source))),
+        "template": ("template", "a sentence a fact", _writer("template")),
         "nearest-facts": (
             "nearest",
             "the training text about the facts most alike, values exchanged",
-            lambda train: NearestFacts(learned_from(train)).write,
+            _writer("nearest-facts"),
         ),
     },
 )

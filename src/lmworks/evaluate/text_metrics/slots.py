@@ -8,42 +8,14 @@ first, so that "Indian" in the name of a place near by does not count.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-
 from lmworks.data.tuning.conversations import source_of
-from lmworks.data.tuning.facts import parse_facts
+from lmworks.data.tuning.facts import count, values_of
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Metric
 from lmworks.evaluate.text_metrics.metric import Fields, Judge, Known, TextMetric, Written, written_by_people
 
 COVERAGE = Metric(name="slot_coverage", label="slot coverage", value="stated", weight="slots", most=1)
 WRONG = Metric(name="wrong_values", label="wrong values", value="wrong", higher_is_better=False)
-
-_WORD = re.compile(r"[^\W_]+|[£$€¥%]")
-
-
-def values_of(source: str) -> list[str]:
-    """Return the values of a line of facts that can be looked for, as words."""
-    return [words(fact.value) for fact in parse_facts(source) if not fact.is_yes_or_no and _WORD.search(fact.value)]
-
-
-def words(text: str) -> str:
-    """Lower-case words with a space between."""
-    return " ".join(_WORD.findall(text.casefold()))
-
-
-def count(values: Sequence[str], others: Iterable[str], answer: str) -> Fields:
-    """Return how many of `values` and of `others` an answer states; all are in words."""
-    text = f" {words(answer)} "
-    stated = [value for value in values if f" {value} " in text]
-    for value in sorted(stated, key=len, reverse=True):
-        text = text.replace(f" {value} ", " | ")
-    wrong = 0
-    for value in sorted(set(others) - set(values), key=lambda value: (-len(value), value)):
-        if f" {value} " in text:
-            text, wrong = text.replace(f" {value} ", " | "), wrong + 1
-    return {"slots": len(values), "stated": len(stated), "wrong": wrong}
 
 
 def _judge(known: Known) -> Judge:

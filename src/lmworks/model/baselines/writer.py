@@ -10,9 +10,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations, learned_from
+from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.errors import UsageError, told
 from lmworks.model.baselines import one_sentence
 from lmworks.model.baselines.baseline import BaselineConfig
+from lmworks.model.baselines.nearest_facts import NearestFacts
 from lmworks.model.baselines.nearest_pair import NearestPair
 from lmworks.model.baselines.word_table import WordTable
 from lmworks.model.config import Family
@@ -21,16 +23,20 @@ from lmworks.pipeline.stage import Context, Result, stage
 
 PAIRS = "pairs.json"
 Write = Callable[[str], str]
-Writer = Literal["lead-sentence", "central-sentence", "learned-sentence", "nearest-pair", "word-table"]
+Writer = Literal[
+    "lead-sentence", "central-sentence", "learned-sentence", "nearest-pair", "word-table", "template", "nearest-facts"
+]
 WRITERS: Mapping[Writer, Callable[[Sequence[tuple[str, str]]], Write]] = {
     "lead-sentence": lambda pairs: one_sentence.lead,
     "central-sentence": lambda pairs: one_sentence.central,
     "learned-sentence": one_sentence.learned,
     "nearest-pair": lambda pairs: NearestPair(pairs).write,
     "word-table": lambda pairs: WordTable.fit(pairs).translate,
+    "template": lambda pairs: lambda source: verbalise(parse_facts(source)),
+    "nearest-facts": lambda pairs: NearestFacts(pairs).write,
 }
 """Functions that learn from pairs of source and target, by the name that tasks give to the baseline."""
-UNLEARNED = ("lead-sentence", "central-sentence")
+UNLEARNED = ("lead-sentence", "central-sentence", "template")
 
 
 class WriterConfig(BaselineConfig):

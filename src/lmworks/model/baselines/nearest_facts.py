@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lmworks.data.tuning.facts import Fact, parse_facts
-from lmworks.evaluate.text_metrics.slots import count, values_of
+from lmworks.data.tuning.facts import Fact, count, parse_facts, values_of
 
 
 class NearestFacts:
