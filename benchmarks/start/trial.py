@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -33,6 +34,7 @@ TASKS = {
     "search": "search",
 }
 """What `init` calls a use case of the guide. A chat about documents cites them."""
+PLANNED = re.compile(r"  time +([\d.,]+)( s)? to ([\d.,]+) (s|min) in all")
 FIRST = "[1]"
 """How the answer of passages begins."""
 
@@ -51,6 +53,8 @@ class Row:
     figure: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""
     """As in `run.py`."""
+    planned: list[float] = field(default_factory=list)
+    """Least and most seconds of the build that the last plan before it states; empty if it states none."""
     questions: int = 0
     right_first: int = 0
     """Questions whose first passage is the right one."""
@@ -98,6 +102,8 @@ def try_folder(folder: Path, told: Mapping[str, Any], minutes: float) -> Row:
         return row
     said = run(folder, 60 * minutes * 4, "build", "recipe.yaml")
     row.build, row.seconds["build"] = said.code, said.seconds
+    for low, in_seconds, high, unit in PLANNED.findall(said.text)[-1:]:
+        row.planned = [float(low) * (1 if in_seconds or unit == "s" else 60), float(high) * (1 if unit == "s" else 60)]
     if said.code:
         row.said = said.text[-800:]
     if said.code in (0, 3):
