@@ -35,12 +35,12 @@ def write_papers(folder: Path, count: int) -> None:
 
 def test_a_sentence_is_served_where_no_model_is_tuned(tmp_path: Path) -> None:
     write_papers(tmp_path, 240)
-    said = init(tmp_path, "--task", "summarise", "--minutes", "6")
+    said = init(tmp_path, "--task", "summarise", "--minutes", "6", "--budget-usd", "0")
     assert "a sentence of the text, by a choice that is learned from 240 pairs (body → digest)" in said
     built = CliRunner().invoke(app, ["build", str(tmp_path / "recipe.yaml")])
     assert built.exit_code == 0, built.output
     told = " ".join(built.output.split())
-    assert "sentence is better than the baseline" in told
+    assert "sentence is better than" in told
     assert "learned-sentence" not in told, "a baseline is not compared with itself"
     (tmp_path / "new.jsonl").write_text(
         json.dumps({"text": "Ships are slow. We find that method 999 is twice as exact than all before. It rains."})
@@ -50,6 +50,12 @@ def test_a_sentence_is_served_where_no_model_is_tuned(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, asked).exit_code == 0
     (row,) = map(json.loads, out.read_text().splitlines())
     assert row["predicted_text"] == "We find that method 999 is twice as exact than all before."
+
+
+def test_summaries_in_a_column_of_any_name_count_as_examples(tmp_path: Path) -> None:
+    write_papers(tmp_path, 240)
+    said = init(tmp_path, "--task", "summarise", "--minutes", "6")
+    assert "SmolLM2-135M tuned on 240 pairs (body → digest), or `sentence` where a gate refuses it" in said
 
 
 @pytest.mark.parametrize("name", list(WRITERS))

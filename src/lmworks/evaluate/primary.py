@@ -186,12 +186,11 @@ def _evidence(model: str, one: Versus, metric: Metric, found: Sequence[Versus]) 
     kind = "baseline" if all(each.is_baseline for each in found) else "opponent"
     name = f"the {kind} {one.opponent}" if len(found) == 1 else f"{one.opponent}, the best of {len(found)} {kind}s"
     has_groups = one.items != one.groups
-    of, mean = (
-        (f"{one.groups} groups of items", ", the mean of the groups") if has_groups else (f"{one.items} items", "")
-    )
-    alike = one.groups - one.ahead - one.behind
-    equal = f", and as good in {alike}" if alike else ""
+    of, mean = f"{one.items} items", ""
+    if has_groups:
+        of, mean = f"{one.groups} groups of items", ", the mean of the groups"
+    equal = f", as good in {alike}" if (alike := one.groups - one.ahead - one.behind) else ""
     return (
         f"{name}: {one.value:.3f} against {one.beside:.3f} {metric.label}{mean}. Of {of}, {model} is better in "
-        f"{one.ahead} and worse in {one.behind}{equal}."
+        f"{one.ahead}{equal} and worse in {one.behind}."
     )
