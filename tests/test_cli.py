@@ -156,7 +156,7 @@ def test_memory_that_runs_out_is_told_in_one_line(capsys: pytest.CaptureFixture[
     with patch.object(cli, "app", fail), pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == 1
-    assert capsys.readouterr().err.startswith("the memory of this machine, or what it lets this process have, ran out")
+    assert capsys.readouterr().err.startswith("the memory of this machine, or this process's share of it, ran out")
 
 
 @pytest.mark.whole
