@@ -121,7 +121,7 @@ def test_every_page_opens_and_every_link_leads_somewhere(at: str) -> None:
 def test_what_is_not_there_is_told(at: str, shop: Path) -> None:
     with entered(at) as http:
         for path, said in {
-            "/other/overview/": "here is no build &#39;other&#39;; expected knowledge",
+            "/other/overview/": "no build &#39;other&#39;; expected knowledge",
             "/knowledge/report/..%2Fbuilds%2Flast": "404",
             "/knowledge/artifacts/..%2F..%2Frecipe.yaml": "the store has no such file",
             "/knowledge/artifacts/%2Fetc%2Fpasswd": "the store has no such file",
