@@ -221,7 +221,7 @@ CASES = {
     ),
     "answers without room for a prompt": Case(
         TUNED,
-        ["data.said.max_tokens: found 64; expected less than 64, which is all that tuned reads with the prompt"],
+        ["data.said.max_tokens: found 64; expected less than 64, the context of tuned for prompt and answer"],
         ["data.said={kind: answers, model: tuned, data: chats, max_tokens: 64}"],
     ),
     "a rate that overwrites all": Case(
