@@ -196,7 +196,7 @@ def test_a_task_of_likelihoods_is_not_asked_of_it(tmp_path: Path, address: Addre
         tmp_path, address.url, NARROW[: NARROW.index("  tasks:")] + "  tasks: [{kind: last-word, data: raw}]\n"
     )
     said = lmworks(folder, "plan", "recipe.yaml", code=2).stderr
-    assert "hosted (rented model); the task last-word is asked of a decoder" in said
+    assert "hosted (rented model); the task last-word needs a decoder" in said
     text = NARROW.replace("max_tokens: 8, pattern", "prompt: text, max_tokens: 8, pattern", 1)
     said = lmworks(project(tmp_path / "text", address.url, text), "plan", "recipe.yaml", code=2).stderr
     assert "evaluate.tasks.0.prompt" in said and not address.asked

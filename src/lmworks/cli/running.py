@@ -85,7 +85,7 @@ def watch(
     model: Annotated[str | None, typer.Argument(help="Step of the model. By default the latest training.")] = None,
     store: LastStoreOption = None,
 ) -> None:
-    """Watch a training that `lmworks build` runs in another terminal: loss, learning rates, memory and samples.
+    """Watch a training of a build in another terminal. It shows loss, learning rates, memory and samples.
 
     Example: lmworks watch pretrain
     """
@@ -142,7 +142,7 @@ def start_pages(
     ] = None,
     device: DeviceOption = None,
 ) -> None:
-    """Build a first model in a browser, from your files to an answered question.
+    """Build a first model in a browser, from files to answers.
 
     You choose files, answer at most three questions, watch the build, and ask the model.
 

@@ -111,7 +111,7 @@ def bakeoff(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare model families at equal training time, or several shapes of a decoder.
+    """Compare model families at equal time, or shapes of a decoder.
 
     Example: lmworks bakeoff recipes/categories.yaml --minutes 2
     Example: lmworks bakeoff recipes/quickstart.yaml pretrain --set pretrain.steps=100

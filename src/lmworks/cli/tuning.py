@@ -22,7 +22,7 @@ def models(
     task: Annotated[str | None, typer.Option(help="Task to suggest a base model for: chat, classify ….")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List base models on this machine and published ones, with licence, languages, size, memory and speed.
+    """List base models, yours and published ones. It shows licence, languages, size, memory and speed of each.
 
     Example: lmworks models --task classify
     """

@@ -15,7 +15,7 @@ _PARAGRAPH = re.compile(r"\S(?:(?!\n[^\S\n]*\n).)*", re.DOTALL)
 """Pattern of a paragraph: text between blank lines."""
 CHARACTERS_A_WORD = 12
 """Number of characters that count as at least one word, since a drawn line or an image in hexadecimal has few words and
-many tokens. Ordinary text has fewer per word: among 49 translations of the Declaration of Human Rights, at most 11.4."""
+many tokens. Ordinary text has fewer per word: in 49 translations of the Declaration of Human Rights, at most 11.4."""
 
 
 def passages_in(text: str, most_words: int, least_words: int) -> list[Span]:
