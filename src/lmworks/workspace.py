@@ -72,10 +72,10 @@ def open_workspace(
 ) -> Workspace:
     """Open a recipe, by default the recipe last built in this folder, with the settings of that build.
 
-    `measure` allows to measure this machine if there is no plan. Otherwise the plan is only estimated. A build up to
-    the data step `until` needs no plan, so nothing is measured, and later steps are not checked. Nothing is measured
-    either to build models whose sizes and steps are stated. `announce` gets the estimated plan before measuring begins.
-    Missing packages raise an error before that, except with `plan_only`. If not `gated`, the gates are left out.
+    With `measure`, this machine is measured if no plan is stored. Without it, a missing plan is only estimated. A build
+    up to the data step `until` needs no plan, so nothing is measured, and later steps are not checked. Nothing is
+    measured either to build models whose sizes and steps are stated. `announce` gets the estimated plan before that.
+    Missing packages raise an error first, except with `plan_only`. If not `gated`, the gates are left out.
     """
     if path is None:
         path, last_store, last_settings = remembered(want_store=store is None)

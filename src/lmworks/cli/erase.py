@@ -182,7 +182,7 @@ def _find(
             }:
                 taken.written |= folders
                 written.add(place)
-                said += "; a text by a model does, and is erased"
+                said += "; a text that a model wrote does, and is included"
             places = [file for file in places if not file.startswith((ARTIFACTS, *GO_WITH_THEM))]
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))

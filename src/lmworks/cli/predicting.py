@@ -13,7 +13,7 @@ from lmworks.cli.options import DeviceOption, JsonOption, LastStoreOption, tell
 from lmworks.errors import UsageError
 
 PREDICTED = (
-    "A step of the last build, the start of an artifact's digest, a recipe or its folder, or the folder of a model."
+    "A step of the last build, the beginning of a digest, a recipe or its folder (its served model), or a model folder."
 )
 
 if TYPE_CHECKING:

@@ -77,7 +77,7 @@ def scale(
     data: Annotated[bool, typer.Option("--data", help="Vary the amount of data instead of the model's size.")] = False,
     minutes: Annotated[float, typer.Option(min=0.01, help="Minutes for all small models, as planned.")] = 10.0,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of trainings per small model. Default: 3.")] = None,
-    gain: Annotated[float, typer.Option(help="Data is enough if twice as much lowers the loss by less.")] = 0.01,
+    gain: Annotated[float, typer.Option(help="Data is enough if doubling it gains less than this share.")] = 0.01,
     target: Annotated[float | None, typer.Option(help="Data is enough if this loss is reached.")] = None,
     settings: SetOption = None,
     store: StoreOption = None,

@@ -192,7 +192,7 @@ def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
 
 
 def write_facts(folder: Path, least_score: float, cosine_weight: float = 0) -> None:
-    """Write the settings of the search, the last file of a collection. A cosine weight needs vectors and an encoder."""
+    """Write the search's settings, which complete a collection. A cosine weight needs vectors and an encoder."""
     facts = {"least_score": least_score} | ({"cosine_weight": cosine_weight} if cosine_weight else {})
     write_atomically(folder / FACTS, canonical_json(facts) + "\n")
 

@@ -56,7 +56,7 @@ class Passages(Handle):
 
 
 class PassagesConfig(StepConfig):
-    """Index of passages cut from documents, to find the passages that fit a question."""
+    """Cut documents into passages and index them, to find the passages that fit a question."""
 
     makes: ClassVar[str] = "passages"
     packages: ClassVar[tuple[str, ...]] = ("bm25s", "stopwordsiso")

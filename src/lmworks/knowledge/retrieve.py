@@ -19,7 +19,7 @@ from lmworks.recipe.schema import PASSAGES_SHOWN, Reference, StepConfig
 
 
 class RetrieveConfig(StepConfig):
-    """Conversations with passages before the last question, as in serving."""
+    """Put passages before the last question of each conversation, as in serving."""
 
     makes: ClassVar[str] = "conversations"
     packages: ClassVar[tuple[str, ...]] = ("bm25s",)

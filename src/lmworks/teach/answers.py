@@ -36,7 +36,7 @@ PROMPTS_AT_ONCE = 32
 
 
 class AnswersConfig(StepConfig):
-    """Answers of a model of the recipe to prompts."""
+    """Let a model of the recipe answer prompts."""
 
     expects: ClassVar[Expected] = {"model": ("decoder", "rented model")}
 

@@ -28,7 +28,7 @@ PROMPTS_AT_ONCE = 16
 
 
 class ConstitutionConfig(StepConfig):
-    """Judgements of answers by rules."""
+    """Judge answers by rules."""
 
     kind: Literal["constitution"] = "constitution"
     answers: Reference = Field(alias="from", description="Step `answers` with several samples per prompt.")
