@@ -135,7 +135,7 @@ def sample_data(
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a sample of documents for domain experts, and write a page on which they judge it.
+    """Draw a sample of documents for experts, with a page to judge it.
 
     Example: lmworks data sample corpus --count 100 --guidelines guidelines.md --out for-experts
     """
@@ -158,7 +158,7 @@ def blend(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the model with several shares of one part of a mix, and show the validation loss on each part.
+    """Train with several shares of one part of a mix. It shows the validation loss on each part.
 
     Example: lmworks data blend recipes/domain-and-general.yaml --mix mixed --part domain --ratios 0,0.5,1
     """

@@ -62,9 +62,9 @@ def confirm_key(
     host: Annotated[str, typer.Argument(help="Host that may get the key, such as api.example.com.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Allow recipes to send the key in an environment variable to a host.
+    """Allow recipes to send an environment variable to a host.
 
-    You confirm each pair once. Variables named LMWORKS_KEY_… need no confirmation.
+    The variable holds a key. You confirm each pair once. Variables named LMWORKS_KEY_… need no confirmation.
 
     Example: lmworks confirm-key OPENAI_API_KEY api.openai.com
     """
