@@ -156,7 +156,7 @@ def test_memory_that_runs_out_is_told_in_one_line(capsys: pytest.CaptureFixture[
     with patch.object(cli, "app", fail), pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == 1
-    assert capsys.readouterr().err.startswith("the memory of this machine, or what it lets this process have, ran out")
+    assert capsys.readouterr().err.startswith("the memory of this machine, or this process's share of it, ran out")
 
 
 @pytest.mark.whole
@@ -228,7 +228,7 @@ def test_sigterm_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, again: tupl
     process.terminate()
     rest = process.stderr.read()
     assert process.wait(timeout=60) == 130
-    assert "finished work is kept" in rest and " ".join(["Go on with: lmworks build", *again]) in rest
+    assert "finished work is kept" in rest and " ".join(["To continue, type: lmworks build", *again]) in rest
     assert "raw: reused" in lmworks(tmp_path, "build", "recipe.yaml", "--until", "clean").stderr
 
 

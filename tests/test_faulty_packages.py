@@ -44,7 +44,7 @@ class Shelf(SourceConfig):
 
 def test_a_package_that_ends_the_program_is_named(site: Site, tmp_path: Path) -> None:
     site.install("broken", {"steps": {"shout": "broken:shout"}}, "import sys\n\nsys.exit('no licence')", "2.1")
-    said = "the kind 'shout' of broken 2.1 cannot be had from broken:shout: SystemExit: no licence"
+    said = "the kind 'shout' of broken 2.1 cannot be loaded from broken:shout: SystemExit: no licence"
     assert said in faults(tmp_path)
     assert [fault for fault in all_faults() if said in fault]
     assert "ingest" in {kind.name for kind in kinds()}
@@ -79,7 +79,7 @@ def test_a_class_that_lacks_something_is_a_fault_of_its_package(
     assert reason in told
     list(kinds())
     kind = "later" if "objectives" in points else "shelf"
-    with pytest.raises(UsageError, match=r"of broken 2\.1 cannot be had"):
+    with pytest.raises(UsageError, match=r"of broken 2\.1 cannot be loaded"):
         find(kind)
 
 

@@ -76,12 +76,12 @@ def asked(task: str, models: str = ALL) -> str:
         (["sorter.from=theirs", "theirs.path=encoder", "sorter.sequence_length=97"], "found 97, expected at most 96"),
         (
             [asked("{kind: preference-accuracy, data: texts}", "sorter, enc")],
-            "evaluate.models: found sorter (sequence classifier), enc (encoder); the task preference-accuracy is "
-            "asked of a decoder or a reward model: name one, or leave the task out",
+            "evaluate.models: found sorter (sequence classifier), enc (encoder); the task preference-accuracy needs "
+            "a decoder or a reward model. Name such a model, or leave the task out",
         ),
         (
             [asked("{kind: preference-accuracy, data: texts, reference: lm}", "lm")],
-            "evaluate.tasks.0.reference: found lm; none of lm began with it, and of no others figures over it mean",
+            "evaluate.tasks.0.reference: found lm; none of lm was trained from it, so figures relative to it mean",
         ),
         (
             [asked("{kind: preference-accuracy, data: texts, reference: sorter}", "lm")],
@@ -93,7 +93,7 @@ def asked(task: str, models: str = ALL) -> str:
         ),
         (
             [asked("{kind: perplexity, data: texts}", "theirs"), "theirs.path=encoder"],
-            "evaluate.models: found theirs (encoder); the task perplexity is asked of a decoder",
+            "evaluate.models: found theirs (encoder); the task perplexity needs a decoder",
         ),
         (
             [asked("{kind: judged-answers, data: texts, judge: tuned}")],

@@ -95,7 +95,7 @@ def test_figures_verdicts_and_items_are_read_from_the_store(recipe: OpenRecipe) 
     assert any("ahead" in line or "told apart" in line for line in recipe.verdicts["classification-split-test"])
     items = recipe.items("classification-split-test")
     assert {"words", "majority"} <= set(items) and len(items["words"]) == 60
-    with pytest.raises(UsageError, match="no task 'sorting' in the last build; it has classification-split-test"):
+    with pytest.raises(UsageError, match="no task 'sorting' in the last build; its tasks are: classification"):
         recipe.items("sorting")
     assert "0.jsonl" in {each.path for each in recipe.trace().files}
 

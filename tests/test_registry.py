@@ -52,7 +52,7 @@ def test_a_package_that_fails_is_named_with_its_version_and_the_reason(
 ) -> None:
     site.install("broken", {"steps": {"shout": "broken:shout"}}, code, "2.1")
     said = faults(tmp_path)
-    assert "recipe.yaml:5: data.loud: the kind 'shout' of broken 2.1 cannot be had from broken:shout" in said
+    assert "recipe.yaml:5: data.loud: the kind 'shout' of broken 2.1 cannot be loaded from broken:shout" in said
     assert reason in said
 
 
@@ -68,7 +68,7 @@ def test_a_built_in_kind_is_never_replaced(site: Site, tmp_path: Path) -> None:
     site.install("thief", {"sources": {"files": "thief:Shelf"}}, SOURCE)
     assert SOURCES["files"] is files
     assert list(SOURCES).count("files") == 1
-    assert list(SOURCES.faults()) == ["thief 1.0: the source 'files' is built in and stays; give yours a new name"]
+    assert list(SOURCES.faults()) == ["thief 1.0: the built-in source 'files' is not replaced; give yours a new name"]
     assert "thief" not in sys.modules
 
 

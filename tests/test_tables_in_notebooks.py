@@ -54,9 +54,9 @@ def test_a_table_becomes_a_model_that_is_asked(tmp_path: Path, monkeypatch: pyte
 
 
 def test_what_is_no_table_or_no_column_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(lmworks.LmworksError, match="a int is no table: expected a DataFrame"):
+    with pytest.raises(lmworks.LmworksError, match="a int is not a table: expected a DataFrame"):
         lmworks.look(3)
-    with pytest.raises(lmworks.LmworksError, match="no column 'quue'; there are message, queue, nr"):
+    with pytest.raises(lmworks.LmworksError, match="no column 'quue'; columns: message, queue, nr"):
         lmworks.fit(TICKETS, label="quue", folder=tmp_path)
 
 

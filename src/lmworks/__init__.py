@@ -58,7 +58,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 if not TYPE_CHECKING:  # where a wrong name is to be told
 
     def __dir__() -> list[str]:
-        """The names that programs import, for completion in a notebook."""
+        """Return the public names, for completion in a notebook."""
         return __all__
 
     def __getattr__(name: str) -> Any:

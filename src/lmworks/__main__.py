@@ -1,4 +1,4 @@
-"""`python -m lmworks` is the command `lmworks`."""
+"""Entry point: `python -m lmworks` runs the command `lmworks`."""
 
 from lmworks.cli import main
 

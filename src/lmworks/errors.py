@@ -1,4 +1,4 @@
-"""Errors that a user can act on, and the exit code each one means."""
+"""Errors that a user can act on, each with its exit code."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ class LmworksError(Exception):
 
 
 class UsageError(LmworksError):
-    """The command line or the recipe is wrong."""
+    """Error in the command line or the recipe."""
 
     exit_code = 2
 
 
 class GateRefused(LmworksError):
-    """A gate (licence, quality, safety) refused to go on."""
+    """Error of a gate (licence, quality, safety) that stopped the work."""
 
     exit_code = 3
 
 
 class BeyondContext(LmworksError):
-    """A text is longer than the model reads: what it belongs to is lost, and nothing else."""
+    """Error for a text that is longer than the model's context. Only the item with this text is lost."""
 
     def __init__(self, message: str, tokens: int) -> None:
         super().__init__(message)
         self.tokens = tokens
-        """That it takes."""
+        """Number of tokens of the text."""
 
 
 class Stopped(LmworksError):
-    """The user asked to stop; finished work is kept."""
+    """Error that ends the work when the user asks to stop. Finished work is kept."""
 
     exit_code = 130
 
 
 def format_counts(counts: Mapping[str, int]) -> str:
-    """Counts as a user reads them, the largest first: `not JSON (3,000), no text (2)`; "" if there are none."""
+    """Return counts in words, the largest first: `not JSON (3,000), no text (2)`. Return "" if there are none."""
     return ", ".join(f"{name} ({count:,})" for name, count in Counter(counts).most_common() if count)
 
 
 @contextmanager
 def told(place: Path | str, expected: str) -> Iterator[None]:
-    """Turn whatever reading a foreign file raises into an LmworksError of one line that names `place`.
+    """Turn any error in reading a foreign file into an LmworksError of one line that names `place`.
 
-    Libraries raise what they like over what others wrote, Rust's panics among it: no kind of fault stands for all.
+    Libraries raise many types of errors for such files, even panics of Rust code, which are no `Exception`.
     """
     try:
         yield

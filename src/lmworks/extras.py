@@ -1,4 +1,4 @@
-"""Packages that a plain installation lacks, and the extras that bring them."""
+"""Packages that a plain installation lacks, and the extras that install them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from lmworks.errors import UsageError
 
 NAMED_OTHERWISE = {"docx": "python-docx", "google": "protobuf", "sklearn": "scikit-learn"}
-"""Modules, with the distribution that each is of, where no spelling of its own name is that."""
+"""Module → its distribution, for modules whose distribution has another name."""
 
 
 class MissingPackage(UsageError):
@@ -21,7 +21,7 @@ class MissingPackage(UsageError):
 
 @cache
 def extras() -> dict[str, list[str]]:
-    """Distribution → the extras of lmworks that bring it. None for developers."""
+    """Return each distribution with the extras of lmworks that install it. The extra `dev` is left out."""
     found: dict[str, list[str]] = {}
     for line in metadata.requires("lmworks") or ():
         match = re.match(r"([\w.-]+).*;.*\bextra *== *['\"]([\w-]+)['\"]", line)
@@ -43,12 +43,12 @@ def _is_there(module: str) -> bool:
 
 
 def of_extras(modules: Iterable[str]) -> list[str]:
-    """Return those modules that a plain installation lacks, sorted."""
+    """Return the modules whose packages belong to extras of lmworks, sorted."""
     return sorted({each for each in modules if _distribution(each) in extras()})
 
 
 def remedy(modules: Iterable[str]) -> str:
-    """Return the command that installs what brings these modules; an extra that is needed is not asked for twice."""
+    """Return the command that installs these modules, with as few extras of lmworks as possible."""
     names = [*map(_distribution, modules)]
     needed = set[str]()
     for brings in sorted((extras()[name] for name in names if name in extras()), key=len):
@@ -60,14 +60,14 @@ def remedy(modules: Iterable[str]) -> str:
 
 @contextmanager
 def told_if_missing() -> Iterator[None]:
-    """Raise MissingPackage for a package that is not installed and that an extra brings."""
+    """Turn an ImportError into MissingPackage, if an extra of lmworks would install the package."""
     try:
         yield
     except ImportError as error:
         module = (error.name or "").partition(".")[0]
         if _distribution(module) not in extras() or not absent([module]):
             raise
-        raise MissingPackage(f"the package that brings `{module}` is not installed: {remedy([module])}") from error
+        raise MissingPackage(f"the package with the module `{module}` is not installed: {remedy([module])}") from error
 
 
 def _distribution(module: str) -> str:

@@ -1,4 +1,4 @@
-"""Large libraries, loaded at their first use, so that commands that need none of them answer at once."""
+"""Large libraries that are loaded at their first use, so that commands without them start at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["NDArray", "np", "pa", "pc", "pq", "tokenizers", "torch"]
 
 
 class _Lazy(ModuleType):
-    """Stands for a module. A name of it that was asked for once costs no more than one of the module itself."""
+    """Placeholder for a module. After its first use, a name costs no more time than a name of the module itself."""
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(import_module(self.__name__), name)

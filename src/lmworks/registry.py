@@ -1,10 +1,10 @@
-"""The kinds that a recipe can name: those built in, and those that installed packages add by entry points.
+"""The kinds that a recipe can name: built-in kinds, and kinds that installed packages add by entry points.
 
     [project.entry-points."lmworks.steps"]
     lemmas = "my_package.lemmas:lemmas"
 
-Installing a package changes no recipe: a kind is used where a recipe names it, one that is built in is never replaced,
-and nothing of a package is imported until its kind is named. The name and version of the package enter the keys of the
+Installing a package changes no recipe. A kind is used only if a recipe names it, built-in kinds are never replaced,
+and a package is imported only when its kind is named. The name and version of the package are part of the keys of the
 steps that use it.
 """
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 OWN = "lmworks"
-"""The distribution of this package; what it adds by entry points is as good as built in."""
+"""Name of lmworks' own distribution. Kinds that it adds by entry points count as built in."""
 OWN_MODULES = (OWN, "lmworks_api_docs")
-"""The packages of this distribution."""
+"""Packages of lmworks' own distribution."""
 
 T = TypeVar("T")
 
 
 class UnknownKind(UsageError):
-    """Nothing of this name is known."""
+    """Error for a name that no kind has."""
 
     def __init__(self, noun: str, name: str, names: Sequence[str]) -> None:
         super().__init__(f"no {noun} {name!r}{nearest(name, names)}")
@@ -40,7 +40,7 @@ class UnknownKind(UsageError):
 
 
 class PluginError(UsageError):
-    """An installed package cannot give what its entry point says."""
+    """Error of an installed package whose entry point does not provide its kind."""
 
 
 @dataclass(frozen=True, order=True)
@@ -58,12 +58,12 @@ class Kinds(Mapping[str, T], Generic[T]):
     """The kinds of one group by name. `lmworks.GROUP` is the group of entry points that adds to them."""
 
     def __init__(self, group: str, noun: str, built_in: Mapping[str, T], check: Callable[[str, Any], T]) -> None:
-        """`check` returns what an entry point of this name gave, or raises TypeError saying what it should be."""
+        """Keep a group. `check` gets a name and an entry point's object. It returns the kind or raises TypeError."""
         self.group, self.noun, self.built_in, self._check = group, noun, built_in, check
         self._loaded: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
-        """Raises KeyError for an unknown name, PluginError for a package that cannot give it."""
+        """Return a kind. Raises KeyError for an unknown name, and PluginError if its package does not provide it."""
         if name in self.built_in:
             return self.built_in[name]
         if name not in self._loaded:
@@ -83,19 +83,19 @@ class Kinds(Mapping[str, T], Generic[T]):
     __eq__, __hash__ = object.__eq__, object.__hash__  # a mapping's would import every package
 
     def require(self, name: str) -> T:
-        """Return the kind of this name. Raises UnknownKind naming the nearest, PluginError."""
+        """Return the kind of this name. Raises UnknownKind, with the most similar name, or PluginError."""
         if name not in self:
             raise UnknownKind(self.noun, name, list(self))
         return self[name]
 
     def plugins(self, name: str) -> list[Plugin]:
-        """Return the packages that a name comes from: none if it is built in, several if they contend for it."""
+        """Return the packages that add a name: none if it is built in, several if they conflict."""
         if name in self.built_in:
             return []
         return sorted({plugin for point in _points(self.group).get(name, []) if (plugin := _plugin(point))})
 
     def loadable(self) -> Iterator[tuple[str, T]]:
-        """Yield every kind that can be had; `faults` tells the others."""
+        """Yield every kind that can be loaded. For the others, see `faults`."""
         for name in self:
             try:
                 yield name, self[name]
@@ -106,7 +106,7 @@ class Kinds(Mapping[str, T], Generic[T]):
         """Yield the faults of installed packages, in words."""
         for name, points in sorted(_points(self.group).items()):
             if name in self.built_in:
-                yield f"{_from(points)}: the {self.noun} {name!r} is built in and stays; give yours a new name"
+                yield f"{_from(points)}: the built-in {self.noun} {name!r} is not replaced; give yours a new name"
                 continue
             try:
                 self[name]
@@ -119,26 +119,26 @@ class Kinds(Mapping[str, T], Generic[T]):
             raise KeyError(name)
         if len(points) > 1:
             raise PluginError(
-                f"the {self.noun} {name!r} is in {_from(points)}: uninstall all but one, or have one give it a new name"
+                f"the {self.noun} {name!r} is in {_from(points)}: uninstall all but one, or ask an author to rename it"
             )
         (point,) = points
         try:
             return self._check(name, point.load())
         except (Exception, SystemExit) as error:
             raise PluginError(
-                f"the {self.noun} {name!r} of {_from(points)} cannot be had from {point.value}: "
-                f"{type(error).__name__}: {error}; update or uninstall that package"
+                f"the {self.noun} {name!r} of {_from(points)} cannot be loaded from {point.value}: "
+                f"{type(error).__name__}: {error}. Update or uninstall that package"
             ) from error
 
 
 def plugins_behind(things: Sequence[Any]) -> set[Plugin]:
-    """Return the packages that classes and functions come from, or the classes that those derive from."""
+    """Return the packages that define some classes and functions, or the base classes of these classes."""
     modules = {part.__module__ for thing in things for part in (thing.__mro__ if isinstance(thing, type) else [thing])}
     return {plugin for module in modules for plugin in _owners_of(module)}
 
 
 def _owners_of(module: str) -> set[Plugin]:
-    """The packages that add kinds from a module, or else from those nearest to it: several may share a namespace."""
+    """Return the packages that add kinds from a module, or from the nearest module, since packages share namespaces."""
     parts = module.split(".")
     near: dict[int, set[Plugin]] = {}
     for other, plugin in _owners().get(parts[0], ()):
@@ -148,12 +148,12 @@ def _owners_of(module: str) -> set[Plugin]:
 
 
 def installed(plugins: Mapping[str, str]) -> set[str]:
-    """Return those of these packages that are installed."""
+    """Return the names in `plugins` that are installed."""
     return plugins.keys() & {plugin.name for owned in _owners().values() for _, plugin in owned}
 
 
 def is_own(module: str) -> bool:
-    """Return whether a module is of this distribution."""
+    """Return whether a module belongs to lmworks' own distribution."""
     return module.partition(".")[0] in OWN_MODULES
 
 
@@ -164,14 +164,14 @@ def load(place: str) -> Any:
 
 
 def nearest(word: str, names: Sequence[str]) -> str:
-    """Return the end of a sentence about an unknown word: the name that was meant, or all that there are."""
+    """Return the end of a message about an unknown word: the most similar name, or else all names."""
     if close := difflib.get_close_matches(word, names, n=1, cutoff=0.6):
         return f"; did you mean {close[0]!r}?"
     return f"; expected one of {', '.join(sorted(set(names)))}" if names else ""
 
 
 def derived_from(base: type[T], field: str = "kind") -> Callable[[str, Any], type[T]]:
-    """Return a check for groups of config classes: derived from `base`, with its own name as the default of `field`."""
+    """Return a check for config classes: derived from `base`, with their name as the only value of `field`."""
 
     def check(name: str, found: Any) -> type[T]:
         if not (isinstance(found, type) and issubclass(found, base)):
@@ -188,7 +188,7 @@ def derived_from(base: type[T], field: str = "kind") -> Callable[[str, Any], typ
 
 
 def instance_of(kind: type[T]) -> Callable[[str, Any], T]:
-    """Return a check for groups of objects."""
+    """Return a check that an object is an instance of a class."""
 
     def check(name: str, found: Any) -> T:
         if not isinstance(found, kind):
@@ -200,7 +200,7 @@ def instance_of(kind: type[T]) -> Callable[[str, Any], T]:
 
 @cache
 def _entry_points() -> Mapping[str, Mapping[str, list[EntryPoint]]]:
-    """Group → name → the entry points of that name; those of this distribution stand alone."""
+    """Return group → name → entry points of this name. If lmworks itself has one, the others are left out."""
     from importlib.metadata import distributions
 
     found: dict[str, dict[str, list[EntryPoint]]] = {}
@@ -223,7 +223,7 @@ def _points(group: str) -> Mapping[str, list[EntryPoint]]:
 
 
 def _plugin(point: EntryPoint) -> Plugin | None:
-    """Where an entry point comes from; None for this distribution."""
+    """Return the package of an entry point. None if it is lmworks itself."""
     name = point.dist.name if point.dist else ""
     return None if name == OWN or point.dist is None else Plugin(name, point.dist.version)
 
@@ -234,7 +234,7 @@ def _from(points: Sequence[EntryPoint]) -> str:
 
 @cache
 def _owners() -> Mapping[str, set[tuple[str, Plugin]]]:
-    """Return the modules that packages add kinds from, with them, by the first part of their names."""
+    """Return first part of a module's name → pairs of a module with kinds and its package."""
     found: dict[str, set[tuple[str, Plugin]]] = {}
     for points in _entry_points().values():
         for point in (each for same in points.values() for each in same):

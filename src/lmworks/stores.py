@@ -1,4 +1,4 @@
-"""Where stores lie: what commands without a recipe mean, and what is noted so that they find it again."""
+"""Locations of stores: the store that a command uses by default, and the files that remember it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from lmworks.pipeline.record import BuildRecords, placed
 from lmworks.pipeline.store import Artifact, Store
 
 LAST = Path(".lmworks") / "last.json"
-"""In the folder where a command ran: which recipe and store it used, as paths from there."""
+"""File in the folder where a command ran. It has the paths of the recipe and the store, relative to this folder."""
 USED_FROM = "used-from"
-"""In a store: the folders outside of it whose commands built in it, a path a line."""
+"""File in a store: the folders outside it whose commands built in it, one path per line."""
 STORES = ".lmworks-stores"
-"""Beside a recipe: the stores, other than that beside it, that it was built in, from any folder; a path a line."""
+"""File beside a recipe: the stores in which it was built, except `.lmworks` beside it, one path per line."""
 
 
 def open_store(store: Path | None, recipe: Path | None = None) -> Store:
-    """The store named, or last built in from this folder or one above; of a recipe, the one it was built in last.
+    """Return the named store, or the store of the last build of this recipe, or of this folder or one above.
 
-    Of the builds in it that of the recipe counts as the last.
+    With a recipe, the recipe's build counts as the last build of the store.
     """
     if recipe is None:
         return Store(store or remembered()[1])
@@ -40,25 +40,25 @@ def open_store(store: Path | None, recipe: Path | None = None) -> Store:
     if not found:
         what = "it was never built" if recipe.is_file() else "there is no such recipe"
         where = f"in {store}" if store else "here or in a store noted beside it"
-        raise UsageError(f"{recipe}: {what} {where}; build one with `lmworks build RECIPE`")
+        raise UsageError(f"{recipe}: {what} {where}. To build one, type `lmworks build RECIPE`")
     root, name = found[max(found)]
     return Store(root, name)
 
 
 def find_named(names: Sequence[str], store: Path | None) -> tuple[Store, list[Artifact]]:
-    """The store, and steps of the last build or, if a recipe's file stands first, of its; by default the models served.
+    """Return the store and the named steps of the last build, or of a recipe named first. Default: served models.
 
-    Raises `UsageError` for what is not built.
+    Raises `UsageError` if a step is not built.
     """
     recipe = Path(names[0]) if names and _is_recipe(names[0]) else None
     opened, steps = open_store(store, recipe), names[1:] if recipe else names
     if not (named := steps or _served(opened)):
-        raise UsageError("the last recipe built names no model to serve\nName one of its steps")
+        raise UsageError("the last recipe built names no model to serve.\nName one of its steps")
     return opened, [opened.named(step) for step in named]
 
 
 def recipe_file(path: Path) -> Path:
-    """Return the file of a recipe: of a folder its `recipe.yaml`."""
+    """Return the file of a recipe. For a folder, this is its `recipe.yaml`."""
     return path / "recipe.yaml" if path.is_dir() else path
 
 
@@ -74,7 +74,7 @@ def _served(store: Store) -> Sequence[str]:
 
 
 def find_one(names: Sequence[str], store: Path | None) -> tuple[Store, Artifact]:
-    """Return the same of one step; of several that are served, the first. Raises `UsageError` if several are named."""
+    """Return the store and one step. By default the first served model. Raises `UsageError` if several are named."""
     opened, found = find_named(names, store)
     if len(names) > 2 or (len(names) == 2 and not _is_recipe(names[0])):
         raise UsageError(f"found {', '.join(names)}; expected one step, or a recipe's file and one of its steps")
@@ -82,9 +82,9 @@ def find_one(names: Sequence[str], store: Path | None) -> tuple[Store, Artifact]
 
 
 def other_stores(store: Store, *folders: Path) -> dict[Path, str]:
-    """Further stores that are noted beside recipes and in this folder, with what to do about each.
+    """Return further stores that are noted beside recipes and in this folder, with what to do about each.
 
-    A folder that was copied or moved names those of the place where it was: they may be another's.
+    A folder that was copied or moved still names the stores of its old place, which may belong to another user.
     """
     lines = [(folder, folder / line) for folder in folders for line in _lines(folder / STORES)]
     beside = [(folder, folder / LAST.parent) for folder in folders]
@@ -92,8 +92,8 @@ def other_stores(store: Store, *folders: Path) -> dict[Path, str]:
     for place, path in [*beside, *lines, *(each for folder in folders for each in _last_stores(folder))]:
         places.setdefault(path.resolve(), set()).add(place.resolve())
     absent = {
-        path: f"is named in {folder / STORES} and is not there, or cannot be read: where it lies now, give the "
-        "command again with --store; if it is gone for good, delete that line"
+        path: f"is named in {folder / STORES} and is not there, or cannot be read. If it was moved, run this command "
+        "again with --store and its new path. If it is gone for good, delete that line"
         for folder, path in lines
         if not _is_there(path / "artifacts")
     }
@@ -102,17 +102,17 @@ def other_stores(store: Store, *folders: Path) -> dict[Path, str]:
 
 
 def _whose(root: Path, places: Collection[Path]) -> str:
-    """Return advice about a store that these folders name."""
+    """Return what to do about a store that these folders name."""
     option = f"--store {shlex.quote(str(root))}"
     users, builds = {Path(line) for line in _lines(root / USED_FROM)}, BuildRecords(root / "builds")
     users |= {builds.recipe_of(record).parent for _, record in builds.readable()}
     if not users or not users.isdisjoint(places) or any(map(root.is_relative_to, places)):
-        return f"was built in, too: give the command again with {option}"
+        return f"was built in, too: run this command again with {option}"
     names = ", ".join(map(str, sorted(places)))
     said = ", ".join(f"{user}{'' if _is_there(user) else ' (which is not there)'}" for user in sorted(users))
     return (
-        f"is noted in {names} and was built in from {said}, not from here: if this folder is a copy, it is another's, "
-        f"and is erased from there; if it was moved, `lmworks build RECIPE {option}`, and give the command again with "
+        f"is noted in {names} and was built in from {said}, not from here. If this folder is a copy, erase from there. "
+        f"If this folder was moved, type `lmworks build RECIPE {option}`, and run this command again with "
         f"{option}"
     )
 
@@ -125,12 +125,12 @@ def _is_there(path: Path) -> bool:
 
 
 def noted_stores(folder: Path) -> list[Path]:
-    """Return the stores noted beside a recipe and in this folder, or in the folder above that speaks for it."""
+    """Return the stores noted beside a recipe, and in this folder or the folder above in which a command ran."""
     return [*(folder / line for line in _lines(folder / STORES)), *(path for _, path in _last_stores(folder))]
 
 
 def _last_stores(folder: Path) -> list[tuple[Path, Path]]:
-    """Return the stores that commands in a recipe's folder and in this one used, each with the folder that says so."""
+    """Return pairs of a folder and a store that commands in it used, for a recipe's folder and this folder."""
     found = []
     for place in (_project(), folder):
         last = _last(place)
@@ -139,9 +139,9 @@ def _last_stores(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def require_named(store: Store, folders: Collection[Path]) -> None:
-    """Raise UsageError for a recipe's folder, named by the store, that does not name the store in turn.
+    """Raise UsageError if the store names a recipe's folder, but the folder does not name the store.
 
-    A store that was copied still names the recipes of what it was copied from: who writes beside them must not.
+    A copied store still names the recipes of the original. A command on the copy must not write beside them.
     """
     root = store.root.resolve()
     for folder in folders:
@@ -150,8 +150,8 @@ def require_named(store: Store, folders: Collection[Path]) -> None:
         if not root.is_relative_to(folder.resolve()) and root not in {(folder / each).resolve() for each in named}:
             raise UsageError(
                 f"{store.root}: its records name {folder}, and {folder / STORES} does not name it. Was the store "
-                "copied or moved? The command would change lists and snapshots beside a recipe that may be another's.\n"
-                f"If they belong together, give `lmworks build RECIPE --store {shlex.quote(str(root))}` there, or add "
+                "copied or moved? The command would change lists and snapshots of a recipe that may not be yours.\n"
+                f"If they belong together, type `lmworks build RECIPE --store {shlex.quote(str(root))}` there, or add "
                 f"the line {root} to that file. In a copy, build a recipe of your own, and delete the other records in "
                 f"{store.builds.folder}; or delete the copy"
             )
@@ -165,7 +165,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def note_store(folder: Path, root: Path) -> str:
-    """Note beside a recipe that it was built in a store. What to say where that cannot be written."""
+    """Note beside a recipe that it was built in a store. Return a message if this file cannot be written, else ""."""
     folder, root = folder.resolve(), root.resolve()
     line = str(root.relative_to(folder) if root.is_relative_to(folder) else root)
     if line == ".lmworks" or line in (noted := _lines(folder / STORES)):
@@ -178,7 +178,7 @@ def note_store(folder: Path, root: Path) -> str:
 
 
 def remembered(*, want_store: bool = True) -> tuple[Path, Path, list[str]]:
-    """Recipe, store and settings of the last build that ran in this folder or, which is told, in one above."""
+    """Return recipe, store and settings of the last build in this folder, or in one above, which is then printed."""
     place = _project()
     if not (last := _last(place)):
         raise UsageError(
@@ -191,7 +191,7 @@ def remembered(*, want_store: bool = True) -> tuple[Path, Path, list[str]]:
     own = [folder / "recipe.yaml" for folder in between if (folder / "recipe.yaml").is_file()]
     if own and recipe.resolve() not in own:
         raise UsageError(
-            f"{own[0]} was not built yet, and the last build in {place.resolve()} is of {recipe.resolve()}\nName "
+            f"{own[0]} was not built yet, and the last build in {place.resolve()} is of {recipe.resolve()}.\nName "
             "one of them, as in `lmworks build recipe.yaml`, or a store with --store"
         )
     if not _is_agreed(store, place):
@@ -205,14 +205,14 @@ def remembered(*, want_store: bool = True) -> tuple[Path, Path, list[str]]:
 
 
 def _is_agreed(store: Path, place: Path) -> bool:
-    """Whether a store lies in a folder, or says itself that it is used from there: who fills a folder decides of it
-    alone, and a command such as `gc` deletes.
+    """Return whether a store is in a folder, or names the folder itself. Otherwise somebody could prepare a folder so
+    that a command such as `gc` deletes from a foreign store.
     """
     return store.resolve().is_relative_to(place.resolve()) or str(place.resolve()) in _lines(store / USED_FROM)
 
 
 def _project() -> Path:
-    """This folder, or the nearest above it in which a command ran: no home, no root, and none that others write in."""
+    """Return this folder, or the nearest above in which a command ran, except home, root and folders open to others."""
     here, home = Path.cwd(), Path.home()
     for up, folder in enumerate(() if (here / LAST).is_file() else here.parents, start=1):
         if folder in (home, Path(folder.anchor)) or not _is_mine(folder):
@@ -235,7 +235,7 @@ def _last(folder: Path = Path()) -> dict[str, Any]:
 
 
 def remember_build(recipe: Path, root: Path, settings: Sequence[str]) -> None:
-    """Note what was built and where, for commands in this folder and in the recipe's own."""
+    """Note the recipe and the store of a build, for later commands in this folder and in the recipe's folder."""
     place = _project()  # from where the recipe was taken, if none was named
     before = _last(place)
     if place / before.get("recipe", "") != recipe:

@@ -1,4 +1,4 @@
-"""Safe text for terminals: foreign text moves no cursor, fills no clipboard and hides nothing."""
+"""Safe text for terminals: foreign text cannot move the cursor, fill the clipboard or hide anything."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 COLUMNS, LINES = 80, 12
-"""Size of a box: it is read at a glance, on the narrowest terminal."""
+"""Maximum size of a box in columns and lines, so that it fits a narrow terminal and is read at a glance."""
 MOST_COLUMNS = 110
-"""Columns of a line of words: longer ones are hard to follow to the next."""
+"""Maximum number of columns of a line. After longer lines, readers lose the beginning of the next one."""
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
-"""All control characters but tab and new line."""
+"""Pattern of all control characters except tab and new line."""
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""Marks that turn the direction of writing until it ends (UAX #9, section 2). Marks of one place are part of words."""
+"""Pattern of marks that change the direction of the text after them (UAX #9, section 2). Single-place marks stay."""
 
 
 def shown(text: str, *, turning: bool = True) -> str:
-    """Return a text with its control characters written out, as JSON does; those that turn its direction where told."""
+    """Return a text with control characters escaped, as in JSON, and with `turning` also marks of direction."""
     text = _CONTROL.sub(_written_out, text)
     return _TURNING.sub(_written_out, text) if turning else text
 
@@ -31,14 +31,14 @@ def _written_out(found: re.Match[str]) -> str:
 
 
 class Shown:
-    """A stream on which everything is written as `shown`; what turns the direction is kept for a file or a pipe."""
+    """A stream that writes every text as `shown`. Marks of direction are kept in a file or a pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         self.rich_proxied_file = stream  # where `rich` writes, whose texts the display has made plain already
         self._turning = stream.isatty()
 
     def write(self, text: str) -> int:
-        """Write a text; returns its length before."""
+        """Write a text. Return the length of the original text."""
         self.rich_proxied_file.write(shown(text, turning=self._turning))
         return len(text)
 
@@ -47,12 +47,12 @@ class Shown:
 
 
 def print_coloured(text: str) -> None:
-    """Print a text of which all but our own colours is `shown` already."""
+    """Print a text with lmworks' own colours. All other parts must be `shown` already."""
     print(text, file=raw(sys.stdout))
 
 
 def wrapped(text: str) -> str:
-    """Return lines as they are, and on a terminal broken between words, with what follows indented by two spaces."""
+    """Return a text unchanged. On a terminal, break long lines between words, and indent the rest by two spaces."""
     if not sys.stdout.isatty():
         return text
     width = max(40, min(MOST_COLUMNS, shutil.get_terminal_size().columns))
@@ -64,7 +64,7 @@ def wrapped(text: str) -> str:
 
 
 def print_box(lines: Callable[[int, int], Sequence[str]]) -> None:
-    """Print what fits into so many columns and lines: in a box on a terminal, as plain lines elsewhere."""
+    """Print lines, on a terminal in a box. `lines` gets the maximum numbers of columns and lines."""
     if not sys.stdout.isatty():
         print("\n".join(lines(COLUMNS, LINES)))
         return
@@ -80,6 +80,6 @@ def print_box(lines: Callable[[int, int], Sequence[str]]) -> None:
 
 
 def raw(stream: TextIO) -> TextIO:
-    """Return the stream below one that shows, for what makes texts of others plain itself."""
+    """Return the stream inside a `Shown`, for callers that make foreign texts safe themselves."""
     found: TextIO = getattr(stream, "rich_proxied_file", stream)
     return found

@@ -1,4 +1,4 @@
-"""A recipe opened for work: its store, its plan and its graph."""
+"""A recipe that is opened for work, with its store, its plan and its graph of steps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from lmworks.stores import note_store, recipe_file, remember_build, remembered
 
 @dataclass
 class Workspace:
-    """Objects that most commands need."""
+    """The objects of a recipe that most commands need."""
 
     path: Path
     settings: Sequence[str]
@@ -54,7 +54,7 @@ class Workspace:
 
     @property
     def folder(self) -> Path:
-        """Where the recipe lies; its relative paths start here."""
+        """Folder of the recipe. Relative paths in the recipe start here."""
         return self.path.parent
 
 
@@ -70,13 +70,12 @@ def open_workspace(
     plan_only: bool = False,
     gated: bool = True,
 ) -> Workspace:
-    """Open a recipe, by default the one last built in this folder, with the settings that it was built with.
+    """Open a recipe, by default the recipe last built in this folder, with the settings of that build.
 
-    `measure` lets a missing plan be measured; otherwise values follow from counting alone until somebody measures.
-    It is not measured for work that ends at the data step `until`, which needs no plan; nor does that work refuse what
-    does not fit together behind that step. Nor is it measured to build models whose sizes and steps are stated.
-    `announce` is given the counted plan before measuring begins. Before that,
-    packages that its steps need must be there, but `plan_only`. Not `gated`, the recipe is one without its gates.
+    With `measure`, this machine is measured if no plan is stored. Without it, a missing plan is only estimated. A build
+    up to the data step `until` needs no plan, so nothing is measured, and later steps are not checked. Nothing is
+    measured either to build models whose sizes and steps are stated. `announce` gets the estimated plan before that.
+    Missing packages raise an error first, except with `plan_only`. If not `gated`, the gates are left out.
     """
     if path is None:
         path, last_store, last_settings = remembered(want_store=store is None)
@@ -99,14 +98,14 @@ def open_workspace(
 
 
 def _gone(path: Path, root: Path) -> Iterator[str]:
-    """Yield the packages that steps of a recipe were last built with and that are no longer installed."""
+    """Yield messages about packages with which steps were last built and that are no longer installed."""
     for _, build in (records := BuildRecords(root / "builds")).readable():
         if records.recipe_of(build) == placed(path):
             for name, step in build.steps.items():
                 for package in sorted(step.parts.plugins.keys() - installed(step.parts.plugins)):
                     yield (
                         f"step {name!r} was last built with {package} {step.parts.plugins[package]}, which is not "
-                        "installed: install it, or take its kinds out of the recipe"
+                        "installed. Install it, or remove its kinds from the recipe"
                     )
 
 
@@ -133,7 +132,7 @@ def _build_of(recipe: Recipe, plan: Plan, path: Path, store: Store) -> Build:
 
 
 def recipe_name(path: Path) -> str:
-    """Return the name under which a recipe's builds are kept."""
+    """Return the name under which a store keeps a recipe's builds."""
     return load_recipe(recipe_file(path), graph.CLASSES).name
 
 
@@ -147,10 +146,10 @@ def run(
     ray: str | None = None,
     remember: bool = True,
 ) -> dict[str, Artifact]:
-    """Build every step that is not in the store, in order. Returns the artifacts by step.
+    """Build every step that is not in the store, in order. Return the artifacts by step.
 
-    `ray` has document steps run on Ray: "" starts one on this machine, else it is a cluster's address. Without
-    `remember` this does not become the last build, which other commands speak of.
+    With `ray`, document steps run on Ray: "" starts Ray on this machine, other values are a cluster's address. Without
+    `remember`, this build does not become the last build, which other commands use.
     """
     _require_id_key(workspace)
     unprepared = [node for node in workspace.build.nodes if node.config.prepare(workspace.folder)]
@@ -210,7 +209,7 @@ def run(
 
 
 def stage_of(recipe: Recipe) -> Callable[[str], str]:
-    """Return what tells the stage of a step by its name: data, tokenizer, a model, what prepares, evaluate, release."""
+    """Return a function from a step's name to its stage: data, tokenizer, a model, prepare, evaluate or release."""
     sections = {name: str(place[0]) for place, name, _ in steps_in_order(recipe)}
     kinds = {"evaluate": "evaluate", "contamination": "evaluate", "gates": "release", "primary": "evaluate"}
 
@@ -222,7 +221,7 @@ def stage_of(recipe: Recipe) -> Callable[[str], str]:
 
 
 def _require_id_key(workspace: Workspace) -> None:
-    """Raise UsageError where the key of document ids is missing that this recipe's last build was made with."""
+    """Raise UsageError if the key of document ids with which this recipe was last built is missing."""
     builds = workspace.store.builds
     record = builds.get(builds.name_of(workspace.recipe.name, workspace.path))
     if ID_KEY.digest(workspace.folder) or not record or builds.recipe_of(record) != placed(workspace.path):
@@ -232,20 +231,20 @@ def _require_id_key(workspace: Workspace) -> None:
         if found and found.is_readable and found.manifest.config.get("id_key_digest"):
             raise UsageError(
                 f"{workspace.folder / ID_KEY.file} is missing: this project was built with it, or with "
-                f"{ID_KEY.variable}, and every step would be built again\nCopy the file from where the project was, or "
-                f"set the variable, or accept it: `lmworks build {shlex.quote(str(workspace.path))} --new-id-key`"
+                f"{ID_KEY.variable}. Without it, every step is built again.\nCopy the file from the old place, set "
+                f"the variable, or accept a new key: `lmworks build {shlex.quote(str(workspace.path))} --new-id-key`"
             )
 
 
 def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:
-    """Note the store beside the recipe; what a user must know of it and of recipes of the same name."""
+    """Note the store beside the recipe, and yield messages about the store and about recipes of the same name."""
     if said := note_store(workspace.folder, workspace.store.root):
         yield said
     name, builds = workspace.recipe.name, workspace.store.builds
     if remember and (other := builds.namesake(name, workspace.path)):
         yield (
-            f"{other} was built in this store under the name {name!r}, too: its work is kept, but reports are of the "
-            "file built last; give one of them another `name`"
+            f"{other} was built in this store under the same name, {name!r}. Its work is kept, but reports only show "
+            "the recipe built last. Give one of the two another `name`"
         )
     if said := may_come_back(workspace.store, workspace.folder, ID_KEY.digest(workspace.folder)):
         yield said
@@ -269,7 +268,7 @@ def unprotected(workspace: Workspace) -> Iterator[str]:
         if _unsearched(nodes, text):
             into = f", which {', '.join(learners[text])} learn from" if learners else ""
             yield (
-                f"`needs.privacy` is {privacy}, and no step looks for personal data in {text}{into}: put one of kind "
+                f"`needs.privacy` is {privacy}, and no step looks for personal data in {text}{into}. Add a step "
                 "`anonymise` before it (docs/privacy.md)"
             )
     for node in nodes.values():
@@ -278,7 +277,7 @@ def unprotected(workspace: Workspace) -> Iterator[str]:
 
 
 def to_be_rented(workspace: Workspace) -> Iterator[str]:
-    """Yield the requests to send to addresses with their highest cost, by known prompts or by the recipe."""
+    """Yield the numbers of requests to hosted models with their highest cost, from known prompts or from the recipe."""
     nodes = {node.name: node for node in workspace.build.nodes}
     for node in nodes.values():
         if not isinstance(node.config, RentedAnswersConfig) or workspace.build.look(node)[0]:
@@ -291,16 +290,16 @@ def to_be_rented(workspace: Workspace) -> Iterator[str]:
         requests = (getattr(step, "limit", None) or 0) * getattr(step, "samples", 1)
         tokens = requests * getattr(step, "max_tokens", 0)
         usd = rented.usd(0, tokens)
-        many = f"{requests:,} requests and {tokens:,} answer tokens at most" if requests else "a request a prompt"
-        price = f", ${usd:,.2f} at most but for the prompts" if requests and usd is not None else ""
+        many = f"{requests:,} requests and {tokens:,} answer tokens at most" if requests else "a request per prompt"
+        price = f", ${usd:,.2f} at most without the prompts" if requests and usd is not None else ""
         yield (
-            f"{node.name}: {many}{price}, to {rented.address}; `lmworks build --until {prompts.name}` notes and counts "
-            "the prompts, and sends none"
+            f"{node.name}: {many}{price}, to {rented.address}; `lmworks build --until {prompts.name}` counts the "
+            "prompts and sends none"
         )
 
 
 def keys_to_send(workspace: Workspace) -> list[dict[str, str]]:
-    """Return model, environment variable and host of each key that the recipe sends."""
+    """Return the model, environment variable and host of each key that the recipe sends."""
     return [
         {"model": name, "variable": config.key_variable, "host": host_of(config.address)}
         for name, config in workspace.recipe.models.items()
@@ -309,7 +308,7 @@ def keys_to_send(workspace: Workspace) -> list[dict[str, str]]:
 
 
 def _unsearched(nodes: Mapping[str, Node], reference: str) -> bool:
-    """Return whether some of a text comes from a source past every step that looks for personal data."""
+    """Return whether a part of a text comes from a source without any step that looks for personal data."""
     made = nodes[reference.partition(".")[0]]
     before = () if isinstance(made.config, AnonymiseConfig) else graph.inputs_of(made, Role.READS)
     return isinstance(made.config, IngestConfig) or any(_unsearched(nodes, each) for each in before)
@@ -331,7 +330,7 @@ def _record(workspace: Workspace) -> BuildRecord:
 
 
 def _wanted(nodes: Sequence[Node], until: str | None) -> list[Node]:
-    """Return the nodes that a step needs, itself included; all of them when no step is named."""
+    """Return the nodes that a step needs, itself included. If no step is named, return all."""
     if until is None:
         return list(nodes)
     by_name = {node.name: node for node in nodes}
@@ -351,9 +350,9 @@ def _wanted(nodes: Sequence[Node], until: str | None) -> list[Node]:
 def stop_flag(go_on: Callable[[], str] = lambda: "lmworks build") -> Iterator[Any]:
     """Turn Ctrl-C and SIGTERM into a request to stop at the next safe point. A second Ctrl-C stops at once.
 
-    `go_on` tells then how to go on.
+    `go_on` returns the command that continues the work.
 
-    Signals reach the first thread alone: in another nothing is changed, and the program that began it stops it.
+    Only the main thread gets signals. In another thread nothing is changed, and the calling program must stop it.
     """
     asked = False
 
@@ -365,7 +364,7 @@ def stop_flag(go_on: Callable[[], str] = lambda: "lmworks build") -> Iterator[An
 
     def check_stop() -> None:
         if asked:
-            raise Stopped(f"stopped as asked; finished work is kept. Go on with: {go_on()}")
+            raise Stopped(f"stopped as asked; finished work is kept. To continue, type: {go_on()}")
 
     numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     previous = {number: signal.signal(number, ask) for number in numbers}

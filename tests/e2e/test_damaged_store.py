@@ -161,7 +161,7 @@ def test_an_erasure_names_its_store_and_those_that_it_did_not_look_at(project: P
     said = lmworks(project, "erase", name, "--apply").stdout
     assert said.startswith("in other:\n")
     beside = project / ".lmworks"
-    assert f"NOT LOOKED AT: {beside} was built in, too: give the command again with --store {beside}" in said
+    assert f"NOT LOOKED AT: {beside} was built in, too: run this command again with --store {beside}" in said
     assert "deleted" in lmworks(project, "erase", name, "--apply", "--store", str(beside)).stdout
     assert TEXT.format(3) not in texts(project)
 

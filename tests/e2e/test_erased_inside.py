@@ -77,7 +77,7 @@ def test_what_may_be_of_others_is_offered_and_counted_by_the_certificate(
 
 
 def test_what_is_offered_alone_is_told_and_can_be_confirmed(folder: Path) -> None:
-    with pytest.raises(LmworksError, match="nothing was erased; NOT TAKEN, to be taken by --with ID") as raised:
+    with pytest.raises(LmworksError, match="nothing was erased; NOT TAKEN; to erase one too, add --with ID") as raised:
         said("김민수빈이이", "민수빈", apply=True)
     (line,) = str(raised.value).splitlines()[1:]
     name = line.split()[0]

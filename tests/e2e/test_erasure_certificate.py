@@ -58,7 +58,7 @@ def test_what_only_a_subject_or_a_text_tells_of_is_sought(project: Path) -> None
     told, said = erased(project, code=1)
     assert {each["place"] for each in told["held_by"]} == {"log.txt", "left.parquet"}
     assert told["said"] == "something that was erased still stands in this store"
-    assert "still hold what was erased: 2" in said and "STILL HOLDS IT: .lmworks/log.txt" in said
+    assert "still hold erased values: 2" in said and "STILL HOLDS IT: .lmworks/log.txt" in said
     assert "Garten" not in (project / "told.json").read_text()
 
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_sought_is_told(project: Path) -> None:
     told, said = erased(project, code=0)
     assert told["holding"] == 0 and str(told["said"]).endswith("like a record that was taken: 1"), "a form like C18's"
     assert told["sought_by_text"]["records"] == 2 and len(told["sought_by_text"]["not_sought"]) == 2
-    assert "2  records with no eight words of their own" in said
+    assert "2  records not searched for by text" in said
 
 
 def test_what_to_do_is_said_where_a_file_is_named_after_a_person(project: Path) -> None:
@@ -81,7 +81,7 @@ def test_what_to_do_is_said_where_a_file_is_named_after_a_person(project: Path) 
     first = lmworks(project, *wanted, "--apply", code=1)
     said = " ".join((first.stdout + first.stderr).split())
     assert "STILL HOLDS IT" in said and "of Quilla Farnsworth/letter.txt" in said
-    assert "Rename or delete them, then give `lmworks build` and `lmworks gc --apply`." in said
+    assert "Rename or delete them, then type `lmworks build` and `lmworks gc --apply`." in said
     (letters / "letter.txt").unlink()
     letters.rmdir()
     lmworks(project, "build", "recipe.yaml")

@@ -78,7 +78,7 @@ def test_a_copied_folder_is_not_sent_to_erase_in_stores_of_what_it_was_copied_fr
     shared = project.with_name("shared")
     build(store="../shared")
     build()
-    assert f"NOT LOOKED AT: {shared} was built in, too: give the command again" in said(WHO)
+    assert f"NOT LOOKED AT: {shared} was built in, too: run this command again" in said(WHO)
     monkeypatch.chdir(copied(project, "copy"))
     told = said(WHO, apply=True)
     assert f"NOT LOOKED AT: {shared} is noted in" in told and f"was built in from {project}, not from here" in told

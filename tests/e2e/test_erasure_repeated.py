@@ -48,7 +48,7 @@ def test_a_certificate_is_had_again(folder: Path, apply: bool) -> None:
     assert "it was erased before" in lines and "searched afterwards: nothing was found" in lines
     assert (folder / ".lmworks" / "reports" / "mine.json").exists(), "nothing more is deleted"
     (folder / ".lmworks" / "left.jsonl").write_text('{"said": "Im Garten steht der Garten"}\n')
-    with pytest.raises(LmworksError, match="files that still hold what was erased: 1"):
+    with pytest.raises(LmworksError, match="files that still hold erased values: 1"):
         said(MAIL, apply=apply, certificate=path)
 
 

@@ -121,7 +121,7 @@ def test_every_page_opens_and_every_link_leads_somewhere(at: str) -> None:
 def test_what_is_not_there_is_told(at: str, shop: Path) -> None:
     with entered(at) as http:
         for path, said in {
-            "/other/overview/": "here is no build &#39;other&#39;; expected knowledge",
+            "/other/overview/": "no build &#39;other&#39;; expected knowledge",
             "/knowledge/report/..%2Fbuilds%2Flast": "404",
             "/knowledge/artifacts/..%2F..%2Frecipe.yaml": "the store has no such file",
             "/knowledge/artifacts/%2Fetc%2Fpasswd": "the store has no such file",
@@ -165,7 +165,7 @@ def test_a_file_is_answered_and_its_faults_are_told(at: str) -> None:
         long = ask | {"name": f"{'r' * 240}.jsonl", "text": "text"}
         begun = http.post("/knowledge/predict/", params=long, content='{"text": "\\ud800"}\n{"text": "Who?"}\n').json()
         now = ended(http, f"/knowledge/predict/jobs/{begun['job']}")
-        assert "1 rows that could not be asked" in now["said"] and now["rows"] == 2 and now["file"]
+        assert "1 rows that the model cannot answer" in now["said"] and now["rows"] == 2 and now["file"]
 
 
 def test_on_a_phone_and_a_desk_by_day_and_by_night(at: str, browser: Browser) -> None:

@@ -80,9 +80,9 @@ def test_a_folder_as_it_lies_there_is_served_and_asked_of_a_file(tmp_path: Path,
         assert answer.json()["choices"][0]["message"]["content"] == first["predicted_text"]
         assert "predicted_text" in second and "no chat template" not in said
     else:
-        assert answer.status_code == 400 and "ask /v1/completions" in answer.json()["error"]["message"]
-        assert first["predicted_text"] == text and "each text was gone on from as it stands" in said
-        assert "a model without a chat template goes on from texts alone" in second["predicted_error"]
+        assert answer.status_code == 400 and "Use /v1/completions" in answer.json()["error"]["message"]
+        assert first["predicted_text"] == text and "it continued each text as it is" in said
+        assert "a model without a chat template needs texts" in second["predicted_error"]
 
 
 def test_gpt2_bert_and_t5_answer_as_they_are_published(tmp_path: Path) -> None:

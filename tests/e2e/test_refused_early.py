@@ -221,7 +221,7 @@ CASES = {
     ),
     "answers without room for a prompt": Case(
         TUNED,
-        ["data.said.max_tokens: found 64; expected less than 64, which is all that tuned reads with the prompt"],
+        ["data.said.max_tokens: found 64; expected less than 64, the context of tuned for prompt and answer"],
         ["data.said={kind: answers, model: tuned, data: chats, max_tokens: 64}"],
     ),
     "a rate that overwrites all": Case(
@@ -256,11 +256,11 @@ CASES = {
     ),
     "a model that answers nobody": Case(
         TUNED + "  judge: {objective: reward, from: tuned, data: pairs, SMALL}\nserve: {model: judge}\n",
-        ["serve.model: found judge, a reward model, which answers nobody; expected a decoder or"],
+        ["serve.model: found judge, a reward model, which cannot be served; expected a decoder or"],
     ),
     "examples that are no questions": Case(
         TUNED + "serve: {model: tuned, examples: texts}\n",
-        ["serve.examples: found texts, documents; expected conversations: leave it out"],
+        ["serve.examples: found texts, documents; expected conversations. You can leave it out"],
     ),
     "a base that is a name": Case(
         "  tuned: {objective: sft, from: meta-llama/Llama-3.2-1B, data: chats, SMALL}\n",

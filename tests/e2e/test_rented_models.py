@@ -196,7 +196,7 @@ def test_a_task_of_likelihoods_is_not_asked_of_it(tmp_path: Path, address: Addre
         tmp_path, address.url, NARROW[: NARROW.index("  tasks:")] + "  tasks: [{kind: last-word, data: raw}]\n"
     )
     said = lmworks(folder, "plan", "recipe.yaml", code=2).stderr
-    assert "hosted (rented model); the task last-word is asked of a decoder" in said
+    assert "hosted (rented model); the task last-word needs a decoder" in said
     text = NARROW.replace("max_tokens: 8, pattern", "prompt: text, max_tokens: 8, pattern", 1)
     said = lmworks(project(tmp_path / "text", address.url, text), "plan", "recipe.yaml", code=2).stderr
     assert "evaluate.tasks.0.prompt" in said and not address.asked
@@ -269,7 +269,7 @@ def test_a_person_whom_only_a_models_answers_name_is_erased_and_not_kept_again(
     lmworks(folder, "build", "recipe.yaml")
     wanted = ("erase", "Philippa Quillfeather", "--certificate", "erased.json")
     told = lmworks(folder, *wanted[:2]).stdout
-    assert "no document holds value 1 of 1; what a model wrote does, and is taken" in told and "drafts" in told
+    assert "holds value 1 of 1; a text that a model wrote does, and is included" in told and "drafts" in told
     assert "raw" not in [line.partition(" ")[0] for line in told.splitlines()], "it has read no answer"
     done = lmworks(folder, *wanted, "--apply").stdout
     assert "nothing was found in what was searched" in done

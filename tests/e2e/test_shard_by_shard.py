@@ -253,7 +253,7 @@ def test_the_command_erases_in_shards_that_an_erasure_left(
         assert victim in (project / "erased-documents.txt").read_text()
         assert not shard.exists()
     assert "shards that an earlier erasure left of ingest" in capsys.readouterr().out
-    with pytest.raises(LmworksError, match="is not there now, named above, could not be searched: 1"):
+    with pytest.raises(LmworksError, match="that are missing now, named above, not searched: 1"):
         erase_command(["ada@example.org"], apply=True, store=store)
     with pytest.raises(LmworksError, match="nothing in this store was made from"):
         erase_command([victim], apply=True, store=store)

@@ -79,8 +79,8 @@ def test_what_cannot_be_built_is_said_before_anything_is_written(at: str, tmp_pa
         page = http.get(looked_at(http, tmp_path)).text
         assert "no language model is needed" in page and "<select" not in page
         missing = http.post("look", content=json.dumps({"path": str(tmp_path / "none")}))
-        assert missing.status_code == 404 and "type its whole path" in missing.json()["error"]
-        assert http.get("0123456789abcdef/").json()["error"].startswith("this page is of an earlier start")
+        assert missing.status_code == 404 and "Type its full path" in missing.json()["error"]
+        assert http.get("0123456789abcdef/").json()["error"].startswith("this page is from an earlier run")
 
 
 def test_too_little_text_is_said_when_it_is_to_be_built(at: str, tmp_path: Path) -> None:

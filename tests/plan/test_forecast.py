@@ -221,7 +221,7 @@ def test_plan_shows_the_verdict_before_the_build_and_draws_owning_against_rentin
     make_project(tmp_path)
     recipe = tmp_path / "recipe.yaml"
     assert "VERDICT" not in lmworks(tmp_path, "plan", "recipe.yaml").stdout
-    assert "no section `needs`" in lmworks(tmp_path, "plan", "recipe.yaml", "--picture", "x.svg", code=2).stderr
+    assert "need a section `needs`" in lmworks(tmp_path, "plan", "recipe.yaml", "--picture", "x.svg", code=2).stderr
     recipe.write_text(
         recipe.read_text()
         + "needs: {users: 300, requests_per_second: 40, load: steady, labelled_examples: 2000, budget_usd: 9e6}\n"

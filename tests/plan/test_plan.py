@@ -226,7 +226,7 @@ def test_a_task_of_one_objective_is_asked_of_its_models_alone(tmp_path: Path) ->
         UsageError, match=r"sorter \(sequence classifier\), marker \(token classifier\); the task perplex"
     ):
         asked("sorter", "marker")
-    with pytest.raises(UsageError, match="; the task extraction is asked of a token classifier: name one"):
+    with pytest.raises(UsageError, match="; the task extraction needs a token classifier. Name such"):
         asked("sorter")
 
 
@@ -256,7 +256,7 @@ def test_what_is_told_over_a_reference_is_asked_only_of_models_that_began_with_i
         "first, second and aside are not asked: this figure of a model is told over second, with which these did not "
         "begin"
     ]
-    with pytest.raises(UsageError, match=r"reference: found second; none of first, second began with it"):
+    with pytest.raises(UsageError, match=r"reference: found second; none of first, second was trained from it"):
         comparison("first", "second")
     alone = comparison("first", "second", "aligned", task=task.replace(", reference: second", ""))
     assert alone.labels == ["first", "second", "aligned", "length"] and not alone.left_out

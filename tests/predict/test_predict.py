@@ -139,8 +139,8 @@ def test_a_row_that_cannot_be_asked_costs_itself_and_is_counted(engines: dict[st
     out, told = asked(engines["classify"], file)
     found = lines(out)
     assert ["predicted_label" in row for row in found] == [True, False, False, False, False, False, True, False]
-    assert told.rows == 8 and told.faults == {"rows that could not be read": 2, "rows that could not be asked": 4}
-    assert told.first.startswith("line 2: line 2 is no JSON")
+    assert told.rows == 8 and told.faults == {"rows that could not be read": 2, "rows that the model cannot answer": 4}
+    assert told.first.startswith("line 2: line 2 is not JSON")
     assert "text holds a int" in found[2]["predicted_error"] and "text holds nothing" in found[4]["predicted_error"]
     assert '{"text": "b", "x": 1.50, ' in out.read_text(), "what stood there is not written otherwise"
     assert [row.get("unread_line") for row in found[1:4]] == ["{broken", None, "[1]"], "a line is not lost"
@@ -158,7 +158,7 @@ def test_turns_that_would_not_be_asked_cost_their_row(engines: dict[str, Engine]
     first, second, third, fourth = lines(out)
     assert first["predicted_text"] == second["predicted_text"], "as the server answers them"
     assert "the role one of system, developer" in third["predicted_error"]
-    assert "turn 2 has tool_calls, which would not be asked" in fourth["predicted_error"]
+    assert "turn 2 has tool_calls, which the model cannot read" in fourth["predicted_error"]
 
 
 def test_a_model_that_chats_goes_on_from_a_text_where_that_is_asked(
@@ -177,10 +177,10 @@ def test_a_model_that_chats_goes_on_from_a_text_where_that_is_asked(
     assert goes_on["predicted_text"] == engine.generate([engine.encode_text(code)], sampling)[0].text
     assert answered["predicted_text"] == engine.generate([engine.encode(turns)], sampling)[0].text
     assert goes_on["predicted_text"] != answered["predicted_text"] == also["predicted_text"]
-    assert "text holds turns; --continue goes on from texts alone" in refused["predicted_error"]
+    assert "text holds turns; --continue needs texts" in refused["predicted_error"]
     for kind, what in {"classify": "tells the label of a text", "rewrite": "rewrites a text"}.items():
         asking = Asking(ability_of(engines[kind]), continues=True)
-        with pytest.raises(UsageError, match=f"--continue: this model {what}, and goes on from none"):
+        with pytest.raises(UsageError, match=f"--continue: this model {what} and cannot continue one"):
             predict(engines[kind], "digest", asking, TableFile(file), tmp_path / "o.jsonl", lambda rows: None)
     assert not (tmp_path / "o.jsonl").exists()
 
@@ -197,7 +197,7 @@ def test_a_folder_of_somebody_else_is_neither_believed_nor_deleted(engines: dict
     work.unlink()
     work.mkdir()
     (work / "000000.jsonl").write_text('{"answer": {"predicted_label": "forged"}, "cut": false, "why": ""}\n')
-    with pytest.raises(UsageError, match="found answers, and not to what"):
+    with pytest.raises(UsageError, match=r"found answers without task\.json"):
         asked(engine, file)
     (work / "000000.jsonl").unlink()
     (work / "thesis.txt").write_text("years")
@@ -226,7 +226,7 @@ def test_conversations_are_answered_and_one_too_long_costs_itself(engines: dict[
     chats[1] = [{"role": "user", "content": "why " * 5000}]
     file.write_text("".join(json.dumps({"messages": each}) + "\n" for each in chats))
     _, told = asked(engines["rewrite"], file, "messages")
-    assert told.faults["rows that could not be asked"] == 3 and told.first, "an encoder-decoder rewrites one text"
+    assert told.faults["rows that the model cannot answer"] == 3 and told.first, "an encoder-decoder rewrites one text"
 
 
 class Dying(Exception):
@@ -254,7 +254,7 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(
     with pytest.raises(Dying):
         asked(engine, file)
     assert not whole.exists()
-    with pytest.raises(UsageError, match="holds answers of another model, file or question"):
+    with pytest.raises(UsageError, match="holds unfinished answers of another model, file or setting"):
         predict(engine, "other", Asking("classify"), TableFile(file), whole, lambda rows: None)
     asked(engine, file)
     assert calls == [512, 512, 512, 176], "the first chunk is not asked again"
@@ -287,7 +287,7 @@ def test_what_another_has_just_written_is_not_replaced_unasked(engines: dict[str
     out, _ = asked(engines["classify"], file)
     out.write_text("another's")
     asking = Asking("classify", "text", Sampling(max_tokens=5))
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         predict(engines["classify"], "digest", asking, TableFile(file), out, lambda rows: None, overwrite=False)
     assert out.read_text() == "another's" and not list(tmp_path.glob(".*.part"))
 
@@ -312,7 +312,7 @@ def test_a_kill_lets_the_next_run_in(engines: dict[str, Engine], tmp_path: Path)
     with subprocess.Popen([sys.executable, "-c", BLOCKED], cwd=tmp_path, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout and process.stdout.readline() == b"asked\n"
-            with contextlib.chdir(tmp_path), pytest.raises(UsageError, match="another `lmworks predict` is writing it"):
+            with contextlib.chdir(tmp_path), pytest.raises(UsageError, match="another `lmworks predict` is writing"):
                 asked(engines["classify"], Path("rows.csv"))
         finally:
             process.kill()
@@ -323,7 +323,7 @@ def test_a_kill_lets_the_next_run_in(engines: dict[str, Engine], tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "text", "words"),
     [
-        ("a,b\n1,2\n", "text", "no field 'text'; found a, b: name the one to read with --text"),
+        ("a,b\n1,2\n", "text", "no field 'text'; found a, b. Name the field to read with --text"),
         ("text,predicted_label\n1,2\n", "text", "already has predicted_label"),
         ("text,text\n1,2\n", "text", "every column once"),
         ("", "text", "every column once; found nothing"),
@@ -476,4 +476,4 @@ def test_a_file_with_the_field_that_the_model_learned_from_needs_no_text(tmp_pat
     lmworks(tmp_path, "predict", "words", "new.csv")
     assert "post" in (tmp_path / "new.predicted.csv").read_text().splitlines()[1]
     (tmp_path / "other.csv").write_text("asked,number\nwhere is my parcel,1\n")
-    assert "name the one to read with --text" in lmworks(tmp_path, "predict", "words", "other.csv", code=2).stderr
+    assert "Name the field to read with --text" in lmworks(tmp_path, "predict", "words", "other.csv", code=2).stderr

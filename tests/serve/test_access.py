@@ -214,10 +214,10 @@ def test_a_copied_store_brings_no_key(tmp_path: Path, monkeypatch: pytest.Monkey
     assert load_or_make_key(tmp_path / "copy").key != key
     (tmp_path / "copy" / "api-key").write_text("planted-by-a-stranger")
     (tmp_path / "copy" / "api-key").chmod(0o600)
-    with pytest.raises(UsageError, match=r"copy/api-key: .* delete it\. .* LMWORKS_API_KEY is set, to what it held"):
+    with pytest.raises(UsageError, match=r"copy/api-key: delete this file\. .* set LMWORKS_API_KEY"):
         load_or_make_key(tmp_path / "copy")
     monkeypatch.setenv("LMWORKS_API_KEY", KEY)
-    with pytest.raises(UsageError, match=r"copy/api-key: .* delete it"):
+    with pytest.raises(UsageError, match=r"copy/api-key: delete this file"):
         load_or_make_key(tmp_path / "copy")
 
 
@@ -240,7 +240,7 @@ def test_the_environment_wins_and_writes_nothing(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
     for unusable in ("", "of more than two words", "schlüssel-schlüssel", "line-after-line-1\n"):
         monkeypatch.setenv("LMWORKS_API_KEY", unusable)
-        with pytest.raises(UsageError, match="LMWORKS_API_KEY: a key is one word of printable ASCII"):
+        with pytest.raises(UsageError, match="LMWORKS_API_KEY: a key must be one word of printable ASCII"):
             load_or_make_key(tmp_path)
 
 

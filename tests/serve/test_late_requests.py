@@ -63,7 +63,7 @@ def test_an_answer_that_is_begun_ends_with_what_there_is(live: Live, hurried: No
 
 def test_a_stream_ends_with_its_reason_and_an_error(live: Live, hurried: None) -> None:
     chunks = []
-    with pytest.raises(openai.APIError, match="the time of this request was over"):
+    with pytest.raises(openai.APIError, match="the time limit of this request was over"):
         for chunk in live.client().chat.completions.create(**ASK, temperature=0, max_tokens=50, stream=True):
             chunks.append(chunk)
     assert chunks[-1].choices[0].finish_reason == "timeout" and any(each.choices[0].delta.content for each in chunks)

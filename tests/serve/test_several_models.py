@@ -64,7 +64,7 @@ def test_the_models_are_listed_and_another_is_refused(live: Live) -> None:
     client = live.client()
     assert [model.id for model in client.models.list()] == [MODEL, *ADAPTERS]
     assert client.models.retrieve("legal").id == "legal"
-    with pytest.raises(openai.NotFoundError, match="no model 'tax' here") as raised:
+    with pytest.raises(openai.NotFoundError, match="no model 'tax' on this server") as raised:
         client.chat.completions.create(model="tax", messages=[{"role": "user", "content": "?"}])
     assert (raised.value.code, raised.value.param) == ("model_not_found", "model")
     assert raised.value.type == "invalid_request_error"

@@ -390,7 +390,7 @@ def test_answers_that_lie_in_the_folder_are_named_and_not_taken(tmp_path: Path) 
     folder = company(tmp_path / "own", "labels")
     (folder / "answers.yaml").write_text("privacy: public\nlicence: CC0-1.0\nbudget_usd: 1000000\n")
     done = lmworks(tmp_path, "init", "own", "--yes", "--task", "classify")
-    assert 'not taken: own/answers.yaml (privacy: "public"; licence: "CC0-1.0"; budget_usd: 1000000.0)' in done.stderr
+    assert 'not read: own/answers.yaml (privacy: "public"; licence: "CC0-1.0"; budget_usd: 1000000.0)' in done.stderr
     recipe = load_recipe(folder / "recipe.yaml", CLASSES)
     assert recipe.needs and (recipe.needs.privacy, recipe.needs.budget_usd) == ("internal", 10_000)
     assert "CC0-1.0" not in (folder / "recipe.yaml").read_text()

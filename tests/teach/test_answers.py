@@ -94,7 +94,7 @@ def test_what_has_no_room_or_no_end_is_left_out_and_counted(model: ModelFolder, 
     assert result.counts["answers"] == len(records) == 64 - result.counts["answers that were cut"] - 1
     assert result.counts["empty answers"] == 1
     assert (tmp_path / "out" / "ids.txt").read_text().split() == sorted({record["document"] for record in records})
-    with pytest.raises(LmworksError, match=r"wrote nothing to learn from.*Raise max_tokens \(now 1\)"):
+    with pytest.raises(LmworksError, match=r"wrote no complete answer.*Raise max_tokens \(now 1\)"):
         said(model, data, tmp_path / "short", max_tokens=1)
 
 
@@ -163,7 +163,7 @@ def test_the_best_answer_is_preferred_to_the_worst_by_the_weighted_rules(tmp_pat
 
 def test_rules_that_tell_no_answers_apart_are_refused(tmp_path: Path) -> None:
     data = written(tmp_path / "w", [["A store.", "A place."]])
-    with pytest.raises(LmworksError, match="of 1 prompts none has answers of different worth"):
+    with pytest.raises(LmworksError, match="for none of 1 prompts do rewards of answers differ"):
         judged(data, tmp_path / "out", RULES)
 
 

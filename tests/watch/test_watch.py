@@ -74,7 +74,7 @@ def test_a_run_that_nobody_works_on_has_stopped(run: Path) -> None:
     with locked(lock, print):
         assert "0.0 s left" in as_text(read_standing(run))
     standing = read_standing(run)
-    assert as_text(standing).startswith("step 6 of 6, stopped: `lmworks build` goes on, ")
+    assert as_text(standing).startswith("step 6 of 6, stopped: `lmworks build` continues, ")
     assert standing.stopped and standing.seconds_left is None
     page = as_page(read_standing(run))
     assert "stopped" in page and " left" not in page

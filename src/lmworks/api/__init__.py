@@ -1,7 +1,7 @@
 """Functions for notebooks and programs: `from lmworks import open_recipe, open_model, records, evaluate_answers`.
 
-Each calls the same code as the commands, on the same stores, so builds of either are visible in both. A failure is an
-`LmworksError` with the words of the command line.
+They call the same code as the commands and use the same stores, so each sees the builds of the other. A failure raises
+an `LmworksError` with the message that the command line prints.
 """
 
 from lmworks.api.evaluation import evaluate_answers

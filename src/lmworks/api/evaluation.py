@@ -1,4 +1,4 @@
-"""Models, and functions of one's own, asked the same questions."""
+"""Comparison of models and your own functions on the same questions."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def evaluate_answers(
     """Compare models and your own functions on the same questions, with intervals and tests.
 
     Args:
-        systems: By name, models, functions from a text to an answer, or answers that are there already.
-        data: Texts, each with the answer that is right, or several of them. No model should have learned from it:
-            that is not searched here, as it is in a build.
-        metrics: "accuracy" (of labels, with macro F1), or those of written texts: "exact", "rouge", "bleu", "chrf", or
-            of an installed package. The first leads.
-        baselines: Names of baselines. A baseline that wins is named first.
-        groups: What questions have in common, one a question: intervals and tests take those of a group for alike.
-            Without, those of the same text.
-        max_tokens: Where the answer of a model that writes ends; it takes the likeliest token.
+        systems: Name → model, function from a text to an answer, or list of finished answers.
+        data: Pairs of a text and its right answer, or several right answers. No model should have learned from these
+            texts. Unlike a build, this function does not search for such contamination.
+        metrics: "accuracy" (of labels, with macro F1), or metrics of written texts: "exact", "rouge", "bleu", "chrf",
+            or a metric of an installed package. The first is the main metric.
+        baselines: Names of the systems that are baselines. A baseline that wins is named first.
+        groups: Group of each question. Intervals and tests treat questions of the same group as dependent. By default
+            questions with the same text are a group.
+        max_tokens: Maximum number of tokens of a generated answer. Models always take the likeliest token.
 
     Returns:
-        `figures` with 95 % intervals, `items`, `verdicts` in words, and the paired comparisons (`pairs`), with 95 %
-        intervals each.
+        `figures` with 95 % intervals, `items`, `verdicts` in words, and the paired comparisons (`pairs`), each with
+        its 95 % interval.
 
     Raises:
-        UsageError: No questions, answers that are not one a question, or an unknown metric.
+        UsageError: There are no questions, a system has not one answer per question, or a metric is unknown.
         LmworksError: A model cannot answer such questions.
 
     Example:

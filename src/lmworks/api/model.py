@@ -1,4 +1,4 @@
-"""A model opened to ask it."""
+"""A model that is opened to answer texts."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that answers; `open_model` makes one. It can be asked what its family can, and refuses all else."""
+    """A model that answers texts. `open_model` opens one. It raises an error for abilities that its family lacks."""
 
     folder: Path
-    """Its Hugging Face folder: config.json, model.safetensors, tokenizer.json."""
+    """Its folder in Hugging Face's layout: config.json, model.safetensors, tokenizer.json."""
     digest: str
     engine: Engine
 
@@ -52,23 +52,23 @@ class Model:
         seed: int = 0,
         stop: Sequence[str] = (),
     ) -> list[Piece]:
-        """Answer several texts together.
+        """Generate answers to several texts together.
 
         Args:
-            texts: Each a user's turn, or a list of turns with `role` and `content`; of a model without a chat template
-                a text that it goes on from.
-            max_tokens: Where an answer ends at the latest.
+            texts: Each is a user's turn, or a list of turns with `role` and `content`. A model without a chat template
+                continues the text instead.
+            max_tokens: Maximum number of tokens of an answer.
             temperature: 0 takes the likeliest token, 1 draws from the model's own distribution.
-            top_p: Draw only from the fewest likeliest tokens that have this share.
-            top_k: Draw only from so many likeliest tokens; 0 for all.
-            seed: Draws what is written above temperature 0.
-            stop: An answer ends before the first of these.
+            top_p: Draw only from the smallest set of likeliest tokens whose probabilities add up to this share.
+            top_k: Draw only from this number of likeliest tokens. 0 allows all.
+            seed: Seed of sampling above temperature 0.
+            stop: Strings. An answer ends before the first of them.
 
         Returns:
-            One a text, in order: `text`, `finish_reason` ("stop" or "length"), and `thoughts` where a model has them.
+            One answer per text, in order: `text`, `finish_reason` ("stop" or "length"), and `thoughts` if any.
 
         Raises:
-            LmworksError: The model writes nothing, or a text leaves no room for an answer.
+            LmworksError: The model cannot generate text, or a text leaves no room for an answer.
 
         Example:
             >>> open_model("finetune").generate(["What does CreateBucket do?"])[0].text
@@ -80,7 +80,7 @@ class Model:
     def stream(
         self, text: str | Messages, *, max_tokens: int = 256, temperature: float = 0.0, seed: int = 0
     ) -> Iterator[str]:
-        """One answer, piece by piece as it is written; its arguments are those of `generate`.
+        """Return an iterator over the pieces of one answer as it is generated. For the arguments, see `generate`.
 
         Example:
             >>> for piece in model.stream("What does CreateBucket do?"):
@@ -93,11 +93,11 @@ class Model:
         """Predict the label of every text.
 
         Args:
-            texts: Several texts.
-            long_samples: For long texts, "truncate" reads the beginning and "split" reads all parts.
+            texts: The texts to classify.
+            long_samples: For texts that are too long, "truncate" reads the beginning and "split" reads all parts.
 
         Returns:
-            One a text: `label`, `probability`, `probabilities` by label, and whether its end was not read (`is_cut`).
+            Per text: `label`, `probability`, `probabilities` by label, and whether its end was not read (`is_cut`).
 
         Raises:
             Cannot: The model predicts no labels.
@@ -111,27 +111,27 @@ class Model:
     def tag(self, texts: Sequence[str]) -> list[Tagged]:
         """Find the spans of every text: `spans` are triples of label, start and end in characters.
 
-        Raises `Cannot` of a model that finds none.
+        Raises `Cannot` if the model cannot find spans.
         """
         self._asked("tag", texts)
         return self.engine.tag(texts) if texts else []
 
     def embed(self, texts: Sequence[str]) -> list[Embedded]:
-        """Make a `vector` of length 1 of every text. Raises `Cannot` of a model that makes none."""
+        """Return a `vector` of length 1 for every text. Raises `Cannot` if the model cannot make vectors."""
         self._asked("embed", texts)
         return self.engine.embed(texts) if texts else []
 
     def score(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[list[Likelihood]]:
-        """Return how likely texts are behind a prompt.
+        """Return how likely the model finds texts after a prompt.
 
         Args:
-            questions: Prompts, each with the texts that could follow it; an empty prompt for texts by themselves.
+            questions: Prompts, each with the texts that could follow it. Use an empty prompt to score texts alone.
 
         Returns:
-            For each prompt one a text: `log_likelihood` (natural), `tokens`, `bytes`.
+            A list per prompt, with `log_likelihood` (natural logarithm), `tokens` and `bytes` of each text.
 
         Raises:
-            LmworksError: The model does not write token by token, or a text is longer than its context.
+            LmworksError: The model does not generate token by token, or a text is longer than its context.
 
         Example:
             >>> model.score([("The sky is", [" blue", " loud"])])[0][0].log_likelihood
@@ -147,7 +147,7 @@ class Model:
     def reward(self, conversations: Sequence[Messages]) -> list[float]:
         """Return a reward model's score of the last turn of each conversation. Only differences have a meaning.
 
-        Raises `LmworksError` of a model of another family.
+        Raises `LmworksError` if the model is not a reward model.
         """
         from lmworks.engines.decoder import DecoderEngine
 
@@ -184,21 +184,21 @@ def _sampling(
 
 
 def open_model(model: str | Path, store: str | Path | None = None, *, device: str = AUTO) -> Model:
-    """Open a model to ask it.
+    """Open a model, so that it can answer texts.
 
     Args:
-        model: A step of the last build, the beginning of a digest, a recipe's file (what it serves), or the Hugging
-            Face folder of a model, built here or published.
-        store: Folder of artifacts; by default that of the last build in this folder or above.
+        model: A step of the last build, the start of an artifact's digest, a recipe file (its served model), or a
+            model folder in Hugging Face's layout, built by lmworks or published.
+        store: Folder of artifacts. By default the one of the last build in this folder or above.
         device: Where to compute: "auto", "cpu", "cuda", "cuda:1" …
 
     Returns:
-        The model, its weights in memory.
+        The model, with its weights in memory.
 
     Raises:
         UsageError: There is no such model.
-        GateRefused: It learned from what was erased.
-        LmworksError: A file of it is damaged, or no engine here computes it.
+        GateRefused: The model learned from data that was erased.
+        LmworksError: A file of the model is damaged, or no engine on this machine can run it.
 
     Example:
         >>> open_model("recipes/quickstart.yaml").generate(["What does CreateBucket do?"], max_tokens=40)
@@ -207,7 +207,7 @@ def open_model(model: str | Path, store: str | Path | None = None, *, device: st
 
 
 def find_and_open(names: Sequence[str], store: Path | None, device: str) -> Model:
-    """Return the model that `find_model` finds."""
+    """Find a model by `find_model`, and open it."""
     found = find_model(names, store)
     is_reward = not holds_passages(found.folder) and family_of(found.folder) == "reward model"
     opened = (open_reward_model if is_reward else open_answering)(found.folder, device=device)
@@ -216,16 +216,16 @@ def find_and_open(names: Sequence[str], store: Path | None, device: str) -> Mode
 
 @dataclass(frozen=True)
 class FoundModel:
-    """A model that may be asked, before it is opened."""
+    """A model that was found and is allowed to answer, but is not opened yet."""
 
     folder: Path
     digest: str
     stored: tuple[Store, Artifact] | None = None
-    """Where it lies in a store; None for a published folder."""
+    """The store and the artifact of the model. None for a published folder."""
 
     @property
     def text_fields(self) -> frozenset[str]:
-        """The fields that the sources behind it name as `text_field`."""
+        """Values of `text_field` of all sources that the model was made from."""
         if not self.stored:
             return frozenset()
         store, artifact = self.stored
@@ -235,7 +235,7 @@ class FoundModel:
 
     @property
     def refusal(self) -> str:
-        """The first reason why it is not released; empty for a released one."""
+        """First line of the reason why the model is not released. Empty for a released model."""
         try:
             reason = refusal_reason(*self.stored) if self.stored else ""
         except LmworksError as error:  # what came of its gates cannot be read
@@ -244,9 +244,9 @@ class FoundModel:
 
 
 def find_model(names: Sequence[str], store: Path | None) -> FoundModel:
-    """Find a step, what a recipe serves, or else a Hugging Face folder.
+    """Find a step, a recipe's served model, or else a model folder in Hugging Face's layout.
 
-    Raises `UsageError` for what is no model, `GateRefused` for one that learned from what was erased.
+    Raises `UsageError` if there is no such model, and `GateRefused` if the model learned from erased data.
     """
     folder = Path(names[-1])
     is_folder = len(names) == 1 and (folder / "config.json").is_file()

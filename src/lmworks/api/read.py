@@ -1,4 +1,4 @@
-"""Output of a step, as typed records and as tables."""
+"""The output of a step, as typed records or as a table."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     import pandas
 
 Record = Document | Preference | dict[str, Any]
-"""A document; a judgement; a conversation (`id`, `messages`, `document` …) or an item of an evaluation."""
+"""A document, a judgement, or a dict: a conversation (`id`, `messages`, `document` …) or an item of an evaluation."""
 HOLD_RECORDS = re.compile(r"(?:(.*)/)?(?:conversations\.jsonl|preferences\.jsonl|items\.jsonl|part-\d+\.parquet)")
-"""Files of an artifact, below the part that they are of."""
+"""Pattern of paths of an artifact's files that hold records. Its group is the part, such as `train`."""
 
 
 @dataclass(frozen=True)
 class Records(Iterable[Record]):
-    """Output of a step, read while it is iterated. `read_records` makes one."""
+    """The records of a step, which are read during iteration. `read_records` makes such an object."""
 
     artifact: Artifact
     part: str = ""
@@ -46,7 +46,7 @@ class Records(Iterable[Record]):
             yield from Documents(path, digest).iterate()
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Each record by the names of its fields; of a document also what a source was told to `keep`, as a label."""
+        """Yield each record as a dict of its fields. A document also has the fields that its source had to `keep`."""
         for record in self:
             if isinstance(record, Document):
                 yield {"id": record.id, **fields_of(record)}
@@ -54,7 +54,7 @@ class Records(Iterable[Record]):
                 yield record.as_json() if isinstance(record, Preference) else record
 
     def to_arrow(self) -> pa.Table:
-        """A table of all rows, in memory. Raises `LmworksError` for a field that holds values of several types."""
+        """Return all rows as a table in memory. Raises `LmworksError` if a field has values of several types."""
         rows = list(self.rows())
         columns = dict.fromkeys(name for row in rows for name in row)
         table = {}
@@ -62,11 +62,11 @@ class Records(Iterable[Record]):
             try:
                 table[name] = pa.array([row.get(name) for row in rows])
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise LmworksError(f"{name}: {error}; go through `rows()` instead") from error
+                raise LmworksError(f"field {name}: {error}. Use `rows()` instead") from error
         return pa.table(table)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return the same as a data frame. Raises `MissingPackage` where pandas is not installed."""
+        """Return all rows as a pandas data frame. Raises `MissingPackage` if pandas is not installed."""
         if absent(["pandas"]):
             raise MissingPackage(f"a data frame needs pandas, which is not installed: {remedy(['pandas'])}")
         found: pandas.DataFrame = self.to_arrow().to_pandas()
@@ -74,7 +74,7 @@ class Records(Iterable[Record]):
 
 
 def read_records(store: Store, step: str) -> Records:
-    """Return what a step of the last build made, or a part of it. Raises UsageError where it made no records."""
+    """Return the records of a step of the last build, or of a part of it. Raises UsageError if there are none."""
     name, part = split_reference(step)
     artifact = Built.open(store).artifacts.get(name) or store.named(name)
     places = {found[1] or "" for path in artifact.manifest.files if (found := HOLD_RECORDS.fullmatch(path))}

@@ -1,4 +1,4 @@
-"""A recipe opened to plan it, to build it and to read what was built."""
+"""A recipe that is opened to plan it, to build it and to read the results."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Finished:
     """Result of a build: its artifacts, its report and its last screen."""
 
     artifacts: Mapping[str, Artifact]
-    """By step."""
+    """Name of the step → its artifact."""
     report: Path
     built: Built
     failed: Sequence[str]
-    """Gates that what a whole build would serve did not pass, and why."""
+    """Gates that the models to serve failed, with reasons. Empty if the build stopped at `until`."""
     until: str | None = None
-    """The step that it stopped after."""
+    """Step after which the build stopped. None for a whole build."""
 
     @property
     def ending(self) -> Ending:
-        """The verdict, at most three numbers, and what to do next."""
+        """Verdict, at most three numbers, and next command."""
         return ending(self.built, self.report, self.failed, self.until)
 
 
@@ -59,7 +59,7 @@ def finish(
     workers: int | None = None,
     ray: str | None = None,
 ) -> Finished:
-    """Build what is missing or stale, write the report and try the gates, as `lmworks build` does."""
+    """Build the steps that are missing or stale, write the report and check the gates, as `lmworks build` does."""
     artifacts = run(workspace, display, until=until, rebuild=rebuild, workers=workers, ray=ray)
     built, _ = Built.open(workspace.store, workspace.recipe.name).parted()
     if not until:
@@ -69,7 +69,7 @@ def finish(
 
 
 class _Told(PlainDisplay):
-    """Lines of text, given to a function."""
+    """Display that passes each line to a function."""
 
     def __init__(self, tell: Callable[[str], object]) -> None:
         super().__init__(sys.stderr)
@@ -81,27 +81,27 @@ class _Told(PlainDisplay):
 
 @dataclass(frozen=True)
 class OpenRecipe:
-    """A recipe with its settings and its store; `open_recipe` makes one. What it tells is read anew each time."""
+    """A recipe with its settings and its store. `open_recipe` makes one. Its properties read the store each time."""
 
     path: Path
     settings: Sequence[str]
     recipe: Recipe
     """Contents of the file, with the settings."""
     store: Path
-    """The folder of its artifacts."""
+    """Folder of its artifacts."""
 
     def plan(self, *, measure: bool = False, replan: bool = False) -> Plan:
         """Return the value of every `auto`, and the time and memory of a build.
 
         Args:
-            measure: Measure this machine for some seconds where no plan is stored; else it is counted.
-            replan: Forget the stored plan.
+            measure: Measure this machine for some seconds if no plan is stored. Otherwise the plan only estimates.
+            replan: Plan again, without the stored plan.
 
         Returns:
             The plan: `predicted`, `memory_bytes`, `parameters` and more; `as_text()` as `lmworks plan` shows it.
 
         Raises:
-            LmworksError: The recipe cannot be read, or names what is not there.
+            LmworksError: The recipe cannot be read, or names a file or step that does not exist.
 
         Example:
             >>> print(open_recipe("recipe.yaml").plan().as_text())
@@ -111,20 +111,20 @@ class OpenRecipe:
     def build(
         self, until: str | None = None, *, rebuild: Sequence[str] = (), progress: Callable[[str], object] | None = None
     ) -> Finished:
-        """Build what is missing or stale, and write the report. Interrupted, it goes on from there the next time.
+        """Build the steps that are missing or stale, and write the report. After an interruption, continue that work.
 
         Args:
-            until: Stop after this step; gates are then not tried.
-            rebuild: Steps to make again, from nothing.
-            progress: Is given each line of what is done; by default they are shown as `lmworks build` shows them.
+            until: Stop after this step. Gates are then not checked.
+            rebuild: Steps to build again from the start.
+            progress: Function that gets each line of progress. By default lines are shown as by `lmworks build`.
 
         Returns:
-            The artifacts by step, the report's path, and what is said at the end.
+            The artifacts by step, the report's path, and the last screen (`ending`).
 
         Raises:
-            GateRefused: A gate (licence, memory, quality) refused; of a gate on figures, when all is built and
-                written: what was built can be looked at.
-            Stopped: It was interrupted; finished work is kept.
+            GateRefused: A gate (licence, memory, quality) failed. A gate on figures raises this only after the build
+                is complete, so you can look at the results.
+            Stopped: The build was interrupted. Finished work is kept.
             LmworksError: A step failed. The message says where and how to fix it.
 
         Example:
@@ -139,42 +139,42 @@ class OpenRecipe:
 
     @property
     def built(self) -> Built:
-        """The last build as it lies in the store. Raises `UsageError` if there is none."""
+        """The last build, read from the store. Raises `UsageError` if there is none."""
         return Built.open(open_store(self.store, self.path))
 
     @property
     def artifacts(self) -> Mapping[str, Artifact]:
-        """By step, what is in the store: `payload` (its folder), `digest()`, and `manifest`, which tells all else."""
+        """Step → its artifact in the store, with `payload` (its folder), `digest()` and `manifest` (other facts)."""
         return self.built.artifacts
 
     @property
     def figures(self) -> Mapping[str, Sequence[Figure]]:
-        """By step, what was measured: of an evaluation as `evaluate/TASK/MODEL`, the leading figure first."""
+        """Step → its figures, the main figure first. The steps of an evaluation are named `evaluate/TASK/MODEL`."""
         return {step: each.manifest.figures for step, each in self.artifacts.items() if each.manifest.figures}
 
     @property
     def verdicts(self) -> Mapping[str, Sequence[str]]:
-        """By task, what its paired tests say, in words."""
+        """Task → results of its paired tests, in words."""
         return verdicts(self.built)
 
     def items(self, task: str) -> dict[str, list[Item]]:
-        """Return the answers of each model and baseline in a task, by its name.
+        """Return the answers of each model and baseline in a task, by the system's name.
 
         Args:
-            task: Such as `classification-split-test`: the middle of `evaluate/TASK/MODEL`.
+            task: Label of the task, such as `classification-split-test`: the middle of `evaluate/TASK/MODEL`.
 
         Returns:
-            Items with `id`, `prompt`, `answer`, `reference`, `score` and more, of models in the order of the recipe.
+            Items with `id`, `prompt`, `answer`, `reference`, `score` and more. Models are in the order of the recipe.
 
         Raises:
-            UsageError: There is no such task; the message names those that there are.
+            UsageError: There is no such task. The message names the existing tasks.
 
         Example:
             >>> wrong = [item for item in recipe.items("classification-split-test")["tuned"] if not item["score"]]
         """
         tasks = self.built.evaluations()
         if task not in tasks:
-            raise UsageError(f"no task {task!r} in the last build; it has {', '.join(tasks) or 'none'}")
+            raise UsageError(f"no task {task!r} in the last build; its tasks are: {', '.join(tasks) or 'none'}")
         return {name: _items(artifact) for name, artifact in tasks[task].items() if name}
 
     def records(self, step: str) -> Records:
@@ -182,14 +182,14 @@ class OpenRecipe:
         return read_records(open_store(self.store, self.path), step)
 
     def open_model(self, step: str | None = None, *, device: str = AUTO) -> Model:
-        """Return a model of the recipe, by default the one that it serves: see `open_model`."""
+        """Open a model of the recipe, by default the served one. See the function `open_model`."""
         return find_and_open([str(self.path), *([step] if step else [])], self.store, device)
 
     def trace(self, step: str | None = None) -> Traced:
         """Return the steps and source files behind a step, by default behind the served model.
 
-        Each file's digest is computed again, which tells whether it was edited since. `as_text()` is what
-        `lmworks trace` prints; `files`, `steps`, `unknown` are for programs.
+        Each file's digest is computed again, to find out whether the file was edited since. `as_text()` returns the
+        output of `lmworks trace`. Programs use `files`, `steps` and `unknown`.
         """
         return trace_lineage(*find_one([str(self.path), *([step] if step else [])], self.store))
 
@@ -198,18 +198,18 @@ class OpenRecipe:
 
 
 def open_recipe(path: str | Path, settings: Sequence[str] = (), store: str | Path | None = None) -> OpenRecipe:
-    """Open a recipe to plan it, build it and read what was built.
+    """Open a recipe to plan it, build it and read the results.
 
     Args:
-        path: The recipe's file.
-        settings: Fields to override, as behind `--set`: `["models.tuned.steps=60"]`.
-        store: Folder of artifacts; by default `.lmworks` beside the recipe.
+        path: The recipe file.
+        settings: Fields to override, in the form of `--set`: `["models.tuned.steps=60"]`.
+        store: Folder of artifacts. By default `.lmworks` beside the recipe.
 
     Returns:
         The recipe. Opening it reads and checks the file, and builds nothing.
 
     Raises:
-        RecipeError: A field is wrong; the message names file, line and field of every fault.
+        RecipeError: A field is wrong. The message names file, line and field of every fault.
 
     Example:
         >>> recipe = open_recipe("recipes/quickstart.yaml", ["pretrain.steps=60"])
@@ -222,19 +222,19 @@ def open_recipe(path: str | Path, settings: Sequence[str] = (), store: str | Pat
 
 
 def records(step: str, source: OpenRecipe | str | Path | None = None) -> Records:
-    """Return what a step made, as typed records.
+    """Return the output of a step, as typed records.
 
     Args:
         step: A step, or a part of one such as `split.train`.
-        source: A recipe that was opened, a recipe's file, or a store; by default the last build in this folder.
+        source: An opened recipe, a recipe file, or a store. By default the last build in this folder.
 
     Returns:
-        Documents of a data step; conversations (dicts with `messages`) and judgements of steps that tune; items of an
-        evaluation. They can be gone through again, or had as a table: `to_arrow()`, `to_pandas()`.
+        Documents, conversations (dicts with `messages`), judgements, or the items of an evaluation. You can iterate
+        over them more than once, or convert them to a table: `to_arrow()`, `to_pandas()`.
 
     Raises:
         UsageError: The step is not built, or makes no records.
-        LmworksError: Its files are not as they were written.
+        LmworksError: The step's files are damaged: they have changed since they were written.
 
     Example:
         >>> pairs = [(each.text, each.meta["label"]) for each in records("split.test", "recipe.yaml")]

@@ -1,4 +1,4 @@
-"""A table in a notebook: what is in it, and a first model of it."""
+"""Functions for a table in a notebook: look at its contents, and fit a first model to it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from lmworks.start.seen import Seen
 
 CELL = 120
-"""Characters of a cell that a notebook shows."""
+"""Maximum number of characters of a cell that a notebook shows."""
 MODELS = "lmworks-models"
-"""Folder that holds what `fit` makes, as `lmworks start` has it."""
+"""Folder for the recipes and models of `fit`. `lmworks start` uses the same folder."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Looked:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model that `fit` made, with what it is worth."""
+    """A model that `fit` built, with its verdict."""
 
     recipe: OpenRecipe
-    """The recipe that was written, and its store."""
+    """The recipe that `fit` wrote, and its store."""
     verdict: str
     """One sentence: whether it is better than the baselines."""
     numbers: Sequence[str]
-    """Its figures beside the strongest baseline."""
+    """The model's figures, compared with the strongest baseline."""
     caveat: str
 
     def predict(self, texts: str | Sequence[str]) -> list[Any]:
@@ -67,7 +67,7 @@ class Fitted:
         return [each.text for each in model.generate(texts)]
 
     def model(self) -> Model:
-        """Return the served model. Raises UsageError where nothing is served."""
+        """Open the served model. Raises UsageError if no model is served."""
         return self.recipe.open_model()
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ def look(table: Any) -> Looked:
         table: A DataFrame of pandas or polars, an Arrow table, a list of rows, or the path of a folder.
 
     Returns:
-        What is in it. A notebook shows it as a list with the first rows.
+        The table's contents. A notebook shows them as a list, with the first rows.
 
     Example:
         >>> lmworks.look(tickets)
@@ -113,26 +113,26 @@ def fit(
     minutes: float = 6,
     **answers: Any,
 ) -> Fitted:
-    """Write a recipe for a table, build it, and say what the model is worth beside simple baselines.
+    """Write a recipe for a table, build it, and compare the model with simple baselines.
 
-    The same table and arguments give the same folder, so that a second call builds only what is missing.
+    The same table and arguments use the same folder, so a second call builds only missing steps.
 
     Args:
-        table: As `look` takes it.
-        text: The column of the texts. By default the likeliest.
-        label: The column of the labels, to classify.
-        target: The column of texts to write, to translate, summarise or answer.
-        task: "classify", "search", "translate", "summarise", "chat", "write" or "extract". By default what fits.
-        name: Name of the model's folder, before a digest.
-        folder: Where that folder lies.
-        minutes: Minutes that the build is planned for.
-        answers: Further answers of `lmworks init`, such as `privacy="public"`.
+        table: The same kinds of tables as for `look`.
+        text: The column of the texts. By default the column that most likely holds them.
+        label: The column of the labels, for a classifier.
+        target: The column of the texts that the model learns to write: translations, summaries or answers.
+        task: "classify", "search", "translate", "summarise", "chat", "write" or "extract". Guessed by default.
+        name: First part of the name of the model's folder. A digest follows.
+        folder: Folder in which the model's folder is created.
+        minutes: Number of minutes that the build may take, as planned.
+        answers: Further answers to the questions of `lmworks init`, such as `privacy="public"`.
 
     Returns:
-        The model with its verdict. `predict(texts)` asks what is served.
+        The model with its verdict. `predict(texts)` runs the served model.
 
     Raises:
-        LmworksError: Nothing can be built of the table. The message says what it lacks.
+        LmworksError: lmworks cannot build a model from this table. The message says what is missing.
 
     Example:
         >>> model = lmworks.fit(tickets, text="message", label="queue")
@@ -151,7 +151,7 @@ def fit(
     else:
         rows = _rows(table)
         if unknown := [each for each in (text, label, target) if each and not any(each in row for row in rows)]:
-            raise UsageError(f"no column {unknown[0]!r}; there are {', '.join(map(str, rows[0] if rows else ()))}")
+            raise UsageError(f"no column {unknown[0]!r}; columns: {', '.join(map(str, rows[0] if rows else ()))}")
         known = "\n".join(_line(row) for row in rows)
     place = Path(folder) / f"{name}-{digest_text(json.dumps(given, sort_keys=True, default=str) + known)[:8]}"
     if not isinstance(table, str | Path):
@@ -165,7 +165,7 @@ def fit(
 
 
 def _built(recipe: OpenRecipe) -> Fitted:
-    """Build a recipe, and read its verdict. What a gate refuses is built, and can be looked at."""
+    """Build a recipe, and read its verdict. A model that fails a gate is built all the same, and can be inspected."""
     from lmworks.release.gates import failed_gates
     from lmworks.release.report.ending import ending
 
@@ -179,17 +179,17 @@ def _built(recipe: OpenRecipe) -> Fitted:
 
 
 def _rows(table: Any) -> list[Mapping[str, Any]]:
-    """Return the rows of a table of pandas, polars, Arrow or Python."""
+    """Return the rows of a pandas, polars or Arrow table, or of a list of dicts."""
     for method, how in (("to_pylist", {}), ("to_dicts", {}), ("to_dict", {"orient": "records"})):
         if hasattr(table, method):
             return list(getattr(table, method)(**how))
     if isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
         return list(table)
-    raise UsageError(f"a {type(table).__name__} is no table: expected a DataFrame, an Arrow table or a list of rows")
+    raise UsageError(f"a {type(table).__name__} is not a table: expected a DataFrame, an Arrow table or a list of rows")
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    """Return a row as JSON, without values that are missing."""
+    """Return a row as JSON, without missing values (None and NaN)."""
     kept = {str(name): value for name, value in row.items() if value is not None and value == value}
     return json.dumps(kept, ensure_ascii=False, default=str)
 

@@ -1,1 +1,1 @@
-"""One local application for what a store holds: `lmworks open`. A page is one file and one row of `pages.PAGES`."""
+"""The local application of `lmworks open`, which shows a store. A page is one file and one row of `pages.PAGES`."""

@@ -1,4 +1,4 @@
-"""The application behind `lmworks open`, on this machine only, for who has the address that it was started with."""
+"""The application behind `lmworks open`, on this machine only. Only people who have its address can use it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from lmworks.serve.run import listen
 logger = logging.getLogger("lmworks.application")
 
 SCRATCH = "lmworks-open-"
-"""How folders of sent files are called, with the process that they are of."""
+"""First part of the name of a folder for uploaded files. The id of the application's process follows."""
 ICON = "/favicon.ico"
-"""Browsers ask for it wherever they are; there is none."""
+"""Path of the icon, which browsers always request. There is no icon."""
 HEADERS = [*SECURITY_HEADERS, (b"content-security-policy", PAGE_POLICY.encode())]
-"""Headers of responses that bring none."""
+"""Headers that are added to a response unless it sets them itself."""
 ENTRANCE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>lmworks</title><meta http-equiv="refresh" content="0;url={address}">
 </head><body><p><a href="{address}">Open</a></p></body></html>
@@ -46,10 +46,10 @@ ENTRANCE = """<!doctype html>
 
 
 def run(root: Path, port: int, device: str, started: Callable[[str, Path], None], first: str = "") -> None:
-    """Serve until Ctrl-C or a signal to stop. `first` is the page that is opened, below the address.
+    """Serve until Ctrl-C or a signal to stop. `first` is the path of the page to open.
 
-    `started` is told the address, which holds a key made here, and a file that leads there: what starts a browser with
-    the address itself shows it to all who list processes.
+    `started` gets the address, which contains a secret key, and a file that redirects to it. A browser should be
+    started with the file, because everyone who lists processes sees the arguments of a program.
     """
     key = secrets.token_urlsafe(24)
     _clear_killed()
@@ -74,7 +74,7 @@ def run(root: Path, port: int, device: str, started: Callable[[str, Path], None]
 
 
 def _clear_killed() -> None:
-    """Delete what applications of this user left that were killed."""
+    """Delete the folders of this user's applications that were killed."""
     for folder in Path(gettempdir()).glob(f"{SCRATCH}*-*"):
         process = folder.name.removeprefix(SCRATCH).partition("-")[0]
         if process.isdecimal() and folder.lstat().st_uid == os.geteuid() and not _runs(int(process)):
@@ -92,9 +92,9 @@ def _runs(process: int) -> bool:
 
 
 def make_app(root: Path, key: str, scratch: Path, device: str) -> Starlette:
-    """The application of a store; what `scratch` holds is of the files that are uploaded.
+    """Return the application of a store. `scratch` is the folder for uploaded files.
 
-    All of it lies below `key`: a cookie would be sent to the servers of other ports of this machine, too.
+    All addresses begin with `key`. A cookie instead would also be sent to servers on other ports of this machine.
     """
     opened = Opened(root, device, scratch, PAGES, f"/{key}")
 
@@ -137,7 +137,7 @@ def make_app(root: Path, key: str, scratch: Path, device: str) -> Starlette:
 
 
 class Door:
-    """Finds nothing for who does not know the key, in the same time whatever is given, and adds headers."""
+    """Middleware that answers 404 unless the path begins with the key (compared in constant time), and adds headers."""
 
     def __init__(self, app: ASGIApp, key: str) -> None:
         self._app = app
@@ -159,20 +159,20 @@ class Door:
 
         first = f"{scope['path']}/".split("/")[1].encode()
         known = hmac.compare_digest(first, self._key) or scope["path"] == ICON
-        app = self._app if known else PlainTextResponse("not found: take the address that the newest start told", 404)
+        app = self._app if known else PlainTextResponse("not found: use the address that the newest start printed", 404)
         headers = dict(scope["headers"])
         if scope["method"] not in ("GET", "HEAD") and _is_foreign(headers.get(b"origin"), headers.get(b"host", b"")):
-            app = PlainTextResponse("refused: a page of another address sent this", 403)
+            app = PlainTextResponse("refused: a page of another site sent this request", 403)
         await app(scope, receive, sending)
 
 
 def _is_foreign(origin: bytes | None, host: bytes) -> bool:
-    """Return whether a browser says that a page of elsewhere sends a request; scripts state no origin."""
+    """Return whether a browser states that a page of another origin sent a request. Scripts state no origin."""
     return origin is not None and origin != b"http://" + host
 
 
 def _told(opened: Opened, request: Request, said: str, status: int) -> Response:
-    """As a page to who reads pages, as JSON to a script."""
+    """Return a message as a page if the client accepts HTML, otherwise as JSON."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"error": said}, status)
     build = request.path_params.get("build")

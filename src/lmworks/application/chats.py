@@ -1,4 +1,4 @@
-"""The chat page, and the API behind it, of a model of a build. Memory holds one model: opening another closes it."""
+"""Chat page and API for the models of a build. Memory holds one model, so opening another closes the first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGE = "chat"
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """Return the models to choose from, and the page of each."""
+    """Return the routes of the list of models, and of each model's chat page."""
     chats = Chats(opened)
     opened.closing.append(chats.close)
 
@@ -41,13 +41,13 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
 @dataclass(frozen=True)
 class _Held:
     made: tuple[str, int]
-    """The model's folder, and when its build was written."""
+    """The model's folder, and the time in nanoseconds at which its build was recorded."""
     app: ASGIApp
     service: Service
 
 
 class Chats:
-    """Opens the model that an address names, and answers for it."""
+    """Application that opens the model named in an address, and passes requests to it."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
@@ -64,9 +64,9 @@ class Chats:
             await held.app(scope, receive, send)
 
     def _open(self, build: str, model: str, is_page: bool) -> _Held:
-        """Raises UsageError where the build has no such model, GateRefused where it may not be served.
+        """Return the open model. Raises UsageError if the build has no such model, GateRefused if a gate forbids it.
 
-        What was built again meanwhile is opened anew; gates, which may have been added since, are asked at each page.
+        A model that was rebuilt since is opened again. Each request for the page checks all gates, also new ones.
         """
         store = self._opened.store(build)
         artifact = store.named(model)
@@ -94,7 +94,7 @@ class Chats:
         return _Held(made, ungated(service, None, served.pages, served.knowledge), service)
 
     def close(self) -> None:
-        """Give back what the model holds."""
+        """Stop the model's service, and free its memory."""
         with self._lock:
             self._close()
 
@@ -105,7 +105,7 @@ class Chats:
 
 
 def _page(back: str) -> Response:
-    """The chat page, with a way back to the others."""
+    """Return the chat page with a link back to the list of models."""
     from lmworks.serve.content import page_files
 
     text = bytes(page_files()["index.html"].body).decode()

@@ -1,4 +1,4 @@
-"""Shared parts of the pages: the store that is shown, and how a page is made and addressed."""
+"""Shared parts of the pages: the store that they show, and functions that render pages and form addresses."""
 
 from __future__ import annotations
 
@@ -24,49 +24,49 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy of the pages made here."""
+"""Content-Security-Policy of the pages that the application renders."""
 OWN_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
-"""Pattern of the policy inside a page that was written to a file."""
+"""Pattern of the Content-Security-Policy in a page that was written to a file."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of each build."""
+    """A kind of page that every build has."""
 
     name: str
-    """In its address: `/BUILD/NAME/`."""
+    """Name in the page's address: `/BUILD/NAME/`."""
     title: str
     routes: Callable[[Opened], Sequence[BaseRoute]]
-    """Below its address; the first shows the page."""
+    """Function that returns the routes below the page's address. The first route shows the page."""
 
 
 @dataclass
 class Opened:
-    """The store that is shown, and what is kept while it is."""
+    """The store that is shown, and the state of the application that shows it."""
 
     root: Path
     device: str
     scratch: Path
-    """Files that are uploaded and answered; they go when the application ends."""
+    """Folder for uploaded files and predictions. It is deleted when the application ends."""
     pages: Sequence[Page] = ()
     base: str = ""
-    """Before every address; who does not know it finds nothing."""
+    """First part of every address, with the secret key."""
     closing: list[Callable[[], None]] = field(default_factory=list)
-    """Functions to call at the end."""
+    """Functions to call when the application ends."""
 
     def store(self, build: str | None = None) -> Store:
-        """The store; of the builds in it that one counts as the last. Raises UsageError where it has none so named."""
+        """Return the store, with `build` as its last build. Raises UsageError if it has no build of this name."""
         opened = Store(self.root)
         if build is not None and build not in opened.builds.names:
-            raise UsageError(f"{self.root}: here is no build {build!r}; expected {', '.join(opened.builds.names)}")
+            raise UsageError(f"{self.root}: no build {build!r}; expected {', '.join(opened.builds.names)}")
         return Store(self.root, build)
 
     def built(self, build: str) -> Built:
-        """Return a recipe's last build, as it is now. Raises UsageError where there is none."""
+        """Return a recipe's last build in its present state. Raises UsageError if there is none."""
         return Built.open(self.store(build))
 
     def address(self, build: str, page: str, *below: str, **asked: str) -> str:
-        """Return the address of a page of a build, or of a part below it."""
+        """Return the address of a build's page, or of a file below that page. `asked` becomes the query."""
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in asked.items() if value)
         path = "/".join((self.base, *(quote(each, safe="") for each in (build, page, *below)))) + ("" if below else "/")
         return path + (f"?{query}" if query else "")
@@ -74,7 +74,7 @@ class Opened:
     def show(
         self, template: str, build: str | None, page: str, *, status: int = 200, title: str = "", **values: Any
     ) -> HTMLResponse:
-        """A page from a template of this room, below the bar that leads to all others."""
+        """Return a page rendered from a template of this package, below the bar with links to all pages."""
         named = {each.name: each.title for each in self.pages}
         text = (
             environment(__package__)
@@ -91,7 +91,7 @@ class Opened:
         return Markup(shown)  # noqa: S704 - a template of ours, which escapes
 
     def file(self, text: str, build: str, page: str, more: Markup | str = "") -> HTMLResponse:
-        """A page that is whole in itself, below the bar; what it lets run is what it says itself."""
+        """Return a finished HTML page with the bar added. Its own Content-Security-Policy, if any, stays in force."""
         policy = OWN_POLICY.search(text)
         held = html.unescape(policy[1]) + "; frame-ancestors 'none'" if policy else POLICY
         shown = text.replace("<body>", f"<body>\n{self.bar(build, page)}{more}", 1)
@@ -99,9 +99,9 @@ class Opened:
 
 
 def models_of(built: Built) -> dict[str, bool]:
-    """Return what answers, the models of a build and the passages that it serves, and whether each is served.
+    """Return names of a build's models and served passages, with whether each is served.
 
-    What is served comes first.
+    Served ones come first.
     """
     from lmworks.release.gates import served  # which reads tasks and their figures
 
@@ -110,5 +110,5 @@ def models_of(built: Built) -> dict[str, bool]:
 
 
 def said_at(path: Path) -> str:
-    """When a file was written."""
+    """Return the UTC time at which a file was written, in words."""
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")

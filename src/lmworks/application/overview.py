@@ -1,4 +1,4 @@
-"""The first pages: the builds of a store, and how one of them stands."""
+"""The first pages: the list of a store's builds, and the state of one build."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmworks.release.built import Built
 
 
 def builds(opened: Opened, request: Request) -> Response:
-    """All builds of the store; of a single one its own page."""
+    """Return the list of the store's builds. If there is only one, redirect to its page."""
     names = opened.store().builds.names
     if len(names) == 1:
         return RedirectResponse(opened.address(names[0], "overview"), 303)
@@ -35,7 +35,7 @@ def _about(opened: Opened, name: str) -> dict[str, str]:
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """Return the page of one build."""
+    """Return the route of one build's page."""
 
     def overview(request: Request) -> Response:
         name = request.path_params["build"]

@@ -1,4 +1,4 @@
-"""The pages of each build, in the order of the bar: a new one is a file here and a row."""
+"""The pages of each build, in the order of the bar. To add a page, add a file here and a row to `PAGES`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a build: time and memory, the state of steps, and with `needs` the whole forecast."""
+"""The plan of a build: time and memory, the state of each step, and the forecast if the recipe has `needs`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = "plan"
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """Return the plan, and the forecast as a page of its own."""
+    """Return the routes of the plan, of the forecast and of the recipe."""
 
     def plan(request: Request) -> Response:
         from lmworks.watch.status import statuses

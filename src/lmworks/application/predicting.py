@@ -1,4 +1,4 @@
-"""A model asked of every row of a file that is uploaded: rows are counted while they are answered."""
+"""Predictions of a model for every row of an uploaded file. The page counts finished rows."""
 
 from __future__ import annotations
 
@@ -31,43 +31,43 @@ logger = logging.getLogger("lmworks.application")
 PAGE = "predict"
 SCRIPT = Path(__file__).with_name("predicting.js").read_text(encoding="utf-8")
 MOST_BYTES = 200 << 20
-"""Most bytes of a file, which a browser sends in seconds. `lmworks predict` takes any size."""
+"""Maximum size of a file in bytes. A browser sends it in seconds. `lmworks predict` takes files of any size."""
 WAITING = 4
-"""Files at once, so that what they take on the disk is bounded."""
+"""Maximum number of unfinished files, to limit the disk space that they use."""
 KEPT = 8
-"""Answered files of a session that lie there until it ends."""
+"""Number of finished files that a session keeps until it ends."""
 STOP_SECONDS = 60
-"""Seconds for rows in work when the application ends."""
+"""Seconds to wait for unfinished rows when the application ends."""
 LONGEST_NAME = 60
 SHOWN = 20
-"""Rows shown on the page; the file has all."""
+"""Number of rows that the page shows. The file has all rows."""
 
 
 @dataclass
 class Job:
-    """A file that is being answered, or was."""
+    """Prediction for one uploaded file: waiting, running or ended."""
 
     folder: Path
     rows: int = 0
     waits: bool = True
-    """For the file before it: memory holds the model of one."""
+    """Whether the file still waits for an earlier one. Only one runs at a time, because memory holds one model."""
     said: str = ""
-    """Faults or losses, in words."""
+    """Message about an error, or about rows that failed or were cut."""
     out: Path | None = None
     columns: Sequence[str] = ()
     first: Sequence[Sequence[str]] = ()
-    """First rows of the answered file."""
+    """Cells of the first rows of the finished file."""
     ended: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
     def as_json(self) -> dict[str, Any]:
-        """Return how it stands."""
+        """Return the state of the job."""
         shown = {"columns": self.columns, "first": self.first, "file": self.out is not None}
         return {"rows": self.rows, "waits": self.waits, "said": self.said, "ended": self.ended, **shown}
 
 
 class Jobs:
-    """The files of a session. One is answered at a time; of those that have ended the last few are kept."""
+    """The jobs of a session. They run one at a time. The last few ended jobs are kept."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
@@ -76,11 +76,11 @@ class Jobs:
         self._threads: list[threading.Thread] = []
 
     def begin(self, job: Job, build: str, model: str, table: TableFile, text: str, continues: bool) -> str:
-        """Answer a file; returns the name under which it is asked for."""
+        """Start a job in a thread, and return its name."""
         for name in [name for name, each in self._jobs.items() if each.ended][:-KEPT]:
             shutil.rmtree(self._jobs.pop(name).folder, ignore_errors=True)
         if sum(not each.ended for each in self._jobs.values()) >= WAITING:
-            raise UsageError(f"{WAITING} files are being answered or wait: send this one when one of them is done")
+            raise UsageError(f"{WAITING} files are already running or waiting: send this file when one of them is done")
         self._jobs[job.folder.name] = job
         thread = threading.Thread(target=self._run, args=(job, build, model, table, text, continues), daemon=True)
         self._threads = [each for each in self._threads if each.is_alive()] + [thread]
@@ -88,13 +88,13 @@ class Jobs:
         return job.folder.name
 
     def named(self, name: str) -> Job:
-        """Raises UsageError where there is none."""
+        """Return the job of this name. Raises UsageError if there is none."""
         if not (job := self._jobs.get(name)):
-            raise UsageError("there is no such work any more: the last few are kept, until the application ends")
+            raise UsageError("this job is not kept any more. Only the last few jobs are kept. Send the file again")
         return job
 
     def close(self) -> None:
-        """Stop all, and wait for the rows that are being answered."""
+        """Stop all jobs, and wait until their current rows are finished."""
         for job in self._jobs.values():
             job.stop.set()
         for thread in self._threads:
@@ -112,7 +112,7 @@ class Jobs:
             job.said = f"the file cannot be written: {error.strerror or error}"
         except BaseException:  # Rust's panics are no Exception
             logger.exception("a file could not be answered")
-            job.said = "This went wrong for a reason that is not known; where the application was started it is told."
+            job.said = "An unknown error stopped this. See the terminal in which you started the application."
         finally:
             if not job.out:
                 shutil.rmtree(job.folder, ignore_errors=True)
@@ -136,7 +136,7 @@ class Jobs:
         asking = Asking(ability_of(engine), text, continues=continues)
         told = predict(engine, artifact.digest(), asking, table, out, progress)
         lost = [f"{count:,} {why}; the first: {told.first}" for why, count in told.faults.items()]
-        lost += [f"{told.cut:,} longer than the model reads or may write: their ends are missing"] * bool(told.cut)
+        lost += [f"{told.cut:,} rows longer than the model can read or write: their ends are missing"] * bool(told.cut)
         answered = TableFile(out)
         job.columns = answered.columns()
         job.first = [[_cell(row.fields.get(name)) for name in job.columns] for row in islice(answered.rows(), SHOWN)]
@@ -144,7 +144,7 @@ class Jobs:
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """Return the form, the work behind it, and the file that comes of it."""
+    """Return the routes of the upload form, of the jobs, and of the finished files."""
     jobs = Jobs(opened)
     opened.closing.append(jobs.close)
 
@@ -187,7 +187,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
     def answered(request: Request) -> Response:
         job = jobs.named(request.path_params["job"])
         if not job.out:
-            raise UsageError("this file is not answered yet, or was stopped")
+            raise UsageError("this file is not finished: it still runs, or it was stopped or failed")
         return FileResponse(job.out, filename=job.out.name)
 
     return [
@@ -200,7 +200,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
 
 
 def _chats(folder: Path) -> bool:
-    """Return whether a model takes a text for a user's turn, and may go on from it instead."""
+    """Return whether a model generates text and has a chat template, so that it can answer or continue a text."""
     from lmworks.tokens.settings import read_template
 
     written = not holds_passages(folder) and family_of(folder) in (None, "decoder")
@@ -208,13 +208,13 @@ def _chats(folder: Path) -> bool:
 
 
 async def receive(request: Request, path: Path) -> None:
-    """Write the body of a request into a file. Raises UsageError for what is too long."""
+    """Write the body of a request into a file. Raises UsageError if it is longer than `MOST_BYTES`."""
     size = 0
     with path.open("wb") as file:
         async for chunk in request.stream():
             size += len(chunk)
             if size > MOST_BYTES:
-                raise UsageError(f"found a file of more than {MOST_BYTES:,} bytes; `lmworks predict` takes any")
+                raise UsageError(f"the file has more than {MOST_BYTES:,} bytes. Use `lmworks predict` instead")
             file.write(chunk)
 
 

@@ -1,4 +1,4 @@
-"""Pages that builds wrote: report, data report, cards, items, history."""
+"""Pages that builds have written: report, data report, cards, items and history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ_AS_TEXT = (".json", ".jsonl", ".md", ".txt")
 
 
 def report_routes(opened: Opened) -> Sequence[BaseRoute]:
-    """The report, and every file beside it that is of this build, under its own name: links between them hold."""
+    """Return the routes of the report and of the build's other report files. Names stay, so that links work."""
 
     def report(request: Request) -> Response:
         built = opened.built(request.path_params["build"])
@@ -37,7 +37,7 @@ def report_routes(opened: Opened) -> Sequence[BaseRoute]:
         build, name = request.path_params["build"], request.path_params["file"]
         path = {each.name: each for each in (opened.root / "reports").glob("*") if each.is_file()}.get(name)
         if path is None or not name.startswith(build):
-            raise UsageError(f"{name}: the reports of {build} have no such file; `lmworks report` writes them again")
+            raise UsageError(f"{name}: {build} has no such report. To write reports again, type `lmworks report`")
         at = DATA if name == f"{build}-data.html" else REPORT
         recipe = os.path.relpath(opened.built(build).recipe, path.parent)
         lies, shown_at = f'href="{quote(recipe)}"', f'href="{opened.address(build, "plan", "recipe.yaml")}"'
@@ -55,19 +55,19 @@ def report_routes(opened: Opened) -> Sequence[BaseRoute]:
 
 
 def _with_id(heading: re.Match[str]) -> str:
-    """Return a heading with the name under which links in the card know it, as hubs make them."""
+    """Return a heading with the id that links in the card use. Hubs form ids in the same way."""
     name = re.sub(r"[^\w -]", "", re.sub(r"<[^>]*>", "", heading[2])).strip().lower().replace(" ", "-")
     return f'<h{heading[1]} id="{name}">{heading[2]}</h{heading[1]}>'
 
 
 def _parted(card: str) -> tuple[str, str]:
-    """Return the metadata at the head of a card, which is for programs, and its text."""
+    """Return the metadata at the head of a card (for programs), and the card's text."""
     found = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
     return (found[1], card[found.end() :]) if found else ("", card)
 
 
 def evidence_routes(opened: Opened, place: str) -> Sequence[BaseRoute]:
-    """Return the files of the store that cards point to, as they lie there."""
+    """Return the route of unchanged files of the store to which cards link."""
 
     def evidence(request: Request) -> Response:
         named = f"{place}/{request.path_params['path']}"
@@ -86,7 +86,7 @@ def evidence_routes(opened: Opened, place: str) -> Sequence[BaseRoute]:
 
 
 def data_routes(opened: Opened) -> Sequence[BaseRoute]:
-    """Return the data report; of many texts it is written only when it is asked for."""
+    """Return the route of the data report. It is written only on request, since many texts take long."""
 
     def data(request: Request) -> Response:
         build = request.path_params["build"]

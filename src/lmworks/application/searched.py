@@ -1,4 +1,4 @@
-"""Passages of the documents that fit a question."""
+"""The page that searches documents for passages that answer a question."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 PAGE = "passages"
 SHOWN = 10
-"""Passages of a question: further ones are seldom read."""
+"""Number of passages shown for a question. People seldom read more."""
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """Return a form, and what was found."""
+    """Return the route of the search form and its results."""
 
     @lru_cache(maxsize=4)
     def collection(payload: Path) -> Collection:

@@ -1,4 +1,4 @@
-"""The page that begins: files, a preview of their rows, three questions, a build, and the first answers."""
+"""The pages of `lmworks start`: files, a preview of rows, up to three questions, a build, and the first answers."""
 
 from __future__ import annotations
 
@@ -29,58 +29,58 @@ if TYPE_CHECKING:
     from lmworks.start.seen import Seen
 
 PAGE = "~start"
-"""Its place in addresses: no recipe can have such a name."""
+"""Name of these pages in addresses. No recipe can have this name."""
 SCRIPT = Path(__file__).with_name("starting.js").read_text(encoding="utf-8")
 MINUTES = 6
-"""Minutes that a first build is planned for: longer than a coffee is not waited for."""
+"""Minutes that a first build may take, as planned. Users wait for no longer than a coffee break."""
 ROWS, CELL = 5, 160
-"""Rows of the preview, and characters of a cell."""
+"""Numbers of rows in the preview, and of characters in a cell."""
 SHOWN = 10
-"""Left-out rows that the first result shows."""
+"""Number of held-out rows that the first result shows."""
 LINES = 12
-"""Last lines of a build that the page shows."""
+"""Number of the last lines of a build's log that the page shows."""
 STOP_SECONDS = 30
-"""Time that a build has to end when the application does."""
+"""Seconds that a build has to stop when the application ends. It is then killed."""
 
 
 @dataclass
 class Project:
-    """A folder that was looked at, and the build that came of it."""
+    """A folder of files that was inspected, and the build started from it."""
 
     name: str
     data: Path
     seen: Seen
     folder: Path = Path()
-    """The folder of the recipe, once there is one."""
+    """Folder of the recipe, once the recipe is written."""
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
 
     @property
     def log(self) -> Path:
-        """The file that the build writes its lines to."""
+        """The file that gets the build's output."""
         return self.folder / "build.log"
 
     def as_json(self) -> dict[str, Any]:
-        """Return how the build stands."""
+        """Return the state of the build."""
         code = self.process.poll() if self.process else None
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES:]
         return {"ended": code is not None, "code": code, "lines": lines, "seconds": int(time.monotonic() - self.began)}
 
 
 class Projects:
-    """Folders that were looked at in this session, with their builds. One build runs at a time."""
+    """The projects of this session. Only one build runs at a time."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
         self._known: dict[str, Project] = {}
 
     def look(self, data: Path) -> str:
-        """Look at a folder. Return the key under which it is known. Raises UsageError where there is none."""
+        """Inspect a folder, and return the key of its project. Raises UsageError if there is no such folder."""
         from lmworks.start.look import look
 
         data = data.expanduser()
         if not data.is_dir():
-            raise UsageError(f"{data}: there is no such folder on this machine; type its whole path")
+            raise UsageError(f"{data}: there is no such folder on this machine. Type its full path")
         key = secrets.token_hex(8)
         named = data.parent if data.name == "data" and data.parent.parent == self._opened.root.parent else data
         name = re.sub(r"[^a-z0-9]+", "-", named.resolve().name.lower()).strip("-") or "model"
@@ -88,20 +88,20 @@ class Projects:
         return key
 
     def named(self, key: str) -> Project:
-        """Return what is known under a key. Raises UsageError where nothing is."""
+        """Return the project of a key. Raises UsageError if there is none."""
         if not (found := self._known.get(key)):
-            raise UsageError("this page is of an earlier start of the application: begin again")
+            raise UsageError("this page is from an earlier run of the application. Choose your files again")
         return found
 
     def build(self, project: Project, given: Mapping[str, str]) -> None:
-        """Write the recipe and begin its build, as a process of its own."""
+        """Write the recipe, and start its build in a separate process."""
         from lmworks import graph
         from lmworks.recipe.file import load_recipe
         from lmworks.start.answers import ask_all
         from lmworks.start.write import start
 
         if any(each.process and each.process.poll() is None for each in self._known.values()):
-            raise UsageError("another build is running: wait for its end, or stop it on its page")
+            raise UsageError("another build is running: wait until it ends, or stop it on its page")
         answers = ask_all(project.seen, {"minutes": MINUTES, **given}, None, lambda _: None, lambda _: None)
         folder = project.folder = self._free(project.name)
         start(folder, project.data, project.seen, answers, lambda path: load_recipe(path, graph.CLASSES))
@@ -114,14 +114,14 @@ class Projects:
             )
 
     def _free(self, name: str) -> Path:
-        """Return a folder for a recipe that has none yet."""
+        """Return a folder without a recipe, whose name is `name`, with a number if needed."""
         place, number = self._opened.root.parent, 1
         while (folder := place / (name if number == 1 else f"{name}-{number}")).joinpath("recipe.yaml").exists():
             number += 1
         return folder
 
     def close(self) -> None:
-        """Stop what is being built. `lmworks build` goes on where it stopped."""
+        """Stop the running build. `lmworks build` can continue it."""
         for project in self._known.values():
             stop(project)
         for process in (each.process for each in self._known.values() if each.process):
@@ -132,13 +132,13 @@ class Projects:
 
 
 def stop(project: Project) -> None:
-    """Ask a build to stop, if it runs."""
+    """Send a signal to stop to the build, if it is running."""
     if project.process and project.process.poll() is None:
         project.process.send_signal(signal.SIGINT)
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """The pages from the files to the first answers, and what they ask for."""
+    """Return the routes of all pages from the files to the first answers, and of the requests that these pages send."""
     projects = Projects(opened)
     opened.closing.append(projects.close)
 
@@ -151,7 +151,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
     async def upload(request: Request) -> Response:
         folder, name = request.query_params.get("folder", ""), Path(request.query_params.get("name", "")).name
         if not re.fullmatch(r"[0-9a-f]{16}", folder) or not name or name.startswith("."):
-            raise UsageError("expected a file with a name")
+            raise UsageError("the file needs a name that does not begin with a dot")
         place = opened.root.parent / f"files-{folder[:6]}" / "data"
         place.mkdir(parents=True, exist_ok=True)
         await receive(request, place / name)
@@ -195,7 +195,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
 
 
 def _preview(seen: Seen) -> dict[str, Any]:
-    """Return what was found in a folder, its first rows, and what to ask; why there is nothing to build, if so."""
+    """Return the contents of a folder in words, its first rows, the questions, and why nothing can be built, if so."""
     from lmworks.start.answers import without_text
     from lmworks.start.write import seen_in_words
 
@@ -207,7 +207,7 @@ def _preview(seen: Seen) -> dict[str, Any]:
 
 
 def _asked(seen: Seen) -> list[dict[str, Any]]:
-    """Return at most three questions: what it shall do, which column is right, and who may read the files."""
+    """Return at most three questions: the model's task, the column of right labels, and the privacy of the files."""
     from lmworks.start.answers import USES, questions
 
     def shown(question: Question, words: str, options: Mapping[str, str]) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def _asked(seen: Seen) -> list[dict[str, Any]]:
 
 
 def _building(opened: Opened, key: str, project: Project) -> Response:
-    """Return the page of a build: its last lines while it runs, then the first answers."""
+    """Return the page of a build. It shows the last lines of output while the build runs, then the first answers."""
     now = project.as_json()
     built = opened.built(name) if now["ended"] and (name := _build_of(opened, project)) else None
     result = _result(opened, built) if built else None
@@ -235,14 +235,14 @@ def _building(opened: Opened, key: str, project: Project) -> Response:
 
 
 def _build_of(opened: Opened, project: Project) -> str:
-    """Return the name of the build of a project's recipe; empty where it has not come so far."""
+    """Return the name of the build of a project's recipe. Empty if the store has no record of it yet."""
     recipe = project.folder / "recipe.yaml"
     names = opened.store().builds.names
     return next((name for name in names if opened.built(name).recipe.resolve() == recipe.resolve()), "")
 
 
 def _result(opened: Opened, built: Built) -> dict[str, Any]:
-    """Return the sentence of a build, ten left-out rows with answers, and what may be asked."""
+    """Return the verdict of a build, ten held-out rows with answers, and the model that the user can ask."""
     from lmworks.application.opened import models_of
     from lmworks.release.gates import failed_gates, served
     from lmworks.release.report.ending import ending
@@ -261,7 +261,7 @@ def _result(opened: Opened, built: Built) -> dict[str, Any]:
 
 
 def _rank(figure: Figure) -> float:
-    """Return a number that is greatest for the best figure."""
+    """Return a number that is higher for a better figure."""
     from lmworks.evaluate.compare import metric_named
 
     metric = metric_named(figure.name)
@@ -269,7 +269,7 @@ def _rank(figure: Figure) -> float:
 
 
 def _left_out(built: Built, names: Sequence[str]) -> dict[str, Any]:
-    """Return left-out rows with the answers of the served model, or the first, and of the strongest baseline."""
+    """Return held-out rows with answers of the served model, or else the first model, and of the best baseline."""
     from lmworks.data.personal.hidden import hide
     from lmworks.pipeline.files import digest_text
     from lmworks.release.built import measures_model, read_lines

@@ -1,4 +1,4 @@
-"""The training that wrote last, or another, as it goes on."""
+"""The page of a training while it runs: by default the training that wrote last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = "training"
 
 
 def routes(opened: Opened) -> Sequence[BaseRoute]:
-    """Return the page, and the script that renews it."""
+    """Return the routes of the page, and of the script that updates it."""
 
     def training(request: Request) -> Response:
         from lmworks.watch.follow import find_run, read_standing, runs
@@ -26,7 +26,7 @@ def routes(opened: Opened) -> Sequence[BaseRoute]:
         built = opened.built(build)
         store, steps = built.store, {*built.record.nodes, *built.record.steps}
         if not (names := sorted({name for name, _ in runs(store)} & steps)):
-            said = "No training has begun of this build. lmworks build starts one; this page shows it then."
+            said = "No training of this build has begun. After you type lmworks build, this page shows it."
             return opened.show("message.html.jinja", build, PAGE, said=said)
         asked = request.query_params.get("run")
         if asked is not None and asked not in names:

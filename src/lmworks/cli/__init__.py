@@ -1,4 +1,4 @@
-"""The command line. A command is a thin call into one package; a file holds a family of them."""
+"""The command line. Each file holds related commands. A command only calls functions of another package."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ for _name, _command in _DATA_COMMANDS.items():
 
 
 def main() -> None:
-    """Run a command. A fault becomes one message and an exit code."""
+    """Run a command. If it fails, print one message and exit with the error's code."""
     with redirect_stdout(Shown(sys.stdout)), redirect_stderr(Shown(sys.stderr)):
         try:
             with told_if_missing():
@@ -90,8 +90,8 @@ def main() -> None:
             sys.exit(1)
         except MemoryError:
             print(
-                "the memory of this machine, or what it lets this process have, ran out; finished work is kept. Use "
-                "fewer --workers or smaller inputs, and give the same command again",
+                "the memory of this machine, or this process's share of it, ran out. Finished work is kept. Use "
+                "fewer --workers or smaller inputs, and run the same command again",
                 file=sys.stderr,
             )
             sys.exit(1)

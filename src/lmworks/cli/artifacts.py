@@ -24,8 +24,8 @@ from lmworks.errors import UsageError
 
 def show(
     step: StepArgument = None,
-    path: Annotated[bool, typer.Option("--path", help="Print only the folder of its files.")] = False,
-    recipe: Annotated[str | None, typer.Option("--recipe", help="Recipe, or its folder, whose build is shown.")] = None,
+    path: Annotated[bool, typer.Option("--path", help="Print only the folder of the step's files.")] = False,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="Recipe of the build to show, or its folder.")] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +50,7 @@ def show(
 def trace(
     step: StepArgument = None,
     answer: Annotated[
-        str | None, typer.Option(help="Find training passages that share most text with this answer.")
+        str | None, typer.Option(help="Find the training passages that share the most text with this answer.")
     ] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
@@ -81,10 +81,10 @@ def report(recipe: RecipeArgument = None, store: LastStoreOption = None, as_json
 
 def items(
     task: Annotated[
-        str | None, typer.Argument(metavar="[TASK]", help="Label such as documentation-questions-test. By default all.")
+        str | None, typer.Argument(metavar="[TASK]", help="Label, such as documentation-questions-test. Default: all.")
     ] = None,
     count: Annotated[
-        int, typer.Option(min=1, help="Most items per page. More items are sampled by their ids.")
+        int, typer.Option(min=1, help="Maximum number of items per page. A larger set is sampled by item id.")
     ] = 5_000,
     show_personal: ShowPersonalOption = False,
     store: LastStoreOption = None,
@@ -109,11 +109,11 @@ def items(
 def export(
     model: StepArgument = None,
     form: Annotated[
-        str, typer.Option(help="Form of the file: gguf for llama.cpp, or onnx for any ONNX runtime.")
+        str, typer.Option(help="Format of the file: gguf for llama.cpp, or onnx for any ONNX runtime.")
     ] = "gguf",
     file_type: Annotated[
         str | None,
-        typer.Option("--type", help="Type of the matrices: f32, f16 (default) or q8_0 for gguf, f32 for onnx."),
+        typer.Option("--type", help="Data type of the matrices: f32, f16 (default) or q8_0 for gguf, f32 for onnx."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write. By default STEP-TYPE.FORM in this folder.")] = None,
     store: LastStoreOption = None,
@@ -162,12 +162,12 @@ def export(
 
 def push(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the last build, or a recipe file.")],
-    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Name on the hub of HF_ENDPOINT.")],
-    public: Annotated[bool, typer.Option("--public", help="Let everybody read it. By default it is private.")] = False,
+    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Name of the model on the hub at HF_ENDPOINT.")],
+    public: Annotated[bool, typer.Option("--public", help="Let everybody read the model. Default: private.")] = False,
     confidential: Annotated[
-        bool, typer.Option("--confidential", help="Send it even if its texts are confidential or secret.")
+        bool, typer.Option("--confidential", help="Send the model even if its texts are confidential or secret.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Send it. Without --yes it only prints size and address.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send it. Without --yes, only print size and address.")] = False,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -192,18 +192,18 @@ def push(
     access = "for everybody to read" if public else "private"
     print(f"{found.manifest.step}, {size / 1e6:,.1f} MB, to {endpoint}/{name}, {access}", file=sys.stderr)
     address = upload(opened, found, name, public=public) if yes else None
-    tell(address or "nothing was sent: --yes does", {"commit": address, "bytes": size, "public": public}, as_json)
+    tell(address or "nothing was sent: --yes sends it", {"commit": address, "bytes": size, "public": public}, as_json)
 
 
 def gc(
-    apply: Annotated[bool, typer.Option("--apply", help="Delete. Without --apply it only lists.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete them. Without --apply, only list them.")] = False,
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Include unfinished work that a build would continue.")
     ] = False,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List artifacts that no last build needs. With --apply it deletes them.
+    """List artifacts that no recipe's last build needs. With --apply, delete them.
 
     Example: lmworks gc
     """
@@ -212,7 +212,7 @@ def gc(
 
     opened = open_store(store)
     for record, recipe in opened.builds.gone().items():
-        print(f"kept for {recipe}, which is not there: if it is gone for good, delete {record}", file=sys.stderr)
+        print(f"kept for {recipe}, which is not there: if you deleted it for good, delete {record}", file=sys.stderr)
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
         listed = unused(opened)
         waste = [item for item in listed if unfinished or not item.is_unfinished]
@@ -224,7 +224,7 @@ def gc(
         print_json([{**each, "deleted": apply and item in waste} for each, item in zip(facts, listed, strict=True)])
         return
     for item in listed:
-        kept = "" if item in waste else ": `lmworks build` goes on from it; only --unfinished deletes it"
+        kept = "" if item in waste else ": `lmworks build` continues this work; only --unfinished deletes it"
         print(f"{item.bytes / 1e6:10.1f} MB  {item.label}{kept}")
     total = sum(item.bytes for item in waste) / 1e6
     print(f"{total:10.1f} MB  {'deleted' if apply else 'can be deleted with --apply'}")

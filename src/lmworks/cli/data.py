@@ -22,13 +22,13 @@ from lmworks.errors import LmworksError, UsageError
 
 
 def find_data(
-    value: Annotated[str, typer.Argument(help="A subject as the data names it, or an e-mail address, a number ….")],
+    value: Annotated[str, typer.Argument(help="A person's name or id in the data, an e-mail address, a number ….")],
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find documents in which a person's data was masked.
 
-    It reads only the index of masked data, and prints id, kind and step.
+    It searches only the index of masked data, and prints each document's id, kind of data and step.
 
     Example: lmworks data find jane@example.org
     """
@@ -44,20 +44,20 @@ def find_data(
         print(f"{place.document}  {place.kind:13}  {place.step}")
     if not places:
         raise LmworksError(
-            "it is not in the index of what steps `anonymise` masked; texts were not searched and may still hold it\n"
-            "Try: `lmworks erase` with the same words; it searches all ingested texts, and deletes nothing without "
-            "--apply"
+            "the value is not in the index of data masked by `anonymise` steps. Texts were not searched, so the value "
+            "may still be in them\nTry: `lmworks erase` with the same value. It searches all ingested texts, and "
+            "deletes nothing without --apply"
         )
 
 
 def data_sources(
-    name: Annotated[str | None, typer.Argument(help="A name of the list, to show all facts and parts.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Data set of the list. All its facts and parts are shown.")] = None,
     use: Annotated[
         Literal["commercial", "non-commercial", "academic"] | None,
         typer.Option(help="Only sets whose licence allows this use."),
     ] = None,
-    language: Annotated[str | None, typer.Option(help="Only sets in a language, such as de or German.")] = None,
-    task: Annotated[str | None, typer.Option(help="Only sets for a task, such as dialogue or translation.")] = None,
+    language: Annotated[str | None, typer.Option(help="Only sets in this language, such as de or German.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only sets for this task, such as dialogue or translation.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List well-known data sets with licence, year and size.
@@ -82,13 +82,13 @@ def data_sources(
     for reason, count in sorted(selection.refused.items()):
         print(f"left out: {count:,}: {reason}", file=sys.stderr)
     if not selection.found:
-        print("no set is known for that", file=sys.stderr)
+        print("lmworks knows no such data set. Leave out an option", file=sys.stderr)
 
 
 def inspect_data(
     step: Annotated[str | None, typer.Argument(help="A data step of the last build. By default all of them.")] = None,
-    reason: Annotated[str, typer.Option(help="Only reasons that begin with this, such as `near`.")] = "",
-    count: Annotated[int, typer.Option(min=1, help="Documents per reason.")] = 3,
+    reason: Annotated[str, typer.Option(help="Only reasons that begin with this text, such as `near`.")] = "",
+    count: Annotated[int, typer.Option(min=1, help="Number of documents per reason.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed. Another number shows other documents.")] = 0,
     show_personal: ShowPersonalOption = False,
     store: LastStoreOption = None,
@@ -109,11 +109,11 @@ def inspect_data(
     found = [changes_of(built, name, count, seed, personal=show_personal, only=reason) for name in steps]
     tell("\n\n".join(each.as_text() for each in found), [asdict(each) for each in found], as_json)
     if reason and not any(each.counted or each.examples for each in found):
-        print(f"no reason begins with {reason!r}; without --reason all are shown", file=sys.stderr)
+        print(f"no reason begins with {reason!r}. Leave out --reason to see all", file=sys.stderr)
 
 
 def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Write a report of the data of the last build.
+    """Write a report on the data of the last build.
 
     Example: lmworks data report
     """
@@ -125,17 +125,17 @@ def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_jso
 
 
 def sample_data(
-    step: Annotated[str, typer.Argument(help="A step of the last build with documents, or a part: split.train.")],
+    step: Annotated[str, typer.Argument(help="Step of the last build with documents, or a part, as split.train.")],
     guidelines: Annotated[Path, typer.Option(help="Text file that tells the experts how to judge.")],
-    out: Annotated[Path, typer.Option(help="Folder for the sample. It is made if missing.")],
-    count: Annotated[int, typer.Option(min=1, help="Documents in the sample.")] = 100,
-    label: Annotated[list[str] | None, typer.Option(help="A verdict to choose. By default accept and reject.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the sample. It is created if missing.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of documents in the sample.")] = 100,
+    label: Annotated[list[str] | None, typer.Option(help="Verdict to offer. Default: accept and reject.")] = None,
     seed: Annotated[int, typer.Option(help="Seed. Another number draws other documents.")] = 0,
     show_personal: ShowPersonalOption = False,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a sample for domain experts, with a page to judge it.
+    """Draw a sample of documents for experts, with a page to judge it.
 
     Example: lmworks data sample corpus --count 100 --guidelines guidelines.md --out for-experts
     """
@@ -152,8 +152,8 @@ def sample_data(
 def blend(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe whose model is trained on a mix.")],
     mix: Annotated[str, typer.Option(metavar="STEP", help="Step of kind `mix`.")],
-    part: Annotated[str, typer.Option(help="Part whose share varies. The others keep their proportions.")],
-    ratios: Annotated[str, typer.Option(help="Shares of that part, from 0 to 1.")] = "0,0.25,0.5,0.75,1",
+    part: Annotated[str, typer.Option(help="Part whose share varies. The other parts keep their proportions.")],
+    ratios: Annotated[str, typer.Option(help="Shares of the part to try, from 0 to 1.")] = "0,0.25,0.5,0.75,1",
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,

@@ -30,29 +30,29 @@ def erase(
             help="Ids of documents to erase, or a person's e-mail address, telephone number, name or other value.",
         ),
     ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete. Without --apply, only list.")] = False,
     also: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="ID", help="Id of a record listed as NOT TAKEN, to take it too."),
+        typer.Option("--with", metavar="ID", help="Id of a record listed as NOT TAKEN, to erase it too."),
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="Id of a listed record to keep, in later builds and erasures too."),
+        typer.Option(metavar="ID", help="Id of a listed record to keep, now and in later builds and erasures."),
     ] = None,
     match: Annotated[
         list[str] | None,
-        typer.Option(metavar="REGEX", help="Take records whose decoded text matches, as written or in lower case."),
+        typer.Option(metavar="REGEX", help="Erase records whose decoded text matches, as written or in lower case."),
     ] = None,
     certificate: Annotated[
         Path | None,
-        typer.Option(help="JSON file for a record of the search after the erasure. It can be written again later."),
+        typer.Option(help="JSON file for the results of a search after the erasure. You can write it again later."),
     ] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the artifacts that hold some documents or values.
+    """List the artifacts that hold the given documents or values.
 
-    With --apply it deletes them, and later builds do not read these documents or values.
+    With --apply, delete them. Later builds then do not read these documents or values.
 
     Example: lmworks erase jane@example.org
     """
@@ -73,7 +73,7 @@ def erase(
 
     wanted = wanted or []
     if not (wanted or match):
-        raise UsageError("nothing to erase is named: give a value, the id of a document, or --match REGEX")
+        raise UsageError("nothing to erase is named: type a value, the id of a document, or --match REGEX")
     for option, names in (("--with", also or ()), ("--keep", keep or ())):
         if strange := next((name for name in names if not is_id(name)), None):
             raise UsageError(f"{option} {strange}: an id is 32 hexadecimal digits")
@@ -83,9 +83,9 @@ def erase(
         except ValueError as error:
             raise UsageError(f"--match {pattern}: {error}") from None
         if matches_all:
-            raise UsageError(f"--match {pattern!r}: it matches every text. Name letters or digits that must be there")
+            raise UsageError(f"--match {pattern!r}: it matches every text. Add letters or digits that a text must have")
     if both := {*wanted, *(also or ())} & {*(keep or ())}:
-        raise UsageError(f"--keep {min(both)}: the same record is to be erased; leave out one of the two")
+        raise UsageError(f"--keep {min(both)}: you also named this record to be erased. Leave out one of the two")
     opened = open_store(store)
     last = Built.open(opened).folder
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
@@ -102,9 +102,9 @@ def erase(
         to_note = () if taken.is_noted else taken.absent
         is_again = not (found or left or to_note or is_begun(opened, documents))
         if is_again and not (certificate and documents.issubset(erased_documents(last))):
-            raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
+            raise LmworksError("nothing in this store was made from these documents; `lmworks trace` shows their ids")
         if certificate and not apply and not is_again:
-            raise UsageError("--certificate describes an erasure: add --apply")
+            raise UsageError("--certificate is written only after an erasure: add --apply")
         steps = {(item.stage, item.key) for item in found}
         steps |= {(each.parent.name, each.name) for each in (*left, *to_note)}
         folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
@@ -129,9 +129,9 @@ def _find(
     kept: Sequence[str],
     with_certificate: bool,
 ) -> tuple[bytes, Taken]:
-    """Return the key of ids, and what is taken.
+    """Return the key of document ids, and the records to erase.
 
-    Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
+    Raises LmworksError if there are none. The message gives the values' numbers, since the values are personal.
     """
     from lmworks.data.base.identity import ID_KEY
     from lmworks.data.erased.values import Erased, Line, is_subject_alone, known_values, lines_of
@@ -182,17 +182,17 @@ def _find(
             }:
                 taken.written |= folders
                 written.add(place)
-                said += "; what a model wrote does, and is taken"
+                said += "; a text that a model wrote does, and is included"
             places = [file for file in places if not file.startswith((ARTIFACTS, *GO_WITH_THEM))]
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
     if patterns and not any(why.kind == MATCH for why in (*taken.records.values(), *taken.kept.values())):
-        taken.missing.append("--match: the pattern matches no record that is there")
+        taken.missing.append("--match: the pattern matches no record in this store")
     is_again = with_certificate and any(was_erased)
     if not (taken.records or taken.written or is_again or (taken.absent and not taken.is_noted)):
         offered = [f"  {name}  {why.said}" for name, why in sorted(taken.offered.items())]
         left = [f"  and {len(offered) - LISTED:,} more"] if len(offered) > LISTED else []
-        some = ["; NOT TAKEN, to be taken by --with ID:", *offered[:LISTED], *left] if offered else []
+        some = ["; NOT TAKEN; to erase one too, add --with ID:", *offered[:LISTED], *left] if offered else []
         raise LmworksError("; ".join([*taken.missing, "nothing was erased"]) + "\n".join(some))
     taken.values = [
         value
@@ -212,7 +212,7 @@ def _listing(
     is_applied: bool,
     is_again: bool,
 ) -> Listing:
-    """Return the listing of an erasure from a store, for recipes in these folders."""
+    """Return the listing of an erasure from a store. `folders` hold the recipes that read the erased records."""
     from lmworks.pipeline.erasure import count_in
     from lmworks.release.trace.erased import reached_by
     from lmworks.stores import other_stores
@@ -228,9 +228,9 @@ def _listing(
 
 
 def _apply(listing: Listing, documents: Collection[str], folders: Collection[Path], wholly: Collection[Path]) -> None:
-    """Note what is erased beside each recipe that may read it again, and delete all that was made from it.
+    """Note the erasure beside each recipe that could read the records again, and delete all that was made from them.
 
-    Of some folders of artifacts nothing is left to the next build.
+    The folders in `wholly` are deleted completely, so the next build can reuse nothing from them.
     """
     from lmworks.data.base.identity import ID_KEY, key_digest
     from lmworks.data.erased.values import Line, add_values
@@ -258,7 +258,7 @@ def _apply(listing: Listing, documents: Collection[str], folders: Collection[Pat
 
 
 def _ingests(found: Collection[Artifact], left: Collection[Path]) -> list[dict[str, Any]]:
-    """The configs of steps that read sources, among what held records and what an earlier erasure left."""
+    """Return the configs of ingest steps, among artifacts that held records and leftovers of an earlier erasure."""
     from lmworks.pipeline.manifest import read_manifest
     from lmworks.pipeline.store import ERASED
 
@@ -272,9 +272,9 @@ def _ingests(found: Collection[Artifact], left: Collection[Path]) -> list[dict[s
 def _read_or_written(
     found: Collection[Artifact], configs: Sequence[Mapping[str, Any]], folders: Collection[Path]
 ) -> dict[str, str]:
-    """Where else it may stand, as the configs of steps tell: stores that were read, and logs with samples of models."""
+    """Return other places that may hold the values: stores that steps read, and logs with samples of models."""
     told = {
-        str(place): f"({kind}) has samples of what {item.manifest.step} wrote: delete them there"
+        str(place): f"({kind}) has texts that {item.manifest.step} wrote: delete them there"
         for item in found
         if item.is_readable
         for kind, place in item.manifest.config.get("log_to", {}).items()
@@ -287,7 +287,7 @@ def _read_or_written(
 
 
 def _without_key(taken: Taken, configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The sources of records that are taken and have no name but their number in a file."""
+    """Return the sources of erased records that can be named only by their number in a file."""
     from lmworks.data.reading.ingest import IngestConfig
 
     paths = {(taken.sources[name], path) for name, path in taken.paths.items() if name in taken.records}

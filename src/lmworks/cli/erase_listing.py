@@ -1,4 +1,4 @@
-"""The listing of an erasure: what is told of it in a terminal and as JSON."""
+"""The listing of an erasure, for the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ KINDS = {
     "begun": "whose erasure was begun before, and did not end",
 }
 OFFERED = {
-    "inside": "with a value inside of something longer, in another order or parted",
+    "inside": "with a value inside a longer word, in another order or split",
     "path": "in a folder whose name holds a value",
     "near": "near copies that hold no value",
     "subject": "of the subject of records with a value",
     "copy": "exact copies that hold no value",
 }
-SHORT = "one of fewer than 3 letters, or of fewer than 5 digits alone, is sought in no text"
+SHORT = "a value of fewer than 3 letters, or of only digits and fewer than 5, is not searched for in texts"
 """Reason why a short value is only compared with subjects."""
 NAMED = (
-    "Files or folders of your sources are named so. Rename or delete them, then give `lmworks build` and "
+    "The names of files or folders in your sources hold a value. Rename or delete them, then type `lmworks build` and "
     "`lmworks gc --apply`."
 )
-"""Advice if a list of the files of a source still holds a value."""
+"""Advice if a list of a source's files still holds a value."""
 LISTED = 20
-"""Records that are named one by one; the others are counted."""
+"""Maximum number of records that are listed by id. Further records are only counted."""
 
 
 @dataclass
@@ -56,15 +56,15 @@ class Listing:
     """Folders of recipes in which the erasure is noted."""
     is_applied: bool
     in_steps: Mapping[Artifact, tuple[int, int] | None]
-    """How many of the records each lists, and how many in all."""
+    """Artifact → number of erased records that it lists, and number of all records that it lists."""
     numbered: Sequence[str]
-    """Sources of records that have no name but their number in a file."""
+    """Sources whose records can be named only by their number in a file."""
     is_again: bool = False
-    """Whether all of it was erased before, and is only searched for."""
+    """Whether everything was erased before, so that this run only searches."""
     searched: Mapping[str, Any] | None = None
 
     def counts(self) -> dict[str, Any]:
-        """Records by why they are taken, by value, and by what of them is offered."""
+        """Return numbers of records: erased ones by reason, value and source, and offered ones by kind and source."""
         from lmworks.data.erasure.taken import BEFORE
 
         taken = Counter(why.kind for why in self.taken.records.values())
@@ -81,35 +81,35 @@ class Listing:
         }
 
     def open_end(self) -> str:
-        """Why nobody may say that all of it is found and gone; empty if nothing speaks against it."""
+        """Return why the erasure is not certain to be complete, or an empty string if it is."""
         told = self.searched or {"holding": 0, "not_read": ()}
         if self.taken.absent:
             said = (
-                f"what builds read and is not there now, named above, could not be searched: {len(self.taken.absent)}"
+                f"files that builds read and that are missing now, named above, not searched: {len(self.taken.absent)}"
             )
             if self.is_again or self.taken.is_noted:
                 return (
-                    f"{said}: it was erased before, and the next build leaves out what holds it; what was listed as "
-                    "NOT TAKEN may come back with it. `lmworks build`, and give the command again with --certificate"
+                    f"{said}. The values were erased before, and the next build leaves out records with them. Records "
+                    "listed as NOT TAKEN may come back. Type `lmworks build`, then this command with --certificate"
                 )
             if not self.is_applied:
-                return f"{said}: `lmworks build`, and give the command again; --apply notes the values for that build"
+                return f"{said}. Type `lmworks build`, then this command; --apply notes the values for that build"
             return (
-                f"{said}. The values are noted, and the next build leaves out what holds them: `lmworks build`, and "
-                "give the command again with --certificate. Other records of these persons are offered only by what "
-                "they hold: give their subject, too"
+                f"{said}. The values are noted, and the next build leaves out records with them. Type `lmworks build`, "
+                "then this command with --certificate. To be offered other records of these persons, give the subject "
+                "of their records, too"
             )
         if told["holding"]:
-            return f"files that still hold what was erased: {told['holding']:,}; the certificate names them (held_by)"
+            return f"files that still hold erased values: {told['holding']:,}. The certificate names them (held_by)"
         if (unread := len({*self.taken.damaged} | {each["place"] for each in told["not_read"]})) == 0:
             return ""
-        said = f"files, named above, that could not be read: {unread:,}. What stood in them was not found"
+        said = f"files, named above, that could not be read: {unread:,}. Values in them were not found"
         if self.is_applied and all(not path.exists() for path in self.taken.damaged) and not told["not_read"]:
-            return f"{said}, and they were deleted: build, and look whether others of these persons' records come back"
-        return f"{said}: fix or delete them, or make them again with `lmworks build --rebuild STEP`, and erase again"
+            return f"{said}, and they were deleted. Build, and check if other records of these persons come back"
+        return f"{said}. Fix or delete them, or rebuild them with `lmworks build --rebuild STEP`, then erase again"
 
     def tell_json(self) -> None:
-        """Everything, for a program."""
+        """Print all of the listing as JSON, for a program."""
         rows: list[dict[str, Any]] = [
             {"step": _step(item), "key": item.key, "model": item in self.models, "counted_because": why}
             | {"reached_by": self.models[item][0] if item in self.models else None}
@@ -136,7 +136,7 @@ class Listing:
         return counted[0] if (counted := self.in_steps.get(artifact)) else None
 
     def tell(self) -> None:
-        """How much is taken, the records, what holds them, or held them, and which stores were not looked at."""
+        """Print the numbers of records, the records, the artifacts with them, and the stores that were not searched."""
         from lmworks.data.erased.values import is_subject_alone
         from lmworks.release.trace.erased import as_text
 
@@ -153,14 +153,14 @@ class Listing:
             print(f"{counts['erased_before']:8,}  more were erased before: this store holds nothing of them")
         for place, count in self.taken.held.items() if len(self.taken.held) > 1 else ():
             if count:
-                print(f"{count:8,}  with value {place + 1}, or of it")
+                print(f"{count:8,}  with value {place + 1}, or with it as subject")
         if self.taken.kept:
             print(f"{len(self.taken.kept):8,}  kept by --keep, in later builds too")
         for said in self.taken.missing:
             print(said)
         for place, value in enumerate(self.taken.sought):
             if self.taken.held[place] and is_subject_alone(value):
-                print(f"value {place + 1} was sought as a subject alone:\n{SHORT}")
+                print(f"value {place + 1} was only compared with subjects:\n{SHORT}")
         for kind, count in counts["not_taken"].items():
             print(f"{count:8,}  NOT taken: {OFFERED[kind]} (below)")
             for each in (each for each in counts["not_taken_by_source"] if each["reason"] == kind):
@@ -174,21 +174,21 @@ class Listing:
             print(f"{_step(item)}{seen}")
         for each in self.left:
             print(f"{LEFT} of {each.parent.name} {each.name[:12]}")
-        done = f"{'deleted' if self.found or self.left else 'noted'}; make the rest anew with `lmworks build`"
+        done = f"{'deleted' if self.found or self.left else 'noted'}; to build the rest again, type `lmworks build`"
         if self.is_again:
-            print("it was erased before: nothing was left to delete")
+            print("all was erased before: nothing was left to delete")
         else:
             print(done if self.is_applied else "these would be deleted with --apply")
         for label in self.numbered:
-            print(f"source {label} has no key_field: its records are known by numbers alone,")
-            print("which go over to others where rows go: see docs/erase.md before you delete one")
+            print(f"source {label} has no key_field: its records are named only by row numbers,")
+            print("which change if you delete a row. Read docs/erase.md before you do so")
         if self.taken.offered:
-            print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
+            print("NOT TAKEN; to erase one that is of the same person, add --with ID:")
             _tell_records(self.taken.offered, self.taken.sources | self.taken.paths)
         for path, reason in (self.taken.damaged | self.taken.absent).items():
             print(f"NOT SEARCHED: {path}: {reason}")
         if self.taken.unread:
-            print(f"{len(self.taken.unread):,} records stand in them; what was made of these is deleted, too")
+            print(f"{len(self.taken.unread):,} records are in these files; what was made from them is deleted, too")
         for other, said in self.others.items():
             print(f"NOT LOOKED AT: {other} {said}")
         if self.searched is not None:
@@ -197,11 +197,11 @@ class Listing:
     def _tell_searched(self, told: Mapping[str, Any]) -> None:
         by_text = told["sought_by_text"]
         print(f"searched afterwards: {told['said']}")
-        print(f"{told['files']:8,}  files searched; {len(told['no_text']):,} of weights and numbers were not")
-        print(f"{by_text['records']:8,}  records sought by {by_text['passages']:,} passages of their texts")
+        print(f"{told['files']:8,}  files searched; {len(told['no_text']):,} files of weights and numbers were not")
+        print(f"{by_text['records']:8,}  records searched for by {by_text['passages']:,} passages of their texts")
         if by_text["not_sought"]:
             print(
-                f"{len(by_text['not_sought']):8,}  records with no eight words of their own: not sought by their texts"
+                f"{len(by_text['not_sought']):8,}  records not searched for by text, as no eight words are theirs alone"
             )
         for each in told["not_read"]:
             print(f"NOT SEARCHED: {self.store.root / each['place']}: {each['reason']}")
@@ -212,7 +212,7 @@ class Listing:
 
 
 def _tell_records(records: Mapping[str, Why], of: Mapping[str, str]) -> None:
-    """Why each is taken, or offered, and which file or source it is of."""
+    """Print why each record is erased or offered, and its file or source."""
     for name, why in [*sorted(records.items(), key=lambda item: (item[1].said, item[0]))][:LISTED]:
         print(f"  {name}  {why.said}" + (f"  of {of[name]}" if of.get(name) else ""))
     if len(records) > LISTED:

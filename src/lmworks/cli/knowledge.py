@@ -10,17 +10,17 @@ from lmworks.cli.options import JsonOption, LastStoreOption, tell
 
 
 def passages(
-    question: Annotated[str, typer.Argument(help="The question in words.")],
+    question: Annotated[str, typer.Argument(help="Question in plain words.")],
     step: Annotated[
         str | None, typer.Option("--from", help="Step of kind `passages`. By default the one that the recipe serves.")
     ] = None,
-    number: Annotated[int, typer.Option("-n", "--number", min=1, help="Most passages to show.")] = 5,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="Maximum number of passages.")] = 5,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find passages of the documents that fit a question.
+    """Find passages that answer a question in the documents.
 
-    It searches the last build and shows the source, licence and place of each passage.
+    It searches the last build and shows each passage's source, licence and place.
 
     Example: lmworks passages "How long is the warranty?"
     """

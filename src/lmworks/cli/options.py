@@ -1,4 +1,4 @@
-"""Options and arguments that several commands take, and how each prints JSON."""
+"""Options and arguments that several commands share, and functions that print results."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import typer
 RecipeArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="RECIPE", help="Recipe or its folder. By default the one last built in this folder or above."
+        metavar="RECIPE", help="Recipe or its folder. Default: the recipe last built in this folder or above."
     ),
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a field, as in --set pretrain.steps=60.")
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a field, such as --set pretrain.steps=60.")
 ]
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of artifacts. By default .lmworks beside the recipe.")
@@ -29,19 +29,19 @@ DeviceOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ShowPersonalOption = Annotated[
-    bool, typer.Option("--show-personal", help="Show personal data that no step has anonymised yet.")
+    bool, typer.Option("--show-personal", help="Also show personal data that no step has anonymised.")
 ]
 ARTIFACT_HELP = (
-    "A step of the last build, or the beginning of a digest. Put a recipe before it to take that recipe's build."
+    "A step of the last build, or the beginning of an artifact's digest. For another build, put its recipe first."
 )
 StepArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[RECIPE] [STEP]", help=f"{ARTIFACT_HELP} Without a step, the first served model."),
+    typer.Argument(metavar="[RECIPE] [STEP]", help=f"{ARTIFACT_HELP} Default: the first served model."),
 ]
 
 
 def with_device(settings: list[str] | None, device: str | None) -> list[str]:
-    """Return the settings of a recipe with the chosen device."""
+    """Return the settings of a recipe, with the chosen device added."""
     return [*(settings or ()), *([f"budget.device={device}"] if device else [])]
 
 

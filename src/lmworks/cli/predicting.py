@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=PREDICTED)],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="JSONL, CSV, TSV, Parquet, or another form that a build reads.")
+        Path, typer.Argument(metavar="FILE", help="JSONL, CSV, TSV, Parquet, or another format that a build can read.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="File to write. By default FILE.predicted.… beside FILE.")
+        Path | None, typer.Option("--out", help="File to write. By default FILE.predicted.… in the folder of FILE.")
     ] = None,
     text: Annotated[
         str | None,
         typer.Option(
-            help="Field with the text or the turns. By default `text`, or the field that the model's recipe reads."
+            help="Field with the text or the chat turns. Default: `text`, or the field that the model's recipe reads."
         ),
     ] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of a written text.")] = 256,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens of a generated text.")] = 256,
     temperature: Annotated[
-        float, typer.Option(min=0, help="Temperature of writing. 0 takes the likeliest token.")
+        float, typer.Option(min=0, help="Sampling temperature. 0 always takes the likeliest token.")
     ] = 0.0,
     continues: Annotated[
-        bool, typer.Option("--continue", help="Continue each text, even if the model expects a chat turn.")
+        bool, typer.Option("--continue", help="Continue each text directly, even if the model expects chat turns.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of writing above temperature 0.")] = 0,
-    delimiter: Annotated[str | None, typer.Option(help="Delimiter of CSV. By default the first rows show it.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of sampling. Only used above temperature 0.")] = 0,
+    delimiter: Annotated[str | None, typer.Option(help="Delimiter of CSV. Default: as the first rows show.")] = None,
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of the file, such as cp1252. By default UTF-8.")
     ] = None,
@@ -70,9 +70,9 @@ def predict(
     if not file.is_file():
         raise UsageError(f"{file}: there is no such file")
     if target.suffix.lower() != table.written:
-        raise UsageError(f"--out {target}: found the ending {target.suffix!r}; expected {table.written}")
+        raise UsageError(f"--out {target}: the file name ends with {target.suffix!r}; expected {table.written}")
     if target.exists() and not overwrite:
-        raise UsageError(f"{target} is there already: write to another with --out, or replace it with --overwrite")
+        raise UsageError(f"{target} exists already: name another file with --out, or replace this one with --overwrite")
     found = find_model([model], store)
     engine = open_answering(found.folder, device or AUTO)
     text = text or text_field(table.columns(), found.text_fields)
@@ -99,16 +99,16 @@ def predict(
 
 
 def _in_words(told: Told, out: Path, refusal: str, *, goes_on: bool) -> str:
-    """Say how it went: that the model is not released first, then losses."""
+    """Return the result in words: first whether the model is not released, then lost and cut rows."""
     lines = [f"not released: {refusal}"] if refusal else []
     lines += [f"{count:,} {why}; the first: {told.first}" for why, count in told.faults.items()]
     if told.cut:
-        lines.append(f"{told.cut:,} longer than the model reads or may write: their ends are missing")
+        lines.append(f"{told.cut:,} rows are longer than the model can read or write: their ends are missing")
     lost = sum(told.faults.values())
     answered = (
         f"{told.rows - lost:,} of {told.rows:,} rows with answers" if lost else f"{told.rows:,} rows with their answers"
     )
     lines.append(f"{answered}: {out}")
     if goes_on:
-        lines.append("The model has no chat template: each text was gone on from as it stands")
+        lines.append("The model has no chat template: it continued each text as it is")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Commands for recipes: write one, plan, build, and show the state of a build."""
+"""Commands for recipes: write a recipe, plan it, build it, and show the state of its build."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ if TYPE_CHECKING:
 
 
 def say_counted(plan: Plan) -> None:
-    wait = "half a minute, or longer where other work takes the cores"
+    wait = "half a minute, or longer if other programs use the cores"
     print(f"{plan.as_text()}\nThis machine is being measured for {wait}; the plan may change.", file=sys.stderr)
 
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(help="Folder for the recipe: that of your files, or a new one with `--data`.")
+        Path, typer.Argument(help="Folder for the recipe. Without `--data` it also holds your files.")
     ] = Path(),
     data: Annotated[Path | None, typer.Option(help="Folder of your files. By default FOLDER itself.")] = None,
     answers: Annotated[Path | None, typer.Option(help="YAML file with answers (docs/start.md).")] = None,
     use_case: Annotated[str | None, typer.Option(help="Purpose of the model, in a sentence.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX licence of the data, such as CC-BY-4.0.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Minutes that a first build may take.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes that the first build should take at most.")] = None,
     task: Annotated[str | None, typer.Option(help="Task of the model: search, classify, extract, chat ….")] = None,
     distance: Annotated[str | None, typer.Option(help="Difference from public texts: near, some, far.")] = None,
     privacy: Annotated[str | None, typer.Option(help="Privacy: public, internal, confidential, secret.")] = None,
     residency: Annotated[
-        str | None, typer.Option(help="Where files may be read: anywhere, region, on-premise.")
+        str | None, typer.Option(help="Places allowed to process the files: anywhere, region, on-premise.")
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Column with the right label.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column that holds the right label.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="US dollars for training and a year of use.")] = None,
     shipped: Annotated[
-        str | None, typer.Option("--from", metavar="NAME", help="Copy a recipe of `lmworks recipes` instead.")
+        str | None, typer.Option("--from", metavar="NAME", help="Copy this recipe of `lmworks recipes` instead.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask no questions and take defaults.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask no questions and use the defaults.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look at your files, ask questions, and write a recipe.
@@ -70,7 +70,7 @@ def init(
     if shipped:
         path = copy_recipe(shipped, folder)
         tell(
-            f"wrote {path}\nnext: read what it says at its head, then lmworks plan {path}",
+            f"wrote {path}\nnext: read the comment at its top, then type lmworks plan {path}",
             {"recipe": str(path)},
             as_json,
         )
@@ -100,7 +100,7 @@ def init(
         complete = answering.ask_all(seen, given, ask, keep, lambda said: print(said, file=sys.stderr))
     except typer.Abort:
         told_of = (
-            f"answers so far are in {kept} and are taken when you go on"
+            f"your answers so far are in {kept}. The next `lmworks init` reads them"
             if kept and kept.exists()
             else "no answers are kept"
         )
@@ -122,9 +122,9 @@ def init(
 
 
 def _answers_of(folder: Path, data: Path, named: Path | None) -> tuple[dict[str, Any], Path | None]:
-    """Return answers from the named file or this user's stopped run, and the file for answers of this run.
+    """Return answers from the named file or this user's stopped run, and the file in which to keep new answers.
 
-    An answers file inside the folder is only named, because somebody else may have written it.
+    An answers file inside the folder is only mentioned, not read, because somebody else may have written it.
     """
     from lmworks.start import answers as answering
 
@@ -137,16 +137,16 @@ def _answers_of(folder: Path, data: Path, named: Path | None) -> tuple[dict[str,
         return answering.read_answers(named), kept
     for path in dict.fromkeys((folder / answering.NAME, data / answering.NAME)):
         if path.exists():
-            said = f"not taken: {path} ({answering.in_words(path)})\n  --answers {path} takes it"
+            said = f"not read: {path} ({answering.in_words(path)})\n  to read it, add --answers {path}"
             print(said, file=sys.stderr)
     if not is_there:
         return {}, kept
-    print(f"taken from your stopped run, {kept} ({answering.in_words(kept)})", file=sys.stderr)
+    print(f"answers of your stopped run, {kept} ({answering.in_words(kept)})", file=sys.stderr)
     return answering.read_answers(kept), kept
 
 
 def recipes(as_json: JsonOption = False) -> None:
-    """List the recipes of lmworks. `lmworks init --from NAME` copies one.
+    """List the recipes that come with lmworks. To copy one, type `lmworks init --from NAME`.
 
     Example: lmworks recipes
     """
@@ -159,11 +159,11 @@ def recipes(as_json: JsonOption = False) -> None:
 def plan(
     recipe: RecipeArgument = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Measure this machine and its disk for some seconds.")
+        bool, typer.Option("--measure", help="Measure the speed of this machine and its disk for some seconds.")
     ] = False,
-    replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
+    replan: Annotated[bool, typer.Option("--replan", help="Plan again, without the stored plan.")] = False,
     prices: Annotated[Path | None, typer.Option(help="JSON file with your devices, prices and constants.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="SVG file for a chart of owning and renting.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="SVG file for a chart of the cost: own or rent.")] = None,
     page: Annotated[Path | None, typer.Option(help="HTML file for the whole verdict with plots.")] = None,
     whole: Annotated[
         bool, typer.Option("--all", help="Show all reasons, places, devices and months of the verdict.")
@@ -175,7 +175,7 @@ def plan(
 ) -> None:
     """Show the time, memory and cost of a build before it starts.
 
-    With a section `needs` it also shows whether to train, and machines, money and months.
+    If the recipe has a section `needs`, it also shows whether to train, and machines, money and months.
 
     Example: lmworks plan recipes/quickstart.yaml
     """
@@ -193,7 +193,7 @@ def plan(
     told = forecast_of(workspace.recipe, workspace.folder, prices)
     if not told and (prices or picture or page or whole):
         raise UsageError(
-            "--all, --page, --prices and --picture: this recipe has no section `needs`; docs/plan.md shows one"
+            "--all, --page, --prices and --picture need a section `needs` in the recipe; docs/plan.md shows an example"
         )
     against = spoke_against(workspace.store, workspace.recipe.name)
     now = datetime.date.today(), disk, shutil.disk_usage(workspace.folder).free
@@ -246,21 +246,21 @@ def build(
     recipe: RecipeArgument = None,
     until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
     rebuild: Annotated[
-        list[str] | None, typer.Option(metavar="STEP", help="Make this step again from the start.")
+        list[str] | None, typer.Option(metavar="STEP", help="Build this step again from the start.")
     ] = None,
     on: Annotated[
-        str, typer.Option(metavar="PLACE", help="Where document steps run: local, ray or ray://HOST:PORT.")
+        str, typer.Option(metavar="PLACE", help="Place where document steps run: local, ray or ray://HOST:PORT.")
     ] = "local",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes of a document step. By default one per processor.")
+        int | None, typer.Option(min=1, help="Number of processes of a document step. Default: one per processor.")
     ] = None,
     device: DeviceOption = None,
     settings: SetOption = None,
     store: StoreOption = None,
-    replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show each step and why it is made.")] = False,
+    replan: Annotated[bool, typer.Option("--replan", help="Plan again, without the stored plan.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show each step and why it is built.")] = False,
     new_id_key: Annotated[
-        bool, typer.Option("--new-id-key", help="Make a new key of document ids if it is missing.")
+        bool, typer.Option("--new-id-key", help="Create a new key for document ids if the key is missing.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -321,12 +321,12 @@ def status(
 
 def launch(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file on a disk that all nodes share.")],
-    model: Annotated[str, typer.Argument(help="Model step to train with many processes.")],
-    nodes: Annotated[int, typer.Option(help="Number of machines.")] = 1,
+    model: Annotated[str, typer.Argument(help="Step whose model is trained with many processes.")],
+    nodes: Annotated[int, typer.Option(help="Number of machines (nodes).")] = 1,
     gpus_per_node: Annotated[int, typer.Option(help="GPUs per machine, with one process each. 0 means none.")] = 8,
-    time: Annotated[str, typer.Option(help="Longest time in Slurm's form: D-HH:MM:SS.")] = "1-00:00:00",
+    time: Annotated[str, typer.Option(help="Time limit in Slurm's format: D-HH:MM:SS.")] = "1-00:00:00",
 ) -> None:
-    """Write a Slurm script for a build with one process per device.
+    """Print a Slurm script for a build with one process per device.
 
     Example: lmworks launch recipes/quickstart.yaml pretrain --nodes 2 > job.sh && sbatch job.sh
     """

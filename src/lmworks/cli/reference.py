@@ -1,4 +1,4 @@
-"""Commands that explain kinds and fields of recipes, and print a schema for editors."""
+"""Commands that explain the kinds and fields of recipes, and print a schema for editors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lmworks.cli.options import JsonOption, print_json, tell
 
 def explain(
     name: Annotated[
-        str | None, typer.Argument(metavar="KIND", help="A kind, or KIND.field. By default all kinds.")
+        str | None, typer.Argument(metavar="KIND", help="A kind, or KIND.field. Without it, list all kinds.")
     ] = None,
     pages: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the reference as pages into this folder.")
+        Path | None, typer.Option(metavar="FOLDER", help="Write the reference as Markdown pages into this folder.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -51,7 +51,7 @@ def explain(
 
 
 def schema() -> None:
-    """Print the JSON Schema of recipes, for editors. It includes the kinds of installed packages.
+    """Print the JSON Schema of recipes, for editors. It includes the kinds that installed packages add.
 
     Example: lmworks schema > recipe.schema.json
     """

@@ -20,12 +20,12 @@ def serve(
         list[str] | None,
         typer.Argument(
             metavar="[RECIPE] [MODEL]...",
-            help=f"{ARTIFACT_HELP} Or a model folder. By default serve.model. Several adapters need one base.",
+            help=f"{ARTIFACT_HELP} Or a model folder. Default: serve.model. Several adapters must share one base.",
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8000,
     request_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Most seconds of a request. OpenAI's clients wait as long.")
+        float, typer.Option(min=0.1, help="Time limit of a request in seconds. Default: as in OpenAI's clients.")
     ] = TIMEOUT_SECONDS,
     unmeasured: Annotated[
         bool, typer.Option("--unmeasured", help="Serve a language model even if no task has measured it.")
@@ -34,9 +34,9 @@ def serve(
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve a model: an API and a chat page on this machine.
+    """Serve a model on this machine, with an API and a chat page.
 
-    The API is compatible with OpenAI's. Several adapters of one base can be served together.
+    The API is compatible with OpenAI's. Several adapters of the same base can be served together.
 
     Example: lmworks serve finetune --port 8000
     """
@@ -64,7 +64,7 @@ def confirm_key(
 ) -> None:
     """Allow recipes to send an environment variable to a host.
 
-    You confirm it once. Variables with names LMWORKS_KEY_… need no confirmation.
+    The variable holds a key. You confirm each pair once. Variables named LMWORKS_KEY_… need no confirmation.
 
     Example: lmworks confirm-key OPENAI_API_KEY api.openai.com
     """
@@ -73,19 +73,19 @@ def confirm_key(
 
     if not re.fullmatch(VARIABLE, variable) or not (name := typed_host(host)):
         raise UsageError(
-            "confirm-key: expected the name of a variable, not its value, and a host\n"
-            "  lmworks confirm-key OPENAI_API_KEY api.openai.com"
+            "confirm-key: expected the name of a variable (not its value) and a host\n"
+            "Try: lmworks confirm-key OPENAI_API_KEY api.openai.com"
         )
     place = confirm(variable, host)
-    words = f"confirmed: recipes of yours may send {variable} to {name}\n  to take it back: rm {place}"
+    words = f"confirmed: your recipes may send {variable} to {name}\n  to undo this: rm {place}"
     tell(words, {"variable": variable, "host": name, "file": str(place)}, as_json)
 
 
 def watch(
-    model: Annotated[str | None, typer.Argument(help="Model step. By default the latest training.")] = None,
+    model: Annotated[str | None, typer.Argument(help="Step of the model. By default the latest training.")] = None,
     store: LastStoreOption = None,
 ) -> None:
-    """Watch a training that `lmworks build` runs elsewhere. It shows loss, learning rates, memory and samples.
+    """Watch a training of a build in another terminal. It shows loss, learning rates, memory and samples.
 
     Example: lmworks watch pretrain
     """
@@ -101,14 +101,14 @@ def open_pages(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8010,
     browser: Annotated[
         bool | None,
-        typer.Option("--browser/--no-browser", help="Open it in a browser. By default only from a terminal."),
+        typer.Option("--browser/--no-browser", help="Open the pages in a browser. By default only from a terminal."),
     ] = None,
     device: DeviceOption = None,
     store: LastStoreOption = None,
 ) -> None:
-    """Open the last build as pages in a browser, on this machine.
+    """Show the last build as pages in a browser, on this machine.
 
-    Pages show plan, training, report, data, passages, predictions and chat.
+    The pages show plan, training, report, data, passages, predictions and chat.
 
     Example: lmworks open
     """
@@ -123,11 +123,11 @@ def open_pages(
 
 
 def _tell_address(browser: bool | None) -> Callable[[str, Path], None]:
-    """Return what tells the address of the pages, and opens it where that was asked for or a terminal is there."""
+    """Return a function that prints the pages' address and opens it, if `browser` or, by default, in a terminal."""
     import webbrowser
 
     def started(address: str, entrance: Path) -> None:
-        print(f"open {address}\non this machine only, for everyone who has this address; Ctrl-C ends it", flush=True)
+        print(f"open {address}\non this machine only, for everyone who has this address; Ctrl-C stops it", flush=True)
         if sys.stdout.isatty() if browser is None else browser:
             webbrowser.open(entrance.as_uri())
 
@@ -135,16 +135,14 @@ def _tell_address(browser: bool | None) -> Callable[[str, Path], None]:
 
 
 def start_pages(
-    folder: Annotated[Path, typer.Argument(help="Folder in which recipes and models are kept.")] = Path(
-        "lmworks-models"
-    ),
+    folder: Annotated[Path, typer.Argument(help="Folder for the recipes and models.")] = Path("lmworks-models"),
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8010,
     browser: Annotated[
-        bool | None, typer.Option("--browser/--no-browser", help="Open it in a browser; by default from a terminal.")
+        bool | None, typer.Option("--browser/--no-browser", help="Open a browser. By default only from a terminal.")
     ] = None,
     device: DeviceOption = None,
 ) -> None:
-    """Start in a browser, from files to an answered question.
+    """Build a first model in a browser, from files to answers.
 
     You choose files, answer at most three questions, watch the build, and ask the model.
 

@@ -12,7 +12,7 @@ from lmworks.cli.options import JsonOption, LastStoreOption, SetOption, StoreOpt
 if TYPE_CHECKING:
     from lmworks.search.runs import Outcome
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Model of the recipe with validation data.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Model of the recipe. It needs validation data.")]
 SIDE = "A step of the last build, RECIPE.yaml:STEP, STORE:STEP, a model's folder, or https://HOST/v1#MODEL."
 FileArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
 
@@ -24,12 +24,12 @@ def search(
         list[str] | None,
         typer.Option(
             metavar="FIELD=RANGE",
-            help="LOW..HIGH, LOW..HIGH:log or A,B,C. Repeat it. By default rate, batch, regularisation and rank.",
+            help="LOW..HIGH, LOW..HIGH:log or A,B,C. Repeatable. Default: rate, batch, regularisation and rank.",
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Trials in all, including those of earlier commands.")] = 20,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Minutes after which no trial begins.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the proposals.")] = 0,
+    trials: Annotated[int, typer.Option(min=1, help="Total number of trials, including earlier commands.")] = 20,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Minutes after which no new trial begins.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the proposed settings.")] = 0,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -49,14 +49,14 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
     second: Annotated[str, typer.Argument(metavar="B", help="The other model, named in the same way.")],
     key_variable: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable with the key of an address.")
+        str | None, typer.Option(metavar="NAME", help="Environment variable with the key for an address.")
     ] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare two models on the items that both answered.
 
-    They may be of any build, store, folder or address. One that no build measured answers the other's items now.
+    They may be from any build, store, folder or address. A model that was not measured answers the other's items now.
 
     Example: lmworks compare pretrain finetune
     """
@@ -75,15 +75,15 @@ def scale(
     recipe: FileArgument,
     model: ModelArgument,
     data: Annotated[bool, typer.Option("--data", help="Vary the amount of data instead of the model's size.")] = False,
-    minutes: Annotated[float, typer.Option(min=0.01, help="Minutes for all small models, by the plan's speed.")] = 10.0,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each small model. By default 3.")] = None,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Minutes for all small models, as planned.")] = 10.0,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of trainings per small model. Default: 3.")] = None,
     gain: Annotated[float, typer.Option(help="Data is enough if doubling it gains less than this share.")] = 0.01,
     target: Annotated[float | None, typer.Option(help="Data is enough if this loss is reached.")] = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict a model's validation loss from five small models. With --data it predicts how many examples are enough.
+    """Predict a model's validation loss from five small models. With --data, predict how many examples are enough.
 
     Example: lmworks scale recipes/quickstart.yaml pretrain --set pretrain.steps=4000
     """
@@ -101,12 +101,12 @@ def bakeoff(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODEL]", help="Decoder from scratch whose shapes are compared. Without it, families are."
+            metavar="[MODEL]", help="Decoder to compare in several shapes. Default: compare model families."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=3, help="Trainings of each shape. More give narrower intervals.")] = 4,
-    minutes: Annotated[float, typer.Option(min=0.001, help="Minutes of training per family and learning rate.")] = 2.0,
-    task: Annotated[str | None, typer.Option(help="Task label for families. By default the first.")] = None,
+    seeds: Annotated[int, typer.Option(min=3, help="Trainings per shape. More give narrower intervals.")] = 4,
+    minutes: Annotated[float, typer.Option(min=0.001, help="Training minutes per family and learning rate.")] = 2.0,
+    task: Annotated[str | None, typer.Option(help="Task on which families are compared. Default: the first.")] = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,

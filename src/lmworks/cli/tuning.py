@@ -1,4 +1,4 @@
-"""Commands before tuning: list and get base models, and check the training data."""
+"""Commands before tuning: list and download base models, and check the training data."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def models(
     folders: Annotated[
         list[Path] | None, typer.Option("--in", help="Folders to search. By default this folder.")
     ] = None,
-    task: Annotated[str | None, typer.Option(help="Task: chat, classify …. lmworks then suggests a base.")] = None,
+    task: Annotated[str | None, typer.Option(help="Task to suggest a base model for: chat, classify ….")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List base models for recipes, here and published. It states licence, languages, size, memory and speed of each.
+    """List base models, yours and published ones. It shows licence, languages, size, memory and speed of each.
 
     Example: lmworks models --task classify
     """
@@ -45,13 +45,13 @@ def models(
 
 
 def get_model(
-    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Model of the hub of HF_ENDPOINT.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to make. By default ORG/NAME in this folder.")] = None,
+    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Name of the model on the hub at HF_ENDPOINT.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to create. By default ORG/NAME in this folder.")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit. By default the newest.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Download. Without --yes it only prints files and size.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Download it. Without --yes, only print files and size.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Get a base model from a hub, with its tokenizer and licence.
+    """Download a base model from a hub, with its tokenizer and licence.
 
     It gets no code and no pickles, and notes the commit. After a stop, the same command continues. HF_TOKEN is used.
 
@@ -66,9 +66,9 @@ def get_model(
     if yes:
         download(found, place)
         step = f"{{objective: pretrained, path: {place}, licence: SPDX}}"
-        next_words = f"{place}: take it as `base: {step}`, with the licence that you find it under"
+        next_words = f"{place}: use it as `base: {step}`. Replace SPDX with the model's licence"
     else:
-        next_words = f"nothing was downloaded: --yes does, into {place}"
+        next_words = f"nothing was downloaded. To download into {place}, add --yes"
     facts = {"name": name, "revision": found.revision, "bytes": found.size, "licence": found.licence}
     tell(next_words, facts | {"files": sorted(found.files), "folder": str(place) if yes else None}, as_json)
 
@@ -82,9 +82,9 @@ def check(
 ) -> None:
     """Check the training data of tuned models before training.
 
-    It checks masks, templates, losses and memory. `build` does so too.
+    It checks masks, templates, losses and memory. `build` makes the same checks.
 
-    Exit code 3 means that you must fix a fault first.
+    Exit code 3 means that you must correct a fault before you train.
 
     Example: lmworks check recipes/quickstart.yaml finetune
     """

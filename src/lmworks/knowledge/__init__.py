@@ -1,1 +1,1 @@
-"""Passages of the user's documents: cut, found by their words, cited, and put before a model with a question."""
+"""Passages of the user's documents: cut, searched by words, cited, and given to a model with a question."""

@@ -1,9 +1,9 @@
 """A collection of passages on disk: a table of passages, and a BM25 index of their terms.
 
 Files of a collection: `passages.parquet` (a row per passage), `collection.json` (settings of its search),
-`stop-words.json` (words that questions are read without, except in English), and `index/`, arrays and JSON of the
-package `bm25s`. No pickle is written or read. With an encoder, `vectors.npy` has a vector per passage, and `encoder/`
-has the model that made them.
+`stop-words.json` (words that are left out of questions, except English ones), and `index/` (arrays and JSON of the
+package `bm25s`). No pickle is written or read. With an encoder, `vectors.npy` has a vector per passage, and `encoder/`
+has the model that made the vectors.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ NOT_ENOUGH = "not found: no passage fits the question well enough; the nearest a
 
 @dataclass(frozen=True, kw_only=True)
 class Passage:
-    """A part of a document, with all that a citation of it must tell."""
+    """A part of a document, with all facts that a citation needs."""
 
     document: str
-    """The id of its document."""
+    """Id of its document."""
     start: int
-    """Where in that it begins, in characters."""
+    """Offset of its first character in the document."""
     title: str
     """Title of its document. Empty if none is known."""
     text: str
     source: str
     licence: str
-    """An SPDX expression."""
+    """Licence as an SPDX expression."""
     path: str
     """Path of its document below the source's root, as `Collection.passage` shows it. Empty if none is known."""
     link: str
-    """Where readers find its document; empty where none is known."""
+    """Address at which readers find its document. Empty if none is known."""
 
     @property
     def searched(self) -> str:
-        """Text that a question is compared with."""
+        """Text with which a question is compared: title and passage."""
         return f"{self.title}\n{self.text}"
 
 
@@ -64,14 +64,14 @@ class Found:
     """Result of a search for a question."""
 
     passages: Sequence[Passage]
-    """The best first."""
+    """Passages found, the best first."""
     scores: Sequence[float]
     """Score of each passage, from 0 to 1 (see `Collection.scores`)."""
     is_enough: bool
     """Whether the best score is high enough for the collection to hold an answer."""
 
     def citations(self) -> list[dict[str, Any]]:
-        """Each passage with its number from 1, as JSON."""
+        """Return each passage as JSON, with its number, which counts from 1."""
         both = zip(self.passages, self.scores, strict=True)
         return [{"number": n, "score": round(score, 4), **asdict(each)} for n, (each, score) in enumerate(both, 1)]
 
@@ -79,7 +79,7 @@ class Found:
         return {"found": self.is_enough, "passages": self.citations()}
 
     def as_text(self) -> str:
-        """For people; what does not fit well enough is told to be so."""
+        """Return the passages for people to read. If none is good enough, the first line says so."""
         lines = [] if self.is_enough else [NOTHING if not self.passages else NOT_ENOUGH]
         for number, (each, score) in enumerate(zip(self.passages, self.scores, strict=True), 1):
             named = (each.title, each.link or each.path, each.source, each.licence)
@@ -90,10 +90,10 @@ class Found:
 
 
 class Collection:
-    """A collection that was written, open for search."""
+    """A written collection of passages that is open for search."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises LmworksError for a folder that holds none."""
+        """Open a collection. Raises LmworksError if the folder holds none."""
         self._folder = folder
         self._require()
         facts: dict[str, float] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
@@ -107,9 +107,9 @@ class Collection:
         frequency = np.diff(self._index.scores["indptr"])
         number = len(self._table)
         self._weights: NDArray[np.float64] = _weight(number, frequency)
-        """The weight of each term: the logarithm of how few passages have it."""
+        """Weight of each term: its inverse document frequency."""
         self._unknown = float(_weight(number, np.ones(1))[0])
-        """Weight of a term that no passage has: that of the rarest term."""
+        """Weight of a term that is in no passage: the weight of a term that is in only one passage."""
 
     def __len__(self) -> int:
         return len(self._table)
@@ -117,14 +117,14 @@ class Collection:
     def _require(self) -> None:
         if not (self._folder / FACTS).exists():
             raise LmworksError(
-                f"{self._folder}: here are no passages: a step of kind `passages` makes them. If they were here, "
-                "an erasure or `lmworks gc` deleted them: build again, and open what that makes"
+                f"{self._folder}: this folder holds no passages. A step of kind `passages` makes them. If there were "
+                "some, an erasure or `lmworks gc` deleted them: build again, and open the new folder"
             )
 
     def scores(self, question: str) -> NDArray[np.float64]:
-        """The score of every passage, from 0 to 1: that by its words, and, with vectors, the cosine of these added.
+        """Return each passage's score, from 0 to 1: its word score, plus the weighted cosine if there are vectors.
 
-        The sum is divided by what it can be at the most.
+        The sum is divided by its largest possible value.
         """
         by_words = self._by_words(question)
         if self._vectors is None:
@@ -135,10 +135,10 @@ class Collection:
         return found
 
     def _by_words(self, question: str) -> NDArray[np.float64]:
-        """BM25 over the weight of all the question's terms, those too that none has.
+        """Return each passage's BM25 score, divided by the weight of all terms of the question, known or unknown.
 
-        So a question whose rarest words stand nowhere here scores low, however many others do. Stop words do not
-        count: documents seldom have those of questions, such as "cuánto", which would weigh as much as the rarest.
+        So a question scores low if its rarest words are in no passage, even if many other words are. Stop words do not
+        count: documents seldom have question words such as "cuánto", which would weigh as much as the rarest words.
         """
         terms = list(dict.fromkeys(terms_of(question, self._stop_words)))
         ids = [number for term in terms if (number := self._index.vocab_dict.get(term)) is not None]
@@ -149,9 +149,9 @@ class Collection:
         return found
 
     def search(self, question: str, number: int = 5) -> Found:
-        """Return the passages that fit a question best; none whose score is 0, which without vectors has no term of it.
+        """Return the passages with the best scores for a question. A passage of score 0 is left out.
 
-        Raises LmworksError where the collection was deleted since it was opened, so that nothing erased is shown.
+        Raises LmworksError if the collection was deleted after it was opened, so that erased texts are not shown.
         """
         self._require()
         scores = self.scores(question)
@@ -161,12 +161,12 @@ class Collection:
         return Found(passages, scores[best].tolist(), bool(len(best) and scores[best[0]] >= self.least_score))
 
     def passage(self, number: int) -> Passage:
-        """One passage by its place in the table. No step masks names of files: personal data in its path is hidden."""
+        """Return a passage by its row. Personal data in its path is hidden, since no step masks names of files."""
         found = {each.name: self._table.column(each.name)[number].as_py() for each in fields(Passage)}
         return Passage(**{**found, "path": hide(found["path"])})
 
     def column(self, name: str) -> list[Any]:
-        """One column of the table."""
+        """Return a column of the table as a list."""
         return list(self._table.column(name).to_pylist())
 
 
@@ -192,18 +192,18 @@ def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
 
 
 def write_facts(folder: Path, least_score: float, cosine_weight: float = 0) -> None:
-    """Write what a search is made with; a collection is whole with it. A weight needs vectors and their encoder."""
+    """Write the search's settings, which complete a collection. A cosine weight needs vectors and an encoder."""
     facts = {"least_score": least_score} | ({"cosine_weight": cosine_weight} if cosine_weight else {})
     write_atomically(folder / FACTS, canonical_json(facts) + "\n")
 
 
 def _named(name: str) -> str:
-    """A name of whoever's: in quotes, on one line, so that it passes for no fact beside it nor another citation."""
+    """Return a name in quotes on one line, so that a foreign name cannot look like another fact or citation."""
     return shown(json.dumps(" ".join(name.split()), ensure_ascii=False))
 
 
 def _weight(passages: int, frequency: NDArray[Any]) -> NDArray[np.float64]:
-    """The inverse document frequency that is never negative (Lucene's; Robertson and Zaragoza 2009, section 3.1)."""
+    """Return the non-negative inverse document frequency (as in Lucene; Robertson and Zaragoza 2009, section 3.1)."""
     found: NDArray[np.float64] = np.log1p((passages - frequency + 0.5) / (frequency + 0.5))
     return found
 

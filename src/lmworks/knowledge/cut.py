@@ -1,4 +1,4 @@
-"""Where a document is cut into passages: at paragraphs, and inside of a long one at sentences."""
+"""Cuts documents into passages: at paragraphs, and inside a long paragraph at sentences."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from lmworks.data.base.sentences import sentences
 from lmworks.data.base.words import count_words, letters_a_word, word_spans
 
 Span = tuple[int, int]
-"""Where a passage begins and ends in its document, in characters."""
+"""Offsets in characters at which a passage begins and ends in its document."""
 _PARAGRAPH = re.compile(r"\S(?:(?!\n[^\S\n]*\n).)*", re.DOTALL)
-"""Text between blank lines."""
+"""Pattern of a paragraph: text between blank lines."""
 CHARACTERS_A_WORD = 12
-"""A text has a word for each so many at the least: a drawn line, or an image in hexadecimal, has few words and many
-tokens. Ordinary text keeps below: of 49 translations of the Declaration of Human Rights Tamil has most, 11.4."""
+"""Number of characters that count as at least one word, since a drawn line or an image in hexadecimal has few words and
+many tokens. Ordinary text has fewer per word: in 49 translations of the Declaration of Human Rights, at most 11.4."""
 
 
 def passages_in(text: str, most_words: int, least_words: int) -> list[Span]:
-    """Return the passages of a text, in their order: each of its words is in one.
+    """Return the passages of a text, in order. Every word is in one passage.
 
-    A paragraph is one. Of a longer one than `most_words` the parts are about alike; a shorter one than `least_words`,
-    such as a heading, goes with what follows it, the last with what is before it. Long words count as several.
+    A paragraph becomes a passage. If it is longer than `most_words`, it is cut into parts of similar length. If it is
+    shorter than `least_words`, such as a heading, it joins the next one, or the previous one if it is the last.
     """
     found: list[Span] = []
     short = False
@@ -39,7 +39,7 @@ def passages_in(text: str, most_words: int, least_words: int) -> list[Span]:
 
 
 def _cut(text: str, span: Span, most_words: int) -> Iterator[Span]:
-    """Yield a paragraph, or its parts."""
+    """Yield a paragraph, or its parts if it is too long."""
     words = _size(text[slice(*span)])
     if words <= most_words:
         yield span
@@ -56,7 +56,7 @@ def _cut(text: str, span: Span, most_words: int) -> Iterator[Span]:
 
 
 def _sentences(text: str, span: Span, most_words: int) -> Iterator[Span]:
-    """Yield the sentences of a paragraph; of one that is too long by itself, as a table is, runs of words."""
+    """Yield the sentences of a paragraph. A sentence that is too long, such as a table, yields runs of words."""
     place = span[0]
     for sentence in sentences(text[slice(*span)]):
         begin = text.index(sentence, place)
@@ -76,5 +76,5 @@ def _runs(sentence: str, most_words: int) -> Iterator[Span]:
 
 
 def _size(text: str) -> int:
-    """Its words; of one of long words more."""
+    """Return the number of words, or more if the words are very long."""
     return max(count_words(text), math.ceil(len(text) / CHARACTERS_A_WORD))

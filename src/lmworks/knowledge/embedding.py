@@ -1,4 +1,4 @@
-"""Vectors of passages and of questions, by a sentence encoder that lies in the collection whose passages it read."""
+"""Vectors of passages and questions. The sentence encoder that makes them is stored in the collection."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ ENCODER, VECTORS = "encoder", "vectors.npy"
 
 
 def embed(encoder: Path, texts: Sequence[str], device: str = CPU) -> NDArray[np.float32]:
-    """Return a vector of length 1 for each text [N, D], of a long one by its beginning.
+    """Return a vector of length 1 for each text [N, D]. Only the beginning of a long text is read.
 
-    Raises LmworksError for a model that makes none.
+    Raises LmworksError if the model cannot make vectors.
     """
     known = [text.encode("utf-8", "replace").decode() for text in texts]  # half a surrogate pair is no letter
     return np.array([each.vector for each in _open(encoder, device).embed(known)], np.float32)
 
 
 def as_file(vectors: NDArray[np.float32]) -> bytes:
-    """Return vectors as numpy writes them."""
+    """Return vectors as the bytes of a `.npy` file."""
     stream = io.BytesIO()
     np.save(stream, vectors)
     return stream.getvalue()
 
 
 def files_of(encoder: Path) -> Iterator[Path]:
-    """Yield the files of a model folder that make vectors, with its licence."""
+    """Yield the files of a model folder that are needed to make vectors, and its licences."""
     wanted = ("config.json", "tokenizer.json", "model.safetensors", "LICENSE*", "NOTICE*")
     return (path for pattern in wanted for path in sorted(encoder.glob(pattern)))
 

@@ -33,30 +33,30 @@ from lmworks.pipeline.units import link
 from lmworks.recipe.schema import Device, Effect, Expected, Reference, StepConfig
 
 LEAST_SCORE = 0.22
-"""As `chosen_score` finds it on the questions of six articles of SQuAD 2.0 (`benchmarks/knowledge/squad.py`)."""
+"""Default minimum score: `chosen_score` on questions of six SQuAD 2.0 articles (`benchmarks/knowledge/squad.py`)."""
 LEAST_SCORE_WITH_ENCODER = 0.27
-"""The same with all-MiniLM-L6-v2 and the weight of its cosine by default (`benchmarks/knowledge/encoder.py`)."""
+"""The same default with an encoder: all-MiniLM-L6-v2, `cosine_weight` 0.4 (`benchmarks/knowledge/encoder.py`)."""
 AT = (1, 5, 20)
-"""Numbers of passages among which the right one is counted."""
+"""Numbers of best passages for which the hit rate is measured."""
 FEWEST = 20
-"""Questions that a least score is chosen on: of fewer, one moves each share by more than five points."""
+"""Minimum number of questions. With fewer, one question would move each share by more than five points."""
 
 
 TITLE_CHARACTERS = 300
-"""Most characters of a title, which precedes each passage of its document. Titles of papers have up to about 200."""
+"""Maximum number of characters of a title, which precedes each passage. Titles of papers have up to about 200."""
 LINK_CHARACTERS = 2_000
-"""Most characters of a link, as in browsers and servers."""
+"""Maximum number of characters of a link, as in browsers and servers."""
 
 
 @dataclass(frozen=True)
 class Passages(Handle):
-    """A folder that a `Collection` opens."""
+    """Handle of a folder that a `Collection` can open."""
 
     holds: ClassVar[str] = "passages"
 
 
 class PassagesConfig(StepConfig):
-    """Cut documents into passages and index them, to find those that fit a question."""
+    """Cut documents into passages and index them, to find the passages that fit a question."""
 
     makes: ClassVar[str] = "passages"
     packages: ClassVar[tuple[str, ...]] = ("bm25s", "stopwordsiso")
@@ -66,28 +66,28 @@ class PassagesConfig(StepConfig):
     words: int = Field(
         default=200,
         ge=20,
-        description="Most words of a passage without its heading. Five such passages and a question fit a context of "
-        f"2,048 tokens. {CHARACTERS_A_WORD} characters of a long word count as a word. A longer paragraph is cut at "
-        "sentences.",
+        description="Maximum number of words of a passage without its heading. Five such passages and a question fit a "
+        f"context of 2,048 tokens. A longer paragraph is cut at sentences. In texts of very long words, "
+        f"{CHARACTERS_A_WORD} characters count as a word.",
     )
     least_words: int = Field(
-        default=40, ge=0, description="Least words. A shorter paragraph, such as a heading, is joined with the next."
+        default=40, ge=0, description="Minimum number of words. Shorter paragraphs, such as headings, join the next."
     )
     title: str = Field(
         default="title",
-        description=f"Field, kept at ingest, with a document's title. Its first {TITLE_CHARACTERS} characters are "
-        "searched and shown.",
+        description=f"Field with a document's title, which `ingest` must `keep`. The title's first {TITLE_CHARACTERS} "
+        "characters are searched and shown.",
     )
     link: str = Field(
         default="url",
-        description=f"Field, kept at ingest, with the address for readers. An address of more than {LINK_CHARACTERS:,} "
-        "characters is left out.",
+        description="Field with the document's address for readers, which `ingest` must `keep`. An address of more "
+        f"than {LINK_CHARACTERS:,} characters is left out.",
     )
     encoder: Reference | None = Field(
         None,
         description="Model of the recipe that makes sentence vectors, or a name of `lmworks models`, such as `minilm`. "
-        "It also finds passages in other words, and detects more questions without an answer. None by default, "
-        "because it takes 30 to 60 ms of a core per passage, once, and 10 ms per question.",
+        "It also finds passages that use other words than the question, and detects more questions without an answer. "
+        "Off by default, because it takes 30 to 60 ms of a core once per passage, and 10 ms per question.",
     )
     cosine_weight: float = Field(
         default=0.4,
@@ -97,27 +97,27 @@ class PassagesConfig(StepConfig):
         "as many. Another encoder may need another weight.",
     )
     device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
-        default="auto", description="Device of the encoder. `auto` takes `budget.device`. Questions use the processor."
+        default="auto", description="Device of the encoder. `auto` takes `budget.device`. Questions use the CPU."
     )
     questions: Reference | None = Field(
         None,
-        description="Conversations that choose `least_score` and measure the search: validation questions, never test "
-        "questions. Without them the search is not measured.",
+        description="Conversations on which lmworks chooses `least_score` and measures the search. Use validation "
+        "questions, never test questions. By default the search is not measured.",
     )
     least_score: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Least score of the best passage. Below it, lmworks says that the documents hold no answer. By "
-        f"default it is chosen on `questions`, or else it is {LEAST_SCORE:g}, with an encoder "
-        f"{LEAST_SCORE_WITH_ENCODER:g}, as for articles of Wikipedia. Measure it on your own questions.",
+        description="Minimum score of the best passage. Below it, lmworks says that the documents hold no answer. By "
+        f"default it is chosen on `questions`. Without them it is {LEAST_SCORE:g}, or {LEAST_SCORE_WITH_ENCODER:g} "
+        "with an encoder, as measured on articles of Wikipedia. Choose it on your own questions.",
     )
     largest_false_share: float = Field(
         default=0.05,
         gt=0,
         lt=1,
-        description="Largest share of answerable `questions` that may get no answer. The highest least score within it "
-        "is chosen. A larger share detects more questions without an answer.",
+        description="Maximum share of answerable `questions` that get no answer. lmworks chooses the highest score "
+        "threshold that keeps to it. A larger share detects more questions without an answer.",
     )
 
 
@@ -130,9 +130,9 @@ def passages(
     out: Path,
     context: Context,
 ) -> Result:
-    """Write a `Collection`. With questions, measure how often the right passage is found, and choose the least score.
+    """Write a `Collection`. With questions, measure how often the right passage is found, and choose the minimum score.
 
-    Raises UsageError for documents without a word, and for too few questions to choose on.
+    Raises UsageError if no document has a word, or if there are too few questions.
     """
     found, counts = list[Passage](), Counter[str](documents=0)
     for document in documents.iterate():
@@ -141,7 +141,7 @@ def passages(
         counts["documents"] += 1
         counts["documents without a word"] += not cut
     if not found:
-        raise UsageError(f"{config.documents}: no document holds a word, so that there is nothing to find")
+        raise UsageError(f"{config.documents}: no document holds a word, so there is nothing to search")
     write_passages(out, found)
     write_ids(out, sorted({each.document for each in found}))
     if encoder:
@@ -155,9 +155,9 @@ def passages(
         tried = try_questions(Collection(out), questions.iterate(), counts)
         if len(tried) < FEWEST:
             raise UsageError(
-                f"{config.questions}: of {len(tried)} questions it is known which document answers them; expected "
-                f"{FEWEST} or more: conversations whose `document` is one of these, or whose answer is in "
-                "only one of these, in whole words. Name others, or leave `questions` out"
+                f"{config.questions}: only for {len(tried)} questions the document with the answer is known; expected "
+                f"{FEWEST} or more. It is known if a conversation's `document` is one of the documents, or if only one "
+                "of them holds the answer in whole words. Name other conversations, or leave `questions` out"
             )
         if config.least_score is None:
             least = chosen_score(tried, config.largest_false_share)
@@ -170,9 +170,9 @@ def passages(
 def _write_vectors(
     config: PassagesConfig, documents: Documents, encoder: ModelFolder, out: Path, context: Context
 ) -> None:
-    """Write the vectors of all passages, in their order, and the encoder, which questions are read by.
+    """Write the vectors of all passages, in order, and the encoder, which also makes the vectors of questions.
 
-    Those of a shard are kept beside the artifact, so that a later build reads what is new alone.
+    The vectors of each shard are kept beside the artifact, so that a later build only reads new shards.
     """
     one_process = replace(context, workers=1)  # the model computes in threads of its own
     how = (encoder.digest, config.words, config.least_words, config.title, CHARACTERS_A_WORD, TITLE_CHARACTERS)
@@ -190,7 +190,7 @@ def _embed_shard(config: PassagesConfig, encoder: Path, shard: Path) -> Iterator
 
 
 def _cut(config: PassagesConfig, document: Document) -> list[Passage]:
-    """Return the passages of a document, without those that have no word, such as a drawn line: nothing finds them."""
+    """Return the passages of a document, without passages that have no word, since no question finds them."""
 
     def told(name: str) -> str:
         value = document.value(name)
@@ -214,15 +214,15 @@ def _cut(config: PassagesConfig, document: Document) -> list[Passage]:
 
 
 class Tried(NamedTuple):
-    """A question of which it is known which document answers it."""
+    """Search result for a question whose document with the answer is known."""
 
     document: str
     rank: int
     """Rank of the best passage that holds the answer, from 0."""
     best: float
-    """The score of the best passage."""
+    """Score of the best passage."""
     best_elsewhere: float
-    """The same without that document: what is found where the answer is absent."""
+    """Score of the best passage of other documents, as if the answer were absent."""
 
 
 def try_questions(collection: Collection, questions: Iterator[Mapping[str, Any]], counts: Counter[str]) -> list[Tried]:
@@ -255,7 +255,7 @@ def try_questions(collection: Collection, questions: Iterator[Mapping[str, Any]]
 
 
 def chosen_score(tried: Sequence[Tried], largest_false_share: float) -> float:
-    """The highest least score at which no more than this share of the questions is said to have no answer here."""
+    """Return the highest score threshold that lets at most this share of the questions go without an answer."""
     scores = sorted(each.best for each in tried)
     return math.floor(10_000 * scores[int(largest_false_share * len(scores))]) / 10_000
 

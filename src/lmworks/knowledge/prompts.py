@@ -1,4 +1,4 @@
-"""Prompts that hold passages: numbered, quoted line by line, with the question behind them."""
+"""Prompts with passages: numbered, quoted line by line, and followed by the question."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ INSTRUCTION = (
 )
 
 SPARE = 5
-"""Passages sought beyond those wanted, for some may leave no room: to try one takes as long as to encode a prompt."""
+"""Number of extra passages to search for, because some can be too long. Each try takes as long as encoding a prompt."""
 
 
 def with_passages(question: str, passages: Sequence[Passage]) -> str:
     """Return a question with passages in front of it, numbered from 1.
 
-    Each line of a passage stands behind `> `, so that none can pass for the question, for another passage or for what
-    is asked of the model, whatever it says.
+    Each line of a passage begins with `> `. So no text in a passage can look like the question, like another passage or
+    like the instruction to the model.
     """
     shown = "\n\n".join(_shown(number, each) for number, each in enumerate(passages, 1))
     return f"{INSTRUCTION}\n\n{shown}\n\nQuestion: {question}"
 
 
 def fitting(found: Found, number: int, has_room: Callable[[Sequence[Passage]], bool]) -> Found:
-    """Return as many passages as leave room for an answer together. If one does not fit, the next is tried."""
+    """Return up to `number` passages that together leave room for an answer. If one does not fit, try the next."""
 
     def only(places: Sequence[int]) -> Found:
         passages, scores = [found.passages[at] for at in places], [found.scores[at] for at in places]

@@ -1,4 +1,4 @@
-"""Passages as the answer: the best ones are quoted and numbered, and no model writes."""
+"""Answers made of passages: the best ones are quoted and numbered. No model writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lmworks.knowledge.collection import FACTS, Collection, Passage
 from lmworks.recipe.schema import NOT_FOUND, PASSAGES_SHOWN
 
 _DEFINITION = re.compile(r"^([ \t>*+\-\d.)]*)(?=\[(?:\\.|[^\[\]\\])*\]:)", re.MULTILINE | re.DOTALL)
-"""Where a line begins to define a link: Markdown would take it for the whole answer, its numbers included."""
+"""Pattern of a line's beginning before a Markdown link definition, which would turn numbers such as [1] into links."""
 
 
 class QuotingEngine(Engine):
@@ -51,7 +51,7 @@ def holds_passages(folder: Path) -> bool:
 
 
 def quoted(passages: Sequence[Passage]) -> str:
-    """Return passages as Markdown: the number and place of each, and its text behind `> `."""
+    """Return passages as Markdown: number and title (or place) of each, and its lines after `> `."""
     return "\n\n".join(_quoted(number, each) for number, each in enumerate(passages, 1))
 
 

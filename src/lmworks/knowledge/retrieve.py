@@ -1,4 +1,4 @@
-"""The step `retrieve`: questions with the passages that were found for them, to train on or to be measured on."""
+"""The step `retrieve`: questions with the passages found for them, for training or evaluation."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from lmworks.recipe.schema import PASSAGES_SHOWN, Reference, StepConfig
 
 
 class RetrieveConfig(StepConfig):
-    """Put passages before the last question of each conversation, as serving does."""
+    """Put passages before the last question of each conversation, as in serving."""
 
     makes: ClassVar[str] = "conversations"
     packages: ClassVar[tuple[str, ...]] = ("bm25s",)
     kind: Literal["retrieve"] = "retrieve"
-    conversations: Reference = Field(alias="from", description="Questions with the wanted answers.")
+    conversations: Reference = Field(alias="from", description="Conversations with questions and reference answers.")
     passages: Reference = Field(description="Step of kind `passages` to search.")
     number: int = Field(
-        default=PASSAGES_SHOWN, ge=1, le=50, description="Passages before each question, as many as in serving."
+        default=PASSAGES_SHOWN, ge=1, le=50, description="Number of passages per question. By default as in serving."
     )
 
 
@@ -35,9 +35,9 @@ class RetrieveConfig(StepConfig):
 def retrieve(
     config: RetrieveConfig, conversations: Conversations, passages: Passages, out: Path, context: Context
 ) -> Result:
-    """Write the conversations, each last question worded as `lmworks serve` words it; ids of all documents go along.
+    """Write the conversations with passages before the last question, as in `lmworks serve`, and the documents' ids.
 
-    A question for which nothing is found stays as it was: counted, and asked without passages.
+    A question for which no passage is found is counted and stays unchanged.
     """
     collection, counts = Collection(passages.path), Counter[str]()
     records = list[dict[str, Any]]()
@@ -56,7 +56,7 @@ def retrieve(
 
 
 def asked_with(record: Record, passages: Sequence[Passage]) -> dict[str, Any]:
-    """Return a conversation with passages before its last question; as it is without any."""
+    """Return a conversation with passages before its last question. Without passages, return it unchanged."""
     *before, answer = record["messages"]
     last = max((place for place, turn in enumerate(before) if turn["role"] == "user"), default=len(before) - 1)
     told = with_passages(question_of(record), passages) if passages else question_of(record)

@@ -1,4 +1,4 @@
-"""The terms by which passages are found: the beginnings of words, in one form of letters."""
+"""Terms for the search of passages: the first letters of each word, in normalised form."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from lmworks.data.base.words import letters_a_word, words_in
 from lmworks.data.quality.language import languages_of
 
 LETTERS = 6
-"""Letters of a word that count. Endings, which a question seldom shares with a passage, are cut without knowing the
-language (truncation: McNamee and Mayfield 2004). Five and seven find less. A stemmer for English finds as much."""
+"""Number of first letters of a word that form its term. Endings often differ between question and passage, so they are
+cut (truncation: McNamee and Mayfield 2004), in any language. Five and seven find less, an English stemmer as much."""
 EVERYWHERE = frozenset(
     """a an and are as at be been but by can could did do does for from had has have how if in into is it no not of on
     or should such that the their then there these they this to was were what when where which who whom whose why will
     with would""".split()  # noqa: SIM905
 )
-"""English words of which no answer is told by; those of questions are rare in documents, and would weigh most."""
+"""English words that are left out of the search. Question words are rare in documents, so they would weigh most."""
 
 
 LOOKED_AT, LEAST_SHARE = 200, 0.2
-"""Texts whose languages are looked at, and the share of them that a language needs: passages of code are misread."""
+"""Number of texts whose language is detected, and minimum share of a language among them, since code misleads."""
 
 
 def terms_of(text: str, left_out: Collection[str] = ()) -> list[str]:
-    """Return the terms of a text, in their order. In scripts that put no space between words every letter is one."""
+    """Return the terms of a text, in order. In scripts without spaces between words, every letter is a term."""
     return [word[:LETTERS] for word in words_in(fold(text)) if word not in EVERYWHERE and word not in left_out]
 
 
 def stop_words_of(texts: Sequence[str]) -> list[str]:
-    """Return the stop words of the languages of some texts, to be left out of questions; none of English.
+    """Return the stop words of the texts' languages, to be left out of questions, except for English.
 
-    `EVERYWHERE` finds more in English than the longer list of the package. Scripts without spaces have none: their
-    terms are letters.
+    For English, `EVERYWHERE` gives better results than the package's longer list. Scripts without spaces have no stop
+    words here, because their terms are letters.
     """
     import stopwordsiso
 

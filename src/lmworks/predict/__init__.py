@@ -1,1 +1,1 @@
-"""A model asked of every row of a file: JSONL, CSV, TSV or Parquet in, the same with its answers out."""
+"""Predictions for every row of a file. JSONL, CSV, TSV and Parquet keep their format, with columns added."""

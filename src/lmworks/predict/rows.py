@@ -1,4 +1,4 @@
-"""Rows of a file as they stand there, in order, and the same file with more columns."""
+"""Unchanged rows of a file, in order, and a copy of the file with more columns."""
 
 from __future__ import annotations
 
@@ -24,53 +24,53 @@ from lmworks.lazy import pa, pq
 from lmworks.pipeline.files import atomically
 
 LINE = "unread_line"
-"""Field of JSONL for a line that could not be read."""
+"""Field of the written JSONL that holds an input line which could not be read."""
 
 Fields = Mapping[str, Any]
 Kind = Literal["text", "number", "flag", "numbers by name", "spans", "vector"]
 Columns = Mapping[str, Kind]
-"""Names of columns that are added, with what each holds."""
+"""Name of each added column → kind of its values."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row, or the fault in its place."""
+    """One row, or the fault of a row that could not be read."""
 
     place: str
-    """In the file, in words."""
+    """Place in the file, in words, such as `row 3`."""
     fields: Fields
     fault: str = ""
-    """Why it could not be read; its fields are what could be."""
+    """Reason why the row could not be read. `fields` then holds the readable part."""
     raw: str = ""
-    """Line of JSONL, which is written again unchanged, or a line of CSV without fields."""
+    """Line of JSONL, to be written again unchanged, or a line of CSV that could not be split into fields."""
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """A file of rows."""
+    """A file that holds rows, and its settings for reading."""
 
     path: Path
     delimiter: str | None = None
-    """Delimiter of CSV. None means the one that the first rows show."""
+    """Delimiter of CSV. If None, it is detected from the first rows."""
     encoding: str | None = None
 
     @property
     def form(self) -> str:
-        """Its ending, which says how it is read. Raises UsageError for one that no parser reads."""
+        """Ending of the file name, which selects the parser. Raises UsageError if no parser reads it."""
         if (form := self.path.suffix.lower()) not in (known := dict.fromkeys([*FORMS, ".json", *ENDINGS])):
             expected = ", ".join(known)
-            raise UsageError(f"{self.path}: found the ending {form or 'none'!r}; expected one of {expected}")
+            raise UsageError(f"{self.path}: the name ends with {form or 'none'!r}; expected one of {expected}")
         return form
 
     @property
     def written(self) -> str:
-        """The ending of the file with answers: its own, or that of JSONL."""
+        """Ending of the output file: the same, or `.jsonl` if lmworks cannot write this format."""
         return self.form if self.form in FORMS else ".jsonl"
 
     def columns(self) -> list[str]:
-        """Names of the fields, of JSONL those of any row. Raises UsageError for a table without names.
+        """Return the names of the fields. For JSONL, return those of all rows. Raises UsageError if a table has none.
 
-        Raises LmworksError for a Parquet file that cannot be read to its end.
+        Raises LmworksError if a Parquet file cannot be read to its end.
         """
         if self.form == ".parquet":
             with told(self.path, "a Parquet file"), pq.ParquetFile(self.path) as opened:
@@ -83,13 +83,13 @@ class TableFile:
         return list(dict.fromkeys(name for row in self.rows() for name in row.fields))
 
     def rows(self) -> Iterator[Row]:
-        """Return every row, in order; one that cannot be read has a fault."""
+        """Return every row, in order. A row that cannot be read has a `fault`."""
         return FORMS.get(self.form, PARSED)[0](self)
 
     def write(self, out: Path, more: Iterable[Fields], columns: Columns) -> None:
-        """The file again at `out`, with more fields for every row, in UTF-8.
+        """Write a copy of the file to `out`, in UTF-8, with more fields for every row.
 
-        A table that was not plain UTF-8 gets a byte order mark, by which Excel knows it.
+        A table that was not plain UTF-8 gets a byte order mark, so that Excel recognises the encoding.
         """
         with atomically(out) as unfinished:
             FORMS.get(self.form, PARSED)[1](self, unfinished, iter(more), columns)
@@ -105,14 +105,14 @@ def _jsonl(file: TableFile) -> Iterator[Row]:
             try:
                 fields = json.loads(line.raw.decode("utf-8-sig"))
             except (ValueError, RecursionError) as error:
-                yield Row(place, {}, f"{place} is no JSON: {error}", text)
+                yield Row(place, {}, f"{place} is not JSON: {error}", text)
                 continue
             is_object = isinstance(fields, dict)
-            yield Row(place, fields, raw=text) if is_object else Row(place, {}, f"{place} is no JSON object", text)
+            yield Row(place, fields, raw=text) if is_object else Row(place, {}, f"{place} is not a JSON object", text)
 
 
 def _write_jsonl(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
-    """Every line as it stood there, with more behind its last field; one that could not be read as a text in LINE."""
+    """Write every line unchanged, with fields added at its end. A line that was not readable becomes field `LINE`."""
     with out.open("w", encoding="utf-8") as stream:
         for row, added in zip(file.rows(), more, strict=True):
             text = json.dumps({**added, LINE: row.raw} if row.fault else added, ensure_ascii=False)
@@ -123,18 +123,18 @@ def _write_jsonl(file: TableFile, out: Path, more: Iterator[Fields], columns: Co
 
 @contextmanager
 def _table(file: TableFile) -> Iterator[tuple[Table, IO[bytes]]]:
-    """The columns of a table, and its bytes as UTF-8."""
+    """Open a table, and yield its columns and its bytes as UTF-8."""
     with file.path.open("rb") as raw, closing(_decoded(file, raw)) as stream:
         table = open_table(stream, Reading(delimiter=file.delimiter), "\t" if file.form == ".tsv" else ",")
         if table.names is None and table.header and not table.header.fault:
             guess = looks_like(b"".join(line.raw for line in table.first))
             raise UsageError(
-                f"{file.path}: its first row, which names the columns, is not in {file.encoding or 'UTF-8'}; say its "
-                f"encoding with --encoding" + (f"; it looks like --encoding {guess}" if guess else "")
+                f"{file.path}: the first row (names of columns) is not in {file.encoding or 'UTF-8'}. Give the "
+                f"encoding with --encoding" + (f". Probably: --encoding {guess}" if guess else "")
             )
         if not table.names or len(set(table.names)) < len(table.names) or "" in table.names:
             names = ", ".join(name or "a name without letters" for name in table.names or ()) or "nothing"
-            raise UsageError(f"{file.path}: its first row is to name every column once; found {names}")
+            raise UsageError(f"{file.path}: the first row must name every column once; found {names}")
         yield table, stream
 
 
@@ -150,13 +150,13 @@ def _delimited(file: TableFile) -> Iterator[Row]:
             try:
                 b"".join(fields).decode()
             except UnicodeError:
-                yield Row(place, read, f"{place} is not in {file.encoding or 'UTF-8'}: say which with --encoding")
+                yield Row(place, read, f"{place} is not in {file.encoding or 'UTF-8'}: give --encoding")
             else:
                 yield Row(place, read)
 
 
 def _write_delimited(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
-    """Texts and numbers as they are; what has parts as JSON."""
+    """Write texts and numbers unchanged, and lists, objects and booleans as JSON."""
     with _table(file) as (table, _), file.path.open("rb") as raw:
         is_plain = not marked(raw.peek(4)) and encoding_of(raw, file.encoding, is_xml=False) == UTF_8
     # Excel takes UTF-8 without a byte order mark for the encoding of its language.
@@ -189,7 +189,7 @@ def _parquet_parts(opened: Any) -> Iterator[Any]:
 
 
 def _write_parquet(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
-    """The file's own columns as they are."""
+    """Write the file's own columns unchanged, and add the new ones."""
     with pq.ParquetFile(file.path) as opened:
         schema = opened.schema_arrow
         added = pa.schema([(name, _type(kind)) for name, kind in columns.items()])
@@ -218,7 +218,7 @@ def _decoded(file: TableFile, raw: IO[bytes]) -> IO[bytes]:
 
 
 def _parsed(file: TableFile) -> Iterator[Row]:
-    """Yield the rows of a file as a build reads them; of a file of texts each with its `text`."""
+    """Yield the rows of a file as a build reads them. A text without fields becomes a row with a field `text`."""
     folder, name = file.path.resolve().parent, file.path.name
     source = Files(kind="files", path=str(folder), fields="all", encoding=file.encoding, licence="LicenseRef-own")
     for number, found in enumerate(source.read(Piece(name, file.path.stat().st_size)), 1):
@@ -243,6 +243,6 @@ FORMS: dict[str, tuple[Read, Write]] = {
     ".tsv": (_delimited, _write_delimited),
     ".parquet": (_parquet, _write_parquet),
 }
-"""By a file's ending: how its rows are read, and how it is written with more columns."""
+"""Ending of a file → function that reads its rows, and function that writes it with more columns."""
 PARSED: tuple[Read, Write] = (_parsed, _write_parsed)
-"""The same for every other form that a build reads; it is written as JSONL."""
+"""The two functions for every other format that a build can read. The output is JSONL."""

@@ -1,4 +1,4 @@
-"""Ask a model of every row of a file, chunk by chunk: what was answered is on disk before the next chunk is asked."""
+"""Predictions for every row of a file, in chunks. Each chunk's answers are on disk before the next chunk begins."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from lmworks.pipeline.work.chunks import read_records, write_records
 from lmworks.predict.rows import Columns, Fields, Row, TableFile
 
 CHUNK: dict[Ability, int] = {"generate": 64, "classify": 512, "tag": 256, "embed": 512}
-"""Rows that a kill costs: some seconds of a small model on a processor."""
+"""Number of rows per chunk. A kill loses at most one chunk: some seconds of work of a small model on a CPU."""
 CHUNK_CHARACTERS = 2**26
-"""Most characters of rows held at once. A row may be as long as a record."""
+"""Number of characters after which a chunk gets no more rows, since a row can be as long as a record."""
 PREFIX = "predicted_"
-"""Before the names of columns that are added, for a file has labels and texts of its own."""
+"""First part of the names of added columns, because a file can have its own columns `label` or `text`."""
 OWN_NAME = re.compile(r"\.?(\d{6,}\.jsonl|task\.json)(\..*)?")
-"""Names of files kept until all rows are answered, and of files being written."""
+"""Pattern of the names of lmworks' files in the folder of unfinished answers."""
 COLUMNS: dict[Ability, Columns] = {
     "generate": {"text": "text", "finish_reason": "text"},
     "classify": {"label": "text", "probability": "number", "probabilities": "numbers by name", "truncated": "flag"},
@@ -47,12 +47,12 @@ COLUMNS: dict[Ability, Columns] = {
     "embed": {"vector": "vector", "truncated": "flag"},
 }
 ERROR = "error"
-"""The column, behind all others, that says why a row has no answer."""
+"""Last column: the reason why a row has no answer."""
 TASK, LOCK = "task.json", "lock"
 ROLES = ("system", "developer", "user", "assistant")
 """Roles of turns in a file. Function calls and their results are not supported."""
 ASKED = ("role", "content", "reasoning_content")
-"""Fields of a turn."""
+"""Fields of a turn that the model reads."""
 
 
 @dataclass(frozen=True)
@@ -61,28 +61,28 @@ class Asking:
 
     ability: Ability
     text: str = "text"
-    """The field that holds the text, or for a model that writes, the user's turn or the list of turns."""
+    """Field that holds the text. For a model that generates text: the user's turn, or the list of turns."""
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=256))
     continues: bool = False
-    """Whether a model goes on from the text as it stands, though it takes the turns of a chat."""
+    """Whether a model with a chat template continues the text instead of answering it."""
 
     def columns(self, engine: Engine) -> dict[str, Any]:
-        """Return the columns that are added, with what each holds."""
+        """Return the added columns, with the kind of values of each."""
         more: Columns = {"thoughts": "text"} if engine.thinks else {}
         return {PREFIX + name: kind for name, kind in {**COLUMNS[self.ability], **more, ERROR: "text"}.items()}
 
 
 @dataclass(frozen=True)
 class Told:
-    """How it went: what was lost is said first."""
+    """Result of a prediction: number of rows, and what was lost."""
 
     rows: int
     faults: Counter[str]
-    """Rows without an answer, by why."""
+    """Reason → number of rows without an answer."""
     first: str
-    """The first of them, with its place."""
+    """First message about a row without an answer, with the row's place."""
     cut: int
-    """Texts whose end was not read, or answers that a limit ended."""
+    """Number of texts whose end was not read, or of answers that stopped at the limit of tokens."""
 
 
 def predict(
@@ -95,30 +95,30 @@ def predict(
     *,
     overwrite: bool = True,
 ) -> Told:
-    """Write the file again with the model's answers beside every row. `model` is the digest of the model.
+    """Write a copy of the file with the model's answers in every row. `model` is the digest of the model.
 
-    A row that cannot be answered gets a reason in `predicted_error`. Answers from before a kill are kept beside `out`
-    and
-    not repeated. `progress` gets the number of answered rows. Raises UsageError for a file without such a field or with
-    columns of these names, for work of another model, file or question in its place, and for work of another process.
-    Also
-    raises it if a model that does not continue texts is told to.
+    A row that cannot be answered gets a reason in `predicted_error`. After a kill, finished answers are kept beside
+    `out` and not repeated. `progress` gets the number of finished rows.
+
+    Raises UsageError if the file lacks the text field or has columns with the names of the added ones. Raises it also
+    for unfinished answers of another model, file or setting, for another process that is writing, and for
+    `asking.continues` if the model cannot continue texts.
     """
     if asking.continues and (asking.ability != "generate" or engine.rewrites):
         what = "rewrites a text" if engine.rewrites else MEANS[asking.ability]
-        raise UsageError(f"--continue: this model {what}, and goes on from none; leave it out")
+        raise UsageError(f"--continue: this model {what} and cannot continue one. Leave out --continue")
     _require_columns(file, asking, asking.columns(engine))
     work = out.with_name(f".{out.name}.part")
     _require_own(work)
     work.mkdir(parents=True, exist_ok=True)
 
     def refuse(_: str) -> None:
-        raise UsageError(f"{out}: another `lmworks predict` is writing it: wait for its end, or write to another --out")
+        raise UsageError(f"{out}: another `lmworks predict` is writing this file. Wait until it ends, or change --out")
 
     with locked(work / LOCK, refuse):
         if out.exists() and not overwrite:  # by another that ended a moment ago
             shutil.rmtree(work)
-            raise UsageError(f"{out} is there already: write to another with --out, or replace it with --overwrite")
+            raise UsageError(f"{out} exists already: name another file with --out, or replace it with --overwrite")
         task = {"file": digest_file(file.path), "model": model, "asking": asdict(asking)}
         _begin(work, canonical_json(task))
         told = _written(engine, asking, file, out, work, progress)
@@ -154,7 +154,7 @@ def _written(
 
 
 def _chunk(rows: Iterator[Row], most: int) -> Iterator[Row]:
-    """Yield the next rows, as many as are asked at once and as memory takes."""
+    """Yield the next rows: at most `most`, and fewer if they have many characters."""
     held = 0
     for row in islice(rows, most):
         yield row
@@ -171,7 +171,7 @@ def _bulk(value: Any) -> int:
 
 
 def ability_of(engine: Engine) -> Ability:
-    """Return the ability to use. Raises LmworksError for a model that can only score."""
+    """Return the engine's ability. Raises LmworksError if the model can only score texts."""
     if not engine.can:
         raise engine.refused("classify")
     (ability,) = engine.can
@@ -179,7 +179,7 @@ def ability_of(engine: Engine) -> Ability:
 
 
 def text_field(columns: Collection[str], learned: Collection[str]) -> str:
-    """Return the column to ask from when none is named: `text`, or the one that the model `learned` texts from."""
+    """Return the default text column: `text`, or else the only column that the model also `learned` texts from."""
     known = [column for column in columns if column in learned]
     return known[0] if "text" not in columns and len(known) == 1 else "text"
 
@@ -188,15 +188,15 @@ def _require_columns(file: TableFile, asking: Asking, added: Columns) -> None:
     columns = file.columns()
     if asking.text not in columns:
         found = ", ".join(columns) or "no columns"
-        raise UsageError(f"{file.path}: no field {asking.text!r}; found {found}: name the one to read with --text")
+        raise UsageError(f"{file.path}: no field {asking.text!r}; found {found}. Name the field to read with --text")
     if taken := [name for name in added if name in columns]:
         raise UsageError(
-            f"{file.path}: already has {', '.join(taken)}, which would be added: drop them, or take the file as it was"
+            f"{file.path}: already has the columns to add: {', '.join(taken)}. Drop them, or use the original file"
         )
 
 
 def _require_own(work: Path) -> None:
-    """Raise UsageError for a folder of unfinished answers that holds anything else, or that leads elsewhere."""
+    """Raise UsageError if the folder for unfinished answers holds other files, or is a link or a file."""
     is_folder = work.is_dir() and not work.is_symlink()
     here = {path.name for path in work.iterdir()} if is_folder else set[str]()
     others = sorted(name for name in here if name != LOCK and not OWN_NAME.fullmatch(name))
@@ -205,11 +205,11 @@ def _require_own(work: Path) -> None:
     elif others:
         found = ", ".join(others[:3])
     elif TASK not in here and any(name.endswith(".jsonl") for name in here):
-        found = "answers, and not to what"
+        found = "answers without task.json"
     else:
         return
     raise UsageError(
-        f"{work}: found {found}; what is answered is kept there until all is: move it away, or change --out"
+        f"{work}: found {found}. lmworks needs this folder for unfinished answers: move it away, or change --out"
     )
 
 
@@ -217,14 +217,14 @@ def _begin(work: Path, task: str) -> None:
     path = work / TASK
     if path.exists() and path.read_text("utf-8") != task:
         raise UsageError(
-            f"{work}: holds answers of another model, file or question that was stopped; delete that folder, or write "
-            "to another file with --out"
+            f"{work}: holds unfinished answers of another model, file or setting. Delete this folder, or name another "
+            "file with --out"
         )
     write_atomically(path, task)
 
 
 def _answers(engine: Engine, asking: Asking, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """One record a row: the `answer` by its columns, whether it was `cut`, and `why` there is none."""
+    """Return a record per row: the columns of its `answer`, whether the text was `cut`, and `why` it has no answer."""
     records: list[dict[str, Any]] = []
     asked: list[tuple[int, Asked]] = []
     for number, row in enumerate(rows):
@@ -232,7 +232,7 @@ def _answers(engine: Engine, asking: Asking, rows: Sequence[Row]) -> list[dict[s
         try:
             asked.append((number, request_of(engine, asking, row)))
         except LmworksError as error:
-            why = "rows that could not be read" if row.fault else "rows that could not be asked"
+            why = "rows that could not be read" if row.fault else "rows that the model cannot answer"
             records[number] |= {"answer": {PREFIX + ERROR: f"{row.place}: {error}"}, "why": why}
     found = engine.answer([each for _, each in asked]) if asked else []
     for (number, each), answer in zip(asked, found, strict=True):
@@ -260,15 +260,15 @@ def request_of(engine: Engine, asking: Asking, row: Row) -> Asked:
         )
     for number, turn in enumerate(turns):
         if lost := sorted(name for name, value in turn.items() if value and name not in ASKED):
-            raise LmworksError(f"{asking.text}: turn {number + 1} has {', '.join(lost)}, which would not be asked")
+            raise LmworksError(f"{asking.text}: turn {number + 1} has {', '.join(lost)}, which the model cannot read")
     turns = [{**turn, "role": "system"} if turn["role"] == "developer" else turn for turn in turns]
     if engine.chats and not asking.continues:
         prompt = engine.encode(turns)
     elif isinstance(text, str):
         prompt = engine.encode_text(text)
     else:
-        why = "--continue goes on from texts" if engine.chats else "a model without a chat template goes on from texts"
-        raise LmworksError(f"{asking.text} holds turns; {why} alone")
+        why = "--continue needs texts" if engine.chats else "a model without a chat template needs texts"
+        raise LmworksError(f"{asking.text} holds turns; {why}")
     if engine.room(prompt) < 1:
         raise LmworksError(f"{len(prompt)} tokens leave no room for an answer in a context of {engine.context_length}")
     return Writing(prompt, asking.sampling)
@@ -311,6 +311,6 @@ def _told(answer: Answer, asked: Asked) -> tuple[Fields, bool]:
 
 
 def digest_of_folder(folder: Path) -> str:
-    """Return a digest of a model folder that is no artifact, by name, size and time. Hashing gigabytes takes long."""
+    """Return a digest of a published model folder: of names, sizes and times, since hashing gigabytes takes long."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     return digest_text(canonical_json([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]))

@@ -1,4 +1,4 @@
-"""Who may come in: the key, the session that stands for it in a browser, and the gate before every route."""
+"""Access control: the server's key, browser sessions in place of the key, and the gate before every route."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ logger = logging.getLogger("lmworks.serve")
 access_log = logging.getLogger("lmworks.access")
 
 PLACES = "/session-"
-"""How the place of every session begins, also of one that a former key gave."""
+"""First part of the path of every session, also of sessions under a former key."""
 OPEN_PATHS = ("/livez", "/readyz")
-"""All that is answered without a key; they say nothing but yes or no."""
+"""Paths that are answered without a key. Their answers only say whether the server works."""
 
 KEY_VARIABLE = "LMWORKS_API_KEY"
 SHORTEST_KEY = 16
-"""Characters: drawn at random from letters and digits, they are beyond guessing at any rate of requests."""
+"""Minimum length of a key in characters. Nobody can guess so many random letters and digits by sending requests."""
 
 SESSION_SECONDS = 12 * 3600.0
 """Seconds after which a browser must sign in again: a day of work."""
 MOST_SESSIONS = 1000
-"""Sessions at once; the oldest ends first."""
+"""Maximum number of sessions. A further session ends the oldest."""
 SIGN_OUT = "/sign-out"
 
 AT_PLACE = "lmworks.place"
-"""Where a request's scope says that it was for the place of a session (`.`), or for that of a former key (`..`)."""
+"""Entry of a request's scope: `.` if its path was that of the session, `..` if that of a former key's session."""
 
 MODEL_ASKED = "lmworks.model"
-"""Where a request's scope says which of the models served it asks, once that is known."""
+"""Entry of a request's scope: name of the model that the request is for, once it is known."""
 
 SECURITY_HEADERS = [
     (b"cache-control", b"no-store"),
@@ -55,21 +55,21 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy of everything that does not bring its own."""
+"""Content-Security-Policy of responses that do not set their own."""
 
 
 @dataclass(frozen=True)
 class ServerKey:
-    """The key of a server and its place."""
+    """The key of a server, and where it is stored."""
 
     key: str
     file: Path | None = None
-    """File that holds the key; None if `LMWORKS_API_KEY` does."""
+    """File that holds the key. None if the key is in `LMWORKS_API_KEY`."""
     is_new: bool = False
-    """Whether it was made just now, and so was never shown."""
+    """Whether this start of the server created the key, so that it was not shown before."""
 
     def as_text(self) -> str:
-        """Return what the start of a server says: the key once, then where it is and how to make another."""
+        """Return what a starting server prints: where the key is, how to replace it, and a new key itself, once."""
         if self.file is None:
             return f"in the environment variable {KEY_VARIABLE}"
         shown = f"{self.key}\n             shown this once; kept" if self.is_new else "kept"
@@ -77,20 +77,20 @@ class ServerKey:
 
 
 def load_or_make_key(store: Path) -> ServerKey:
-    """Return the key: `LMWORKS_API_KEY`, else that of a store, made at the first start.
+    """Return the key in `LMWORKS_API_KEY`, or else the store's key, which the first start creates.
 
-    It is kept in a file of mode 0600 below `$XDG_STATE_HOME`, by the place of the store: one in the store would come
-    with a copy of it, known to whom it was copied from.
+    The store's key is in a file of mode 0600 below `$XDG_STATE_HOME`, named by the path of the store. A key inside the
+    store would be copied with it, and the owner of the original would know it.
 
-    Raises `UsageError` for a key that no client could send or anybody could guess, and for one in the store;
-    `LmworksError` for a file that others can read.
+    Raises `UsageError` if clients cannot send the key, if it can be guessed, or if there is a key in the store. Raises
+    `LmworksError` if others can read the file.
     """
     key, source = os.environ.get(KEY_VARIABLE), KEY_VARIABLE
     path, is_new = None, False
     if (before := store / "api-key").exists():
         raise UsageError(
-            f"{before}: keys are not kept in stores, since a copied store would bring a key that others know: delete "
-            f"it. One is made elsewhere, unless {KEY_VARIABLE} is set, to what it held if you made it"
+            f"{before}: delete this file. A key in a store is not safe, since others may know the key of a copied "
+            f"store. lmworks makes a new key elsewhere. To use your own key, set {KEY_VARIABLE}"
         )
     if key is None:
         try:
@@ -107,18 +107,18 @@ def load_or_make_key(store: Path) -> ServerKey:
             raise LmworksError(f"{path}: others on this machine can read the key; run `chmod 600 {path}`, or delete it")
         key = path.read_text().strip()
     if not key or not all("!" <= letter <= "~" for letter in key):
-        raise UsageError(f"{source}: a key is one word of printable ASCII characters")
+        raise UsageError(f"{source}: a key must be one word of printable ASCII characters")
     if len(key) < SHORTEST_KEY:
         mend = "unset it" if source == KEY_VARIABLE else "delete the file"
         raise UsageError(
-            f"{source}: a key of {len(key)} characters can be guessed; take at least {SHORTEST_KEY}, drawn at random, "
-            f"or {mend}, and one is made"
+            f"{source}: a key of {len(key)} characters can be guessed. Use at least {SHORTEST_KEY} random characters, "
+            f"or {mend}, so that lmworks makes a key"
         )
     return ServerKey(key, path, is_new)
 
 
 def _make_key(path: Path) -> bool:
-    """Write a new key; returns whether it is ours, and not that of another start at the same time."""
+    """Write a new key. Return false if another server that starts at the same time has written its key first."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -133,25 +133,25 @@ def _make_key(path: Path) -> bool:
 
 
 class Access:
-    """Checks keys and sessions without keeping the key; all comparisons take the same time whatever is given."""
+    """Checks of keys and sessions. The key itself is not kept, and all comparisons take constant time."""
 
     def __init__(self, key: str, clock: Callable[[], float] = time.time) -> None:
         self._digest = hashlib.sha256(key.encode()).digest()
         self._clock = clock
         self._sessions: dict[bytes, float] = {}
-        """Digest of what a browser keeps instead of the key → when it ends, the oldest first."""
+        """Digest of a session's cookie → time at which the session ends, the oldest session first."""
         self._known_key = hmac.digest(key.encode(), b"lmworks known browser", "sha256")
         self.attempts = Attempts(clock)
         self.cookie = "lmworks-" + hmac.new(key.encode(), b"lmworks cookie", hashlib.sha256).hexdigest()[:8]
         self.place = f"{PLACES}{hmac.new(key.encode(), b'lmworks place', hashlib.sha256).hexdigest()[:32]}/"
-        """Where a session counts: a browser sends a cookie to every port of a machine, but to no other path than this,
-        and a server of another port cannot ask for a path that it does not know."""
+        """Path under which a session is valid. A browser sends a cookie to every port of a machine, but only for the
+        cookie's path. A server on another port does not know this secret path, so it cannot get the cookie."""
 
     def has_key(self, key: str) -> bool:
         return hmac.compare_digest(hashlib.sha256(key.encode()).digest(), self._digest)
 
     def begin_session(self) -> str:
-        """Return what a browser keeps instead of the key, for `SESSION_SECONDS`."""
+        """Begin a session of `SESSION_SECONDS`. Return the value that the browser keeps instead of the key."""
         session, now = secrets.token_urlsafe(32), self._clock()
         ended = [each for each, end in self._sessions.items() if end <= now]
         for each in ended or list(self._sessions)[: max(0, len(self._sessions) - MOST_SESSIONS + 1)]:
@@ -160,21 +160,21 @@ class Access:
         return session
 
     def end_session(self, request: Request) -> None:
-        """Let the session of a browser count no more."""
+        """End the session of the browser that sent a request."""
         self._sessions.pop(_digest(request.cookies.get(self.cookie, "")), None)
 
     @property
     def known_cookie(self) -> str:
-        """Name of the cookie of a browser that signed in before: wrong keys of others do not slow it down."""
+        """Name of the cookie of a browser that signed in before. Wrong keys of other clients do not slow it down."""
         return f"{self.cookie}-known"
 
     def know(self) -> str:
-        """Return the cookie of a browser that signed in."""
+        """Return the cookie value for a browser that has signed in."""
         name = secrets.token_hex(16)
         return f"{name}.{self._sealed(name)}"
 
     def client_of(self, request: Request) -> tuple[str, bool]:
-        """Return for whom wrong keys are counted, a browser or an address, and whether that browser is known."""
+        """Return the browser or address for which wrong keys are counted, and whether it is a known browser."""
         name, _, seal = request.cookies.get(self.known_cookie, "").partition(".")
         if name and hmac.compare_digest(seal.encode(), self._sealed(name).encode()):
             return name, True
@@ -184,7 +184,7 @@ class Access:
         return hmac.new(self._known_key, name.encode(), hashlib.sha256).hexdigest()
 
     def admits(self, request: Request) -> bool:
-        """Return whether a request carries the key as a bearer token, or a session."""
+        """Return whether a request carries the key as a bearer token, or a valid session."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.has_key(token):
             return True
@@ -194,7 +194,7 @@ class Access:
         return self.is_place(request) and self._clock() < end
 
     def is_place(self, request: Request) -> bool:
-        """Return whether a request is for the place of a session."""
+        """Return whether a request's path is the secret path of sessions."""
         asked = request.scope["path"].encode()[: len(self.place)]
         return hmac.compare_digest(asked, self.place.encode())
 
@@ -204,7 +204,7 @@ def _digest(session: str) -> bytes:
 
 
 class Gate:
-    """The outermost layer: asks for the key, turns faults into answers, adds headers, writes the access log."""
+    """The outermost layer: it demands the key, turns exceptions into answers, adds headers and logs requests."""
 
     def __init__(self, app: ASGIApp, access: Access, sign_in: Response) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The HTTP application: OpenAI's API over the models served, and the chat page."""
+"""The HTTP application: OpenAI's API for the served models, and the chat page."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ from lmworks.tokens.tokenizer import TurnsRefused
 logger = logging.getLogger("lmworks.serve")
 
 BODY_LIMIT = 1 << 20
-"""Bytes of a request body; a context's worth of text is far below."""
+"""Maximum number of bytes of a request body. A text that fits the context is far shorter."""
 SIGN_IN_LIMIT = 1 << 12
-"""Bytes of a key with its name, which anybody may send."""
+"""Maximum number of bytes of a sign-in form, which clients without a key can send."""
 BODY_SECONDS = 30.0
-"""A body that takes longer to arrive is not waited for."""
+"""Maximum number of seconds for a request body to arrive."""
 PLACES: Mapping[Ability, str] = {
     "generate": "/v1/chat/completions or /v1/completions",
     "classify": "/v1/classify",
@@ -66,9 +66,9 @@ def create_app(
     *,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
-    """The application for a service's models, with a page's content each. `key` opens all but /livez and /readyz.
+    """Return the application for a service's models, with a page's content for each. /livez and /readyz need no key.
 
-    With `knowledge`, chats are answered from passages. Sessions end, and sign-in waits, by `clock`, in seconds.
+    With `knowledge`, chats are answered from passages. `clock` gives the time in seconds for sessions and sign-in.
     """
 
     @asynccontextmanager
@@ -87,7 +87,7 @@ def create_app(
 def ungated(
     service: Service, access: Access | None, pages: Sequence[PageContent], knowledge: Knowledge | None = None
 ) -> Starlette:
-    """The same for who has asked for the key already, and has started the service. Its addresses are relative."""
+    """Return the same application without a check of the key. The caller starts the service. Addresses are relative."""
     routes = Routes(service, access, pages, knowledge)
     table = (
         ("/livez", routes.live, "GET"),
@@ -123,7 +123,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 class Routes:
-    """The endpoints."""
+    """The endpoints of the application."""
 
     def __init__(
         self, service: Service, access: Access | None, pages: Sequence[PageContent], knowledge: Knowledge | None = None
@@ -146,11 +146,11 @@ class Routes:
         return PlainTextResponse("ok\n" if ready else "not ready\n", 200 if ready else 503)
 
     async def chat_page(self, request: Request) -> Response:
-        """The chat page; the gate shows the sign-in form instead to whom it does not know."""
+        """Return the chat page. Clients who are not signed in get the sign-in form from the gate instead."""
         return self._files["index.html"]
 
     async def sign_in(self, request: Request) -> Response:
-        """Trade the key for a session."""
+        """Begin a session for a browser that sends the key."""
         assert self._access  # noqa: S101 - without it there is no such route
         return sign_in(self._access, request, await _body(request, SIGN_IN_LIMIT))
 
@@ -179,7 +179,7 @@ class Routes:
         self._check_number(1, wanted)
         self._check_ability("generate")
         if not self._service.engine.chats:
-            message = "this model has no chat template, and goes on from texts alone: ask /v1/completions"
+            message = "this model has no chat template and only continues texts. Use /v1/completions instead"
             raise ApiError(400, message, param="model", code="wrong_endpoint")
         calls = self._service.engine.calls
         if wanted.functions and not (calls and calls.is_read):
@@ -233,8 +233,8 @@ class Routes:
             if room < (limit or 1):
                 raise ApiError(
                     400,
-                    f"this model's context is {context} tokens; the prompt has {len(prompt)} and the answer may have "
-                    f"{limit or 'at least 1'}: shorten the prompt or ask for fewer tokens",
+                    f"this model's context is {context} tokens; the prompt has {len(prompt)} and the answer needs "
+                    f"{limit or 'at least 1'}. Shorten the prompt, or lower the number of tokens to generate",
                     param="messages" if shape is ChatShape else "prompt",
                     code="context_length_exceeded",
                 )
@@ -249,7 +249,7 @@ class Routes:
         return await _unless_gone(request, answer, writer.whole(answer))
 
     async def _told(self, wanted: ChatRequest, text: str, found: Found) -> Response:
-        """Answer with a text that no model wrote, and cite what was found: where it is not enough, the nearest."""
+        """Answer with a fixed text that no model wrote, and cite passages. If none is good enough, cite the nearest."""
         include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
         writer = Writer(wanted.model, ChatShape, 0, include_usage, more=citing(found))
         told = Told(text, wanted.n or 1)
@@ -265,7 +265,7 @@ class Routes:
         return await self._read(request, "embed", read(EmbeddingsRequest, await _json_body(request)))
 
     async def _read(self, request: Request, ability: ReadAbility, wanted: TextsRequest) -> Response:
-        """Answer texts that are read: one object a text, in their order."""
+        """Answer a request to classify, tag or embed texts: one object per text, in their order."""
         self._check_model(request, wanted.model)
         self._check_ability(ability)
         texts = wanted.texts()
@@ -291,21 +291,21 @@ class Routes:
         engine = self._service.engine
         if ability not in engine.can:
             places = ", ".join(PLACES[each] for each in PLACES if each in engine.can)
-            raise ApiError(400, f"{engine.refused(ability)}: ask {places}", param="model", code="wrong_endpoint")
+            raise ApiError(400, f"{engine.refused(ability)}. Use {places}", param="model", code="wrong_endpoint")
 
     def _check_number(self, prompts: int, wanted: Parameters) -> None:
         if prompts * (wanted.n or 1) > self._service.capacity:
             raise ApiError(400, f"at most {self._service.capacity} answers in one request", param="n")
 
     def _check_length(self, param: str, parts: Sequence[str | list[int]]) -> None:
-        """Refuse what is longer than any text that fits, before it takes the time of making it into tokens."""
+        """Raise ApiError for a text that is certainly too long for the context, before tokenizing it takes time."""
         engine = self._service.engine
         most, length = engine.context_length * engine.longest_token, sum(map(len, parts))
         if all(isinstance(each, str) for each in parts) and length > most > 0:
             raise ApiError(
                 400,
-                f"this model's context is {engine.context_length} tokens, which is {most:,} characters at the most; "
-                f"found {length:,}: shorten the prompt",
+                f"this model's context is {engine.context_length} tokens, at most {most:,} characters; found "
+                f"{length:,}. Shorten the prompt",
                 param=param,
                 code="context_length_exceeded",
             )
@@ -325,7 +325,7 @@ class Routes:
         if name not in self._service.models:
             raise ApiError(
                 404,
-                f"no model {name[:100]!r} here; this server has {', '.join(map(repr, self._service.models))}",
+                f"no model {name[:100]!r} on this server; its models: {', '.join(map(repr, self._service.models))}",
                 param="model",
                 code="model_not_found",
             )
@@ -333,7 +333,7 @@ class Routes:
 
 
 async def _unless_gone(request: Request, answer: Reply, whole: Coroutine[Any, Any, Response]) -> Response:
-    """The whole answer, or nothing as soon as the client has left: frameworks do not look while a handler works."""
+    """Return the whole answer, but stop as soon as the client disconnects. Frameworks do not check this themselves."""
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -357,7 +357,7 @@ async def _json_body(request: Request) -> bytes:
 
 
 async def _body(request: Request, limit: int = BODY_LIMIT) -> bytes:
-    """Return the body, given up as soon as it is too long, whether or not it says how long it is."""
+    """Return the body. Raise ApiError as soon as it is too long, even if no header states its length."""
     too_long = ApiError(413, f"the body is longer than {limit} bytes")
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > limit:

@@ -1,4 +1,4 @@
-"""Sign-in slows down after wrong keys: for each client, and for all clients together."""
+"""Delays of sign-in after wrong keys, for each client and for all clients together."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 
 FREE = 5
-"""Wrong keys of a client before it must wait: a user who types the key needs fewer."""
+"""Number of wrong keys of a client before it must wait. Users who type the key need fewer tries."""
 LONGEST_SECONDS = 30.0
-"""Longest wait of a client. Waits double from a second on. Longer ones would lock out users of the same address."""
+"""Maximum wait of a client in seconds. Waits double from 1 s. Longer ones would lock out users of the same address."""
 FORGET_SECONDS = 900.0
-"""Seconds after its last wrong key in which a client's count is forgotten."""
+"""Seconds after its last wrong key until a client's count is forgotten."""
 MOST_A_MINUTE = 60
-"""Wrong keys per minute of all clients together: many addresses try no more than that."""
+"""Maximum number of wrong keys per minute of all clients together, also if an attacker uses many addresses."""
 MOST_CLIENTS = 10_000
-"""Clients remembered at once; the one with the oldest wrong key is forgotten first."""
+"""Maximum number of clients remembered. The client with the oldest wrong key is forgotten first."""
 
 
 class Attempts:
-    """Wrong keys, by client. `clock` gives seconds."""
+    """Counts of wrong keys per client. `clock` gives the time in seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -26,7 +26,7 @@ class Attempts:
         self._wrong: deque[float] = deque(maxlen=MOST_A_MINUTE)
 
     def wait(self, client: str, *, is_known: bool = False) -> float:
-        """Return the seconds until a client may try a key. A known client does not wait for others."""
+        """Return the seconds until a client may try a key again. A known client does not wait because of others."""
         now = self._clock()
         number, last = self._clients.get(client, (0, now))
         own = min(LONGEST_SECONDS, 2.0 ** min(number - FREE, 30)) if number >= FREE else 0.0
@@ -35,7 +35,7 @@ class Attempts:
         return max(0.0, last + own - now, overall)
 
     def failed(self, client: str) -> None:
-        """Count a wrong key."""
+        """Count a wrong key of a client."""
         now = self._clock()
         number, last = self._clients.pop(client, (0, now))
         self._clients[client] = (number + 1 if now - last < FORGET_SECONDS else 1, now)

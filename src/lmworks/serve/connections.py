@@ -1,7 +1,7 @@
-"""A server whose connections are bounded: in number, in the time to send a request, in the time to read an answer.
+"""A server that limits its connections: their number, the time to send a request, and the time to read an answer.
 
-uvicorn bounds none of these: who has no key could take every file descriptor with half a header line each, and who has
-one every place with streams that are not read.
+uvicorn has none of these limits. Without them, a client without the key could use up all file descriptors by sending
+incomplete headers, and a client with the key could use up all places by not reading its answers.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from uvicorn.server import ServerState
 logger = logging.getLogger("lmworks.serve")
 
 FILES_PER_CONNECTION = 4
-"""Descriptors for each connection of the bound: its own, up to two more that asyncio takes before it tells of them
-(see `BoundedServer`), and the rest for what else the process opens."""
+"""Number of file descriptors per allowed connection: one for itself, up to two for connections that asyncio has
+accepted but not reported (see `BoundedServer`), and the rest for other files of the process."""
 NOTICE_SECONDS = 60.0
-"""Seconds between two log lines, with counts, about events that anybody can cause."""
+"""Minimum number of seconds between two log lines about the same kind of event, since anybody can cause these."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Limits:
     """Limits of a server's connections."""
 
     connections: int = 1000
-    """Open at once: ten times the requests that a server takes, and memory that it does not miss."""
+    """Maximum number of open connections: about ten times the requests that a server takes. They need little memory."""
     header_seconds: float = 10.0
-    """From connecting, or from the answer before, until the header is whole. It is a packet or two, which TCP on a line
-    that loses half of them still brings in some seconds; no client computes between its lines."""
+    """Seconds from connecting, or from the previous answer, until the request's header is complete. A header is one or
+    two packets, which arrive within seconds even if half of all packets are lost."""
     unread_seconds: float = 30.0
-    """Without any progress of an answer that waits to be sent. TCP sends lost packets again after 0.2, 0.4, ... 12.8
-    seconds: a line that is silent for longer is gone, or its client does not read."""
+    """Seconds without progress in sending an answer. TCP repeats lost packets after 0.2, 0.4, ... 12.8 seconds. After
+    longer silence the line is broken, or the client does not read."""
 
 
 LIMITS = Limits()
@@ -52,12 +52,12 @@ class Connections(ServerState):
         super().__init__()
         self.limits = limits
         self.closed: Counter[str] = Counter()
-        """How many were closed, by the reason."""
+        """Reason → number of closed connections."""
         self._order: dict[Connection, None] = {}
         self._said: dict[str, float] = {}
 
     def moved(self, connection: Connection) -> None:
-        """A connection is new or begins to wait for its client. Beyond the bound, the one that waits longest goes."""
+        """Note that a connection is new or waits for its client. If there are too many, close the longest waiting."""
         self._order.pop(connection, None)
         self._order[connection] = None
         if len(self._order) > self.limits.connections:
@@ -68,13 +68,13 @@ class Connections(ServerState):
         self._order.pop(connection, None)
 
     def sweep(self, now: float) -> None:
-        """Close those whose client has let its time pass."""
+        """Close the connections whose client is too slow."""
         for connection in tuple(self._order):
             if reason := connection.overdue(now, self.limits):
                 self._close(connection, reason)
 
     def failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """The event loop's handler of errors. Without descriptors, it stops accepting for a second and calls."""
+        """Handle errors of the event loop. If no descriptor is free, it calls this and accepts nothing for a second."""
         if str(context.get("message")).startswith("socket.accept()"):
             self._note(f"not accepted for now: {context.get('exception')}")
         else:
@@ -94,7 +94,7 @@ class Connections(ServerState):
 
 
 class Connection(H11Protocol):
-    """One connection, which tells when it waits for its client."""
+    """One connection, which reports when it begins to wait for its client."""
 
     server_state: Connections
 
@@ -106,7 +106,7 @@ class Connection(H11Protocol):
 
     @property
     def awaits_client(self) -> bool:
-        """Whether nothing goes on unless the client sends or reads."""
+        """Whether the connection is idle until the client sends or reads."""
         return self._awaits_request or self.cycle.more_body or self.flow.write_paused
 
     @property
@@ -114,7 +114,7 @@ class Connection(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def overdue(self, now: float, limits: Limits) -> str | None:
-        """Why it is to be closed, if it is."""
+        """Return the reason to close the connection, or None."""
         unsent = self.transport.get_write_buffer_size()
         if unsent and (self._awaits_request or self.flow.write_paused):  # nothing is added to it meanwhile
             if unsent != self._unsent:
@@ -152,10 +152,10 @@ class Connection(H11Protocol):
 
 
 class BoundedServer(uvicorn.Server):
-    """uvicorn with bounded connections. It raises the process's limit of open files to what they need, if allowed.
+    """uvicorn with limited connections. It raises the process's limit of open files as far as needed and allowed.
 
-    asyncio accepts up to `backlog` connections at once and reports them two turns of its loop later. The bound is at
-    most a quarter of the files, and the backlog half of the bound, so that each connection finds a descriptor.
+    asyncio accepts up to `backlog` connections at once and reports them two turns of its loop later. So the number of
+    connections is at most a quarter of the files, and the backlog half of this number. Descriptors then suffice.
     """
 
     def __init__(

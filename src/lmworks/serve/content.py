@@ -1,4 +1,4 @@
-"""Contents of the chat page, and the files that it is made of."""
+"""Contents of the chat page, and its files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True)
 class Examples:
-    """Prompts to try, under a heading that says what they show."""
+    """Example prompts under a common title."""
 
     title: str
     prompts: Sequence[str]
@@ -33,7 +33,7 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A question of a test to which an answer was wrong, or the worst; without personal data."""
+    """A test question that the model got wrong, or answered worst. Personal data is removed."""
 
     task: str
     asked: str
@@ -43,7 +43,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class PageContent:
-    """The model's card and prompts to try."""
+    """Facts about a model, and example prompts."""
 
     name: str
     purpose: str
@@ -75,7 +75,7 @@ def page_files() -> dict[str, Response]:
 
 
 def sign_in_page(message: str = "", wait: int = 0) -> Response:
-    """Return a form that asks for the key: status 401, or 429 with the seconds to wait. It needs no other file."""
+    """Return the sign-in form in one file. Its status is 401, or 429 if the client must `wait` so many seconds."""
     text = (files("lmworks.serve") / "page" / "sign-in.html").read_text(encoding="utf-8")
     style, script = (_digest_of(text, tag) for tag in ("style", "script"))
     policy = (
@@ -87,7 +87,7 @@ def sign_in_page(message: str = "", wait: int = 0) -> Response:
 
 
 def _digest_of(text: str, tag: str) -> str:
-    """Return the digest of the text between a tag and its end, in the form of a content security policy."""
+    """Return the digest of the text inside a tag, as Content-Security-Policy writes it."""
     found = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
     assert found  # noqa: S101 - the file is ours
     return f"sha256-{base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()}"

@@ -1,4 +1,4 @@
-"""Chats that are answered from passages: what is put before the last question, and what is told of it."""
+"""Chats that are answered from passages: prompts with passages, and answers about the passages found."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from lmworks.serve.errors import ApiError
 
 logger = logging.getLogger("lmworks.serve")
 LEAST_ANSWER = 256
-"""Tokens that are left for an answer whose request says no number: some paragraphs."""
+"""Number of tokens kept free for an answer if the request sets no limit: some paragraphs."""
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """A collection that chats are answered from."""
+    """A collection of passages from which chats are answered."""
 
     collection: Collection
     shown: int = PASSAGES_SHOWN
-    """Passages before a question at the most."""
+    """Maximum number of passages put before a question."""
     not_found: str = NOT_FOUND
     """Answer if no passage fits well enough."""
 
     def prompt(self, engine: Engine, turns: Sequence[Turn], limit: int | None) -> tuple[list[int], Found | None]:
-        """Return a chat as the model reads it, with what was found for its last question; None where a user asks none.
+        """Return the prompt of a chat, and the passages found for its last turn (None if this is not a user's turn).
 
-        A passage that leaves no room for the answer is left out, and the next is read. Raises `ApiError` 503 where the
-        collection was deleted.
+        A passage that leaves no room for the answer is left out, and the next one is tried. Raises `ApiError` 503 if
+        the collection was deleted.
         """
         if not turns or turns[-1]["role"] != "user":
             return engine.encode(turns), None
@@ -46,7 +46,7 @@ class Knowledge:
             found = self.collection.search(question, self.shown + SPARE)
         except LmworksError as error:
             logger.error("%s", error)
-            message = "the passages that this server answers from were deleted; it must be started again"
+            message = "the passages from which this server answers were deleted. Start the server again"
             raise ApiError(503, message, code="passages_deleted") from error
         if engine.quotes:
             return [], replace(found, passages=found.passages[: self.shown], scores=found.scores[: self.shown])
@@ -66,7 +66,7 @@ class Knowledge:
         return put(found.passages[:1]), found  # which leaves no room: the chat itself is too long
 
     def told(self, found: Found) -> str:
-        """Return what is said without a model: the passages found, or that none fits."""
+        """Return an answer without a model: quotes of the passages found, or the text for "not found"."""
         return quoted(found.passages) if found.is_enough else self.not_found
 
 
@@ -77,7 +77,7 @@ def citing(found: Found | None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Told:
-    """A text that is used as the answer so many times."""
+    """A fixed text that is sent as the answer, `number` times."""
 
     text: str
     number: int
@@ -91,4 +91,4 @@ class Told:
             yield index, Piece(self.text, (), "stop")
 
     def close(self) -> None:
-        """Nothing runs."""
+        """Do nothing, since nothing is running."""

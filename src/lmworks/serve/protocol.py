@@ -1,4 +1,4 @@
-"""Checked requests, and the JSON of answers. Names and shapes are those of OpenAI's API reference."""
+"""Validated requests, and the JSON of answers. Names and structure follow OpenAI's API reference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lmworks.serve.errors import ApiError
 from lmworks.tokens.calls import Call, Calling
 
 MAX_CHOICES = 8
-"""Answers to one prompt."""
+"""Maximum number of answers to one prompt."""
 
 
 class _Strict(BaseModel):
@@ -29,7 +29,7 @@ class _Strict(BaseModel):
 
 
 def _either(words: str) -> WrapValidator:
-    """For a field of several types: one fault in words, not one a type."""
+    """Return a validator that gives one error message for a field of several types, instead of one per type."""
 
     def check(value: object, handler: Callable[[object], object]) -> object:
         try:
@@ -40,20 +40,20 @@ def _either(words: str) -> WrapValidator:
     return WrapValidator(check)
 
 
-Seconds = Annotated[float | None, Field(gt=0, description="Most seconds for the answer. Not part of OpenAI's API.")]
+Seconds = Annotated[float | None, Field(gt=0, description="Time limit of the answer in seconds. Not in OpenAI's API.")]
 
 
 class StreamOptions(_Strict):
-    """How an answer is streamed."""
+    """Options of a streamed answer."""
 
     include_usage: bool = False
 
 
 class Parameters(_Strict):
-    """Fields of both kinds of request. Null means the default."""
+    """Fields that chat and completion requests share. Null means the default."""
 
     thoughts_apart: ClassVar[bool] = False
-    """Whether thoughts stand beside the answer."""
+    """Whether a model's thoughts are returned separately from the answer."""
 
     @property
     def functions(self) -> Sequence[Tool]:
@@ -75,7 +75,7 @@ class Parameters(_Strict):
     user: str | None = Field(None, description="Accepted, because many clients send it. Not used and not logged.")
 
     def samplings(self, max_tokens: int) -> list[Sampling]:
-        """Return how each of the `n` answers is drawn: the same seed gives the same n answers, all different."""
+        """Return the sampling of each of the `n` answers. Each has its own seed, derived from the request's seed."""
         if self.stream_options and not self.stream:
             raise ApiError(400, "stream_options: only with stream set to true", param="stream_options")
         seed = secrets.randbits(63) if self.seed is None else self.seed
@@ -92,21 +92,21 @@ class Parameters(_Strict):
 
 
 class TextPart(_Strict):
-    """A part of a message; this server reads text only."""
+    """A part of a message. This server accepts only text."""
 
     type: Literal["text"]
     text: str
 
 
 class CalledFunction(_Strict):
-    """A function with what it is given."""
+    """Name and arguments of a called function."""
 
     name: str
     arguments: str
 
 
 class ToolCall(_Strict):
-    """A call of a function."""
+    """A function call in an assistant's turn."""
 
     id: str
     type: Literal["function"]
@@ -114,7 +114,7 @@ class ToolCall(_Strict):
 
 
 class Function(_Strict):
-    """A function that may be called."""
+    """Description of a function that the model can call."""
 
     name: str = Field(min_length=1)
     description: str | None = None
@@ -123,7 +123,7 @@ class Function(_Strict):
 
 
 class Tool(_Strict):
-    """A function that may be called."""
+    """A tool that the model can call: always a function."""
 
     type: Literal["function"]
     function: Function
@@ -145,15 +145,15 @@ class Message(_Strict):
     tool_call_id: str | None = None
 
     def turn(self, place: str) -> Turn:
-        """As the chat template reads it. Raises `ApiError` 400 for what its role does not have."""
+        """Return the turn as the chat template reads it. Raises `ApiError` 400 if a field does not fit the role."""
         content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or ())
         if self.content is None and not self.tool_calls:
             what = f"expected {TEXT}" if "content" in self.model_fields_set else "field required"
             raise _wrong(f"{place}.content", what)
         if self.tool_calls and self.role != "assistant":
-            raise _wrong(f"{place}.tool_calls", "an assistant's alone")
+            raise _wrong(f"{place}.tool_calls", "allowed only for role assistant")
         if (self.tool_call_id is None) == (self.role == "tool"):
-            raise _wrong(f"{place}.tool_call_id", "field required" if self.role == "tool" else "that of a tool alone")
+            raise _wrong(f"{place}.tool_call_id", "field required" if self.role == "tool" else "only for role tool")
         turn: Turn = {"role": "system" if self.role == "developer" else self.role, "content": content}
         if self.tool_calls:
             calls = [
@@ -198,7 +198,7 @@ class ChatRequest(Parameters):
         return () if self.tool_choice == "none" else self.tools or ()
 
     def turns(self) -> list[Turn]:
-        """Return the chat as its template reads it, results in the order of their calls. Raises `ApiError` 400."""
+        """Return the turns for the chat template, results in the order of calls. Raises `ApiError` for misfits."""
         turns, results = list[Turn](), dict[str, str]()
         calls: list[str] = []  # those without a result
         for number, message in enumerate(self.messages):
@@ -207,7 +207,7 @@ class ChatRequest(Parameters):
             if message.role == "tool":
                 name = message.tool_call_id or ""
                 if name not in calls or name in results:
-                    raise _wrong(f"{place}.tool_call_id", f"no call {name[:40]!r} before it waits for a result")
+                    raise _wrong(f"{place}.tool_call_id", f"no earlier call {name[:40]!r} waits for a result")
                 results[name] = turn["content"]
                 if len(results) == len(calls):
                     turns.append(answering([results[call] for call in calls]))
@@ -225,7 +225,7 @@ class ChatRequest(Parameters):
         return turns
 
     def limit(self) -> int | None:
-        """Tokens that the answer may have, if the request says."""
+        """Return the maximum number of tokens of the answer, if the request states it."""
         if self.max_tokens and self.max_completion_tokens:
             raise ApiError(
                 400, "max_tokens is the old name of max_completion_tokens; set one of them", param="max_tokens"
@@ -243,7 +243,7 @@ class CompletionRequest(Parameters):
     max_tokens: int | None = Field(None, ge=1)
 
     def prompts(self) -> list[str | list[int]]:
-        """Each prompt, as text or as ids."""
+        """Return each prompt, as text or as token ids."""
         one = isinstance(self.prompt, str) or (self.prompt and isinstance(self.prompt[0], int))
         return cast("list[str | list[int]]", [self.prompt] if one else self.prompt)
 
@@ -257,11 +257,11 @@ class TextsRequest(_Strict):
     user: str | None = Field(None, description="Accepted, because many clients send it. Not used and not logged.")
 
     def texts(self) -> list[str]:
-        """Each text."""
+        """Return the texts as a list."""
         return [self.input] if isinstance(self.input, str) else self.input
 
     def described(self, index: int, answer: Answer) -> dict[str, Any]:
-        """Return the JSON of one answer. Where the end of a text was not read, `truncated` says so."""
+        """Return the JSON of one answer. `truncated` states whether the end of the text was not read."""
         if isinstance(answer, Classified):
             found: dict[str, Any] = {"object": "classification", "label": answer.label}
             found |= {"probability": answer.probability, "probabilities": dict(answer.probabilities)}
@@ -283,7 +283,7 @@ class EmbeddingsRequest(TextsRequest):
     encoding_format: Literal["float", "base64"] = "float"
 
     def described(self, index: int, answer: Answer) -> dict[str, Any]:
-        """Return the JSON of one answer; in base64, the numbers are float32, the low byte first."""
+        """Return the JSON of one answer. In base64, the numbers are little-endian float32."""
         assert isinstance(answer, Embedded)  # noqa: S101 - asked for them alone
         vector: Any = list(answer.vector)
         if self.encoding_format == "base64":
@@ -295,7 +295,7 @@ Body = TypeVar("Body", bound=_Strict)
 
 
 def read(kind: type[Body], body: bytes) -> Body:
-    """Check a body. Raises `ApiError` 400, which names the parameter, for whatever is wrong with it."""
+    """Parse and validate a request body. Raises `ApiError` 400, which names the parameter that is wrong."""
     try:
         found = kind.model_validate_json(body)
         json.loads(
@@ -304,7 +304,7 @@ def read(kind: type[Body], body: bytes) -> Body:
         return found
     except DuplicateKey as error:
         raise ApiError(
-            400, f"the body names {error} twice in one object: leave one out", code="duplicate_key"
+            400, f"the body names {error} twice in one object. Leave one of them out", code="duplicate_key"
         ) from None
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
@@ -314,18 +314,18 @@ def read(kind: type[Body], body: bytes) -> Body:
     if fault["type"] == "extra_forbidden":
         names = ", ".join(sorted(kind.model_fields))
         raise ApiError(
-            400, f"unknown parameter: {param}; this server takes {names}", param=param, code="unknown_parameter"
+            400, f"unknown parameter: {param}; known parameters: {names}", param=param, code="unknown_parameter"
         )
     raise ApiError(400, f"{param or 'body'}: {fault['msg'][0].lower()}{fault['msg'][1:]}", param=param)
 
 
 def _param(location: Sequence[str | int]) -> str | None:
-    """`messages[0].content`"""
+    """Return a location in the form `messages[0].content`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)[1:] or None
 
 
 def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
-    """Each prompt counts once, however many answers it has."""
+    """Return the token counts. The tokens of a prompt count once, even if it has several answers."""
     return {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
@@ -335,16 +335,16 @@ def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
 
 @dataclass
 class Said:
-    """An answer, or a further part of one."""
+    """An answer, or the next part of a streamed answer."""
 
     text: str = ""
     thoughts: str | None = None
     calls: Sequence[Call] = ()
     reason: str | None = None
-    """Why it ended, if it did."""
+    """Reason why the answer ended. None while it goes on."""
 
     def add(self, piece: Piece, reader: Calling | None) -> Self:
-        """With a further piece, in which calls of functions are looked for if there is a reader."""
+        """Add the next piece, and return self. If there is a reader, it parses function calls in the text."""
         text, ended = piece.text, piece.finish_reason
         if reader:
             text = reader.add(text)
@@ -357,7 +357,7 @@ class Said:
         return self
 
     def more(self, in_stream: bool) -> dict[str, Any]:
-        """Thoughts as DeepSeek's API has them, and calls, which a stream numbers."""
+        """Return fields for thoughts (as in DeepSeek's API) and function calls. In a stream, calls have an index."""
         found: dict[str, Any] = {} if self.thoughts is None else {"reasoning_content": self.thoughts}
         calls = [
             ({"index": number} if in_stream else {})
@@ -382,7 +382,7 @@ class ChatShape:
 
     @staticmethod
     def delta(index: int, said: Said, first: bool) -> dict[str, Any]:
-        """Return a further part of an answer; the first one names the role."""
+        """Return the JSON of the next part of an answer. The first part also has the role."""
         delta: dict[str, Any] = {"role": "assistant"} if first else {}
         if said.text or first:
             delta["content"] = said.text

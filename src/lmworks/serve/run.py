@@ -1,4 +1,4 @@
-"""Run the application until it is told to stop."""
+"""Runs the application until a signal to stop."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from lmworks.serve.knowledge import Knowledge
 from lmworks.serve.service import Service
 
 SEND_BUFFER = 1 << 16
-"""Bytes that the kernel holds of an answer. Its own choice, megabytes, hides for minutes whether a client reads."""
+"""Size in bytes of the kernel's send buffer. The default, megabytes, would hide that a client has stopped reading."""
 DRAIN_SECONDS = 20
-"""Running requests may go on this long after a signal to stop; then they get an error."""
+"""Seconds that running requests have to finish after a signal to stop. They then get an error."""
 
 
 def run(
@@ -35,9 +35,9 @@ def run(
     started: Callable[[str], None],
     limits: Limits = LIMITS,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `started` is called with the address once connections are taken; port 0 is any.
+    """Serve until SIGINT or SIGTERM. `started` gets the address once the port is open. Port 0 means any free port.
 
-    Raises `LmworksError` when the port cannot be had.
+    Raises `LmworksError` if the port cannot be opened.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("lmworks").setLevel(logging.INFO)  # one line a request
@@ -64,12 +64,12 @@ class _Server(BoundedServer):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port. Raises LmworksError when it cannot be had."""
+    """Return a socket that listens on a port. Raises LmworksError if the port cannot be opened."""
     try:
         listener = socket.create_server((host, port), backlog=128)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            what = f"port {port} of {host} is in use: stop what listens there, or serve with --port {port + 1}"
+            what = f"port {port} of {host} is in use: stop the program that uses it, or add --port {port + 1}"
         else:
             what = f"port {port} of {host} cannot be opened ({error.strerror}): choose another with --port"
         raise LmworksError(what) from None

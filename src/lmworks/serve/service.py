@@ -1,7 +1,7 @@
-"""Models being served on one base: a worker thread that decodes all requests together, and the answers for HTTP.
+"""Served models that share one base: a worker thread that decodes all requests together, and the answers for HTTP.
 
-The event loop never computes and the worker never waits for a client. What the loop asks of the worker goes through one
-inbox of small functions; what the worker finds out comes back through each answer's queue.
+The event loop never computes, and the worker never waits for a client. The loop puts small functions into the worker's
+inbox. The worker puts results into each answer's queue.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ logger = logging.getLogger("lmworks.serve")
 T = TypeVar("T")
 
 STEP_SECONDS = 5.0
-"""Beyond its deadline, a client waits so long at the most for the end of the step in which that fell."""
+"""Maximum seconds after the deadline that a client waits until the current step of the model ends."""
 UNREAD_SECONDS = 5.0
-"""Seconds after which an answer that its client does not read loses its place if others wait for one. A client that
-reads takes the next piece at once. A line of 10 kB/s empties a full buffer (48 kB) in these seconds."""
+"""Seconds after which an answer that its client does not read loses its place, if other requests wait. A client that
+reads takes each piece at once, and a line of 10 kB/s empties a full buffer (48 kB) in this time."""
 
 PREPARED_AT_ONCE = 2
-"""Requests whose prompts are made into tokens together: a megabyte of text takes a hundred of memory meanwhile."""
+"""Maximum number of requests whose prompts are tokenized at once. A megabyte of text takes 100 MB of memory for it."""
 
 
 class Pieces(Protocol):
-    """Answers to be written, as they come."""
+    """Protocol of answers whose pieces are sent as they come."""
 
     @property
     def requests(self) -> Sequence[Any]:
-        """One an answer."""
+        """Requests, one per answer."""
 
     def pieces(self) -> AsyncIterator[tuple[int, Piece]]:
-        """(index of the request, piece), until every request is answered."""
+        """Yield (index of the request, piece) until every request is answered."""
 
     def close(self) -> None:
-        """End what still runs."""
+        """End the requests that still run."""
 
 
 class Reply:
-    """The pieces of one or several requests as they come. Whoever submitted them must `close` it."""
+    """The pieces of one or more requests as they come. The caller of `submit` must `close` the reply."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Reply:
         self._moved = 0.0
 
     def put(self, item: tuple[int, Answer] | ApiError) -> None:
-        """Hand over a request's index and its next piece, or the error that ends them all; from any thread."""
+        """Hand over a request's index and its next piece, or an error that ends all requests. Call from any thread."""
         with suppress(RuntimeError):  # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(self._keep, item)
 
@@ -79,24 +79,24 @@ class Reply:
             self.drop(unread())
 
     def unread_seconds(self) -> float:
-        """Return the seconds since the client took a piece, or 0 if no piece waits; in the event loop."""
+        """Return the seconds since the client took a piece, or 0 if no piece waits. Call in the event loop."""
         return 0.0 if self._queue.empty() else time.monotonic() - self._moved
 
     def drop(self, error: ApiError) -> None:
-        """Forget the pieces that wait, and end with an error; in the event loop."""
+        """Drop the waiting pieces, and end with an error. Call in the event loop."""
         while not self._queue.empty():
             self._queue.get_nowait()
         self._queue.put_nowait(error)
         self.close()
 
     async def pieces(self) -> AsyncIterator[tuple[int, Piece]]:
-        """`answers` of what was asked to be written."""
+        """Yield `answers` to requests that generate text."""
         async for index, piece in self.answers():
             assert isinstance(piece, Piece)  # noqa: S101 - asked for them alone
             yield index, piece
 
     async def answers(self) -> AsyncIterator[tuple[int, Answer]]:
-        """(index of the request, answer), until every request is answered. Raises the `ApiError` that ended it."""
+        """Yield (index of the request, answer) until every request is answered. Raises `ApiError` if one ends it."""
         open_requests = len(self.requests)
         while open_requests:
             left = self._left()
@@ -118,17 +118,17 @@ class Reply:
         return max(due) + STEP_SECONDS - time.monotonic() if due else None
 
     def close(self) -> None:
-        """Free the places; what still runs is ended."""
+        """End the requests that still run, and free their places."""
         self._close(self)
 
 
 def is_late(answer: Answer) -> bool:
-    """Return whether it says that the time was over."""
+    """Return whether an answer reports that the time limit has passed."""
     return isinstance(answer, Late) or (isinstance(answer, Piece) and answer.finish_reason == "timeout")
 
 
 class Service:
-    """Models by their names, a worker and a bounded number of places."""
+    """Named models, with one worker thread and a limited number of places for requests."""
 
     def __init__(
         self,
@@ -141,12 +141,12 @@ class Service:
     ) -> None:
         self.engine = engine
         self.timed_out = 0
-        """Requests that were not answered in time."""
+        """Number of requests that were not answered in time."""
         self._timeout_seconds = timeout_seconds
         self.models = models
         self.created = int(time.time())
         self.capacity = rows + waiting
-        """Requests inside at once: `rows` of them are decoded together, the others wait."""
+        """Maximum number of requests. `rows` of them are decoded together, and the others wait."""
         self._rows = rows
         self._answers: set[Reply] = set()  # this and the next two: touched by the event loop only
         self._prepared = 0
@@ -165,25 +165,25 @@ class Service:
 
     @property
     def alive(self) -> bool:
-        """Whether the worker runs and is not stuck: no client waits for a step that is longer than a request may be."""
+        """Whether the worker runs and is not stuck. It is stuck if a step takes longer than a request's time limit."""
         since = self._busy_since
         stuck = since is not None and time.monotonic() - since > self._timeout_seconds + STEP_SECONDS
         return self._stopped or (self._worker.is_alive() and not stuck)
 
     @property
     def ready(self) -> bool:
-        """Whether requests are taken and will be answered."""
+        """Whether the service accepts and answers requests."""
         return self._accepts and self.alive
 
     def deadline(self, seconds: float | None) -> float:
-        """Return the deadline of a new request that may take so many seconds, at most those of this server."""
+        """Return the deadline of a new request with this time limit, or the server's limit if that is shorter."""
         return time.monotonic() + min(seconds or self._timeout_seconds, self._timeout_seconds)
 
     def _require_places(self, number: int) -> None:
         if not self._accepts:
             raise stopping()
         if not self.alive:
-            logger.error("the engine hangs: end this server and start it again")
+            logger.error("the engine hangs: stop this server and start it again")
             raise failed()
         missing = self._taken() + number - self.capacity
         if missing <= 0:
@@ -200,9 +200,9 @@ class Service:
         return sum(len(answer.requests) for answer in self._answers) + self._prepared
 
     async def prepare(self, number: int, made: Callable[[], T]) -> T:
-        """Run `made` for the prompts of so many requests in a thread, a few at once. Their places are taken meanwhile.
+        """Run `made` in a thread for the prompts of `number` requests. Meanwhile it holds their places.
 
-        Raises `ApiError` 503 when there are none.
+        Only a few run at once. Raises `ApiError` 503 if there are not enough places.
         """
         self._require_places(number)
         self._prepared += number
@@ -213,7 +213,7 @@ class Service:
             self._prepared -= number
 
     def submit(self, requests: Sequence[Asked], model: str) -> Reply:
-        """Take requests for a model, all or none. Raises `ApiError` 503 when there is no place."""
+        """Accept all of the requests for a model, or raise `ApiError` 503 if there are not enough places."""
         self._require_places(len(requests))
         answer = Reply(requests, model, self._close, lambda: self._taken() > self._rows)
         self._answers.add(answer)
@@ -221,7 +221,7 @@ class Service:
         return answer
 
     def abort(self) -> None:
-        """End every answer with an error; no further ones are taken. From any thread."""
+        """End every answer with an error, and accept no further requests. Call from any thread."""
         self._accepts = False
         for answer in tuple(self._answers):
             answer.put(stopping())
@@ -253,7 +253,7 @@ class Service:
                 answer.put(failed())
 
     def _turn(self) -> None:
-        """Do one step of the batch, or one thing of the inbox."""
+        """Do one step of the batch, or run one function of the inbox."""
         if self._batch and self._batch.busy and self._inbox.empty():
             self._busy_since = time.monotonic()
             self._step(self._batch)
@@ -295,7 +295,7 @@ class Service:
             answer.put((index, piece))
 
     def _fail(self) -> None:
-        """End what runs with an error. The state of the batch is unknown, so the next request gets a new one."""
+        """End all running requests with an error. The next request gets a new batch, as this one may be damaged."""
         owners, self._owners, self._batch = self._owners, {}, None
         for answer in {answer for answer, _ in owners.values()}:
             answer.put(failed())

@@ -1,4 +1,4 @@
-"""Signing in with the key, and out again: what a browser gets for it."""
+"""Sign-in with the key, sign-out, and the cookies that a browser gets."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lmworks.serve.access import AT_PLACE, Access
 from lmworks.serve.content import sign_in_page
 
 KNOWN_SECONDS = 365 * 86_400
-"""Seconds for which a browser keeps that it signed in here: longer than anybody is away."""
+"""Lifetime in seconds of the cookie of a browser that has signed in: one year."""
 
 
 def sign_in(access: Access, request: Request, form: bytes) -> Response:
-    """Trade the key for a session: at its place, to which the browser is sent with the key.
+    """Check the key in a form, and begin a session. The browser is first redirected, with the key, to the secret path.
 
-    All addresses are relative, and the cookies state no path, so that it is that of the place: a proxy may serve this
-    below a path of its own.
+    All addresses are relative, and cookies state no path, so they are valid for the secret path. This also works if a
+    proxy serves the application below another path.
     """
     client, is_known = access.client_of(request)
     if seconds := math.ceil(access.attempts.wait(client, is_known=is_known)):
@@ -38,7 +38,7 @@ def sign_in(access: Access, request: Request, form: bytes) -> Response:
 
 
 def sign_out(access: Access, request: Request) -> Response:
-    """End the session of this browser, and lead to the sign-in form."""
+    """End the session of this browser, and redirect to the sign-in form."""
     access.end_session(request)
     response = RedirectResponse("./", 303)
     _set(response, access.cookie, "", 0)

@@ -1,4 +1,4 @@
-"""How the pieces of an answer are sent: as one JSON object, or as events while they are written."""
+"""Sends the pieces of an answer: as one JSON object, or as events while they are generated."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from lmworks.tokens.calls import Calling
 
 @dataclass
 class Writer:
-    """Turns the pieces of an answer into JSON, whole or as events."""
+    """Converter of an answer's pieces into JSON, as a whole or as events."""
 
     model: str
     shape: Shape
     prompt_tokens: int
     include_usage: bool
     calls: Callable[[], Calling] | None = None
-    """Reader of calls of functions in an answer, where some may be called."""
+    """Maker of parsers for function calls in an answer. None if the model cannot call functions."""
     more: dict[str, Any] = field(default_factory=dict)
     """Further fields of the whole answer, and of the first event of a stream."""
 
@@ -50,7 +50,7 @@ class Writer:
         return [self.calls() if self.calls else None for _ in answer.requests]
 
     async def events(self, answer: Pieces) -> AsyncIterator[str]:
-        """Server-sent events; one that has an `error` ends the stream early."""
+        """Yield server-sent events. An event with an `error` ends the stream early."""
         head = self._head | {"object": self.shape.chunk_object} | ({"usage": None} if self.include_usage else {})
         begun: set[int] = set()
         tokens, was_late, readers = 0, False, self._readers(answer)
@@ -78,7 +78,7 @@ def _event(content: dict[str, Any]) -> str:
 
 
 class EventStream(StreamingResponse):
-    """A streamed answer, closed whatever happens, even when the client leaves before the first event."""
+    """A streamed answer. It is always closed, even if the client disconnects before the first event."""
 
     def __init__(self, answer: Pieces, writer: Writer) -> None:
         super().__init__(writer.events(answer), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -1,1 +1,1 @@
-"""Data that models of the recipe make: their answers, and which of these follow rules."""
+"""Training data made by the recipe's models: their answers, and judgements of these answers by rules."""

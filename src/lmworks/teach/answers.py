@@ -1,7 +1,7 @@
-"""A model's answers to the prompts of conversations, as conversations to tune on.
+"""A model's answers to the prompts of conversations, written as conversations to tune on.
 
-A small model that is tuned on what a large one says learns from it whatever tokens either reads (Kim and Rush 2016,
-sequence-level distillation). Several answers to each prompt are candidates, which `constitution` ranks by rules.
+A small model can be tuned on a large one's answers, even if their tokenizers differ (Kim and Rush 2016, sequence-level
+distillation). If there are several answers per prompt, a step `constitution` ranks them by rules.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lmworks.engines.request import Generation
 
 PROMPTS_AT_ONCE = 32
-"""A chunk of answers takes a model of 100 million parameters a minute or two: what a kill costs."""
+"""Number of prompts per chunk. A kill loses one chunk: a minute or two of a model of 100 million parameters."""
 
 
 class AnswersConfig(StepConfig):
@@ -42,21 +42,21 @@ class AnswersConfig(StepConfig):
 
     kind: Literal["answers"] = "answers"
     model: Reference = Field(description="Model of the recipe that writes the answers.")
-    data: Reference = Field(description="Conversations. The model reads all but the last answer.")
-    samples: int = Field(default=1, ge=1, description="Answers per prompt. A student is tuned on one.")
+    data: Reference = Field(description="Conversations. The model answers anew in place of the last answer.")
+    samples: int = Field(default=1, ge=1, description="Number of answers per prompt. To tune a student, take 1.")
     temperature: float | None = Field(
         default=None,
         ge=0,
-        description="Temperature. By default 0 for one sample, as in the paper, and 1 for several, which then differ.",
+        description="Temperature. By default 0 for one sample, as in the paper, and 1 for several, so they differ.",
     )
-    max_tokens: int = Field(default=128, ge=1, description="Most tokens of an answer: one or two paragraphs.")
+    max_tokens: int = Field(default=128, ge=1, description="Maximum number of tokens of an answer.")
     cut: Literal["drop", "keep"] = Field(
         default="drop",
-        description="Treatment of answers that were cut. A model tuned on them never learns to end. Keep them if rules "
-        "will rank them.",
+        description="Treatment of answers that reach `max_tokens`. A model tuned on them never learns to stop. Keep "
+        "them if rules will rank them.",
     )
     limit: int | None = Field(default=None, ge=1, description="Number of prompts, drawn by their ids. All by default.")
-    seed: int = Field(default=0, ge=0, description="Seed that draws prompts and answers.")
+    seed: int = Field(default=0, ge=0, description="Seed of the random choice of prompts and answers.")
     device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
         default="auto", description="Device of the model. `auto` takes `budget.device`."
     )
@@ -66,13 +66,13 @@ class AnswersConfig(StepConfig):
     )
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
-        """Yield answers that leave no room for a prompt in the context of their model."""
+        """Yield a fault if answers of `max_tokens` leave no room for a prompt in the model's context."""
         room = room_of(self.model, recipe.models)
         if room and self.max_tokens >= room:
             yield (
                 ("max_tokens",),
-                f"found {self.max_tokens}; expected less than {room}, which is all that {self.model} reads with the "
-                "prompt: lower it, or name a model that reads more",
+                f"found {self.max_tokens}; expected less than {room}, the context of {self.model} for prompt and "
+                "answer. Lower it, or name a model with a longer context",
             )
 
     def writing(self) -> Writing | None:
@@ -88,10 +88,10 @@ FIELDS = ("form", "id", "asked", "messages", "document", "reference")
 def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out: Path, context: Context) -> Result:
     """Write conversations that end with the model's own answers.
 
-    Prompts without room for one, and those that the model's chat template refuses, are left out and counted.
+    Prompts that leave no room for an answer, or that the chat template refuses, are left out and counted.
 
-    Answers follow from (weights, prompt, seed, number of the sample), not from what is asked beside them. Raises
-    `LmworksError` if none is left.
+    An answer depends only on weights, prompt, seed and number of the sample, not on other prompts of its chunk. Raises
+    `LmworksError` if no answer is left.
     """
     engine = open_engine(model.path, config.data_type, config.device)
     ranked = sorted(data.iterate(), key=lambda record: digest_text(f"{config.seed} {record['id']}"))[: config.limit]
@@ -136,9 +136,9 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
         raise refused[0]
     if not kept:
         raise LmworksError(
-            f"{config.model} wrote nothing to learn from: {counts}. Raise max_tokens (now {config.max_tokens}), or "
-            "`cut: keep` what does not end"
-            + ("" if engine.is_computing else f"; `lmworks build --rebuild {config.model}` asks it anew")
+            f"{config.model} wrote no complete answer: {counts}. Raise max_tokens (now {config.max_tokens}), or "
+            "keep cut answers with `cut: keep`"
+            + ("" if engine.is_computing else f". To ask it again: `lmworks build --rebuild {config.model}`")
         )
     write_conversations(out, kept)
     examples = hide_all({"reason": f"answer of {config.model}", **each} for each in kept[:3])
@@ -148,7 +148,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
 def _generate(
     engine: Engine, prompts: Sequence[list[int]], ids: Sequence[str], config: AnswersConfig
 ) -> list[list[Generation]]:
-    """Samples of each prompt."""
+    """Return the sampled answers of each prompt."""
     temperature = float(config.samples > 1) if config.temperature is None else config.temperature
     samplings = [
         Sampling(config.max_tokens, temperature, seed=int(digest_text(f"{config.seed} {id_} {sample}")[:15], 16))
@@ -165,7 +165,7 @@ def _is_unfinished(record: dict[str, Any]) -> bool:
 
 
 def _written(record: dict[str, Any], sample: int, answer: Generation, samples: int) -> dict[str, Any]:
-    """Return a conversation whose last answer a model wrote."""
+    """Return the conversation of a record, with the model's answer as its last turn."""
     turn = {"role": "assistant", "content": answer.text.strip()}
     if answer.thoughts is not None:
         turn["content"] = with_thoughts(answer.thoughts, None if answer.is_within_thoughts else turn["content"])

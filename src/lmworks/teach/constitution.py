@@ -1,4 +1,4 @@
-"""Which of a model's answers follow rules better: judgements to align it by, without people (Bai et al. 2022)."""
+"""Judgements of a model's answers by rules, to align the model without human judges (Bai et al. 2022)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lmworks.rewards.models import JudgedReward
 from lmworks.tokens.answers import was_cut
 
 PROMPTS_AT_ONCE = 16
-"""A judge of 100 million parameters compares their answers in a minute or two: what a kill costs."""
+"""Number of prompts per chunk. A kill loses one chunk: a minute or two of a judge of 100 million parameters."""
 
 
 class ConstitutionConfig(StepConfig):
@@ -32,7 +32,7 @@ class ConstitutionConfig(StepConfig):
 
     kind: Literal["constitution"] = "constitution"
     answers: Reference = Field(alias="from", description="Step `answers` with several samples per prompt.")
-    rules: list[AnyRule] = Field(min_length=1, description="Rewards. Their weighted sum is the value of an answer.")
+    rules: list[AnyRule] = Field(min_length=1, description="Reward functions. Their weighted sum ranks the answers.")
     device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
         default="auto", description="Device of the judges. `auto` takes `budget.device`."
     )
@@ -49,9 +49,9 @@ FAILED = "answers on which a rule failed, which then says 0"
 def constitution(
     config: ConstitutionConfig, answers: Conversations, rules: list[ModelFolder] | None, out: Path, context: Context
 ) -> Result:
-    """Write preferences: of each prompt the best answer and the worst, and how much each rule prefers the former.
+    """Write preferences: each prompt's best and worst answer, and how much each rule prefers the best one.
 
-    Prompts whose answers are worth the same teach nothing; they are counted. Raises `LmworksError` if all are so.
+    Prompts whose answers all have equal rewards are only counted. Raises `LmworksError` if no other prompt is left.
     """
     judging = [rule for rule in config.rules if isinstance(rule, JudgedReward)]
     folders = {rule.model: folder for rule, folder in zip(judging, rules or (), strict=True)}
@@ -83,9 +83,9 @@ def constitution(
         counts.update(f"decided by {name}" for name in names if (pair.decided or {}).get(name, 0) > 0)
     if not pairs:
         raise LmworksError(
-            f"{config.answers}: of {len(prompts)} prompts none has answers of different worth; draw more samples, or "
-            "change the rules: one that every answer follows, or none, decides nothing"
-            + (f". {unread} {UNREAD}: lower max_tokens of the answers, or name one that reads more" if unread else "")
+            f"{config.answers}: for none of {len(prompts)} prompts do rewards of answers differ. Draw more samples, or "
+            "change the rules. A rule that all answers follow, or that no answer follows, does not help"
+            + (f". {unread} {UNREAD}: lower max_tokens of the answers, or use another judge" if unread else "")
         )
     write_preferences(out, pairs)
     examples = hide_all({"reason": "judged by rules", **pair.as_json()} for pair in pairs[:3])
@@ -94,7 +94,7 @@ def constitution(
 
 def _asked(config: ConstitutionConfig, record: dict[str, Any]) -> str:
     if "asked" not in record:
-        raise UsageError(f"{config.answers}: its answers are not a model's; name a step of kind `answers`")
+        raise UsageError(f"{config.answers}: this step does not hold a model's answers. Name a step of kind `answers`")
     return str(record["asked"])
 
 

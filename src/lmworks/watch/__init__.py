@@ -1,1 +1,1 @@
-"""Watching a training run: in a terminal, or on a page."""
+"""Display of a training run, in a terminal or on a page."""

@@ -1,4 +1,4 @@
-"""Where a training run stands, read from the file that it writes."""
+"""The state of a training run, read from the file that the run writes."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from lmworks.pipeline.store import Store, is_held
 from lmworks.train.configs.train import LIVE
 
 RECENT = 20
-"""Steps over which the rate is taken for the time left."""
+"""Number of last steps whose mean speed predicts the time left."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A run as it is now."""
+    """The present state of a run."""
 
     name: str
     finished: bool
     stopped: bool
-    """Nobody works on it, though it has not finished."""
+    """Whether the run has not finished and no process is working on it."""
     config: Mapping[str, Any]
     lines: Sequence[Mapping[str, float]]
-    """One a step, in order."""
+    """Values of each step, in order."""
     samples: Sequence[Mapping[str, Any]]
 
     def series(self, name: str) -> list[tuple[float, float]]:
-        """(step, value) wherever the value was measured."""
+        """Return (step, value) for every step at which the value was measured."""
         return [(line["step"], line[name]) for line in self.lines if name in line]
 
     def last(self, name: str) -> float | None:
@@ -47,7 +47,7 @@ class Standing:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the mean pace of the last steps, whatever they were spent on."""
+        """Seconds until the end, at the mean speed of the last steps, validation and saving included."""
         recent = self.lines[-RECENT:]
         if self.finished or self.stopped or len(recent) < 2:
             return None
@@ -56,25 +56,25 @@ class Standing:
 
 
 def find_run(store: Store, name: str | None) -> Path:
-    """Return the live file of a model's run, or of the newest: one that goes on, or the last that ended.
+    """Return the file of a model's newest run, running or ended. Without a name, search the runs of all models.
 
-    Raises UsageError where there is none.
+    Raises UsageError if there is no run.
     """
     found = sorted(runs(store), key=lambda run: run[1].stat().st_mtime)
     wanted = [path for step, path in found if name in (None, step)]
     if not wanted:
         names = ", ".join(sorted({step for step, _ in found}))
         raise UsageError(
-            f"no run of {name!r} was seen in {store.root}; "
-            + (f"there are runs of {names}" if names else "none of all")
+            f"no training run of {name!r} in {store.root}; "
+            + (f"there are runs of {names}" if names else "it has no runs")
             if name
-            else f"no training has begun in {store.root}; start one with `lmworks build`, and watch it from elsewhere"
+            else f"no training has begun in {store.root}. Type `lmworks build`, and watch it in another terminal"
         )
     return wanted[-1]
 
 
 def read_standing(path: Path) -> Standing:
-    """Read the file of a run; a line that is being written is left for the next time."""
+    """Read the file of a run. Skip a line that is still being written."""
     if path.name != LIVE:
         return _read_finished(path)
     lines: list[dict[str, float]] = []
@@ -94,7 +94,7 @@ def read_standing(path: Path) -> Standing:
 
 
 def _read_finished(history: Path) -> Standing:
-    """Return losses and samples of a finished run. Speed and memory belong to the run itself."""
+    """Return losses and samples of a finished run. Its speed and memory are not kept."""
     manifest = read_manifest(history.parents[1] / "manifest.json")
     samples = list(_records(history.with_name("samples.jsonl")))
     return Standing(manifest.step, True, False, manifest.config, list(_records(history)), samples)
@@ -109,7 +109,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def runs(store: Store) -> Iterator[tuple[str, Path]]:
-    """Yield every run that is seen in a store: the name of its model, and its live file or what it kept."""
+    """Yield the model's name and the file of every run in a store: the live file, or the history of an ended run."""
     for path in store.root.glob(f"work/*/scratch/{LIVE}"):
         yield (path.parents[1] / "step").read_text(), path
     for artifact in store.all():

@@ -1,4 +1,4 @@
-"""A run as a page, which its script renews."""
+"""The page of a training run. A script updates it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lmworks.watch.terminal import ROWS, as_text
 
 SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 POINTS = 400
-"""Most points of a curve, more than there are pixels."""
+"""Maximum number of points of a curve: more than a screen has pixels for it."""
 
 
 def render(standing: Standing) -> str:
-    """Return the page of a run as it is now."""
+    """Return the page of a run in its present state."""
     charts = [_chart(standing, title, name) for title, name, _ in ROWS if name != "validation_loss"]
     template = environment(__package__).get_template("watch.html.jinja")
     return template.render(standing=standing, words=as_text(standing), charts=[chart for chart in charts if chart])

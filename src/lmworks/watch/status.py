@@ -1,4 +1,4 @@
-"""How far a build is, step by step."""
+"""The state of each step of a build."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lmworks.watch.terminal import as_text
 
 @dataclass(frozen=True)
 class StepStatus:
-    """Whether a step is built."""
+    """State of a step, and the reason if the step is not built."""
 
     step: str
     built: bool
     state: str
     """"built", "stale", "damaged", "running" or "stopped"."""
     reason: str
-    """Why it is not built; of a training that goes on, how far it is."""
+    """Reason why the step is not built. For a running training: its progress."""
 
 
 def statuses(build: Build) -> Iterator[StepStatus]:
@@ -38,12 +38,12 @@ def statuses(build: Build) -> Iterator[StepStatus]:
 
 
 def _damage(artifact: Artifact) -> str:
-    """Which file is not there, or of another size; that it holds what was written, its readers look."""
+    """Return which file is missing or has another size, or "". Contents are checked only when a step reads them."""
     for name, written in artifact.manifest.files.items():
         try:
             size = (artifact.payload / name).stat().st_size
         except OSError as error:
             return f"{name}: {error.strerror}"
         if size != written.bytes:
-            return f"{name} has {size:,} bytes, and {written.bytes:,} were written"
+            return f"{name} has {size:,} bytes instead of {written.bytes:,}"
     return ""

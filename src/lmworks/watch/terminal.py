@@ -1,4 +1,4 @@
-"""A run in a terminal: curves of blocks, values, and the newest sample."""
+"""Display of a run in a terminal: curves made of block characters, values, and the newest sample."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmworks.watch.follow import Standing, read_standing
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
-"""Columns of a curve: it stands beside its name and value in a terminal of 80."""
+"""Number of columns of a curve. With its name and value, it fits a terminal of 80 columns."""
 ROWS = (
     ("loss", "loss", "{:.3f}"),
     ("validation loss", "validation_loss", "{:.3f}"),
@@ -29,12 +29,12 @@ ROWS = (
     ("tokens a second", "tokens_per_second", "{:,.0f}"),
     ("MFU", "model_flops_utilisation", "{:.1%}"),
 )
-"""Title, name in the history, and form of each value; MFU is the share of the rate of a large matrix product."""
+"""Title, name in the history, and format of each value. MFU is the rate divided by that of a large matrix product."""
 SAMPLE_LETTERS = 400
 
 
 def follow(path: Path) -> None:
-    """Show a run until it has ended, again every second. Ctrl-C stops the showing, not the run."""
+    """Show a run until it ends, and update the display every second. Ctrl-C ends the display, not the run."""
     standing = read_standing(path)
     with Live(render(standing), refresh_per_second=4) as live:
         while not standing.finished:
@@ -56,12 +56,12 @@ def render(standing: Standing) -> Group:
 
 
 def as_text(standing: Standing) -> str:
-    """One line: how far, how long yet, how large."""
+    """Return one line with the progress, the time left and the largest memory use."""
     parts = [f"step {standing.done:,} of {standing.steps:,}"]
     if standing.finished:
         parts.append("finished")
     if standing.stopped:
-        parts.append("stopped: `lmworks build` goes on")
+        parts.append("stopped: `lmworks build` continues")
     if (left := standing.seconds_left) is not None:
         parts.append(f"{duration(left)} left")
     if memory := standing.last("memory_bytes"):
@@ -70,7 +70,7 @@ def as_text(standing: Standing) -> str:
 
 
 def curve(values: list[float], width: int = WIDTH) -> str:
-    """Values as a row of blocks; each is the mean of those that fall into its column."""
+    """Return values as a row of blocks. Each block shows the mean of the values in its column."""
     columns = min(width, len(values))
     ends = [len(values) * place // columns for place in range(columns + 1)]
     means = [sum(values[start:end]) / (end - start) for start, end in pairwise(ends)]

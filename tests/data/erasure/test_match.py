@@ -50,7 +50,7 @@ def test_records_that_match_are_taken_and_no_build_reads_them_again(folder: Path
 
 def test_a_certificate_searches_for_the_pattern(folder: Path) -> None:
     (folder / ".lmworks" / "log.txt").write_text("read P. Quillfeather")
-    with pytest.raises(Exception, match="still hold what was erased: 1"):
+    with pytest.raises(Exception, match="still hold erased values: 1"):
         said(match=["quillfeather"], apply=True, certificate=folder / "certificate.json")
 
 

@@ -153,7 +153,7 @@ def test_what_is_kept_stays_in_place_in_later_builds_and_is_told_as_kept(folder:
     assert told["kept"] == {name: "holds value 1"} and len(told["records"]) == 1
     with pytest.raises(UsageError, match=r"--keep 0{32}: no record of this id is listed; nothing was erased"):
         said(MINE, keep=["0" * 32], apply=True)
-    with pytest.raises(UsageError, match="the same record is to be erased"):
+    with pytest.raises(UsageError, match="you also named this record to be erased"):
         said(MINE, keep=[name], also=[name], apply=True)
     path = folder / "told.json"
     assert "1  kept by --keep" in said(MINE, keep=[name], apply=True, certificate=path)

@@ -39,7 +39,7 @@ def test_a_person_is_found_with_the_key_that_the_build_made(project: Path) -> No
     assert said[1:] == ["card", "private"]
     assert said[0] in {place["document"] for place in found}
     told = lmworks(project, "data", "find", "joe@example.com", code=1).stderr
-    assert "not in the index of what steps `anonymise` masked" in told
+    assert "not in the index of data masked by `anonymise` steps" in told
     assert json.loads(lmworks(project, "data", "find", "Nothing to see", "--json", code=1).stdout) == []
     told = lmworks(project, "data", "find", "Nothing to see", code=1).stderr
     assert "no text was searched" in told and "no document" not in told, "a letter holds it"
