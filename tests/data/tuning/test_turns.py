@@ -185,7 +185,7 @@ PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA
         ({"role": "user", "content": "So", "prefix": True}, "unfinished turn"),
         ({"role": "user", "content": "So", "weight": 0.5}, r"no weight: .*expected 0 or 1"),
         ({"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]}, "not a call"),
-        ({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}, "are no JSON"),
+        ({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}, "are not JSON"),
     ],
 )
 def test_what_is_no_text_is_set_aside_with_its_reason(turn: dict[str, Any], fault: str) -> None:
