@@ -104,7 +104,7 @@ def test_results_stand_in_the_order_of_their_calls(order: list[str]) -> None:
     [
         (["a"], ["z"], r"a result of no call: messages\[2\] answers 'z', and the calls before it are 'a'"),
         (["a", "b"], ["a", "b", "a"], "two results of one call: .*'a'"),
-        (["a", "b"], ["b"], "a call without its result: 'a'\. .*'b'"),
+        (["a", "b"], ["b"], r"a call without its result: 'a'\. .*'b'"),
     ],
 )
 def test_results_that_are_of_no_call_are_set_aside(calls: list[str], results: list[str], fault: str) -> None:
