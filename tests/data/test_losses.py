@@ -62,7 +62,7 @@ def test_a_source_that_gives_nothing_beside_another_stops_the_build(tmp_path: Pa
         LmworksError, match=r"Source other: no document.*b.json, record 1: .*a list: .*`records: tickets\.\*`"
     ):
         two_sources(tmp_path / "list", TICKETS, records="tickets")
-    with pytest.raises(LmworksError, match="Source other: no document could be read of it: its files hold no record"):
+    with pytest.raises(LmworksError, match="Source other: no document of it could be read: its files hold no record"):
         two_sources(tmp_path / "nothing", '{"tickets": []}', records="tickets.*")
     assert two_sources(tmp_path / "items", TICKETS, records="tickets.*").counts["documents"] == 220
 

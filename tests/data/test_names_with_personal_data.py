@@ -22,8 +22,8 @@ ROWS = "jane.roe@example.org,Please send the ladder back\nbob@example.org,The ch
     [
         (ROWS, "personal data"),
         ("+49 176 12345678,Please send the ladder back\n", "personal data"),
-        ("1,2.5\n2,3.5\n", "numbers alone"),
-        ("7,2024-05-01\n8,2024-05-02\n", "numbers and dates alone"),
+        ("1,2.5\n2,3.5\n", "only numbers"),
+        ("7,2024-05-01\n8,2024-05-02\n", "only numbers and dates"),
     ],
 )
 @pytest.mark.parametrize("shard_bytes", [1, 2**20])

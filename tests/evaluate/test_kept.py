@@ -105,7 +105,7 @@ def test_questions_of_other_layouts_are_asked_too(model: ModelFolder, tmp_path: 
     context = dataclasses.replace(make_context(tmp_path), log=told.append)
     found = choices_of(records(tmp_path / "data", *rows), context)
     assert [(each["query"], list(each["choices"])[:3], each["gold"]) for each in found] == [(query, choices, 1)] * 3
-    assert told == ["1 of 4 questions are not asked, without a label: it is published so"]
+    assert told == ["1 of 4 questions are not asked, without a label: it was published without one"]
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_no_text_breaks_the_parser(licence: str) -> None:
         ({"use": "commercial"}, "Apache-2.0 WITH Apache-2.0", "not an SPDX expression"),
         ({"use": "commercial"}, "CC-BY-ND-4.0", "forbids derived works"),
         ({"use": "commercial"}, "Aladdin", "its terms are not known"),
-        ({"use": "commercial"}, "LicenseRef-contract", "nor one of `allow`"),
+        ({"use": "commercial"}, "LicenseRef-contract", "nor in `allow`"),
         ({"use": "commercial", "allow": ["LicenseRef-contract"]}, "LicenseRef-contract AND MIT", None),
         ({"use": "commercial"}, "NOASSERTION", "no licence"),
         ({"use": "commercial", "allow": ["GPL-3.0-only"]}, "GPL-3.0", None),

@@ -164,8 +164,8 @@ def test_a_bomb_that_must_be_unpacked_to_disk_does_not_fill_it(tmp_path: Path, m
     monkeypatch.setattr(unpack.tempfile, "TemporaryFile", watched)
     found, _ = peak_of(tmp_path, "a.parquet.zst", record_bytes=2**20)
     assert [item.reason for item in found] == [
-        f"cannot be unpacked: it is longer than {max(2**20, 200 * (tmp_path / 'a.parquet.zst').stat().st_size)} "
-        "bytes when unpacked, which no sound file is"
+        f"cannot be unpacked: it has more than {max(2**20, 200 * (tmp_path / 'a.parquet.zst').stat().st_size)} "
+        "bytes when unpacked, which is too many for a sound file"
     ]
     assert written < 16 * 2**20
 

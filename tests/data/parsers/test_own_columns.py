@@ -94,7 +94,7 @@ def test_dates_in_common_forms_become_iso_8601(value: Any, wanted: str) -> None:
         (None, "31-12-2024", "2024-12-31"),
         ("day-first", "12/31/2024", "holds a date that is not day-first"),
         ("month-first", "31/12/2024", "holds a date that is not month-first"),
-        (None, "05-01-2024", "two ways: no date of this source has a day above 12 that tells; set `dates: day-first`"),
+        (None, "05-01-2024", "two ways: no date of this source has a day above 12 to show it; set `dates: day-first`"),
     ],
 )
 def test_a_setting_says_whether_the_day_stands_first(order: Any, value: str, wanted: str) -> None:

@@ -143,7 +143,7 @@ def test_a_file_with_holes_is_counted_and_not_filled(ingest_files: Ingest) -> No
     header[148:156] = f"{total:06o}\0 ".encode()
     result, out = ingest_files({"a.tar": bytes(header) + tarred({"b.txt": b"good"})})
     assert texts(out) == ["good"]
-    assert result.counts["not read: a device or a file with holes in an archive"] == 1
+    assert result.counts["not read: a device or a sparse file in an archive"] == 1
 
 
 def test_files_of_an_archive_that_are_read_whole_are_cut_into_shards(tmp_path: Path, ingest_files: Ingest) -> None:

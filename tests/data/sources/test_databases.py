@@ -170,7 +170,7 @@ def test_a_query_that_fails_in_its_midst_leaves_no_snapshot(tmp_path: Path, tick
     ],
 )
 def test_a_query_that_is_no_select_is_refused_with_the_recipe(query: str) -> None:
-    with pytest.raises(ValueError, match="is no SELECT"):
+    with pytest.raises(ValueError, match="is not a query that only reads"):
         Sql.model_validate({**SOURCE, "query": query})
 
 

@@ -192,7 +192,7 @@ def test_the_files_of_a_server_are_those_below_its_address(tmp_path: Path) -> No
             file.write("good" if name == "texts/a.txt" else "secret")
     result, out = run(tmp_path, {"kind": "remote", "url": "listing://texts", "licence": "MIT"})
     assert texts(out) == ["good"]
-    assert result.counts["not read: a path out of the source"] == 3
+    assert result.counts["not read: a path outside of the source"] == 3
 
 
 THIS_MACHINE = ["texts", "file:///etc", "local:///etc", "://etc"]

@@ -48,7 +48,7 @@ def test_stars_find_all_sets_packed_or_not_and_what_has_no_counterpart_is_counte
 
 @pytest.mark.parametrize("cut", [2**20, 1])
 def test_unequal_numbers_of_lines_are_refused_with_both(ingest_files: Ingest, cut: int) -> None:
-    with pytest.raises(UsageError, match=r"a\.en has 3, a\.de has 2 lines, and each line is to say the same"):
+    with pytest.raises(UsageError, match=r"a\.en has 3, a\.de has 2 lines, but lines with the same number must"):
         read(ingest_files, {"a.en": EN, "a.de": "Eins.\nZwei.\n"}, {"en": "a.en", "de": "a.de"}, shard_bytes=cut)
 
 
@@ -64,7 +64,7 @@ def test_a_line_that_is_not_in_the_encoding_costs_itself_alone(ingest_files: Ing
     ("names", "why"),
     [
         ({"en": "*.en", "de": "a.de"}, "expected a star in each name, or in none"),
-        ({"en": "a.en", "de": "a.en"}, "expected another file for each field"),
+        ({"en": "a.en", "de": "a.en"}, "expected a different file for each field"),
         ({"en": "a.en", "de": "b.de"}, r"`files` has a\.en, b\.de, and .* holds a\.de, a\.en"),
     ],
 )

@@ -56,7 +56,7 @@ def test_a_table_whose_header_is_not_utf_8_is_kept_whole_and_read_again(tmp_path
     found = read_again(tmp_path, entries, encoding="cp1251")
     assert [item.text for item in found if isinstance(item, Record)] == [f"Съешь {n}" for n in range(300)]
     assert [item.reason for item in found if isinstance(item, Unreadable)] == [
-        "its beginning alone is kept: write all of it in `mended`"
+        "only its beginning was kept: write the whole record in `mended`"
     ]
 
 
@@ -65,7 +65,7 @@ def test_a_row_of_an_older_quarantine_without_its_columns_asks_for_them(tmp_path
     (entry,) = quarantined(out)
     del entry["settings"]
     (bad,) = read_again(tmp_path, [entry])
-    assert bad.reason == "no columns: name those of its table in `columns`" and bad.key == "2"
+    assert bad.reason == "its columns are not known: name the columns of its table in `columns`" and bad.key == "2"
     for older in (entry, {**entry, "settings": {"columns": ["text", "n"], "delimiter": ",", "quotes": True}}):
         (found,) = read_again(tmp_path, [older], columns=["a", "b", "text"])
         assert (found.key, found.text) == ("2", "5")

@@ -132,7 +132,7 @@ def test_a_field_to_keep_that_cannot_be_stored_spoils_its_record_alone(ingest_fi
 
 
 def test_own_fields_of_documents_cannot_be_kept_over() -> None:
-    with pytest.raises(ValidationError, match="'path' is a field that every document has"):
+    with pytest.raises(ValidationError, match="every document of lmworks has a field 'path'"):
         Files(kind="files", path=".", keep=["path"])
 
 
@@ -309,7 +309,7 @@ def test_what_was_quarantined_is_read_again_when_mended(tmp_path: Path, ingest_f
     ]
     reasons = [item.reason for item in found if isinstance(item, Unreadable)]
     assert reasons[0] == "field 'text' is missing: found 'txt'"
-    assert reasons[1].startswith("its beginning alone is kept")
+    assert reasons[1].startswith("only its beginning was kept")
     assert reasons[2].startswith("not a quarantined record")
     renamed = again.model_copy(update={"text_field": "txt"})
     replayed = [item for piece in renamed.pieces("mended.jsonl", 10**6) for item in renamed.read(piece)]

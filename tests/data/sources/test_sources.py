@@ -114,7 +114,7 @@ def test_a_checkout_gives_what_is_tracked(tmp_path: Path) -> None:
     assert texts(out) == ["text of a.py", "text of b.md"]
     assert quarantined(out)[0]["path"] == "gone.py"
     (tmp_path / "plain").mkdir()
-    with pytest.raises(UsageError, match="is no Git checkout"):
+    with pytest.raises(UsageError, match="is not a Git checkout"):
         run(tmp_path, {"kind": "git", "path": "plain", "licence": "MIT"})
 
 

@@ -150,7 +150,7 @@ def test_a_server_that_sends_in_circles_is_named(web: tuple[str, type[_Web]]) ->
     with pytest.raises(LmworksError, match=rf"{address}/texts cannot be listed: .*TooManyRedirects"):
         source(address).walk()
     handler.answer = staticmethod(lambda path: (403, {"Content-Length": "0"}, lambda write: None))
-    with pytest.raises(LmworksError, match=r"cannot be listed: .*the server says 403"):
+    with pytest.raises(LmworksError, match=r"cannot be listed: .*the server answers with status 403"):
         source(address).walk()
 
 

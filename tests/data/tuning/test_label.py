@@ -36,5 +36,5 @@ def test_a_label_that_no_document_has_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_value_with_two_labels_is_refused() -> None:
-    with pytest.raises(ValidationError, match="s3: in two places"):
+    with pytest.raises(ValidationError, match="s3: listed twice"):
         LabelConfig(documents="x", by="folder", labels={"storage": ["s3"], "media": ["s3"]})

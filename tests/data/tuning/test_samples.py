@@ -295,7 +295,7 @@ def test_too_many_bad_records_refuse_with_an_example(tmp_path: Path) -> None:
 def test_records_of_no_form_name_the_forms(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no record has a known form.*fields"):
         converse(tmp_path, [{"title": "Rain"}])
-    with pytest.raises(UsageError, match="judges nothing"):
+    with pytest.raises(UsageError, match="has no judgements"):
         judge(tmp_path / "second", [TURN])
 
 

@@ -104,7 +104,7 @@ def test_results_stand_in_the_order_of_their_calls(order: list[str]) -> None:
     [
         (["a"], ["z"], r"a result of no call: messages\[2\] answers 'z', and the calls before it are 'a'"),
         (["a", "b"], ["a", "b", "a"], "two results of one call: .*'a'"),
-        (["a", "b"], ["b"], "a call without its result: 'a' before .*'b'"),
+        (["a", "b"], ["b"], r"a call without its result: 'a'\. .*'b'"),
     ],
 )
 def test_results_that_are_of_no_call_are_set_aside(calls: list[str], results: list[str], fault: str) -> None:
@@ -185,7 +185,7 @@ PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA
         ({"role": "user", "content": "So", "prefix": True}, "unfinished turn"),
         ({"role": "user", "content": "So", "weight": 0.5}, r"no weight: .*expected 0 or 1"),
         ({"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]}, "not a call"),
-        ({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}, "are no JSON"),
+        ({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}, "are not JSON"),
     ],
 )
 def test_what_is_no_text_is_set_aside_with_its_reason(turn: dict[str, Any], fault: str) -> None:

@@ -1,4 +1,4 @@
-"""Questions with choices, as they are published: by which fields a layout is told, and where its parts stand."""
+"""Questions with choices in published layouts: which fields hold the question, the choices and the right one."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ MORE = frozenset(
     {"E", "subject", "question_concept", "fact1", "humanScore", "clarity", "turkIdAnonymized"}
     | {"ctx_a", "ctx_b", "activity_label", "source_id", "rationale", "choice1", "choice2", "choices"}
 )
-"""Fields that a layout reads or leaves out beside those by which it is told."""
+"""Fields that a layout reads or leaves out, in addition to the fields that identify it."""
 
 
 def _place(value: Any, field: str, *, first: int = 0) -> int:
-    """Return a place that is stated as a number, from `first` on, or as a letter."""
+    """Return an index from 0, which is stated as a number counted from `first`, or as a letter."""
     if isinstance(value, str) and len(value) == 1 and value.isalpha():
         return ord(value.upper()) - ord("A")
     try:
         place = int(as_text(value, field)) - first
     except ValueError:
         if value in ("", None):
-            raise LeftOut("without a label: it is published so") from None
+            raise LeftOut("without a label: it was published without one") from None
         raise Fault(f"no right choice: field {field!r} is {short(value)}") from None
     if place < 0:
-        raise LeftOut("without a label: it is published so")
+        raise LeftOut("without a label: it was published without one")
     return place
 
 
 def _labelled(words: str, row: Read, inside: Read, left: Sequence[str]) -> Choice:
-    """Return a question whose choices have a label each, of which `answerKey` names one."""
+    """Return a question whose choices have labels. `answerKey` is the label of the right choice."""
     row.leave(*left)
     inside.leave(*left)
     if isinstance(inside["choices"], Read):
@@ -40,7 +40,7 @@ def _labelled(words: str, row: Read, inside: Read, left: Sequence[str]) -> Choic
         texts, labels = ([item.text(name) for item in inside.rows("choices")] for name in ("text", "label"))
     key = row.text("answerKey")
     if not key:
-        raise LeftOut("without a label: it is published so")
+        raise LeftOut("without a label: it was published without one")
     if key not in labels or len(texts) != len(labels):
         raise Fault(f"no right choice: answerKey is {key!r}, the labels are {', '.join(labels)}")
     return Choice(words, texts, labels.index(key))
@@ -61,7 +61,7 @@ def openbook(row: Read) -> Choice:
 
 
 def named(query: Sequence[str], choices: Sequence[str], gold: str, *, first: int = 0) -> Callable[[Read], Choice]:
-    """A question of the fields `query`, with a choice in each field of `choices`; `gold` holds a letter or a place."""
+    """Return a reader of questions in fields `query`, with a choice per field `choices`. `gold`: a letter or number."""
 
     def read(row: Read) -> Choice:
         found = [row.text(name) for name in choices if name in row]
@@ -71,7 +71,7 @@ def named(query: Sequence[str], choices: Sequence[str], gold: str, *, first: int
 
 
 def listed(query: Sequence[str], choices: str, gold: str, left: Sequence[str] = ()) -> Callable[[Read], Choice]:
-    """Return a question of the fields `query`, with a list of choices; `gold` holds a letter, or a place from 0."""
+    """Return a reader of questions in fields `query`, with a list of choices. `gold`: a letter, or an index from 0."""
 
     def read(row: Read) -> Choice:
         row.leave(*left)
@@ -86,7 +86,7 @@ def hellaswag(row: Read) -> Choice:
 
 
 def aqua(row: Read) -> Choice:
-    """Options that begin with their letter: "A)21"."""
+    """Return a question whose options begin with their letter, such as "A)21"."""
     row.leave("rationale")
     texts = [text.partition(")")[2].strip() or text for text in row.texts("options")]
     return Choice(row.joined(["question"]), texts, _place(row["correct"], "correct"))

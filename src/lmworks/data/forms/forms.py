@@ -1,7 +1,7 @@
-"""The table of forms that tuning data comes in: each is told by its fields, and read into samples of one shape.
+"""Table of the forms of tuning data. A record's fields identify its form, which reads it into samples of one shape.
 
-A published layout is a row here that says what becomes of each of its fields; a form that needs more is one function
-beside. The first row that fits a record is its form: those of single sets come before those that many have in common.
+A row of the table states how each field of a published layout is used. Some forms also need a function. The first
+row that fits a record is its form, so forms of single data sets come before forms that many have in common.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ FORMS: Kinds[SampleForm] = Kinds(
         "shp": judging(
             "history human_ref_A human_ref_B labels",
             judgements.shp,
-            "history → of human_ref_A and human_ref_B what `labels` says",
+            "history → the one of human_ref_A and human_ref_B that `labels` prefers",
         ),
         "pku-saferlhf": judging(
             "prompt response_0 response_1 better_response_id",
             judgements.saferlhf,
-            "prompt → of response_0 and response_1 the more helpful one",
+            "prompt → the more helpful one of response_0 and response_1",
             left="prompt_source response_0_source response_1_source response_0_harm_category response_1_harm_category",
         ),
         "nectar": judging(
             "prompt answers num_responses",
             judgements.nectar,
-            "prompt → every pair of `answers` of unlike rank",
+            "prompt → every pair of `answers` of different rank",
             left="source",
         ),
         "helpsteer-preference": judging(
             "prompt response_1 response_2 preference_strength",
             judgements.helpsteer,
-            "prompt → of response_1 and response_2 the preferred one, by how much",
+            "prompt → the preferred one of response_1 and response_2, and by how much",
             left="preference_statement preference_elaboration three_most_similar_preferences "
             "all_preferences_unprocessed",
         ),
@@ -66,19 +66,19 @@ FORMS: Kinds[SampleForm] = Kinds(
         "webgpt": judging(
             "question answer_0 answer_1 score_0 score_1",
             judgements.webgpt,
-            "question.full_text → of two answers the higher score",
+            "question.full_text → the one of two answers with the higher score",
             left="dataset quotes_0 quotes_1",
         ),
         "summarize-from-feedback": judging(
             "info summaries choice",
             judgements.summaries,
-            "title and post → of two summaries the chosen one",
+            "title and post → the chosen one of two summaries",
             left="extra",
         ),
         "ultrafeedback": judging(
             "instruction completions correct_answers",
             judgements.ultrafeedback,
-            "instruction → every pair of completions of unlike overall_score",
+            "instruction → every pair of completions of different overall_score",
             left="source models correct_answers incorrect_answers",
         ),
         "stack-exchange-paired": judging(
@@ -91,7 +91,7 @@ FORMS: Kinds[SampleForm] = Kinds(
             told("message_tree_id prompt"),
             tree,
             True,
-            "Every path to an assistant's reply → a conversation of the best; replies of unlike rank → judgements.",
+            "Each path of best replies → a conversation. Two replies of different rank → a judgement.",
         ),
         "oasst-messages": SampleForm(
             told("message_id parent_id text role"),
@@ -126,7 +126,7 @@ FORMS: Kinds[SampleForm] = Kinds(
             name: layout(
                 f"problem/question/prompt {name}:texts",
                 partial(published.several, name),
-                f"problem → each of {name} that no checker found wrong; answer, or the end of solution, is compared",
+                f"problem → each of {name} unless checkers found it wrong; answer, or the end of solution, is compared",
                 left=" ".join(("solution messages problem_type question_type source", *published.VERDICTS)),
             )
             for name in ("generations", "solutions")
@@ -161,7 +161,7 @@ FORMS: Kinds[SampleForm] = Kinds(
         "squad": layout(
             "context question answers:object",
             published.squad,
-            "context + question → the first answer; others are right, too",
+            "context + question → the first answer; the others are right too",
             left="title",
         ),
         "squad-paragraphs": layout(
@@ -170,7 +170,7 @@ FORMS: Kinds[SampleForm] = Kinds(
         "trivia-qa": layout(
             "question answer:object question_id",
             published.trivia,
-            "question → answer.value; its aliases are right, too",
+            "question → answer.value; its aliases are right too",
             left="question_source entity_pages search_results",
         ),
         "translation": layout("translation:object", published.translation, "the first language → the second"),
@@ -246,7 +246,7 @@ FORMS: Kinds[SampleForm] = Kinds(
             lambda row: has(row, ["chosen"], ["rejected"]),
             general.pair,
             True,
-            "`chosen` and `rejected`, behind a prompt or with it; scores or `margin` tell by how much.",
+            "`chosen` and `rejected`, after a prompt or including it. Scores or `margin` state by how much.",
         ),
         "ranking": SampleForm(
             lambda row: has(row, general.PROMPT, general.ANSWERS) and general.is_ranked(row),
@@ -295,14 +295,14 @@ FORMS: Kinds[SampleForm] = Kinds(
     },
     instance_of(SampleForm),
 )
-"""By the word that a step's `form` names."""
+"""Forms by the name that a step's `form` states."""
 
 USUAL = general.USUAL.union(choices.MORE, threads.MESSAGE, *(form.names for form in FORMS.built_in.values()))
-"""Every name that a field of a record goes by in one of the built-in forms."""
+"""All names of record fields in the built-in forms."""
 
 
 def choice_of(row: Row) -> Choice | None:
-    """The question of a record in any layout of questions with choices; None for another. Raises Fault and LeftOut."""
+    """Return the question of a record with choices, in any layout, else None. Raises Fault and LeftOut."""
     name = form_of(row)
     read = FORMS[name].choice if name else None
     return read(Read(row)) if read else None

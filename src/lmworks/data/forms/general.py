@@ -1,4 +1,4 @@
-"""The forms that many sets have in common, under the several names that their fields go by."""
+"""Forms that many data sets have in common, with the different names of their fields."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USUAL = frozenset(
     | {"system", "system_prompt", "tools", "functions", "history", "instances", "inputs", "targets"}
     | {"chosen", "rejected", "margin", "score_chosen", "score_rejected", "chosen_score", "rejected_score"}
 )
-"""The names that the forms here read, and what may stand before the turns of any."""
+"""Names of the fields that these forms read, and of fields that come before the turns in any form."""
 GOOD, BAD = (True, "true", "True", "good", 1), (False, "false", "False", "bad", 0)
 
 
@@ -32,7 +32,7 @@ def messages(row: Read) -> Iterator[Sample]:
 
 
 def alpaca(row: Read) -> Iterator[Sample]:
-    """Instruction, input and output, behind earlier exchanges; of Self-Instruct, several instances of both."""
+    """Yield instruction, input and output, after earlier exchanges. Self-Instruct has several inputs and outputs."""
     instruction = row.text("instruction")
     before: Turns = []
     for pair in row.listed("history") if row.get("history") else ():
@@ -66,7 +66,7 @@ def labels(row: Read) -> Iterator[Sample]:
 
 
 def pair(row: Read) -> Iterator[Sample]:
-    """Two answers to a prompt that is stated, or with which both begin."""
+    """Yield a judgement of two answers. The prompt has its own field, or both answers begin with it."""
     chosen, rejected = (_turns_or_text(row[name], name) for name in ("chosen", "rejected"))
     if any(name in row for name in PROMPT):
         prompt = _prompt(row)
@@ -93,7 +93,7 @@ def ranking(row: Read) -> Iterator[Sample]:
 
 
 def _judged_answers(row: Read) -> tuple[list[str], list[float], bool]:
-    """Answers, with a score each that is higher for the better, and whether it was stated as a score."""
+    """Return answers, a number for each (higher is better), and whether the numbers are stated as scores."""
     name = first(row, ANSWERS)
     items = row.listed(name)
     inside = bool(items) and all(isinstance(item, Read) for item in items)
@@ -107,7 +107,7 @@ def _judged_answers(row: Read) -> tuple[list[str], list[float], bool]:
 
 
 def alone(row: Read) -> Iterator[Sample]:
-    """One answer, judged good or bad (Ethayarajh et al. 2024, "KTO")."""
+    """Yield one answer that is judged good or bad (Ethayarajh et al. 2024, "KTO")."""
     name = first(row, COMPLETION)
     answer, good = _turns_or_text(row[name], name), row["label"] in GOOD
     yield judged(_prompt(row), answer if good else None, None if good else answer)

@@ -29,12 +29,12 @@ def _said(row: Read, *names: str) -> list[Turns]:
 
 
 def _asked(row: Read) -> Turns:
-    """Return a prompt that may be a transcript."""
+    """Return the turns of a prompt, which can be a transcript."""
     return transcript(row["prompt"], HUMAN) or ask(row.text("prompt"))
 
 
 def shp(row: Read) -> Iterator[Sample]:
-    """Yield the comment under a post that readers preferred: `labels` 1 is A (Ethayarajh et al. 2022)."""
+    """Yield a judgement of two comments on a post. `labels` is 1 if readers preferred A (Ethayarajh et al. 2022)."""
     better = 1 - int(row.number("labels"))
     yield _two(ask(row.text("history")), _said(row, "human_ref_A", "human_ref_B"), better)
 
@@ -45,7 +45,7 @@ def saferlhf(row: Read) -> Iterator[Sample]:
 
 
 def nectar(row: Read) -> Iterator[Sample]:
-    """Yield every pair of answers of unlike rank; 1 is best. An empty Assistant's turn ends the prompt."""
+    """Yield every pair of answers of different rank. Rank 1 is best. An empty assistant's turn ends the prompt."""
     prompt = _asked(row)
     prompt = prompt[:-1] if prompt[-1] == {"role": "assistant", "content": ""} else prompt
     yield from _ranked(prompt, row.rows("answers"), "answer", "rank", sign=-1)
@@ -61,7 +61,7 @@ def _ranked(
 
 
 def helpsteer(row: Read) -> Iterator[Sample]:
-    """`preference_strength` from -3, the first is much better, to 3, the second is (Wang et al. 2024)."""
+    """Yield a judgement. `preference_strength`: -3 if the first is much better, 3 if the second (Wang et al. 2024)."""
     strength = row.number("preference_strength")
     better = None if strength == 0 else int(strength > 0)
     yield _two(_asked(row), _said(row, "response_1", "response_2"), better, abs(strength) or None)
@@ -79,7 +79,7 @@ def arena(row: Read) -> Iterator[Sample]:
 
 
 def arena_lists(row: Read) -> Iterator[Sample]:
-    """Prompts and answers as lists in JSON; of several turns the last is judged, behind those before it."""
+    """Yield a judgement. Prompts and answers are lists in JSON. Rows with several turns are left out."""
     prompts, *sides = (row.listed(name) for name in ("prompt", "response_a", "response_b"))
     won = [row.number(name) for name in ("winner_model_a", "winner_model_b")]
     if len(prompts) != 1 or any(len(side) != 1 for side in sides):
@@ -103,7 +103,7 @@ def summaries(row: Read) -> Iterator[Sample]:
     text = info.text(first(info, ("post", "article")))
     titled = f"{info.text('title')}\n\n{text}" if info.get("title") else text
     if len(given) != 2:
-        raise Fault(f"no pair: field 'summaries' has {len(given)} texts")
+        raise Fault(f"no pair: field 'summaries' has {len(given)} texts, expected 2")
     yield _two(ask(titled), [say(each.text("text")) for each in given], int(row.number("choice")))
 
 

@@ -1,4 +1,4 @@
-"""How a row of the table of forms is written: by which fields a layout is told, and what becomes of every field."""
+"""Builders of rows for the table of forms. A row states which fields identify a layout, and how each is used."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ KINDS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def told(needs: str) -> Callable[[Row], bool]:
-    """Whether a row has all of these fields; of two that a `/` parts one is enough, and `:list` says what it holds."""
+    """Return a test whether a row has all these fields. `a/b` means one of both, and `a:list` that `a` holds a list."""
     parts = [name.partition(":") for name in needs.split()]
     groups, kinds = [name.split("/") for name, _, _ in parts], [(name, KINDS[kind]) for name, _, kind in parts if kind]
     return lambda row: has(row, *groups) and all(is_one(row[name]) for name, is_one in kinds)
 
 
 def flat(needs: str, prompt: str, answer: str, *, left: str = "", check: str = "") -> SampleForm:
-    """Return a layout with one exchange a row. All are names of fields, with spaces between them.
+    """Return a layout with one exchange per row. All arguments but `check` are names of fields, separated by spaces.
 
-    `needs` tells it; `prompt` are joined by empty lines, those that are there; `answer` is the first that is there;
-    `system` and the like come before; `left` are left out. `check` says what a verifier compares: `solution`, what
-    stands at its end, or `label`, all of it.
+    `needs` identifies the layout. The fields of `prompt` that are there are joined by empty lines, and the first of
+    `answer` that is there is used. Fields such as `system` come before, and those of `left` are left out. `check`
+    states what a verifier compares: `solution` for the end of the answer, `label` for all of it.
     """
 
     def convert(row: Read) -> Iterator[Sample]:
         row.leave(*left.split())
         if not (asked := row.joined(prompt.split())):
-            raise Fault(f"field missing: none of {prompt.replace(' ', ', ')} is there or has a value")
+            raise Fault(f"field missing: none of {prompt.replace(' ', ', ')} has a value")
         name = first(row, answer.split())
         text = as_label(row[name], name) if check == "label" else row.text(name)
         compared = {"": None, "solution": verified(text), "label": text.strip()}[check]
@@ -63,7 +63,7 @@ def _left_words(left: str) -> str:
 
 
 def layout(needs: str, convert: Convert, about: str, *, left: str = "", judges: bool = False) -> SampleForm:
-    """Return a layout that has the fields `needs`; what is `left` of it is left out."""
+    """Return a layout that has the fields `needs`. The fields of `left` are left out."""
 
     def leaving(row: Read) -> Iterator[Sample | LeftOut]:
         row.leave(*left.split())
@@ -73,7 +73,7 @@ def layout(needs: str, convert: Convert, about: str, *, left: str = "", judges: 
 
 
 def choosing(needs: str, read: Callable[[Read], Choice], about: str) -> SampleForm:
-    """Return a question with choices, which becomes one with lettered choices, whose letter is compared."""
+    """Return a layout of questions with choices. Each choice gets a letter, and the right letter is compared."""
 
     def convert(row: Read) -> Iterator[Sample]:
         found = checked(read(row))

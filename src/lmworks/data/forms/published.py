@@ -13,7 +13,7 @@ USER_MARKS = {"USER:": "user", "ASSISTANT:": "assistant", "FUNCTION RESPONSE:": 
 
 
 def texts(name: str, row: Read) -> Iterator[Sample]:
-    """Turns of texts alone: a user begins."""
+    """Yield a conversation from a list of texts. The first text is the user's."""
     turns = [turn for place, text in enumerate(row.texts(name)) for turn in (say if place % 2 else ask)(text)]
     yield conversation(framed(row, turns))
 
@@ -24,7 +24,7 @@ def capybara(row: Read) -> Iterator[Sample]:
 
 
 def glaive(row: Read) -> Iterator[Sample]:
-    """Turns in one text; what a function gives back is told by the user."""
+    """Yield a conversation whose turns are in one text. Results of functions become user's turns."""
     turns: Turns = []
     for turn in transcript(row.text("chat").replace("<|endoftext|>", ""), USER_MARKS):
         said = turn["content"]
@@ -47,7 +47,7 @@ def squad(row: Read) -> Iterator[Sample | LeftOut]:
 
 
 def squad_paragraph(row: Read) -> Iterator[Sample | LeftOut]:
-    """Yield a paragraph with all its questions; those that it does not answer are left out."""
+    """Yield each question with its paragraph. Questions that the paragraph does not answer are left out."""
     for question in row.rows("qas"):
         question.leave("plausible_answers")
         yield _about_a_passage(row, question, [answer.text("text") for answer in question.rows("answers")])
@@ -70,7 +70,7 @@ def trivia(row: Read) -> Iterator[Sample]:
 
 
 def translation(row: Read) -> Iterator[Sample]:
-    """The first language named is the one that is translated."""
+    """Yield a text and its translation. The first language named is the one that is translated."""
     pair = row.row("translation")
     if len(pair) != 2:
         raise Fault(f"not a pair: field 'translation' has {len(pair)} languages")
@@ -79,7 +79,7 @@ def translation(row: Read) -> Iterator[Sample]:
 
 
 def sentences(row: Read) -> Iterator[Sample]:
-    """Sentences that are one text, and summaries each of which is right."""
+    """Yield a text, made from a list of sentences, with each of its summaries."""
     text = " ".join(map(str.strip, row.texts("source")))
     for summary in row.texts("target"):
         yield conversation(ask(text) + say(summary))
@@ -88,7 +88,7 @@ def sentences(row: Read) -> Iterator[Sample]:
 def boolq(row: Read) -> Iterator[Sample]:
     said = row[first(row, ("answer", "label"))]
     if said in (-1, None):
-        raise LeftOut("without a label: it is published so")
+        raise LeftOut("without a label: it was published without one")
     right = "yes" if said in (True, 1, "true", "True") else "no"
     yield conversation(ask(f"{row.text('passage')}\n\n{row.text('question')}") + say(right), right)
 
@@ -103,7 +103,7 @@ def numina(row: Read) -> Iterator[Sample]:
 
 
 def magpie(row: Read) -> Iterator[Sample]:
-    """One exchange, or the turns of several, which hold the first one, too."""
+    """Yield one exchange, or the turns of several exchanges, the first exchange included."""
     if row.get("conversations"):
         yield conversation(read_turns(row["conversations"], "conversations"))
     else:
@@ -114,11 +114,11 @@ def magpie(row: Read) -> Iterator[Sample]:
 WHOLE = "is_reasoning_complete"
 CORRECT = ("correctness_math_verify", "correctness_llama", "correctness", "is_correct")
 VERDICTS = (*CORRECT, WHOLE)
-"""Fields that say of each of several answers whether a checker found it right, and whether it is finished."""
+"""Fields that state for each of several answers whether a checker found it right, or whether it is finished."""
 
 
 def several(name: str, row: Read) -> Iterator[Sample | LeftOut]:
-    """Each answer of a list; those that were not finished, or that a checker found wrong, are left out."""
+    """Yield each answer of a list. Leave out answers that are unfinished, or that no checker found right."""
     verdicts = [row[field] for field in CORRECT if isinstance(row.get(field), list)]
     whole = row[WHOLE] if isinstance(row.get(WHOLE), list) else []
     answer = (
@@ -126,7 +126,7 @@ def several(name: str, row: Read) -> Iterator[Sample | LeftOut]:
     )
     for number, text in enumerate(row.texts(name)):
         if verdicts and not any(found[number : number + 1] == [True] for found in verdicts):
-            yield LeftOut("a wrong answer: a checker did not find it right")
+            yield LeftOut("a wrong answer: no checker found it right")
         elif whole[number : number + 1] == [False]:
             yield LeftOut("an unfinished answer: it ends within its reasoning")
         else:

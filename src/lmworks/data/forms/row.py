@@ -1,4 +1,4 @@
-"""A row as a form reads it: what was read is known, so that no text of it goes without a word."""
+"""A row that records which of its fields a form reads, so that each unread text is reported."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ NO_LABELS = ("", "nan", "NaN", "NAN", "NULL", "null", "<NA>")
 
 
 class Fault(ValueError):
-    """Fault of a record: kind of fault, a colon, the field and the value found."""
+    """Fault of a record. Its text is the kind of fault, a colon, the field and the value found."""
 
 
 class Missing(Fault, KeyError):
-    """A field that a form needs is not there."""
+    """Fault of a record without a field that its form needs."""
 
     def __str__(self) -> str:
         return f"field missing: {self.args[0]!r} is not there"
 
 
 class LeftOut(ValueError):
-    """Why a sound record gives nothing to learn, such as a tie between two answers."""
+    """Reason why a sound record gives no sample, such as a tie between two answers."""
 
 
 class Read(Mapping[str, Any]):
-    """A row that knows which of its fields were read. To ask whether a field is there does not read it."""
+    """A row that records which of its fields were read. A test whether a field is there does not count as reading."""
 
     def __init__(self, values: Row, ignored: Sequence[str] = (), place: str = "") -> None:
         self._values = values
         self._place = place
         self._read: dict[str, Any] = dict.fromkeys(ignored)
         self.asked: set[str] = set()
-        """Names that were asked for, whether they are there or not."""
+        """Names of fields that were looked up, whether the row has them or not."""
 
     def __getitem__(self, name: str) -> Any:
         self.asked.add(name)
@@ -60,11 +60,11 @@ class Read(Mapping[str, Any]):
         return len(self._values)
 
     def place(self, name: str) -> str:
-        """Return the way to a field from the record: `question.stem`."""
+        """Return the path to a field from the record, such as `question.stem`."""
         return f"{self._place}.{name}" if self._place else name
 
     def text(self, name: str) -> str:
-        """Return a field's text. This and the next raise Fault for a value of another kind."""
+        """Return a field's text. This method and the next ones raise Fault for a value of another type."""
         return as_text(self[name], self.place(name))
 
     def number(self, name: str) -> float:
@@ -83,16 +83,16 @@ class Read(Mapping[str, Any]):
         return [as_row(each, f"{self.place(name)}[{number}]") for number, each in enumerate(self.listed(name))]
 
     def joined(self, names: Iterable[str]) -> str:
-        """Return the texts of those fields that are there and not empty, parted by empty lines."""
+        """Return the texts of the fields that are present and not empty, separated by empty lines."""
         return "\n\n".join(self.text(name) for name in names if name in self and self[name] not in (None, ""))
 
     def leave(self, *names: str) -> None:
-        """Take fields as read that are left out knowingly."""
+        """Mark fields as read that are left out on purpose."""
         self.asked |= set(names)
         self._read |= {name: self._read.get(name) for name in names}
 
     def unread(self, place: str = "") -> Iterator[str]:
-        """Yield the fields with a text that nobody read: `context`, `messages.*.tool_calls`."""
+        """Yield the paths of fields whose text was not read, such as `context` or `messages.*.tool_calls`."""
         for name, value in self._values.items():
             here = f"{place}.{name}" if place else name
             if name not in self._read:
@@ -102,7 +102,7 @@ class Read(Mapping[str, Any]):
                 yield from _unread(self._read[name], here)
 
     def whole(self) -> dict[str, Any]:
-        """All of it, read."""
+        """Return all fields, and mark them as read."""
         return {name: whole(self[name]) for name in self}
 
 
@@ -131,14 +131,14 @@ def says_something(value: Any) -> bool:
 
 
 def whole(value: Any) -> Any:
-    """Return a value with all that is in it, read."""
+    """Return a value with all that is in it, marked as read."""
     if isinstance(value, Read):
         return value.whole()
     return [whole(item) for item in value] if isinstance(value, list) else value
 
 
 def as_text(value: Any, field: str) -> str:
-    """Return a text, or a number or truth as one. Raises Fault."""
+    """Return a text, or a number or Boolean as text. Raises Fault for other values."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
@@ -147,7 +147,7 @@ def as_text(value: Any, field: str) -> str:
 
 
 def as_label(value: Any, field: str) -> str:
-    """Return a label: no empty text, and not what tables write where there is none. Raises Fault."""
+    """Return a label. Raises Fault for an empty text, or a value that tables have for a missing label."""
     text = as_text(value, field).strip()
     if text in NO_LABELS:
         raise Fault(f"no label: field {field!r} is {short(value)}")
@@ -166,7 +166,7 @@ def as_number(value: Any, field: str) -> float:
 
 
 def as_list(value: Any, field: str) -> list[Any]:
-    """Return a list, or one as JSON. Raises Fault."""
+    """Return a list, which can also be given as JSON. Raises Fault for other values."""
     if isinstance(value, str):
         try:
             value = _wrapped(json.loads(value), field)
@@ -178,17 +178,17 @@ def as_list(value: Any, field: str) -> list[Any]:
 
 
 def as_row(value: Any, field: str) -> Read:
-    """Return an object. Raises Fault."""
+    """Return an object. Raises Fault for other values."""
     if isinstance(value, Read):
         return value
     raise Fault(f"not an object: field {field!r} is {short(value)}")
 
 
 def first(row: Row, names: Sequence[str]) -> str:
-    """Return the first of several names that a row has a value of. Raises Fault if it has none."""
+    """Return the first of several names for which a row has a value. Raises Fault if there is none."""
     found = next((name for name in names if name in row and row[name] is not None), None)
     if found is None:
-        raise Fault(f"field missing: none of {', '.join(names)} is there or has a value")
+        raise Fault(f"field missing: none of {', '.join(names)} has a value")
     return found
 
 

@@ -16,12 +16,12 @@ Mend = Literal["join", "trim"]
 JOINED, TRIMMED = "turns joined to the one before", "turns trimmed"
 
 LONGEST_ANSWER = 100
-"""Characters of one line that can be compared as it stands; what is longer is a text, not an answer to be verified."""
+"""Maximum characters of a one-line answer that a verifier can compare. A longer text is not such an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A conversation (`prompt` and what is `chosen` to follow) or a judgement; see `data/tuning/preferences.py`."""
+    """A conversation (`prompt`, and `chosen` as its answer) or a judgement. See `data/tuning/preferences.py`."""
 
     prompt: Turns
     chosen: Turns | None = None
@@ -30,7 +30,7 @@ class Sample:
     answer: str | None = None
     """Answer for a verifier: a label, or the short answer at the end of a long one."""
     references: tuple[str, ...] = ()
-    """Further answers that are as right."""
+    """Further correct answers."""
     is_judgement: bool = False
 
 
@@ -39,26 +39,26 @@ Convert = Callable[[Read], Iterator[Sample | LeftOut]]
 
 
 def conversation(turns: Turns, answer: str | None = None, references: Collection[str] = ()) -> Sample:
-    """Return a sample of whole turns, of which the last is the answer."""
+    """Return a sample from all turns of a conversation. The last turn is the answer."""
     return Sample(prompt=turns[:-1], chosen=turns[-1:], answer=answer, references=tuple(references))
 
 
 def judged(prompt: Turns, chosen: Turns | None, rejected: Turns | None, margin: float | None = None) -> Sample:
-    """Return a judgement; of one answer alone the other is None.
+    """Return a judgement. If only one answer is judged, the other is None.
 
-    Raises Fault where scores say the other way round, LeftOut where nothing is preferred.
+    Raises Fault if the scores contradict the choice, and LeftOut for a tie.
     """
     if margin is not None and margin < 0:
-        raise Fault(f"reversed scores: what is chosen has {-margin:g} less than what is rejected")
+        raise Fault(f"reversed scores: the chosen answer has {-margin:g} less than the rejected one")
     if margin == 0:
         raise LeftOut("a tie: both answers have the same score")
     return Sample(prompt=prompt, chosen=chosen, rejected=rejected, margin=margin, is_judgement=True)
 
 
 def ranked(prompt: Turns, answers: Iterable[tuple[str, float]], *, scored: bool = False) -> Iterator[Sample]:
-    """A judgement for every two answers of unlike rank (Ouyang et al. 2022, section 3.5), of which a higher is better.
+    """Yield a judgement for every two answers of different rank (Ouyang et al. 2022, section 3.5). Higher is better.
 
-    Ranks that are scores give margins.
+    If ranks are scores, their difference is the margin.
     """
     for (one, score), (other, against) in combinations(answers, 2):
         if score != against:
@@ -67,7 +67,7 @@ def ranked(prompt: Turns, answers: Iterable[tuple[str, float]], *, scored: bool 
 
 
 def mended(sample: Sample, how: Collection[Mend], told: Counter[str]) -> Sample:
-    """A sample with turns of one speaker joined, and a conversation trimmed, as far as asked for; told is how many."""
+    """Return a sample with turns joined or trimmed, as `how` states. Add the numbers of such turns to `told`."""
     if sample.is_judgement:
         prompt = joined(sample.prompt) if "join" in how else sample.prompt
         told[JOINED] += len(sample.prompt) - len(prompt)
@@ -81,7 +81,7 @@ def mended(sample: Sample, how: Collection[Mend], told: Counter[str]) -> Sample:
 
 
 def check(sample: Sample) -> None:
-    """Raise Fault unless the turns of every side are a conversation, and something is preferred."""
+    """Raise Fault unless each side is a sound conversation, and a judgement prefers one side."""
     for answer in (sample.chosen, sample.rejected):
         if answer is not None:
             check_turns([*sample.prompt, *answer])
@@ -103,7 +103,7 @@ def verified(text: str) -> str | None:
 
 
 def short_answer(text: str) -> str | None:
-    """Return a text that can be compared as it stands."""
+    """Return a text if it is short enough for a verifier to compare, else None."""
     return text.strip() if len(text) <= LONGEST_ANSWER and "\n" not in text.strip() else None
 
 
@@ -114,42 +114,42 @@ class Choice:
     query: str
     choices: Sequence[str]
     gold: int
-    """The place of the right one, from 0."""
+    """Index of the right choice, from 0."""
 
 
 class SampleForm(NamedTuple):
-    """A form that tuning data is published in."""
+    """A layout in which tuning data are published."""
 
     fits: Callable[[Row], bool]
-    """Whether a row has it, by its fields."""
+    """Function that returns whether a row has this layout, by its fields."""
     convert: Convert
     """Function from a row to samples. Raises Fault for an unusable row, LeftOut for a row that is rightly left out."""
     is_judgement: bool = False
-    """Whether it tells better from worse."""
+    """Whether its samples judge answers as better or worse."""
     about: str = ""
     """Description of its fields for the reference."""
     choice: Callable[[Read], Choice] | None = None
     """Function that returns the choices of a question and the right one."""
     threads: Callable[[Iterator[tuple[str, Row]]], Iterator[tuple[str, Row]]] | None = None
-    """Function that joins records that are parts of one, each under the id of its first."""
+    """Function that joins records that are parts of one thread, under the id of the first record."""
     names: frozenset[str] = frozenset()
-    """Fields by which it is told, and that it leaves out."""
+    """Names of fields that identify the layout, and of fields that it reads or leaves out."""
 
 
 class Made(NamedTuple):
-    """Result of a row."""
+    """Samples of one row, and facts about what was not used."""
 
     samples: list[Sample]
     unread: list[str]
     """Fields with texts that were not used."""
     mended: Counter[str]
-    """How many turns were joined with others, and trimmed."""
+    """Numbers of turns that were joined to others, and of turns that were trimmed."""
     left_out: list[LeftOut]
-    """Why parts of the row give nothing."""
+    """Reasons why parts of the row give no sample."""
 
 
 def samples_of(form: SampleForm, row: Mapping[str, Any], how: Collection[Mend] = ()) -> Made:
-    """Return the samples of a row, sound. Raises Fault, and LeftOut if there is none."""
+    """Return the checked samples of a row. Raises Fault for an unusable row, and LeftOut if there is no sample."""
     read, told = row if isinstance(row, Read) else Read(row), Counter[str]()
     try:
         given = list(form.convert(read))

@@ -1,4 +1,4 @@
-"""Trees of messages, as OpenAssistant publishes them (Köpf et al. 2023): whole, or a message a row."""
+"""Trees of messages, as OpenAssistant publishes them (Köpf et al. 2023): one tree or one message per row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmworks.data.forms.sample import Sample, conversation, ranked
 from lmworks.data.forms.turns import ROLES, Turns
 
 DEEPEST_THREAD = 100
-"""Messages of a thread, which is read by recursion; of published ones few have ten."""
+"""Maximum number of messages of a thread, because threads are read by recursion. Few published threads have ten."""
 _LEFT = ("lang", "created_date", "user_id", "labels", "emojis", "detoxify", "model_name", "events", "review_result")
 MESSAGE = frozenset(
     {*_LEFT, "message_id", "parent_id", "message_tree_id", "text", "role", "replies", "rank", "deleted"}
@@ -21,11 +21,11 @@ MESSAGE = frozenset(
 
 
 def tree(row: Read) -> Iterator[Sample]:
-    """A conversation for each path along the best replies that ends with the assistant's, and a judgement for every
-    two replies of the assistant with unlike ranks, of which 0 is the best."""
+    """Yield a conversation for each path of best replies that ends with the assistant, and a judgement for every two
+    replies of the assistant with different ranks. Rank 0 is the best."""
     row.leave("message_tree_id")
     if not (found := list(_below(row.row("prompt"), []))):
-        raise LeftOut("no reply: a question that nobody answered")
+        raise LeftOut("no reply: a question without an answer")
     yield from found
 
 
@@ -48,7 +48,7 @@ def _below(node: Read, path: Turns) -> Iterator[Sample]:
 
 
 def _rank(reply: Read) -> float | None:
-    """The least is the best; None if nobody ranked it."""
+    """Return the rank of a reply, or None if it is not ranked. The lowest rank is the best."""
     return None if reply.get("rank") is None else reply.number("rank")
 
 
@@ -59,9 +59,9 @@ def _judgements(path: Turns, replies: Sequence[Read]) -> Iterator[Sample]:
 
 
 def message_threads(rows: Iterator[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
-    """Messages put together as trees, each under the id of its first message's record.
+    """Join messages into trees, each under the id of its first message's record.
 
-    A message comes by itself whose name another has, that answers none of these, or whose thread has no beginning.
+    A message begins a tree if its name is taken, if its parent is missing, or if its thread has no beginning.
     """
     known: dict[str, tuple[str, dict[str, Any]]] = {}
     roots: list[tuple[str, dict[str, Any]]] = []
@@ -80,13 +80,13 @@ def message_threads(rows: Iterator[tuple[str, Row]]) -> Iterator[tuple[str, Row]
 
 
 def _parent_of(name: str, known: Mapping[str, tuple[str, dict[str, Any]]]) -> str | None:
-    """Return the message that one answers, if it is there."""
+    """Return the name of the message that a message answers, if that message is there."""
     parent = str(known[name][1].get("parent_id"))
     return parent if parent in known else None
 
 
 def _is_rootless(name: str, known: Mapping[str, tuple[str, dict[str, Any]]]) -> bool:
-    """Whether nothing begins the thread of a message: it leads in a circle, or has no end within `DEEPEST_THREAD`."""
+    """Return whether a message's thread has no first message: it is a circle, or longer than `DEEPEST_THREAD`."""
     for _ in range(DEEPEST_THREAD):
         if (above := _parent_of(name, known)) is None:
             return False

@@ -1,4 +1,4 @@
-"""Turns of a chat as they are published, made turns of a system, a user and an assistant."""
+"""Published turns of chats, converted to turns of a system, a user and an assistant."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from lmworks.data.forms.row import Fault, Read, as_list, as_text, short, whole
 
 Turn = dict[str, Any]
-"""`role` and `content`; `weight` 0 of an assistant's turn that is not learned from.
+"""Mapping with `role` and `content`. An assistant's turn with `weight` 0 is not learned from.
 
-Of functions, the content tells in the words below what templates of others write their own way: from `tools`, the
-definitions behind what a system says; `tool_calls`, behind an answer; `results`, before what a user says. `said` are
-the words without these.
+For functions, `content` uses the texts below. Chat templates with texts of their own use these fields instead: `tools`
+(definitions after a system's words), `tool_calls` (after an answer), `results` (before a user's words), and `said`,
+which holds the words without these.
 """
 Turns = list[Turn]
 
@@ -52,7 +52,7 @@ For each function call, return a json object with function name and arguments wi
 CALL = "<tool_call>\n{call}\n</tool_call>"
 RESULT = "<tool_response>\n{result}\n</tool_response>"
 THINK, END_OF_THOUGHTS = "<think>", "</think>"
-"""Around thoughts before an answer; templates that keep thoughts apart write them their own way."""
+"""Tags around the thoughts before an answer. Templates that keep thoughts separate write them in their own way."""
 
 
 def ask(text: str) -> Turns:
@@ -66,7 +66,7 @@ def say(text: str) -> Turns:
 
 
 def with_thoughts(thought: str, text: str | None) -> str:
-    """Return an answer behind its thoughts; None for one that never left them."""
+    """Return an answer after its thoughts. `text` is None if the thoughts never end."""
     begun = f"{THINK}\n{thought.strip()}"
     return begun if text is None else f"{begun}\n{END_OF_THOUGHTS}\n\n{text}"
 
@@ -77,7 +77,7 @@ def behind_thoughts(text: str) -> str:
 
 
 def check_turns(turns: Sequence[Mapping[str, Any]]) -> None:
-    """Raise Fault unless user and assistant take turns, a system's turn at most before them, and nobody is silent."""
+    """Raise Fault unless user and assistant alternate, after at most one system's turn, and no turn is empty."""
     begin = 1 if turns and turns[0]["role"] == "system" else 0
     for number, turn in enumerate(turns):
         wanted = "system" if number < begin else ("user", "assistant")[(number - begin) % 2]
@@ -114,7 +114,7 @@ def _both(first: str, second: str) -> str:
 
 
 def joined(turns: Sequence[Turn]) -> Turns:
-    """Join turns of one speaker in a row into one turn. It is trained if each of them is."""
+    """Join consecutive turns of one speaker into one turn. The joined turn is trained if each of them is."""
     made: Turns = []
     for turn in turns:
         if made and made[-1]["role"] == turn["role"]:
@@ -130,7 +130,7 @@ def joined(turns: Sequence[Turn]) -> Turns:
 
 
 def trimmed(turns: Sequence[Turn]) -> Turns:
-    """Without what an assistant says before, and a user after, the first and last exchange."""
+    """Return turns without the assistant's before the first exchange, and the user's after the last one."""
     made = list(turns)
     begin = 1 if made and made[0]["role"] == "system" else 0
     while len(made) > begin and made[begin]["role"] == "assistant":
@@ -141,7 +141,7 @@ def trimmed(turns: Sequence[Turn]) -> Turns:
 
 
 def framed(row: Read, turns: Turns) -> Turns:
-    """Turns behind the system's words of a row, and the functions that may be called."""
+    """Return turns after the system's turn of a row, which includes the functions that can be called."""
     before = [row.text(name) for name in ("system", "system_prompt") if row.get(name)]
     if turns and turns[0]["role"] == "system":
         before.append(turns[0]["content"])
@@ -161,7 +161,7 @@ def _definition(tool: Any) -> Any:
 
 
 def calls_in(calls: Any, field: str) -> list[dict[str, Any]]:
-    """Names and arguments of calls: a list in OpenAI's form or of objects of name and arguments, or that as JSON."""
+    """Return names and arguments of calls. `calls` is a list in OpenAI's form or of name and arguments, or its JSON."""
     found = []
     for call in as_list(calls, field):
         call = whole(call)
@@ -173,7 +173,7 @@ def calls_in(calls: Any, field: str) -> list[dict[str, Any]]:
             try:
                 arguments = json.loads(arguments or "{}")
             except ValueError:
-                raise Fault(f"not a call: the arguments of {inner['name']!r} in {field} are no JSON") from None
+                raise Fault(f"not a call: the arguments of {inner['name']!r} in {field} are not JSON") from None
         found.append({"name": inner["name"], "arguments": arguments})
     return found
 
@@ -181,8 +181,8 @@ def calls_in(calls: Any, field: str) -> list[dict[str, Any]]:
 def read_turns(value: Any, field: str) -> Turns:
     """Read turns of `role` and `content`, or ShareGPT's `from` and `value`. Results of functions become user's turns.
 
-    Results of several calls follow the order of the calls. Raises Fault for a value that is no turn, for parts of a
-    content that are no text, and for results of no call.
+    Results of several calls follow the order of the calls. Raises Fault for a value that is not a turn, for parts of
+    `content` that are not text, and for results without a call.
     """
     if not isinstance(value, list):
         raise Fault(f"not a list of turns: field {field!r} is {short(value)}")
@@ -218,10 +218,10 @@ def read_turns(value: Any, field: str) -> Turns:
 
 
 def _in_order(results: Sequence[tuple[str, str, str]], calls: Sequence[str]) -> list[str]:
-    """Return the texts of results in the order of their calls, since what is written holds no ids.
+    """Return the texts of results in the order of their calls, because the ids of calls are not written.
 
-    As they stand where ids do not tell: some are missing, or two calls have one. Raises Fault for a result of no call,
-    and where one would stand for another's.
+    Results keep their order if ids are missing, or if two calls have the same id. Raises Fault for a result without a
+    call, and if a result would be read as the result of another call.
     """
     answered: dict[int, str] = {}
     for place, name, _ in results:
@@ -237,8 +237,8 @@ def _in_order(results: Sequence[tuple[str, str, str]], calls: Sequence[str]) -> 
         answered[number] = text
     if missing := [number for number in range(max(answered)) if number not in answered]:
         raise Fault(
-            f"a call without its result: {calls[missing[0]]!r:.40} before that of {calls[max(answered)]!r:.40}, which "
-            "would stand for it"
+            f"a call without its result: {calls[missing[0]]!r:.40}. The later result of {calls[max(answered)]!r:.40} "
+            "would be read as its result"
         )
     return [answered[number] for number in sorted(answered)]
 
@@ -277,7 +277,7 @@ def _turn(turn: Read, place: str) -> Turn:
 
 
 def _tagged(text: str, name: str) -> tuple[str, list[str]]:
-    """Return the words of a text and what is between the tags behind them; no part where words follow a tag."""
+    """Return the words of a text, and each part in tags after them. If words follow a tag, return all as words."""
     words, *rest = text.split(f"<{name}>")
     parts = [part.partition(f"</{name}>") for part in rest]
     if not all(end and not behind.strip() for _, end, behind in parts):
@@ -326,7 +326,7 @@ def _part(part: Any, place: str) -> str:
 
 
 def transcript(text: Any, marks: Mapping[str, str]) -> Turns:
-    """Turns of a text in which a mark stands before each, such as "Human:"; none if it does not begin with one."""
+    """Return the turns of a text. A mark such as "Human:" begins each turn. Empty if the text begins without a mark."""
     names = "|".join(map(re.escape, marks))
     if not isinstance(text, str) or not re.match(rf"\s*(?:{names})", text):
         return []
@@ -337,4 +337,4 @@ def transcript(text: Any, marks: Mapping[str, str]) -> Turns:
 
 
 HUMAN: Mapping[str, str] = {"Human:": "user", "Assistant:": "assistant"}
-"""The marks of Anthropic's HH-RLHF."""
+"""Marks of turns in Anthropic's HH-RLHF."""

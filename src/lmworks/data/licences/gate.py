@@ -1,4 +1,4 @@
-"""The licence gate: which texts may be read at all. What is not allowed is refused."""
+"""The licence gate decides which texts lmworks reads. A licence that is not allowed is refused."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 _PERMISSIVE_IDS = """0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause BSL-1.0 CC-BY-2.5 CC-BY-3.0 CC-BY-4.0 CC0-1.0 ISC MIT
 MIT-0 MS-PL ODC-By-1.0 PDDL-1.0 PostgreSQL PSF-2.0 Python-2.0 Unicode-3.0 Unlicense UPL-1.0 Zlib"""
 PERMISSIVE = frozenset(_PERMISSIVE_IDS.split())
-"""SPDX ids of licences that allow commercial use and derived works, and ask for no more than attribution."""
+"""SPDX ids of licences that allow commercial use and derived works, and demand nothing but attribution."""
 
 USES = ("unspecified", "academic", "non-commercial", "all")
 """Use classes of a licence, narrowest first (Data Provenance Initiative)."""
 Purpose: TypeAlias = Literal["commercial", "non-commercial", "academic"]
 """Use of models, as a recipe states it."""
 NO_LICENCE = "no licence"
-NOT_KNOWN = "licence not known: neither an id of SPDX nor one of `allow`"
+NOT_KNOWN = "licence not known: neither an SPDX id nor in `allow`"
 NOT_SPDX = "not an SPDX expression"
 REFUSALS = (NO_LICENCE, "licence not allowed", NOT_KNOWN, NOT_SPDX)
-"""How the reasons of the gate begin."""
+"""Beginnings of the gate's reasons."""
 
 Alternative: TypeAlias = frozenset[str]
-"""Licences that hold together: one way to satisfy an expression."""
+"""Licences that apply together: one way to satisfy an expression."""
 _Node: TypeAlias = "str | tuple[str, tuple[_Node, ...]]"
 """A licence id, or ("AND" or "OR", branches)."""
 _LONGEST = 500
-"""Characters of an expression; what is longer is a text in the wrong field."""
+"""Maximum characters of an expression. Anything longer is a text in the wrong field."""
 _MOST_ALTERNATIVES = 64
-"""Most alternatives of one expression. Real ones have a handful, hostile ones millions."""
+"""Maximum alternatives of one expression. Real expressions have a handful, hostile ones have millions."""
 
 
 @dataclass(frozen=True)
@@ -47,33 +47,33 @@ class LicenceTerms:
     """Demands and permissions of a licence."""
 
     use: str
-    """The widest use that it allows, one of `USES`."""
+    """Widest use that the licence allows, one of `USES`."""
     attribution: bool = True
-    """Whether its author must be named."""
+    """Whether the author must be named."""
     share_alike: bool = False
-    """Whether what is made from it must carry the same licence."""
+    """Whether derived works must have the same licence."""
     ai_training_allowed: bool = False
-    """Whether a model may learn from it: not where derived works are forbidden."""
+    """Whether the licence permits training. It does not if derived works are forbidden."""
 
 
 class LicenceGate(StepConfig):
-    """Which licences pass."""
+    """Choice of the licences that pass."""
 
     packages: ClassVar[tuple[str, ...]] = ("license_expression",)
     allow: list[str] = Field(
         default=[],
-        description="SPDX ids, symbols of your own contracts (`LicenseRef-…`), or `permissive` for licences that ask "
-        "for attribution at most. Empty by default, so that no text is used unless you decide so.",
+        description="SPDX ids, symbols of your own contracts (`LicenseRef-…`), or `permissive` for licences that "
+        "demand only attribution. Empty by default, so that no text is used unless you decide so.",
     )
     use: Purpose | None = Field(
-        default=None, description="Use of the models. Licences that allow it pass. By default only `allow` counts."
+        default=None, description="Use of the models. Licences that allow it pass. By default, only `allow` counts."
     )
-    share_alike: bool = Field(default=False, description="Whether licences pass that also bind works made from a text.")
+    share_alike: bool = Field(default=False, description="Whether share-alike licences pass, which bind derived works.")
 
     def refusal(self, licence: str | None) -> str | None:
-        """Return why a licence does not pass, or None if it does. OR needs one branch to pass, AND needs all.
+        """Return why a licence does not pass, or None if it passes. Of OR one branch must pass, of AND all branches.
 
-        It quotes only SPDX ids and those that this gate names, because other text may be about a person.
+        The reason quotes only SPDX ids and names in `allow`, because other text could be about a person.
         """
         if not licence or licence.strip().upper() in ("NONE", "NOASSERTION"):
             return NO_LICENCE
@@ -90,7 +90,7 @@ class LicenceGate(StepConfig):
         return f"licence not allowed: {licence}{details}"
 
     def alternatives(self, licence: str) -> list[Alternative]:
-        """Return every set of licences that satisfies an expression and passes, those with the fewest duties first."""
+        """Return every set of licences that satisfies an expression and passes, with the fewest duties first."""
         expression = _parse(licence)
         return [] if expression is None else sorted(set(self._ways(expression)), key=self._duties)
 
@@ -109,7 +109,7 @@ class LicenceGate(StepConfig):
         return sum(each.share_alike for each in terms), -narrowest, len(alternative), sorted(alternative)
 
     def _objection(self, name: str) -> str | None:
-        """Why one licence does not pass."""
+        """Return why one licence does not pass, or None if it passes."""
         if name.lower() in self._allowed:
             return None
         if self.use is None:
@@ -133,13 +133,13 @@ class LicenceGate(StepConfig):
 
 @functools.cache
 def known_ids() -> frozenset[str]:
-    """Return the ids of SPDX."""
+    """Return all SPDX ids."""
     return frozenset(_licensing().known_symbols)
 
 
 @functools.cache
 def known_terms() -> dict[str, LicenceTerms]:
-    """Terms by SPDX id, from `licence_terms.json`, which names its sources."""
+    """Return terms by SPDX id, from `licence_terms.json`, which names its sources."""
     classes = licence_table()["classes"]
     return {
         name: LicenceTerms(**{key: value for key, value in terms.items() if key != "licences"})
@@ -149,19 +149,19 @@ def known_terms() -> dict[str, LicenceTerms]:
 
 
 def may_become(name: str) -> frozenset[str]:
-    """Return the licences that share-alike work under this one may be passed on under."""
+    """Return the licences under which a share-alike work with this licence can be distributed."""
     return frozenset([name, *licence_table()["compatible"].get(name, ())])
 
 
 @functools.cache
 def licence_table() -> Any:
-    """Return `licence_terms.json`: terms by class, and what share-alike works may become."""
+    """Return `licence_terms.json`: terms by class, and the licences that share-alike works can change to."""
     return json.loads((resources.files("lmworks.data.licences") / "licence_terms.json").read_text(encoding="utf-8"))
 
 
 @functools.lru_cache(maxsize=4096)
 def _parse(licence: str) -> _Node | None:
-    """Return the tree of an SPDX expression with ids as SPDX writes them; None if it is malformed."""
+    """Return the tree of an SPDX expression with ids as SPDX writes them, or None if it is malformed."""
     if len(licence) > _LONGEST:
         return None
     licensing = _licensing()
@@ -191,7 +191,7 @@ def _names(node: _Node) -> list[str]:
 
 @functools.cache
 def _licensing() -> Licensing:
-    """SPDX ids and their spellings, without the guesses for other people's LicenseRef symbols."""
+    """Return a parser of SPDX ids and their spellings, without guesses for other people's LicenseRef symbols."""
     from license_expression import LicenseSymbol, Licensing, get_spdx_licensing
 
     return Licensing(
@@ -205,7 +205,7 @@ def _licensing() -> Licensing:
 
 
 def licence_class(licence: str) -> str:
-    """The narrowest use that the licences of an expression allow, and whether one is share-alike: a word to sort by."""
+    """Return a class to sort by: the narrowest use of the licences in an expression, and whether one is share-alike."""
     names = _names(_parse(licence) or "")
     found = [known_terms().get(name) or LicenceTerms(use="unspecified") for name in names]
     narrowest = min(USES.index(terms.use) for terms in found)

@@ -1,4 +1,4 @@
-"""The licence of a mixture: what may be done with texts under several licences, and what must be done for them."""
+"""The licence of a mixture: permissions and duties of texts under several licences."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from lmworks.terminal import shown
 
 @dataclass(frozen=True)
 class CombinedLicence:
-    """The meet of all licences of a set of texts."""
+    """Terms that satisfy all licences of a set of texts."""
 
     use: str
-    """The widest use that every licence allows; "unspecified" if one states none."""
+    """Widest use that every licence allows, or "unspecified" if one of them states no use."""
     licences: list[str]
-    """Every licence that holds: of an OR, the branch with the fewest duties."""
+    """Every licence that applies. Of an OR, it is the branch with the fewest duties."""
     attribution: list[str]
-    """Licences that ask for attribution."""
+    """Licences that demand attribution."""
     share_alike: str | None
-    """The licence that what is made from all of it must carry."""
+    """Licence that works made from all texts must have, or None if no licence demands one."""
 
 
 def combined_licence(gate: LicenceGate, expressions: Iterable[str]) -> CombinedLicence:
     """Return the licence of texts under these SPDX expressions, each of which passes the gate.
 
-    Share-alike licences must agree: there must be one that all of them may become and that takes nothing away from the
-    rest. Raises GateRefused if there is none.
+    Share-alike licences must agree: there must be one licence that all of them can change to, and that does not widen
+    the use of the other licences. Raises GateRefused if there is none.
     """
     ways = {expression: gate.alternatives(expression) for expression in sorted(set(expressions))}
     binding = {name for found in ways.values() for way in found for name in way if _terms(name).share_alike}
@@ -37,8 +37,8 @@ def combined_licence(gate: LicenceGate, expressions: Iterable[str]) -> CombinedL
         if None not in chosen:
             return _meet([way for way in chosen if way is not None], whole)
     raise GateRefused(
-        f"licences: nothing that is made from all of {', '.join(ways)} may be passed on: share-alike licences ask for "
-        "different licences of the whole. Leave some of these licences out, or keep them in separate recipes."
+        f"licences: no work made from all of {', '.join(ways)} can be distributed: their share-alike licences demand "
+        "different licences for it. Leave some of these licences out, or keep them in separate recipes."
     )
 
 
@@ -56,7 +56,7 @@ def attribution_text(mixture: CombinedLicence, counts: Mapping[tuple[str, str], 
 
 
 def _fits(way: Alternative, whole: str | None) -> bool:
-    """Return whether texts under these licences may go into a work under `whole`; None is a work that nothing binds."""
+    """Return whether a work under `whole` can use texts under these licences. None is a work without a set licence."""
     for name in way:
         terms = _terms(name)
         if whole is None and terms.share_alike:

@@ -1,4 +1,4 @@
-"""Mix: several sets of documents or conversations as one, and in which proportions a model reads them."""
+"""Mix: several sets of documents or conversations as one set, and the proportions in which a model reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 
 class CurriculumStage(StepConfig):
-    """The proportions in one stretch of a training."""
+    """Proportions in one stage of a training."""
 
     until: float = Field(gt=0, le=1, description="End of the stage, as a share of the steps.")
     weights: dict[str, float] = Field(description="Weight of each part. Weights need not add up to 1.")
@@ -30,7 +30,7 @@ class Course(StepConfig):
         default=1.0,
         gt=0,
         description="Exponent T: a part of n tokens without a weight is read in proportion to n^(1/T). At 1 parts keep "
-        "their sizes. Multilingual models use a higher T, so that small parts are not forgotten (1/T = 0.7: "
+        "their shares. Multilingual models use a higher T, so that small parts are not forgotten (1/T = 0.7: "
         "Conneau and Lample 2019, arXiv:1901.07291, and T = 5: Arivazhagan et al. 2019, arXiv:1907.05019).",
     )
     curriculum: list[CurriculumStage] = Field(
@@ -45,7 +45,7 @@ class Proportions(Course):
         default={}, description="Weight of each part. If empty, `temperature` or `curriculum` decides."
     )
     max_epochs: dict[str, float] = Field(
-        default={}, description="Most passes over each part. Parts without a number have no limit."
+        default={}, description="Maximum number of passes over each part. Parts without a number have no limit."
     )
 
 
@@ -54,13 +54,13 @@ class MixPart(StepConfig):
 
     documents: Reference = Field(alias="from", description="Documents or conversations of this part.")
     weight: float | None = Field(
-        default=None, ge=0, description="Share of the tokens read, in any unit. By default the part's size."
+        default=None, ge=0, description="Weight of the part, relative to the others. By default its size in tokens."
     )
     max_epochs: float | None = Field(
         default=None,
         gt=0,
-        description="Most passes over this part. Other parts then take over its share. No limit by default. Up to four "
-        "passes taught nearly as much as new text (Muennighoff et al. 2023, arXiv:2305.16264).",
+        description="Maximum number of passes over this part. Other parts then take its share. By default no limit. "
+        "Up to four passes taught nearly as much as new text (Muennighoff et al. 2023, arXiv:2305.16264).",
     )
 
 
@@ -85,14 +85,14 @@ class MixConfig(Course):
         given = {name: part.weight for name, part in self.documents.items() if part.weight is not None}
         ways = [bool(given), bool(self.curriculum), "temperature" in self.model_fields_set]
         if sum(ways) > 1:
-            raise ValueError("proportions follow from each part's `weight`, `temperature` or `curriculum`; keep one")
+            raise ValueError("each part's `weight`, `temperature` and `curriculum` all set proportions; keep one")
         for weights in [given] * bool(given) + [each.weights for each in self.curriculum]:
             if weights.keys() != self.documents.keys():
                 raise ValueError(
-                    f"weights are of {sorted(weights)}, parts are {sorted(self.documents)}; name each once"
+                    f"weights are of {sorted(weights)}, parts are {sorted(self.documents)}; state one weight per part"
                 )
             if min(weights.values()) < 0 or not sum(weights.values()):
-                raise ValueError("a weight is 0 or more, and one of them above 0")
+                raise ValueError("weights must be 0 or more, and at least one of them above 0")
         return self
 
     def proportions(self) -> Proportions:
@@ -108,11 +108,11 @@ class MixConfig(Course):
 
 @stage(version=1, reads="documents")
 def mix(config: MixConfig, documents: list[Documents], out: Path, context: Context) -> Result:
-    """The shards of all parts, one part after another; each document once. Of conversations, the lines of all.
+    """Write the documents, or the conversations, of all parts. Each is there once.
 
-    Proportions change nothing here: they hold for a model whose `data` this step is, which is trained on rows of each
-    part in turn. Whatever else reads this step, such as a tokenizer, reads each document once. Of parts of both forms
-    only the ids are written, since nothing but a model's `data` reads such a mix.
+    Proportions do not change this step's output. They apply to a model with this step as `data`, which is trained on
+    rows of each part in turn. Other steps that read this one, such as a tokenizer, read each document once. For a mix
+    of documents and conversations only the ids are written, because only a model's `data` reads such a mix.
     """
     counts: dict[str, int] = {}
     parts = dict(zip(config.documents, documents, strict=True))
@@ -134,7 +134,7 @@ def mix(config: MixConfig, documents: list[Documents], out: Path, context: Conte
 
 
 def _mix_conversations(parts: Mapping[str, Conversations], out: Path) -> Result:
-    """Lines of all parts, in the order of their ids, before which stands the part's name."""
+    """Write the lines of all parts, sorted by id. Each id begins with the part's name."""
     named = {name: [{**line, "id": f"{name}/{line['id']}"} for line in part.iterate()] for name, part in parts.items()}
     lines = sorted((line for each in named.values() for line in each), key=lambda line: str(line["id"]))
     write_json_lines(out / "conversations.jsonl", lines)

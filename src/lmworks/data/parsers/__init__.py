@@ -1,4 +1,4 @@
-"""Parsers of files. A new form of file is one module here, one line in `PARSERS`."""
+"""Parsers of files. A new file format needs one module here and one line in `PARSERS`."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ PARSERS: Kinds[Form] = Kinds(
     },
     instance_of(Form),
 )
-"""By the word that a source's `format` names."""
+"""File formats by the name that a source's `format` states."""
 
 ENDINGS: Mapping[str, str] = {ending: name for name, form in PARSERS.built_in.items() for ending in form.endings}
-"""Form by the file's ending. `.xml` and `.json` say too little alone: see `ParsedSource`."""
+"""Format by a file's ending. The endings `.xml` and `.json` do not decide alone: see `ParsedSource`."""
 _CODE = (
     "py js ts tsx jsx java kt go rs c h cc cpp hpp cs rb php swift scala r jl lua pl sh sql css vue proto tf m f90 hs"
 )
@@ -57,11 +57,11 @@ CODE = frozenset(f".{word}" for word in f"{_CODE} ex clj dart".split())
 NUMBERED = frozenset(
     ("lines", "parts", "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow", "po", "tmx", "faq", "mbox")
 )
-"""Forms whose records have no name of their own."""
+"""Formats whose records have no name but their number."""
 
 
 def form_of(path: str) -> str | None:
-    """Return the form that a file's ending says, None if it says none."""
+    """Return the format for a file's ending, or None if the ending is not known."""
     return ENDINGS.get(splitext(path)[1].lower())  # in a third of the time that a Path takes
 
 
@@ -75,7 +75,7 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys((".rar", ".7z"), "pack it as zip or tar"),
     ".svg": "it is a picture",
 }
-"""By endings of common forms that are not read: what to do."""
+"""Advice by the ending of common formats that are not read."""
 
 
 def hints(endings: Iterable[str]) -> str:

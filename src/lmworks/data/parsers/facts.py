@@ -1,4 +1,4 @@
-"""Facts of a record in fields of the user's own: date, subject, language, label."""
+"""Facts of a record in fields that the user names: date, subject, language, label."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from lmworks.data.base.structure import values_at
 from lmworks.data.parsers.parser import Reading
 
 FACTS = ("created", "subject", "language", "label")
-"""Facts that can be named: `created_field` and so on."""
+"""Facts with a setting that names their field: `created_field` and so on."""
 FORMS = (
     *("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S"),
     *("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%d-%b-%Y"),
 )
-"""Forms of dates beside ISO 8601, RFC 2822 and seconds since 1970. Each can be read in only one way."""
+"""Formats of dates in addition to ISO 8601, RFC 2822 and seconds since 1970. Each can be read in only one way."""
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _PART = re.compile(r"\d{4}(-\d\d)?")
 _SLASHES = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:$|[ T].*)")
 TWO_WAYS = "holds a date that can be read in two ways"
 WRITTEN = "dates written "
-"""How the words begin that records are counted under whose date can be read in one way only, by a number above 12."""
+"""Beginning of the words that count records whose date, because of a number above 12, can be read in only one way."""
 FIRST_SECOND, LAST_SECOND = 10**8, 10**11
-"""Seconds since 1970 that are taken for a date: 1973 to 5138. A thousand times as many are milliseconds."""
+"""Range of numbers read as seconds since 1970: years 1973 to 5138. Numbers 1,000 times larger are milliseconds."""
 
 
 def facts_of(row: Mapping[str, Any], reading: Reading) -> tuple[dict[str, Any], tuple[str, ...], str]:
-    """Return the facts found, the fields that hold nothing, and what is wrong with one of them."""
+    """Return the facts found, the settings whose fields are empty, and the fault of a field if there is one."""
     found: dict[str, Any] = {}
     empty = []
     for fact, path in reading.facts.items():
@@ -48,14 +48,14 @@ def facts_of(row: Mapping[str, Any], reading: Reading) -> tuple[dict[str, Any], 
 
 
 def order_of(value: Any) -> str:
-    """`day-first` or `month-first` where a date says it, by a number above 12; "" where none does."""
+    """Return `day-first` or `month-first` if a number above 12 in a date shows the order, else an empty string."""
     slashes = _SLASHES.fullmatch(value.strip()) if isinstance(value, str) else None
     first, second = map(int, slashes.group(1, 3)) if slashes else (0, 0)
     return "day-first" if first > 12 >= second else "month-first" if second > 12 >= first else ""
 
 
 def is_date(value: Any) -> bool:
-    """Return whether a value is a date as `created_field` reads it, though perhaps in two ways; numbers are not."""
+    """Return whether `created_field` can read a value as a date, even in two ways. Numbers do not count as dates."""
     if not isinstance(value, str) or not re.search(r"\d.*\D.*\d", value):
         return isinstance(value, datetime | date)
     try:
@@ -66,7 +66,7 @@ def is_date(value: Any) -> bool:
 
 
 def _created(value: Any, order: str | None) -> str:
-    """Return a date in ISO 8601, whole or in part. Raises ValueError, without the value, if it is none."""
+    """Return a date in ISO 8601, whole or in part. Raises ValueError, which does not quote the value, for no date."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -102,11 +102,11 @@ def _of_seconds(value: float) -> str:
 def _of_slashes(first: int, second: int, year: int, order: str | None) -> str:
     if order is None and first <= 12 and second <= 12 and first != second:
         raise ValueError(
-            f"{TWO_WAYS}: no date of this source has a day above 12 that tells; set `dates: day-first` or `dates: "
+            f"{TWO_WAYS}: no date of this source has a day above 12 to show it; set `dates: day-first` or `dates: "
             "month-first` of the source"
         )
     if (first if order == "month-first" else second if order else 0) > 12:
-        raise ValueError(f"holds a date that is not {order}, as `dates` says")
+        raise ValueError(f"holds a date that is not {order}, which `dates` states")
     is_day_first = order == "day-first" or (order is None and second <= 12)
     return (date(year, second, first) if is_day_first else date(year, first, second)).isoformat()
 

@@ -1,4 +1,4 @@
-"""From a row of named fields to a record."""
+"""Records from rows of named fields."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
 SURROGATE = "half of a surrogate pair in the text"
 
 COLUMNS_SHOWN = 8
-"""Columns shown of a record without its text, enough to find the intended field."""
+"""Number of columns shown for a record without its text, enough to find the intended field."""
 MOST_VALUES = 2**23
-"""Most lists, objects and values of a JSON record: a value of two bytes takes some sixty of memory."""
+"""Maximum lists, objects and values of a JSON record. A value of two bytes takes about sixty bytes of memory."""
 
 
 def crowded(raw: bytes) -> str:
-    """Return why a record of JSON would take too much memory; empty if it would not."""
+    """Return why a JSON record would take too much memory, or an empty string if it would not."""
     if len(raw) <= MOST_VALUES:
         return ""
     values = raw.count(b"[") + raw.count(b"{") + raw.count(b",")
-    reason = f"more lists, objects and values than are read: {values:,}, and {MOST_VALUES:,} are"
+    reason = f"more lists, objects and values than are read: {values:,}, at most {MOST_VALUES:,}"
     return reason if values > MOST_VALUES else ""
 
 
 class Stated(NamedTuple):
-    """Facts of a record beside its text."""
+    """Facts of a record in addition to its text."""
 
     key: str
-    """Empty where no field is named for it."""
+    """Name of the record. Empty if no field is named for it."""
     licence: str | None
     meta: dict[str, Any]
     facts: dict[str, Any]
     empty: tuple[str, ...]
     """The settings that found no value."""
     order: str
-    """The order in which its date is written; empty where the date does not tell it."""
+    """Order of day and month in its date. Empty if the date does not show the order."""
     fault: str
 
 
 def settings_of(reading: Reading) -> dict[str, str]:
-    """Return the path that each setting names, by the words under which records that lack it are counted."""
+    """Return the path that each setting names, by the words under which records without this field are counted."""
     found = {f"{fact}_field": path for fact, path in reading.facts.items()}
     found |= {f"keep: {name}": name for name in reading.keep}
     named = {"licence_field": reading.licence_field, "key_field": reading.key_field}
@@ -64,7 +64,7 @@ def _text_settings(reading: Reading) -> dict[str, str]:
 
 
 def named_twice(names: Sequence[str], reading: Reading) -> str:
-    """Return the fault of columns, or paths in them, if two that are read have one name; "" if none have."""
+    """Return a fault if two columns that are read, or paths in them, have the same name, else an empty string."""
     wanted = {path.split(".")[0] for path in (*settings_of(reading).values(), *reading.text_fields)}
     places = defaultdict[str, list[int]](list)
     for number, name in enumerate(names, 1):
@@ -157,7 +157,7 @@ def row_record(
 
 
 def _apart(row: Mapping[str, Any], names: Sequence[str] | Literal["all"]) -> tuple[tuple[Field, ...], str, str]:
-    """Return the texts and the structure of a row, or of what is named of it; and what is wrong with it."""
+    """Return the texts and the structure of a row, or of its named fields, and its fault if it has one."""
     chosen = {} if names == "all" else {name: value_at(row, name) for name in names}
     named = row if names == "all" else {name: value for name, value in chosen.items() if value is not None}
     try:
@@ -196,7 +196,7 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _written(value: Any) -> str:
-    """Return values that JSON lacks as text. Raises TypeError for bytes that are no text."""
+    """Return a value of a type that JSON lacks, as text. Raises TypeError for bytes that are not text."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     words = words_of(value) if isinstance(value, bytes | bytearray) else str(value)
@@ -206,7 +206,7 @@ def _written(value: Any) -> str:
 
 
 def _storable(meta: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
-    """Return fields to keep as plain JSON, those of types that it lacks as text, or why they cannot be stored."""
+    """Return fields to keep as plain JSON, with other types as text, and the reason if they cannot be stored."""
     try:
         stored = json.dumps(meta, ensure_ascii=False, default=_written)
         f"{stored}{key}".encode()

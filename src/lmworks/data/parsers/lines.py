@@ -1,4 +1,4 @@
-"""Files of which every line is a record, read in bounded memory."""
+"""Files in which every line is a record, read in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import IO, Any
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, OfSpan, Piece, Reading, Record, Span, span_form
 
 CHUNK = 2**20
-"""Bytes that are read at once."""
+"""Number of bytes read at once."""
 
 
 def read_lines(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
@@ -50,7 +50,7 @@ def cut_lines(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> I
 
 
 def line_form(of_line: OfSpan, **facts: Any) -> Form:
-    """Return the form of a file with a record a line."""
+    """Return the format of a file with one record per line."""
 
     def lines(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
         return read_lines(piece, stream, reading.limit)
@@ -59,7 +59,7 @@ def line_form(of_line: OfSpan, **facts: Any) -> Form:
 
 
 def _text(piece: Piece, number: int, line: Span, reading: Reading) -> Iterable[Found]:
-    """Return the line as a text, with its number as `line`, which joins it to those of other files."""
+    """Return the line as a text. Its number is kept as `line`, to match it with lines of other files."""
     try:
         text = line.raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
     except UnicodeDecodeError as error:

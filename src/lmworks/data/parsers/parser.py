@@ -11,19 +11,19 @@ from lmworks.data.base.structure import Field
 from lmworks.pipeline.guarded import note
 
 RAW_BYTES_KEPT = 65_536
-"""Bytes of an unreadable record that are carried along; the rest stays where `start` and `size` say."""
+"""Bytes kept of an unreadable record. `start` and `size` state where the whole record is in the file."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of one source file that is read in one go."""
+    """A part of one source file that is read at once."""
 
     path: str
-    """Below the source's root, with forward slashes."""
+    """Path below the source's root, with forward slashes."""
     bytes: int
     start: int = 0
     stop: int | None = None
-    """In the parser's own units: bytes of the decompressed file, row groups of a Parquet file; None is the end."""
+    """End in the parser's own units: bytes of the decompressed file, or row groups of Parquet. None: the file's end."""
     first_record: int = 0
     member: str = ""
     """Name inside a zip archive."""
@@ -49,21 +49,21 @@ class Record:
     created: str | None = None
     """When the text was written, as the source states it: ISO 8601, whole or in part."""
     span: Span | None = field(default=None, compare=False)
-    """Its bytes, where the form has keys of its own that may be there twice."""
+    """Bytes of the record, if its format has its own keys, which can occur twice."""
     fields: Sequence[Field] = ()
     """Fields of a row that was read with all its texts. `text` then joins them."""
     structure: str | None = None
     """Structure that holds these texts: see `data/base/structure.py`."""
     subject: str | None = None
-    """Whom it is about or from."""
+    """Person that the text is about or from."""
     language: str | None = None
-    """Its code, as the source states it."""
+    """Code of the language, as the source states it."""
     empty: tuple[str, ...] = ()
     """Settings, such as `created_field` or `keep: price`, that name something the record does not have."""
     row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
-    """The fields that settings may name; None of a form that has none."""
+    """Fields that settings can name, or None if the format has no fields."""
     counts: Mapping[str, int] = field(default_factory=dict, compare=False)
-    """Numbers of changes in reading it, by reason."""
+    """Numbers of changes made when the record was read, by reason."""
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,27 @@ class Unreadable:
     key: str
     """Number of the record in the file, or "" for the whole file."""
     offset: int
-    """Byte offset in the decompressed file of what is wrong, or of the record if that is all that is known."""
+    """Byte offset of the fault in the decompressed file, or of the record if the fault's place is not known."""
     reason: str
     """Reason. The words before the first colon name its count."""
     raw: bytes
-    """The record's bytes; the first `RAW_BYTES_KEPT` at least."""
+    """Bytes of the record, at least the first `RAW_BYTES_KEPT`."""
     start: int = 0
     """Byte offset in the decompressed file where `raw` begins."""
     size: int | None = None
     """Bytes of the whole record when `raw` is only its beginning."""
     settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """How `raw` alone is read again: its `format`, where that is not the file's, or `columns`, `delimiter` and `quotes`
-    of the table that it is a row of."""
+    """Settings with which `raw` alone is read again: its `format`, if the file has another one, or `columns`,
+    `delimiter` and `quotes` of the table with this row."""
     row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
-    """The fields that it has, where what is wrong is in one of them."""
+    """Fields of the record, if the fault is in one of them."""
     is_rest: bool = False
-    """Whether it is all that follows in its file, however many records that is."""
+    """Whether it is the whole rest of its file, which can hold many records."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A record that is sound and is not wanted, such as a picture in an archive of web pages."""
+    """A sound record that is not used, such as a picture in an archive of web pages."""
 
     path: str
     key: str
@@ -106,38 +106,38 @@ Found = Record | Unreadable | Skipped
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How the user asked for files to be read."""
+    """Settings of a recipe for reading files."""
 
     licence: str | None = None
-    """For every record that states none of its own."""
+    """Licence of every record that does not state its own."""
     licence_field: str | None = None
     text_fields: tuple[str, ...] = ("text",)
     fields: tuple[str, ...] | Literal["all"] | None = None
-    """Which fields a row is read with, each a text by itself; None for one text of `text_fields`."""
+    """Fields of a row that are read as separate texts, or None if `text_fields` are joined into one text."""
     key_field: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
-    """Where a record says its date (`created`), `subject`, `language` and `label`."""
+    """Paths of a record's date (`created`), `subject`, `language` and `label`."""
     dates: Literal["day-first", "month-first"] | None = None
-    """Which of two numbers of a date is the day; None where only a day above 12 says it."""
+    """Order of day and month in dates, or None if only a day above 12 shows it."""
     label_case: Literal["keep", "lower"] = "keep"
     """Whether labels that differ only in case or spaces are one label."""
     keep: tuple[str, ...] = ()
     classes: Mapping[str, Any] = field(default_factory=dict)
-    """Names of classes that stand beside the files; see `classes.Classes`."""
+    """Names of label classes, from files beside the data. See `classes.Classes`."""
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
     quotes: bool | None = None
-    """Whether fields of a table may be in quotes. None means as the first rows show."""
+    """Whether quotes enclose fields of a table. None means that the first rows decide."""
     records: str | None = None
     sheets: tuple[str, ...] = ()
     """Sheets of a workbook to read. Empty means all visible ones."""
     encoding: str = "utf-8"
-    """Encoding of the file before it was decoded, and of its parts that state none."""
+    """Encoding of the file before it was decoded, and of its parts that state no encoding."""
     html: Literal["keep", "main"] = "keep"
     limit: int = 2**26
-    """Bytes of the longest record that is read."""
+    """Maximum bytes of a record that is read."""
     left_out: Mapping[int, str] = field(default_factory=dict)
-    """Numbers of records, or pages, that ended the process that read them, with the reason."""
+    """Numbers of the records or pages that crashed the process which read them, with the reason."""
 
 
 class Parse(Protocol):
@@ -147,32 +147,32 @@ class Parse(Protocol):
 
 
 class Cut(Protocol):
-    """Cut a whole file into pieces of about `size` bytes that hold the same records, together, as the file."""
+    """Cut a whole file into pieces of about `size` bytes, which together hold the records of the file."""
 
     def __call__(self, whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]: ...
 
 
 @dataclass(frozen=True)
 class Form:
-    """One form of file."""
+    """One file format."""
 
     parse: Parse
     cut: Cut | None = None
-    """None for a form that is read whole."""
+    """Function that cuts a file into pieces, or None for a format that is read whole."""
     seeks: bool = False
-    """Whether parsing goes back and forth, so that what is compressed must be unpacked first."""
+    """Whether parsing reads a file in any order, so that a compressed file must first be unpacked to disk."""
     states_licences: bool = False
-    """Whether the form itself holds a licence a record."""
+    """Whether files of this format hold a licence per record."""
     endings: tuple[str, ...] = ()
-    """Endings of files that have this form by default. Only built-in forms are looked at."""
+    """Endings of files that have this format by default. Only built-in formats are chosen by ending."""
     about: str = ""
     """Description of the form for the reference."""
     encoding: Literal["none", "text", "xml"] = "none"
-    """Whether its bytes are text, which may be in another encoding than UTF-8, and which an XML declaration names."""
+    """Whether its bytes are text in any encoding, and whether an XML declaration can name the encoding."""
     needs: tuple[str, ...] = ()
-    """Modules that reading it imports and a plain installation lacks."""
+    """Modules that reading needs and that a plain installation lacks."""
     guarded: bool = False
-    """Whether files of a few bytes may take its libraries any memory and time, or end the process."""
+    """Whether a small file can make its libraries use unlimited memory and time, or crash the process."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Span:
 
     offset: int
     raw: bytes
-    """Whole, or the beginning of what is longer than the limit."""
+    """All bytes of the record, or its beginning if it is longer than the limit."""
     size: int
     """Bytes of the whole record."""
     settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -192,11 +192,11 @@ class Span:
         return self.offset + self.size
 
     def unreadable(self, name: str, key: str, reason: str, *, at: int = 0) -> Unreadable:
-        """This record for the quarantine; `at` is where in it the fault lies."""
+        """Return this record for the quarantine. `at` is the fault's offset in the record."""
         return Unreadable(name, key, self.offset + at, reason, self.raw, self.offset, self.size, self.settings)
 
     def not_text(self, name: str, key: str, reading: Reading, *, at: int) -> Unreadable:
-        """This record for the quarantine since it is not in its encoding, with what it looks like."""
+        """Return this record for the quarantine because its encoding is wrong, with a guess of the right encoding."""
         if reading.encoding not in ("utf-8", ""):
             return self.unreadable(name, key, f"not in {reading.encoding}", at=at)
         guess = looks_like(self.raw)
@@ -204,7 +204,7 @@ class Span:
         return self.unreadable(name, key, f"not UTF-8{said}", at=at)
 
     def too_long(self, name: str, key: str, limit: int) -> Unreadable | None:
-        """This record for the quarantine if it is longer than what is read."""
+        """Return this record for the quarantine if it is longer than the limit, else None."""
         if self.size == len(self.raw) or self.size <= limit:
             return None
         reason = f"longer than record_bytes: {self.size} bytes, record_bytes is {limit}"
@@ -220,7 +220,7 @@ OfSpan = Callable[[Piece, int, Span, Reading], Iterable[Found]]
 def span_form(spans: Spans, of_span: OfSpan, *, cut: Cut | None = None, **facts: Any) -> Form:
     """Return the form of a file whose records are found by their bytes, and then read one by one.
 
-    A record that is longer than the limit, or that ended an earlier process, costs itself alone.
+    A record that is longer than the limit, or that crashed an earlier process, does not affect other records.
     """
 
     def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
@@ -240,7 +240,7 @@ def span_form(spans: Spans, of_span: OfSpan, *, cut: Cut | None = None, **facts:
 
 
 def cut_between(whole: Piece, spans: Iterable[Span], size: int) -> Iterator[Piece]:
-    """Cut a file where a record ends, once `size` bytes have gone by."""
+    """Cut a file at the first end of a record after each `size` bytes."""
     start = first = count = end = 0
     for span in spans:
         if end - start >= size:
@@ -252,11 +252,11 @@ def cut_between(whole: Piece, spans: Iterable[Span], size: int) -> Iterator[Piec
 
 
 MOST_NUL = 0.5
-"""Largest share of NUL characters. Files lost on a disk are nearly all NUL."""
+"""Maximum share of NUL characters. Files damaged on a disk are nearly all NUL."""
 
 
 def drained(stream: IO[bytes]) -> int:
-    """Return how many bytes are left, which are read in bounded memory."""
+    """Read the rest of a stream in bounded memory. Return its number of bytes."""
     size = 0
     while chunk := stream.read(2**20):
         size += len(chunk)
@@ -264,7 +264,7 @@ def drained(stream: IO[bytes]) -> int:
 
 
 def whole_file(parse: Callable[[Piece, Span, Reading], Iterator[Found]]) -> Parse:
-    """Parse a file that is read whole; what is longer than the limit, or is to be UTF-8 and is not, is kept apart."""
+    """Return a parser of whole files. Files longer than the limit, or not in their encoding, are quarantined."""
 
     def read(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
         raw = stream.read(reading.limit + 1)

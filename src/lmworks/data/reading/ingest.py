@@ -48,15 +48,15 @@ from lmworks.pipeline.units import Unit
 from lmworks.recipe.schema import BesideRecipe
 
 NO_REASONS = {"documents", "bytes", "files", NOT_KEPT, BEHIND_DAMAGE}
-"""Counts that say how much was read, and not why something was not."""
+"""Counts of what was read. All other counts are reasons why something was not read."""
 MISSING = (
     " `text_field` names the field that holds the text, `delimiter` what separates columns, and `columns` those of a "
     "table without a header (docs/sources.md)."
 )
 COPIES = "copies"
-"""Folder in the step's scratch folder for copies of files of other machines. It goes with the scratch folder."""
+"""Folder for copies of files of other machines. It is in the step's scratch folder, and is deleted with that."""
 FEW_BAD = 10
-"""Records that could not be read and refuse nothing, whatever their share: of so few each is told."""
+"""Number of unreadable records up to which a step never stops, whatever their share."""
 
 
 class IngestConfig(BesideRecipe):
@@ -76,8 +76,8 @@ class IngestConfig(BesideRecipe):
         default=0.2,
         ge=0,
         le=1,
-        description="Largest share of unreadable records, in a source or in all sources. The step refuses a larger "
-        "share, because one in five is no accident. It accepts up to ten such records in any case.",
+        description="Maximum share of unreadable records, in a source or in all sources. A larger share stops the "
+        "step, because one in five is not an accident. Up to ten such records never stop it.",
     )
     fingerprints: list[str] = Field(default=[], description="One fingerprint per source, set by `resolve`.")
     id_key_digest: str = Field(default="", description="Digest of the key of the document ids, set by `resolve`.")
@@ -89,11 +89,11 @@ class IngestConfig(BesideRecipe):
         labels = [source.label for source in self.sources]
         for label in labels:
             if labels.count(label) > 1:
-                raise ValueError(f"two sources are called {label!r}; ids would clash. Give one of them another `name`")
+                raise ValueError(f"two sources are called {label!r}, so ids would clash. Give one a different `name`")
         return self
 
     def resolve(self, folder: Path) -> Self:
-        """This config with everything that its output depends on: where paths start, files as they are, the id key."""
+        """Return this config with all that its output depends on: the folder, the state of files and the id key."""
         sources = [source.located(folder) for source in self.sources]
         return (
             super()
@@ -128,27 +128,26 @@ class IngestConfig(BesideRecipe):
 
 @stage(version=28)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
-    """Read every source. The gate comes first: no text of a refused licence is kept or looked at.
+    """Read every source. The licence gate comes first: no text with a refused licence is kept or used.
 
     The payload holds shards and `files.json` (path, sha256, bytes and licence of each file). It also holds
-    `quarantine.jsonl`, an object per record or file that could not be read. Of one file in a unit of work it has as
-    many as
-    take 2 MiB, and others are counted. Fields are `id`, `source`, `path`, `record` (its number, "" for a whole file),
-    `offset` (of the fault, in the decompressed file), `reason`, `start` and `raw_bytes` (place of the record), and
-    `raw`
-    (its first 64 KiB in base64). The source `quarantine` reads it again.
+    `quarantine.jsonl`, with an object per record or file that could not be read. For each file in a unit of work it
+    has at most 2 MiB of objects, and further records are only counted.
+    Fields are `id`, `source`, `path`, `record` (its number, "" for a whole file), `offset` (of the fault, in the
+    decompressed file), `reason`, `start` and `raw_bytes` (place of the record), and `raw` (its first 64 KiB in
+    base64). The source `quarantine` reads this file.
 
-    A setting that names a field which no record of its source has is a UsageError.
+    Raises UsageError if a setting names a field that no record of its source has.
 
-    A gate that states a `use` adds `licences.json` (the licence of the mixture) and `ATTRIBUTION.txt` (to publish).
+    If the gate states a `use`, the payload has `licences.json` (licence of the mixture) and `ATTRIBUTION.txt` too.
     """
     for source in config.sources:
         _refuse_whole_source(config.licences, source)
     key = load_id_key(config.folder)
     if strangers := erased_by_other_keys(config.folder, key_digest(key)):
         context.log(
-            f"WARNING: {len(strangers)} of {len(config.erased)} ids in {config.folder / ERASED_FILE} are of another "
-            "key: nothing of them is found, and what was erased is read again. Restore the key that made them "
+            f"WARNING: {len(strangers)} of {len(config.erased)} ids in {config.folder / ERASED_FILE} were made with a "
+            "different key: these erased documents are not found, and are read again. Restore the key that made them "
             f"({KEY_VARIABLE}, or {KEY_FILE} beside the recipe), or erase these documents anew"
         )
     lines = tuple(map(Line.read, config.erased_values))
@@ -159,11 +158,11 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     if said := hints(reason.removeprefix(NOT_READ) for reason in unreadable.counts):
         context.log(f"WARNING: {said}")
     if not LIMITS_MEMORY:
-        context.log("WARNING: this system does not limit the memory of a process: a hostile file may fill it")
+        context.log("WARNING: this system cannot limit the memory of a process: a hostile file could fill it")
     unreadable.add(look_at_files(reader, config.shard_bytes, groups, context))
     if strangers_of(config.folder, key_digest(key)):
         context.log(
-            f"WARNING: values in {config.folder / VALUES_FILE} are of another key: no text is searched for them. "
+            f"WARNING: values in {config.folder / VALUES_FILE} have a different key: texts are not searched for them. "
             f"Restore the key that made them ({KEY_VARIABLE}, or {KEY_FILE} beside the recipe), or erase them anew"
         )
     files, units, origins = cut_into_units(reader, config.shard_bytes, groups, context, config.id_key_digest)
@@ -190,7 +189,7 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     if moved := tally.counts[IN_PLACE]:
         context.log(
             f"WARNING: {moved} records have the number of an erased one in their file, and another text: they are "
-            "read. If one is what was erased, and was changed, erase it anew; give sources of rows a `key_field`"
+            "read. If one is an erased record that was changed, erase it again. Give sources of rows a `key_field`"
         )
     bad = (quarantined(len(units), context), quarantined(len(groups), context, FILES), unreadable.quarantined)
     write_atomically(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
@@ -209,9 +208,9 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
 
 
 def _orders_of_dates(config: IngestConfig, units: Sequence[Mapping[str, Mapping[str, str]]]) -> dict[str, str]:
-    """Which number is the day, of sources that do not say it and in which a day above 12 does, by label.
+    """Return the order of day and month, by label, of sources without `dates` in which a day above 12 shows it.
 
-    Raises UsageError for a source whose dates say both.
+    Raises UsageError for a source whose dates show both orders.
     """
     found: dict[str, str] = {}
     for label in [each.label for each in config.sources if not getattr(each, "dates", "")]:
@@ -221,8 +220,8 @@ def _orders_of_dates(config: IngestConfig, units: Sequence[Mapping[str, Mapping[
             (one, first), (other, second) = sorted((order, hide(place)) for order, place in told.items())
             raise UsageError(
                 f"Source {label}: the dates of `created_field` are written in two ways: {one} in {first}, {other} in "
-                f"{second}. Fix the dates, read the files as two sources, or set `dates`: those that do not fit are "
-                "then quarantined"
+                f"{second}. Fix the dates, read the files as two sources, or set `dates`: dates in the other order "
+                "are then quarantined"
             )
         if told:
             (found[label],) = told
@@ -238,7 +237,7 @@ def _with_orders(reader: Reader, orders: Mapping[str, str]) -> Reader:
 
 
 def _with_two_ways(orders: Mapping[str, str], units: int, context: Context) -> list[int]:
-    """Return the units in which dates can be read in two ways, of sources whose order is known."""
+    """Return the units with dates that can be read in two ways, from sources whose order is known."""
     dates = (record["facts"]["dates"] for record in unit_records(units, context))
     found = {number for number, each in enumerate(dates) if any(TWO_WAYS in each.get(label, ()) for label in orders)}
     noted = [record for record in context.journal.records() if record.get("step") == "dates"]
@@ -247,7 +246,7 @@ def _with_two_ways(orders: Mapping[str, str], units: int, context: Context) -> l
 
 
 def _nothing_read(tally: Tally) -> str:
-    """Why there is no document: all reasons, the likely cause first, and what of a record shows it."""
+    """Return why there is no document: all reasons, the most frequent one first, and a record as an example."""
     reasons = _reasons(tally.counts)
     common = next((reason for reason, _ in reasons.most_common()), "")
     return f"No document could be read: {_why(reasons, next(_examples(tally, common), None))}"
@@ -275,7 +274,7 @@ def _shown(example: Mapping[str, Any]) -> str:
 
 
 def _judge_each_source(config: IngestConfig, units: Sequence[Mapping[str, Any]], out: Path) -> None:
-    """Raise LmworksError for a source that gave nothing beside others, GateRefused for one of which much is bad."""
+    """Raise LmworksError if one of several sources gave no document, GateRefused if much of a source is bad."""
     if len(config.sources) == 1:
         return
     for label in [source.label for source in config.sources]:
@@ -284,8 +283,8 @@ def _judge_each_source(config: IngestConfig, units: Sequence[Mapping[str, Any]],
         example = hide_all([{"source": label, **bad, "detail": bad["reason"]}])[0] if bad else None
         if not (counts["documents"] or counts["erased"] or counts[HOLDS_ERASED]):
             raise LmworksError(
-                f"Source {label}: no document could be read of it: {_why(_reasons(counts), example)} Fix how it is "
-                "read (docs/sources.md), or leave the source out"
+                f"Source {label}: no document of it could be read: {_why(_reasons(counts), example)} Fix its settings "
+                "(docs/sources.md), or leave the source out"
             )
         _refuse_many_bad(config, counts, example, out, f"Source {label}: ")
 
@@ -293,7 +292,7 @@ def _judge_each_source(config: IngestConfig, units: Sequence[Mapping[str, Any]],
 def _refuse_many_bad(
     config: IngestConfig, counts: Mapping[str, int], example: Mapping[str, Any] | None, out: Path, where: str = ""
 ) -> None:
-    """Raise GateRefused if more of the records could not be read than is an accident."""
+    """Raise GateRefused if too many of the records could not be read."""
     reasons = Counter({reason: times for reason, times in counts.items() if reason.startswith(QUARANTINED)})
     documents, behind = counts["documents"], counts[BEHIND_DAMAGE]
     bad = reasons.total() + behind
@@ -303,13 +302,13 @@ def _refuse_many_bad(
     raise GateRefused(
         f"{where}{bad:,} of {bad + documents:,} records could not be read, more than largest_bad_share "
         f"({config.largest_bad_share:g}): {told}{format_counts(reasons)}. {f'{_shown(example)}. ' if example else ''}"
-        f"{'Some' if counts[NOT_KEPT] else 'All'} of them are in {out / 'quarantine.jsonl'}. Fix the source or how "
-        "it is read (docs/sources.md), or raise largest_bad_share"
+        f"{'Some' if counts[NOT_KEPT] else 'All'} of them are in {out / 'quarantine.jsonl'}. Fix the source or its "
+        "settings (docs/sources.md), or raise largest_bad_share"
     )
 
 
 def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -> None:
-    """Refuse a mixture that cannot be passed on, and describe what passed."""
+    """Raise GateRefused for a mixture that cannot be distributed. Write the licences of what passed."""
     counts: Counter[tuple[str, str]] = Counter()
     for shard in Documents(out, "").shards():
         pairs = pc.binary_join_element_wise(*read_columns(shard, ["source", "licence"]).columns, "\0")
@@ -342,7 +341,7 @@ def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
     reason = gate.refusal(licence)
     if reason:
         named = f" ({licence})" if licence and licence not in reason else ""
-        allowed = ", ".join([*gate.allow, *([f"what allows {gate.use} use"] if gate.use else [])]) or "none"
+        allowed = ", ".join([*gate.allow, *([f"licences for {gate.use} use"] if gate.use else [])]) or "none"
         raise GateRefused(
             f"Source {source.label}: {reason}{named}. Allowed: {allowed}. State the source's licence (an SPDX "
             "expression), and add it to `licences.allow` if you have decided that it may be used."
@@ -350,9 +349,9 @@ def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
 
 
 def _is_untouched(reader: Reader, searched: Searched, unit: Unit) -> bool:
-    """Return whether a unit of an earlier build left out the same erased documents as this one would.
+    """Return whether a unit of an earlier build left out the same erased documents as this build would.
 
-    Its shards are searched for the values that they were not searched for.
+    The unit is searched for those erased values for which it was not searched before.
     """
     record, erased = unit.record, reader.erased
     facts = record["facts"]
@@ -376,7 +375,7 @@ def _is_untouched(reader: Reader, searched: Searched, unit: Unit) -> bool:
 
 
 def _repeated(out: Path) -> set[str]:
-    """Return the ids that more than one record got, because the source's own key names more than one."""
+    """Return the ids that several records have, because the source's own key is not unique."""
     with (out / "ids.txt").open() as stream:
         return {one.rstrip() for one, next_ in pairwise(stream) if one == next_}
 
@@ -388,7 +387,7 @@ def _keep_the_first(
     out: Path,
     context: Context,
 ) -> None:
-    """Read those units again that hold a repeated id: its first record, in the order of the source, keeps it."""
+    """Read units with repeated ids again. The first record with such an id, in the source's order, keeps the id."""
     # With the ids of a run that was killed: a unit that is read again for one of them must not bring others back.
     context.journal.append({"step": "repeated", "ids": sorted(repeated)})
     known = [record["ids"] for record in context.journal.records() if record.get("step") == "repeated"]

@@ -1,4 +1,4 @@
-"""Which files of sources are read, what they are, and where they are cut into what makes a shard each."""
+"""The files of sources that are read, their digests, and the places where they are cut into shards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Group = tuple[int, Sequence[str]]
 
 
 def group_files(reader: Reader, shard_bytes: int) -> tuple[list[Group], Tally]:
-    """Return the files of all sources, cut where their names say, and a tally of the files that are not read."""
+    """Return the files of all sources in groups, cut by their names, and a tally of the files that are not read."""
     groups: list[Group] = []
     tally = Tally()
     several = len(reader.sources) > 1
@@ -58,11 +58,11 @@ def _size(source: SourceConfig, path: str) -> int:
 
 
 def cut_files(names: Sequence[str], sizes: Sequence[int], size: int) -> Iterator[range]:
-    """Yield consecutive files, about `size` bytes per group. Only a single file can have more than twice as many.
+    """Yield groups of consecutive files of about `size` bytes. Only a group of one file can exceed twice the size.
 
-    The hash of a file's name stands between the file and the one before it. The list is cut in two where the hash is
-    lowest, and so on in each half until it is small enough. A file that comes or goes changes its own group and at
-    most those beside it.
+    The list is cut in two before the file whose name has the lowest hash. Each half is cut in the same way until it is
+    small enough. A file that is added or removed therefore changes only its own group and at most the groups next to
+    it.
     """
     ranks = [hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest() for name in names]
     before = [0, *accumulate(sizes)]
@@ -77,7 +77,7 @@ def cut_files(names: Sequence[str], sizes: Sequence[int], size: int) -> Iterator
 
 
 def look_at_files(reader: Reader, shard_bytes: int, groups: Sequence[Group], context: Context) -> Tally:
-    """Hash every file and find where it is cut, except for files that are as an earlier build saw them."""
+    """Hash every file and find where it is cut, except for files that have not changed since an earlier build."""
 
     def origin(group: Group) -> Origin | None:
         source = reader.sources[group[0]]
@@ -118,7 +118,7 @@ def _looked_at(folder: Path, index: int) -> Path:
 
 
 def _digest(source: SourceConfig, path: str) -> tuple[str, int]:
-    """Return the sha256 of a file, and its bytes."""
+    """Return the sha256 and the size in bytes of a file."""
     digest, size = hashlib.sha256(), 0
     with source.open(path) as stream:
         while chunk := stream.read(2**18):
@@ -130,7 +130,7 @@ def _digest(source: SourceConfig, path: str) -> tuple[str, int]:
 def cut_into_units(
     reader: Reader, shard_bytes: int, groups: Sequence[Group], context: Context, id_key_digest: str
 ) -> tuple[list[dict[str, Any]], list[PieceUnit], list[Origin]]:
-    """Return every file as `files.json` lists it, the pieces of each shard, and what the shard depends on."""
+    """Return every file as `files.json` lists it, the pieces of each shard, and what each shard depends on."""
     files: list[dict[str, Any]] = []
     units: list[PieceUnit] = []
     origins: list[Origin] = []
@@ -153,7 +153,7 @@ def _settings(source: SourceConfig) -> dict[str, Any]:
 
 
 def _units(pieces: Sequence[Piece], size: int) -> Iterator[list[Piece]]:
-    """Yield all pieces as one unit if they have at most twice `size` bytes, else cut them where they reach `size`."""
+    """Yield all pieces as one unit if they have at most twice `size` bytes, else in units that reach `size` bytes."""
     if sum(piece.bytes for piece in pieces) <= 2 * size:
         size = 2 * size + 1
     unit, total = [], 0

@@ -1,4 +1,4 @@
-"""Pieces of sources: documents that may be read, and records set aside, left out or refused."""
+"""Documents from pieces of sources. Other records are quarantined, left out or refused."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceCon
 from lmworks.errors import LmworksError
 
 QUARANTINED = "quarantined: "
-"""How the reasons begin of what could not be read."""
+"""Beginning of the reasons for records that could not be read."""
 NOT_KEPT = "could not be read and is counted alone"
 """Reason of records that are quarantined but not kept. They also count under their own reasons."""
 KEPT_BYTES = 2**21
-"""Most bytes kept of the unreadable records of one file in a unit, each with a KiB for itself. A small file that
-unpacks to millions of broken rows would fill the disk."""
+"""Maximum bytes kept of a file's unreadable records in a unit, which count a KiB more each. Without a limit, a
+small file that unpacks to millions of broken rows would fill the disk."""
 BEHIND_DAMAGE = "records behind damage, by its bytes"
-"""As many as would stand where none can be told from another, at the size of those before in the piece, else a KiB."""
+"""Estimated number of records behind damage, from the mean size of earlier records in the piece, or one KiB each."""
 MOST_BAD = 10_000
-"""Records of a piece that could not be read, from where on the rest is not tried if they are too large a share."""
+"""Number of unreadable records from which the rest of a piece is not read, if their share is too large."""
 GIVEN_UP = "given up"
 MOST_TIMES, LEAST_TEXT = 200, 2**28
-"""Characters of text that a piece may hold, for each byte of its file and at least. A longer rest is not read, because
-one value of a column may occur in millions of rows."""
+"""Limit of a piece's text: characters per byte of its file, but at least a number of characters. A longer rest is not
+read, because one value of a column can occur in millions of rows."""
 HOLDS_ERASED = "erased: holds an erased value"
 IN_PLACE = "where another text was erased"
-"""How many records have the number of an erased one, and another text."""
+"""Count of records that have the number of an erased record, and a different text."""
 PieceUnit = tuple[int, Sequence[Piece]]
-"""Number of a source, and the pieces of it that make one shard."""
+"""Number of a source, and those of its pieces that make one shard."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Decision on whether a record is read, and under which id."""
+    """Settings that decide whether a record is read, and with which id."""
 
     sources: Sequence[SourceConfig]
     gate: LicenceGate
@@ -53,14 +53,14 @@ class Reader:
     erased: frozenset[str]
     """Ids of documents to leave out."""
     lines: Sequence[Line]
-    """Values that no document may hold."""
+    """Erased values. A document that holds one of them is left out."""
     largest_bad_share: float = 1.0
     """Share of unreadable records above which the rest of a piece is not read, if they are many."""
     contents: Mapping[str, Set[str]] = field(default_factory=dict)
-    """Keyed digests of what was erased under an id, by id, as far as they are known."""
+    """Keyed digests of erased texts, by id, if they are known."""
 
     def identity(self, source: SourceConfig, record: Found | Document) -> tuple[str, bool]:
-        """The id of a record, and whether it stands where another text was erased: then it is made of its text, too."""
+        """Return a record's id, and whether another text was erased in its place. If so, its text is part of the id."""
         name = _id(self.key, source.label, record)
         known = self.contents.get(name)
         if known and isinstance(record, Record) and source.is_numbered(record.path):
@@ -74,7 +74,7 @@ class Reader:
 
 
 def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = None) -> tuple[Parts, Tally]:
-    """Return the documents of a unit. `taken` says of ids known to repeat whether a record has that id already."""
+    """Return the documents of a unit. `taken` states, for each repeated id, whether a record already has the id."""
     tally, taken = Tally(), taken or {}
     documents: list[Document] = []
     facts: dict[str, Any] = {"erased": [], "left_out": [], "dates": {}}
@@ -128,7 +128,7 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
 
 
 def _note_dates(dates: dict[str, dict[str, str]], source: SourceConfig, record: Record | Unreadable) -> None:
-    """Note where a date tells its order, or can be read in two ways, first, by label and order."""
+    """Note the first place, by label and order, of a date that shows its order or can be read in two ways."""
     if isinstance(record, Unreadable):
         orders = [TWO_WAYS] * (TWO_WAYS in record.reason)
     else:
@@ -138,7 +138,7 @@ def _note_dates(dates: dict[str, dict[str, str]], source: SourceConfig, record: 
 
 
 def _without_values(values: Erased, documents: list[Document], tally: Tally, left_out: list[str]) -> list[Document]:
-    """Return the documents that hold nothing that was erased; the ids of the others are added to `left_out`."""
+    """Return the documents without erased values. Add the ids of the other documents to `left_out`."""
     kept = []
     for document, found in zip(documents, values.in_documents(documents), strict=True):
         if not found:
@@ -165,7 +165,7 @@ def _passes(
     tally: Tally,
     kept: Counter[str],
 ) -> bool:
-    """Return whether a record may be read under its licence and is the first of its id; else why not is counted."""
+    """Return whether a record's licence passes and the record is the first with its id. Else count the reason."""
     if refusal := gate.refusal(record.licence):
         tally.lose(refusal, source=source.label, **_place(record))
     elif taken.get(identity) and isinstance(record, Record) and record.span:
@@ -194,7 +194,7 @@ def _place(record: Record | Document) -> dict[str, str]:
 def _until_given_up(
     source: SourceConfig, piece: Piece, records: Iterator[Found | Document], largest_bad_share: float
 ) -> Iterator[Found | Document]:
-    """Yield the records of a piece. If too many cannot be read, or they have no end, quarantine the rest unread."""
+    """Yield the records of a piece. If too many are unreadable, or the text is too long, quarantine the rest unread."""
     bad = total = characters = 0
     for found in records:
         yield found
@@ -248,9 +248,9 @@ def _document(identity: str, label: str, record: Record) -> Document:
 
 
 def _quarantine(tally: Tally, label: str, bad: Unreadable, identity: str, values: Erased, kept: Counter[str]) -> bool:
-    """Set a record aside that could not be read, unless it holds what was erased; count it if there is no more room.
+    """Quarantine an unreadable record, unless it holds an erased value. If there is no room left, only count it.
 
-    `kept` are the bytes that are taken by file. Returns whether something of it is told beside its number.
+    `kept` are the bytes used per file. Returns whether the record was kept or left out, and not only counted.
     """
     place = {"source": label, "path": bad.path, "record": bad.key, "offset": bad.offset}
     reason = f"{QUARANTINED}{bad.reason.split(':')[0]}"
@@ -273,7 +273,7 @@ def _quarantine(tally: Tally, label: str, bad: Unreadable, identity: str, values
 
 
 def set_aside(reader: Reader, tally: Tally, source: SourceConfig, bad: Unreadable) -> None:
-    """Set a whole file aside that was not read."""
+    """Quarantine a whole file that was not read."""
     _quarantine(tally, source.label, bad, _id(reader.key, source.label, bad), reader.values(), Counter())
 
 

@@ -1,4 +1,4 @@
-"""Archives of files: what is in them, and one file of them as a stream. Nothing is ever written where one says."""
+"""Lists of the files in archives, and single files as streams. Nothing is written to paths that archives name."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from typing import IO, Self, cast
 from lmworks.data.sources.unpack import ERRORS, forward, plain_name, read_on, unpack
 
 ZIP, TAR = ".zip", ".tar"
-LINK, NO_FILE = "a link in an archive", "a device or a file with holes in an archive"
-REPLACED = "a file of an archive that another of the same name follows"
+LINK, NO_FILE = "a link in an archive", "a device or a sparse file in an archive"
+REPLACED = "a file of an archive that a later file of the same name replaces"
 ENTRIES_KEPT = 2**20
-"""Files of archives that are kept in memory: those of compressed tar archives take a reading of all."""
+"""Maximum number of entries kept in memory. To list a compressed tar archive again, all of it must be read."""
 HEADER_BYTES = 2**20
-"""Most bytes of a name or of other facts in a tar archive. The library reads them into memory, however many."""
+"""Maximum bytes of a name or of other metadata in a tar archive. The library reads all of them into memory."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of an archive, or what is none."""
+    """A file of an archive, or another entry, such as a link."""
 
     name: str
     size: int
     fault: str = ""
-    """Why it is not read; "" for a file."""
+    """Reason why the entry is not read, or "" if it is read."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Files of an archive, as far as they can be read."""
+    """Files of an archive, up to the place where the archive is damaged."""
 
     entries: Sequence[Entry] = ()
     is_whole: bool = False
@@ -44,9 +44,9 @@ class Contents:
 
 
 def contents_of(place: tuple[str, str, str], path: str, open_: Callable[[], IO[bytes]]) -> Contents:
-    """Return the files of an archive. `place` names its folder, its path and its state: the last archives are known.
+    """Return the files of an archive, cached by `place`: the archive's folder, path and state.
 
-    Raises OSError if it cannot be opened.
+    Raises OSError if the archive cannot be opened.
     """
     if place not in _known:
         listed, is_whole = list[Entry](), True
@@ -65,19 +65,19 @@ _known: dict[tuple[str, str, str], Contents] = {}
 
 
 def is_archive(path: str) -> bool:
-    """Return whether a file's ending says that it holds others."""
+    """Return whether a file is an archive by its ending."""
     return path.lower().endswith(ZIP) or is_tar(path)
 
 
 def is_tar(path: str) -> bool:
-    """Return whether it is a tar archive, compressed or not: it is read from its beginning on."""
+    """Return whether a file is a tar archive, compressed or not. Tar archives are always read from the beginning."""
     return plain_name(path).lower().endswith(TAR)
 
 
 def entries(path: str, stream: IO[bytes]) -> Iterator[Entry]:
-    """Yield what an archive holds, hidden files left out: of a zip archive in order of names.
+    """Yield the entries of an archive without hidden files. Entries of a zip archive are sorted by name.
 
-    Raises what `unpack.ERRORS` lists, after those entries that can be known.
+    Raises one of `unpack.ERRORS` after the entries that can be read.
     """
     if is_tar(path):
         yield from (entry for entry, _ in walk_tar(path, stream))
@@ -93,14 +93,14 @@ def entries(path: str, stream: IO[bytes]) -> Iterator[Entry]:
 
 
 def _refuse_strangers(archive: zipfile.ZipFile, stream: IO[bytes]) -> None:
-    """Raise RuntimeError for bytes before or behind a zip archive: the library reads the last of several alone."""
+    """Raise RuntimeError for bytes around a zip archive. Of joined archives, the library reads only the last one."""
     before = min((info.header_offset for info in archive.infolist()), default=0)
     size = stream.seek(0, os.SEEK_END)
     stream.seek(-min(size, 22 + 2**16), os.SEEK_END)
     tail = stream.read()
     behind = len(tail) - tail.rfind(b"PK\5\6") - 22 - len(archive.comment)
     if before or behind:
-        raise RuntimeError(f"{before:,} bytes before the zip archive and {behind:,} behind it are no part of it")
+        raise RuntimeError(f"{before:,} bytes before the zip archive and {behind:,} behind it are not part of it")
 
 
 def open_member(path: str, stream: IO[bytes], member: str) -> IO[bytes]:
@@ -114,7 +114,7 @@ def open_member(path: str, stream: IO[bytes], member: str) -> IO[bytes]:
 
 
 def walk_tar(path: str, stream: IO[bytes]) -> Iterator[tuple[Entry, IO[bytes]]]:
-    """Yield what a tar archive holds in order, each with its bytes, to be read before the next is asked for."""
+    """Yield the entries of a tar archive in order, with their bytes. Read these before you get the next entry."""
     source = cast(IO[bytes], _ToTheEnd(unpack(path, stream)))
     # What follows the zeros at an archive's end is read: several are joined by writing one behind the other.
     with tarfile.open(fileobj=source, mode="r|", bufsize=2**16, tarinfo=_Header, ignore_zeros=True) as archive:
@@ -145,7 +145,7 @@ _last: tuple[tuple[int, ...], zipfile.ZipFile] | None = None
 
 
 def _zip(stream: IO[bytes]) -> zipfile.ZipFile:
-    """Return a zip archive of this reader's own. Its directory is read once as long as the file stays as it is."""
+    """Return a zip archive object for this stream. The directory is not read again if the file has not changed."""
     global _last
     try:
         facts = os.fstat(stream.fileno())
@@ -161,14 +161,14 @@ def _zip(stream: IO[bytes]) -> zipfile.ZipFile:
 
 
 class _Header(tarfile.TarInfo):
-    """A header of a tar archive; one that is damaged is an error, which the library takes for the archive's end."""
+    """Header of a tar archive. Raises an error if it is damaged, which the library takes for the archive's end."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         found = super().frombuf(buf, encoding, errors)
         most = sys.maxsize if found.isreg() else HEADER_BYTES
         if not 0 <= found.size <= most:
-            raise RuntimeError(f"a header of {found.size} bytes, and {HEADER_BYTES} are read")
+            raise RuntimeError(f"a header of {found.size} bytes; at most {HEADER_BYTES} are read")
         return found
 
     @classmethod
@@ -185,7 +185,7 @@ _FAULT, _END, _EMPTY = tarfile.HeaderError, tarfile.EOFHeaderError, tarfile.Empt
 
 
 class _ToTheEnd:
-    """Stream from which the library reads an archive. It would read on without end after one that was cut off."""
+    """Stream of an archive for the library, which would read a cut-off archive forever. Raises EOFError instead."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._empty = stream, 0

@@ -23,8 +23,8 @@ class ArtifactSource(FolderSource):
     kind: Literal["artifact"]
     store: str = Field(description="Store of the other recipe, absolute or relative to this recipe.")
     artifact: str = Field(
-        description="A step of that store's last build, a part of it (`split.train`), or the beginning of a key. A key "
-        "stays the same when the other recipe is built again."
+        description="Step of that store's last build, part of a step (`split.train`), or the beginning of an "
+        "artifact's key. A key names the same documents after the other recipe is built again."
     )
 
     @property
@@ -51,12 +51,12 @@ class ArtifactSource(FolderSource):
         return [shard.relative_to(self.root()).as_posix() for shard in shards]
 
     def state(self, path: str) -> str:
-        """Return the file's digest, from the manifest: a copy of the store is the same source."""
+        """Return the file's digest from the manifest, so that a copy of the store counts as the same source."""
         artifact, name = self._file(path)
         return artifact.manifest.files[name].sha256
 
     def cut_key(self, path: str) -> str:
-        """Return the file's digest: its name is a number, which changes when a shard before it comes or goes."""
+        """Return the file's digest. Its name is a number, which changes if an earlier shard is added or removed."""
         return self.state(path)
 
     def _artifact(self) -> tuple[Artifact, str]:
@@ -70,7 +70,7 @@ class ArtifactSource(FolderSource):
         return artifact, (self.root() / path).relative_to(artifact.payload).as_posix()
 
     def read(self, piece: Piece) -> Iterator[Document | Unreadable]:
-        """Yield the documents of a shard, with the ids that they have. Raises LmworksError if it is damaged."""
+        """Yield the documents of a shard with their ids. Raises LmworksError if the shard is damaged."""
         artifact, name = self._file(piece.path)
         artifact.require_sound_file(name)
         try:

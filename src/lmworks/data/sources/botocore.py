@@ -109,7 +109,7 @@ def _installed(expected: str) -> Path:
     if package.version != expected:
         raise UsageError(
             f"Source botocore: version {package.version} is installed and {expected} is expected. {command}, "
-            f"or write `version: {package.version}` in the recipe to take it knowingly."
+            f"or write `version: {package.version}` in the recipe to use that version."
         )
     return Path(str(package.locate_file("botocore"))) / "data"
 

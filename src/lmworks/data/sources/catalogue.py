@@ -1,4 +1,4 @@
-"""Published sets of the table by use, language and task."""
+"""Search for published data sets by use, language and task."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from lmworks.data.licences.gate import LicenceGate, Purpose
 from lmworks.data.sources.dataset import Adapter, adapters
 from lmworks.errors import UsageError
 
-UNKNOWN = "terms that nobody has stated: read them, and state them in `licences.terms`"
+UNKNOWN = "terms that are not stated yet: read them, and state them in `licences.terms`"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The sets that serve a purpose, and the reasons why others do not."""
+    """Data sets that fit a purpose, and the reasons why others were refused."""
 
     found: tuple[Adapter, ...]
     refused: Mapping[str, int]
-    """Number of sets that fit except for their licence, by the reason."""
+    """Number of data sets that fit except for their licence, by reason."""
 
 
 def select(use: Purpose | None = None, language: str | None = None, task: str | None = None) -> Selection:
-    """Return the sets whose licence allows a use, in a language (ISO 639-1 code or English name), for a task.
+    """Return data sets whose licence allows a use, in a language (ISO 639-1 code or English name), for a task.
 
-    A set whose terms must be read first is counted as refused: no licence is not a permission. Raises UsageError for
-    an unknown code of a language.
+    A data set with its own terms, which must be read first, counts as refused. Raises UsageError for an unknown
+    language code.
     """
     wanted, words = _language(language) if language else "many", _words(task or "")
     gate = LicenceGate(use=use, share_alike=True) if use else None
@@ -45,7 +45,7 @@ def select(use: Purpose | None = None, language: str | None = None, task: str | 
 
 
 def _language(name: str) -> str:
-    """Return the English name of a language in small letters."""
+    """Return the English name of a language in lower case."""
     if len(name) > 3:
         return name.lower()
     from babel import Locale

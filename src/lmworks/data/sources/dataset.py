@@ -17,7 +17,7 @@ from lmworks.data.sources.files import FolderOfFiles
 from lmworks.errors import UsageError
 
 OF_TEXTS = ("text_field", "keep")
-"""Settings of how a record becomes one text. They do not hold where its fields are kept."""
+"""Settings of the table that make one text of a record. They are ignored if the recipe states `fields`."""
 
 
 class Part(TypedDict):
@@ -25,41 +25,41 @@ class Part(TypedDict):
 
     size: str
     licence: str | None
-    """SPDX; None where nobody states one."""
+    """SPDX expression, or None if no licence is stated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
-    """One row of the table."""
+    """Facts about one published data set: a row of the table."""
 
     name: str
     title: str
     licence: str | None
-    """SPDX; None where each record states its own."""
+    """SPDX expression, or None if each record states its own licence."""
     citation: str
     source: str
-    """Place where licence and size were read, and what of them was not."""
+    """Places where licence and size were read, and which of them were not checked."""
     stage: str
-    """Stage of a model's life that the set is made for: pretraining, instruction, preference, evaluation."""
+    """Stage of training that the data set is made for: pretraining, instruction, preference or evaluation."""
     domain: str
     size: str
     files: str
     """Published files, in words."""
     on_hub: str = ""
-    """Name among Hugging Face's data sets, if its authors publish it there."""
+    """Name on the Hugging Face Hub, if the authors publish the data set there."""
     languages: Sequence[str]
-    """English names; `many` where there is an edition a language, or dozens are mixed."""
+    """English names of languages, or `many` if there is an edition per language, or if dozens are mixed."""
     tasks: Sequence[str] = ()
-    """Tasks beside its domain, by names of the Data Provenance Initiative where it has one."""
+    """Tasks in addition to `domain`, named as by the Data Provenance Initiative if that has a name."""
     year: int
-    """Year in which it first came out."""
+    """Year of first publication."""
     parts: Mapping[str, Part] = field(default_factory=dict)
     parts_source: str = ""
     read: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the source that read it."""
+    """Values of the source's fields with which the data set is read."""
 
     def in_short(self) -> str:
-        """Return its facts in few lines, with the item of a recipe's `sources` that reads it."""
+        """Return a summary in few lines, with the item to write under `sources` of a recipe."""
         languages = ", ".join(self.languages[:6]) + f" and {len(self.languages) - 6} more" * (len(self.languages) > 6)
         licence = self.licence or "each record its own"
         tasks = ", ".join((self.domain, *self.tasks))
@@ -68,7 +68,7 @@ class Adapter:
         return f"{self.name}: {self.title}\n{lines}\n    {{kind: dataset, dataset: {self.name}, path: …}}"
 
     def as_text(self) -> str:
-        """Return all that is known of it."""
+        """Return all facts about the data set."""
         facts = {
             "licence": self.licence or "each record its own",
             "made for": f"{self.stage}: {', '.join((self.domain, *self.tasks))}",
@@ -88,12 +88,12 @@ class Adapter:
 
 @cache
 def adapters() -> dict[str, Adapter]:
-    """Return the table, by name."""
+    """Return the rows of the table by the data set's name."""
     return {name: Adapter(name=name, **row) for name, row in _table()["adapters"].items()}
 
 
 def adapter_named(name: str) -> Adapter:
-    """Return a row of the table. Raises UsageError with the nearest name."""
+    """Return a row of the table. For an unknown name, raises UsageError with the most similar name."""
     if name not in adapters():
         nearest = get_close_matches(name, adapters(), 1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {', '.join(adapters())}"
@@ -108,10 +108,10 @@ def _table() -> dict[str, dict[str, Any]]:
 
 
 class Dataset(FolderOfFiles):
-    """A folder with a published data set. Settings of the recipe come before those of the table."""
+    """A folder with a published data set. Settings of the recipe take precedence over the table's."""
 
     kind: Literal["dataset"]
-    dataset: str = Field(description="Name in `lmworks data sources`.")
+    dataset: str = Field(description="Name of the data set, as `lmworks data sources` lists it.")
 
     @model_validator(mode="before")
     @classmethod
@@ -128,11 +128,11 @@ class Dataset(FolderOfFiles):
         return {"name": name, "licence": adapter.licence, **read, **given}
 
     def patterns(self) -> Sequence[str]:
-        """Return the recipe's patterns. Those of the table cover several ways in which a set is packed."""
+        """Return the recipe's patterns. The table's are not required to match: a set is packed in several ways."""
         return [] if self.include == adapter_named(self.dataset).read.get("include") else self.include
 
     def named(self) -> Mapping[str, str]:
-        """Return what the recipe names. The table names the fields of files of several layouts."""
+        """Return the fields that the recipe names. The table's fields are for files of several layouts."""
         read = adapter_named(self.dataset).read
         of_table = [name for name in OF_TEXTS if name in read and getattr(self, name) == read[name]]
         return {name: path for name, path in super().named().items() if name.partition(":")[0] not in of_table}

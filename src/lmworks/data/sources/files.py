@@ -32,15 +32,15 @@ USE_CASE = re.compile(rb"^use_case:", re.MULTILINE)
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MULTILINE)
 _SPDX = {name.lower(): name for name in PERMISSIVE}
 CARD_BYTES = 2**24
-"""Bytes that are read of a card, or of `dataset_info.json`."""
+"""Maximum number of bytes read from a card or from `dataset_info.json`."""
 HEAD_BYTES = 2**16
-"""Bytes that are read of a YAML file to find out whether it is a recipe."""
+"""Number of bytes read from a YAML file to find out whether it is a recipe."""
 A_LINE_EACH = ("jsonl", "lines", "csv", "tsv")
-"""Forms of which a line is a record, or may be."""
+"""Formats in which each line is, or can be, a record."""
 LOOKED_AT, LOOKED_AT_BYTES = 16, 2**20
 """Number of files, and bytes of each, from which the mean length of a record is computed."""
 HARMLESS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
-"""Options for Git: a checkout's own settings may name programs that Git starts even to list files."""
+"""Options that stop Git from starting programs named in a checkout's settings, which it does even to list files."""
 
 
 class FolderOfFiles(ParsedSource, FolderSource):
@@ -75,12 +75,12 @@ class FolderOfFiles(ParsedSource, FolderSource):
         return located.model_copy(update={"class_names": names})
 
     def beside(self, name: str) -> bytes:
-        """Return the beginning of a file of the folder, which need not be one that is read. Raises OSError."""
+        """Return the beginning of any file of the folder, even of a file that is not data. Raises OSError."""
         with open_below(self.root(), name) as stream:
             return stream.read(CARD_BYTES)
 
     def dataset_info(self) -> Any:
-        """Return what the card says of the fields of the files."""
+        """Return the card's `dataset_info`, which describes the fields of the files."""
         return self.card().get("dataset_info")
 
     def card(self) -> dict[str, Any]:
@@ -124,9 +124,9 @@ class FolderOfFiles(ParsedSource, FolderSource):
         yield from ((f"{place}/{path}", "a linked folder") for path, is_folder in self._entries() if is_folder)
 
     def _entries(self) -> Iterator[tuple[str, bool]]:
-        """Yield every path, and whether it is a linked folder. That is not entered, since it may lead in a circle.
+        """Yield every path, and whether it is a linked folder. Linked folders are not entered: they can form a circle.
 
-        Hidden files, a store below the folder, and recipes and erasure lists beside the recipe are no data.
+        Hidden files, a store below the folder, and recipes and erasure lists beside the recipe are left out.
         """
         root, recipes = str(self.root()), os.path.realpath(self.folder)
         for folder, folders, names in os.walk(root):
@@ -147,7 +147,7 @@ def _last_name(path: str) -> str:
 
 
 def _is_of_lmworks(path: Path) -> bool:
-    """Return whether a file is a list of what was erased, a recipe, or the answers by which one was written."""
+    """Return whether a file is a list of erased items, a recipe, or the answers from which a recipe was written."""
     if path.name in (ERASED_FILE, VALUES_FILE):
         return True
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
@@ -184,7 +184,7 @@ class Git(FolderOfFiles):
             raise UsageError(f"Source {self.label}: git is not installed; install it, or use `kind: files`.") from None
         except subprocess.CalledProcessError as error:
             fault = error.stderr.decode(errors="replace").strip()
-            raise UsageError(f"Source {self.label}: {root} is no Git checkout: {fault}.") from None
+            raise UsageError(f"Source {self.label}: {root} is not a Git checkout: {fault}.") from None
         paths = [path.decode(errors="surrogateescape") for path in listed.split(b"\0") if path]
         yield from ((path, (root / path).is_dir()) for path in paths)  # a folder is linked, or a submodule
 
@@ -197,17 +197,17 @@ class HuggingFace(FolderOfFiles):
     split: str = Field(default="train", description="Split to read. `train` is meant for training.")
 
     def dataset_info(self) -> Any:
-        """Return what the card says of the fields of the configuration that is read."""
+        """Return the card's `dataset_info` of the configuration that is read."""
         info = super().dataset_info()
         return self._chosen(info)[:1] or info
 
     def _chosen(self, configs: Any) -> list[dict[str, Any]]:
-        """Return those of a card's configurations that `config` names, or all."""
+        """Return the configurations of a card that `config` names, or all if `config` is not set."""
         return [item for item in _mappings(configs) if self.config in (None, item.get("config_name"))]
 
     @property
     def source_licence(self) -> str | None:
-        """The licence that the recipe states, else that of the card if it states only one."""
+        """The licence that the recipe states, else the card's licence if the card states only one."""
         stated = self.card().get("license") if self.licence is None else self.licence
         if isinstance(stated, list):
             stated = stated[0] if len(stated) == 1 else None
@@ -216,7 +216,7 @@ class HuggingFace(FolderOfFiles):
         return _SPDX.get(stated.lower(), stated.upper() if stated.startswith("cc") else stated)
 
     def walk(self) -> list[str]:
-        """Return the files that the card names for the split, else those named like it, else for `train` all."""
+        """Return the files that the card names for the split, else files with its name, else for `train` all files."""
         paths = [path for path in super().walk() if self._word(path) and PurePosixPath(path).name != "README.md"]
         if patterns := self._patterns():
             return [path for path in paths if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)]

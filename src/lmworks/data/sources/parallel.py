@@ -1,4 +1,4 @@
-"""Files that say the same line by line, such as a text and its translation."""
+"""Files whose lines correspond, such as a text and its translation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lmworks.data.sources.source import EXCLUDED
 from lmworks.errors import UsageError
 
 BETWEEN = " + "
-"""Names of files that are read together, in the path of their records."""
+"""Separator of the names of files that are read together, in the path of their records."""
 
 
 class Parallel(FolderOfFiles):
@@ -41,7 +41,7 @@ class Parallel(FolderOfFiles):
         if len(stars) > 1 or stars > {0, 1}:
             raise ValueError(f"found {', '.join(files.values())}; expected a star in each name, or in none")
         if len({*files.values()}) < len(files):
-            raise ValueError(f"found {', '.join(files.values())}; expected another file for each field")
+            raise ValueError(f"found {', '.join(files.values())}; expected a different file for each field")
         return files
 
     def walk(self) -> list[str]:
@@ -49,9 +49,9 @@ class Parallel(FolderOfFiles):
         return sorted(self._sets())
 
     def _sets(self) -> Mapping[str, Sequence[str]]:
-        """Return the files that are read together, in the order of their fields, by the name of all.
+        """Return each set of files that are read together, in the order of `files`, by the set's name.
 
-        Raises UsageError where there are none.
+        Raises UsageError if there is no complete set.
         """
         there = [path for path in super().walk() if not self._is_excluded(path)]
         first, *others = self.files.values()
@@ -71,7 +71,7 @@ class Parallel(FolderOfFiles):
         return found
 
     def open(self, path: str) -> IO[bytes]:
-        """Return the files as one, which has an object of JSON a line. Raises UsageError where one has more lines."""
+        """Return a set of files as one file of JSON Lines. Raises UsageError if their numbers of lines differ."""
         names = self._sets()[path]
         lengths = [0] * len(names)
         with ExitStack() as stack:
@@ -84,15 +84,15 @@ class Parallel(FolderOfFiles):
             if len({*lengths}) > 1:
                 told = ", ".join(f"{name} has {length:,}" for name, length in zip(names, lengths, strict=True))
                 raise UsageError(
-                    f"Source {self.label}: {told} lines, and each line is to say the same in all of them. Find where "
-                    "they part, and fix it there: an empty line stands for what one of them lacks"
+                    f"Source {self.label}: {told} lines, but lines with the same number must correspond. Find the "
+                    "first lines that do not, and write an empty line for each line that a file lacks"
                 )
             held.seek(0)
             stack.pop_all()
         return held
 
     def _text(self, line: bytes) -> str:
-        """Decode a line. Other bytes become halves of surrogate pairs, and the record is quarantined."""
+        """Decode a line. Bytes that cannot be decoded become lone surrogates, and the record is quarantined."""
         return line.rstrip(b"\r\n").decode(self.encoding or "utf-8", "surrogateescape").lstrip("\ufeff")
 
     def size(self, path: str) -> int:
@@ -102,7 +102,7 @@ class Parallel(FolderOfFiles):
         return "\0".join(super(Parallel, self).state(name) for name in self._sets()[path])
 
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
-        """Few and large ones: each is found by reading the files from their beginning."""
+        """Return few and large pieces, because to find a piece the files are read from their beginning."""
         return super().pieces(path, max(size, PACKED_PIECE, self.size(path) // 8))
 
     def _judged(self) -> Iterator[tuple[str, str]]:
@@ -116,7 +116,7 @@ class Parallel(FolderOfFiles):
 
 
 def _lines(stream: IO[bytes], most: int) -> Iterator[bytes]:
-    """Each line, cut where it is longer than a record may be: its record is quarantined, and its end never held."""
+    """Yield each line. A line longer than `most` is cut, so its record is quarantined and its end is never held."""
     while line := stream.readline(most + 1):
         yield line
         while len(line) > most and not line.endswith(b"\n"):

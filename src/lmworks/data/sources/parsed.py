@@ -39,9 +39,9 @@ from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.pipeline.guarded import GivenUp, Place, note, read_guarded
 
 PACKED_PIECE = 2**24
-"""Bytes, at least, of a piece that is found by unpacking, or decoding, all that is before it: few and large ones."""
+"""Minimum bytes of a piece. To find its start, all bytes before it are unpacked or decoded, so pieces are large."""
 ABOUT = frozenset(("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"))
-"""Files that `datasets` writes about a data set, which hold none of its records."""
+"""Names of files without records, which the library `datasets` writes about a data set."""
 
 
 class ParsedSource(ReadSettings):
@@ -58,7 +58,7 @@ class ParsedSource(ReadSettings):
             yield "zstandard"
 
     def local_paths(self, folder: Path) -> list[str]:
-        """Return the files that are read, where they can be listed without another machine."""
+        """Return the files that are read, if they can be listed without another machine."""
         return []
 
     @property
@@ -71,14 +71,14 @@ class ParsedSource(ReadSettings):
 
     @abstractmethod
     def walk(self) -> list[str]:
-        """Every file there is, sorted."""
+        """Return every file there is, sorted."""
 
     @abstractmethod
     def place(self) -> str:
-        """Where the files are, for messages."""
+        """Return where the files are, for messages."""
 
     def paths(self) -> list[str]:
-        """Return every file that is wanted and whose form is known, archives included."""
+        """Return every file that the settings choose and whose format is known, archives included."""
         self._require_patterns()
         paths = [
             path for path in self.walk() if (not self._is_excluded(path) if is_archive(path) else self._reads(path))
@@ -119,7 +119,7 @@ class ParsedSource(ReadSettings):
         yield from (f"{place}/{name}" for name, why in self._judged() if not why)
 
     def _judged(self) -> Iterator[tuple[str, str]]:
-        """Yield every file, of an archive those that it holds, and why it is not read; "" if it is."""
+        """Yield every file (for an archive, each file in it) and why it is not read, or "" if it is read."""
         for path in self.walk():
             if not is_archive(path) or self._is_excluded(path):
                 yield path, self._why_not(path)
@@ -141,7 +141,7 @@ class ParsedSource(ReadSettings):
         return included and self._form(name) is not None and not self._is_excluded(name)
 
     def _contents(self, path: str) -> Contents:
-        """Return the files of an archive; none of one that cannot be opened."""
+        """Return the files of an archive, or no files if it cannot be opened."""
         try:
             return contents_of((self.place(), path, self.state(path)), path, partial(self.open, path))
         except OSError:
@@ -167,7 +167,7 @@ class ParsedSource(ReadSettings):
         return PARSERS[word] if word else None
 
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
-        """A member of an archive is cut like a file; what cannot be cut or opened stays whole."""
+        """Cut a file, and a member of an archive like a file. Files that cannot be cut or opened stay whole."""
         total = self.size(path)
         if not is_archive(path):
             return self._cut(Piece(path, total), size)
@@ -181,7 +181,7 @@ class ParsedSource(ReadSettings):
         return [piece for whole in wanted for piece in self._cut(whole, size)] + damaged
 
     def _pieces_of_tar(self, path: str, contents: Contents, size: int) -> Iterator[Piece]:
-        """Stretches of members by their numbers, and large members cut like files."""
+        """Yield ranges of member numbers, and the pieces of large members, which are cut like files."""
         start = total = 0
         for number, entry in enumerate(contents.entries):
             form = None if entry.fault or not self._reads(name := f"{path}/{entry.name}") else self._form(name)
@@ -220,9 +220,9 @@ class ParsedSource(ReadSettings):
         return pieces or [whole]
 
     def read(self, piece: Piece) -> Iterator[Found | Document]:
-        """Yield what a piece holds. A file that is damaged is read as far as it goes, and the rest is quarantined.
+        """Yield what a piece holds. A damaged file is read up to the damage, and the rest is quarantined.
 
-        A process of its own reads forms whose files may take all memory, or end the process.
+        Formats whose files can exhaust memory or crash the process are read in a separate process.
         """
         if not self._is_guarded(piece):
             yield from self._read(piece, {})
@@ -260,7 +260,7 @@ class ParsedSource(ReadSettings):
             yield self._damaged(piece, error)
 
     def _streams(self, piece: Piece, stack: ExitStack) -> Iterator[tuple[Piece, IO[bytes], IO[bytes]]]:
-        """Yield each file of a piece that is read, its bytes, unpacked, and those that are stored."""
+        """Yield each file of a piece that is read, with its unpacked bytes and its bytes as stored."""
         path = piece.path
         stored = stack.enter_context(self.open(path))
         if not is_archive(path):
@@ -298,7 +298,7 @@ class ParsedSource(ReadSettings):
             yield from map(self._as_asked, found) if self.label_from_folder or self.required else found
 
     def _as_asked(self, found: Found) -> Found:
-        """Return a record with the name of its file's folder as its label, or why it is left out."""
+        """Return a record with the name of its file's folder as its label, or the reason why it is left out."""
         if not isinstance(found, Record):
             return found
         for name in self.required:
@@ -314,7 +314,7 @@ class ParsedSource(ReadSettings):
         return self._unread(piece, f"cannot be {'unpacked' if is_packed else 'read'}: {error or type(error).__name__}")
 
     def _unread(self, piece: Piece, reason: str) -> Unreadable:
-        """Return a file for the quarantine, with its beginning."""
+        """Return an entry for the quarantine, with the beginning of the file."""
         with self.open(piece.path) as stream:
             raw = stream.read(RAW_BYTES_KEPT)
         return Unreadable(piece.name, "", 0, reason, raw, 0, self.size(piece.path))
@@ -322,7 +322,7 @@ class ParsedSource(ReadSettings):
     def _prepared(
         self, stream: IO[bytes], stored: IO[bytes], form: Form, path: str, stack: ExitStack
     ) -> tuple[IO[bytes], Reading]:
-        """Return a file's bytes as its form needs them, and how they are read: without an encoding, not at all."""
+        """Return a file's bytes as its format needs them, and its settings. Without an encoding, it cannot be read."""
         if form.seeks and stream is not stored:
             limit = max(self.record_bytes, unpack.MOST_TIMES * self.size(path))
             stream = stack.enter_context(unpack.on_disk(stream, limit))

@@ -24,7 +24,7 @@ from lmworks.errors import UsageError
 
 
 class Quarantine(ParsedSource, FolderSource):
-    """A `quarantine.jsonl`, as `ingest` writes it.
+    """Records of a `quarantine.jsonl`, which `ingest` writes.
 
     To correct a record, copy the file and add to the record's line a field `mended` with the whole correct
         record. A line without that field is read from its `raw` bytes, which helps when only the settings were wrong.
@@ -33,7 +33,7 @@ class Quarantine(ParsedSource, FolderSource):
 
     refuses_unmet: ClassVar[bool] = False  # its records are few, and may all lack what most others have
     kind: Literal["quarantine"]
-    path: str = Field(description="File, absolute or relative to the recipe.")
+    path: str = Field(description="Path of the `quarantine.jsonl`, absolute or relative to the recipe.")
     name: str = Field(default="quarantine", description="Value of the documents' `source`.")
 
     @property
@@ -84,11 +84,11 @@ class Quarantine(ParsedSource, FolderSource):
             word = "jsonl"  # what is kept of a row is its JSON
         fault = ""
         if not whole:
-            fault = "its beginning alone is kept: write all of it in `mended`"
+            fault = "only its beginning was kept: write the whole record in `mended`"
         elif word is None:
-            fault = "no form: set `format`"
+            fault = "its format is not known: set `format`"
         elif key and word in ("csv", "tsv") and not reading.columns:
-            fault = "no columns: name those of its table in `columns`"
+            fault = "its columns are not known: name the columns of its table in `columns`"
         is_read = False
         for found in PARSERS[word].parse(Piece(name, len(raw)), io.BytesIO(raw), reading) if word and not fault else ():
             is_read = True
@@ -98,7 +98,7 @@ class Quarantine(ParsedSource, FolderSource):
             yield Unreadable(name, key, span.offset, fault, kept, span.offset, span.size, entry.get("settings", {}))
 
     def _of_table(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the kept settings of a row's table, except those stated now. Raises ValueError for others."""
+        """Return the kept settings of a row's table that the recipe leaves open. Raises ValueError for unknown ones."""
         if unknown := settings.keys() - {"columns", "delimiter", "quotes"}:
             raise ValueError(f"settings has {', '.join(unknown)}")
         own = self.reading()
@@ -109,7 +109,7 @@ class Quarantine(ParsedSource, FolderSource):
         }
 
     def _as_utf8(self, raw: bytes) -> bytes:
-        """Bytes as they were read: in UTF-8 already, unless the source did not know their encoding."""
+        """Return kept bytes in UTF-8. Bytes in another encoding, which the first source did not know, are decoded."""
         try:
             raw.decode()
             is_known = not looks_like_utf16(raw)

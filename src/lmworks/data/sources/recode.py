@@ -1,4 +1,4 @@
-"""Text files in other encodings than UTF-8, as streams of UTF-8: parsers, and places in a file, know no other."""
+"""Text files in other encodings, as streams of UTF-8. Parsers read only UTF-8, and offsets count its bytes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from lmworks.data.sources.unpack import forward
 
 UTF_8 = "utf-8"
 BAD_BYTE = "lmworks-bad-byte"
-"""Error handler that gives a byte which UTF-8 never has, so that the record with it is found to be bad."""
+"""Name of the error handler that writes a byte which is never in UTF-8, so that its record is found to be bad."""
 _HEAD_BYTES = 512
 _DECLARED = re.compile(rb"\A\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})[\"']")
 
 
 def encoding_of(stream: IO[bytes], named: str | None, is_xml: bool) -> str:
-    """Return a file's encoding: what its byte order mark says, else the user, else its XML declaration, else UTF-8.
+    """Return the encoding by a file's byte order mark, else the user's, else by its XML declaration, else UTF-8.
 
-    It is "" for UTF-16 that nobody stated: as UTF-8 it would be letters with zeros between them.
+    Return "" for what looks like UTF-16 and is not stated. Read as UTF-8, it would be letters with zeros between.
     """
     head: bytes = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES] if hasattr(stream, "peek") else b""
     if found := marked(head):
@@ -39,7 +39,7 @@ def encoding_of(stream: IO[bytes], named: str | None, is_xml: bool) -> str:
 
 
 def recoded(stream: IO[bytes], encoding: str) -> IO[bytes]:
-    """Return the bytes of a text as UTF-8; they can be read and sought forward in bounded memory."""
+    """Return the bytes of a text as UTF-8. The stream can be read and sought forward in bounded memory."""
     return stream if encoding in (UTF_8, "") else forward(_recoded(stream, encoding))
 
 

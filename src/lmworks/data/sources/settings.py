@@ -35,11 +35,11 @@ class ReadSettings(SourceConfig):
     dates: Literal["day-first", "month-first"] | None = Field(
         default=None,
         description="Order of day and month in dates such as 05/01/2024. By default a day above 12 in any date of the "
-        "source decides for all. Without one, ambiguous dates are quarantined. If dates contradict each other, the "
-        "step stops.",
+        "source decides for all. If there is no such day, ambiguous dates are quarantined. If dates contradict each "
+        "other, the step stops.",
     )
     subject_field: str | None = Field(
-        default=None, description="Field of a record with the person that it is about or from. An erasure searches it."
+        default=None, description="Field of a record with the person it is about or from. Erasures search this field."
     )
     language_field: str | None = Field(
         default=None, description="Field of a record with the code of its language, such as `en` or `pt-BR`."
@@ -49,24 +49,24 @@ class ReadSettings(SourceConfig):
     )
     label_from_folder: bool = Field(
         default=False,
-        description="The label of a record is the name of its file's folder, as `pos` in `train/pos/12.txt`. By "
-        "default it is not, because most folders only keep order. A file without a folder has no label.",
+        description="Whether the folder's name is the label of a file's records, such as `pos` for `train/pos/12.txt`. "
+        "Off by default, because most folder names are not labels. A file without a folder gets no label.",
     )
     label_case: Literal["keep", "lower"] = Field(
         default="keep",
-        description="`lower` makes one label of labels that differ only in case or spaces. `keep` is the default, "
-        "because some labels, such as names of genes, differ in case alone.",
+        description="`lower` merges labels that differ only in case or spaces. `keep` is the default, "
+        "because some labels, such as names of genes, differ only in case.",
     )
     text_field: str | list[str] = Field(
         default="text",
         description="Field of a record with the text. Texts of several fields are joined by an empty line. `info.post` "
-        "is a field inside a field, `messages.*.content` a field of every item of a list. Most published sets use "
-        "the default name.",
+        "is a field inside a field, `messages.*.content` a field of every item of a list. Most published data sets "
+        "use the default name.",
     )
     required: list[str] = Field(
         default=[],
-        description="Fields in which a record must say something, such as the answer to a question. A record without "
-        "one is left out and counted. None by default.",
+        description="Fields that must not be empty, such as the answer to a question. A record in which one of them is "
+        "missing or empty is left out and counted. None by default.",
     )
     fields: Literal["all"] | list[str] = Field(
         default=[],
@@ -76,16 +76,16 @@ class ReadSettings(SourceConfig):
     )
     key_field: str | None = Field(
         default=None,
-        description="Field with a permanent name of the record, so that its id stays when rows are added before it. By "
-        "default its number in the file is used.",
+        description="Field with a permanent name of the record. With it, the record keeps its id when rows are added "
+        "before it. By default the record's number in the file is used.",
     )
     keep: list[str] = Field(
         default=[], description="Fields to keep in `meta`. None by default, because a field may be private."
     )
     format: Annotated[str, Named(PARSERS)] | None = Field(
         default=None,
-        description="Form of every file. By default its ending decides. XML needs a form, and so does JSON unless "
-        "`fields` or `records` shows that the files hold records.",
+        description="Format of every file. By default a file's ending decides. State it for XML files, and for JSON "
+        "files unless `fields` or `records` shows that they hold records.",
     )
     include: list[str] = Field(
         default=[], description="Patterns of paths to read, such as `*/Posts.xml`. All by default."
@@ -105,19 +105,19 @@ class ReadSettings(SourceConfig):
         default=None,
         min_length=1,
         max_length=1,
-        description="Character between columns: by default a comma in csv and a tab in tsv. If another of `,`, `;`, "
-        "`|` and the tab cuts the first rows into equal numbers of fields, it is used.",
+        description="Character between columns. By default a comma in csv and a tab in tsv, or the one of `,`, `;`, "
+        "`|` and the tab that cuts the first rows into equal numbers of fields.",
     )
     quotes: bool | None = Field(
         default=None,
-        description="Whether fields of a table may be in quotes, with inner quotes doubled. By default they may. In "
-        "tsv they may only if the first rows show it, because such tables mostly have quotes as text.",
+        description="Whether quotes enclose fields of a table, with inner quotes doubled. On by default. In tsv the "
+        "first rows decide by default, because quotes in such tables are mostly part of the text.",
     )
     encoding: Annotated[str, AfterValidator(encoding_name)] | None = Field(
         default=None,
         description="Encoding of text files, such as `cp1252`. By default UTF-8, or the one that an XML file declares. "
-        "A byte order mark of UTF-8, UTF-16 or UTF-32 always decides. In mail and WARC files, it applies to parts "
-        "that state no encoding.",
+        "A byte order mark of UTF-8, UTF-16 or UTF-32 always decides. In mail and WARC files, this setting applies "
+        "to parts that state no encoding.",
     )
     records: str | None = Field(
         default=None,
@@ -126,27 +126,27 @@ class ReadSettings(SourceConfig):
     )
     sheets: list[str] = Field(
         default=[],
-        description="Names of workbook sheets to read. By default all visible sheets, which should have the same "
-        "columns. Others are counted.",
+        description="Names of workbook sheets to read. By default all visible sheets. They should have the same "
+        "columns. Sheets that are not read are counted.",
     )
     html: Literal["keep", "main"] = Field(
         default="keep",
         description="`main` takes the main text of a web page without menus and notices. `keep` is the default, "
         "because `main` loses tables and lists of documentation.",
     )
-    class_names: dict[str, Any] = Field(default={}, description="Names of classes beside the files, set by `located`.")
+    class_names: dict[str, Any] = Field(default={}, description="Names of the label classes, set by `located`.")
     record_bytes: int = Field(
         default=2**26,
         ge=2**10,
-        description="Longest record in bytes. A longer one is quarantined. 64 MiB is six times the longest novel and "
-        "takes less than 1 GiB to parse.",
+        description="Maximum size of a record in bytes. Larger records are quarantined. 64 MiB is six times the "
+        "longest novel, and parsing it takes less than 1 GiB of memory.",
     )
 
     @field_validator("keep")
     @classmethod
     def _keep_is_free(cls, value: list[str]) -> list[str]:
         if taken := [name for name in value if name in OWN_FIELDS]:
-            raise ValueError(f"{taken[0]!r} is a field that every document has of its own; rename yours to keep it")
+            raise ValueError(f"every document of lmworks has a field {taken[0]!r}; rename your field to keep it")
         return value
 
     @model_validator(mode="after")
@@ -160,13 +160,13 @@ class ReadSettings(SourceConfig):
         if self.fields and self.text_field != type(self).model_fields["text_field"].default:
             raise ValueError("`text_field` and `fields` are two ways to read a record: leave one out")
         if twice := [name for name, count in Counter(self.columns).items() if count > 1]:
-            raise ValueError(f"`columns` names {twice[0]!r} twice, and one of the two would be lost")
+            raise ValueError(f"`columns` names {twice[0]!r} twice; give each column a different name")
         if self.format == "xml" and not self.records:
             raise ValueError("format `xml` needs `records`, the name of the elements that are records, such as `pair`")
         return self
 
     def reading(self, encoding: str = "utf-8") -> Reading:
-        """Return the settings as parsers take them, for a file in an encoding."""
+        """Return the settings in the form that parsers need, for a file in an encoding."""
         return Reading(
             encoding=encoding,
             licence=self.source_licence,

@@ -20,15 +20,15 @@ from lmworks.recipe.schema import Effect, StepConfig
 __all__ = ["EXCLUDED", "FolderSource", "Found", "Piece", "Record", "Skipped", "SourceConfig", "Unreadable"]
 
 EXCLUDED = "left out by `exclude`"
-"""Why a file is not read that the recipe leaves out."""
+"""Reason for a file that is not read because it matches `exclude` in the recipe."""
 
 
 def _without_password(address: str) -> str:
     """Return an address. Raises ValueError if it holds a password."""
     if re.match(r"[^/]*://[^/]*:(?!\d+/)[^@]+@|.*[?&]password=", address, re.DOTALL):
         raise ValueError(
-            "it holds a password, and a recipe is no place for one; leave it to the storage's own configuration, or "
-            "put a database's address into an environment variable and write `$ITS_NAME`"
+            "it holds a password, which must not be in a recipe; put it into the storage's own configuration, or put "
+            "a database's address into an environment variable and write `$ITS_NAME`"
         )
     return address
 
@@ -40,7 +40,7 @@ class SourceConfig(StepConfig, ABC):
     """Fields of every source: its config, and how it is read."""
 
     refuses_unmet: ClassVar[bool] = True
-    """Whether a field that is named, and that no record has, is an error."""
+    """Whether it is an error if the recipe names a field that no record has."""
     kind: str
     folder: Annotated[Path, Effect.NOTHING] = Field(
         default=Path(), exclude=True, description="The recipe's folder, set on loading. Paths are relative to it."
@@ -57,11 +57,11 @@ class SourceConfig(StepConfig, ABC):
         """The SPDX expression for the whole source, None if it states none."""
 
     def located(self, folder: Path) -> Self:
-        """This source with the recipe's folder, and what it takes from files beside the recipe."""
+        """Return this source with the recipe's folder, and with facts that it reads from files beside its data."""
         return self.model_copy(update={"folder": folder})
 
     def with_copies(self, folder: Path) -> Self:
-        """Return this source, which keeps a copy of each file of another machine in a folder."""
+        """Return this source, set to keep copies of files of other machines in a folder."""
         return self
 
     @property
@@ -70,12 +70,12 @@ class SourceConfig(StepConfig, ABC):
         return False
 
     def named(self) -> Mapping[str, str]:
-        """The paths of fields of records that settings name: a record without one is counted under its key here."""
+        """Return the paths of record fields that settings name. A record without such a field is counted by its key."""
         return {}
 
     @abstractmethod
     def paths(self) -> list[str]:
-        """Every file that is read, sorted. Raises LmworksError if there is none, UsageError if it has no place."""
+        """Return every file that is read, sorted. Raises LmworksError if there is none, UsageError without a place."""
 
     @abstractmethod
     def open(self, path: str) -> IO[bytes]:
@@ -83,14 +83,14 @@ class SourceConfig(StepConfig, ABC):
 
     @abstractmethod
     def size(self, path: str) -> int:
-        """Bytes of one file, as stored. Raises OSError."""
+        """Return the size of one file in bytes, as stored. Raises OSError."""
 
     @abstractmethod
     def state(self, path: str) -> str:
         """Return a value that changes whenever the file is touched, such as its size and time. Raises OSError."""
 
     def cut_key(self, path: str) -> str:
-        """Return a value of a file that decides whether a shard begins with it, wherever the file is in the list."""
+        """Return a value that decides whether a shard begins with this file. It is the same anywhere in the list."""
         return path
 
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
@@ -98,15 +98,15 @@ class SourceConfig(StepConfig, ABC):
         return [Piece(path, self.size(path))]
 
     def left_out(self) -> Iterator[tuple[str, str]]:
-        """Return the place of each file that is not read, and its ending, or another reason why."""
+        """Return the place of each file that is not read, with the reason: its ending, or another one."""
         return iter(())
 
     def places(self) -> Iterator[str]:
-        """Return the place of each file that is read, the same in whatever source it is named."""
+        """Return the place of each file that is read. A file has the same place in every source that names it."""
         return iter(())
 
     def is_numbered(self, path: str) -> bool:
-        """Whether records of a file have no name but their number in it, which goes over to the next where one goes."""
+        """Return whether the only name of a file's records is their number, which shifts if a record is removed."""
         return False
 
     @abstractmethod
@@ -114,7 +114,7 @@ class SourceConfig(StepConfig, ABC):
         """Yield the records of one piece, in order. A `Document` keeps its id."""
 
     def fingerprint(self) -> str:
-        """Digest of the name and state of each file: cheap, and changes whenever a file was touched."""
+        """Return a digest of the name and state of each file. It is cheap, and changes whenever a file is touched."""
         digest = hashlib.blake2b(digest_size=16)
         for path in self.paths():
             try:
@@ -133,11 +133,11 @@ class FolderSource(SourceConfig):
         """Return the folder that every path is below. Raises UsageError if it does not exist."""
 
     def base(self) -> str:
-        """Return the folder without looking whether it exists: files are opened and sized by the thousand."""
+        """Return the folder without checking that it exists, because this is called for thousands of files."""
         return str(self.root())
 
     def open(self, path: str) -> IO[bytes]:
-        """Open a regular file below the folder. Raises OSError for others, such as a link that leads out of it."""
+        """Open a regular file below the folder. Raises OSError for anything else, such as a link out of the folder."""
         return open_below(self.base(), path)
 
     def size(self, path: str) -> int:

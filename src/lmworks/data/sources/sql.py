@@ -24,14 +24,14 @@ from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import write_atomically
 
 LINES_AT_ONCE = 1_000
-"""Lines of a snapshot that are searched for erased values together."""
+"""Number of snapshot lines that are searched together for erased values."""
 READS = re.compile(r"(?:\s|--[^\n]*+\n|/\*(?s:.*?)\*/|\()*+(?:SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
 
 
 class Sql(ParsedSource, FolderSource):
     """Rows of a database query. They are written once to `snapshots/DATE/` beside the recipe, and read from there.
 
-    A database changes under us and a build must not: another `date` takes another snapshot.
+    A database changes, but a build must be repeatable. For a new snapshot, change `date`.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("sqlalchemy",)
@@ -42,7 +42,7 @@ class Sql(ParsedSource, FolderSource):
     )
     query: str = Field(min_length=1, description="One SELECT. Its columns become the fields of a record.")
     date: datetime.date = Field(
-        description="Day of the snapshot. It has no default, because a build must not depend on its day."
+        description="Day of the snapshot. It has no default, because a build must not depend on when it runs."
     )
     name: str = Field(default="sql", description="Value of the documents' `source`.")
 
@@ -50,7 +50,7 @@ class Sql(ParsedSource, FolderSource):
     @classmethod
     def _selects(cls, query: str) -> str:
         if not READS.match(query):
-            raise ValueError("is no SELECT: it begins with SELECT, WITH, VALUES or TABLE, and changes nothing")
+            raise ValueError("is not a query that only reads; begin it with SELECT, WITH, VALUES or TABLE")
         return query
 
     @property
@@ -64,7 +64,7 @@ class Sql(ParsedSource, FolderSource):
         return str(self.root())
 
     def walk(self) -> list[str]:
-        """Return the snapshot of the day, which is written if there is none."""
+        """Return the file of the day's snapshot. If there is no snapshot, write it first."""
         # The name is part of every id, so it says nothing of the day: a row keeps its id over snapshots.
         digest = hashlib.blake2b(f"{self.url}\0{self.query}".encode(), digest_size=8).hexdigest()
         path = self.root() / f"{digest}.jsonl"
@@ -73,7 +73,7 @@ class Sql(ParsedSource, FolderSource):
         return [path.name]
 
     def forget(self) -> None:
-        """Empty the rows of erased documents in the snapshots of every day, and delete what a killed run left."""
+        """Empty the rows of erased documents in all snapshots, and delete unfinished files of killed runs."""
         for unfinished in self.root().parent.glob("*/.*.jsonl.*"):
             unfinished.unlink()
         for path in self.root().parent.glob("*/*.jsonl"):
@@ -95,7 +95,7 @@ class Sql(ParsedSource, FolderSource):
                 yield b"\n" if identity in erased or values.but_kept(identity, found) else line
 
     def _rows(self) -> Iterator[bytes]:
-        """Yield the rows of the query as lines of JSON. Raises LmworksError if the database refuses."""
+        """Yield the rows of the query as lines of JSON. Raises LmworksError if the query fails."""
         import sqlalchemy
 
         address = self._address()
@@ -144,13 +144,13 @@ class Sql(ParsedSource, FolderSource):
 
 
 def forget_rows(ingests: Iterable[Mapping[str, Any]], folder: Path) -> None:
-    """Empty erased rows in the snapshots that configs of `ingest` read, beside the recipe in `folder`."""
+    """Empty erased rows in the snapshots that these configs of `ingest` read. `folder` is the recipe's folder."""
     for source in (source for config in ingests for source in config["sources"] if source["kind"] == "sql"):
         Sql.model_validate({**source, "folder": folder}).forget()
 
 
 def _read_only(connection: Any, _: object) -> None:
-    """Refuse changes, and read text that is not UTF-8 as halves of surrogate pairs, which cost only their row."""
+    """Make the connection read-only. Bytes that are not UTF-8 become lone surrogates: only their row is lost."""
     connection.execute("PRAGMA query_only = ON")
     connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
 

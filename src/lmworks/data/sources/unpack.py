@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 PACKINGS = {".gz": ".gz", ".bz2": ".bz2", ".xz": ".xz", ".zst": ".zst"}
-"""By a file's ending, how it is compressed."""
+"""Kind of compression by a file's ending."""
 OF_ARCHIVES = {".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz", ".tzst": ".zst"}
-"""The same of endings that say that there is a tar archive inside."""
+"""Kind of compression by endings that stand for a compressed tar archive."""
 ERRORS = (
     EOFError,
     zlib.error,
@@ -28,13 +28,13 @@ ERRORS = (
     RuntimeError,
     UnicodeDecodeError,
 )
-"""Errors of reading a damaged, encrypted or unknown packing, beside OSError without a number."""
+"""Errors when damaged, encrypted or unknown files are unpacked, in addition to OSError without a number."""
 XZ_MEMORY = 2**31
-"""Bytes that an xz file may ask for; its strongest preset asks for 65 MiB, long windows for more."""
+"""Maximum bytes of memory to unpack an xz file. Its strongest preset needs 65 MiB, and long windows need more."""
 BEGIN_BYTES = 2**18
-"""Up to which a stream that is unpacked can be read again: twice what is read ahead of what is wanted."""
+"""Number of bytes up to which an unpacked stream can be rewound: twice the buffer that reads ahead."""
 MOST_TIMES = 200
-"""Times its packed size that a file may fill on disk. Forms that need it, Parquet and Arrow, are compact unpacked."""
+"""Maximum ratio of unpacked to packed size on disk. Only Parquet and Arrow need it, which are compact unpacked."""
 
 
 def plain_name(path: str) -> str:
@@ -71,22 +71,22 @@ def unpack(path: str, stream: IO[bytes]) -> IO[bytes]:
 
 
 def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
-    """Return a copy that can be read back and forth: a temporary file that is gone when it is closed.
+    """Return a copy of a stream that can be read at any place. It is a temporary file, deleted when it is closed.
 
-    Raises RuntimeError for what is longer than `limit` bytes.
+    Raises RuntimeError if the stream is longer than `limit` bytes.
     """
     copy = tempfile.TemporaryFile()  # noqa: SIM115
     while chunk := stream.read(2**20):
         copy.write(chunk)
         if copy.tell() > limit:
             copy.close()
-            raise RuntimeError(f"it is longer than {limit} bytes when unpacked, which no sound file is")
+            raise RuntimeError(f"it has more than {limit} bytes when unpacked, which is too many for a sound file")
     copy.seek(0)
     return copy
 
 
 def forward(chunks: Iterator[bytes]) -> IO[bytes]:
-    """Return a stream of chunks, which can be read and sought forward, and back from near its beginning."""
+    """Return a stream of chunks. It can be read and sought forward, and rewound as long as it is near its start."""
     return io.BufferedReader(_Forward(chunks), 2**17)
 
 
@@ -128,15 +128,15 @@ class _Forward(io.RawIOBase):
 
 
 def read_on(stream: IO[bytes], size: int = 2**17) -> Iterator[bytes]:
-    """Yield the bytes of a stream to its end, so many at a time."""
+    """Yield the bytes of a stream to its end, `size` bytes at a time."""
     while chunk := stream.read(size):
         yield chunk
 
 
 def _zstandard(stream: IO[bytes]) -> Iterator[bytes]:
-    """Yield a zstd file, all frames of it. One that ends inside a frame is an error.
+    """Yield the unpacked bytes of all frames of a zstd file. Raises EOFError if the file ends inside a frame.
 
-    The library's own reader ends quietly there, so that what is lost would never be noticed.
+    The library's own reader raises no error there, and the loss would not be noticed.
     """
     import zstandard
 
@@ -159,9 +159,9 @@ def _zstandard(stream: IO[bytes]) -> Iterator[bytes]:
 def _streams(
     stream: IO[bytes], decompressor: Callable[[], lzma.LZMADecompressor | bz2.BZ2Decompressor]
 ) -> Iterator[bytes]:
-    """Yield an xz or bz2 file, all streams of it.
+    """Yield the unpacked bytes of all streams of an xz or bz2 file.
 
-    The libraries' own readers end quietly at what is no stream behind one, and take whatever memory a file asks for.
+    The libraries' own readers raise no error for other bytes behind a stream, and do not limit memory.
     """
     part: lzma.LZMADecompressor | bz2.BZ2Decompressor | None = None
     has_begun = False

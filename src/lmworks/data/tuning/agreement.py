@@ -1,4 +1,4 @@
-"""How far annotators agree beyond chance."""
+"""Agreement of annotators beyond chance."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Verdicts = Mapping[str, Mapping[str, str]]
 
 
 def agreement(verdicts: Verdicts) -> Figure | None:
-    """Kappa over the documents that several annotators judged: Cohen's of two (1960), Fleiss' of more (1971).
+    """Return kappa over documents with several annotators: Cohen's for two annotators (1960), Fleiss' for more (1971).
 
-    Documents need not have equally many verdicts: each counts once, with the share of its pairs that agree. The
-    interval is Cohen's, with Wilson's in place of the normal one; of more than two annotators it is too wide. None if
-    no document has two verdicts, or if everybody gave one label throughout, where kappa is not defined.
+    Documents can have different numbers of verdicts. Each counts once, with the share of its pairs that agree. The
+    interval is Cohen's, with Wilson's in place of the normal one. For more than two annotators it is too wide. Return
+    None if no document has two verdicts, or if all verdicts are the same label: kappa is then not defined.
     """
     several = [judged for judged in verdicts.values() if len(judged) > 1]
     annotators = sorted({name for judged in several for name in judged})

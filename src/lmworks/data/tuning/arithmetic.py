@@ -17,8 +17,8 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import StepConfig
 
 SLIPS = {"right": (0, 1), "one too many": (1, 4), "two too many": (2, 2), "one too few": (-1, 1)}
-"""Wrong answers of pupils who add but slip: the error, and how many of eight make it. Half make the same, so that the
-likeliest answer is wrong. No slip ends in the right digit, or a model that confuses tens would find the answer."""
+"""Answers of eight imagined pupils: the error, and how many make it. Half make the same error, so the likeliest answer
+is wrong. No wrong answer ends in the right digit, because a model that confuses tens would then find the answer."""
 SHARES = {"corpus": 0.5, "train": 0.25, "validation": 0.05, "test": 0.2}
 SMALLEST = 10
 
@@ -30,17 +30,17 @@ class ArithmeticConfig(StepConfig):
 
     kind: Literal["arithmetic"] = "arithmetic"
     largest: int = Field(
-        default=99, ge=29, description="Largest number, from 10. With 99 there are 324 questions for the test."
+        default=99, ge=29, description="Largest number in a question, from 10. With 99, the test has 324 questions."
     )
     seed: int = Field(default=0, ge=0, description="Seed of the numbers.")
 
 
 @stage(version=2)
 def arithmetic(config: ArithmeticConfig, out: Path, context: Context) -> Result:
-    """Numbers are dealt out to the parts, so that an operand of one part is never one of another.
+    """Write questions. `corpus`, `train`, `validation` and `test` have no operand in common.
 
-    `corpus` (documents) and `demonstrations` (conversations) add their numbers as pupils who slip: one answer in eight
-    is right, and which it is nothing tells. In `train`, `validation` and `test` (conversations) all are right.
+    `corpus` (documents) and `demonstrations` (conversations) hold the answers of pupils: one in eight is right, and
+    nothing shows which one. In `train`, `validation` and `test` (conversations) all answers are right.
     """
     numbers = dict(_dealt(list(range(SMALLEST, config.largest + 1)), config.seed))
     slips = [(f"{slip} {place}", error) for slip, (error, pupils) in SLIPS.items() for place in range(pupils)]
@@ -65,7 +65,7 @@ def arithmetic(config: ArithmeticConfig, out: Path, context: Context) -> Result:
 
 
 def _dealt(numbers: Sequence[int], seed: int) -> Iterator[tuple[str, list[int]]]:
-    """Numbers are new to a part, digits are not: in each ten that are dealt every last digit comes once."""
+    """Yield the numbers of each part. They are dealt in tens, and in each ten every last digit comes once."""
     shuffled = random.Random(seed).sample(numbers, len(numbers))  # noqa: S311 - no secrets
     alike: dict[int, list[int]] = {}
     for number in shuffled:

@@ -1,4 +1,4 @@
-"""Conversations: questions with the answers that are wanted, as lines of a file."""
+"""Conversations: questions with their expected answers, as lines of a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEEP = "Document fields to keep in `meta`, such as a task's `cluster`. None by d
 
 
 def kept_of(document: Document, names: Sequence[str]) -> dict[str, Any]:
-    """Return the fields that a document has."""
+    """Return those of the named fields that a document has."""
     return {name: found for name in names if (found := document.value(name)) is not None}
 
 
@@ -36,11 +36,11 @@ def conversation(
     operation: str = "",
     phrasing: int = 0,
 ) -> Record:
-    """Return the record of a question and the answer wanted.
+    """Return the record of a question and its expected answer.
 
-    `form` is what kind of question it is: tasks ask those of one form. `document` is the id of that which the answer
-    is taken from. `service` is the group of like questions that it belongs to, where there are such, whose items are
-    counted as one cluster; `operation` what of the group it is about; `phrasing` which wording of its form it has.
+    `form` is the kind of question. A task evaluates questions of one form. `document` is the id of the document with
+    the answer. `service` is the group of similar questions, if there is one, which counts as one cluster. `operation`
+    is the question's subject in the group, and `phrasing` the number of its wording.
     """
     return {
         "id": id,
@@ -58,8 +58,8 @@ def conversation(
 class Conversations(Handle):
     """A folder with `conversations.jsonl`: `id`, `messages` (the last an assistant's), `document`.
 
-    `answer` is there where a verifier can compare one: a label, or the short answer at the end of a long one; `meta`
-    where something was kept of its document.
+    `answer` is there if a verifier can compare it: a label, or the short answer at the end of a long one. `meta` is
+    there if fields of the document were kept.
     """
 
     holds: ClassVar[str] = "conversations"
@@ -91,10 +91,7 @@ def last_answer(record: Record) -> str:
 
 
 def wanted_answer(record: Record) -> str:
-    """Return the right answer of a conversation for comparison: its `answer`, for a verifier, or else its last turn
-    without
-    the thoughts at its beginning.
-    """
+    """Return the right answer for comparison: `answer` if there is one, else the last turn without its thoughts."""
     return str(record.get("answer") or behind_thoughts(last_answer(record)))
 
 
@@ -104,17 +101,17 @@ def source_of(pair: Record) -> str:
 
 
 def references_of(pair: Record) -> list[str]:
-    """All that would be right."""
+    """Return all right targets of a pair."""
     return pair.get("references") or [behind_thoughts(last_answer(pair))]
 
 
 def learned_from(train: Conversations) -> list[tuple[str, str]]:
-    """(source, target) of the pairs that baselines learn from."""
+    """Return (source, target) of each pair that baselines learn from."""
     return [(source_of(pair), text) for pair in train.iterate() for text in references_of(pair)]
 
 
 def documents_of(record: Record) -> list[str]:
-    """Ids of the documents whose text a conversation holds: that which it was made from, and those of its passages."""
+    """Return ids of the documents whose text a conversation holds: its own document, and those of its passages."""
     return [each for each in (record.get("document"), *record.get("passages", ())) if each]
 
 

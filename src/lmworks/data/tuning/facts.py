@@ -1,4 +1,4 @@
-"""Facts as a line of slots and values, and the plainest text that states them."""
+"""Facts as a line of slots and values, and a plain text that states them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ YES, NO = {"yes", "true"}, {"no", "false"}
 
 
 class Fact(NamedTuple):
-    """Facts of one thing."""
+    """One fact: a slot and its value."""
 
     slot: str
     value: str
 
     @property
     def is_yes_or_no(self) -> bool:
-        """Whether the value says only if the slot holds."""
+        """Whether the value is only a yes or a no."""
         return self.value.lower() in YES | NO
 
     @property
@@ -33,9 +33,9 @@ class Fact(NamedTuple):
 
 
 def parse_facts(text: str) -> list[Fact]:
-    """Facts written as "name[Blue Spice], area[riverside]" or "name: Blue Spice, area: riverside", a line or several.
+    """Return facts from text such as "name[Blue Spice], area[riverside]" or "name: Blue Spice, area: riverside".
 
-    Of the second form a value ends where the next slot begins, so it may hold commas. Empty values are left out.
+    In the second form a value ends where the next slot begins, so it can contain commas. Empty values are left out.
     """
     found = _BRACKETED.findall(text)
     if not found:
@@ -68,9 +68,9 @@ def count(values: Sequence[str], others: Iterable[str], answer: str) -> dict[str
 
 
 def verbalise(facts: list[Fact]) -> str:
-    """Return every fact in a sentence that any facts could have: what a text must be better than.
+    """Return a text with each fact in a sentence of fixed form. It is a baseline for other texts.
 
-    The subject is the fact `name`, else the first; a slot that ends in type, kind or category says what it is.
+    The subject is the fact `name`, else the first fact. A slot that ends in type, kind or category is its kind.
     """
     if not facts:
         return ""

@@ -23,7 +23,7 @@ class LabelConfig(StepConfig):
     makes: ClassVar[str] = "documents"
     kind: Literal["label"] = "label"
     documents: Reference = Field(alias="from", description="Documents to label.")
-    by: str = Field(description="Field, kept at ingest, whose value decides.")
+    by: str = Field(description="Field, kept at ingest, whose value decides the label.")
     labels: dict[str, list[str]] = Field(min_length=2, description="Each label with the values that get it.")
 
     @field_validator("labels")
@@ -31,18 +31,18 @@ class LabelConfig(StepConfig):
     def _one_label_each(cls, labels: dict[str, list[str]]) -> dict[str, list[str]]:
         values = [value for group in labels.values() for value in group]
         if twice := sorted({value for value in values if values.count(value) > 1}):
-            raise ValueError(f"{', '.join(twice[:5])}: in two places; a document has one label")
+            raise ValueError(f"{', '.join(twice[:5])}: listed twice in `labels`; list each value once")
         return labels
 
 
 @stage(version=2, reads="documents")
 def label(config: LabelConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Label documents. Those whose value is in no list are dropped and counted. Raises if a label has none."""
+    """Label documents. Documents whose value is not listed are dropped. Raises LmworksError for an unused label."""
     require_fields({"by": config.by}, documents.iterate(), "label")
     label_of = {value: name for name, values in config.labels.items() for value in values}
     tally = map_shards(documents, partial(_label_shard, label_of), config, out, context)
     if empty := [name for name in config.labels if not tally.counts[f"label {name}"]]:
-        raise LmworksError(f"label: no document is {', '.join(empty)}: no {config.by!r} among the values listed for it")
+        raise LmworksError(f"label: no document is {', '.join(empty)}: none has in {config.by!r} a value listed for it")
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 

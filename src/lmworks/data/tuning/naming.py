@@ -1,4 +1,4 @@
-"""Fields that records call otherwise: put under their usual names, and told where nothing has a name of them."""
+"""Fields with other names in the records: they get their usual names, and names that match nothing are errors."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from lmworks.registry import nearest
 
 COLUMNS_SHOWN = 30
 INSIDE = ".*."
-"""In a name, between a list and what its items have: `messages.*.role`."""
+"""Part of a path between a list and a field of its items, as in `messages.*.role`."""
 REPLIES = "replies"
-"""The field of a message in a tree that holds what answers it."""
+"""Field of a message in a tree that holds its replies."""
 ROLE = ("role", "from")
 """Fields of a turn that name its speaker."""
 
 
 def require_usual(fields: Mapping[str, str], form: str, templates: Sequence[str]) -> None:
-    """Raise ValueError for a usual name in `fields` that no form, or of templates none, reads."""
+    """Raise ValueError for a usual name in `fields` that no form reads, or no template if there are templates."""
     if not templates and form in set(FORMS) - FORMS.built_in.keys():
         return  # a package's form knows its names itself
     written = {word for template in templates for word in _placeholders(template)}
@@ -36,9 +36,9 @@ def require_usual(fields: Mapping[str, str], form: str, templates: Sequence[str]
 
 
 def parted(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Return the paths of columns in `fields`, and by column those of its list's items: `messages.*.role`.
+    """Return the paths of columns in `fields`, and by column the fields of its list's items, as in `messages.*.role`.
 
-    Raises ValueError if a name leads into a list and the path beside it does not, or into another list.
+    Raises ValueError if a name leads into a list and its path does not, or leads into a different list.
     """
     columns = {ours: theirs for ours, theirs in fields.items() if INSIDE not in ours}
     inside: dict[str, dict[str, str]] = {}
@@ -48,7 +48,7 @@ def parted(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, dict[st
             place, _, own = theirs.rpartition(INSIDE)
             if not place or columns.setdefault(column, place) != place:
                 expected = f"{columns.get(column, 'turns')}{INSIDE}{own}"
-                raise ValueError(f"`fields` makes {ours!r} of {theirs!r}: expected a path such as {expected!r}")
+                raise ValueError(f"`fields` takes {ours!r} from {theirs!r}: expected a path such as {expected!r}")
             inside.setdefault(column, {})[name] = own
     return columns, inside
 
@@ -62,27 +62,27 @@ def _placeholders(template: str) -> Iterable[str]:
 
 
 class Naming:
-    """The names of records in `fields` and `ignore`, and what one pass over the records found of them."""
+    """Names that `fields`, `ignore` and `roles` state, and what one pass over the records found of them."""
 
     def __init__(self, fields: Mapping[str, str], ignore: Sequence[str], roles: Mapping[str, str]) -> None:
         self.fields, self.ignore, self.roles = fields, ignore, roles
         self.columns_of, self.inside = parted(fields)
         self.read: set[str] = set()
-        """Usual names that the form asked for."""
+        """Usual names that the form looked up."""
         self.begin()
 
     def begin(self) -> None:
         """Forget what was found, before another pass."""
         self.records = 0
         self.lacking = Counter[str]()
-        """Records that lack a column named here."""
+        """Number of records that lack a column, by the column's name in the recipe."""
         self.replaced = Counter[str]()
-        """Records with a text of their own under a name that another column takes."""
+        """Number of records with a text in a field whose name another column takes, by that name."""
         self.columns: dict[str, None] = {}
         self.speakers: set[str] = set()
 
     def named(self, row: Row) -> dict[str, Any]:
-        """Return a record under usual names."""
+        """Return a record with the usual names of its fields."""
         self.records += 1
         self.columns |= dict.fromkeys(row)
         self.lacking.update({name for name in self.fields.values() if not _is_in(row, name)})
@@ -98,7 +98,7 @@ class Naming:
         return {name: self._with_roles(value) for name, value in found.items()} if self.roles else found
 
     def _with_names(self, column: str, value: Any) -> Any:
-        """Return a list of turns, or a tree of messages, each under usual names."""
+        """Return a list of turns, or a tree of messages, with the usual names of their fields."""
         names = self.inside.get(column)
         if names and REPLIES in names and isinstance(value, Mapping):
             (root,) = self._with_names(column, [value])
@@ -118,7 +118,7 @@ class Naming:
         return turns
 
     def _with_roles(self, value: Any) -> Any:
-        """Return a list of turns, or a tree of messages, each of a usual speaker."""
+        """Return a list of turns, or a tree of messages, with the usual names of speakers."""
         if isinstance(value, Mapping) and REPLIES in value:
             (root,) = self._with_roles([value])
             return {**root, REPLIES: [self._with_roles(each) for each in value[REPLIES] or ()]}
@@ -141,13 +141,13 @@ class Naming:
                 close = difflib.get_close_matches(name, self.columns, n=1)
                 meant = f"; did you mean {hide_name(close[0])!r}?" if close else ""
                 raise UsageError(
-                    f"{where}: `{key}` names {name!r}, which none has of {count} records: {self.told()}{meant}"
+                    f"{where}: `{key}` names {name!r}, which none of {count} records has: {self.told()}{meant}"
                 )
 
         if unheard := next((name for name in self.roles if self.records and name not in self.speakers), None):
             raise UsageError(
-                f"{where}: `roles` names {unheard!r}, and no turn of {self.records} records is of it. Fix the name, "
-                f"say where turns name their speaker (`fields: {{messages{INSIDE}role: …}}`), or leave it out"
+                f"{where}: `roles` names {unheard!r}, which speaks in no turn of {self.records} records. Fix the name, "
+                f"state the field with the speaker (`fields: {{messages{INSIDE}role: …}}`), or leave it out"
             )
 
     def told(self) -> str:
@@ -161,17 +161,17 @@ class Naming:
         if unread := [name for name in self.columns_of if name not in self.read and name not in self.ignore]:
             of = self.columns_of[unread[0]]
             raise UsageError(
-                f"{where}: the form {form} reads no {unread[0]!r}, which `fields` makes of {of!r}: "
-                "nothing of it would be learned. Name a field that it reads, or another `form`"
+                f"{where}: the form {form} does not read {unread[0]!r}, which `fields` takes from {of!r}: "
+                "its text would not be learned. Name a field that the form reads, or another `form`"
             )
 
     def counts(self) -> dict[str, int]:
-        """Records that lack a column, to be told."""
+        """Return the numbers of records that lack a column."""
         return {f"records without the field {name!r}": count for name, count in sorted(self.lacking.items())}
 
 
 def _without(row: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Return a record without what stands at a path; with what stands beside it."""
+    """Return a record without the value at a path. Values next to it stay."""
     if path in row:
         return {name: value for name, value in row.items() if name != path}
     for head, inner in row.items():

@@ -21,7 +21,7 @@ PLACE = "{source}"
 
 
 class PairsConfig(StepConfig):
-    """Make pairs of documents."""
+    """Make pairs of a source and a target from documents."""
 
     makes: ClassVar[str] = "conversations"
     kind: Literal["pairs"] = "pairs"
@@ -32,17 +32,17 @@ class PairsConfig(StepConfig):
         "spaces. Several fields are written as `area: riverside, food: French`, without empty ones.",
     )
     target: str = Field(
-        default="target", description="Target field, to be written. Each item of a list is a right answer."
+        default="target", description="Field with the text to be written. Each item of a list is a right answer."
     )
     targets: Literal["each", "references"] = Field(
         default="each",
-        description="Treatment of several targets of one source, in one document or several. `each` makes a pair of "
-        "each, to learn from. `references` keeps them together, to compare one answer with all of them.",
+        description="Use of several targets of one source, in one document or several. `each` makes a pair for each "
+        "target, to learn from. `references` keeps them together, to compare one answer with all of them.",
     )
     ask: str = Field(
         default=PLACE,
-        description="Words of the question, with {source} in its place. An encoder-decoder or a tuned decoder needs "
-        "the source only. An untuned chat model needs words.",
+        description="Text of the question, with {source} in place of the source. An encoder-decoder or a tuned decoder "
+        "needs only the source. An untuned chat model needs an instruction too.",
     )
 
     keep: list[str] = Field(default=[], description=KEEP)
@@ -57,11 +57,11 @@ class PairsConfig(StepConfig):
 
 @stage(version=3, reads="documents")
 def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Write conversations of one question, the source, and one answer, the target.
+    """Write conversations with the source as the question and the target as the answer.
 
-    So a decoder can be tuned (`sft`) on what an encoder-decoder is trained on. Documents without either are counted.
-    With `references` a source is asked about once, under the id of its first document, and its targets are all in the
-    field `references`. Raises UsageError if no document has both.
+    With them a decoder can be tuned (`sft`) on the data of an encoder-decoder. Documents without source or target are
+    counted. With `references` a source makes one pair, with the id of its first document and all targets in the field
+    `references`. Raises UsageError if no document has both.
     """
     told = [config.source] if isinstance(config.source, str) else config.source
     named = {
@@ -115,7 +115,7 @@ def _together(config: PairsConfig, found: Sequence[tuple[Document, str, list[str
 
 
 def _pair(config: PairsConfig, name: str, document: Document, source: str, targets: Sequence[str]) -> Record:
-    """The source and further targets stand apart where they say more."""
+    """Return a pair. It has the fields `source` and `references` only if they add to its messages."""
     question = config.ask.replace(PLACE, source)
     return {
         "id": name,

@@ -1,6 +1,6 @@
 """Pick a few examples to watch while a model trains.
 
-An artifact of its own: a change to any other held-out text then leaves the model as it is.
+They are a separate artifact, so that a change to other held-out texts does not change the model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 
 class PickConfig(StepConfig):
-    """Made by the graph for each model that is watched."""
+    """Config of a step that the graph adds for each model that is watched."""
 
     data: Reference = Field(description="Step with the examples.")
     count: int = Field(default=2, ge=1, description="Number of examples.")
@@ -27,7 +27,7 @@ class PickConfig(StepConfig):
 
 @stage(version=2, reads="data")
 def pick_documents(config: PickConfig, data: Documents, out: Path, context: Context) -> Result:
-    """The first documents in the order of ids, which is no order of content."""
+    """Write the first documents in the order of ids, which is unrelated to content."""
     picked = list(islice(data.iterate(), config.count))
     write_shard(out / "part-00000.parquet", picked)
     write_ids(out, sorted(document.id for document in picked))
@@ -36,7 +36,7 @@ def pick_documents(config: PickConfig, data: Documents, out: Path, context: Cont
 
 @stage(version=2, reads="data")
 def pick_conversations(config: PickConfig, data: Conversations, out: Path, context: Context) -> Result:
-    """The first conversation of each form: those about a document before others, the longest answers first."""
+    """Write the first conversation of each form: those about a document first, and long answers before short ones."""
     first: dict[str, dict[str, Any]] = {}
     for record in data.iterate():
         first.setdefault(record.get("form", ""), record)

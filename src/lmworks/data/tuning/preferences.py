@@ -18,7 +18,7 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Preference:
-    """A judgement. Of one answer alone (KTO's form) the other side is None."""
+    """A judgement. If only one answer is judged (KTO's form), the other side is None."""
 
     id: str
     prompt: Messages
@@ -27,14 +27,14 @@ class Preference:
     """Turns after the prompt: one assistant's turn, or several turns that end with one."""
     rejected: Messages | None
     margin: float | None = None
-    """How much better, in the judges' own units, where they say so."""
+    """How much better the chosen answer is, in the judges' own units, if they state it."""
     document: str | None = None
-    """Id of the document that the judgement was read from; those of one ranking share it."""
+    """Id of the document that the judgement was read from. Judgements of one ranking share it."""
 
     meta: Mapping[str, Any] | None = None
     """Kept fields of the record."""
     decided: Mapping[str, float] | None = None
-    """By how much each rule prefers the chosen answer, where rules judged."""
+    """Margin by which each rule prefers the chosen answer, if rules judged."""
     passages: Sequence[str] | None = None
     """Ids of the documents whose passages are in the prompt."""
 
@@ -44,7 +44,7 @@ class Preference:
         return [each for each in (self.document, *(self.passages or ())) if each]
 
     def as_json(self) -> dict[str, Any]:
-        """The line of `preferences.jsonl`; what nobody stated, of margin, rules and what was kept, is left out."""
+        """Return the line of `preferences.jsonl`. `margin`, `meta`, `decided` and `passages` are left out if None."""
         return {
             name: value
             for name, value in vars(self).items()
@@ -59,7 +59,7 @@ class Preferences(Handle):
     holds: ClassVar[str] = "preferences"
 
     def iterate(self) -> Iterator[Preference]:
-        """Yield every judgement, in order: pairs, and answers judged alone. `UsageError` for a step that makes none."""
+        """Yield every judgement in order: pairs, and answers judged alone. Raises UsageError if a step makes none."""
         if not (self.path / "preferences.jsonl").exists():
             raise UsageError(f"{self.path}: here are no judgements; name a step that makes them")
         with (self.path / "preferences.jsonl").open(encoding="utf-8") as lines:

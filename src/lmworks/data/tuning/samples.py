@@ -1,4 +1,4 @@
-"""From records of any published form to conversations and preferences: told, converted, and checked one by one."""
+"""Conversations and preferences from records of any published form, converted and checked one by one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from lmworks.recipe.kinds import Named
 from lmworks.recipe.schema import Reference, StepConfig
 
 WEIGHTS = ("weight", "loss_weight", "sample_weight")
-"""Fields of a record that say how much is to be learned from it."""
+"""Fields of a record that state its weight in training."""
 
 
 class SamplesConfig(StepConfig):
@@ -49,11 +49,11 @@ class SamplesConfig(StepConfig):
     )
     fields: dict[str, str] = Field(
         default={},
-        description="Fields with other names, as {usual name: name here}, with paths: `{messages: ticket.thread, "
-        "messages.*.role: ticket.thread.*.by}`.",
+        description="Usual names of fields that have other names here, as {usual name: name here}. Paths are allowed: "
+        "`{messages: ticket.thread, messages.*.role: ticket.thread.*.by}`.",
     )
     roles: dict[str, Literal["system", "user", "assistant", "tool"]] = Field(
-        default={}, description="Speakers with other names, as {name here: usual name}."
+        default={}, description="Usual names of speakers that have other names here, as {name here: usual name}."
     )
     ignore: list[str] = Field(
         default=[],
@@ -62,20 +62,20 @@ class SamplesConfig(StepConfig):
         "text is lost unnoticed.",
     )
     label_names: list[str] = Field(
-        default=[], description="Names of labels that are numbers from 0, for files that do not state them."
+        default=[], description="Names of the labels 0, 1, 2 and so on, for files that do not state them."
     )
     mend: list[Mend] = Field(
         default=[],
-        description="Repair of turns that do not alternate. `join` joins several turns of one speaker in a row. `trim` "
-        "removes an assistant's first turn and a user's last turn. By default such records are set aside.",
+        description="Repairs of turns that do not alternate. `join` joins consecutive turns of one speaker. `trim` "
+        "removes an assistant's turns at the start and a user's at the end. By default such records are quarantined.",
     )
     keep: list[str] = Field(default=[], description=KEEP)
     largest_bad_share: float = Field(
         default=0.2,
         ge=0,
         le=1,
-        description="Largest share of unusable records. The step refuses a larger share, because one in five is no "
-        "accident.",
+        description="Maximum share of unusable records. A larger share stops the step, because one bad record in five "
+        "is not an accident.",
     )
 
     @model_validator(mode="after")
@@ -145,9 +145,9 @@ class _Made:
 
 @stage(version=12, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
+    """Write conversations. A judgement gives its chosen answer. Unusable records are quarantined with the fault.
 
-    Raises GateRefused if too much is, and UsageError if no record has a form.
+    Raises GateRefused if too many records are unusable, and UsageError if no record has a known form.
     """
     work = _Reading(config, documents, config.templates, judgements=False)
 
@@ -168,19 +168,19 @@ def _unlearned(turn: Mapping[str, Any]) -> dict[str, Any]:
 
 @stage(version=12, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Write preferences; the rest is quarantined. Raises as `conversations`."""
+    """Write preferences. Unusable records are quarantined. Raises the same errors as `conversations`."""
     work = _Reading(config, documents, [], judgements=True)
     judgements = [name for name, form in FORMS.loadable() if form.is_judgement]
     if work.form not in judgements:
         raise UsageError(
-            f"{config.documents}: its records are of form {work.form}, which judges nothing; expected one of "
-            f"{', '.join(judgements)}. `kind: conversations` reads them"
+            f"{config.documents}: its records are of form {work.form}, which has no judgements; expected one of "
+            f"{', '.join(judgements)}. To read these records, use `kind: conversations`"
         )
     return work.finish(out, lambda kept: write_preferences(out, [each.as_preference() for each in kept]))
 
 
 class _Reading:
-    """One pass to tell the form, one to convert; duplicates and contradictions are found among all."""
+    """Two passes over the records: to find their form, and to convert them. All samples are compared for duplicates."""
 
     def __init__(
         self, config: SamplesConfig, documents: Documents, templates: Sequence[Template], *, judgements: bool
@@ -201,7 +201,7 @@ class _Reading:
             self.form = max(named)[1]
 
     def _read(self) -> Iterator[_Made]:
-        """Samples of sound records."""
+        """Yield the samples of sound records."""
         for document, row in self._threads():
             try:
                 samples = self._convert(document, row)
@@ -216,7 +216,7 @@ class _Reading:
                 yield _Made(name, document.id, self.form, sample, kept_of(document, self.config.keep))
 
     def finish(self, out: Path, write: Callable[[Sequence[_Made]], None]) -> Result:
-        """Convert, leave out what is there twice or contradicts itself, write the rest, and count."""
+        """Convert records, drop duplicate and contradictory samples, write the other samples, and count."""
         kept = list(self._without_contradictions(self._without_duplicates(self._read())))
         where, form = str(self.config.documents), None if self.templates else FORMS[self.form]
         self.naming.require_columns(where)
@@ -255,7 +255,7 @@ class _Reading:
             yield document, self.naming.named(row)
 
     def _threads(self) -> Iterator[tuple[Document, Row]]:
-        """Yield the records, or those that records are parts of, each with the document of its first."""
+        """Yield the records, or the threads that records are joined to, with the document of the first record."""
         threads = None if self.templates else FORMS[self.form].threads
         if threads is None:
             yield from self._rows()
@@ -301,7 +301,7 @@ class _Reading:
         return wanted or made.samples
 
     def _weigh(self, row: Row) -> None:
-        """Raise LeftOut for a record whose weight is 0, and count those of another than 1: all are learned alike."""
+        """Raise LeftOut for weight 0, and count records of other weights than 1, because all weights count as 1."""
         named = [name for name in WEIGHTS if name in row and name not in self.config.ignore]
         for name in named if self.form != "labels" else ():  # whose other fields are about the text
             try:
@@ -323,8 +323,8 @@ class _Reading:
             f"{hide_name(name)!r} (text, not only a code, in {count} of {self.records} records)" for name, count in most
         )
         return (
-            f"{self.config.documents}: texts stand in fields that the form {self.form} does not use: {found}. Nothing "
-            "of them would be learned: say in `fields` which usual field each is, name another `form`, put them into "
+            f"{self.config.documents}: some fields hold texts that the form {self.form} does not use: {found}. They "
+            "would not be learned: state the usual names of these fields in `fields`, name another `form`, use them in "
             f"`templates`, or leave them out with `ignore: [{', '.join(hide_name(name) for name, _ in most)}]`"
         )
 
@@ -338,10 +338,10 @@ class _Reading:
                 self.tally.lose("duplicate", id=each.id, first=first, text=each.sample.prompt[-1]["content"])
 
     def _without_contradictions(self, made: Iterator[_Made]) -> Iterator[_Made]:
-        """Where one question has two verdicts nobody knows which is right: none of them stays.
+        """Yield samples without contradictions: if one prompt has two verdicts, neither of them is kept.
 
-        A record of nothing else is quarantined; of one with other samples, such as a passage with many questions, the
-        contradictory ones alone are left out. Several free texts may all be right: their prompts are counted.
+        A record with only such samples is quarantined. A record with other samples too, such as a passage with many
+        questions, loses only these samples. Several free texts can all be right, so their prompts are only counted.
         """
         kept, claimed, contradicted = list(made), dict[str, set[str]](), dict[str, str]()
         answers: dict[int, set[int]] = {}
@@ -371,7 +371,7 @@ class _Reading:
         yield from (each for each in kept if each.id not in contradicted)
 
     def _refuse(self, document: Document, reason: str) -> None:
-        """Into the quarantine, in the form that the source `quarantine` reads again."""
+        """Put a record into the quarantine, in the form that the source `quarantine` reads."""
         self.bad += 1
         raw = json.dumps(document.row(), ensure_ascii=False).encode()
         place = {"source": document.source, "path": document.meta.get("path", ""), "record": self._number(document)}
@@ -403,7 +403,7 @@ class _Reading:
     def _nothing(self) -> str:
         return (
             f"{self.config.documents}: no record has a known form: {self.naming.told()}. Ingest records with "
-            f"`fields: all`, and name fields that are called otherwise in `fields`. Forms are {', '.join(FORMS)}. "
+            f"`fields: all`, and state the usual names of fields in `fields`. Forms are {', '.join(FORMS)}. "
             f"{self._reasons()}"
         )
 
@@ -428,7 +428,7 @@ def _plain(turns: Sequence[Mapping[str, str]]) -> str:
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
-    """Return the name of a label that is a number, as a text or with a point, too. Raises Fault for another."""
+    """Return the name of a label that is a number, also as text or as in 1.0. Raises Fault for an unknown label."""
     if value in names:
         return value
     try:
@@ -436,5 +436,5 @@ def _named(value: Any, names: Sequence[str]) -> Any:
     except (TypeError, ValueError):
         place = -1
     if place not in range(len(names)):
-        raise Fault(f"unknown label: {short(value)}; expected one of {', '.join(names)}, or its place from 0")
+        raise Fault(f"unknown label: {short(value)}; expected one of {', '.join(names)}, or its number from 0")
     return names[int(place)]

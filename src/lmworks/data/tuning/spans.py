@@ -1,8 +1,8 @@
 """Labelled spans of a text, as a token-classification model finds them.
 
-A text is read in windows that overlap, and each token is judged by the window in which it stands farther from an edge.
-A word has the label of its first token, as such models are trained (Devlin et al. 2019, section 5.3); labels have the
-prefixes of BIO, IOB1, IOBES or BILOU, or none.
+A text is read in overlapping windows. A token in two windows is labelled by the window where it is farther from an
+edge. A word has the label of its first token, as such models are trained (Devlin et al. 2019, section 5.3). Labels have
+the prefixes of BIO, IOB1, IOBES or BILOU, or no prefix.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from lmworks.errors import UsageError
 
 Name = TypeVar("Name", bound=str)
 Span = tuple[str, int, int]
-"""Label, first character, and the one after the last."""
+"""Label, offset of the first character, and offset after the last character."""
 
 WINDOW, OVERLAP = 512, 64
-"""Tokens of a window, for the cost of a token grows with it, and tokens that two share, to judge a span by."""
+"""Tokens per window (in a larger window each token costs more), and tokens that two windows share as context."""
 SHOWN = 5
-"""Documents whose spans are wrong that are named."""
+"""Number of documents with wrong spans that a message shows."""
 TEXTS_AT_ONCE = 64
-"""Texts whose windows are in memory at once."""
+"""Number of texts whose windows are in memory at once."""
 
 
 def spans_of(document: Document, field: str) -> list[Span] | None:
-    """Return the spans of a document, `{"start": 0, "end": 5, "label": "name"}` each, in order; None without the field.
+    """Return a document's spans in order, each `{"start": 0, "end": 5, "label": "name"}`, or None without the field.
 
-    Raises UsageError if one is malformed, empty, outside of the text, or overlaps another; `read_spans` tells of all.
+    Raises UsageError if a span is malformed, empty, outside of the text, or overlaps another. `read_spans` reports all.
     """
     if (spans := document.meta.get(field)) is None:
         return None
@@ -53,7 +53,7 @@ def spans_of(document: Document, field: str) -> list[Span] | None:
 
 
 def read_spans(documents: Iterable[Document], field: str) -> Iterator[tuple[Document, list[Span]]]:
-    """Every document that has the field, with its spans. Raises UsageError, at the end, for all that are wrong."""
+    """Yield every document that has the field, with its spans. At the end, raises UsageError for all wrong spans."""
     faults = list[UsageError]()
     for document in documents:
         try:
@@ -91,8 +91,8 @@ def find_spans(
 ) -> list[list[tuple[Name, int, int]]]:
     """Return the spans of each text (name, start, end), in order and without overlaps.
 
-    `meaning` gives, by the number of a label of the model, the name of such spans, None for none, and whether one
-    begins. `tokenizer` is one of the `tokenizers` package; its truncation is set.
+    `meaning` maps the number of each label of the model to the name of its spans (None for no span), and to whether a
+    span begins. `tokenizer` is from the package `tokenizers`. Its truncation is changed.
     """
     size = min(WINDOW, most_tokens(model))
     overlap = min(OVERLAP, size // 4)
@@ -114,7 +114,7 @@ def find_spans(
 
 
 def _words(text: str, windows: Sequence[tuple[Any, list[int]]], overlap: int) -> Iterator[tuple[int, int, int]]:
-    """Label and characters of each word."""
+    """Yield the label, the start and the end of each word."""
     word, label, start, end = None, 0, 0, 0
     for number, (window, labels) in enumerate(windows):
         inside = [place for place, special in enumerate(window.special_tokens_mask) if not special]
@@ -136,7 +136,7 @@ def _words(text: str, windows: Sequence[tuple[Any, list[int]]], overlap: int) ->
 
 
 def _joined(words: Sequence[tuple[Name | None, bool, int, int]]) -> list[tuple[Name, int, int]]:
-    """Neighbouring words of one kind as one span, up to a word that begins another."""
+    """Return spans. Neighbouring words of one kind are one span, up to a word that begins a new span."""
     spans: list[tuple[Name, int, int]] = []
     before = None
     for kind, begins, start, end in words:

@@ -1,4 +1,4 @@
-"""Styles: what people wrote about facts, and what a template makes of them, to teach a classifier the difference."""
+"""Styles: texts about facts, written by people and by a template, to teach a classifier the difference."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StylesConfig(StepConfig):
 
 @stage(version=2, reads="documents")
 def styles(config: StylesConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Each document twice under its id: its text, and its facts by template; the field `style` tells which.
+    """Write each document twice under its id: as its text, and as its facts in a template. `style` is the difference.
 
     Raises UsageError if no document has both.
     """

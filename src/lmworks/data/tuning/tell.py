@@ -1,4 +1,4 @@
-"""Tell rows in words: a row of numbers, times and categories becomes a sentence, by a template."""
+"""Texts from rows: a template makes a sentence from a row of numbers, times and categories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 
 class TellConfig(StepConfig):
-    """Make a text of each row."""
+    """Make a text from each row."""
 
     makes: ClassVar[str] = "documents"
     kind: Literal["tell"] = "tell"
@@ -32,9 +32,9 @@ class TellConfig(StepConfig):
 
 @stage(version=1, reads="documents")
 def tell(config: TellConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Write each row as the template says it; rows that lack one of its fields are counted and left out.
+    """Write the template with the values of each row. Rows that lack one of its fields are counted and left out.
 
-    Raises LmworksError if all do.
+    Raises LmworksError if all rows lack one.
     """
     tally = map_shards(documents, _tell_shard, config, out, context)
     if not tally.counts["documents"]:

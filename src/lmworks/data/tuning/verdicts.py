@@ -1,4 +1,4 @@
-"""Verdicts: what domain experts say of single documents, as a filter or as labels."""
+"""Verdicts of domain experts on single documents, used as a filter or as labels."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class VerdictsConfig(BesideRecipe):
 
     makes: ClassVar[str] = "documents"
     kind: Literal["verdicts"] = "verdicts"
-    documents: Reference = Field(alias="from", description="Documents, judged or not.")
+    documents: Reference = Field(alias="from", description="Documents, with or without verdicts.")
     verdicts: str = Field(description="File of verdicts (jsonl), or a folder of such files, relative to the recipe.")
     use: Literal["filter", "label"] = Field(
         default="filter",
         description="`filter` drops documents that most of their annotators rejected. `label` writes the most frequent "
-        "label into `meta.label`, for a step that learns it. A tie drops and labels nothing.",
+        "label into `meta.label`, for a step that learns it. A tie neither drops nor labels a document.",
     )
     reject: list[str] = Field(
-        default=["reject"], min_length=1, description="Labels that reject. The annotation page offers `reject`."
+        default=["reject"], min_length=1, description="Labels that mean rejection. The annotation page offers `reject`."
     )
     fingerprints: list[str] = Field(default=[], description="sha256 of each file, set by `resolve`.")
 
     def resolve(self, folder: Path) -> Self:
-        """This config with the content of its files."""
+        """Return this config with the digests of its files."""
         found = super().resolve(folder)
         if not (prints := fingerprints(found.files(), "verdicts", "verdicts")):
             raise UsageError(f"verdicts: {folder / self.verdicts} holds no .jsonl file; fix `verdicts`")
@@ -55,10 +55,8 @@ class VerdictsConfig(BesideRecipe):
 def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Drop documents that experts rejected, or label those they judged. Documents without a verdict stay as they are.
 
-    An unusable line goes to `quarantine.jsonl` with its file, line (`record`) and reason, and the others count. It may
-    be
-    no verdict, name none of these documents, or judge again what its annotator has judged. `disagreements.jsonl` lists
-    the
+    An unusable line goes to `quarantine.jsonl` with its file, line number (`record`) and reason. It is not a verdict,
+    names an unknown document, or is the second verdict of its annotator on a document. `disagreements.jsonl` lists the
     documents whose annotators gave several labels.
     """
     lines = [line for path in config.files() for line in _lines(path)]
@@ -83,7 +81,7 @@ def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: C
 
 
 class Line(NamedTuple):
-    """One line of a file of verdicts; `fault` says why it is none."""
+    """One line of a file of verdicts. `fault` is the reason why it is not a verdict."""
 
     file: str
     number: int
@@ -119,14 +117,14 @@ def _read(place: Line, raw: bytes) -> Line:
 
 
 def _sort_out(lines: Sequence[Line], known: set[str]) -> tuple[dict[str, dict[str, str]], list[dict[str, Any]]]:
-    """Document → annotator → label of the first verdict, and the lines that are none."""
+    """Return the first verdicts (document → annotator → label), and the lines that cannot be used."""
     judged: dict[str, dict[str, str]] = {}
     first: dict[tuple[str, str], Line] = {}
     unusable: list[dict[str, Any]] = []
     for line in lines:
         fault = line.fault or ("" if line.id in known else "unknown id: none of these documents has it")
         if not fault and (before := first.setdefault((line.id, line.annotator), line)) is not line:
-            fault = f"double verdict: its annotator judged {line.id} in {before.file}:{before.number}, which counts"
+            fault = f"double verdict: its annotator judged {line.id} in {before.file}:{before.number}; that one counts"
         if fault:
             place = {"source": "verdicts", "path": line.file, "record": str(line.number), "offset": line.offset}
             unusable.append({**place, "reason": fault})
@@ -156,6 +154,6 @@ def _judge_shard(
 
 
 def _most(labels: Counter[str]) -> str | None:
-    """Return the label that was given most; None if there is none, or a tie."""
+    """Return the most frequent label, or None if there is no label, or a tie."""
     (first, count), (_, second) = [*labels.most_common(2), ("", 0), ("", 0)][:2]
     return first if count > second else None

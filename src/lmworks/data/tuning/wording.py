@@ -1,4 +1,4 @@
-"""Wordings of records: texts with the names of fields between braces."""
+"""Templates that put records into words: texts with names of fields in braces."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Placeholders(string.Formatter):
 
 
 def filled(template: str, row: Row) -> str:
-    """Return a template with the values of a record. Raises Fault, without values, where a field is missing."""
+    """Return a template with the values of a record. Raises Fault, which shows no values, if a field is missing."""
     try:
         return _Placeholders().vformat(template, (), row)
     except (KeyError, IndexError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
 """Word documents (.docx): all text of the body in its order, then its notes.
 
-What authors deleted, comments, headers and footers are no part of the text: they are counted.
+Deleted text, comments, headers and footers are not part of the text. They are only counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped, Span, whole_file
 
 Element = Any
-"""An lxml element; the library states no types."""
+"""An lxml element. The library states no types."""
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _ALTERNATIVES = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
@@ -27,7 +27,7 @@ _OPERATORS = {f"{_M}{name}": sign for name, sign in {"den": "/", "sub": "_", "su
 
 @whole_file
 def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """Yield one record; a row of a table is "cell | cell"."""
+    """Yield one record. A row of a table becomes "cell | cell"."""
     import docx
 
     try:
@@ -58,7 +58,7 @@ class _Words:
         """Paragraphs of each note, in the order in which the text refers to them."""
 
     def blocks(self, element: Element) -> Iterator[str]:
-        """Yield the paragraphs and tables inside an element; a text box comes after the paragraph that holds it."""
+        """Yield the paragraphs and tables inside an element. A text box comes after the paragraph that holds it."""
         for child in self._children(element):
             if child.tag == f"{_W}p":
                 boxes: list[Element] = []
@@ -121,7 +121,7 @@ class _Words:
             yield "\n".join(self.blocks(cell)).strip()
 
     def _inline(self, element: Element, boxes: list[Element]) -> Iterator[str]:
-        """Yield the texts of a paragraph, a run or a formula; add the text boxes in it to `boxes`."""
+        """Yield the texts of a paragraph, a run or a formula. Add the text boxes in it to `boxes`."""
         for child in self._children(element):
             tag = child.tag
             if tag in _TEXTS:

@@ -13,15 +13,15 @@ from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Skipped, Sp
 from lmworks.data.parsers.tables.columns import KEPT_AS
 
 FEWEST = 3
-"""Questions of one markup on a page, from which on it is one of frequently asked questions."""
+"""Minimum number of questions with the same markup on a page of frequently asked questions."""
 ENDS = "?？؟;"
-"""Signs that end a question, the last of them in Greek."""
+"""Signs that end a question. The last of them is Greek."""
 _ASKED = re.compile(rb"<(summary|dt|h[2-5])\b[^>]{0,300}>(?:(?!</\1)[\s\S]){1,500}\?[\s\S]{0,100}?</\1")
 _HEADINGS = ("h2", "h3", "h4", "h5")
 
 
 def has_questions(head: bytes) -> bool:
-    """Return whether the beginning of a page asks so much that it is one of frequently asked questions."""
+    """Return whether the beginning of a page has enough questions for a page of frequently asked questions."""
     return len(_ASKED.findall(head)) >= FEWEST
 
 
@@ -37,7 +37,7 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
 
 
 def _pairs(page: str) -> Iterator[dict[str, str]]:
-    """Yield the pairs of each markup that asks in at least half of its headings."""
+    """Yield the pairs of each kind of markup in which at least half of the headings are questions."""
     from lxml import html
 
     if not page.strip():
@@ -50,20 +50,20 @@ def _pairs(page: str) -> Iterator[dict[str, str]]:
 
 
 def _folds(tree: Any) -> Iterator[tuple[str, str]]:
-    """Yield what unfolds: `details` with a `summary`."""
+    """Yield the pairs of parts that unfold: `details` with a `summary`."""
     for fold in tree.iter("details"):
         if (head := fold.find("summary")) is not None:
             yield _text(head), " ".join(_text(each) for each in fold if each is not head)
 
 
 def _terms(tree: Any) -> Iterator[tuple[str, str]]:
-    """Yield the terms of lists of definitions: `dt` with the `dd` behind it."""
+    """Yield the terms of lists of definitions: `dt` with the `dd` after it."""
     for term in tree.iter("dt"):
         yield _text(term), " ".join(_text(each) for each in _until(term, ("dt",)))
 
 
 def _headed(tree: Any) -> Iterator[tuple[str, str]]:
-    """Yield headings with what stands between them and the next."""
+    """Yield headings, each with the text up to the next heading."""
     for heading in tree.iter(*_HEADINGS):
         yield _text(heading), " ".join(_text(each) for each in _until(heading, ("h1", *_HEADINGS)))
 
@@ -77,7 +77,7 @@ def _until(element: Any, stops: tuple[str, ...]) -> Iterator[Any]:
 
 
 def _text(element: Any) -> str:
-    """Return the words of an element, without those of buttons and scripts in it, each space once."""
+    """Return the words of an element with single spaces, without its buttons, scripts and styles."""
     words = element.xpath(".//text()[not(ancestor::button or ancestor::script or ancestor::style)]")
     return " ".join(" ".join(words).split())
 

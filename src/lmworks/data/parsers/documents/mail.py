@@ -31,22 +31,22 @@ from lmworks.data.parsers.parser import (
 )
 
 OF_ADDRESSES = {"from", "to", "cc", "bcc", "sender", "reply-to", "return-path", "delivered-to", "x-original-to"}
-"""Headers that say who (RFC 5322, 3.6.2 and 3.6.3), and two that servers add."""
+"""Headers with addresses (RFC 5322, 3.6.2 and 3.6.3), and two such headers that servers add."""
 ATTACHMENT = "an attachment of a message"
 BEGIN_BYTES = 500
-"""Bytes of a line that may begin a message of a mailbox; an address has at most 320."""
+"""Maximum bytes of a line that begins a message of a mailbox. An address has at most 320 bytes."""
 _BEGIN = re.compile(
     rb"From [^\r\n]*\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:[A-Z][a-z]{2} {1,2}\d{1,2}|\d{1,2} [A-Z][a-z]{2} \d{4}) "
     rb"\d\d:\d\d[\w :+-]{0,25}\r?\n?"
 )
 """The line before each message of a mailbox, with sender and time (RFC 4155)."""
 _QUOTED = re.compile(rb"^>(?=>*From )", re.MULTILINE)
-"""Sign before a line of a text that would else begin a message."""
+"""Sign before a line of a text that would otherwise begin a message."""
 
 
 @whole_file
 def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """Yield one record. Of alternatives plain text is taken before HTML. Headers are the fields that settings name."""
+    """Yield one record. Plain text is preferred to HTML. Settings can name headers as fields."""
     try:
         message = email.message_from_bytes(span.raw)
         parts, attachments = _parts(message, reading.encoding)
@@ -80,7 +80,7 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
 
 
 def _message(piece: Piece, number: int, span: Span, reading: Reading) -> Iterator[Found]:
-    """Yield what a message of a mailbox holds, as `parse` does of a file with one."""
+    """Yield what one message of a mailbox holds, as `parse` does for a file with one message."""
     key = str(number)
     begin, _, raw = span.raw.partition(b"\n")
     if not _BEGIN.fullmatch(begin):
@@ -97,11 +97,11 @@ def _message(piece: Piece, number: int, span: Span, reading: Reading) -> Iterato
 
 
 _ALONE = {"format": "eml"}
-"""How one message of a mailbox is read again."""
+"""Settings with which one message of a mailbox is read again."""
 
 
 def _messages(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
-    """Yield the messages of a mailbox with the line before each. Of a too long one only the beginning is held."""
+    """Yield the messages of a mailbox with the line before each. Only the beginning of a too long message is held."""
     stream.seek(piece.start)
     held, start, size, is_empty, is_begun = list[bytes](), piece.start, 0, True, True
     while piece.stop is None or start + size < piece.stop:
@@ -121,7 +121,7 @@ def _messages(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Spa
 
 
 class Headers(dict[str, str]):
-    """The headers of a message by their names, in any case."""
+    """Headers of a message by their names, in upper or lower case."""
 
     def __init__(self, row: Mapping[str, str]) -> None:
         super().__init__((name.lower(), value) for name, value in reversed([*row.items()]))
@@ -134,7 +134,7 @@ class Headers(dict[str, str]):
 
 
 def _addresses(message: Message, name: str) -> list[str]:
-    """Return the addresses in a header that is made of them, without the names: each once."""
+    """Return the different addresses in a header that consists of addresses, without names."""
     if name.lower().removeprefix("resent-") not in OF_ADDRESSES:
         return []
     found = getaddresses([str(message.get(name, ""))])
@@ -166,7 +166,7 @@ def _is_page(part: Message) -> bool:
 
 
 def _text(part: Message, encoding: str) -> str:
-    """Return a part's text in the encoding that it states, UTF-8, or this one. Raises UnicodeDecodeError."""
+    """Return a part's text in its stated encoding, else in UTF-8, else in `encoding`. Raises UnicodeDecodeError."""
     raw = part.get_payload(decode=True)
     raw = raw if isinstance(raw, bytes) else b""
     for name in (part.get_content_charset() or "utf-8", "utf-8"):
@@ -178,7 +178,7 @@ def _text(part: Message, encoding: str) -> str:
 
 
 def _header(message: Message, name: str) -> str:
-    """Return a header in plain characters, on one line; as it stands where its words are encoded wrongly."""
+    """Return a decoded header on one line. A wrongly encoded header is returned as it is written."""
     value = str(message.get(name, ""))
     with suppress(LookupError, ValueError):  # email.errors are ValueErrors
         value = str(make_header(decode_header(value)))

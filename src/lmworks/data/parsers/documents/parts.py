@@ -1,4 +1,4 @@
-"""A long text in parts: each a record, so that some of a book that is one file can be held out."""
+"""Long texts in parts. Each part is a record, so that parts of a book in one file can be held out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span
 
 PART_BYTES = 2**13
-"""From where on a part ends at the next empty line: some four pages."""
+"""Number of bytes after which a part ends at the next empty line: about four pages."""
 LONGEST = 4 * PART_BYTES
-"""A part of a text without empty lines ends at the end of a line."""
+"""Number of bytes after which a part ends at the end of any line, if a text has no empty lines."""
 
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """Yield a record a part, which says in `part` where in the file it stood. Bad bytes cost their part alone."""
+    """Yield one record per part. `part` is its number in the file. Bad bytes make only their part unreadable."""
     taken: list[Span] = []
     number = size = 0
     for line in read_lines(piece, stream, reading.limit):

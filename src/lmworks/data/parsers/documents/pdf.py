@@ -1,4 +1,4 @@
-"""PDF: a document a file, its pages' text in order. Pages that are pictures hold none."""
+"""PDF: one document per file, with the text of its pages in order. Pages that are pictures have no text."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Ski
 from lmworks.pipeline.guarded import note
 
 DEPTH = 3
-"""Most drawings in each other on a page that are searched for a picture."""
+"""Maximum depth of drawings inside each other on a page that are searched for a picture."""
 
 
 @whole_file
 def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """Yield one record; a page that cannot be read is quarantined and the others are kept."""
+    """Yield one record. A page that cannot be read is quarantined, and the other pages are kept."""
     import pypdf
 
     try:

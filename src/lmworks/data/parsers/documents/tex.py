@@ -11,9 +11,9 @@ from typing import Any
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, whole_file
 
 LEFT_OUT = ("author", "date", "maketitle", "thanks", "title", "today")
-"""Macros that give nothing where they stand: title and authors come first, and a day is not the text's."""
+"""Macros that give no text at their place: title and authors come first, and dates are left out."""
 ARGUMENT = 10_000
-"""Most characters of a title or of the authors."""
+"""Maximum characters of a title or of the authors."""
 WORDS = ("mbox", "textmd", "textsf", "texttt", "textup")
 """Macros whose argument is text, which pylatexenc parses and leaves out."""
 NO_WORDS = frozenset(
@@ -28,9 +28,9 @@ NO_WORDS = frozenset(
         "tt ttfamily uline vfill and",
     )
 )
-"""Macros that only say how it looks, or whose words are their arguments, which stay: others may stand for words."""
+"""Macros that only change the look, or whose arguments are words and stay. Other unknown macros can mean words."""
 UNKNOWN = "macros of TeX that are not known"
-NOT_READ = "files that TeX takes in by \\input, which are not read there"
+NOT_READ = "files that TeX includes by \\input, which are not read"
 _ASIDE = re.compile(
     r"\\[\\%]|%[^\n]*"
     r"|\\begin\{(?P<name>verbatim\*?|alltt|lstlisting|Verbatim\*?|minted)\}(?:\[[^\]]*\])?(?:\{\w+\})?(?P<listing>.*?)"
@@ -39,7 +39,7 @@ _ASIDE = re.compile(
     r"|(?P<macro>\\(?:url|href|path|nolinkurl)\s*\{)(?P<address>[^{}\n]*)(?=\})",
     re.DOTALL,
 )
-"""Listings and addresses, in which nothing is a command; comments come first, since they may hold any."""
+"""Listings and addresses, in which nothing is a command. Comments come first, because they can hold any of these."""
 _PLACE = re.compile("\ue000([0-9]{1,9})\ue001")
 _COMMENT = re.compile(r"(?<!\\)%[^\n]*")
 _EDGE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -47,7 +47,7 @@ _EDGE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 @whole_file
 def parse_tex(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """Yield the running text of one TeX file; formulas stay as they are written."""
+    """Yield the running text of one TeX file. Formulas stay as they are written."""
     source = span.raw.decode("utf-8-sig")
     try:
         counts = Counter[str]()
@@ -57,9 +57,9 @@ def parse_tex(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
 
 
 def tex_to_text(source: str, counts: Counter[str] | None = None) -> str:
-    """Return TeX without preamble, comments and commands, behind its title and its authors; listings as they stand.
+    """Return title, authors and text of TeX, without preamble, comments and commands. Listings stay as they are.
 
-    The day on which it is read is no part of it: `\\today` is left out. `counts` counts what is not read.
+    `\\today` is left out, because the day of reading is not part of the text. `counts` counts what is not read.
     """
     aside: list[str] = []
 
@@ -121,7 +121,7 @@ def _plain(source: str, counts: Counter[str]) -> str:
 
 
 def _arguments(source: str, macro: str) -> list[str]:
-    """Return the arguments of a macro, up to `ARGUMENT` characters each; one that does not end is left out."""
+    """Return the arguments of a macro, up to `ARGUMENT` characters each. Arguments without an end are left out."""
     found = []
     begins = re.finditer(rf"\\{macro}\s*(?:\[[^\]\n]{{0,1000}}\]\s*)?\{{", _COMMENT.sub("", source))
     for begin in begins:

@@ -1,4 +1,4 @@
-"""A document a file: plain text, Markdown as it is written, HTML."""
+"""One document per file: plain text, Markdown as it is written, or HTML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]
 
 @whole_file
 def parse_text(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """UTF-8 text, with or without a byte order mark."""
+    """Yield a text in UTF-8, with or without a byte order mark."""
     yield Record(piece.name, "", span.raw.decode("utf-8-sig"), "text", reading.licence)
 
 
@@ -26,7 +26,7 @@ def parse_html(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
 
 @whole_file
 def not_text(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """Yield a file in another encoding than its own; nothing of it is read."""
+    """Yield a file whose encoding is not the one stated as unreadable. None of its text is read."""
     yield span.not_text(piece.name, "", reading, at=0)
 
 

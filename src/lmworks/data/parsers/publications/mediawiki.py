@@ -1,4 +1,4 @@
-"""A MediaWiki dump (`pages-articles.xml`): an article a record, its markup taken away."""
+"""A MediaWiki dump (`pages-articles.xml`): one record per article, without markup."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lmworks.data.parsers.publications.xml import Element, element_form
 _NOT_TEXT = re.compile(r"(?:File|Image|Category|Media):", re.IGNORECASE)
 _NO_TAG = re.compile(r"<(?!/?[a-z]|!--)", re.IGNORECASE)
 _LESS = "\ufdd0"
-"""A code point that no text has, in place of a `<` that begins no tag: the library searches a page for its end."""
+"""Code point that no text has. It replaces each `<` that begins no tag, for whose end the library would search."""
 _STYLE = re.compile(r"('*)'{5}|(')'{3}|'{2,3}")
-"""Signs of italic and bold words; of more signs than these have, the others are text."""
+"""Signs of italic and bold words. If there are more signs, the further ones are text."""
 
 
 def _record(page: Element, path: str, number: str, reading: Reading) -> Found:
@@ -53,7 +53,7 @@ def _is_text(node: Any) -> bool:
 
 
 def _is_parsed(node: Any) -> bool:
-    """Return whether there is markup in a node, as there is none in `nowiki`."""
+    """Return whether a node can contain markup. A node `nowiki` cannot."""
     from mwparserfromhell.definitions import is_parsable
     from mwparserfromhell.nodes import Tag
 
@@ -61,7 +61,7 @@ def _is_parsed(node: Any) -> bool:
 
 
 def _without_style(node: Any) -> Any:
-    """Return a node without the signs of italic and bold words: the library searches pages for their ends."""
+    """Return a node without signs of italic and bold words, for whose ends the library would search the page."""
     from mwparserfromhell.nodes import Text
 
     return Text(_STYLE.sub(r"\1\2", str(node.value))) if isinstance(node, Text) else node

@@ -1,4 +1,4 @@
-"""PubMed's XML (baseline and update files): title and abstract of an article a record."""
+"""PubMed's XML (baseline and update files): one record per article, with title and abstract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Posts.xml` of a Stack Exchange dump: a question or an answer a line, in HTML, each under the licence it states."""
+"""`Posts.xml` of a Stack Exchange dump: one question or answer per line, in HTML, each under its stated licence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEPT = {"PostTypeId": "post_type", "ParentId": "parent", "AcceptedAnswerId": "a
 
 
 def _line(piece: Piece, number: int, line: Span, reading: Reading) -> Iterable[Found]:
-    """Return the record of a `row` element; each stands on a line of its own."""
+    """Return the record of a `row` element. Each `row` is on its own line."""
     is_row = line.raw.lstrip().startswith(b"<row")
     return read_element(piece, number, line, reading, to_record=_record) if is_row else []
 

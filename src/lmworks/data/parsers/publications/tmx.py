@@ -13,7 +13,7 @@ _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 def _record(unit: Element, path: str, number: str, reading: Reading) -> Found:
-    """Return the texts of a unit by language, such as `de` and `en`; `pt-BR` beside `pt-PT` keeps its country."""
+    """Return the texts of a unit by language, such as `de` and `en`. A second one, as `pt-BR`, keeps its country."""
     row: dict[str, str] = {}
     for variant in unit.findall("tuv"):
         stated = variant.get(_LANGUAGE) or variant.get("lang") or ""
@@ -28,7 +28,7 @@ def _record(unit: Element, path: str, number: str, reading: Reading) -> Found:
 
 
 def _text(segment: Element) -> str:
-    """Return the words of a segment. Other elements than `hi` hold codes of the program that it comes from."""
+    """Return the words of a segment. Elements other than `hi` hold codes of the program that wrote it."""
     parts = [segment.text or ""]
     for inner in segment:
         parts += [_text(inner) if inner.tag == "hi" else "", inner.tail or ""]

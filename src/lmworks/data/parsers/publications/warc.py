@@ -1,4 +1,4 @@
-"""Archives of web pages (WARC, and Common Crawl's WET): a page a record."""
+"""Archives of web pages (WARC, and Common Crawl's WET): one record per page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*(\d+)", re.IGNORECASE)
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 _PAGES = ("text/html", "application/xhtml+xml")
 _KINDS = ("warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation")
-"""Types of records (WARC 1.1, 5.5): a record may call its own type anything."""
+"""Known types of records (WARC 1.1, 5.5). A record can state any other type."""
 _STATUS = re.compile("[0-9]{3}")
 HEADER_BYTES = 2**16
-"""Most bytes of a record's header."""
+"""Maximum bytes of a record's header."""
 
 
 def read_records(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
-    """Yield the records of a piece by their stated lengths; bytes between two records are a span of their own."""
+    """Yield the records of a piece by their stated lengths. Bytes between two records are a span of their own."""
     stream.seek(piece.start)
     offset, ahead = piece.start, b""
     while piece.stop is None or offset < piece.stop:
@@ -65,7 +65,7 @@ def _read_header(stream: IO[bytes], raw: bytearray) -> bytes:
 
 
 def _read_body(stream: IO[bytes], raw: bytearray, length: int, limit: int) -> int:
-    """Read a record's content behind its header; of one beyond the limit only the beginning is held."""
+    """Read a record's content after its header. If it is longer than the limit, only its beginning is held."""
     held = length if len(raw) + length <= limit else min(length, RAW_BYTES_KEPT)
     body = stream.read(held)
     raw += body

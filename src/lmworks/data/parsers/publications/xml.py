@@ -1,7 +1,7 @@
 """Records inside large XML files: each element is found by its tags and parsed on its own.
 
-So memory is bounded by one element, a broken element costs itself alone, and a file can be cut. No document type is
-ever read: there are no entities but XML's own five, hence none that expand without end or name other files.
+Memory is thus bounded by one element, a broken element does not affect others, and a file can be cut. Document types
+are not read. Only XML's own five entities exist, so no entity can expand without end or name other files.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from lmworks.data.parsers.parser import (
 )
 
 CHUNK = 2**20
-"""Bytes that are read at once."""
+"""Number of bytes read at once."""
 Element = Any
-"""An lxml element; the library states no types."""
+"""An lxml element. The library states no types."""
 ToRecord = Callable[[Any, str, str, Reading], Found]
-"""A function from an element, the path and number of the record, and options to what the element holds."""
+"""A function that returns what an element holds, from the element, the record's path and number, and settings."""
 _TAG_END = re.compile(rb"[<>]")
 _NO_MARKUP = {
     b"<!--": re.compile(rb"-->|<!--"),
@@ -52,7 +52,7 @@ def _tree(raw: bytes) -> Element:
 
 
 def element_form(tag: str | None, to_record: ToRecord, *, needs: tuple[str, ...] = ("lxml",), **facts: Any) -> Form:
-    """Return the form of a file whose records are the elements of this name, or the user's; they do not nest."""
+    """Return the format of files whose records are elements named `tag`, or as the recipe states. They do not nest."""
 
     def elements(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
         return read_elements(tag or str(reading.records), piece, stream, reading.limit)
@@ -84,9 +84,9 @@ def read_element(
 
 
 def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
-    """Yield the elements of a name that begin inside the piece. One that has no end stops where the next begins.
+    """Yield the elements of a name that begin inside the piece. An element without an end stops at the next one.
 
-    No tag is one in a comment, a CDATA section or an instruction that ends within `limit` bytes.
+    Tags in a comment, a CDATA section or an instruction that ends within `limit` bytes do not count as tags.
     """
     name = re.escape(tag).encode()
     edges = re.compile(rb"<(?:" + name + rb"(?=[\s>])|/" + name + rb"\s*>|!--|!\[CDATA\[|\?|!ENTITY)")
@@ -126,7 +126,7 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
 
 
 def _alone(buffer: bytearray, empty: re.Pattern[bytes], stream: IO[bytes], limit: int) -> bytes | None:
-    """Return the element at the beginning of a buffer if it has no end tag: what follows is not its own."""
+    """Return the element at the beginning of a buffer if it is an empty element, which has no end tag."""
     at = 1
     while _TAG_END.search(buffer, at) is None:
         at = len(buffer)
@@ -138,7 +138,7 @@ def _alone(buffer: bytearray, empty: re.Pattern[bytes], stream: IO[bytes], limit
 
 
 def _behind(buffer: bytearray, edge: re.Match[bytes], ends: re.Pattern[bytes], stream: IO[bytes], room: int) -> int:
-    """Return where a stretch without markup ends; where its first sign does, if it has no end in as many bytes."""
+    """Return where a part without markup ends, or where its opening sign ends if it has no end within `room` bytes."""
     at = edge.end()
     while (found := ends.search(buffer, at)) is None:
         at = max(at, len(buffer) - 2**10)  # which may hold half of an end

@@ -1,4 +1,4 @@
-"""An element of XML as a row: its attributes, the elements inside it and theirs are fields, by their paths."""
+"""XML elements as rows. Attributes of an element, and elements inside it, are fields, named by their paths."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lmworks.data.parsers.parser import Found, Piece, Reading, Record, Skipped, 
 from lmworks.data.parsers.publications.xml import read_element, read_elements
 
 MOST_PATHS = 100
-"""Most paths of a row that messages list; all can be asked for."""
+"""Maximum paths of a row that messages list. Settings can name any path."""
 OWN_TEXT = "#text"
-"""The field of the text of a record beside its elements."""
+"""Name of the field with the text of a record that is outside of its elements."""
 _INLINE = (
     "a abbr acronym b big bdi bdo bold cite code del dfn em emph emphasis ext-link font g hi i ins italic kbd link "
     "mark monospace q ref rp rt ruby s samp sc small span strike strong sub sup tt u underline var w wbr x xref"
 )
 INLINE = frozenset(_INLINE.split())
-"""Names of elements that mark words of a text (HTML, JATS, TEI, DocBook, XLIFF); others stand on lines of their own."""
+"""Names of elements that mark words of a text (HTML, JATS, TEI, DocBook, XLIFF). Other elements get their own lines."""
 
 
 class Node:
@@ -36,18 +36,18 @@ class Node:
         self.parts: list[str | Node] = []
 
     def children(self, name: str = "") -> list[Node]:
-        """Return the elements in it, or those of a name."""
+        """Return the elements in this element, or only those with a name."""
         return [part for part in self.parts if isinstance(part, Node) and name in ("", part.name)]
 
     def is_mixed(self) -> bool:
-        """Return whether it has text beside its elements."""
+        """Return whether the element has text outside of its inner elements."""
         return any(isinstance(part, str) and part.strip() for part in self.parts)
 
     def text(self, *, is_record: bool = False) -> str:
         """Return all text in it as it is written.
 
-        White space that only lays out elements becomes one line break. Elements that touch each other are parted by a
-        line break, and so are those of a record, but for words marked in a line.
+        White space that only lays out elements becomes one line break. Elements that touch each other are separated by
+        a line break, and so are elements of a record. Marked words inside a line are not separated.
         """
         texts: list[str] = []
         last: str | Node = ""
@@ -73,7 +73,7 @@ class Node:
         return "".join(texts)
 
     def inside(self) -> Any:
-        """Return its text, or its fields by name; each character of text is there once."""
+        """Return the element's text, or its fields by name. Each character of text is there once."""
         children = self.children()
         found: dict[str, Any] = {f"@{name}": value for name, value in self.attributes.items()}
         if not children or self.is_mixed():
@@ -86,14 +86,14 @@ class Node:
         return by_name(children, found)
 
     def only_attributes(self) -> Node | None:
-        """Return it and the elements in it without texts; None if no attribute is left."""
+        """Return a copy without texts of the element and its inner elements, or None if they have no attributes."""
         found = Node(self.name, self.attributes)
         found.parts = [only for child in self.children() if (only := child.only_attributes())]
         return found if found.attributes or found.parts else None
 
 
 def trimmed(text: str) -> str:
-    """Return a text without empty lines around it, and without spaces at its end; of one line, without any around."""
+    """Return a text without empty lines around it and spaces at its end. A single line also loses spaces before it."""
     text = text.rstrip()
     if "\n" not in text:
         return text.lstrip()
@@ -102,7 +102,7 @@ def trimmed(text: str) -> str:
 
 
 def by_name(children: Sequence[Node], found: dict[str, Any]) -> dict[str, Any]:
-    """Add elements to the fields of attributes: those of one name as a list."""
+    """Add elements to the fields in `found`. Elements with the same name become a list."""
     named: dict[str, list[Any]] = {}
     for child in children:
         named.setdefault(child.name, []).append(child.inside())
@@ -123,7 +123,7 @@ class Row(Mapping[str, Any]):
         self.record = record
 
     def inside(self) -> dict[str, Any]:
-        """Return all of it, each character of text once."""
+        """Return all fields. Each character of text is there once."""
         found: dict[str, Any] = {**self.record.attributes}
         if own := self._own():
             found[OWN_TEXT] = own
@@ -212,7 +212,7 @@ def _record(row: Row, path: str, number: str, reading: Reading) -> Found:
 
 
 def _row(piece: Piece, number: int, span: Span, reading: Reading) -> Iterable[Found]:
-    """Yield the row of an element, and count its text beside its elements if no setting names that."""
+    """Yield the row of an element. Count its text outside of inner elements if no setting names that text."""
     (found,) = read_element(piece, number, span, reading, to_record=_record, parsed=row_of)
     yield found
     names = {*settings_of(reading).values(), *reading.text_fields, OWN_TEXT if reading.fields == "all" else ""}
@@ -226,5 +226,5 @@ def _elements(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Spa
 
 
 FORM = span_form(
-    _elements, _row, encoding="xml", guarded=True, about="XML, of which the elements in `records` are rows."
+    _elements, _row, encoding="xml", guarded=True, about="XML in which the elements named in `records` are rows."
 )

@@ -10,11 +10,11 @@ METADATA = b"huggingface"
 """Key of the schema's metadata under which `datasets` stores its features, as JSON."""
 
 Classes = Mapping[str, Any]
-"""By column the names of its classes: a list, or for an object the same by the fields inside."""
+"""Names of classes by column: a list, or for a column of objects a mapping from their fields to such names."""
 
 
 def classes_of(metadata: Mapping[bytes, bytes] | None) -> Classes:
-    """Return the classes that the metadata of a Parquet or Arrow schema names; none for metadata of another form."""
+    """Return the classes that the metadata of a Parquet or Arrow schema names. Empty for metadata of another form."""
     try:
         return classes_in(json.loads((metadata or {}).get(METADATA, b"{}")))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files: a record a row."""
+"""Parquet and Arrow files: one record per row."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from lmworks.lazy import pa, pq
 from lmworks.pipeline.guarded import note
 
 BATCH_ROWS = 1_000
-"""Most rows that are values of Python at once."""
+"""Maximum number of rows that are Python values at once."""
 MAGIC = b"ARROW1"
 """First bytes of an Arrow file with a footer; a stream has none."""
 KEPT_AS = {"format": "jsonl"}
-"""Form of a row that is quarantined."""
-NULLS = "records without the nulls that stand inside their columns"
-"""Words for records of structs: each struct of a column has all names of the column, and null where a row has none."""
+"""Settings of a quarantined row, which is kept as a line of JSON."""
+NULLS = "records whose columns lost nulls inside their objects"
+"""Words that count records with such structs: all structs of a column have the same names, with null if missing."""
 
 
 def rows_of(batch: Any, stated: Classes) -> list[dict[str, Any]]:
@@ -31,7 +31,7 @@ def rows_of(batch: Any, stated: Classes) -> list[dict[str, Any]]:
 
 
 def parquet_batches(file: Any, groups: Iterable[int], columns: Sequence[str]) -> Iterator[Any]:
-    """Yield rows of a ParquetFile in record batches, of these columns alone."""
+    """Yield rows of a ParquetFile in record batches, with only these columns."""
     for group in groups:
         yield from file.iter_batches(BATCH_ROWS, row_groups=[group], columns=list(columns))
 
@@ -92,7 +92,7 @@ def _bytes_in(value: Any) -> int:
 
 
 def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """Read the columns that settings name. Damage costs the row group that it is in."""
+    """Yield records with the columns that settings name. Damage makes only its row group unreadable."""
     file: Any = None
     wanted: list[str] = []
 
@@ -123,7 +123,7 @@ def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator
 
 
 def _columns(names: Sequence[str], reading: Reading) -> list[str]:
-    """Return those of a file's columns that are read."""
+    """Return the columns of a file that are read."""
     if reading.fields == "all":
         return list(names)
     texts = [_column(names, path) for path in reading.fields or reading.text_fields]
@@ -139,7 +139,7 @@ def _column(names: Sequence[str], path: str) -> str:
 
 
 def _require_names(names: Sequence[str], reading: Reading) -> None:
-    """Raise ArrowInvalid where two columns that are used have one name."""
+    """Raise ArrowInvalid if two columns that are used have the same name."""
     if fault := named_twice(names, reading):
         raise pa.ArrowInvalid(fault)
 

@@ -1,4 +1,4 @@
-"""Comma- and tab-separated values: what separates their columns, what these are called, and a record a row."""
+"""Comma- and tab-separated values: delimiters, names of columns, and one record per row."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from lmworks.data.parsers.parser import (
 from lmworks.errors import UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
-"""Delimiters that are tried where the user names none."""
+"""Delimiters that are tried if the recipe states none."""
 FIRST_BYTES, FIRST_LINES = 2**16, 200
 """Bytes and lines at the beginning of a file that show its delimiter and its quotes."""
 BYTES_TO_QUOTE, LINES_BEHIND = 2**18, 50
-"""Bytes of a tab-separated file in which a first quote is looked for, and lines behind it that are looked at."""
+"""Bytes of a tab-separated file in which a first quote is searched, and number of lines examined after it."""
 LEAST_FOR = 4
-"""Rows that only quotes explain, for each row that speaks against: with more, fields between tabs have quotes."""
+"""Number of rows that only quotes can explain which outweigh one row that contradicts quotes between tabs."""
 MOST_LINES = 2**20
-"""Most lines of one row: each takes some 250 bytes of memory while the row's end is sought."""
+"""Maximum lines of one row. Each takes about 250 bytes of memory until the end of the row is found."""
 OPEN_QUOTE = "a quote is not closed, or closes in another record"
-UNQUOTED = "rows with quotes doubled in quotes, kept as they stand: if a csv writer put them, set `quotes: true`"
+UNQUOTED = "rows with quotes doubled in quotes, kept as they are: if a csv writer made them, set `quotes: true`"
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?")
 _TWO_DIGITS = re.compile(r"\d.*\d")
@@ -52,7 +52,7 @@ class Row:
 
     span: Span
     fields: list[str]
-    """Bytes as Latin-1, so that a bad one spoils its own row."""
+    """Fields, decoded as Latin-1 so that a bad byte makes only its own row unreadable."""
     fault: str = ""
 
 
@@ -61,8 +61,8 @@ def read_rows(
 ) -> Iterator[Row]:
     """Yield rows of `width` fields, of any number if it is None, and of at most `limit` bytes.
 
-    A quote that swallowed other lines was most likely never meant to open: its line alone is bad. The lines behind it
-    are rows by themselves, and reading goes on at the last of them. So each line is parsed a few times at most.
+    If a quoted field of several lines makes a row wrong, its quote was most likely text. Only its first line is then
+    bad, and the lines after it are read as rows. Each line is parsed only a few times.
     """
     csv.field_size_limit(2**31 - 1)  # the limit on a row is ours: the library's own would end the file
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
@@ -129,7 +129,7 @@ def _joined(taken: list[Span]) -> Span:
 
 @dataclass(frozen=True)
 class Table:
-    """The beginning of a file, with the lines that were read to know it."""
+    """Delimiter and columns of a file, with the lines that were read to find them."""
 
     delimiter: str
     header: Row | None
@@ -139,7 +139,7 @@ class Table:
     quoted: bool
 
     def rows(self, piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Row]:
-        """Yield the rows of a piece. A stream may go forward only: lines that were read are taken from here."""
+        """Yield the rows of a piece. Lines in `first` are not read again, because a stream can go forward only."""
         start, stop = max(piece.start, self.header.span.end if self.header else 0), piece.stop
         again = (line for line in self.first if start <= line.offset and (stop is None or line.offset < stop))
         behind = max(start, self.first[-1].end if self.first else 0)
@@ -177,7 +177,7 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
 
 
 def _whole(table: Table, stream: IO[bytes]) -> Span:
-    """Return a file whose header, and so every row, cannot be read: as much of it as is kept."""
+    """Return the kept bytes of a file whose header cannot be read, and therefore no row."""
     raw = b"".join(line.raw for line in table.first)
     size = sum(line.size for line in table.first)
     more = stream.read(max(0, RAW_BYTES_KEPT - size)) if size == len(raw) else b""
@@ -185,7 +185,7 @@ def _whole(table: Table, stream: IO[bytes]) -> Span:
 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimiter: str) -> Iterator[Piece]:
-    """Cut between rows; a line break inside quotes is part of its row. A table without a header stays whole."""
+    """Cut a file between rows. A line break inside quotes is part of its row. A table without a header stays whole."""
     table = open_table(stream, reading, delimiter)
     _require_header(table, reading, whole.name)
     rows = table.rows(whole, stream, reading.limit) if table.names else iter(())
@@ -193,14 +193,14 @@ def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimit
 
 
 def _require_header(table: Table, reading: Reading, name: str) -> None:
-    """Raise UsageError for a first row that looks like data, whose values would become names of fields."""
+    """Raise UsageError for a first row that looks like data, because its values would become names of fields."""
     wanted = reading.text_fields if reading.fields in (None, "all") else reading.fields
     cells = [cell.strip() for cell in (table.names or ()) if cell.strip()] if table.header else []
     if not cells or not {*wanted}.isdisjoint(cells) or not (what := _as_data(tuple(cells))):
         return
     raise UsageError(
-        f"{name}: the first row, which is to name the columns, looks like data: it holds {what}. Where the table has "
-        "no header, name its columns in order (`columns: [text, …]` of the source). Where it is one, name the columns "
+        f"{name}: the first row should name the columns, but looks like data: it holds {what}. If the table has no "
+        "header, name its columns in order (`columns: [text, …]` of the source). If this row is the header, name those "
         'that you want (`fields: ["2024", …]`)'
     )
 
@@ -209,9 +209,9 @@ def _require_header(table: Table, reading: Reading, name: str) -> None:
 def _as_data(cells: tuple[str, ...]) -> str:
     """Return what shows that a row is not a header; "" if nothing does."""
     if all(map(_NUMBER.fullmatch, cells)):
-        return "numbers alone"
+        return "only numbers"
     if all(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell) for cell in cells):
-        return "numbers and dates alone"
+        return "only numbers and dates"
     from lmworks.data.personal.hidden import hide
 
     personal = any(("@" in cell or _TWO_DIGITS.search(cell)) and hide(cell) != cell for cell in cells)
@@ -219,7 +219,7 @@ def _as_data(cells: tuple[str, ...]) -> str:
 
 
 def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
-    """Return the columns of a table, and its first lines. `usual` separates fields if the rows show no other."""
+    """Return the columns of a table, and its first lines. `usual` is the delimiter if the rows show no other."""
     lines = read_lines(Piece("", 0), stream, reading.limit)
     first: list[Span] = []
     size = 0
@@ -250,11 +250,11 @@ def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
 
 
 def _may_be_quoted(first: Sequence[Span], delimiter: str, reading: Reading, *, is_all: bool = False) -> bool:
-    """Return whether fields may be in quotes. Tab-separated values have none by their rules (IANA), and often in fact.
+    """Return whether quotes enclose fields. By definition (IANA), and often in fact, tab-separated values have none.
 
-    Between tabs, a header in quotes shows them, and rows with tabs, line ends or doubled quotes inside of quotes. Rows
-    that have another width by them, quotes in other places, or lines that are rows alone speak against them. `is_all`
-    says that the table has no other lines.
+    Between tabs, a header in quotes is evidence for them, and so are tabs, line ends or doubled quotes inside quotes.
+    Evidence against quotes are rows with a wrong number of fields, quotes in other places, and lines that are rows by
+    themselves. `is_all` states that the table has no other lines.
     """
     if reading.quotes is not None or delimiter != "\t":
         return reading.quotes is not False
@@ -282,9 +282,9 @@ def _in_quotes(field: str) -> str:
 
 
 def _find_delimiter(first: Sequence[Span], usual: str, reading: Reading) -> str:
-    """Return what cuts the first rows into as many fields as the header has, or as columns have names.
+    """Return the delimiter that gives the first rows as many fields as the header, or as `columns`.
 
-    The usual one holds if nine rows of ten agree on it. Another must fit more than half of all, and more than it does.
+    The usual one is used if it fits nine of ten rows. Another must fit over half of the rows, and more than the usual.
     """
     best, most = usual, 0.5
     for delimiter in dict.fromkeys((usual, *DELIMITERS)):
@@ -321,5 +321,5 @@ def _form(delimiter: str, ending: str, about: str) -> Form:
     return Form(**ways, encoding="text", endings=(ending,), about=about)  # type: ignore[arg-type]
 
 
-CSV = _form(",", ".csv", "Rows whose fields a comma separates, or what the first rows show.")
-TSV = _form("\t", ".tsv", "Rows whose fields a tab separates, in quotes where the first rows show it.")
+CSV = _form(",", ".csv", "Rows with fields separated by commas, or by the delimiter that the first rows show.")
+TSV = _form("\t", ".tsv", "Rows with fields separated by tabs, in quotes if the first rows show it.")

@@ -27,10 +27,10 @@ from lmworks.data.parsers.tables import jsonl
 from lmworks.data.parsers.tables.jsonl import parse_line
 
 BEGIN_BYTES = 2**12
-"""Bytes at the beginning of a file that may stand before a list."""
+"""Maximum bytes at the beginning of a file before a list begins."""
 _BEFORE_ITEM = re.compile(r"[\s,]*")
 _EXTENT = json.JSONDecoder(strict=False, parse_int=len, parse_float=len)
-"""A decoder that finds where an item ends; the item is parsed later, from its bytes."""
+"""Decoder that finds where an item ends. The item is parsed later, from its bytes."""
 _LONGEST_WORD = 9
 """Letters of `-Infinity`, the longest word that the end of a chunk may cut off."""
 _REST = "not JSON, nor what follows in its file"
@@ -55,7 +55,7 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
-    """Cut a list between its items; anything else stays whole."""
+    """Cut a list between its items, or a file with an object per line between lines. Other files stay whole."""
     start = _first_item(stream)
     if start is None and not reading.records and is_lines(stream):
         return cut_lines(whole, stream, size, reading)
@@ -66,7 +66,7 @@ def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterato
 
 
 def is_lines(stream: IO[bytes]) -> bool:
-    """Return whether a file holds an object a line, as many files named `.json` do; the stream is at its beginning."""
+    """Return whether a file has an object per line, as many `.json` files do. Set the stream to its beginning."""
     stream.seek(0)
     first, second = (stream.readline(CHUNK).removeprefix(BOM_UTF8).strip() for _ in range(2))
     stream.seek(0)
@@ -84,9 +84,9 @@ def _first_item(stream: IO[bytes]) -> int | None:
 
 
 def _items(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[tuple[Span, str]]:
-    """Yield the items of a list from `piece.start` on, each with its fault. Behind a bad item, all is one bad record.
+    """Yield the items of a list from `piece.start` on, each with its fault. After a bad item, all is one bad record.
 
-    Bytes are read as Latin-1, so that a character is a byte and a bad one spoils its own item.
+    Bytes are read as Latin-1, so that a character is a byte, and a bad byte makes only its own item unreadable.
     """
     stream.seek(piece.start)
     text, base, at = "", piece.start, 0  # base: offset in the file of the text's first byte
@@ -99,7 +99,7 @@ def _items(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[tuple[Span, 
             continue
         fault, end, is_cut = "", at, at == len(text)
         if not is_cut and not is_inside:
-            fault = "it stands behind the list"
+            fault = "it is after the end of the list"
         elif not is_cut:
             fault = crowded(text[at:].encode("latin-1")) if len(text) - at > MOST_VALUES else ""
             try:

@@ -1,4 +1,4 @@
-"""JSON Lines: an object a line. A bad line costs that line alone."""
+"""JSON Lines: one object per line. A bad line does not affect other lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Catalogues of translated messages (gettext, .po): a record a message, with the fields `source` and `target`.
+"""Catalogues of translated messages (gettext, .po): one record per message, with the fields `source` and `target`.
 
 https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html
 """

@@ -1,4 +1,4 @@
-"""Spreadsheets (.xlsx): a record a row of each sheet that is shown; the first row below a title names the columns."""
+"""Spreadsheets (.xlsx): one record per row of each visible sheet. The first row below a title names the columns."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Skipped, Sp
 from lmworks.data.parsers.tables.columns import KEPT_AS
 
 FIRST_ROWS = 20
-"""Rows with a value that are searched for a title above the header."""
+"""Number of rows with a value that are searched for a title above the header."""
 NAME_CHARACTERS = 60
-"""Most characters of a column's name below a title."""
+"""Maximum characters of a column's name below a title."""
 
 
 @whole_file
@@ -82,8 +82,8 @@ def _filled(row: Sequence[Any]) -> int:
 def _titles(rows: Sequence[Sequence[Any]], reading: Reading) -> int:
     """Count the first rows with a value that are above the header: a title, perhaps a date, in fewer cells.
 
-    The header is the first row with more cells than those above it, nearly as many as any, and short texts alone. A
-    first row with several values, or with a name that the user gave, is the header.
+    The header is the first row with more cells than the rows above it, nearly as many as any row, and only short texts.
+    A first row with several values, or with a name from the recipe, is the header.
     """
     wanted = {path.split(".")[0] for path in (*settings_of(reading).values(), *reading.text_fields)}
     widths = [_filled(row) for row in rows]
@@ -105,7 +105,7 @@ def _names_columns(rows: Sequence[Sequence[Any]]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return a cell as JSON has it: dates, times and durations as text, a day without its midnight."""
+    """Return a cell's value for JSON: dates, times and durations as text, and a date without a midnight."""
     if isinstance(value, datetime):
         return value.isoformat().removesuffix("T00:00:00")
     return value if value is None or isinstance(value, str | int | float) else str(value)

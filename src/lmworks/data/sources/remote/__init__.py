@@ -23,22 +23,22 @@ from lmworks.pipeline.files import atomically, full_disk_in_words
 from lmworks.recipe.schema import Effect
 
 OF_THIS_MACHINE = {"", "asynclocal", "dvc", "file", "generic", "git", "local", "reference"}
-"""Protocols of fsspec that read this machine. `reference` and `generic` read addresses, which may be any."""
+"""Protocols of fsspec that can read files of this machine. `reference` and `generic` can read any address."""
 OF_THIS_MACHINE |= {"async_wrapper", "asyncwrapper", "blockcache", "cached", "dir", "filecache", "libarchive"}
 OF_THIS_MACHINE |= {"simplecache", "tar", "zip"}  # these read another's files, here where no other follows
 BLOCK_BYTES = 2**22
-"""Bytes that are read at a time of a file of which no copy is kept."""
+"""Number of bytes read at a time from a file of which no copy is kept."""
 UNSTATED_BYTES = 2**33
-"""Most bytes of a file whose server does not say how long it is."""
+"""Maximum size in bytes of a file whose server does not state its size."""
 
 
 class Remote(ParsedSource):
-    """Every file below an address. Credentials come from the usual places of the storage's own tools."""
+    """Every file below an address. Credentials are read from where the storage's own tools keep them."""
 
     packages: ClassVar[tuple[str, ...]] = ("fsspec",)
     kind: Literal["remote"]
     url: Address = Field(description="Address of the files in fsspec's form, such as s3://bucket/folder.")
-    name: str = Field(default="", description="Value of the documents' `source`. By default the last word of `url`.")
+    name: str = Field(default="", description="Value of the documents' `source`. By default the last part of `url`.")
     copies: Annotated[Path | None, Effect.NOTHING] = Field(
         default=None, exclude=True, description="Folder of the copies, set by the step."
     )
@@ -64,8 +64,8 @@ class Remote(ParsedSource):
     def _system(self) -> tuple[Any, str]:
         """Return the file system and the address in it.
 
-        Raises UsageError for addresses of this machine, where links would be followed, and for chains: fsspec's
-        `simplecache::http://…` keeps copies outside of the store, or unpacks without a limit.
+        Raises UsageError for addresses of this machine, where links would be followed. Raises it for chains such as
+        `simplecache::http://…` too: with them fsspec keeps copies outside of the store, or unpacks without a limit.
         """
         import fsspec
 
@@ -74,7 +74,7 @@ class Remote(ParsedSource):
         if "::" in self.url:
             raise UsageError(
                 f"Source {self.label}: found addresses chained by `::` in {self.url}; expected one address, such as "
-                "s3://bucket/folder. What is packed is unpacked as it is read; other files copy here for `kind: files`."
+                "s3://bucket/folder. lmworks unpacks files itself. Copy others to this machine for `kind: files`."
             )
         protocol, _, rest = self.url.partition("://")
         if protocol in OF_THIS_MACHINE or not rest:
@@ -96,17 +96,17 @@ class Remote(ParsedSource):
 
     def left_out(self) -> Iterator[tuple[str, str]]:
         yield from super().left_out()
-        yield from ((f"{self.url} {number}", "a path out of the source") for number in range(self._listed()[1]))
+        yield from ((f"{self.url} {number}", "a path outside of the source") for number in range(self._listed()[1]))
 
     def _listed(self) -> tuple[list[str], int]:
-        """Return the files below the address, and how many others the server names, which a page may link to."""
+        """Return the files below the address, and the number of other files that the server lists or links to."""
         system, root = self._system()
         try:
             paths = files_below(system, root, f"Source {self.label}: {self.url}")
         except OSError as error:
             raise LmworksError(
                 f"Source {self.label}: {self.url} cannot be listed: {error}. Expected a folder whose files its server "
-                "names; fix `url`, or build again when the server answers"
+                "lists; fix `url`, or build again when the server answers"
             ) from None
         below = [path[len(root) :].lstrip("/") for path in paths if path.startswith(f"{root}/"[not root :])]
         below = [path for path in below if ".." not in path.split("/")]
@@ -114,7 +114,7 @@ class Remote(ParsedSource):
         return sorted(shown), len(paths) - len(below)
 
     def open(self, path: str) -> IO[bytes]:
-        """Open the copy of a file, which is made if there is none yet, or the file itself where none is kept."""
+        """Open the copy of a file, and make the copy first if needed. If copies are not kept, open the file itself."""
         copy = self._copy(path)
         if copy is None and self._is_of_the_web():  # fsspec reads what a server sends of a file without a limit
             with tempfile.TemporaryDirectory() as folder:
@@ -132,12 +132,12 @@ class Remote(ParsedSource):
         return copy.open("rb")
 
     def _copy(self, path: str) -> Path | None:
-        """Return where the copy of a file is, or will be; None where copies are not kept."""
+        """Return where the copy of a file is or will be, or None if copies are not kept."""
         name = hashlib.blake2b(f"{self.label}\0{path}".encode(), digest_size=16).hexdigest()
         return self.copies / name if self.copies else None
 
     def _fetched(self, path: str, copy: Path) -> Path:
-        """Copy a file of the server. Raises OSError for one that is longer or shorter than the server says."""
+        """Copy a file of the server. Raises OSError if the file's size differs from what the server states."""
         from fsspec.callbacks import Callback
 
         system, root = self._system()
@@ -165,6 +165,6 @@ class Remote(ParsedSource):
         return int(system.size(f"{root}/{path}") or 0)
 
     def state(self, path: str) -> str:
-        """Return what the storage says of the file: its ETag, or its size and time."""
+        """Return the storage's own state of the file, such as its ETag, or its size and time."""
         system, root = self._system()
         return str(system.ukey(f"{root}/{path}"))

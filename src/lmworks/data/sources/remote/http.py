@@ -1,6 +1,6 @@
 """Folders of a web server, as a file system for fsspec.
 
-fsspec's own reads a page however long it is, and searches it for links in time cubic in its spaces.
+fsspec's own file system reads pages of any length, and its search for links takes time cubic in their spaces.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Http(HTTPFileSystem):  # type: ignore[misc]
         super().__init__(get_client=_client, **more)
 
     def ukey(self, url: str) -> str:
-        """Return what changes whenever a file does, as far as its server says so."""
+        """Return a value that changes with the file, if the server's headers show the change."""
         info = self.info(url)
         return str([info.get(name) for name in _CHANGES])
 
     async def _ls_real(self, url: str, detail: bool = True, **_: Any) -> list[Any]:
-        """Return what a page links to below itself. Raises OSError if there is none."""
+        """Return the links of a page to addresses below it. Raises OSError if the page cannot be read."""
         session, base = await self.set_session(), url.rstrip("/") + "/"
         try:
             async with session.get(self.encode_url(url)) as page:
@@ -56,16 +56,16 @@ class Http(HTTPFileSystem):  # type: ignore[misc]
         try:
             await super()._get_file(rpath, lpath, **more)
         except ClientError as error:
-            raise OSError(errno.EIO, f"the server broke off ({type(error).__name__})", rpath) from None
+            raise OSError(errno.EIO, f"the connection was lost ({type(error).__name__})", rpath) from None
 
     def _raise_not_found_for_status(self, response: ClientResponse, url: str) -> None:
         if response.status >= 400:
             number = _STATUS.get(response.status, errno.EIO)
-            raise OSError(number, f"the server says {response.status}", url)
+            raise OSError(number, f"the server answers with status {response.status}", url)
 
 
 async def _text(page: ClientResponse) -> str:
-    """Read a page. Raises OSError if it is longer than a list of files may be."""
+    """Read a page. Raises OSError if it is longer than the limit for a list of files."""
     content = bytearray()
     async for chunk in page.content.iter_chunked(2**16):
         content += chunk
@@ -77,13 +77,13 @@ async def _text(page: ClientResponse) -> str:
 
 
 async def _stay(_: ClientSession, __: Any, redirect: TraceRequestRedirectParams) -> None:
-    """Raise OSError where a server redirects to another: it could name any that this machine alone reaches."""
+    """Raise OSError if a server redirects to another server, which could be one that only this machine can reach."""
     there = urljoin(str(redirect.url), redirect.response.headers.get("Location", ""))
     here, sent = redirect.url, urlsplit(there)
     is_safer = (here.scheme, here.port, sent.scheme, sent.port or 443) == ("http", 80, "https", 443)
     is_same = (here.scheme, here.port) == (sent.scheme, sent.port or {"http": 80, "https": 443}.get(sent.scheme))
     if sent.hostname != here.host or not (is_same or is_safer):
-        raise OSError(errno.EIO, f"the server sends to {there[:200]}, another; if it is meant, state that", str(here))
+        raise OSError(errno.EIO, f"the server redirects to {there[:200]}, another; to read it, change `url`", str(here))
 
 
 async def _client(**more: Any) -> ClientSession:

@@ -1,4 +1,4 @@
-"""How far the listing of a server is followed: a hostile one, or one that makes its pages up, may never end."""
+"""Limits on the listing of a server. It may never end if the server is hostile, or generates its pages."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from lmworks.errors import LmworksError
 
 MOST_NAMES = 1_000_000
-"""Most files and folders of one source: ten times the shards of the largest published sets."""
+"""Maximum number of files and folders of one source: ten times the shards of the largest published data sets."""
 PAGE_BYTES = 2**26
-"""Most bytes of one answer that lists files. A web page of this size names 300,000."""
+"""Maximum bytes of one answer that lists files. A web page of this size names 300,000 files."""
 MOST_CHARACTERS = 2**28
-"""Most characters in all names together, which are held in memory."""
+"""Maximum characters of all names together, because they are held in memory."""
 DEEPEST = 64
-"""Most folders inside each other: four times as many as people keep."""
+"""Maximum depth of folders inside each other: four times what people usually have."""
 
 
 def bounded(names: Iterable[str], place: str) -> Iterator[str]:
-    """Yield the names that a server lists at an address. Raises LmworksError where they do not end."""
+    """Yield the names that a server lists at an address. Raises LmworksError if they exceed a limit."""
     characters = 0
     for count, name in enumerate(names, 1):
         characters += len(name)
@@ -33,7 +33,7 @@ def bounded(names: Iterable[str], place: str) -> Iterator[str]:
 def files_below(system: Any, root: str, place: str) -> list[str]:
     """Return every file below a folder of a file system of fsspec, as the server names it.
 
-    A system that can list all at once does. Any other lists folder by folder.
+    A file system that can list all files at once does so. Any other lists folder by folder.
     """
     from fsspec.asyn import AsyncFileSystem
     from fsspec.spec import AbstractFileSystem
@@ -64,6 +64,6 @@ def files_below(system: Any, root: str, place: str) -> list[str]:
 def _refused(place: str, problem: str, name: str) -> LmworksError:
     shown = name if len(name) < 200 else f"{name[:200]}…"
     return LmworksError(
-        f"{place}: its server lists {problem}, the last of them {shown!r}; expected a folder with an end. Name one "
-        "below it in `url`, or copy the files here and read them with `kind: files`"
+        f"{place}: its server lists {problem}, the last of them {shown!r}. This is more than lmworks reads. Name a "
+        "folder below it in `url`, or copy the files to this machine and read them with `kind: files`"
     )

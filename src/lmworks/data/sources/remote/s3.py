@@ -1,6 +1,6 @@
-"""S3 and what speaks its protocol, as a file system for fsspec, over botocore.
+"""File system for fsspec that reads S3, and storage with the same protocol, through botocore.
 
-The usual one, s3fs, cannot be installed beside it: it asks for an older botocore than the source of that name.
+The usual file system, s3fs, cannot be installed: it needs an older botocore than the source `botocore` does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OF_THE_USER = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureD
 
 
 class S3(AbstractFileSystem):  # type: ignore[misc]
-    """Buckets and the objects in them, to be read.
+    """Buckets and the objects in them, read-only.
 
     Credentials, region and endpoint come from where botocore looks for them: the environment (`AWS_ACCESS_KEY_ID`,
     `AWS_PROFILE`, `AWS_ENDPOINT_URL_S3`, …), the user's own configuration, the machine's role. Without credentials
@@ -66,7 +66,7 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
         return sorted(found)
 
     def _page(self, request: Any, **_: Any) -> Any:
-        """Send a request for a part of a listing, whose answer is read no further than one may be."""
+        """Send a request for one page of a listing. Its answer is read only up to the limit for a page."""
         request.stream_output = True
         answer = self._client._endpoint.http_session.send(request)
         answer.raw = _Page(answer.raw, request.url)
@@ -125,7 +125,7 @@ class _Object(AbstractBufferedFile):  # type: ignore[misc]
 
 @contextmanager
 def _faults(bucket: str, key: str = "") -> Iterator[None]:
-    """Raise errors of the service in our own words. botocore's may quote the request."""
+    """Turn errors of the service into errors with lmworks' own texts, because botocore's may quote the request."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
