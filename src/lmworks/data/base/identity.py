@@ -29,7 +29,7 @@ class SecretKey:
         stated = os.environ.get(self.variable)
         if stated is not None:
             if len(stated) < 16:
-                raise UsageError(f"{self.variable} has {len(stated)} characters; give it 16 or more, at random.")
+                raise UsageError(f"{self.variable} has {len(stated)} characters; give it 16 or more random characters.")
             return stated.encode()
         path = folder / self.file
         if not path.exists():

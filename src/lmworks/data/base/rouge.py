@@ -32,7 +32,7 @@ def split_of(references: Iterable[str]) -> Split:
 
 
 def rouge_n(reference: str, answer: str, order: int, split: Split = words_of) -> float:
-    """F1 of shared n-grams of `order` words (Lin 2004), 0 to 1; equal to `rouge1`, … of `rouge-score` 0.1.2."""
+    """Return F1 of shared n-grams of `order` words (Lin 2004), 0 to 1, equal to `rouge1`, … of `rouge-score` 0.1.2."""
     wanted, given = (
         Counter(tuple(words[start : start + order]) for start in range(len(words) - order + 1))
         for words in map(split, (reference, answer))

@@ -54,7 +54,7 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
     def hold(value: Any, name: str, depth: int = 0) -> Any:
         nonlocal held
         if depth > DEEPEST:
-            raise RecursionError(f"more than {DEEPEST} lists and objects in each other")
+            raise RecursionError(f"more than {DEEPEST} nested lists and objects")
         if isinstance(value, bytes | bytearray):
             if (words := words_of(value)) is None:
                 return {"bytes": len(value)}

@@ -23,8 +23,8 @@ from lmworks.recipe.schema import Reference, StepConfig
 class NormaliseConfig(StepConfig):
     """Repair encodings, turn HTML into text, bring characters and white space into one form.
 
-    Letters that a font joined or shaped, such as "ﬁ" and Arabic presentation forms, become what is typed, and are
-    counted; "²", "½" and "™" stay.
+    Letters that a font joined or shaped, such as "ﬁ" and Arabic presentation forms, become letters as people type
+    them, and are counted. "²", "½" and "™" stay.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("ftfy", "lxml")

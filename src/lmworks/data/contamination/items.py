@@ -44,7 +44,7 @@ class Item(NamedTuple):
 
 
 def files_of(records: Handle) -> list[Path]:
-    """Return the files with the records of a step; none for records of an unknown kind."""
+    """Return the files with the records of a step, or no files for records of an unknown kind."""
     lines = [records.path / name for name in ("conversations.jsonl", "preferences.jsonl")]
     return [path for path in lines if path.exists()] or Documents(records.path, records.digest).shards()
 

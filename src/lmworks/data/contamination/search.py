@@ -40,7 +40,7 @@ class SearchConfig(BesideRecipe):
 
     data: Reference = Field(description="Records that are evaluated.")
     texts: list[Reference] = Field(description="All texts that the models learned from.")
-    unknown: list[str] = Field(default=[], description="Reasons why further training texts are not known.")
+    unknown: list[str] = Field(default=[], description="Reasons why some training texts are unknown.")
     reworded: RewordedConfig | None = Field(default=None, description="Search for items in other words.")
     encoder_digest: str = Field(default="", description="Digest of the encoder's files, set by `resolve`.")
 

@@ -72,7 +72,7 @@ class AnonymiseConfig(StepConfig):
     model: Reference | None = Field(
         default=None,
         description="Token-classification model of this recipe that also finds persons, places, organisations, or the "
-        "kinds in `entities.kinds`. None by default, because it is slow and makes more errors than patterns.",
+        "kinds in `entities.kinds`. No model by default, because models are slow and make more errors than patterns.",
     )
     entities: EntitiesConfig | None = Field(
         default=None,
@@ -215,7 +215,7 @@ def _on_shard(
 def anonymise_documents(
     config: AnonymiseConfig, key: bytes, documents: Sequence[Document], entities: Mapping[str, Sequence[Any]]
 ) -> tuple[list[Document], list[tuple[str, str, str]], Tally]:
-    """Return the documents that stay, anonymised; the index's entries; and what was done.
+    """Return the documents that stay, anonymised, the entries of the index, and the tally.
 
     `entities` holds for each document id the spans that a model found in each text.
     """
@@ -328,7 +328,7 @@ def _moved_marks(value: Any, moves: Sequence[tuple[int, int, int]]) -> Any:
 
 
 def _named_texts(document: Document) -> Sequence[tuple[str, str]]:
-    """Return the texts of a document, each with the name of its field; a text alone has none."""
+    """Return the texts of a document, each with the name of its field, which is "" for a text alone."""
     return [("", document.text)] if document.structure is None else document.fields
 
 

@@ -38,7 +38,7 @@ class ClassifierConfig(StepConfig):
     label: str = Field(
         default="folder",
         description="Place of the labels: a field of `meta`, `source`, or `folder` (the first folder of a file's "
-        "path). With the default you only sort files into folders.",
+        "path). With the default you only need to sort files into folders.",
     )
     seed: int = Field(default=0, description="Seed of the order of examples.")
 

@@ -51,10 +51,10 @@ class FilterSettings(StepConfig):
         "whose language is unclear, such as names and code.",
     )
     word_list: list[str] | str = Field(
-        default=[], description="Terms for the filter `word-list`, or a file with one term per line. lmworks has none."
+        default=[], description="Terms for the filter `word-list`, or a file with one term per line. None by default."
     )
     word_list_limit: int | float = Field(
-        default=1, gt=0, description="Number of listed words that drop a text, or below 1 their share. 1 is strict."
+        default=1, gt=0, description="Number of listed words that drop a text. A number below 1 is their share."
     )
 
 

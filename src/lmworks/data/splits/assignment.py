@@ -130,7 +130,7 @@ def _balance(
     for part, record in listing.items():
         if not record["documents"]:
             raise UsageError(
-                f"split: no group is small enough for {part}. Raise its share, or split by something finer."
+                f"split: no group is small enough for {part}. Raise its share, or choose a `by` with more values."
             )
     write_atomically(out / "balance.json", (json.dumps(listing, indent=1) + "\n").encode())
     held_out = {part: record for part, record in listing.items() if part != "train"}
@@ -180,7 +180,7 @@ def _shares(config: SplitConfig, count: int) -> dict[str, float]:
     if left <= 0:
         raise UsageError(
             f"split: test {config.test} and validation {config.validation} leave none of the {count} groups "
-            f"by {config.by!r} to train on. Lower `test` and `validation`, or split by something finer."
+            f"by {config.by!r} to train on. Lower `test` and `validation`, or choose a `by` with more values."
         )
     return {"train": left, **shares}
 

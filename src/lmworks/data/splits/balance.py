@@ -56,8 +56,8 @@ def assign_balanced(
 ) -> NDArray[np.int64]:
     """Return the part of each group [G].
 
-    `shares` are the parts' shares of the documents; `order` breaks ties between groups of equal size; `fixed` groups
-    stay in the part given.
+    `shares` are the parts' shares of the documents. `order` breaks ties between groups of equal size. `fixed` holds the
+    part of each group that must not move.
     """
     work = _Assignment(table, shares)
     for group, part in fixed.items():

@@ -89,7 +89,7 @@ class SplitConfig(StepConfig):
     @model_validator(mode="after")
     def _folds_are_even(self) -> Self:
         if self.folds == 1 or (self.folds and self.model_fields_set & {"test", "validation"}):
-            raise ValueError("`folds` must be 2 or more, and excludes other parts; leave out `test` and `validation`")
+            raise ValueError("`folds` must be 2 or more, and replaces `test` and `validation`; leave these out")
         if self.folds and self.assign == "time":
             raise ValueError("`folds` cannot be assigned by time: a fold would be tested on the past of another")
         return self
@@ -148,14 +148,14 @@ def cut(order: Sequence[str], config: SplitConfig, places: Sequence[float] = ())
         if len(order) < config.folds:
             raise UsageError(
                 f"split: {len(order)} groups by {config.by!r} are too few for {config.folds} folds. Lower "
-                "`folds`, or split by something finer."
+                "`folds`, or choose a `by` with more values."
             )
         return {name: f"fold-{number % config.folds}" for number, name in enumerate(order)}
     test, validation = _by_place(config, places) or _counted(config, len(order))
     if test + validation >= len(order):
         raise UsageError(
             f"split: {test} test and {validation} validation groups leave none of the {len(order)} groups "
-            f"by {config.by!r} to train on. Lower `test` and `validation`, or split by something finer."
+            f"by {config.by!r} to train on. Lower `test` and `validation`, or choose a `by` with more values."
             + (JOINED if config.near_duplicates else "")
         )
     return dict.fromkeys(order[:test], "test") | dict.fromkeys(order[test : test + validation], "validation")

@@ -63,7 +63,7 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
 
 
 def _names(config: SplitConfig, documents: Documents, context: Context) -> list[list[str | None]]:
-    """Return the name of each document's group, shard by shard; None if it has none."""
+    """Return the name of each document's group, shard by shard. None for a document without a group."""
     work = partial(_name_groups, config)
     folder = keep_beside(documents.shards(), work, context, "group-names", config.by, config.folds, threads=True)
     known: dict[str, str] = {}  # one string a group, not one a document
