@@ -91,7 +91,7 @@ def test_a_folder_that_is_called_after_somebody_takes_no_record_in_it(folder: Pa
     text_of = build(folder)
     told = listed("Petra Holm")
     assert [text_of[name] for name in told["records"]] == ["I was born by the sea and like lamps"]
-    assert [*told["not_taken"].values()] == ["stands in a folder whose name holds value 1"]
+    assert [*told["not_taken"].values()] == ["is in a folder whose name holds value 1"]
     said("Petra Holm", apply=True)
     left = build(folder).values()
     assert "A letter of somebody whom she looks after" in left and "I was born by the sea and like lamps" not in left

@@ -89,7 +89,7 @@ def test_a_subject_most_of_whose_records_hold_a_value_is_offered_with_the_share(
     build(folder, rows, subject_field="patient")
     told = listed(MAIL)
     assert told["counts"]["by_reason"] == {"value": 3}
-    assert [*told["not_taken"].values()] == ["of the subject of which 2 of 3 records hold a value (67%)"]
+    assert [*told["not_taken"].values()] == ["of the subject, 2 of whose 3 records hold a value (67%)"]
 
 
 def test_who_repeats_what_others_wrote_does_not_erase_it(folder: Path) -> None:

@@ -221,7 +221,7 @@ def test_records_of_an_unknown_kind_are_called_unknown(tmp_path: Path) -> None:
     data = documents_of(tmp_path / "docs", " ".join(story(1, 20)))
     search(tmp_path / "a", data, [Handle(tmp_path / "odd", ""), data])
     told = json.loads((tmp_path / "a" / "out" / "searched.json").read_text())
-    assert told["texts"] == 1 and "of a kind that is not read here" in told["unknown"][0]
+    assert told["texts"] == 1 and "of a kind that this search cannot read" in told["unknown"][0]
 
 
 STEM = "Which of the two rivers is the longer one here"

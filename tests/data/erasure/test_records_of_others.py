@@ -94,7 +94,7 @@ def test_a_forged_sender_takes_no_letter_of_whom_it_names(folder: Path, own: int
     assert told["counts"]["not_taken"] == {"subject": own}
     said_of = set(told["not_taken"].values())
     share = f"{false / (own + false):.0%}"
-    assert said_of == {f"of the subject of which {false} of {own + false} records hold a value ({share})"}
+    assert said_of == {f"of the subject, {false} of whose {own + false} records hold a value ({share})"}
     said(MINE, apply=True)
     kept = sorted(row["text"] for row in [*letters(own), *letters(5, "other@mill.example")])
     assert build(folder, mail=mail) == kept

@@ -247,7 +247,7 @@ def test_what_was_quarantined_for_its_encoding_is_read_again_when_that_is_named(
 
 @pytest.mark.parametrize("name", ["nonsense", "rot13", "unicode_escape", "utf-7", "hex", "a\0b", ""])
 def test_what_is_no_encoding_is_refused_with_a_word_on_what_is_one(name: str) -> None:
-    with pytest.raises(ValidationError, match=r"no encoding .*expected one that Python knows, such as cp1252"):
+    with pytest.raises(ValidationError, match=r"no encoding .*expected an encoding of Python, such as cp1252"):
         Files(kind="files", path=".", encoding=name)
 
 

@@ -153,7 +153,7 @@ def test_the_likeliest_label_is_written(tmp_path: Path) -> None:
 
 def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
     _, trained = run(tmp_path, *labelled(tmp_path))
-    with pytest.raises(UsageError, match="no label 'fine'; 'quality' knows good, poor"):
+    with pytest.raises(UsageError, match="no label 'fine'; 'quality' has good, poor"):
         judged(tmp_path / "a", trained, "text", label="fine")
     with pytest.raises(UsageError, match="made no classifier"):
         judged(tmp_path / "b", tmp_path, "text")

@@ -102,7 +102,7 @@ def test_it_is_told_where_too_few_groups_fill_no_share(tmp_path: Path) -> None:
     object.__setattr__(context, "log", said.append)
     documents = grouped(tmp_path / "in", groups=6, each=1)
     split(SplitConfig(documents="clean", test=0.01, validation=0.01), documents, out=tmp_path / "out", context=context)
-    assert "of 6 groups shares are counted exactly: some may change their part when others come" in said
+    assert "of 6 groups shares are counted exactly: groups can change their part when others come" in said
 
 
 def test_shares_are_of_all_hashes_and_of_ids_by_default(tmp_path: Path) -> None:

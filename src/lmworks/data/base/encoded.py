@@ -1,4 +1,4 @@
-"""Texts that are encoded in a text: percent, escapes, mail, base64, gzip and zip."""
+"""Texts that are encoded inside a text: by percent-encoding, escapes, mail, base64, gzip and zip."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from lmworks.data.base.encodings import looks_like
 
 MOST_UNPACKED = 2**22
-"""Bytes that are unpacked from one text, beyond those that its length allows."""
+"""Maximum bytes unpacked from one text, in addition to the bytes that its length allows."""
 UNPACKED_PER_CHARACTER = 16
-"""Bytes that are unpacked for each character or byte of a text: text is compressed to a tenth."""
+"""Maximum bytes unpacked per character or byte of a text. Compression shrinks text to about a tenth."""
 DEPTH = 3
-"""Encodings inside one another that are decoded."""
+"""Maximum number of nested encodings that are decoded."""
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|([nrtbf/@\"'\\]))")
 _PERCENT = re.compile("%[0-9a-fA-F]{2}")
@@ -29,18 +29,18 @@ _ENCODED_WORDS = re.compile(rf"{_ENCODED_WORD.pattern}(?:\s{{0,80}}{_ENCODED_WOR
 _BREAK = r"(?:\r?\n[ \t]{0,8}|\\r\\n|\\n)"
 _BASE64 = re.compile(rf"(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{{12,}}+(?:{_BREAK}[0-9A-Za-z+/_-]{{4,}}+)*+")
 _NO_BASE64 = re.compile("[0-9a-f]+|[0-9-]+|[A-Z]?[a-z_-]+|[A-Z_]+")
-"""Words, names, numbers and digests, which are not base64."""
+"""Pattern of words, names, numbers and digests, which are not base64."""
 _MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]+|[\u00c2\u00c3] ")
-"""Letters of Windows-1252 that may be bytes of UTF-8."""
+"""Pattern of letters of Windows-1252 that may be bytes of UTF-8."""
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\x1b"})
 _LEAST_GUESSED = 24
-"""Bytes whose encoding is guessed."""
+"""Minimum number of bytes whose encoding is guessed."""
 _WINDOWS = ("cp1252", "cp1250", "cp1251")
 _NO_TEXT = re.compile("[\ufffd\ue000-\uf8ff]")
 _ZIP_ENTRY = re.compile(rb"PK\x03\x04.{22}(..)(..)", re.DOTALL)
-"""Head of an entry, with the lengths of its name and its extra field (APPNOTE.TXT 4.3.7)."""
+"""Pattern of the head of a zip entry, with the lengths of its name and its extra field (APPNOTE.TXT 4.3.7)."""
 _CHUNK = 2**12
-"""Bytes unpacked at a time: so many are read of a stream that is not compressed."""
+"""Number of bytes read at a time. At most so many are read of a stream that is not compressed."""
 
 
 def decodings(text: str, depth: int = DEPTH, room: list[int] | None = None) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _of_escape(escape: re.Match[str]) -> str:
 
 
 def repaired(text: str) -> str:
-    """Return a text in which UTF-8 that was read as Windows-1252 is read rightly."""
+    """Return a text in which UTF-8 that was read as Windows-1252 is decoded correctly."""
     return text if text.isascii() else _MOJIBAKE.sub(_utf8, text)
 
 
@@ -95,7 +95,7 @@ def _utf8(run: re.Match[str]) -> str:
 
 
 def _mail(text: str) -> Iterator[str]:
-    """Yield a text as mail means it: with the encoded words of headers (RFC 2047), then quoted-printable (RFC 2045)."""
+    """Yield a text with mail's encodings decoded: encoded words of headers (RFC 2047), quoted-printable (RFC 2045)."""
     if "=?" in text:
         text = _ENCODED_WORDS.sub(_of_words, text)
         yield text
@@ -104,7 +104,7 @@ def _mail(text: str) -> Iterator[str]:
 
 
 def _of_words(run: re.Match[str]) -> str:
-    """Return what encoded words say that follow one another: a letter may be split over two (RFC 2047, 6.2)."""
+    """Return the text of consecutive encoded words, as a letter can be split over two words (RFC 2047, 6.2)."""
     parts: list[tuple[str, bytes]] = []
     for charset, form, encoded in _ENCODED_WORD.findall(run[0]):
         encoded = re.sub(r"\r?\n[ \t]*", "", encoded)
@@ -116,7 +116,7 @@ def _of_words(run: re.Match[str]) -> str:
 
 
 def _in_charset(raw: bytes, charset: str) -> str:
-    """Return bytes in an encoding that a header names, or in UTF-8 if there is none of that name."""
+    """Return bytes decoded as a header states, or as UTF-8 if this encoding is unknown."""
     try:  # the decoders of two encodings, which no mail has, take quadratic time
         return _decoded(raw) if charset in ("idna", "punycode") else raw.decode(charset, "replace")
     except (LookupError, ValueError):
@@ -139,7 +139,7 @@ def _bytes_of(run: str) -> bytes:
 
 
 def _from_base64(run: str, room: list[int]) -> Iterator[bytes]:
-    """Yield what a run of base64 (RFC 4648) holds that may be text: of all its lines, and of its first one."""
+    """Yield the bytes of a run of base64 (RFC 4648), of all its lines and of its first line, if they may be text."""
     for part in dict.fromkeys((run, re.split(_BREAK, run, maxsplit=1)[0])):
         if room[0] <= 0 or _NO_BASE64.fullmatch(part):
             return
@@ -151,14 +151,14 @@ def _from_base64(run: str, room: list[int]) -> Iterator[bytes]:
 
 
 def _may_be_text(raw: bytes) -> bool:
-    """Return whether bytes have hardly a control character, and are UTF-8 or look like another encoding."""
+    """Return whether bytes have few control characters, and are UTF-8 or look like another encoding."""
     is_clean = len(raw) - len(raw.translate(None, _CONTROLS)) <= len(raw) // 32
     is_text = raw.isascii() or raw.decode(errors="replace").count("\ufffd") <= 1 + len(raw) // 5
     return is_clean and (is_text or (len(raw) >= _LEAST_GUESSED and looks_like(raw) != ""))
 
 
 def texts_of(raw: bytes, room: list[int] | None = None, depth: int = DEPTH) -> Iterator[str]:
-    """Yield the texts that bytes may be: UTF-8, else what they look like, and what gzip, zlib or zip packed."""
+    """Yield the texts that bytes may hold: as UTF-8, in encodings that fit, and unpacked from gzip, zlib or zip."""
     room = [MOST_UNPACKED + UNPACKED_PER_CHARACTER * len(raw)] if room is None else room
     text = raw.decode(errors="replace")
     yield text
@@ -172,7 +172,7 @@ def texts_of(raw: bytes, room: list[int] | None = None, depth: int = DEPTH) -> I
 
 
 def _unpacked(raw: bytes, room: list[int]) -> Iterator[bytes]:
-    """Yield what can be read of a gzip or zlib stream, or of each entry of a zip archive, however it was cut."""
+    """Yield the readable bytes of a gzip or zlib stream, or of each entry of a zip archive, even if it was cut."""
     if raw.startswith((b"\x1f\x8b", b"x\x01", b"x\x9c", b"x\xda")):
         yield _inflated(raw, 0, zlib.MAX_WBITS | 32, room)
     for entry in _ZIP_ENTRY.finditer(raw) if b"PK\x03\x04" in raw else ():
@@ -181,7 +181,7 @@ def _unpacked(raw: bytes, room: list[int]) -> Iterator[bytes]:
 
 
 def _inflated(raw: bytes, start: int, wbits: int, room: list[int]) -> bytes:
-    """Return what can be read of a compressed stream, and of the streams of gzip that follow it."""
+    """Return the readable bytes of a compressed stream, and of the gzip streams that follow it."""
     parts: list[bytes] = []
     rest = memoryview(raw)[start:]
     while len(rest) and room[0] > 0:

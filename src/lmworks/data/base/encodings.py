@@ -1,4 +1,4 @@
-"""Encodings of texts: their names, and which one bytes look like, which is a guess and told to the user as one."""
+"""Encodings of texts: their names, and guesses at the encoding of bytes, which the user is told are guesses."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MARKS = (
 )
 """Byte order marks and the encoding that each stands for."""
 HEAD_BYTES = 1024
-"""That are looked at."""
+"""Number of bytes that are examined to guess an encoding."""
 CANDIDATES = (
     *("cp1252", "cp1250", "cp1251", "koi8-r", "cp1253", "cp932", "euc-jp", "gb18030", "big5", "cp949", "cp850"),
     *("cp1257", "iso8859-4", "koi8-u", "iso8859-5", "iso8859-7", "cp1255"),
 )
-"""Most frequent encodings other than UTF-8. If several are equally likely, the first is named."""
+"""Most frequent encodings other than UTF-8. If several are equally likely, the first is chosen."""
 LATIN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp1257", "iso8859-4", "cp850")
 """Encodings of Latin letters, which decode nearly all bytes. Letters of the language decide between them."""
 OTHER_LETTERS = {
@@ -54,12 +54,12 @@ ALPHABETS = {
     "sq": "çë",
     "is": "áðéíóúýþæö",
 }
-"""Letters beyond ASCII by language; of languages that explain a text equally well the first is taken."""
+"""Letters beyond ASCII by language. If several languages explain a text equally well, the first counts."""
 LETTER_BYTES = 2**16
-"""That are looked at for the letters of a language, of which some are rare."""
+"""Number of bytes that are searched for the letters of a language, because some letters are rare."""
 PUNCTUATION = "\u00a0«»„“”‘’–—…•·€£§°©®¿¡、。「」，"
 COMMON = "的一是不了在人有我他这個中大来上国和地到以说時要就出会可也你对生能而子那得于着下自之年、。の"
-"""Chinese characters and marks that every page holds: what is decoded wrongly has rare ones."""
+"""Chinese characters and marks that are on every page. Wrongly decoded text has rare characters instead."""
 NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
 """Codecs of Python that are escapes rather than encodings of files."""
 NO_TEXT = bytes([0, *range(2, 8), *range(14, 27)])
@@ -67,21 +67,21 @@ NO_TEXT = bytes([0, *range(2, 8), *range(14, 27)])
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _LAST_WORD = re.compile(rb"\S*\Z")
 LONGEST_WORD = 64
-"""Bytes of the word before the first byte beyond ASCII that are looked at with it."""
+"""Maximum bytes before the first byte beyond ASCII, in the same word, that are examined with it."""
 _SIGN_IN_WORD = re.compile(r"(?<=[^\W\d_])[«»„“”‘•€£§°©®¿¡](?=[^\W\d_])")
 _SIGN_AT_WORD = re.compile(r"[¶΅µ¦§¤¬¢£‚•\x80-\x9f\ufffd](?=[^\W\d_])|(?<=[^\W\d_])[¶¦§¤¬¢£•\x80-\x9f\ufffd]")
 _WORD = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
 
 
 def encoding_name(name: str) -> str:
-    """Return the encoding by the name that Python gives it. Raises ValueError for what is none."""
+    """Return Python's name of an encoding. Raises ValueError for a name that is not an encoding."""
     try:
         "".encode(name)
         found = codecs.lookup(name).name
     except (LookupError, ValueError, UnicodeError):
         found = ""
     if not found or found.replace("_", "-") in NO_ENCODINGS:
-        raise ValueError(f"no encoding {name!r}; expected one that Python knows, such as cp1252, latin-1 or utf-16")
+        raise ValueError(f"no encoding {name!r}; expected an encoding of Python, such as cp1252, latin-1 or utf-16")
     return found
 
 
@@ -91,7 +91,7 @@ def marked(head: bytes) -> str:
 
 
 def looks_like(raw: bytes) -> str:
-    """Return the encoding that bytes which are not UTF-8 are most likely in; "" if none of those asked fits."""
+    """Return the most likely encoding of bytes that are not UTF-8, or "" if no candidate fits."""
     if found := marked(raw) or looks_like_utf16(raw):
         return found
     first = _BEYOND_ASCII.search(raw)
@@ -111,7 +111,7 @@ def looks_like(raw: bytes) -> str:
 
 
 def _explained(raw: bytes, encoding: str) -> tuple[float, int]:
-    """Share of the characters beyond ASCII that one language has, and how early it is named."""
+    """Return the share of the characters beyond ASCII that the best language has, and its place in `ALPHABETS`."""
     text = raw.decode(encoding, "ignore")
     found = Counter(character for character in text if not character.isascii())
     total = found.total()
@@ -125,9 +125,9 @@ def _explained(raw: bytes, encoding: str) -> tuple[float, int]:
 
 
 def _common(raw: bytes, encoding: str) -> tuple[float, int]:
-    """Share of the characters beyond ASCII that are letters of the encoding's languages, rarer ones counted half.
+    """Return the share of the characters beyond ASCII that are letters of the encoding's languages.
 
-    Signs that stand at a letter speak against it: ¶ννα is Άννα.
+    Rare letters count half. Signs beside a letter lower the share: ¶ννα is a wrongly decoded Άννα.
     """
     text = raw.decode(encoding, "replace")
     common, rarer = OTHER_LETTERS[encoding].split()
@@ -139,9 +139,9 @@ def _common(raw: bytes, encoding: str) -> tuple[float, int]:
 
 
 def looks_like_utf16(raw: bytes) -> str:
-    """UTF-16 without a byte order mark, if its bytes might be UTF-8: those that number a script are signs of no text.
+    """Return the UTF-16 form of bytes without a byte order mark, or "" if they are not UTF-16.
 
-    Of a letter's two bytes one is its script's: 0 in English, 4 in Russian. "" if it is not.
+    One of a letter's two bytes shows its script: 0 in English, 4 in Russian. Such bytes do not occur in other texts.
     """
     head = raw[: HEAD_BYTES & ~1]
     if len(head) < 8 or len(head.translate(None, NO_TEXT)) == len(head):
@@ -162,7 +162,7 @@ def _share(part: bytes, signs: Iterable[int]) -> float:
 
 
 def _plausible(head: bytes, encoding: str) -> float:
-    """Share of the characters beyond ASCII that stand where such a character does, 0 if bytes are no characters."""
+    """Return the share of the characters beyond ASCII in likely words, or 0 if the bytes cannot be decoded."""
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(head)  # which may end inside a character
     except UnicodeDecodeError:
@@ -176,7 +176,7 @@ def _plausible(head: bytes, encoding: str) -> float:
 
 
 def _likely(word: str, foreign: int) -> float:
-    """Return how much a word or mark looks like one: of one script, in one case, and no run of accents."""
+    """Return how likely a word or mark is, from 0 to 1: a word has one script, one case and few accented letters."""
     if not word[0].isalpha():
         return float(word in PUNCTUATION)
     scripts = {unicodedata.name(letter, "NONE").split()[0] for letter in word}

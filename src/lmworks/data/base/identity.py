@@ -1,4 +1,4 @@
-"""Secret keys, and keyed document ids: stable for whoever holds the key, meaningless to everyone else."""
+"""Secret keys, and keyed document ids: stable for the holder of the key, meaningless to everyone else."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ KEY_VARIABLE = "LMWORKS_ID_KEY"
 
 @dataclass(frozen=True)
 class SecretKey:
-    """Where a secret key is kept: an environment variable, else a file beside the recipe."""
+    """Place of a secret key: an environment variable, else a file beside the recipe."""
 
     variable: str
     file: str
 
     def load(self, folder: Path, *, make: bool = True) -> bytes:
-        """The key: the variable's value, else the content of a file in `folder`, made once and for its owner only.
+        """Return the key: the variable's value, else the content of a file in `folder` that only its owner can read.
 
-        Raises UsageError for a key that is too short, and for one that is missing if it must not be made.
+        A missing file is created. Raises UsageError if the key is too short, or missing and not to be made.
         """
         stated = os.environ.get(self.variable)
         if stated is not None:
             if len(stated) < 16:
-                raise UsageError(f"{self.variable} has {len(stated)} characters; give it 16 or more random ones.")
+                raise UsageError(f"{self.variable} has {len(stated)} characters; give it 16 or more random characters.")
             return stated.encode()
         path = folder / self.file
         if not path.exists():
@@ -42,7 +42,7 @@ class SecretKey:
         return key
 
     def digest(self, folder: Path) -> str:
-        """Digest of the key; empty before there is one, which the first build makes."""
+        """Return a digest of the key, or "" if there is no key yet. The first build makes the key."""
         is_there = self.variable in os.environ or (folder / self.file).exists()
         return key_digest(self.load(folder)) if is_there else ""
 
@@ -50,7 +50,7 @@ class SecretKey:
 ID_KEY = SecretKey(KEY_VARIABLE, KEY_FILE)
 """Key of document ids. Its holder can tell which document an id belongs to."""
 PRIVACY_KEY = SecretKey("LMWORKS_PRIVACY_KEY", ".lmworks-privacy-key")
-"""Key of surrogates and of the index of persons. Its holder can find out the persons behind them."""
+"""Key of surrogates and of the index of persons. Its holder can identify the persons behind them."""
 
 
 def load_id_key(folder: Path) -> bytes:
@@ -78,7 +78,7 @@ def key_digest(key: bytes) -> str:
 
 
 def document_id(key: bytes, source: str, path: str, record: str) -> str:
-    """Keyed hash of where a document was found: 32 hex digits."""
+    """Return a keyed hash of the place where a document was found: 32 hexadecimal digits."""
     place = "\0".join((source, path, record)).encode()
     return hashlib.blake2b(place, key=_fit(key), digest_size=16).hexdigest()
 

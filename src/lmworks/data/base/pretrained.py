@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
 BATCH, TOKENS_AT_ONCE = 32, 2**14
-"""Windows, and tokens, computed at once: more are no faster on a processor. A longer window is computed alone."""
+"""Maximum windows and tokens of a batch. More are not faster on a processor. A longer window is a batch of its own."""
 
 Task = Literal["AutoModel", "AutoModelForTokenClassification"]
 
 
 def model_digest(folder: Path, field: str) -> str:
-    """Digest of what a model's output depends on. Raises UsageError, naming `field`, if a file is absent."""
+    """Return a digest of the files of a model. Raises UsageError, naming `field`, if one is absent."""
     absent = [name for name in FILES if not (folder / name).is_file()]
     if absent:
         raise UsageError(
@@ -49,13 +49,13 @@ def load(folder: Path, task: Task) -> tuple[Any, Any]:
     except (ValueError, OSError, RuntimeError) as error:
         raise LmworksError(f"{folder} cannot be loaded as {task}: {error}") from error
     if absent := sorted(name for name in loading["missing_keys"] if "pooler" not in name):  # nobody asks the pooler
-        raise LmworksError(f"{folder} has no weights for {', '.join(absent[:3])}: it is no {task} that was trained.")
+        raise LmworksError(f"{folder} has no weights for {', '.join(absent[:3])}. Name a folder of a trained {task}.")
     tokenizer.no_padding()
     return tokenizer, model.eval()
 
 
 def quiet_transformers() -> Any:
-    """Return the library, without its bars and notes. Raises LmworksError if it is not installed."""
+    """Return `transformers` without its progress bars and notes. Raises LmworksError if it is not installed."""
     with told_if_missing():
         import transformers
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -64,15 +64,15 @@ def quiet_transformers() -> Any:
 
 
 def most_tokens(model: Any) -> int:
-    """Tokens that the model takes at once, special ones included."""
+    """Return the maximum number of tokens of an input, including special tokens."""
     positions: int = getattr(model.config, "max_position_embeddings", 512)
     return positions - 2 if model.config.model_type in ("roberta", "xlm-roberta", "camembert") else positions
 
 
 def batches(model: Any, windows: Sequence[Any]) -> Iterator[tuple[list[int], Any, torch.Tensor]]:
-    """Run encodings [T] through a model, where it is, long ones first so that little is padding.
+    """Run encodings [T] through a model on its device, long encodings first, so that there is little padding.
 
-    Yields the places of some windows, the model's output for them and their mask [B, T].
+    Yields for each batch the places of its windows, the model's output for them and their mask [B, T].
     """
     import torch
 
@@ -90,7 +90,7 @@ def batches(model: Any, windows: Sequence[Any]) -> Iterator[tuple[list[int], Any
 
 
 def mean_of_tokens(model: Any, windows: Sequence[Any]) -> NDArray[np.float32]:
-    """Vectors [N, D] of length 1: the mean over the tokens of each encoding of what an encoder puts out."""
+    """Return vectors [N, D] of length 1: an encoder's output, averaged over the tokens of each encoding."""
     found = np.zeros((len(windows), model.config.hidden_size), np.float32)
     for places, output, mask in batches(model, windows):
         weights = mask[:, :, None]

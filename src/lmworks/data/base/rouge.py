@@ -1,4 +1,4 @@
-"""Shared words of two texts, as ROUGE counts them."""
+"""Words that two texts share, as ROUGE counts them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def words_of(text: str) -> list[str]:
 
 
 def words_of_any_script(text: str) -> list[str]:
-    """Return the words that ROUGE counts where references are not Latin."""
+    """Return the words that ROUGE counts if references are not in Latin script."""
     return words_in(text.lower())
 
 
 def split_of(references: Iterable[str]) -> Split:
-    """How ROUGE finds words beside some references: as `rouge-score` does, if half of their letters are Latin."""
+    """Return the function that finds words: that of `rouge-score` if half of the references' letters are Latin."""
     text = " ".join(references)
     is_latin = text.isascii() or 2 * len(_LATIN.findall(text)) >= len(_A_LETTER.findall(text))
     return words_of if is_latin else words_of_any_script
 
 
 def rouge_n(reference: str, answer: str, order: int, split: Split = words_of) -> float:
-    """F1 of shared n-grams of `order` words (Lin 2004), 0 to 1; equal to `rouge1`, … of `rouge-score` 0.1.2."""
+    """Return F1 of shared n-grams of `order` words (Lin 2004), 0 to 1, equal to `rouge1`, … of `rouge-score` 0.1.2."""
     wanted, given = (
         Counter(tuple(words[start : start + order]) for start in range(len(words) - order + 1))
         for words in map(split, (reference, answer))

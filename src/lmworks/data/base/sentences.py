@@ -1,4 +1,4 @@
-"""Where the sentences of a text end."""
+"""Sentences of a text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _ABBREVIATION = re.compile(
 _END = re.compile(r"[.!?][\"'”’)]*(?=\s+[\"'“‘(]*[A-Z0-9]|\s*$)|[。！？।॥؟۔።။។][\"'”’)」』）]*")
 
 LONGEST_ABBREVIATION = 12
-"""Characters before the end of a sentence in which an abbreviation is looked for."""
+"""Number of characters before the end of a sentence that are searched for an abbreviation."""
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of one paragraph. An abbreviation ends none, nor does a full stop inside a name or number."""
+    """Return the sentences of a paragraph. No sentence ends at an abbreviation or a full stop in a name or number."""
     found, start = [], 0
     for match in _END.finditer(text):
         end = match.end()

@@ -14,39 +14,39 @@ from itertools import count
 from typing import Any, NamedTuple
 
 CODE = re.compile(r"[!-~]*")
-"""A run of ASCII characters without white space: a role, a key, a number, an address, a picture as base64."""
+"""Pattern of a code, ASCII without white space: a role, a key, a number, an address, a picture as base64."""
 BETWEEN = "\n\n"
-"""Between the texts of a row where it is read as one."""
+"""Separator between the texts of a row that is read as one text."""
 LONG_NUMBER = 10**6
-"""From here on a number may be somebody's: of a telephone, a card, an account. It stands among the texts."""
+"""Lowest number that counts as a text, because it may be personal: a telephone, a card, an account."""
 THERE = 1_000
-"""A level that no path has: what `reach` says of one whose end is there."""
+"""Level that `reach` returns for a path whose end exists. It is higher than any path's."""
 DEEPEST = 100
-"""Lists and objects in each other that are read: every step goes through them by recursion."""
+"""Maximum depth of nested lists and objects, because every step reads them by recursion."""
 MOST_VALUES = 2**20
-"""Values in a row that is taken apart: each takes some 250 bytes of memory beside its text."""
+"""Maximum number of values in a row. Each takes some 250 bytes of memory in addition to its text."""
 TEXT, NUMBER = "", "#"
-"""In a structure, in place of a text and of a long number: no other text stands there."""
+"""Placeholders in a structure for a text and for a long number. A structure has no other strings as values."""
 
 
 class TooMany(ValueError):
-    """A row of more values than are read."""
+    """Row with more than `MOST_VALUES` values."""
 
 
 class Field(NamedTuple):
-    """One text of a row."""
+    """Text of a row."""
 
     name: str
-    """Where it stands: `question`, `messages.0.content`."""
+    """Path of the text in the row: `question`, `messages.0.content`."""
     text: str
 
 
 def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
     """Return the texts of a row in their order, and its structure: JSON in which every text is empty.
 
-    Bytes are text where they are UTF-8 without NUL, else `{"bytes": how many}`; what JSON lacks, such as dates, is
-    written out.
-    Raises RecursionError for a row that is nested too deeply, TooMany for one of too many values.
+    Bytes become text if they are UTF-8 without NUL, else `{"bytes": their number}`. Values that JSON lacks, such as
+    dates, become text.
+    Raises RecursionError for a row that is nested too deeply, TooMany for a row with too many values.
     """
     fields: list[Field] = []
     held = 0
@@ -54,7 +54,7 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
     def hold(value: Any, name: str, depth: int = 0) -> Any:
         nonlocal held
         if depth > DEEPEST:
-            raise RecursionError(f"more than {DEEPEST} lists and objects in each other")
+            raise RecursionError(f"more than {DEEPEST} nested lists and objects")
         if isinstance(value, bytes | bytearray):
             if (words := words_of(value)) is None:
                 return {"bytes": len(value)}
@@ -83,11 +83,11 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
 
 def _refuse_many(values: int) -> None:
     if values > MOST_VALUES:
-        raise TooMany(f"more values than are read: {values:,} and more, and {MOST_VALUES:,} are")
+        raise TooMany(f"more values than are read: {values:,} or more, but at most {MOST_VALUES:,} are read")
 
 
 def words_of(value: bytes | bytearray) -> str | None:
-    """Bytes as the text that they are; None if they are none: not UTF-8, or with NUL."""
+    """Return bytes as text, or None if they are not UTF-8 or contain NUL."""
     try:
         return None if 0 in value else value.decode()
     except UnicodeDecodeError:
@@ -95,7 +95,7 @@ def words_of(value: bytes | bytearray) -> str | None:
 
 
 def is_long_number(value: Any) -> bool:
-    """Return whether a value is a whole number that may be somebody's."""
+    """Return whether a value is a whole number that may be personal data: see `LONG_NUMBER`."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return abs(value) >= LONG_NUMBER and (isinstance(value, int) or value.is_integer())
@@ -107,7 +107,7 @@ def _below(name: str, key: object) -> str:
 
 @functools.lru_cache(maxsize=1_000)
 def keys_of(structure: str) -> tuple[str, ...]:
-    """Return every name in a structure, each once: rows of one source share theirs."""
+    """Return every name in a structure, each once. The cache helps because rows of one source share structures."""
     found: dict[str, None] = {}
 
     def keep(pairs: list[tuple[str, Any]]) -> None:
@@ -118,7 +118,7 @@ def keys_of(structure: str) -> tuple[str, ...]:
 
 
 def renamed(fields: Sequence[Field], structure: str, change: Callable[[str], str]) -> tuple[tuple[Field, ...], str]:
-    """Return the fields and their structure with every name in it changed; those that become alike are numbered."""
+    """Return the fields and their structure with every name changed. Names that become equal are numbered."""
     named: list[str] = []
 
     def walk(value: Any, name: str) -> Any:
@@ -136,7 +136,7 @@ def renamed(fields: Sequence[Field], structure: str, change: Callable[[str], str
 
 
 def told_apart(keys: Iterable[str], change: Callable[[str], str]) -> list[str]:
-    """The keys changed, and numbered from the second on where some become alike: none may take another's value."""
+    """Return the changed keys. Keys that become equal are numbered from the second on, so that no value is lost."""
     taken: dict[str, None] = {}
     times: Counter[str] = Counter()
     for key in keys:
@@ -149,7 +149,7 @@ def told_apart(keys: Iterable[str], change: Callable[[str], str]) -> list[str]:
 
 
 def put_together(structure: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Return the row with these texts in its places, in their order."""
+    """Return the row with these texts in the places of its texts, in their order."""
     number = count()
 
     def fill(value: Any) -> Any:
@@ -176,7 +176,7 @@ def number_of(text: str) -> Any:
 
 
 def places_of_texts(fields: Sequence[Field]) -> list[int]:
-    """Which fields say something: those that are more than a code; all, if none is."""
+    """Return the places of fields whose texts are more than a code, or of all fields if no text is."""
     found = [place for place, field in enumerate(fields) if not CODE.fullmatch(field.text)]
     return found or list(range(len(fields)))
 
@@ -203,7 +203,7 @@ def as_one(fields: Sequence[Field]) -> str:
 
 
 def changed(fields: Sequence[Field], change: Callable[[str], str], *, codes: bool = False) -> tuple[Field, ...]:
-    """Return the fields, each with its text changed by itself, in their order; codes too where they are asked for."""
+    """Return the fields with each text changed alone, in their order. With `codes`, codes are changed too."""
     places = range(len(fields)) if codes else places_of_texts(fields)
     found = list(fields)
     for place in places:
@@ -240,7 +240,7 @@ def values_at(value: Any, path: str) -> Iterator[Any]:
 
 
 def _first(value: Any, path: str) -> tuple[str, str]:
-    """Return the name that a path begins with in an object, which may hold dots, and the rest of the path."""
+    """Return the name with which a path begins in an object (the name can contain dots), and the rest of the path."""
     head, _, rest = path.partition(".")
     if rest and head != "*" and isinstance(value, Mapping) and head not in value:
         names = path.split(".")
@@ -251,7 +251,7 @@ def _first(value: Any, path: str) -> tuple[str, str]:
 
 
 def value_at(value: Mapping[str, Any], path: str) -> Any:
-    """Return the one value at a path, or the list of those where it goes through `*`; None if there is none."""
+    """Return the value at a path, or the list of values if the path contains `*`. None if there is no value."""
     found = [*values_at(value, path)]
     if "*" in path.split(".") and path not in value:
         return found or None
@@ -276,7 +276,7 @@ def reach(value: Any, path: str, level: int = 1) -> tuple[int, bool]:
 
 
 def paths_of(value: Any, name: str = "") -> Iterator[str]:
-    """Yield the paths of the fields of a row, and of those inside of them: `info`, `info.id`, `turns.*.by`."""
+    """Yield the paths of the fields of a row, and of fields inside them: `info`, `info.id`, `turns.*.by`."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield _below(name, key)

@@ -1,11 +1,11 @@
-"""One view of a text: how a reader sees it, whatever its characters, markup and case.
+"""View of a text as a reader sees it, whatever its characters, markup and case.
 
-The view has three parts, and a caller takes those that it needs. Encodings inside a text are in `data.base.encoded`.
+The view has three parts, and a caller uses the parts that it needs. `data.base.encoded` decodes encodings in a text.
 
 1. Letters: no invisible characters, plain spaces, one form of each letter (NFKC). See `letters`. 2. Markup: character
 references decoded, tags stripped. See `without_markup`. 3. Case and accents: small letters without accents. See `fold`.
 
-`view` joins them, and knows the place of each character in the original. ASCII takes a short way.
+`view` combines them, and keeps the place of each character in the original. ASCII texts take a faster path.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _USUAL = bytes((9, 10, 11, 12, 13, *range(32, 127)))
 _SIGNS = "™℠№℡"
 """Signs that stay, though NFKC turns them into letters."""
 _STROKES = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe"})
-"""Letters that Unicode does not take apart, as people write them without accents."""
+"""Forms without accents of letters that Unicode does not decompose."""
 
 
 class _Letters(dict[int, str]):
-    """The form of each character that a reader sees, by code. Raised, lowered and enclosed numbers stay."""
+    """Form in which a reader sees each character, by code. Raised, lowered and enclosed numbers stay."""
 
     def __missing__(self, code: int) -> str:
         sign = chr(code)
@@ -62,7 +62,7 @@ class _Letters(dict[int, str]):
 
 
 class _Folds(dict[int, str]):
-    """The form of each character without case and accents, by code."""
+    """Form of each character without case and accents, by code."""
 
     def __missing__(self, code: int) -> str:
         small = unicodedata.normalize("NFKD", chr(code)).casefold().lower()
@@ -71,7 +71,7 @@ class _Folds(dict[int, str]):
 
 
 class _Cases(dict[int, str]):
-    """The form of each character without case, and without format characters, by code."""
+    """Form of each character without case, by code. Format characters become empty."""
 
     def __missing__(self, code: int) -> str:
         self[code] = "" if unicodedata.category(chr(code)) == "Cf" else _LETTERS[code].casefold()
@@ -90,9 +90,9 @@ def letters(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return a text in small letters without accents. İ, I, ı and i are one letter, and so are ß and ss, ł and l.
+    """Return a text in small letters without accents. İ, I, ı and i become equal, as do ß and ss, ł and l.
 
-    Some letters become none or several: `view` knows their places.
+    Some letters become several letters, or disappear. `view` keeps their places.
     """
     if text.isascii():
         return text.lower()
@@ -105,7 +105,7 @@ def places(text: str) -> list[int]:
 
 
 def one_form(text: str, *, accents: bool = True) -> str:
-    """Return a text in small letters, one form of Unicode and single spaces; without `accents` for ü as for u."""
+    """Return a text in small letters, one form of Unicode and single spaces. Without `accents`, ü becomes u."""
     if text.isascii():
         return " ".join(text.lower().split())
     small = unicodedata.normalize("NFC", composed(text).translate(_CASES))
@@ -124,7 +124,7 @@ def _compose(run: re.Match[str]) -> str:
 
 
 def _changes(text: str, table: dict[int, str]) -> list[str]:
-    """Return the characters of a text that a table changes, each once; of ASCII only the invisible ones."""
+    """Return the characters of a text that a table changes, each once. In ASCII, only invisible ones count."""
     rest = text.encode("utf-8", "surrogatepass").translate(None, _USUAL).decode("utf-8", "surrogatepass")
     return [sign for sign in set(rest) if table[ord(sign)] != sign]
 
@@ -162,7 +162,7 @@ _END = re.compile(r"</([a-z][\w.:-]*)", re.IGNORECASE)
 def without_markup(text: str) -> str:
     """Return a text with its character references decoded and without tags of HTML and XML.
 
-    Tags inside a line, such as `<b>`, and comments leave nothing. Other tags leave a space. A name in such brackets
+    Tags inside a line, such as `<b>`, and comments are removed. Other tags become a space. A name in angle brackets
     stays if it is not an element of HTML, has no attributes and ends nowhere in the text: `List<Claim>` is code.
     """
     for sign, pattern, instead in _MARKUP:
@@ -203,7 +203,7 @@ _MARKUP: tuple[tuple[str, re.Pattern[str], Instead], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A text as a reader sees it, which knows where each part is in the original."""
+    """Text as a reader sees it, with the place of each part in the original."""
 
     text: str
     edits: list[tuple[list[int], list[Edit]]] = field(default_factory=list)
@@ -234,7 +234,7 @@ def _before(starts: list[int], edits: list[Edit], place: int) -> tuple[int, int]
 
 
 def view(text: str, *, markup: bool = False, folded: bool = False) -> View:
-    """Return the view of a text in one form of letters, on request without markup, without case and accents."""
+    """Return the view of a text in one form of letters. `markup`: without tags. `folded`: without case and accents."""
     steps: list[tuple[list[int], list[Edit]]] = []
     if markup:
         for sign, pattern, instead in _MARKUP:
@@ -249,7 +249,7 @@ def view(text: str, *, markup: bool = False, folded: bool = False) -> View:
 
 
 def _translated(text: str, table: dict[int, str], steps: list[tuple[list[int], list[Edit]]]) -> str:
-    """Return a text in the forms of a table. Only characters that become none or several are edits."""
+    """Return a text in the forms of a table. Only characters that disappear or become several are noted as edits."""
     changed = _changes(text, table)
     gone = [sign for sign in changed if not table[ord(sign)]]
     several = [sign for sign in changed if len(table[ord(sign)]) > 1]

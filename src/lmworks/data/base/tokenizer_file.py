@@ -1,4 +1,4 @@
-"""`tokenizer.json` as others wrote it: read only where no step of it makes texts many times as long."""
+"""`tokenizer.json` of other authors. A file is read only if its steps cannot make texts many times as long."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import read_regular
 
 MOST_GROWTH = 256
-"""Most growth of a text. Published tokenizers reach 72: NFKC (18 characters for one), a replacement, a new space."""
+"""Maximum growth of a text. Published tokenizers reach 72: NFKC (18 characters for one), a replacement, a new space."""
 TRIAL = f"One text, of 2 lines,\n\tand a long word: {'a' * 60}b"
-"""Encoded once when a tokenizer is read, since some are found broken only then."""
+"""Text that is encoded once when a tokenizer is read, because only this reveals some broken tokenizers."""
 PARTS = {
     "normalizer and pre_tokenizer": ("normalizer", "pre_tokenizer"),
     "post_processor": ("post_processor",),
     "decoder": ("decoder",),
 }
 NESTED = ("normalizers", "pretokenizers", "processors", "decoders")
-"""The steps of a Sequence."""
+"""Names of fields that hold the steps of a Sequence."""
 GROWTH = {"ByteLevel": 4, "BertNormalizer": 3, "Metaspace": 2, "WordPiece": 2, "BPEDecoder": 2, "CTC": 2}
-"""Steps that write more than they read by what they are; Unicode's forms do so once, however often they are asked."""
+"""Growth of a text by type of step. Unicode's forms are left out, because repeating them adds no growth."""
 
 
 def read_tokenizer(path: Path) -> tokenizers.Tokenizer:
-    """Return the tokenizer of a file. Raises LmworksError if it is none, or would fill the memory with a short text."""
+    """Return the tokenizer of a file. Raises LmworksError if it is invalid, or a short text could fill the memory."""
     with told(f"{path}: not a tokenizer.json that can be read", "one that the `tokenizers` library reads and can use"):
         raw = read_regular(path).decode()
         _require_bounded(path, json.loads(raw))  # before it is built, which normalises the added tokens
@@ -46,7 +46,7 @@ def read_tokenizer(path: Path) -> tokenizers.Tokenizer:
 
 @contextmanager
 def _without_panics() -> Iterator[None]:
-    """Keep what Rust writes of a panic from standard error: the exception that follows says the same in a line."""
+    """Keep Rust's message about a panic from standard error, as the exception that follows says the same in a line."""
     with TemporaryFile() as written:
         sys.stderr.flush()
         kept = os.dup(2)
@@ -72,7 +72,7 @@ def _require_bounded(path: Path, found: Mapping[str, Any]) -> None:
 
 
 def _growth(step: Any) -> int:
-    """Characters, or tokens, that one may become. By fields, as the library reads steps without `type` by theirs."""
+    """Return the maximum growth by a step. It follows from the fields, as the library reads steps without `type`."""
     if isinstance(step, list):
         return prod(map(_growth, step))
     if not isinstance(step, dict):
@@ -91,7 +91,7 @@ def _growth(step: Any) -> int:
 
 
 def _longest_mapped(table: str | None) -> int:
-    """SentencePiece's: the length of a trie in four bytes, the trie, and texts that each end with a zero."""
+    """Return the longest text's length in SentencePiece's table: a trie's length (4 bytes), the trie, then texts."""
     raw = base64.b64decode(table or "")
     texts = raw[4 + int.from_bytes(raw[:4], "little") :].decode(errors="replace").split("\0")
     return max(1, *map(len, texts))

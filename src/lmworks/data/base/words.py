@@ -20,14 +20,14 @@ from unicodedata import category
 from lmworks.lazy import NDArray, np
 
 _BLOCK_BYTES = 2**18
-"""Texts hashed in one go: what a core's cache holds with the arrays made of it."""
+"""Number of bytes of texts that are hashed together. With the arrays made of them they fit into a core's cache."""
 _FEW = 16
-"""Words of which the rest is hashed word by word."""
+"""Number of words from which the rest of long words is hashed word by word."""
 
 _A_WORD = {"\u3400-\u4dbf\u4e00-\u9fff": 2, "\u1000-\u109f\u1780-\u17ff": 3, "\u0e00-\u0eff\u3040-\u30ff": 4}
-"""Letters of scripts without spaces that equal a word of English: 2 of Chinese, 3 of Burmese and Khmer, 4 of Thai, Lao
-and Japanese kana. Translations of GTK's and the GNU tools' messages have 1.7 letters per word in Chinese, 2.6 in
-Burmese, 3.1 in Khmer and Japanese (with Chinese letters among the kana), 4.0 in Thai."""
+"""Number of letters, in scripts without spaces, that count as one English word: 2 of Chinese, 3 of Burmese and Khmer,
+4 of Thai, Lao and Japanese kana. Translations of GTK's and the GNU tools' messages have 1.7 letters per word in
+Chinese, 2.6 in Burmese, 3.1 in Khmer and Japanese (with Chinese letters among the kana), 4.0 in Thai."""
 UNSPACED = "".join(_A_WORD)
 HANGUL = "\uac00-\ud7a3"
 _ASCII_WORD = re.compile("[0-9A-Z_a-z]+")
@@ -38,7 +38,7 @@ _LOWER = bytes(
     byte if byte > 127 or chr(byte) == "_" else ord(chr(byte).lower()) if chr(byte).isalnum() else 0
     for byte in range(256)
 )
-"""By byte of UTF-8: its lower case if it belongs to a word, else 0. Bytes above 127 come here as words only."""
+"""Table by byte of UTF-8: its lower case if it belongs to a word, else 0. All bytes above 127 belong to words here."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ class Words:
     """The words of consecutive texts."""
 
     hashes: NDArray[np.uint64]
-    """[W]: one a word, of all texts behind one another."""
+    """Hash of each word [W], of all texts one after another."""
     counts: NDArray[np.int64]
-    """[N]: words of each text."""
+    """Number of words of each text [N]."""
 
 
 @functools.cache
 def combining_marks() -> str:
     """Return the characters that belong to the letter before them, for a class of a pattern: `\\w` has none of them.
 
-    Those are left out that nobody sees, as variation selectors, and that enclose others.
+    Invisible characters, such as variation selectors, and enclosing marks are left out.
     """
     unseen = {0x34F, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
     codes = [code for code in range(0x300, 0x20000) if category(chr(code)) in ("Mn", "Mc") and code not in unseen]
@@ -71,7 +71,7 @@ def _word() -> re.Pattern[str]:
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Where each word of a text begins and ends, in characters."""
+    """Return where each word of a text begins and ends, in characters."""
     pattern = _ASCII_WORD if text.isascii() else _word()
     return [match.span() for match in pattern.finditer(text)]
 
@@ -82,10 +82,10 @@ def words_in(text: str) -> list[str]:
 
 
 def borders(term: str) -> str:
-    """Return a pattern of a term as it stands by itself; in a script without spaces, and at a sign, wherever it stands.
+    """Return a pattern of a term as a whole word. In scripts without spaces, and at a sign, anything can be beside it.
 
-    120 is no part of 7,120 nor of 120.5 (Unicode Standard Annex 29, WB11 and WB12). What Korean writes behind a word
-    without a space, such as a particle, is not of it.
+    120 does not match in 7,120 or 120.5 (Unicode Standard Annex 29, WB11 and WB12). A Korean term also matches if
+    Korean attaches a particle to it without a space.
     """
     marks, number = combining_marks(), r"[.,'’٫٬]"
     before = "" if re.match(rf"[{UNSPACED}\W]", term) else rf"(?<![^\W{UNSPACED}])(?<!(?![{UNSPACED}])[{marks}])"
@@ -101,20 +101,20 @@ def has_words(text: str) -> bool:
 
 
 def count_words(text: str) -> int:
-    """Words between white space; where a script puts none, so many letters as say as much are one (`_A_WORD`)."""
+    """Return the number of words between white space. In scripts without spaces, `_A_WORD` letters count as one."""
     if text.isascii() or not _LETTER.search(text):
         return len(text.split())
     return int(_weighed(text)[1])
 
 
 def judged_words(text: str) -> tuple[list[str], int]:
-    """The words of a text between white space, and 1; where scripts put none, its letters, and how many say as much."""
+    """Return the words between white space and 1, or in scripts without spaces the letters and `letters_a_word`."""
     times = letters_a_word(text)
     return (text.split(), 1) if times == 1 else (words_in(text), times)
 
 
 def letters_a_word(text: str) -> int:
-    """By how many times a text has more words here than by `count_words`: 1, of Chinese 2, Japanese 3, Thai 4."""
+    """Return how many words of `words_in` are one in `count_words`: 1, but 2 in Chinese, 3 in Japanese, 4 in Thai."""
     if text.isascii() or not _LETTER.search(text):
         return 1
     number, words = _weighed(text)
@@ -122,7 +122,7 @@ def letters_a_word(text: str) -> int:
 
 
 def _weighed(text: str) -> tuple[int, float]:
-    """The number of words with every letter of a script without spaces as one, and with as many as say as much."""
+    """Return the number of words if each letter in scripts without spaces is one, and if `_A_WORD` letters are one."""
     number = len(word_spans(text))
     counts = {size: len(letters.findall(text)) for size, letters in _LETTERS.items()}
     return number, number - sum(counts.values()) + sum(count / size for size, count in counts.items())
@@ -143,7 +143,7 @@ def hash_words(texts: Any) -> Iterator[Words]:
 
 
 def _as_words(content: bytes, offsets: NDArray[np.int64]) -> tuple[bytes, NDArray[np.int64]]:
-    """Texts [B] and their offsets [N + 1] with everything beyond ASCII casefolded, or a space if in no word."""
+    """Return texts [B] and offsets [N + 1] with characters beyond ASCII casefolded, or a space if not in a word."""
     if content.isascii():
         return content, offsets
     beyond = np.flatnonzero(np.frombuffer(content, np.uint8) > 127)
@@ -157,7 +157,7 @@ def _as_words(content: bytes, offsets: NDArray[np.int64]) -> tuple[bytes, NDArra
 
 
 def _folded(found: re.Match[str]) -> str:
-    """Return a run beyond ASCII. Marks at its front belong to what stands before it, if that is of a word."""
+    """Return a folded run beyond ASCII. Marks at its front belong to the word before it, if there is one."""
     if found[0] < "\u0300" or category(found[0][0]) not in ("Mn", "Mc"):
         return _fold(found[0])
     before = found.string[found.start() - 1 : found.start()]
@@ -229,7 +229,7 @@ def _masks() -> NDArray[np.uint64]:
 
 
 def _mixed_with(value: int, rest: int) -> int:
-    """`mixed_bits` of both, of plain numbers: of few far sooner than of arrays."""
+    """Return `mixed_bits` of two plain numbers combined, which for few numbers is far faster than arrays."""
     value ^= rest
     value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
     value = (value ^ value >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
@@ -237,7 +237,7 @@ def _mixed_with(value: int, rest: int) -> int:
 
 
 def mixed_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spread every bit of a number over all: the finaliser of splitmix64 (Steele et al. 2014), one to one."""
+    """Spread every bit of a number over all bits, one to one: the finaliser of splitmix64 (Steele et al. 2014)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))

@@ -1,4 +1,4 @@
-"""Normalise: one clean form of every text."""
+"""Normalise: bring every text into one clean form."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from lmworks.recipe.schema import Reference, StepConfig
 class NormaliseConfig(StepConfig):
     """Repair encodings, turn HTML into text, bring characters and white space into one form.
 
-    Letters that a font joined or shaped, such as "ﬁ" and Arabic presentation forms, become what is typed, and are
-    counted; "²", "½" and "™" stay.
+    Letters that a font joined or shaped, such as "ﬁ" and Arabic presentation forms, become letters as people type
+    them, and are counted. "²", "½" and "™" stay.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("ftfy", "lxml")
@@ -38,13 +38,13 @@ class NormaliseConfig(StepConfig):
 
 @stage(version=6, reads="documents")
 def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Clean every document; what is empty afterwards is dropped."""
+    """Clean every document, and drop documents that are empty afterwards."""
     tally = map_shards(documents, normalise_shard, config, out, context)
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple[Parts, Tally]:
-    """One shard of `normalise`."""
+    """Clean the documents of one shard."""
     tally, kept = Tally(), []
 
     def clean_text(text: str) -> str:
@@ -66,7 +66,7 @@ def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple
 
 _UNUSUAL = bytes((*range(9), *range(11, 32), 127))
 _REPAIRED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u206a-\u206f\ufeff\ufff9-\ufffc\ud800-\udfff]")
-"""Characters that ftfy takes out, or puts another in place of, whatever stands around them."""
+"""Characters that ftfy removes or replaces, whatever is around them."""
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
 _EMPTY_LINES = re.compile("\n{3,}")
@@ -77,13 +77,13 @@ _MOST_MARKS = 1_000
 
 @cache
 def _marks() -> str:
-    """Characters that combine with the one before them."""
+    """Return the characters that combine with the one before them."""
     return "".join(filter(unicodedata.combining, map(chr, range(sys.maxunicode))))
 
 
 @cache
 def _long_marks() -> re.Pattern[str]:
-    """Many in a row: no script has that."""
+    """Return a pattern of more marks in a row than any script has."""
     return re.compile(f"[{_marks()}]{{{_MOST_MARKS}}}(?=[{_marks()}])")
 
 
@@ -93,7 +93,7 @@ def _first_bytes_of_marks() -> bytes:
 
 
 def parted_marks(text: str) -> str:
-    """Return a text that takes linear time to bring into a form of Unicode: many marks in a row are parted."""
+    """Return a text with long runs of marks split, so that its Unicode normalisation takes linear time."""
     if len(text) <= _MOST_MARKS or text.isascii():
         return text
     content = text.encode(errors="surrogatepass")  # few texts hold so many bytes of marks, and this is seen fast
@@ -103,8 +103,8 @@ def parted_marks(text: str) -> str:
 
 
 def normalise_text(text: str) -> str:
-    """Repaired, in Unicode NFC, in the letters that fonts joined or shaped, with plain spaces, no white space at line
-    ends, one empty line at most."""
+    """Return a text repaired, in Unicode NFC, without ligatures and presentation forms, with plain spaces, without
+    white space at line ends, and with at most one empty line in a row."""
     return _normalised(text)[0]
 
 
@@ -123,14 +123,14 @@ def _normalised(text: str) -> tuple[str, int]:
 
 
 def is_plain(text: str) -> bool:
-    """Return whether a text is ASCII without control characters but for tabs and line ends."""
+    """Return whether a text is ASCII without control characters, except tabs and line ends."""
     return text.isascii() and len(text.encode().translate(None, _UNUSUAL)) == len(text)
 
 
 def repair(text: str) -> str:
-    """ftfy's repair of mis-decoded text, control characters and line ends; typography is left as written.
+    """Return a text after ftfy's repair of wrong decoding, control characters and line ends. Typography stays.
 
-    ftfy works line by line and leaves most lines as they are, so it is given those only in which it could act.
+    ftfy works line by line and leaves most lines as they are, so that it gets only lines that it may change.
     """
     import ftfy
 
@@ -146,7 +146,7 @@ def repair(text: str) -> str:
 
 
 def may_be_repaired(line: str) -> bool:
-    """Whether ftfy may change a line: else it has nothing to take out, looks rightly decoded, and is in Unicode NFC."""
+    """Return whether ftfy may change a line: to remove characters, decode it again, or bring it into Unicode NFC."""
     from ftfy.badness import is_bad
 
     if is_plain(line):

@@ -1,4 +1,4 @@
-"""Decontaminate: training documents that hold items of evaluation sets are dropped, or their lines cut."""
+"""Decontaminate: drop training documents that hold items of evaluation sets, or cut the lines that hold them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from lmworks.recipe.schema import BesideRecipe, Reference
 
 DOCUMENTS_LISTED = 10
 _MOST_CUTS = 3
-"""Times that lines are cut from a document: the rest may join to an item anew."""
+"""Maximum times that lines are cut from a document. Each cut can join other lines to an item."""
 _UNKNOWN = "not known, for other records share their words: items"
 _OFTEN = 0.05
-"""Share of the documents with a short item from which the item is named."""
+"""Share of documents with a short item above which the item is counted by name."""
 
 
 class DecontaminateConfig(BesideRecipe):
@@ -75,8 +75,8 @@ def decontaminate(
 ) -> Result:
     """Drop each document that holds an item, or cut the lines that do.
 
-    `items.jsonl` lists every item with the method that found it. Afterwards all items are clean by these methods,
-    except those of which only words were found that other records of the set share: their verdict is not known.
+    `items.jsonl` lists every item with the method that found it. Afterwards all items are clean by these methods. The
+    verdict is unknown for an item that was not found and shares nearly all its words with other records of the set.
     """
     tally = Tally()
     records = [*_records_of_steps(config, against), *_records_of_files(config, tally)]
@@ -108,7 +108,7 @@ def decontaminate(
 
 
 def _name_frequent_items(items: Sequence[Form], listing: Sequence[dict[str, Any]], tally: Tally) -> None:
-    """Count by name a short item that many documents hold: it may be a phrase that no set should have."""
+    """Count each short item by name if many documents hold it, because it may be an everyday phrase."""
     number = sum(count for name, count in tally.counts.items() if name == "documents" or name in tally.losses)
     for item, record in zip(items, listing, strict=True):
         words = count_words(item.text)
@@ -143,7 +143,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _worth_seeking(texts: Sequence[str]) -> list[str]:
-    """Return the texts of a record that are not mere labels, and in any case the longest."""
+    """Return the texts of a record that are longer than labels, and always the longest text."""
     longest = max(texts, key=len, default="")
     long = (text for text in dict.fromkeys(texts) if text == longest or count_words(text) >= MIN_WORDS)
     return [text for text in long if text.strip()]
@@ -176,9 +176,9 @@ def _marked(text: str, start: int, stop: int) -> str:
 
 
 def _cut(document: Document, index: Path) -> Document | None:
-    """Return a document without the lines that hold items; None if too little is left, or an item after some cuts.
+    """Return a document without the lines that hold items. None if too little is left, or an item after all cuts.
 
-    A row of several texts is not cut: half an answer teaches what is wrong.
+    A row of several texts is never cut, because half an answer teaches wrong things.
     """
     text = document.text
     for _ in range(_MOST_CUTS + 1 if document.structure is None else 0):

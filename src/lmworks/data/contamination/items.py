@@ -1,4 +1,4 @@
-"""Items that tasks score, the wordings in which they are sought, and the texts that are searched."""
+"""Items that tasks score, the wordings that are searched for, and the texts that are searched."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from lmworks.lazy import pa
 from lmworks.pipeline.stage import Handle
 
 _LONGEST_LABEL = 4
-"""Characters before a choice, as in "A) "."""
+"""Maximum characters of a label before a choice, such as "A) "."""
 _LABEL_WORDS = 2
-"""Most words of a label before a question, such as "Question 3:"."""
+"""Maximum words of a label before a question, such as "Question 3:"."""
 _LINE_END = re.compile(r"<(?:br|/?(?:p|div|li|tr|h[1-6]))\b[^<>]{0,200}>", re.IGNORECASE)
 _PIECE_END = re.compile(r"[.:?!)\]][*_~`\"')\]]*\s+|[。：？！．、）]")
 _RECORDS_AT_ONCE = 2000
@@ -38,13 +38,13 @@ class Item(NamedTuple):
 
     id: str
     question: str
-    """The question; of a document to be predicted or labelled, the document."""
+    """Question, or the text of a document that is predicted or labelled."""
     answer: str
-    """The answer wanted; empty if there is none."""
+    """Expected answer. Empty if there is none."""
 
 
 def files_of(records: Handle) -> list[Path]:
-    """Return the files with the records of a step; none for records of an unknown kind."""
+    """Return the files with the records of a step, or no files for records of an unknown kind."""
     lines = [records.path / name for name in ("conversations.jsonl", "preferences.jsonl")]
     return [path for path in lines if path.exists()] or Documents(records.path, records.digest).shards()
 
@@ -82,7 +82,7 @@ def items_of(data: Handle) -> Iterator[Item]:
 
 
 def _of_record(record: dict[str, Any]) -> Item:
-    """Return the last question of a conversation with its answer, or that of a pair of answers with the better one."""
+    """Return the last question and answer of a conversation, or the prompt and the better answer of a preference."""
     if "messages" not in record:
         better = record["chosen"] or record["rejected"]
         return Item(str(record["id"]), str(record["prompt"][-1]["content"]), str(better[-1]["content"]))
@@ -90,7 +90,7 @@ def _of_record(record: dict[str, Any]) -> Item:
 
 
 def of_document(document: Document) -> Item:
-    """Return the question and answer of a record of a published set, and its explanation; else the document's text."""
+    """Return the question, answer and explanation of a record of a published set, else the document's text."""
     row = document.row() if document.structure else {}
     with suppress(Fault, LeftOut):
         if choice := choice_of(row):
@@ -102,7 +102,7 @@ def of_document(document: Document) -> Item:
 
 
 def _beside(document: Document, choice: Choice) -> Iterator[str]:
-    """Yield texts that are in no choice, such as AQuA's rationale: they give the answer away."""
+    """Yield texts outside question and choices, such as AQuA's rationale, because they give the answer away."""
     for text in document.texts():
         is_choice = any(text.endswith(some) and len(text) - len(some) <= _LONGEST_LABEL for some in choice.choices)
         if not is_choice and text not in choice.query and count_words(text) >= RUN_WORDS:
@@ -110,7 +110,7 @@ def _beside(document: Document, choice: Choice) -> Iterator[str]:
 
 
 def forms_of(texts: Sequence[Form], questions: Sequence[bool]) -> list[Form]:
-    """Return the forms of texts: each as it is and without signs inside words, and the own lines of questions."""
+    """Return the forms of texts: each text, the text without signs inside words, and a question's own lines."""
     plain = [form._replace(text=without_inner_signs(form.text)) for form in texts]
     asked = [form for form, is_question in zip(texts, questions, strict=True) if is_question]
     lines = _own_lines([form.text for form in asked])
@@ -124,7 +124,7 @@ def forms_of(texts: Sequence[Form], questions: Sequence[bool]) -> list[Form]:
 def _own_lines(texts: Sequence[str]) -> list[list[str]]:
     """Return the lines of 8 to 12 words of each text, without labels and without sentences that other texts have.
 
-    A question is in a training text where its choices, its passage or its instruction are others.
+    They find a question in a training text that has other choices, another passage or another instruction.
     """
     lines = [_lines(text) for text in texts]
     owners: dict[str, set[str]] = {}
@@ -143,7 +143,7 @@ def _own_lines(texts: Sequence[str]) -> list[list[str]]:
 
 
 def is_short_layout(text: str) -> bool:
-    """Return whether a text is laid out in labelled lines that are all too short to be sought."""
+    """Return whether a text consists of labelled lines that are all too short to be searched for."""
     lines = _lines(text)
     rests = list(map(_without_label, lines))
     return rests != lines and all(count_words(" ".join(rest)) < RUN_WORDS for rest in rests)
@@ -155,7 +155,7 @@ def _lines(text: str) -> list[list[str]]:
 
 
 def _without_label(pieces: Sequence[str]) -> list[str]:
-    """Return the pieces of a line without labels before it, such as "Question 3:" and "A."."""
+    """Return the pieces of a line without the labels at its beginning, such as "Question 3:" and "A."."""
     return [*dropwhile(_is_label, pieces[:-1]), pieces[-1]]
 
 
@@ -165,5 +165,5 @@ def _is_label(piece: str) -> bool:
 
 
 def _masked(piece: str) -> str:
-    """Return a piece in which all numbers are alike."""
+    """Return a piece in one form: all numbers are 0, and there are no capitals or edge signs."""
     return _NUMBER.sub("0", piece).strip(" .:?!").casefold()

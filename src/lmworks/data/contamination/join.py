@@ -29,21 +29,21 @@ Method = Literal["exact", "near-duplicate", "13-gram", "line"]
 SUREST: tuple[Method, ...] = get_args(Method)
 """Methods, the surest first."""
 SHARED = "shared"
-"""Verdict on an item that was not found and has fewer than 8 words of its own: it is neither known nor clean."""
+"""Verdict on an item that was not found and has fewer than 8 words of its own: neither contaminated nor clean."""
 RUN_WORDS, LONG_RUN_WORDS = 8, 13
 _SHARE_OF_RUNS = 0.7
 _LEAST_SHARING = 3
-"""Records of a set that have a run in common from which the run does not count."""
+"""Number of records of a set with the same run from which the run does not count."""
 _SHORTEST_INSIDE = 5
-"""Fewest words of an item that is sought inside texts. A shorter item is found only as a whole text."""
+"""Minimum words of an item that is searched for inside texts. A shorter item is found only as a whole text."""
 _MOST_FORMS = 64
-"""Most forms that are looked up for one run."""
+"""Maximum number of forms that are looked up for one run."""
 _MAY_DIFFER = r"[<&]|[^\x09-\x0d\x20-\x7e]"
 """Pattern of RE2 for texts that a reader may see in another form."""
 
 
 class Form(NamedTuple):
-    """One wording in which an item is sought."""
+    """One wording of an item that is searched for."""
 
     item: int
     text: str
@@ -91,14 +91,14 @@ def _inner_signs() -> re.Pattern[str]:
 
 
 def _runs(words: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
-    """Return a hash of each run of `size` words."""
+    """Return a hash of each run of `size` words of a text."""
     return hash_windows(Words(words, np.array([len(words)])), size)[0] if size else np.zeros(0, np.uint64)
 
 
 def write_index(folder: Path, forms: Sequence[Form]) -> set[int]:
-    """Write the arrays of an `Index` into a folder. Return the items of which others share all but 7 words.
+    """Write the arrays of an `Index` into a folder. Return the items with at most 7 words of their own.
 
-    They are found as a whole or not at all, so that an item that is not found is not known to be clean.
+    Other records share all other words. Such an item is found only as a whole. If not found, it may still be unclean.
     """
     words = list(words_of([form.text for form in forms]))
     times = np.array([letters_a_word(form.text) for form in forms], np.int64)
@@ -158,7 +158,7 @@ class _Table:
         self.size, self._hashes, self._forms = size, runs[order], forms[order]
         self._mask = np.uint64((8 << len(order).bit_length()) - 1)
         self._may = np.zeros(int(self._mask) + 1, bool)
-        """Whether a run with these lowest bits may be known: most runs of texts end here."""
+        """Whether the table has a run with these lowest bits. It rules out most runs of texts fast."""
         self._may[self._hashes & self._mask] = True
 
     def find(self, block: Words) -> NDArray[np.int64]:
@@ -186,7 +186,7 @@ def open_index(folder: Path) -> Index:
 
 
 class Index:
-    """Forms of items, which are sought in texts."""
+    """Forms of items that are searched for in texts."""
 
     def __init__(self, folder: Path) -> None:
         stored = dict(np.load(folder / "index.npz", allow_pickle=False))
@@ -222,7 +222,7 @@ class Index:
         return slice(int(self._edges[form]), int(self._edges[form + 1]))
 
     def _method(self, form: int, runs: NDArray[np.uint64], words: int) -> Method | None:
-        """Return the surest method by which a text with these runs, and so many words, holds a form."""
+        """Return the surest method by which a text with these runs and this number of words holds a form."""
         length, times, own_words = (int(self._forms[name][form]) for name in ("length", "times", "own_words"))
         if length < _SHORTEST_INSIDE * times and words != length:
             return None
@@ -240,7 +240,7 @@ class Index:
 
 
 def spans(text: str, match: Match) -> list[tuple[int, int]]:
-    """Return the first and last character of each part of a text that a match names."""
+    """Return the start and end of each part of a text that a match covers."""
     seen = view(text, markup=True, folded=True)
     places = word_spans(seen.text.replace("_", " "))
     found: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""Near-duplicates across a split: found to keep them together, or to refuse a split that parts them.
+"""Near-duplicates across a split: found to keep them together, or to refuse a split that separates them.
 
 A row is a document's number across all shards, in their order. Axes: N documents, G groups.
 """
@@ -27,7 +27,7 @@ class Leak(NamedTuple):
 
 
 class Neighbours:
-    """Near-duplicates of documents [N]; `least` is the lowest similarity that is asked for."""
+    """Near-duplicates of documents [N]. `least` is the lowest similarity threshold that is used."""
 
     def __init__(self, documents: Documents, least: float, context: Context) -> None:
         self._shards, self._context = documents.shards(), context

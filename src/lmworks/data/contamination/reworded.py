@@ -1,4 +1,4 @@
-"""Test items in other words, by embeddings: a suspicion for a person to look at, never a verdict.
+"""Test items in other words, found by embeddings: suspicions that a person should check, never verdicts.
 
 The passages of the training text that share an item's rarest words are embedded, and the most similar one is named. A
 passage is a text, or as many consecutive sentences as the item has.
@@ -21,10 +21,10 @@ from lmworks.lazy import NDArray, np, pa
 from lmworks.recipe.schema import RewordedConfig
 
 _CANDIDATES = 20
-"""Passages per item that are embedded."""
+"""Number of passages per item that are embedded."""
 _LEAST_WORDS, _MOST_WORDS, _MOST_SENTENCES = 4, 200, 4
 _FREQUENT, _FEW = 0.05, 1000
-"""Share of the passages with a word from which the word has no weight, unless these passages are few."""
+"""Share and number of passages with a word above both of which the word has no weight."""
 _SENTENCE_END = re.compile(r"(?<=[.!?。？！])\s+|\n+")
 
 
@@ -50,7 +50,7 @@ def find_reworded(
     config: RewordedConfig,
     check_stop: Callable[[], None],
 ) -> dict[str, Suspect]:
-    """Return the suspect for each item of 4 to 200 words that has one; `folder` is the recipe's."""
+    """Return the suspect for each item of 4 to 200 words that has one. `folder` is the recipe's folder."""
     hashes = dict(zip(questions, words_of(list(questions.values())), strict=True))
     asked = {item: questions[item] for item, words in hashes.items() if _LEAST_WORDS <= len(words) <= _MOST_WORDS}
     if not asked:
@@ -93,7 +93,7 @@ def _passages(
 
 
 def _cut(text: str, sizes: set[int]) -> Iterator[str]:
-    """Yield a text, and every run of as many sentences of it."""
+    """Yield a text unless it is long, and every run of sentences of one of these sizes."""
     sentences = _sentences(text)
     if len(text) <= 2 * 8 * _MOST_WORDS:
         yield text
@@ -103,7 +103,7 @@ def _cut(text: str, sizes: set[int]) -> Iterator[str]:
 
 
 def _matrix(words: Sequence[NDArray[np.int64]], width: int) -> Any:
-    """Return rows [_, V] with 1 for each word; -1 is not a word."""
+    """Return rows [_, V] with 1 for each word. -1 stands for an unknown word."""
     from scipy.sparse import csr_matrix
 
     rows = [np.unique(some[some >= 0]) for some in words]
@@ -113,7 +113,7 @@ def _matrix(words: Sequence[NDArray[np.int64]], width: int) -> Any:
 
 
 def _keep_best(best: Sequence[list[tuple[float, str, str]]], passages: _Passages, items: Any) -> None:
-    """Keep for each item [I, V] the passages that share most words, by weight."""
+    """Keep for each item [I, V] the passages with the highest weight of shared words."""
     shared = (items @ passages.words.T).tocsr()
     # The square root favours long passages less, or the longest would share most with every item.
     lengths = np.sqrt(1 + np.asarray(passages.words.sum(axis=1)).ravel())

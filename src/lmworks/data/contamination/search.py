@@ -1,8 +1,8 @@
-"""Search for test items in the text that a model learned from, by content.
+"""Search for test items in the texts that a model learned from, by content.
 
-The question of an item and the answer wanted are sought apart, and the surest verdict on each is kept: `whole`, `near`,
-or `verbatim` (13 consecutive words, or one of its lines of 8 to 12 words): see `data.contamination.join`. An item of
-fewer than 13 words is found whole, or by such a line, or not at all. One of fewer than 8 words is not sought.
+An item's question and expected answer are searched for separately. The surest verdict on each is kept: `whole`, `near`,
+or `verbatim` (13 consecutive words, or a line of 8 to 12 words): see `data.contamination.join`. A text of fewer than 13
+words is found only as a whole or by such a line. A text of fewer than 8 words is not searched for.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ PARTS = ("question", "answer")
 
 
 class SearchConfig(BesideRecipe):
-    """Items, and the texts in which they are sought; made by the graph."""
+    """Items, and the texts that are searched for them. The graph makes this config."""
 
     data: Reference = Field(description="Records that are evaluated.")
     texts: list[Reference] = Field(description="All texts that the models learned from.")
-    unknown: list[str] = Field(default=[], description="Reasons why further training texts are not known.")
+    unknown: list[str] = Field(default=[], description="Reasons why some training texts are unknown.")
     reworded: RewordedConfig | None = Field(default=None, description="Search for items in other words.")
     encoder_digest: str = Field(default="", description="Digest of the encoder's files, set by `resolve`.")
 
@@ -85,7 +85,7 @@ def contamination_search(
                 line["suspected"] = suspect._asdict()
     unknown = list(config.unknown)
     if not all(map(files_of, texts)):
-        unknown.append("some of the records that were learned from are of a kind that is not read here")
+        unknown.append("some training records are of a kind that this search cannot read")
     write_json_lines(out / "verdicts.jsonl", lines)
     write_atomically(out / "searched.json", canonical_json({"texts": tally.counts["texts"], "unknown": unknown}) + "\n")
     counts = Counter(f"{part}: {line[part]}" for line in lines for part in PARTS if line[part])
@@ -94,7 +94,7 @@ def contamination_search(
 
 
 def _forms(items: Sequence[Item]) -> list[Form]:
-    """Return the forms of the questions and answers of items that have enough words to be sought."""
+    """Return the forms of the questions and answers of items that have enough words to be searched for."""
     texts = [text for item in items for text in item[1:]]
     long = [
         Form(number, text, "", items[number // len(PARTS)].id)
@@ -118,7 +118,7 @@ def _line(
 
 
 def _search_file(index: Path, file: Path) -> tuple[Parts, Tally]:
-    """Note the surest verdict on each text that a file of records holds, with the first record that does."""
+    """Note the surest verdict on each text found in a file of records, with the first record that holds it."""
     tally, best = Tally(), dict[int, tuple[int, str]]()
     for records, texts in texts_in(file):
         tally.counts["texts"] += len(texts)

@@ -1,7 +1,7 @@
-"""Duplicates across shards: hash every shard, join what is alike, keep one document of each cluster.
+"""Duplicates across shards: hash every shard, join similar documents, keep one document of each cluster.
 
-Memory holds a few numbers a document and never its text: band hashes are read some bands at a time, shingles only of
-the candidates, both from one file a shard. A row is a document's number across all shards, in their order.
+Memory holds a few numbers per document and never its text. Band hashes are read some bands at a time, shingles only
+for candidates, both from one file per shard. A row is a document's number across all shards, in their order.
 
 Axes: N documents, b bands, S shingles, M members of buckets.
 """
@@ -37,13 +37,13 @@ from lmworks.pipeline.stage import Context
 from lmworks.pipeline.units import link
 
 _BANDS_BYTES = 2**28
-"""Band hashes in memory at a time."""
+"""Bytes of band hashes in memory at a time."""
 _MOST_SHINGLES = 2**23
-"""Shingles of candidates in memory at a time: 32 MB."""
+"""Number of shingles of candidates in memory at a time: 32 MB."""
 _REJECTED_PAIRS = 2**20
-"""Pairs remembered as unlike, so that several bands do not compare them again: some 70 MB."""
+"""Number of pairs remembered as not similar, so that other bands do not compare them again: some 70 MB."""
 _SKETCH_PAIRS = 2**18
-"""Pairs of sketches compared in one go: 16 MB."""
+"""Number of pairs of sketches that are compared together: 16 MB."""
 
 REASONS = (
     "kept",
@@ -66,11 +66,11 @@ def drop_duplicates(
 ) -> Tally:
     """Write to `out` all but the document with the smallest id of each cluster of duplicates.
 
-    Documents of a source that is preferred come before those with smaller ids of later ones and of those not named.
-    A cluster holds what is connected by pairs of equal texts and, given a threshold, of near duplicates. Where digits
-    are compared, a document goes only for one with the same digits and labels, dates, times and counters aside. A
-    cluster with one of `avoid` keeps none. `clusters.jsonl` lists what was dropped, and for which document. Documents
-    of a cluster that keeps several have its name in a column: later splits keep them on one side.
+    A document of a preferred source is kept before one with a smaller id from a later source or one not named. A
+    cluster holds documents connected by pairs of equal texts and, given a threshold, of near duplicates. If digits are
+    compared, a document is dropped only for one with the same digits and labels, except dates, times and counters. A
+    cluster with a document of `avoid` keeps none. `clusters.jsonl` lists what was dropped, and for which document. If
+    a cluster keeps several documents, a column holds its name, so that later splits keep them together.
     """
     shards = documents.shards()
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
@@ -88,7 +88,7 @@ def drop_duplicates(
 
 
 def find_clusters(hashed: Hashed, threshold: float | None, context: Context) -> Clusters:
-    """Connect exact duplicates and, given a threshold, verified near ones."""
+    """Connect exact duplicates and, given a threshold, verified near duplicates."""
     clusters = Clusters(len(hashed))
     order = np.lexsort(hashed.digests.T)
     equal = (hashed.digests[order[1:]] == hashed.digests[order[:-1]]).all(axis=1)
@@ -108,7 +108,7 @@ def find_clusters(hashed: Hashed, threshold: float | None, context: Context) -> 
 
 
 class Proof:
-    """Whether pairs are near duplicates, by all their shingles."""
+    """Test of pairs for near duplicates, by all their shingles."""
 
     def __init__(self, hashed: Hashed, threshold: float) -> None:
         self._hashed = hashed
@@ -156,10 +156,10 @@ def settle(
     compare_digits: bool,
     prefer: Sequence[str] = (),
 ) -> tuple[NDArray[np.uint8], list[dict[str, list[str]]], int]:
-    """Decide what of each cluster stays.
+    """Decide which documents of each cluster stay.
 
-    For each row 0 or the place in `REASONS`; what was dropped by what stays for it, by least id; and how many documents
-    stay that tell what no document like them tells.
+    Return for each row its place in `REASONS` (0 if it stays); records of the documents that stay and are dropped,
+    sorted by smallest id; and how many more documents stay because their digits or labels differ.
     """
     reasons = np.zeros(len(hashed), np.uint8)
     rows = np.flatnonzero(np.bincount(clusters.roots)[clusters.roots] > 1)
@@ -203,7 +203,7 @@ def settle(
 def kept_together(
     clusters: Clusters, reasons: NDArray[np.uint8], hashed: Hashed, shards: Sequence[Path]
 ) -> dict[int, str]:
-    """Return the name of its cluster for each row that stays beside a near copy, here or by an earlier search."""
+    """Return the cluster's name for each row that stays with a near copy, now or after an earlier search."""
     known = clusters_of(shards)
     firsts: dict[str, int] = {}
     pairs = np.array([(row, firsts.setdefault(name, row)) for row, name in known.items()], np.int64).reshape(-1, 2)
@@ -232,7 +232,7 @@ def _keepers(
 ) -> dict[int, int]:
     """Return for each member of a cluster the member that stays for it.
 
-    Clusters with held-out texts are left out: a test item with another number is not unseen.
+    Clusters with held-out texts are left out, because a test item is not new if only its numbers differ.
     """
     asked = [members for members in groups if rows[members].max() < first_held_out]
     unlike = [members for members in asked if len(np.unique(hashed.digests[rows[members]], axis=0)) > 1]
@@ -275,9 +275,9 @@ def drop_units(
     context: Context,
     together: Mapping[int, str],
 ) -> Tally:
-    """Leave out of each shard the rows that have a reason, by its place in `REASONS`; `edges` are the shards' first.
+    """Leave out of each shard the rows that have a reason (a place in `REASONS` above 0).
 
-    `together` names the cluster of some rows that stay.
+    `edges` holds the first row of each shard. `together` names the cluster of some rows that stay.
     """
     named: list[dict[int, str]] = [{} for _ in shards]
     for row, name in together.items():
@@ -294,7 +294,7 @@ def drop_units(
 
 
 def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8], Mapping[int, str]]) -> tuple[Parts, Tally]:
-    """Leave out the duplicates of one shard, and name the clusters of what stays."""
+    """Leave out the duplicates of one shard, and name the clusters of the documents that stay."""
     index, shard, reasons, clusters = unit
     table = read_columns(shard)
     if clusters:

@@ -1,7 +1,7 @@
-"""Digits and labels that keep near-duplicates apart: a contract from the same template with another amount is no copy.
+"""Digits and labels that make similar texts different, such as two contracts of one template with different amounts.
 
-Dates, times and counters change with every visit of a page, so they keep nothing apart. Nor do keys, addresses of pages
-and times beside a text, which are told by the name of their field: each record has its own, copies too.
+Dates, times and counters do not count, because they change with every visit of a page. Fields with keys, addresses of
+pages and times do not count either, because copies have different ones too. They are recognised by their names.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CODE_COLUMNS = ["meta", "field_names", "field_texts", "structure"]
 
 
 def codes_beside(record: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Return the names and values of what a record says beside its texts: its label, answers of one word, numbers."""
+    """Return the names and values of a record's facts outside its texts: label, answers of one word, numbers."""
     found: dict[str, str] = {}
     if record.get("structure") is not None:
         fields = tuple(map(Field, record["field_names"], record["field_texts"]))

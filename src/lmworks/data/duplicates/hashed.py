@@ -16,20 +16,20 @@ from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context
 
 _FIXED_BYTES = 16 + 4 + SKETCH
-"""A document's digest, count and sketch in the file of its shard."""
+"""Size of a document's digest, count and sketch in the file of its shard."""
 
 
 def rows_by_shard(
     edges: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-    """Each shard with some of ascending rows, these rows, and their places in it; `edges` are the shards' first."""
+    """Yield each shard that has some of `rows` (ascending), these rows and their places in it. `edges`: first rows."""
     for shard in np.unique(np.searchsorted(edges, rows, "right") - 1).tolist():
         some = rows[slice(*np.searchsorted(rows, edges[shard : shard + 2]))]
         yield shard, some, some - edges[shard]
 
 
 def hash_shard(threshold: float | None, shard: Path) -> Iterator[tuple[str, bytes]]:
-    """Text digests, sketches, band hashes and shingles of one shard."""
+    """Yield the text digests, sketches, band hashes and shingles of one shard, as one file."""
     table = read_columns(shard, ["text", "text_digest"])
     half_digests = "".join(digest[:32] for digest in table.column("text_digest").to_pylist())
     counts, found, sketched, hashes = [np.zeros(0, np.int64)], [], [], []
@@ -69,7 +69,7 @@ class Hashed:
                 sketched.append(np.fromfile(stream, np.uint8, SKETCH * size).reshape(size, SKETCH))
             sizes.append(size)
         self.edges: NDArray[np.int64] = np.cumsum(sizes)
-        """The first row of each shard, and the number of rows."""
+        """First row of each shard, and at the end the number of rows."""
         self.digests: NDArray[np.uint64] = np.concatenate(digests)
         self.counts: NDArray[np.uint32] = np.concatenate(counts)
         self.sketches: NDArray[np.uint8] = np.concatenate(sketched)
@@ -81,7 +81,7 @@ class Hashed:
         return int(self.edges[-1])
 
     def read_bands(self, first: int, last: int) -> NDArray[np.uint32]:
-        """Bands [last - first, N]."""
+        """Return the bands from `first` to before `last` [last - first, N]."""
         parts = []
         for path, size in zip(self._paths, np.diff(self.edges).tolist(), strict=True):
             offset = 16 + _FIXED_BYTES * size + 4 * size * first

@@ -1,4 +1,4 @@
-"""Clusters of near duplicates: pairs that agree on a band are proved, and join the sets of their rows."""
+"""Clusters of near duplicates: pairs that agree on a band are verified, and join the sets of their rows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Prove = Callable[["NDArray[np.int64]", "NDArray[np.int64]"], "NDArray[np.bool_]"
 
 
 class Clusters:
-    """Disjoint sets of rows; the least row stands for its set."""
+    """Disjoint sets of rows. The lowest row identifies its set."""
 
     def __init__(self, size: int) -> None:
         self.roots: NDArray[np.int64] = np.arange(size)
 
     def join(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
-        """Make the sets of each pair one."""
+        """Join the two sets of each pair."""
         while True:
             low, high = np.sort((self.roots[first], self.roots[second]), axis=0)
             if (low == high).all():
@@ -29,10 +29,10 @@ class Clusters:
 
 
 def join_alike(band: NDArray[np.uint32], rows: NDArray[np.int64], clusters: Clusters, prove: Prove) -> None:
-    """Join what near duplicates connect among rows with one hash in a band.
+    """Join near duplicates among the rows of each bucket, which have the same hash in a band.
 
-    The first row of each bucket is compared with its others, all buckets at once. A flood of copies is so joined in
-    linear time. Each row that is left apart is compared with all rows of its bucket that other sets hold.
+    The first row of each bucket is compared with its other rows, all buckets at once, so that many copies are joined
+    in linear time. Each row that is not joined is compared with the rows of its bucket that are in other sets.
     """
     if not len(rows):
         return
@@ -61,7 +61,7 @@ def join_alike(band: NDArray[np.uint32], rows: NDArray[np.int64], clusters: Clus
 def near_groups(texts: Sequence[str], threshold: float) -> list[int]:
     """Return for each text [N] the place of the first of its group: near duplicates by Jaccard similarity.
 
-    For as many texts as memory holds; `deduplicate` finds them in any number of documents.
+    All texts must fit into memory. `deduplicate` has no such limit.
     """
     clusters, rows = Clusters(len(texts)), np.arange(len(texts))
     hashes, counts = shingles(pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.string()))

@@ -1,11 +1,10 @@
-"""Near duplicates: MinHash finds candidates, word shingles prove them.
+"""Near duplicates: MinHash finds candidates, word shingles verify them.
 
-A text is the set of its 5-word shingles, each a 32-bit hash: of a million shingles, hashes that meet by chance change
-the similarity by less than a thousandth, of a thousand by less than a millionth. Two texts are near duplicates when the
-Jaccard similarity of their sets reaches the threshold; MinHash with locality-sensitive hashing (Broder 1997; Leskovec
-et al., Mining of Massive Datasets, ch. 3) only proposes the pairs to compare.
-
-Axes: N texts, W words, S shingles of all texts behind one another, P hash functions, b bands.
+A text is the set of its 5-word shingles, each a 32-bit hash. Hashes that are equal by chance change the similarity of
+texts with a million shingles by less than a thousandth, with a thousand by less than a millionth. Two texts are near
+duplicates if the Jaccard similarity of their sets reaches the threshold. MinHash with locality-sensitive hashing
+(Broder 1997; Leskovec et al., Mining of Massive Datasets, ch. 3) only proposes the pairs to compare.
+Axes: N texts, W words, S shingles of all texts one after another, P hash functions, b bands.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from lmworks.lazy import NDArray, np
 SHINGLE_WORDS = 5
 HASH_FUNCTIONS = 128
 RECALL = 0.999
-"""Probability that a pair exactly at the threshold is proposed; more alike pairs are surer."""
+"""Probability that a pair exactly at the threshold is proposed. It is higher for more similar pairs."""
 SKETCH = 64
 
 _BLOCK_SHINGLES = 2**15
-"""MinHash reads its input once a hash function: as much as stays in a core's cache."""
+"""Number of shingles that stay in a core's cache, because each hash function reads them once."""
 
 
 def begins(counts: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
-    """Which items of texts with so many each [N] begin `size` of one text [W]: the last ones of a text do not."""
+    """Return whether `size` items of one text begin at each item [W], given each text's number of items [N]."""
     found, ends = np.ones(int(counts.sum()), bool), np.cumsum(counts)
     for back in range(1, size):
         found[ends[counts >= back] - back] = False
@@ -38,7 +37,7 @@ def begins(counts: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
 
 
 def hash_windows(words: Words, size: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Hashes of every `size` consecutive words of one text, and how many windows each text has [N]."""
+    """Return hashes of every `size` consecutive words of one text, and how many windows each text has [N]."""
     if len(words.hashes) < size:
         return np.zeros(0, np.uint64), np.zeros(len(words.counts), np.int64)
     count = len(words.hashes) - size + 1
@@ -50,9 +49,9 @@ def hash_windows(words: Words, size: int) -> tuple[NDArray[np.uint64], NDArray[n
 
 
 def shingles(texts: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Shingles [S] of texts (a pyarrow string array) and their number in each text [N]; repeats are kept.
+    """Return the shingles [S] of texts (a pyarrow string array), with repeats, and their number in each text [N].
 
-    A text shorter than one shingle is a single one.
+    A text shorter than one shingle counts as a single shingle.
     """
     hashes, counts = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
     done = 0
@@ -72,13 +71,13 @@ def shingles(texts: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
 
 
 def _short_text(words: Words, start: int, texts: Any, first: int, text: int) -> int:
-    """Hash of a text of fewer words than a shingle: of its words, or of its characters if it has none."""
+    """Return the hash of a text with fewer words than a shingle: of its words, or of its characters if it has none."""
     inside = words.hashes[start : start + words.counts[text]].tobytes() or texts[first + text].as_py().encode()
     return int.from_bytes(hashlib.blake2b(inside, digest_size=4).digest(), "little")
 
 
 def signatures(hashes: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """MinHash signatures [P, N]: the least value of each hash function over the shingles of each text."""
+    """Return MinHash signatures [P, N]: the lowest value of each hash function over the shingles of each text."""
     ends = np.cumsum(counts)
     result = np.full((HASH_FUNCTIONS, len(counts)), 2**32 - 1, np.uint32)
     for start in range(0, len(hashes), _BLOCK_SHINGLES):
@@ -101,7 +100,7 @@ def _factors() -> NDArray[np.uint32]:
 
 
 def band_rows(threshold: float) -> int:
-    """Most rows a band may have so that a pair at the threshold is proposed with probability `RECALL`."""
+    """Return the maximum rows of a band with which a pair at the threshold is proposed with probability `RECALL`."""
     for rows in range(HASH_FUNCTIONS, 1, -1):
         if 1 - (1 - threshold**rows) ** (HASH_FUNCTIONS // rows) >= RECALL:
             return rows
@@ -120,19 +119,19 @@ def bands(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.uint32
 
 
 def sketches(signatures: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """A byte of each of the first hash functions [N, `SKETCH`] of signatures [P, N]: cheap to hold and to compare."""
+    """Return a byte of each of the first hash functions [N, `SKETCH`] of signatures [P, N], fast to compare."""
     return np.ascontiguousarray(signatures[:SKETCH].astype(np.uint8).T)
 
 
 @functools.cache
 def least_agreement(threshold: float) -> int:
-    """Return how many bytes of two sketches agree at least, but for one in ten thousand pairs at the threshold."""
+    """Return the lowest number of equal bytes in two sketches for all but 1 in 10,000 pairs at the threshold."""
     chances = (comb(SKETCH, agree) * threshold**agree * (1 - threshold) ** (SKETCH - agree) for agree in range(SKETCH))
     return sum(total < 1e-4 for total in accumulate(chances))
 
 
 def jaccard(first: NDArray[np.unsignedinteger[Any]], second: NDArray[np.unsignedinteger[Any]]) -> float:
-    """Exact similarity of two shingle sets, each without repeats."""
+    """Return the exact Jaccard similarity of two shingle sets, each without repeats."""
     both = np.concatenate((first, second))
     both.sort()
     shared = int(np.count_nonzero(both[1:] == both[:-1]))

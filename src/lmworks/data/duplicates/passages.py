@@ -1,11 +1,11 @@
-"""Repeated passages: what stands word for word in several documents is kept in one of them.
+"""Repeated passages: a passage that several documents have word for word is kept in one of them.
 
-Near-duplicate search compares whole documents; this finds the licence header, the menu, the quoted page inside
-otherwise different ones. Windows of a passage's least length are compared by hashes of 64 bits: among a billion
-windows, two that differ have one hash with a chance of 3 %. Hashes are on disk, sorted, and are joined one range at a
-time.
+Near-duplicate search compares whole documents. This step finds a licence header, a menu or a quoted page inside
+documents that otherwise differ. Windows of the minimum length of a passage are compared by 64-bit hashes. Among a
+billion windows, two different ones have the same hash with a probability of 3 %. Hashes are on disk, sorted, and are
+joined one range at a time.
 
-Axes: N documents, W words, V windows (one begins at every word that has enough after it in its document).
+Axes: N documents, W words, V windows (one begins at every word with enough words after it in its document).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
 _RANGES = 256
-"""Hashes are kept apart by their highest byte, the least that is joined at a time."""
+"""Number of ranges of hashes, one per value of the highest byte. At least one range is joined at a time."""
 _JOINED_WINDOWS = 2**23
-"""Windows in memory at a time: about 400 MB while they are sorted."""
+"""Maximum number of windows in memory at a time: about 400 MB while they are sorted."""
 _KINDS = _KEPT, _REPEATED = ".kept", ".repeated"
-"""Endings of files of windows that stay for other documents, and of windows that other documents keep."""
+"""Endings of two files: windows that a document keeps for others, and windows that others keep for it."""
 
 
 class PassagesConfig(StepConfig):
@@ -49,7 +49,7 @@ class PassagesConfig(StepConfig):
     words: int = Field(
         default=50,
         ge=8,
-        description="Least words of a repeated passage. In web text no 50 tokens repeat by chance (Lee et al. 2022).",
+        description="Minimum words of a repeated passage. In web text, 50 tokens never repeat by chance (Lee et al.).",
     )
 
 
@@ -57,11 +57,11 @@ class PassagesConfig(StepConfig):
 def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Cut passages that another document keeps: the document with the smallest id keeps a passage.
 
-    A passage that a document keeps for others stays whole there, also where a passage of a third document overlaps it.
+    A passage that a document keeps for others stays whole there, even if it overlaps a passage of a third document.
     """
     shards = documents.shards()
     if not shards:
-        raise LmworksError("repeated-passages: there are no documents to search. Look at what the step before dropped.")
+        raise LmworksError("repeated-passages: there are no documents. Look at what earlier steps dropped, and why.")
     folder = keep_beside(shards, partial(_hash_shard, config.words), context, "windows", config.words)
     windows = Windows(folder, len(shards))
     joined = _join(windows, _ranks(shards), context.scratch / "repeats", context)
@@ -100,11 +100,11 @@ class Windows:
         self._paths = [folder / f"{shard:05d}" for shard in range(shards)]
         counts = [_read_counts(path)[:, 1] for path in self._paths]
         self._first = np.concatenate(([0], np.cumsum([some.sum() for some in counts])))
-        """First window of each shard, and the number of windows."""
+        """First window of each shard, and at the end the number of windows."""
         self._edges = np.concatenate(([0], np.cumsum(np.concatenate(counts))))
-        """First window of each document, and the number of windows."""
+        """First window of each document, and at the end the number of windows."""
         self.ranges = np.sum([self._read_edges(path) for path in self._paths], axis=0)
-        """First window of each range of hashes, and the number of windows."""
+        """First window of each range of hashes, and at the end the number of windows."""
 
     def _read_edges(self, path: Path) -> NDArray[np.int64]:
         return np.fromfile(path.with_suffix(".edges"), np.int64)
@@ -120,7 +120,7 @@ class Windows:
         return np.concatenate(hashes), np.concatenate(numbers)
 
     def between(self, shard: int) -> tuple[int, int]:
-        """Return the first window of a shard, and the first behind it."""
+        """Return the first window of a shard, and the first window after the shard."""
         return int(self._first[shard]), int(self._first[shard + 1])
 
     def documents_of(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -134,7 +134,7 @@ def _read_counts(path: Path) -> NDArray[np.int64]:
 
 
 def _ranks(shards: Sequence[Path]) -> NDArray[np.int64]:
-    """Return the place of each document in the order of ids."""
+    """Return the place of each document if documents are sorted by id."""
     ids = np.concatenate([ids_of(path) for path in shards])
     ranks = np.empty(len(ids), np.int64)
     ranks[np.argsort(ids, kind="stable")] = np.arange(len(ids))
@@ -142,7 +142,7 @@ def _ranks(shards: Sequence[Path]) -> NDArray[np.int64]:
 
 
 def _join(windows: Windows, ranks: NDArray[np.int64], folder: Path, context: Context) -> list[Path]:
-    """Write the windows of different documents with one hash: those that stay, and those that repeat them."""
+    """Write windows that have the same hash in different documents: windows that stay, and windows that repeat them."""
     paths: list[Path] = []
     context.progress.start(_RANGES, "ranges of hashes")
     for first, last in _groups(windows.ranges):
@@ -218,7 +218,7 @@ def _cut_shard(
 
 
 def _spare_few_words(text: str, repeated: NDArray[np.bool_], least: int) -> None:
-    """Unmark passages of scripts without spaces that say less than so many words: windows are of as many letters."""
+    """Unmark passages below `least` words in scripts without spaces, where each letter of a window counts as a word."""
     if not repeated.any() or letters_a_word(text) == 1:
         return
     spans = word_spans(text)
@@ -229,7 +229,7 @@ def _spare_few_words(text: str, repeated: NDArray[np.bool_], least: int) -> None
 
 
 def _cut(document: Document, repeated: NDArray[np.bool_]) -> tuple[Document, list[str]]:
-    """A document without some of its words, which a row has in its texts one after the other, and what was cut."""
+    """Return a document without its `repeated` words, and what was cut. A row's words run through all its texts."""
     passages: list[str] = []
     done = 0
 
@@ -248,7 +248,7 @@ def _cut(document: Document, repeated: NDArray[np.bool_]) -> tuple[Document, lis
 
 
 def _words_of(windows: NDArray[np.int64], counts: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
-    """Return which words of a shard are in windows of such a size."""
+    """Return which words of a shard are in windows of `size` words."""
     word_edges, window_edges = (np.append(0, np.cumsum(column)) for column in counts.T)
     documents = np.searchsorted(window_edges, windows, "right") - 1
     begins = windows - window_edges[documents] + word_edges[documents]

@@ -1,4 +1,4 @@
-"""Addresses and numbers in a text: digits in any grouping, and what a telephone number is at home and abroad."""
+"""Addresses and numbers in a text: digits in any grouping, and the national and international forms of telephones."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ from typing import NamedTuple
 from lmworks.data.base.text import fold
 
 LONGEST_DOMAIN = 253
-"""Characters behind the `@` of an address (RFC 1035)."""
+"""Maximum characters after the `@` of an address (RFC 1035)."""
 MOST_PARTS = 8
-"""Signs before the `@` of an address that may part it from what is before it."""
+"""Maximum number of signs before an `@` at which an address is tried to begin."""
 _MARKS = ".!#$%&'*+/=?^`{|}~-_"
 _LOCAL = r"[\w.!#$%&'*+/=?^`{|}~’ʼ-]"
 _BREAK = r"(?:[ \t]*\r?\n[ \t]{0,8})"
 _MAIL = re.compile(
     rf"(?<!{_LOCAL})({_LOCAL}{{1,64}})\s{{0,4}}@\s{{0,4}}((?:[\w-]{{1,63}}(?:{_BREAK}?\.{_BREAK}?|-{_BREAK})){{0,40}}[\w-]{{1,63}})"
 )
-"""An address, which may be broken at a dot or hyphen of its domain."""
+"""Pattern of an address, which can be broken over lines at a dot or hyphen of its domain."""
 _SEPARATING = re.compile("[#/=?|]|(?<![^\\W\\d_])['’ʼ]")
-"""Signs that part an address from what is before it."""
+"""Pattern of signs that can separate an address from the text before it."""
 _LATIN = re.compile("[’ʼ!$%&'*^`{}~A-Za-z\u00c0-\u024f\u1e00-\u1eff]\\Z")
 _ENDING = re.compile(r"(?<=\.)(?!xn--)([^\W\d_]{2,}?)(?:-[^.]*|(?<=[a-z])[A-Z][^.]*|(?<=[a-z]{2})[0-9][^.]*)\Z")
-"""The last part of a domain, with an ending, word or digit that is glued to it."""
+"""Pattern of the last part of a domain, with an ending, word or digit that is attached to it."""
 
 LEAST_DIGITS = 5
-"""Digits of a value that is a number."""
+"""Minimum digits of a value that counts as a number."""
 LONGEST_NUMBER = 80
-"""Characters of a value that may be a number."""
+"""Maximum characters of a value that can be a number."""
 LEAST_ALONE = 9
-"""Digits of a number that is known among other numbers, and behind a country's code without its sign."""
+"""Minimum digits of a number to be found between other numbers, or after a country code without `+` or `00`."""
 LONGEST_PREFIX = 6
-"""Digits before a national number: 00, the country's code, 0."""
+"""Maximum digits before a national number: 00, the country code, 0."""
 PHONES = ("phone", "national", "home", "abroad")
 """Kinds of lines of a telephone number: see `phone_forms`."""
 
 _SIGNS = r" .()/+\t·•:;'’*|\[\]‐-―−ー,_-"
 _LINE_END = r"\r?\n[ (+]{0,2}"
 _WORD = r" {0,2}[(\[](?:[A-Za-z]{1,11}[a-z]|[A-Z]{5,12})\.?[)\]] {0,2}"
-"""A word in brackets between the groups of a number: "0170 (mobile) 1234567"."""
+"""Pattern of a word in brackets between the groups of a number: "0170 (mobile) 1234567"."""
 _BETWEEN = rf"(?:[{_SIGNS}]{{1,6}}(?:{_LINE_END})?| {{7,60}}|{_LINE_END}|{_WORD})"
 _WITH_DIGIT = "[A-Za-z]{0,34}+[0-9][0-9A-Za-z]{0,34}"
 _RUN = re.compile(rf"[0-9][0-9A-Za-z]{{0,34}}(?:{_BETWEEN}(?:{_WITH_DIGIT}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*")
 WHOLE_NUMBER = re.compile(rf"(?:[A-Za-z]{{1,10}}[ -]?)?{_RUN.pattern}")
 _FRONT = re.compile(rf"(?:(?<![0-9A-Za-z])[A-Za-z]{{1,4}}[{_SIGNS}]{{1,3}}){{0,2}}[A-Za-z]{{0,34}}\+?[(\[ ]{{0,2}}\Z")
-"""Letters and signs before the first digit of a number that may belong to it."""
+"""Pattern of letters and signs before the first digit of a number that can belong to the number."""
 _PIECE = re.compile("([^0-9A-Za-z]*)(IBAN(?=[A-Z]{2}[0-9]{2})|[0-9]+|[A-Za-z]+)")
 _PARTING = re.compile(r"[,_\n\t·•:;'’*|\[\]]| {3}")
-"""Signs that part numbers of a table."""
+"""Pattern of signs that separate numbers of a table."""
 _CODE = re.compile(
     "1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[789]|8[058]|9[679])[0-9]"
 )
-"""Country codes (ITU-T E.164)."""
+"""Pattern of country codes (ITU-T E.164)."""
 
 
 def addresses(text: str) -> Iterator[str]:
-    """Yield what may be an address around each `@`, folded, without marks and words that are glued to it."""
+    """Yield each possible address around each `@`, folded, without marks and words that are attached to it."""
     for mail in _MAIL.finditer(text):
         local, domain = mail[1].lstrip(_MARKS), re.sub(r"\s", "", mail[2])[:LONGEST_DOMAIN]
         line = re.split(r"\s", mail[2], maxsplit=1)[0]
@@ -80,19 +80,19 @@ def addresses(text: str) -> Iterator[str]:
 
 
 class Number(NamedTuple):
-    """Groups of digits and letters that follow one another, as one number."""
+    """Consecutive groups of digits and letters, read as one number."""
 
     digits: str
     is_abroad: bool
-    """Whether the sign of abroad is before it."""
+    """Whether a `+` is before it."""
     is_front: bool
-    """Whether no other digits before it may belong to it."""
+    """Whether the number starts here: digits before it cannot belong to it."""
     is_whole: bool
-    """Whether no other digits beside it may belong to it."""
+    """Whether the number starts and ends here: digits before and after it cannot belong to it."""
 
 
 def numbers_in(text: str, sizes: Collection[int]) -> Iterator[Number]:
-    """Yield the numbers of some lengths in a text, each once."""
+    """Yield the numbers in a text that have one of these lengths, each once."""
     seen, most = set[Number](), max(sizes, default=0)
     for run in _RUN.finditer(text) if sizes else ():
         if sum(map(str.isdigit, run[0])) < min(LEAST_DIGITS, most):
@@ -113,7 +113,7 @@ def numbers_in(text: str, sizes: Collection[int]) -> Iterator[Number]:
 
 
 def _is_short(pieces: list[tuple[str, str]], first: int, last: int) -> bool:
-    """Return whether some groups may be a short number: no cells of a table, no decimals, not glued to letters."""
+    """Return whether some groups can be a short number: not table cells or decimals, and not attached to letters."""
     inside = [between for between, _ in pieces[first + 1 : last + 1]]
     beside = [pieces[first][0]] * (first > 0) + [between for between, _ in pieces[last + 1 : last + 2]]
     are_thousands = all(map(str.isspace, inside)) and all(len(piece) == 3 for _, piece in pieces[first + 1 : last + 1])
@@ -134,7 +134,7 @@ def _number(pieces: list[tuple[str, str]], first: int, last: int, joined: str) -
 
 
 def _ends(between: str, beside: str, joined: str, is_compact: bool) -> bool:
-    """Return whether a number ends at the characters between it and what is beside it."""
+    """Return whether a number ends at the characters `between` it and the group `beside` it."""
     if not between:  # letters that are glued to a long number are a word
         return beside.isalpha() and len(joined) >= LEAST_ALONE
     if not beside or beside.isalpha() or _PARTING.search(between):
@@ -144,7 +144,7 @@ def _ends(between: str, beside: str, joined: str, is_compact: bool) -> bool:
 
 @functools.cache
 def trunk_prefixes(country: int) -> tuple[str, ...]:
-    """Return the digits before numbers inside a country: 0 in most, 06 in Hungary, 8 in Russia, nothing in Spain."""
+    """Return the digits dialled before national numbers: 0 in most countries, 06 in Hungary, 8 in Russia."""
     import phonenumbers
 
     facts = phonenumbers.PhoneMetadata.metadata_for_region(phonenumbers.region_code_for_country_code(country), None)
@@ -157,8 +157,8 @@ def trunk_prefixes(country: int) -> tuple[str, ...]:
 def phones_of(value: str, digits: str) -> Iterator[tuple[str, str]]:
     """Yield the kinds and digits by which a telephone number is found again.
 
-    `phone` is a number of any country; `national` is found without a country's code or with 0, `home` as a whole with
-    the prefix of its country, `abroad` with the country's code.
+    `phone` is a number of any country. `national` is found without a country code or with a 0, `home` only as a whole
+    with the prefix of its country, `abroad` with its country code.
     """
     import phonenumbers
 
@@ -182,7 +182,7 @@ def phones_of(value: str, digits: str) -> Iterator[tuple[str, str]]:
 
 
 def phone_forms(number: Number, sizes: Mapping[str, Collection[int]]) -> Iterator[tuple[str, str]]:
-    """Yield the kinds and digits of a telephone number that a number in a text may be."""
+    """Yield each kind of telephone number that a number in a text can be, with its digits."""
     digits = number.digits
     if not number.is_front or not (digits.isascii() and digits.isdigit()):
         return

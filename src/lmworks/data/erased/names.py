@@ -1,4 +1,4 @@
-"""Names in a text: where one name begins and ends."""
+"""Names in a text: their beginnings and ends."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from lmworks.data.base.words import HANGUL, word_spans
 from lmworks.data.privacy.people import TITLES, frequent_words
 
 MOST_WORDS = 5
-"""Words of a value that may be a name."""
+"""Maximum words of a value that can be a name."""
 WRAPPED = 40
-"""Characters of a line whose end may be inside a sentence. A shorter line is a line of a list."""
+"""Minimum characters of a line whose end can be inside a sentence. A shorter line counts as an item of a list."""
 MOST_ENDING = 4
-"""Letters of an ending behind the stem of a word."""
+"""Maximum letters of an ending after the stem of a word."""
 SHORTEST_FAMILY_NAME = 4
-"""Letters of a capitalised word behind a name that makes it a longer name. `Tel` and `Fax` are shorter."""
+"""Minimum letters of a capitalised word that extends a name before it. `Tel` and `Fax` are shorter."""
 _JOINED = re.compile(r"[*_~]*['’ʼ‘`´.·・‐‑-]?[*_~]*|(?:[^\S\t-\r]|[*_~])+|['’ʼ‘`´][^\S\t-\r]")
-"""Characters between the words of one name: spaces with Markdown's marks, or one mark without a space."""
+"""Pattern between the words of one name: spaces with Markdown's marks, or one mark without a space."""
 _SHORTENED = re.compile(r"\.[*_~]*[^\S\t-\r]+")
-"""Characters behind an initial or a title."""
+"""Pattern after an initial or a title."""
 _LINE_END = re.compile(r"[^\S\r\n]*\r?\n(?:[>|] ?)*[^\S\r\n]*")
 _APOSTROPHE = re.compile(r"(?<=[^\W\d_])['’ʼ‘`´](?=[^\W\d_])")
 _HYPHEN, _SPACE = re.compile("[-‐‑]"), re.compile(r"[^\S\r\n]")
@@ -30,11 +30,11 @@ _TAIL = re.compile(
     rf"(?<=[{HANGUL}]{{2}})(?:선생님|사장님|고객님|교수님|환자분|님|씨|에게서|에게|에서|에|께서|께|한테|를|을|의|는|와|랑|까지|부터|으로|"
     rf"로|처럼|보다|이라고|라고|입니다|이에요|이다|이며|이고|(?<=[{HANGUL}]{{3}})(?:이|가|은|도|만|과|야)){{1,3}}(?![{HANGUL}])"
 )
-"""Titles and particles that Korean writes behind a name without a space."""
+"""Pattern of titles and particles that Korean attaches to a name without a space."""
 
 
 def spellings(name: str) -> list[str]:
-    """Return a name with and without apostrophes, and a Korean one with and without the space in it."""
+    """Return a name with and without apostrophes, or a Korean name with and without its space."""
     parts = _KOREAN.fullmatch(name)
     if parts is None:
         return [*dict.fromkeys((name, _APOSTROPHE.sub("", name)))]
@@ -43,7 +43,7 @@ def spellings(name: str) -> list[str]:
 
 
 def without_particles(text: str) -> str:
-    """Return a text without the titles and particles that are glued to Korean words."""
+    """Return a text without the titles and particles that Korean attaches to words."""
     return _TAIL.sub("", text)
 
 
@@ -53,9 +53,9 @@ def _spans(text: str) -> list[tuple[int, int]]:
 
 
 def is_one_name(text: str, first: int, size: int) -> bool:
-    """Return whether some words are one name, and not the end of one and the beginning of another, or a longer one.
+    """Return whether some words are one whole name, not parts of two names or of a longer name.
 
-    A longer name goes on behind a hyphen, or with another capitalised word that is not frequent.
+    A longer name continues after a hyphen, or with another capitalised word that is not frequent.
     """
     spans = _spans(text)
     own = spans[first : first + size]

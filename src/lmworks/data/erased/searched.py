@@ -1,4 +1,4 @@
-"""A store's record of the shards that were searched for erased values: builds search only new and changed ones."""
+"""Record in a store of the shards that were searched for erased values, so that builds search only other shards."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.units import Unit
 
 SEARCHED = "searched.json"
-"""In a store: digests of values in the order in which they were noted, and how many a file was searched for."""
+"""File in a store: digests of values in their order of noting, and for how many of these each file was searched."""
 
 
 class Searched:
-    """The record of a store. Without a store, nothing is known and nothing is noted."""
+    """Record of a store. Without a store, it is empty and notes nothing."""
 
     def __init__(self, root: Path | None) -> None:
         self._path = root / SEARCHED if root else None
@@ -34,7 +34,7 @@ class Searched:
         return set(self._values[: min((self._files.get(digest, 0) for digest in _digests(unit)), default=0)])
 
     def note(self, unit: Unit, values: Iterable[str]) -> None:
-        """Note that a unit was searched for some values, too, and holds none of them."""
+        """Note that a unit was also searched for these values, and does not hold them."""
         known = self.values_of(unit).union(values)
         self._values += sorted(known.difference(self._values))
         count = sum(1 for _ in takewhile(known.__contains__, self._values))

@@ -1,7 +1,7 @@
-"""Values that were erased, and the search for them by keyed digests: who lacks the key learns nothing of them.
+"""Erased values, and the search for them by keyed digests, from which nobody learns the values without the key.
 
-A value is an e-mail address, a number in any grouping, or words that follow one another. A text is read by the view of
-`data.base.text`: decoded, without markup, without case and accents. What may be a value in it is digested with the key
+A value is an e-mail address, a number in any grouping, or consecutive words. A text is read by the view of
+`data.base.text`: decoded, without markup, case and accents. Each possible value in it is digested with the key
 (HMAC-SHA256, RFC 2104) and looked up.
 """
 
@@ -43,38 +43,38 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.recipe.patterns import Pattern
 
 VALUES_FILE = "erased-values.txt"
-"""A list beside the recipe: a keyed digest and a form per line, with the digest of the key behind a `#`.
+"""List beside the recipe: a keyed digest and a form per line, with the digest of the key after a `#`.
 
-It holds no value, and belongs under version control.
+It does not contain the values, and belongs under version control.
 """
 LEAST_CHARACTERS = 3
-"""Letters and digits of a value that is searched in texts. Shorter ones are in too many texts."""
+"""Minimum letters and digits of a value to be searched in texts. Shorter values are in too many texts."""
 FILTER_BITS = 12
-"""Bits of a keyed hash of words, stored beside their digest: one of 4,096 words in a text is digested."""
+"""Bits of a keyed hash of words, stored with their digest, so that only one in 4,096 words of a text is digested."""
 PHRASES = ("phrase", "name")
 KINDS = ("email", "number", *PHONES, *PHRASES, "subject", "text", "kept")
 
 _IN_NAMES = frozenset(" .'’ʼ‘`´·・‐‑-,")
 _NOTE = re.compile("[\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089\u2460-\u249b\u24ea]+")
-"""Raised, lowered and enclosed numbers: numbers of notes, or digits of a number."""
+"""Pattern of raised, lowered and enclosed numbers, which number a note or are digits of a number."""
 _IN_WORDS = re.compile(
     r"[0-9](?:(?<=[^\W\d_].)[0-9]{0,3}(?!\w)|(?<!\w.)[0-9]{0,3}(?=[^\W\d_]))|\*(?<=[^\W\d_]\*)\*{0,2}(?=[^\W\d_])"
 )
-"""The number of a note that is glued to a word, and Markdown's marks inside a word."""
+"""Pattern of the number of a note that is attached to a word, and of Markdown's marks inside a word."""
 _COLOUR = re.compile("\x1b\\[[0-9;]{0,9}m")
-"""Signs by which logs colour a word."""
+"""Pattern of the control sequence by which logs colour a word."""
 _CELL = re.compile(r"<(?:p|div|li|td|th|tr|dd|dt|h[1-6]|option|caption)\b", re.IGNORECASE)
-"""The beginning of a cell, item or paragraph: one person's name does not go on in the next."""
+"""Pattern of the beginning of a cell, item or paragraph. A name does not continue from one to the next."""
 _HIDDEN = re.compile(r"[(\[{<]\s{0,2}(?:at|ät|@)\s{0,2}[)\]}>]|\\@", re.IGNORECASE)
 _AT = re.compile(rf"\s{{0,3}}(?:{_HIDDEN.pattern})\s{{0,3}}", re.IGNORECASE)
 _DOT = re.compile(r"\s{0,3}[(\[{<]\s{0,2}(?:dot|punkt|point|punto|kropka)\s{0,2}[)\]}>]\s{0,3}", re.IGNORECASE)
-"""Signs of an address that are written out, to keep it from machines."""
+"""Pattern of the dot of an address that is written out to hide the address from machines."""
 _TAGGED = re.compile(r"@[^@\s]*\+")
-"""The tag of a mailbox, from its end to its beginning: no sign of a text is read for more than one `@`."""
+"""Pattern of the tag of a mailbox, for a reversed text, so that each sign is read for one `@` only."""
 
 
 def readings(text: str, room: list[int] | None = None) -> Iterator[str]:
-    """Yield the forms of a text that are searched: decoded, with and without markup, with the letters that are seen.
+    """Yield the forms of a text that are searched: decoded, with and without markup, in letters as a reader sees them.
 
     `room` is the number of bytes that may be unpacked of it.
     """
@@ -93,9 +93,9 @@ def readings(text: str, room: list[int] | None = None) -> Iterator[str]:
 
 
 def said_by(quarantined: Mapping[str, Any]) -> list[str]:
-    """Return what a record says that could not be read: its bytes as text, its columns, its place, last the reason.
+    """Return the texts of a record that could not be read: its bytes as text, its columns, its place, and the reason.
 
-    Raises ValueError, KeyError if the record of it is damaged.
+    Raises ValueError or KeyError if its entry in the quarantine is damaged.
     """
     raw = base64.b64decode(quarantined.get("raw", ""))
     columns = "\n".join(quarantined.get("settings", {}).get("columns", ()))
@@ -104,16 +104,16 @@ def said_by(quarantined: Mapping[str, Any]) -> list[str]:
 
 
 class Form(NamedTuple):
-    """How a value is found: its kind, and what narrows the search.
+    """Kind of a value, and facts that narrow the search for it.
 
-    Kinds: `email`, `number`; `name`, whose words are those of one name; `phrase`, other words; the kinds of
-    `contacts.phones_of`; `subject` and `text`, which are compared whole; `kept`, an id with the digest of a value that
-    this record may hold.
+    Kinds: `email`, `number`, `name` (the words of one name), `phrase` (other words), the kinds of `contacts.phones_of`,
+    `subject` and `text` (compared as a whole), and `kept` (an id with the digest of a value that this record is
+    allowed to hold).
     """
 
     kind: str
     size: int = 0
-    """Letters and digits of a number; number of words."""
+    """Number of letters and digits of a number, or number of words."""
     filter: int = 0
     """First bits of a keyed hash of words."""
 
@@ -129,7 +129,7 @@ class Line(NamedTuple):
 
     @classmethod
     def read(cls, line: str) -> Line:
-        """Return a line of the file. Raises ValueError, TypeError for another text."""
+        """Return the line that a text states. Raises ValueError or TypeError for another text."""
         digest, kind, *numbers = line.split()
         if not re.fullmatch("[0-9a-f]{32}", digest) or kind not in KINDS:
             raise ValueError(line)
@@ -142,13 +142,13 @@ def digest(key: bytes, kind: str, normal: str) -> str:
 
 
 def lines_of(key: bytes, value: str) -> list[Line]:
-    """Return the lines that find a value again: in texts, and as the subject of a record.
+    """Return the lines that find a value again, in texts and as the subject of a record.
 
-    Raises UsageError if it holds no letter and no digit.
+    Raises UsageError if the value has no letter and no digit.
     """
     plain = dict.fromkeys(letters(form.strip()) for form in (value, repaired(value)))
     if not any(map(str.isalnum, _subject("".join(plain)))):
-        raise UsageError("a value has letters or digits: every record without a subject would be taken")
+        raise UsageError("a value needs letters or digits: otherwise every record without a subject would be taken")
     texts = (" ".join(_NOTE.sub(" ", text).split()) for text in plain if not is_subject_alone(text))
     forms = (form for text in texts for form in spellings(text))
     found = (line for form in forms for line in _lines_of(key, form))
@@ -182,7 +182,7 @@ def _is_letter(sign: str) -> bool:
 
 
 def is_subject_alone(value: str) -> bool:
-    """Return whether a value is in too many texts, so that it is searched as the subject of records alone."""
+    """Return whether a value is so short that it is searched only as the subject of records, not in texts."""
     plain = "".join(filter(str.isalnum, value))
     return len(plain) < (LEAST_DIGITS if plain.isdigit() else LEAST_CHARACTERS)
 
@@ -207,7 +207,7 @@ def match_line(key: bytes, pattern: str) -> Line:
 
 
 def kept_line(key: bytes, name: str, line: Line) -> Line:
-    """Return the line by which the record of an id is kept, though it holds a value."""
+    """Return the line by which the record of an id is kept although it holds a value."""
     return Line(digest(key, "kept", f"{name}\0{line.digest}"), Form("kept"))
 
 
@@ -219,7 +219,7 @@ def _filter(key: bytes, grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def scalars(value: Any) -> Iterator[str]:
-    """Yield the texts and numbers of nested lists and objects, names of fields too, and the texts of bytes."""
+    """Yield the texts, numbers and names of fields of nested lists and objects, and the texts in bytes."""
     if isinstance(value, Mapping):
         yield from map(str, value)
         yield from scalars([*value.values()])
@@ -233,12 +233,12 @@ def scalars(value: Any) -> Iterator[str]:
 
 
 def without_folder(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the facts of a document without its file's folder: the folder of a person holds texts of others."""
+    """Return the facts of a document without its file's folder, as a person's folder can hold texts of others."""
     return {**meta, "path": str(meta["path"]).rpartition("/")[2]} if "path" in meta else meta
 
 
 class Erased:
-    """The search for erased values. `patterns` are found in the decoded text, with and without case and accents."""
+    """Search for erased values. `patterns` are searched in the decoded text, with and without case and accents."""
 
     def __init__(self, key: bytes, lines: Iterable[Line], patterns: Sequence[str] = ()) -> None:
         self._key = key
@@ -260,7 +260,7 @@ class Erased:
 
     @property
     def _reads_texts(self) -> bool:
-        """Return whether anything is searched inside texts, and not only subjects and whole texts."""
+        """Return whether anything is searched inside texts, rather than only subjects and whole texts."""
         return bool(self._filters or self._lengths or self._known["email"] or self.patterns)
 
     def find(self, texts: Sequence[str]) -> list[set[str]]:
@@ -283,7 +283,7 @@ class Erased:
         return found
 
     def in_documents(self, documents: Sequence[Document]) -> list[set[str]]:
-        """Return the digests of what each document holds, of its subject, and of its text."""
+        """Return the digests of the erased values that each document holds, of its subject, and of its text."""
         owners: list[int] = []
         texts: list[str] = []
         for place, document in enumerate(documents if self._reads_texts else ()):
@@ -302,11 +302,11 @@ class Erased:
 
     @property
     def knows_kept(self) -> bool:
-        """Return whether some records are kept though they hold a value."""
+        """Return whether some records are kept although they hold a value."""
         return bool(self._known["kept"])
 
     def but_kept(self, name: str, found: set[str]) -> set[str]:
-        """Return the digests of what a record holds, without those for which it is kept."""
+        """Return the digests of values that a record holds, without the values for which it is kept."""
         return {held for held in found if not self._lookup("kept", f"{name}\0{held}")}
 
     @property
@@ -362,7 +362,7 @@ class Erased:
             done += len(words.counts)
 
     def _spellings(self, text: str) -> list[str]:
-        """Return a text and its forms in which words are compared: folded, and without what is glued to words."""
+        """Return a text and the forms in which words are compared: folded, and without signs attached to words."""
         forms = [text, _IN_WORDS.sub("", text)]
         if not text.isascii():
             forms += fold(text), fold(without_particles(text)), _dotless(text)
@@ -375,21 +375,21 @@ def _dotless(text: str) -> str:
 
 
 def _is_name(form: str, text: str, first: int, size: int) -> bool:
-    """Return whether some words of a form of a text are one name. Capitals are those of the text."""
+    """Return whether some words of a form of a text are one name. If possible, the text's own capitals are used."""
     if len(word_spans(form.replace("_", " "))) == len(word_spans(text.replace("_", " "))):
         form = text
     return size == 1 or is_one_name(form, first, size)
 
 
 def as_words(texts: Sequence[str]) -> Any:
-    """Return texts for `hash_words`. An underscore parts words, as around what is stressed (CommonMark 6.2)."""
+    """Return texts for `hash_words`. An underscore separates words, as around emphasis (CommonMark 6.2)."""
     return pa.array([text.replace("_", " ").encode("utf-8", "replace").decode() for text in texts], pa.string())
 
 
 def read_values(folder: Path) -> list[tuple[Line, str]]:
-    """Return the erased values of a recipe's folder, each with the digest of the key that it was made with.
+    """Return the erased values of a recipe's folder, each with the digest of the key that made its digest.
 
-    Raises UsageError for a line that is none.
+    Raises UsageError for a line that is not an erased value.
     """
     path = folder / VALUES_FILE
     found = []
@@ -409,7 +409,7 @@ def known_values(folder: Path) -> list[str]:
 
 
 def strangers_of(folder: Path, key_digest: str) -> list[Line]:
-    """Return values noted with another key than that of this digest. No text is searched for them."""
+    """Return values noted with another key than the key of this digest. They cannot be searched for."""
     return [line for line, made_with in read_values(folder) if made_with != key_digest]
 
 

@@ -1,4 +1,4 @@
-"""Contents of a store after an erasure: every text file, decoded and searched for erased values."""
+"""Certificate of an erasure: every text file of the store is decoded and searched for erased values."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from lmworks.pipeline.store import Store
 NOTHING, FOUND, INCOMPLETE, OFFERED, KEPT = (
     "nothing was found in what was searched",
     "something that was erased still stands in this store",
-    "not complete: some of it could not be read, and nothing was found in the rest",
+    "not complete: some files could not be read, and nothing was found in the rest",
     "nothing was found as it was given; offered and not taken were records that hold a loose form of it, are of the "
     "same subject, or are like a record that was taken: {:,}",
     "; kept on purpose, and not counted, were records that hold it, or may: {:,}",
 )
-"""The result of a search in a sentence."""
+"""Results of a search, each as a sentence."""
 LIMITS = (
     "Weights are not text. Models that saw a record were listed and deleted. Copies that were given away are not "
     "reached.",
@@ -59,9 +59,9 @@ def write_certificate(
     noted: Sequence[Line] | None = None,
     others: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Search the whole store, and write by keyed digests alone what was erased, searched and found. What it says.
+    """Search the whole store. Write what was erased, searched and found, only as keyed digests, and return it.
 
-    Of an erasure that was made before, all is sought that was `noted` then and since. `others` were not looked at.
+    For an earlier erasure, everything that was `noted` since is searched for. `others` are stores not looked at.
     """
     given = (line for value in taken.sought for line in lines_of(key, value))
     lines = [*dict.fromkeys([*taken.lines(key), *given, *(noted or ())])]
@@ -113,15 +113,15 @@ def write_certificate(
 
 
 def _without_values(counts: list[dict[str, Any]], erased: Erased, name: str = "source") -> list[dict[str, Any]]:
-    """Return how many records are of which source, by a digest where a source's name holds a value."""
+    """Return counts by source in which a name of a source that holds a value is replaced by its digest."""
     found = erased.find([each[name] for each in counts])
     return [each | {name: digest_text(each[name])} if held else each for each, held in zip(counts, found, strict=True)]
 
 
 def beside_records(store: Store, erased: Erased) -> dict[str, set[str]]:
-    """Return the files of a store that hold values, with the digests of those.
+    """Return the files of a store that hold values, with the digests of these values.
 
-    A log, a report or what a model wrote tells of what became no record.
+    A log, a report or a model's text can hold a value that is in no record.
     """
     found = ((file, _search(file, store, erased, Passages())[1]) for file in _files(store))
     return {str(file.relative_to(store.root)): standing.values for file, standing in found if standing}
@@ -134,7 +134,7 @@ def _files(store: Store) -> list[Path]:
 def _search(
     file: Path, store: Store, erased: Erased, passages: Passages
 ) -> tuple[dict[str, Any], Standing | None, str]:
-    """Return a file's digests, the findings in its text or name (None if it is no text), and why it was not read."""
+    """Return a file's digests, the findings in its text or name (None: not text), and why it was not read, or ""."""
     name = str(file.relative_to(store.root))
     entry: dict[str, Any] = {"file": digest_text(name)}
     if file.is_symlink():

@@ -1,4 +1,4 @@
-"""Lists of what was erased that lost entries, and stores that hold again what was erased: backups made before."""
+"""Checks after a restore from an older backup: erasure lists that lost entries, stores that hold erased data again."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from lmworks.pipeline.store import ERASED, Artifact, Store
 
 
 def lost_entries(store: Store, folder: Path) -> str:
-    """Return advice if lists beside a recipe lack values erased with its key; "" if they lack nothing.
+    """Return advice if lists beside a recipe lack entries erased with its key, or "" if they lack nothing.
 
-    The store shows it, because it keeps what was erased from it, and what its first steps were built without. An entry
-    after a `#` was taken back on purpose. Missing entries are noted in the store, from where they can be put back.
+    The store shows this: it keeps what was erased from it, and what its first steps were built without. A `#` before an
+    entry takes it back on purpose. Missing entries are noted in the store, from where they can be restored.
     """
     key = ID_KEY.digest(folder)
     ids = {name for name, made_with in erased_here(store).items() if made_with in ("", key)}
@@ -48,7 +48,7 @@ def lost_entries(store: Store, folder: Path) -> str:
 
 
 def _first_steps(store: Store) -> Iterable[Manifest]:
-    """Yield the manifests of steps that read sources, those too that an erasure has deleted."""
+    """Yield the manifests of steps that read sources, also of steps that an erasure has deleted."""
     for folder in sorted((store.root / "artifacts" / "ingest").glob("*")):
         for name in ("manifest.json", ERASED):
             if (folder / name).exists():
@@ -72,9 +72,9 @@ def _in_words(store: Store, folder: Path, lacking: Mapping[str, tuple[int, str]]
         for name, (_, kept) in lacking.items()
     )
     return (
-        f"{said} of what was erased from {store.root}, as after a restore from an older backup, or in another folder: "
-        "a build would read it again. Put the newer lists back, or what the store keeps of them:\n"
-        f"{mend}\nWhat is to be read again on purpose keeps its line, with a `#` in front (docs/erase.md)"
+        f"{said} of what was erased from {store.root}, as after a restore from an older backup, or in another folder. "
+        "A build would read it again. Put the newer lists back, or restore them from the store:\n"
+        f"{mend}\nTo read a document again on purpose, keep its line, with a `#` in front (docs/erase.md)"
     )
 
 
@@ -86,15 +86,15 @@ def held_again(store: Store, folder: Path) -> str:
         return ""
     return (
         f"WARNING: {len(holding):,} outputs in {store.root} hold documents that {folder / ERASED_FILE} names, as after "
-        "a restore from a backup made before they were erased. This build takes nothing of them. Delete them: "
+        "a restore from a backup made before they were erased. This build does not use them. Delete them: "
         f"`lmworks erase $(grep -o '^[0-9a-f]*' {shlex.quote(str(folder / ERASED_FILE))}) --apply`"
     )
 
 
 def refusal_to_serve(store: Store, folder: Path | None, artifacts: Iterable[Artifact]) -> str:
-    """Why models may not be served: a list lost entries, or one learned from what was erased; "" if nothing is known.
+    """Return why models must not be served: a list lost entries, or a model learned from erased data. "" if none.
 
-    Without the recipe's `folder` the store alone tells what was erased.
+    Without the recipe's `folder`, only the store shows what was erased.
     """
     if folder and (said := lost_entries(store, folder)):
         return said
@@ -105,5 +105,5 @@ def refusal_to_serve(store: Store, folder: Path | None, artifacts: Iterable[Arti
         return ""
     return (
         f"{', '.join(artifact.label for artifact in learned)}: made from documents that were erased, as after a "
-        "restore from a backup made before: build it again with `lmworks build`, and serve what that makes"
+        "restore from an older backup. Build again with `lmworks build`, and serve the new model"
     )

@@ -1,4 +1,4 @@
-"""Loose forms of a value, which somebody must review: declined, in another order, parted, inside something longer."""
+"""Loose forms of a value, which a person must review: declined, in another order, split, or in a longer word."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from lmworks.data.erased.names import MOST_ENDING, MOST_WORDS
 from lmworks.data.privacy.people import given_name_first
 
 LEAST_STEM = 3
-"""Letters of a word that is searched with an ending."""
+"""Minimum letters of a word that is searched with an ending."""
 LONGEST_FIELD = 60
-"""Characters of a field that may hold a part of a value."""
+"""Maximum characters of a field that may hold a part of a value."""
 _LAST_VOWEL = re.compile(r"(?<=..)[aeiouyаеёиоуыэюяйьеї]\Z")
-"""The end of a word that other endings replace: Anna, Anny."""
+"""Pattern of the last vowel of a word, which other endings replace: Anna, Anny."""
 _GAP, _NEAR = r"[\W_]{1,3}", r"[\W_]{1,8}(?:[^\W_]{1,20}[\W_]{1,8}){0,3}"
 _SPELLED = r"[\W_]{1,4}(?:(?:at|dot|punkt)[\W_]{1,4})?"
 _GLUES = re.compile(f"[\u0590-\u06ff{HANGUL}]")
-"""Scripts that glue words to the front of a name."""
+"""Pattern of letters of scripts that attach words to the front of a name."""
 _TRANSLITERATED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 
 class Loose:
-    """The loose forms of values: declined, in another order, parted, inside something longer."""
+    """Loose forms of values: declined, in another order, split, or in a longer word."""
 
     def __init__(self, values: Sequence[str]) -> None:
         self._words: list[tuple[int, list[str], re.Pattern[str]]] = []
@@ -52,7 +52,7 @@ class Loose:
         }
 
     def in_fields(self, texts: Sequence[str]) -> set[int]:
-        """Return the places of the values whose parts are in several short fields of a record, beside nothing else."""
+        """Return the places of values whose parts are in several short fields of a record without other words."""
         short = [text for text in texts if 0 < len(text) <= LONGEST_FIELD] if self._words or self._digits else []
         plain = [*map(fold, short)]
         numbers = [re.sub(r"\D", "", text) for text in plain if not re.search(r"[^\W\d_]", text)]
@@ -78,7 +78,7 @@ def _declined(word: str) -> str:
 
 
 def _pattern(form: str) -> str:
-    """Return a pattern of the loose forms of a folded value; empty for one that has none."""
+    """Return a pattern of the loose forms of a folded value, or "" if it has none."""
     words = words_in(form)
     if "@" in form:
         return rf"(?<![\w.+-]){_SPELLED.join(map(re.escape, words))}(?!\w|[.-]\w)"
@@ -98,7 +98,7 @@ def _pattern(form: str) -> str:
 
 
 def _digits_of(value: str) -> Iterator[str]:
-    """Yield the digits of a number that may be inside others."""
+    """Yield the digits of a telephone number, which may be part of a longer number."""
     digits = "".join(filter(str.isalnum, value))
     if "@" not in value and digits.isdigit() and 7 <= len(digits) <= 15:
         yield from {digits for kind, digits in phones_of(value, digits) if kind != "abroad"}

@@ -1,4 +1,4 @@
-"""Runs of words of erased texts, by which a text is found where no value names the person: hashes alone."""
+"""Hashes of runs of words of erased texts, which find a text in which no value names the person."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lmworks.data.erased.values import as_words, readings
 from lmworks.lazy import NDArray, np
 
 WORDS = 8
-"""Words of a run."""
+"""Number of words in a run."""
 
 
 class Passages:
@@ -18,18 +18,18 @@ class Passages:
 
     def __init__(self) -> None:
         self.of: dict[str, NDArray[np.uint64]] = {}
-        """Id of a record → the sorted hashes of its runs."""
+        """Sorted hashes of runs by the id of their record."""
 
     def __bool__(self) -> bool:
         return any(map(len, self.of.values()))
 
     def take(self, name: str, texts: Iterable[str]) -> None:
-        """Note the runs of the texts of a record that is taken."""
+        """Add the runs of the texts of a record that is taken."""
         own = _windows([reading for text in texts for reading in readings(text)])
         self.of[name] = np.unique(np.concatenate([self.of.get(name, np.zeros(0, np.uint64)), own]))
 
     def keep(self, texts: Iterable[str]) -> None:
-        """Take away the runs of some texts that are kept. All that is taken was noted before."""
+        """Remove the runs of some texts that are kept. Call it after `take` for all taken records."""
         windows = _windows([reading for text in texts for reading in readings(text)])
         common = windows[np.isin(windows, self._every())]
         if len(common):

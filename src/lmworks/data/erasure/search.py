@@ -1,4 +1,4 @@
-"""The search of files of a store: each is read piece by piece, decoded, and searched for values, subjects and runs."""
+"""Search of a store's files: each is read piece by piece, decoded, and searched for values, subjects and runs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lmworks.data.erasure.passages import Passages
 from lmworks.lazy import pa, pq
 
 PIECE = 2**22
-"""Bytes of a file that are read at a time."""
+"""Number of bytes of a file that are read at a time."""
 OVERLAP = 2**13
-"""Bytes of a piece that are read again with the next, so that no value is cut, in whatever encoding."""
+"""Number of bytes of a piece that are read again with the next piece, so that no value is cut, in any encoding."""
 LONGEST_LINE = 2**20
-"""Bytes of a line that is read again as a whole where a piece ends in it."""
+"""Maximum bytes of a line that is read again as a whole if a piece ends inside it."""
 NUMBERS = frozenset((".npy", ".npz", ".safetensors", ".gguf", ".bin", ".pt", ".onnx", ".hashed"))
-"""Ends of names of files that hold weights, rows of tokens and indices, and no text."""
+"""Suffixes of files with weights, rows of tokens or indices, which hold no text."""
 _SUBJECT = re.compile(r'"subject"\s*:\s*"((?:[^"\\]|\\.){1,300})"')
-"""The subject of a record in JSON."""
+"""Pattern of the subject of a record in JSON."""
 
 
 class Unsearched(Exception):
@@ -38,15 +38,15 @@ class Standing:
     erased: Erased
     passages: Passages = field(default_factory=Passages)
     values: set[str] = field(default_factory=set)
-    """Digests of values and subjects that are in it."""
+    """Digests of the values and subjects found in the file."""
     runs: int = 0
-    """Runs of words of erased texts that are in it."""
+    """Number of runs of words of erased texts found in the file."""
 
     def __bool__(self) -> bool:
         return bool(self.values or self.runs)
 
     def look(self, texts: Sequence[str], name: str = "") -> None:
-        """Look into some texts, of a field if it has a name."""
+        """Search some texts. `name` is the field that they are from, if any."""
         self.values.update(*self.erased.find(texts))
         if self.passages:
             self.runs += self.passages.count_in([reading for text in texts for reading in readings(text)])
@@ -57,12 +57,12 @@ class Standing:
 
 
 def is_numbers(path: Path) -> bool:
-    """Return whether a file holds no text by its kind."""
+    """Return whether a file's suffix shows that it holds no text."""
     return path.suffix in NUMBERS
 
 
 def search_file(path: Path, erased: Erased, passages: Passages | None = None) -> Standing:
-    """Return what is in a file. Raises Unsearched if it, or a part of it, cannot be read."""
+    """Return the findings in a file. Raises Unsearched if the file, or a part of it, cannot be read."""
     standing = Standing(erased, passages or Passages())
     try:
         if path.suffix == ".parquet":
@@ -78,7 +78,7 @@ def search_file(path: Path, erased: Erased, passages: Passages | None = None) ->
 
 
 def _look_at_rows(table: Any, standing: Standing) -> None:
-    """Look into a table; where records are kept that may hold a value, into each of its rows."""
+    """Search a table. If values are found and some records are kept on purpose, search each row alone."""
     whole = Standing(standing.erased, standing.passages)
     _look_at_table(table, whole)
     if whole.values and standing.erased.knows_kept and "id" in table.column_names:

@@ -19,18 +19,18 @@ from lmworks.pipeline.units import BESIDE, PAYLOAD, UNITS, Unit, read_index
 
 
 class Row(NamedTuple):
-    """A record of a source, as far as copies are found by it."""
+    """Record of a source, with the facts by which its copies are found."""
 
     id: str
     text_digest: str
-    """Empty for one that could not be read."""
+    """Digest of the record's text. Empty if the record could not be read."""
     subject: str
     text: str
     source: str = ""
 
 
 class Place(NamedTuple):
-    """Where a record stands."""
+    """Place of a record."""
 
     source: str
     folders: set[Path]
@@ -42,13 +42,13 @@ class Place(NamedTuple):
 
 
 class Sources:
-    """The shards and quarantines of the first stages of a store, those too that an earlier erasure left."""
+    """Shards and quarantines of the first stages of a store, including those that an earlier erasure left."""
 
     def __init__(self, store: Store, key: bytes) -> None:
         self._key, self.damaged = key, dict[Path, str]()
         self.folders = [folder for folder in sorted((store.root / "artifacts").glob("*/*")) if _is_first(folder)]
         self.shards: dict[tuple[int, int], list[Path]] = {}
-        """Files by their inode: builds after one another have most of them in common."""
+        """Files by device and inode, because successive builds share most files."""
         for folder in self.folders:
             for path in sorted((folder / PAYLOAD).rglob("part-*.parquet")):
                 status = path.stat()
@@ -67,7 +67,7 @@ class Sources:
         yield from (next(folder for folder in self.folders if each.is_relative_to(folder)) for each in of)
 
     def tables(self, names: Sequence[str] | None = None) -> Iterator[tuple[Path, Any]]:
-        """Each shard with its columns, or some of them."""
+        """Yield each shard with all its columns, or some of them."""
         for paths in self.shards.values():
             try:
                 yield paths[0], read_columns(paths[0], names)
@@ -75,7 +75,7 @@ class Sources:
                 self.damaged |= dict.fromkeys(paths, _reason(error.__cause__ or error))
 
     def texts_of_all(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield the id and the texts of every record, read or not, but for the path of its file."""
+        """Yield the id and the texts of every record, readable or not, except the path of its file."""
         for paths in self.shards.values():
             try:
                 for document in read_shard(paths[0]) if paths[0] not in self.damaged else ():
@@ -87,7 +87,7 @@ class Sources:
             yield name, said[:-1]  # the last is why it was not read, in our words
 
     def rows(self, wanted: Callable[[Row], bool]) -> Iterator[tuple[Path, Row]]:
-        """Yield the records that are wanted, without their texts."""
+        """Yield the records for which `wanted` is true, without their texts."""
         names = ["id", "text_digest", "subject", "source"]
         for path, table in self.tables(names):
             for name, digest, subject, source in zip(*(table.column(each).to_pylist() for each in names), strict=True):
@@ -95,7 +95,7 @@ class Sources:
                     yield path, row
 
     def places(self, ids: Collection[str]) -> dict[str, Place]:
-        """Where some records stand, read or not; those that stand nowhere are left out."""
+        """Return the places of some records, readable or not. Records that are not found are left out."""
         found = dict[str, Place]()
         for path, table in self.tables(["id", "text_digest", "source", "meta"]):
             rows = [row for row, name in enumerate(table.column("id").to_pylist()) if name in ids]
@@ -112,7 +112,7 @@ class Sources:
         return found
 
     def texts(self, ids: Collection[str]) -> Iterator[Row]:
-        """Some records with their texts."""
+        """Yield some records with their texts."""
         for _, table in self.tables(["id", "text_digest", "text"]):
             names = table.column("id").to_pylist()
             for place in (place for place, name in enumerate(names) if name in ids):
@@ -120,7 +120,7 @@ class Sources:
                 yield Row(names[place], digest, "", text)
 
     def unread(self) -> set[str]:
-        """Return the ids of records in damaged shards, by the lists of their artifacts."""
+        """Return the ids of records in damaged shards, which their artifacts list."""
         if not any(path.suffix == ".parquet" for path in self.damaged):
             return set()
         read = {name for _, table in self.tables(["id"]) for name in table.column("id").to_pylist()}
@@ -129,7 +129,7 @@ class Sources:
         return set[str]().union(*lists) - read
 
     def quarantined(self) -> Iterator[tuple[Path, str, str, list[str]]]:
-        """Each record that could not be read: its artifact, its id, its source, and what its bytes may say."""
+        """Yield for each unreadable record its artifact, its id, its source, and the texts found in its bytes."""
         for folder in self.folders:
             for path in _quarantines(folder):
                 try:
@@ -141,15 +141,15 @@ class Sources:
 
 
 def not_there(store: Store) -> dict[Path, str]:
-    """Folders of what recipes read and nobody can search now, since it is deleted or not finished, each with why.
+    """Return folders of steps that read sources and cannot be searched (deleted or not finished), each with the reason.
 
-    Another recipe's output counts as a deleted one that was made again, if it differs by what was left out alone.
+    A deleted step is not listed if an existing step differs from it only in the erased data that it leaves out.
     """
     records = [record for record in store.builds if store.builds.recipe_of(record).exists()]
     steps = [(name, step) for record in records for name, step in record.steps.items() if not step.parts.inputs]
     there = [_but_for_erased(step) for _, step in steps if store.find(step.stage, step.key)]
     found = {
-        store.root / "artifacts" / step.stage / step.key: f"step {name} was deleted, and is not built since"
+        store.root / "artifacts" / step.stage / step.key: f"step {name} was deleted, and was not built again"
         for name, step in steps
         if not store.find(step.stage, step.key) and _but_for_erased(step) not in there
     }
@@ -173,7 +173,7 @@ def _is_first(folder: Path) -> bool:
 
 
 def _quarantines(folder: Path) -> list[Path]:
-    """Return the files of an artifact that hold what could not be read."""
+    """Return the files of an artifact that hold its unreadable records."""
     whole = folder / PAYLOAD / "quarantine.jsonl"  # or an erasure left units of work, with what each could not use
     return [whole] if whole.exists() else sorted((folder / BESIDE / UNITS).glob("*/[0-9]*.json"))
 

@@ -1,8 +1,8 @@
-"""Records that an erasure takes: those of a store's sources that hold a value or whose subject it is, and named ids.
+"""Records that an erasure takes: records of a store's sources that hold a value or have it as subject, and named ids.
 
 The person can have written under another's name or repeated others' texts. So other records of a subject, copies and
-near copies are offered. Every shard of a first stage is read once and decoded, with every record that could not be
-read. Copies are found in further passes over short texts, near copies in a last pass over all texts.
+near copies are only offered for review. Every shard of a first stage is read once and decoded, with all unreadable
+records. Further passes find copies by digests, and a last pass over all texts finds near copies.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from lmworks.pipeline.store import Store
 from lmworks.pipeline.units import Unit
 
 NEAR = 0.8
-"""Jaccard similarity of the shingles of near copies."""
+"""Minimum Jaccard similarity of the shingles of near copies."""
 KEPT_AT_ONCE = 10_000
-"""Texts of records that are kept whose passages are taken away together."""
+"""Number of kept texts whose passages are removed together."""
 BEFORE = "before"
-"""Kind of the reason of an id of which the store holds no record any more."""
+"""Kind of reason for an id whose record is no longer in the store."""
 BEGUN = "begun"
-"""Reason of a record that a cut-off erasure was to take, if there is no other."""
+"""Kind of reason for a record that an interrupted erasure had begun to take, if there is no other reason."""
 WORDS_OF = {
     "inside": "may hold value {}, inside of something longer, in another order or parted",
-    "path": "stands in a folder whose name holds value {}",
+    "path": "is in a folder whose name holds value {}",
 }
-"""Reasons for records that may hold a value, by kind."""
+"""Reasons for offering records that may hold a value, by kind."""
 MATCH, MATCHES = "match", "matches --match"
-"""Kind and words of the reason of a record that matches a pattern."""
+"""Kind and words of the reason for a record that matches a pattern."""
 NOT_SEARCHED = ("id", "text_digest", "source")
-"""Columns of a shard that hold no text of a record."""
+"""Columns of a shard that are not searched, because they hold no text of a record."""
 
 
 class Why(NamedTuple):
-    """Why a record is taken, or offered."""
+    """Reason for which a record is taken, or offered for review."""
 
     kind: str
-    """`value`, `match`, `subject`, `named`, `confirmed`, `begun` or `before`; of one that is offered, `inside`, `path`,
-    `subject`, `copy` or `near`."""
+    """For a taken record `value`, `match`, `subject`, `named`, `confirmed`, `begun` or `before`. For an offered record
+    `inside`, `path`, `subject`, `copy` or `near`."""
     said: str
 
 
@@ -63,60 +63,60 @@ class Taken:
     values: Sequence[str]
     """Values to erase."""
     sought: Sequence[str] = ()
-    """Values that a certificate searches for: all that were given, even those that no record holds."""
+    """Values that a certificate searches for: all given values, even those that no record holds."""
     patterns: Sequence[str] = ()
     """Regular expressions of --match. Later builds do not search for them."""
     records: dict[str, Why] = field(default_factory=dict)
-    """Id → why it is taken."""
+    """Reasons for taking records, by id."""
     offered: dict[str, Why] = field(default_factory=dict)
-    """Id of a record that is taken only when confirmed → what it is like."""
+    """Reasons for offering records, which are taken only if confirmed, by id."""
     kept: dict[str, Why] = field(default_factory=dict)
-    """Id of a record that is kept on purpose → why it would have been taken, or offered."""
+    """Reasons for which records that are kept on purpose would have been taken or offered, by id."""
     of: int = 0
-    """Records that were searched, with those that could not be read."""
+    """Number of records that were searched, including unreadable ones."""
     sources: dict[str, str] = field(default_factory=dict)
-    """Id of a record that is taken or offered → the source that it is of."""
+    """Sources of the taken and offered records, by id."""
     paths: dict[str, str] = field(default_factory=dict)
-    """Id of a record that is taken or offered, and could be read → the file that it is of."""
+    """Files of the taken and offered records that could be read, by id."""
     texts: dict[str, Collection[str]] = field(default_factory=dict)
-    """Id of such a record → the digests of its texts."""
+    """Digests of the texts of taken records, by id."""
     digests: set[str] = field(default_factory=set)
-    """Digests of the texts that are long enough to be distinguished."""
+    """Digests of the taken texts that are long enough to be distinguished."""
     noted: set[str] = field(default_factory=set)
-    """Digests of these that later builds look for: of records that were named, in which no value would be found, and
+    """Part of `digests` that later builds search for: of records in which they would not find a value or subject, and
     of which no copy is kept."""
     folders: set[Path] = field(default_factory=set)
     """Folders of artifacts that hold a record, including those that could not be read."""
     written: set[Path] = field(default_factory=set)
-    """Folders of artifacts that hold a value which no record holds, such as texts by a model."""
+    """Folders of artifacts with a value that is in no record, such as in texts by a model."""
     held: dict[int, int] = field(default_factory=dict)
-    """Place of a value → how many records hold it in any spelling given, or are of it as their subject."""
+    """Number of records that hold a value in any given spelling, or have it as subject, by the value's place."""
     missing: list[str] = field(default_factory=list)
     """Messages about values that no record holds."""
     damaged: dict[Path, str] = field(default_factory=dict)
-    """Shards, and lists of what could not be read, that could not be searched → why."""
+    """Reasons for which shards and lists of unreadable records could not be searched, by file."""
     absent: dict[Path, str] = field(default_factory=dict)
-    """Files that builds read and that are missing now → reason. All values are noted for them."""
+    """Reasons for which outputs of builds cannot be searched now, by folder. All values are noted for them."""
     is_noted: bool = False
-    """Whether all that was given was erased before, when that was searched: nothing is to be noted for it again."""
+    """Whether an earlier erasure searched for everything given now, so that nothing must be noted again."""
     unseen: set[str] = field(default_factory=set)
-    """Ids that were given and may be of records there."""
+    """Given ids that may belong to records in `absent`."""
     unread: set[str] = field(default_factory=set)
-    """Ids of the records in damaged shards: what was made of them counts as reached, though they are not erased."""
+    """Ids of records in damaged shards. They are not erased, but everything made from them counts as affected."""
     passages: Passages = field(default_factory=Passages)
     size: int = 0
-    """Bytes of the files that were searched."""
+    """Number of bytes of the searched files."""
     units: list[Unit] = field(default_factory=list)
     """Units of work of first stages whose shards were searched as a whole."""
 
     def lines(self, key: bytes) -> list[Line]:
-        """Return keyed digests that find all of it again."""
+        """Return keyed digests with which later builds find all this again."""
         values = [line for value in self.values for line in lines_of(key, value)]
         kept = [kept_line(key, name, line) for name in sorted(self.kept) for line in values]
         return [*values, *(text_line(key, digest) for digest in sorted(self.noted)), *kept]
 
     def note_searched(self, root: Path, lines: Iterable[Line]) -> None:
-        """Note in a store that its units were searched for what is digested in texts: builds need not do it again."""
+        """Note in a store that its units were searched for these values, so that builds need not search again."""
         digests = [line.digest for line in lines if line.form.kind not in ("subject", "text", "kept")]
         searched = Searched(root)
         for unit in self.units:
@@ -125,11 +125,11 @@ class Taken:
         searched.write()
 
     def contents(self, key: bytes) -> dict[str, list[str]]:
-        """Id of a record → keyed digests of its texts: another text at its place is not what was erased."""
+        """Return keyed digests of the erased texts by record id. Another text at the same place was not erased."""
         return {name: [text_line(key, digest).digest for digest in some] for name, some in self.texts.items()}
 
     def by_source(self, records: Mapping[str, Why]) -> list[dict[str, Any]]:
-        """Return how many of what is taken, or offered, are of a source for a reason; not of what was erased before."""
+        """Return the number of taken or offered records by reason and source, without records erased before."""
         some = ((why.kind, self.sources.get(name, "")) for name, why in records.items() if why.kind != BEFORE)
         counts = Counter(some)
         return [{"reason": kind, "source": label, "records": counts[kind, label]} for kind, label in sorted(counts)]
@@ -150,9 +150,9 @@ def find_taken(
     """Find the records of a store for some values and ids, each with a reason. The store does not change.
 
     Taken are records that hold a value or match a pattern, records whose subject is a value, and named ids. Loose
-    matches, other records of their subjects, and copies, exact or near, are offered. Confirmed offers are taken.
-    Records
-    in `kept`, or `noted` as kept for all the values, are not. Passages are sought by a certificate.
+    matches, other records of their subjects, and exact or near copies are offered. Confirmed offers are taken. Records
+    in `kept`, or `noted` as kept for all the values, are neither taken nor offered. Only a certificate needs
+    passages.
 
     Raises UsageError for a confirmed or kept id that is neither offered nor taken.
     """
@@ -222,7 +222,7 @@ def ids_among(store: Store, key: bytes, names: Collection[str]) -> set[str]:
 
 
 def _passages(sources: Sources, taken: Taken) -> Passages:
-    """Return what tells the texts that are taken from all that is kept. Paths of files are not texts."""
+    """Return the passages that are only in taken texts, not in kept texts. Paths of files are not texts."""
     passages, kept = Passages(), list[str]()
     for is_kept in (False, True):
         for name, texts in sources.texts_of_all():
@@ -239,22 +239,22 @@ def _passages(sources: Sources, taken: Taken) -> Passages:
 
 @dataclass
 class _Search:
-    """The passes by which records are taken, but for the last."""
+    """Passes that take and offer records, except the last, which finds near copies."""
 
     sources: Sources
     taken: Taken
     erased: Erased
     loose: Loose
     places: dict[str, set[int]] = field(default_factory=dict)
-    """Digest → the places of the values that it stands for."""
+    """Places of the values that a digest stands for, by digest."""
     holders: dict[int, set[str]] = field(default_factory=dict)
-    """Place of a value → ids of records that hold it."""
+    """Ids of the records that hold a value, by the value's place."""
     doubted: dict[str, set[int]] = field(default_factory=dict)
-    """Id of a record that may hold values → their places."""
+    """Places of the values that a record may hold, by its id."""
     texts: dict[str, Collection[str]] = field(default_factory=dict)
-    """Id of a record that holds a value → the digests of those of its texts that do."""
+    """Digests of the texts that hold a value, by the id of their record."""
     found_again: set[str] = field(default_factory=set)
-    """Ids of records in which a later build finds a value or the subject by itself."""
+    """Ids of records in which a later build finds a value or the subject anyway."""
 
     def take(self, name: str, places: set[int], why: str = "") -> None:
         """Take a record that holds some of the values."""
@@ -274,7 +274,7 @@ class _Search:
         self.doubted.setdefault(name, set()).update(places)
 
     def hold(self) -> None:
-        """Take the records that hold a value; offer those that may, inside of something longer."""
+        """Take the records that hold a value. Offer the records that may hold one, such as in a longer word."""
         for _, table in self.sources.tables() if self.erased else ():
             self.taken.of += len(table)
             owners, texts = cells(table)
@@ -311,14 +311,14 @@ class _Search:
     def _parted(
         self, owners: Sequence[int], texts: Sequence[str], metas: Sequence[str]
     ) -> Iterator[tuple[int, set[int]]]:
-        """Yield the rows of a table whose fields may hold values together, with the places of these."""
+        """Yield the rows of a table whose fields may hold parts of values, with the places of these values."""
         of = dict[int, list[str]]()
         for owner, text in zip(owners, texts, strict=True):
             of.setdefault(owner, []).extend(scalars(json.loads(text)) if text == metas[owner] else (text,))
         yield from ((owner, places) for owner, some in of.items() if (places := self.loose.in_fields(some)))
 
     def _look(self, texts: Sequence[str]) -> list[tuple[set[str], set[int]]]:
-        """Return for each text the digests of values that it holds, and the places of those that it may hold."""
+        """Return for each text the digests of values that it holds, and the places of values that it may hold."""
         held = self.erased.find(texts)
         loosely = ({place for form in readings(text) for place in self.loose.find(form)} for text in texts)
         return [(digests, may_be - self._places_of(digests)) for digests, may_be in zip(held, loosely, strict=True)]
@@ -332,7 +332,7 @@ class _Search:
                     holders.discard(name)
 
     def follow_subjects(self) -> None:
-        """Take the records of a subject that a value names; offer the others of one whose records hold a value."""
+        """Take the records of a subject that a value names. Offer a subject's other records if some hold a value."""
         held, holding = set[str]().union(*self.holders.values()), dict[str, set[str]]()
         for _, row in self.sources.rows(lambda row: row.subject != ""):
             if found := self.erased.of_subject(row.subject):
@@ -347,16 +347,14 @@ class _Search:
             every.setdefault(row.subject, set()).add(row.id)
         for subject, names in every.items():
             count = len(holding[subject])
-            said = (
-                f"of the subject of which {count:,} of {len(names):,} records hold a value ({count / len(names):.0%})"
-            )
+            said = f"of the subject, {count:,} of whose {len(names):,} records hold a value ({count / len(names):.0%})"
             others = dict.fromkeys(names - self.taken.records.keys(), Why("subject", said))
             self.taken.offered = others | self.taken.offered
         for name in self.taken.records.keys() & self.taken.offered.keys():
             del self.taken.offered[name]
 
     def offer_copies(self) -> None:
-        """Offer the exact copies of all that is taken, but of texts that are too short to be told from others."""
+        """Offer exact copies of all taken texts, except texts that are too short to be distinguished."""
         rows = [row for row in self.sources.texts(self.taken.records) if len(word_spans(row.text)) >= SHINGLE_WORDS]
         of = {row.text_digest: row.id for row in rows}
         self.taken.digests |= of.keys()
@@ -391,7 +389,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def _offer_near(sources: Sources, taken: Taken) -> None:
-    """Offer what shares most of its words, five in a row, with a record that is taken."""
+    """Offer records that share most of their runs of five words with a taken record."""
     known: dict[str, NDArray[np.uint32]] = {}
     for row in sources.texts(taken.records):
         if row.text_digest in taken.digests:
@@ -424,7 +422,7 @@ def _may_be_near(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> bool:
 
 
 def _shingles(texts: Sequence[str], shared: NDArray[np.uint32] | None = None) -> list[NDArray[np.uint32]]:
-    """Return the set of shingles of each text; empty for one that has none of `shared`."""
+    """Return the set of shingles of each text, or an empty set if it has none of `shared`."""
     hashes, counts = shingles(pa.array(texts, pa.string()))
     ends = np.cumsum(counts)
     has = np.ones(len(counts), bool)

@@ -1,4 +1,4 @@
-"""Checks of what patterns match: check digits, most of them by `python-stdnum`, IP addresses, and passwords."""
+"""Checks of values that patterns match: check digits (most by `python-stdnum`), IP addresses and passwords."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CARD = re.compile(
 
 @functools.cache
 def check_named(name: str) -> Check:
-    """Return a check of this file, else the one of a module of `stdnum`, such as `pl.pesel`."""
+    """Return the check of this name in this file, else that of the `stdnum` module, such as `pl.pesel`."""
     if own := CHECKS.get(name):
         return own
     module = importlib.import_module(f"stdnum.{name}")
@@ -49,26 +49,26 @@ def luhn(value: str) -> bool:
 
 
 def card(value: str) -> bool:
-    """Check a payment card: an issuer's prefix with its length, Luhn's check, not one digit over and over."""
+    """Check a payment card: an issuer's prefix with its length, Luhn's check, more than one different digit."""
     number = plain(value)
     return bool(_CARD.fullmatch(number)) and luhn(number) and len(set(number)) > 1
 
 
 def mod97(value: str) -> bool:
-    """Check that a number leaves 1 (ISO 7064 MOD 97-10), where letters count as 10 to 35."""
+    """Check that a number divided by 97 leaves 1 (ISO 7064 MOD 97-10), where letters count as 10 to 35."""
     if not (value.isascii() and value.isalnum() and len(value) <= 100):
         return False
     return int("".join(str(int(character, 36)) for character in value)) % 97 == 1
 
 
 def iban(value: str) -> bool:
-    """Check an account number modulo 97, whatever its length: mistyped or cut ones were given away all the same."""
+    """Check an account number modulo 97. Its country's length does not count, as a cut number is personal data too."""
     number = plain(value)
     return 15 <= len(number) <= 34 and mod97(number[4:] + number[:4])
 
 
 def imei(value: str) -> bool:
-    """Check a device's number: fifteen digits by Luhn's check. Sixteen end with its software in place of the check."""
+    """Check a device's number: fifteen digits by Luhn's check. Sixteen end with the software's version instead."""
     number = plain(value)
     return (len(number) == 16 or luhn(number)) and len(set(number)) > 2
 
@@ -103,10 +103,10 @@ _EXAMPLES = [
 
 
 def public_address(value: str) -> bool:
-    """Check that an IP address may be a person's: not private, local, or for many receivers.
+    """Check that an IP address can belong to a person: not private, local, or multicast.
 
-    One reserved for documentation is in place of a person's, and the text does not tell: it counts. An IPv6 address
-    is in the block given out so far (2000::/3), or written in full: `a::b` is more often C++.
+    An address reserved for documentation counts, because it can stand for a person's. An IPv6 address must be in the
+    block that is assigned so far (2000::/3), or written in full, because `a::b` is more often C++.
     """
     if ":" not in value:  # logs in columns write 203.0.113.007, which the library refuses
         value = re.sub(r"\b0+(?=[0-9])", "", value)
@@ -132,8 +132,8 @@ _CONSONANTS = re.compile("[bcdfghjklmnpqrstvwxz]{6}|[BCDFGHJKLMNPQRSTVWXZ]{6}")
 def random(token: str) -> bool:
     """Check that a token looks drawn at random: letters with digits, and at least 3 bits per character.
 
-    A short token needs all bits but a little that its length allows. Words have few digits. Paths and numbers have few
-    kinds of characters. Letters alone are random if six follow without a vowel.
+    A short token needs nearly all bits that its length allows. Words have few digits. Paths and numbers have few kinds
+    of characters. Letters alone are random if there are six in a row without a vowel.
     """
     if len(token) >= 16 and token.isalpha() and token.isascii():
         return _CONSONANTS.search(token) is not None
@@ -149,7 +149,7 @@ def all_kinds(token: str, least: float = 4.0) -> bool:
 
 
 def _bits(token: str) -> float:
-    """Return Shannon's entropy of a character."""
+    """Return Shannon's entropy per character, in bits."""
     shares = [times / len(token) for times in Counter(token).values()]
     return -sum(share * math.log2(share) for share in shares)
 
@@ -162,14 +162,14 @@ _NAMED_WITH_DIGITS = re.compile(
     r"host|node|server|room|floor|gate))"
     r"[-_.]?[0-9]{1,4}(?:[-_.][a-z0-9.]{1,10})*|[0-9]+(?:st|nd|rd|th|[a-z]{1,3})|[0-9]+(?:[-.:/][0-9a-z]+)+)"
 )
-"""Tokens of letters and digits that are no passwords: names of methods and versions, ordinals, dates, sizes."""
+"""Pattern of tokens with digits that are not passwords: names of methods and versions, ordinals, dates, sizes."""
 _SIGNS = frozenset("!#$%^&*?+~§€")
 
 
 def password(token: str, is_beside: bool = True) -> bool:
-    """Check for letters with digits or with signs that are in no word, as in no name of a program or a version.
+    """Check for letters with digits or with signs that do not occur in words and names of programs or versions.
 
-    Further away from the word for a password, a name with one or two digits is none.
+    If the word for a password is not directly beside it, a name with one or two digits does not count as a password.
     """
     is_shouted = token.endswith("!") and sum(map(str.isdigit, token)) > 1
     token = token.strip("*_").rstrip(".:?!")
@@ -197,7 +197,7 @@ def password(token: str, is_beside: bool = True) -> bool:
 
 
 def _has_odd_case(token: str) -> bool:
-    """Return whether letters change case as in no word and no name of a program."""
+    """Return whether letters change case more often than in a word or a name of a program."""
     pieces = re.findall("[A-Z]*[a-z]*", token)[:-1]
     return len(token) >= 8 and len(pieces) >= 4 and sum(len(piece) < 3 for piece in pieces) >= 2
 
@@ -216,4 +216,4 @@ CHECKS: Mapping[str, Check] = {
     "password": password,
     "password_further": functools.partial(password, is_beside=False),
 }
-"""Checks that a row may name in `check`, beside modules of `stdnum`."""
+"""Checks that a row can name in `check`, in addition to modules of `stdnum`."""

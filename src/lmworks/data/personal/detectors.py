@@ -1,9 +1,9 @@
-"""Detectors of personal data, made of the rows of `kinds.yaml`: a kind more is a row more.
+"""Detectors of personal data, made from the rows of `kinds.yaml`. A new kind needs only a new row.
 
-A row has a `pattern` of Python's `re`. Its group `value`, if it has one, is the finding. With `words` one of them must
-be near. With `behind`, the value comes right behind or before one. `check` names a function of `checks.py` or a module
-of `stdnum` that the value must pass. `find` names a function that does all of that itself. Every pattern takes linear
-time: what repeats is bounded, or cannot be matched in two ways.
+A row has a `pattern` of Python's `re`. Its group `value`, if it has one, is the finding. With `words`, one of them must
+be near. With `behind`, the value must be right behind or before a word. `check` names a function of `checks.py` or a
+module of `stdnum` that the value must pass. `find` names a function that does all this itself. Every pattern takes
+linear time: its repetitions are bounded, or can be matched in one way only.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ FUNCTIONS: Mapping[str, tuple[Callable[[str], Iterator[Finding]], str]] = {
     "phones": (phones, NUMBERS),
     "hidden_emails": (hidden_emails, HIDDEN),
 }
-"""Functions that a row may name as `find`, and their triggers."""
+"""Functions that a row can name as `find`, and their triggers."""
 LATIN = "0-9A-Za-zÀ-ɏ"
-"""Characters that a number may not touch. Chinese sentences put no space before one."""
+"""Characters that must not touch a number. Chinese characters can, because Chinese puts no space before a number."""
 BEFORE, AFTER = (
     rf"(?<![{LATIN}-])(?<![{LATIN}]_)(?<![{LATIN}]__)(?<![0-9][.,])",
     rf"(?![{LATIN}-]|_{{1,2}}[{LATIN}]|[.,][0-9])",
 )
-"""Not inside of a word, a name such as `row_12345678`, or a number. Marks around a value, such as `_`, part nothing."""
+"""Patterns before and after a value: it is not inside a word, a name such as `row_12345678`, or another number."""
 LONGEST = 60
-"""Characters of a value that is right behind or before a word."""
+"""Maximum characters of a value that is right behind or before a word."""
 ANOTHER = re.compile(
     r"(?:[,;/]|,? (?:and|und|et|y|e|i|or|&))? (?:(?:the |my |der |die )?(?:new|old|other|neuer?|alter?)(?: one)?:? "
     r"|[A-ZÀ-Þ][^\W\d_]{1,15}:? )?"
 )
-"""Between the values of a list, where each may have its owner's first name."""
+"""Pattern of text between the values of a list, in which each value can have its owner's first name."""
 ASIDE = re.compile(
     r"(?i)(?:um |at |à |alle |a las )?[0-9]{1,2}(?:[:.h][0-9]{2})? ?(?:uhr|[ap]\.?m\.?|h)\b(?: [0-9]{1,2}\b)?"
     r"|(?:um|at|à|alle) [0-9]{1,2}[:.h][0-9]{2}|[0-9][0-9.,]{0,6} ?(?:g|kg|lbs?|oz|cm)\b"
 )
-"""The time and weight at a birth, which may be between a value and a word behind it."""
+"""Pattern of the time and weight at a birth, which can be between a value and a word behind it."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,17 @@ class Row:
     name: str
     pattern: str = ""
     is_number: bool = True
-    """Whether the value may not touch letters and digits."""
+    """Whether the value must not touch letters and digits."""
     words: tuple[str, ...] = ()
     """Whole words in any case, in the syntax of RE2, also as parts of a name such as `phone_number`."""
     anywhere: str = ""
-    """A pattern of RE2 that counts as a word also inside others, such as letters of one language."""
+    """Pattern of RE2 that counts as a word even inside other words, such as letters of one language."""
     behind: int = 0
-    """Most characters between a word and a value behind it. 0 lets words be anywhere near."""
+    """Maximum characters between a word and a value behind it. With 0, words can be anywhere near."""
     before: int = 0
-    """Most characters between a value and a word behind it, if the word has no value behind it."""
+    """Maximum characters between a value and a word behind it, if the word has no value behind it."""
     between: str = "(?s).*"
-    """Pattern of what may be between a word and its value."""
+    """Pattern of the text that can be between a word and its value."""
     check: str = ""
     find: str = ""
     trigger: str = ""
@@ -78,10 +78,10 @@ class Row:
     examples: tuple[str, ...] = ()
     """Sentences with the values in guillemets: tests of the row."""
     others: tuple[str, ...] = ()
-    """Sentences in which nothing of the kind is found."""
+    """Sentences in which nothing of this kind must be found: tests of the row."""
 
     def detector(self) -> Detector:
-        """Return the function that finds it, and where that is worth running."""
+        """Return the detector of this row: its function, and the texts that are worth searching."""
         if self.find:
             find, trigger = FUNCTIONS[self.find]
             return Detector(self.kind, find, trigger, self.near_digits, self.whole)
@@ -105,7 +105,7 @@ class Row:
         return check_named(self.check) if self.check else bool
 
     def _finding(self, match: re.Match[str]) -> Finding | None:
-        """Return what a match has found, if it passes the check."""
+        """Return the finding of a match, if its value passes the check."""
         group = "value" if "value" in self._value.groupindex else 0
         return Finding(self.kind, *match.span(group), match[group], self.accepts) if self._check(match[group]) else None
 
@@ -114,7 +114,7 @@ class Row:
         return self._check(value) and (not self.is_number or self._value.fullmatch(value) is not None)
 
     def _near(self, text: str) -> Iterator[Finding]:
-        """Find values that have a word near, or need none."""
+        """Find values that have a word near, or do not need a word."""
         place = 0
         while match := self._value.search(text, place):
             finding = self._finding(match)
@@ -129,7 +129,7 @@ class Row:
         return bool(self._word.search(before) or self._word.search(text[finding.end : finding.end + WORDS_AFTER]))
 
     def _beside(self, text: str) -> Iterator[Finding]:
-        """Find the first value right behind each word, with others of a list, else the last right before it."""
+        """Find the first value right behind each word, with more values of a list, else the last value before it."""
         place = 0
         while word := self._word.search(text, place):
             group = 1 if self.words and word.span(1)[0] >= 0 else 0
@@ -169,7 +169,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """Return the rows of the table, with the parts that their patterns name in `<<name>>`."""
+    """Return the rows of the table, with their parts `<<name>>` replaced by patterns."""
     table = read_yaml(TABLE.read_text(encoding="utf-8"), TABLE.name).value
     parts: dict[str, str] = dict(DATE_PARTS)
 

@@ -1,4 +1,4 @@
-"""Findings of personal data, and the search for them: one pass of RE2 tells which detectors are worth running."""
+"""Findings of personal data, and the search for them. One pass of RE2 finds which detectors are worth running."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import re2
 from lmworks.data.personal.reading import readings
 
 TABLE = files("lmworks.data.personal") / "kinds.yaml"
-"""Kinds of personal data, a row for each way in which they are found."""
+"""Table of the kinds of personal data, with a row for each way in which they are found."""
 GUESSED = ("person", "place", "organisation")
-"""Kinds that no row finds: a record states them, or a model finds them."""
+"""Kinds that no row of the table finds. A record's field states them, or a model finds them."""
 Kind = str
 KINDS: tuple[Kind, ...] = (
     *dict.fromkeys(re.findall(r"(?m)^- kind: (\w+)$", TABLE.read_text(encoding="utf-8"))),
     *GUESSED,
 )
-"""All kinds. Only their names are read, because the rest of the table takes a fifth of a second."""
+"""All kinds. Only their names are read here, because reading the whole table takes a fifth of a second."""
 
 ELSEWHERE: Mapping[Kind, str] = {
     "national_id": "identity numbers",
@@ -31,20 +31,20 @@ ELSEWHERE: Mapping[Kind, str] = {
     "birth_date": "dates of birth",
     "secret": "passwords",
 }
-"""Kinds that have the forms or words of some countries alone: docs/privacy.md says of which."""
+"""Kinds that are found only in the forms or words of some countries, which docs/privacy.md lists."""
 
 MOST_MEMORY = 64 << 20
-"""Bytes that one automaton may take."""
+"""Maximum bytes of one automaton."""
 AT_ONCE = 4
-"""Triggers in one automaton. With more it grows faster than reading the text again costs."""
+"""Number of triggers in one automaton. With more, it slows down by more than reading the text again costs."""
 PIECE, OVERLAP = 2_500, 300
-"""Characters of a text that are searched together, and by which such pieces overlap."""
+"""Number of characters that are searched together, and number by which such pieces overlap."""
 LETTERS = "0-9A-Za-zÀ-ɏͰ-ԯ"
 """Digits and the letters of Europe. All letters of Unicode would take two hundred times the memory in RE2."""
 WORDS_BEFORE, WORDS_AFTER = 60, 25
-"""Characters before and after a value in which a word must be that says what the value is."""
+"""Number of characters before and after a value that are searched for a word for its kind."""
 NEAR = 150
-"""Characters before and after two digits in which a value with digits and its words are."""
+"""Number of characters before and after two digits within which a value with digits and its words lie."""
 TWO_DIGITS = re.compile(rf"[0-9][ \t.()/–-]{{0,3}}[0-9](?s:.{{0,{NEAR}}})")
 
 
@@ -56,41 +56,41 @@ class Finding(NamedTuple):
     start: int
     end: int
     value: str
-    """The characters found; fewer than the stretch where overlapping findings were joined."""
+    """Characters found. After a join of overlapping findings, these are only a part of the span."""
     check: Callable[[str], bool] = bool
     """Check that a surrogate's normal form must pass."""
     whole: str = ""
-    """The name of which the value is a part, for a person."""
+    """Whole name of a person of which the value is a part."""
     guessed: bool = False
-    """Whether a model found it, which patterns, checks and a record's own names go before."""
+    """Whether a model found it. Findings of patterns, checks and a record's own names have priority over it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Detector:
-    """A function that finds one kind of personal data, and where it is worth running."""
+    """Function that finds one kind of personal data, and the texts that are worth searching."""
 
     kind: Kind
     find: Callable[[str], Iterable[Finding]]
     trigger: str = ""
-    """A pattern of RE2 that every stretch with such a value matches. Without one the function reads each whole text."""
+    """Pattern of RE2 that every stretch with such a value matches. If empty, the function reads every whole text."""
     near_digits: bool = True
     """Whether only stretches near two digits are searched."""
     whole: bool = False
-    """Whether the function reads the whole text where a stretch matches: values may be longer than `OVERLAP`."""
+    """Whether the function reads the whole text if any stretch matches, because values can exceed `OVERLAP`."""
 
 
 class Detectors(tuple[Detector, ...]):
-    """Detectors in the order in which they are asked: of equally long findings that overlap the first one's wins."""
+    """Detectors in order of priority. If equally long findings overlap, that of the earlier detector counts."""
 
     @cached_property
     def _searches(self) -> tuple[list[_Search], list[_Search]]:
-        """The searches near digits and those anywhere."""
+        """Return the searches near digits, and the searches of the whole text."""
         triggered = [(rank, detector) for rank, detector in enumerate(self) if detector.trigger]
         near, anywhere = ([pair for pair in triggered if pair[1].near_digits is near] for near in (True, False))
         return _searches_for(near), _searches_for(anywhere)
 
     def worth_running(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """Return the rank of each detector that may find something, with the stretch of the text that it reads."""
+        """Yield the rank of each detector that may find something, with the stretch of the text that it must read."""
         whole = {rank for rank, detector in enumerate(self) if not detector.trigger}
         for searches, stretches in zip(self._searches, (_near_digits(text), [(0, len(text))]), strict=True):
             for left, right in _pieces(text, stretches):
@@ -104,7 +104,7 @@ class Detectors(tuple[Detector, ...]):
 
 
 _Search = tuple[Any, list[int]]
-"""The triggers of some detectors as one automaton, and the ranks of these detectors."""
+"""Automaton of the triggers of some detectors, and the ranks of these detectors."""
 
 
 def _searches_for(detectors: Sequence[tuple[int, Detector]]) -> list[_Search]:
@@ -114,7 +114,7 @@ def _searches_for(detectors: Sequence[tuple[int, Detector]]) -> list[_Search]:
 
 @lru_cache(maxsize=100)
 def _automaton(*triggers: str) -> Any:
-    """Return the automaton of some triggers. It is slow until it has read some text, so that a process keeps it."""
+    """Return the automaton of some triggers. A process keeps it, because it is slow until it has read some text."""
     options = re2.Options()
     options.max_mem = MOST_MEMORY
     automaton = re2.Set.SearchSet(options)
@@ -137,7 +137,7 @@ def _near_digits(text: str) -> list[tuple[int, int]]:
 
 
 def _widened(text: str, left: int, right: int) -> tuple[int, int]:
-    """Return a stretch, grown to white space where there is some within 64 characters, so that no word is cut."""
+    """Return a stretch, extended to white space if there is some within 64 characters, so that no word is cut."""
     left, right = max(0, left), min(len(text), right)
     before = max(text.rfind(sign, max(0, left - 64), left) for sign in " \n")
     after = [place for sign in " \n" if (place := text.find(sign, right, right + 64)) >= 0]
@@ -145,7 +145,7 @@ def _widened(text: str, left: int, right: int) -> tuple[int, int]:
 
 
 def _pieces(text: str, stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Return stretches in pieces that overlap, so that few detectors are worth running on each."""
+    """Yield stretches in pieces that overlap, so that few detectors are worth running on each piece."""
     for start, end in stretches:
         left = start
         while end - left > PIECE + OVERLAP:
@@ -159,8 +159,8 @@ def scan(
 ) -> list[Finding]:
     """Return what detectors find in a text and what a model found, in order and without overlaps.
 
-    `label` is the name of the text's field. `more` detectors are for this text alone, such as of its people. Values are
-    as detectors read them, with plain spaces and dashes.
+    `label` is the name of the text's field. `more` detectors are only for this text, such as one of its people's names.
+    Values of findings are as detectors read them, with plain spaces and dashes.
     """
     findings = [(len(detectors), finding) for finding in guessed]
     for reading in readings(text, label):
@@ -175,10 +175,10 @@ def scan(
 
 
 def join_overlaps(found: Sequence[tuple[int, Finding]]) -> list[Finding]:
-    """Return one finding for those that overlap, so that no part of any stays in the clear.
+    """Return one finding for each set of overlapping findings, so that no part of them stays readable.
 
-    It covers them all, and has the kind and value of the longest that is not guessed. Of equally long ones the one with
-    the least rank counts.
+    It covers them all, and has the kind and value of the longest that is not guessed. Among equally long findings, the
+    one with the lowest rank counts.
     """
     joined: list[tuple[int, Finding]] = []
     for rank, finding in sorted(found, key=lambda item: (item[1].start, item[0])):
@@ -204,14 +204,14 @@ def substitute(text: str, findings: Sequence[Finding], instead: Callable[[Findin
 
 
 def plain(value: str) -> str:
-    """Return the letters and digits only, in upper case: what a checksum is made of."""
+    """Return only the letters and digits, in upper case, as checksums are computed from them."""
     return "".join(filter(str.isalnum, value)).upper()
 
 
 def whole_words(words: Iterable[str], anywhere: str = "") -> str:
     """Return a pattern of RE2 for whole words in any case, also as parts of a name such as `phone_number`.
 
-    Its first group is the word. What `anywhere` matches counts also inside of other words.
+    Its first group is the word. Text that `anywhere` matches counts even inside other words.
     """
     inner = "|".join(words).replace(r"\w", f"[{LETTERS}_]")
     whole = [rf"(?:^|[^{LETTERS}])((?i:{inner}))(?:$|[^{LETTERS}])"] if inner else []

@@ -1,4 +1,4 @@
-"""Personal data in texts that are shown or kept as examples: hidden whatever was done to it before."""
+"""Personal data in texts that are shown or kept as examples. It is always hidden, even if a step keeps it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmworks.data.personal.findings import Detector, Detectors, Finding, scan, s
 from lmworks.pipeline.erasure import is_id
 
 NAMES = ("id", "reason")
-"""Kept fields of a document that find it again and count it."""
+"""Fields of an example that are never hidden: they identify its document and say why it was counted."""
 
 
 def covered(finding: Finding) -> str:
@@ -22,14 +22,14 @@ def covered(finding: Finding) -> str:
 
 @functools.cache
 def shown_detectors(*, dates: bool = False) -> Detectors:
-    """Return the detectors for what is shown: every kind with a pattern of its own, but only dates of birth."""
+    """Return the detectors for shown texts: every kind of the table, except `date` without `dates`."""
     from lmworks.data.personal.detectors import DETECTORS  # a third of a second of reading the table
 
     return Detectors(detector for detector in DETECTORS if detector.kind != "date" or dates)
 
 
 def hide(text: str, name: str = "", more: Sequence[Detector] = ()) -> str:
-    """Return a text, of a field of that name, without the personal data that patterns, and `more` detectors, find."""
+    """Return a text of the field `name` without personal data that the detectors, and `more` detectors, find."""
     return substitute(text, scan(text, shown_detectors(), label=name, more=more), covered)
 
 
@@ -41,20 +41,20 @@ def hide_all(examples: Iterable[Mapping[str, Any]], more: Sequence[Detector] = (
 
 @functools.lru_cache(maxsize=1_000)
 def hide_name(name: str) -> str:
-    """Return a field's name or a label without personal data, for messages and counts: a table may have no header."""
+    """Return a field's name or a label without personal data: names may be values, as of a table without a header."""
     return hide(name)
 
 
 class Hiding:
-    """Hides personal data in what is shown together: rows have the same fields, and often the same values."""
+    """Cache for hiding personal data in rows that are shown together, as they share fields and often values."""
 
     def __init__(self, more: Sequence[Detector] = ()) -> None:
         self._has_more = bool(more)
         self.text = functools.lru_cache(maxsize=10_000)(functools.partial(hide, more=more))
-        """A text, of a field of that name; see `hide`."""
+        """Function that hides personal data in a text of a field of that name: see `hide`."""
 
     def row(self, row: Mapping[Any, Any], name: str = "") -> dict[str, Any]:
-        """Return kept fields of a document, for a field of that name."""
+        """Return the fields of a document without personal data. `name` is the path of the field that holds them."""
         keys = told_apart(map(str, row), self.text)
         inner = (self._value(value, f"{name}.{key}" if name else key) for key, value in row.items())
         return dict(zip(keys, inner, strict=True))

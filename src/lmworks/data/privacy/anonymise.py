@@ -31,15 +31,15 @@ from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import PROTECTED, Effect, Expected, Reference, StepConfig
 
 LEAST_DIGITS = 3
-"""Least digits of a subject that is searched among numbers. Shorter numbers also count things."""
+"""Minimum digits of a subject that is also searched among numbers. Shorter numbers can be counts of things."""
 MARK = {"start", "end", "label"}
-"""Fields of a mark of a stretch of a text."""
+"""Fields of an annotation that marks a span of a text."""
 SHOWN_AROUND = 40
 """Characters shown before and after a finding in an example."""
 
 Action = Literal["redact", "surrogate", "drop", "keep"]
 DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "drop": "with the document dropped"}
-"""Words of a count after the kind."""
+"""Words after the kind in the name of a count, by action."""
 
 
 class AnonymiseConfig(StepConfig):
@@ -72,7 +72,7 @@ class AnonymiseConfig(StepConfig):
     model: Reference | None = Field(
         default=None,
         description="Token-classification model of this recipe that also finds persons, places, organisations, or the "
-        "kinds in `entities.kinds`. None by default, because it is slow and makes more errors than patterns.",
+        "kinds in `entities.kinds`. No model by default, because models are slow and make more errors than patterns.",
     )
     entities: EntitiesConfig | None = Field(
         default=None,
@@ -105,7 +105,7 @@ class AnonymiseConfig(StepConfig):
         return self
 
     def resolve(self, folder: Path) -> Self:
-        """This config with the digests of the key beside the recipe and of the model: others give other texts."""
+        """Return this config with digests of the privacy key and of the model, on both of which the texts depend."""
         entities = self.entities and self.entities.resolve(folder)
         fields = {"folder": folder, "privacy_key_digest": PRIVACY_KEY.digest(folder), "entities": entities}
         return self.model_copy(update=fields)
@@ -123,31 +123,31 @@ class AnonymiseConfig(StepConfig):
         return self.actions.get(kind, "keep" if kind == "date" else self.action)
 
     def detectors(self) -> Detectors:
-        """Return the detectors of every kind that something is done with."""
+        """Return the detectors of every kind whose action is not `keep`."""
         from lmworks.data.personal.detectors import DETECTORS  # a third of a second of reading the table
 
         detectors = [*(own.detector() for own in self.own), *DETECTORS]
         return Detectors(detector for detector in detectors if self.action_of(detector.kind) != "keep")
 
     def names_left(self, privacy: str) -> str:
-        """Return a warning about names in prose for texts with so much privacy; "" if there is none."""
+        """Return a warning that names in prose are not searched for; "" if `privacy` or a model makes it needless."""
         if privacy not in PROTECTED or "person" in self.guessed_kinds():
             return ""
         return (
-            f"`needs.privacy` is {privacy}, and names of persons, places and organisations in prose are not looked "
-            "for: no pattern finds them. Name a model that does as `model`, which recipes/extract.yaml shows how to "
-            "train (docs/privacy.md), and the fields that name persons as `people`"
+            f"`needs.privacy` is {privacy}, but names of persons, places and organisations in prose are not looked "
+            "for, because no pattern finds them. Name a model that finds them as `model` (recipes/extract.yaml trains "
+            "one, see docs/privacy.md), and the fields that name persons as `people`"
         )
 
     def guessed_kinds(self) -> list[Kind]:
-        """Return the kinds that a model looks for."""
+        """Return the kinds that a model searches for."""
         entities = self.entities or (EntitiesConfig() if self.model else None)
         return [kind for kind in entities.kinds if self.action_of(kind) != "keep"] if entities else []
 
     def entities_of(self, trained: Path | None, texts: Sequence[str]) -> list[Spans]:
         """Return a model's findings in texts. Empty without a model or kinds to search for.
 
-        `trained` is the folder of the recipe's model, if it is that one.
+        `trained` is the folder of a model of this recipe, if the step names one.
         """
         place = trained or (self.entities and self.entities.model and self.folder / self.entities.model)
         if not (place and self.guessed_kinds()):
@@ -159,11 +159,11 @@ class AnonymiseConfig(StepConfig):
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
-    """Treat what is found in every text, and in the texts of its `meta` but for the path that names its origin.
+    """Treat personal data in every text, and in the texts of its `meta` except the path of its origin.
 
-    A document's `subject` becomes a pseudonym. Dates move by one number of days a subject, without one a document.
-    `index.tsv` holds (digest of a value or subject, kind, document id), so that who has the key finds a person's data.
-    The figures are of templates that another author wrote.
+    A document's `subject` becomes a pseudonym. All dates of a subject, or of a document without one, move by the same
+    number of days. `index.tsv` holds (digest of a value or subject, kind, document id), so that the holder of the key
+    can find a person's data. The figures are measured on templates that another author wrote.
     """
     key = PRIVACY_KEY.load(config.folder)
     parts, spans, shards = context.beside / "index", context.beside / "spans", documents.shards()
@@ -187,7 +187,7 @@ def anonymise(
 def _find_on_shard(
     entities_of: Callable[[Sequence[str]], list[Spans]], sources: Sequence[str] | None, shard: Path
 ) -> Iterator[tuple[str, bytes]]:
-    """Where the entities of one shard stand, without their text."""
+    """Yield the places of the entities of one shard, without their text."""
     some = [document for document in read_shard(shard) if sources is None or document.source in sources]
     found = iter(entities_of([text for document in some for text in _strings(document)]))
     spans = {document.id: [next(found) for _ in _strings(document)] for document in some}
@@ -215,9 +215,9 @@ def _on_shard(
 def anonymise_documents(
     config: AnonymiseConfig, key: bytes, documents: Sequence[Document], entities: Mapping[str, Sequence[Any]]
 ) -> tuple[list[Document], list[tuple[str, str, str]], Tally]:
-    """Return the documents that stay, anonymised; the index's entries; and what was done.
+    """Return the documents that stay, anonymised, the entries of the index, and the tally.
 
-    `entities` holds, by document id, the spans of what a model found in each of its texts.
+    `entities` holds for each document id the spans that a model found in each text.
     """
     kept: list[Document] = []
     entries: list[tuple[str, str, str]] = []
@@ -256,7 +256,7 @@ def _anonymise(
     found: list[Finding],
     tally: Tally,
 ) -> Document:
-    """Return the document with all that `search` finds in it treated, and add that to `found` and the tally."""
+    """Return the document with all findings of `search` treated. Add the findings to `found` and the tally."""
     days, said = day_shift(key, document.subject or document.id), (document.subject or "").strip()
     moves: dict[str, list[tuple[int, int, int]]] = {}
     subject = document.subject and value_digest(key, "subject", document.subject)
@@ -306,9 +306,9 @@ def _anonymise(
 
 
 def _moved_marks(value: Any, moves: Sequence[tuple[int, int, int]]) -> Any:
-    """Marks of stretches of a text (`start`, `end`, `label`) where these stand once others replace some of it.
+    """Return annotations (`start`, `end`, `label`) with the places of their spans after replacements in the text.
 
-    `moves` are the start, the end and the new length of what is replaced; a mark that cuts into it covers all of it.
+    `moves` holds the start, the end and the new length of each replacement. A span that overlaps one covers all of it.
     """
     is_mark = isinstance(value, list) and all(isinstance(each, Mapping) and each.keys() >= MARK for each in value)
     if not moves or not is_mark or any(type(each[name]) is not int for each in value for name in ("start", "end")):
@@ -328,12 +328,12 @@ def _moved_marks(value: Any, moves: Sequence[tuple[int, int, int]]) -> Any:
 
 
 def _named_texts(document: Document) -> Sequence[tuple[str, str]]:
-    """Return the texts of a document, each with the name of its field; a text alone has none."""
+    """Return the texts of a document, each with the name of its field, which is "" for a text alone."""
     return [("", document.text)] if document.structure is None else document.fields
 
 
 def _with_ids_as_texts(document: Document, people: Sequence[str]) -> Document:
-    """The document with each number that names somebody, or is its subject, as a text: others are left as they are."""
+    """Return the document with each number that names a person, or is its subject, as a text."""
     if people:
         document = _with_texts_for(document, lambda name, _: is_named_by(name, people))
     subject = subject_of(document, people) or ""
@@ -343,7 +343,7 @@ def _with_ids_as_texts(document: Document, people: Sequence[str]) -> Document:
 
 
 def _with_texts_for(document: Document, chosen: Callable[[str, int | float], bool]) -> Document:
-    """Return the document with the numbers chosen by their place and value as texts."""
+    """Return the document with the numbers that `chosen` selects, by place and value, as texts."""
 
     def as_text(value: Any, name: str) -> Any:
         if isinstance(value, Mapping):
@@ -362,9 +362,9 @@ def _with_texts_for(document: Document, chosen: Callable[[str, int | float], boo
 
 
 def _moved(action: Action, created: str | None, days: int) -> str | None:
-    """When a text was written, as its dates are treated: moved with them, or its year alone, for which nobody is known.
+    """Return when a text was written, treated as its dates are: moved (`surrogate`), or only the year (`redact`).
 
-    A date in part cannot be moved, and would tell by how much the others were.
+    An incomplete date to be moved becomes None: it would show by how much the other dates were moved.
     """
     if created is None or action == "keep":
         return created
@@ -377,7 +377,7 @@ def _moved(action: Action, created: str | None, days: int) -> str | None:
 def _in_meta(
     document: Document, treat: Callable[[str, str], str], rename: Callable[[str], str] = str
 ) -> dict[str, Any]:
-    """Return the meta with every text and name in it treated but for the path that names its origin."""
+    """Return the meta with every text and name in it treated, except the path of the document's origin."""
     meta = document.meta
     keys = told_apart(meta, lambda name: name if name in OWN_FIELDS else rename(name))
     return {
@@ -387,7 +387,7 @@ def _in_meta(
 
 
 def _strings(document: Document) -> list[str]:
-    """All texts of a document that are treated."""
+    """Return all texts of a document that are treated."""
     return [*(text for _, text in _named_strings(document)), *document.texts()]
 
 

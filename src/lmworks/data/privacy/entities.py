@@ -1,4 +1,4 @@
-"""Persons, places and what else no pattern knows, by a token-classification model of the user or of the recipe."""
+"""Persons, places and other entities that no pattern finds, by a token-classification model of user or recipe."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Spans = list[tuple[Kind, int, int]]
 
 
 class EntitiesConfig(StepConfig):
-    """Which names are looked for, where, and by which model."""
+    """Kinds of names to search for, sources to search, and the model that does it."""
 
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     model: str | None = Field(
@@ -41,7 +41,7 @@ class EntitiesConfig(StepConfig):
     kinds: list[Kind] = Field(
         default=["person", "place", "organisation"],
         min_length=1,
-        description="Kinds to search for. Most such models know these three. Add kinds that yours was taught.",
+        description="Kinds to search for. Most models find these three. Add kinds that your model has labels for.",
     )
     sources: list[str] | None = Field(
         default=None, description="Sources to search. All by default, because names may be anywhere."
@@ -57,7 +57,7 @@ class EntitiesConfig(StepConfig):
         return kinds
 
     def resolve(self, folder: Path) -> Self:
-        """This config with the digest of the model: other weights find other names."""
+        """Return this config with the digest of the model, because other weights find other names."""
         if self.model is None:
             return self
         return self.model_copy(update={"digest": model_digest(folder / self.model, "entities.model")})
@@ -73,7 +73,7 @@ def find_entities(folder: Path, kinds: Sequence[Kind], texts: Sequence[str]) -> 
 
 
 def linked(text: str, spans: Spans) -> list[Finding]:
-    """Findings of entities. A name that is part of a longer one in the same text is that person's."""
+    """Return the findings of entities. A name that is part of a longer name in the same text is of the same person."""
     names = sorted(
         {text[start:end] for kind, start, end in spans if kind == "person"}, key=lambda name: (-len(name), name)
     )
@@ -86,7 +86,7 @@ def linked(text: str, spans: Spans) -> list[Finding]:
 
 
 def _meaning(labels: Mapping[int, str], kinds: Sequence[Kind], folder: Path) -> dict[int, tuple[Kind | None, bool]]:
-    """By label: its kind, if it is looked for, and whether it begins a name."""
+    """Return for each label its kind, or None if it is not in `kinds`, and whether it begins a name."""
     meaning: dict[int, tuple[Kind | None, bool]] = {}
     for number, label in labels.items():
         name, begins = parts_of_label(label)

@@ -1,4 +1,4 @@
-"""The keyed index from a person or a value to documents: who holds the key can find one person's data."""
+"""Keyed index from a person or a value to documents, with which the holder of the key can find one person's data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INDEX = "index.tsv"
 
 
 class Place(NamedTuple):
-    """Where a value stands."""
+    """Document that holds a value, and the step that anonymised it."""
 
     kind: str
     document: str
@@ -25,7 +25,7 @@ class Place(NamedTuple):
 
 
 def write_index(path: Path, entries: Iterable[tuple[str, str, str]]) -> None:
-    """Write (digest, kind, document id), sorted, each once."""
+    """Write the entries (digest, kind, document id), sorted and without repeats."""
     write_atomically(path, "".join("\t".join(entry) + "\n" for entry in sorted(set(entries))).encode())
 
 
@@ -36,9 +36,9 @@ def merge_indexes(path: Path, parts: Sequence[Path]) -> None:
 
 
 def find_person(value: str, artifacts: Iterable[Artifact], folder: Path) -> list[Place]:
-    """Return the documents in which a value stood, or whose subject it is, in every artifact anonymised with the key.
+    """Return the documents that had a value, or have it as their subject, in all artifacts anonymised with the key.
 
-    `folder` is where the key lies. Raises UsageError if no artifact was made with that key.
+    `folder` holds the key. Raises UsageError if no artifact was made with that key.
     """
     key = PRIVACY_KEY.load(folder, make=False)
     wanted = {earlier_person_digest(key, value), *(value_digest(key, kind, value) for kind in INDEXED)}
@@ -50,7 +50,7 @@ def find_person(value: str, artifacts: Iterable[Artifact], folder: Path) -> list
     if not steps:
         raise UsageError(
             f"No step of this store was anonymised with the key that {PRIVACY_KEY.variable} or "
-            f"{folder / PRIVACY_KEY.file} holds. Restore the key of that time, or add an `anonymise` step and build."
+            f"{folder / PRIVACY_KEY.file} holds. Restore the key that was used, or add an `anonymise` step and build."
         )
     return sorted({Place(kind, name, step) for path, step in steps.items() for kind, name in _look_up(path, wanted)})
 

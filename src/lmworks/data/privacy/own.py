@@ -1,4 +1,4 @@
-"""Detectors of the user's own: a name, a pattern that takes linear time, words beside it, a check."""
+"""Detectors that the user defines by a name, a pattern that takes linear time, words near the value, and a check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECKS: Mapping[str, Callable[[str], bool]] = {"luhn": luhn, "mod97": lambda val
 
 
 class OwnDetector(StepConfig):
-    """Something personal that only you know the form of, such as a customer number."""
+    """Personal data whose form only you know, such as a customer number."""
 
     name: str = Field(
         pattern="^[a-z][a-z0-9_]{1,39}$",
@@ -29,8 +29,8 @@ class OwnDetector(StepConfig):
     )
     near: list[str] = Field(
         default=[],
-        description="Words of which one must be within 60 characters before or 25 after, in any case. None by default: "
-        "the pattern alone decides.",
+        description="Words of which at least one must be within 60 characters before or 25 after the value, in "
+        "capitals or not. By default the pattern alone decides.",
     )
     check: Literal["none", "luhn", "mod97"] = Field(
         default="none",
@@ -41,7 +41,7 @@ class OwnDetector(StepConfig):
     @classmethod
     def _is_new(cls, name: str) -> str:
         if name in KINDS:
-            raise ValueError(f"{name} is a kind of its own already; choose another name, such as own_{name}")
+            raise ValueError(f"{name} is already the name of a kind; choose another name, such as own_{name}")
         return name
 
     @field_validator("pattern")
@@ -52,15 +52,15 @@ class OwnDetector(StepConfig):
         except re2.error as error:
             problem = error.args[0].decode() if isinstance(error.args[0], bytes) else error
             raise ValueError(
-                f"`{pattern}` is not a pattern of RE2 ({problem}). Lookarounds and backreferences, "
-                "which may take time without end, are not in it; write what stands beside the value as words in `near`"
+                f"`{pattern}` is not a pattern of RE2 ({problem}). RE2 has no lookarounds and backreferences, because "
+                "they can take endless time; put words that are near the value into `near` instead"
             ) from error
         if matches_nothing:
-            raise ValueError(f"`{pattern}` matches nothing at all everywhere: make it ask for at least one character")
+            raise ValueError(f"`{pattern}` also matches an empty text; change it to need at least one character")
         return pattern
 
     def detector(self) -> Detector:
-        """Return the function that finds it."""
+        """Return the detector that finds values of this kind."""
         return Detector(self.name, self._find, self.pattern, near_digits=False, whole=True)
 
     def _find(self, text: str) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Persons whom a record names itself: their names are found in its text without guessing at who else is one."""
+"""Persons whom a record names in a field. Their names are found in its texts without guessing who else is a person."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from lmworks.data.personal.findings import Detector, Finding
 from lmworks.data.shards.records import Document
 
 LEAST_LOWER = 6
-"""Letters of a part that counts where it stands alone in small letters."""
+"""Minimum letters of a part of a name that counts alone in small letters."""
 LEAST_INFLECTED = 4
-"""Letters of a part that counts with an ending."""
+"""Minimum letters of a part of a name that also counts with an ending."""
 MOST_WORDS = 6
-"""Most words of a name that is also searched with its words turned."""
+"""Maximum words of a name that is also searched with its last words first."""
 MOST_BESIDE = 12
-"""Parts that are looked at as one name: a field may hold a whole text."""
+"""Maximum parts that are read as one name, because a field may hold a whole text."""
 TITLES = frozenset("dr med dipl ing prof mr mrs ms miss sir madame herr frau bay hanım señor señora".split())  # noqa: SIM905
 _BETWEEN, _BEHIND_SHORT = re.compile(r"[ \n_'’·-]|, ?"), re.compile(r"\.[ -]?")
-"""Between the parts of one name, and behind an initial or a title, where a full stop ends no sentence."""
+"""Text between the parts of one name, and after an initial or a title, whose full stop does not end a sentence."""
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-"""Thai, Lao, Burmese, Khmer, Japanese, Chinese, Korean: names touch other words."""
+"""Letters of Thai, Lao, Burmese, Khmer, Japanese, Chinese and Korean, in which names touch other words."""
 _HAN_OR_HANGUL = re.compile("[\u3400-\u9fff\uac00-\ud7af]{3,4}")
 
 
 def people_of(document: Document, fields: Sequence[str]) -> list[str]:
-    """The names in some fields of a document, given name first: "Doe, Jane" is Jane Doe. Of an object, all texts."""
+    """Return the names in some fields of a document, given name first. All texts of an object count as names."""
     return [name for path in fields for name in _names(document.value(path))]
 
 
 def subject_of(document: Document, fields: Sequence[str]) -> str | None:
-    """Whom a document is about: as it states, else the first name in these fields; an object has no one name."""
+    """Return a document's subject, else the first name in these fields. Objects do not count: they have many names."""
     values = [value for path in fields for value in _items(document.value(path)) if not isinstance(value, Mapping)]
     return document.subject or next((name for value in values for name in _names(value)), None)
 
@@ -48,7 +48,7 @@ def whole_name(text: str) -> Finding:
 
 
 def is_named_by(name: str, fields: Sequence[str]) -> bool:
-    """Whether what stands at this place of a document is in one of these fields, and so a person's name as a whole."""
+    """Return whether the place `name` of a document is in one of these fields, so that its whole text is a name."""
     return any(_place_of(path).match(f".{name}") for path in fields)
 
 
@@ -71,16 +71,16 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def given_name_first(name: str) -> str:
-    """Return a name without commas and double spaces."""
+    """Return a name without comma and double spaces, given name first: "Doe, Jane" becomes "Jane Doe"."""
     family, _, given = name.partition(",")
     return " ".join(f"{given} {family}".split())
 
 
 class Weight(IntEnum):
-    """How much a part of a name says where it stands alone."""
+    """Weight of a part of a name that stands alone in a text."""
 
     BESIDE = 0
-    """Nothing: a title, a particle such as `von`, an initial."""
+    """Weight of a title, a particle such as `von`, or an initial: it names nobody alone."""
     HALF = 1
     """Weight of one side of a hyphen, unless it is a common word."""
     PART = 2
@@ -93,7 +93,7 @@ class _Part:
 
     weight: Weight = Weight.BESIDE
     ranks: dict[str, int] = field(default_factory=dict)
-    """By name the part's place in it."""
+    """Place of the part in each name."""
 
 
 class _Place(NamedTuple):
@@ -105,11 +105,11 @@ class _Place(NamedTuple):
     token: str
     part: _Part
     is_alone: bool
-    """Whether it says by itself who is meant."""
+    """Whether the part alone makes clear who is meant."""
 
 
 def people_detector(names: Iterable[str]) -> Detector:
-    """Finds names as a whole in any case and order, and their parts as people write them."""
+    """Return a detector of whole names, in any case and order, and of their parts as people write them."""
     parts: dict[str, _Part] = {}
     for name in dict.fromkeys(names):
         said = given_name_first(letters(name))
@@ -132,7 +132,7 @@ def people_detector(names: Iterable[str]) -> Detector:
 
 
 def _parts_of(name: str) -> Iterator[tuple[str, Weight, int]]:
-    """Yield the parts of a name in the one form of letters, each with what it says alone and its place."""
+    """Yield the folded parts of a name, each with its weight and its place."""
     rank, has_capitals = 0, name != name.lower()
     for word in name.split():
         pieces = _tokens(word)
@@ -149,7 +149,7 @@ def _parts_of(name: str) -> Iterator[tuple[str, Weight, int]]:
 
 
 def _tokens(word: str) -> list[str]:
-    """Runs of letters, digits and the marks that belong to letters, folded."""
+    """Return the runs of letters, digits and the marks that belong to letters, folded."""
     return "".join(each if _is_in_word(each) else " " for each in fold(word)).split()
 
 
@@ -162,7 +162,7 @@ def _is_word(token: str) -> bool:
 
 
 def _places(text: str, folded: str, pattern: re.Pattern[str], parts: Mapping[str, _Part]) -> Iterator[_Place]:
-    """Where parts stand as words, with their endings."""
+    """Yield the places where parts stand as words, with their endings."""
     at: Sequence[int] = range(len(text) + 1) if text.isascii() else places(text)
     for found in pattern.finditer(folded):
         start, end, token = *found.span(), found[0]
@@ -183,17 +183,17 @@ def _places(text: str, folded: str, pattern: re.Pattern[str], parts: Mapping[str
 
 
 def _needs_no_space(token: str) -> bool:
-    """Return whether words of its script stand beside each other, or take others before them, as in Arabic."""
+    """Return whether a token's script puts no space between words, or attaches words to it, as Arabic does."""
     return bool(_UNSPACED.search(token)) or (len(token) >= LEAST_INFLECTED and token.upper() == token.lower())
 
 
 def _touches(character: str, token: str) -> bool:
-    """Return whether a part is no word of its own beside this: a longer one may touch digits."""
+    """Return whether a part beside this character is only part of a word. Longer parts may touch digits."""
     return _is_in_word(character) and not (len(token) >= LEAST_INFLECTED and character.isdigit())
 
 
 def _is_ending(word: str, token: str, rest: str, weight: Weight) -> bool:
-    """Return whether what follows a part in the same word is the ending of a case: "Jörgs", "Yıldırımoğluna"."""
+    """Return whether the rest of a word after a part of a name is a case ending: "Jörgs", "Yıldırımoğluna"."""
     if len(token) < LEAST_INFLECTED or weight < Weight.PART or len(rest) > (2 if len(token) < LEAST_LOWER else 4):
         return False
     return rest.isalpha() and (word[-len(rest) :].islower() or word.isupper()) and fold(word) not in frequent_words()
@@ -222,7 +222,7 @@ def _titles() -> frozenset[str]:
 
 @functools.cache
 def frequent_words() -> frozenset[str]:
-    """Frequent words of some languages, of which a name may be one."""
+    """Return frequent words of some languages. A name can be such a word."""
     from lmworks.data.quality.clean_text import clean_text  # half a second of reading
 
     known = clean_text()
@@ -239,7 +239,7 @@ def _short_words() -> frozenset[str]:
 
 
 def _runs(found: Iterable[_Place], text: str) -> Iterator[list[_Place]]:
-    """Different parts of one name that stand beside each other."""
+    """Yield runs of different parts of one name that stand beside each other."""
     run: list[_Place] = []
     owners: set[str] = set()
     for place in found:
@@ -278,7 +278,7 @@ def _findings(run: list[_Place], text: str) -> Iterator[Finding]:
 
 
 def _taken(run: Sequence[_Place], ranks: Sequence[int], text: str) -> list[bool]:
-    """Which parts of a run are of the name: those that say so alone, and others beside them."""
+    """Return which parts of a run belong to the name: parts that count alone, and others beside them."""
     has_comma = "," in text[run[0].start : run[-1].end]
     small = [each.written.islower() for each in run]
     alone = [each.is_alone for each in run]

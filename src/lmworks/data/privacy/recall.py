@@ -1,7 +1,7 @@
-"""How much personal data is found: recall and precision on templates that another author wrote, by kind and country.
+"""Recall and precision of finding personal data, on templates that another author wrote, by kind and country.
 
-Neither they nor their values were made by whoever wrote the detectors; but the wordings may be read by them, so what is
-printed flatters a little. `benchmarks/privacy/measure.py` has the figures of templates that may not be read.
+The authors of the detectors made neither the templates nor the values. But they may read the templates, so these
+figures are a little too good. `benchmarks/privacy/measure.py` measures on templates that they may not read.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from lmworks.data.privacy.entities import Spans, linked
 from lmworks.pipeline.figure import Figure, wilson
 
 KIND_OF: Mapping[str, str] = {"medical_record": "record_number"}
-"""The kind of a cell, where its name is another."""
+"""Kind of each cell whose name is not that of a kind."""
 NOT_MEASURED = (
-    "names of persons, places and organisations in prose, and numbers of countries that are not named here, are in none"
+    "no template has names of persons, places and organisations in prose, or numbers of countries not listed here"
 )
 _RIGHT, _WRONG = "findings right", "findings wrong"
 
@@ -36,7 +36,7 @@ class Sample(NamedTuple):
 
 @functools.cache
 def samples() -> tuple[Sample, ...]:
-    """All templates, each filled once."""
+    """Return all templates, each filled once."""
     folder = files(__package__)
     cells = json.loads((folder / "printed_templates.json").read_text(encoding="utf-8"))["cells"]
     values = json.loads((folder / "printed_values.json").read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def _filled(cell: str, template: str, values: Sequence[str]) -> Sample:
 
 
 def kind_of(cell: str) -> str:
-    """Return the kind of personal data that a cell is of."""
+    """Return the kind of personal data in a cell."""
     kind = cell.partition("/")[0]
     return KIND_OF.get(kind, kind)
 
@@ -67,9 +67,9 @@ def measure(
     kinds: Collection[str],
     entities_of: Callable[[Sequence[str]], Sequence[Spans]] | None = None,
 ) -> list[Figure]:
-    """Recall of each cell whose kind is looked for, of each kind and of all; precision.
+    """Return the recall of each cell of these kinds, of each kind and of all, and the precision.
 
-    A value counts as found if findings cover all of its characters, whatever kind they say: what is covered is treated.
+    A value counts as found if findings of any kind cover all its characters, because all covered text is treated.
     """
     chosen = [sample for sample in samples() if kind_of(sample.cell) in kinds]
     if not chosen:
@@ -113,7 +113,7 @@ def _figures(counts: Counter[str], sizes: Counter[str], templates: int) -> list[
 
 
 def covered(text: str, span: tuple[int, int], findings: Sequence[Finding]) -> bool:
-    """Return whether every character of a value but white space lies in a finding."""
+    """Return whether every character of a value, except white space, lies in a finding."""
     left = {place for place in range(*span) if not text[place].isspace()}
     for finding in findings:
         left.difference_update(range(finding.start, finding.end))

@@ -1,7 +1,7 @@
-"""Consistent surrogates: with one key, a true value has one made-up value throughout, which nobody can invert.
+"""Consistent surrogates: with one key, a true value always gets the same made-up value, which nobody can invert.
 
-Each is drawn from HMAC-SHA256 (RFC 2104) of the kind and the normalised value: without the key, neither a surrogate nor
-the digest in the index can be tried out on guessed values.
+Each surrogate is drawn from HMAC-SHA256 (RFC 2104) of the kind and the normalised value. Without the key, nobody can
+check whether a guessed value belongs to a surrogate or to a digest in the index.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lmworks.data.personal.kinds.phones import BARE_MOBILE
 from lmworks.data.privacy.people import given_name_first
 
 MAX_SHIFT_DAYS = 365
-"""Dates move by up to a year: seasons blur, ages stay about right."""
+"""Maximum days by which dates move: seasons blur, and ages stay about right."""
 MOST_DRAWS = 100_000
 OWN = "own"
 """Name in the index for all kinds of the user's own, because a search knows only a value."""
@@ -29,7 +29,7 @@ INDEXED = ("subject", OWN, *KINDS)
 
 
 def normalise_value(kind: str, value: str) -> str:
-    """One form of all the ways in which a value is written."""
+    """Return the same form for all ways in which a value is written."""
     if kind == "person":
         return fold(given_name_first(value))
     if kind == "email":
@@ -52,7 +52,7 @@ def _digits(value: str) -> str:
 
 @functools.lru_cache(maxsize=10_000)
 def national_number(value: str) -> str:
-    """Return the digits of a telephone number without its country's code and the zero that is dialled before it."""
+    """Return the digits of a telephone number without its country code and leading zeros."""
     digits = _digits(value)
     abroad = value.lstrip("( ").startswith("+")
     if not abroad and not digits.startswith("00") and not BARE_MOBILE.fullmatch(digits):
@@ -72,17 +72,17 @@ def value_digest(key: bytes, kind: str, value: str) -> str:
 
 
 def earlier_person_digest(key: bytes, value: str) -> str:
-    """Return a person's digest in earlier indexes, in which accents made another name."""
+    """Return a person's digest as older indexes have it, which told names with and without accents apart."""
     return _seed(key, "index", "person", " ".join(given_name_first(value).casefold().split())).hex()[:32]
 
 
 def finding_digest(key: bytes, finding: Finding) -> str:
-    """Return the digest of what was found; of the whole name where a part of one was."""
+    """Return the digest of a finding. For a part of a name, it is the digest of the whole name."""
     return value_digest(key, finding.kind if finding.kind in KINDS else OWN, finding.whole or finding.value)
 
 
 def day_shift(key: bytes, person: str) -> int:
-    """By how many days all of a person's dates move: at least one, at most `MAX_SHIFT_DAYS`, back or forth."""
+    """Return by how many days all dates of a person move, back or forth: from one to `MAX_SHIFT_DAYS`."""
     number = int.from_bytes(_seed(key, "shift", person))
     return (1 + number // 2 % MAX_SHIFT_DAYS) * (-1 if number % 2 else 1)
 
@@ -90,7 +90,7 @@ def day_shift(key: bytes, person: str) -> int:
 def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
     """Return a made-up value in place of a true one, written in the same form.
 
-    None for a secret, which has no use, and for a date that no calendar has.
+    None for a secret, which needs no surrogate, for a date that no calendar has, and if no draw passes the check.
     """
     kind, value = finding.kind, finding.value
     if kind == "secret":
@@ -114,7 +114,7 @@ def _seed(key: bytes, *parts: str) -> bytes:
 
 @functools.lru_cache(maxsize=100_000)
 def _email(key: bytes, normal: str) -> str:
-    """A made-up name with four digits, so that few people share one, at a domain that is reserved for examples."""
+    """Return a made-up address at a domain reserved for examples. Its four digits make equal addresses rare."""
     number = int.from_bytes(_seed(key, "surrogate", "email", normal))
     faker = _faker()
     faker.seed_instance(number)
@@ -154,8 +154,8 @@ def _faker() -> Any:
 def _drawn(key: bytes, kind: str, normal: str, value: str, kept: int, check: Callable[[str], bool]) -> str | None:
     """Return another value with digits and letters in the places where the true one has them, that passes `check`.
 
-    The first of a row of draws that does is taken. The rarest check passes one draw in some thousands. Draws depend
-    on the normal form alone: a number with and without its country's code gets one number. The first `kept` stay.
+    Takes the first draw that passes. The rarest check passes one draw in some thousands. Draws depend only on the
+    normal form, so that a number with and without its country code gets one number. The first `kept` characters stay.
     """
     seed = _seed(key, "surrogate", kind, normal)
     letters = "abcdef" if kind == "ip" else string.ascii_uppercase

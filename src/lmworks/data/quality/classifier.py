@@ -1,4 +1,4 @@
-"""Classifier: learn to tell labelled documents apart: good from poor, one domain from another, toxic from not."""
+"""Classifier: learn to predict the labels of documents, such as good or poor, a domain, toxic or not."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from lmworks.pipeline.statistics import macro_f1, share
 from lmworks.recipe.schema import Reference, StepConfig
 
 MOST_EXAMPLES, MOST_CHARACTERS = 50_000, 10_000
-"""Examples kept, those with the lowest hashes, and how much of each: bounds memory, and more gains little."""
+"""Maximum number of examples (those with the lowest hashes) and of characters of each. More gains little."""
 HELD_OUT = 0.2
-"""Share measured on: 1,000 of 5,000 examples know an accuracy to 3 percent."""
+"""Share of examples held out for measuring. 1,000 of 5,000 examples give an accuracy to within 3 percentage points."""
 LEAST_EXAMPLES = 10
-"""Least examples per label. Fewer teach a list of names."""
+"""Minimum number of examples per label. From fewer, a classifier learns little more than a list of names."""
 
 
 class ClassifierConfig(StepConfig):
@@ -37,15 +37,15 @@ class ClassifierConfig(StepConfig):
     documents: list[Reference] = Field(alias="from", min_length=1, description="Steps with the examples.")
     label: str = Field(
         default="folder",
-        description="Place of the labels: a field of `meta`, `source`, or `folder`, which is the first folder of a "
-        "file's path. The default only asks you to sort files into folders.",
+        description="Place of the labels: a field of `meta`, `source`, or `folder` (the first folder of a file's "
+        "path). With the default you only need to sort files into folders.",
     )
     seed: int = Field(default=0, description="Seed of the order of examples.")
 
 
 @stage(version=5, trains_on="documents")
 def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, context: Context) -> Result:
-    """Train on most examples, measure on the others. Equal texts are on one side. Raises `LmworksError` for too few."""
+    """Train on most examples, measure on the others. Equal texts stay together. Raises `LmworksError` for too few."""
     tally = Tally()
     require_fields(label_fields(config.label), (each for some in documents for each in some.iterate()), "classifier")
     examples = heapq.nsmallest(MOST_EXAMPLES, labelled(documents, config.label, tally))
@@ -55,7 +55,7 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
     texts = [text for *_, text in examples]
     learned, tested = np.flatnonzero(~held).tolist(), np.flatnonzero(held).tolist()
     if not learned or not tested:
-        raise LmworksError(f"classifier: {len(texts)} examples cannot be parted; give more that differ")
+        raise LmworksError(f"classifier: too few different texts in {len(texts)} examples to hold some out; give more")
     context.progress.start(EPOCHS, "epochs")
     model = learn(labels, [texts[place] for place in learned], targets[learned], config.seed, context)
     model.save(out)
@@ -73,7 +73,7 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
 
 
 def labelled(steps: Sequence[Documents], field: str, tally: Tally) -> Iterator[tuple[str, str, str, str]]:
-    """Digest, id, label and text of each document that has a label."""
+    """Yield the digest, id, label and text of each document that has a label."""
     for documents in steps:
         for document in documents.iterate():
             label = label_of(document, field)
@@ -105,21 +105,19 @@ def checked_labels(counts: Counter[str], tally: Tally) -> list[str]:
     if len(counts) < 2 or few:
         raise LmworksError(
             f"classifier: found {hide(format_counts(counts)) or 'no label'} and {tally.counts['without a label']} "
-            f"documents without a label; expected two or more with {LEAST_EXAMPLES} examples each. Fix `label`, or "
-            "give more examples."
+            f"documents without a label; expected two or more labels with {LEAST_EXAMPLES} examples each. "
+            "Fix `label`, or give more examples."
         )
     return sorted(counts)
 
 
 def _figures(truth: NDArray[np.int64], found: NDArray[np.int64], labels: int, digests: Sequence[str]) -> list[Figure]:
-    """Accuracy and macro F1, beside what the most frequent label of what is asked scores, as no blind answer beats it.
+    """Return accuracy and macro F1. Their chance is the score of the most frequent label given to every example.
 
-    Of equal texts nobody knows more than of one: intervals treat them as one.
+    Intervals treat equal texts as one, because they give no more information than one.
     """
     most = np.full_like(truth, np.bincount(truth).argmax())
-    method = (
-        f"examples held out by the hash of their text; {labels} labels; chance is the most frequent of these for all"
-    )
+    method = f"examples held out by the hash of their text; {labels} labels; chance gives all the most frequent one"
     accuracy = share(truth == found, digests)
     f1, how = macro_f1(truth.tolist(), found.tolist(), digests, range(labels))
     by_chance, _ = macro_f1(truth.tolist(), most.tolist(), digests)

@@ -1,4 +1,4 @@
-"""Classify: write what a classifier says of each document, and drop those of which it says too little good."""
+"""Classify: write a classifier's label or probability for each document, and drop documents below a probability."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ClassifyConfig(StepConfig):
     documents: Reference = Field(alias="from", description="Documents to judge.")
     classifier: Reference = Field(description="Step that trained the classifier.")
     label: str | None = Field(
-        default=None, description="Label whose probability is written. By default the likeliest label is written."
+        default=None, description="Label whose probability is written. By default the most likely label is written."
     )
     field: str = Field(
         default="quality", min_length=1, description="Field of `meta` for the result. `split` can balance `quality`."
@@ -36,8 +36,8 @@ class ClassifyConfig(StepConfig):
         default=0,
         ge=0,
         le=1,
-        description="Least probability of `label` to keep a document. 0 drops none, so that you can look at the "
-        "scores.",
+        description="Minimum probability of `label` for a document to stay. 0 drops no document, so that you can look "
+        "at the scores.",
     )
 
     @model_validator(mode="after")
@@ -49,12 +49,12 @@ class ClassifyConfig(StepConfig):
 
 @stage(version=3, reads="documents", judges="classifier")
 def classify(config: ClassifyConfig, documents: Documents, classifier: Handle, out: Path, context: Context) -> Result:
-    """Every document with its label or probability (4 decimals) in `meta`. Raises `UsageError` for an unknown label."""
+    """Write the label or its probability (4 decimals) into `meta`. Raises `UsageError` for an unknown label."""
     if not (classifier.path / "classifier.json").exists():
         raise UsageError(f"classify: step {config.classifier!r} made no classifier; name a step of kind `classifier`")
     labels = _load(classifier.path).labels
     if config.label not in (None, *labels):
-        raise UsageError(f"classify: no label {config.label!r}; {config.classifier!r} knows {', '.join(labels)}")
+        raise UsageError(f"classify: no label {config.label!r}; {config.classifier!r} has {', '.join(labels)}")
     tally = map_shards(
         documents, partial(_classify_shard, classifier.path), config, out, context, settings=classifier.digest
     )

@@ -21,12 +21,12 @@ from lmworks.data.quality.word_looks import EDGES, Looks
 from lmworks.lazy import NDArray, np
 
 BLOCK_CHARACTERS = 2**18
-"""Characters of texts whose words are looked up in one go."""
+"""Number of characters of texts whose words are looked up together."""
 _MOST_WORDS = 2**17
-"""Words that are remembered at a time: some 10 MB."""
+"""Maximum number of words that a lexicon remembers: some 10 MB."""
 _LONGEST_WORD = 40
 LEAST_KNOWN = 4
-"""Fewest letters of a word that is looked up among frequent words: any two or three letters are a word."""
+"""Minimum letters of a word to look up among frequent words. Almost any two or three letters are a word somewhere."""
 
 _NUMBER = re.compile(r"[-+(]?[\d.,:/%€$£)'-]*\d[\d.,:/%€$£)'-]*(?:e[-+]?\d+)?|[0-9a-f]*\d[0-9a-f]*")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|#\w{3,}")
@@ -117,10 +117,10 @@ class Lexicon:
         self.core: NDArray[np.int64] = np.zeros(size, np.int64)
         """Number of the core of each word."""
         self.function: NDArray[np.int16] = np.zeros(size, np.int16)
-        """Set of languages of which the core of each word is a function word."""
+        """Row of `sets`: the languages in which the core of each word is a function word."""
 
     nothing = 0
-    """Number of the core of a word of signs alone."""
+    """Number of the empty core, which a word has that consists only of signs."""
 
     def rows(self, words: Sequence[str]) -> NDArray[np.int64]:
         """Return the row of each word [W]."""

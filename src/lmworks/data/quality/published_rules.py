@@ -1,9 +1,9 @@
-"""The rules that published corpora were filtered by, each a reason of its own, with the published limits.
+"""Rules by which published corpora were filtered, with the published limits. Each rule has a reason of its own.
 
 Gopher: Rae et al. 2021 (arXiv 2112.11446), section A.1.1 and table A1. C4: Raffel et al. 2020 (JMLR 21, 140), section
-2.2. FineWeb: Penedo et al. 2024 (arXiv 2406.17557), section 3.6. They were made for English web pages, and know the
-words of scripts without spaces too, those of C4 and FineWeb the ends of sentences in others. Words stand between white
-space, or are as many letters as say as much; paragraphs stand between empty lines, which do not count.
+2.2. FineWeb: Penedo et al. 2024 (arXiv 2406.17557), section 3.6. The rules were made for English web pages. Here they
+also count words in scripts without spaces, by their letters, and the rules of C4 and FineWeb find the ends of sentences
+in other scripts. Paragraphs are separated by empty lines, which are not counted.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from operator import mul
 from lmworks.data.base.words import count_words, judged_words, letters_a_word
 
 JUDGED_CHARACTERS = 1_000_000
-"""Repetition is judged by this beginning: Gopher lets no longer text pass, and memory is bounded."""
+"""Number of first characters in which repetition is measured. Gopher drops longer texts, and memory is bounded."""
 
 _STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 _UNSPACED_STOP_WORDS = (
     *("的", "是", "在", "和", "不", "了", "の", "は", "を", "に", "て", "が", "ที่", "และ", "ของ", "ใน", "เป็น", "ให้"),
     *("ທີ່", "ແລະ", "ຂອງ", "ໃນ", "និង", "ជា", "នៃ", "ដែល", "သည်", "ကို", "နှင့်", "မှာ"),
 )
-"""As common in Chinese, Japanese, Thai, Lao, Khmer and Burmese as Gopher's are in English."""
+"""Words as common in Chinese, Japanese, Thai, Lao, Khmer and Burmese as Gopher's stop words are in English."""
 _PARAGRAPHS = re.compile("\n{2,}")
 
 
 def gopher_quality(text: str) -> str | None:
-    """Section A.1.1: too few or too many words, words of unlikely length, symbols, bullets, too little language."""
+    """Apply section A.1.1: number and length of words, symbols, bullets, words with letters, stop words."""
     (words, times), lines = judged_words(text), _lines(text)
     size = count_words(text)
     with_letters = sum(word[0].isalpha() or any(map(str.isalpha, word)) for word in words)
@@ -54,7 +54,7 @@ def _stop_words(text: str, times: int) -> int:
 
 
 def gopher_repetition(text: str) -> str | None:
-    """Table A1: repeated lines and paragraphs, the most frequent phrase, all repeated phrases."""
+    """Apply table A1: repeated lines and paragraphs, the most frequent phrase, all repeated phrases."""
     text = text[:JUDGED_CHARACTERS]
     for unit, parts in (("paragraphs", _PARAGRAPHS.split(text.strip())), ("lines", _lines(text))):
         number, characters = repeats(parts)
@@ -75,7 +75,7 @@ def gopher_repetition(text: str) -> str | None:
 
 
 def fineweb(text: str) -> str | None:
-    """Section 3.6: lines that end no sentence, repeated lines, short lines."""
+    """Apply section 3.6: lines that do not end a sentence, repeated lines, short lines."""
     lines = _lines(text)
     ends = sum(map(_ends, lines))
     broken = {
@@ -92,7 +92,7 @@ def _ends(line: str, *others: str) -> bool:
 
 
 def _is_short(line: str) -> bool:
-    """Return whether a line is below 30 characters: five words, with the spaces, in any script."""
+    """Return whether a line is below 30 characters or, in a script without spaces, also below five words."""
     return len(line) < 30 and (letters_a_word(line) == 1 or count_words(line) < 5)
 
 
@@ -104,8 +104,8 @@ _OTHER_END = re.compile(r"""(?:[。！？।॥؟۔።။។]["'”’)\]」』�
 
 
 def c4(text: str) -> str | None:
-    """Section 2.2 but for its word list and its test of language: pages of code and placeholders, and those that have
-    fewer than 3 sentences in the lines that `running_text` leaves."""
+    """Apply section 2.2 without its word list and language test: find code, placeholder texts, and texts with fewer
+    than 3 sentences in the lines that `running_text` leaves."""
     broken = {
         "lorem ipsum": "lorem ipsum" in text.lower(),
         "curly bracket": "{" in text,
@@ -148,7 +148,7 @@ def repeats(parts: Sequence[str]) -> tuple[int, int]:
 
 
 def _frequent_phrase(words: Sequence[str], times: int, characters: int) -> int | None:
-    """Return the least size, of 2 to 4 words, of which one phrase holds more than its share of the text."""
+    """Return the smallest size, of 2 to 4 words, at which one phrase fills more of the text than its limit."""
     counts, space = Counter(words), " " * (times == 1)
     highest = 2 * times * max(map(mul, counts.values(), map(len, counts)), default=0)
     highest += max(counts.values(), default=0)
@@ -163,7 +163,7 @@ def _frequent_phrase(words: Sequence[str], times: int, characters: int) -> int |
 
 
 def repeated_characters(words: Sequence[str], size: int) -> int:
-    """Letters in phrases that occurred before; each counts once."""
+    """Return the number of letters in phrases that occurred before. Each letter counts once."""
     seen: set[tuple[str, ...]] = set()
     characters = end = 0
     for start, phrase in enumerate(phrases(words, size)):

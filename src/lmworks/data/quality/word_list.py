@@ -16,11 +16,11 @@ from lmworks.data.base.words import letters_a_word, words_in
 from lmworks.errors import UsageError
 
 LEAST_LETTERS = 3
-"""One after the other, each a word of its own, are a word that is spelt: a I is none."""
+"""Minimum number of single letters in a row that are read as one spelt-out word. "a I" is not a word."""
 
 
 def read_list(folder: Path, words: list[str] | str) -> list[str]:
-    """Words given as such, or those of a file with one word or phrase a line. Raises `UsageError` if there are none."""
+    """Return the given words, or those of a file with one term per line. Raises `UsageError` if the file has none."""
     if isinstance(words, list):
         return words
     try:
@@ -30,15 +30,15 @@ def read_list(folder: Path, words: list[str] | str) -> list[str]:
             f"{folder / words}: cannot be read as UTF-8 text ({error}); fix its name in the recipe"
         ) from None
     if not any(map(str.strip, lines)):
-        raise UsageError(f"{folder / words}: no word found; write one word or phrase a line")
+        raise UsageError(f"{folder / words}: no word found; write one word or phrase per line")
     return [line.strip() for line in lines if line.strip()]
 
 
 def share_listed(text: str, terms: tuple[str, ...], *, accents: bool = True) -> tuple[int, int]:
-    """Return how often a text holds a term, without regard to case and Unicode's forms, and its number of words.
+    """Return how often a text has one of the terms, whatever the case and Unicode form, and its number of words.
 
-    A term that ends with * stands for all that begin so; letters apart, as of s t u p i d, are one word. Where a script
-    puts no space between words, a term is found wherever it stands. Without `accents` stüpid is stupid.
+    A term that ends with * matches all words that begin with it. Spaced letters, as in s t u p i d, are one word. In
+    scripts without spaces between words, a term is found anywhere. Without `accents`, stüpid equals stupid.
     """
     words, (known, begun) = words_in(one_form(text, accents=accents)), _by_first_word(terms, accents)
     looked_at = list(words)
@@ -58,7 +58,7 @@ def _stands(term: tuple[str, ...], is_open: bool, words: Sequence[str], place: i
 
 
 def _letters_apart(words: Sequence[str]) -> Iterator[list[str]]:
-    """Each longest run of words of one letter, of scripts that put space between words."""
+    """Yield each longest run of one-letter words in scripts that put space between words."""
     for apart, run in groupby(words, lambda word: len(word) == 1 and letters_a_word(word) == 1):
         if apart and len(letters := list(run)) >= LEAST_LETTERS:
             yield letters
@@ -68,7 +68,7 @@ def _letters_apart(words: Sequence[str]) -> Iterator[list[str]]:
 def _by_first_word(
     terms: tuple[str, ...], accents: bool
 ) -> tuple[dict[str, list[tuple[tuple[str, ...], bool]]], tuple[str, ...]]:
-    """First word → terms, and whether they end with *; and words with which others begin."""
+    """Return the terms by first word, each with whether it ends with *, and the one-word terms that do."""
     found: dict[str, list[tuple[tuple[str, ...], bool]]] = {}
     begun = list[str]()
     for term in terms:

@@ -1,6 +1,6 @@
 """Signs and letters that words are made of, counted for many words at once.
 
-Axes: W words, C characters of all of them, one between each two.
+Axes: W words, C characters of all words, with a separator between each two.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _NUMERIC = "0123456789abcdef-+(.,:/%$)'"
 _ODD_TRIPLE = -7.0
 """Probability (log2) below which a triple of letters hardly occurs."""
 _LAST = 0xFFFF
-"""Last character that is looked up: those beyond it are looked up as it is."""
+"""Last code point that is looked up. Higher code points are treated like this one."""
 _COUNTED = "letters", "code", "digits", "numeric"
-"""Kinds of characters that are counted, a byte each. `letters` are those that `LETTERS` tells apart."""
+"""Kinds of characters that are counted, a byte each. `letters` have any class of `LETTERS` except the first."""
 _PLACE = {name: place for place, name in enumerate(_COUNTED)}
 
 
 def triples_of(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the number of each three characters in a row, given the class of each, of `LETTERS`."""
+    """Return the number of each triple of characters in a row, given the class (of `LETTERS`) of each character."""
     wide = codes.astype(np.int64)
     numbers: NDArray[np.int64] = (wide[:-2] * LETTERS + wide[1:-1]) * LETTERS + wide[2:]
     return numbers
 
 
 def letter_classes(text: str) -> NDArray[np.uint8]:
-    """Return the class of each character in small letters, of `LETTERS`."""
+    """Return the class (of `LETTERS`) of each character, whatever its case."""
     return _tables().letters[_points(text)]
 
 
@@ -49,7 +49,7 @@ def _points(text: str) -> NDArray[np.uint32]:
 
 @functools.cache
 def counted_triples() -> NDArray[np.bool_]:
-    """Return by number of a triple whether two are letters from a to z and the middle one is a letter."""
+    """Return for each triple, by its number, whether two characters are a to z and the middle one is a letter."""
     codes = np.arange(LETTERS)
     latin = ((codes > 0) & (codes < LETTERS - 1)).astype(np.int8)
     is_latin = latin[:, None, None] + latin[:, None] + latin >= 2
@@ -62,9 +62,9 @@ class _Tables:
     """Properties of each character up to `_LAST`."""
 
     letters: NDArray[np.uint8]
-    """Class in small letters, of `LETTERS`."""
+    """Class (of `LETTERS`), whatever the case."""
     counts: NDArray[np.uint32]
-    """One in the byte of each of `_COUNTED` that the character is."""
+    """Number with a byte for each of `_COUNTED`: 1 if the character is of that kind."""
     is_misread: NDArray[np.bool_]
     is_edge: NDArray[np.bool_]
     is_end: NDArray[np.bool_]
@@ -89,7 +89,7 @@ def _tables() -> _Tables:
 
 
 class Looks:
-    """Numbers of signs in words, and of letters in a row."""
+    """Counts of signs in words and of letters in a row."""
 
     def __init__(self, words: Sequence[str], triples: NDArray[np.float32]) -> None:
         """Count in words of 1 to 255 characters; `triples` has log2 of the probability of each triple of letters."""
@@ -106,7 +106,7 @@ class Looks:
         self.letters, self.code = counts[:, _PLACE["letters"]], counts[:, _PLACE["code"]]
         self.has_digit = counts[:, _PLACE["digits"]] > 0
         self.may_be_number = self.has_digit & (counts[:, _PLACE["numeric"]] == self.sizes)
-        """Whether a word has only characters of numbers."""
+        """Whether a word has a digit and only characters that numbers have."""
         self.may_be_address = np.isin(first, [ord(sign) for sign in "hw#"])
         self.is_end = known.is_end[last]
         self.has_edge = known.is_edge[first] | known.is_edge[last]

@@ -1,4 +1,4 @@
-"""Settings that name fields of records: what each record lacks is counted, and what all of them lack is refused."""
+"""Settings that name fields of records: a field missing in a record is counted, one missing in all is an error."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from lmworks.data.shards.records import Document
 from lmworks.errors import UsageError
 
 MOST_FIELDS = 60
-"""Names of fields that are told, of records that lack one."""
+"""Maximum number of existing fields that an error about a missing field names."""
 
 
 @dataclass
 class Seen:
-    """Which of the fields that settings name have been seen in records."""
+    """Record of which fields that settings name have been seen in records."""
 
     wanted: Mapping[str, str]
-    """The path that each setting names, by the words that it is counted under: `licence_field`, `keep: price`."""
+    """Path that each setting names, by the setting's name in counts, such as `licence_field` or `keep: price`."""
     records: int = 0
     rows: int = 0
     """Number of these records that have fields."""
     unread: int = 0
-    """Records that could not be read, nor what they have."""
+    """Number of records that could not be read, whose fields are unknown."""
     reached: dict[str, list[int]] = field(default_factory=dict)
-    """By setting, to which level its path leads that is empty, and at which it has no name: see `structure.reach`."""
+    """Levels by setting: how far its path leads to an empty value, and to a missing name (see `structure.reach`)."""
     fields: dict[str, None] = field(default_factory=dict)
 
     def see(self, row: Mapping[str, Any] | None, empty: Iterable[str], meta: Mapping[str, Any]) -> list[str]:
-        """The settings that found nothing in a record: a form without fields keeps of itself what it has, in `meta`."""
+        """Return the settings that found nothing in a record. A record without fields (`row` None) has only `meta`."""
         self.records += 1
         if row is None:
             kept = {name for name, path in self.wanted.items() if name.startswith("keep") and path in meta}
@@ -45,7 +45,7 @@ class Seen:
         return lacking
 
     def look(self, row: Mapping[str, Any], lacking: Collection[str]) -> None:
-        """Take notice of the fields of a record, in which these settings found nothing."""
+        """Note the fields of a record in which the settings `lacking` found nothing."""
         for name, path in self.wanted.items():
             far = self.reached.setdefault(name, [0, 0])
             if far[0] == THERE:
@@ -62,10 +62,10 @@ class Seen:
 
 
 def refuse_unmet(wanted: Mapping[str, str], units: Sequence[Mapping[str, Any]], where: str, what: str) -> None:
-    """Raise UsageError for a setting that names a field which no record has, with the nearest and those there are.
+    """Raise UsageError for a setting that names a field that no record has. Name the nearest and all existing fields.
 
-    `units` are the `Seen.facts` of all of them. A field that is there and empty is no such field. Where no record with
-    fields could be read, nothing is refused.
+    `units` are the `Seen.facts` of all records. A field that exists but is empty is no error. Nor is a missing field if
+    no record with fields could be read.
     """
     records, rows, unread = (sum(unit[name] for unit in units) for name in ("records", "rows", "unread"))
     unmet = [name for name in wanted if not _may_be_there([unit["reached"].get(name, [0, 0]) for unit in units])]
@@ -86,9 +86,9 @@ def refuse_unmet(wanted: Mapping[str, str], units: Sequence[Mapping[str, Any]], 
 
 
 def require_fields(wanted: Mapping[str, str], records: Iterable[Document | Mapping[str, Any]], where: str) -> None:
-    """Raise UsageError for a setting that names a field which no record has, as `refuse_unmet`, before any work.
+    """Raise UsageError, as `refuse_unmet` does, for a setting that names a field that no record has, before any work.
 
-    It reads no further than to where each was seen once.
+    Reading stops as soon as every field was seen once.
     """
     seen, left, what = Seen(wanted), {*wanted}, "documents"
     for record in records if left else ():
@@ -105,6 +105,6 @@ def require_fields(wanted: Mapping[str, str], records: Iterable[Document | Mappi
 
 
 def _may_be_there(reached: Sequence[Sequence[int]]) -> bool:
-    """Return whether a record has the field, or one of them stops no earlier than the others do, at something empty."""
+    """Return whether a record has the field, or an empty value is at least as far along its path as a missing name."""
     empty, nameless = (max((far[side] for far in reached), default=0) for side in (0, 1))
     return empty >= max(nameless, 1)

@@ -1,4 +1,4 @@
-"""Documents on disk: numbered Parquet shards, sorted by id within, and a sorted list of every id."""
+"""Documents on disk: numbered Parquet shards, each sorted by id, and a sorted list of all ids."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ COLUMNS = ("id", "text", "text_digest", "source", "licence", "language", "create
 OWN_FIELDS = ("path", "format")
 """Fields of `meta` that every document has."""
 ROW_COLUMNS = ("field_names", "field_texts", "structure")
-"""In shards that hold rows of several texts; the first two are lists."""
+"""Columns of shards that hold rows of several texts. The first two columns hold lists."""
 CLUSTER = "cluster"
-"""A column of shards in which a document has one."""
+"""Column with `Document.cluster`, in shards in which some document has a cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A text with where it comes from, or a row of several texts, such as a conversation or a pair of answers.
+    """Text with its origin, or a row of several texts, such as a conversation or a pair of answers.
 
-    What reads such a row as one reads `text`; what changes it changes each of its texts alone, by `changed`.
+    Code that reads a row as a single text reads `text`. Code that changes a row calls `changed`, for each text alone.
     """
 
     id: str
-    """Keyed hash of where the text was found, given at ingest and never recomputed."""
+    """Keyed hash of the place where the text was found. `ingest` computes it once, and it never changes."""
     text: str
     """Text of the document. For a row, all its texts: `structure.as_one`."""
     source: str
@@ -43,10 +43,10 @@ class Document:
     language: str | None = None
     created: str | None = None
     subject: str | None = None
-    """Whom the text is about or from, when known."""
+    """Person whom the text is about or from, if known."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     fields: Sequence[Field] = ()
-    """The texts of a row, in their order."""
+    """Texts of a row with their names, in their order. Empty for a text alone."""
     structure: str | None = None
     """Structure that holds the texts of a row: see `structure.take_apart`. None for a text alone."""
     cluster: str | None = None
@@ -54,23 +54,23 @@ class Document:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], **facts: Any) -> Document:
-        """Return a row of named fields, of which each text stands by itself."""
+        """Return a document for a row of named fields, whose texts stay separate."""
         fields, structure = take_apart(row)
         return cls(text=as_one(fields), fields=fields, structure=structure, **facts)
 
     def __post_init__(self) -> None:
         if self.structure is not None and self.text != as_one(self.fields):
-            raise ValueError(f"document {self.id} is a row of several texts: change it by `changed`, not its text")
+            raise ValueError(f"document {self.id} is a row of several texts: change it with `changed`, not its text")
 
     @property
     def text_digest(self) -> str:
-        """sha256 of the text's UTF-8 bytes; of a row, of all that is in it, since its order and labels count."""
+        """Return the sha256 of the text's UTF-8 bytes. For a row, the digest covers its structure and all its texts."""
         whole = self.text if self.structure is None else canonical_json([self.structure, self.texts()])
         return hashlib.sha256(whole.encode()).hexdigest()
 
     @property
     def place(self) -> str:
-        """Return its id, and its place in its source if that is known."""
+        """Return the document's id, with its place in its source if the place is known."""
         path, record = self.meta.get("path"), self.meta.get("record")
         where = f"{path}, record {record}" if record is not None else path
         return f"{where} (document {self.id})" if path else f"document {self.id}"
@@ -80,20 +80,20 @@ class Document:
         return [self.text] if self.structure is None else [field.text for field in self.fields]
 
     def changed(self, change: Callable[[str], str], *, codes: bool = False) -> Document:
-        """The document with each of its texts changed by itself, in their order; codes of a row only if asked for."""
+        """Return the document with each of its texts changed alone, in their order. `codes`: codes of a row too."""
         if self.structure is None:
             return replace(self, text=change(self.text))
         fields = changed(self.fields, change, codes=codes)
         return replace(self, fields=fields, text=as_one(fields))
 
     def lacks_all_of(self, before: Document) -> bool:
-        """Return whether nothing is left of what another form of the document said: roles and keys say nothing."""
+        """Return whether nothing is left of the texts that the document had `before`. Roles and keys do not count."""
         if self.structure is None:
             return not self.text.strip()
         return not any(self.fields[place].text.strip() for place in places_of_texts(before.fields))
 
     def row(self) -> dict[str, Any]:
-        """The fields by their names, as the source had them; of a text alone, what was kept of it, and `text`."""
+        """Return the fields by name, as the source had them. For a text alone: its kept fields and `text`."""
         if self.structure is None:
             return {**self.meta, "text": self.text}
         return put_together(self.structure, self.texts())
@@ -120,12 +120,12 @@ class Documents(Handle):
             yield from read_shard(shard)
 
     def count(self) -> int:
-        """Number of documents, from the shards' footers."""
+        """Return the number of documents, which the shards' footers state."""
         return sum(pq.read_metadata(shard).num_rows for shard in self.shards())
 
 
 def read_shard(file: Path | IO[bytes]) -> list[Document]:
-    """Return the documents of one shard. Raises LmworksError if it is damaged."""
+    """Return the documents of one shard. Raises LmworksError if the shard is damaged."""
     names = [name for name in (*COLUMNS, *ROW_COLUMNS, CLUSTER) if name != "text_digest"]
     return [_document(row) for row in read_columns(file, names).to_pylist()]
 
@@ -159,18 +159,18 @@ def _lists(values: Sequence[Sequence[str]]) -> pa.Array:
 
 
 def _strings(values: Sequence[str | None]) -> pa.Array:
-    """Return a column of texts. `pa.array` imports pandas where it can, which every worker would wait for."""
+    """Return a column of texts. `pa.array` would import pandas if it is installed, which delays every worker."""
     encoded = [b"" if value is None else value.encode() for value in values]
     edges = np.concatenate(([0], np.cumsum([len(each) for each in encoded], dtype=np.int64)))
     if edges[-1] >= 2**31:
-        raise LmworksError(f"a shard of {edges[-1]:,} bytes of text: at most 2 GiB fit; lower `shard_bytes`")
+        raise LmworksError(f"a shard has {edges[-1]:,} bytes of text, but only 2 GiB fit; lower `shard_bytes`")
     present = np.packbits(np.array([value is not None for value in values], bool), bitorder="little")
     buffers = (present, edges.astype(np.int32), b"".join(encoded))
     return pa.Array.from_buffers(pa.string(), len(encoded), [pa.py_buffer(each) for each in buffers])
 
 
 def as_array(values: Sequence[str | None] | NDArray[Any]) -> pa.Array:
-    """Return a column of texts, or of the numbers of an array, as which NaN stands for none."""
+    """Return a column of texts (or None), or of the numbers of an array, in which NaN stands for no number."""
     if not isinstance(values, np.ndarray) or values.dtype == object:
         return _strings(list(values))
     kind = pa.from_numpy_dtype(values.dtype)
@@ -178,7 +178,7 @@ def as_array(values: Sequence[str | None] | NDArray[Any]) -> pa.Array:
 
 
 def values_of(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Return the input of `as_array`: numbers, or texts as objects. numpy's way through pyarrow may import pandas."""
+    """Return the input of `as_array`: numbers, or texts as objects. pyarrow's own conversion can import pandas."""
     if pa.types.is_string(column.type):
         found: NDArray[Any] = np.empty(len(column), object)
         found[:] = column.to_pylist()
@@ -189,7 +189,7 @@ def values_of(column: pa.ChunkedArray) -> NDArray[Any]:
 
 
 def filter_rows(table: pa.Table, keep: NDArray[np.bool_]) -> pa.Table:
-    """Some rows of a table. `pa.array` would import pandas where it can."""
+    """Return some rows of a table, without `pa.array`, which would import pandas if it is installed."""
     bits = pa.py_buffer(np.packbits(keep, bitorder="little"))
     return table.filter(pa.BooleanArray.from_buffers(pa.bool_(), len(table), [None, bits]))
 
@@ -200,7 +200,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def table_bytes(table: pa.Table) -> bytes:
-    """The columns of a shard as a Parquet file. Equal documents give equal bytes: no times, no schema of a library."""
+    """Return a shard as a Parquet file. It has no times or library schema, so that equal documents give equal bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(
         table.combine_chunks(),
@@ -216,7 +216,7 @@ def table_bytes(table: pa.Table) -> bytes:
 
 
 def read_columns(file: Path | IO[bytes], names: Sequence[str] | None = None) -> pa.Table:
-    """Some columns of a shard, or all. Raises LmworksError if it is damaged.
+    """Return some columns of a shard, or all. Raises LmworksError if the shard is damaged.
 
     pyarrow's `read_table` takes twice as long and imports its query engine.
     """
@@ -265,17 +265,17 @@ def _sorted_ids(folder: Path) -> NDArray[np.bytes_]:
 
 
 def write_ids(folder: Path, ids: Iterable[str]) -> None:
-    """Write sorted ids to `ids.txt`, so that everything made from a document is found without opening a shard."""
+    """Write sorted ids to `ids.txt`, so that a document can be found in an artifact without opening its shards."""
     lines = "\n".join(ids)
     write_atomically(folder / "ids.txt", f"{lines}\n" if lines else "")
 
 
 def write_shard_ids(folder: Path, out: Path | None = None) -> None:
-    """As `write_ids`, those of all shards of a folder, into it or into another."""
+    """Write the ids of all shards of a folder as `write_ids` does, into this folder or into `out`."""
     lines = b"\n".join(_sorted_ids(folder).tolist())
     write_atomically((out or folder) / "ids.txt", lines + b"\n" if lines else b"")
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object a line, keys as given."""
+    """Write one JSON object per line, with the keys in their given order."""
     write_atomically(path, ((json.dumps(record, ensure_ascii=False) + "\n").encode() for record in records))

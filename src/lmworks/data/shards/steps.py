@@ -1,4 +1,4 @@
-"""How document steps run: a pure function over one shard, workers, and a journal entry a shard."""
+"""Runs of document steps: a pure function over one shard, workers, and a journal entry per shard."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lmworks.recipe.schema import StepConfig
 from lmworks.registry import is_own, plugins_behind
 
 FILES = "files"
-"""The pass of `ingest` that looks at files, before the one that reads them."""
+"""Name of the pass of `ingest` that looks at files, before the pass that reads them."""
 EXAMPLES_PER_REASON = 3
 
 
@@ -42,23 +42,23 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
     losses: set[str] = field(default_factory=set)
-    """Reasons that count what is not passed on."""
+    """Reasons in `counts` that count records that are not passed on."""
     quarantined: list[dict[str, Any]] = field(default_factory=list)
-    """Unusable records of one unit of work. Those of a whole step may be as large as its source."""
+    """Unusable records of one unit of work only, because those of a whole step can be as large as its source."""
     files: list[Path] = field(default_factory=list)
-    """Files that one unit wrote by itself, in whose names its number stands as five digits."""
+    """Files that one unit wrote itself. Their names contain the unit's number as five digits."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """Facts of a finished unit for its step."""
+    """Facts that a finished unit hands to its step."""
     is_lasting: bool = True
-    """False where a unit may give something else another time: no later build takes it."""
+    """Whether later builds can reuse a unit's output. False if the unit can give another output next time."""
 
     def lose(self, reason: str, **example: Any) -> None:
-        """Count one record that is not passed on, which is told before all else, and keep it as `note` does."""
+        """Count one record that is not passed on, a loss that is shown first, and keep it as `note` does."""
         self.losses.add(reason)
         self.note(reason, **example)
 
     def note(self, reason: str, **example: Any) -> None:
-        """Count one change, and keep it, without personal data, if there are few of its reason yet."""
+        """Count one change. Keep it as an example, without personal data, if its reason has few examples yet."""
         self.counts[reason] += 1
         if self.counts[reason] <= EXAMPLES_PER_REASON:
             self.examples += hide_all([{"reason": reason, **example}])
@@ -68,7 +68,7 @@ class Tally:
         return self.counts[reason] < EXAMPLES_PER_REASON
 
     def add(self, other: Tally) -> None:
-        """Add what another unit of work found, but for its records: see `quarantined`."""
+        """Add the tally of another unit of work, except its unusable records: see `quarantined`."""
         self.counts.update(other.counts)
         self.losses |= other.losses
         shown = Counter(example["reason"] for example in self.examples)
@@ -79,7 +79,7 @@ class Tally:
 
 
 Parts = Mapping[str, Sequence[Document]]
-"""Documents by the part of the output they belong to; "" is the output folder itself."""
+"""Documents by the part of the output that they belong to. "" stands for the output folder itself."""
 
 
 def counted(kept: Sequence[Document], tally: Tally) -> tuple[Parts, Tally]:
@@ -90,7 +90,7 @@ def counted(kept: Sequence[Document], tally: Tally) -> tuple[Parts, Tally]:
 
 
 def origins_of(shards: Sequence[Path], *settings: Any) -> list[Origin]:
-    """Return the origins of a unit per shard: the shard, and settings that are the same for all."""
+    """Return an origin for each shard: the shard's digest, and settings that are the same for all shards."""
     return [Origin((digest_once(shard),), settings) for shard in shards]
 
 
@@ -103,10 +103,10 @@ def map_shards(
     step: str = "shards",
     settings: Any = None,
 ) -> Tally:
-    """Run a pure function over each shard of `documents`; each shard gives one shard of `out`.
+    """Run a pure function over each shard of `documents`. Each shard gives one shard of `out`.
 
-    The function gives documents on under the ids that they have, each once, so that an erasure finds what it made.
-    `settings` is what the output of a shard depends on beside the config.
+    The function returns documents under their own ids, each id at most once, so that an erasure finds its output.
+    `settings` holds everything else that the output of a shard depends on, except the config.
     """
     shards = documents.shards()
     origins = origins_of(shards, key_config(config), settings)
@@ -133,9 +133,9 @@ def _on_shard(
             else f"gives the document id {wrong}, which {shard} does not hold"
         )
         raise LmworksError(
-            f"{_place(function)} {said}: a document keeps its id, by which an erasure finds it. Put what becomes "
-            "of one document into one, or write documents with ids of your own by `write_shard`: an erasure then "
-            "counts all that is made of them as reached"
+            f"{_place(function)} {said}: a document must keep its id, by which an erasure finds it. Return at most one "
+            "document for each, or write documents with ids of your own with `write_shard`: an erasure then counts "
+            "everything made from them as affected"
         )
     return parts, tally
 
@@ -143,7 +143,7 @@ def _on_shard(
 def _failing(
     function: Callable[[Config, list[Document]], tuple[Parts, Tally]], config: Config, documents: Sequence[Document]
 ) -> str:
-    """Return the first document that a function fails at alone; "" if it fails at none."""
+    """Return the first single document at which a function fails, or "" if it fails at no single document."""
     for document in documents:
         try:
             function(config, [document])
@@ -153,14 +153,14 @@ def _failing(
 
 
 def _place(function: Callable[..., Any]) -> str:
-    """Module and name of a function, with the packages that it is of."""
+    """Return the module and name of a function, with the packages that it belongs to."""
     inner = _innermost(function)
     of = " and ".join(sorted(map(str, plugins_behind([inner]))))
     return f"{inner.__module__}.{inner.__qualname__}{of and f' of {of}'}"
 
 
 def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that is given some of its arguments."""
+    """Return the function inside one or more `partial`s."""
     while isinstance(function, partial):
         function = function.func
     return function
@@ -177,14 +177,14 @@ def map_units(
     origins: Sequence[Origin | None] | None = None,
     accept: Callable[[FinishedUnit], bool] = lambda unit: True,
 ) -> Tally:
-    """Run a pure, picklable function over independent units of work, by `context.workers` workers.
+    """Run a pure, picklable function over independent units of work, with `context.workers` workers.
 
-    Unit i writes `part-<i>.parquet` in each part that it has documents for. Finished units are journalled, so a run
-    that was killed goes on with the others. `step` names this pass in the journal of a stage that makes several.
-    `threads` is for work inside numpy and pyarrow: a few threads are as fast there and start at once.
+    Unit i writes `part-<i>.parquet` in each part that it has documents for. Finished units are journalled, so that a
+    killed run continues with the others. `step` names this pass in the journal of a stage with several passes.
+    `threads` is for work inside numpy and pyarrow, where a few threads are as fast as processes and start at once.
 
-    `origins` says what each unit depends on: one that an earlier build finished, and that is accepted, is taken from
-    there. Without an origin a unit is made in any case.
+    `origins` states what each unit depends on. A unit that an earlier build finished, and that `accept` accepts, is
+    reused. A unit without an origin is always computed.
     """
     keys = [context.earlier.key(step, origin) if origin else None for origin in origins or [None] * len(units)]
     task = _Task(function, out, context.beside, context.scratch, step)
@@ -227,9 +227,9 @@ def keep_beside(
     *settings: Any,
     threads: bool = False,
 ) -> Path:
-    """Keep beside the artifact what a pure function tells of each shard: files by their ending. The folder of them.
+    """Store what the pure function `tell` yields for each shard (files by their ending) in a folder, and return it.
 
-    `settings` are what it depends on beside the shard.
+    The folder is beside the artifact. `settings` holds everything else that the files depend on, except the shard.
     """
     folder, work = context.beside / step, partial(_tell, tell, context.beside / step)
     origins = origins_of(shards, *settings)
@@ -255,9 +255,9 @@ def _take(
     earlier: Earlier,
     accept: Callable[[FinishedUnit], bool],
 ) -> set[int]:
-    """Link what earlier builds finished under the numbers of this one; which units that was.
+    """Link units that earlier builds finished, under their numbers in this build. Return these numbers.
 
-    As where a worker makes them, their records come last: each says that its unit is done.
+    Their records come last, as with a worker, because a record states that its unit is finished.
     """
     waiting = [index for index in range(len(keys)) if index not in finished]
     found = earlier.find(task.step, [keys[index] or "" for index in waiting], accept)
@@ -273,7 +273,7 @@ def _take(
 
 
 def _finished(task: _Task[Any], units: int, context: Context) -> set[int]:
-    """Return the units that are done, by the journal or by their record, which a worker writes after all else."""
+    """Return the finished units, by the journal or by their record, which a worker writes after all other files."""
     step = task.step
     records = [record for record in context.journal.records() if record.get("step") == step]
     if not records:
@@ -289,7 +289,7 @@ def _finished(task: _Task[Any], units: int, context: Context) -> set[int]:
 
 @dataclass(frozen=True)
 class _Task(Generic[Unit]):
-    """One pass of a step, as its workers do it."""
+    """One pass of a step, as its workers run it."""
 
     function: Callable[[Unit], tuple[Parts, Tally]]
     out: Path
@@ -298,7 +298,7 @@ class _Task(Generic[Unit]):
     step: str
 
     def __call__(self, numbered: tuple[int, str | None, Unit]) -> int:
-        """Do one unit. Its record is written after all else: it says that the unit is done."""
+        """Compute one unit. Its record is written after all other files, because it says that the unit is finished."""
         index, key, unit = numbered
         if not self.scratch.exists():
             raise LmworksError(
@@ -311,7 +311,7 @@ class _Task(Generic[Unit]):
         return index
 
     def write_record(self, index: int, tally: Tally, key: str | None) -> None:
-        """Store what a unit counted, and digests of what it wrote."""
+        """Store the counts of a unit, and the digests of the files that it wrote."""
         key = key if key and tally.is_lasting else ""
         record = {
             "key": key,
@@ -323,14 +323,14 @@ class _Task(Generic[Unit]):
         write_atomically(record_path(self.beside, self.step, index), content)
 
     def pattern(self, path: Path, index: int) -> str:
-        """Return a file of a unit by its place in the artifact, with `*` for the unit's number."""
+        """Return the place of a unit's file in the artifact, with `*` for the unit's number."""
         inside = path.is_relative_to(self.beside)
         below = path.relative_to(self.beside if inside else self.out)
         name = below.with_name(below.name.replace(f"{index:05d}", "*", 1))
         return f"{BESIDE if inside else PAYLOAD}/{name.as_posix()}"
 
     def place(self, pattern: str, index: int) -> Path:
-        """Where a file of a unit stands while the artifact is made."""
+        """Return the path of a unit's file while the artifact is being made."""
         root, _, below = numbered(pattern, index).partition("/")
         return (self.beside if root == BESIDE else self.out) / below
 
@@ -338,9 +338,9 @@ class _Task(Generic[Unit]):
 def do_again(
     function: Callable[[Unit], tuple[Parts, Tally]], out: Path, context: Context, numbered: tuple[int, Unit]
 ) -> None:
-    """Do a finished unit otherwise. What its shard no longer holds is in the record before, never lost by a kill.
+    """Compute a finished unit again with another function. Its record is written before its shards, in case of a kill.
 
-    What it gives depends on other units, so no later build takes it.
+    Later builds cannot reuse the unit, because its output depends on other units.
     """
     index, unit = numbered
     parts, tally = function(unit)
@@ -350,7 +350,7 @@ def do_again(
 
 
 def _write_parts(parts: Parts, out: Path, index: int) -> list[Path]:
-    """Write a unit's documents; the files that it wrote."""
+    """Write a unit's documents, and return the files written."""
     written = []
     for part, documents in parts.items():
         shard = _shard(out, part, index)
@@ -367,12 +367,12 @@ def _shard(out: Path, part: str, index: int) -> Path:
 
 
 def unit_records(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
-    """Yield the records that `map_units` noted of so many units, in their order, one in memory at a time."""
+    """Yield the records that `map_units` wrote for these units, in their order, one in memory at a time."""
     for index in range(units):
         yield json.loads(record_path(context.beside, step, index).read_text())
 
 
 def quarantined(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
-    """Yield the records of these units that could not be used."""
+    """Yield the unusable records of these units."""
     for record in unit_records(units, context, step):
         yield from record["quarantined"]

@@ -1,4 +1,4 @@
-"""Splits that look at the documents: near-duplicates stay together, parts are alike or later, leaks are refused."""
+"""Splits by content: near-duplicates stay together, parts are balanced or by time, and leaks are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lmworks.pipeline.stage import Context
 Names = Sequence[Sequence[str | None]]
 """The group of each document, shard by shard."""
 RANDOM_SPLITS = 5
-"""Their mean is what balance is compared with."""
+"""Number of random splits whose mean a balanced split is compared with."""
 
 
 @dataclass
@@ -36,15 +36,15 @@ class Units:
     groups: list[list[str]]
     """The names of the groups in each unit."""
     trained: list[bool]
-    """Units with a document that has no group: they are trained on."""
+    """Whether each unit has a document without a group. Such units are trained on."""
 
     def order(self) -> list[int]:
-        """Units that may be held out, by the hash of their first group."""
+        """Return the units that can be held out, in the order of the hash of their first group."""
         free = [unit for unit, groups in enumerate(self.groups) if groups and not self.trained[unit]]
         return sorted(free, key=lambda unit: hash_of(self.groups[unit][0]))
 
     def place(self, unit: int) -> float:
-        """Where that hash lies between 0 and 1."""
+        """Return where the hash of a unit's first group lies between 0 and 1."""
         return place(hash_of(self.groups[unit][0]))
 
 
@@ -53,14 +53,14 @@ def assign_alike(
 ) -> tuple[dict[str, str], list[Figure]]:
     """Return the part of each group that is held out, and how well the parts are balanced.
 
-    `together` names the cluster of near copies that some documents are of, whatever their texts have become since.
+    `together` maps rows of documents to their cluster of near copies, even if their texts were changed afterwards.
     Raises GateRefused if a held-out document has a near-duplicate in train.
     """
     limits = [each.jaccard for each in (config.near_duplicates, config.leak_test) if each]
     neighbours = Neighbours(documents, min(limits), context) if limits else None
     units = _units(names, neighbours, together, config)
     if moved := sum(map(len, units.groups)) - sum(map(bool, units.groups)):
-        context.log(f"{moved:,} groups go where another goes that holds a near copy")
+        context.log(f"{moved:,} groups stay together with another group, because they share a near copy")
     figures: list[Figure] = []
     if config.assign == "balance":
         parts, figures = _balance(config, documents, units, out, context)
@@ -76,7 +76,7 @@ def assign_alike(
 
 
 def _units(names: Names, neighbours: Neighbours | None, together: Mapping[int, str], config: SplitConfig) -> Units:
-    """Groups in the order of their names, a document without one on its own; then joined by near-duplicates."""
+    """Return units: groups in the order of their names, and single documents without one, joined by near copies."""
     flat = [name for shard in names for name in shard]
     known = {name: number for number, name in enumerate(sorted({name for name in flat if name is not None}))}
     alone = iter(range(len(known), len(known) + len(flat)))
@@ -103,21 +103,21 @@ def _units(names: Names, neighbours: Neighbours | None, together: Mapping[int, s
 
 
 def _latest_first(documents: Documents, units: Units, context: Context) -> list[int]:
-    """Units by their latest document, so that nothing trained on is later than what is held out."""
+    """Return the units, latest first by their latest document, so that held-out groups end later than others."""
     latest = np.full(len(units.groups), -np.inf)
     moments = [moment(document.created) for shard in documents.shards() for document in read_shard(shard)]
     np.maximum.at(latest, units.of, [-np.inf if each is None else each for each in moments])
     order = [unit for unit in units.order() if latest[unit] > -np.inf]
     context.log(f"groups without a date that can be read, trained on: {len(units.order()) - len(order)}")
     if not order:
-        raise UsageError("split: no document has a `created` that can be read (ISO 8601); split by hash or balance.")
+        raise UsageError("split: no document has a readable `created` (ISO 8601); set `assign` to hash or balance.")
     return sorted(order, key=lambda unit: -latest[unit])
 
 
 def _balance(
     config: SplitConfig, documents: Documents, units: Units, out: Path, context: Context
 ) -> tuple[dict[int, str], list[Figure]]:
-    """Return the part of each unit held out, with total variation beside that of random splits in `balance.json`."""
+    """Return the part of each held-out unit. Write its total variation and that of random splits to `balance.json`."""
     found = read_features(keep_beside(documents.shards(), describe_shard, context, "described"))
     features = {name: codes for name, codes in found.items() if (codes != codes[0]).any()}
     table = GroupCounts.of(units.of, {"documents": np.zeros_like(units.of), **features})
@@ -130,7 +130,7 @@ def _balance(
     for part, record in listing.items():
         if not record["documents"]:
             raise UsageError(
-                f"split: no group is small enough for {part}. Raise its share, or split by something finer."
+                f"split: no group is small enough for {part}. Raise its share, or choose a `by` with more values."
             )
     write_atomically(out / "balance.json", (json.dumps(listing, indent=1) + "\n").encode())
     held_out = {part: record for part, record in listing.items() if part != "train"}
@@ -150,7 +150,7 @@ def _balance(
 def _compare_with_random(
     table: GroupCounts, parts: NDArray[np.int64], order: Sequence[int], labels: Sequence[str]
 ) -> dict[str, Any]:
-    """Documents of each part, and its total variation in each feature beside the mean of random splits."""
+    """Return the documents of each part, and its total variation in each feature with the mean of random splits."""
     sizes = table.totals(parts, len(labels))[:, 0].tolist()
     mine = total_variation(table, parts, len(labels))
     others = [total_variation(table, _shuffle(parts, order, seed), len(labels)) for seed in range(RANDOM_SPLITS)]
@@ -171,7 +171,7 @@ def _compare_with_random(
 
 
 def _shares(config: SplitConfig, count: int) -> dict[str, float]:
-    """Return the share of the documents of each part, the part that is trained on first."""
+    """Return the share of documents in each part. The training part comes first."""
     if config.folds:
         return dict.fromkeys(config.held_out(), 1 / config.folds)
     wanted = {"test": config.test, "validation": config.validation}
@@ -180,7 +180,7 @@ def _shares(config: SplitConfig, count: int) -> dict[str, float]:
     if left <= 0:
         raise UsageError(
             f"split: test {config.test} and validation {config.validation} leave none of the {count} groups "
-            f"by {config.by!r} to train on. Lower `test` and `validation`, or split by something finer."
+            f"by {config.by!r} to train on. Lower `test` and `validation`, or choose a `by` with more values."
         )
     return {"train": left, **shares}
 
@@ -215,7 +215,7 @@ def _refuse_leaks(
     other = "in another fold" if config.folds else "that is trained on"
     if leaks:
         raise GateRefused(
-            f"split: {len(leaks)} held-out documents repeat one {other} (Jaccard {threshold} and more): "
+            f"split: {len(leaks)} held-out documents repeat one {other} (Jaccard {threshold} or more): "
             f"{describe_leaks(leaks)}. Keep such texts together with `near_duplicates: {{jaccard: {threshold}}}`."
         )
     return Figure(

@@ -1,10 +1,10 @@
-"""Feature-aware assignment: whole groups into parts, so that every part looks like the whole.
+"""Feature-aware assignment: whole groups are put into parts, so that every part resembles the whole.
 
 Each group holds documents, and each document one value of every feature (its length bin, its source, …). The cost of an
 assignment is how far each part is from its share of every value, squared and divided by that share, as in a chi-square
-test. Groups are placed one by one, the largest first, where they lower the cost most, which is the part with the
-largest normalised deficit; then groups move and change places as long as that lowers the cost. After iterative
-stratification (Sechidis, Tsoumakas and Vlahavas 2011), with groups and any number of features.
+test. Groups are placed one by one, the largest first, into the part in which they lower the cost most. Then, in
+`PASSES` passes, each group moves to another part if that lowers the cost. The method follows iterative stratification
+(Sechidis, Tsoumakas and Vlahavas 2011), with groups and any number of features.
 
 Axes: G groups, V values of all features together, P parts.
 """
@@ -17,18 +17,18 @@ from dataclasses import dataclass
 from lmworks.lazy import NDArray, np
 
 PASSES = 2
-"""A third pass lowers total variation by less than a twentieth (benchmarks/data/split.py), and takes a third longer."""
+"""Maximum passes. A third lowers total variation by under 5 % in a third more time (benchmarks/data/split.py)."""
 
 
 @dataclass(frozen=True)
 class GroupCounts:
-    """How many documents of each group have each value: a sparse matrix [G, V] by rows."""
+    """Number of documents of each group with each value: a sparse matrix [G, V] by rows."""
 
     starts: NDArray[np.int64]
     values: NDArray[np.int64]
     counts: NDArray[np.int64]
     features: Mapping[str, range]
-    """The values of each feature."""
+    """Range of the values of each feature."""
 
     @classmethod
     def of(cls, groups: NDArray[np.int64], features: Mapping[str, NDArray[np.int64]]) -> GroupCounts:
@@ -44,7 +44,7 @@ class GroupCounts:
         return cls(starts, cells % width, counts, spans)
 
     def totals(self, parts: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-        """Documents of each value in each part [P, V], given the part of each group."""
+        """Return the number of documents with each value in each part [P, V], given the part of each group."""
         width = max(span.stop for span in self.features.values())
         owners = np.repeat(parts, np.diff(self.starts))
         flat = np.bincount(owners * width + self.values, self.counts, minlength=count * width)
@@ -56,8 +56,8 @@ def assign_balanced(
 ) -> NDArray[np.int64]:
     """Return the part of each group [G].
 
-    `shares` are the parts' shares of the documents; `order` breaks ties between groups of equal size; `fixed` groups
-    stay in the part given.
+    `shares` are the parts' shares of the documents. `order` breaks ties between groups of equal size. `fixed` holds the
+    part of each group that must not move.
     """
     work = _Assignment(table, shares)
     for group, part in fixed.items():
@@ -73,7 +73,7 @@ def assign_balanced(
 
 
 class _Assignment:
-    """The state of an assignment. Plain lists: a group touches a handful of values, too few for arrays to pay."""
+    """State of an assignment, in plain lists, because a group has too few values for arrays to be faster."""
 
     def __init__(self, table: GroupCounts, shares: Sequence[float]) -> None:
         whole = table.totals(table.starts[:-1] * 0, 1)[0]
@@ -84,12 +84,12 @@ class _Assignment:
         self.weight: list[list[float]] = [(1.0 / (share * whole.clip(1))).tolist() for share in shares]
 
     def _cells(self, group: int) -> Iterable[tuple[int, int]]:
-        """The values of a group and their counts."""
+        """Return the values of a group and their counts."""
         inside = slice(self._starts[group], self._starts[group + 1])
         return zip(self._values[inside], self._counts[inside], strict=True)
 
     def place(self, group: int, part: int) -> None:
-        """Put a group into a part, out of the one that it is in."""
+        """Put a group into a part, and take it out of its present part."""
         before = self.parts[group]
         for value, count in self._cells(group):
             self.excess[part][value] += count
@@ -98,11 +98,11 @@ class _Assignment:
         self.parts[group] = part
 
     def best(self, group: int) -> int:
-        """Return the part whose cost a group that is nowhere yet would lower most."""
+        """Return the part in which a group that has no part yet lowers the cost most."""
         return min(range(len(self.excess)), key=lambda part: self._added(group, part))
 
     def improve(self, group: int) -> bool:
-        """Move a group if another part suits it better."""
+        """Move a group to another part if that lowers the cost. Return whether it moved."""
         before = self.parts[group]
         gain = self._removed(group, before)
         cost, part = min((self._added(group, part), part) for part in range(len(self.excess)) if part != before)
@@ -121,7 +121,7 @@ class _Assignment:
 
 
 def total_variation(table: GroupCounts, parts: NDArray[np.int64], count: int) -> list[dict[str, float]]:
-    """For each part, half the sum of |share in the part - share in the whole| over the values of each feature."""
+    """Return for each part and feature half the sum of |share in the part - share in the whole| over its values."""
     totals = table.totals(parts, count)
     whole = totals.sum(axis=0)
     return [

@@ -15,7 +15,7 @@ from lmworks.lazy import NDArray, np
 
 FEATURES = ("length", "language", "source", "licence", "quality")
 BINS = 10
-"""Tenths of all documents, by length and by quality."""
+"""Number of bins of length and of quality, each with a tenth of all documents."""
 
 
 def describe_shard(shard: Path) -> Iterator[tuple[str, bytes]]:
@@ -36,7 +36,7 @@ def _describe(document: Document) -> dict[str, Any]:
 
 
 def moment(created: str | None) -> float | None:
-    """Seconds since 1970 of an ISO 8601 date; of a month or a year, its beginning; None if it cannot be read."""
+    """Return an ISO 8601 date, or the beginning of a month or year, in seconds since 1970; None if unreadable."""
     text = (created or "").strip()
     if text.isdigit() and len(text) == 4:
         text += "-01-01"
@@ -63,7 +63,7 @@ def read_features(folder: Path) -> dict[str, NDArray[np.int64]]:
 
 
 def _bins(numbers: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Return the quantile that each number lies in, from 0; what is no number has a bin of its own at the end."""
+    """Return the number of the quantile that each number lies in. NaN has a bin of its own at the end."""
     known = numbers[~np.isnan(numbers)]
     if not len(known):
         return np.zeros(len(numbers), np.int64)

@@ -19,16 +19,16 @@ OWN = ("id", "source", "subject", "language", "licence", "created")
 """Fields of every document."""
 
 JOINED = (
-    " `near_duplicates` joins groups that share a near copy. Take it out where groups are large, and let `avoid` of a "
-    "`curate` step leave copies of held-out texts out of training."
+    " `near_duplicates` joins groups that share a near copy. If too few are left, remove `near_duplicates`, and use "
+    "`avoid` of a `curate` step to drop copies of held-out texts from training."
 )
-"""What is said where few groups are left of many."""
+"""Advice if joining leaves too few groups."""
 
 
 def group_name(by: str, kept: Any, own: str | None) -> str | None:
-    """Return the name of a document's group, from its field `by` and its own value of that name, if it has one.
+    """Return a document's group: the value of a kept field (`kept`), else of a field that every document has (`own`).
 
-    None if it has no group. No listing and no log names a subject.
+    None if it has no group. A subject becomes a digest, so that no listing and no log names it.
     """
     if by in ("id", "source"):
         return own
@@ -49,7 +49,7 @@ class SplitConfig(StepConfig):
         default="id",
         description="Field whose value keeps documents together: a kept field or a path into one, such as "
         "`patient.id`, or `subject`, `language`, `licence`, `created` or `source`. With `id` each document is a "
-        "group. Put texts about one person or thing into one group. `town, street` keeps together what agrees in both.",
+        "group. Put texts about one person or thing into one group. `town, street` groups texts that agree in both.",
     )
     test: int | float = Field(
         default=0.05,
@@ -89,7 +89,7 @@ class SplitConfig(StepConfig):
     @model_validator(mode="after")
     def _folds_are_even(self) -> Self:
         if self.folds == 1 or (self.folds and self.model_fields_set & {"test", "validation"}):
-            raise ValueError("`folds` are two or more and all alike; leave out `test` and `validation`")
+            raise ValueError("`folds` must be 2 or more, and replaces `test` and `validation`; leave these out")
         if self.folds and self.assign == "time":
             raise ValueError("`folds` cannot be assigned by time: a fold would be tested on the past of another")
         return self
@@ -103,7 +103,7 @@ class SplitConfig(StepConfig):
         return self.held_out() if self.folds else self.parts
 
     def share_of(self, part: str) -> float:
-        """A number of groups is of nobody knows how many: it is taken for the usual share."""
+        """Return the share of a part. A number of groups counts as the default share, because the total is unknown."""
         if self.folds:
             return 1 / self.folds
         usual = float(type(self).model_fields["test"].default)
@@ -111,17 +111,17 @@ class SplitConfig(StepConfig):
         return held.get(part, 1 - sum(held.values()))
 
     def held_out(self) -> tuple[str, ...]:
-        """Return the parts that nothing is trained on while they are tested."""
+        """Return the names of the parts that are held out."""
         return tuple(f"fold-{number}" for number in range(self.folds)) or ("test", "validation")
 
     @property
     def is_plain(self) -> bool:
-        """Whether groups go by the hash of their names alone."""
+        """Whether only the hash of its name decides the part of a group."""
         return self.assign == "hash" and not self.near_duplicates and not self.leak_test
 
 
 def assign(groups: Collection[str], config: SplitConfig, tell: Callable[[str], object] = str) -> dict[str, str]:
-    """Return the part of each group that is held out; `tell` is told what a user should know of it."""
+    """Return the part of each group that is held out. `tell` receives messages for the user."""
     hashes = sorted((hash_of(name), name) for name in groups)
     places = [place(digest) for digest, _ in hashes]
     tell_what_moves(config, places, tell)
@@ -129,46 +129,46 @@ def assign(groups: Collection[str], config: SplitConfig, tell: Callable[[str], o
 
 
 def hash_of(name: str) -> str:
-    """Return the value that groups are ordered by."""
+    """Return the hash by which groups are ordered."""
     return hashlib.sha256(name.encode()).hexdigest()
 
 
 def place(digest: str) -> float:
-    """Where a hash lies between 0, the least, and 1."""
+    """Return where a hash lies between 0 (the lowest) and 1."""
     return int(digest[:13], 16) / 16**13
 
 
 def cut(order: Sequence[str], config: SplitConfig, places: Sequence[float] = ()) -> dict[str, str]:
-    """The first groups are the test part, the next the validation part; folds take turns.
+    """Return the part of each held-out group. The first groups are `test`, the next `validation`. Folds take turns.
 
-    With the `places` of their hashes, ascending, a share is of all hashes rather than of these groups,
+    With `places` (of the groups' hashes, ascending), a share counts all possible hashes rather than these groups,
     unless that leaves a part empty.
     """
     if config.folds:
         if len(order) < config.folds:
             raise UsageError(
-                f"split: {len(order)} groups by {config.by!r} make no {config.folds} folds. Lower `folds`, or split by "
-                "something finer."
+                f"split: {len(order)} groups by {config.by!r} are too few for {config.folds} folds. Lower "
+                "`folds`, or choose a `by` with more values."
             )
         return {name: f"fold-{number % config.folds}" for number, name in enumerate(order)}
     test, validation = _by_place(config, places) or _counted(config, len(order))
     if test + validation >= len(order):
         raise UsageError(
             f"split: {test} test and {validation} validation groups leave none of the {len(order)} groups "
-            f"by {config.by!r} to train on. Lower `test` and `validation`, or split by something finer."
+            f"by {config.by!r} to train on. Lower `test` and `validation`, or choose a `by` with more values."
             + (JOINED if config.near_duplicates else "")
         )
     return dict.fromkeys(order[:test], "test") | dict.fromkeys(order[test : test + validation], "validation")
 
 
 def tell_what_moves(config: SplitConfig, places: Sequence[float], tell: Callable[[str], object]) -> None:
-    """Tell where there are so few groups at these places that a share of all hashes leaves a part empty."""
+    """Tell the user if the groups are so few that a share of all hashes would leave a part empty."""
     if places and not config.folds and _by_place(config, places) is None:
-        tell(f"of {len(places)} groups shares are counted exactly: some may change their part when others come")
+        tell(f"of {len(places)} groups shares are counted exactly: groups can change their part when others come")
 
 
 def _by_place(config: SplitConfig, places: Sequence[float]) -> tuple[int, int] | None:
-    """How many groups lie in the shares of all hashes that are test and validation; None if some part has none."""
+    """Return how many groups lie in the test and validation shares of all hashes; None if a part has no group."""
     taken, edge, sizes = 0, 0.0, []
     for wanted in (config.test, config.validation):
         if 0 < wanted < 1:
@@ -184,7 +184,7 @@ def _by_place(config: SplitConfig, places: Sequence[float]) -> tuple[int, int] |
 
 
 def _counted(config: SplitConfig, groups: int) -> tuple[int, int]:
-    """Return how many groups are test and validation, where shares are of these groups."""
+    """Return how many groups are test and validation if shares count these groups."""
     test, validation = (
         max(1, int(wanted * groups)) if 0 < wanted < 1 else int(wanted) for wanted in (config.test, config.validation)
     )

@@ -22,17 +22,17 @@ from lmworks.pipeline.stage import Context, Result, stage
 
 FIELDS_SHOWN = 30
 NAMED_GROUPS = 8
-"""Groups of a held-out part that the lines of a build name."""
+"""Number of groups of a held-out part that the log of a build names."""
 
 
 @stage(version=7, reads="documents")
 def split(config: SplitConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
 
-    So a group's part does not depend on the order or content of documents, nor, where shares are held out, on what
-    other groups there are. Near copies that `curate` kept for their digits join the groups that they are in.
-    Documents that lack the field `by` are trained on. `groups.json` lists the groups held out, `balance.json` how far
-    parts that were balanced differ from the whole. Raises GateRefused if the leak test finds a pair.
+    So a group's part does not depend on the order or content of documents. With shares, it does not depend on other
+    groups either. Near copies that `curate` kept for their digits join the groups that they are in. Documents without
+    the field `by` are trained on. `groups.json` lists the held-out groups, `balance.json` how far balanced parts differ
+    from the whole. Raises GateRefused if the leak test finds a pair.
     """
     names = _names(config, documents, context)
     figures: list[Figure] = []
@@ -63,7 +63,7 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
 
 
 def _names(config: SplitConfig, documents: Documents, context: Context) -> list[list[str | None]]:
-    """Return the name of each document's group, shard by shard; None if it has none."""
+    """Return the name of each document's group, shard by shard. None for a document without a group."""
     work = partial(_name_groups, config)
     folder = keep_beside(documents.shards(), work, context, "group-names", config.by, config.folds, threads=True)
     known: dict[str, str] = {}  # one string a group, not one a document
@@ -77,14 +77,14 @@ def _refuse(by: str, fields: Iterable[str]) -> NoReturn:
     names = [*dict.fromkeys([*OWN, *fields])]
     close = difflib.get_close_matches(by, names, n=1)
     raise UsageError(
-        f"split: no document has a field {by!r}, by which groups are told. There are "
-        f"{', '.join(names[:FIELDS_SHOWN])}; of a source's fields those in its `keep` or `fields`"
+        f"split: no document has a field {by!r}, which `by` names. Documents have "
+        f"{', '.join(names[:FIELDS_SHOWN])}; add a source's other fields to its `keep` or `fields`"
         f"{f'; did you mean {close[0]!r}?' if close else ''}"
     )
 
 
 def _name_groups(config: SplitConfig, shard: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the group of each document of one shard; where none has any, the fields that they have."""
+    """Yield the group of each document of one shard, whether any document has one, and the fields of documents."""
     own = config.by if config.by in OWN else "id"
     table = read_columns(shard, sorted({"id", "meta", "structure", own}))
     rows: Iterable[Any] = map(json.loads, table.column("meta").to_pylist())
@@ -108,7 +108,7 @@ def _name_groups(config: SplitConfig, shard: Path) -> Iterator[tuple[str, bytes]
 
 
 def _told(row: Any, by: str) -> Any:
-    """Return the value of a field, or of several that commas part, of which some may be empty."""
+    """Return the value of a field, or of several fields with commas between them. Some of these can be empty."""
     if ", " not in by or (isinstance(row, Mapping) and by in row):
         return _inside(row, by)
     values = [_inside(row, name) for name in by.split(", ")]
@@ -116,7 +116,7 @@ def _told(row: Any, by: str) -> Any:
 
 
 def _inside(row: Any, name: str) -> Any:
-    """Return the value of a field, or at the end of a path: `patient.id`."""
+    """Return the value of a field, or of a path such as `patient.id`."""
     if not isinstance(row, Mapping) or name in row:
         return row.get(name) if isinstance(row, Mapping) else None
     first, _, rest = name.partition(".")
@@ -124,7 +124,7 @@ def _inside(row: Any, name: str) -> Any:
 
 
 def split_shard(config: SplitConfig, unit: tuple[Path, Sequence[str | None]]) -> tuple[Parts, Tally]:
-    """One shard of `split`, with the part of each of its documents; None for one that lacks the field."""
+    """Sort the documents of one shard into parts, given each one's part. Without one, a document is trained on."""
     shard, part_of = unit
     parts: dict[str, list[Document]] = {part: [] for part in config.output_parts()}
     tally = Tally()

@@ -26,7 +26,7 @@ _MONTHS = (
     "jänner feber maerz avril mai juin juillet aout setiembre octobre novembre decembre",
     "i ii iii iv v vi vii viii ix x xi xii",
 )
-"""Names of the months by language, and how they are shortened or written without accents."""
+"""Names of the months by language, their short forms, and forms without accents."""
 _NUMBER_OF = {name: number for names in reversed(_MONTHS) for number, name in enumerate(names.split(), 1)}
 _NUMBER_OF |= {"sept": 9, "mrz": 3, "sep": 9, "febr": 2, "fevrier": 2, "marco": 3, "wrzesnia": 9, "pazdziernika": 10}
 _ROMAN = set(_MONTHS[-1].split())
@@ -43,7 +43,7 @@ DATE = (
     rf"|[0-3]?[0-9]\.? (?-i:{_NUMERALS.upper()})\.? {_YEAR}"
     rf"|(?:{MONTHS})\.?[ -](?:the )?[0-3]?[0-9](?:st|nd|rd|th)?,?[ -]{_YEAR})(?![0-9])"
 )
-"""A pattern for a whole date, to be used with `re.IGNORECASE`; it names the groups `first` and `last`."""
+"""Pattern of a whole date, for use with `re.IGNORECASE`. It has the groups `first` and `last`."""
 
 SHORT = (
     rf"[0-3][0-9] [01][0-9] (?:{_YEAR}|[0-9][0-9])(?![0-9 ])|[0-3]?[0-9] [01]?[0-9] {_YEAR}(?![0-9 ])"
@@ -52,14 +52,14 @@ SHORT = (
     rf"|[0-3]?[0-9]\.(?-i:{_NUMERALS.upper()})\.{_YEAR}"
     rf"|[0-3]?[0-9](?:st|nd|rd|th|\.)?[ .-]?(?:{MONTHS})\.?,?[ -]?(?:['’]?[0-9][0-9]|{_YEAR})(?![0-9])"
 )
-"""A date in spaced groups, with a short year, or as tickets write it: a date only where words say so."""
+"""Pattern of a date in spaced groups, with a short year, or as on tickets. It is a date only if words say so."""
 COMPACT = r"(?:(?:1[89]|20)[0-9]{2}[01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:19|20)[0-9]{2})(?![0-9])"
-"""A date as eight digits: a date only where words say so."""
+"""Pattern of a date as eight digits. It is a date only if words say so."""
 DATE_PARTS: Mapping[str, str] = {
     name: f"(?i:{pattern})"
     for name, pattern in {"date": DATE, "short_date": SHORT, "compact_date": COMPACT, "month": MONTHS}.items()
 }
-"""Parts that rows of the table may name in their patterns."""
+"""Parts that rows of the table can name in their patterns."""
 
 _PARTS = re.compile(
     r"^[0-9]{4}(?=[0-9]{4}$)|(?<=^[0-9]{4})[0-9]{2}(?=[0-9]{2}$)|(?<=^[0-9]{6})[0-9]{2}$|[0-9]+|[^\W\d_]+"
@@ -69,7 +69,7 @@ _PARTS = re.compile(
 def _read(text: str) -> tuple[date, dict[str, re.Match[str]]] | None:
     """Return the date, and which part of the text is its year, month and day.
 
-    12/03/2001 is 12 March with dots and where 12 March is the only reading, else 3 December.
+    The day comes first with dots (12.03.2001), or if the month cannot (25/12/2001). 12/03/2001 is 3 December.
     """
     parts = [part for part in _PARTS.finditer(text) if part[0].isdigit() or part[0].lower() in _NUMBER_OF]
     if len(parts) != 3:
@@ -94,13 +94,13 @@ def _read(text: str) -> tuple[date, dict[str, re.Match[str]]] | None:
 
 
 def read_date(text: str) -> date | None:
-    """Return the date that a text is, if it is one."""
+    """Return the date that a text states, or None if the text is not a date."""
     found = _read(text)
     return found[0] if found else None
 
 
 def shift_date(text: str, days: int) -> str:
-    """Return the date so many days later, written as the text writes it; the text itself if it is no date."""
+    """Return the date `days` days later, in the form of the text. A text that is not a date stays."""
     found = _read(text)
     if found is None:
         return text
@@ -120,7 +120,7 @@ def shift_date(text: str, days: int) -> str:
 
 
 def _number(value: int, like: str, in_columns: bool) -> str:
-    """With two digits if the old one had a zero in front, or may have had one: 30.09.2001, but not 30 September."""
+    """Return a number with two digits if the old number has a leading 0, or two digits in a date without words."""
     return f"{value:02d}" if like.startswith("0") or (in_columns and len(like) == 2) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Addresses of mail as people write them to hide them from machines: `jane [at] example (dot) org`."""
+"""E-mail addresses as people write them to hide them from machines: `jane [at] example (dot) org`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SURE = (
     r"|affenschwanz"
     r"|ape(?:n)?sta(?:art(?:je)?|rtje)|ma[łl]p(?:a|ka)|snabel-?a|krøllalfa|zavin[aá][cč]|kukac|собака|собачка|ät|aet"
 )
-"""Names of the sign that are nothing else between two words."""
+"""Names of the sign @ that have no other meaning between two words."""
 _AT = rf"at|bei|chez|{_SURE}"
 _DOT = r"dot|d0t|period|full stop|punkt|point|punto|ponto|punt|kropka|pkt|punktum|te[cč]ka|nokta|точка|крапка"
 _LINE = r"underscore|under score|unterstrich|tiret bas|gui[oó]n bajo|trattino basso|podkreślnik|podkreślenie|sublinhado"
@@ -29,7 +29,7 @@ _HIDDEN_AT = (
     rf"| ?(?P<mark>{_MARK})(?P=mark){{0,2}} ?(?i:at|{_SURE}) ?(?P=mark){{1,3}} ?"
     rf"|,? (?i:{_SURE}),? (?:the )?|(?<=[a-z0-9])AT(?=[a-z0-9])|(?<=[a-z0-9]) AT (?=[a-z0-9])|{_CODED_AT})"
 )
-"""The sign as nobody writes it for anything else."""
+"""Forms of the sign @ that are not used for anything else."""
 _PLAIN_AT = rf",? (?i:{_AT}|à),? (?:the )?"
 _HIDDEN_DOT = (
     rf"(?: {{0,2}}{_OPEN} ?(?i:{_DOT}|\.) ?{_CLOSE} {{0,2}}| ?{_MARK}{{1,3}} ?(?i:{_DOT}) ?{_MARK}{{1,3}} ?"
@@ -57,7 +57,7 @@ _SPACED = re.compile(
     r"(?<![\w.+-])(?:[A-Za-z0-9._+-] ){2,40}@ ?(?:(?:[A-Za-z0-9-] ){2,40}\. ?|[\w-]{2,63} ?\. ?){1,3}"
     r"(?:c ?o ?m|o ?r ?g|n ?e ?t|d ?e|f ?r|i ?t|e ?s|p ?l)(?!\w)"
 )
-"""j a n e @ e x a m p l e . o r g"""
+"""Pattern of spaced addresses such as `j a n e @ e x a m p l e . o r g`."""
 _SURE_DOT = re.compile(_HIDDEN_DOT)
 _MAIL_WORDS = re.compile(
     r"(?i)(?<![^\W_])(?:e-?mail\w*|mail\w*|courriel\w*|correo\w*|write|reach|contact\w*|kontakt\w*|schreib\w*|écri\w*"
@@ -75,7 +75,7 @@ _COMMON_WORDS = re.compile(
 
 
 _ENDS = {"at": "de|ch|uk", "bei": "de|ch|at", "chez": "fr|ch", "à": "fr|ch"}
-"""Ends of addresses with a dot that is spelled out, by the word for the sign: "at this point in" is none."""
+"""Ends of addresses with a spelled-out dot, by the word for @, because "at this point in" is not an address."""
 _MARKED = "|".join(rf"{mark} ?(?i:at|{_SURE}) ?{mark}" for mark in map(re.escape, _MARKS))
 _HOST_BEHIND = (
     rf"[ {_MARKS_IN_CLASS}]{{0,3}}(?:[A-Za-z0-9-]+(?: {{0,2}}{_OPEN} ?(?i:{_DOT}|\.)|\.[A-Za-z]|,? (?i:{_DOT})"
@@ -92,7 +92,7 @@ TRIGGER = (
 
 
 def hidden_emails(text: str) -> Iterator[Finding]:
-    """Find addresses whose sign or dots are written otherwise, or with spaces around them."""
+    """Find addresses in which @ or dots are written in another way, or with spaces around them."""
     place = 0
     while match := HIDDEN.search(text, place):
         place = match.end() if _is_address(text, match) else match.start() + 1
@@ -103,7 +103,7 @@ def hidden_emails(text: str) -> Iterator[Finding]:
 
 
 def _is_address(text: str, match: re.Match[str]) -> bool:
-    """Return whether the sign or the dots are hidden in a way that is nothing else, or words say that it is one."""
+    """Return whether @ or the dots are hidden in a way with no other meaning, or words say that it is an address."""
     name, domain = text[match.start() : match.start("sign")], match["domain"]
     if match["sign"] == "@":
         return _SURE_DOT.search(domain) is not None or re.search(r"[.,] | \.|,", domain) is not None

@@ -1,4 +1,4 @@
-"""Telephone numbers in text: by the numbering plans that `phonenumbers` knows, by their form and words beside them."""
+"""Telephone numbers in text, found by the numbering plans of `phonenumbers`, by their form and by words near them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import re2
 from lmworks.data.personal.findings import Finding, whole_words
 
 REGIONS = ("US", "GB", "DE", "FR", "IT", "ES", "IN", "CN", "BR", "PL")
-"""Countries whose numbers are found as they are dialled at home. Those of others begin with `+` or `00`."""
+"""Countries whose numbers are found as dialled at home. Numbers of other countries must begin with `+` or `00`."""
 LATIN = "0-9A-Za-zÀ-ɏ"
 TRIGGER = r"[0-9](?:[ \t.,()/·_–-]{0,3}[0-9]){6}"
 """Pattern of RE2 that every text with a number matches."""
@@ -19,14 +19,14 @@ EXTENSION = (
     r"(?: ?(?:x|[Ee]xt\.?)|,? (?:int(?:erno|\.)|poste|wew(?:nętrzny|\.)|DW|Durchwahl|App(?:arat|\.)|anexo|ramal"
     r"|extensi[oó]n)) ?[0-9]{1,6}"
 )
-"""The number of one telephone of a house."""
+"""Pattern of the extension of one telephone in a company."""
 NUMBER = re.compile(  # the first character comes first, since what is looked at before it is slow to look at everywhere
     rf"[+(0-9](?<![{LATIN}.+@#$€£-][+(0-9])(?<![0-9],[0-9])(?<![0-9],\+)(?<![{LATIN}]_[+(0-9])(?<![{LATIN}]__[+(0-9])"
     r"(?<![0-9:]:[+(0-9])(?<!(?<!wa\.me)/[+(0-9])"
     r"(?:(?<=0)xx[+(]{0,2}[0-9]|(?<=[+(])[+(]?[0-9]|(?<=[0-9]))(?:[ .()/–·_-]{0,3}[0-9]|\t[0-9]){6,16}"
     rf"(?:{EXTENSION})?(?![{LATIN}@%-]|_{{1,2}}[{LATIN}]| ?[=<>](?!/)|\*{{1,3}}[{LATIN}]| \*|[.,][0-9])"
 )
-"""Digits that may be a telephone's, with signs between them and an extension."""
+"""Pattern of digits that may be a telephone number, with signs between them and an extension."""
 WORDS = (
     r"call(?:s|ed|ing|er)?|(?:tele)?phone[sd]?|tel|mob(?:ile|iles)?|cell(?:phone|ular)?|fax|dial(?:led)?|ring|rang"
     r"|reach"
@@ -42,7 +42,7 @@ WEAK_WORDS = (
     r"numbers?|num|n[uú]mero|numéro|núm|nummer|nr|text|add|ping|ligne|line|l[ií]nea|linha|linii|fixe|fijo|cel|toque|kom"
     r"|lig[ar]+|bel|telegram|numer\w*|meld\w*|escribir|écri\w*|scriv\w*|napisz\w*|schreib\w*"
 )
-"""Words that say so of a number that fits a country's plan."""
+"""Pattern of words that mark a telephone number only if it fits a country's plan."""
 ANYWHERE = (
     "电话|手机|联系|拨打|致电|来电|短信|微信|座机|热线|机主|请打|回电|電話|手機|号码"
     "|फोन|मोबाइल|नंबर|संपर्क|전화|휴대폰|연락처|번호"
@@ -57,7 +57,7 @@ OTHER_NUMBER = re.compile(
     r"|factura|expediente|ordine|fattura|pratica|zamówieni\w*|faktur\w*|订单|单号|运单)"
     r"(?:[ -]?(?:no|number|nr|id|nummer|n°|nº|numer))?(?: is)?[ .:#={\"'(]{0,4}(?:\n *)?$"
 )
-"""Words right before a number of another sort."""
+"""Pattern of words right before a number that is not a telephone number."""
 _DATE = re.compile(
     r"(?:1[89]|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9][-/.][0-3]?[0-9][-/.](?:1[89]|20)[0-9]{2}"
 )
@@ -66,7 +66,7 @@ _NO_PHONE = re.compile(
     r"|^(?![0-9]{3}/)[1-9][0-9]*/|(?:^|[ .-])[0-9][ .-]+[0-9](?![ .-]*[0-9])"
     r"|[0-9]  +[0-9]+  +[0-9]|^[0-9]{4}[- ](?:19|20)[0-9]{2}$|^[0-9]+/[0-9]{5}$"
 )
-"""Decimals, fractions, years and columns of numbers."""
+"""Pattern of decimals, fractions, years and columns of numbers."""
 _NO_PHONE_ALONE = re.compile(r"[ .-][0-9]$|(?:[0-9][ .-]+){4}")
 _UNIT = re.compile(
     r" ?(?:zł|PLN|tys|mln|€|EUR|USD|\$|£|k[mg]|m²|m³|szt|osób|euros?|pesos|reais|bytes?|[MG]B|ms|元|人|%)"
@@ -77,11 +77,11 @@ BARE_MOBILE = re.compile(
     r"(?:49 ?1[567][0-9]?|44 ?7[1-9]|33 ?[67]|34 ?[67]|39 ?3[2-9]|91 ?[6-9][0-9]|55 ?[1-9][0-9] ?9|86 ?1[3-9][0-9])"
     r"(?: ?[0-9]){8}"
 )
-"""A mobile number behind its country's code without a sign of abroad, as messengers write it."""
+"""Pattern of a mobile number with its country code but without `+` or `00`, as messengers write it."""
 _MOBILE = re.compile("0[67][0-9]{8}|07[0-9]{9}|01[567][0-9]{8,9}|0[6-9][0-9]{9}")
-"""Mobile numbers of France, Great Britain, Germany and India in one piece."""
+"""Pattern of mobile numbers of France, Great Britain, Germany and India without spaces."""
 _ANY_GROUPS = re.compile(r"[0-9]{1,3}(?: [0-9]{3})+|[0-9]{3}-[0-9]{2}-[0-9]{4}")
-"""Groups of thousands, and those of a social security number: they may be any number."""
+"""Pattern of groups of thousands, and of a social security number. Such groups can be any number."""
 _LOCAL = (
     ("CN", re.compile("[\u4e00-\u9fff]")),
     (
@@ -112,14 +112,14 @@ _LOCAL = (
     ),
     ("BR", re.compile(r"[ãõç]|(?i:\b(?:não|para|com|uma|seu|meu|do|da)\b)")),
 )
-"""Countries and the letters and words of their languages: a number in one piece is a telephone's only beside these."""
+"""Letters and words of languages by country. A number without spaces counts as a telephone number only near them."""
 BESIDE = 70
 
 
 def phones(text: str) -> Iterator[Finding]:
-    """Find international numbers, national ones in their country's form, and others beside a word such as "call".
+    """Find international numbers, national numbers in their country's form, and others near a word such as "call".
 
-    Where a run of digits is none as a whole, a date after it and then its last groups are left off one by one.
+    If a run of digits is not a number as a whole, a date after it and then its last groups are left off one by one.
     """
     place = 0
     while match := NUMBER.search(text, place):
@@ -186,12 +186,12 @@ def _has_plan(number: str, regions: tuple[str, ...] = REGIONS) -> bool:
 
 
 def _is_abroad(number: str) -> bool:
-    """Return whether another number with a country's code is possible there."""
+    """Return whether a made-up number with a country code is possible in that country."""
     return _is_possible(f"+{''.join(filter(str.isdigit, number.replace('(0)', '')))}")
 
 
 def _is_at_home(number: str) -> bool:
-    """Return whether another number is one of a country: two zeros at its front lead abroad, if the first did not."""
+    """Return whether a made-up national number is possible: ten digits must begin with 0 or look like a US number."""
     digits = "".join(filter(str.isdigit, number))
     return len(digits) != 10 or digits[0] == "0" or (digits[0] != "1" and digits[3] not in "01")
 
