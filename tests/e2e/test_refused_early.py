@@ -187,8 +187,8 @@ CASES = {
         + "    rewards: [{kind: classifier, model: sorter, labels: [wet, damp]}, "
         + "{kind: classifier, model: words, labels: [fine]}]}\n",
         [
-            "- reward sorter: labels: found damp; sorter tells dry, wet",
-            "- reward words: labels: found fine; words tells dry, wet",
+            "- reward sorter: labels: found damp; sorter has only dry, wet",
+            "- reward words: labels: found fine; words has only dry, wet",
         ],
     ),
     "a judge that can read no pair": Case(
