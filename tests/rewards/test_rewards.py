@@ -365,7 +365,7 @@ def test_it_is_held_in_time_memory_and_place_and_cannot_count_answers(tmp_path: 
     ("code", "said"),
     [
         ("def score(answer) return 1", r"own.py:1: is not Python: expected ':'"),
-        ("import math\nimport numpy as np\ndef score(answer):\n    return 1", "own.py:2: imports numpy, which is not available"),
+        ("import math\nimport numpy as np\ndef score(answer):\n    return 1", "own.py:2: imports numpy, which is not"),
         (
             "def worth(answer):\n    return 1",
             r"own.py: has no function `score`; expected `def score\(answer, reference\)`",
