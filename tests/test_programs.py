@@ -312,7 +312,7 @@ def test_questions_asked_again_and_again_are_no_more_evidence() -> None:
         ({"a": ["y", "y"]}, [("x", "y")], {}, "a: found 2 answers to 1 questions"),
         ({"a": len}, [("x", "y")], {}, "a: answer 0 is 1; expected a text"),
         ({"a": str}, [("x", "y")], {"metrics": ["rogue"]}, "no metric 'rogue'; did you mean 'rouge'"),
-        ({"a": str}, [("x", "y")], {"baselines": ["b"]}, "baselines: found b; the systems are a"),
+        ({"a": str}, [("x", "y")], {"baselines": ["b"]}, "baselines: found b; expected some of a"),
         ({"a": str}, [("x", "y")], {"groups": []}, "groups: found 0 for 1 questions"),
         ({"a": str}, [("x", 3)], {}, "data: pair 0 is"),
     ],

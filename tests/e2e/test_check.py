@@ -174,5 +174,5 @@ def test_the_reward_of_the_docs_is_tried_and_one_that_fails_is_refused_before_tr
     assert "reward close: fails on" in said and "close.py: IndexError in line 8: list index out of range" in said
     (project / "close.py").write_text(code.replace("import re", "import numpy"))
     said = lmworks(project, "check", "recipe.yaml", code=2).stderr
-    assert "close.py:1: imports numpy, which cannot be had where rewards run" in said
+    assert "close.py:1: imports numpy, which is not available where rewards run" in said
     assert not list((project / ".lmworks" / "artifacts").glob("train/*"))

@@ -85,11 +85,11 @@ def test_the_folder_that_is_asked_is_the_one_that_is_named(folder: Path) -> None
 
 def test_what_cannot_be_compared_is_said(folder: Path) -> None:
     done = lmworks(folder, "compare", "own", "wide", code=2)
-    assert "nobody has said what they are to be asked" in done.stderr
+    assert "so there are no tasks to evaluate them on" in done.stderr
     done = lmworks(folder, "compare", "store-first:base", "nowhere:base", code=2)
-    assert "nowhere is not there; expected a recipe's file or a store before the colon" in done.stderr
+    assert "nowhere does not exist; expected a recipe's file or a store before the colon" in done.stderr
     done = lmworks(folder, "compare", "store-first:base", "store-second:texts", code=2)
-    assert "no task of second asks it: name it in `evaluate.models` and build" in done.stderr
+    assert "no task of second evaluates it: name it in `evaluate.models` and build" in done.stderr
 
 
 def test_of_a_base_whose_texts_nobody_knows_a_trace_says_so(folder: Path) -> None:

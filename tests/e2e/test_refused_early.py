@@ -84,7 +84,7 @@ CASES = {
         [
             "evaluate/exact-answer-long refuses",
             "12 of 12 items longer than the context of 64 tokens, more than 20%; the longest takes ",
-            "Raise sequence_length of lm, shorten them, or state largest_lost_share in the task",
+            "Raise sequence_length of lm, shorten the items, or set largest_lost_share in the task",
         ],
     ),
     "sources to rewrite longer than the context": Case(
@@ -93,7 +93,7 @@ CASES = {
     ),
     "fewer examples than are shown": Case(
         TUNED + evaluated("tuned", "{kind: exact-answer, data: chats, train: chats, prompt: few-shot, shots: 40}"),
-        ["chats: 12 conversations", "`shots` asks for 40: lower it, or name more conversations in `train`"],
+        ["chats: 'exact-answer' can show only 12 conversations", "`shots` is 40: lower it, or name more"],
     ),
     "records without the fields of a task": Case(
         evaluated("lm", "{kind: last-word, data: texts}"),
@@ -101,11 +101,11 @@ CASES = {
     ),
     "records that ask nothing": Case(
         evaluated("lm", "{kind: multiple-choice, data: texts}"),
-        ["texts: lines.jsonl (document ", "is not a question with choices", "Layouts that are read: "],
+        ["texts: lines.jsonl (document ", "is not a question with choices", "Known layouts: "],
     ),
     "a metric without what judges": Case(
         TUNED + evaluated("tuned", "{kind: facts-to-text, data: chats, metrics: [style]}"),
-        ["style: no classifier judges; name a step of kind `classifier` in the task's `style`"],
+        ["style: the task has no classifier; name a step of kind `classifier` in its `style`"],
     ),
     "spans that are wrong": Case(
         TAGGER,
@@ -187,15 +187,15 @@ CASES = {
         + "    rewards: [{kind: classifier, model: sorter, labels: [wet, damp]}, "
         + "{kind: classifier, model: words, labels: [fine]}]}\n",
         [
-            "- reward sorter: labels: found damp; sorter tells dry, wet",
-            "- reward words: labels: found fine; words tells dry, wet",
+            "- reward sorter: labels: found damp; sorter has only dry, wet",
+            "- reward words: labels: found fine; words has only dry, wet",
         ],
     ),
     "a judge that can read no pair": Case(
         TUNED
         + "  judge: {objective: reward, from: tuned, data: pairs, SMALL}\n"
         + evaluated("tuned", "{kind: judged-answers, data: pairs, train: pairs, judge: judge, judged: wide}"),
-        ["evaluate/judged-answers-pairs refuses", "wide: no pair within the judge's 64 tokens"],
+        ["evaluate/judged-answers-pairs refuses", "wide: no pair fits in the judge's 64 tokens"],
         [
             "data.wider={kind: ingest, sources: [FILES wider], licences: {allow: [permissive]}}",
             "data.wide={kind: preferences, from: wider}",
@@ -298,7 +298,7 @@ CASES = {
         + evaluated("tuned", "{kind: text-to-text, data: long, train: chats}"),
         [
             "- tuned: 1 of 1 items longer than the context of 4096 tokens",
-            "Name models that read more, shorten them, or state largest_lost_share",
+            "Name models that read more, shorten the items, or set largest_lost_share",
         ],
         family="T5",
         wrong={"asking": lambda records: [each["messages"][0].update(content="Rain? " * 2000) for each in records]},

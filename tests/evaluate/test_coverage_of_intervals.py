@@ -136,12 +136,12 @@ def test_what_is_told_before_a_run_counts_groups_and_not_their_items() -> None:
         return power([{"cluster": f"g{number % groups}"} for number in range(n)])
 
     assert told(1440) == (
-        "1440 items: of two models that answer one in five unlike, a true difference of 3.3 points is found in 4 of 5 "
+        "1440 items: if two models differ in one answer of five, a true difference of 3.3 points is found in 4 of 5 "
         "cases; 2 points need 3,925 items"
     )
-    assert told(144).startswith("1440 items in 144 groups (of one `cluster`, or that ask nearly the same), each")
+    assert told(144).startswith("1440 items in 144 groups (of one `cluster`, or nearly the same question), each")
     assert "a true difference of 10.5 points is found" in told(144) and "2 points need 3,925 groups" in told(144)
-    assert "with so few no true difference is found" in told(2)
+    assert "with so few items no true difference is found" in told(2)
     assert detectable([10] * 90 + [500]) is None, "one group outweighs all others"
 
 

@@ -130,8 +130,8 @@ def test_a_template_holds_names_of_fields_and_no_code(template: str) -> None:
 
 @pytest.mark.parametrize("name", ["subject", "answer", "messages"])
 def test_a_field_that_is_not_there_or_says_the_answer_is_refused_with_those_that_are(ask: Ask, name: str) -> None:
-    known = "has form, id, question, source, topic: name one"
-    with pytest.raises(UsageError, match=f"asks for the field '{name}'.*{known}"):
+    known = "has only form, id, question, source, topic: name one"
+    with pytest.raises(UsageError, match=f"has the field '{name}'.*{known}"):
         ask({"template": f"{{{name}}}: {{question}}"}, "4")
 
 

@@ -105,7 +105,7 @@ def test_questions_of_other_layouts_are_asked_too(model: ModelFolder, tmp_path: 
     context = dataclasses.replace(make_context(tmp_path), log=told.append)
     found = choices_of(records(tmp_path / "data", *rows), context)
     assert [(each["query"], list(each["choices"])[:3], each["gold"]) for each in found] == [(query, choices, 1)] * 3
-    assert told == ["1 of 4 questions are not asked, without a label: it was published without one"]
+    assert told == ["1 of 4 questions are left out, without a label: it was published without one"]
 
 
 @pytest.mark.parametrize(
@@ -165,10 +165,10 @@ def test_tokens_that_span_question_and_choice_are_scored_whole(model: ModelFolde
 @pytest.mark.parametrize(
     ("record", "fault"),
     [
-        ("a plain text", r"document 00 has None as 'context'; expected str.*its own are.*text.*`fields: all`"),
+        ("a plain text", r"document 00 has None as 'context'; expected str.*the record has.*text.*`fields: all`"),
         (
             {"context": "a"},
-            r"document 00 has None as 'continuation'; expected str, of the fields context, continuation",
+            r"document 00 has None as 'continuation'; expected str. The task reads context, continuation",
         ),
     ],
 )

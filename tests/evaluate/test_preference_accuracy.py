@@ -113,7 +113,7 @@ def test_the_baseline_prefers_the_length_that_was_chosen_in_training(tmp_path: P
     for data, train, value in ((longer, longer, 1), (shorter, longer, 0), (shorter, shorter, 1), (even, longer, 0.5)):
         result = evaluate_preference_accuracy_length(CONFIG, data, train, None, tmp_path, make_context(tmp_path))
         assert result.figures[0].value == value
-    with pytest.raises(UsageError, match="x: no pair of answers"):
+    with pytest.raises(UsageError, match="x: found no pair of answers"):
         write_preferences(tmp_path / "none", [])
         none = Preferences(tmp_path / "none", "")
         evaluate_preference_accuracy_length(CONFIG, none, longer, None, tmp_path, make_context(tmp_path))
@@ -154,5 +154,5 @@ def test_answers_are_put_and_weighed_as_the_recipe_says(base: ModelFolder, tmp_p
         assert item["lead"] == pytest.approx(worth[0] - worth[1], abs=1e-4)
         assert figure.conditions and (figure.conditions.prompt, figure.conditions.delimiter) == (template, " ")
         assert "after <|endoftext|>" in figure.method
-    with pytest.raises(ValueError, match=r"template: 'Q:' is not chat, and has no \{prompt\}"):
+    with pytest.raises(ValueError, match=r"template: found 'Q:'; expected chat or a text with \{prompt\}"):
         PreferenceAccuracyConfig(data="x", template="Q:")

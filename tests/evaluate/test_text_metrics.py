@@ -145,7 +145,7 @@ def test_a_classifier_of_the_recipe_tells_whose_style_a_text_has(tmp_path: Path)
     answers = ["Try 100 now!", "The Mill 7 has the food Greek."]
     assert [judge.fields(Written("", [""], answer))["in_style"] for answer in answers] == [1, 0]
     assert "of the references 100.0% are" in judge.methods[0]
-    with pytest.raises(UsageError, match=r"knows template, written, not 'good'"):
+    with pytest.raises(UsageError, match=r"'good' is no label; expected one of template, written"):
         TEXT_METRICS["style"].judge(replace(known, style_label="good"))
 
 

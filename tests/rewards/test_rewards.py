@@ -173,7 +173,7 @@ def test_a_form_is_matched_by_the_whole_answer() -> None:
 def test_words_are_counted() -> None:
     length = {"kind": "length", "least": 2, "most": 3}
     assert [worth("word " * count, **length) for count in range(5)] == [0, 0, 1, 1, 0]
-    with pytest.raises(ValidationError, match="least 3 is more than most 2"):
+    with pytest.raises(ValidationError, match="`least` 3 is above `most` 2"):
         worth("", kind="length", least=3, most=2)
 
 
@@ -279,7 +279,7 @@ def test_tests_that_nobody_can_judge_pay_nothing_and_are_counted() -> None:
     assert "use .push of an object of the program" in reward.unjudged("s = Stack()\ns.push(1)\nassert s.a == 1")
     assert count_unjudged([reward], [TESTS, TESTS, "It adds."]) == {"unjudged by unit-tests": 1}
     assert count_unjudged([reward, LengthReward(most=3)], [TESTS]) == {}
-    with pytest.raises(LmworksError, match="none of the data's 2 answers can judge another; 2 of them are no Python"):
+    with pytest.raises(LmworksError, match="none of the data's 2 answers can judge another; 2 of them are not Python"):
         count_unjudged([reward], ["It adds.", "It does."])
 
 
@@ -364,8 +364,8 @@ def test_it_is_held_in_time_memory_and_place_and_cannot_count_answers(tmp_path: 
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("def score(answer) return 1", r"own.py:1: is no Python: expected ':'"),
-        ("import math\nimport numpy as np\ndef score(answer):\n    return 1", "own.py:2: imports numpy, which cannot"),
+        ("def score(answer) return 1", r"own.py:1: is not Python: expected ':'"),
+        ("import math\nimport numpy as np\ndef score(answer):\n    return 1", "own.py:2: imports numpy, which is not"),
         (
             "def worth(answer):\n    return 1",
             r"own.py: has no function `score`; expected `def score\(answer, reference\)`",

@@ -124,7 +124,7 @@ except CannotConfine as error:
     print(error)
 """
     )
-    assert said == "Linux on riscv64 is not supported, Linux on x86_64 is\n"
+    assert said == "Linux on riscv64 is not supported: use Linux on x86_64\n"
 
 
 def test_a_wall_that_the_kernel_only_says_it_built_is_found_out() -> None:

@@ -140,7 +140,7 @@ def test_annotations_are_those_that_the_program_wrote(sandbox: Sandbox) -> None:
         ("def f(a):\n    return lambda: 1", "f returns no literal value"),
         ("def f(a):\n    return range(a)", "f returns no literal value"),
         ("def f(a):\n    return a + 1", "AssertionError in line 1"),
-        ("def f(a):\n    return 'x' * 9_000_000", "9000012 bytes, of which 8388608 are read"),
+        ("def f(a):\n    return 'x' * 9_000_000", "9000012 bytes, more than the limit of 8388608"),
         ("import ctypes\nctypes.string_at(0)", "the program ended"),
         ("import nothing", "before any call: ModuleNotFoundError in line 1: No module named 'nothing'"),
     ],

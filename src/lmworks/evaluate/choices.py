@@ -1,4 +1,4 @@
-"""Texts that could follow a prompt: where one ends and the other begins, how likely each is, and which is chosen."""
+"""Texts that could follow a prompt: the border between them, how likely each text is, and which is chosen."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 By = Literal["sum", "per-byte", "per-character", "mutual-information"]
 Boundary = Literal["whole", "lm-eval"]
 Meeting = Literal["clean", "spanned", "apart"]
-"""How prompt and continuation meet: between two tokens; within one, so that a piece of the prompt is scored too; or
-encoded each alone, where nothing would be left of a continuation."""
+"""Border of prompt and continuation. `clean`: between two tokens. `spanned`: within a token, so that a piece of the
+prompt is scored too. `apart`: both are encoded alone, because a continuation would have no token left."""
 
 ANSWER_BITS = Metric(
     name="answer_bits_per_byte",
@@ -35,7 +35,7 @@ ANSWER_BITS = Metric(
     higher_is_better=False,
 )
 SHOWN_IDS = 8
-"""First tokens of a prompt that an item keeps: what stands before it is seen there."""
+"""Number of a prompt's first tokens that an item keeps. They show the token before the prompt."""
 
 
 class LikelihoodConfig(DrawnConfig):
@@ -64,12 +64,11 @@ class Parted(NamedTuple):
 def parted(
     tokenizer: Tokenizer, before: Sequence[int], asked: str, texts: Sequence[str], boundary: Boundary = "whole"
 ) -> Parted:
-    """Tokens of a prompt and of each text behind it, of which none is empty.
+    """Return the tokens of a prompt and of each text after it. Every text has a token.
 
-    Texts are encoded together with the prompt. Where a token spans both, what is common to all of them is the prompt,
-    so that the probabilities are of equal texts. `lm-eval` counts the tokens of the prompt alone, without the white
-    space at its end, whatever stands there (`_encode_pair` of LM Evaluation Harness 0.4.13). Raises LmworksError for a
-    text of which no token is left.
+    Each text is encoded together with the prompt. If a token spans both, the prompt is the part that is common to all,
+    so that the probabilities are of equal texts. `lm-eval` always counts the tokens of the prompt alone, without white
+    space at its end (`_encode_pair` of LM Evaluation Harness 0.4.13). Raises LmworksError for a text without a token.
     """
     context = [*before, *tokenizer.encode(asked.rstrip() if boundary == "lm-eval" else asked)]
     whole = [[*before, *ids] for ids in tokenizer.encode_batch([f"{asked}{text}" for text in texts])]
@@ -83,7 +82,7 @@ def parted(
         return Parted(context[:length], [ids[length:] for ids in whole], meets)
     apart = tokenizer.encode_batch(texts)
     if not all(apart):
-        raise LmworksError(f"{texts[apart.index([])]!r} has no token of {tokenizer.folder}: it cannot be scored")
+        raise LmworksError(f"{tokenizer.folder} has no token for {texts[apart.index([])]!r}, so it cannot be scored")
     return Parted(context, apart, "apart")
 
 
@@ -93,14 +92,14 @@ class Likelihood:
 
     text: str
     log_likelihood: float
-    """Natural log p of the whole text, with what stands between it and the prompt."""
+    """Natural logarithm of the probability of the whole text and of the delimiter before it."""
     tokens: int
     alone: float | None = None
-    """That of the text with no prompt, where it counts."""
+    """Log-likelihood of the text without a prompt. None if it is not used."""
 
     @property
     def bytes(self) -> int:
-        """In UTF-8, without what stands before it."""
+        """Number of UTF-8 bytes of the text, without the delimiter before it."""
         return len(self.text.encode())
 
     def by(self, score: By) -> float:
@@ -110,25 +109,25 @@ class Likelihood:
         return self.log_likelihood / {"sum": 1, "per-byte": self.bytes, "per-character": len(self.text)}[score]
 
     def as_item(self) -> Item:
-        """Return the fields that an item keeps of it."""
+        """Return the fields that an item keeps of this text."""
         known = {"text": self.text, "log_likelihood": self.log_likelihood, "tokens": self.tokens, "bytes": self.bytes}
         return known if self.alone is None else {**known, "log_likelihood_alone": self.alone}
 
 
 def likeliest(texts: Sequence[Likelihood], score: By) -> int:
-    """Its place; the first of equals."""
+    """Return the index of the text with the highest score, the first of several equal ones."""
     return max(range(len(texts)), key=lambda place: texts[place].by(score))
 
 
 @dataclass(frozen=True)
 class Judged:
-    """All texts behind one prompt."""
+    """Scores of all texts after one prompt."""
 
     begins_with: list[int]
     """The prompt's first tokens."""
     meets: Meeting
     delimiter: str
-    """Scored with each text."""
+    """Text between the prompt and each text, scored with the text."""
     texts: Sequence[Likelihood]
 
     def right(self, place: int) -> Item:
@@ -150,7 +149,7 @@ def judge(
     *,
     alone: bool = False,
 ) -> list[Judged]:
-    """Score texts behind prompts; `alone`, also with no prompt. Raises BeyondContext as the engine does."""
+    """Score texts after prompts, and with `alone` also without prompts. Raises BeyondContext as the engine does."""
     before = engine.tokenizer.before(config.before)
     prompts = [*asked, *(("", texts) for _, texts in asked if alone)]
     parts = [
@@ -191,19 +190,19 @@ def told(engine: DecoderEngine, config: LikelihoodConfig, items: Sequence[Item])
 
 
 def beside(score: By) -> Metric:
-    """Return the accuracy by a measure that is not the headline's."""
+    """Return the metric for accuracy by a score that the first figure does not use."""
     return Metric(name=f"accuracy_by_{score}", label=f"accuracy by {score}", value=f"correct by {score}", is_share=True)
 
 
 LEAST_GUESSED, FAR = 20, 0.05
-"""Questions in which a sign must show, and how far above chance the interval of its share must begin, to be told."""
+"""Least number of questions that a sign applies to, and how far above chance its interval must begin, to report it."""
 
 Choosing = Callable[[Sequence[str]], int | None]
 
 
 def signs(questions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Surface features that tell the right choice far above chance, with how often they do: what a model can learn that
-    reads no question.
+    """Return surface features that find the right choice far more often than chance, and how often they do. A model can
+    learn them without reading the question.
     """
     most = max((len(each["choices"]) for each in questions), default=0)
     guesses: dict[str, Choosing] = {

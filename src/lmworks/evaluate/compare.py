@@ -1,4 +1,4 @@
-"""Paired tests between all that was scored on one task, and what they say in plain words."""
+"""Paired tests between all systems scored on one task, and their results in plain words."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from lmworks.pipeline.statistics import Comparison, share, student
 from lmworks.recipe.schema import Reference, StepConfig
 
 CUT_OFTEN = 0.2
-"""Share of answers that end at the limit from which that is said first: scores are then of halves of answers, too."""
+"""Share of answers cut at the token limit from which a warning comes first: many scores are then of half answers."""
 
 
 @cache
 def metric_named(name: str) -> Metric | None:
-    """The metric whose figures have this name: a built-in one, or else of an installed package; None if there is none.
+    """Return the metric whose figures have this name, from lmworks or else from an installed package. None without one.
 
-    All that is compared is named by a task or by a metric of written texts.
+    Each figure that is compared belongs to a task or to a metric of written texts.
     """
     built_in = _metrics(TASKS.built_in.values(), TEXT_METRICS.built_in.values())
     added = _metrics((task for _, task in TASKS.loadable()), (metric for _, metric in TEXT_METRICS.loadable()))
@@ -60,7 +60,7 @@ class CompareConfig(StepConfig):
     labels: list[str] = Field(min_length=1, description="Label of each evaluation, in the same order.")
     baselines: list[str] = Field(default=[], description="Labels of baselines. A baseline that wins is named first.")
     also: list[str] = Field(
-        default=[], description="Names of further figures to compare. The first figure judges most tasks."
+        default=[], description="Names of further figures to compare. For most tasks the first figure is enough."
     )
     may_differ: list[Condition] = Field(default=[], description="Conditions whose effect is compared.")
     relations: list[Relation] = Field(default=[], description="Pairs of labels that get a further sentence.")
@@ -96,7 +96,7 @@ class Tests(NamedTuple):
 
 @stage(version=14, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
-    """Test every pair but two baselines on the items that they share, and write `comparison.json`."""
+    """Test every pair except two baselines on the items that both share, and write `comparison.json`."""
     record, figures = concluded(config, evaluations)
     write_atomically(out / "comparison.json", canonical_json(record) + "\n")
     return Result(figures=figures)
@@ -105,8 +105,8 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
 def concluded(config: CompareConfig, evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], list[Figure]]:
     """Return the conclusions of tests on some evaluations for `comparison.json`, and the differences as figures.
 
-    Pairs with a difference that could matter are refused. All is exploration, with plain 95 % intervals. The question
-    that a build answers is the primary one. Doubts about all scores come first.
+    Pairs with a difference in conditions that could matter are refused. All these tests are exploratory, with plain 95
+    % intervals. The question that a build answers is the primary one. Doubts about all scores come first.
     """
     found = [_test(config, evaluations, name) for name in (evaluations[0].figures()[0].name, *config.also)]
     metric, _, tested, refused, partly, _ = found[0]
@@ -152,10 +152,10 @@ def concluded(config: CompareConfig, evaluations: Sequence[Evaluation]) -> tuple
 
 
 def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -> Tests:
-    """Return every pair but two baselines, by the figure `name`."""
+    """Test every pair of systems except two baselines, by the figure `name`."""
     metric = metric_named(name)
     if metric is None:
-        raise LmworksError(f"the figure {name!r} is of no metric that a task names in `metrics`: add it there")
+        raise LmworksError(f"no task declares a metric for the figure {name!r}: add it to the task's `metrics`")
     systems = [
         System(label, label in config.baselines, _named(evaluation, name), evaluation.items())
         for label, evaluation in zip(config.labels, evaluations, strict=True)
@@ -192,7 +192,7 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
 
 
 def _grouped(*pair: System) -> Iterator[str]:
-    """Whose groups of items two are compared in, where one has them and the other has not."""
+    """Yield whose groups of items are used, if one of two systems has fewer groups than the other."""
     (fewer, first), (more, second) = sorted(
         ((len({item["cluster"] for item in each.items}), each.label) for each in pair), key=itemgetter(0)
     )
@@ -204,17 +204,17 @@ def _grouped(*pair: System) -> Iterator[str]:
 
 
 def _named(evaluation: Evaluation, name: str) -> Figure:
-    """Return the figure so called, or else the first, of which it is then said that it is another."""
+    """Return the figure of this name, or else the first figure. `unlike` then reports the other name."""
     return next((figure for figure in evaluation.figures() if figure.name == name), evaluation.figures()[0])
 
 
 def _rank(metric: Metric, system: System) -> float:
-    """Least for the best."""
+    """Return a sort key that is lowest for the best system."""
     return -system.figure.value if metric.higher_is_better else system.figure.value
 
 
 def unlike(a: Figure, b: Figure, may_differ: Collection[Condition] = ()) -> str:
-    """Why two figures may not be compared, in words; empty when they may."""
+    """Return why two figures cannot be compared, in words. Empty if they can."""
     if a.name != b.name or a.unit != b.unit:
         return f"one is {a.name}, the other {b.name}"
     if a.conditions is None or b.conditions is None:
@@ -233,11 +233,11 @@ SAID: Mapping[Condition, str] = {
     "decoding": "",
     "device": "",
 }
-"""Sentences about a compared pair. A pair without a sentence shows both values."""
+"""Words for a condition that differs within a compared pair. If they are empty, both values are shown."""
 
 
 def _said(a: System, b: System) -> str:
-    """Return the differences between two compared systems, beside the models themselves. Empty for none."""
+    """Return the differences between two compared systems, except the models themselves. Empty for none."""
     if not a.figure.conditions or not b.figure.conditions:
         return ""
     found = differences(a.figure.conditions, b.figure.conditions, meant=get_args(Condition))
@@ -245,7 +245,7 @@ def _said(a: System, b: System) -> str:
 
 
 def _on_shared_items(metric: Metric, a: System, b: System) -> tuple[System, System, str]:
-    """Both by the items alone that were scored of both, and what is said of the others."""
+    """Return both systems with only the items that both share, and a sentence about the other items."""
     pairs, changed = paired(a.items, b.items)
     only = len(a.items) - len(pairs) - changed, len(b.items) - len(pairs) - changed
     if not any(only) and not changed:
@@ -265,9 +265,9 @@ def _on_shared_items(metric: Metric, a: System, b: System) -> tuple[System, Syst
 
 
 def paired(ours: Sequence[Item], theirs: Sequence[Item]) -> tuple[list[tuple[Item, Item]], int]:
-    """Return the items of two evaluations that are the same, and how many of equal ids ask or want something else.
+    """Return the items that two evaluations share, and how many with equal ids differ in question or answer.
 
-    In builds that made their ids with other keys, those that ask and want the same are the same.
+    If two builds made their ids with different keys, items with the same question and answer are the same.
     """
     there = {item["id"]: item for item in theirs}
     if any(item["id"] in there for item in ours):
@@ -305,7 +305,7 @@ def _figure(metric: Metric, a: System, b: System, outcome: Comparison) -> Figure
 
 
 def _wins(metric: Metric, a: System, b: System) -> Figure:
-    """Return how often a is above b; a tie counts half."""
+    """Return how often a is above b. A tie counts half."""
     pairs = zip(metric.values(a.items), metric.values(b.items), strict=True)
     wins = [((first > second) - (first < second) + 1) / 2 for first, second in pairs]
     found = share(wins, clusters_of(a.items, b.items))
@@ -336,7 +336,7 @@ def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
 
 
 def _cut_off(config: CompareConfig, evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """Models many of whose answers end at the limit, not where the model would end them."""
+    """Yield models of which many answers are cut at the token limit."""
     for label, evaluation in zip(config.labels, evaluations, strict=True):
         for cut in evaluation.figures():
             if cut.name == TRUNCATED.name and cut.value >= CUT_OFTEN and label not in config.baselines:
@@ -363,7 +363,7 @@ def _over_seeds(config: CompareConfig, tests: Tests) -> Iterator[str]:
 
 
 def _at_chance(tests: Tests) -> Iterator[str]:
-    """Models that are not shown to be better than blind guessing."""
+    """Yield models that are not shown to be better than blind guessing."""
     for label, is_baseline, figure, _ in tests.systems:
         if figure.chance is None or is_baseline or not figure.interval or figure.interval[0] > figure.chance:
             continue
@@ -385,7 +385,7 @@ def _known(tests: Tests) -> Iterator[str]:
 
 
 def _among_clean(tests: Tests) -> Iterator[str]:
-    """Pairs of which one knows items, on those that are clean for both."""
+    """Yield comparisons on the items clean for both, for pairs of which one system knows some items."""
     for a, b, _ in tests.tested:
         both = list(zip(a.items, b.items, strict=True))
         clean = [pair for pair in both if standing(pair[0]) == standing(pair[1]) == "clean"]
@@ -399,7 +399,7 @@ def _among_clean(tests: Tests) -> Iterator[str]:
 
 
 def _best(tests: Tests) -> list[str]:
-    """Return whether a baseline is best."""
+    """Return a sentence if a baseline is best."""
     metric, systems, tested, *_ = tests
     best = min(systems, key=lambda system: _rank(metric, system))
     models = [system for system in systems if not system.is_baseline]
@@ -422,7 +422,7 @@ def _best(tests: Tests) -> list[str]:
 
 
 def _beside_baselines(tests: Tests) -> dict[str, Any]:
-    """Return the best model beside the baselines; empty where there are not both.
+    """Return the best model compared with the baselines. Empty without a model or without a baseline.
 
     A model that learned from nearly all items is the best only if there is no other.
     """
@@ -437,9 +437,9 @@ def _beside_baselines(tests: Tests) -> dict[str, Any]:
 def beside_baselines(
     metric: Metric, model: System, baselines: Sequence[System], pairs: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """A model and the best baseline, and whether the model is shown to be better than each baseline by their groups.
+    """Return a model, the best baseline, and whether the model is shown to be better than each baseline, by groups.
 
-    Only baselines that were tested beside it, as `pairs` say, can be compared with it.
+    A baseline without a test against the model in `pairs` cannot be compared with it.
     """
     tested = {label for pair in pairs for label in (pair["a"], pair["b"]) if model.label in (pair["a"], pair["b"])}
     best = min(baselines, key=lambda system: _rank(metric, system))
@@ -476,7 +476,7 @@ def _on_others(metric: Metric, system: System) -> float | None:
 
 
 def _sentences(tests: Tests) -> list[str]:
-    """One line a pair, models among themselves first."""
+    """Return one line per pair. Pairs of models come first."""
     ordered = sorted(tests.tested, key=lambda test: test[0].is_baseline or test[1].is_baseline)
     return [_sentence(tests.metric, *test) for test in ordered]
 
@@ -484,7 +484,7 @@ def _sentences(tests: Tests) -> list[str]:
 def _told(
     metric: Metric, relation: Relation, tests: Iterable[tuple[System, System, Comparison]]
 ) -> Iterator[tuple[bool, str]]:
-    """Return the sentence of a relation, if its two were compared, and whether it comes first."""
+    """Yield the sentence of a relation, if its two systems were compared, and whether it comes first."""
     for a, b, outcome in tests:
         if {a.label, b.label} == {relation.model, relation.beside}:
             before, after = (b, a) if a.label == relation.model else (a, b)

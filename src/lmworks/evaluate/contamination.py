@@ -1,7 +1,7 @@
-"""Verdicts on scored items, and on figures of them, by what a search of the training text found.
+"""Verdicts on scored items and on their figures, from a search of the training text.
 
 An item is known if its question or its answer is in the text that a model, or a baseline, learned from. It is clean if
-it was sought, nothing was found, and all that was learned from was searched. Otherwise it is unknown.
+it was searched for, nothing was found, and all training text was searched. Otherwise it is unknown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lmworks.pipeline.work.chunks import read_records
 
 Standing = Literal["known", "clean", "unknown"]
 CLEAN_AT_LEAST = 20
-"""Clean items that a score of their own needs: the interval of fewer is too wide."""
+"""Least number of clean items for a separate score. With fewer, its interval is too wide."""
 _QUESTION, _ANSWER = _FIELDS = tuple(f"{part}_found" for part in PARTS)
 _WORDS = {"whole": "whole", "near": "nearly", "verbatim": "in part"}
 NOT_SEARCHED = "unknown: nothing that it learned from was searched for the items"

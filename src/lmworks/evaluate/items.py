@@ -59,34 +59,34 @@ _Record = TypeVar("_Record")
 Item = dict[str, Any]
 LOST = "items longer than the context"
 WITHIN = "within_thoughts"
-"""The field of items that says whether an answer never left its thoughts."""
+"""Name of the item field that is true if an answer ended within the thoughts."""
 BYTES_PER_TOKEN = 4
-"""Bytes of text per token, about."""
+"""Approximate bytes of text per token."""
 SHOWN = 6
-"""Items kept as examples, unless a task says which."""
+"""Number of items kept as examples, unless a task chooses them."""
 
 
 class Tokens(NamedTuple):
-    """Tokens that one model reads, about, and writes at most."""
+    """Estimated tokens that one model reads, and the most that it writes."""
 
     read: int
     most_read: int
-    """Where what is asked is long."""
+    """Estimate for long questions."""
     written: int = 0
     beams: int = 1
-    """Beams of encoder-decoders, which write as many texts for one."""
+    """Beams of an encoder-decoder, which writes this many texts per answer."""
 
     def times(self, number: float, more: int = 0) -> Tokens:
-        """With all that is read so many times, and more beside."""
+        """Return the tokens with those read multiplied by `number`, plus `more`."""
         read, most = (int(number * each) + more for each in (self.read, self.most_read))
         return self._replace(read=read, most_read=most)
 
 
 class Records(NamedTuple):
-    """Facts of the sources' records."""
+    """Facts about the source records."""
 
     mean_bytes: int = 0
-    """0 where nobody knows."""
+    """Mean bytes of a record, 0 if unknown."""
     context_length: int = sys.maxsize
     """Context of the model. Longer questions are left out."""
 
@@ -108,43 +108,43 @@ class TaskConfig(StepConfig):
     )
     data_type: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="Data type of the model's products. With float32, figures agree on all processors. bfloat16 takes "
-        "half the time on some, and changes bits per byte by about 0.0002.",
+        description="Data type of the model's activations. With float32, figures agree on all processors. bfloat16 "
+        "takes half the time on some, and changes bits per byte by about 0.0002.",
     )
 
     largest_lost_share: Annotated[float, Effect.CHECK] = Field(
         default=0.2,
         ge=0,
         le=1,
-        description="Largest share of items that are left out because they are longer than a model's context. The "
-        "build refuses a larger share before any training, because one in five is rarely meant.",
+        description="Largest share of items that may be longer than a model's context. These items are left out. A "
+        "larger share is rarely meant, so the build refuses it before any training.",
     )
 
     cluster: str | None = Field(
         default=None,
-        description="Field that similar items share, such as a question template or the field that `split` went by. "
-        "For documents name it as in its `by`. For conversations and judgements name a field that their step was "
-        "told to `keep`. Intervals, comparisons and gates count these groups. An item without the field is a group "
-        "of its own, and so is each item with `id`. Unset, items that repeat each other (Jaccard similarity 0.8 of "
-        "five-word shingles) are one group. Unset, conversations and `perplexity` use a field `service`, and "
-        "judgements the document that they were read from.",
+        description="Field whose value similar items share, such as a question template or the field in the `by` of "
+        "`split`. For documents name it as in `by`. For conversations and judgements name a field that their step "
+        "keeps (`keep`). Items with one value form a group, and intervals, comparisons and gates count groups. Items "
+        "without the field, and all items with `id`, are grouped only if they repeat each other (Jaccard similarity "
+        "0.8 of five-word shingles). This is also the default. By default, conversations and `perplexity` also use a "
+        "field `service`, and judgements the document that they were read from.",
     )
 
     def also_compared(self) -> list[str]:
-        """Names of figures beside the first in which systems are compared, too."""
+        """Return the names of further figures, after the first, by which systems are also compared."""
         return []
 
     @property
     def has_baselines(self) -> bool:
-        """Whether the task's baselines are scored: those that learn need `train`."""
+        """Whether the task's baselines are scored. Baselines that learn need `train`."""
         return self.train is not None
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
-        """Return the tokens for a model if the data have so many bytes of text. 0 if unknown."""
+        """Return the tokens that a model reads and writes for this many bytes of text, 0 if unknown."""
         return Tokens(read := text_bytes // BYTES_PER_TOKEN, read)
 
     def baseline_bytes(self, text_bytes: int) -> int:
-        """Memory that the hungriest baseline takes where it learns from so many bytes of text."""
+        """Return the bytes of memory of the baseline that needs most, if it learns from this many bytes of text."""
         return text_bytes if self.train else 0
 
 
@@ -159,7 +159,7 @@ def cluster_of(config: TaskConfig, record: Document | Mapping[str, Any], usual: 
 
 
 def draw_evenly(ranked: Iterable[_Record], cluster: Callable[[_Record], str], limit: int | None) -> list[_Record]:
-    """Return `limit` records, the nth of each cluster before the (n+1)th of any.
+    """Return `limit` records: the first of each cluster, then the second of each cluster, and so on.
 
     A comparison gives every cluster the same weight, so a cluster of few questions widens its interval.
     """
@@ -173,13 +173,13 @@ def draw_evenly(ranked: Iterable[_Record], cluster: Callable[[_Record], str], li
 
 
 def require_cluster(config: TaskConfig, records: Iterable[Document | Mapping[str, Any]]) -> None:
-    """Raise UsageError for a field that no record has: each would be taken for its own."""
+    """Raise UsageError if no record has the field, because each record would then be its own group."""
     if config.cluster not in (None, "id"):
         require_fields({"cluster": config.cluster}, map(fields_of, records), getattr(config, "kind", "the task"))
 
 
 def fields_of(record: Document | Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the fields that a recipe may name: a record's, what was kept of it, and those that every document has."""
+    """Return the fields that a recipe can name: the record's, kept ones, and those that every document has."""
     if not isinstance(record, Document):
         return {**(record.get("meta") or {}), **record}
     own = {name: getattr(record, name) for name in OWN if getattr(record, name) is not None}
@@ -198,19 +198,19 @@ class Metric:
     value: str = "score"
     """The item's field that is summed."""
     weight: str | None = None
-    """The item's field that it is divided by; none counts items."""
+    """The item's field whose sum is the divisor. None divides by the number of items."""
     unit: str = ""
     higher_is_better: bool = True
     is_share: bool = False
-    """Values are 0 and 1: the interval is exact."""
+    """Whether all values are 0 or 1, so that the interval is exact."""
     most: float | None = None
-    """The score of perfect answers, where the least is 0."""
+    """Score of perfect answers, if the lowest score is 0."""
     counts_wins: bool = False
-    """Differences say little in themselves: a comparison tells how often one value is above the other, too."""
+    """Whether a comparison also counts how often one value is above the other, because differences say little."""
     per_token: bool = False
-    """It says how a token of one tokenizer is predicted: of another it is another figure."""
+    """Whether it depends on the tokenizer's tokens, so that values for different tokenizers are different figures."""
     holds_if: str | None = None
-    """A figure of one of the evaluations that lies above zero if values mean what they should; else all is in doubt."""
+    """Name of an evaluation's figure that must be above zero. Otherwise all values are in doubt."""
 
     def values(self, items: Sequence[Item]) -> list[float]:
         """Return the summed field of every item."""
@@ -254,9 +254,9 @@ class Metric:
         return ratio(by_cluster(self._sums(items), clusters))
 
     def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
-        """How far a lies above b on the same items: in the mean of their groups, or over all items that have none.
+        """Return how far a is above b on the same items: the mean of their groups, or of all items if none are grouped.
 
-        Raises LmworksError where a and b group the items differently.
+        Raises LmworksError if a and b group the items differently.
         """
         clusters = clusters_of(a, b)
         first, second = self.of_groups(a, clusters), self.of_groups(b, clusters)
@@ -266,7 +266,7 @@ class Metric:
         return replace(self._compare_items(a, b), clusters=len(first))
 
     def _compare_items(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
-        """By items, each divided by its own weight."""
+        """Compare item by item, each divided by its own weight."""
         if self.is_share:
             return compare_shares(self.values(a), self.values(b))
         return compare_of_sums(self._sums(a), self._sums(b), ratio, most=self.most, weights=self.weights(a))
@@ -277,15 +277,15 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusMetric(Metric):
-    """A figure made of the sums, over items, of the counts that each holds in the field `value`."""
+    """A figure of counts, which each item holds in the field `value`, and which are summed over items."""
 
     of_sums: Callable[[Floats], Floats]
     """[…,K] sums -> […]"""
     trials: Callable[[Floats], Floats] | None = None
-    """[…,K] sums -> […] how many things the figure counts, where it is the share of them that are right."""
+    """[…,K] sums -> […] number of things counted, if the figure is the share of them that are right."""
 
     def values(self, items: Sequence[Item]) -> list[float]:
-        """Return the score of every item alone, to look at: their mean is not the figure."""
+        """Return each item's own score, only to look at: the mean of these scores is not the figure."""
         return [float(self.of_sums(np.array(item[self.value], float))) for item in items]
 
     def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> Estimate:
@@ -343,7 +343,7 @@ class Evaluation(Handle):
         return [Figure.from_json(record) for record in json.loads((self.path / "figures.json").read_text("utf-8"))]
 
     def items(self) -> list[Item]:
-        """Return the scored items; none where only the whole has a score."""
+        """Return the scored items. Empty if only the whole has a score."""
         return read_records(self.path / "items.jsonl")
 
 
@@ -367,7 +367,7 @@ class Scored:
         conditions: Conditions | None = None,
         lost: int = 0,
     ) -> Self:
-        """Write the items, each with what a search of the training text found of it; ids are those of their records."""
+        """Write the items, each with the result of its search in the training text. Items have their records' ids."""
         items = judged(alike(items), contamination)
         write_records(out / "items.jsonl", items)
         # Where only the whole has a score, the verdict is on all that was scored.
@@ -377,7 +377,7 @@ class Scored:
         return cls(items, replace(conditions or Conditions(), items=digest_of(digests)), told, lost)
 
     def figure(self, metric: Metric, method: str, *, judged: str | None = None, chance: float | None = None) -> Figure:
-        """A figure of all items, and beside it that of the clean ones. `judged` is the signature of what counts."""
+        """Return a figure of all items, with its value over the clean ones. `judged` is the signature of judgement."""
         if self.lost:
             method += f"; {self.lost} of {self.lost + len(self.items)} {LOST} are left out"
         if self.unfinished:
@@ -396,7 +396,7 @@ class Scored:
 
     @property
     def unfinished(self) -> int:
-        """Answers that never left their thoughts."""
+        """Number of answers that ended within the thoughts."""
         return sum(item.get(WITHIN, False) for item in self.items)
 
     def result(self, *figures: Figure, examples: Sequence[Item] | None = None, **more: Any) -> Result:
@@ -411,7 +411,7 @@ class Scored:
 
 
 def beside_clean(items: Sequence[Item], figure: Callable[[Sequence[Item]], Figure]) -> Figure:
-    """Return a figure of all items, with its value of the clean ones where some are known and enough are clean."""
+    """Return a figure of all items, with its value over the clean items if some are known and enough are clean."""
     found, clean = figure(items), [item for item in items if standing(item) == "clean"]
     if len(clean) < CLEAN_AT_LEAST or all(standing(item) != "known" for item in items):
         return found
@@ -420,13 +420,13 @@ def beside_clean(items: Sequence[Item], figure: Callable[[Sequence[Item]], Figur
 
 
 NEAR = 0.8
-"""Jaccard similarity of shingles from which two texts are near copies, as `split` keeps them together."""
+"""Least Jaccard similarity of shingles of two near copies. `split` uses the same limit to keep copies together."""
 
 
 def alike(items: Sequence[Item]) -> list[Item]:
-    """Items, of which those that ask the same, or nearly so, are of one cluster, unless a recipe grouped them.
+    """Return the items. Those with nearly the same question are in one cluster, unless a recipe grouped them.
 
-    What is asked again is answered alike and shows nothing more: copies among test items would narrow every interval.
+    The same question gets the same answer and shows nothing new. So copies in the test would narrow every interval.
     """
     found, own = [*items], [place for place, item in enumerate(items) if item["cluster"] == str(item["id"])]
     texts = [str(items[place].get("prompt") or items[place]["digest"]) for place in own]
@@ -453,33 +453,33 @@ def said_by(answer: Generation) -> Item:
 
 
 def kept_of(said: Item) -> Item:
-    """Return the fields of an answer that its item keeps whatever is judged, see `KEPT`."""
+    """Return the fields of an answer that its item keeps in every task, see `KEPT`."""
     return {name: said[name] for name in KEPT if name in said}
 
 
 def with_distinct(items: Sequence[Item]) -> list[Item]:
-    """Items with `distinct`, one for all that answer alike: a model that says one thing to everything is found out."""
+    """Return items with `distinct`, in sum 1 per different answer. It exposes a model that always answers the same."""
     counts = Counter(item["answer"] for item in items)
     return [{**item, "distinct": 1 / counts[item["answer"]]} for item in items]
 
 
 def measured_by(engine: Engine, model: ModelFolder, **asked: Any) -> Conditions:
-    """The conditions under which figures of a model hold that an engine answers for; `asked` are those of the task."""
+    """Return the conditions of a model's figures: those of the engine, of the model, and of the task (`asked`)."""
     bits = weight_bits(model.path)
     return replace(engine.conditions(), model=model.digest, weight_bits=bits, **asked)
 
 
 def clusters_of(a: Sequence[Item], b: Sequence[Item]) -> list[str]:
-    """Return the groups of the same items, scored twice: the fewer, where one task groups what another does not.
+    """Return the groups of the same items, scored twice. If the groups differ, the larger groups count.
 
-    Items that are alike are so on both sides. Raises LmworksError where the groups of neither lie within the other's.
+    Near copies are the same on both sides. Raises LmworksError if neither side's groups lie within the other's groups.
     """
     first, second = ([item["cluster"] for item in items] for items in (a, b))
     both, *groups = (len(set(each)) for each in (zip(first, second, strict=False), first, second))
     if both not in groups:
         raise LmworksError(
-            f"their items form {groups[0]} and {groups[1]} groups, and neither divide the others; give both tasks "
-            "the same `cluster`"
+            f"their items form {groups[0]} and {groups[1]} groups, which overlap only in part; give both tasks the "
+            "same `cluster`"
         )
     return first if both == groups[1] else second
 

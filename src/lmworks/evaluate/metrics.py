@@ -1,4 +1,4 @@
-"""Scores of one answer against references, and of many by the sums of what was counted in each."""
+"""Scores of one answer compared with references, and scores of many answers from their summed counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HAN, _KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3040-\u30ff]")
 
 
 def bleu_tokenizer_of(references: Iterable[str]) -> str:
-    """sacreBLEU's tokenizer beside some references: `13a`; of Chinese `zh`, of other scripts without spaces `char`."""
+    """Return sacreBLEU's tokenizer of references: `zh` in Chinese, `char` in other scripts without spaces, or `13a`."""
     text = " ".join(references)
     if letters_a_word(text) == 1:
         return "13a"
@@ -43,14 +43,14 @@ def bleu_tokenizer_of(references: Iterable[str]) -> str:
 
 
 def rouge_l(reference: str, answer: str, split: Split = words_of) -> float:
-    """F1 of the longest common subsequence of words (Lin 2004), 0 to 1; equal to `rougeL` of `rouge-score` 0.1.2."""
+    """Return F1 of the longest common subsequence of words (Lin 2004), 0 to 1, as `rougeL` of `rouge-score` 0.1.2."""
     wanted, given = split(reference), split(answer)
     common = longest_common_subsequence(wanted, given)
     return 2 * common / (len(wanted) + len(given)) if common else 0.0
 
 
 def longest_common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
-    """Length of the longest common subsequence, a whole row of the table at a time in the bits of one integer.
+    """Return the length of the longest common subsequence. The bits of one integer hold a row of the table.
 
     Hyyrö 2004, "Bit-parallel LCS-length computation revisited": a cleared bit i says that the length grows at a[i].
     """
@@ -66,17 +66,17 @@ def longest_common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
 
 
 def span_counts(wanted: Sequence[tuple[str, int, int]], given: Sequence[tuple[str, int, int]]) -> list[int]:
-    """Spans (label, start, end) that are right to the character, that were given, and that were wanted."""
+    """Return how many spans (label, start, end) are right to the character, were given, and were wanted."""
     return [len({*wanted} & {*given}), len({*given}), len({*wanted})]
 
 
 def span_precision_of(sums: Floats) -> Floats:
-    """[…,3] sums of `span_counts` -> […] right / given; 0 where nothing was given: none of nothing is right."""
+    """[…,3] sums of `span_counts` -> […] right / given; 0 if nothing was given."""
     return _share(sums[..., 0], sums[..., 1], of_nothing=0.0)
 
 
 def span_recall_of(sums: Floats) -> Floats:
-    """[…,3] sums of `span_counts` -> […] right / wanted; 0 where nothing was wanted."""
+    """[…,3] sums of `span_counts` -> […] right / wanted; 0 if nothing was wanted."""
     return _share(sums[..., 0], sums[..., 2], of_nothing=0.0)
 
 
@@ -98,7 +98,7 @@ CHARACTER_ORDERS = 6
 def bleu_counts(references: Sequence[str], answer: str, tokenize: str = "13a") -> list[int]:
     """Return words given and wanted, then right and given n-grams of 1 to 4 words, by sacreBLEU.
 
-    An n-gram counts as often as it occurs in any one reference, and the wanted length is that of the nearest.
+    An n-gram counts at most as often as it occurs in one reference. The reference nearest in length gives the length.
     """
     score = _sacrebleu().BLEU(tokenize=tokenize, effective_order=True).sentence_score(answer, list(references))
     return [score.sys_len, score.ref_len, *score.counts, *score.totals]
@@ -115,9 +115,9 @@ def bleu_of(sums: Floats) -> Floats:
 
 
 def chrf_counts(references: Sequence[str], answer: str) -> list[int]:
-    """Given, wanted and right n-grams of 1 to 6 characters, order by order; spaces do not count.
+    """Return given, wanted and right n-grams of 1 to 6 characters, order by order. Spaces do not count.
 
-    Of several references the one with the best chrF2 is taken, as sacreBLEU does.
+    If there are several references, the one with the best chrF2 counts, as in sacreBLEU.
     """
     counted = [_character_counts(reference, answer) for reference in references]
     return counted[int(chrf_of(np.array(counted, float)).argmax())]
@@ -135,7 +135,7 @@ def _character_counts(reference: str, answer: str) -> list[int]:
 
 
 def chrf_of(sums: Floats) -> Floats:
-    """[…,18] sums of `chrf_counts` -> […] chrF2 (Popović 2016), 0 to 100, as sacreBLEU reckons it."""
+    """[…,18] sums of `chrf_counts` -> […] chrF2 (Popović 2016), 0 to 100, as sacreBLEU computes it."""
     given, wanted, right = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
     orders = np.maximum(((given > 0) & (wanted > 0)).sum(-1), 1)
     precision = np.where(wanted > 0, right / np.maximum(given, 1), 0).sum(-1) / orders

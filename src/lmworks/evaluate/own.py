@@ -1,4 +1,4 @@
-"""Answers that somebody has, of whatever made them, scored and compared as a build scores and compares its models'."""
+"""Given answers of any system, scored and compared as a build scores and compares its models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lmworks.pipeline.conditions import Conditions
 from lmworks.pipeline.figure import Figure
 
 LABELS = "accuracy"
-"""The metric of answers that are labels: with it comes macro F1."""
+"""Name of the metric for answers that are labels. It also gives macro F1."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Answered:
 
     answers: Sequence[str]
     how: str = "answers that were given"
-    """In words, beside each figure."""
+    """Origin of the answers in words, shown with each figure."""
     conditions: Conditions | None = None
-    """Under which a model answered."""
+    """Conditions under which a model answered."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +39,25 @@ class Evaluated:
     """Systems that answered the same questions."""
 
     figures: Mapping[str, Sequence[Figure]]
-    """By system, the leading one first; each with n, its method and a 95 % interval."""
+    """Figures by system, the main figure first. Each has n, its method and a 95 % interval."""
     items: Mapping[str, Sequence[Item]]
-    """By system, one a question: `id`, `prompt`, `answer`, `reference`, `score`, and what the metrics counted."""
+    """Items by system, one per question: `id`, `prompt`, `answer`, `reference`, `score`, and the metrics' counts."""
     verdicts: Sequence[str]
     """Results of the paired tests in words, with doubts about all of them first."""
     pairs: Sequence[Mapping[str, Any]]
-    """The tests by the leading figure: `a`, `b`, `difference`, `interval`, `p` and more."""
+    """Tests by the main figure: `a`, `b`, `difference`, `interval`, `p` and more."""
 
     def mistakes(self, system: str) -> list[Item]:
-        """Return the items that a system answered otherwise than was wanted."""
+        """Return the items that a system answered wrongly."""
         return [item for item in self.items[system] if not item["score"]]
 
 
 def questions_of(
     data: Iterable[tuple[str, str | Sequence[str]]], groups: Sequence[str] | None = None
 ) -> list[Question]:
-    """Texts, each with what would be right, as the questions that tasks ask; without groups, equal texts are one.
+    """Return texts with their right answers as questions of tasks. Without groups, equal texts form one group.
 
-    Raises `UsageError` where there is none, where nothing is right, or where groups are not one a question.
+    Raises `UsageError` without a question or a right answer, or if there is not one group per question.
     """
     pairs = [(text, [wanted] if isinstance(wanted, str) else wanted) for text, wanted in data]
     if not pairs:
@@ -65,7 +65,7 @@ def questions_of(
     for number, (text, wanted) in enumerate(pairs):
         if not isinstance(wanted, Sequence) or not wanted or not all(isinstance(each, str) for each in (text, *wanted)):
             raise UsageError(
-                f"data: pair {number} is {(text, wanted)!r:.100}; expected a text and one right answer or more"
+                f"data: pair {number} is {(text, wanted)!r:.100}; expected a text and at least one right answer"
             )
     if groups is not None and len(groups) != len(pairs):
         raise UsageError(f"groups: found {len(groups)} for {len(pairs)} questions; expected one per question")
@@ -90,7 +90,7 @@ def score(
 ) -> Evaluated:
     """Return every system's figures, and paired tests of all of them on the questions.
 
-    Raises `UsageError` for a metric or a baseline of no known name, and for answers that are not one a question.
+    Raises `UsageError` for an unknown metric or baseline, and if a system has not one answer per question.
     """
     _require_names(systems, metrics, baselines)
     references = [each["references"] for each in questions]
@@ -160,4 +160,4 @@ def _require_names(systems: Mapping[str, Answered], metrics: Sequence[str], base
         if name != LABELS:
             TEXT_METRICS.require(name)
     if unknown := sorted({*baselines} - {*systems}):
-        raise UsageError(f"baselines: found {', '.join(unknown)}; the systems are {', '.join(systems)}")
+        raise UsageError(f"baselines: found {', '.join(unknown)}; expected some of {', '.join(systems)}")

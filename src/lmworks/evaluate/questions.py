@@ -1,5 +1,5 @@
-"""Questions drawn from conversations, how they are put before a model, and what it answers: the core of all tasks that
-let a model write.
+"""Questions drawn from conversations, their prompts, and a model's answers: the core of all tasks in which a model
+writes.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer
 
 RECORD_BYTES = 150
-"""A short question with its answer, as files have them; from 96 to 1,515 in those of six companies."""
+"""Bytes of a short question with its answer in a file. In files of six companies it has 96 to 1,515."""
 QUESTION_TOKENS, LONG_TOKENS, FRAME_TOKENS = 80, 500, 30
-"""Tokens of a question in a chat's frame (43 to 88 in six tasks), of an abstract to be summarised (404), and of the
-frame."""
+"""Tokens of a question in a chat template (43 to 88 in six tasks), of an abstract to summarise (404), and of the
+template alone."""
 
 Question = Mapping[str, Any]
 """A line of `conversations.jsonl`."""
@@ -69,17 +69,17 @@ class DrawnConfig(TaskConfig):
 
     kind: str
     record_bytes: ClassVar[int] = RECORD_BYTES
-    """Bytes of the sources per question, about."""
+    """Approximate bytes of the sources per question."""
     limit: int | None = Field(
         200,
         ge=1,
-        description="Number of questions drawn, as evenly as possible from the groups of `cluster`. 200 questions show "
-        "a difference of 0.04 in most cases.",
+        description="Number of questions drawn, as evenly as possible from the groups of `cluster`. With 200 "
+        "questions, a difference of 0.04 is found in most cases.",
     )
     seed: int = Field(0, description="Seed that draws the questions, the same for all models.")
 
     def count(self, text_bytes: int, records: Records = UNKNOWN) -> int:
-        """Questions drawn, about: no more than there may be."""
+        """Return about how many questions are drawn. The text limits this number."""
         there = text_bytes // (records.mean_bytes or self.record_bytes) + 1 if text_bytes else self.limit or 0
         return min(there, self.limit or there)
 
@@ -92,7 +92,7 @@ class DrawnConfig(TaskConfig):
 
 
 def _means_itself(text: str) -> str:
-    """Return the text, unless a backslash stands where an end of a line was meant, as in YAML between single quotes."""
+    """Return the text. Raise ValueError for a backslash that was meant as a line end, as in YAML's single quotes."""
     if found := re.search(r"\\[nrt](?![a-z])", text):
         raise ValueError(
             f"{text!r} has a backslash and the letter {found[0][1]!r}, which models rarely write. For the end "
@@ -121,9 +121,9 @@ def _template(text: str) -> str:
 
 
 Template = Annotated[Literally, AfterValidator(_template)]
-"""How a record becomes what is asked: text with names of its fields between braces."""
+"""Text of a prompt, with names of the record's fields in braces."""
 SHOWN_NOWHERE = ("answer", "references", "messages")
-"""Fields of a record that say what would be right: no template puts them before a model."""
+"""Fields of a record that hold the right answer. No template shows them to a model."""
 
 
 class QuestionsConfig(DrawnConfig):
@@ -141,13 +141,13 @@ class QuestionsConfig(DrawnConfig):
     def _shots_come_from_train(self) -> Self:
         if self.has_shots and not self.train:
             raise ValueError(
-                f"prompt {self.prompt} shows answered questions of `train`: name the training conversations"
+                f"prompt {self.prompt} shows answered questions of `train`: set `train` to a step of conversations"
             )
         return self
 
     @property
     def has_shots(self) -> bool:
-        """Whether answered questions stand before each."""
+        """Whether the prompt shows answered questions before each question."""
         return self.prompt.startswith("few-shot")
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
@@ -160,7 +160,7 @@ class QuestionsConfig(DrawnConfig):
 
 
 Ways = Literal["chat", "few-shot", "text", "few-shot-text"]
-"""In a chat, or as a text that a model goes on from, which one needs that was never taught chats."""
+"""Forms of a prompt: a chat, or a text to continue. A model that was not trained on chats needs a text."""
 
 
 class GenerationConfig(QuestionsConfig):
@@ -169,12 +169,12 @@ class GenerationConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Most tokens of an answer: one or two paragraphs.")
     stop: list[Literally] = Field(
         default=[],
-        description="Texts that end an answer, such as the end of a line. None by default: the model ends its answer, "
-        "but often never ends one to a `text` or `few-shot-text` prompt.",
+        description="Texts that end an answer, such as the end of a line. None by default, because a model ends its "
+        "answers in a chat. It often never ends one to a `text` or `few-shot-text` prompt: set `stop` there.",
     )
     delimiter: Literally = Field(
         "\n",
-        description="Text between question and answer in `text` prompts. The model itself writes its last spaces, "
+        description="Text between question and answer in `text` prompts. Spaces at its end are left to the model, "
         "because tokens begin with spaces. In a chat the template decides.",
     )
     between_shots: Literally = Field("\n\n", description="Text between two shots of a `few-shot-text` prompt.")
@@ -198,12 +198,12 @@ class GenerationConfig(QuestionsConfig):
 
     @property
     def is_text(self) -> bool:
-        """Whether a model goes on from a text, and answers no chat."""
+        """Whether a model continues a text instead of a chat."""
         return self.prompt in ("text", "few-shot-text")
 
     @property
     def told(self) -> str:
-        """How answers are asked for, in words."""
+        """Form of the prompt, in words."""
         if self.prompt == "chat":
             return "in a chat"
         return (
@@ -226,10 +226,10 @@ class Prompt(NamedTuple):
 
 
 def draw(questions: Sequence[Question], config: DrawnConfig) -> tuple[list[Question], str]:
-    """Return the questions to be asked, in their order, each with its `cluster`, and how they were drawn, in words.
+    """Return the drawn questions in their order, each with its `cluster`, and how they were drawn, in words.
 
-    Every cluster gives the same number, as far as it has enough. Within a cluster a hash of the ids decides. So a
-    larger sample holds the smaller one.
+    Every cluster gives the same number of questions, or all if it has fewer. Within a cluster a hash of the ids
+    decides. So a larger sample contains the smaller one.
     """
     if not questions:
         raise UsageError(f"{config.data}: no conversation fits the task {config.kind!r}")
@@ -244,17 +244,17 @@ def draw(questions: Sequence[Question], config: DrawnConfig) -> tuple[list[Quest
 
 
 def shots(config: QuestionsConfig, train: Conversations | None, form: str | None = None) -> list[Question]:
-    """Return the answered questions that stand before each: training questions of a form, drawn likewise.
+    """Return the answered questions to show before each question, drawn likewise from training questions of a form.
 
-    None unless the prompt is `few-shot`.
+    Empty unless the prompt is `few-shot`.
     """
     if not config.has_shots or train is None:
         return []
     known = [record for record in train.iterate() if form in (None, record["form"])]
     if len(known) < config.shots:
         raise UsageError(
-            f"{config.train}: {len(known)} conversations that {config.kind!r} could show before a question; `shots` "
-            f"asks for {config.shots}: lower it, or name more conversations in `train`"
+            f"{config.train}: {config.kind!r} can show only {len(known)} conversations before a question, and `shots` "
+            f"is {config.shots}: lower it, or name more conversations in `train`"
         )
     return _ranked(known, config)[: config.shots]
 
@@ -274,13 +274,13 @@ def worded(config: QuestionsConfig, question: Question) -> str:
         return config.template.format_map(known)
     except KeyError as missing:
         raise UsageError(
-            f"{config.data}: the template of {config.kind!r} asks for the field {missing.args[0]!r}; conversation "
-            f"{question['id']} has {', '.join(sorted(known))}: name one of these"
+            f"{config.data}: the template of {config.kind!r} has the field {missing.args[0]!r}, but conversation "
+            f"{question['id']} has only {', '.join(sorted(known))}: name one of these"
         ) from None
 
 
 def turns(config: QuestionsConfig, question: Question, shown: Sequence[Question] = ()) -> list[dict[str, str]]:
-    """A chat up to where its last answer begins; what a system turn says stands before all, then what is shown."""
+    """Return a chat up to its last answer. A system turn comes first, and then the answered questions to show."""
     own = turns_before(question)
     first = [turn for turn in own if turn["role"] == "system"] if shown else []
     asked = [turn for turn in own if turn not in first]
@@ -299,13 +299,13 @@ def _exchange(config: QuestionsConfig, record: Question) -> list[dict[str, str]]
 def chat_prompt(
     config: QuestionsConfig, question: Question, tokenizer: Tokenizer, shown: Sequence[Question] = ()
 ) -> Prompt:
-    """Return the chat up to where its last answer begins, as the model's template has it."""
+    """Return the chat up to its last answer, in the model's chat template."""
     asked = turns(config, question, shown)
     return Prompt(tokenizer.encode_chat(asked, True)[0], tokenizer.render_chat(asked, True))
 
 
 def put(config: GenerationConfig, engine: Engine, question: Question, shown: Sequence[Question] = ()) -> Prompt:
-    """Return a question as it is put before a model: in a chat, as a text to go on from, or as one to rewrite."""
+    """Return the prompt for a question: a chat, a text to continue, or a text to rewrite."""
     if engine.rewrites:
         plain = question_of if engine.reads_instructions else source_of
         source = worded(config, question) if config.template else plain(question)
@@ -322,7 +322,7 @@ def put(config: GenerationConfig, engine: Engine, question: Question, shown: Seq
 
 
 Finish = Callable[[Sequence[tuple[Question, Item]]], list[Item]]
-"""Adds to what was said, while a kill still costs one chunk."""
+"""Function that adds fields to the answers of a chunk before the chunk is saved."""
 
 
 def ask(
@@ -374,14 +374,14 @@ def result_of(said: Item) -> str:
 
 
 def extraction_failures(config: GenerationConfig, found: Scored, method: str) -> list[Figure]:
-    """The share of answers in which the pattern found nothing, where one looked: they are wrong whatever they say."""
+    """Return the share of answers in which a pattern finds nothing, if there is a pattern. Such answers are wrong."""
     if not any(UNEXTRACTED.value in item for item in found.items):
         return []
     return [found.figure(UNEXTRACTED, f"answers in which {config.pattern!r} finds nothing; {method}")]
 
 
 def how_asked(config: QuestionsConfig, shown: Sequence[Question] = ()) -> dict[str, Any]:
-    """Return the conditions: the form of questions. `shown` are the answered ones before each."""
+    """Return the conditions of the prompt. `shown` are the answered questions before each question."""
     words = [_exchange(config, each) for each in shown] + ([config.template] if config.template else [])
     known: dict[str, Any] = {
         "prompt": f"{config.prompt_name} {digest_of(words)[:12]}" if words else config.prompt_name,
@@ -395,15 +395,15 @@ def how_asked(config: QuestionsConfig, shown: Sequence[Question] = ()) -> dict[s
 
 
 def decoding_of(sampling: Sampling) -> str:
-    """Return how answers are found, in words."""
+    """Return the settings of decoding, in words."""
     beams = f"{sampling.beams} beams" if (sampling.beams or 1) > 1 else "greedy"
     stops = f", up to {' or '.join(map(repr, sampling.stop))}" if sampling.stop else ""
     return f"{beams}, at most {sampling.max_tokens} tokens{stops}"
 
 
 def wanted_of(question: Question) -> list[str]:
-    """Each text that would be right: the last turn, whole or behind its thoughts, the short `answer` of the data, and
-    its `references`.
+    """Return every right text: the last turn, the same without its thoughts, the short `answer` of the data, and its
+    `references`.
     """
     last = last_answer(question)
     return sorted({last, behind_thoughts(last), wanted_answer(question), *(question.get("references") or ())})

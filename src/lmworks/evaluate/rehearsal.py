@@ -1,7 +1,7 @@
-"""An evaluation of models that are not trained yet, tried before they are: all but the models is there.
+"""Rehearsal of an evaluation before its models are trained, with everything except the models.
 
-What a task reads of its data, how it puts it, what judges answers: all of it runs, with engines that know nothing
-(`engines/rehearsal.py`). So what would end a build after its trainings ends it before them.
+Reading the data, building prompts and judging answers all run, with stand-ins for the models (`engines/rehearsal.py`).
+So a fault that would end a build after its trainings ends it before them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lmworks.pipeline.statistics import detectable, items_needed
 from lmworks.recipe.schema import Reference, StepConfig
 
 UNLIMITED = 2**40
-"""Tokens that a model reads whose context has no end."""
+"""Context length in tokens of a model whose context has no limit."""
 
 
 class StandIn(StepConfig):
@@ -40,13 +40,13 @@ class StandIn(StepConfig):
 
 
 class Trial(StepConfig):
-    """One stage of a task, tried once for all models that are alike to it."""
+    """One stage of a task, tried once for all models for which the trial is the same."""
 
-    systems: list[str] = Field(description="Names of the models that it is tried for.")
+    systems: list[str] = Field(description="Names of the models for which the stage is tried.")
     task: int = Field(description="Number of its task in the rehearsal.")
     stage: str = Field(description="Name of the stage.")
     stand_ins: list[StandIn] = Field(description="Stand-ins for its models.")
-    most: float = Field(description="Share of the items that may be too long.")
+    most: float = Field(description="Largest share of items that may be too long.")
     mend: str = Field(description="Advice on a change other than to the data.")
 
 
@@ -63,7 +63,7 @@ class RehearsalConfig(StepConfig):
 
 
 class _Asked(Exception):
-    """All is asked and judged; what the figures would be of answers that nobody gave does not matter."""
+    """Signal that everything is asked and judged. The figures would be of answers that no model gave."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         super().__init__(len(items))
@@ -72,14 +72,14 @@ class _Asked(Exception):
 
 @dataclass(frozen=True)
 class _Trying(Scoring):
-    """Ends where items would be written."""
+    """Scoring that ends where items would be written."""
 
     def written(self, items: Sequence[Item], conditions: Conditions | None = None) -> Scored:
         raise _Asked(alike(items))
 
 
 class _Forgetful:
-    """A journal of what need not be gone on with."""
+    """Journal that keeps nothing, because a rehearsal is never resumed."""
 
     def records(self) -> list[dict[str, Any]]:
         return []
@@ -93,7 +93,7 @@ def rehearse(
 ) -> Result:
     """Try a task without its models. Raises GateRefused with all faults that would end it, and their remedies.
 
-    Items that are longer than a context are counted: up to a share they only are left out.
+    Items that are longer than a context are counted. Up to the allowed share, they are only left out.
     """
     faults: list[str] = []
     lost: dict[str, int] = {}
@@ -125,21 +125,21 @@ def rehearse(
 
 
 def power(items: Sequence[Item]) -> str:
-    """Return how many items, and which difference of two models they find, in words."""
+    """Return how many items there are, and which difference between two models they can show, in words."""
     sizes = [*Counter(str(item["cluster"]) for item in items).values()]
     is_grouped = len(sizes) < len(items)
-    groups = f" in {len(sizes)} groups (of one `cluster`, or that ask nearly the same), each taken for one item"
+    groups = f" in {len(sizes)} groups (of one `cluster`, or nearly the same question), each counted as one item"
     groups += " as its answers may all be alike"
     least = detectable(sizes)
-    found = f"a true difference of {100 * least:.1f} points" if least else "with so few no true difference"
+    found = f"a true difference of {100 * least:.1f} points" if least else "with so few items no true difference"
     return (
-        f"{len(items)} items{groups if is_grouped else ''}: of two models that answer one in five unlike, {found} is "
+        f"{len(items)} items{groups if is_grouped else ''}: if two models differ in one answer of five, {found} is "
         f"found in 4 of 5 cases; 2 points need {items_needed(0.02):,} {'groups' if is_grouped else 'items'}"
     )
 
 
 def _stand_in(known: StandIn, tokenizers: Sequence[Handle], folder: Path) -> Path:
-    """Return a folder that the rehearsing engine answers for."""
+    """Return a folder that stands for a model and that the rehearsing engine opens."""
     made = folder / known.parameter
     made.mkdir(parents=True, exist_ok=True)
     copy_tokenizer(tokenizers[known.tokenizer].path, made)
@@ -151,7 +151,7 @@ def _stand_in(known: StandIn, tokenizers: Sequence[Handle], folder: Path) -> Pat
 def _tried(
     task: Task, tried: Stage, config: StepConfig, given: Mapping[str, Any], number: int, context: Context
 ) -> Iterator[tuple[str, Any]]:
-    """Return the findings: number of items, number of too long ones, the longest, and the fault that ended it."""
+    """Yield findings: number of items, the items, number of too long items, the longest one, and the fault."""
     out = context.scratch / f"out-{number}"
     out.mkdir(exist_ok=True)
     quiet = replace(context, scratch=out, journal=_Forgetful(), log=lambda line: None)
@@ -182,7 +182,7 @@ def _tried(
 
 
 def _id(unit: Any) -> str:
-    """Return the id of a question, a document or a pair of answers, or of one with a result."""
+    """Return the id of a question, a document or a pair of answers, also if it is in a tuple with a result."""
     unit = unit[0] if isinstance(unit, tuple) else unit
     return str(unit["id"] if isinstance(unit, Mapping) else unit.id)
 
@@ -200,5 +200,5 @@ def _faults(trial: Trial, found: Mapping[str, Any]) -> Iterator[str]:
         context_length = min(each.context_length or UNLIMITED for each in trial.stand_ins)
         yield (
             f"{lost} of {items} {LOST} of {context_length} tokens, more than {trial.most:.0%}; the longest takes "
-            f"{tokens} ({item}). {trial.mend}, shorten them, or state largest_lost_share in the task"
+            f"{tokens} ({item}). {trial.mend}, shorten the items, or set largest_lost_share in the task"
         )

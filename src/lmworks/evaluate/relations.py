@@ -11,28 +11,28 @@ from lmworks.pipeline.statistics import Comparison, non_inferior
 from lmworks.recipe.schema import StepConfig
 
 LARGEST_LOSS = 0.02
-"""Largest loss of a base's right answers that tuning may cost. A larger loss is stated first."""
+"""Largest loss of a base's score that tuning may cause. A loss that may be larger is stated first."""
 KEPT = 0.02
-"""Share of the earlier figure. A loss is called kept if it is significantly smaller."""
+"""Share of the earlier figure. If the loss is significantly smaller, the sentence says `kept`."""
 
 
 class Relation(StepConfig):
-    """A model and one that it is compared with; made by the graph."""
+    """A model and the model that it is compared with; made by the graph."""
 
     kind: Literal["transfer", "tuning", "retention"]
-    """`transfer`: beside the variant from scratch, what the base is worth. `tuning`: beside what it began with, what
-    training made of it. `retention`: the same, in a share of what a base gets right without being tuned."""
+    """Aim. `transfer`: to compare with the variant from scratch, for the worth of the base. `tuning`: to compare with
+    the model that training began with. `retention`: the same, on a task that a base can do untuned."""
     model: str
     beside: str
     note: str = ""
     """Equal properties of the two."""
 
     def is_loss(self, outcome: Comparison) -> bool:
-        """Return whether tuning is not shown to have cost little, which is said before all else."""
+        """Return whether tuning may have cost more than `LARGEST_LOSS`. The sentence then comes first."""
         return self.kind == "retention" and not non_inferior(outcome, LARGEST_LOSS)
 
     def sentence(self, metric: Metric, figures: tuple[float, float], outcome: Comparison, evidence: str) -> str:
-        """`figures` are those of `beside` and of the model, `outcome` how far the second is above."""
+        """Return the relation in words. `figures` are of `beside` and of the model, `outcome` is the model's lead."""
         if self.kind == "retention":
             points = f"{100 * LARGEST_LOSS:.0f} points"
             verdict = (
@@ -68,5 +68,5 @@ class Relation(StepConfig):
 
 
 def between(interval: Interval | None, form: str = "+.3f") -> str:
-    """Return an interval behind its value, in words."""
+    """Return an interval in words, to follow its value. Empty without an interval."""
     return f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else ""

@@ -1,4 +1,4 @@
-"""Stages that score: what all of them are given beside their inputs, in one."""
+"""Argument that all scoring stages share, in addition to their inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lmworks.pipeline.stage import Context, Role, Together
 from lmworks.pipeline.work.chunks import Unit, in_chunks, losing_none_else
 
 UNIT = "unit"
-"""The field of an item that tells its unit, until all are there."""
+"""Name of the item field for the number of its unit, until the items of all units are there."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Scoring(Together):
     context: Context
     contamination: Contamination | None = None
     lost: dict[int, Any] = field(default_factory=dict, init=False)
-    """By their places, the units that are longer than the model reads: they have no item."""
+    """Units that are longer than the model can read, by position. They have no item."""
     beyond: list[BeyondContext] = field(default_factory=list, init=False)
-    """Why, of those that this run met."""
+    """Errors of the units that were too long in this run."""
 
     def in_chunks(self, units: Sequence[Unit], size: int, score: Callable[[Sequence[Unit]], list[Item]]) -> list[Item]:
-        """The items of all units, one each, of which a kill costs one chunk, and what the model cannot read itself.
+        """Return the items of all units, except units that are too long for the model. A kill costs one chunk.
 
-        Raises BeyondContext if that is all.
+        Raises BeyondContext if all units are too long.
         """
 
         def scored(some: Sequence[tuple[int, Unit]]) -> list[Item]:
@@ -53,5 +53,5 @@ class Scoring(Together):
         return [unit for place, unit in enumerate(units) if place not in self.lost]
 
     def written(self, items: Sequence[Item], conditions: Conditions | None = None) -> Scored:
-        """Write the items; figures of them hold under these conditions, or, of a baseline, under none."""
+        """Write the items, with the conditions for figures of them. A baseline has no conditions."""
         return Scored.written(items, self.out, self.contamination, conditions, len(self.lost))

@@ -1,6 +1,6 @@
-"""Rewards, which give answers a value. A reward is one class here or in a file beside, and one line in `REWARDS`.
+"""Rewards, which give answers a value. Each reward is a class of this package, and one line in `REWARDS`.
 
-Imports no torch: recipes are read with these classes.
+This package imports no torch, because recipes are read with these classes.
 """
 
 from __future__ import annotations
@@ -52,6 +52,6 @@ def _compares(config: ConfigClass) -> str | None:
 AnyAnswerReward = Annotated[AnswerReward, Chosen(REWARDS, refuse=_asks_a_model)]
 """Rewards that need no model."""
 AnyReward = Annotated[Reward, Chosen(REWARDS, refuse=_compares)]
-"""And a reward model's score."""
+"""Rewards that do not compare answers with each other."""
 AnyRule = Annotated[Reward, Chosen(REWARDS)]
-"""And what a model prefers."""
+"""All rewards."""

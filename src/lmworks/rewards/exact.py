@@ -1,4 +1,4 @@
-"""Whether an answer is that of the data: numbers by what they mean, words by their letters in one form."""
+"""Comparison of an answer with the data's answer: numbers by value, words by their letters in one form."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Comparison(StepConfig):
     )
     compare: Literal["value", "letters", "squad"] = Field(
         default="value",
-        description="`value` compares numbers by value, so that 1,000 is 1000.0, and words without case, Unicode "
-        "forms, and punctuation and quotation marks at their ends. `letters` compares exactly, as for codes and "
-        "versions (1.10 is not 1.1). `squad` compares as SQuAD: lower case, without ASCII punctuation and the "
+        description="`value` compares numbers by value, so that 1,000 equals 1000.0. For words it ignores case, "
+        "Unicode forms, and punctuation and quotation marks at their ends. `letters` compares exactly, as codes and "
+        "versions need (1.10 is not 1.1). `squad` compares as SQuAD: lower case, without ASCII punctuation and the "
         "articles a, an, the.",
     )
     language: str = Field(
@@ -43,13 +43,13 @@ class Comparison(StepConfig):
     accents: bool = Field(default=True, description="Whether é and e are different letters. If not, año equals ano.")
 
     def is_right(self, text: str, reference: str) -> bool:
-        """Return whether the result of an answer is that of the data."""
+        """Return whether the result of an answer equals the result of the data's answer."""
         found, wanted = self._result(text), self._result(reference)
         return found is not None and self._alike(found, reference.strip() if wanted is None else wanted)
 
     def ends_right(self, text: str, reference: str) -> bool:
-        """Whether an answer's last number, or last line where no number is wanted, is what is wanted, with the pattern
-        or without it: reading as flexible as may be.
+        """Return whether an answer's last number, or its last line if no number is wanted, equals what is wanted. The
+        answer need not match the pattern: this is the most flexible reading.
         """
         wanted = self._result(reference)
         wanted = reference.strip() if wanted is None else wanted
@@ -69,7 +69,7 @@ class Comparison(StepConfig):
         return one_form(found, accents=self.accents) == one_form(wanted, accents=self.accents)
 
     def _result(self, text: str) -> str | None:
-        """None if the pattern finds none."""
+        """Return the result in a text. None if the pattern finds nothing."""
         if self.pattern is None:
             return text.strip()
         found = Pattern(self.pattern).last_found(text)
@@ -77,13 +77,13 @@ class Comparison(StepConfig):
 
 
 def squad_form(text: str) -> str:
-    """Return a text as SQuAD 1.1's `normalize_answer` has it (Rajpurkar et al. 2016)."""
+    """Return a text as SQuAD 1.1's `normalize_answer` normalises it (Rajpurkar et al. 2016)."""
     letters = "".join(sign for sign in text.lower() if sign not in string.punctuation)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", letters).split())
 
 
 class ExactAnswerReward(AnswerReward, Comparison):
-    """1 for the answer of the data, and 0 for an answer that was cut."""
+    """1 for the answer of the data, else 0. An answer that was cut gets 0."""
 
     kind: Literal["exact-answer"] = "exact-answer"
 
@@ -96,7 +96,7 @@ class ExactAnswerReward(AnswerReward, Comparison):
 
 
 def bare(text: str) -> str:
-    """Return a text without what stands around it; as it is where nothing else is there."""
+    """Return a text without the marks around it, or the text as it is if it has nothing else."""
     begun = text.lstrip(_BEFORE)
     rest = begun.rstrip(_BEHIND)
     is_factorial = rest[-1:].isdigit() and begun[len(rest) :].startswith("!")  # 5! is not 5

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class JudgedReward(Reward):
     """Fields of rewards by a model of the recipe."""
 
-    model: Reference = Field(description="Model that judges.")
+    model: Reference = Field(description="Model that judges answers.")
     reads_rows: ClassVar[bool] = True
     """Whether it must read a whole row: a prompt with its answer."""
 
@@ -60,7 +60,7 @@ class Judge:
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         """Return the score of each answer at the end of its chat. Unscored marks answers that the template refuses.
 
-        Raises BeyondContext for one that is too long.
+        Raises BeyondContext for a chat that is too long.
         """
         found: list[float] = [0.0] * len(answers)
         chats: dict[int, list[int]] = {}
@@ -74,7 +74,7 @@ class Judge:
         if longest > self.engine.context_length:
             raise BeyondContext(
                 f"the reward model reads {self.engine.context_length} tokens, and a prompt with its answer has "
-                f"{longest} of its own: train it with a greater sequence_length, or lower answer_tokens",
+                f"{longest} in its tokenizer: train it with a larger sequence_length, or lower answer_tokens",
                 longest,
             )
         for place, score in zip(chats, self.engine.scores([*chats.values()]) if chats else (), strict=True):
@@ -90,7 +90,7 @@ class ClassifierReward(JudgedReward):
 
     kind: Literal["classifier"] = "classifier"
     model: Reference = Field(
-        description="Model of labels, such as one of objective `bag-of-words` or `sequence-classification`. It reads "
+        description="Classifier, such as a model of objective `bag-of-words` or `sequence-classification`. It reads "
         "only the answer."
     )
     labels: list[str] = Field(min_length=1, description="Labels that are wanted, such as [harmless].")
@@ -100,9 +100,9 @@ class ClassifierReward(JudgedReward):
         return self.model
 
     def require_labels(self, known: Collection[str]) -> None:
-        """Raise LmworksError for labels that are none of those that the classifier tells."""
+        """Raise LmworksError for labels that the classifier does not have."""
         if unknown := sorted({*self.labels} - {*known}):
-            raise LmworksError(f"labels: found {', '.join(unknown)}; {self.model} tells {', '.join(known)}")
+            raise LmworksError(f"labels: found {', '.join(unknown)}; {self.model} has only {', '.join(known)}")
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
         return Labelled(open_engine(judges[self.model].path, device=device), self)
@@ -143,7 +143,7 @@ class PrincipleReward(JudgedReward):
 
     kind: Literal["principle"] = "principle"
     rule: str = Field(min_length=1, description="Rule in words, such as: The answer admits what it does not know.")
-    model: Reference = Field(description="Model that writes. Look at its preferences before you trust it.")
+    model: Reference = Field(description="Generative model that judges. Look at its preferences before you trust it.")
     max_tokens: int = Field(
         default=16,
         ge=1,
@@ -172,7 +172,7 @@ class Asked(ABC):
     rule: str
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """The mean probability of being the better one of two, over all others to its prompt; 0.5 if there are none."""
+        """Return the mean probability of being better than another answer to its prompt; 0.5 without another."""
         groups = defaultdict[str, list[int]](list)
         for place, answer in enumerate(answers):
             groups[repr(answer.prompt)].append(place)
@@ -187,10 +187,10 @@ class Asked(ABC):
 
     @abstractmethod
     def first_is_better(self, first: Answer, second: Answer) -> float:
-        """How probable it holds that the first is the better one. Raises BeyondContext for answers too long for it."""
+        """Return the probability that the first answer is better. Raises BeyondContext for too long answers."""
 
     def asked(self, first: Answer, second: Answer) -> list[dict[str, str]]:
-        """Return the chat in which it is asked."""
+        """Return the chat that asks the model which answer is better."""
         question = first.prompt[-1]["content"] if first.prompt else ""
         return [
             {"role": "user", "content": QUESTION.format(rule=self.rule, question=question, a=first.text, b=second.text)}
@@ -208,7 +208,7 @@ class AskedByLikelihood(Asked):
         prompt = self.engine.encode(self.asked(first, second))
         if len(prompt) + max(map(len, self.choices)) > self.engine.context_length:
             raise BeyondContext(
-                f"the judge reads {self.engine.context_length} tokens, and two answers with their question are "
+                f"the judge reads {self.engine.context_length} tokens, and two answers with their question have "
                 f"{len(prompt)}: lower max_tokens of the answers, or name a judge that reads more",
                 len(prompt),
             )

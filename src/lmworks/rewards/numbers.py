@@ -16,10 +16,10 @@ _COMMA = (
 )
 _POINT = "de-CH de-LI es-419 es-CU es-DO es-GT es-HN es-MX es-NI es-PA es-PE es-PR es-SV es-US it-CH"
 DECIMAL_COMMA, DECIMAL_POINT = frozenset(_COMMA.split()), frozenset(_POINT.split())
-"""Languages, and regions of others, that write 1,5 for one and a half, and regions of such languages that write 1.5, as
-Unicode's CLDR has them (Babel 2.18)."""
+"""Languages and regions that write 1,5 for one and a half, and regions that write 1.5 although their language writes
+1,5, by Unicode's CLDR (Babel 2.18)."""
 LONGEST = 100
-"""Characters; what is longer is no number that somebody wrote."""
+"""Most characters of a number. A longer text is not read as a number."""
 _MINUS = str.maketrans("−–﹣", "---")
 _PARTS = {"%": 100, "‰": 1000}
 
@@ -32,7 +32,7 @@ class Number:
     unit: str = ""
 
     def equals(self, other: Number) -> bool:
-        """Whether both mean the same. Where one alone has a unit, as written or as a share: 50 % is 50, and 0.5."""
+        """Return whether both mean the same. If only one has a unit, both readings count: 50 % is 50, and 0.5."""
         if self.unit and other.unit:
             is_share = {self.unit, other.unit} <= _PARTS.keys()
             return self.share == other.share if is_share else self == other
@@ -49,8 +49,8 @@ def has_decimal_comma(language: str) -> bool:
 
 
 def number_of(text: str, language: str = "en") -> Number | None:
-    """The number that a text is, as a whole; None for all else, and for what only looks like one: with zeros in front
-    (007), of a date (2024-05-01) or a time, of figures in other groups than of three."""
+    """Return the number that a whole text is. Return None for all other texts, also if they only look like numbers:
+    with leading zeros (007), dates (2024-05-01), times, and groups of other than three digits."""
     if len(text) > LONGEST:
         return None
     plain, sign, unit = "".join(map(_plain, text.strip())).translate(_MINUS).strip(), "", ""
@@ -68,8 +68,8 @@ def number_of(text: str, language: str = "en") -> Number | None:
 def last_number(text: str, language: str = "en") -> str:
     """Return the last number in a text, as it is written; empty if there is none.
 
-    A minus is its sign unless it stands between two things (5-7, 3–4, 2024-05-01). A currency between sign and figures
-    is left out, and so is a unit. Spaces that break a line part groups only in languages that write them so.
+    A minus is its sign unless it is between two things (5-7, 3–4, 2024-05-01). A currency between sign and digits is
+    left out, and so is a unit. Ordinary spaces separate groups of digits only in languages with a decimal comma.
     """
     *_, found = [None, *_in_text(has_decimal_comma(language)).finditer(text)]
     return f"{found['sign'] or ''}{found['figures']}" if found else ""
@@ -90,7 +90,7 @@ def _is_currency(sign: str) -> bool:
 
 
 def _plain(letter: str) -> str:
-    """Figures of any script as those of ASCII, ½ as a fraction, and marks that mean one thing in all languages."""
+    """Return a character in plain form: digits of any script in ASCII, ½ as a fraction, and one form of equal marks."""
     if unicodedata.category(letter) == "Nd":
         return str(unicodedata.decimal(letter))
     if unicodedata.decomposition(letter).startswith("<wide>"):

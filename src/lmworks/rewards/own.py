@@ -17,7 +17,7 @@ from lmworks.sandbox.run import Returned
 
 FUNCTION, PARAMETERS = "score", ("answer", "reference", "prompt", "ended")
 """Name of the function that the file defines, and names of the parameters that it may take."""
-FORM = f"`def {FUNCTION}(answer, reference)`, of the parameters {', '.join(PARAMETERS)} those that it needs"
+FORM = f"`def {FUNCTION}(answer, reference)`, with the parameters that it needs of {', '.join(PARAMETERS)}"
 
 
 class PythonReward(ConfinedReward):
@@ -36,7 +36,7 @@ class PythonReward(ConfinedReward):
         return Path(self.file).stem
 
     def resolve(self, folder: Path) -> Self:
-        """With the text of the file. Raises UsageError for one that cannot be a reward, with its line."""
+        """Return the reward with its file's text. Raises UsageError, with a line, for a file that is no reward."""
         path = folder / self.file
         try:
             code = path.read_text(encoding="utf-8-sig")
@@ -72,19 +72,19 @@ def _shown(value: Any) -> str:
     try:
         return f"{value!r:.80}"
     except ValueError:  # Python writes no integer of more than 4,300 digits
-        return f"what holds a number of thousands of digits, of type {type(value).__name__}"
+        return f"a value with a number of thousands of digits, of type {type(value).__name__}"
 
 
 def _asked_for(path: Path, code: str) -> set[str]:
-    """Return the parameters of its function. Raises UsageError."""
+    """Return the parameters of the function in a file. Raises UsageError."""
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UsageError(f"{path}:{getattr(error, 'lineno', 0) or 1}: is no Python: {error}") from None
+        raise UsageError(f"{path}:{getattr(error, 'lineno', 0) or 1}: is not Python: {error}") from None
     for line, module, available in imports(tree):
         if not available:
             raise UsageError(
-                f"{path}:{line}: imports {module}, which cannot be had where rewards run; expected some of "
+                f"{path}:{line}: imports {module}, which is not available where rewards run; expected some of "
                 f"{', '.join(sorted(AVAILABLE))}"
             )
     functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == FUNCTION]

@@ -18,20 +18,20 @@ from lmworks.tokens.answers import Message
 
 @dataclass(frozen=True)
 class Answer:
-    """A drawn answer with the data's answer."""
+    """An answer drawn from a model, with the data's answer."""
 
     text: str
     reference: str
     ended: bool
-    """Whether the model ended it; else it was cut at the limit."""
+    """Whether the model ended the answer. Otherwise it was cut at the limit."""
     prompt: Sequence[Message] = ()
-    """The turns before it."""
+    """The turns before the answer."""
     written: str = ""
-    """The text with the thoughts before it, where a model's stand apart."""
+    """The text with the thoughts before it, if the model's thoughts are kept apart."""
 
 
 class Unscored(float):
-    """0, for an answer on which a reward failed, and why: it costs this answer alone, and is counted and named."""
+    """Score 0 for an answer on which a reward failed, with the reason. Only this answer gets it, and it is counted."""
 
     reason: str
 
@@ -49,7 +49,7 @@ class Scorer(Protocol):
 
 
 def names_of(rewards: Sequence[Reward]) -> list[str]:
-    """By which each is told from the others; numbered where several have one name."""
+    """Return a name for each reward. Rewards of the same name get a number."""
     seen = Counter[str]()
     names = []
     for reward in rewards:
@@ -73,7 +73,7 @@ class Reward(StepConfig, ABC):
 
     @property
     def name(self) -> str:
-        """By which the history tells it."""
+        """Name of the reward in the history."""
         return self.kind
 
     @property
@@ -83,7 +83,7 @@ class Reward(StepConfig, ABC):
 
     @abstractmethod
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
-        """Ready to score, with the models of the recipe that it names, where the model is that learns."""
+        """Return an object that scores, with the recipe's models that the reward names, on the learner's device."""
 
 
 class AnswerReward(Reward):
@@ -91,7 +91,7 @@ class AnswerReward(Reward):
 
     @property
     def copies(self) -> bool:
-        """Whether nothing is worth anything but the whole answer of the data."""
+        """Whether only the whole answer of the data gets a value."""
         return False
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
@@ -102,14 +102,14 @@ class AnswerReward(Reward):
         """Return the value of each answer, from 0 to 1 before the weight. Raises LmworksError if there is none."""
 
     def unjudged(self, reference: str) -> str:
-        """Why every answer is worth nothing beside this answer of the data; empty if some can be worth more."""
+        """Return why no answer can get a value by this answer of the data. Empty if some answers can."""
         return ""
 
 
 def count_unjudged(rewards: Sequence[Reward], references: Sequence[str]) -> dict[str, int]:
-    """By reward, for how many answers of the data it cannot judge any other; rewards that judge all are left out.
+    """Return by reward how many of the data's answers it cannot use to judge. Rewards that can use all are left out.
 
-    Raises LmworksError where one judges none, or cannot be computed on this system: before answers are drawn for it.
+    Raises LmworksError for a reward that can use none, or that cannot run on this system, before answers are drawn.
     """
     counts = dict[str, int]()
     for reward in rewards:
@@ -120,7 +120,7 @@ def count_unjudged(rewards: Sequence[Reward], references: Sequence[str]) -> dict
                 (reason, count), *_ = reasons.most_common(1)
                 raise LmworksError(
                     f"{reward.kind}: none of the data's {len(references)} answers can judge another; {count} of them "
-                    f"{reason}. docs/policy.md says which can"
+                    f"{reason}. docs/policy.md says which answers can"
                 )
             counts |= {f"unjudged by {reward.kind}": reasons.total()} if reasons else {}
     return counts

@@ -1,4 +1,4 @@
-"""Rewards by rules that a program checks: of an answer alone, or beside the answer of the data."""
+"""Rewards by rules that a program checks on an answer alone."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class RegexReward(AnswerReward):
 
 
 class LengthReward(AnswerReward):
-    """1 for an answer of a number of words."""
+    """1 for an answer whose number of words is within limits."""
 
     kind: Literal["length"] = "length"
-    least: int = Field(default=1, ge=0, description="Least words. An empty answer gets 0.")
-    most: int = Field(ge=1, description="Most words.")
+    least: int = Field(default=1, ge=0, description="Least number of words. By default an empty answer gets 0.")
+    most: int = Field(ge=1, description="Greatest number of words.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.least > self.most:
-            raise ValueError(f"least {self.least} is more than most {self.most}: no answer has such a length")
+            raise ValueError(f"`least` {self.least} is above `most` {self.most}, so no answer is right: lower `least`")
         return self
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
@@ -50,12 +50,12 @@ class WordsReward(AnswerReward):
     avoid: list[str] | str = Field(
         min_length=1,
         description="Words and phrases to avoid, without regard to case and Unicode forms, also with spaced letters. "
-        "stupid* means all words that begin so. Or a file beside the recipe with one per line.",
+        "stupid* means all words that begin with stupid. Or a file beside the recipe with one per line.",
     )
     source: str = Field(
         default="",
-        description="Origin and licence of a file's list, or its author: `LDNOOBW, CC-BY-4.0`. Figures show it, "
-        "because it depends on the speakers which words hurt.",
+        description="Origin and licence of a file's list, or its author: `LDNOOBW, CC-BY-4.0`. It is shown with the "
+        "figures, because which words hurt depends on the speakers.",
     )
     accents: bool = Field(
         default=False, description="Whether é and e are different letters. If not, stüpid is avoided with stupid."
@@ -74,7 +74,7 @@ class WordsReward(AnswerReward):
         return f"{self.kind} ({len(self.avoid)} of {self.source})" if self.source else self.kind
 
     def resolve(self, folder: Path) -> Self:
-        """With the words of the file."""
+        """Return the reward with the words of its file."""
         return self.model_copy(update={"avoid": read_list(folder, self.avoid)})
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:

@@ -13,7 +13,7 @@ from lmworks.sandbox.calls import Unjudged, calls_of
 from lmworks.sandbox.run import Sandbox
 
 WALL_TIMES = 8
-"""Seconds by the clock for each of processor time: a busy machine lets a program wait, and its own time decides."""
+"""Wall-clock seconds per processor second: programs wait on a busy machine, and their own time decides."""
 PYTHON = re.compile(r"\{?\.?py(thon)?[\d.]*\}?", re.IGNORECASE)
 FENCE = re.compile(r"([ \t]*+)(`{3,}+|~{3,}+)([^`]*+)")  # gives nothing back, or lines of one character take for ever
 
@@ -27,7 +27,7 @@ class ConfinedReward(AnswerReward):
     megabytes: int = Field(default=256, ge=32, description="Megabytes of memory beyond the interpreter's.")
 
     def sandbox(self) -> Sandbox:
-        """Where they run, as a context."""
+        """Return the sandbox in which the programs run, as a context."""
         wall = float(self.seconds * WALL_TIMES)
         return Sandbox(seconds=self.seconds, megabytes=self.megabytes, wall_seconds=wall)
 
@@ -35,7 +35,7 @@ class ConfinedReward(AnswerReward):
 class UnitTestsReward(ConfinedReward):
     """1 for a Python program that passes the tests of the data, which are assert statements about its functions.
 
-    Program and tests run in processes of their own, between which literal values cross and nothing else.
+    Program and tests run in separate processes, and only literal values cross between them.
     """
 
     kind: Literal["unit-tests"] = "unit-tests"
@@ -63,7 +63,7 @@ def program_of(text: str) -> str:
 
 
 def _fences(text: str) -> Iterator[tuple[str, str]]:
-    """Language and content of each fence (CommonMark 4.5); one that is not closed goes to the end."""
+    """Yield language and content of each fence (CommonMark 4.5). A fence that is not closed goes to the end."""
     lines = iter(text.replace("\r\n", "\n").split("\n"))
     for line in lines:
         if opening := FENCE.fullmatch(line):

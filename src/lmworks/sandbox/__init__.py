@@ -1,5 +1,5 @@
-"""Where programs under test run: `run.py` is what others call, the other files run in processes of its own.
+"""Sandbox for programs under test. Other packages call `run.py`, and the other files run in separate processes.
 
-Nothing is imported here, and of lmworks nothing but `errors.py` in the whole package: the processes start quickly, and
+This file imports nothing, and the package imports only `errors.py` from lmworks. So the processes start quickly, and
 hold nothing that a program could find in them.
 """

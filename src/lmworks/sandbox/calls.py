@@ -1,7 +1,7 @@
 """Calls in the tests of a program, read from their text alone, and whether they can be judged.
 
-The program runs in another process, and only literal values cross. So tests may call its functions, and do what they
-like with what these return; they cannot reach into its objects, hand it functions, or see what becomes of arguments.
+The program runs in another process, and only literal values cross. So tests can call its functions and use the returned
+values freely. They cannot reach into its objects, hand it functions, or see changes to arguments.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from lmworks.sandbox.modules import FOR_TESTS, MODULES
 
 AVAILABLE, SAFE = ({name.split(".")[0] for name in names} | {"__future__"} for names in (MODULES, FOR_TESTS))
 TAKE_FUNCTIONS = {"map", "filter", "sorted", "min", "max", "reduce", "partial"}
-"""Which call what they are given in the tests' own process."""
+"""Functions that call their arguments in the tests' own process."""
 KEEP_VALUES = {"append", "appendleft", "add", "insert", "extend", "update", "setdefault"}
-"""Methods after which an object holds what they were given."""
+"""Methods after which an object holds the arguments."""
 RUN_VALUES = {"eval", "exec", "__import__", "get_type_hints", "ForwardRef", "evaluate_forward_ref", "CodeType"}
 RUN_VALUES |= {"popen", "posix_spawn", "posix_spawnp"}
 RUN_VALUES |= {f"{do}{how}" for do in ("exec", "spawn") for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")}
 HOLD_NAMES = {"__dict__", "modules", "__getattribute__", "__getattr__", "__builtins__", "__globals__", "__subclasses__"}
 HOLD_NAMES |= {"__self__", "__code__", "f_globals", "f_locals", "f_builtins", "f_code"}
-"""In which, or by which, something is found by its name, or code of its own."""
+"""Names in which, or by which, code can find something by its name, or find code itself."""
 REFUSED = RUN_VALUES | HOLD_NAMES
 TOLD_OF_MODULES = {"__name__", "__doc__", "__file__", "__version__"}
 RUN_AS_NAMES = RUN_VALUES | {"compile", "globals", "locals", "vars"}
-"""Which may run what an answer says, in the process of the tests."""
+"""Names that could run a program's answer in the process of the tests."""
 TAKE_NAMES = dict.fromkeys(("getattr", "setattr", "delattr"), slice(1, 2))
 TAKE_NAMES |= {"attrgetter": slice(None), "methodcaller": slice(1)}
-"""Which find something by its name, and where among their arguments that stands."""
+"""Functions that find something by its name, and the position of the name among their arguments."""
 EXITS = {"exit", "quit", "_exit", "abort", "SystemExit"}
 ALWAYS_TRUE = (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.ListComp, ast.GeneratorExp, ast.Lambda, ast.JoinedStr)
 LITERAL_ATTRIBUTES = {name for kind in (int, float, str, bytes, list, tuple, dict, set) for name in dir(kind)}
@@ -40,19 +40,19 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Unjudged(Exception):
-    """The tests cannot be judged from outside of the program; the message says why."""
+    """Error for tests that cannot be judged from outside of the program. The message says why."""
 
 
 @lru_cache(maxsize=256)  # a prompt is answered many times
 def calls_of(tests: str) -> tuple[str, ...]:
-    """Names of functions that tests call, and a program must define. Raises Unjudged."""
+    """Return the names of functions that tests call and that a program must define. Raises Unjudged."""
     try:
         tree = ast.parse(tests)
         functions = _missing_names(symtable.symtable(tests, "tests", "exec"))
         _look_at_imports(tree)
         if not functions:
             raise Unjudged(
-                "call no function that they do not define themselves; end with `check(name)` where it is due"
+                "call no function that they do not define themselves; end with `check(name)` if that is missing"
             )
         _look_at_assertions(tree)
         _look_at_modules(tree)
@@ -60,12 +60,12 @@ def calls_of(tests: str) -> tuple[str, ...]:
         _Reader(tree, functions).read()
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of numbers with too many digits, too
         place = f"in line {error.lineno}" if isinstance(error, SyntaxError) else "that can be read"
-        raise Unjudged(f"are no Python {place}") from error
+        raise Unjudged(f"are not Python {place}") from error
     return tuple(sorted(functions))
 
 
 def _missing_names(table: symtable.SymbolTable) -> set[str]:
-    """Return names in the whole text that are read, not set and not built in."""
+    """Return names in the whole text that are read, but are neither set nor built in."""
     used, known = set[str](), {*dir(builtins), "__file__"}
     tables = [table]
     for each in tables:
@@ -79,7 +79,7 @@ def _missing_names(table: symtable.SymbolTable) -> set[str]:
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:
-    """Line and name of each module that is imported, and whether it can be had where programs run."""
+    """Yield line and name of each imported module, and whether it is available where programs run."""
     for node in ast.walk(tree):
         names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
@@ -90,13 +90,13 @@ def imports(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:
 def _look_at_imports(tree: ast.Module) -> None:
     for _, name, available in imports(tree):
         if not available:
-            raise Unjudged(f"import {name}, which cannot be had where they run")
+            raise Unjudged(f"import {name}, which is not available where they run")
         if name.split(".")[0] not in SAFE:
             raise Unjudged(f"import {name}, which may run what the program returns")
 
 
 def _look_at_assertions(tree: ast.Module) -> None:
-    """That there are some, which can fail, and that nothing else decides."""
+    """Check that there are assertions that can fail, and that nothing else decides. Raises Unjudged."""
     asserted = False
     for node in ast.walk(tree):
         line = f"in line {getattr(node, 'lineno', 0)}"
@@ -127,13 +127,13 @@ def _look_at_assertions(tree: ast.Module) -> None:
 
 
 def _is_inner(module: str, name: str) -> bool:
-    """Whether a name of a module is not for others, or runs a command: `platform.system` does not, `os.system` does."""
+    """Return whether a module's name is private or runs a command, as `os.system` and not `platform.system` does."""
     inner = name.startswith("_") and name not in TOLD_OF_MODULES
     return inner or (module in ("os", "posix") and name in ("system", "*"))
 
 
 def _look_at_modules(tree: ast.Module) -> None:
-    """That of modules nothing is used that runs what it is given, but has no name of its own for it."""
+    """Check that tests use nothing of a module that runs its arguments under an ordinary name. Raises Unjudged."""
     modules = {
         each.asname or each.name.split(".")[0]: each.name
         for node in ast.walk(tree)
@@ -151,7 +151,7 @@ def _look_at_modules(tree: ast.Module) -> None:
 
 
 def _look_at_names(tree: ast.Module) -> None:
-    """That what is found by its name is not found by one that the program gives, or that is refused where it stands."""
+    """Check that names to look something up are written in the tests, and are not refused. Raises Unjudged."""
     written = set[ast.AST]()
     for node in ast.walk(tree):  # a call before what it calls
         line = f"in line {getattr(node, 'lineno', 0)}"
@@ -169,7 +169,7 @@ def _look_at_names(tree: ast.Module) -> None:
                 raise Unjudged(f"use {' and '.join(each.name for each in names)} under another name, {line}")
         if getattr(node, "id", getattr(node, "attr", "")) in TAKE_NAMES and node not in written:
             name = getattr(node, "id", getattr(node, "attr", ""))
-            raise Unjudged(f"use {name}, {line}, with a name that is not written there")
+            raise Unjudged(f"use {name}, {line}, with a name that is not a literal there")
 
 
 def _holds_something(test: ast.expr) -> bool:
@@ -177,21 +177,21 @@ def _holds_something(test: ast.expr) -> bool:
 
 
 class _Reader:
-    """One look at the text of tests; names are taken as if they meant one thing in all of it."""
+    """Reader of the text of tests. A name is taken to mean the same in the whole text."""
 
     def __init__(self, tree: ast.Module, functions: set[str]) -> None:
         self.nodes = list(ast.walk(tree))
         self.once = {each.test for each in tree.body if isinstance(each, ast.Assert)}
-        """Assertions before which nothing runs that stands below them: in no loop, and in no function."""
+        """Assertions that run in the order of the text, because they are in no loop and in no function."""
         self.own = {node.name: node for node in self.nodes if isinstance(node, Function | ast.ClassDef)}
         self.functions = _reached(functions, self._parameters())
         """Functions of the program, and parameters of the tests' own functions that stand for them."""
         wrappers = {name for name, node in self.own.items() if _names(node) & self.functions}
         self.derived = _reached(self.functions | wrappers, self._set_to())
-        """Names of the program's answers, of what was made of them, and of what gives them."""
+        """Names of the program's answers, of values made of them, and of functions that return them."""
 
     def read(self) -> None:
-        """Raises Unjudged."""
+        """Check the whole text. Raises Unjudged."""
         self._look_at_uses()
         given = dict[str, int]()
         for call in self.nodes:
@@ -205,11 +205,11 @@ class _Reader:
             last = test.end_lineno or test.lineno
             before = test in self.once and all(given.get(name, last + 1) > last for name in _names(test))
             if _names(test) & given.keys() and not _names(test) & self.derived and not before:
-                raise Unjudged(f"ask what the program did to its argument, in line {test.lineno}")
+                raise Unjudged(f"ask how the program changed its argument, in line {test.lineno}")
         self._look_at_memory()
 
     def _look_at_memory(self) -> None:
-        """Each call has a process of its own: what one leaves behind is not there in the next."""
+        """Check that no call depends on an earlier one, because each call has its own process. Raises Unjudged."""
         tried = {
             each
             for block in self.nodes
@@ -221,17 +221,17 @@ class _Reader:
         for node in self.nodes:
             match node:
                 case ast.Expr(value=call) if self.is_call(call) and node not in tried:
-                    raise Unjudged(f"call the program for what it leaves behind, in line {node.lineno}")
+                    raise Unjudged(f"call the program without using its answer, in line {node.lineno}")
                 case ast.Assert(test=ast.Compare(left=call, ops=[ast.Eq()], comparators=[ast.Constant() as value])):
                     if self.is_call(call) and expected.setdefault(ast.dump(call), value.value) != value.value:
-                        raise Unjudged(f"expect two answers of the same call, in line {node.lineno}")
+                        raise Unjudged(f"expect two different answers of the same call, in line {node.lineno}")
 
     def is_call(self, node: ast.AST) -> bool:
-        """Return whether it calls a function of the program."""
+        """Return whether a node calls a function of the program."""
         return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self.functions
 
     def _parameters(self) -> Iterator[tuple[str, str]]:
-        """Names that are given to the tests' own functions, and the parameters that then stand for them."""
+        """Yield names that are passed to the tests' own functions, each with the parameter that then stands for it."""
         for call in self.nodes:
             own = self.own.get(getattr(getattr(call, "func", None), "id", ""))
             if isinstance(call, ast.Call) and isinstance(own, Function):
@@ -240,7 +240,7 @@ class _Reader:
                 yield from ((value.id, name) for name, value in given if isinstance(value, ast.Name))
 
     def _set_to(self) -> Iterator[tuple[str, str]]:
-        """Names in what others are set to, each by way of its assignment, and these others."""
+        """Yield steps from names in an assigned value to the assignment, and from there to the names it sets."""
         for number, (targets, values) in enumerate(self._assignments()):
             assignment = f"assignment {number}"
             yield from ((name, assignment) for name in _all(values))
@@ -259,7 +259,7 @@ class _Reader:
                     yield [target], arguments
 
     def _look_at_uses(self) -> None:
-        """The program's functions are called, or given to what calls them."""
+        """Check that tests only call the program's functions, or pass them to functions that call them."""
         fine = set[ast.expr]()
         called = {call.func.id for call in self.nodes if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
         for call in self.nodes:
@@ -279,7 +279,7 @@ class _Reader:
             if getattr(each, "id", "") in {*self.own, *self.functions} or isinstance(
                 each, ast.Lambda | ast.GeneratorExp
             ):
-                raise Unjudged(f"give the program what is no literal value, in line {each.lineno}")
+                raise Unjudged(f"give the program an argument that is not a literal value, in line {each.lineno}")
 
     def _look_at_objects(self) -> None:
         results = {
@@ -293,7 +293,7 @@ class _Reader:
 
 
 def _reached(names: Iterable[str], steps: Iterable[tuple[str, str]]) -> set[str]:
-    """Names, and all that these steps lead to from them."""
+    """Return the names, and all names that these steps reach from them."""
     following = dict[str, list[str]]()
     for name, next_name in steps:
         following.setdefault(name, []).append(next_name)

@@ -1,6 +1,6 @@
-"""Tests with marks, which tell that an assertion was made and that a function was begun.
+"""Tests with marks, which show that an assertion was made and that a function began.
 
-What runs to its end has asked nothing if its assertions stand where nothing comes by.
+Tests that run to their end have checked nothing if their assertions are in code that never runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NEW, FUNCTION = "__new_function__", "__function__"
 """Name called when a `def` runs, and the parameter with its function, which identifies functions."""
 FIXTURES = ("setup", "setUp", "teardown", "tearDown")
 CLASSES = ("Test", "Tests", "TestCase")
-"""How names of test classes end that do not begin with `Test`."""
+"""Ends of names of test classes that do not begin with `Test`."""
 CALLED = (types.FunctionType, types.MethodType, partial)
 """Types of objects that are tests if their names say so."""
 
@@ -27,7 +27,7 @@ Block = ast.If | ast.Try | ast.For | ast.While | ast.With
 
 
 def checked(tests: str) -> ast.Module:
-    """Tests with a mark after each assertion, before each block that raises, and in each function."""
+    """Return tests with a mark after each assertion, before each block that raises, and in each function."""
     tree = ast.parse(tests)
     for node in [*ast.walk(tree)]:
         for field in ("body", "orelse", "finalbody"):
@@ -54,8 +54,8 @@ def _raises(statement: ast.stmt) -> bool:
 
 
 def _mark_function(node: Function) -> None:
-    """Let it say when it begins, and when an exception ends it: itself, as made by one of the times that its `def` ran,
-    and what it was given first, which is the object of a method."""
+    """Add marks to a function for its beginning and for an exception that ends it. They get the function, as made by
+    one run of its `def`, and its first argument, which is the object of a method."""
     first = [each.arg for each in (*node.args.posonlyargs, *node.args.args)][:1]
     node.args.kwonlyargs.append(ast.arg(FUNCTION))
     node.args.kw_defaults.append(ast.Call(ast.Name(NEW, ast.Load()), [], []))
@@ -71,15 +71,15 @@ def _mark(name: str, place: ast.stmt, *given: str) -> ast.stmt:
 
 
 class Checks:
-    """Checks that tests have made."""
+    """Record of the checks that tests made."""
 
     def __init__(self) -> None:
         self.made = 0
-        """Assertions that held."""
+        """Number of assertions that held."""
         self.unjudged = ""
-        """Why nobody can run all of them."""
+        """Reason why not all of them can run."""
         self._begun, self._broken = set[tuple[object, type | None]](), set[object]()
-        """Functions that were called, with the classes that they were called for; and those that an exception ended."""
+        """Functions that were called, with the classes they were called for, and functions that an exception ended."""
 
     @property
     def names(self) -> dict[str, Callable[..., object]]:
@@ -93,8 +93,8 @@ class Checks:
         self._begun |= {(function, None), (function, first if isinstance(first, type) else type(first))}
 
     def run_rest(self, namespace: Mapping[str, Any]) -> None:
-        """Call the test functions, and those of test classes, that no call yet ran to its end with what they take
-        themselves, as pytest does; one that takes what it need not may have been called with something else."""
+        """Call the test functions and methods that no call has yet run to the end with their own defaults, as pytest
+        does. A test with optional arguments runs again, because an earlier call may have passed other values."""
         for name, each in [*namespace.items()]:
             if isinstance(each, type):
                 if _holds_tests(name, each):
@@ -139,7 +139,7 @@ def _holds_tests(name: str, kind: type) -> bool:
 
 
 def _parameters(test: Callable[..., object], of_object: bool = False) -> tuple[list[str], list[str]]:
-    """Names of those that it needs beside its object, and of those that it takes beside them."""
+    """Return the names of required parameters, except that of its object, and of optional parameters."""
     try:
         found = [each for each in inspect.signature(test).parameters.values() if each.name != FUNCTION]
     except (TypeError, ValueError):  # of what tells nothing about itself

@@ -1,8 +1,8 @@
-"""Walls around a process that runs what nobody has read: Linux on x86_64.
+"""Walls around a process that runs untrusted code, on Linux on x86_64.
 
-Four together: a list of system calls (seccomp), no file at all (Landlock, or namespaces with an empty root), limits of
-processor time, memory, files and processes, and no capability, so that root is nobody too. What a process opened before
-it was confined stays open: callers close what a program must not have.
+There are four: a list of system calls (seccomp), no files (Landlock, or namespaces with an empty root), limits of
+processor time, memory, files and processes, and no capabilities, so that root has no privileges. Files that a process
+opened before it was confined stay open: callers close what a program must not have.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 X86_64 = 0xC000003E
-"""Kernel's number of the 64-bit architecture. 32-bit calls have another, and x32 calls have bit 30 in their number."""
+"""Kernel's number of the 64-bit architecture. 32-bit calls have another one. x32 calls have bit 30 in their number."""
 ALLOWED = (
     *(0, 1, 3, 5, 8, 11, 12, 25),  # read, write, close, fstat, lseek, munmap, brk, mremap
     *(7, 23, 270, 271),  # poll, select, pselect6, ppoll: of what is open
@@ -29,36 +29,36 @@ ALLOWED = (
 )
 """Numbers of system calls. None opens, names or makes anything outside of the process."""
 MAPPING, EXECUTABLE = (9, 10), 0x4
-"""mmap and mprotect: allowed but for memory that can be executed (PROT_EXEC), so that no new machine code runs."""
+"""mmap and mprotect. They are allowed except for executable memory (PROT_EXEC), so that no new machine code runs."""
 TO_FORK = (
     *(33, 56, 57, 61, 62, 293),  # dup2, clone, fork, wait4, kill, pipe2
     *(72, 110, 157, 160, 273, 302, 317, 334, 436, 444, 446),  # and what a child is confined with
 )
-"""Numbers of the system calls that our own process which forks programs needs beside those."""
+"""Numbers of further system calls that our own process needs to fork programs."""
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 """Verdicts of a filter: do the call, raise PermissionError, end the process (SECCOMP_RET_*)."""
 LOAD, EQUALS, HAS, RETURN = 0x20, 0x15, 0x45, 0x06
 """Instructions of Berkeley's packet filter."""
 NUMBER, ARCHITECTURE, THIRD_ARGUMENT = 0, 4, 32
-"""Places in `struct seccomp_data`; of the argument its lower half, in which all flags are."""
+"""Offsets in `struct seccomp_data`. Of the argument only its lower half, which has all flags."""
 
 PARENT_DEATH_SIGNAL, SECCOMP, FILTER, NO_NEW_PRIVILEGES = 1, 22, 2, 38
 KILLED = 9
 CREATE_RULESET, RESTRICT_SELF = 444, 446
 FILES, PORTS, SCOPES = (0x1FFF, 0x3FFF, 0x7FFF, 0x7FFF, 0xFFFF), 0x3, 0x3
-"""All that Landlock can refuse: accesses to files by its versions from 1 to 5, TCP from 4, abstract sockets and signals
-from 6."""
+"""Accesses that Landlock can refuse: to files by its versions from 1 to 5, to TCP from 4, to abstract sockets and
+signals from 6."""
 NAMESPACES = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000
 """Namespaces of users, mounts, processes, network, System V objects and host names (CLONE_NEW*)."""
 PRIVATE, LOCKED = 0x40000 | 0x4000, 0x1 | 0x2 | 0x4 | 0x8
-"""Flags of mounts: private to the namespace, recursive; and read-only, without set-user-id, devices and programs."""
+"""Flags of mounts: private to the namespace and recursive, or read-only without set-user-id, devices and programs."""
 HERE = str(Path(__file__).parent)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class CannotConfine(Exception):
-    """The system lacks a wall; the message says which."""
+    """Error for a system that lacks a wall. The message says which."""
 
 
 def instructions(more: tuple[int, ...] = ()) -> bytes:
@@ -77,13 +77,13 @@ PARENT_PROGRAM = instructions(TO_FORK)
 
 
 def prepare() -> None:
-    """Once, before the processes to be confined are forked: give up every capability, and the system's root where
-    Landlock is missing. Then the caller goes on as a child of what it was, in namespaces of its own.
+    """Give up every capability, and the system's root if Landlock is missing. Call it once, before confined processes
+    are forked. Without Landlock the caller continues as a child of itself, in namespaces of its own.
 
     Raises CannotConfine.
     """
     if platform.system() != "Linux" or platform.machine() != "x86_64":
-        raise CannotConfine(f"{platform.system()} on {platform.machine()} is not supported, Linux on x86_64 is")
+        raise CannotConfine(f"{platform.system()} on {platform.machine()} is not supported: use Linux on x86_64")
     if not landlock_version():
         enter_namespaces()
     _must("capset", _libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24)))
@@ -91,8 +91,8 @@ def prepare() -> None:
 
 
 def confine(seconds: int | None, memory: int) -> None:
-    """Limit this process for good, to `memory` bytes with what it has, and to `seconds` of processor time; None leaves
-    those that it is limited to.
+    """Limit this process for good to `memory` bytes, including what it has, and to `seconds` of processor time. None
+    keeps the present limit of time.
 
     Raises CannotConfine.
     """
@@ -108,7 +108,7 @@ def confine(seconds: int | None, memory: int) -> None:
 
 
 def confine_parent(memory: int) -> None:
-    """Limit this process for good to forking others that `confine` themselves, and to `memory` bytes.
+    """Limit this process for good to `memory` bytes, and to forking processes that `confine` themselves.
 
     Raises CannotConfine.
     """
@@ -121,7 +121,7 @@ def confine_parent(memory: int) -> None:
 
 
 def end_with_parent() -> None:
-    """Be killed when the process that forked this one ends. Raises CannotConfine."""
+    """Have this process killed when the process that forked it ends. Raises CannotConfine."""
     _must("prctl(PR_SET_PDEATHSIG)", _libc.prctl(PARENT_DEATH_SIGNAL, KILLED, 0, 0, 0))
 
 
@@ -132,7 +132,7 @@ def _filter(instructions: bytes) -> None:
 
 
 def holes() -> list[str]:
-    """Return what this process can do in spite of its walls. A kernel may claim to have built them."""
+    """Return what this process can still do in spite of its walls. A kernel can claim walls that it did not build."""
     deeds: dict[str, Callable[[], object]] = {
         "open a file": lambda: os.open("/", os.O_RDONLY),
         "open a socket": socket.socket,
@@ -152,12 +152,12 @@ def holes() -> list[str]:
 
 
 def landlock_version() -> int:
-    """0 where the kernel has none, or was started without."""
+    """Return the version of Landlock, 0 if the kernel has none or was started without it."""
     return max(0, int(_libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)))
 
 
 def restrict_by_landlock(version: int) -> None:
-    """Refuse this process, for good, all that a version of Landlock can. Raises CannotConfine."""
+    """Refuse this process, for good, all accesses that a version of Landlock can refuse. Raises CannotConfine."""
     refused = (FILES[min(version, len(FILES)) - 1], PORTS, SCOPES)[: 1 if version < 4 else 2 if version < 6 else 3]
     attributes = struct.pack(f"{len(refused)}Q", *refused)
     size = ctypes.c_size_t(len(attributes))
@@ -167,7 +167,7 @@ def restrict_by_landlock(version: int) -> None:
 
 
 def enter_namespaces() -> None:
-    """Go on as the first process of namespaces in which an empty folder is all there is."""
+    """Continue as the first process of new namespaces that contain only an empty folder."""
     ids = os.getuid(), os.getgid()
     _must("unshare", _libc.unshare(NAMESPACES), "the kernel has no Landlock (Linux 5.13), and refuses namespaces")
     Path("/proc/self/setgroups").write_text("deny")

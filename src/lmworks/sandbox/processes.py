@@ -51,21 +51,21 @@ from lmworks.sandbox.values import (
 )
 
 CHANNEL, TOLD = 3, 4
-"""Open files of a process: the other one of its pair; of tests also what they are told through."""
+"""Numbers of a process's open files: to the other process of its pair, and, for tests, to lmworks."""
 FILES = 64
-"""Most that the server has open."""
+"""Most files that the server has open."""
 READY, PAIR, ALONE = b"ready", b"+", b"1"
 ANSWER_BYTES, MESSAGE_BYTES = 8 << 20, 16 << 20
 """Most bytes of one returned value, and of a program or the arguments of a call."""
 CALL_SECONDS = 0.01
 """Processor seconds for a call to begin, which do not count for the program."""
 WORDS = 1_000
-"""Characters of an exception that cross."""
+"""Most characters of an exception that cross."""
 NOT_RAISED = (
     *(StopIteration, StopAsyncIteration),  # which end a loop of the tests without a word
     *(UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError, ExceptionGroup),  # which take more than words
 )
-"""Exceptions that reach the tests as what they are made from."""
+"""Exceptions that reach the tests as one of their base classes."""
 
 
 class Limits(NamedTuple):
@@ -75,14 +75,14 @@ class Limits(NamedTuple):
     memory: int
 
     def confine(self, timed: bool = True) -> None:
-        """Raises CannotConfine; without `timed`, processor time is what it was limited to before."""
+        """Confine this process. Without `timed`, its limit of processor time stays. Raises CannotConfine."""
         confine(self.seconds if timed else None, self.memory)
 
 
 def main(control: int, seconds: int, memory: int) -> None:
-    """Fork processes for each open file that comes through `control`, and give back files that stand for them; until
-    `control` is closed. With PAIR the file is what tests are told through, who ask a program; with ALONE a program is
-    asked through it. First say READY, or what is missing here."""
+    """Fork processes for each open file that comes through `control`, and send back files that stand for them, until
+    `control` is closed. With PAIR, tests that call a program get their task through the file. With ALONE, calls to a
+    program come through it. First send READY, or say what is missing here."""
     channel = socket.socket(fileno=os.dup(control))  # a low number, whatever it was
     os.close(control)
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
@@ -124,7 +124,7 @@ def main(control: int, seconds: int, memory: int) -> None:
 
 
 def _fork(role: Callable[[Limits], None], files: Sequence[int], limits: Limits) -> int:
-    """Return a process with these open files from CHANNEL on, and no others but those that lead nowhere."""
+    """Fork a process with these open files from CHANNEL on, and no others except files that lead nowhere. Return it."""
 
     def begin() -> None:
         kept = [fcntl.fcntl(each, fcntl.F_DUPFD, FILES // 2) for each in files]
@@ -137,7 +137,7 @@ def _fork(role: Callable[[Limits], None], files: Sequence[int], limits: Limits) 
 
 
 def _rehearse(limits: Limits) -> None:
-    """Confine processes that only look at their walls. Raises CannotConfine."""
+    """Confine processes that only test their walls. Raises CannotConfine."""
     for within in (_look, _look_as_child):
         reader, writer = os.pipe()
         if not (child := os.fork()):
@@ -173,9 +173,9 @@ def _look_as_child(limits: Limits, writer: int) -> None:
 
 
 def _run_program(limits: Limits) -> None:
-    """Answer calls, each in a process of its own, which knows of no other call: what a program kept of one would pass
-    for what it has to find again in the next. This process runs no program, and holds neither a call nor an answer, nor
-    how many there were or what they took: whatever it holds, a program could find in the copy of it that it runs in."""
+    """Answer calls, each in a process of its own, which knows of no other call: a program could otherwise return what
+    it kept of an earlier call. This process runs no program, and holds no call, no answer, and neither their number nor
+    their time. The program runs in a copy of this process, and could find all that it holds."""
     confine_parent(limits.memory)
     program = unpacked(receive_frame(CHANNEL, MESSAGE_BYTES))
     gc.freeze()
@@ -185,7 +185,7 @@ def _run_program(limits: Limits) -> None:
 
 
 def _forked(work: Callable[[], None]) -> int:
-    """Return the number of a new process that does some work and ends with this one; with 1 if the work fails."""
+    """Return the number of a new process that does some work, ends with this one, and has status 1 on failure."""
     parent = os.getpid()
     if child := os.fork():
         return child
@@ -202,8 +202,8 @@ def _forked(work: Callable[[], None]) -> int:
 
 
 def _carry(program: str, limits: Limits) -> None:
-    """Bring one call, with the seconds that it has, to a process that runs the program, and what that says first back,
-    as it is, with the seconds that it took. Raises Ended."""
+    """Bring one call, with its limit of seconds, to a process that runs the program. Bring back its first answer,
+    unread, and the seconds that it took. Raises Ended."""
     calls, answers = os.pipe(), os.pipe()
     child = _forked(partial(_run_once, program, limits, calls, answers))
     os.close(calls[0])
@@ -243,7 +243,7 @@ def _run_once(program: str, limits: Limits, calls: tuple[int, int], answers: tup
 def _loaded(
     file: str, code: str | ast.Module, known: Mapping[str, object], seed: int | str, name: str = ""
 ) -> dict[str, Any]:
-    """Return the names of a module that was run, by the name of its file if it has no other."""
+    """Run a module and return its names. The module has the name of its file if it has no other."""
     name = name or file
     module = sys.modules[name] = types.ModuleType(name)
     module.__dict__.update(known)
@@ -282,7 +282,7 @@ def _words(error: Exception) -> Any:
 
 
 class _Stop(BaseException):
-    """No further test can change the verdict."""
+    """Signal that no further test can change the verdict."""
 
 
 class _Program:
@@ -291,9 +291,9 @@ class _Program:
     def __init__(self, seconds: int) -> None:
         self.calls = 0
         self.seconds, self.left = seconds, float(seconds)
-        """Processor seconds for all calls, and those left."""
+        """Processor seconds for all calls, and seconds left."""
         self.broken = self.unjudged = ""
-        """Why its answers are worth nothing, and why nobody can tell."""
+        """Reasons why its answers are worth nothing, and why it cannot be judged."""
 
     def function(self, name: str) -> Callable[..., Any]:
         """Return a stand-in for one of its functions."""
@@ -332,7 +332,7 @@ class _Program:
                 case ["refused", str(words)]:
                     raise NotLiteral(words[:WORDS])
                 case _:
-                    raise NotLiteral("the program says what is no answer")
+                    raise NotLiteral("the program sends something that is not an answer")
         except (Ended, NotLiteral, MemoryError, RecursionError) as error:
             self.broken = str(error) or "the program ended"
             raise _Stop from error
@@ -350,7 +350,7 @@ def _exception(kind: str, words: Any) -> Exception:
 
 
 def _run_tests(limits: Limits) -> None:
-    """Be told a program, its tests and what they call; tell the verdict: passed, failed or unjudged, and why."""
+    """Receive a program, its tests and its functions' names. Send the verdict: passed, failed or unjudged, and why."""
     limits.confine()
     program, tests, functions = receive(TOLD)
     send(CHANNEL, program)
@@ -375,7 +375,7 @@ def _run_tests(limits: Limits) -> None:
 
 
 def _reason(error: BaseException, file: str) -> str:
-    """In a few words."""
+    """Return an exception's kind and line."""
     line, trace = getattr(error, "lineno", 0) or 0, error.__traceback__
     while trace:
         line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == f"<{file}>" else line

@@ -31,21 +31,21 @@ from lmworks.sandbox.processes import main
 main(*map(int, sys.argv[2:]))
 """
 COMMAND = (sys.executable, "-P", "-s", "-S", "-B", "-c", START)
-"""Without packages and settings of the user."""
+"""Command that starts the server, without the user's packages and settings."""
 ROOT = str(Path(__file__).parents[2])
 ENVIRONMENT = {"PYTHONHASHSEED": "0"}
-"""All there is: sets have the same order in every run."""
+"""The whole environment. It gives sets the same order in every run."""
 START_SECONDS = 60.0
-"""For a busy machine; it takes a tenth of a second."""
+"""Most seconds to start on a busy machine. Usually it takes a tenth of a second."""
 VERDICT_BYTES, READY, PAIR, ALONE = 1 << 16, "ready", b"+", b"1"
 """Most bytes of a verdict, and words of the protocol of `processes.py`."""
 SAID = 500
-"""Characters that are kept of what a program says of itself."""
+"""Most characters kept of a program's own message."""
 ANSWERED = bytes(HEADER)
 """Message of tests for each answered call, before their verdict."""
 CALL_SECONDS, MOST_TIMES, NEARLY = 0.05, 8, 0.75
-"""Wall seconds for a call to begin on a busy machine. How much longer calls may make the tests. Share of its processor
-time after which the kernel, which counts in ticks, may have ended a program."""
+"""Wall seconds for a call to begin on a busy machine. Multiple of the tests' wall seconds that calls can add. Share of
+its processor time from which the kernel, which counts in ticks, can have ended a program."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Verdict:
     """Result of a program under its tests."""
 
     kind: Literal["passed", "failed", "unjudged"]
-    """Unjudged: the tests cannot be run from outside of the program, whatever it does."""
+    """`unjudged`: the tests cannot be run from outside of the program, whatever the program does."""
     reason: str = ""
 
 
@@ -66,11 +66,11 @@ class Returned:
 
 
 class Sandbox:
-    """Runs programs in processes of their own, several at once.
+    """Runner of programs in processes of their own, several at once.
 
-    Each has `seconds` of processor time and `megabytes` of memory beside the interpreter's, as its tests have, and both
-    together `wall_seconds`, and more for each call to begin. Raises LmworksError on entry where the system cannot hold
-    them.
+    A program and its tests each have `seconds` of processor time and `megabytes` of memory beyond the interpreter's.
+    Both together have `wall_seconds`, and more for each call to begin. Raises LmworksError on entry if the system
+    cannot confine them.
     """
 
     def __init__(self, *, seconds: int, megabytes: int, wall_seconds: float) -> None:
@@ -111,12 +111,12 @@ class Sandbox:
         self._errors.close()
 
     def verdicts(self, answers: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """Return the verdict of each program and its tests. Raises LmworksError if the running process is gone."""
+        """Return the verdict of each program and its tests. Raises LmworksError if their process is gone."""
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(pool.map(self._verdict, answers))
 
     def returned(self, program: str, function: str, calls: Sequence[Mapping[str, Any]]) -> list[Returned]:
-        """Return a function's result for each call, by names of parameters. Each call begins anew.
+        """Return a function's result for each call. A call has its arguments by name, and a process of its own.
 
         Raises LmworksError if the process that runs programs is gone.
         """
@@ -192,7 +192,7 @@ def _refused(reason: str) -> LmworksError:
 
 
 def _told(line: socket.socket, request: bytes, seconds: float) -> Verdict:
-    """Return the verdict of tests after telling them their task. Raises OSError, and ValueError if it is no verdict."""
+    """Send tests their task and return their verdict. Raises OSError, and ValueError if the reply is no verdict."""
     begun = answered = time.monotonic()
     calls, said = 0, bytearray()
     with contextlib.suppress(TimeoutError):

@@ -1,7 +1,7 @@
 """Values that cross between processes: exact literals, as JSON in a frame of known length, and nothing else.
 
-An instance of a subclass, a value that refers to itself or one of a type that is not listed is refused where it is
-written; where it is read nothing else can come into being, whatever the bytes are.
+Writing refuses an instance of a subclass, a value that refers to itself, and a type that is not listed. Reading can
+make only values of the listed types, whatever the bytes are.
 """
 
 from __future__ import annotations
@@ -11,32 +11,32 @@ import os
 from typing import Any
 
 DEPTH = 200
-"""Most levels of values in values."""
+"""Most levels of nested values."""
 PLAIN = (type(None), bool, str, float)
-"""Which JSON tells apart, with NaN and the infinities as Python writes them."""
+"""Types that JSON keeps apart, including NaN and the infinities as Python writes them."""
 ENTRIES = 10_000
-"""Most entries of sets and dicts in all. Chosen keys with one hash are each compared with all before."""
+"""Most entries of all sets and dicts. With chosen keys of equal hash, each key is compared with all keys before it."""
 SMALL = 1 << 63
-"""Larger integers are written in hexadecimal: Python limits decimals, since they take quadratic time."""
+"""Limit above which integers are written in hexadecimal: decimals take quadratic time, so Python limits them."""
 HEADER = 4
-"""Bytes before a frame: its length."""
+"""Bytes of the length before a frame."""
 
 
 class NotLiteral(ValueError):
-    """A value, or bytes, that may not cross."""
+    """Error for a value, or for bytes, that cannot cross."""
 
 
 class Ended(Exception):
-    """The other side is gone."""
+    """Error for a channel whose other side is gone."""
 
 
 def encode(value: Any, depth: int = DEPTH) -> Any:
-    """Return a value as JSON takes it: plain, or [type, …]. Raises NotLiteral."""
+    """Return a value in the form for JSON: plain, or [type, …]. Raises NotLiteral."""
     kind = type(value)
     if kind in PLAIN:
         return value
     if not depth:
-        raise NotLiteral("values in values without end")
+        raise NotLiteral("too many levels of nested values")
     if kind is int:
         return value if -SMALL < value < SMALL else ["int", hex(value)]
     if kind is bytes:
@@ -49,7 +49,7 @@ def encode(value: Any, depth: int = DEPTH) -> Any:
 
 
 def decode(data: Any) -> Any:
-    """Return the input of `encode`. Raises NotLiteral for other data, and for more than `ENTRIES`."""
+    """Return the value that `encode` got. Raises NotLiteral for other data, and for more than `ENTRIES`."""
     entries, rest = 0, [data]
     while rest:
         each = rest.pop()
@@ -80,7 +80,7 @@ def _decoded(data: Any, depth: int) -> Any:
 
 
 def packed(message: Any) -> bytes:
-    """As a frame holds it."""
+    """Return a message as the bytes of a frame."""
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
@@ -90,7 +90,7 @@ def send(channel: int, message: Any) -> None:
 
 
 def send_frame(channel: int, data: bytes) -> None:
-    """Write one message that is packed. Raises Ended."""
+    """Write one packed message. Raises Ended."""
     rest = memoryview(len(data).to_bytes(HEADER, "big") + data)
     try:
         while rest:
@@ -100,15 +100,15 @@ def send_frame(channel: int, data: bytes) -> None:
 
 
 def receive(channel: int, limit: int = (1 << 8 * HEADER) - 1) -> Any:
-    """Read one message of at most `limit` bytes. Raises Ended, and NotLiteral for what is none."""
+    """Read one message of at most `limit` bytes. Raises Ended, and NotLiteral for bytes that are no message."""
     return unpacked(receive_frame(channel, limit))
 
 
 def receive_frame(channel: int, limit: int) -> bytes:
-    """Read one message of at most `limit` bytes as it is. Raises Ended, and NotLiteral for a longer one."""
+    """Read one message of at most `limit` bytes without unpacking it. Raises Ended, and NotLiteral if it is longer."""
     length = int.from_bytes(_read(channel, HEADER), "big")
     if length > limit:
-        raise NotLiteral(f"{length} bytes, of which {limit} are read")
+        raise NotLiteral(f"{length} bytes, more than the limit of {limit}")
     return _read(channel, length)
 
 

@@ -1,1 +1,1 @@
-"""Settings that are searched, laws that predict, architectures and mixtures that are compared."""
+"""Search for settings, laws that predict losses, and comparisons of architectures and mixtures."""

@@ -1,6 +1,6 @@
-"""Two models of any builds, stores and folders, compared on what both were asked.
+"""Comparison of two models, from any builds, stores and folders, on the items on which both were evaluated.
 
-A model that no build measured is asked what the other was: as one more model of that one's recipe, in a build that is
+A model that no build evaluated gets the tasks of the other model: it joins the other model's recipe, in a build that is
 not remembered.
 """
 
@@ -41,17 +41,17 @@ class Measured:
 def compare_models(
     first: str, second: str, store: Path | None, display: Display, *, key_variable: str | None = None
 ) -> list[dict[str, Any]]:
-    """Return task, verdicts and the fields of `comparison.json` for each task that two models were asked.
+    """Return task, verdicts and the fields of `comparison.json` for each task on which both models were evaluated.
 
     Each is a step, `RECIPE.yaml:STEP`, `STORE:STEP`, a model's folder, or a model at an address, whose key is in an
-    environment variable: `https://HOST/v1#MODEL`. Raises UsageError where neither was measured in a build, and for
-    steps that are not built.
+    environment variable: `https://HOST/v1#MODEL`. Raises UsageError if neither was evaluated in a build, and for steps
+    that are not built.
     """
     fields = [_outside(name, key_variable) for name in (first, second)]
     if all(fields):
         raise UsageError(
-            f"{first} and {second} are of no build: nobody has said what they are to be asked. Name a step of a build "
-            "first, whose tasks the other is asked, too"
+            f"neither {first} nor {second} is in a build, so there are no tasks to evaluate them on. Give one model as "
+            "a step of a build: the other model then gets its tasks"
         )
     if fields[0]:
         other, one = _asked_alike(second, *_find(second, store), fields[0], display)
@@ -65,11 +65,11 @@ def compare_models(
 
 
 def _outside(name: str, key_variable: str | None) -> dict[str, str]:
-    """Return the fields that a recipe has of a model at an address or in a folder; none of a step."""
+    """Return a recipe's fields for a model at an address or in a folder. Empty for a step."""
     if name.startswith(("http://", "https://")):
         address, _, model = name.partition("#")
         if not model:
-            raise UsageError(f"{address}: which model there? Name it behind the address: {address}#MODEL")
+            raise UsageError(f"{address}: which model there? Add its name to the address: {address}#MODEL")
         key = {"key_variable": key_variable} if key_variable else {}
         return {"objective": "rented", "address": address, "model": model, "licence": NOT_STATED, **key}
     if (Path(name) / "config.json").is_file() or name.endswith(".gguf"):
@@ -78,12 +78,12 @@ def _outside(name: str, key_variable: str | None) -> dict[str, str]:
 
 
 def _find(name: str, store: Path | None) -> tuple[Store, Artifact]:
-    """Return a step of a build, of any recipe or store."""
+    """Return a step of a build, from any recipe or store."""
     place, colon, step = name.rpartition(":")
     if not colon:
         return find_one([name], store)
     if not Path(place).exists():
-        raise UsageError(f"{name}: {place} is not there; expected a recipe's file or a store before the colon")
+        raise UsageError(f"{name}: {place} does not exist; expected a recipe's file or a store before the colon")
     opened = open_store(store, Path(place)) if place.endswith((".yaml", ".yml")) else open_store(Path(place))
     return opened, opened.named(step)
 
@@ -96,13 +96,13 @@ def _measured(name: str, store: Store, artifact: Artifact) -> Measured:
     evaluations = _evaluations(built.artifacts, label, artifact.digest())
     if not evaluations:
         raise UsageError(
-            f"{name}: no task of {built.name} asks it: name it in `evaluate.models` and build, {built.command}"
+            f"{name}: no task of {built.name} evaluates it: name it in `evaluate.models` and build, {built.command}"
         )
     return Measured(label, evaluations)
 
 
 def _evaluations(artifacts: Mapping[str, Artifact], model: str, digest: str) -> dict[str, Artifact]:
-    """Return the evaluations of a model, each question once: under its own name, else under one of equal weights."""
+    """Return a model's evaluations, each question once: under its own name, or under a model of equal weights."""
     named: dict[tuple[str, str], tuple[str, Artifact]] = {}
     for name, artifact in artifacts.items():
         place, _, label = name.partition("/")
@@ -124,7 +124,7 @@ def _evaluations(artifacts: Mapping[str, Artifact], model: str, digest: str) -> 
 def _asked_alike(
     step: str, store: Store, artifact: Artifact, fields: Mapping[str, str], display: Display
 ) -> tuple[Measured, Measured]:
-    """Return a step that was measured, and a model of these fields that is asked the same in a build of its own."""
+    """Return an evaluated step, and a model of these fields that is evaluated likewise in a build of its own."""
     built = Built.holding(store, artifact)
     mine = _measured(step, store, artifact)
     called = f"rented-{fields['model']}" if "model" in fields else Path(fields["path"]).stem
@@ -137,7 +137,7 @@ def _asked_alike(
     own = (name, "evaluate", "rehearsal", "contamination", "prompts", "asked")
     before = [node for node in workspace.build.nodes if node.name.partition("/")[0] not in own]
     if stale := [node.name for node in before if not workspace.build.look(node)[0]]:
-        raise UsageError(f"{built.recipe}: {stale[0]} is not built as the recipe has it now: {built.command}")
+        raise UsageError(f"{built.recipe}: {stale[0]} is not built as the recipe now states it: {built.command}")
     made = run(workspace, display, until="evaluate", remember=False)
     return mine, Measured(name, _evaluations(made, name, made[name].digest()))
 
@@ -164,7 +164,7 @@ def _compared(one: Measured, other: Measured) -> Iterator[dict[str, Any]]:
 
 
 def _matched(one: Measured, other: Measured) -> list[tuple[str, str]]:
-    """Return pairs of evaluations of which one is most like the other; one that may be compared goes first."""
+    """Return pairs of evaluations in which one is most like the other. Pairs that can be compared are preferred."""
     alike = {}
     sides = [
         {name: Evaluation(each.payload, each.digest()).items() for name, each in side.evaluations.items()}
@@ -185,7 +185,7 @@ def _matched(one: Measured, other: Measured) -> list[tuple[str, str]]:
 
 
 def _leading(a: Artifact, b: Artifact) -> list[str]:
-    """Return the figures that one begins with and both have, in an order that does not depend on the first name."""
+    """Return the first figures of either that both have, in an order that does not depend on the first name."""
     ours, theirs = ([figure.name for figure in each.manifest.figures] for each in (a, b))
     return sorted({ours[0], theirs[0]}.intersection(ours, theirs))
 

@@ -21,7 +21,7 @@ SHOWN = {"name": "", "parameters": ",", "steps": "d", "seconds": ".1f", "loss": 
 
 
 def variants(runs: Runs) -> dict[str, Changed]:
-    """Return changes of a decoder's shape worth a try; those that change nothing are left out."""
+    """Return changes of a decoder's shape that are worth a try, without those that change nothing."""
     shape = runs.shape({})
 
     def wide(times: float) -> int:
@@ -49,10 +49,10 @@ def variants(runs: Runs) -> dict[str, Changed]:
 
 
 def bakeoff(runs: Runs, *, seeds: int) -> Outcome:
-    """Train every variant with every seed, for as many steps as take the recipe's own operations.
+    """Train every variant with every seed, for as many steps as cost the recipe's own operations.
 
-    Intervals are Student's t over seeds; differences from the habit are paired by seed. Raises `UsageError` for a
-    model that begins with another's shape.
+    Intervals are Student's t over seeds. Differences from the habit are paired by seed. Raises `UsageError` for a model
+    that is no decoder from scratch.
     """
     whole, table = runs.flops({}), dict[str, Changed]()
     for name, shape in variants(runs).items():

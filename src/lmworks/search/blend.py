@@ -32,7 +32,7 @@ def sweep(
     parts = [*others]
     model = next((name for name, config in recipe.models.items() if getattr(config, "data", None) == mix), None)
     if model is None:
-        raise UsageError(f"--mix {mix}: no model of this recipe has `data: {mix}`")
+        raise UsageError(f"--mix {mix}: no model of this recipe is trained on it: `data: {mix}`")
     if strange := [ratio for ratio in ratios if not 0 <= ratio <= 1]:
         raise UsageError(f"--ratios: {strange[0]:g} is not a share; expected numbers from 0 to 1, such as 0,0.5,1")
     tasks = {name: PerplexityConfig(data=_held_out(recipe, mix, name), train=mix) for name in parts}
@@ -84,7 +84,7 @@ def _weights(recipe: Recipe, mix: str, part: str) -> dict[str, float]:
 
 
 def _held_out(recipe: Recipe, mix: str, part: str) -> str:
-    """Return the validation part of the split that a part of the mixture came through; tests are for the end."""
+    """Return the validation part of the split that a part of the mixture came from. Test parts are kept for the end."""
     config = recipe.data[mix]
     reference: object = config.documents[part].documents if isinstance(config, MixConfig) else None
     while isinstance(reference, str):
@@ -93,6 +93,6 @@ def _held_out(recipe: Recipe, mix: str, part: str) -> str:
             return f"{step}.validation"
         reference = getattr(recipe.data[step], "documents", None)
     raise UsageError(
-        f"part {part!r} does not come from the train part of a split, so that nothing is held out to measure it on; "
+        f"part {part!r} does not come from the train part of a split, so there is no validation text to measure it on; "
         "split its documents before they are mixed"
     )

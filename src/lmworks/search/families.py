@@ -1,7 +1,7 @@
 """Compare models of different families on one labelled task, at equal time, data and tries.
 
-Each model of a recipe is trained for the same time on this machine, at several learning rates of which its validation
-loss takes one. Then each is asked the test items once, beside the task's baselines, and tested pair by pair.
+Each model of a recipe is trained for the same time on this machine, at several learning rates. The validation loss
+picks one. Then each is evaluated once on the test items, with the task's baselines, and tested pair by pair.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from lmworks.train.configs.train import TrainConfig
 from lmworks.workspace import Workspace, open_workspace, run
 
 PROBE_STEPS = 8
-"""Steps of the run that times a step, by their median."""
+"""Steps of the run that measures the median time per step."""
 RATES = (1 / 3, 1.0, 3.0)
-"""Learning rates in that of the recipe: an order of magnitude, which holds the best of most families."""
+"""Learning rates, as multiples of the recipe's. This order of magnitude holds the best rate of most families."""
 SHOWN = {"name": "", "family": "", "parameters": ",", "seconds": ".1f", "steps": "d", "learning_rate": ".3g"}
 """Fields of an entry that are printed before its figure, with their formats."""
 EQUAL = 1.25
-"""Longest training over the shortest, above which families have not had equal time."""
+"""Ratio of the longest to the shortest training, above which families have not had equal time."""
 
 
 def families(path: Path, settings: Sequence[str], store: Path | None, *, minutes: float, task: str | None) -> Outcome:
     """Train each model of a task of `evaluate` for so many minutes per trial, and compare them on its items.
 
-    Raises UsageError for a recipe without two to compare, or without validation data to choose rates by.
+    Raises UsageError for a recipe without two systems to compare, or without validation data to choose rates by.
     """
     plain = open_workspace(path, settings, store, measure=True)
     label, names = _candidates(plain, task)
@@ -63,7 +63,7 @@ def families(path: Path, settings: Sequence[str], store: Path | None, *, minutes
 
 
 def _candidates(plain: Workspace, task: str | None) -> tuple[str, list[str]]:
-    """Return the label of the task, and the models of the recipe that it asks."""
+    """Return the label of the task, and the models of the recipe that it evaluates."""
     compared = [node.name for node in plain.build.nodes if isinstance(node.config, CompareConfig)]
     labels = [name.removeprefix("evaluate/") for name in compared]
     if not labels or (task and task not in labels):
@@ -75,7 +75,7 @@ def _candidates(plain: Workspace, task: str | None) -> tuple[str, list[str]]:
     names = [name for name in _systems(plain, label) if name in plain.recipe.models]
     if len(_systems(plain, label)) < 2 or not names:
         raise UsageError(
-            f"{plain.path}: the task {label} asks {', '.join(names) or 'no model'}; expected two to compare: name "
+            f"{plain.path}: the task {label} evaluates {', '.join(names) or 'no model'}; expected two systems: name "
             "models of several families in evaluate.models, and `train` in the task, which brings its baselines"
         )
     return label, names
@@ -87,7 +87,7 @@ def _systems(workspace: Workspace, label: str) -> list[str]:
 
 
 def _tuned(runs: Runs, seconds: float) -> tuple[Changed, dict[str, Any]]:
-    """Return changed fields and entry of the best of some learning rates by validation loss, each trained as long."""
+    """Return changed fields and entry of the learning rate with the best validation loss. All train for equal time."""
     probe = runs.train({"watch": None, "steps": PROBE_STEPS, "validation_steps": PROBE_STEPS})
     steps = max(1, round(seconds / (probe.seconds / PROBE_STEPS)))
     rates = [float(f"{times * float(runs.config.learning_rate):.3g}") for times in RATES]

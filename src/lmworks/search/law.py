@@ -23,17 +23,17 @@ from lmworks.pipeline.figure import Interval
 Floats = NDArray[np.float64]
 
 EXPONENT, EXPONENT_SPREAD = 0.18, 0.4
-"""Compute's exponent α·β/(α+β) by Besiroglu et al. 2024 (arXiv 2404.10102), and one standard deviation of its log:
-a factor of 1.5 either way holds Hoffmann's 0.15, and two of them data's exponents."""
+"""Exponent of compute, α·β/(α+β), by Besiroglu et al. 2024 (arXiv 2404.10102), and one standard deviation of its log. A
+factor of 1.5 either way includes Hoffmann's 0.15, and this factor twice includes the exponents of data."""
 NOISE, NOISE_RUNS = 0.009, 8
-"""Relative standard deviation of the losses of small runs over seeds, and its worth in runs. Measured with ten degrees
+"""Relative standard deviation of the losses of small runs over seeds, and its weight in runs. Measured with ten degrees
 of freedom in runs of 30,000 to 181,000 parameters on interface documentation (0.0097 with twenty, Python too)."""
 WANDERING = 0.004
-"""Standard deviation of how much the relative slope differs from the law's, one e-fold from the largest run. It then
-misses 0.7 % of the loss at 8 times the amount, which is small beside the noise, and no better known than that."""
+"""Standard deviation of the relative slope's difference from the law's, one e-fold from the largest run. The law then
+misses 0.7 % of the loss at 8 times the amount. This is small beside the noise, and only a rough estimate."""
 DRAWS = 10_000
 FEWEST = 200
-"""Draws that must be left for quantiles of 95 %."""
+"""Least number of draws left for quantiles of 95 %."""
 ROBUST = 2.0
 """Standard deviations beyond which a point counts less: a run that went wrong must not bend the law."""
 ROUNDS = 8
@@ -50,7 +50,7 @@ class Law:
     size: Floats
     exponent: Floats
     noise: Floats
-    """Relative, of one run."""
+    """Relative noise of one run."""
     seed: int
 
     def at(self, amount: float) -> Floats:
@@ -66,7 +66,7 @@ class Law:
         return float(np.median(draws)), (float(low), float(high))
 
     def amount_for(self, loss: float) -> tuple[float, Interval]:
-        """Return the amount at which a loss is reached; infinite where it is below the floor."""
+        """Return the amount at which a loss is reached, or infinity if the loss is below the floor."""
         with np.errstate(divide="ignore", over="ignore"):
             over = np.maximum(loss - self.floor, 0.0)
             return _quantiles(self.unit * (self.size / over) ** (1 / self.exponent))
@@ -90,7 +90,7 @@ class Law:
 def _astray(amounts: ArrayLike, largest: float) -> Floats:
     """Return the relative covariance [P, P] of the law's errors.
 
-    It is that of the integral of a Wiener process, both ways from `largest`.
+    It is the covariance of the integral of a Wiener process that starts at `largest`, in both directions.
     """
     way = np.log(np.asarray(amounts, float) / largest)
     near, far = (each.outer(np.abs(way), np.abs(way)) for each in (np.minimum, np.maximum))
@@ -104,13 +104,12 @@ def _quantiles(draws: Floats) -> tuple[float, Interval]:
 
 
 def fit_law(amounts: ArrayLike, losses: ArrayLike, *, seed: int = 0) -> Law:
-    """Fit to [P] amounts and losses, P >= 3.
+    """Fit the law to [P] amounts and losses, P >= 3.
 
-    With a given exponent the law is linear. E, which is not below zero, and A are integrated out in closed form over a
-    grid
-    of exponents and noises (priors log-normal and inverse gamma, flat in the losses at both ends).
-    Amounts may repeat, with other seeds. Points far off count less (Huber's weights), and so do small runs, from which
-    the slope may have wandered. Raises `LmworksError` if the losses do not fall.
+    With a given exponent the law is linear. E (not below zero) and A are integrated out in closed form, over a grid of
+    exponents and noises (priors log-normal and inverse gamma, flat in the losses at both ends). Amounts may repeat,
+    with other seeds. Points far off count less (Huber's weights). Small runs count less too, because the slope may have
+    changed since. Raises `LmworksError` if the losses do not fall.
     """
     x, y = np.asarray(amounts, float), np.asarray(losses, float)
     if len(x) < 3:
@@ -150,6 +149,6 @@ def _draw(x: Floats, y: Floats, whiten: Floats, seed: int) -> Law:
     kept = sizes > 0
     if kept.sum() < FEWEST:
         raise LmworksError(
-            "the losses do not fall as the runs grow, so that nothing can be said of larger ones; raise the amounts"
+            "the losses do not fall as the runs grow, so nothing predicts larger runs; raise the amounts"
         )
     return Law(unit, float(x.max()), floors[kept], sizes[kept], grid[chosen][kept], noise[kept], seed)

@@ -34,14 +34,14 @@ from lmworks.train.configs.train import TrainConfig
 from lmworks.workspace import Workspace, open_workspace, run
 
 Changed = Mapping[str, object]
-"""Fields of the model, or with a dot of any step, and their values."""
+"""New values of fields. A name without a dot is a field of the model, and a name with a dot is a field of any step."""
 Seen = Callable[[float, float], None]
 """Function that receives the share of a run that is done, and the validation loss."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a search: for programs, for a terminal, and drawn."""
+    """Result of a search: figures for programs, words for a terminal, and a picture."""
 
     figures: Mapping[str, Any]
     words: str
@@ -63,9 +63,8 @@ class Trained:
 class Runs:
     """Trainings of one model of a recipe. They are artifacts of the store, so none is made twice.
 
-    Fields that the recipe leaves `auto` have the values of its own plan in every run, unless a run changes them.
-    Raises `UsageError` for a model that the recipe does not train, or that has no validation data but is to be
-    `validated`.
+    Fields that the recipe leaves `auto` have the values of its own plan in every run, unless a run changes them. Raises
+    `UsageError` for a model that the recipe does not train. With `validated`, also for a model without validation data.
     """
 
     def __init__(
@@ -76,9 +75,9 @@ class Runs:
         models, plan = self.plain.recipe.models, self.plain.plan
         config = models.get(model)
         if not isinstance(config, TrainConfig):
-            raise UsageError(f"{path}: no model {model!r} that is trained; its models: {', '.join(models) or 'none'}")
+            raise UsageError(f"{path}: does not train a model {model!r}; its models: {', '.join(models) or 'none'}")
         if validated and config.validation is None:
-            raise UsageError(f"{path}: models.{model}.validation is not set, so that nothing can tell runs apart")
+            raise UsageError(f"{path}: models.{model}.validation is not set, so runs cannot be compared: set it")
         self.config = plan.resolved(model, config)
         self.settings = [*settings]
         for name, values in plan.models.items():
@@ -89,17 +88,17 @@ class Runs:
 
     @cached_property
     def vocab_size(self) -> int:
-        """Return the number of tokens that the recipe's rows are packed with."""
+        """Return the vocabulary size with which the recipe's rows are packed."""
         rows = self.build(f"{self.model}/validation")[f"{self.model}/validation"].payload
         return int(json.loads((rows / "shards.json").read_text())["vocab_size"])
 
     def setting(self, field: str, value: object) -> str:
-        """Return the `--set` text of a field of this model, or with a dot in it of any field of the recipe."""
+        """Return the `--set` text of a field of this model, or, if its name has a dot, of any field of the recipe."""
         text = value if isinstance(value, str) else json.dumps(value)
         return f"{field if '.' in field else f'models.{self.model}.{field}'}={text}"
 
     def own(self, field: str) -> Any:
-        """Return the recipe's value of a field that `setting` takes; None if it is not set, or of no model."""
+        """Return the recipe's value of a field that `setting` takes. None if it is not set, or if no model has it."""
         value: Any = self.config
         for name in field.removeprefix(f"models.{self.model}.").split("."):
             value = getattr(value, name, None)
@@ -113,7 +112,7 @@ class Runs:
     def build(
         self, until: str, changed: Changed | None = None, *more: Node, seen: Seen | None = None
     ) -> dict[str, Artifact]:
-        """Build up to a step with changed fields. Nodes of `more` replace nodes of their name, or are added."""
+        """Build up to a step with changed fields. Nodes of `more` replace nodes of the same name, or are added."""
         workspace = self.open(changed or {})
         names = {node.name for node in more}
         workspace.build.nodes = [*(node for node in workspace.build.nodes if node.name not in names), *more]
@@ -129,9 +128,9 @@ class Runs:
     def vary(
         self, table: Mapping[str, Changed], seeds: int = 1, shares: Mapping[str, float] | None = None
     ) -> dict[str, dict[str, Any]]:
-        """Train each row of a table of what varies, with the recipe's seed and those that follow.
+        """Train each row of a table of changed fields, with the recipe's seed and the seeds after it.
 
-        `shares` are those of the data that rows are trained on. An entry has all `losses`, their mean `loss`, mean
+        `shares` are the shares of the data that rows are trained on. An entry has all `losses`, their mean `loss`, mean
         `seconds`, `parameters` and `tokens`.
         """
         entries = {}
@@ -151,7 +150,7 @@ class Runs:
         return entries
 
     def on_part(self, changed: Changed, share: float) -> tuple[Node, Node]:
-        """Return a share of the data, and the model that is trained on it."""
+        """Return the node of a share of the data, and the node of the model that is trained on it."""
         data = f"{self.model}/data"
         (own,) = (node for node in self.open(changed).build.nodes if node.name == self.model)
         part = Node(f"{data}-part", fraction_of_rows, FractionConfig(rows=data, share=min(1.0, share)), {"rows": data})
@@ -168,11 +167,11 @@ class Runs:
         return figures, made[self.model].manifest.counts
 
     def shape(self, changed: Changed) -> DecoderConfig:
-        """Return the decoder's shape; raises `UsageError` for a model that begins with another."""
+        """Return the decoder's shape. Raises `UsageError` for a model that is no decoder trained from scratch."""
         config = self.config.model_copy(update=changed)
         if not isinstance(config, CausalLMConfig) or config.base is not None:
             raise UsageError(
-                f"{self.model} begins with another model, so that its architecture is fixed; name the base"
+                f"{self.model} is not a decoder trained from scratch, so its architecture is fixed; name such a decoder"
             )
         return config.shape(self.vocab_size)
 
@@ -186,7 +185,7 @@ class Runs:
 def report(
     workspace: Workspace, name: str, figures: Mapping[str, Any], words: Sequence[str], picture: Markup
 ) -> Outcome:
-    """Keep a picture and, beside it, all figures as JSON in the store's `reports` folder."""
+    """Write a picture and, beside it, all figures as JSON to the store's `reports` folder."""
     path = workspace.store.root / "reports" / f"{workspace.recipe.name}-{name}.svg"
     write_atomically(path, standalone(picture))
     write_atomically(path.with_suffix(".json"), json.dumps(figures, indent=1) + "\n")
@@ -233,7 +232,7 @@ def fraction_of_rows(config: FractionConfig, rows: Shards, out: Path, context: C
 
 
 class Quiet(PlainDisplay):
-    """Lines of new steps alone, without samples. `seen` receives each validation loss of a model."""
+    """Display of new steps only, without samples. `seen` receives each validation loss of a model."""
 
     def __init__(self, model: str = "", seen: Seen | None = None) -> None:
         super().__init__(sys.stderr)
@@ -258,4 +257,4 @@ class _Heard(PlainProgress):
             self._seen(done / self.total, float(values["validation_loss"]))
 
     def sample(self, title: str, text: str) -> None:
-        """Show nothing: there would be samples of many models."""
+        """Show nothing, because there would be samples of many models."""

@@ -15,32 +15,32 @@ from lmworks.search.runs import table as in_columns
 from lmworks.tokens.rows.shards import Shards
 
 RUNGS = tuple(2.5**-rung for rung in range(4, -1, -1))
-"""Compute of the ladder's models, in that of the largest. Factors of 2.5 show the law's bend 1.6 times as sharply as
-factors of 2, and leave the smallest model steps enough."""
+"""Compute of the ladder's models, as shares of the largest. Factors of 2.5 show the law's bend 1.6 times as sharply as
+factors of 2, and leave enough steps to the smallest model."""
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-"""Shares of the data in a curve."""
+"""Shares of the data for the points of a curve."""
 LARGEST = 1 / 8
-"""Compute of the ladder's largest model, in that of the run which it predicts: all five are a fifth of it."""
+"""Compute of the ladder's largest model, as a share of the predicted run. All five together take a fifth of it."""
 SEEDS = 3
 """Seeds per model. Models of 30,000 to 181,000 parameters differ by 0.9 % between seeds. In made-up ladders with this
 noise, predictions at 5 times the compute were off by 3 % (one standard deviation) from one seed, 1.8 % from three."""
 RATE_EXPONENT = 0.32
-"""With which the best learning rate falls as tokens grow (Bjorck et al. 2024, arXiv 2409.19913)."""
+"""Exponent with which the best learning rate falls as tokens grow (Bjorck et al. 2024, arXiv 2409.19913)."""
 BATCH_EXPONENT = 2 * RATE_EXPONENT
-"""Exponent of tokens per step over tokens: compute's 0.33 by Bi et al. 2024 (arXiv 2401.02954), doubled. As the best
-rate grows with the root of the batch, it then stays. Equal batches would leave the small runs so few steps that their
-losses belong to the beginning of training rather than to the law."""
+"""Exponent of tokens per step over tokens: compute's 0.33 by Bi et al. 2024 (arXiv 2401.02954), doubled. The best rate
+then stays the same, as it grows with the root of the batch. Equal batches would leave the small runs so few steps that
+their losses would show the beginning of training rather than the law."""
 WIDTH_MULTIPLE = 4
 BEYOND = 1000
-"""Times the data there is: no law is carried further."""
+"""Factor over the present data beyond which no law is used."""
 PATIENCE = 3
-"""Validations without gain after which a run on little data has nothing left to learn from it."""
+"""Validations without gain after which a run on little data stops, as it has nothing left to learn."""
 
 
 def scale(runs: Runs, *, minutes: float, seeds: int) -> Outcome:
-    """Train five small models and predict the recipe's own. `minutes` bounds the ladder by the plan's speed.
+    """Train five small models and predict the recipe's own. `minutes` limits the ladder, by the plan's speed.
 
-    Raises `UsageError` for a model that is no fresh decoder.
+    Raises `UsageError` for a model that is no decoder trained from scratch.
     """
     whole = runs.flops({})
     allowed = minutes * 60 * runs.plain.plan.speed.flops_per_second / (LARGEST * sum(RUNGS) * whole * seeds)
@@ -75,10 +75,10 @@ def scale(runs: Runs, *, minutes: float, seeds: int) -> Outcome:
 
 
 def data_curve(runs: Runs, *, gain: float, target: float | None) -> Outcome:
-    """Train on parts of the data, as many steps each but no longer than validation gains; the best weights count.
+    """Train on parts of the data, each for as many steps, but no longer than validation gains. The best weights count.
 
-    If the recipe's run is less than one pass, the whole is the data that it reads. Data is enough where doubling it
-    gains less than the share `gain`, or where the loss `target` is reached.
+    If the recipe's run is less than one pass, the whole is the data that it reads. Data is enough if doubling it gains
+    less than the share `gain`, or if the loss `target` is reached.
     """
     rows, steps = _rows(runs), int(runs.config.steps)
     read = min(1.0, steps * runs.config.rows_per_step / rows["rows"])
@@ -111,12 +111,12 @@ def data_curve(runs: Runs, *, gain: float, target: float | None) -> Outcome:
 
 
 def passes_over_data(runs: Runs) -> float:
-    """Return how often the recipe's run reads its data. Raises `UsageError` for a mix that it reads again."""
+    """Return how often the recipe's run reads its data. Raises `UsageError` for a mix that is read more than once."""
     passes = int(runs.config.steps) * runs.config.rows_per_step / _rows(runs)["rows"]
     if passes > 1 and Shards(runs.build(data := f"{runs.model}/data")[data].payload, "").open().parts:
         raise UsageError(
-            f"{runs.model} goes {passes:.1f} times through its mix, and no small model can go through a part of it as "
-            "often; name one of its documents as `data`"
+            f"{runs.model} reads its mix {passes:.1f} times, and no small model can read a part of it that often; name "
+            "one of its document sets as `data`"
         )
     return passes
 
@@ -124,9 +124,9 @@ def passes_over_data(runs: Runs) -> float:
 def ladder(runs: Runs, shares: Sequence[float]) -> list[dict[str, object]]:
     """Return changed fields of models that take about these shares of the recipe's own compute, smallest first.
 
-    Operations per token and tokens fall alike, as the square root of compute (Hoffmann et al. 2022, approach 2),
-    exactly: a law needs an even path, and takes any amount. So depth and the number of heads stay, and blocks their
-    proportions. Shorter runs take smaller batches, in whole rows, and the rates that go with both.
+    Operations per token and tokens fall alike, exactly as the square root of compute (Hoffmann et al. 2022, approach
+    2): a law needs an even path, and takes any amount. So depth, the number of heads and the proportions of blocks
+    stay. Shorter runs take smaller batches, in whole rows, and the learning rates that fit size and batch.
     """
     config, shape, whole = runs.config, runs.shape({}), runs.flops({"steps": 1})
     unit = config.micro_batch_rows * config.processes if config.processes > 1 else 1  # each takes whole micro-batches
@@ -140,15 +140,15 @@ def ladder(runs: Runs, shares: Sequence[float]) -> list[dict[str, object]]:
     rungs = []
     for share in sorted(shares):
         if not steps_of:
-            raise UsageError(f"{runs.model}: hidden_size {hidden} holds too few multiples of {multiple}; raise it")
+            raise UsageError(f"{runs.model}: hidden_size {hidden} has too few multiples of {multiple}; raise it")
         tokens, size = min(steps_of, key=lambda pair: abs(log(pair[0] / share**0.5)))
         steps_of = [pair for pair in steps_of if pair[0] > tokens]
         rows = unit * max(1, round(config.rows_per_step * tokens**BATCH_EXPONENT / unit))
         steps = round(int(config.steps) * config.rows_per_step * tokens / rows)
         if steps <= 2 * config.warmup_steps:
             raise UsageError(
-                f"a model of {share:.2%} of the compute of {runs.model} would train for {steps} steps, with "
-                f"{config.warmup_steps} of them to warm up; raise its steps"
+                f"a model of {share:.2%} of the compute of {runs.model} would train for {steps} steps, of which "
+                f"{config.warmup_steps} are warm-up; raise its steps"
             )
         faster = (rows / config.rows_per_step) ** 0.5 * tokens**-RATE_EXPONENT
         rates = ["learning_rate", *["adamw_learning_rate"] * (config.optimizer == "muon")]

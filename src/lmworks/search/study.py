@@ -34,12 +34,12 @@ from lmworks.search.runs import Changed, Outcome, Runs, report, table
 SHOWN = {"number": "d", "score": ".4f", "seconds": ".1f", "parameters": ",", "state": "", "settings": "", "": ""}
 """Fields of a trial that are printed, with their formats."""
 ENOUGH_FOR_IMPORTANCE = 8
-"""Finished trials below which shares of importance are chance."""
+"""Number of finished trials below which shares of importance are random."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """Study of some ranges of a model, which several commands may work on at once."""
+    """Study of some ranges of a model. Several commands can work on it at once."""
 
     runs: Runs
     over: Sequence[str]
@@ -51,7 +51,7 @@ class Search:
 
     @property
     def vocabulary_varies(self) -> bool:
-        """Return whether losses per token cannot be compared."""
+        """Return whether the vocabulary varies, so that losses per token cannot be compared."""
         return any(field.startswith("tokenizer.") for field in self.ranges)
 
 
@@ -66,10 +66,10 @@ def search(
     minutes: float | None = None,
     seed: int = 0,
 ) -> Outcome:
-    """Go on with the study of these ranges until it has so many trials; of none, of the usual ones.
+    """Continue the study of these ranges until it has so many trials. Without ranges, take the usual ones.
 
-    The first trial has the recipe's own values where the ranges hold them. Raises `UsageError` for a range of no field,
-    `LmworksError` if no trial ended.
+    The first trial has the recipe's own values if the ranges hold them. Raises `UsageError` for a range of an unknown
+    field, `LmworksError` if no trial ended.
     """
     runs = Runs(path, settings, store, model)
     over = over or usual_ranges(runs)
@@ -109,7 +109,7 @@ def parse_range(text: str) -> tuple[str, Any]:
 
 
 def usual_ranges(runs: Runs) -> list[str]:
-    """Return ranges of rate, batch, regularisation and rank around the recipe's values that its objective takes."""
+    """Return ranges of rate, batch, regularisation and rank around the recipe's values, if its objective takes them."""
     config, adapter = runs.config, runs.config.adapter
     batch, inside = config.global_batch_tokens, f"models.{runs.model}.adapter"
     choices: dict[str, set[int] | set[float]] = {
@@ -131,7 +131,7 @@ def usual_ranges(runs: Runs) -> list[str]:
 
 
 def with_steps(runs: Runs, values: Changed) -> Changed:
-    """Return settings with the steps in which changed batches read as many tokens as the recipe."""
+    """Return settings with as many steps as changed batches need to read as many tokens as the recipe does."""
     if "global_batch_tokens" not in values or "steps" in values:
         return values
     share = runs.config.global_batch_tokens / int(str(values["global_batch_tokens"]))
@@ -140,7 +140,7 @@ def with_steps(runs: Runs, values: Changed) -> Changed:
 
 
 def _ask(this: Search, trials: int) -> Trial | None:
-    """Return a trial, or None if there are enough. One process asks at a time, so none asks for the same."""
+    """Return a new trial, or None if there are enough. A lock keeps processes from choosing the same values."""
     with locked(this.file.with_suffix(".ask"), lambda line: None):
         before = this.study.get_trials(deepcopy=False)
         if sum(map(_counts, before)) >= trials:
@@ -150,7 +150,7 @@ def _ask(this: Search, trials: int) -> Trial | None:
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    """Return whether a trial is one of those asked for: neither cut off by a kill or a stop, nor waiting."""
+    """Return whether a trial counts: it was not cut off by a kill or a stop, and it is not waiting."""
     return trial.state.name in ("COMPLETE", "PRUNED", "RUNNING") or "fault" in trial.user_attrs
 
 
@@ -184,7 +184,7 @@ def _try(this: Search, trial: Trial) -> None:
 
 
 def _put_back(this: Search, trial: Trial | FrozenTrial) -> None:
-    """Close a trial that was cut off, and have its values tried again."""
+    """Close a trial that was cut off, and put its values in the queue again."""
     if len(trial.params) == len(this.over):
         this.study.enqueue_trial(trial.params)
     this.study.tell(trial.number, state=TrialState.FAIL)
@@ -192,7 +192,7 @@ def _put_back(this: Search, trial: Trial | FrozenTrial) -> None:
 
 @contextmanager
 def _beside_others(this: Search) -> Iterator[None]:
-    """Share the study's lock, which dies with its process. The first to hold it takes up trials that were cut off."""
+    """Share the study's lock, which ends with its process. The first holder queues trials that were cut off."""
     with this.file.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -230,7 +230,7 @@ def _outcome(this: Search) -> Outcome:
     ended = sorted((trial for trial in trials if trial["state"] == "complete"), key=lambda trial: trial["score"])
     if not ended:
         faults = "; ".join(sorted({trial["fault"] for trial in trials if "fault" in trial}))
-        raise LmworksError(f"no trial of {runs.model} came to its end: {faults or 'none was begun in the time'}")
+        raise LmworksError(f"no trial of {runs.model} was completed: {faults or 'none began in the given minutes'}")
     front: list[dict[str, Any]] = []
     for trial in sorted(ended, key=lambda trial: (trial["seconds"], trial["score"])):
         if not front or trial["score"] < front[-1]["score"]:

@@ -498,7 +498,7 @@ def test_a_classifier_of_the_users_labels_says_what_answers_are_worth(begin: Beg
     assert 0 < vowels < 0.5 < consonants < 1
     expected = open_engine(folder.path).classify(["bb aa"])[0].probabilities["c"]
     assert all_of_them == expected
-    with pytest.raises(LmworksError, match="labels: found toxic; labels tells c, v"):
+    with pytest.raises(LmworksError, match="labels: found toxic; labels has only c, v"):
         begin("grpo", judges=[folder], rewards=[wanted[0] | {"labels": ["c", "toxic"]}])
 
 

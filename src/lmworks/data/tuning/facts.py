@@ -50,12 +50,12 @@ def values_of(source: str) -> list[str]:
 
 
 def words(text: str) -> str:
-    """Lower-case words with a space between."""
+    """Return the words of a text in lower case, with a space between them."""
     return " ".join(_WORD.findall(text.casefold()))
 
 
 def count(values: Sequence[str], others: Iterable[str], answer: str) -> dict[str, int]:
-    """Return how many of `values` and of `others` an answer states; all are in words."""
+    """Return how many of `values` and of `others` an answer states. Both are in the form of `words`."""
     text = f" {words(answer)} "
     stated = [value for value in values if f" {value} " in text]
     for value in sorted(stated, key=len, reverse=True):

@@ -11,13 +11,13 @@ from multiprocessing import get_context
 from lmworks.pipeline.work.workers import begin_worker, main_left_out
 
 LARGEST = 64 << 20
-"""Bytes that preset 9 looks back."""
+"""Bytes of earlier text that preset 9 can refer to."""
 PIECE = 1 << 14
-"""Bytes that the compressor is given at once: what fills more than its buffer is left for later, in each copy anew."""
+"""Bytes given to the compressor at once. It leaves what overfills its buffer for later, again in each copy."""
 
 
 def bits_behind(before: bytes, texts: Sequence[bytes]) -> list[int]:
-    """Return the further bits that `xz -9` needs for each text alone after `before`, as far as it looks back.
+    """Return how many more bits `xz -9` needs for each text alone, directly after `before` (limited by its window).
 
     A compressor reads `before` once, in a process of its own, and each text gets a copy of this process. The library
     that holds the state can neither save nor copy it, and to read 17 MB again for each text takes 8 seconds.
@@ -41,7 +41,7 @@ def _bits_behind(before: bytes, texts: Sequence[bytes]) -> list[int]:
 
 
 def _start_copy(compressor: lzma.LZMACompressor, text: bytes) -> tuple[int, int]:
-    """Return a copy of this process, and a pipe in which it says how many bytes it still writes for a text."""
+    """Start a copy of this process. Return its id, and a pipe that gives the bytes that it still writes for a text."""
     reads, writes = os.pipe()
     if not (child := os.fork()):
         try:
@@ -57,5 +57,5 @@ def _length(child: int, reads: int) -> int:
         said = answer.read()
     os.waitpid(child, 0)
     if not said:
-        raise MemoryError("xz: a copy of the compressor ended; it takes 700 MB, and little more for each text")
+        raise MemoryError("xz: a copy of the compressor ended early; it takes 700 MB of memory, and a bit per text")
     return int(said)

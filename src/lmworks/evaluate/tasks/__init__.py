@@ -16,7 +16,7 @@ from lmworks.registry import Kinds
 SAID = ("distinct_answers", "truncated_answers", "extraction_failures")
 """Figures of answers that models write."""
 WRITERS: tuple[Family, ...] = ("decoder", "rented model")
-"""Whose answers to chats are asked for; figures of likelihoods are had of decoders alone."""
+"""Families of models that answer chats. Only decoders have figures of likelihoods."""
 TASKS: Kinds[Task] = Kinds(
     "tasks",
     "task",
@@ -98,5 +98,5 @@ TASKS: Kinds[Task] = Kinds(
 
 
 def asked_of(config: TaskConfig, models: Models, named: Sequence[str]) -> list[str]:
-    """Return those of the models named that are of a family that the task is asked of."""
+    """Return the named models whose family the task can evaluate."""
     return of_families(TASKS[config.kind].of, named, models)  # type: ignore[attr-defined]

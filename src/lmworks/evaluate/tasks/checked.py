@@ -1,4 +1,4 @@
-"""Tasks of answers that a program checks: by the answer of the data, or by rules."""
+"""Tasks whose answers a program checks, by the answer in the data or by rules."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ COMPARED = {
     "squad": ", without capitals, punctuation and articles",
 }
 WAYS = (
-    "Form of the prompt: `chat` as users ask, or `text` to continue, for a model that never learned chats. The "
-    "`few-shot` forms put answered questions of `train` before it."
+    "Form of the prompt. `chat` is a chat, as users ask. `text` is a text to continue, for a model that was not "
+    "trained on chats. The `few-shot` forms put answered questions of `train` before it."
 )
 
 
@@ -55,7 +55,7 @@ class ExactAnswerConfig(GenerationConfig, Comparison):
 def evaluate_exact_answer(
     config: ExactAnswerConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
-    """Let a model answer greedily, and compare with the answer of the data."""
+    """Let a model answer greedily, and compare each answer with the answer in the data."""
     questions, drawn = draw(list(data.iterate()), config)
     shown = shots(config, train)
     said, known = ask(config, model, questions, scoring, shown=shown, at_once=EXACT_AT_ONCE)
@@ -80,7 +80,7 @@ def evaluate_exact_answer(
 
 
 def _item(rule: Comparison, question: Question, said: Item) -> Item:
-    """Right is any of `wanted_of`."""
+    """Return the item of an answer, which is right if it equals any text of `wanted_of`."""
     wanted = wanted_of(question)
     is_right = not said["truncated"] and any(rule.is_right(said["answer"], each) for each in wanted)
     item = {**answered(question, said["answer"], float(is_right), said), "truncated": said["truncated"]}
@@ -98,7 +98,7 @@ class RulesConfig(GenerationConfig):
     kind: Literal["rules"] = "rules"
     prompt: Ways = Field("chat", description=WAYS)
     rules: list[AnyAnswerReward] = Field(
-        min_length=1, description="Rules that an answer must follow: each must give it 1. Weights do not matter."
+        min_length=1, description="Rules. An answer must get 1 from each rule. Weights do not matter."
     )
 
     def resolve(self, folder: Path) -> Self:
@@ -109,7 +109,7 @@ class RulesConfig(GenerationConfig):
 def evaluate_rules(
     config: RulesConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
-    """Let a model answer greedily, and look at each answer by every rule."""
+    """Let a model answer greedily, and check each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)
     unjudged = count_unjudged(config.rules, [wanted_answer(question) for question in questions])
 
@@ -143,5 +143,5 @@ def evaluate_rules(
 
 
 def _whole(said: Item) -> str:
-    """Return an answer with its thoughts, where they stand apart."""
+    """Return an answer with its thoughts, if they are kept apart. Otherwise return an empty text."""
     return with_thoughts(said["thoughts"], None if said[WITHIN] else said["answer"]) if "thoughts" in said else ""

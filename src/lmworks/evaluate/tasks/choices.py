@@ -1,4 +1,4 @@
-"""Questions with choices: which one a model holds for the likeliest."""
+"""Questions with choices: which choice is the likeliest for a model."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result, stage
 
 QUESTIONS_AT_ONCE = 128
-"""Some ten thousand tokens: what a kill costs."""
+"""Questions per chunk, some ten thousand tokens. A kill costs one chunk."""
 TEMPLATES = {"cloze": "{query}\nAnswer:", "letters": "{query}\n{choices}\nAnswer:"}
 BETWEEN_SHOTS = "\n\n"
 _PLACE = re.compile(r"\{(query|choices|subject)\}")
 
 
 def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
-    """Every question with `query`, `choices` and `gold`, the place of the right one, from any layout that has them.
+    """Return every question with `query`, `choices` and `gold` (the index of the right choice), from any known layout.
 
-    Those whose right choice is not published are left out and told. Raises UsageError for a record that is none.
+    Questions without a published right choice are left out and logged. Raises UsageError if a record is no question.
     """
     found, left = [], Counter[str]()
     for document in data.iterate():
@@ -58,13 +58,13 @@ def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
             layouts = ", ".join(name for name, form in FORMS.loadable() if form.choice)
             raise UsageError(
                 f"{data.path}: {document.place} is not a question with choices; its fields are "
-                f"{', '.join(row)[:200]}. Layouts that are read: {layouts}. Keep all with `fields: all`"
+                f"{', '.join(row)[:200]}. Known layouts: {layouts}. `fields: all` keeps all fields"
             )
         subject = {"subject": row["subject"]} if isinstance(row.get("subject"), str) else {}
         places = {"id": document.id, "document": document.id, "meta": fields_of(document)}
         found.append({**vars(choice), **subject, **places})
     for why, count in left.items():
-        context.log(f"{count} of {count + len(found)} questions are not asked, {why}")
+        context.log(f"{count} of {count + len(found)} questions are left out, {why}")
     return found
 
 
@@ -73,14 +73,14 @@ class MultipleChoiceConfig(LikelihoodConfig):
 
     kind: Literal["multiple-choice"] = "multiple-choice"
     limit: int | None = Field(
-        1000, ge=1, description="Number of questions drawn. 1,000 show 2 points if tuning changes one answer in ten."
+        1000, ge=1, description="Questions drawn. 1,000 detect a change of 2 points if tuning changes 1 answer in 10."
     )
     template: Literally = Field(
         "cloze",
-        description="Form of the question. `cloze` is the question and 'Answer:', as LM Evaluation Harness has it for "
-        "ARC, and scores the text of each choice. `letters` lists the choices as 'A. …' and scores their letters, "
-        "as it does for MMLU. Small models rarely know letters. Or a text with {query}, which scores letters if it "
-        "has {choices}. {subject} is the record's subject.",
+        description="Form of the question. `cloze` is the question and 'Answer:', and scores the text of each choice, "
+        "as LM Evaluation Harness does for ARC. `letters` lists the choices as 'A. …' and scores their letters, as for "
+        "MMLU. Small models rarely know letters. Any other text must have {query}. It scores letters if it has "
+        "{choices}. {subject} is the record's subject.",
     )
     delimiter: Literally = Field(
         " ", description="Text between question and answer. Leave it empty for texts that need none."
@@ -91,17 +91,17 @@ class MultipleChoiceConfig(LikelihoodConfig):
     )
     score: By = Field(
         "sum",
-        description="Score of a choice: its log-likelihood (`sum`), the same per byte or per character, which does not "
-        "favour short choices, or the part that the question adds (`mutual-information`), which does not favour "
-        "common ones. The last is computed only if you name it. The others are reported in any case.",
+        description="Score of a choice. `sum` is its log-likelihood. The same per byte or per character does not "
+        "favour short choices. `mutual-information` is the part that the question adds, and does not favour common "
+        "choices. It is computed only if you name it, and the other scores are always reported.",
     )
 
     @model_validator(mode="after")
     def _can_be_put(self) -> Self:
         if "{query}" not in self.text:
-            raise ValueError(f"template: {self.template!r} is none of {', '.join(TEMPLATES)} and has no {{query}}")
+            raise ValueError(f"template: {self.template!r} must be {', '.join(TEMPLATES)} or a text with {{query}}")
         if self.shots and not self.train:
-            raise ValueError("shots are answered questions of `train`: name them there")
+            raise ValueError("shots are answered questions of `train`, which is not set: name them there")
         return self
 
     @property
@@ -111,7 +111,7 @@ class MultipleChoiceConfig(LikelihoodConfig):
 
     @property
     def has_letters(self) -> bool:
-        """Whether choices are listed, and their letters scored."""
+        """Whether the prompt lists the choices, and their letters are scored."""
         return "{choices}" in self.text
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
@@ -119,7 +119,7 @@ class MultipleChoiceConfig(LikelihoodConfig):
         return super().tokens(text_bytes, records).times(1 + self.shots)
 
     def asked(self, question: Question) -> str:
-        """Return the question as it is put, alone."""
+        """Return the prompt for the question, without shots."""
         listed = "\n".join(f"{a}. {b}" for a, b in zip(ascii_uppercase, question["choices"], strict=False))
         known = {"query": question["query"], "choices": listed, "subject": question.get("subject") or ""}
         return _PLACE.sub(lambda found: known[found[1]], self.text)
@@ -137,13 +137,13 @@ class MultipleChoiceConfig(LikelihoodConfig):
 def evaluate_multiple_choice(
     config: MultipleChoiceConfig, model: ModelFolder, data: Documents, train: Documents | None, scoring: Scoring
 ) -> Result:
-    """Choose the likeliest text to go on with. Items keep the score of every choice."""
+    """Choose the likeliest text to continue the prompt. Items keep the score of every choice."""
     engine = open_decoder(model.path, config.data_type, config.device)
     every = choices_of(data, scoring.context)
     records, drawn = draw(every, config)
     known = choices_of(train, scoring.context) if train and config.shots else []
     if config.has_letters and (longest := max(len(each["choices"]) for each in records)) > len(ascii_uppercase):
-        raise UsageError(f"{config.data}: {longest} choices are more than the letters A to Z: use the template cloze")
+        raise UsageError(f"{config.data}: a question has {longest} choices, letters only 26: use the template cloze")
     before = _Shots(config, known)
     measures = [by for by in get_args(By) if by != "mutual-information" or config.score == by]
 
@@ -217,14 +217,14 @@ class _Shots:
         return digest_of(config.introduction, shown)[:12] if config.introduction or config.shots else ""
 
     def before(self, question: Question) -> str:
-        """Raises UsageError where there are too few to be shown."""
+        """Return the text before a question. Raises UsageError if there are too few questions to show."""
         config, subject = self._config, question.get("subject")
         pool = self._drawn.get(subject) or self._drawn.get(None, [])
         others = [each for each in pool if each["query"] != question["query"]]
         if len(others) < config.shots:
             about = f" on {subject}" if subject else ""
             raise UsageError(
-                f"{config.train}: {len(others)} other questions{about} that could stand before one; `shots` asks for "
+                f"{config.train}: only {len(others)} other questions{about} can be shown before one, and `shots` is "
                 f"{config.shots}: lower it, or name more questions in `train`"
             )
         return config.introduced(question) + "".join(map(self._answered, others[: config.shots]))

@@ -1,4 +1,4 @@
-"""Answers from passages: what a model makes of them, what it says without, and the best passage alone."""
+"""Answers from passages: a model's answers with passages, its answers without them, and the best passage alone."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from lmworks.rewards.exact import squad_form
 
 QUESTIONS_AT_ONCE = 32
 PASSAGE_TOKENS = 200
-"""Tokens of a passage of SQuAD, about."""
+"""Approximate tokens of a passage of SQuAD."""
 HOLDS = Metric(name="holds_answer", label="answers that hold the right one", is_share=True)
 WORD_F1 = Metric(name="word_f1", label="F1 of words", value="word_f1", most=1)
 JUDGED = "without capitals, ASCII punctuation and the articles a, an, the"
 
 
 class FromPassagesConfig(GenerationConfig):
-    """Share of answers that hold the right one, with passages and without, and share of best passages that do."""
+    """Share of answers, with and without passages, and of best passages, that contain the right answer."""
 
     packages: ClassVar[tuple[str, ...]] = ("bm25s",)
     kind: Literal["from-passages"] = "from-passages"
@@ -53,7 +53,7 @@ class FromPassagesConfig(GenerationConfig):
     prompt: Literal["with-passages", "without-passages"] = Field(
         "with-passages",
         description="Input of the model: the passages found and the question, as in `lmworks serve`, or the question "
-        "alone. State the task once with each to compare both, question by question.",
+        "alone. To compare both question by question, state the task twice, once with each.",
     )
     shown: int = Field(
         default=PASSAGES_SHOWN, ge=1, le=50, description="Passages before each question, as many as in serving."
@@ -112,7 +112,7 @@ def evaluate_from_passages(
 def evaluate_from_passages_copied(
     config: FromPassagesConfig, data: Conversations, passages: Passages, scoring: Scoring
 ) -> Result:
-    """The best passage in place of an answer: what a search alone tells its reader."""
+    """Score the best passage in place of an answer. It is what a reader gets from the search alone."""
     questions, drawn = draw(list(data.iterate()), config)
     collection = Collection(passages.path)
     best = [collection.search(question_of(each), 1).passages for each in questions]
@@ -145,7 +145,7 @@ def holds(answer: str, wanted: Sequence[str]) -> float:
 
 
 def word_f1(answer: str, wanted: Sequence[str]) -> float:
-    """F1 of words with the right answer that is likest, as SQuAD has it (Rajpurkar et al. 2016)."""
+    """Return the F1 of words with the most similar right answer, as SQuAD does (Rajpurkar et al. 2016)."""
 
     def one(text: str) -> float:
         said, right = Counter(words_in(squad_form(answer))), Counter(words_in(squad_form(text)))

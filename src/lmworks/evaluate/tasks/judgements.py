@@ -1,4 +1,4 @@
-"""How often a model prefers what people chose; how a reward model likes answers, and whether it is to be believed."""
+"""How often a model prefers what people chose, a reward model's scores of answers, and how far to trust them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 PAIRS_AT_ONCE = 32
-"""A chunk takes a model of 100 million parameters some seconds: what a kill costs."""
+"""Pairs per chunk, some seconds for a model of 100 million parameters. A kill costs one chunk."""
 BINS = 10
 PREFERENCE_LOSS = Metric(name="preference_loss", label="loss a pair", value="loss", unit="nats", higher_is_better=False)
 
@@ -63,9 +63,9 @@ class PreferenceAccuracyConfig(TaskConfig):
     kind: Literal["preference-accuracy"] = "preference-accuracy"
     reference: Reference | None = Field(
         None,
-        description="Base of a model that writes. Its reward is then the change of an answer's log-likelihood from the "
-        "base, as in DPO. By default it is the log-likelihood per token, as in SimPO. A reward model gives its own "
-        "reward.",
+        description="Base of a decoder. With it, an answer's reward is the change of its log-likelihood from the base, "
+        "as in DPO. By default a decoder's reward is the log-likelihood per token, as in SimPO. A reward model gives "
+        "its own reward.",
     )
     template: str = Field(
         "chat",
@@ -83,16 +83,16 @@ class PreferenceAccuracyConfig(TaskConfig):
     @model_validator(mode="after")
     def _can_be_put(self) -> Self:
         if self.template != "chat" and "{prompt}" not in self.template:
-            raise ValueError(f"template: {self.template!r} is not chat, and has no {{prompt}}")
+            raise ValueError(f"template: found {self.template!r}; expected chat or a text with {{prompt}}")
         return self
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
-        """A prompt is read with both answers; a reference reads them, too."""
+        """Return the tokens. A model reads each prompt with both answers, and so does a reference."""
         return super().tokens(text_bytes, records).times(4 if self.reference else 2)
 
     @property
     def measure(self) -> Literal["sum", "per-token", "per-byte"]:
-        """Measure of log-likelihoods to compare."""
+        """Measure by which log-likelihoods are compared."""
         return self.score or ("sum" if self.reference else "per-token")
 
 
@@ -152,7 +152,7 @@ def evaluate_preference_accuracy_length(
 
 
 def items_by_scores(config: TaskConfig, pairs: Sequence[Preference], engine: DecoderEngine) -> list[Item]:
-    """Pairs within the context, judged by a reward model."""
+    """Return the items of pairs within the context, judged by a reward model."""
     every = [(each, _in_chat(each, engine.tokenizer)) for each in pairs]
     fitting = [(each, both) for each, both in every if _fits(both, engine)]
     return [_item(config, each, *both) for (each, _), both in zip(fitting, _by_scores(engine, fitting), strict=True)]
@@ -161,16 +161,16 @@ def items_by_scores(config: TaskConfig, pairs: Sequence[Preference], engine: Dec
 def items_by_length(
     config: TaskConfig, pairs: Sequence[Preference], train: Sequence[Preference]
 ) -> tuple[list[Item], str]:
-    """Pairs judged by length, and which one is preferred, as in training: the longer or the shorter."""
+    """Return items judged by length, and the length to prefer, as in training: the longer or the shorter."""
     sign = 1 if sum(_sign(_longer(each)) for each in train) >= 0 else -1
     return [_item(config, each, sign * _longer(each), 0) for each in pairs], "longer" if sign > 0 else "shorter"
 
 
 def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
-    """How far σ(lead) lies from the probability of being right, root mean square over bins, and the bins in words.
+    """Return the root mean square distance of σ(lead) from the share that is right, over bins, and the bins in words.
 
-    Bins hold equally many pairs. What chance adds to the squares is taken away (Kumar et al. 2019), so that a model
-    that is calibrated has about 0, of few pairs too.
+    Bins hold equally many pairs. What chance adds to the squares is subtracted (Kumar et al. 2019), so that a
+    calibrated model has about 0, even for few pairs.
     """
     leads = np.array([item["lead"] for item in items])
     sure, right = 1 / (1 + np.exp(-np.abs(leads))), np.array([item["score"] for item in items])
@@ -199,7 +199,7 @@ def _by_scores(engine: DecoderEngine, pairs: Sequence[Pair]) -> list[tuple[float
 def _by_likelihoods(
     config: PreferenceAccuracyConfig, engine: DecoderEngine, reference: DecoderEngine | None, pairs: Sequence[Pair]
 ) -> list[tuple[float, float]]:
-    """Return the same by ln p, or by ln p over what it was; of each, or a token or a byte of it."""
+    """Return both answers' ln p, less the reference's if there is one, per answer, token or byte."""
     segments = [both for _, both in pairs]
     now, before = _log_p(engine, segments), _log_p(reference, segments) if reference else [(0.0, 0.0)] * len(pairs)
     sizes = [
@@ -222,7 +222,7 @@ def _said(turns: Sequence[Mapping[str, Any]] | None) -> str:
 
 
 def _log_p(engine: DecoderEngine, pairs: Sequence[tuple[Segment, Segment]]) -> list[tuple[float, float]]:
-    """Σ ln p of the trained tokens of both answers of each pair."""
+    """Return Σ ln p of the trained tokens of both answers of each pair."""
     every = [one for pair in pairs for one in pair]
     firsts = [one.trained.index(True) for one in every]
     found = engine.log_likelihoods([one.ids for one in every], firsts)
@@ -236,7 +236,7 @@ def _log_p(engine: DecoderEngine, pairs: Sequence[tuple[Segment, Segment]]) -> l
 def _some_pairs(config: PreferenceAccuracyConfig, data: Preferences) -> list[Preference]:
     found = _pairs(data)
     if not found:
-        raise UsageError(f"{config.data}: no pair of answers, of which one is chosen")
+        raise UsageError(f"{config.data}: found no pair of answers with one chosen and one rejected")
     return found
 
 
@@ -247,7 +247,7 @@ def _asked_pairs(config: PreferenceAccuracyConfig, data: Preferences) -> list[Pr
 
 
 def _segments(config: PreferenceAccuracyConfig, each: Preference, tokenizer: Tokenizer) -> tuple[Segment, Segment]:
-    """Both answers, each behind the prompt."""
+    """Return both answers, each after the prompt."""
     if config.template == "chat":
         return _in_chat(each, tokenizer)
     asked = config.template.replace("{prompt}", "\n".join(str(turn["content"]) for turn in each.prompt))
@@ -285,7 +285,7 @@ def _item(config: TaskConfig, each: Preference, better: float, worse: float) -> 
 
 
 def _longer(each: Preference) -> int:
-    """By how many characters the chosen answer is longer."""
+    """Return by how many characters the chosen answer is longer."""
     chosen, rejected = (sum(len(turn["content"]) for turn in turns or ()) for turns in (each.chosen, each.rejected))
     return chosen - rejected
 
@@ -299,7 +299,7 @@ def _sign(value: float) -> int:
 
 
 PROMPTS_AT_ONCE = 64
-"""As many as the engine decodes together."""
+"""Prompts per chunk, as many as the engine decodes together."""
 CHARACTERS = Metric(name="answer_characters", label="characters an answer", value="characters")
 
 
@@ -310,12 +310,12 @@ class JudgedAnswersConfig(GenerationConfig):
 
     kind: Literal["judged-answers"] = "judged-answers"
     data: Reference = Field(
-        description="Preferences whose prompts are used once each. They must be new to models and judge."
+        description="Preferences, of which each prompt is used once. They must be new to the models and the judge."
     )
     train: Reference | None = Field(
         None,
-        description="Preferences that the models were trained on. They show which length was chosen more often. "
-        "Without them the judge is not compared with length.",
+        description="Preferences that the models were trained on. They show if longer or shorter answers were chosen "
+        "more often. Without them the judge is not compared with length.",
     )
     judge: Reference = Field(
         description="Model of objective `reward`. A judge trained on other people's judgements tells more than the "
@@ -323,13 +323,13 @@ class JudgedAnswersConfig(GenerationConfig):
     )
     judged: Reference | None = Field(
         None,
-        description="Preferences, new to the judge, on which it is compared with length. By default those of `data`. A "
-        "difference of 5 points needs hundreds.",
+        description="Preferences, new to the judge, on which it is compared with choosing by length. By default those "
+        "of `data`. It takes hundreds to show a difference of 5 points.",
     )
     prompt: Literal["chat"] = Field("chat", description="Form of the prompt.")
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
-        """The judge reads each chat with its answer, as if it were of the model's size."""
+        """Return the tokens. The judge also reads each chat with its answer, and counts like the model."""
         found = super().tokens(text_bytes, records)
         return found.times(2, found.written)
 
@@ -372,7 +372,7 @@ def evaluate_judged_answers_chosen(
     judged: Preferences | None,
     scoring: Scoring,
 ) -> Result:
-    """Score the answers that people chose, and hold the judge against length on pairs of answers."""
+    """Score the answers that people chose, and compare the judge with length on pairs of answers."""
     judging = open_reward_model(judge.path, config.data_type, config.device)
     asked, drawn = _asked(config, data)
     trust = _trust(config, judged or data, train, judging)  # first: it may refuse
@@ -391,7 +391,7 @@ def evaluate_judged_answers_chosen(
 
 
 def _asked(config: JudgedAnswersConfig, data: Preferences) -> tuple[list[Question], str]:
-    """The prompts of pairs, each once, as conversations with the answer that people chose; how they were drawn."""
+    """Return each prompt of pairs once, as a conversation with the answer that people chose, and how drawn."""
     once: dict[str, Preference] = {}
     for each in _pairs(data):
         once.setdefault(canonical_json(each.prompt), each)
@@ -428,10 +428,10 @@ def _items(said: Sequence[tuple[Question, Item]], judging: DecoderEngine) -> lis
 
 
 def _trust(config: JudgedAnswersConfig, pairs: Preferences, train: Preferences, judging: DecoderEngine) -> list[Figure]:
-    """Return the judge's accuracy on pairs, and how far it lies above that of length."""
+    """Return the judge's accuracy on pairs, and how far it is above the accuracy of length."""
     by_judge = items_by_scores(config, _pairs(pairs), judging)
     if not by_judge:
-        raise UsageError(f"{config.judged or config.data}: no pair within the judge's {judging.context_length} tokens")
+        raise UsageError(f"{config.judged or config.data}: no pair fits in the judge's {judging.context_length} tokens")
     judged = {item["id"] for item in by_judge}
     by_length, side = items_by_length(config, [each for each in _pairs(pairs) if each.id in judged], _pairs(train))
     found = ACCURACY.compare(by_judge, by_length)

@@ -46,12 +46,12 @@ from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Result, stage
 
 TEXTS_AT_ONCE = 256
-"""A chunk takes a small model some seconds: what a kill costs."""
+"""Texts per chunk, some seconds for a small model. A kill costs one chunk."""
 
 SURE_SHARES = (0.9, 0.8, 0.7)
-"""Shares of the texts that are answered where the least sure ones go to a person."""
+"""Shares of texts that the model answers, if a person answers the least certain texts."""
 CONFUSIONS = 10
-"""Pairs of labels told: those to look at first."""
+"""Number of confused pairs of labels that are reported, the most frequent first."""
 
 Guess = Callable[[Sequence[str]], Sequence[Classified]]
 
@@ -81,7 +81,7 @@ class ClassificationConfig(TaskConfig):
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
-    """The likeliest label of each text. A longer text than the model reads is cut at its end or split, and counted."""
+    """Predict the likeliest label of each text. A text longer than the model reads is cut or split, and counted."""
     engine = open_engine(model.path, config.data_type, config.device)
     guess = partial(engine.classify, long_samples=config.long_samples)
     return _scored(config, data, scoring, guess, "the likeliest label", engine, model)
@@ -91,9 +91,9 @@ def evaluate_classification(
 def evaluate_classification_majority(config: ClassificationConfig, data: Documents, scoring: Scoring) -> Result:
     """Predict the most frequent label of the test texts for every text. No other blind answer is right more often.
 
-    The training texts' most frequent label is often rarer than chance here: if labels are about equally frequent, the
-    held out ones are missing there. With 6 to 77 labels, 6 to 32 of 100 models that knew nothing were significantly
-    better.
+    The training texts' most frequent label is often rare among the test texts: if labels are about equally frequent,
+    more of a label in one means less of it in the other. With 6 to 77 labels, 6 to 32 of 100 models that knew nothing
+    were significantly better than it.
     """
     asked = _labels_asked(config, data)
     ((best, count),) = Counter(each.meta[config.label] for each in asked).most_common(1)
@@ -108,7 +108,7 @@ def evaluate_classification_majority(config: ClassificationConfig, data: Documen
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
-    """Logistic regression on a bag of words, as scikit-learn has it: what an encoder must beat to be worth its cost."""
+    """Predict by scikit-learn's logistic regression on a bag of words. An encoder must beat it to be worth its cost."""
     known = labelled(train, config.label)
     bag = learned(known, config.label)
 
@@ -153,17 +153,17 @@ def _spans_item(config: ExtractionConfig, document: Document, spans: Sequence[Sp
 
 
 def items_of_labels(config: ClassificationConfig, data: Documents) -> list[Item]:
-    """Return the items of a model that says nothing. Raises UsageError where nothing can be asked."""
+    """Return items without a model's answers. Raises UsageError if there is nothing to ask."""
     return [_labelled_item(config, each, Classified(0, False, {"": 1.0}), 0) for each in _labels_asked(config, data)]
 
 
 def items_of_spans(config: ExtractionConfig, data: Documents) -> list[Item]:
-    """Return the items of a model that finds nothing. Raises UsageError where nothing can be asked."""
+    """Return items without any spans found. Raises UsageError if there is nothing to ask."""
     return [_spans_item(config, document, spans, []) for document, spans in _spans_asked(config, data)]
 
 
 def _labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
-    """Return the texts whose labels are asked for. Raises UsageError where there is none."""
+    """Return the texts whose labels are predicted. Raises UsageError if there is none."""
     require_cluster(config, data.iterate())
     known = labelled(data, config.label)
     ranked = sorted(known, key=lambda each: digest_text(each.id))
@@ -172,7 +172,7 @@ def _labels_asked(config: ClassificationConfig, data: Documents) -> list[Documen
 
 
 def _spans_asked(config: ExtractionConfig, data: Documents) -> list[tuple[Document, list[Span]]]:
-    """The texts whose spans are asked for, with them. Raises UsageError where there is none, or a span is wrong."""
+    """Return the texts with their right spans. Raises UsageError if there is none, or if a span is wrong."""
     require_cluster(config, data.iterate())
     return with_spans(data, config.label)
 
@@ -218,9 +218,9 @@ def _scored(
 
 
 def when_unsure_ones_are_handed_on(items: Sequence[Item], method: str, **evidence: Any) -> Iterator[Figure]:
-    """Accuracy of the answers that are held likeliest, and how likely one must be held to be among them.
+    """Yield the accuracy of the most probable answers, and the least probability of these answers.
 
-    That limit is of these same items: on others, about as many are answered, and about as many of those are right.
+    This limit is of the same items. On other items, about as many are answered, and about as many of these right.
     """
     ranked = sorted(items, key=lambda item: (-item["likely"], item["id"]))
     if ranked[0]["likely"] == ranked[-1]["likely"]:
@@ -233,9 +233,9 @@ def when_unsure_ones_are_handed_on(items: Sequence[Item], method: str, **evidenc
 
 
 def _limit(ranked: Sequence[Item], count: int) -> str:
-    """Return how likely the first answers are held at least, with the digits that part the last of them from the next.
+    """Return the least probability of the first answers, with enough digits to separate the last of them from the next.
 
-    Where others are held as likely as the last, how many of them are among the first.
+    If further answers are as probable as the last, also say how many of them are among the first.
     """
     held = [item["likely"] for item in ranked]
     last = held[count - 1]
@@ -247,7 +247,7 @@ def _limit(ranked: Sequence[Item], count: int) -> str:
 
 
 def macro_f1(items: Sequence[Item], method: str, **evidence: Any) -> Figure:
-    """Mean of F1 = 2·right / (said + asked) over the labels that are asked for or said."""
+    """Return the mean of F1 = 2·right / (predicted + wanted) over the labels that are wanted or predicted."""
     asked, said, clusters = ([item[of] for item in items] for of in ("reference", "answer", "cluster"))
     known = {label for item in items for label in item.get("probabilities", ())}
     found, how = statistics.macro_f1(asked, said, clusters, known)
@@ -284,7 +284,7 @@ def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Docu
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
-    """Find phrases that training texts always label alike, and numbers of the forms that they mostly label."""
+    """Find phrases to which training texts always give one label, and numbers in forms that they mostly label."""
     known = Dictionary.fit((document.text, spans) for document, spans in with_spans(train, config.label))
     method = (
         f"{len(known.phrases):,} phrases that training texts always label alike, and forms of numbers that they mostly "

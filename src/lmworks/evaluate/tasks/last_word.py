@@ -19,14 +19,14 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result, stage
 
 PASSAGES_AT_ONCE = 128
-"""Some ten thousand tokens: what a kill costs."""
+"""Passages per chunk, some ten thousand tokens. A kill costs one chunk."""
 WORD_TOKENS = 2
 Fields = Mapping[str, tuple[type, ...]]
 """Fields that a record must have: field -> types of its value."""
 
 
 def records_of(data: Documents, fields: Fields) -> list[dict[str, Any]]:
-    """Every record, with `id` and `document` set to its document's. Raises UsageError for one that lacks a field."""
+    """Return every record, with its document's id as `id` and `document`. Raises UsageError for a missing field."""
     found = []
     for document in data.iterate():
         record = document.row()
@@ -34,8 +34,8 @@ def records_of(data: Documents, fields: Fields) -> list[dict[str, Any]]:
             if not isinstance(record.get(name), types):
                 wanted = " or ".join(each.__name__ for each in types)
                 raise UsageError(
-                    f"{data.path}: {document.place} has {record.get(name)!r} as {name!r}; expected {wanted}, "
-                    f"of the fields {', '.join(fields)}; its own are {', '.join(record)[:200]}. Keep all of a file "
+                    f"{data.path}: {document.place} has {record.get(name)!r} as {name!r}; expected {wanted}. "
+                    f"The task reads {', '.join(fields)}; the record has {', '.join(record)[:200]}. Keep all fields "
                     "with `fields: all`, rename its fields, or leave such records out"
                 )
         found.append({**record, "id": document.id, "document": document.id, "meta": fields_of(document)})
@@ -47,11 +47,11 @@ class LastWordConfig(LikelihoodConfig):
 
     kind: Literal["last-word"] = "last-word"
     limit: int | None = Field(
-        1000, ge=1, description="Number of passages drawn. 1,000 show 2 points if tuning changes one answer in ten."
+        1000, ge=1, description="Passages drawn. 1,000 detect a change of 2 points if tuning changes 1 answer in 10."
     )
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
-        """A passage is read to go on from it, and to score the word."""
+        """Return the tokens. Each passage is read twice, to continue it and to score the word."""
         return (
             super().tokens(text_bytes, records).times(2)._replace(written=WORD_TOKENS * self.count(text_bytes, records))
         )
@@ -59,9 +59,9 @@ class LastWordConfig(LikelihoodConfig):
 
 @stage(version=10, measures=("model", "data"))
 def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
-    """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes.
+    """Let a model write as many tokens as the word has, greedily. They must be exactly the word.
 
-    How likely the word is, is told beside it: where a small model writes no word right, that still tells two apart.
+    The word's likelihood is reported too. It separates two small models even if neither writes any word right.
     """
     engine = open_decoder(model.path, config.data_type, config.device)
     records, drawn = draw(records_of(data, {"context": (str,), "continuation": (str,)}), config)

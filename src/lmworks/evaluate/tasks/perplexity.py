@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from lmworks.engines.decoder import DecoderEngine
 
 DOCUMENTS_AT_ONCE = 128
-"""A chunk takes a small model about two seconds on two cores: what a kill costs."""
+"""Documents per chunk, about two seconds for a small model on two cores. A kill costs one chunk."""
 DOCUMENT_BYTES = 1_000
 """Bytes counted per document where their mean is not known. Documents of the quickstart have 780."""
 NGRAM_BYTES = 30
-"""Memory of the n-gram baseline for a byte of its text."""
+"""Bytes of memory of the n-gram baseline per byte of its text."""
 XZ_BYTES = 2**20 * (674 + 100)
-"""Bytes of memory of `xz -9` by its manual, in a process of its own, with those of the process itself."""
+"""Bytes of memory of `xz -9`: 674 MiB for it by its manual, and 100 MiB for its process."""
 BITS_PER_TOKEN = Metric(
     name="perplexity", label="perplexity", value="bits", weight="tokens", higher_is_better=False, per_token=True
 )
@@ -88,14 +88,14 @@ class PerplexityConfig(TaskConfig):
     )
 
     def misfits(self, recipe: Recipe) -> Iterator[tuple[Location, str]]:
-        """Yield a stride that is not shorter than what a model sees at once."""
+        """Yield a stride that is not shorter than the smallest context."""
         decoders = of_families(("decoder",), recipe.evaluate.models if recipe.evaluate else (), recipe.models)
         seen = [each for each in (*(room_of(name, recipe.models) for name in decoders), self.context_length) if each]
         if self.stride and seen and self.stride >= (most := min(seen)):
-            yield ("stride",), f"found {self.stride}; expected less than {most}, the tokens that are seen at the most"
+            yield ("stride",), f"found {self.stride}; expected less than {most}, the smallest context"
 
     def tokens(self, text_bytes: int, records: Records = UNKNOWN) -> Tokens:
-        """Windows that slide read a token of a long document again."""
+        """Return the tokens. Sliding windows read a token of a long document more than once."""
         if self.limit:
             drawn = self.limit * (records.mean_bytes or DOCUMENT_BYTES)
             text_bytes = min(text_bytes or drawn, drawn)
@@ -147,7 +147,7 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
 
 @stage(version=6, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
-    """The same figure for a byte n-gram model of the training text."""
+    """Score a byte n-gram model of the training text by the same figure."""
     documents = _documents(config, data)
     texts = [document.text.encode() for document in documents]
     ngrams = NgramModel.fit([document.text.encode() for document in train.iterate()], ORDER)
@@ -159,7 +159,7 @@ def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: 
 
 @stage(version=7, trains_on="train", measures="data")
 def evaluate_perplexity_xz(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
-    """The same figure for `xz -9`, which reads each document alone behind the training text, as a model does."""
+    """Score `xz -9` by the same figure. It reads each document alone after the training text, as a model does."""
     documents = _documents(config, data)
     before = "".join(document.text for document in train.iterate()).encode()
     every = bits_behind(before, [document.text.encode() for document in documents])
@@ -188,9 +188,9 @@ def windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, 
 
 
 def disjoint_windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """The same, but of windows that share one token alone; only the last one reaches back, to be as long as the others.
+    """Cut in the same way, but into windows that share one token. The last reaches back, to be as long as the others.
 
-    So LM Evaluation Harness 0.4.13 cuts (`get_rolling_token_windows` with `context_len=1`).
+    LM Evaluation Harness 0.4.13 cuts in this way (`get_rolling_token_windows` with `context_len=1`).
     """
     for first in range(1, length, stride):
         end = min(first + stride, length)
@@ -211,7 +211,7 @@ def _score(
         if engine.tokenizer.decode(ids) != texts[index]:
             raise LmworksError(
                 f"document {documents[index].id}: its tokens do not give its text back, so that bits per byte would "
-                "leave something out; use a byte-level tokenizer"
+                "miss a part; use a byte-level tokenizer"
             )
         tokens = [*before, *ids]
         for start, end, scored in cut(len(tokens)):

@@ -26,26 +26,26 @@ class Task:
     config: type[TaskConfig]
     stage: Stage
     baselines: Mapping[str, Stage] = field(default_factory=dict)
-    """By the label that they are shown under."""
+    """Stages of the baselines, by the labels that reports show."""
     metrics: Sequence[Metric] = ()
-    """In which what was scored is compared, but for metrics that its config names."""
+    """Metrics by which systems are compared, in addition to metrics that the config names."""
     further: Sequence[str] = ()
     """Names of further figures, which a gate may name."""
     of: Sequence[Family] = ("decoder",)
-    """The families whose models it is asked of; others are left out."""
+    """Families of the models that it evaluates. Other models are left out."""
     relative_to: str | None = None
-    """The field that names the model over which figures of decoders are told: of others than those that began with it
-    they mean nothing."""
+    """Field that names the model to which figures of decoders are relative. For decoders that were not trained from
+    this model, they mean nothing."""
     asks: Callable[[Any, Any], Sequence[Item]] | None = None
     """Function that returns a model's items without answers, if no stand-in is possible. Raises for unusable data."""
     may_differ: Sequence[Condition] = ()
-    """Conditions that depend on the kind of model: encoder-decoders take beams, decoders do not."""
+    """Conditions that depend on the family of the model: encoder-decoders use beams, decoders do not."""
     is_kept: bool = False
-    """Whether it asks for what a base can do anyway: tuning for something else is not to cost it."""
+    """Whether it measures what a base can do anyway, and what tuning for something else should not reduce."""
 
 
 def figures_named(task: Task, config: TaskConfig) -> list[str]:
-    """Return the names of what a task measures, but for those that follow from its data, such as `F1 of LABEL`."""
+    """Return the names of a task's figures, except figures that follow from its data, such as `F1 of LABEL`."""
     written = [TEXT_METRICS[name].figures for name in getattr(config, "metrics", ())]
     return [*(metric.name for some in (task.metrics, *written) for metric in some), *task.further]
 

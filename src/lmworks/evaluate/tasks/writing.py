@@ -1,6 +1,6 @@
 """A model's texts for sources, compared with right texts by BLEU, chrF, ROUGE and further metrics.
 
-Tasks of this family differ in their baselines and in the metrics that they take unless told otherwise.
+Tasks of this family differ in their baselines and in their default metrics.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from lmworks.pipeline.stage import Handle, Result, Stage, stage
 from lmworks.recipe.schema import Reference
 
 SOURCES_AT_ONCE = 256
-"""Enough that those of like length can be computed together."""
+"""Sources per chunk, enough to compute sources of similar length together."""
 Copy = Callable[[str], str]
 """Function that returns a baseline's text for a source."""
 Learn = Callable[[Conversations], Copy]
-"""A baseline, of the pairs that it learns from."""
+"""Function that learns a baseline from pairs."""
 
 
 class WritingConfig(GenerationConfig):
@@ -55,9 +55,9 @@ class WritingConfig(GenerationConfig):
         None, ge=1, description="Number of pairs drawn. All by default, because BLEU is defined for a whole test set."
     )
     prompt: Ways = Field(
-        "chat", description="Form of the prompt for decoders. Other models read only a source, or its template."
+        "chat", description="Form of the prompt for decoders. Other models read the source, or `template` if it is set."
     )
-    max_tokens: int = Field(128, ge=1, description="Most tokens of a target, longer than nearly all sentences.")
+    max_tokens: int = Field(128, ge=1, description="Most tokens of a target. Nearly all sentences are shorter.")
     beams: int = Field(4, ge=1, description="Beams of encoder-decoders, as in most papers. Decoders are greedy.")
     metrics: list[TextMetricName] = Field(
         default=["bleu", "chrf", "exact"], min_length=1, description="Metrics. The first leads, and all are compared."
@@ -65,8 +65,8 @@ class WritingConfig(GenerationConfig):
     timed: int = Field(
         default=0,
         ge=0,
-        description="Number of sources to write once more, one at a time, to time one user's wait. None by default, "
-        "because it doubles the time. The manifest's block `run` has the times.",
+        description="Number of sources to answer once more, one at a time, to measure how long a user waits. None by "
+        "default, because it doubles the time. The manifest's block `run` has the times.",
     )
 
     def imports(self, folder: Path) -> Iterator[str]:
@@ -126,7 +126,7 @@ def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
 
 
 def baseline_stage(task: str, config: type[WritingConfig], version: int, how: str, learn: Learn) -> Stage:
-    """The stage of a task in which a function that was learned from the training pairs writes for the sources."""
+    """Return the stage of a task in which a function, learned from the training pairs, writes for the sources."""
 
     def evaluate(
         config: WritingConfig, data: Conversations, train: Conversations, scoring: Scoring, style: Handle | None = None
@@ -142,16 +142,16 @@ def baseline_stage(task: str, config: type[WritingConfig], version: int, how: st
 def _declared(
     evaluate: Callable[..., Result], task: str, config: type[WritingConfig], version: int, **roles: Any
 ) -> Stage:
-    """Return the stage of a function for one task; where the task's config names no `style`, it reads none."""
+    """Return the stage of a function for one task. If the task's config has no field `style`, it reads none."""
     given = {"judges": "style"} if "style" in config.model_fields else {"never_given": "style"}
     name = f"evaluate-{task}".replace("_", "-")
     return stage(version=version, name=name, config=config, **given, **roles)(evaluate)
 
 
 def _timed(write: Callable[[Question], None], pairs: Sequence[Question]) -> dict[str, float]:
-    """Seconds that a text takes alone, median and 95th percentile, after one that warms up.
+    """Return the median and 95th percentile of seconds per text, one text at a time, after one to warm up.
 
-    Those of the processor, of all its cores together, hold where others use the machine, too.
+    Processor seconds are summed over all cores. They are valid even if others use the machine.
     """
     if len(pairs) < 2:
         return {}
@@ -177,7 +177,7 @@ def _judged(
     method: str,
     measured: Mapping[str, float] | None = None,
 ) -> Result:
-    """The figures of texts, by metrics that may look at what was `read`: pairs to train on, and a classifier."""
+    """Return the figures of texts. Metrics can use what was `read`: training pairs, and a classifier."""
     train, style = read
     known = Known(
         asked=pairs,
@@ -215,7 +215,7 @@ class FactsToTextConfig(WritingConfig):
     style: Reference | None = Field(
         default=None, description="Step of kind `classifier` that separates texts like the references from others."
     )
-    style_label: str = Field(default="written", description="Its label for them, as the step `styles` writes it.")
+    style_label: str = Field(default="written", description="Label of the wanted style, as step `styles` writes it.")
 
 
 class SummaryConfig(WritingConfig):
@@ -232,7 +232,7 @@ class SummaryConfig(WritingConfig):
 def _writing_task(
     name: str, config: type[WritingConfig], version: int, baselines: Mapping[str, tuple[str, str, Learn]]
 ) -> Task:
-    """By the label of each baseline: how its stage's name ends, how it writes, in words, and what learns to."""
+    """Return a task. Each baseline's label has the end of its stage's name, its method in words, and how it learns."""
     stages = {
         label: baseline_stage(f"{name}_{ending}", config, version, how, learn)
         for label, (ending, how, learn) in baselines.items()

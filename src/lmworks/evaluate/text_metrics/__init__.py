@@ -1,4 +1,4 @@
-"""The metrics of written texts, one line each: a task names those that it wants, and the first leads."""
+"""Metrics of written texts, one per line. A task names those that it uses, the main one first."""
 
 from __future__ import annotations
 

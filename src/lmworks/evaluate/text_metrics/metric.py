@@ -19,7 +19,7 @@ class Written(NamedTuple):
 
     source: str
     references: Sequence[str]
-    """Right texts, each alone."""
+    """Texts each of which is right."""
     answer: str
 
 
@@ -35,20 +35,20 @@ class Known:
 
 
 class Judge(NamedTuple):
-    """A metric that has looked."""
+    """A metric that has read the texts of `Known`."""
 
     fields: Callable[[Written], Fields]
     methods: Sequence[str]
-    """How each figure is reckoned, in words."""
+    """How each figure is computed, in words."""
 
 
 class TextMetric(NamedTuple):
-    """Figures that are made together."""
+    """Figures that are computed together."""
 
     figures: Sequence[Metric]
     judge: Callable[[Known], Judge]
 
 
 def written_by_people(pairs: Sequence[Question]) -> list[Written]:
-    """Return every reference as if it were an answer: what a metric says of those who know."""
+    """Return every reference as if it were an answer, to see how the metric scores people's texts."""
     return [Written(source_of(pair), references_of(pair), text) for pair in pairs for text in references_of(pair)]

@@ -1,4 +1,4 @@
-"""BLEU, chrF, exact matches and ROUGE: how many words or characters a text shares with those that are right."""
+"""BLEU, chrF, exact matches and ROUGE: how many words or characters a text shares with right texts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _exact(known: Known) -> Judge:
 
 
 def _rouge(known: Known) -> Judge:
-    """All three of the reference that is best in ROUGE-1, as SciTLDR's authors reckon (Cachola et al. 2020)."""
+    """Return the judge of all ROUGE scores, of the reference best in ROUGE-1, as in SciTLDR (Cachola et al. 2020)."""
     several = any(len(references_of(pair)) > 1 for pair in known.asked)
     which = "mean F1 beside the reference that is best in ROUGE-1" if several else "mean F1"
     split = split_of(_references(known))

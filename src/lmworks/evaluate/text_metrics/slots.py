@@ -1,9 +1,9 @@
-"""Slot coverage: which of the facts a text states, and which it states that are not among them.
+"""Slot coverage: which values of its facts a text states, and which values of other facts.
 
 A value is stated if its words follow one another in the text. Capitals and hyphens do not matter. Other words, such as
 "cheap" for "less than £20", are not found, so compare the figures with those of people's texts. Yes and no are left
-out. A wrong value is one that other facts have and these do not. The values of these facts are taken out of the text
-first, so that "Indian" in the name of a place near by does not count.
+out. A wrong value is one that other facts have and these facts do not. The values of these facts are first removed from
+the text, so that "Indian" in the name of a place near by does not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _judge(known: Known) -> Judge:
     others = {value for pair in (*known.train, *known.asked) for value in values_of(source_of(pair))}
     if not any(values_of(source_of(pair)) for pair in known.asked):
         raise UsageError(
-            "slots: no source holds facts, expected such as 'name[Blue Spice], area[riverside]' or 'name: Blue Spice, "
+            "slots: no source holds facts; expected such as 'name[Blue Spice], area[riverside]' or 'name: Blue Spice, "
             "area: riverside'; leave `slots` out of `metrics`"
         )
 

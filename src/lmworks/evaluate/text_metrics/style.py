@@ -1,4 +1,4 @@
-"""Style: how many texts a classifier takes for what people wrote."""
+"""Style: share of texts that a classifier takes for texts by people."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def _judge(known: Known) -> Judge:
     from lmworks.data.quality.hashed_linear import LinearClassifier
 
     if known.style is None:
-        raise UsageError("style: no classifier judges; name a step of kind `classifier` in the task's `style`")
+        raise UsageError("style: the task has no classifier; name a step of kind `classifier` in its `style`")
     classifier = LinearClassifier.load(known.style.path)
     if known.style_label not in classifier.labels:
         raise UsageError(
-            f"style: the classifier knows {', '.join(classifier.labels)}, not {known.style_label!r}; fix `style_label`"
+            f"style: `style_label` {known.style_label!r} is no label; expected one of {', '.join(classifier.labels)}"
         )
     wanted = classifier.labels.index(known.style_label)
 

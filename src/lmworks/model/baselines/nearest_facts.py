@@ -1,4 +1,4 @@
-"""Text from facts by copying: what was written about the facts most alike, with the values exchanged."""
+"""Baseline that copies texts: the training text about the most similar facts, with the values replaced."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ class NearestFacts:
     """Known facts and a text about each."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """`pairs` are (facts, text), several of equal facts."""
+        """Store pairs of (facts, text). Several pairs can have equal facts."""
         self._known = [(parse_facts(source), text) for source, text in pairs]
 
     def write(self, source: str) -> str:
-        """Return the text whose facts have most slots in common and fewest others, of equals most values; with those of
-        `source` put in the place of its own. Of equals again that which states most and least that is wrong, then the
-        first.
+        """Return the text whose facts share most slots and have fewest others, with the values of `source` put in. If
+        several do, choose by fewest opposite yes and no, then by most equal values. Then choose by most stated values,
+        by fewest wrong values, and by order.
         """
         facts, values = parse_facts(source), values_of(source)
         wanted = _by_slot(facts)
@@ -34,10 +34,9 @@ class NearestFacts:
 
 
 def exchange(text: str, known: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """A text with each value of `known` that it states replaced by that of the same slot in `wanted`, the longest
-    first.
+    """Replace each value of `known` in a text by the value of the same slot in `wanted`, the longest values first.
 
-    Marks stand for values on the way, so that nothing that was put in is replaced again.
+    Marks take the place of values at first, so that no new value is replaced again.
     """
     marks: dict[str, str] = {}
     for slot, value in sorted(known.items(), key=lambda item: -len(item[1])):
@@ -51,7 +50,7 @@ def exchange(text: str, known: Mapping[str, str], wanted: Mapping[str, str]) -> 
 
 
 def values_of_all(facts: Sequence[Fact]) -> list[str]:
-    """Values that a text about these facts may still hold."""
+    """Return all values of these facts, in the words in which a text can state them."""
     return values_of(", ".join(f"{fact.slot}[{fact.value}]" for fact in facts))
 
 
