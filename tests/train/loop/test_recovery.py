@@ -488,7 +488,7 @@ def test_a_batch_that_cannot_fit_is_refused_before_the_first_step(
     rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
     many = {"micro_batch_rows": 10**8, "global_batch_tokens": 48 * 10**8}
-    with pytest.raises(LmworksError, match=r"micro_batch_rows 100000000 takes .* GiB are there: .*; \d+ would fit"):
+    with pytest.raises(LmworksError, match=r"micro_batch_rows 100000000 takes .* GiB are free: .*; \d+ would fit"):
         run(tmp_path, rows, tokenizer, **many)
     with pytest.raises(LmworksError, match="not even 1 would fit"):
         run(tmp_path, rows, tokenizer, hidden_size=2**20, num_heads=1)

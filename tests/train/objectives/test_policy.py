@@ -617,7 +617,7 @@ LOOKED_ON = [{"kind": "regex", "pattern": "x"}, {"kind": "length", "most": 2, "w
         ({"rewards": [{"kind": "length", "most": 2, "weight": 0}]}, "all have weight 0"),
         ({"rewards": [{"kind": "regex", "pattern": "("}]}, "is not a regular expression"),
         ({"best_by": "length", "patience": 2, "validation": "y"}, "'length' is not a reward of weight 0"),
-        ({"best_by": "length", "rewards": LOOKED_ON}, "state these"),
+        ({"best_by": "length", "rewards": LOOKED_ON}, "add these"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(fields: dict[str, Any], said: str) -> None:
