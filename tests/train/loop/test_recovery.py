@@ -437,7 +437,7 @@ def test_a_branch_decays_from_the_plateau_and_can_be_stopped(
         ({"branch_step": 7}, r"no checkpoint of step 7; published are 5, 12.*publish_checkpoints: \[7\]"),
         (
             {"branch_step": 5, "optimizer": "adamw", "learning_rate": 0.1},
-            "momentum.model.layers.0.* a branch keeps the shape",
+            "momentum.model.layers.0.* a branch must keep shape",
         ),
     ],
 )
