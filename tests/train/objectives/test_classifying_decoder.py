@@ -110,7 +110,7 @@ def test_transformers_says_of_a_text_what_was_learned_in_packed_rows(
         for each in documents.iterate()
     ]
     assert result.figures[0].value == pytest.approx(np.mean(right)) and result.figures[0].value > 0.4
-    with pytest.raises(LmworksError, match=f"tells {len(THINGS)} scores of a text and writes none"):
+    with pytest.raises(LmworksError, match=f"gives {len(THINGS)} scores for a text and writes no text"):
         load_model(model.path)
 
 
@@ -146,7 +146,7 @@ def test_a_head_of_other_labels_is_not_gone_on_with(
     assert read_config(again.path).labels == tuple(sorted(THINGS))
     fewer = labelled(tmp_path / "d", [text for text in texts() if "bucket" in text or "queue" in text])
     rows, _ = pack(tmp_path / "rows", OBJECTIVE, fewer, tokenizer)
-    with pytest.raises(LmworksError, match=f"tells {len(THINGS)} scores .* expected one that tells 2, or a language"):
+    with pytest.raises(LmworksError, match=f"gives {len(THINGS)} scores .* expected a model with 2 scores, or a"):
         tune(tmp_path / "c", OBJECTIVE, model, rows, tokenizer)
 
 

@@ -28,7 +28,7 @@ class ComparingObjective(PolicyObjective):
 
     @abstractmethod
     def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
-        """Return how much better each answer is than others to its prompt. `kl` is ln p − ln p(reference). All: [P,G]."""
+        """Return how much better each answer is than others to its prompt [P,G]. `kl` is ln p − ln p(reference)."""
 
     @abstractmethod
     def answer_losses(self, found: Tensor, rollout: Compared) -> tuple[Tensor, Tensor]:
