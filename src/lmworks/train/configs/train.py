@@ -277,7 +277,7 @@ class TrainConfig(StepConfig):
         if self.branch_step and not self.base:
             raise ValueError("branch_step needs a model in `from`, and there is none")
         if self.branch_step and not (isinstance(self.steps, int) and self.steps > self.branch_step):
-            raise ValueError(f"steps includes earlier steps, so it must be a number > branch_step {self.branch_step}")
+            raise ValueError(f"steps counts earlier steps, so it must be a number above branch_step {self.branch_step}")
         if isinstance(self.steps, int) and any(not 0 < step <= self.steps for step in self.publish_checkpoints):
             raise ValueError(f"publish_checkpoints must be steps from 1 to {self.steps}")
         return self
